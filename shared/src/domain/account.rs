@@ -1,0 +1,186 @@
+//! Accounts, what is registered for them, and who may reset.
+
+use serde::{Deserialize, Serialize};
+
+use super::contact::{EmailAddress, PhoneNumber};
+use super::language::Language;
+use super::method::{Factor, Method};
+use super::name::NameRef;
+
+/// Names one account in every table: the directory's own id, or, where there is no account, a text that no
+/// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct AccountId(String);
+
+impl AccountId {
+    /// The id that a directory gave.
+    pub fn from_directory(id: impl Into<String>) -> Self {
+        Self(id.into())
+    }
+
+    /// The id that stands for a name without an account. `~` sorts and reads as nothing a directory issues.
+    pub fn of_nobody(name: &NameRef) -> Self {
+        use std::fmt::Write as _;
+        let mut id = String::from("~");
+        for byte in &name.as_bytes()[..16] {
+            let _ = write!(id, "{byte:02x}");
+        }
+        Self(id)
+    }
+
+    /// The id as text, a table's key.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// What the directory says of an account's standing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Standing {
+    /// Can sign in.
+    Active,
+    /// Locked after failed sign-ins; a reset or an unlock ends it.
+    Locked,
+    /// Switched off by the organisation; no self-service.
+    Disabled,
+    /// Kept out of self-service (privileged, shared, functional accounts).
+    Excluded,
+}
+
+impl Standing {
+    /// Whether the person may help themselves.
+    pub const fn may_reset(self) -> bool {
+        matches!(self, Self::Active | Self::Locked)
+    }
+}
+
+/// An account as the directory has it.
+#[derive(Clone, Debug)]
+pub struct Account {
+    /// Its id.
+    pub id: AccountId,
+    /// The person's name, for the rule that no part of it may be in the password.
+    pub name: String,
+    /// All logins, in canonical form.
+    pub logins: Vec<String>,
+    /// The organisation's own address of the person, told of a reset, never used to prove anything: the
+    /// forgotten password protects this mailbox.
+    pub email: Option<EmailAddress>,
+    /// The language for messages.
+    pub language: Option<Language>,
+    /// Whether it may be reset.
+    pub standing: Standing,
+}
+
+/// What is registered for an account besides its directory entry.
+#[derive(Clone, Debug, Default)]
+pub struct Registration {
+    /// The alternate address.
+    pub alternate_email: Option<EmailAddress>,
+    /// The mobile phone.
+    pub mobile: Option<PhoneNumber>,
+    /// The phone in the office.
+    pub office_phone: Option<PhoneNumber>,
+    /// Whether an authenticator app (TOTP) is registered.
+    pub totp: bool,
+    /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
+    /// can act only while it still stands, so the first flow to succeed ends all others.
+    pub generation: u64,
+}
+
+impl Registration {
+    /// The contact behind a method, as the text that a fingerprint is made of.
+    pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
+        match method.factor() {
+            Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
+            Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
+            Factor::OfficePhone => self.office_phone.as_ref().map(Contact::Phone),
+            Factor::AuthenticatorApp => None,
+        }
+    }
+
+    /// What the person can be offered: registered here and allowed by policy, in the order of the page.
+    pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
+        let offer = |method: Method| match method {
+            Method::Totp => self.totp.then_some(Offer { method, masked: String::new() }),
+            _ => self.contact(method).map(|contact| Offer { method, masked: contact.masked() }),
+        };
+        Method::ALL.into_iter().filter(|method| allowed.contains(method)).filter_map(offer).collect()
+    }
+}
+
+/// A contact of either kind.
+#[derive(Clone, Copy, Debug)]
+pub enum Contact<'a> {
+    /// A mailbox.
+    Email(&'a EmailAddress),
+    /// A telephone.
+    Phone(&'a PhoneNumber),
+}
+
+impl Contact<'_> {
+    /// What may be shown of it.
+    pub fn masked(&self) -> String {
+        match self {
+            Self::Email(address) => address.masked(),
+            Self::Phone(number) => number.masked(),
+        }
+    }
+
+    /// The whole contact, for the message to it and for its fingerprint.
+    pub fn expose(&self) -> &str {
+        match self {
+            Self::Email(address) => address.expose(),
+            Self::Phone(number) => number.expose(),
+        }
+    }
+}
+
+/// A method that a flow offers, with what may be shown of its contact (empty for the authenticator app).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    /// The method.
+    pub method: Method,
+    /// The mask of its contact.
+    pub masked: String,
+}
+
+/// Whether the offers hold enough distinct factors for `steps` verification steps.
+pub fn suffices(offers: &[Offer], steps: u8) -> bool {
+    let mut factors: Vec<Factor> = offers.iter().map(|offer| offer.method.factor()).collect();
+    factors.sort_unstable();
+    factors.dedup();
+    factors.len() >= usize::from(steps)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contact::Country;
+
+    fn registration() -> Registration {
+        let phone = |text| PhoneNumber::parse(text, Country::MALAYSIA).ok();
+        Registration { mobile: phone("+60123456798"), ..Registration::default() }
+    }
+
+    #[test]
+    fn one_phone_is_one_factor_though_it_offers_two_methods() {
+        let offers = registration().offers(&Method::ALL);
+        assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
+        assert!(suffices(&offers, 1));
+        assert!(!suffices(&offers, 2));
+    }
+
+    #[test]
+    fn policy_leaves_methods_out() {
+        assert!(registration().offers(&[Method::Email, Method::Totp]).is_empty());
+    }
+
+    #[test]
+    fn only_active_and_locked_accounts_may_reset() {
+        assert!(Standing::Active.may_reset() && Standing::Locked.may_reset());
+        assert!(!Standing::Disabled.may_reset() && !Standing::Excluded.may_reset());
+    }
+}

@@ -1,0 +1,315 @@
+//! Budgets that outlive a flow: what may be sent to one account's factors, and how often its numbers may be
+//! guessed.
+//!
+//! The ledger is one item per account, decoys included. It is a log, not a counter per window, so that its limits
+//! slide: "five an hour" holds for every sixty minutes, not only for those between two full hours.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::method::Factor;
+use super::time::{Seconds, Timestamp};
+
+/// How long a factor stays closed after too many codes that nobody redeemed.
+const CLOSED: Seconds = Seconds::DAY;
+
+/// Which budget a message is taken from. A stranger can drain the first step's by naming somebody; the second
+/// step's needs one proof, so what a stranger drains is not what the owner needs next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Pool {
+    /// Verification step 1.
+    #[serde(rename = "1")]
+    First,
+    /// Verification step 2.
+    #[serde(rename = "2")]
+    Second,
+}
+
+impl Pool {
+    /// The pool of a step.
+    pub const fn of_step(step: u8) -> Self {
+        if step <= 1 { Self::First } else { Self::Second }
+    }
+}
+
+/// The limits of the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SendLimits {
+    /// Messages per factor and pool within an hour. Protects the person from a flood and the payer from a bill;
+    /// costs an impatient person an hour on that factor.
+    pub per_hour: u8,
+    /// The same within a day.
+    pub per_day: u8,
+    /// Wrong numbers per flow: completing `*****98` by guessing must not be practical.
+    pub contacts_per_flow: u8,
+    /// Wrong numbers per account and day, over all flows.
+    pub contacts_per_day: u8,
+    /// Codes in a row that nobody redeemed before the factor closes for a day: somebody else is asking.
+    pub unredeemed: u8,
+}
+
+/// What was taken from an account's budgets during the last day.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendLedger {
+    #[serde(default, rename = "s", skip_serializing_if = "Vec::is_empty")]
+    lanes: Vec<Lane>,
+    #[serde(default, rename = "c", skip_serializing_if = "Vec::is_empty")]
+    contact_tries: Vec<(FlowMark, Timestamp)>,
+}
+
+/// One factor in one pool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Lane {
+    #[serde(rename = "f")]
+    factor: Factor,
+    #[serde(rename = "p")]
+    pool: Pool,
+    /// When messages were sent, oldest first, none older than a day.
+    #[serde(rename = "a")]
+    sent: Vec<Timestamp>,
+    /// Codes in a row that nobody redeemed.
+    #[serde(rename = "u")]
+    unredeemed: u8,
+    /// The account's generation when the last one was sent: a later one means that a reset succeeded since.
+    #[serde(rename = "g")]
+    generation: u64,
+}
+
+/// A short reference to a flow, enough to tell the flows of one account and day apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct FlowMark(pub u32);
+
+/// What a message is taken for.
+#[derive(Clone, Copy, Debug)]
+pub struct Send<'a> {
+    /// The factor that it goes to.
+    pub factor: Factor,
+    /// The pool it is taken from.
+    pub pool: Pool,
+    /// The flow that asks.
+    pub flow: FlowMark,
+    /// The account's generation as the flow knows it.
+    pub generation: u64,
+    /// The factors already proved in this flow: their codes were redeemed.
+    pub proved: &'a [Factor],
+}
+
+impl SendLedger {
+    /// Spends one try at typing a complete number, before it is compared.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the flow or the account has none left.
+    pub fn spend_contact_try(
+        &mut self,
+        flow: FlowMark,
+        now: Timestamp,
+        limits: &SendLimits,
+    ) -> Result<(), Exhausted> {
+        self.forget(now);
+        let in_flow = self.contact_tries.iter().filter(|(by, _)| *by == flow).count();
+        if in_flow >= usize::from(limits.contacts_per_flow)
+            || self.contact_tries.len() >= usize::from(limits.contacts_per_day)
+        {
+            return Err(Exhausted);
+        }
+        self.contact_tries.push((flow, now));
+        Ok(())
+    }
+
+    /// Gives a try back that turned out right.
+    pub fn return_contact_try(&mut self, flow: FlowMark) {
+        if let Some(at) = self.contact_tries.iter().rposition(|(by, _)| *by == flow) {
+            self.contact_tries.remove(at);
+        }
+    }
+
+    /// Takes one message.
+    ///
+    /// # Errors
+    /// [`Exhausted`] when the hour's, the day's or the unredeemed limit is reached; the ledger is then unchanged
+    /// but for what has aged out of it.
+    pub fn take(&mut self, send: &Send<'_>, now: Timestamp, limits: &SendLimits) -> Result<(), Exhausted> {
+        self.forget(now);
+        for lane in &mut self.lanes {
+            if send.proved.contains(&lane.factor) || lane.generation != send.generation {
+                lane.unredeemed = 0;
+            }
+        }
+        let lane = self.lane(send.factor, send.pool);
+        let last_hour = lane.sent.iter().filter(|at| **at + Seconds::HOUR > now).count();
+        if last_hour >= usize::from(limits.per_hour)
+            || lane.sent.len() >= usize::from(limits.per_day)
+            || lane.unredeemed >= limits.unredeemed
+        {
+            return Err(Exhausted);
+        }
+        lane.sent.push(now);
+        lane.unredeemed = lane.unredeemed.saturating_add(1);
+        lane.generation = send.generation;
+        Ok(())
+    }
+
+    fn lane(&mut self, factor: Factor, pool: Pool) -> &mut Lane {
+        let found = self.lanes.iter().position(|lane| lane.factor == factor && lane.pool == pool);
+        let at = found.unwrap_or_else(|| {
+            self.lanes.push(Lane { factor, pool, sent: Vec::new(), unredeemed: 0, generation: 0 });
+            self.lanes.len() - 1
+        });
+        &mut self.lanes[at]
+    }
+
+    /// Drops what is older than a day. A lane whose last message is that old is open again.
+    fn forget(&mut self, now: Timestamp) {
+        self.contact_tries.retain(|(_, at)| *at + Seconds::DAY > now);
+        for lane in &mut self.lanes {
+            // The run of unredeemed codes spans days, so it ends with a whole quiet day, not entry by entry.
+            if lane.sent.last().is_none_or(|last| *last + CLOSED <= now) {
+                lane.unredeemed = 0;
+            }
+            lane.sent.retain(|at| *at + Seconds::DAY > now);
+        }
+        self.lanes.retain(|lane| !lane.sent.is_empty());
+    }
+}
+
+/// A budget is used up.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the budget is used up")]
+pub struct Exhausted;
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const LIMITS: SendLimits =
+        SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_790_000_000 + seconds)
+    }
+
+    fn send(factor: Factor, pool: Pool) -> Send<'static> {
+        Send { factor, pool, flow: FlowMark(1), generation: 0, proved: &[] }
+    }
+
+    fn mobile(pool: Pool) -> Send<'static> {
+        send(Factor::MobilePhone, pool)
+    }
+
+    #[test]
+    fn the_hour_slides() {
+        let mut ledger = SendLedger::default();
+        for n in 0..5 {
+            ledger.take(&mobile(Pool::First), at(3_500 + n), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.take(&mobile(Pool::First), at(3_700), &LIMITS), Err(Exhausted));
+        assert_eq!(ledger.take(&mobile(Pool::First), at(3_500 + 3_599), &LIMITS), Err(Exhausted));
+        ledger.take(&mobile(Pool::First), at(3_500 + 3_600), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn draining_the_first_step_leaves_the_second_and_other_factors() {
+        let mut ledger = SendLedger::default();
+        for n in 0..5 {
+            ledger.take(&mobile(Pool::First), at(n), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.take(&mobile(Pool::First), at(6), &LIMITS), Err(Exhausted));
+        ledger.take(&mobile(Pool::Second), at(6), &LIMITS).unwrap();
+        ledger.take(&send(Factor::AlternateEmail, Pool::First), at(6), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn twenty_unredeemed_in_a_row_close_the_lane_until_a_quiet_day() {
+        let mut ledger = SendLedger::default();
+        let mut now = 0;
+        for _ in 0..20 {
+            now += 9_000; // below ten a day
+            ledger.take(&mobile(Pool::First), at(now), &LIMITS).unwrap();
+        }
+        now += 9_000;
+        assert_eq!(ledger.take(&mobile(Pool::First), at(now), &LIMITS), Err(Exhausted));
+        let quiet = now - 9_000 + 86_400;
+        assert_eq!(ledger.take(&mobile(Pool::First), at(quiet - 1), &LIMITS), Err(Exhausted));
+        ledger.take(&mobile(Pool::First), at(quiet), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn a_redeemed_code_or_a_finished_reset_ends_the_run() {
+        let run = |ledger: &mut SendLedger| {
+            let mut now = 0;
+            for _ in 0..20 {
+                now += 9_000;
+                ledger.take(&mobile(Pool::First), at(now), &LIMITS).unwrap();
+            }
+            now + 9_000
+        };
+        let mut redeemed = SendLedger::default();
+        let now = run(&mut redeemed);
+        let next = Send { proved: &[Factor::MobilePhone], ..send(Factor::AlternateEmail, Pool::Second) };
+        redeemed.take(&next, at(now), &LIMITS).unwrap();
+        redeemed.take(&mobile(Pool::First), at(now), &LIMITS).unwrap();
+
+        let mut finished = SendLedger::default();
+        let now = run(&mut finished);
+        finished.take(&Send { generation: 1, ..mobile(Pool::First) }, at(now), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn wrong_numbers_are_bounded_by_flow_and_by_day() {
+        let mut ledger = SendLedger::default();
+        for _ in 0..5 {
+            ledger.spend_contact_try(FlowMark(1), at(0), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.spend_contact_try(FlowMark(1), at(0), &LIMITS), Err(Exhausted));
+        for _ in 0..5 {
+            ledger.spend_contact_try(FlowMark(2), at(0), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.spend_contact_try(FlowMark(3), at(0), &LIMITS), Err(Exhausted));
+        ledger.return_contact_try(FlowMark(2));
+        ledger.spend_contact_try(FlowMark(3), at(0), &LIMITS).unwrap();
+        assert_eq!(ledger.spend_contact_try(FlowMark(3), at(86_399), &LIMITS), Err(Exhausted));
+        ledger.spend_contact_try(FlowMark(3), at(86_400), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn a_full_ledger_stays_small() {
+        let mut ledger = SendLedger::default();
+        for pool in [Pool::First, Pool::Second] {
+            for factor in [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone] {
+                for n in 0..10 {
+                    ledger.take(&send(factor, pool), at(n * 1_000), &LIMITS).unwrap();
+                }
+            }
+        }
+        for n in 0..10 {
+            ledger.spend_contact_try(FlowMark(u32::MAX - n / 5), at(9_000), &LIMITS).unwrap();
+        }
+        let stored = serde_json::to_string(&ledger).unwrap();
+        assert!(
+            stored.len() < 1_250,
+            "a full ledger has {} bytes; an ordinary one costs one write unit",
+            stored.len()
+        );
+        assert_eq!(serde_json::from_str::<SendLedger>(&stored).unwrap(), ledger);
+    }
+
+    proptest! {
+        /// The naive oracle keeps every accepted message for ever and counts anew each time.
+        #[test]
+        fn agrees_with_a_naive_limiter(gaps in prop::collection::vec(0_i64..4_000, 1..80)) {
+            let limits = SendLimits { unredeemed: u8::MAX, ..LIMITS };
+            let (mut ledger, mut accepted, mut now) = (SendLedger::default(), Vec::<i64>::new(), 0);
+            for gap in gaps {
+                now += gap;
+                let within = |span: i64| accepted.iter().filter(|at| **at + span > now).count();
+                let expected = within(3_600) < 5 && within(86_400) < 10;
+                let got = ledger.take(&mobile(Pool::First), at(now), &limits).is_ok();
+                prop_assert_eq!(got, expected);
+                if got { accepted.push(now); }
+            }
+        }
+    }
+}

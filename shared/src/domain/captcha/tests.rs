@@ -1,0 +1,200 @@
+//! A challenge from outside: sealed, opened, answered rightly and wrongly.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+
+use super::*;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+/// Bits of work that a test can do at once.
+const LIGHT: u8 = 6;
+
+fn keyring(passphrase: char) -> Keyring {
+    let passphrase = passphrase.to_string().repeat(40);
+    Keyring::from_secret(&format!(r#"{{"current": "1", "1": "{passphrase}"}}"#)).unwrap()
+}
+
+fn name(byte: u8) -> NameRef {
+    NameRef::from_bytes([byte; 32])
+}
+
+fn normal() -> Challenge {
+    Challenge::generate([7; 16], NOW, LIGHT, None)
+}
+
+fn harder() -> Challenge {
+    Challenge::generate([7; 16], NOW, LIGHT, Some(name(1)))
+}
+
+/// The first nonce that shows exactly `bits` zero bits.
+fn work(challenge: &Challenge, bits: u8) -> String {
+    let shows = |nonce: &String| challenge.zero_bits(nonce) == u32::from(bits);
+    (0..u64::MAX).map(|nonce| nonce.to_string()).find(shows).unwrap()
+}
+
+fn verdict(challenge: &Challenge, answer: Option<&str>, work: Option<&str>) -> Verdict {
+    challenge.check(&Solution::parse(answer, work).unwrap(), &name(1))
+}
+
+#[test]
+fn a_normal_challenge_takes_the_characters_or_the_work() {
+    let challenge = normal();
+    assert_eq!(verdict(&challenge, Some(&challenge.answer()), None), Verdict::Passed);
+    assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT))), Verdict::Passed);
+    assert_eq!(verdict(&challenge, Some("333333"), Some(&work(&challenge, LIGHT))), Verdict::Passed);
+    assert_eq!(verdict(&challenge, Some(&challenge.answer()), Some("0")), Verdict::Passed);
+    assert_eq!(verdict(&challenge, Some("333333"), None), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, Some(&challenge.answer()[1..]), None), Verdict::Wrong);
+}
+
+#[test]
+fn work_counts_from_its_last_bit() {
+    let challenge = normal();
+    assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT - 1))), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT + 1))), Verdict::Passed);
+}
+
+#[test]
+fn work_is_hashed_as_the_contract_says() {
+    let challenge = normal();
+    let nonce = work(&challenge, 9);
+    let hash = Sha256::digest(format!("{}{nonce}", challenge.work_challenge()));
+    assert_eq!((hash[0], hash[1] >> 6), (0, 1));
+}
+
+#[test]
+fn a_harder_challenge_takes_both_or_much_more_work() {
+    let challenge = harder();
+    let (answer, enough) = (challenge.answer(), work(&challenge, LIGHT));
+    assert_eq!(verdict(&challenge, Some(&answer), Some(&enough)), Verdict::Passed);
+    assert_eq!(verdict(&challenge, Some(&answer), None), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, Some(&answer), Some(&work(&challenge, LIGHT - 1))), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, None, Some(&enough)), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT + 3))), Verdict::Wrong);
+    assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT + 4))), Verdict::Passed);
+    assert_eq!(challenge.difficulty_alone(), LIGHT + 4);
+}
+
+#[test]
+fn a_harder_challenge_is_good_for_its_name_alone() {
+    let challenge = harder();
+    let solution = Solution::parse(Some(&challenge.answer()), Some(&work(&challenge, LIGHT + 4))).unwrap();
+    assert_eq!(challenge.check(&solution, &name(1)), Verdict::Passed);
+    assert_eq!(challenge.check(&solution, &name(2)), Verdict::Wrong);
+}
+
+#[test]
+fn characters_count_however_they_are_written() {
+    let challenge = normal();
+    let answer = challenge.answer();
+    let spaced = format!(" {} - {} ", &answer[..3].to_lowercase(), &answer[3..]);
+    let wide: String = answer.bytes().map(|b| char::from_u32(u32::from(b) + 0xFEE0).unwrap()).collect();
+    assert_eq!(verdict(&challenge, Some(&spaced), None), Verdict::Passed);
+    assert_eq!(verdict(&challenge, Some(&wide), None), Verdict::Passed);
+}
+
+#[test]
+fn twins_outside_the_alphabet_fold_into_it() {
+    assert_eq!(fold("qd0 i1 2 a s g t b e n"), "OOOLLZ45678FM");
+    for character in ALPHABET {
+        let character = char::from(*character).to_string();
+        assert_eq!(fold(&character), character, "a character of the alphabet stands for itself");
+    }
+}
+
+#[test]
+fn malformed_solutions_are_told_from_wrong_ones() {
+    let parse = |answer: Option<&str>, work: Option<&str>| Solution::parse(answer, work).err();
+    assert_eq!(parse(None, None), Some(CaptchaError::Unanswered));
+    assert_eq!(parse(Some("  "), Some("")), Some(CaptchaError::Unanswered));
+    for unfit in ["-1", "+1", "1.5", "0x10", "１", "123456789012345678901"] {
+        assert_eq!(parse(None, Some(unfit)), Some(CaptchaError::Malformed), "{unfit}");
+    }
+    assert_eq!(parse(Some(&"3".repeat(65)), None), Some(CaptchaError::Malformed));
+    assert_eq!(parse(Some("x"), Some("18446744073709551615")), None);
+}
+
+#[test]
+fn a_token_expires_at_its_moment() {
+    let keys = keyring('k');
+    let token = normal().seal(&keys, [0; 24]).unwrap();
+    let open = |seconds| Challenge::open(&token, &keys, Timestamp::from_seconds(NOW.as_seconds() + seconds));
+    assert_eq!(open(179).unwrap(), normal());
+    assert_eq!(open(180), Err(CaptchaError::Expired));
+}
+
+#[test]
+fn a_token_opens_under_its_own_key_alone() {
+    let token = harder().seal(&keyring('k'), [0; 24]).unwrap();
+    assert_eq!(Challenge::open(&token, &keyring('k'), NOW).unwrap(), harder());
+    assert_eq!(Challenge::open(&token, &keyring('l'), NOW), Err(CaptchaError::Malformed));
+}
+
+#[test]
+fn what_was_sealed_for_something_else_is_no_token() {
+    let keys = keyring('k');
+    let other = keys.seal("rekey/other", &[], &[1; 26], [0; 24]).unwrap();
+    let short = keys.seal(PURPOSE, &[], &[VERSION; 25], [0; 24]).unwrap();
+    let newer = keys.seal(PURPOSE, &[], &[VERSION + 1; 26], [0; 24]).unwrap();
+    for token in [other, short, newer, String::new(), ".".repeat(10_000)] {
+        assert_eq!(Challenge::open(&token, &keys, NOW), Err(CaptchaError::Malformed));
+    }
+}
+
+#[test]
+fn any_changed_character_spoils_a_token() {
+    let keys = keyring('k');
+    let token = harder().seal(&keys, [9; 24]).unwrap();
+    for at in 0..token.len() {
+        for other in ["A", "-", "7", ".", "=", ""] {
+            let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
+            if changed != token {
+                assert_eq!(
+                    Challenge::open(&changed, &keys, NOW),
+                    Err(CaptchaError::Malformed),
+                    "{at} {other}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_follows_from_the_nonce_is_told_apart() {
+    let challenge = normal();
+    let all = BTreeSet::from([challenge.spend_id(), challenge.rendering_seed(), challenge.derive("work")]);
+    assert_eq!(all.len(), 3);
+    assert_ne!(challenge.spend_id(), Challenge::generate([8; 16], NOW, LIGHT, None).spend_id());
+}
+
+#[test]
+fn every_character_is_drawn() {
+    let answers = (0..=255).map(|byte| Challenge::generate([byte; 16], NOW, LIGHT, None).answer());
+    let drawn: BTreeSet<char> = answers.flat_map(|answer| answer.chars().collect::<Vec<_>>()).collect();
+    assert_eq!(drawn, ALPHABET.iter().map(|b| char::from(*b)).collect());
+}
+
+proptest! {
+    #[test]
+    fn a_token_says_what_was_sealed(
+        entropy: [u8; 16], nonce: [u8; 24], difficulty: u8, bound: Option<[u8; 32]>, seconds in 0..4_000_000_000_i64,
+    ) {
+        let now = Timestamp::from_seconds(seconds);
+        let challenge = Challenge::generate(entropy, now, difficulty, bound.map(NameRef::from_bytes));
+        let keys = keyring('k');
+        let token = challenge.seal(&keys, nonce).unwrap();
+        prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
+        let opened = Challenge::open(&token, &keys, now).unwrap();
+        prop_assert_eq!(opened.answer(), challenge.answer());
+        prop_assert_eq!(opened, challenge);
+    }
+
+    #[test]
+    fn nothing_typed_panics(answer: Option<String>, work: Option<String>, token: String) {
+        if let Ok(solution) = Solution::parse(answer.as_deref(), work.as_deref()) {
+            let _ = normal().check(&solution, &name(1));
+        }
+        prop_assert_eq!(Challenge::open(&token, &keyring('k'), NOW), Err(CaptchaError::Malformed));
+    }
+}

@@ -1,0 +1,198 @@
+//! Where a person can be reached, and how much of it may be shown.
+
+use std::fmt;
+use std::str::FromStr as _;
+
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+/// A telephone number in E.164 form (`+60123456798`). Shown only as a mask.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct PhoneNumber(String);
+
+impl PhoneNumber {
+    /// Reads a number as people type it: with spaces, hyphens, dots and brackets, with a leading `00` for `+`,
+    /// or in the national form of the home country (`012-345 6798`).
+    ///
+    /// # Errors
+    /// [`ContactError::Phone`] when it can't be read as a number of any country.
+    pub fn parse(typed: &str, home: Country) -> Result<Self, ContactError> {
+        // The library also reads letters (vanity numbers) and skips what it doesn't know, stars of a mask too.
+        let dialled =
+            |c: char| c.is_ascii_digit() || c.is_whitespace() || "+-.()/\u{2010}\u{2011}\u{2013}".contains(c);
+        if typed.len() > 64 || !typed.chars().all(dialled) {
+            return Err(ContactError::Phone);
+        }
+        let trimmed = typed.trim();
+        let international = trimmed.strip_prefix("00").map(|rest| format!("+{rest}"));
+        let number = phonenumber::parse(Some(home.0), international.as_deref().unwrap_or(trimmed))
+            .map_err(|_| ContactError::Phone)?;
+        Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+    }
+
+    /// Takes back a number that was stored or sealed in E.164 form.
+    pub fn from_stored(e164: String) -> Self {
+        Self(e164)
+    }
+
+    /// The whole number, for the provider that calls or texts it. Nothing else has a use for it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// Whether both are the same number; the time it takes depends on their lengths only.
+    pub fn matches(&self, other: &Self) -> bool {
+        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+    }
+
+    /// Five stars and the last two digits, whatever the length: `*****98`.
+    pub fn masked(&self) -> String {
+        let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
+        format!("*****{}", digits.get(digits.len().saturating_sub(2)..).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for PhoneNumber {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PhoneNumber({})", self.masked())
+    }
+}
+
+/// An e-mail address. Shown only as a mask.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct EmailAddress(String);
+
+impl EmailAddress {
+    /// Reads an address: one `@` with something on both sides, no space or control character, at most 254
+    /// octets. Whether it exists only a mail can tell.
+    ///
+    /// # Errors
+    /// [`ContactError::Email`] when it is not of that form.
+    pub fn parse(text: &str) -> Result<Self, ContactError> {
+        let text = text.trim();
+        let (local, domain) = text.split_once('@').ok_or(ContactError::Email)?;
+        let fits = text.len() <= 254
+            && !local.is_empty()
+            && !domain.is_empty()
+            && !domain.contains('@')
+            && !text
+                .chars()
+                .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';'));
+        if fits { Ok(Self(text.to_owned())) } else { Err(ContactError::Email) }
+    }
+
+    /// Takes back an address that was stored or sealed.
+    pub fn from_stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// The whole address, for the mail that goes to it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
+    /// The first character and stars: `a*****@*****`. The domain is hidden too, since a rare one names its
+    /// owner, and since a decoy could not know which domains are common here.
+    pub fn masked(&self) -> String {
+        format!("{}*****@*****", self.0.chars().next().unwrap_or('*').to_lowercase())
+    }
+}
+
+impl fmt::Debug for EmailAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EmailAddress({})", self.masked())
+    }
+}
+
+/// A country, as ISO 3166-1 names it in two letters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Country(phonenumber::country::Id);
+
+impl Country {
+    /// Malaysia, the home of the first users.
+    pub const MALAYSIA: Self = Self(phonenumber::country::Id::MY);
+
+    /// Reads a two-letter code.
+    ///
+    /// # Errors
+    /// [`ContactError::Country`] when no country with telephones has this code.
+    pub fn parse(code: &str) -> Result<Self, ContactError> {
+        phonenumber::country::Id::from_str(code).map(Self).map_err(|_| ContactError::Country)
+    }
+
+    /// Whether a number belongs to this country.
+    pub fn owns(self, number: &PhoneNumber) -> bool {
+        phonenumber::parse(None, &number.0).is_ok_and(|read| read.country().id() == Some(self.0))
+    }
+}
+
+/// Why a text is no contact.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum ContactError {
+    /// No telephone number.
+    #[error("not a telephone number")]
+    Phone,
+    /// No e-mail address.
+    #[error("not an e-mail address")]
+    Email,
+    /// No country code.
+    #[error("not a two-letter country code")]
+    Country,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_numbers_as_people_type_them() {
+        for typed in [
+            "+60123456798",
+            "+60 12-345 6798",
+            "0060 12 345 6798",
+            "012-3456798",
+            "(012) 345.6798",
+            " 0123456798 ",
+        ] {
+            let number = PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
+            assert_eq!(number.expose(), "+60123456798", "{typed}");
+        }
+        for typed in ["+60111222333", "0111222333"] {
+            assert_eq!(
+                PhoneNumber::parse(typed, Country::MALAYSIA).unwrap().expose(),
+                "+60111222333",
+                "{typed}"
+            );
+        }
+        for typed in ["", "abc", "+999999999999999999", "*****98"] {
+            assert!(PhoneNumber::parse(typed, Country::MALAYSIA).is_err(), "{typed}");
+        }
+    }
+
+    #[test]
+    fn a_number_belongs_to_its_country() {
+        let number = |typed| PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
+        assert!(Country::MALAYSIA.owns(&number("+60123456798")));
+        assert!(Country::MALAYSIA.owns(&number("+60111222333")));
+        assert!(!Country::MALAYSIA.owns(&number("+6591234567")));
+        assert!(!Country::MALAYSIA.owns(&PhoneNumber::from_stored("+000000000042".into())));
+    }
+
+    #[test]
+    fn a_mask_tells_two_digits_or_one_letter() {
+        let number = PhoneNumber::parse("+60123456798", Country::MALAYSIA).unwrap();
+        assert_eq!(number.masked(), "*****98");
+        assert_eq!(format!("{number:?}"), "PhoneNumber(*****98)");
+        let address = EmailAddress::parse("Aisyah.Rahman@mail.example").unwrap();
+        assert_eq!(address.masked(), "a*****@*****");
+        assert_eq!(format!("{address:?}"), "EmailAddress(a*****@*****)");
+    }
+
+    #[test]
+    fn refuses_what_is_no_address() {
+        for text in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x", "a@b,c@d"] {
+            assert!(EmailAddress::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! What the browser holds of a flow: its id, how many steps are proved, and a tag over both.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use crate::domain::budget::FlowMark;
+use crate::domain::code::OneTimeCode;
+use crate::domain::keys::{KeyId, Keyring, Tag};
+
+/// A flow's id: 256 random bits, known to the browser only (ASVS 7.2.3). Tables hold its hash.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+pub struct FlowId([u8; 32]);
+
+/// The hash under which a flow is stored. Knowing it does not give the cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey([u8; 32]);
+
+impl FlowKey {
+    /// Takes back a stored key.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A short reference for budgets.
+    pub fn mark(&self) -> FlowMark {
+        FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
+    }
+}
+
+impl fmt::Debug for FlowKey {
+    /// Eight hexadecimal digits: enough to follow a flow through a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.mark().0)
+    }
+}
+
+/// The content of the cookie `__Host-rekey`. Each proof changes it without storing anything, so an older cookie
+/// is refused for what lies beyond its step, and a handler knows flow and step before it reads a table.
+#[derive(Clone)]
+pub struct FlowCookie {
+    key_id: KeyId,
+    id: FlowId,
+    proofs: u8,
+}
+
+impl FlowCookie {
+    /// The first cookie of a new flow.
+    pub fn open(flows: &Keyring, entropy: [u8; 32]) -> Self {
+        Self { key_id: flows.current().clone(), id: FlowId(entropy), proofs: 0 }
+    }
+
+    /// Reads a cookie's value; `None` when it is malformed or its tag is wrong. Which of these is not told.
+    pub fn read(value: &str, flows: &Keyring) -> Option<Self> {
+        let mut parts = value.split('.');
+        let key_id = KeyId::parse(parts.next()?).ok()?;
+        let proofs = parts.next()?.parse().ok()?;
+        let id: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let tag: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let cookie = Self { key_id, id: FlowId(id), proofs };
+        let fits = parts.next().is_none() && cookie.tag(flows)? == Tag::from_bytes(tag);
+        fits.then_some(cookie)
+    }
+
+    /// The cookie's value; `None` only when the ring lost the key under which the flow was opened.
+    pub fn value(&self, flows: &Keyring) -> Option<String> {
+        let tag = self.tag(flows)?;
+        let (id, tag) = (URL_SAFE_NO_PAD.encode(self.id.0), URL_SAFE_NO_PAD.encode(tag.as_bytes()));
+        Some(format!("{}.{}.{id}.{tag}", self.key_id.as_str(), self.proofs))
+    }
+
+    /// The cookie of the same flow with `proofs` steps proved.
+    #[must_use]
+    pub fn with_proofs(&self, proofs: u8) -> Self {
+        Self { proofs, ..self.clone() }
+    }
+
+    /// How many steps it says are proved.
+    pub const fn proofs(&self) -> u8 {
+        self.proofs
+    }
+
+    /// The step that it may act in.
+    pub const fn step(&self) -> u8 {
+        self.proofs.saturating_add(1)
+    }
+
+    /// Where the flow is stored.
+    pub fn key(&self) -> FlowKey {
+        FlowKey(Sha256::digest(self.id.0).into())
+    }
+
+    /// The public reference to flow and step that forms carry, so that a form left in another tab can't act on the
+    /// flow that replaced it.
+    pub fn at(&self, flows: &Keyring) -> Option<String> {
+        let tag = flows.tag(&self.key_id, "rekey/at", &[&self.id.0, &[self.proofs]])?;
+        Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..12]))
+    }
+
+    /// The tag of a code in this flow and step. A code typed into another flow or step has another tag.
+    pub fn code_tag(&self, flows: &Keyring, code: &OneTimeCode) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/code", &[&self.id.0, &[self.step()], code.expose().as_bytes()])
+    }
+
+    /// The fingerprint of a contact in this flow.
+    pub fn contact_tag(&self, flows: &Keyring, contact: &str) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/contact", &[&self.id.0, contact.as_bytes()])
+    }
+
+    fn tag(&self, flows: &Keyring) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/cookie", &[&self.id.0, &[self.proofs]])
+    }
+}
+
+impl fmt::Debug for FlowCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "FlowCookie({:?}, proofs: {})", self.key(), self.proofs)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn keys() -> Keyring {
+        Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
+    }
+
+    #[test]
+    fn is_read_back_and_tells_its_step() {
+        let cookie = FlowCookie::open(&keys(), [5; 32]).with_proofs(1);
+        let read = FlowCookie::read(&cookie.value(&keys()).unwrap(), &keys()).unwrap();
+        assert_eq!((read.key(), read.proofs(), read.step()), (cookie.key(), 1, 2));
+    }
+
+    #[test]
+    fn a_raised_count_or_any_other_change_is_refused() {
+        let value = FlowCookie::open(&keys(), [5; 32]).value(&keys()).unwrap();
+        assert!(FlowCookie::read(&value.replacen(".0.", ".1.", 1), &keys()).is_none());
+        for at in 0..value.len() {
+            let mut bytes = value.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'B' { b'C' } else { b'B' };
+            assert!(FlowCookie::read(&String::from_utf8(bytes).unwrap(), &keys()).is_none(), "at {at}");
+        }
+        for text in ["", "....", "1.0", &format!("{value}.x")] {
+            assert!(FlowCookie::read(text, &keys()).is_none(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_means_something_in_its_flow_and_step_only() {
+        let code = OneTimeCode::parse("12345678").unwrap();
+        let cookie = FlowCookie::open(&keys(), [5; 32]);
+        let tag = cookie.code_tag(&keys(), &code).unwrap();
+        assert_ne!(tag, cookie.with_proofs(1).code_tag(&keys(), &code).unwrap());
+        assert_ne!(tag, FlowCookie::open(&keys(), [6; 32]).code_tag(&keys(), &code).unwrap());
+    }
+
+    #[test]
+    fn prints_neither_id_nor_tag() {
+        let cookie = FlowCookie::open(&keys(), [5; 32]);
+        let printed = format!("{cookie:?}");
+        assert!(printed.len() < 40 && !printed.contains(&URL_SAFE_NO_PAD.encode([5; 32])[..8]), "{printed}");
+    }
+}

@@ -1,0 +1,335 @@
+//! The flat form in which a flow is stored. What a conditional write looks at are fields of their own; all else
+//! is one text.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::{AwaitingCode, Cancelled, Choosing, Done, Facts, Flow, Opened, Outcome, Progress, Proven, Sent};
+use crate::domain::keys::Tag;
+use crate::domain::time::Timestamp;
+
+/// A stored state. `AwaitingCode` may already be proved: its code slot tells ([`AwaitingCode::settle`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StateName {
+    /// See [`Opened`].
+    Opened,
+    /// See [`Choosing`].
+    Choosing,
+    /// See [`AwaitingCode`].
+    AwaitingCode,
+    /// See [`Proven`].
+    Proven,
+    /// See [`Done`].
+    Done,
+    /// See [`Cancelled`].
+    Cancelled,
+}
+
+impl StateName {
+    const ALL: [Self; 6] =
+        [Self::Opened, Self::Choosing, Self::AwaitingCode, Self::Proven, Self::Done, Self::Cancelled];
+
+    /// The stored word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Opened => "opened",
+            Self::Choosing => "choosing",
+            Self::AwaitingCode => "awaiting-code",
+            Self::Proven => "proven",
+            Self::Done => "done",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the stored word.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.as_str() == text)
+    }
+}
+
+/// The part of a stored flow that the one write of a verification works on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CodeSlot {
+    /// The tag of the awaited code.
+    pub code: Tag,
+    /// The tag of the last guess, if there was one.
+    pub guess: Option<Tag>,
+    /// Tries used up by this method's codes in this step.
+    pub tries: u8,
+    /// When the code ends.
+    pub expires_at: Timestamp,
+}
+
+/// A flow as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The state.
+    pub state: StateName,
+    /// The step at hand, from 1; 0 before the first.
+    pub step: u8,
+    /// When the flow ends.
+    pub expires_at: Timestamp,
+    /// Wrong answers of the whole flow.
+    pub flow_tries: u8,
+    /// The awaited code, in state `AwaitingCode` only.
+    pub slot: Option<CodeSlot>,
+    /// Everything else, as JSON.
+    pub body: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Body {
+    facts: Facts,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    progress: Option<Progress>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sent: Option<Sent>,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_tag")]
+    contact: Option<Tag>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    done: Option<DoneBody>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct DoneBody {
+    outcome: Outcome,
+    at: Timestamp,
+    notices_queued: bool,
+}
+
+impl From<&Flow> for Record {
+    fn from(flow: &Flow) -> Self {
+        let mut body =
+            Body { facts: flow.facts().clone(), progress: None, sent: None, contact: None, done: None };
+        let mut slot = None;
+        let state = match flow {
+            Flow::Opened(_) => StateName::Opened,
+            Flow::Choosing(Choosing { progress, .. }) => {
+                body.progress = Some(progress.clone());
+                StateName::Choosing
+            }
+            Flow::AwaitingCode(state) => {
+                body.progress = Some(state.progress.clone());
+                body.sent = Some(state.sent.clone());
+                body.contact = Some(state.contact);
+                let AwaitingCode { code, guess, sent, expires_at, .. } = state;
+                slot =
+                    Some(CodeSlot { code: *code, guess: *guess, tries: sent.tries, expires_at: *expires_at });
+                StateName::AwaitingCode
+            }
+            Flow::Proven(Proven { progress, .. }) => {
+                body.progress = Some(progress.clone());
+                StateName::Proven
+            }
+            Flow::Done(Done { progress, outcome, at, notices_queued, .. }) => {
+                body.progress = Some(progress.clone());
+                body.done = Some(DoneBody { outcome: *outcome, at: *at, notices_queued: *notices_queued });
+                StateName::Done
+            }
+            Flow::Cancelled(_) => StateName::Cancelled,
+        };
+        let progress = body.progress.as_ref();
+        Self {
+            state,
+            step: progress.map_or(0, Progress::step),
+            expires_at: body.facts.expires_at,
+            flow_tries: progress.map_or(0, |progress| progress.flow_tries),
+            slot,
+            // A body of plain data has no way to fail; an empty one would be refused when it is read back.
+            body: serde_json::to_string(&body).unwrap_or_default(),
+        }
+    }
+}
+
+impl TryFrom<Record> for Flow {
+    type Error = RecordError;
+
+    /// Reads a stored flow; one whose last guess was right is already a step further.
+    fn try_from(record: Record) -> Result<Self, RecordError> {
+        let body: Body = serde_json::from_str(&record.body).map_err(|_| RecordError)?;
+        let facts = body.facts;
+        let progress = || {
+            let progress = body.progress.clone().ok_or(RecordError)?;
+            Ok(Progress { flow_tries: record.flow_tries, ..progress })
+        };
+        Ok(match record.state {
+            StateName::Opened => Self::Opened(Opened { facts }),
+            StateName::Choosing => Self::Choosing(Choosing { progress: progress()?, facts }),
+            StateName::AwaitingCode => {
+                let slot = record.slot.ok_or(RecordError)?;
+                AwaitingCode {
+                    progress: progress()?,
+                    sent: Sent { tries: slot.tries, ..body.sent.ok_or(RecordError)? },
+                    code: slot.code,
+                    guess: slot.guess,
+                    contact: body.contact.ok_or(RecordError)?,
+                    expires_at: slot.expires_at,
+                    facts,
+                }
+                .settle()
+            }
+            StateName::Proven => Self::Proven(Proven { progress: progress()?, facts }),
+            StateName::Done => {
+                let done = body.done.as_ref().ok_or(RecordError)?;
+                Self::Done(Done {
+                    outcome: done.outcome,
+                    at: done.at,
+                    notices_queued: done.notices_queued,
+                    progress: progress()?,
+                    facts,
+                })
+            }
+            StateName::Cancelled => Self::Cancelled(Cancelled { facts }),
+        })
+    }
+}
+
+/// A stored flow that can't be read: of another version, or damaged.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the stored flow can't be read")]
+pub struct RecordError;
+
+/// A tag in JSON, as unpadded base64url.
+pub(super) mod tag {
+    use serde::de::Error as _;
+    use serde::{Deserializer, Serializer};
+
+    use super::optional_tag;
+    use crate::domain::keys::Tag;
+
+    pub(in crate::domain::flow) fn serialize<S: Serializer>(
+        tag: &Tag,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        optional_tag::serialize(&Some(*tag), serializer)
+    }
+
+    pub(in crate::domain::flow) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Tag, D::Error> {
+        optional_tag::deserialize(deserializer)?.ok_or_else(|| D::Error::custom("a tag is missing"))
+    }
+}
+
+/// The same, where there may be none.
+pub(super) mod optional_tag {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use serde::de::Error as _;
+    use serde::{Deserialize as _, Deserializer, Serializer};
+
+    use crate::domain::keys::Tag;
+
+    #[expect(clippy::ref_option, reason = "serde's `with` calls it with a reference to the field")]
+    pub(in crate::domain::flow) fn serialize<S: Serializer>(
+        tag: &Option<Tag>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match tag {
+            Some(tag) => serializer.serialize_str(&URL_SAFE_NO_PAD.encode(tag.as_bytes())),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(in crate::domain::flow) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Tag>, D::Error> {
+        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
+        let bytes = bytes.try_into().map_err(|_| D::Error::custom("not 32 bytes"))?;
+        Ok(Some(Tag::from_bytes(bytes)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::{AccountId, Offer};
+    use crate::domain::flow::{FlowLimits, Reason, Stage};
+    use crate::domain::language::Language;
+    use crate::domain::method::Method;
+    use crate::domain::time::Seconds;
+
+    const LIMITS: FlowLimits = FlowLimits {
+        lifetime: Seconds(900),
+        code_lifetime: Seconds(600),
+        code_tries: 5,
+        flow_tries: 10,
+        sends_per_step: 3,
+    };
+
+    fn every_state() -> Vec<Flow> {
+        let now = Timestamp::from_seconds(1_790_000_000);
+        let offers: Vec<Offer> =
+            Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".into() }).collect();
+        let facts = Facts {
+            account: AccountId::from_directory("aisyah"),
+            decoy: false,
+            generation: 7,
+            steps: 2,
+            opened_at: now,
+            expires_at: now + Seconds(900),
+            offers,
+            language: Language::Tamil,
+        };
+        let opened = Opened { facts };
+        let choosing = opened.clone().choose(Reason::Locked);
+        let tag = |byte| Tag::from_bytes([byte; 32]);
+        let mut awaiting = choosing.clone().send(Method::Email, tag(1), tag(2), now, &LIMITS);
+        awaiting.guess = Some(tag(3));
+        let proven = choosing
+            .clone()
+            .prove(Method::Totp, tag(4))
+            .choosing()
+            .unwrap()
+            .prove(Method::Email, tag(5))
+            .proven(Stage::Unlock)
+            .unwrap();
+        vec![
+            Flow::Opened(opened),
+            Flow::Choosing(choosing.clone()),
+            Flow::AwaitingCode(awaiting),
+            Flow::Proven(proven.clone()),
+            Flow::Done(proven.finish(now, false)),
+            Flow::Choosing(choosing).cancel(),
+        ]
+    }
+
+    #[test]
+    fn every_state_is_read_back_as_it_was() {
+        for flow in every_state() {
+            let record = Record::from(&flow);
+            let read = Flow::try_from(record.clone()).unwrap();
+            assert_eq!(read.stage(), flow.stage());
+            assert_eq!(Record::from(&read), record);
+        }
+    }
+
+    #[test]
+    fn a_guess_equal_to_the_code_is_a_step_proved() {
+        let mut record = Record::from(&every_state()[2]);
+        let slot = record.slot.as_mut().unwrap();
+        slot.guess = Some(slot.code);
+        let flow = Flow::try_from(record).unwrap();
+        assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
+    }
+
+    #[test]
+    fn a_flow_fits_one_write_unit() {
+        for flow in every_state() {
+            let record = Record::from(&flow);
+            assert!(record.body.len() < 850, "{:?} has {} bytes", record.state, record.body.len());
+        }
+    }
+
+    #[test]
+    fn a_missing_part_is_no_flow() {
+        for flow in every_state() {
+            let record = Record::from(&flow);
+            assert!(Flow::try_from(Record { body: String::new(), ..record.clone() }).is_err());
+            if record.state == StateName::AwaitingCode {
+                assert!(Flow::try_from(Record { slot: None, ..record }).is_err());
+            }
+        }
+    }
+}

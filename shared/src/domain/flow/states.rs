@@ -1,0 +1,350 @@
+//! The states and their transitions.
+
+use super::{Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, SendRefusal, Sent};
+use crate::domain::account::Offer;
+use crate::domain::keys::Tag;
+use crate::domain::method::Method;
+use crate::domain::time::{Seconds, Timestamp};
+
+/// The wait before the first resend; it doubles with each further one.
+const FIRST_WAIT: Seconds = Seconds(30);
+
+/// A flow whose reason is not known yet.
+#[derive(Clone, Debug)]
+pub struct Opened {
+    /// What is true throughout.
+    pub facts: Facts,
+}
+
+impl Opened {
+    /// Gives the reason; the first step begins.
+    pub fn choose(self, reason: Reason) -> Choosing {
+        let progress = Progress { reason, proofs: Vec::new(), sent: Vec::new(), flow_tries: 0 };
+        Choosing { facts: self.facts, progress }
+    }
+}
+
+/// A flow in which a method is to be chosen.
+#[derive(Clone, Debug)]
+pub struct Choosing {
+    /// What is true throughout.
+    pub facts: Facts,
+    /// What was gathered so far.
+    pub progress: Progress,
+}
+
+impl Choosing {
+    /// What can be chosen in this step: everything whose factor has not served yet.
+    pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        let used = self.progress.proved_factors();
+        self.facts.offers.iter().filter(move |offer| !used.contains(&offer.method.factor()))
+    }
+
+    /// The offer of `method` in this step.
+    ///
+    /// # Errors
+    /// [`SendRefusal::Unavailable`] when it isn't offered.
+    pub fn offer(&self, method: Method) -> Result<&Offer, SendRefusal> {
+        self.offers().find(|offer| offer.method == method).ok_or(SendRefusal::Unavailable)
+    }
+
+    /// Whether a message by `method` may be sent now. Switching to another method never waits.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn may_send(&self, method: Method, now: Timestamp, limits: &FlowLimits) -> Result<(), SendRefusal> {
+        self.offer(method)?;
+        let sent_in_step: u8 = self.progress.sent.iter().fold(0, |sum, sent| sum.saturating_add(sent.count));
+        let earlier = self.progress.sent.iter().find(|sent| sent.method == method);
+        let tries_used = earlier.map_or(0, |sent| sent.tries);
+        if !method.is_sent() || sent_in_step >= limits.sends_per_step || tries_used >= limits.code_tries {
+            return Err(SendRefusal::Unavailable);
+        }
+        let wait = earlier.map_or(0, |sent| (sent.last_at + resend_wait(sent.count)).seconds_after(now));
+        if wait > 0 { Err(SendRefusal::TooEarly(Seconds(wait))) } else { Ok(()) }
+    }
+
+    /// Notes that a code was made for `method`. An older code of this step is dead from here on.
+    pub fn send(
+        mut self,
+        method: Method,
+        code: Tag,
+        contact: Tag,
+        now: Timestamp,
+        limits: &FlowLimits,
+    ) -> AwaitingCode {
+        let at = self.progress.sent.iter().position(|sent| sent.method == method);
+        let mut sent =
+            at.map_or(Sent { method, count: 0, last_at: now, tries: 0 }, |at| self.progress.sent.remove(at));
+        sent.count = sent.count.saturating_add(1);
+        sent.last_at = now;
+        let expires_at = self.facts.expires_at.min(now + limits.code_lifetime);
+        AwaitingCode {
+            facts: self.facts,
+            progress: self.progress,
+            sent,
+            code,
+            guess: None,
+            contact,
+            expires_at,
+        }
+    }
+
+    /// Notes that the step was proved without a message (a code from the authenticator app).
+    pub fn prove(mut self, method: Method, code: Tag) -> Flow {
+        self.progress.proofs.push(Proof { method, code, contact: None });
+        self.advance()
+    }
+
+    fn advance(mut self) -> Flow {
+        self.progress.sent.clear();
+        if self.progress.proofs.len() >= usize::from(self.facts.steps) {
+            Flow::Proven(Proven { facts: self.facts, progress: self.progress })
+        } else {
+            Flow::Choosing(self)
+        }
+    }
+}
+
+/// A flow whose code is on its way.
+#[derive(Clone, Debug)]
+pub struct AwaitingCode {
+    /// What is true throughout.
+    pub facts: Facts,
+    /// What was gathered so far; `sent` has the other methods of this step.
+    pub progress: Progress,
+    /// What was sent by the method at hand.
+    pub sent: Sent,
+    /// The tag of the awaited code.
+    pub code: Tag,
+    /// The tag of the last guess. Equal to `code` once it was right: see [`AwaitingCode::settle`].
+    pub guess: Option<Tag>,
+    /// The fingerprint of the contact that it went to.
+    pub contact: Tag,
+    /// When the code ends.
+    pub expires_at: Timestamp,
+}
+
+impl AwaitingCode {
+    /// The flow as its last guess leaves it. The write that spends a try stores the guess beside the code without
+    /// knowing whether it is right; that they are equal is the fact that the step is proved.
+    pub fn settle(self) -> Flow {
+        if self.guess != Some(self.code) {
+            return Flow::AwaitingCode(self);
+        }
+        let mut progress = self.progress;
+        progress.proofs.push(Proof {
+            method: self.sent.method,
+            code: self.code,
+            contact: Some(self.contact),
+        });
+        Choosing { facts: self.facts, progress }.advance()
+    }
+
+    /// Goes back to the choice of a method. What was sent and tried stays counted.
+    pub fn give_up_code(self) -> Choosing {
+        let mut progress = self.progress;
+        progress.sent.push(self.sent);
+        Choosing { facts: self.facts, progress }
+    }
+
+    /// The offer whose code is awaited.
+    pub fn offer(&self) -> Option<&Offer> {
+        self.facts.offers.iter().find(|offer| offer.method == self.sent.method)
+    }
+
+    /// The wrong answers that are left for this code.
+    pub fn tries_left(&self, limits: &FlowLimits) -> u8 {
+        let of_code = limits.code_tries.saturating_sub(self.sent.tries);
+        of_code.min(limits.flow_tries.saturating_sub(self.progress.flow_tries))
+    }
+
+    /// When a next message by the same method may be asked for.
+    pub fn resend_at(&self) -> Timestamp {
+        self.sent.last_at + resend_wait(self.sent.count)
+    }
+
+    /// Whether another message by the same method can come at all.
+    pub fn may_resend(&self, limits: &FlowLimits) -> bool {
+        let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
+        others.saturating_add(self.sent.count) < limits.sends_per_step && self.sent.tries < limits.code_tries
+    }
+}
+
+/// 30 s after the first message, 60 s after the second, and so on.
+fn resend_wait(count: u8) -> Seconds {
+    Seconds(FIRST_WAIT.0 << u32::from(count.saturating_sub(1)).min(6))
+}
+
+/// A flow in which everything is proved.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    /// What is true throughout.
+    pub facts: Facts,
+    /// What was gathered.
+    pub progress: Progress,
+}
+
+impl Proven {
+    /// Notes that the password was set or the account unlocked.
+    pub fn finish(self, at: Timestamp, notices_queued: bool) -> Done {
+        let outcome = self.progress.reason.outcome();
+        Done { facts: self.facts, progress: self.progress, outcome, at, notices_queued }
+    }
+}
+
+/// A flow that did what it was opened for.
+#[derive(Clone, Debug)]
+pub struct Done {
+    /// What is true throughout.
+    pub facts: Facts,
+    /// What was gathered.
+    pub progress: Progress,
+    /// What it did.
+    pub outcome: Outcome,
+    /// When.
+    pub at: Timestamp,
+    /// Whether the notices are in the queue; if not, settling puts them there.
+    pub notices_queued: bool,
+}
+
+/// A flow that was given up.
+#[derive(Clone, Debug)]
+pub struct Cancelled {
+    /// What was true of it.
+    pub facts: Facts,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::AccountId;
+    use crate::domain::flow::{OutOfStep, Stage};
+    use crate::domain::language::Language;
+
+    const LIMITS: FlowLimits = FlowLimits {
+        lifetime: Seconds(900),
+        code_lifetime: Seconds(600),
+        code_tries: 5,
+        flow_tries: 10,
+        sends_per_step: 3,
+    };
+    const RIGHT: Tag = Tag::from_bytes([1; 32]);
+    const CONTACT: Tag = Tag::from_bytes([9; 32]);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_seconds(1_790_000_000 + seconds)
+    }
+
+    fn opened(steps: u8) -> Flow {
+        let offers = Method::ALL.map(|method| Offer { method, masked: "*****98".into() }).to_vec();
+        Flow::Opened(Opened {
+            facts: Facts {
+                account: AccountId::from_directory("aisyah"),
+                decoy: false,
+                generation: 3,
+                steps,
+                opened_at: at(0),
+                expires_at: at(900),
+                offers,
+                language: Language::English,
+            },
+        })
+    }
+
+    fn choosing(steps: u8) -> Choosing {
+        opened(steps).choose_reason(Reason::Forgotten).unwrap().choosing().unwrap()
+    }
+
+    fn right(mut awaiting: AwaitingCode) -> Flow {
+        awaiting.guess = Some(RIGHT);
+        awaiting.settle()
+    }
+
+    #[test]
+    fn two_proofs_by_two_factors_lead_to_the_password() {
+        let first = choosing(2).send(Method::Sms, RIGHT, CONTACT, at(10), &LIMITS);
+        let second = right(first).choosing().unwrap();
+        assert_eq!(second.progress.step(), 2);
+        let offered: Vec<Method> = second.offers().map(|offer| offer.method).collect();
+        assert_eq!(offered, [Method::Email, Method::OfficeCall, Method::Totp], "the mobile served");
+        assert_eq!(second.may_send(Method::MobileCall, at(20), &LIMITS), Err(SendRefusal::Unavailable));
+        let proven = second.prove(Method::Totp, RIGHT).proven(Stage::Password).unwrap();
+        assert_eq!(proven.finish(at(30), true).outcome, Outcome::Reset);
+    }
+
+    #[test]
+    fn one_step_suffices_where_policy_says_so() {
+        let flow = right(choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+        assert_eq!(flow.stage(), Stage::Password);
+        assert_eq!(flow.proofs(), 1);
+    }
+
+    #[test]
+    fn a_wrong_guess_proves_nothing() {
+        let mut awaiting = choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
+        awaiting.guess = Some(Tag::from_bytes([2; 32]));
+        assert_eq!(awaiting.clone().settle().stage(), Stage::Code);
+        awaiting.guess = None;
+        assert_eq!(awaiting.settle().stage(), Stage::Code);
+    }
+
+    #[test]
+    fn resends_wait_longer_each_time_and_switching_does_not_wait() {
+        let once = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS).give_up_code();
+        assert_eq!(once.may_send(Method::Email, at(29), &LIMITS), Err(SendRefusal::TooEarly(Seconds(1))));
+        assert_eq!(once.may_send(Method::Sms, at(0), &LIMITS), Ok(()));
+        assert_eq!(once.may_send(Method::Email, at(30), &LIMITS), Ok(()));
+        let twice = once.send(Method::Email, RIGHT, CONTACT, at(30), &LIMITS).give_up_code();
+        assert_eq!(twice.may_send(Method::Email, at(89), &LIMITS), Err(SendRefusal::TooEarly(Seconds(1))));
+        let thrice = twice.send(Method::Sms, RIGHT, CONTACT, at(31), &LIMITS).give_up_code();
+        assert_eq!(thrice.may_send(Method::OfficeCall, at(500), &LIMITS), Err(SendRefusal::Unavailable));
+    }
+
+    #[test]
+    fn a_resend_refills_no_tries() {
+        let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
+        awaiting.sent.tries = 4;
+        awaiting.progress.flow_tries = 4;
+        let again = awaiting.give_up_code().send(Method::Email, RIGHT, CONTACT, at(60), &LIMITS);
+        assert_eq!(again.tries_left(&LIMITS), 1);
+        let mut spent = again;
+        spent.sent.tries = 5;
+        assert_eq!(
+            spent.give_up_code().may_send(Method::Email, at(800), &LIMITS),
+            Err(SendRefusal::Unavailable)
+        );
+    }
+
+    #[test]
+    fn a_code_never_outlives_its_flow() {
+        let late = choosing(2).send(Method::Email, RIGHT, CONTACT, at(600), &LIMITS);
+        assert_eq!(late.expires_at, at(900));
+    }
+
+    #[test]
+    fn a_step_out_of_turn_says_what_was_awaited() {
+        assert_eq!(
+            opened(2).choosing().unwrap_err(),
+            OutOfStep { awaited: Stage::Method, found: Stage::Reason }
+        );
+        assert_eq!(
+            Flow::Choosing(choosing(2)).proven(Stage::Password).unwrap_err(),
+            OutOfStep { awaited: Stage::Password, found: Stage::Method }
+        );
+        let unlock =
+            opened(1).choose_reason(Reason::Locked).unwrap().choosing().unwrap().prove(Method::Totp, RIGHT);
+        assert_eq!(unlock.stage(), Stage::Unlock);
+        assert!(unlock.clone().proven(Stage::Password).is_err());
+        assert!(unlock.choose_reason(Reason::Forgotten).is_err(), "the reason is fixed once all is proved");
+    }
+
+    #[test]
+    fn cancelling_ends_everything_but_what_is_done() {
+        assert_eq!(opened(2).cancel().stage(), Stage::Ended);
+        let done = Flow::Done(
+            choosing(1).prove(Method::Totp, RIGHT).proven(Stage::Password).unwrap().finish(at(1), true),
+        );
+        assert_eq!(done.cancel().stage(), Stage::Done);
+    }
+}

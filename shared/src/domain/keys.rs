@@ -1,0 +1,282 @@
+//! Keys, and the two things done with them: tagging (HMAC-SHA-256) and sealing (XChaCha20-Poly1305).
+//!
+//! A [`Keyring`] is one secret of Secrets Manager. It holds every key still needed to read what exists, by key
+//! id, and says which one makes new things. Rotation adds an entry and moves `current`; what was made with the
+//! older key stays readable because its id travels with it.
+//!
+//! No key is used directly: each purpose gets its own by HKDF (RFC 5869), so that a tag made for one purpose
+//! means nothing for another.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chacha20poly1305::aead::{Aead, KeyInit as _, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use hkdf::Hkdf;
+use hmac::{Hmac, Mac as _};
+use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+/// Names one key of a ring: one to eight ASCII letters or digits.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(String);
+
+impl KeyId {
+    /// Reads a key id.
+    ///
+    /// # Errors
+    /// [`KeyError::Id`] when it is empty, longer than eight characters or has other than letters and digits.
+    pub fn parse(text: &str) -> Result<Self, KeyError> {
+        let fits = (1..=8).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric());
+        if fits { Ok(Self(text.to_owned())) } else { Err(KeyError::Id) }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// 256 bits of key material.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+struct Key([u8; 32]);
+
+impl Key {
+    fn derive(&self, purpose: &str) -> Self {
+        let mut derived = [0; 32];
+        // 32 bytes are far below HKDF's limit of 255 blocks, so this cannot fail.
+        let _ = Hkdf::<Sha256>::new(None, &self.0).expand(purpose.as_bytes(), &mut derived);
+        Self(derived)
+    }
+}
+
+/// A 256-bit keyed tag. Compared in constant time; not printable, since a tag over something short (a code)
+/// is as good as the thing itself to whoever holds the key.
+#[derive(Clone, Copy)]
+pub struct Tag([u8; 32]);
+
+impl Tag {
+    /// Takes back a stored tag.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The tag's bytes, to be stored.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl PartialEq for Tag {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.ct_eq(&other.0).into()
+    }
+}
+
+impl Eq for Tag {}
+
+impl fmt::Debug for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tag(..)")
+    }
+}
+
+/// All keys of one use, by id.
+#[derive(Clone)]
+pub struct Keyring {
+    current: KeyId,
+    keys: BTreeMap<KeyId, Key>,
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Keyring(current: {}, {} keys)", self.current.as_str(), self.keys.len())
+    }
+}
+
+impl Keyring {
+    /// Reads a secret of the form `{"current": "2", "1": "<passphrase>", "2": "<passphrase>"}`: what
+    /// `CloudFormation`'s `GenerateSecretString` can make, with room for rotation. A passphrase must carry its
+    /// entropy itself (64 random characters by the template); it is hashed into a key, not stretched.
+    ///
+    /// # Errors
+    /// When the text is not such an object, an id is unfit, a passphrase has fewer than 32 characters, or
+    /// `current` names no key.
+    pub fn from_secret(json: &str) -> Result<Self, KeyError> {
+        let entries: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| KeyError::Form)?;
+        let mut entries: BTreeMap<String, Zeroizing<String>> =
+            entries.into_iter().map(|(id, passphrase)| (id, Zeroizing::new(passphrase))).collect();
+        let current = KeyId::parse(entries.remove("current").ok_or(KeyError::Form)?.as_str())?;
+        let mut keys = BTreeMap::new();
+        for (id, passphrase) in &entries {
+            if passphrase.chars().count() < 32 {
+                return Err(KeyError::Short(id.clone()));
+            }
+            let mut key = [0; 32];
+            let _ = Hkdf::<Sha256>::new(Some(b"rekey/v1"), passphrase.as_bytes()).expand(b"key", &mut key);
+            keys.insert(KeyId::parse(id)?, Key(key));
+        }
+        if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyError::NoCurrent) }
+    }
+
+    /// The key that makes new things.
+    pub fn current(&self) -> &KeyId {
+        &self.current
+    }
+
+    /// The oldest key by id order. What must never change while an account exists (the masks of a decoy)
+    /// hangs on this one, so rotation must keep it.
+    pub fn eldest(&self) -> &KeyId {
+        self.keys.keys().next().unwrap_or(&self.current)
+    }
+
+    /// The tag of `parts` for `purpose` under key `id`; `None` when the ring has no such key. Each part is
+    /// prefixed with its length, so that moving a boundary between parts changes the tag.
+    pub fn tag(&self, id: &KeyId, purpose: &str, parts: &[&[u8]]) -> Option<Tag> {
+        let key = self.keys.get(id)?.derive(purpose);
+        let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).ok()?;
+        for part in parts {
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        Some(Tag(mac.finalize().into_bytes().into()))
+    }
+
+    /// Seals `plaintext` under the current key as `<key id>.<base64url of nonce and ciphertext>`. `owner` is
+    /// associated data: what was sealed for one owner does not open for another.
+    ///
+    /// # Errors
+    /// [`SealError`] never in practice: the cipher refuses only texts beyond 256 GiB.
+    pub fn seal(
+        &self,
+        purpose: &str,
+        owner: &[u8],
+        plaintext: &[u8],
+        nonce: [u8; 24],
+    ) -> Result<String, SealError> {
+        let cipher = self.cipher(&self.current, purpose)?;
+        let sealed = cipher
+            .encrypt(&XNonce::from(nonce), Payload { msg: plaintext, aad: owner })
+            .map_err(|_| SealError)?;
+        let mut bytes = nonce.to_vec();
+        bytes.extend_from_slice(&sealed);
+        Ok(format!("{}.{}", self.current.as_str(), URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    /// Opens what [`Keyring::seal`] made for the same purpose and owner.
+    ///
+    /// # Errors
+    /// [`SealError`] when the text is malformed, its key is gone, or it was changed, or sealed for another
+    /// purpose or owner. Which of these is not told.
+    pub fn open(&self, purpose: &str, owner: &[u8], sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (id, body) = sealed.split_once('.').ok_or(SealError)?;
+        let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError)?;
+        let (nonce, ciphertext) = bytes.split_first_chunk::<24>().ok_or(SealError)?;
+        let cipher = self.cipher(&KeyId::parse(id).map_err(|_| SealError)?, purpose)?;
+        cipher
+            .decrypt(&XNonce::from(*nonce), Payload { msg: ciphertext, aad: owner })
+            .map(Zeroizing::new)
+            .map_err(|_| SealError)
+    }
+
+    fn cipher(&self, id: &KeyId, purpose: &str) -> Result<XChaCha20Poly1305, SealError> {
+        let key = self.keys.get(id).ok_or(SealError)?.derive(purpose);
+        XChaCha20Poly1305::new_from_slice(&key.0).map_err(|_| SealError)
+    }
+}
+
+/// Why a secret is no keyring.
+#[derive(Debug, Error, PartialEq, Eq)]
+pub enum KeyError {
+    /// Not an object of texts with `current`.
+    #[error("a keyring is a JSON object of key ids and passphrases with \"current\" naming one of them")]
+    Form,
+    /// An unfit key id.
+    #[error("a key id has one to eight ASCII letters or digits")]
+    Id,
+    /// A passphrase that cannot carry a key's entropy.
+    #[error("the passphrase of key {0} is shorter than 32 characters")]
+    Short(String),
+    /// `current` names no key.
+    #[error("\"current\" names a key that the ring does not have")]
+    NoCurrent,
+}
+
+/// A sealed text that does not open (or could not be sealed).
+#[derive(Debug, Error, PartialEq, Eq)]
+#[error("the sealed text does not open")]
+pub struct SealError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "0123456789abcdef0123456789abcdef";
+    const TWO: &str = "fedcba9876543210fedcba9876543210";
+
+    fn ring(current: &str, ids: &[(&str, &str)]) -> Keyring {
+        let entries: Vec<String> = ids.iter().map(|(id, pass)| format!("\"{id}\":\"{pass}\"")).collect();
+        Keyring::from_secret(&format!("{{\"current\":\"{current}\",{}}}", entries.join(","))).unwrap()
+    }
+
+    #[test]
+    fn what_is_sealed_opens_for_its_purpose_and_owner_only() {
+        let keys = ring("1", &[("1", ONE)]);
+        let sealed = keys.seal("seed", b"aisyah", b"text", [7; 24]).unwrap();
+        assert_eq!(keys.open("seed", b"aisyah", &sealed).unwrap().as_slice(), b"text");
+        assert_eq!(keys.open("seed", b"weiling", &sealed), Err(SealError));
+        assert_eq!(keys.open("message", b"aisyah", &sealed), Err(SealError));
+    }
+
+    #[test]
+    fn a_changed_character_does_not_open() {
+        let keys = ring("1", &[("1", ONE)]);
+        let sealed = keys.seal("seed", b"o", b"text", [7; 24]).unwrap();
+        for at in 0..sealed.len() {
+            let mut bytes = sealed.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'A' { b'B' } else { b'A' };
+            assert_eq!(
+                keys.open("seed", b"o", &String::from_utf8(bytes).unwrap()),
+                Err(SealError),
+                "at {at}"
+            );
+        }
+    }
+
+    #[test]
+    fn rotation_keeps_what_the_older_key_made() {
+        let before = ring("1", &[("1", ONE)]);
+        let after = ring("2", &[("1", ONE), ("2", TWO)]);
+        let sealed = before.seal("seed", b"o", b"text", [7; 24]).unwrap();
+        assert_eq!(after.open("seed", b"o", &sealed).unwrap().as_slice(), b"text");
+        assert!(after.seal("seed", b"o", b"text", [7; 24]).unwrap().starts_with("2."));
+        assert_eq!(after.eldest(), before.eldest());
+        let id = KeyId::parse("1").unwrap();
+        assert_eq!(before.tag(&id, "p", &[b"x"]), after.tag(&id, "p", &[b"x"]));
+    }
+
+    #[test]
+    fn tags_keep_purposes_parts_and_keys_apart() {
+        let keys = ring("1", &[("1", ONE), ("2", TWO)]);
+        let (one, two) = (KeyId::parse("1").unwrap(), KeyId::parse("2").unwrap());
+        let tag = keys.tag(&one, "code", &[b"ab", b"c"]).unwrap();
+        assert_ne!(tag, keys.tag(&one, "code", &[b"a", b"bc"]).unwrap());
+        assert_ne!(tag, keys.tag(&one, "cookie", &[b"ab", b"c"]).unwrap());
+        assert_ne!(tag, keys.tag(&two, "code", &[b"ab", b"c"]).unwrap());
+        assert_eq!(keys.tag(&KeyId::parse("3").unwrap(), "code", &[]), None);
+    }
+
+    #[test]
+    fn a_bad_secret_says_why() {
+        assert_eq!(Keyring::from_secret("[]").unwrap_err(), KeyError::Form);
+        assert_eq!(Keyring::from_secret(r#"{"1":"x"}"#).unwrap_err(), KeyError::Form);
+        let short = Keyring::from_secret(r#"{"current":"1","1":"x"}"#).unwrap_err();
+        assert_eq!(short, KeyError::Short("1".into()));
+        let none = Keyring::from_secret(&format!("{{\"current\":\"9\",\"1\":\"{ONE}\"}}")).unwrap_err();
+        assert_eq!(none, KeyError::NoCurrent);
+    }
+}

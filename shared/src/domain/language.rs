@@ -1,0 +1,68 @@
+//! The languages of pages and messages.
+
+use serde::{Deserialize, Serialize};
+
+/// A language that Rekey speaks, by its BCP 47 tag.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Language {
+    /// English, also where nothing else is known.
+    #[default]
+    #[serde(rename = "en")]
+    English,
+    /// Bahasa Melayu.
+    #[serde(rename = "ms")]
+    Malay,
+    /// Chinese in simplified characters.
+    #[serde(rename = "zh-Hans")]
+    Chinese,
+    /// Tamil.
+    #[serde(rename = "ta")]
+    Tamil,
+}
+
+impl Language {
+    /// Every language, in the order of the picker.
+    pub const ALL: [Self; 4] = [Self::English, Self::Malay, Self::Chinese, Self::Tamil];
+
+    /// The BCP 47 tag.
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Self::English => "en",
+            Self::Malay => "ms",
+            Self::Chinese => "zh-Hans",
+            Self::Tamil => "ta",
+        }
+    }
+
+    /// The language's own name for itself.
+    pub const fn endonym(self) -> &'static str {
+        match self {
+            Self::English => "English",
+            Self::Malay => "Bahasa Melayu",
+            Self::Chinese => "中文",
+            Self::Tamil => "தமிழ்",
+        }
+    }
+
+    /// The language of a BCP 47 tag or range, by its primary subtag: `zh-CN` and `zh` are Chinese here.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split(['-', '_']).next()?;
+        Self::ALL.into_iter().find(|known| {
+            known.tag().split('-').next().is_some_and(|own| own.eq_ignore_ascii_case(primary.trim()))
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_browsers_send() {
+        assert_eq!(Language::from_tag("en-MY"), Some(Language::English));
+        assert_eq!(Language::from_tag("zh-CN"), Some(Language::Chinese));
+        assert_eq!(Language::from_tag("TA"), Some(Language::Tamil));
+        assert_eq!(Language::from_tag("fr"), None);
+        assert_eq!(Language::from_tag(""), None);
+    }
+}

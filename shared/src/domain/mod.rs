@@ -1,0 +1,20 @@
+//! The rules of a password reset, pure: no input or output, no clock, no randomness of its own. Time and
+//! entropy come in as parameters, so that every rule can be tested at any moment and with any luck.
+
+pub mod account;
+pub mod budget;
+pub mod captcha;
+pub mod code;
+pub mod contact;
+pub mod decoy;
+pub mod flow;
+pub mod keys;
+pub mod language;
+pub mod message;
+pub mod method;
+pub mod name;
+pub mod notice;
+pub mod password;
+pub mod time;
+pub mod totp;
+pub mod wording;

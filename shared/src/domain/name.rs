@@ -1,0 +1,134 @@
+//! Who somebody says they are: the typed login, and the one canonical name behind all its spellings.
+
+use caseless::Caseless as _;
+use thiserror::Error;
+use unicode_normalization::UnicodeNormalization as _;
+
+use super::keys::Keyring;
+
+/// The longest login in code points: an e-mail address has at most 254 octets (RFC 5321 §4.5.3.1.3).
+pub const LOGIN_MAX: usize = 254;
+
+/// A login in canonical form: NFKC, case-folded, without surrounding space and without a domain that the
+/// organisation lists as its own. `Aisyah`, `aisyah` and `aisyah@student.contoh.example` are one name, known or
+/// not. Budgets and decoys hang on this name, never on what was typed.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct CanonicalName(String);
+
+impl CanonicalName {
+    /// Canonicalises a typed login. `domains` are in canonical form themselves ([`fold`]).
+    ///
+    /// # Errors
+    /// [`NameError`] when nothing is left, it is too long or has a control character.
+    pub fn parse(typed: &str, domains: &[String]) -> Result<Self, NameError> {
+        if typed.chars().count() > LOGIN_MAX {
+            return Err(NameError::TooLong);
+        }
+        if typed.trim().chars().any(char::is_control) {
+            return Err(NameError::ControlCharacter);
+        }
+        let folded = fold(typed);
+        let name = match folded.split_once('@') {
+            Some((local, domain)) if domains.iter().any(|own| own == domain) => local,
+            _ => &folded,
+        };
+        if name.is_empty() { Err(NameError::Empty) } else { Ok(Self(name.to_owned())) }
+    }
+
+    /// The name as text, for the directory.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// What stands for the name in budgets, decoys and harder challenges: keyed, because what people type as
+    /// their name may be anything, a password too.
+    pub fn reference(&self, flows: &Keyring) -> NameRef {
+        let tag = flows.tag(flows.eldest(), "rekey/name", &[self.0.as_bytes()]);
+        NameRef(tag.map_or([0; 32], |tag| *tag.as_bytes()))
+    }
+}
+
+impl std::fmt::Debug for CanonicalName {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CanonicalName(..)")
+    }
+}
+
+/// A keyed reference to a canonical name. Stable over key rotation (it hangs on the eldest key).
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct NameRef([u8; 32]);
+
+impl NameRef {
+    /// Takes back a stored reference.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for NameRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "NameRef({:02x}{:02x}..)", self.0[0], self.0[1])
+    }
+}
+
+/// NFKC and case folding, until nothing changes, without surrounding space.
+pub fn fold(text: &str) -> String {
+    let once = |text: &str| text.nfkc().default_case_fold().nfkc().collect::<String>();
+    let first = once(text.trim());
+    let second = once(&first);
+    second.trim().to_owned()
+}
+
+/// Why a typed login cannot be a name.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing but space (or nothing before an own domain).
+    #[error("the name is empty")]
+    Empty,
+    /// More than [`LOGIN_MAX`] code points.
+    #[error("the name is longer than {LOGIN_MAX} characters")]
+    TooLong,
+    /// A line break, NUL or the like.
+    #[error("the name has a control character")]
+    ControlCharacter,
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn name(typed: &str) -> Result<CanonicalName, NameError> {
+        CanonicalName::parse(typed, &["student.contoh.example".to_owned()])
+    }
+
+    #[test]
+    fn one_name_however_it_is_typed() {
+        for typed in ["aisyah", " AISYAH ", "Aisyah@Student.Contoh.Example", "ａｉｓｙａｈ"] {
+            assert_eq!(name(typed).unwrap().as_str(), "aisyah", "{typed}");
+        }
+        assert_eq!(name("aisyah@mail.example").unwrap().as_str(), "aisyah@mail.example");
+    }
+
+    #[test]
+    fn refuses_what_is_no_name() {
+        assert_eq!(name("  "), Err(NameError::Empty));
+        assert_eq!(name("@student.contoh.example"), Err(NameError::Empty));
+        assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
+        assert_eq!(name(&"a".repeat(255)), Err(NameError::TooLong));
+    }
+
+    proptest! {
+        #[test]
+        fn folding_is_idempotent(text in "\\PC{0,60}") {
+            let once = fold(&text);
+            prop_assert_eq!(fold(&once), once);
+        }
+    }
+}

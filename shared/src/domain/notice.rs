@@ -1,0 +1,111 @@
+//! Who is told of a change, and of what.
+
+use super::account::{Account, Registration};
+use super::flow::{Outcome, Proof};
+use super::language::Language;
+use super::message::{Notice, Recipient};
+use super::method::Method;
+use super::time::Timestamp;
+
+/// A change that was made to an account.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// What was done.
+    pub outcome: Outcome,
+    /// How the person proved who they are.
+    pub methods: Vec<Method>,
+    /// When.
+    pub at: Timestamp,
+    /// The language of the notices.
+    pub language: Language,
+}
+
+impl Change {
+    /// The change that `proofs` led to.
+    pub fn proved_by(proofs: &[Proof], outcome: Outcome, at: Timestamp, language: Language) -> Self {
+        Self { outcome, methods: proofs.iter().map(|proof| proof.method).collect(), at, language }
+    }
+}
+
+/// One notice to every contact of an account, those that served as proof too: mail to both addresses, a text to the
+/// mobile, a call to the office phone (NIST 800-63B-4 §4.2.3, ASVS 6.3.7). Whoever got hold of one contact does not
+/// hold them all. A contact that is registered twice is told once.
+pub fn notices(account: &Account, registration: &Registration, change: &Change) -> Vec<Notice> {
+    let mut recipients = Vec::with_capacity(4);
+    let alternate = registration.alternate_email.as_ref();
+    if let Some(email) = &account.email {
+        let again = alternate.is_some_and(|other| other.expose().eq_ignore_ascii_case(email.expose()));
+        if !again {
+            recipients.push(Recipient::Email(email.clone()));
+        }
+    }
+    recipients.extend(alternate.cloned().map(Recipient::Email));
+    recipients.extend(registration.mobile.clone().map(Recipient::Sms));
+    if let Some(office) = &registration.office_phone {
+        let again = registration.mobile.as_ref().is_some_and(|mobile| mobile.matches(office));
+        if !again {
+            recipients.push(Recipient::Voice(office.clone()));
+        }
+    }
+    let notice = |to| Notice {
+        to,
+        outcome: change.outcome,
+        at: change.at,
+        methods: change.methods.clone(),
+        language: change.language,
+    };
+    recipients.into_iter().map(notice).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::{AccountId, Standing};
+    use crate::domain::contact::{EmailAddress, PhoneNumber};
+    use crate::domain::message::Channel;
+
+    fn told(
+        email: Option<&str>,
+        alternate: Option<&str>,
+        mobile: Option<&str>,
+        office: Option<&str>,
+    ) -> Vec<Channel> {
+        let address = |text: &str| EmailAddress::from_stored(text.into());
+        let number = |text: &str| PhoneNumber::from_stored(text.into());
+        let account = Account {
+            id: AccountId::from_directory("aisyah"),
+            name: "Aisyah".into(),
+            logins: vec!["aisyah".into()],
+            email: email.map(address),
+            language: None,
+            standing: Standing::Active,
+        };
+        let registration = Registration {
+            alternate_email: alternate.map(address),
+            mobile: mobile.map(number),
+            office_phone: office.map(number),
+            ..Registration::default()
+        };
+        let change = Change {
+            outcome: Outcome::Reset,
+            methods: vec![Method::Sms],
+            at: Timestamp::from_seconds(1_790_000_000),
+            language: Language::Malay,
+        };
+        notices(&account, &registration, &change).iter().map(|notice| notice.to.channel()).collect()
+    }
+
+    #[test]
+    fn every_contact_is_told_in_its_way() {
+        let all =
+            told(Some("a@u.example"), Some("a@mail.example"), Some("+60123456798"), Some("+60312345678"));
+        assert_eq!(all, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
+        assert!(told(None, None, None, None).is_empty());
+    }
+
+    #[test]
+    fn a_contact_registered_twice_is_told_once() {
+        let once = told(Some("A@u.example"), Some("a@u.example"), Some("+60123456798"), Some("+60123456798"));
+        assert_eq!(once, [Channel::Email, Channel::Sms]);
+    }
+}

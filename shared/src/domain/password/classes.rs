@@ -1,0 +1,95 @@
+//! The four kinds of characters that a policy may ask for.
+
+use std::str::FromStr;
+
+use thiserror::Error;
+use unicode_normalization::char::is_combining_mark;
+
+/// A kind of character that a policy may ask for.
+///
+/// The definitions are Unicode properties, so that `É` is an upper case letter and `ß` a lower case one, and are met by
+/// everything that Active Directory counts. A letter without case (`ழ`, `密`) belongs to no class.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum CharacterClass {
+    /// A letter with the property `Uppercase`.
+    Upper,
+    /// A letter with the property `Lowercase`.
+    Lower,
+    /// One of `0` to `9`. No other digits: directories that check again count only these.
+    Digit,
+    /// Neither letter, number nor combining mark: punctuation, symbols, emoji, and the space, which is what people
+    /// expect of a passphrase.
+    Symbol,
+}
+
+/// A name that is none of a character class.
+#[derive(Clone, Debug, Error, Eq, PartialEq)]
+#[error("`{0}` is none of upper, lower, digit, symbol")]
+pub struct UnknownClass(String);
+
+impl CharacterClass {
+    /// All of them, in the order in which they are shown.
+    pub const ALL: [Self; 4] = [Self::Upper, Self::Lower, Self::Digit, Self::Symbol];
+
+    /// Its name in settings, in JSON and in the locale files.
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::Upper => "upper",
+            Self::Lower => "lower",
+            Self::Digit => "digit",
+            Self::Symbol => "symbol",
+        }
+    }
+
+    /// Whether a character is of this class.
+    pub fn contains(self, character: char) -> bool {
+        match self {
+            Self::Upper => character.is_uppercase(),
+            Self::Lower => character.is_lowercase(),
+            Self::Digit => character.is_ascii_digit(),
+            // Vowel signs and accents are not `Alphabetic` throughout, yet nobody would call them a symbol.
+            Self::Symbol => !character.is_alphanumeric() && !is_combining_mark(character),
+        }
+    }
+}
+
+impl FromStr for CharacterClass {
+    type Err = UnknownClass;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|class| class.id() == name).ok_or_else(|| UnknownClass(name.to_owned()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_character_is_what_people_take_it_for() {
+        let classes_of =
+            |c| CharacterClass::ALL.into_iter().find(|class| class.contains(c)).map(CharacterClass::id);
+        for (characters, class) in [
+            ("AZÉÑЖΩ", Some("upper")),
+            ("azéßжω", Some("lower")),
+            ("0123456789", Some("digit")),
+            (" !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~€£·—🔑", Some("symbol")),
+            ("密ழا٣௩½\u{bcd}\u{bbe}\u{301}", None),
+        ] {
+            for character in characters.chars() {
+                assert_eq!(classes_of(character), class, "{character:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_class_is_read_by_its_id() {
+        for class in CharacterClass::ALL {
+            assert_eq!(class.id().parse(), Ok(class));
+        }
+        assert_eq!(
+            "Upper".parse::<CharacterClass>().unwrap_err().to_string(),
+            "`Upper` is none of upper, lower, digit, symbol"
+        );
+    }
+}

@@ -1,0 +1,115 @@
+//! Codes from the authenticator app: RFC 6238 with SHA-1, 30 seconds, six digits, one step either way.
+
+use std::fmt;
+
+use thiserror::Error;
+use totp_rs::{Builder, Secret};
+use zeroize::Zeroizing;
+
+use super::code::OneTimeCode;
+use super::keys::{Keyring, SealError};
+use super::time::Timestamp;
+
+/// The purpose under which seeds are sealed.
+const PURPOSE: &str = "rekey/totp-seed";
+
+/// The shared secret of one authenticator app, in base32. Lives sealed in the table and opens for its owner only.
+pub struct TotpSeed(Zeroizing<String>);
+
+impl TotpSeed {
+    /// Reads a base32 secret.
+    ///
+    /// # Errors
+    /// [`SeedError`] when it is no base32 or shorter than the 128 bits of RFC 4226 §4.
+    pub fn parse(base32: &str) -> Result<Self, SeedError> {
+        let text: String = base32.chars().filter(|c| !c.is_whitespace()).collect();
+        let seed = Self(Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase()));
+        seed.generator().map(|_| seed)
+    }
+
+    /// Seals the seed with its owner as associated data.
+    ///
+    /// # Errors
+    /// As [`Keyring::seal`].
+    pub fn seal(&self, seeds: &Keyring, owner: &str, nonce: [u8; 24]) -> Result<String, SealError> {
+        seeds.seal(PURPOSE, owner.as_bytes(), self.0.as_bytes(), nonce)
+    }
+
+    /// Opens a sealed seed.
+    ///
+    /// # Errors
+    /// [`SealError`] when it is not this owner's.
+    pub fn open(seeds: &Keyring, owner: &str, sealed: &str) -> Result<Self, SealError> {
+        let bytes = seeds.open(PURPOSE, owner.as_bytes(), sealed)?;
+        let text = std::str::from_utf8(&bytes).map_err(|_| SealError)?;
+        Ok(Self(Zeroizing::new(text.to_owned())))
+    }
+
+    /// The time step that `code` belongs to, if it is one of the three around `now`. The caller accepts a step
+    /// only once (RFC 6238 §5.2): it must be later than the last one accepted.
+    pub fn matching_step(&self, code: &OneTimeCode, now: Timestamp) -> Option<u64> {
+        self.generator().ok()?.check(code.expose(), now.as_unsigned())
+    }
+
+    fn generator(&self) -> Result<totp_rs::Totp, SeedError> {
+        let secret = Secret::try_from_base32(self.0.as_str()).map_err(|_| SeedError)?;
+        Builder::new().with_secret(secret).build().map_err(|_| SeedError)
+    }
+}
+
+impl fmt::Debug for TotpSeed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TotpSeed(..)")
+    }
+}
+
+/// A text that is no TOTP secret.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not a base32 secret of at least 128 bits")]
+pub struct SeedError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // RFC 6238 appendix B: the ASCII secret 12345678901234567890.
+    const RFC_SEED: &str = "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ";
+
+    fn step(code: &str, at: i64) -> Option<u64> {
+        let seed = TotpSeed::parse(RFC_SEED).unwrap();
+        seed.matching_step(&OneTimeCode::parse(code).unwrap(), Timestamp::from_seconds(at))
+    }
+
+    #[test]
+    fn agrees_with_the_rfc() {
+        // The RFC lists eight digits; six are their last six.
+        assert_eq!(step("287082", 59), Some(1));
+        assert_eq!(step("081804", 1_111_111_109), Some(37_037_036));
+        assert_eq!(step("005924", 1_234_567_890), Some(41_152_263));
+    }
+
+    #[test]
+    fn one_step_either_way_and_no_more() {
+        assert_eq!(step("005924", 1_234_567_890 + 30), Some(41_152_263));
+        assert_eq!(step("005924", 1_234_567_890 - 30), Some(41_152_263));
+        assert_eq!(step("005924", 1_234_567_890 + 60), None);
+        assert_eq!(step("005924", 1_234_567_890 - 60), None);
+        assert_eq!(step("00592", 1_234_567_890), None);
+    }
+
+    #[test]
+    fn a_seed_opens_for_its_owner_only() {
+        let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+        let sealed = TotpSeed::parse(RFC_SEED).unwrap().seal(&keys, "aisyah", [1; 24]).unwrap();
+        assert!(TotpSeed::open(&keys, "aisyah", &sealed).is_ok());
+        assert!(TotpSeed::open(&keys, "weiling", &sealed).is_err());
+        assert!(!sealed.contains(RFC_SEED));
+    }
+
+    #[test]
+    fn refuses_short_or_foreign_secrets() {
+        for text in ["", "ABC", "not base32!", "MFRGGZDF"] {
+            assert!(TotpSeed::parse(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! Mails: the same paragraphs as plain text and as HTML.
+
+use std::fmt::Write as _;
+
+use super::texts::Texts;
+use super::{Content, Worded, WordedMail};
+use crate::domain::language::Language;
+
+/// A piece of a mail.
+enum Block {
+    Paragraph(String),
+    /// A code, large and alone, so that it can be read at a glance and copied whole.
+    Code(Worded),
+    /// A sentence around a link.
+    Link(String, String),
+}
+
+/// Composes a mail.
+pub(super) fn compose(
+    language: Language,
+    texts: &Texts,
+    content: Content<'_>,
+    organisation: &str,
+    help_desk: Option<&str>,
+) -> WordedMail {
+    let (subject, mut blocks) = match content {
+        Content::Code(message) => {
+            let minutes = message.minutes.to_string();
+            let values = [("organisation", organisation), ("minutes", minutes.as_str())];
+            let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
+            let code = &texts.code;
+            let grouped = Block::Code(Worded(message.code.grouped()));
+            let blocks =
+                vec![say(&code.lead), grouped, say(&code.validity), say(&code.warning), say(&code.unasked)];
+            (code.subject.fill(&values), blocks)
+        }
+        Content::Notice(notice) => {
+            let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
+            let values = [("organisation", organisation), ("when", when.as_str()), ("how", how.as_str())];
+            let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
+            let (this, every) = (texts.change(notice.outcome), &texts.change);
+            let blocks = vec![say(&this.what), say(&every.how), say(&every.was_you), say(&every.was_not_you)];
+            (this.subject.fill(&values), blocks)
+        }
+    };
+    let values = [("organisation", organisation)];
+    if let Some(url) = help_desk {
+        blocks.push(Block::Link(texts.footer.help_desk.fill(&values), url.to_owned()));
+    }
+    blocks.push(Block::Paragraph(texts.footer.automatic.fill(&values)));
+    WordedMail { text: plain(&blocks), html: html(language, &subject, &blocks), subject }
+}
+
+fn plain(blocks: &[Block]) -> Worded {
+    // Large enough for any mail, so that no copy of the code is left behind by growing.
+    let mut text = String::with_capacity(8_192);
+    for block in blocks {
+        let _ = match block {
+            Block::Paragraph(sentence) => write!(text, "{sentence}\n\n"),
+            Block::Code(code) => write!(text, "    {}\n\n", code.expose()),
+            Block::Link(sentence, url) => write!(text, "{sentence} {url}\n\n"),
+        };
+    }
+    text.truncate(text.trim_end().len());
+    text.push('\n');
+    Worded(text)
+}
+
+/// Styles stand in the elements: mail programs drop style sheets. Nothing is loaded from anywhere.
+fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
+    let mut html = String::with_capacity(16_384);
+    let _ = write!(
+        html,
+        "<!DOCTYPE html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\">\
+         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title></head>\n\
+         <body style=\"margin:0;padding:24px;background:#ffffff;color:#1b1b1b;\
+         font-family:system-ui,'Segoe UI',Roboto,'Noto Sans','Noto Sans Tamil','Noto Sans SC',sans-serif;\
+         font-size:16px;line-height:1.6\">\n\
+         <div role=\"article\" lang=\"{tag}\" aria-label=\"{title}\" style=\"max-width:36em;margin:0 auto\">\n",
+        tag = language.tag(),
+        title = escape(subject),
+    );
+    for block in blocks {
+        let _ = match block {
+            Block::Paragraph(sentence) => {
+                writeln!(html, "<p style=\"margin:0 0 16px\">{}</p>", escape(sentence))
+            }
+            Block::Code(code) => writeln!(
+                html,
+                "<p style=\"margin:0 0 16px;font-family:Consolas,Menlo,monospace;font-size:32px;font-weight:bold;\
+                 line-height:1.25;white-space:nowrap\">{}</p>",
+                code.expose()
+            ),
+            Block::Link(sentence, url) => writeln!(
+                html,
+                "<p style=\"margin:0 0 16px\">{} <a href=\"{url}\" style=\"color:#0b5394\">{url}</a></p>",
+                escape(sentence),
+                url = escape(url)
+            ),
+        };
+    }
+    html.push_str("</div>\n</body></html>\n");
+    Worded(html)
+}
+
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}

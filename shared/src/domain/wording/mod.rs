@@ -1,0 +1,264 @@
+//! What messages say, in every language and for every channel.
+//!
+//! The sentences are in `locales/messages`, one file a language. Here they are filled in and given the form that
+//! the channel asks for: a mail in two parts, a text that is one segment, a call in SSML. No message carries a
+//! password or a link that acts; a text carries no link at all.
+
+mod mail;
+mod segment;
+mod speech;
+mod texts;
+
+use thiserror::Error;
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use self::texts::{Speech, Texts};
+use super::language::Language;
+use super::message::{CodeMessage, Notice, Recipient};
+
+/// What is to be said.
+#[derive(Clone, Copy, Debug)]
+pub enum Content<'a> {
+    /// A code.
+    Code(&'a CodeMessage),
+    /// Word of a change.
+    Notice(&'a Notice),
+}
+
+impl<'a> Content<'a> {
+    /// To whom.
+    pub const fn to(self) -> &'a Recipient {
+        match self {
+            Self::Code(message) => &message.to,
+            Self::Notice(notice) => &notice.to,
+        }
+    }
+
+    const fn language(self) -> Language {
+        match self {
+            Self::Code(message) => message.language,
+            Self::Notice(notice) => notice.language,
+        }
+    }
+}
+
+/// A text that holds a code, perhaps. It is wiped when dropped and can't be printed.
+#[derive(Zeroize, ZeroizeOnDrop)]
+pub struct Worded(String);
+
+impl Worded {
+    /// The text, for the provider that delivers it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A mail.
+pub struct WordedMail {
+    /// The subject line. It tells no code: phones show it on a locked screen.
+    pub subject: String,
+    /// The plain part.
+    pub text: Worded,
+    /// The HTML part, which says the same.
+    pub html: Worded,
+}
+
+/// A call.
+pub struct WordedCall {
+    /// What is spoken.
+    pub ssml: Worded,
+    /// The language that it is spoken in: not every language has a voice.
+    pub language: Language,
+}
+
+/// All messages of one organisation.
+#[derive(Clone, Debug)]
+pub struct Wording {
+    organisation: String,
+    help_desk: Option<String>,
+    english: Texts,
+    malay: Texts,
+    chinese: Texts,
+    tamil: Texts,
+    english_speech: Speech,
+    chinese_speech: Speech,
+}
+
+impl Wording {
+    /// The messages of `organisation`, whose help desk is reached at `help_desk` (a URL, told in mails only).
+    ///
+    /// # Errors
+    /// [`WordingError`] when the sentences of a language can't be read: never, as the tests of this module show.
+    pub fn new(organisation: &str, help_desk: Option<&str>) -> Result<Self, WordingError> {
+        let mut english = texts::read(Language::English)?;
+        let mut chinese = texts::read(Language::Chinese)?;
+        Ok(Self {
+            organisation: organisation.to_owned(),
+            help_desk: help_desk.map(str::to_owned),
+            malay: texts::read(Language::Malay)?,
+            tamil: texts::read(Language::Tamil)?,
+            english_speech: english.speech.take().ok_or(WordingError(Language::English))?,
+            chinese_speech: chinese.speech.take().ok_or(WordingError(Language::Chinese))?,
+            english,
+            chinese,
+        })
+    }
+
+    /// The content as a mail.
+    pub fn mail(&self, content: Content<'_>) -> WordedMail {
+        let language = content.language();
+        mail::compose(language, self.texts(language), content, &self.organisation, self.help_desk.as_deref())
+    }
+
+    /// The content as a text of one segment.
+    pub fn text(&self, content: Content<'_>) -> Worded {
+        let texts = self.texts(content.language());
+        match content {
+            Content::Code(message) => {
+                let (code, minutes) = (Worded(message.code.grouped()), message.minutes.to_string());
+                let values = [("code", code.expose()), ("minutes", minutes.as_str())];
+                segment::fit(&texts.code.text, &self.organisation, &values)
+            }
+            Content::Notice(notice) => {
+                let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
+                let values = [("when", when.as_str()), ("how", how.as_str())];
+                segment::fit(&texts.change(notice.outcome).text, &self.organisation, &values)
+            }
+        }
+    }
+
+    /// The content as a call. No voice that can be rented speaks Malay or Tamil, so these are told in English.
+    pub fn call(&self, content: Content<'_>) -> WordedCall {
+        let (language, speech) = match content.language() {
+            Language::Chinese => (Language::Chinese, &self.chinese_speech),
+            Language::English | Language::Malay | Language::Tamil => {
+                (Language::English, &self.english_speech)
+            }
+        };
+        let ssml = speech::compose(speech, self.texts(language), content, &self.organisation);
+        WordedCall { ssml, language }
+    }
+
+    const fn texts(&self, language: Language) -> &Texts {
+        match language {
+            Language::English => &self.english,
+            Language::Malay => &self.malay,
+            Language::Chinese => &self.chinese,
+            Language::Tamil => &self.tamil,
+        }
+    }
+}
+
+/// The sentences of a language that can't be read.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the messages in {0:?} can't be read")]
+pub struct WordingError(Language);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::code::OneTimeCode;
+    use crate::domain::contact::{EmailAddress, PhoneNumber};
+    use crate::domain::flow::Outcome;
+    use crate::domain::method::Method;
+    use crate::domain::time::Timestamp;
+
+    fn wording() -> Wording {
+        Wording::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2")).unwrap()
+    }
+
+    fn code(language: Language) -> CodeMessage {
+        CodeMessage {
+            to: Recipient::Email(EmailAddress::from_stored("a@mail.example".into())),
+            code: OneTimeCode::parse("12345678").unwrap(),
+            language,
+            expires_at: Timestamp::from_seconds(1_790_000_600),
+            minutes: 10,
+        }
+    }
+
+    fn notice(language: Language, outcome: Outcome) -> Notice {
+        Notice {
+            to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
+            outcome,
+            at: Timestamp::from_seconds(1_790_000_000),
+            methods: vec![Method::Sms, Method::Totp],
+            language,
+        }
+    }
+
+    #[test]
+    fn a_mail_says_the_same_in_both_parts_and_its_subject_tells_no_code() {
+        for language in Language::ALL {
+            let code = code(language);
+            let mail = wording().mail(Content::Code(&code));
+            assert!(mail.text.expose().contains("1234 5678") && mail.html.expose().contains("1234 5678"));
+            assert!(!mail.subject.contains("1234"));
+            for part in [mail.text.expose(), mail.html.expose()] {
+                assert!(part.contains("10") && part.contains("https://help.contoh.example/?a=1&"), "{part}");
+                assert!(!part.contains('{') && !part.contains('}'), "{part}");
+            }
+            assert!(mail.html.expose().contains(&format!("lang=\"{}\"", language.tag())));
+        }
+    }
+
+    #[test]
+    fn nothing_breaks_out_of_the_html() {
+        let html = wording().mail(Content::Code(&code(Language::English))).html;
+        assert!(html.expose().contains("Uni &lt;b&gt;&amp;"), "{}", html.expose());
+        assert!(!html.expose().contains("<b>") && html.expose().contains("?a=1&amp;b=2"));
+    }
+
+    #[test]
+    fn a_notice_says_what_when_how_and_what_to_do() {
+        for (outcome, what) in [(Outcome::Reset, "changed"), (Outcome::Unlocked, "unlocked")] {
+            let notice = notice(Language::English, outcome);
+            let mail = wording().mail(Content::Notice(&notice));
+            let (text, call) =
+                (wording().text(Content::Notice(&notice)), wording().call(Content::Notice(&notice)));
+            assert!(mail.subject.contains(what), "{}", mail.subject);
+            for told in [mail.text.expose(), mail.html.expose(), text.expose(), call.ssml.expose()] {
+                assert!(told.contains(what) && told.contains("help desk"), "{told}");
+                assert!(told.contains("21 Sep 2026, 14:13 UTC"), "{told}");
+            }
+            assert!(mail.text.expose().contains("text message and authenticator app"));
+            assert!(!text.expose().contains("://"), "no links in texts");
+        }
+    }
+
+    #[test]
+    fn every_language_tells_a_notice_of_its_own() {
+        let told = |language, outcome| {
+            let notice = notice(language, outcome);
+            wording().mail(Content::Notice(&notice)).text.expose().to_owned()
+        };
+        let mut all: Vec<String> = Language::ALL
+            .into_iter()
+            .flat_map(|l| [told(l, Outcome::Reset), told(l, Outcome::Unlocked)])
+            .collect();
+        assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
+        all.sort();
+        all.dedup();
+        assert_eq!(all.len(), 8);
+    }
+
+    #[test]
+    fn a_call_spells_the_code_twice_in_a_language_that_has_a_voice() {
+        for (language, spoken) in [
+            (Language::English, Language::English),
+            (Language::Malay, Language::English),
+            (Language::Chinese, Language::Chinese),
+            (Language::Tamil, Language::English),
+        ] {
+            let call = wording().call(Content::Code(&code(language)));
+            assert_eq!(call.language, spoken);
+            let ssml = call.ssml.expose();
+            assert!(
+                ssml.starts_with("<speak>") && ssml.ends_with("</speak>") && !ssml.contains("<b>"),
+                "{ssml}"
+            );
+            assert_eq!(ssml.matches(">1</say-as>").count(), 2, "{ssml}");
+            assert_eq!(ssml.matches(">8</say-as>").count(), 2, "{ssml}");
+        }
+    }
+}

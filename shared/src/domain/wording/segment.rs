@@ -1,0 +1,181 @@
+//! One text message, one segment: a second one costs as much as the first, and some carriers deliver the parts apart.
+
+use unicode_normalization::char::is_combining_mark;
+
+use super::Worded;
+use super::texts::Template;
+
+/// What Malaysia's carriers put before a text from an application; it counts.
+const PREFIX: &str = "RM0.00 ";
+/// Septets of one segment in the GSM 7-bit alphabet (3GPP TS 23.038).
+const GSM_SEPTETS: usize = 160;
+/// Code units of one segment in UCS-2.
+const UCS2_UNITS: usize = 70;
+
+/// The basic set of the GSM 7-bit alphabet.
+const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
+                         ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
+/// Its extension; each of these counts twice.
+const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
+
+/// The first of `forms` that fits one segment with the whole name of the organisation; else the last, with the name
+/// shortened until it fits.
+pub(super) fn fit(forms: &[Template], organisation: &str, values: &[(&str, &str)]) -> Worded {
+    let organisation = plain_punctuation(organisation);
+    let fill = |form: &Template, name: &str| {
+        let mut all = vec![("organisation", name)];
+        all.extend_from_slice(values);
+        Worded(form.fill(&all))
+    };
+    if let Some(whole) = forms.iter().map(|form| fill(form, &organisation)).find(|text| fits(&text.0)) {
+        return whole;
+    }
+    let Some(last) = forms.last() else { return Worded(String::new()) };
+    let shortened =
+        (0..organisation.chars().count()).rev().map(|length| fill(last, &shorten(&organisation, length)));
+    shortened.into_iter().find(|text| fits(&text.0)).unwrap_or_else(|| fill(last, ""))
+}
+
+/// Whether a text is one segment, together with what carriers put before it.
+fn fits(text: &str) -> bool {
+    let whole = || PREFIX.chars().chain(text.chars());
+    match whole().map(septets).sum::<Option<usize>>() {
+        Some(septets) => septets <= GSM_SEPTETS,
+        None => whole().map(char::len_utf16).sum::<usize>() <= UCS2_UNITS,
+    }
+}
+
+/// What a character takes in the GSM alphabet, if it is in it.
+fn septets(c: char) -> Option<usize> {
+    if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENSION.contains(c).then_some(2) }
+}
+
+/// Typographic marks as their plain forms: one curly apostrophe would turn 160 characters into 70.
+fn plain_punctuation(text: &str) -> String {
+    let plain = |c| match c {
+        '\u{2018}' | '\u{2019}' => '\'',
+        '\u{201c}' | '\u{201d}' => '"',
+        '\u{2010}'..='\u{2015}' => '-',
+        '\u{a0}' | '\u{2007}' | '\u{202f}' => ' ',
+        other => other,
+    };
+    text.chars().map(plain).collect()
+}
+
+/// The first `length` characters of a name and an ellipsis. A vowel sign stays with its consonant.
+fn shorten(name: &str, length: usize) -> String {
+    let mut end = length;
+    while end > 0 && name.chars().nth(end).is_some_and(is_combining_mark) {
+        end -= 1;
+    }
+    let kept: String = name.chars().take(end).collect();
+    format!("{}…", kept.trim_end())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::domain::code::OneTimeCode;
+    use crate::domain::contact::PhoneNumber;
+    use crate::domain::flow::Outcome;
+    use crate::domain::language::Language;
+    use crate::domain::message::{CodeMessage, Notice, Recipient};
+    use crate::domain::method::Method;
+    use crate::domain::time::Timestamp;
+    use crate::domain::wording::{Content, Wording};
+
+    fn to() -> Recipient {
+        Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
+    }
+
+    fn code(organisation: &str, language: Language, digits: &str) -> String {
+        let message = CodeMessage {
+            to: to(),
+            code: OneTimeCode::parse(digits).unwrap(),
+            language,
+            expires_at: Timestamp::from_seconds(1_790_000_600),
+            minutes: 10,
+        };
+        let wording = Wording::new(organisation, Some("https://help.contoh.example")).unwrap();
+        wording.text(Content::Code(&message)).expose().to_owned()
+    }
+
+    fn notice(organisation: &str, language: Language, outcome: Outcome, methods: &[Method]) -> String {
+        let at = Timestamp::from_seconds(1_795_493_940);
+        let notice = Notice { to: to(), outcome, at, methods: methods.to_vec(), language };
+        Wording::new(organisation, None).unwrap().text(Content::Notice(&notice)).expose().to_owned()
+    }
+
+    #[test]
+    fn counts_as_carriers_do() {
+        assert!(fits(&"a".repeat(153)) && !fits(&"a".repeat(154)));
+        assert!(fits(&"€".repeat(76)) && !fits(&"€".repeat(77)));
+        assert!(fits(&"字".repeat(63)) && !fits(&"字".repeat(64)));
+        assert!(fits(&"😀".repeat(31)) && !fits(&"😀".repeat(32)));
+    }
+
+    #[test]
+    fn an_ordinary_name_is_said_in_full_and_with_everything_else() {
+        assert_eq!(
+            code("Universiti Contoh", Language::English, "12345678"),
+            "Universiti Contoh: 1234 5678 is your verification code, valid for 10 minutes. Don't share it with \
+             anyone; we never ask for it."
+        );
+        for language in Language::ALL {
+            let text = code("UKM", language, "1234567890");
+            assert!(text.contains("UKM") && text.contains("1234 5678 90") && text.contains("10 "), "{text}");
+        }
+        let text =
+            notice("Universiti Contoh", Language::English, Outcome::Reset, &[Method::Email, Method::Totp]);
+        assert!(
+            text.contains("24 Nov 2026, 04:19 UTC") && text.contains("e-mail and authenticator app"),
+            "{text}"
+        );
+    }
+
+    /// Ten characters tell one university from another.
+    #[test]
+    fn every_language_leaves_room_for_a_name_in_any_script() {
+        let name = "示例大学示例大学示例";
+        for language in Language::ALL {
+            assert!(code(name, language, "1234567890").contains(name), "{language:?}");
+            for outcome in [Outcome::Reset, Outcome::Unlocked] {
+                let text = notice(name, language, outcome, &[Method::MobileCall, Method::OfficeCall]);
+                assert!(text.contains(name), "{text}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_curly_apostrophe_does_not_halve_a_text() {
+        let text = code("St. John’s College", Language::English, "12345678");
+        assert!(text.starts_with("St. John's College: ") && text.contains("we never ask"), "{text}");
+    }
+
+    #[test]
+    fn a_name_is_cut_between_letters() {
+        assert_eq!(shorten("தமிழ்", 1), "த…");
+        assert_eq!(shorten("தமிழ்", 2), "த…", "a vowel sign is not left behind");
+        assert_eq!(shorten("Uni of X", 4), "Uni…");
+    }
+
+    proptest! {
+        #[test]
+        fn every_text_is_one_segment(
+            organisation in prop_oneof!["\\PC{0,40}", "[a-zA-Z€^ ]{0,40}", "[\u{b80}-\u{bff}]{0,40}"],
+            digits in "[0-9]{6,10}",
+            language in prop::sample::select(Language::ALL.to_vec()),
+            outcome in prop::sample::select(vec![Outcome::Reset, Outcome::Unlocked]),
+            methods in prop::collection::vec(prop::sample::select(Method::ALL.to_vec()), 1..3),
+        ) {
+            let code = code(&organisation, language, &digits);
+            prop_assert!(fits(&code), "{}", code);
+            let grouped = OneTimeCode::parse(&digits).unwrap().grouped();
+            prop_assert!(code.contains(&grouped), "{}", code);
+            let notice = notice(&organisation, language, outcome, &methods);
+            prop_assert!(fits(&notice), "{}", notice);
+        }
+    }
+}

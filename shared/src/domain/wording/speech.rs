@@ -1,0 +1,71 @@
+//! Calls, as SSML that Amazon Polly speaks: slowly, the digits one by one, everything that matters twice.
+
+use super::texts::{Speech, Template, Texts};
+use super::{Content, Worded};
+use crate::domain::flow::Outcome;
+
+/// Between two digits; time to write one down.
+const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
+/// Between two groups of digits, and between two sentences.
+const PAUSE: &str = "<break time=\"1s\"/>";
+
+/// Composes a call. `texts` are those of the spoken language.
+pub(super) fn compose(speech: &Speech, texts: &Texts, content: Content<'_>, organisation: &str) -> Worded {
+    let mut ssml = String::with_capacity(6_000);
+    ssml.push_str("<speak><prosody rate=\"slow\">");
+    match content {
+        Content::Code(message) => {
+            let minutes = message.minutes.to_string();
+            let values = [("organisation", organisation), ("minutes", minutes.as_str())];
+            let grouped = Worded(message.code.grouped());
+            say(&mut ssml, &speech.hello, &values);
+            say(&mut ssml, &speech.code, &values);
+            spell(&mut ssml, grouped.expose());
+            say(&mut ssml, &speech.again, &values);
+            spell(&mut ssml, grouped.expose());
+            say(&mut ssml, &speech.validity, &values);
+        }
+        Content::Notice(notice) => {
+            let when = texts.moment(notice.at);
+            let values = [("organisation", organisation), ("when", when.as_str())];
+            let what = match notice.outcome {
+                Outcome::Reset => &speech.reset,
+                Outcome::Unlocked => &speech.unlocked,
+            };
+            say(&mut ssml, &speech.hello, &values);
+            for _ in 0..2 {
+                say(&mut ssml, what, &values);
+                say(&mut ssml, &speech.was_not_you, &values);
+            }
+        }
+    }
+    say(&mut ssml, &speech.goodbye, &[]);
+    ssml.push_str("</prosody></speak>");
+    Worded(ssml)
+}
+
+fn say(ssml: &mut String, sentence: &Template, values: &[(&str, &str)]) {
+    for c in sentence.fill(values).chars() {
+        match c {
+            '&' => ssml.push_str("&amp;"),
+            '<' => ssml.push_str("&lt;"),
+            '>' => ssml.push_str("&gt;"),
+            other => ssml.push(other),
+        }
+    }
+    ssml.push_str(PAUSE);
+}
+
+fn spell(ssml: &mut String, grouped: &str) {
+    for c in grouped.chars() {
+        if c == ' ' {
+            ssml.push_str(PAUSE);
+        } else {
+            ssml.push_str("<say-as interpret-as=\"digits\">");
+            ssml.push(c);
+            ssml.push_str("</say-as>");
+            ssml.push_str(BETWEEN_DIGITS);
+        }
+    }
+    ssml.push_str(PAUSE);
+}
