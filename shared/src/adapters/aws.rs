@@ -1,0 +1,149 @@
+//! What every AWS client of a process shares: one HTTP client that trusts Amazon's roots only, and one idea of how
+//! long to wait.
+
+use std::time::Duration;
+
+use aws_config::retry::RetryConfig;
+use aws_config::timeout::TimeoutConfig;
+pub use aws_config::{BehaviorVersion, SdkConfig};
+use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::result::SdkError;
+use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use thiserror::Error;
+
+use crate::ports::SendError;
+
+/// See `roots/README.md`.
+const ROOTS: [&str; 5] = [
+    include_str!("roots/amazon-root-ca-1.pem"),
+    include_str!("roots/amazon-root-ca-2.pem"),
+    include_str!("roots/amazon-root-ca-3.pem"),
+    include_str!("roots/amazon-root-ca-4.pem"),
+    include_str!("roots/starfield-services-root-g2.pem"),
+];
+
+/// An endpoint in the same region answers a connection in milliseconds.
+const CONNECT: Duration = Duration::from_secs(1);
+/// One try. The slowest call made here, a mail, takes a few hundred milliseconds.
+const ATTEMPT: Duration = Duration::from_secs(2);
+/// A call with all its tries: a person waits for it, and a function has to answer within ten seconds.
+const OPERATION: Duration = Duration::from_secs(4);
+/// The first try and two more.
+const ATTEMPTS: u32 = 3;
+
+/// The configuration that a process makes once and gives to all its clients: region and credentials from the
+/// environment, `AWS_ENDPOINT_URL` and its kin for an emulator (`http:` too).
+pub async fn config() -> SdkConfig {
+    loader().load().await
+}
+
+/// The configuration for an emulator at `endpoint`, one for all services, that checks nobody's credentials. The
+/// environment is not asked.
+pub async fn emulated(endpoint: &str) -> SdkConfig {
+    loader()
+        .empty_test_environment()
+        .region("ap-southeast-1")
+        .test_credentials()
+        .endpoint_url(endpoint)
+        .load()
+        .await
+}
+
+fn loader() -> aws_config::ConfigLoader {
+    let roots = ROOTS.iter().fold(tls::TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem));
+    // Building a context checks nothing, so it has no way to fail; the default would trust the system's roots.
+    let context = tls::TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
+    let http = Builder::new()
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .tls_context(context)
+        .build_https();
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(CONNECT)
+        .operation_attempt_timeout(ATTEMPT)
+        .operation_timeout(OPERATION)
+        .build();
+    aws_config::defaults(BehaviorVersion::latest())
+        .http_client(http)
+        .timeout_config(timeouts)
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+}
+
+/// A call that failed, told by its kind and code only: a service's own message may quote the number or address that
+/// it was given, and what is logged must not.
+#[derive(Debug, Error)]
+#[error("{0}")]
+pub struct CallError(String);
+
+impl CallError {
+    /// What may be told of `error`.
+    pub(super) fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
+        let kind = match error {
+            SdkError::ConstructionFailure(_) => "the request could not be built",
+            SdkError::TimeoutError(_) => "no answer in time",
+            SdkError::DispatchFailure(_) => "no connection",
+            SdkError::ResponseError(_) => "an unreadable answer",
+            SdkError::ServiceError(answer) => answer.err().code().unwrap_or("an unnamed error"),
+            _ => "an unknown error",
+        };
+        Self(kind.to_owned())
+    }
+
+    /// Something that an answer lacks or says.
+    pub(super) fn said(what: impl Into<String>) -> Self {
+        Self(what.into())
+    }
+}
+
+/// A provider's refusal is final only where its code says that the recipient or the message is at fault. Anything
+/// else, a missing permission or an unverified sender too, may be mended within a code's life, and ends in the
+/// dead-letter queue if it is not.
+pub(super) fn send_error<E: ProvideErrorMetadata, R>(
+    error: &SdkError<E, R>,
+    final_codes: &[&str],
+) -> SendError {
+    let code = match error {
+        SdkError::ServiceError(answer) => answer.err().code(),
+        _ => None,
+    };
+    let told = CallError::of(error);
+    if code.is_some_and(|code| final_codes.contains(&code)) {
+        SendError::Refused(told.into())
+    } else {
+        SendError::Unavailable(told.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_smithy_runtime_api::http::{Response, StatusCode};
+    use aws_smithy_types::body::SdkBody;
+    use aws_smithy_types::error::ErrorMetadata;
+
+    use super::*;
+
+    fn answer(code: &str) -> SdkError<ErrorMetadata, Response> {
+        let told = ErrorMetadata::builder().code(code).message("+60123456798 is not valid").build();
+        let status = StatusCode::try_from(400).unwrap();
+        SdkError::service_error(told, Response::new(status, SdkBody::empty()))
+    }
+
+    #[test]
+    fn only_named_codes_are_final() {
+        assert!(matches!(
+            send_error(&answer("Throttling"), &["InvalidParameter"]),
+            SendError::Unavailable(_)
+        ));
+        assert!(matches!(
+            send_error(&answer("InvalidParameter"), &["InvalidParameter"]),
+            SendError::Refused(_)
+        ));
+        let timeout = SdkError::<ErrorMetadata, Response>::timeout_error("+60123456798");
+        assert!(matches!(send_error(&timeout, &[]), SendError::Unavailable(_)));
+    }
+
+    #[test]
+    fn what_the_provider_quotes_is_not_told() {
+        let error = send_error(&answer("InvalidParameter"), &[]);
+        assert!(!format!("{error:?} {error}").contains("60123456798"));
+    }
+}

@@ -1,0 +1,282 @@
+//! The built-in directory: accounts and argon2id hashes in the table `accounts`.
+//!
+//! Two kinds of items share its key `account`: `login/<canonical name>` names the owner of a login, and
+//! `account/<id>` holds the account.
+
+use std::sync::Arc;
+
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use argon2::{Algorithm, Argon2, Params, Version};
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+
+use crate::adapters::dynamodb::{Item, consistent_get, n, not_met, s, unavailable};
+use crate::domain::account::{Account, AccountId, Standing};
+use crate::domain::contact::EmailAddress;
+use crate::domain::language::Language;
+use crate::domain::name::CanonicalName;
+use crate::domain::time::Timestamp;
+use crate::ports::{Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, StoreError, Write};
+
+/// OWASP's minimum for argon2id (Password Storage Cheat Sheet; ASVS 5.0 appendix C): 19 MiB, two passes, one lane.
+const MEMORY_KIB: u32 = 19_456;
+const PASSES: u32 = 2;
+const LANES: u32 = 1;
+
+/// Failed sign-ins before an account locks.
+const FAILURES_MAX: u32 = 5;
+
+/// Accounts in DynamoDB.
+#[derive(Clone)]
+pub struct BuiltinDirectory {
+    client: Client,
+    table: String,
+    entropy: Arc<dyn Entropy>,
+}
+
+/// What a sign-in came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// The password is right.
+    Accepted,
+    /// The name or the password is wrong.
+    Wrong,
+    /// Too many failures; an unlock or a reset ends it.
+    Locked,
+    /// Switched off by the organisation.
+    Disabled,
+}
+
+impl BuiltinDirectory {
+    /// Keeps accounts in `table`; `entropy` makes salts.
+    pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { client, table: table.into(), entropy }
+    }
+
+    /// Writes an account with its logins (an import), replacing one that is there.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub async fn create(&self, account: &Account, password: Option<&str>) -> Result<(), DirectoryError> {
+        let id = account.id.as_str();
+        for login in &account.logins {
+            let item = Item::default().with("account", s(format!("login/{login}"))).with("owner", s(id));
+            self.put(item).await?;
+        }
+        let logins = account.logins.iter().map(s).collect();
+        let mut item = Item::default()
+            .with("account", s(format!("account/{id}")))
+            .with("id", s(id))
+            .with("name", s(&account.name))
+            .with("logins", AttributeValue::L(logins))
+            .with("standing", s(standing_word(account.standing)))
+            .with("failures", n(0))
+            .with("generation", n(0));
+        if let Some(email) = &account.email {
+            item = item.with("email", s(email.expose()));
+        }
+        if let Some(language) = account.language {
+            item = item.with("language", s(language.tag()));
+        }
+        if let Some(password) = password {
+            item = item.with("password", s(self.hash(password)?));
+        }
+        self.put(item).await
+    }
+
+    /// Tries a password. Five failures in a row lock the account.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    pub async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError> {
+        let Some(item) = self.item_of(name).await? else { return Ok(SignIn::Wrong) };
+        match read_standing(&item)? {
+            Standing::Locked => return Ok(SignIn::Locked),
+            Standing::Disabled => return Ok(SignIn::Disabled),
+            Standing::Active | Standing::Excluded => {}
+        }
+        let id = item.text("id")?.to_owned();
+        if item.optional_text("password").is_some_and(|phc| verifies(phc, password)) {
+            self.set_failures(&id, 0, None).await?;
+            return Ok(SignIn::Accepted);
+        }
+        let failures = item.number::<u32>("failures").unwrap_or(0) + 1;
+        let locks = failures >= FAILURES_MAX;
+        self.set_failures(&id, failures, locks.then_some(Standing::Locked)).await?;
+        Ok(if locks { SignIn::Locked } else { SignIn::Wrong })
+    }
+
+    async fn item_of(&self, name: &CanonicalName) -> Result<Option<Item>, DirectoryError> {
+        let login = self.get(format!("login/{}", name.as_str())).await?;
+        // A miss reads an item that can't exist (`~` begins no id), so that it takes what a hit takes.
+        let owner = login.as_ref().and_then(|item| item.optional_text("owner")).unwrap_or("~");
+        self.get(format!("account/{owner}")).await
+    }
+
+    async fn get(&self, key: String) -> Result<Option<Item>, DirectoryError> {
+        Ok(consistent_get(&self.client, &self.table, &[("account", s(key))]).await?)
+    }
+
+    async fn put(&self, item: Item) -> Result<(), DirectoryError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        put.send().await.map(drop).map_err(|error| unavailable(error).into())
+    }
+
+    async fn set_failures(
+        &self,
+        id: &str,
+        failures: u32,
+        standing: Option<Standing>,
+    ) -> Result<(), DirectoryError> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(format!("account/{id}")))
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_values(":failures", n(failures));
+        let mut expression = "SET #failures = :failures".to_owned();
+        if let Some(standing) = standing {
+            expression.push_str(", #standing = :standing");
+            update = update
+                .expression_attribute_names("#standing", "standing")
+                .expression_attribute_values(":standing", s(standing_word(standing)));
+        }
+        update.update_expression(expression).send().await.map(drop).map_err(|error| unavailable(error).into())
+    }
+
+    fn hash(&self, password: &str) -> Result<String, DirectoryError> {
+        let salt: [u8; 16] = self.entropy.bytes();
+        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(hashing)?;
+        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+        hasher
+            .hash_password_with_salt(password.as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+            .map_err(hashing)
+    }
+}
+
+#[async_trait]
+impl Directory for BuiltinDirectory {
+    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
+        Ok(self.item_of(name).await?.as_ref().map(read_account).transpose()?)
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
+        let item = self.get(format!("account/{}", id.as_str())).await?;
+        Ok(item.as_ref().map(read_account).transpose()?)
+    }
+
+    async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
+        let item = self.get(format!("account/{}", id.as_str())).await?;
+        Ok(match item {
+            Some(item) => item.number::<u64>("generation")? >= generation,
+            None => false,
+        })
+    }
+}
+
+#[async_trait]
+impl DirectoryWriter for BuiltinDirectory {
+    async fn is_previous(&self, id: &AccountId, password: &str, history: u8) -> Result<bool, DirectoryError> {
+        let Some(item) = self.get(format!("account/{}", id.as_str())).await? else { return Ok(false) };
+        let present = item.optional_text("password").map(str::to_owned);
+        let hashes = present.into_iter().chain(item.texts("previous"));
+        Ok(hashes.take(usize::from(history)).any(|phc| verifies(&phc, password)))
+    }
+
+    async fn write(
+        &self,
+        id: &AccountId,
+        generation: u64,
+        write: Write<'_>,
+        history: u8,
+        now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(format!("account/{}", id.as_str())))
+            .condition_expression("#generation < :generation AND #standing IN (:active, :locked)")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_names("#standing", "standing")
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
+            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)))
+            .expression_attribute_values(":zero", n(0))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let mut expression =
+            "SET #generation = :generation, #standing = :active, #failures = :zero".to_owned();
+        if let Write::Password(password) = write {
+            let before =
+                self.get(format!("account/{}", id.as_str())).await?.ok_or(DirectoryError::Refused)?;
+            let present = before.optional_text("password").map(str::to_owned);
+            let kept = usize::from(history.saturating_sub(1));
+            let previous = present.into_iter().chain(before.texts("previous")).take(kept).map(s).collect();
+            expression.push_str(", #password = :password, #previous = :previous, #changed_at = :changed_at");
+            update = update
+                .expression_attribute_names("#password", "password")
+                .expression_attribute_names("#previous", "previous")
+                .expression_attribute_names("#changed_at", "changed_at")
+                .expression_attribute_values(":password", s(self.hash(password)?))
+                .expression_attribute_values(":previous", AttributeValue::L(previous))
+                .expression_attribute_values(":changed_at", n(now.as_seconds()));
+        }
+        let Err(error) = update.update_expression(expression).send().await else { return Ok(()) };
+        let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
+        match found.number::<u64>("generation")?.cmp(&generation) {
+            std::cmp::Ordering::Less => Err(DirectoryError::Refused),
+            std::cmp::Ordering::Equal => Ok(()),
+            std::cmp::Ordering::Greater => Err(DirectoryError::Superseded),
+        }
+    }
+}
+
+fn verifies(phc: &str, password: &str) -> bool {
+    PasswordHash::new(phc)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+fn read_account(item: &Item) -> Result<Account, StoreError> {
+    Ok(Account {
+        id: AccountId::from_directory(item.text("id")?),
+        name: item.text("name")?.to_owned(),
+        logins: item.texts("logins"),
+        email: item.optional_text("email").map(|text| EmailAddress::from_stored(text.to_owned())),
+        language: item.optional_text("language").and_then(Language::from_tag),
+        standing: read_standing(item)?,
+    })
+}
+
+fn read_standing(item: &Item) -> Result<Standing, StoreError> {
+    match item.text("standing")? {
+        "active" => Ok(Standing::Active),
+        "locked" => Ok(Standing::Locked),
+        "disabled" => Ok(Standing::Disabled),
+        "excluded" => Ok(Standing::Excluded),
+        _ => Err(StoreError::Unreadable("standing")),
+    }
+}
+
+const fn standing_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Locked => "locked",
+        Standing::Disabled => "disabled",
+        Standing::Excluded => "excluded",
+    }
+}
+
+fn hashing(error: impl std::error::Error + Send + Sync + 'static) -> DirectoryError {
+    DirectoryError::Unavailable(Box::new(error))
+}
+
+impl From<StoreError> for DirectoryError {
+    fn from(error: StoreError) -> Self {
+        Self::Unavailable(Box::new(error))
+    }
+}

@@ -1,0 +1,5 @@
+//! The directories that hold accounts and passwords.
+
+mod builtin;
+
+pub use builtin::{BuiltinDirectory, SignIn};

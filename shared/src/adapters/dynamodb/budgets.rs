@@ -1,0 +1,109 @@
+//! The table `budgets`: counters by key, and one ledger per account.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::item::{Item, consistent_get, n, not_met, s, unavailable};
+use crate::domain::account::AccountId;
+use crate::domain::budget::SendLedger;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{BudgetStore, StoreError, Versioned};
+
+/// A ledger forgets after a day; the item may go a day later.
+const LEDGER_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
+
+/// Keeps budgets in DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoBudgets {
+    client: Client,
+    table: String,
+}
+
+impl DynamoBudgets {
+    /// Keeps budgets in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+#[async_trait]
+impl BudgetStore for DynamoBudgets {
+    async fn count(&self, key: &str, until: Timestamp) -> Result<u64, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(key))
+            .update_expression("SET #ttl = :ttl ADD #count :one")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":ttl", n(until.as_seconds()))
+            .expression_attribute_values(":one", n(1))
+            .return_values(ReturnValue::UpdatedNew);
+        let output = update.send().await.map_err(unavailable)?;
+        Item(output.attributes.unwrap_or_default()).number("count")
+    }
+
+    async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError> {
+        if limit == 0 {
+            return Ok(false);
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(key))
+            .update_expression("SET #ttl = :ttl ADD #count :one")
+            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":ttl", n(until.as_seconds()))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":limit", n(limit));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => not_met(error).map(|_| false),
+        }
+    }
+
+    async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
+        let item = consistent_get(&self.client, &self.table, &[("budget", s(ledger_key(account)))]).await?;
+        let Some(item) = item else { return Ok(Versioned { value: SendLedger::default(), revision: 0 }) };
+        let value =
+            serde_json::from_str(item.text("ledger")?).map_err(|_| StoreError::Unreadable("ledger"))?;
+        Ok(Versioned { value, revision: item.number("rev")? })
+    }
+
+    async fn replace_ledger(
+        &self,
+        account: &AccountId,
+        revision: u64,
+        ledger: &SendLedger,
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        let text = serde_json::to_string(ledger).map_err(|_| StoreError::Unreadable("ledger"))?;
+        let item = Item::default()
+            .with("budget", s(ledger_key(account)))
+            .with("rev", n(revision + 1))
+            .with("ledger", s(text))
+            .with("ttl", n((now + LEDGER_KEPT).as_seconds()));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        let put = if revision == 0 {
+            put.condition_expression("attribute_not_exists(#budget)")
+                .expression_attribute_names("#budget", "budget")
+        } else {
+            put.condition_expression("#rev = :rev")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":rev", n(revision))
+        };
+        match put.send().await {
+            Ok(_) => Ok(Some(revision + 1)),
+            Err(error) => not_met(error).map(|_| None),
+        }
+    }
+}
+
+fn ledger_key(account: &AccountId) -> String {
+    format!("sends#{}", account.as_str())
+}

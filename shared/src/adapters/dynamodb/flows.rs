@@ -1,0 +1,229 @@
+//! The table `flows`.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use super::item::{Item, b, consistent_get, n, not_met, s};
+use crate::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Opened, Record, StateName};
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
+
+/// The version of the item's form. An item of another version is no flow.
+const VERSION: u8 = 1;
+/// How long after its end an item may be removed. Only tidiness hangs on it.
+const KEPT_AFTER: Seconds = Seconds::HOUR;
+/// What stands for "no guess yet": the condition `guess <> code` compares two present attributes, always.
+const NO_GUESS: [u8; 1] = [0];
+
+/// Keeps flows in DynamoDB: one item per flow, below one kilobyte.
+#[derive(Clone, Debug)]
+pub struct DynamoFlows {
+    client: Client,
+    table: String,
+}
+
+impl DynamoFlows {
+    /// Keeps flows in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+#[async_trait]
+impl FlowStore for DynamoFlows {
+    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+        let item = encode(key, 1, &Flow::Opened(flow.clone()));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        let put = put
+            .condition_expression("attribute_not_exists(#flow)")
+            .expression_attribute_names("#flow", "flow");
+        put.send().await.map(drop).map_err(super::unavailable)
+    }
+
+    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+        let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
+        Ok(item.and_then(|item| decode(&item, now)))
+    }
+
+    async fn replace(
+        &self,
+        key: FlowKey,
+        revision: u64,
+        next: &Flow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let item = encode(key, revision + 1, next);
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.table)
+            .set_item(Some(item.0))
+            .condition_expression("#rev = :rev AND #expires_at > :now")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_values(":rev", n(revision))
+            .expression_attribute_values(":now", n(now.as_seconds()));
+        match put.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => not_met(error).map(|_| false),
+        }
+    }
+
+    async fn guess(
+        &self,
+        key: FlowKey,
+        guess: Guess,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Result<Guessed, StoreError> {
+        // The guess is stored beside the code without being compared; `guess <> code` lets nothing past a right
+        // one. Whether it was right is a fact of the item that comes back.
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("flow", b(key.as_bytes()))
+            .update_expression("SET #guess = :guess ADD #rev :one, #code_tries :one, #flow_tries :one")
+            .condition_expression(
+                "#state = :awaiting AND #step = :step AND #expires_at > :now AND #code_expires_at > :now \
+                 AND #code_tries < :code_tries AND #flow_tries < :flow_tries AND #guess <> #code",
+            )
+            .expression_attribute_names("#guess", "guess")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#step", "step")
+            .expression_attribute_names("#code_tries", "code_tries")
+            .expression_attribute_names("#flow_tries", "flow_tries")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_names("#code_expires_at", "code_expires_at")
+            .expression_attribute_values(":guess", b(guess.tag.as_bytes()))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":awaiting", s(StateName::AwaitingCode.as_str()))
+            .expression_attribute_values(":step", n(guess.step))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":code_tries", n(limits.code_tries))
+            .expression_attribute_values(":flow_tries", n(limits.flow_tries))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        match update.send().await {
+            Ok(output) => {
+                let item = Item(output.attributes.unwrap_or_default());
+                Ok(match decode(&item, now).map(|read| read.value) {
+                    None => Guessed::Gone,
+                    Some(flow @ Flow::AwaitingCode(_)) => Guessed::Wrong(flow),
+                    Some(flow) => Guessed::Right(flow),
+                })
+            }
+            Err(error) => {
+                let found = not_met(error)?.and_then(|item| decode(&item, now));
+                self.refused(key, guess, limits, now, found.map(|read| read.value)).await
+            }
+        }
+    }
+
+    async fn spend_try(
+        &self,
+        key: FlowKey,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Result<Option<Flow>, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("flow", b(key.as_bytes()))
+            .update_expression("ADD #rev :one, #flow_tries :one")
+            .condition_expression("#flow_tries < :flow_tries AND #expires_at > :now")
+            .expression_attribute_names("#rev", "rev")
+            .expression_attribute_names("#flow_tries", "flow_tries")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":flow_tries", n(limits.flow_tries))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .return_values(ReturnValue::AllNew);
+        match update.send().await {
+            Ok(output) => {
+                let item = Item(output.attributes.unwrap_or_default());
+                Ok(decode(&item, now).map(|read| read.value))
+            }
+            Err(error) => not_met(error).map(|_| None),
+        }
+    }
+}
+
+impl DynamoFlows {
+    /// What a guess was that the write did not look at.
+    async fn refused(
+        &self,
+        key: FlowKey,
+        guess: Guess,
+        limits: &FlowLimits,
+        now: Timestamp,
+        found: Option<Flow>,
+    ) -> Result<Guessed, StoreError> {
+        let Some(flow) = found else { return Ok(Guessed::Gone) };
+        if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
+            return Ok(Guessed::Spent(flow));
+        }
+        // One step further: perhaps the same code once more. Looking costs a try here too, or whoever holds an
+        // older cookie could look for the code as often as they please.
+        if flow.proofs() == guess.step
+            && let Some(flow) = self.spend_try(key, limits, now).await?
+            && flow.was_proved_by(guess.step, &guess.tag)
+        {
+            return Ok(Guessed::Again(flow));
+        }
+        Ok(Guessed::NotAwaited(flow))
+    }
+}
+
+fn encode(key: FlowKey, revision: u64, flow: &Flow) -> Item {
+    let record = Record::from(flow);
+    let item = Item::default()
+        .with("flow", b(key.as_bytes()))
+        .with("v", n(VERSION))
+        .with("rev", n(revision))
+        .with("state", s(record.state.as_str()))
+        .with("step", n(record.step))
+        .with("flow_tries", n(record.flow_tries))
+        .with("expires_at", n(record.expires_at.as_seconds()))
+        .with("ttl", n((record.expires_at + KEPT_AFTER).as_seconds()))
+        .with("body", s(record.body));
+    let Some(slot) = record.slot else { return item };
+    item.with("code", b(slot.code.as_bytes()))
+        .with("guess", slot.guess.map_or_else(|| b(&NO_GUESS), |guess| b(guess.as_bytes())))
+        .with("code_tries", n(slot.tries))
+        .with("code_expires_at", n(slot.expires_at.as_seconds()))
+}
+
+/// A live flow. One that has expired, is of another version or can't be read is none: the person begins anew.
+fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
+    let read = || -> Result<Versioned<Flow>, StoreError> {
+        if item.number::<u8>("v")? != VERSION || item.moment("expires_at")? <= now {
+            return Err(StoreError::Unreadable("flow"));
+        }
+        let state = StateName::parse(item.text("state")?).ok_or(StoreError::Unreadable("state"))?;
+        let slot = match item.tag("code") {
+            None => None,
+            Some(code) => Some(CodeSlot {
+                code,
+                guess: item.tag("guess"),
+                tries: item.number("code_tries")?,
+                expires_at: item.moment("code_expires_at")?,
+            }),
+        };
+        let record = Record {
+            state,
+            step: item.number("step")?,
+            expires_at: item.moment("expires_at")?,
+            flow_tries: item.number("flow_tries")?,
+            slot,
+            body: item.text("body")?.to_owned(),
+        };
+        let value = Flow::try_from(record).map_err(|_| StoreError::Unreadable("body"))?;
+        Ok(Versioned { value, revision: item.number("rev")? })
+    };
+    read().ok()
+}

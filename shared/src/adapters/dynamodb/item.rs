@@ -1,0 +1,124 @@
+//! Attributes in and out, and the errors of the SDK in the port's words.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::put_item::PutItemError;
+use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use crate::domain::keys::Tag;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+
+/// A stored item.
+#[derive(Clone, Debug, Default)]
+pub(in crate::adapters) struct Item(pub HashMap<String, AttributeValue>);
+
+impl Item {
+    pub(in crate::adapters) fn text(&self, name: &'static str) -> Result<&str, StoreError> {
+        self.optional_text(name).ok_or(StoreError::Unreadable(name))
+    }
+
+    pub(in crate::adapters) fn optional_text(&self, name: &str) -> Option<&str> {
+        self.0.get(name)?.as_s().ok().map(String::as_str)
+    }
+
+    pub(in crate::adapters) fn texts(&self, name: &str) -> Vec<String> {
+        let list = self.0.get(name).and_then(|value| value.as_l().ok());
+        list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
+    }
+
+    pub(in crate::adapters) fn number<T: std::str::FromStr>(
+        &self,
+        name: &'static str,
+    ) -> Result<T, StoreError> {
+        let text = self.0.get(name).and_then(|value| value.as_n().ok());
+        text.and_then(|text| text.parse().ok()).ok_or(StoreError::Unreadable(name))
+    }
+
+    pub(in crate::adapters) fn moment(&self, name: &'static str) -> Result<Timestamp, StoreError> {
+        self.number(name).map(Timestamp::from_seconds)
+    }
+
+    /// A tag; one that is there but not 32 bytes long stands for none.
+    pub(in crate::adapters) fn tag(&self, name: &str) -> Option<Tag> {
+        let bytes = self.0.get(name)?.as_b().ok()?.as_ref();
+        bytes.try_into().ok().map(Tag::from_bytes)
+    }
+
+    pub(in crate::adapters) fn with(mut self, name: &str, value: AttributeValue) -> Self {
+        self.0.insert(name.to_owned(), value);
+        self
+    }
+}
+
+pub(in crate::adapters) fn s(text: impl Into<String>) -> AttributeValue {
+    AttributeValue::S(text.into())
+}
+
+pub(in crate::adapters) fn n(number: impl Into<i128>) -> AttributeValue {
+    AttributeValue::N(number.into().to_string())
+}
+
+pub(in crate::adapters) fn b(bytes: &[u8]) -> AttributeValue {
+    AttributeValue::B(Blob::new(bytes))
+}
+
+/// A strongly consistent read by the whole key.
+pub(in crate::adapters) async fn consistent_get(
+    client: &Client,
+    table: &str,
+    key: &[(&str, AttributeValue)],
+) -> Result<Option<Item>, StoreError> {
+    let key = key.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    let read = client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await;
+    read.map(|output| output.item.map(Item)).map_err(|error: SdkError<GetItemError>| unavailable(error))
+}
+
+/// An SDK error as the port's. The cause goes along for the log; DynamoDB's messages name tables and keys'
+/// types, never values.
+pub(in crate::adapters) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+/// The two writes whose condition may fail.
+pub(in crate::adapters) trait Conditional {
+    /// The item that the condition was not met by, where there is one and it was asked for.
+    ///
+    /// # Errors
+    /// For any other error.
+    fn condition_failed(&self) -> Result<Option<Item>, ()>;
+}
+
+impl Conditional for UpdateItemError {
+    fn condition_failed(&self) -> Result<Option<Item>, ()> {
+        match self {
+            Self::ConditionalCheckFailedException(failed) => Ok(failed.item.clone().map(Item)),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Conditional for PutItemError {
+    fn condition_failed(&self) -> Result<Option<Item>, ()> {
+        match self {
+            Self::ConditionalCheckFailedException(failed) => Ok(failed.item.clone().map(Item)),
+            _ => Err(()),
+        }
+    }
+}
+
+/// Splits a failed write into "the condition was not met, by this item" and a true error.
+pub(in crate::adapters) fn not_met<E>(error: SdkError<E>) -> Result<Option<Item>, StoreError>
+where
+    E: Conditional + std::error::Error + Send + Sync + 'static,
+{
+    match error.as_service_error().map(Conditional::condition_failed) {
+        Some(Ok(item)) => Ok(item),
+        _ => Err(unavailable(error)),
+    }
+}

@@ -1,0 +1,16 @@
+//! Flows, budgets and security info in DynamoDB.
+//!
+//! What DynamoDB does not promise, nothing here relies on. Its TTL may be days late, so every read and every
+//! condition compares the expiry itself. A condition names the state that it expects, since a missing attribute
+//! must never satisfy one. Each step is one conditional write on one item.
+
+mod budgets;
+mod flows;
+mod item;
+mod security_info;
+
+pub use aws_sdk_dynamodb::Client;
+pub use budgets::DynamoBudgets;
+pub use flows::DynamoFlows;
+pub(super) use item::{Item, consistent_get, n, not_met, s, unavailable};
+pub use security_info::DynamoSecurityInfo;

@@ -1,0 +1,22 @@
+//! The ports fulfilled, one outside system per module and feature.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+#[cfg(feature = "builtin-directory")]
+pub mod directories;
+#[cfg(feature = "dynamodb")]
+pub mod dynamodb;
+#[cfg(all(feature = "secrets", feature = "system"))]
+pub mod process;
+#[cfg(feature = "secrets")]
+pub mod secrets;
+#[cfg(feature = "ses")]
+pub mod ses;
+#[cfg(feature = "sns")]
+pub mod sns;
+#[cfg(feature = "sqs")]
+pub mod sqs;
+#[cfg(feature = "system")]
+pub mod system;
+#[cfg(feature = "voice")]
+pub mod voice;

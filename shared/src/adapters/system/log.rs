@@ -1,0 +1,63 @@
+//! Standard output as Lambda reads it: one JSON object a line, which `CloudWatch` keeps as a log, and counts where the
+//! line is in its embedded metric format (EMF).
+
+use std::io::Write as _;
+
+use serde_json::json;
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
+
+use crate::domain::time::Timestamp;
+use crate::ports::{Metric, Metrics};
+use crate::settings;
+
+/// The namespace of the metrics, as the alarms in template.yaml name it.
+const NAMESPACE: &str = "Rekey";
+
+/// Sends the process's events to standard output, one JSON object a line. `RUST_LOG` sets what is told; the
+/// default is the product's own events and everybody's warnings. A second call changes nothing.
+pub fn init_log() {
+    let asked = settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
+    let quiet = [("hyper", Level::WARN), ("aws", Level::WARN)];
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(Level::INFO).with_targets(quiet));
+    let format = fmt::layer().json().flatten_event(true).with_current_span(false).with_ansi(false);
+    let _ = registry().with(format.with_filter(filter)).try_init();
+}
+
+/// Metrics as EMF lines.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EmfMetrics;
+
+impl Metrics for EmfMetrics {
+    fn count(&self, metric: Metric, at: Timestamp) {
+        // A closed standard output must not stop a delivery.
+        let _ = writeln!(std::io::stdout().lock(), "{}", line(metric, at));
+    }
+}
+
+fn line(metric: Metric, at: Timestamp) -> String {
+    let name = metric.name();
+    let definition =
+        json!({ "Namespace": NAMESPACE, "Dimensions": [[]], "Metrics": [{ "Name": name, "Unit": "Count" }] });
+    let meta =
+        json!({ "Timestamp": at.as_seconds().saturating_mul(1_000), "CloudWatchMetrics": [definition] });
+    json!({ "_aws": meta, name: 1 }).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_is_one_line_of_emf() {
+        let line = line(Metric::SmsBudgetExhausted, Timestamp::from_seconds(1_790_000_000));
+        let read: serde_json::Value = serde_json::from_str(&line).unwrap();
+        assert_eq!(read["SmsBudgetExhausted"], 1);
+        assert_eq!(read["_aws"]["Timestamp"], 1_790_000_000_000_i64);
+        assert_eq!(read["_aws"]["CloudWatchMetrics"][0]["Namespace"], "Rekey");
+        assert!(!line.contains('\n'));
+    }
+}

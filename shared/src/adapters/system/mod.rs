@@ -1,0 +1,48 @@
+//! The clock, the entropy and the log of the machine that the process runs on.
+
+mod log;
+
+use std::time::SystemTime;
+
+pub use log::{EmfMetrics, init_log};
+
+use crate::domain::time::Timestamp;
+use crate::ports::{Clock, Entropy};
+
+/// The system's clock.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+    fn now(&self) -> Timestamp {
+        let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
+    }
+}
+
+/// The system's source of entropy.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    /// Ends the process when the system has no entropy to give: nothing made without it would be safe.
+    #[expect(clippy::disallowed_methods, reason = "this is the source that everybody else is given")]
+    fn fill(&self, bytes: &mut [u8]) {
+        if getrandom::fill(bytes).is_err() {
+            std::process::abort();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::EntropyExt as _;
+
+    #[test]
+    fn time_is_after_this_was_written_and_chance_does_not_repeat() {
+        assert!(SystemClock.now() > Timestamp::from_seconds(1_790_000_000));
+        assert_ne!(SystemEntropy.bytes::<32>(), SystemEntropy.bytes::<32>());
+    }
+}

@@ -1,0 +1,25 @@
+//! What is counted for whoever operates the deployment.
+
+use crate::domain::time::Timestamp;
+
+/// Something worth an alarm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Metric {
+    /// A text or call was not made because the deployment's budget of the day is used up.
+    SmsBudgetExhausted,
+}
+
+impl Metric {
+    /// Its name, as alarms know it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SmsBudgetExhausted => "SmsBudgetExhausted",
+        }
+    }
+}
+
+/// Counts.
+pub trait Metrics: Send + Sync {
+    /// Counts one.
+    fn count(&self, metric: Metric, at: Timestamp);
+}

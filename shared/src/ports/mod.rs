@@ -1,0 +1,32 @@
+//! What the domain needs from outside, in its own words: one trait per file, with its error.
+
+mod budget_store;
+mod clock;
+mod directory;
+mod flow_store;
+mod message_queue;
+mod metrics;
+mod security_info;
+mod senders;
+
+pub use budget_store::BudgetStore;
+pub use clock::{Clock, Entropy, EntropyExt};
+pub use directory::{Directory, DirectoryError, DirectoryWriter, Write};
+pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
+pub use message_queue::{MessageQueue, QueueError};
+pub use metrics::{Metric, Metrics};
+pub use security_info::{Authenticators, Claim, ClaimStore, SecurityInfo, StoredTotp};
+pub use senders::{Mail, MailSender, SendError, TextSender, VoiceSender};
+
+use thiserror::Error;
+
+/// A store did not do what it was asked to.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// The store is slow, throttled or gone. Nothing is known about a write.
+    #[error("the store is unavailable")]
+    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
+    /// Something stored can't be read.
+    #[error("the store holds something unreadable: {0}")]
+    Unreadable(&'static str),
+}

@@ -1,0 +1,445 @@
+//! The one reader of the environment: every parameter, typed, with all errors at once at start.
+//!
+//! The names and meanings are those of template.yaml's parameters (`RekeySteps` is `REKEY_STEPS`).
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::str::FromStr;
+
+use thiserror::Error;
+
+use crate::domain::account::{Contact, Registration};
+use crate::domain::budget::SendLimits;
+use crate::domain::contact::{Country, EmailAddress};
+use crate::domain::flow::FlowLimits;
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+use crate::domain::name::fold;
+use crate::domain::password::{CharacterClass, CommonPasswords, OwnWords, PasswordPolicy};
+use crate::domain::time::Seconds;
+
+/// The highest accepted chance that one targeted account is guessed open within a year by somebody who never
+/// pauses and whom nobody notices. See [`Settings::yearly_chance`].
+pub const YEARLY_CHANCE_MAX: f64 = 0.02;
+
+/// Codes in a row that nobody redeemed before a factor closes for a day.
+const UNREDEEMED_MAX: u8 = 20;
+
+/// Every parameter of Rekey.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// `REKEY_STEPS`: verification steps before the password, 1 or 2.
+    pub steps: u8,
+    /// `REKEY_METHODS`: what policy allows.
+    pub methods: Vec<Method>,
+    /// Limits within a flow: `REKEY_FLOW_TTL_SECS`, `REKEY_CODE_TTL_SECS`, `REKEY_CODE_TRIES`,
+    /// `REKEY_FLOW_TRIES`, `REKEY_SENDS_PER_STEP`.
+    pub flow: FlowLimits,
+    /// `REKEY_CODE_DIGITS`: 6 to 10.
+    pub code_digits: u8,
+    /// Limits over flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_CONTACT_TRIES`.
+    pub sends: SendLimits,
+    /// `REKEY_TOTP_TRIES_PER_DAY`: answers from the authenticator app per account, day and step.
+    pub totp_tries_per_day: u8,
+    /// `REKEY_OPENS_PER_HOUR`: flows per canonical name before the CAPTCHA gets harder.
+    pub opens_per_name: u32,
+    /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind one
+    /// address stays below it.
+    pub opens_per_address: u32,
+    /// `REKEY_SMS_COUNTRIES`: where texts and calls may go.
+    pub sms_countries: Vec<Country>,
+    /// `REKEY_HOME_COUNTRY`: whose national number form is understood.
+    pub home_country: Country,
+    /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment.
+    pub sms_per_day: u32,
+    /// `REKEY_PASSWORD_MIN`, in code points.
+    pub password_min: u16,
+    /// `REKEY_PASSWORD_MAX`, in code points.
+    pub password_max: u16,
+    /// `REKEY_PASSWORD_CLASSES`: `upper,lower,digit,symbol`, or nothing.
+    pub password_classes: Vec<CharacterClass>,
+    /// `REKEY_PASSWORD_HISTORY`: previous passwords refused.
+    pub password_history: u8,
+    /// `REKEY_PASSWORD_WORDS`: the organisation's own words, refused as the heart of a password.
+    pub password_words: Vec<String>,
+    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further refused passwords, one per line, beside the function's binary.
+    pub password_blocklist: Option<String>,
+    /// `REKEY_PUBLIC_URL`: where links lead, without a trailing slash.
+    pub public_url: String,
+    /// `REKEY_LOGIN_DOMAINS`: domains that are the organisation's own, in canonical form.
+    pub login_domains: Vec<String>,
+    /// `REKEY_ORGANISATION`: the name that pages and messages show.
+    pub organisation: String,
+    /// `REKEY_LOGO_URL`: a logo, or nothing.
+    pub logo_url: Option<String>,
+    /// `REKEY_COLOUR`: the accent, `#rrggbb`.
+    pub colour: Option<String>,
+    /// `REKEY_HELP_DESK_URL`: `https:`, `mailto:` or `tel:`, or nothing.
+    pub help_desk_url: Option<String>,
+    /// `REKEY_LANGUAGES`: offered languages; the first is the fallback.
+    pub languages: Vec<Language>,
+    /// `REKEY_MAIL_FROM`: the sender of mails.
+    pub mail_from: EmailAddress,
+    /// `REKEY_SMS_SENDER_ID`: the alphanumeric sender of texts, or nothing.
+    pub sms_sender_id: Option<String>,
+    /// `REKEY_VOICE_ORIGIN`: where calls come from: a telephone number of the AWS account, its id or ARN, or a
+    /// pool's. AWS refuses calls without one.
+    pub voice_origin: Option<String>,
+}
+
+impl Settings {
+    /// Reads the process's environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with one line for every parameter that is wrong.
+    pub fn from_environment() -> Result<Self, SettingsError> {
+        Self::from_pairs(std::env::vars())
+    }
+
+    /// Reads parameters; empty ones count as not given.
+    ///
+    /// # Errors
+    /// [`SettingsError`] with one line for every parameter that is wrong, unknown `REKEY_` names among them.
+    pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
+        let mut reader = Reader::new(pairs);
+        let settings = Self {
+            steps: reader.number("REKEY_STEPS", 2, 1..=2),
+            methods: reader.list("REKEY_METHODS", "email,sms,mobile_call,office_call,totp", |word| {
+                Method::parse(word).ok_or("not a method")
+            }),
+            flow: FlowLimits {
+                lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=1_800)),
+                code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=600)),
+                code_tries: reader.number("REKEY_CODE_TRIES", 5, 1..=10),
+                flow_tries: reader.number("REKEY_FLOW_TRIES", 10, 1..=20),
+                sends_per_step: reader.number("REKEY_SENDS_PER_STEP", 3, 1..=10),
+            },
+            code_digits: reader.number("REKEY_CODE_DIGITS", 8, 6..=10),
+            sends: SendLimits {
+                per_hour: reader.number("REKEY_SENDS_PER_HOUR", 5, 1..=20),
+                per_day: reader.number("REKEY_SENDS_PER_DAY", 10, 1..=50),
+                contacts_per_flow: reader.number("REKEY_CONTACT_TRIES", 5, 1..=10),
+                contacts_per_day: 10,
+                unredeemed: UNREDEEMED_MAX,
+            },
+            totp_tries_per_day: reader.number("REKEY_TOTP_TRIES_PER_DAY", 10, 1..=50),
+            opens_per_name: reader.number("REKEY_OPENS_PER_HOUR", 30, 1..=100_000),
+            opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
+            sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", country),
+            home_country: reader.one("REKEY_HOME_COUNTRY", "MY", country).unwrap_or(Country::MALAYSIA),
+            sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
+            password_min: reader.number("REKEY_PASSWORD_MIN", 12, 8..=64),
+            password_max: reader.number("REKEY_PASSWORD_MAX", 128, 64..=128),
+            password_classes: reader.list_or_none(
+                "REKEY_PASSWORD_CLASSES",
+                "upper,lower,digit,symbol",
+                |word| word.parse().map_err(|_| "not one of upper, lower, digit, symbol"),
+            ),
+            password_history: reader.number("REKEY_PASSWORD_HISTORY", 1, 0..=3),
+            password_words: reader.list("REKEY_PASSWORD_WORDS", "", |word| Ok(word.to_owned())),
+            password_blocklist: reader.one("REKEY_PASSWORD_BLOCKLIST", "", |path| Ok(path.to_owned())),
+            public_url: reader
+                .one("REKEY_PUBLIC_URL", "http://127.0.0.1:8080", public_url)
+                .unwrap_or_default(),
+            login_domains: reader.list("REKEY_LOGIN_DOMAINS", "", |word| Ok(fold(word))),
+            organisation: reader
+                .one("REKEY_ORGANISATION", "Rekey", |name| {
+                    let fits = name.chars().count() <= 40 && !name.chars().any(char::is_control);
+                    fits.then(|| name.to_owned()).ok_or("at most 40 characters")
+                })
+                .unwrap_or_default(),
+            logo_url: reader.one("REKEY_LOGO_URL", "", |url| link(url, &["https:"])),
+            colour: reader.one("REKEY_COLOUR", "", colour),
+            help_desk_url: reader
+                .one("REKEY_HELP_DESK_URL", "", |url| link(url, &["https:", "mailto:", "tel:"])),
+            languages: reader.list("REKEY_LANGUAGES", "en,ms,zh-Hans,ta", |tag| {
+                Language::ALL.into_iter().find(|known| known.tag() == tag).ok_or("not a language of Rekey")
+            }),
+            mail_from: reader
+                .one("REKEY_MAIL_FROM", "no-reply@rekey.example", |text| {
+                    EmailAddress::parse(text).map_err(|_| "not an e-mail address")
+                })
+                .unwrap_or_else(|| EmailAddress::from_stored(String::new())),
+            sms_sender_id: reader.one("REKEY_SMS_SENDER_ID", "", |id| {
+                let fits = (1..=11).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+                fits.then(|| id.to_owned()).ok_or("1 to 11 ASCII letters and digits")
+            }),
+            voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", |origin| {
+                let fits = origin.len() <= 256
+                    && origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"+:/_-".contains(&b));
+                fits.then(|| origin.to_owned())
+                    .ok_or("a telephone number, or an id or ARN of a number or pool")
+            }),
+        };
+        reader.one("REKEY_DIRECTORY", "builtin", |name| {
+            (name == "builtin").then_some(()).ok_or("this build knows only `builtin`")
+        });
+        settings.check_together(&mut reader);
+        reader.finish(settings)
+    }
+
+    /// The chance that one targeted account is guessed open within a year, by an attacker who drains its budgets
+    /// every day. With one step: a code of every sent factor, and the authenticator app's with its three valid
+    /// steps. With two steps the attacker must also guess the second within a flow that the first has opened.
+    pub fn yearly_chance(&self) -> f64 {
+        const DAYS: f64 = 365.0;
+        let codes = 10_f64.powi(i32::from(self.code_digits));
+        let app = |tries: u8| f64::from(tries) * 3.0 / 1e6;
+        let mut factors: Vec<_> = self.methods.iter().filter(|m| m.is_sent()).map(|m| m.factor()).collect();
+        factors.dedup();
+        let sent_factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
+        let with_app = self.methods.contains(&Method::Totp);
+        let tries = self.flow.code_tries;
+        let sent = sent_factors * f64::from(self.sends.per_day) * f64::from(tries) / codes;
+        let first = DAYS * (sent + if with_app { app(self.totp_tries_per_day) } else { 0.0 });
+        let of_flow = self.flow.flow_tries;
+        let second = f64::from(of_flow) / codes + if with_app { app(of_flow) } else { 0.0 };
+        if self.steps == 1 { first } else { first * second }
+    }
+
+    /// The password policy, with the lines of the organisation's own blocklist.
+    ///
+    /// # Errors
+    /// A sentence that names what makes no sense.
+    pub fn password_policy<'a>(
+        &self,
+        blocklist: impl IntoIterator<Item = &'a str>,
+    ) -> Result<PasswordPolicy, String> {
+        let words = self.password_words.iter().map(String::as_str);
+        let words = OwnWords::new(&self.organisation, words).map_err(|error| error.to_string())?;
+        let common = CommonPasswords::with_file_lines(blocklist);
+        let classes = self.password_classes.iter().copied();
+        PasswordPolicy::new(
+            self.password_min,
+            self.password_max,
+            classes,
+            self.password_history,
+            common,
+            words,
+        )
+        .map_err(|error| error.to_string())
+    }
+
+    /// Whether the policy lets a code be sent to the registered contact of `method`.
+    pub fn reaches(&self, registration: &Registration, method: Method) -> bool {
+        match registration.contact(method) {
+            Some(Contact::Phone(number)) => self.sms_countries.iter().any(|country| country.owns(number)),
+            Some(Contact::Email(_)) => true,
+            None => method == Method::Totp && registration.totp,
+        }
+    }
+
+    fn check_together(&self, reader: &mut Reader) {
+        if self.password_classes.is_empty() && self.password_min < 15 {
+            reader.error("REKEY_PASSWORD_MIN", "at least 15 without classes (NIST 800-63B-4 §3.1.1.2)");
+        }
+        if self.flow.code_tries > self.flow.flow_tries {
+            reader.error("REKEY_CODE_TRIES", "at most REKEY_FLOW_TRIES");
+        }
+        if self.sends.per_hour > self.sends.per_day {
+            reader.error("REKEY_SENDS_PER_HOUR", "at most REKEY_SENDS_PER_DAY");
+        }
+        if let Err(reason) = self.password_policy([]) {
+            reader.error("REKEY_PASSWORD_WORDS", &reason);
+        }
+        let chance = self.yearly_chance();
+        if chance > YEARLY_CHANCE_MAX {
+            let reason = format!(
+                "with these steps, tries and sends one account is guessed open with a chance of {:.1} % a year; \
+                 at most {:.0} % is accepted",
+                chance * 100.0,
+                YEARLY_CHANCE_MAX * 100.0
+            );
+            reader.error("REKEY_CODE_DIGITS", &reason);
+        }
+    }
+}
+
+/// Every parameter that is wrong, one line each.
+#[derive(Debug, Error)]
+#[error("{}", .0.join("\n"))]
+pub struct SettingsError(pub Vec<String>);
+
+/// The name or address of a resource (`REKEY_TABLE_…`, `REKEY_QUEUE_…`, `REKEY_SECRET_…`), as template.yaml tells it
+/// to the functions that may use it.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn resource(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+/// Names that are read elsewhere: what template.yaml tells a function of its tables, queue and secrets.
+const RESOURCES: [&str; 3] = ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"];
+
+struct Reader {
+    given: BTreeMap<String, String>,
+    errors: Vec<String>,
+}
+
+impl Reader {
+    fn new(pairs: impl IntoIterator<Item = (String, String)>) -> Self {
+        let given = pairs
+            .into_iter()
+            .filter(|(name, _)| name.starts_with("REKEY_") && !RESOURCES.iter().any(|r| name.starts_with(r)))
+            .collect();
+        Self { given, errors: Vec::new() }
+    }
+
+    fn error(&mut self, name: &str, reason: &str) {
+        self.errors.push(format!("{name}: {reason}"));
+    }
+
+    fn take(&mut self, name: &str) -> Option<String> {
+        self.given.remove(name).map(|text| text.trim().to_owned())
+    }
+
+    fn number<T>(&mut self, name: &str, default: T, range: std::ops::RangeInclusive<T>) -> T
+    where
+        T: FromStr + PartialOrd + Display + Copy,
+    {
+        let Some(text) = self.take(name).filter(|text| !text.is_empty()) else { return default };
+        match text.parse::<T>() {
+            Ok(number) if range.contains(&number) => number,
+            _ => {
+                self.error(
+                    name,
+                    &format!("`{text}` is not a number from {} to {}", range.start(), range.end()),
+                );
+                default
+            }
+        }
+    }
+
+    fn one<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Option<T> {
+        let text = self.take(name).filter(|text| !text.is_empty()).unwrap_or_else(|| default.to_owned());
+        if text.is_empty() {
+            return None;
+        }
+        match read(&text) {
+            Ok(value) => Some(value),
+            Err(reason) => {
+                self.error(name, &format!("`{text}`: {reason}"));
+                None
+            }
+        }
+    }
+
+    fn list<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Vec<T> {
+        let given = self.take(name).filter(|text| !text.is_empty());
+        self.words(name, given.as_deref().unwrap_or(default), read)
+    }
+
+    /// As [`Reader::list`], but given as `none` or as an empty text it is an empty list, not the default.
+    fn list_or_none<T>(
+        &mut self,
+        name: &str,
+        default: &str,
+        read: impl Fn(&str) -> Result<T, &'static str>,
+    ) -> Vec<T> {
+        let text = self.take(name).unwrap_or_else(|| default.to_owned());
+        if text == "none" { Vec::new() } else { self.words(name, &text, read) }
+    }
+
+    fn words<T>(&mut self, name: &str, text: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Vec<T> {
+        let mut values = Vec::new();
+        for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
+            match read(word) {
+                Ok(value) => values.push(value),
+                Err(reason) => self.error(name, &format!("`{word}`: {reason}")),
+            }
+        }
+        values
+    }
+
+    fn finish(mut self, settings: Settings) -> Result<Settings, SettingsError> {
+        for name in std::mem::take(&mut self.given).into_keys() {
+            self.error(&name, "no parameter has this name");
+        }
+        if self.errors.is_empty() { Ok(settings) } else { Err(SettingsError(self.errors)) }
+    }
+}
+
+fn country(code: &str) -> Result<Country, &'static str> {
+    Country::parse(code).map_err(|_| "not a two-letter country code")
+}
+
+fn public_url(url: &str) -> Result<String, &'static str> {
+    let bare = url.trim_end_matches('/');
+    let local = bare.starts_with("http://127.0.0.1") || bare.starts_with("http://localhost");
+    if (bare.starts_with("https://") || local) && !bare.contains(['?', '#', '"', '<', ' ']) {
+        Ok(bare.to_owned())
+    } else {
+        Err("an https: address without query")
+    }
+}
+
+fn link(url: &str, schemes: &[&str]) -> Result<String, &'static str> {
+    let fits = schemes.iter().any(|scheme| url.starts_with(scheme))
+        && !url.chars().any(|c| c.is_whitespace() || c.is_control());
+    fits.then(|| url.to_owned()).ok_or("not a link of an accepted kind")
+}
+
+fn colour(text: &str) -> Result<String, &'static str> {
+    let fits = text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|b| b.is_ascii_hexdigit());
+    fits.then(|| text.to_ascii_lowercase()).ok_or("not of the form #rrggbb")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+        Settings::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn defaults_hold_where_nothing_is_given() {
+        let settings = read(&[("PATH", "/bin"), ("REKEY_STEPS", "")]).unwrap();
+        assert_eq!((settings.steps, settings.code_digits, settings.flow.code_tries), (2, 8, 5));
+        assert_eq!(settings.methods, Method::ALL);
+        assert_eq!(settings.languages, Language::ALL);
+    }
+
+    #[test]
+    fn all_errors_come_at_once() {
+        let error = read(&[
+            ("REKEY_STEPS", "3"),
+            ("REKEY_METHODS", "email,fax"),
+            ("REKEY_COLOUR", "red"),
+            ("REKEY_STEP", "1"),
+            ("REKEY_PUBLIC_URL", "http://reset.contoh.example"),
+        ])
+        .unwrap_err();
+        assert_eq!(error.0.len(), 5, "{error}");
+    }
+
+    #[test]
+    fn resources_are_no_unknown_parameters() {
+        assert!(read(&[("REKEY_TABLE_FLOWS", "flows")]).is_ok());
+    }
+
+    #[test]
+    fn refuses_what_can_be_guessed() {
+        assert!(read(&[("REKEY_STEPS", "1")]).is_ok());
+        assert!(read(&[("REKEY_CODE_DIGITS", "6")]).is_ok(), "two steps carry six digits");
+        let error = read(&[("REKEY_STEPS", "1"), ("REKEY_CODE_DIGITS", "6")]).unwrap_err();
+        assert!(error.to_string().contains("guessed open"), "{error}");
+        assert!(read(&[("REKEY_STEPS", "1"), ("REKEY_TOTP_TRIES_PER_DAY", "50")]).is_err());
+    }
+
+    #[test]
+    fn the_nist_profile_is_long_and_has_no_classes() {
+        assert!(read(&[("REKEY_PASSWORD_CLASSES", "none")]).is_err());
+        let settings = read(&[("REKEY_PASSWORD_CLASSES", "none"), ("REKEY_PASSWORD_MIN", "15")]).unwrap();
+        assert!(settings.password_classes.is_empty());
+    }
+}
