@@ -1,0 +1,169 @@
+//! Answers: one view or problem, as a page or as JSON.
+
+use axum::body::Body;
+use axum::response::Response;
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE};
+use super::page::{self, PageContext};
+use super::problem::{Code, Problem};
+use super::view::View;
+use super::views::location;
+use super::{encoding, views};
+use crate::domain::flow::{Flow, FlowCookie, Stage};
+
+/// Where a successful POST leads.
+pub struct Next<'a> {
+    /// The view of the next page.
+    pub view: View,
+    /// Its path.
+    pub location: &'static str,
+    /// The cookie as it is from here on, if it changed.
+    pub cookie: Option<&'a FlowCookie>,
+}
+
+impl Incoming {
+    /// A page that was asked for.
+    pub fn page(&self, view: &View) -> Response {
+        let body = match self.format {
+            Format::Html => page::render(view, &self.context(views::at(self).as_deref()), None),
+            Format::Json => json(view),
+        };
+        self.finish(StatusCode::OK, body, false, None)
+    }
+
+    /// The way to the next page: a redirect for browsers (303, so that Back and reload work), the next view for
+    /// programs.
+    pub fn next(&self, next: &Next<'_>) -> Response {
+        match self.format {
+            Format::Html => self.redirect(next.location, next.cookie),
+            Format::Json => self.finish(StatusCode::OK, json(&next.view), false, next.cookie),
+        }
+    }
+
+    /// The last page of a flow that was given up: shown at once, since no flow is left to show it later.
+    pub fn last(&self, view: &View) -> Response {
+        let mut response = self.page(view);
+        let gone = format!("{FLOW_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+        append_cookie(&mut response, &gone);
+        response
+    }
+
+    /// A problem: with the page that it happened on where there is one, else on a page of its own.
+    pub fn problem(&self, problem: &Problem, view: Option<&View>) -> Response {
+        self.problem_with(problem, view, None)
+    }
+
+    /// A request for another step than the one at hand. A browser is sent to where the flow is; with `newer`, the
+    /// cookie that it should have had comes along.
+    pub fn out_of_step(&self, stage: Stage, newer: Option<&FlowCookie>) -> Response {
+        let target = location(stage);
+        let may_go = self.is_post || (target != self.path && newer.is_none());
+        if self.format == Format::Html && may_go && stage != Stage::Ended {
+            return self.redirect(target, newer);
+        }
+        self.problem_with(&Problem::out_of_step(stage), None, newer)
+    }
+
+    /// A cookie that is older than what its flow has proved opens nothing beyond its step. There is no page to
+    /// send its browser to, so it is told.
+    pub fn older_cookie(&self, flow: &Flow) -> Response {
+        self.problem_with(&Problem::out_of_step(flow.stage()), None, None)
+    }
+
+    fn problem_with(&self, problem: &Problem, view: Option<&View>, cookie: Option<&FlowCookie>) -> Response {
+        let at = views::at(self);
+        let context = self.context(at.as_deref());
+        let body = match (self.format, view) {
+            (Format::Html, Some(view)) => page::render(view, &context, Some(problem)),
+            (Format::Html, None) => page::render_problem(problem, &context),
+            (Format::Json, _) => json(&page::document(problem, self.language)),
+        };
+        let mut response = self.finish(problem.code.status(), body, true, cookie);
+        let out = response.headers_mut();
+        if let Some(seconds) = problem.retry_after {
+            out.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Some(allow) = problem.allow {
+            out.insert(header::ALLOW, HeaderValue::from_static(allow));
+        }
+        if problem.code == Code::FlowEnded && self.cookie.is_some() {
+            let gone = format!("{FLOW_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
+            append_cookie(&mut response, &gone);
+        }
+        response
+    }
+
+    fn redirect(&self, location: &'static str, cookie: Option<&FlowCookie>) -> Response {
+        let mut response = self.finish(StatusCode::SEE_OTHER, String::new(), false, cookie);
+        response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(location));
+        response
+    }
+
+    fn context<'a>(&'a self, at: Option<&'a str>) -> PageContext<'a> {
+        let settings = &self.site.settings;
+        PageContext {
+            language: self.language,
+            languages: &settings.languages,
+            organisation: &settings.organisation,
+            logo_url: settings.logo_url.as_deref(),
+            help_desk_url: settings.help_desk_url.as_deref(),
+            colour: settings.colour.as_deref(),
+            at,
+            path: if self.is_post { views::page_of(&self.path) } else { &self.path },
+        }
+    }
+
+    fn finish(
+        &self,
+        status: StatusCode,
+        body: String,
+        is_problem: bool,
+        cookie: Option<&FlowCookie>,
+    ) -> Response {
+        let kind = match (self.format, is_problem) {
+            (Format::Html, _) => "text/html; charset=utf-8",
+            (Format::Json, false) => "application/json",
+            (Format::Json, true) => "application/problem+json",
+        };
+        let (encoding, bytes) = encoding::encode(&self.accept_encoding, body.into_bytes());
+        let mut response = Response::new(Body::from(bytes));
+        *response.status_mut() = status;
+        let out = response.headers_mut();
+        out.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        out.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(self.language.tag()));
+        out.insert(
+            header::VARY,
+            HeaderValue::from_static("Accept, Accept-Encoding, Accept-Language, Cookie"),
+        );
+        if let Some(encoding) = encoding {
+            out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
+        }
+        if let Some(value) = cookie.and_then(|cookie| cookie.value(&self.site.flows)) {
+            // A session cookie: the flow ends by the server's clock, and with the browser at the latest.
+            append_cookie(
+                &mut response,
+                &format!("{FLOW_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict"),
+            );
+        }
+        if self.language_chosen {
+            let tag = self.language.tag();
+            let remembered =
+                format!("{LANGUAGE_COOKIE}={tag}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age=31536000");
+            append_cookie(&mut response, &remembered);
+        }
+        response
+    }
+}
+
+fn append_cookie(response: &mut Response, cookie: &str) {
+    if let Ok(value) = HeaderValue::from_str(cookie) {
+        response.headers_mut().append(header::SET_COOKIE, value);
+    }
+}
+
+fn json(value: &impl Serialize) -> String {
+    // Views and documents are plain data, which always serialises.
+    serde_json::to_string(value).unwrap_or_default()
+}

@@ -1,0 +1,117 @@
+//! What a handler ends in when it does not answer with a page.
+
+use axum::response::Response;
+
+use super::problem::{Code, Problem};
+use super::view::View;
+use crate::domain::flow::{Flow, FlowCookie, OutOfStep, SendRefusal, Stage};
+use crate::domain::keys::SealError;
+use crate::domain::message::MessageError;
+use crate::http::Incoming;
+use crate::ports::{DirectoryError, QueueError, StoreError};
+
+/// The result of a handler: an answer, or why there is none.
+pub type Outcome<T = Response> = Result<T, Failure>;
+
+/// Why a handler has no answer.
+#[derive(Debug)]
+pub enum Failure {
+    /// A problem, with the page that it happened on.
+    Problem(Box<Problem>, Option<Box<View>>),
+    /// The flow is elsewhere; with the cookie that the browser should have by now.
+    OutOfStep(Stage, Option<FlowCookie>),
+    /// The cookie is older than what its flow has proved.
+    OlderCookie(Box<Flow>),
+    /// Something outside failed. The cause is for the log.
+    Outside(&'static str, Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl Failure {
+    /// A problem on a page.
+    pub fn on_page(problem: Problem, view: View) -> Self {
+        Self::Problem(Box::new(problem), Some(Box::new(view)))
+    }
+
+    /// The answer. A failure outside is logged here, once, and told as `unavailable`.
+    pub fn answer(self, incoming: &Incoming) -> Response {
+        match self {
+            Self::Problem(problem, view) => incoming.problem(&problem, view.as_deref()),
+            Self::OutOfStep(stage, newer) => incoming.out_of_step(stage, newer.as_ref()),
+            Self::OlderCookie(flow) => incoming.older_cookie(&flow),
+            Self::Outside(what, cause) => {
+                let causes = causes(cause.as_ref());
+                tracing::error!(event = "unavailable", what, causes, path = incoming.path);
+                incoming.problem(&Problem::new(Code::Unavailable), None)
+            }
+        }
+    }
+}
+
+/// The chain of causes in one line.
+fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+    std::iter::successors(Some(error), |error| error.source())
+        .map(ToString::to_string)
+        .collect::<Vec<_>>()
+        .join(": ")
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(Box::new(problem), None)
+    }
+}
+
+impl From<Code> for Failure {
+    fn from(code: Code) -> Self {
+        Problem::new(code).into()
+    }
+}
+
+impl From<OutOfStep> for Failure {
+    fn from(error: OutOfStep) -> Self {
+        Self::OutOfStep(error.found, None)
+    }
+}
+
+impl From<SendRefusal> for Problem {
+    fn from(refusal: SendRefusal) -> Self {
+        match refusal {
+            SendRefusal::Unavailable => Self::new(Code::MethodUnavailable),
+            SendRefusal::TooEarly(wait) => Self { retry_after: Some(wait.0), ..Self::new(Code::SlowDown) },
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Self::Outside("store", Box::new(error))
+    }
+}
+
+impl From<DirectoryError> for Failure {
+    fn from(error: DirectoryError) -> Self {
+        match error {
+            // The account went away under the flow: over, like any other end.
+            DirectoryError::Refused | DirectoryError::Superseded => Code::FlowEnded.into(),
+            DirectoryError::Unavailable(_) => Self::Outside("directory", Box::new(error)),
+        }
+    }
+}
+
+impl From<QueueError> for Failure {
+    fn from(error: QueueError) -> Self {
+        Self::Outside("queue", Box::new(error))
+    }
+}
+
+impl From<MessageError> for Failure {
+    fn from(error: MessageError) -> Self {
+        Self::Outside("sealing", Box::new(error))
+    }
+}
+
+impl From<SealError> for Failure {
+    fn from(error: SealError) -> Self {
+        Self::Outside("sealing", Box::new(error))
+    }
+}

@@ -1,0 +1,89 @@
+//! The security headers of every answer (OWASP ASVS 5.0 §3.4), errors and redirects included.
+
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+/// What is the same on every answer.
+const FIXED: [(HeaderName, &str); 8] = [
+    // Two years, the value that browsers' preload lists ask for.
+    (STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    // For browsers that don't know frame-ancestors.
+    (X_FRAME_OPTIONS, "DENY"),
+    // Not `no-referrer`: with it browsers post a form with `Origin: null`, which is what a stranger's sandbox sends.
+    (REFERRER_POLICY, "same-origin"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    (
+        HeaderName::from_static("permissions-policy"),
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+    ),
+    // Pages are about one person's account; what may be kept says so itself.
+    (CACHE_CONTROL, "no-store"),
+];
+
+/// Sets every header that is missing. `logo_url` is the only thing that may come from elsewhere.
+pub fn apply(headers: &mut HeaderMap, logo_url: Option<&str>) {
+    for (name, value) in FIXED {
+        headers.entry(name).or_insert(HeaderValue::from_static(value));
+    }
+    if let Ok(policy) = HeaderValue::try_from(content_security_policy(logo_url)) {
+        headers.entry(CONTENT_SECURITY_POLICY).or_insert(policy);
+    }
+}
+
+fn content_security_policy(logo_url: Option<&str>) -> String {
+    let images = logo_url.and_then(origin).map(|origin| format!(" {origin}")).unwrap_or_default();
+    format!(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:{images}; connect-src 'self'; \
+         media-src 'self'; worker-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    )
+}
+
+/// Scheme, host and port of a URL, if they can stand in a policy: nothing in them may end the directive.
+fn origin(url: &str) -> Option<&str> {
+    let host_and_rest = url.strip_prefix("https://")?;
+    let host = host_and_rest.split(['/', '?', '#']).next()?;
+    let is_plain = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || ".-:[]".contains(c));
+    is_plain.then(|| &url[.."https://".len() + host.len()])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_missing() {
+        let mut headers = HeaderMap::new();
+        apply(&mut headers, None);
+        let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
+        for directive in
+            ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "form-action 'self'"]
+        {
+            assert!(policy.split("; ").any(|part| part == directive), "{directive}");
+        }
+        assert!(!policy.contains("unsafe"));
+        assert_eq!(headers[CACHE_CONTROL], "no-store");
+        assert_eq!(headers.len(), FIXED.len() + 1);
+    }
+
+    #[test]
+    fn an_answer_may_decide_for_itself() {
+        let mut headers = HeaderMap::new();
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        apply(&mut headers, None);
+        assert_eq!(headers[CACHE_CONTROL], "public, max-age=31536000, immutable");
+    }
+
+    #[test]
+    fn the_logo_may_come_from_its_own_origin_only() {
+        let policy = content_security_policy(Some("https://www.contoh.example/logo.svg?size=2"));
+        assert!(policy.contains("img-src 'self' data: https://www.contoh.example;"));
+        for bad in ["http://contoh.example/l.svg", "https:///l.svg", "https://a; script-src *", "//x", ""] {
+            assert!(content_security_policy(Some(bad)).contains("img-src 'self' data:; "), "{bad}");
+        }
+    }
+}

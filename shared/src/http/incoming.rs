@@ -1,0 +1,315 @@
+//! A request as the handlers see it.
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::Arc;
+
+use axum::extract::{FromRef, FromRequest, Request};
+use axum::response::Response;
+use http::{HeaderMap, Method, header};
+use http_body_util::{BodyExt as _, Limited};
+use lambda_http::request::RequestContext;
+
+use super::fields::{BODY_MAX, Fields};
+use super::problem::{Code, Problem};
+use crate::domain::flow::FlowCookie;
+use crate::domain::keys::Keyring;
+use crate::domain::language::Language;
+use crate::settings::Settings;
+
+/// The cookie of the flow. `__Host-` ties it to this host and path and demands `Secure` (RFC 6265bis §4.1.3.2).
+pub const FLOW_COOKIE: &str = "__Host-rekey";
+/// The cookie that remembers a chosen language. It tells nothing else.
+pub const LANGUAGE_COOKIE: &str = "__Host-language";
+
+/// What every request of every function needs.
+#[derive(Clone)]
+pub struct Site {
+    /// The parameters.
+    pub settings: Arc<Settings>,
+    /// The keys of cookies and names.
+    pub flows: Arc<Keyring>,
+}
+
+/// How the answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A page.
+    Html,
+    /// The view model, or problem details.
+    Json,
+}
+
+/// A request that has passed everything that does not depend on the flow: its origin, its size, its form.
+pub struct Incoming {
+    /// What every request needs.
+    pub site: Site,
+    /// How to answer.
+    pub format: Format,
+    /// In which language.
+    pub language: Language,
+    /// Whether the language was asked for just now and is to be remembered.
+    pub(super) language_chosen: bool,
+    /// Whether the client takes Brotli.
+    pub(super) accept_encoding: String,
+    /// The path.
+    pub path: String,
+    /// Whether it changes something.
+    pub is_post: bool,
+    /// The address of the client, as API Gateway saw it; forwarded headers are never looked at.
+    pub address: Option<IpAddr>,
+    /// The flow that the cookie names, if it is a genuine one.
+    pub cookie: Option<FlowCookie>,
+    /// The body's fields; none for a GET.
+    pub fields: Fields,
+}
+
+impl Incoming {
+    /// The client's address as budgets count it: one IPv4 address, or the /64 that an IPv6 customer has.
+    pub fn address_block(&self) -> String {
+        match self.address {
+            Some(IpAddr::V4(address)) => address.to_string(),
+            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
+                Some(address) => address.to_string(),
+                None => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).to_string(),
+            },
+            None => "unknown".to_owned(),
+        }
+    }
+
+    /// The flow's cookie.
+    ///
+    /// # Errors
+    /// `flow-ended` without a genuine one.
+    pub fn flow(&self) -> Result<FlowCookie, Problem> {
+        self.cookie.clone().ok_or(Problem::new(Code::FlowEnded))
+    }
+
+    /// Takes the body's fields out, to be taken one by one.
+    pub fn take_fields(&mut self) -> Fields {
+        std::mem::replace(&mut self.fields, Fields::empty())
+    }
+
+    /// Takes `at`, the reference to flow and step that forms carry. One of another flow or step is a form left
+    /// in another tab; without one there is nothing to compare.
+    pub fn take_at(&mut self, cookie: &FlowCookie) -> bool {
+        let at = self.fields.take("at");
+        at.is_none_or(|at| cookie.at(&self.site.flows).is_some_and(|own| own == *at))
+    }
+}
+
+impl<S> FromRequest<S> for Incoming
+where
+    S: Send + Sync,
+    Site: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+        let (parts, body) = request.into_parts();
+        let context = parts.extensions.get::<RequestContext>();
+        let mut incoming =
+            Self::of_head(Site::from_ref(state), &parts.method, &parts.uri, &parts.headers, context);
+        if incoming.is_post {
+            if let Err(problem) = same_origin(&parts.headers, context) {
+                return Err(incoming.problem(&problem, None));
+            }
+            let body = match Limited::new(body, BODY_MAX + 1).collect().await {
+                Ok(body) => body.to_bytes(),
+                Err(_) => return Err(incoming.problem(&Problem::new(Code::TooLarge), None)),
+            };
+            match Fields::read(text(&parts.headers, header::CONTENT_TYPE), &body) {
+                Ok(fields) => incoming.fields = fields,
+                Err(problem) => return Err(incoming.problem(&problem, None)),
+            }
+        }
+        Ok(incoming)
+    }
+}
+
+impl Incoming {
+    /// Reads everything but the body.
+    pub(super) fn of_head(
+        site: Site,
+        method: &Method,
+        uri: &http::Uri,
+        headers: &HeaderMap,
+        context: Option<&RequestContext>,
+    ) -> Self {
+        let offered = &site.settings.languages;
+        let known = |language: &Language| offered.contains(language);
+        let asked = uri.query().and_then(|query| {
+            form_urlencoded::parse(query.as_bytes())
+                .find(|(name, _)| name == "lang")
+                .map(|(_, tag)| tag.into_owned())
+        });
+        let asked = asked.as_deref().and_then(Language::from_tag).filter(known);
+        let remembered = || cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag).filter(known);
+        let accepted = || accepted_language(text(headers, header::ACCEPT_LANGUAGE)?, offered);
+        let language =
+            asked.or_else(remembered).or_else(accepted).or(offered.first().copied()).unwrap_or_default();
+        Self {
+            format: format_of(headers),
+            language,
+            language_chosen: asked.is_some(),
+            accept_encoding: text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_owned(),
+            path: uri.path().to_owned(),
+            is_post: method == Method::POST,
+            address: context.and_then(source_ip),
+            cookie: cookie(headers, FLOW_COOKIE).and_then(|value| FlowCookie::read(value, &site.flows)),
+            fields: Fields::empty(),
+            site,
+        }
+    }
+}
+
+/// Cross-site requests are refused by what browsers say of themselves (OWASP CSRF Cheat Sheet, Fetch Metadata).
+/// `Sec-Fetch-Site` decides where it is there; else `Origin` must be this site. A form with neither comes from a
+/// browser that hides its origin and is refused; JSON with neither is a program, which has no cookie to abuse.
+fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
+    let refused = Err(Problem::new(Code::CrossSite));
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return if site == "same-origin" { Ok(()) } else { refused };
+    }
+    if headers.contains_key(header::ORIGIN) {
+        let origin = text(headers, header::ORIGIN).unwrap_or_default();
+        let own = context.and_then(domain_name).is_some_and(|domain| is_origin_of(origin, &domain));
+        return if own { Ok(()) } else { refused };
+    }
+    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
+    if content_type.starts_with("application/x-www-form-urlencoded") { refused } else { Ok(()) }
+}
+
+/// Whether `origin` is this site's. Only on a loopback host may it be plain HTTP, and may a port stand in it that
+/// the request context does not know.
+fn is_origin_of(origin: &str, domain: &str) -> bool {
+    let host_of = |authority: &str| authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
+    let local = |host: &str| host == "127.0.0.1" || host == "localhost";
+    if let Some(authority) = origin.strip_prefix("https://") {
+        return authority.eq_ignore_ascii_case(domain);
+    }
+    origin.strip_prefix("http://").is_some_and(|authority| {
+        local(&host_of(domain))
+            && (authority == domain || (!domain.contains(':') && host_of(authority) == domain))
+    })
+}
+
+/// JSON if `Accept` prefers it, a page if it prefers that; where it says neither, what the body is written in.
+fn format_of(headers: &HeaderMap) -> Format {
+    let accept = text(headers, header::ACCEPT).unwrap_or_default();
+    let weight = |kind: &str| {
+        let matching = accept.split(',').filter(|part| {
+            part.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(kind))
+        });
+        matching.map(quality).fold(0.0_f32, f32::max)
+    };
+    let json = weight("application/json").max(weight("application/problem+json"));
+    let html = weight("text/html").max(weight("application/xhtml+xml"));
+    let body_is_json =
+        text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    let neither = json <= 0.0 && html <= 0.0;
+    if json > html || (neither && body_is_json) { Format::Json } else { Format::Html }
+}
+
+fn accepted_language(accept: &str, offered: &[Language]) -> Option<Language> {
+    let mut best: Option<(f32, Language)> = None;
+    for part in accept.split(',').take(20) {
+        let range = part.split(';').next().unwrap_or_default();
+        let Some(language) = Language::from_tag(range).filter(|language| offered.contains(language)) else {
+            continue;
+        };
+        let quality = quality(part);
+        if quality > 0.0 && best.is_none_or(|(least, _)| quality > least) {
+            best = Some((quality, language));
+        }
+    }
+    best.map(|(_, language)| language)
+}
+
+/// The `q` of one part of a header (RFC 9110 §12.4.2), 1 where there is none.
+fn quality(part: &str) -> f32 {
+    let q = part.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
+    q.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+fn source_ip(context: &RequestContext) -> Option<IpAddr> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn domain_name(context: &RequestContext) -> Option<String> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.domain_name.clone(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<HeaderMap>()
+    }
+
+    #[test]
+    fn accept_decides_and_the_body_where_it_says_nothing() {
+        let of = |pairs: &[(&'static str, &str)]| format_of(&headers(pairs));
+        assert_eq!(of(&[]), Format::Html);
+        assert_eq!(of(&[("accept", "*/*")]), Format::Html);
+        assert_eq!(of(&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]), Format::Html);
+        assert_eq!(of(&[("accept", "application/json")]), Format::Json);
+        assert_eq!(of(&[("accept", "application/json;q=0.5, text/html")]), Format::Html);
+        assert_eq!(of(&[("accept", "*/*"), ("content-type", "application/json")]), Format::Json);
+    }
+
+    #[test]
+    fn the_best_known_language_is_taken() {
+        let best = |accept| accepted_language(accept, &Language::ALL);
+        assert_eq!(best("fr, ms;q=0.7, ta;q=0.9"), Some(Language::Tamil));
+        assert_eq!(best("zh-CN,zh;q=0.9,en;q=0.8"), Some(Language::Chinese));
+        assert_eq!(best("fr;q=x, *"), None);
+        assert_eq!(best("en;q=0"), None);
+    }
+
+    #[test]
+    fn an_origin_is_this_site_or_it_is_not() {
+        assert!(is_origin_of("https://reset.contoh.example", "reset.contoh.example"));
+        assert!(!is_origin_of("http://reset.contoh.example", "reset.contoh.example"));
+        assert!(!is_origin_of("https://evil.example", "reset.contoh.example"));
+        assert!(!is_origin_of("https://reset.contoh.example.evil.example", "reset.contoh.example"));
+        assert!(!is_origin_of("null", "reset.contoh.example"));
+        assert!(is_origin_of("http://127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(is_origin_of("http://localhost:9000", "localhost"));
+        assert!(!is_origin_of("http://127.0.0.1:8025", "127.0.0.1:8080"));
+        assert!(!is_origin_of("http://evil.example:8080", "127.0.0.1:8080"));
+    }
+
+    #[test]
+    fn what_browsers_say_of_a_request_decides() {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let json = ("content-type", "application/json");
+        let ok = |pairs: &[(&'static str, &str)]| same_origin(&headers(pairs), None).is_ok();
+        assert!(ok(&[("sec-fetch-site", "same-origin"), form]));
+        assert!(!ok(&[("sec-fetch-site", "same-site"), form]));
+        assert!(!ok(&[("sec-fetch-site", "cross-site"), json]));
+        assert!(!ok(&[("sec-fetch-site", "none"), form]));
+        assert!(!ok(&[form]), "a form that hides its origin");
+        assert!(ok(&[json]), "a program");
+        assert!(!ok(&[("origin", "https://evil.example"), json]));
+    }
+}

@@ -1,0 +1,28 @@
+//! Requests read into types, answers written as pages or JSON: the only place that knows status codes.
+//!
+//! A handler takes an [`Incoming`], works with typed values, and answers through it: with a page, with the way to
+//! the next page, or with a [`problem::Problem`]. Whether that becomes HTML or JSON, and in which language, the
+//! request has said.
+
+mod answer;
+pub mod assets;
+pub mod encoding;
+mod failure;
+mod fields;
+pub mod headers;
+mod incoming;
+mod live;
+pub mod page;
+pub mod problem;
+mod routes;
+pub mod text;
+pub mod theme;
+pub mod view;
+mod views;
+
+pub use answer::Next;
+pub use failure::{Failure, Outcome};
+pub use fields::Fields;
+pub use incoming::{Format, Incoming, Site};
+pub use routes::{ROUTES, Route, serve};
+pub use views::{choice_of, code_of, location, view_of, violation};

@@ -1,0 +1,94 @@
+//! What was wrong with a request, in words, and where on the page to mend it.
+
+use crate::domain::method::Method;
+use crate::http::problem::{Code, Problem};
+use crate::http::text::{Fields, Text, Texts};
+use crate::http::view::View;
+
+/// One line of the error summary.
+pub(super) struct Mistake {
+    pub(super) text: String,
+    /// The id of the input to mend.
+    pub(super) target: Option<String>,
+}
+
+/// Everything that is wrong, in the order of the page.
+pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
+    let target = problem.field.or_else(|| field_of(problem.code)).and_then(|field| target(field, view));
+    let mistake = |text| Mistake { text, target: target.clone() };
+    if problem.code == Code::PasswordRejected && !problem.violations.is_empty() {
+        return problem.violations.iter().map(|violation| mistake(violation.text.clone())).collect();
+    }
+    vec![mistake(sentence(problem, t))]
+}
+
+fn sentence(problem: &Problem, t: &Texts) -> String {
+    let texts = t.problems.of(problem.code);
+    let particulars = match problem.code {
+        Code::Malformed => {
+            if let Some(text) = problem.field.and_then(|field| t.fields.of(field)) {
+                return text.to_string();
+            }
+            None
+        }
+        Code::CodeWrong => problem.tries_left.map(|tries| t.problems.tries_left.with("tries", tries)),
+        Code::SlowDown => problem.retry_after.map(|seconds| t.problems.wait.with("seconds", seconds)),
+        _ => None,
+    };
+    match particulars {
+        Some(particulars) => format!("{} {particulars}", texts.detail),
+        None => texts.detail.to_string(),
+    }
+}
+
+/// The field that a code is about where the problem does not say.
+fn field_of(code: Code) -> Option<&'static str> {
+    Some(match code {
+        Code::CaptchaWrong | Code::CaptchaHarder => "captcha_answer",
+        Code::ContactMismatch => "contact",
+        Code::MethodUnavailable => "method",
+        Code::CodeWrong | Code::CodeSpent => "code",
+        Code::PasswordRejected => "password",
+        Code::ConfirmationDiffers => "confirmation",
+        _ => return None,
+    })
+}
+
+/// The id of the input for a field of the contract. On the page of methods each panel has inputs of its own.
+fn target(field: &str, view: &View) -> Option<String> {
+    let id = match (view, field) {
+        (View::Identify(_), "login") => "login",
+        (View::Identify(_), "captcha_answer" | "captcha_token" | "captcha_work") => "captcha-answer",
+        (View::Reason(_), "reason") => "reason-forgotten",
+        (View::Code(_), "code") => "code",
+        (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",
+        (View::Password(_), "password") => "password",
+        (View::Password(_), "confirmation") => "confirmation",
+        (View::Method(view), _) => {
+            let open = view.selected.or(view.methods.first().map(|offer| offer.method))?;
+            return match field {
+                "code" => Some(format!("code-{}", Method::Totp.as_str())),
+                "contact" if open.is_phone() => Some(format!("contact-{}", open.as_str())),
+                _ => Some(format!("method-{}", open.as_str())),
+            };
+        }
+        _ => return None,
+    };
+    Some(id.to_owned())
+}
+
+impl Fields {
+    fn of(&self, field: &str) -> Option<&Text> {
+        Some(match field {
+            "login" => &self.login,
+            "captcha_answer" => &self.captcha_answer,
+            "reason" => &self.reason,
+            "method" => &self.method,
+            "contact" => &self.contact,
+            "code" => &self.code,
+            "password" => &self.password,
+            "confirmation" => &self.confirmation,
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,189 @@
+//! Pages as HTML: one template per page (`templates/`), filled in from its view model.
+//!
+//! Everything works without scripts and without `:has()`; `assets/app.js` and style only make it nicer. What a template
+//! inserts is escaped by askama; the texts of the locales hold no markup.
+
+#[cfg(test)]
+mod markup;
+mod mistakes;
+#[cfg(test)]
+mod tests;
+
+use askama::Template;
+
+use self::mistakes::Mistake;
+use super::problem::{Document, Problem};
+use super::text::{Text, Texts};
+use super::view::{Done, MethodChoice, View, Why};
+use super::{assets, theme};
+use crate::domain::flow::Outcome;
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+
+/// What every page shows of the deployment and the request.
+#[derive(Clone, Copy, Debug)]
+pub struct PageContext<'a> {
+    /// The language of the page.
+    pub language: Language,
+    /// The languages of the picker.
+    pub languages: &'a [Language],
+    /// The organisation's name.
+    pub organisation: &'a str,
+    /// Its logo.
+    pub logo_url: Option<&'a str>,
+    /// Its help desk: `https:`, `mailto:` or `tel:`.
+    pub help_desk_url: Option<&'a str>,
+    /// Its colour, `#rrggbb`.
+    pub colour: Option<&'a str>,
+    /// The hidden field `at` of each form: which flow and step it acts on. None before there is a flow.
+    pub at: Option<&'a str>,
+    /// The path of the request, for the links of the language picker.
+    pub path: &'a str,
+}
+
+/// A page as HTML, with what was wrong with the request for it, if anything.
+pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> String {
+    let t = Texts::of(page.language);
+    let mistakes = problem.map(|problem| mistakes::of(problem, view, t)).unwrap_or_default();
+    html(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
+}
+
+/// A problem that has no page of its own: what it is in plain words, and a way on.
+pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
+    let t = Texts::of(page.language);
+    let texts = t.problems.of(problem.code);
+    html(&Page {
+        t,
+        page,
+        heading: texts.title.clone(),
+        body: Body::Problem(&texts.detail),
+        mistakes: Vec::new(),
+    })
+}
+
+/// A problem as the document of RFC 9457, in words of a language. What its code carries (tries, seconds) stays in
+/// members of its own.
+pub fn document(problem: &Problem, language: Language) -> Document<'_> {
+    let texts = Texts::of(language).problems.of(problem.code);
+    Document {
+        r#type: format!("urn:rekey:problem:{}", problem.code.as_str()),
+        title: texts.title.as_str(),
+        status: problem.code.status().as_u16(),
+        detail: texts.detail.as_str(),
+        code: problem.code.as_str(),
+        page: problem.page,
+        tries_left: problem.tries_left,
+        violations: &problem.violations,
+        captcha: problem.captcha.as_deref(),
+    }
+}
+
+#[expect(clippy::expect_used, reason = "writing into a String does not fail")]
+fn html(page: &Page) -> String {
+    page.render().expect("a page in memory")
+}
+
+/// The heading of a page, of which no other page of a flow has the same.
+fn heading(view: &View, t: &Texts) -> Text {
+    match view {
+        View::Identify(_) => t.identify.heading.clone(),
+        View::Reason(_) => t.reason.heading.clone(),
+        View::Method(view) if view.steps == 1 => t.method.heading_only.clone(),
+        View::Method(view) => t.method.heading.with("step", view.step),
+        View::Code(_) => t.code.heading.clone(),
+        View::Password(_) => t.password.heading.clone(),
+        View::Unlock(_) => t.unlock.heading.clone(),
+        View::Done(view) => match view.result {
+            Outcome::Reset => t.done.reset.clone(),
+            Outcome::Unlocked => t.done.unlocked.clone(),
+        },
+        View::Ended(view) => match view.why {
+            Why::Cancelled => t.ended.cancelled.clone(),
+        },
+    }
+}
+
+/// What fills the frame of `page.html`.
+enum Body<'a> {
+    View(&'a View),
+    Problem(&'a Text),
+}
+
+/// The root of all templates; each includes the next with the same names in reach.
+#[derive(Template)]
+#[template(path = "page.html")]
+#[expect(clippy::struct_field_names, reason = "templates read the context as `page`")]
+struct Page<'a> {
+    t: &'static Texts,
+    page: &'a PageContext<'a>,
+    heading: Text,
+    body: Body<'a>,
+    mistakes: Vec<Mistake>,
+}
+
+impl Page<'_> {
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn asset(&self, name: &str) -> &'static str {
+        assets::path(name)
+    }
+
+    fn theme(&self) -> Option<String> {
+        self.page.colour.and_then(theme::path)
+    }
+
+    /// The path for links to this page. A request for `//host` must not become a link to another site.
+    fn path(&self) -> &str {
+        let path = self.page.path;
+        let is_plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
+        if is_plain && path.starts_with('/') && !path.starts_with("//") { path } else { "/" }
+    }
+
+    fn is_wrong(&self) -> bool {
+        !self.mistakes.is_empty() || matches!(self.body, Body::Problem(_))
+    }
+
+    /// The mistakes about the input with this id.
+    fn mistakes_of(&self, id: &str) -> Vec<&Mistake> {
+        self.mistakes.iter().filter(|mistake| mistake.target.as_deref() == Some(id)).collect()
+    }
+
+    /// Whether a flow stands behind the page that can be cancelled, or a first page that can be left.
+    fn can_cancel(&self) -> bool {
+        matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
+    }
+
+    fn trail(&self) -> Vec<TrailStep> {
+        let Body::View(view) = self.body else { return Vec::new() };
+        let (step, steps, outcome) = match view {
+            View::Method(view) => (view.step, view.steps, view.outcome),
+            View::Code(view) => (view.step, view.steps, view.outcome),
+            View::Password(view) => (view.steps + 1, view.steps, Outcome::Reset),
+            View::Unlock(view) => (view.steps + 1, view.steps, Outcome::Unlocked),
+            _ => return Vec::new(),
+        };
+        let last = match outcome {
+            Outcome::Reset => &self.t.trail.password,
+            Outcome::Unlocked => &self.t.trail.unlock,
+        };
+        let names = (1..=steps).map(|number| self.t.trail.step.with("step", number)).chain([last.clone()]);
+        let step_of = |(number, name)| TrailStep { name, is_done: number < step, is_current: number == step };
+        (1..).zip(names).map(step_of).collect()
+    }
+
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn is_open(&self, view: &MethodChoice, method: Method) -> bool {
+        view.selected.or(view.methods.first().map(|offer| offer.method)) == Some(method)
+    }
+}
+
+/// A time without a script: in UTC, and saying so. The script puts it into the reader's own zone and manner.
+fn moment(done: &Done) -> String {
+    done.at.replace('T', " ").replace('Z', " UTC")
+}
+
+/// One item of the trail of steps.
+struct TrailStep {
+    name: Text,
+    is_done: bool,
+    is_current: bool,
+}

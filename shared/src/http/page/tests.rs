@@ -1,0 +1,324 @@
+//! Every page in every language: well formed, complete, linked in itself, and deaf to what people type.
+
+use std::collections::BTreeSet;
+
+use super::markup::{Element, elements};
+use super::*;
+use crate::domain::account::Offer;
+use crate::http::encoding::encode;
+use crate::http::problem::Code;
+use crate::http::text::criterion_text;
+use crate::http::view::{
+    Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasswordEntry, Reason, Unlock, Work,
+};
+
+const TYPED: &str = "\"><script>alert(1)</script>";
+
+fn context(language: Language) -> PageContext<'static> {
+    PageContext {
+        language,
+        languages: &Language::ALL,
+        organisation: "Universiti Contoh",
+        logo_url: Some("https://www.contoh.example/logo.svg"),
+        help_desk_url: Some("mailto:help@contoh.example"),
+        colour: Some("#8a1538"),
+        at: Some("flow.1"),
+        path: "/method",
+    }
+}
+
+fn captcha(harder: bool) -> Captcha {
+    let token = "v1.".to_owned() + &"Zm9vYmFy".repeat(20);
+    let work = Work { challenge: "c0ffee".into(), difficulty: 16, alone: 20 };
+    Captcha {
+        picture: format!("/captcha/{token}.png"),
+        sound: format!("/captcha/{token}.wav"),
+        token,
+        work,
+        harder,
+    }
+}
+
+fn offers() -> Vec<Offer> {
+    let masked = |method| match method {
+        Method::Email => "ai*****@mail.example",
+        Method::Totp => "",
+        _ => "*****98",
+    };
+    Method::ALL.map(|method| Offer { method, masked: masked(method).into() }).to_vec()
+}
+
+fn criteria(language: Language) -> Vec<Criterion> {
+    ["length", "upper", "lower", "digit", "symbol", "name", "common", "organisation", "previous"]
+        .map(|id| Criterion { id: id.into(), text: criterion_text(language, id, 12, 128) })
+        .to_vec()
+}
+
+fn code(method: Method, resend_in: u32, may_resend: bool) -> View {
+    View::Code(CodeEntry {
+        step: 1,
+        steps: 2,
+        method,
+        masked: "*****98".into(),
+        digits: 8,
+        expires_at: "2026-11-24T04:20:00Z".into(),
+        resend_at: "2026-11-24T04:10:30Z".into(),
+        tries_left: 5,
+        resend_in,
+        may_resend,
+        minutes: 10,
+        outcome: Outcome::Reset,
+    })
+}
+
+fn method(step: u8, steps: u8, selected: Option<Method>, methods: Vec<Offer>) -> View {
+    View::Method(MethodChoice { step, steps, methods, selected, outcome: Outcome::Reset })
+}
+
+fn done(result: Outcome) -> View {
+    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into() })
+}
+
+/// Every page in every state that changes its markup.
+fn views(language: Language) -> Vec<View> {
+    vec![
+        View::Identify(Identify { captcha: captcha(false), login: TYPED.into() }),
+        View::Identify(Identify { captcha: captcha(true), login: "aisyah".into() }),
+        View::Reason(Reason {}),
+        method(1, 2, None, offers()),
+        method(2, 2, Some(Method::Totp), offers()),
+        method(1, 1, Some(Method::Sms), offers()),
+        method(1, 2, None, Vec::new()),
+        code(Method::Sms, 30, true),
+        code(Method::Email, 0, true),
+        code(Method::OfficeCall, 0, false),
+        View::Password(PasswordEntry { criteria: criteria(language), steps: 2, length: (12, 128) }),
+        View::Unlock(Unlock { steps: 1 }),
+        done(Outcome::Reset),
+        done(Outcome::Unlocked),
+        View::Ended(Ended { why: Why::Cancelled }),
+    ]
+}
+
+/// A problem with all that its code may carry.
+fn problem(code: Code, language: Language) -> Problem {
+    Problem {
+        tries_left: Some(3),
+        retry_after: Some(17),
+        violations: criteria(language).split_off(6),
+        ..Problem::new(code)
+    }
+}
+
+/// Every page without and with every problem.
+fn every_page() -> Vec<String> {
+    let mut pages = Vec::new();
+    for language in Language::ALL {
+        let context = context(language);
+        for view in views(language) {
+            pages.push(render(&view, &context, None));
+            for code in Code::ALL {
+                pages.push(render(&view, &context, Some(&problem(code, language))));
+            }
+            for field in
+                ["login", "captcha_answer", "reason", "method", "contact", "code", "password", "horoscope"]
+            {
+                pages.push(render(&view, &context, Some(&Problem::malformed(field))));
+            }
+        }
+        pages.extend(Code::ALL.map(|code| render_problem(&problem(code, language), &context)));
+    }
+    pages
+}
+
+fn count(elements: &[Element], name: &str) -> usize {
+    elements.iter().filter(|element| element.name == name).count()
+}
+
+#[test]
+fn every_page_is_well_formed_and_linked_in_itself() {
+    for page in every_page() {
+        let elements = elements(&page);
+        assert_eq!(count(&elements, "h1"), 1);
+        assert_eq!(count(&elements, "main"), 1);
+        let ids: Vec<&str> = elements.iter().filter_map(|element| element.get("id")).collect();
+        let unique: BTreeSet<&str> = ids.iter().copied().collect();
+        assert_eq!(ids.len(), unique.len(), "an id twice: {ids:?}");
+        for element in &elements {
+            for attribute in ["for", "form", "aria-describedby", "aria-labelledby", "aria-controls"] {
+                for id in element.get(attribute).unwrap_or_default().split_whitespace() {
+                    assert!(unique.contains(id), "{attribute}={id} leads nowhere");
+                }
+            }
+            if let Some(id) = element.get("href").and_then(|href| href.strip_prefix('#')) {
+                assert!(unique.contains(id), "#{id} leads nowhere");
+            }
+            for attribute in ["src", "href"] {
+                assert_ne!(element.get(attribute), Some(""), "an asset is missing");
+            }
+            assert!(!element.attributes.keys().any(|name| name.starts_with("on") || name == "style"));
+        }
+        // The scripts fill in these themselves, again and again.
+        let filled = ["seconds", "met", "all"]
+            .iter()
+            .fold(page, |text, name| text.replace(&format!("{{{name}}}"), ""));
+        assert!(!filled.contains('{'), "a placeholder is left: {}", &filled[filled.find('{').unwrap_or(0)..]);
+    }
+}
+
+/// The countdown's and the criteria's placeholders are filled in by the script.
+#[test]
+fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
+    const FIELDS: [&str; 13] = [
+        "login",
+        "captcha_token",
+        "captcha_answer",
+        "captcha_work",
+        "reason",
+        "method",
+        "contact",
+        "code",
+        "password",
+        "confirmation",
+        "at",
+        "choice",
+        "",
+    ];
+    for page in every_page() {
+        let elements = elements(&page);
+        for input in elements.iter().filter(|element| element.name == "input") {
+            let name = input.get("name").unwrap_or_default();
+            assert!(FIELDS.contains(&name), "{name}");
+            assert_eq!(name == "choice", !input.within.iter().any(|outer| outer == "form"), "{name}");
+            if input.get("type") != Some("hidden") {
+                let label = elements.iter().find(|e| e.name == "label" && e.get("for") == input.get("id"));
+                assert!(label.is_some_and(|label| !label.text.trim().is_empty()), "{name} has no label");
+            }
+        }
+        for form in elements.iter().filter(|element| element.name == "form") {
+            assert_eq!(form.get("method"), Some("post"));
+            assert!(!form.within.iter().any(|outer| outer == "form"), "a form in a form");
+        }
+        for at in elements.iter().filter(|element| element.get("name") == Some("at")) {
+            assert_eq!(at.get("value"), Some("flow.1"));
+        }
+    }
+}
+
+#[test]
+fn what_people_type_stays_text() {
+    for language in Language::ALL {
+        let view = View::Identify(Identify { captcha: captcha(false), login: TYPED.into() });
+        let page = render(&view, &context(language), Some(&Problem::new(Code::CaptchaWrong)));
+        assert!(!page.contains("<script>") && !page.contains("alert(1)</"), "{}", language.tag());
+        assert_eq!(page.matches("alert(1)").count(), 1, "the login is kept");
+    }
+}
+
+#[test]
+fn a_mistake_is_in_the_title_the_summary_and_beside_its_field() {
+    let view = code(Method::Sms, 0, true);
+    let page = render(&view, &context(Language::English), Some(&problem(Code::CodeWrong, Language::English)));
+    let elements = elements(&page);
+    assert!(elements.iter().any(|e| e.name == "title" && e.text.starts_with("Error: ")));
+    assert!(elements.iter().any(|e| e.get("role") == Some("alert") && e.text.contains("Tries left: 3")));
+    assert!(elements.iter().any(|e| e.get("href") == Some("#code")));
+    let field = elements.iter().find(|e| e.get("id") == Some("code")).unwrap();
+    assert_eq!(field.get("aria-invalid"), Some("true"));
+    assert!(field.get("aria-describedby").unwrap().contains("code-mistake"));
+    let order = |id| elements.iter().position(|e| e.get("id") == Some(id)).unwrap();
+    assert!(order("summary") < elements.iter().position(|e| e.name == "h1").unwrap());
+}
+
+#[test]
+fn a_wrong_number_is_marked_in_the_panel_that_is_open() {
+    let view = method(1, 2, Some(Method::OfficeCall), offers());
+    let page = render(&view, &context(Language::Malay), Some(&Problem::new(Code::ContactMismatch)));
+    let marked: Vec<_> = elements(&page).into_iter().filter(|e| e.get("aria-invalid").is_some()).collect();
+    assert_eq!(marked.len(), 1);
+    assert_eq!(marked[0].get("id"), Some("contact-office_call"));
+}
+
+#[test]
+fn every_broken_rule_is_said() {
+    let view = View::Password(PasswordEntry { criteria: Vec::new(), steps: 1, length: (12, 128) });
+    let problem = problem(Code::PasswordRejected, Language::Chinese);
+    let page = render(&view, &context(Language::Chinese), Some(&problem));
+    for violation in &problem.violations {
+        assert_eq!(page.matches(violation.text.as_str()).count(), 2, "summary and field");
+    }
+}
+
+#[test]
+fn headings_differ_from_page_to_page() {
+    for language in Language::ALL {
+        let texts = Texts::of(language);
+        let headings: BTreeSet<String> =
+            views(language).iter().map(|view| heading(view, texts).to_string()).collect();
+        // Who, why, step 1, step 2, the only step, code, password, unlock, changed, unlocked, cancelled.
+        assert_eq!(headings.len(), 11, "{headings:?}");
+    }
+}
+
+#[test]
+fn the_trail_ticks_what_is_done_and_ends_in_what_the_flow_is_for() {
+    let t = Texts::of(Language::English);
+    let trail = |view: &View| {
+        let page = context(Language::English);
+        let page =
+            Page { t, page: &page, heading: heading(view, t), body: Body::View(view), mistakes: Vec::new() };
+        page.trail().iter().map(|s| (s.name.to_string(), s.is_done, s.is_current)).collect::<Vec<_>>()
+    };
+    let step = |number, is_done, is_current| (format!("verification step {number}"), is_done, is_current);
+    let last = |text: &str, is_current| (text.to_owned(), false, is_current);
+    let second = method(2, 2, None, offers());
+    assert_eq!(
+        trail(&second),
+        [step(1, true, false), step(2, false, true), last("choose a new password", false)]
+    );
+    let unlock = View::Unlock(Unlock { steps: 1 });
+    assert_eq!(trail(&unlock), [step(1, true, false), last("unlock your account", true)]);
+    assert!(trail(&done(Outcome::Reset)).is_empty());
+}
+
+#[test]
+fn links_of_the_picker_never_leave_the_site() {
+    for (path, link) in
+        [("/method", "/method?lang=ms"), ("//evil.example", "/?lang=ms"), ("/\\evil", "/?lang=ms")]
+    {
+        let page =
+            render(&View::Reason(Reason {}), &PageContext { path, ..context(Language::English) }, None);
+        assert!(elements(&page).iter().any(|e| e.get("href") == Some(link)), "{path}");
+    }
+}
+
+#[test]
+fn a_problem_document_has_words_and_a_stable_type() {
+    for language in Language::ALL {
+        for code in Code::ALL {
+            let problem = Problem::new(code);
+            let document = document(&problem, language);
+            assert_eq!(document.r#type, format!("urn:rekey:problem:{}", code.as_str()));
+            assert!(!document.title.is_empty() && !document.detail.is_empty());
+            assert!(!document.detail.contains('{'));
+        }
+    }
+}
+
+/// The budgets for what is sent: 25 KB for the first page with all that it fetches (the picture takes up to 8 of them,
+/// the work's script and the audio are fetched by who asks for them), 6 KB for each next one.
+#[test]
+fn pages_stay_light() {
+    let sent = |page: String| encode("gzip", page.into_bytes()).1.len();
+    let assets: usize = ["app.css", "app.js", "icon.svg"]
+        .iter()
+        .map(|name| assets::find(assets::path(name).trim_start_matches("/assets/")).unwrap())
+        .map(|asset| asset.body("br").1.len())
+        .sum();
+    for language in Language::ALL {
+        let pages: Vec<usize> =
+            views(language).iter().map(|view| sent(render(view, &context(language), None))).collect();
+        assert!(pages[0] + assets <= 17 * 1024, "{}: {} + {assets}", language.tag(), pages[0]);
+        assert!(pages.iter().all(|&page| page <= 6 * 1024), "{}: {pages:?}", language.tag());
+    }
+}

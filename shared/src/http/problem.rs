@@ -1,0 +1,194 @@
+//! Problem details (RFC 9457) with a stable `code`. No problem tells an existing account from a decoy.
+
+use http::StatusCode;
+use serde::Serialize;
+
+use super::view::{Captcha, Criterion};
+use crate::domain::flow::Stage;
+
+/// What can be wrong with a request, as the contract's `code`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Code {
+    /// The body or a field is not of the expected form.
+    Malformed,
+    /// The request comes from another site.
+    CrossSite,
+    /// There is no such page.
+    NotFound,
+    /// The page does not take this method.
+    MethodNotAllowed,
+    /// The flow is at another step.
+    OutOfStep,
+    /// The flow is over: expired, cancelled, used, locked or unknown. One answer for all of these.
+    FlowEnded,
+    /// The body is too large.
+    TooLarge,
+    /// The body is neither a form nor JSON.
+    UnsupportedMediaType,
+    /// The CAPTCHA was not solved, has expired or was used.
+    CaptchaWrong,
+    /// A name or an address is asked for often: work is asked for besides the characters.
+    CaptchaHarder,
+    /// The typed number is not the registered one.
+    ContactMismatch,
+    /// The method is not offered, or its budget is used up.
+    MethodUnavailable,
+    /// The code is wrong.
+    CodeWrong,
+    /// The code has expired or its tries are used up.
+    CodeSpent,
+    /// The password breaks rules.
+    PasswordRejected,
+    /// The two passwords differ.
+    ConfirmationDiffers,
+    /// Too soon.
+    SlowDown,
+    /// Something we depend on is not there.
+    Unavailable,
+}
+
+impl Code {
+    /// Every code, for tables and tests.
+    pub const ALL: [Self; 18] = [
+        Self::Malformed,
+        Self::CrossSite,
+        Self::NotFound,
+        Self::MethodNotAllowed,
+        Self::OutOfStep,
+        Self::FlowEnded,
+        Self::TooLarge,
+        Self::UnsupportedMediaType,
+        Self::CaptchaWrong,
+        Self::CaptchaHarder,
+        Self::ContactMismatch,
+        Self::MethodUnavailable,
+        Self::CodeWrong,
+        Self::CodeSpent,
+        Self::PasswordRejected,
+        Self::ConfirmationDiffers,
+        Self::SlowDown,
+        Self::Unavailable,
+    ];
+
+    /// The contract's word, also the key of its texts in the locales.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::CrossSite => "cross-site",
+            Self::NotFound => "not-found",
+            Self::MethodNotAllowed => "method-not-allowed",
+            Self::OutOfStep => "out-of-step",
+            Self::FlowEnded => "flow-ended",
+            Self::TooLarge => "too-large",
+            Self::UnsupportedMediaType => "unsupported-media-type",
+            Self::CaptchaWrong => "captcha-wrong",
+            Self::CaptchaHarder => "captcha-harder",
+            Self::ContactMismatch => "contact-mismatch",
+            Self::MethodUnavailable => "method-unavailable",
+            Self::CodeWrong => "code-wrong",
+            Self::CodeSpent => "code-spent",
+            Self::PasswordRejected => "password-rejected",
+            Self::ConfirmationDiffers => "confirmation-differs",
+            Self::SlowDown => "slow-down",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Its status.
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::NotFound => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::OutOfStep => StatusCode::CONFLICT,
+            Self::FlowEnded => StatusCode::GONE,
+            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::CaptchaWrong
+            | Self::CaptchaHarder
+            | Self::ContactMismatch
+            | Self::MethodUnavailable
+            | Self::CodeWrong
+            | Self::CodeSpent
+            | Self::PasswordRejected
+            | Self::ConfirmationDiffers => StatusCode::UNPROCESSABLE_ENTITY,
+            Self::SlowDown => StatusCode::TOO_MANY_REQUESTS,
+            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// One problem, with what its code carries.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// What is wrong.
+    pub code: Code,
+    /// Which field it is about, for the page's summary and marks.
+    pub field: Option<&'static str>,
+    /// Where the flow is (`out-of-step`).
+    pub page: Option<Stage>,
+    /// Wrong answers that are left (`code-wrong`).
+    pub tries_left: Option<u8>,
+    /// Seconds to wait (`slow-down`).
+    pub retry_after: Option<u32>,
+    /// Every broken rule (`password-rejected`).
+    pub violations: Vec<Criterion>,
+    /// The next CAPTCHA (`captcha-wrong`, `captcha-harder`).
+    pub captcha: Option<Box<Captcha>>,
+    /// The methods that the page takes (`method-not-allowed`), for the Allow header.
+    pub allow: Option<&'static str>,
+}
+
+impl Problem {
+    /// A problem without particulars.
+    pub const fn new(code: Code) -> Self {
+        Self {
+            code,
+            field: None,
+            page: None,
+            tries_left: None,
+            retry_after: None,
+            violations: Vec::new(),
+            captcha: None,
+            allow: None,
+        }
+    }
+
+    /// A malformed field.
+    pub fn malformed(field: &'static str) -> Self {
+        Self { field: Some(field), ..Self::new(Code::Malformed) }
+    }
+
+    /// The flow is elsewhere.
+    pub fn out_of_step(page: Stage) -> Self {
+        Self { page: Some(page), ..Self::new(Code::OutOfStep) }
+    }
+}
+
+/// The document of RFC 9457 §3.
+#[derive(Serialize)]
+pub struct Document<'a> {
+    /// A reference that identifies the kind of problem.
+    pub r#type: String,
+    /// The kind of problem in words.
+    pub title: &'a str,
+    /// The status.
+    pub status: u16,
+    /// What to do about it.
+    pub detail: &'a str,
+    /// The stable code.
+    pub code: &'a str,
+    /// Where the flow is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub page: Option<Stage>,
+    /// Wrong answers that are left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tries_left: Option<u8>,
+    /// Every broken rule.
+    #[serde(skip_serializing_if = "<[Criterion]>::is_empty")]
+    pub violations: &'a [Criterion],
+    /// The next CAPTCHA.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub captcha: Option<&'a Captcha>,
+}

@@ -1,0 +1,440 @@
+//! What pages and problems say, in every language.
+//!
+//! One file of `locales/` per language, read into one type: a key too many, too few or misspelt is an error, and the
+//! templates name keys as fields, so a sentence can't be missing from a page.
+
+use std::fmt::{self, Display};
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::problem::Code;
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+
+/// A sentence or label, perhaps with `{placeholders}`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Text(String);
+
+impl Text {
+    /// The text with a placeholder filled in.
+    pub(crate) fn with(&self, placeholder: &str, value: impl Display) -> Self {
+        Self(self.0.replace(&format!("{{{placeholder}}}"), &value.to_string()))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// The texts of one language, grouped by page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Texts {
+    pub(crate) title: Text,
+    pub(crate) shell: Shell,
+    pub(crate) trail: Trail,
+    pub(crate) identify: Identify,
+    pub(crate) reason: Reason,
+    pub(crate) method: MethodChoice,
+    pub(crate) methods: Methods,
+    pub(crate) code: CodeEntry,
+    pub(crate) password: PasswordEntry,
+    pub(crate) criteria: Criteria,
+    pub(crate) unlock: Unlock,
+    pub(crate) done: Done,
+    pub(crate) ended: Ended,
+    pub(crate) fields: Fields,
+    pub(crate) problems: Problems,
+}
+
+/// What surrounds every page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Shell {
+    pub(crate) skip: Text,
+    pub(crate) error: Text,
+    pub(crate) problem: Text,
+    pub(crate) languages: Text,
+    pub(crate) help: Text,
+    pub(crate) help_desk: Text,
+    pub(crate) next: Text,
+    pub(crate) cancel: Text,
+    pub(crate) start_again: Text,
+    pub(crate) required: Text,
+}
+
+/// The trail of steps.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Trail {
+    pub(crate) label: Text,
+    pub(crate) step: Text,
+    pub(crate) password: Text,
+    pub(crate) unlock: Text,
+    pub(crate) done: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Identify {
+    pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) login: Text,
+    pub(crate) login_hint: Text,
+    pub(crate) captcha: Text,
+    pub(crate) answer: Text,
+    pub(crate) answer_hint: Text,
+    pub(crate) picture: Text,
+    pub(crate) sound: Text,
+    pub(crate) sound_link: Text,
+    pub(crate) refresh: Text,
+    pub(crate) refreshed: Text,
+    pub(crate) refresh_failed: Text,
+    pub(crate) work: Text,
+    pub(crate) work_hint: Text,
+    pub(crate) work_start: Text,
+    pub(crate) work_running: Text,
+    pub(crate) work_done: Text,
+    pub(crate) work_failed: Text,
+    pub(crate) work_scripts: Text,
+    pub(crate) harder: Text,
+    pub(crate) harder_done: Text,
+    pub(crate) harder_scripts: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Reason {
+    pub(crate) heading: Text,
+    pub(crate) forgotten: Text,
+    pub(crate) forgotten_hint: Text,
+    pub(crate) locked: Text,
+    pub(crate) locked_hint: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct MethodChoice {
+    pub(crate) heading: Text,
+    pub(crate) heading_only: Text,
+    pub(crate) first: Text,
+    pub(crate) second: Text,
+    pub(crate) only: Text,
+    pub(crate) none: Text,
+    pub(crate) contact: Text,
+    pub(crate) contact_hint: Text,
+}
+
+/// One entry per verification method.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Methods {
+    email: SentMethod,
+    sms: SentMethod,
+    mobile_call: SentMethod,
+    office_call: SentMethod,
+    totp: AppMethod,
+}
+
+/// A method by which a code is sent.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SentMethod {
+    pub(crate) choice: Text,
+    pub(crate) panel: Text,
+    pub(crate) button: Text,
+    pub(crate) sent: Text,
+    pub(crate) late: Text,
+}
+
+/// The authenticator app.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AppMethod {
+    pub(crate) choice: Text,
+    pub(crate) panel: Text,
+    pub(crate) code: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct CodeEntry {
+    pub(crate) heading: Text,
+    pub(crate) life: Text,
+    pub(crate) secret: Text,
+    pub(crate) code: Text,
+    pub(crate) code_hint: Text,
+    pub(crate) nothing: Text,
+    pub(crate) mistyped: Text,
+    pub(crate) newest: Text,
+    pub(crate) wait: Text,
+    pub(crate) resend: Text,
+    pub(crate) no_more: Text,
+    pub(crate) another: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasswordEntry {
+    pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) password: Text,
+    pub(crate) confirmation: Text,
+    pub(crate) criteria: Text,
+    pub(crate) show: Text,
+    pub(crate) hide: Text,
+    pub(crate) shown: Text,
+    pub(crate) hidden: Text,
+    pub(crate) met: Text,
+    pub(crate) summary: Text,
+    pub(crate) same: Text,
+    pub(crate) differs: Text,
+    pub(crate) finish: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Criteria {
+    length: Text,
+    upper: Text,
+    lower: Text,
+    digit: Text,
+    symbol: Text,
+    name: Text,
+    common: Text,
+    organisation: Text,
+    previous: Text,
+    too_long: Text,
+    control_character: Text,
+    empty: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Unlock {
+    pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) button: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Done {
+    pub(crate) reset: Text,
+    pub(crate) reset_next: Text,
+    pub(crate) unlocked: Text,
+    pub(crate) unlocked_next: Text,
+    pub(crate) when: Text,
+    pub(crate) notice: Text,
+    pub(crate) devices: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Ended {
+    pub(crate) cancelled: Text,
+    pub(crate) cancelled_next: Text,
+}
+
+/// What a malformed field should have held.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Fields {
+    pub(crate) login: Text,
+    pub(crate) captcha_answer: Text,
+    pub(crate) reason: Text,
+    pub(crate) method: Text,
+    pub(crate) contact: Text,
+    pub(crate) code: Text,
+    pub(crate) password: Text,
+    pub(crate) confirmation: Text,
+}
+
+/// One entry per [`Code`], and what is added to some.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Problems {
+    malformed: ProblemText,
+    cross_site: ProblemText,
+    not_found: ProblemText,
+    method_not_allowed: ProblemText,
+    out_of_step: ProblemText,
+    flow_ended: ProblemText,
+    too_large: ProblemText,
+    unsupported_media_type: ProblemText,
+    captcha_wrong: ProblemText,
+    captcha_harder: ProblemText,
+    contact_mismatch: ProblemText,
+    method_unavailable: ProblemText,
+    code_wrong: ProblemText,
+    code_spent: ProblemText,
+    password_rejected: ProblemText,
+    confirmation_differs: ProblemText,
+    slow_down: ProblemText,
+    unavailable: ProblemText,
+    #[serde(rename = "tries_left")]
+    pub(crate) tries_left: Text,
+    pub(crate) wait: Text,
+}
+
+/// A kind of problem: its name, and what to do about it.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct ProblemText {
+    pub(crate) title: Text,
+    pub(crate) detail: Text,
+}
+
+impl Texts {
+    /// The texts of a language, read when they are first asked for.
+    pub(crate) fn of(language: Language) -> &'static Self {
+        macro_rules! locale {
+            ($tag:literal) => {{
+                static TEXTS: LazyLock<Texts> = LazyLock::new(|| {
+                    serde_json::from_str(include_str!(concat!("../../locales/", $tag, ".json")))
+                        .expect("a complete locale")
+                });
+                &TEXTS
+            }};
+        }
+        match language {
+            Language::English => locale!("en"),
+            Language::Malay => locale!("ms"),
+            Language::Chinese => locale!("zh-Hans"),
+            Language::Tamil => locale!("ta"),
+        }
+    }
+}
+
+impl Methods {
+    /// The texts of a method by which a code is sent; none for the authenticator app.
+    pub(crate) fn sent(&self, method: Method) -> Option<&SentMethod> {
+        match method {
+            Method::Email => Some(&self.email),
+            Method::Sms => Some(&self.sms),
+            Method::MobileCall => Some(&self.mobile_call),
+            Method::OfficeCall => Some(&self.office_call),
+            Method::Totp => None,
+        }
+    }
+
+    pub(crate) fn app(&self) -> &AppMethod {
+        &self.totp
+    }
+
+    /// The method as a choice.
+    pub(crate) fn choice(&self, method: Method) -> &Text {
+        self.sent(method).map_or(&self.totp.choice, |texts| &texts.choice)
+    }
+}
+
+impl Criteria {
+    fn of(&self, id: &str) -> Option<&Text> {
+        Some(match id {
+            "length" => &self.length,
+            "upper" => &self.upper,
+            "lower" => &self.lower,
+            "digit" => &self.digit,
+            "symbol" => &self.symbol,
+            "name" => &self.name,
+            "common" => &self.common,
+            "organisation" => &self.organisation,
+            "previous" => &self.previous,
+            "too-long" => &self.too_long,
+            "control-character" => &self.control_character,
+            "empty" => &self.empty,
+            _ => return None,
+        })
+    }
+}
+
+impl Problems {
+    pub(crate) fn of(&self, code: Code) -> &ProblemText {
+        match code {
+            Code::Malformed => &self.malformed,
+            Code::CrossSite => &self.cross_site,
+            Code::NotFound => &self.not_found,
+            Code::MethodNotAllowed => &self.method_not_allowed,
+            Code::OutOfStep => &self.out_of_step,
+            Code::FlowEnded => &self.flow_ended,
+            Code::TooLarge => &self.too_large,
+            Code::UnsupportedMediaType => &self.unsupported_media_type,
+            Code::CaptchaWrong => &self.captcha_wrong,
+            Code::CaptchaHarder => &self.captcha_harder,
+            Code::ContactMismatch => &self.contact_mismatch,
+            Code::MethodUnavailable => &self.method_unavailable,
+            Code::CodeWrong => &self.code_wrong,
+            Code::CodeSpent => &self.code_spent,
+            Code::PasswordRejected => &self.password_rejected,
+            Code::ConfirmationDiffers => &self.confirmation_differs,
+            Code::SlowDown => &self.slow_down,
+            Code::Unavailable => &self.unavailable,
+        }
+    }
+}
+
+/// The sentence for a criterion or violation of the password policy, by its id. An id that no locale knows is its own
+/// sentence: better than none.
+pub fn criterion_text(language: Language, id: &str, min: u16, max: u16) -> String {
+    let text = Texts::of(language).criteria.of(id);
+    text.map_or_else(|| id.to_owned(), |text| text.with("min", min).with("max", max).0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    /// Every sentence by its path, with its placeholders in order of the alphabet.
+    fn placeholders(language: Language) -> BTreeMap<String, Vec<String>> {
+        fn walk(path: &str, value: &Value, found: &mut BTreeMap<String, Vec<String>>) {
+            match value {
+                Value::Object(map) => {
+                    map.iter().for_each(|(key, value)| walk(&format!("{path}.{key}"), value, found));
+                }
+                Value::String(text) => {
+                    assert!(!text.trim().is_empty(), "{path} is empty");
+                    let mut names: Vec<String> = text
+                        .split('{')
+                        .skip(1)
+                        .map(|rest| rest.split_once('}').expect("a closed placeholder").0.to_owned())
+                        .collect();
+                    names.sort_unstable();
+                    found.insert(path.to_owned(), names);
+                }
+                other => panic!("{path} is no text: {other}"),
+            }
+        }
+        let file = format!("{}/locales/{}.json", env!("CARGO_MANIFEST_DIR"), language.tag());
+        let value: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+        let mut found = BTreeMap::new();
+        walk("", &value, &mut found);
+        found
+    }
+
+    #[test]
+    fn every_language_is_complete_with_the_same_placeholders() {
+        for language in Language::ALL {
+            let _ = Texts::of(language);
+            assert_eq!(placeholders(language), placeholders(Language::English), "{}", language.tag());
+        }
+    }
+
+    #[test]
+    fn criteria_have_sentences_with_their_numbers() {
+        assert!(criterion_text(Language::English, "length", 12, 128).contains("12"));
+        assert!(criterion_text(Language::Tamil, "too-long", 12, 128).contains("128"));
+        assert_eq!(criterion_text(Language::English, "horoscope", 1, 2), "horoscope");
+    }
+}

@@ -1,0 +1,173 @@
+//! One view model per page. As JSON it is the contract's answer; as HTML a template fills it in.
+
+use serde::Serialize;
+
+use crate::domain::account::Offer;
+use crate::domain::flow::Outcome;
+use crate::domain::method::Method;
+
+/// A page.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "page", rename_all = "lowercase")]
+pub enum View {
+    /// Who are you?
+    Identify(Identify),
+    /// Why are you having trouble signing in?
+    Reason(Reason),
+    /// Which method for this verification step?
+    Method(MethodChoice),
+    /// Type the code.
+    Code(CodeEntry),
+    /// Choose a new password.
+    Password(PasswordEntry),
+    /// Unlock the account.
+    Unlock(Unlock),
+    /// It is done.
+    Done(Done),
+    /// It ended without a result.
+    Ended(Ended),
+}
+
+/// Who are you?
+#[derive(Clone, Debug, Serialize)]
+pub struct Identify {
+    /// The CAPTCHA to solve.
+    pub captcha: Captcha,
+    /// What was typed before, so that an error loses nothing. Not part of the contract.
+    #[serde(skip)]
+    pub login: String,
+}
+
+/// A CAPTCHA in all its forms.
+#[derive(Clone, Debug, Serialize)]
+pub struct Captcha {
+    /// What goes back as `captcha_token`.
+    pub token: String,
+    /// The path of the picture (PNG).
+    pub picture: String,
+    /// The path of the sound (WAV).
+    pub sound: String,
+    /// The way without a puzzle.
+    pub work: Work,
+    /// Whether the work is asked for besides the characters.
+    pub harder: bool,
+}
+
+/// Proof of work: find the decimal nonce for which SHA-256(challenge ‖ nonce) begins with so many zero bits.
+#[derive(Clone, Debug, Serialize)]
+pub struct Work {
+    /// The text before the nonce.
+    pub challenge: String,
+    /// Leading zero bits.
+    pub difficulty: u8,
+    /// Leading zero bits that suffice without the characters. The same as `difficulty` unless it is harder.
+    pub alone: u8,
+}
+
+/// Why are you having trouble signing in?
+#[derive(Clone, Debug, Serialize)]
+pub struct Reason {}
+
+/// Which method for this verification step?
+#[derive(Clone, Debug, Serialize)]
+pub struct MethodChoice {
+    /// The step at hand, from 1.
+    pub step: u8,
+    /// How many there are.
+    pub steps: u8,
+    /// What can be chosen.
+    pub methods: Vec<Offer>,
+    /// The method whose panel is open: the one just refused, else the first.
+    #[serde(skip)]
+    pub selected: Option<Method>,
+    /// What the flow is for: the end of the trail of steps.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// Type the code.
+#[derive(Clone, Debug, Serialize)]
+pub struct CodeEntry {
+    /// The step at hand, from 1.
+    pub step: u8,
+    /// How many there are.
+    pub steps: u8,
+    /// How the code was sent.
+    pub method: Method,
+    /// Where it went.
+    pub masked: String,
+    /// How many digits it has.
+    pub digits: u8,
+    /// When it ends (RFC 3339).
+    pub expires_at: String,
+    /// When another may be asked for (RFC 3339).
+    pub resend_at: String,
+    /// Wrong answers that are left.
+    pub tries_left: u8,
+    /// Seconds until `resend_at`, for the button's countdown.
+    #[serde(skip)]
+    pub resend_in: u32,
+    /// Whether another can be asked for at all.
+    #[serde(skip)]
+    pub may_resend: bool,
+    /// Whole minutes that a code is good for.
+    #[serde(skip)]
+    pub minutes: u32,
+    /// What the flow is for: the end of the trail of steps.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// Choose a new password.
+#[derive(Clone, Debug, Serialize)]
+pub struct PasswordEntry {
+    /// What a password must fulfil.
+    pub criteria: Vec<Criterion>,
+    /// How many steps were proved.
+    #[serde(skip)]
+    pub steps: u8,
+    /// The least and the greatest length, in code points.
+    #[serde(skip)]
+    pub length: (u16, u16),
+}
+
+/// One rule about passwords, with its sentence.
+#[derive(Clone, Debug, Serialize)]
+pub struct Criterion {
+    /// A stable id.
+    pub id: String,
+    /// A sentence in the page's language.
+    pub text: String,
+}
+
+/// Unlock the account.
+#[derive(Clone, Debug, Serialize)]
+pub struct Unlock {
+    /// How many steps were proved.
+    #[serde(skip)]
+    pub steps: u8,
+}
+
+/// It is done.
+#[derive(Clone, Debug, Serialize)]
+pub struct Done {
+    /// What was done.
+    pub result: Outcome,
+    /// When (RFC 3339).
+    pub at: String,
+}
+
+/// It ended without a result.
+#[derive(Clone, Debug, Serialize)]
+pub struct Ended {
+    /// Why.
+    pub why: Why,
+}
+
+/// Why a flow ended without a result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// The person gave up.
+    Cancelled,
+}

@@ -1,0 +1,104 @@
+//! Flows as views.
+
+use super::incoming::Incoming;
+use super::text::criterion_text;
+use super::view::{self, CodeEntry, Criterion, MethodChoice, PasswordEntry, View};
+use crate::domain::flow::{AwaitingCode, Choosing, Flow, Stage};
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+use crate::domain::password;
+use crate::domain::time::Timestamp;
+use crate::settings::Settings;
+
+/// The path of the page that shows a stage.
+pub const fn location(stage: Stage) -> &'static str {
+    match stage {
+        Stage::Reason => "/reason",
+        Stage::Method => "/method",
+        Stage::Code => "/code",
+        Stage::Password => "/password",
+        Stage::Unlock => "/unlock",
+        Stage::Done => "/done",
+        Stage::Ended => "/",
+    }
+}
+
+/// The page on which the form of a POST stands, for links that reload it.
+pub(super) fn page_of(path: &str) -> &str {
+    match path {
+        "/code/send" => "/method",
+        "/cancel" => "/",
+        other => other,
+    }
+}
+
+/// The reference to flow and step for the forms of the answer.
+pub(super) fn at(incoming: &Incoming) -> Option<String> {
+    incoming.cookie.as_ref()?.at(&incoming.site.flows)
+}
+
+/// The page of where a flow is. `None` for a flow that was cancelled: it has none.
+pub fn view_of(flow: &Flow, settings: &Settings, language: Language, now: Timestamp) -> Option<View> {
+    Some(match flow {
+        Flow::Opened(_) => View::Reason(view::Reason {}),
+        Flow::Choosing(state) => View::Method(choice_of(state, None)),
+        Flow::AwaitingCode(state) => View::Code(code_of(state, settings, now)),
+        Flow::Proven(state) => match flow.stage() {
+            Stage::Unlock => View::Unlock(view::Unlock { steps: state.facts.steps }),
+            _ => View::Password(PasswordEntry {
+                criteria: criteria(settings, language),
+                steps: state.facts.steps,
+                length: (settings.password_min, settings.password_max),
+            }),
+        },
+        Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
+        Flow::Cancelled(_) => return None,
+    })
+}
+
+/// The choice of a method, with one panel open.
+pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
+    MethodChoice {
+        step: flow.progress.step(),
+        steps: flow.facts.steps,
+        methods: flow.offers().cloned().collect(),
+        selected,
+        outcome: flow.progress.reason.outcome(),
+    }
+}
+
+/// The entry of a code.
+pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> CodeEntry {
+    CodeEntry {
+        step: flow.progress.step(),
+        steps: flow.facts.steps,
+        method: flow.sent.method,
+        masked: flow.offer().map(|offer| offer.masked.clone()).unwrap_or_default(),
+        digits: settings.code_digits,
+        expires_at: flow.expires_at.to_string(),
+        resend_at: flow.resend_at().to_string(),
+        tries_left: flow.tries_left(&settings.flow),
+        resend_in: flow.resend_at().seconds_after(now),
+        may_resend: flow.may_resend(&settings.flow),
+        minutes: settings.flow.code_lifetime.whole_minutes(),
+        outcome: flow.progress.reason.outcome(),
+    }
+}
+
+fn criteria(settings: &Settings, language: Language) -> Vec<Criterion> {
+    // Settings have checked at start that the policy can be built.
+    let Ok(policy) = settings.password_policy([]) else { return Vec::new() };
+    policy.criteria().iter().map(|criterion| sentence(criterion.id(), settings, language)).collect()
+}
+
+/// A broken rule as the contract tells it.
+pub fn violation(violation: &password::Violation, settings: &Settings, language: Language) -> Criterion {
+    sentence(violation.id(), settings, language)
+}
+
+fn sentence(id: &str, settings: &Settings, language: Language) -> Criterion {
+    Criterion {
+        id: id.to_owned(),
+        text: criterion_text(language, id, settings.password_min, settings.password_max),
+    }
+}
