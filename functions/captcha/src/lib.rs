@@ -1,0 +1,59 @@
+//! Page 1: who are you? The CAPTCHA in all its forms, the assets, and the answer to every path that no function
+//! has. Opens the flow.
+
+mod chance;
+mod glyphs;
+mod handlers;
+mod open;
+pub mod picture;
+pub mod sound;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::FromRef;
+use axum::routing::get;
+use shared::domain::keys::Keyring;
+use shared::http::{Site, serve};
+use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
+
+/// What this function needs from outside.
+pub struct Ports {
+    /// Settings and the keys of flows.
+    pub site: Site,
+    /// The flows.
+    pub flows: Arc<dyn FlowStore>,
+    /// The budgets, and the list of challenges that are spent.
+    pub budgets: Arc<dyn BudgetStore>,
+    /// The directory, to be read.
+    pub directory: Arc<dyn Directory>,
+    /// What is registered.
+    pub security_info: Arc<dyn SecurityInfo>,
+    /// The keys of challenges.
+    pub captcha: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The ports as the handlers share them.
+#[derive(Clone)]
+struct Shared(Arc<Ports>);
+
+impl FromRef<Shared> for Site {
+    fn from_ref(ports: &Shared) -> Self {
+        ports.0.site.clone()
+    }
+}
+
+/// The routes of this function.
+pub fn router(ports: Ports) -> Router {
+    let routes = Router::new()
+        .route("/", get(handlers::identify).post(handlers::begin))
+        .route("/captcha/{token}/picture.png", get(handlers::show_picture))
+        .route("/captcha/{token}/sound.wav", get(handlers::play_sound))
+        .route("/assets/{file}", get(handlers::asset))
+        .route("/.well-known/change-password", get(handlers::change_password));
+    serve(routes, Shared(Arc::new(ports)))
+}

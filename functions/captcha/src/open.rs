@@ -1,0 +1,62 @@
+//! Opens a flow: the same reads, work and write for a person and for a decoy.
+
+use shared::domain::account::{AccountId, Offer, Registration, suffices};
+use shared::domain::decoy;
+use shared::domain::flow::{Facts, FlowCookie, Opened};
+use shared::domain::language::Language;
+use shared::domain::name::{CanonicalName, NameRef};
+use shared::domain::time::Timestamp;
+use shared::http::Outcome;
+use shared::ports::EntropyExt as _;
+use shared::settings::Settings;
+
+use super::Ports;
+
+/// Opens the flow of a name, with or without a usable account behind it.
+pub(crate) async fn flow(
+    ports: &Ports,
+    name: &CanonicalName,
+    reference: &NameRef,
+    language: Language,
+    now: Timestamp,
+) -> Outcome<FlowCookie> {
+    let settings = &ports.site.settings;
+    let found = ports.directory.find(name).await?;
+    let nobody = found.as_ref().map_or_else(
+        || AccountId::of_nobody(reference),
+        |account| {
+            // One decoy for all logins of an account that may not be reset.
+            let own = account.logins.first().and_then(|login| CanonicalName::parse(login, &[]).ok());
+            AccountId::of_nobody(&own.map_or(*reference, |own| own.reference(&ports.site.flows)))
+        },
+    );
+    let may_reset = found.as_ref().is_some_and(|account| account.standing.may_reset());
+    let id = found.as_ref().map_or(&nobody, |account| &account.id);
+    let registration = ports.security_info.registration(id).await?;
+
+    // Both are worked out each time; only then is one taken.
+    let seeming =
+        decoy::registration(&ports.site.flows, &nobody, Some(name), &settings.methods, settings.steps);
+    let seeming = seeming.offers(&settings.methods);
+    let registered = reachable_offers(settings, &registration);
+    let decoy = !may_reset || !suffices(&registered, settings.steps);
+    let facts = Facts {
+        account: if decoy { nobody.clone() } else { id.clone() },
+        decoy,
+        generation: if decoy { 0 } else { registration.generation },
+        steps: settings.steps,
+        opened_at: now,
+        expires_at: now + settings.flow.lifetime,
+        offers: if decoy { seeming } else { registered },
+        language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
+    };
+    let cookie = FlowCookie::open(&ports.site.flows, ports.entropy.bytes());
+    ports.flows.insert(cookie.key(), &Opened { facts }).await?;
+    Ok(cookie)
+}
+
+/// What is registered, allowed, and in a country that messages may go to.
+fn reachable_offers(settings: &Settings, registration: &Registration) -> Vec<Offer> {
+    let offers = registration.offers(&settings.methods);
+    offers.into_iter().filter(|offer| settings.reaches(registration, offer.method)).collect()
+}

@@ -1,0 +1,111 @@
+//! Takes from the ledger of an account: read, decide, write if nobody else has written, else again.
+
+use shared::domain::budget::{Exhausted, Pool, Send, SendLedger};
+use shared::domain::flow::{Choosing, FlowCookie};
+use shared::domain::method::{Factor, Method};
+use shared::domain::time::Timestamp;
+use shared::ports::{StoreError, Versioned};
+
+use super::Ports;
+
+/// How often a write that somebody overtook is tried again. Each time somebody else got through, and an account's
+/// budgets let few through, so this many are never needed.
+const ATTEMPTS: u8 = 40;
+
+/// Why nothing may be sent.
+pub(crate) enum Refusal {
+    /// A budget is used up.
+    Exhausted,
+    /// The number is another one; a try is spent.
+    Mismatch,
+    /// The store failed.
+    Store(StoreError),
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<Exhausted> for Refusal {
+    fn from(_: Exhausted) -> Self {
+        Self::Exhausted
+    }
+}
+
+/// Takes one message to a contact that nothing has to be typed for.
+pub(crate) async fn take(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Choosing,
+    method: Method,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let read = ports.budgets.ledger(&flow.facts.account).await?;
+    change(ports, flow, read, now, |ledger| take_one(ports, cookie, flow, method, now, ledger))
+        .await
+        .map(drop)
+}
+
+/// Spends a try at the complete number, then compares, then takes one message and returns the try.
+pub(crate) async fn take_for_number(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Choosing,
+    method: Method,
+    matches: impl FnOnce() -> bool,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let mark = cookie.key().mark();
+    let limits = &ports.site.settings.sends;
+    let read = ports.budgets.ledger(&flow.facts.account).await?;
+    let spent =
+        change(ports, flow, read, now, |ledger| Ok(ledger.spend_contact_try(mark, now, limits)?)).await?;
+    if !matches() {
+        return Err(Refusal::Mismatch);
+    }
+    let taken = change(ports, flow, spent, now, |ledger| {
+        ledger.return_contact_try(mark);
+        take_one(ports, cookie, flow, method, now, ledger)
+    });
+    taken.await.map(drop)
+}
+
+fn take_one(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Choosing,
+    method: Method,
+    now: Timestamp,
+    ledger: &mut SendLedger,
+) -> Result<(), Refusal> {
+    let proved: Vec<Factor> = flow.progress.proved_factors();
+    let send = Send {
+        factor: method.factor(),
+        pool: Pool::of_step(flow.progress.step()),
+        flow: cookie.key().mark(),
+        generation: flow.facts.generation,
+        proved: &proved,
+    };
+    Ok(ledger.take(&send, now, &ports.site.settings.sends)?)
+}
+
+async fn change(
+    ports: &Ports,
+    flow: &Choosing,
+    mut read: Versioned<SendLedger>,
+    now: Timestamp,
+    decide: impl Fn(&mut SendLedger) -> Result<(), Refusal>,
+) -> Result<Versioned<SendLedger>, Refusal> {
+    let account = &flow.facts.account;
+    for _ in 0..ATTEMPTS {
+        decide(&mut read.value)?;
+        if let Some(revision) = ports.budgets.replace_ledger(account, read.revision, &read.value, now).await?
+        {
+            return Ok(Versioned { revision, ..read });
+        }
+        read = ports.budgets.ledger(account).await?;
+    }
+    Err(Refusal::Exhausted)
+}

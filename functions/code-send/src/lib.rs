@@ -1,0 +1,185 @@
+//! Checks the number, takes from the budgets, makes the code and queues its message.
+//!
+//! Everything here happens alike for a decoy: the same reads and writes on its own keys, a message of the same
+//! length. Only the code's tag is one that no code has, and the message says nothing.
+
+mod budgets;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::response::Response;
+use axum::routing::post;
+use shared::domain::account::{Contact, Registration};
+use shared::domain::code::OneTimeCode;
+use shared::domain::contact::PhoneNumber;
+use shared::domain::decoy;
+use shared::domain::flow::{Facts, Flow, FlowCookie};
+use shared::domain::keys::{Keyring, Tag};
+use shared::domain::message::{CodeMessage, Message, Recipient};
+use shared::domain::method::Method;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::{Code, Problem};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve, view_of};
+use shared::ports::{BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo};
+
+/// What this function needs from outside.
+pub struct Ports {
+    /// Settings and the keys of flows.
+    pub site: Site,
+    /// The flows.
+    pub flows: Arc<dyn FlowStore>,
+    /// The budgets.
+    pub budgets: Arc<dyn BudgetStore>,
+    /// What is registered.
+    pub security_info: Arc<dyn SecurityInfo>,
+    /// The queue to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// The keys of messages.
+    pub messages: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The ports as the handlers share them.
+#[derive(Clone)]
+struct Shared(Arc<Ports>);
+
+impl FromRef<Shared> for Site {
+    fn from_ref(ports: &Shared) -> Self {
+        ports.0.site.clone()
+    }
+}
+
+/// The route of this function.
+pub fn router(ports: Ports) -> Router {
+    serve(Router::new().route("/code/send", post(send)), Shared(Arc::new(ports)))
+}
+
+async fn send(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    match try_send(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let settings = Arc::clone(&ports.site.settings);
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let page = view_of(&found.value, &settings, incoming.language, now);
+    let revision = found.revision;
+    let flow = found.value.choosing()?;
+
+    let mut fields = incoming.take_fields();
+    let method = read_method(&fields.require("method")?)?;
+    let typed = fields.take("contact");
+    fields.finish()?;
+
+    let on_methods =
+        |problem: Problem| Failure::on_page(problem, View::Method(choice_of(&flow, Some(method))));
+    flow.may_send(method, now, &settings.flow).map_err(|refusal| {
+        let problem = Problem::from(refusal);
+        match (&page, problem.code) {
+            (Some(page), Code::SlowDown) => Failure::on_page(problem, page.clone()),
+            _ => on_methods(problem),
+        }
+    })?;
+    let registration = registration(ports, &flow.facts).await?;
+    let contact =
+        registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
+
+    let sent = if let Contact::Phone(number) = contact {
+        let typed = typed.ok_or_else(|| on_methods(Problem::malformed("contact")))?;
+        let mismatch =
+            || on_methods(Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) });
+        // What is no number was not compared with anything, so it costs nothing.
+        let typed = PhoneNumber::parse(&typed, settings.home_country).map_err(|_| mismatch())?;
+        budgets::take_for_number(ports, &cookie, &flow, method, || number.matches(&typed), now).await
+    } else {
+        budgets::take(ports, &cookie, &flow, method, now).await
+    };
+    sent.map_err(|refusal| match refusal {
+        budgets::Refusal::Exhausted => on_methods(Problem::new(Code::MethodUnavailable)),
+        budgets::Refusal::Mismatch => {
+            on_methods(Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) })
+        }
+        budgets::Refusal::Store(error) => error.into(),
+    })?;
+
+    let code = OneTimeCode::generate(settings.code_digits, ports.entropy.bytes());
+    let (message, tag) = message(ports, &flow.facts, &cookie, method, contact, &code, now)?;
+    let contact = cookie.contact_tag(&ports.site.flows, contact.expose()).ok_or(Code::FlowEnded)?;
+    let awaiting = flow.send(method, tag, contact, now, &settings.flow);
+    let view = View::Code(code_of(&awaiting, &settings, now));
+    let (step, decoy) = (awaiting.progress.step(), awaiting.facts.decoy);
+    if !ports.flows.replace(cookie.key(), revision, &Flow::AwaitingCode(awaiting), now).await? {
+        return overtaken(ports, incoming, &cookie, now).await;
+    }
+    let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
+    ports.queue.send(&[envelope], Seconds(0)).await?;
+    tracing::info!(event = "code-sent", flow = ?cookie.key(), step, method = method.as_str(), decoy);
+    Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
+}
+
+/// A method that sends something. Methods of the contract that this deployment does not have are unavailable;
+/// other words are malformed.
+fn read_method(word: &str) -> Result<Method, Problem> {
+    match (Method::parse(word), word) {
+        (Some(method), _) => Ok(method),
+        (None, "push" | "passkey") => Err(Problem::new(Code::MethodUnavailable)),
+        (None, _) => Err(Problem::malformed("method")),
+    }
+}
+
+/// What is registered now, or what a decoy seems to have. Both cost one read.
+async fn registration(ports: &Ports, facts: &Facts) -> Outcome<Registration> {
+    let settings = &ports.site.settings;
+    let registered = ports.security_info.registration(&facts.account).await?;
+    let seeming =
+        decoy::registration(&ports.site.flows, &facts.account, None, &settings.methods, facts.steps);
+    if facts.decoy {
+        return Ok(seeming);
+    }
+    // Another flow has succeeded since this one was opened: it is over.
+    if registered.generation == facts.generation { Ok(registered) } else { Err(Code::FlowEnded.into()) }
+}
+
+fn message(
+    ports: &Ports,
+    facts: &Facts,
+    cookie: &FlowCookie,
+    method: Method,
+    contact: Contact<'_>,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Outcome<(Message, Tag)> {
+    let tag = cookie.code_tag(&ports.site.flows, code).ok_or(Code::FlowEnded)?;
+    let nobodys = Tag::from_bytes(ports.entropy.bytes());
+    if facts.decoy {
+        return Ok((Message::Decoy, nobodys));
+    }
+    let settings = &ports.site.settings;
+    let to = Recipient::of_code(method, contact).ok_or(Code::MethodUnavailable)?;
+    let expires_at = facts.expires_at.min(now + settings.flow.code_lifetime);
+    let minutes = Seconds(expires_at.seconds_after(now)).whole_minutes();
+    let message = CodeMessage { to, code: code.clone(), language: facts.language, expires_at, minutes };
+    Ok((Message::Code(message), tag))
+}
+
+/// Somebody changed the flow between our read and our write: a double click on the same button, most likely. If a
+/// code is on its way, that is what was asked for.
+async fn overtaken(ports: &Ports, incoming: &Incoming, cookie: &FlowCookie, now: Timestamp) -> Outcome {
+    let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+    match &found.value {
+        Flow::AwaitingCode(state) if found.value.proofs() == cookie.proofs() => {
+            let view = View::Code(code_of(state, &ports.site.settings, now));
+            Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
+        }
+        other => Err(Failure::OutOfStep(other.stage(), None)),
+    }
+}

@@ -1,0 +1,7 @@
+//! What delivery does with each message.
+
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
+
+mod sending;
+mod settling;
+mod support;

@@ -1,0 +1,140 @@
+//! What becomes of one message in the queue.
+
+use std::sync::Arc;
+
+use crate::support::{Around, Provider, START, event, ports, sealed};
+use delivery::handle;
+use shared::domain::code::OneTimeCode;
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::flow::Outcome;
+use shared::domain::language::Language;
+use shared::domain::message::{CodeMessage, Message, Notice, Recipient};
+use shared::domain::method::Method;
+use shared::domain::time::Seconds;
+
+fn email() -> Recipient {
+    Recipient::Email(EmailAddress::from_stored("aisyah@mail.example".into()))
+}
+
+fn mobile() -> Recipient {
+    Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
+}
+
+fn code(to: Recipient) -> Message {
+    Message::Code(CodeMessage {
+        to,
+        code: OneTimeCode::parse("12345678").unwrap(),
+        language: Language::English,
+        expires_at: START + Seconds(600),
+        minutes: 10,
+    })
+}
+
+fn notice(to: Recipient) -> Message {
+    Message::Notice(Notice {
+        to,
+        outcome: Outcome::Reset,
+        at: START,
+        methods: vec![Method::Email],
+        language: Language::English,
+    })
+}
+
+/// The ids of those messages of a batch that are to come again.
+async fn deliver(
+    around: &Arc<Around>,
+    parameters: &[(&str, &str)],
+    messages: &[Message],
+    count: u32,
+) -> Vec<String> {
+    let bodies: Vec<String> = messages.iter().map(sealed).collect();
+    let response = handle(&ports(around, parameters), event(&bodies, count)).await;
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+}
+
+#[tokio::test]
+async fn a_code_goes_out_on_its_channel() {
+    let around = Arc::new(Around::default());
+    let voice = Recipient::Voice(PhoneNumber::from_stored("+60312345678".into()));
+    let again = deliver(&around, &[], &[code(email()), code(mobile()), code(voice)], 1).await;
+    assert!(again.is_empty());
+    let sent = around.sent();
+    let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
+    assert_eq!(to, ["aisyah@mail.example", "+60123456798", "+60312345678"]);
+    assert!(sent[0].1.contains("1234 5678") && sent[1].1.contains("1234 5678"));
+    assert!(sent[2].1.starts_with("<speak>"));
+}
+
+#[tokio::test]
+async fn a_decoy_is_dropped() {
+    let around = Arc::new(Around::default());
+    assert!(deliver(&around, &[], &[Message::Decoy], 1).await.is_empty());
+    assert!(around.sent().is_empty());
+    assert_eq!(around.taken(), 0);
+}
+
+#[tokio::test]
+async fn a_code_waits_for_its_provider_until_it_has_expired() {
+    let around = Arc::new(Around::default());
+    around.set_provider(Provider::Down);
+    assert_eq!(deliver(&around, &[], &[code(mobile())], 1).await, ["0"]);
+    around.advance(Seconds(599));
+    around.set_provider(Provider::Up);
+    assert!(deliver(&around, &[], &[code(mobile())], 2).await.is_empty());
+    assert_eq!(around.sent().len(), 1);
+    around.advance(Seconds(1));
+    assert_eq!(deliver(&around, &[], &[code(mobile())], 3).await, ["0"], "on its way to the dead letters");
+    assert!(around.sent().is_empty());
+}
+
+#[tokio::test]
+async fn a_refusal_is_final() {
+    let around = Arc::new(Around::default());
+    around.set_provider(Provider::Refusing);
+    assert!(deliver(&around, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
+}
+
+#[tokio::test]
+async fn one_bad_message_does_not_hold_up_the_others() {
+    let around = Arc::new(Around::default());
+    let bodies = [
+        String::from("{}"),
+        sealed(&code(email())),
+        sealed(&code(email())).replace("\"owner\":\"03", "\"owner\":\"04"),
+    ];
+    let response = handle(&ports(&around, &[]), event(&bodies, 1)).await;
+    let again: Vec<_> = response.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
+    assert_eq!(again, ["0", "2"]);
+    assert_eq!(around.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn the_days_budget_bounds_codes_to_telephones_only() {
+    let around = Arc::new(Around::default());
+    let limited = [("REKEY_SMS_PER_DAY", "1")];
+    let batch = [code(mobile()), code(mobile()), code(email()), notice(mobile())];
+    assert!(deliver(&around, &limited, &batch, 1).await.is_empty(), "over the budget it does not come again");
+    let to: Vec<String> = around.sent().into_iter().map(|(to, _)| to).collect();
+    assert_eq!(to, ["+60123456798", "aisyah@mail.example", "+60123456798"]);
+    assert_eq!(around.metrics(), 1);
+}
+
+#[tokio::test]
+async fn a_provider_that_stays_down_does_not_use_up_the_day() {
+    let around = Arc::new(Around::default());
+    around.set_provider(Provider::Down);
+    for count in 1..20 {
+        assert_eq!(deliver(&around, &[], &[code(mobile())], count).await, ["0"]);
+    }
+    assert_eq!(around.taken(), 2);
+}
+
+#[tokio::test]
+async fn telephones_of_other_countries_are_left_alone() {
+    let around = Arc::new(Around::default());
+    let abroad = || Recipient::Sms(PhoneNumber::from_stored("+6591234567".into()));
+    assert!(deliver(&around, &[], &[code(abroad()), notice(abroad())], 1).await.is_empty());
+    assert!(around.sent().is_empty());
+    deliver(&around, &[("REKEY_SMS_COUNTRIES", "MY,SG")], &[code(abroad())], 1).await;
+    assert_eq!(around.sent().len(), 1);
+}

@@ -1,0 +1,128 @@
+//! What a crash of `password-set` leaves open, position by position.
+
+use std::sync::Arc;
+
+use crate::support::{Around, START, event, flow_key, ports, sealed};
+use delivery::handle;
+use shared::domain::account::AccountId;
+use shared::domain::flow::{Facts, Flow, Opened, Outcome, Reason, Stage};
+use shared::domain::keys::Tag;
+use shared::domain::language::Language;
+use shared::domain::message::{Channel, Message, Notice, Settle};
+use shared::domain::method::Method;
+use shared::domain::time::Seconds;
+
+/// The generation that the claim made.
+const GENERATION: u64 = 4;
+
+fn proven(reason: Reason) -> Flow {
+    let facts = Facts {
+        account: AccountId::from_directory("aisyah"),
+        decoy: false,
+        generation: GENERATION - 1,
+        steps: 2,
+        opened_at: START,
+        expires_at: START + Seconds(30),
+        offers: Vec::new(),
+        language: Language::Malay,
+    };
+    let tag = Tag::from_bytes([1; 32]);
+    let second = Opened { facts }.choose(reason).prove(Method::Totp, tag).choosing().unwrap();
+    second.prove(Method::Email, tag)
+}
+
+fn done(reason: Reason, notices_queued: bool) -> Flow {
+    let stage = if reason == Reason::Forgotten { Stage::Password } else { Stage::Unlock };
+    Flow::Done(proven(reason).proven(stage).unwrap().finish(START + Seconds(1), notices_queued))
+}
+
+/// Whether the look is to come again.
+async fn settle(around: &Arc<Around>) -> bool {
+    let settle =
+        Settle { flow: flow_key(), account: AccountId::from_directory("aisyah"), generation: GENERATION };
+    around.advance(Seconds(45));
+    let response = handle(&ports(around, &[]), event(&[sealed(&Message::Settle(settle))], 1)).await;
+    !response.batch_item_failures.is_empty()
+}
+
+fn notices(around: &Around) -> Vec<Notice> {
+    let notice = |message| match message {
+        Message::Notice(notice) => notice,
+        other => panic!("{other:?} is no notice"),
+    };
+    around.queued().into_iter().map(notice).collect()
+}
+
+fn is_told(around: &Around) -> bool {
+    matches!(around.flow(), Some(Flow::Done(done)) if done.notices_queued)
+}
+
+#[tokio::test]
+async fn died_after_the_claim_nothing_was_changed_and_nobody_is_told() {
+    let around = Arc::new(Around::default());
+    around.put_flow(proven(Reason::Forgotten));
+    assert!(!settle(&around).await);
+    assert!(around.queued().is_empty());
+    assert_eq!(around.flow().unwrap().stage(), Stage::Password, "the person may try again");
+}
+
+#[tokio::test]
+async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
+    for (reason, outcome) in [(Reason::Forgotten, Outcome::Reset), (Reason::Locked, Outcome::Unlocked)] {
+        let around = Arc::new(Around::default());
+        around.put_flow(proven(reason));
+        around.write(GENERATION);
+        assert!(!settle(&around).await);
+        let told = notices(&around);
+        let channels: Vec<Channel> = told.iter().map(|notice| notice.to.channel()).collect();
+        assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
+        for notice in &told {
+            assert_eq!((notice.outcome, notice.at, notice.language), (outcome, START, Language::Malay));
+            assert_eq!(notice.methods, [Method::Totp, Method::Email]);
+        }
+        assert!(is_told(&around));
+    }
+}
+
+#[tokio::test]
+async fn died_before_the_notices_everybody_is_told_once() {
+    let around = Arc::new(Around::default());
+    around.put_flow(done(Reason::Forgotten, false));
+    around.write(GENERATION);
+    assert!(!settle(&around).await);
+    let told = notices(&around);
+    assert_eq!(told.len(), 4);
+    assert_eq!(told[0].at, START + Seconds(1), "the time that the flow knows");
+    assert!(is_told(&around));
+    assert!(!settle(&around).await);
+    assert!(notices(&around).is_empty(), "the second look finds nothing to do");
+}
+
+#[tokio::test]
+async fn finished_and_told_is_left_alone() {
+    let around = Arc::new(Around::default());
+    around.put_flow(done(Reason::Locked, true));
+    around.write(GENERATION);
+    assert!(!settle(&around).await);
+    assert!(notices(&around).is_empty());
+}
+
+#[tokio::test]
+async fn a_queue_that_is_down_is_tried_again() {
+    let around = Arc::new(Around::default());
+    around.put_flow(proven(Reason::Forgotten));
+    around.write(GENERATION);
+    around.break_queue(true);
+    assert!(settle(&around).await);
+    assert!(!is_told(&around));
+    around.break_queue(false);
+    assert!(!settle(&around).await);
+    assert_eq!(notices(&around).len(), 4);
+}
+
+#[tokio::test]
+async fn a_change_whose_flow_is_gone_ends_with_the_dead_letters() {
+    let around = Arc::new(Around::default());
+    around.write(GENERATION);
+    assert!(settle(&around).await);
+}

@@ -1,0 +1,120 @@
+//! Pages 2 to 4: why the person is here, and which method serves the step at hand; and the way out.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use shared::domain::flow::{Flow, Reason, Stage};
+use shared::http::problem::Problem;
+use shared::http::view::{self, Ended, View, Why};
+use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, serve};
+use shared::ports::{Clock, FlowStore};
+
+/// What this function needs from outside.
+pub struct Ports {
+    /// Settings and the keys of flows.
+    pub site: Site,
+    /// The flows.
+    pub flows: Arc<dyn FlowStore>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The ports as the handlers share them.
+#[derive(Clone)]
+struct Shared(Arc<Ports>);
+
+impl FromRef<Shared> for Site {
+    fn from_ref(ports: &Shared) -> Self {
+        ports.0.site.clone()
+    }
+}
+
+/// The routes of this function.
+pub fn router(ports: Ports) -> Router {
+    let routes = Router::new()
+        .route("/reason", get(show_reason).post(give_reason))
+        .route("/method", get(show_methods))
+        .route("/cancel", post(cancel));
+    serve(routes, Shared(Arc::new(ports)))
+}
+
+async fn show_reason(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    let page = async {
+        let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
+        match found.value {
+            Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) => Ok(View::Reason(view::Reason {})),
+            elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
+        }
+    };
+    match page.await {
+        Ok(view) => incoming.page(&view),
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn give_reason(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    match try_give_reason(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let mut fields = incoming.take_fields();
+    let reason = fields
+        .take("reason")
+        .and_then(|word| Reason::parse(&word))
+        .ok_or_else(|| Failure::on_page(Problem::malformed("reason"), View::Reason(view::Reason {})))?;
+    fields.finish()?;
+    let next = found.value.choose_reason(reason)?;
+    if !ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
+        // Somebody was faster (a double click): where the flow is by now, wins.
+        return Ok(incoming.out_of_step(next.stage(), None));
+    }
+    tracing::info!(event = "reason", flow = ?cookie.key(), ?reason);
+    let view = View::Method(choice_of(&next.choosing()?, None));
+    Ok(incoming.next(&Next { view, location: "/method", cookie: None }))
+}
+
+async fn show_methods(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    let page = async {
+        let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
+        // A pending code is not given up by looking; only by asking for another.
+        Ok::<_, Failure>(View::Method(choice_of(&found.value.choosing()?, None)))
+    };
+    match page.await {
+        Ok(view) => incoming.page(&view),
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+/// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know.
+async fn cancel(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
+    let cancelled = async {
+        let Some(cookie) = &incoming.cookie else { return Ok::<_, Failure>(()) };
+        let now = ports.clock.now();
+        // A write that somebody else overtakes is tried again on what they left.
+        for _ in 0..5 {
+            let Some(found) = ports.flows.load(cookie.key(), now).await? else { break };
+            let over = matches!(found.value.stage(), Stage::Done | Stage::Ended);
+            if over || found.value.proofs() != cookie.proofs() {
+                break;
+            }
+            let next = found.value.cancel();
+            if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
+                tracing::info!(event = "cancelled", flow = ?cookie.key());
+                break;
+            }
+        }
+        Ok(())
+    };
+    match cancelled.await {
+        Ok(()) => incoming.last(&View::Ended(Ended { why: Why::Cancelled })),
+        Err(failure) => failure.answer(&incoming),
+    }
+}

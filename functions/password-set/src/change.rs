@@ -1,0 +1,152 @@
+//! The change itself: claim, write, finish, tell; each of them survives a crash right after it.
+//!
+//! 1. The claim: one conditional bump of the account's generation, with a lease. Of two flows one gets it, and the
+//!    others are over.
+//! 2. A delayed "settle" goes into the queue. Whatever happens from here on, it looks later whether the change was
+//!    made, finished and told, and does what is missing.
+//! 3. The write to the directory, under the claim's generation: a straggler with an older one is refused there.
+//! 4. The notices go into the queue, and the flow is finished.
+
+use std::time::Duration;
+
+use shared::domain::account::Account;
+use shared::domain::flow::{Flow, FlowCookie, Proven, Stage};
+use shared::domain::message::{Envelope, Message, Settle};
+use shared::domain::method::Method;
+use shared::domain::notice::{self, notices};
+use shared::domain::password::NewPassword;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::Code;
+use shared::http::{Failure, Outcome};
+use shared::ports::{Claim, EntropyExt as _, Write};
+
+use super::Ports;
+
+/// How long a claim is held for its flow alone: longer than the function may run, so that a second attempt never
+/// meets the first one still at work.
+const LEASE: Seconds = Seconds(30);
+/// When to look whether a change was finished: after the lease has run out.
+const SETTLE_AFTER: Seconds = Seconds(45);
+/// How long a double click waits for the first click's answer.
+const POLLS: u8 = 20;
+const POLL_EVERY: Duration = Duration::from_millis(100);
+
+/// What is to be changed.
+#[derive(Clone, Copy)]
+pub(crate) enum Change<'a> {
+    /// Set this password.
+    Password(&'a NewPassword),
+    /// Unlock; the password stays.
+    Unlock,
+}
+
+/// The account as the directory has it now, if it may still be changed by this flow: there, not switched off or
+/// excluded, and with the same contacts as the codes went to.
+pub(crate) async fn account(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -> Outcome<Account> {
+    let over = || Failure::from(Code::FlowEnded);
+    if flow.facts.decoy {
+        return Err(over());
+    }
+    let account = ports.directory.account(&flow.facts.account).await?.ok_or_else(over)?;
+    let registration = ports.security_info.registration(&flow.facts.account).await?;
+    let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
+        None => proof.method != Method::Totp || registration.totp,
+        Some(fingerprint) => registration
+            .contact(proof.method)
+            .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
+            .is_some_and(|now| now == fingerprint),
+    });
+    if account.standing.may_reset() && unchanged { Ok(account) } else { Err(over()) }
+}
+
+/// Makes the change once. The flow as it then is: done, by this request or by the one it doubled.
+pub(crate) async fn carry_out(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    revision: u64,
+    flow: Proven,
+    account: &Account,
+    change: Change<'_>,
+    now: Timestamp,
+) -> Outcome<Flow> {
+    let (id, key) = (&account.id, cookie.key());
+    let held = match ports.claims.claim(id, key, flow.facts.generation, now, now + LEASE).await? {
+        Claim::Held(generation) => generation,
+        Claim::Busy => return doubled(ports, cookie).await,
+        Claim::Lost => return Err(Code::FlowEnded.into()),
+    };
+    let settle = Message::Settle(Settle { flow: key, account: id.clone(), generation: held });
+    queue(ports, cookie, &[settle], SETTLE_AFTER).await?;
+
+    // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
+    // nothing left to write: whoever typed that password was first.
+    let first = flow.facts.generation + 1;
+    if held == first || !ports.directory.was_written(id, first).await? {
+        let write = match change {
+            Change::Password(password) => Write::Password(password.expose()),
+            Change::Unlock => Write::Unlock,
+        };
+        ports.directory.write(id, held, write, ports.policy.history(), now).await?;
+    }
+    finish(ports, cookie, revision, flow, account, now).await
+}
+
+/// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
+/// failure any more: what can't be done now, settling does.
+async fn finish(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    revision: u64,
+    flow: Proven,
+    account: &Account,
+    now: Timestamp,
+) -> Outcome<Flow> {
+    let key = cookie.key();
+    let told = tell(ports, cookie, &flow, account, now).await;
+    if let Err(failure) = &told {
+        tracing::warn!(event = "notices-delayed", flow = ?key, reason = ?failure);
+    }
+    let outcome = flow.progress.reason.outcome();
+    let done = Flow::Done(flow.finish(now, told.is_ok()));
+    if !matches!(ports.flows.replace(key, revision, &done, now).await, Ok(true)) {
+        tracing::warn!(event = "finish-delayed", flow = ?key);
+    }
+    tracing::info!(event = "done", flow = ?key, ?outcome);
+    Ok(done)
+}
+
+async fn tell(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Proven,
+    account: &Account,
+    now: Timestamp,
+) -> Outcome<()> {
+    let registration = ports.security_info.registration(&account.id).await?;
+    let outcome = flow.progress.reason.outcome();
+    let change = notice::Change::proved_by(&flow.progress.proofs, outcome, now, flow.facts.language);
+    let all = notices(account, &registration, &change);
+    let messages: Vec<Message> = all.into_iter().map(Message::Notice).collect();
+    queue(ports, cookie, &messages, Seconds(0)).await
+}
+
+async fn queue(ports: &Ports, cookie: &FlowCookie, messages: &[Message], delay: Seconds) -> Outcome<()> {
+    let seal = |message: &Message| message.seal(&ports.messages, cookie.key(), ports.entropy.bytes());
+    let envelopes = messages.iter().map(seal).collect::<Result<Vec<Envelope>, _>>()?;
+    if !envelopes.is_empty() {
+        ports.queue.send(&envelopes, delay).await?;
+    }
+    Ok(())
+}
+
+/// The same flow is already at it (a double click): wait for what comes of it.
+async fn doubled(ports: &Ports, cookie: &FlowCookie) -> Outcome<Flow> {
+    for _ in 0..POLLS {
+        tokio::time::sleep(POLL_EVERY).await;
+        let found = ports.flows.load(cookie.key(), ports.clock.now()).await?.ok_or(Code::FlowEnded)?;
+        if found.value.stage() == Stage::Done {
+            return Err(Failure::OutOfStep(Stage::Done, None));
+        }
+    }
+    Err(Code::Unavailable.into())
+}

@@ -1,0 +1,168 @@
+//! Sets the password or unlocks the account: the only function that writes to a directory.
+
+mod change;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::response::Response;
+use axum::routing::get;
+use shared::domain::account::Account;
+use shared::domain::flow::{Flow, Proven, Stage};
+use shared::domain::keys::Keyring;
+use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
+use shared::http::problem::{Code, Problem};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, Outcome, Site, view_of, violation};
+use shared::http::{Next, serve};
+use shared::ports::{ClaimStore, Clock, DirectoryWriter, Entropy, FlowStore, MessageQueue, SecurityInfo};
+
+/// What this function needs from outside.
+pub struct Ports {
+    /// Settings and the keys of flows.
+    pub site: Site,
+    /// The flows.
+    pub flows: Arc<dyn FlowStore>,
+    /// What is registered.
+    pub security_info: Arc<dyn SecurityInfo>,
+    /// The right to change an account.
+    pub claims: Arc<dyn ClaimStore>,
+    /// The directory, to be written to.
+    pub directory: Arc<dyn DirectoryWriter>,
+    /// The queue to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// The keys of messages.
+    pub messages: Arc<Keyring>,
+    /// What is asked of a password.
+    pub policy: PasswordPolicy,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The ports as the handlers share them.
+#[derive(Clone)]
+struct Shared(Arc<Ports>);
+
+impl FromRef<Shared> for Site {
+    fn from_ref(ports: &Shared) -> Self {
+        ports.0.site.clone()
+    }
+}
+
+/// The routes of this function.
+pub fn router(ports: Ports) -> Router {
+    let routes = Router::new()
+        .route("/password", get(show_password).post(set_password))
+        .route("/unlock", get(show_unlock).post(unlock))
+        .route("/done", get(show_done));
+    serve(routes, Shared(Arc::new(ports)))
+}
+
+async fn show_password(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
+    show(&ports, incoming, Stage::Password).await
+}
+
+async fn show_unlock(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
+    show(&ports, incoming, Stage::Unlock).await
+}
+
+async fn show_done(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
+    show(&ports, incoming, Stage::Done).await
+}
+
+/// The page of `stage`, if the flow is there.
+async fn show(ports: &Ports, mut incoming: Incoming, stage: Stage) -> Response {
+    let now = ports.clock.now();
+    let page = async {
+        let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
+        if found.value.stage() != stage {
+            return Err(Failure::OutOfStep(found.value.stage(), None));
+        }
+        let view = view_of(&found.value, &ports.site.settings, incoming.language, now);
+        view.ok_or_else(|| Code::FlowEnded.into())
+    };
+    match page.await {
+        Ok(view) => incoming.page(&view),
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn set_password(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    match try_set_password(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let page = view_of(&found.value, &ports.site.settings, incoming.language, now);
+    let flow = found.value.proven(Stage::Password)?;
+    let on_page = |problem: Problem| match &page {
+        Some(page) => Failure::on_page(problem, page.clone()),
+        None => problem.into(),
+    };
+
+    let mut fields = incoming.take_fields();
+    let typed = fields.require("password").map_err(on_page)?;
+    let confirmation = fields.require("confirmation").map_err(on_page)?;
+    fields.finish()?;
+
+    let account = change::account(ports, &cookie, &flow).await?;
+    let reject = |violations: &[Violation]| {
+        let of = |one| violation(one, &ports.site.settings, incoming.language);
+        let violations = violations.iter().map(of).collect();
+        on_page(Problem { violations, field: Some("password"), ..Problem::new(Code::PasswordRejected) })
+    };
+    let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
+    let mut violations = ports.policy.violations(&password, &person(&account));
+    let history = ports.policy.history();
+    if history > 0 && ports.directory.is_previous(&account.id, password.expose(), history).await? {
+        violations.push(Violation::Previous);
+    }
+    if !violations.is_empty() {
+        return Err(reject(&violations));
+    }
+    if !password.is_confirmed_by(&confirmation) {
+        let field = Some("confirmation");
+        return Err(on_page(Problem { field, ..Problem::new(Code::ConfirmationDiffers) }));
+    }
+    let change = change::Change::Password(&password);
+    let done = change::carry_out(ports, &cookie, found.revision, flow, &account, change, now).await?;
+    Ok(finished(ports, incoming, &done))
+}
+
+async fn unlock(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    match try_unlock(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let flow: Proven = found.value.proven(Stage::Unlock)?;
+    incoming.take_fields().finish()?;
+    let account = change::account(ports, &cookie, &flow).await?;
+    let change = change::Change::Unlock;
+    let done = change::carry_out(ports, &cookie, found.revision, flow, &account, change, now).await?;
+    Ok(finished(ports, incoming, &done))
+}
+
+fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {
+    let now = ports.clock.now();
+    match view_of(done, &ports.site.settings, incoming.language, now) {
+        Some(view @ View::Done(_)) => incoming.next(&Next { view, location: "/done", cookie: None }),
+        _ => incoming.out_of_step(done.stage(), None),
+    }
+}
+
+fn person(account: &Account) -> Person {
+    let email = account.email.iter().filter_map(|email| email.expose().split('@').next());
+    Person::new([&account.name], account.logins.iter().map(String::as_str).chain(email))
+}
