@@ -1,0 +1,119 @@
+//! Secrets Manager's endpoint (AWS JSON 1.1), and the secrets themselves: made as template.yaml says.
+
+use std::collections::BTreeMap;
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Value, json};
+use shared::ports::EntropyExt as _;
+
+use super::arn;
+use super::wire::{Answer, Fault, read_json};
+use crate::failure::Failure;
+use crate::system::System;
+use crate::template::SecretSettings;
+
+/// Secrets by name. It has no `Debug`.
+pub struct Secrets(BTreeMap<String, String>);
+
+impl Secrets {
+    /// Makes fresh secrets.
+    pub fn generate(system: &System, settings: &BTreeMap<String, SecretSettings>) -> Self {
+        Self(settings.iter().map(|(name, settings)| (name.clone(), secret(system, settings))).collect())
+    }
+
+    /// Reads the secrets of `file`, makes those that are missing and writes them back, for the owner's eyes only.
+    ///
+    /// # Errors
+    /// [`Failure`] when the file can't be read or written, or is something else.
+    pub fn keep(
+        system: &System,
+        settings: &BTreeMap<String, SecretSettings>,
+        file: &Path,
+    ) -> Result<Self, Failure> {
+        let failed = |why: &dyn std::fmt::Display| Failure::new(format!("{}: {why}", file.display()));
+        let mut secrets: BTreeMap<String, String> = match fs::read_to_string(file) {
+            Ok(text) => serde_json::from_str(&text).map_err(|_| failed(&"not a file of secrets"))?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
+            Err(error) => return Err(failed(&error)),
+        };
+        let known = secrets.len();
+        for (name, settings) in settings {
+            secrets.entry(name.clone()).or_insert_with(|| secret(system, settings));
+        }
+        if secrets.len() > known {
+            write_private(file, &json!(secrets).to_string()).map_err(|error| failed(&error))?;
+        }
+        Ok(Self(secrets))
+    }
+
+    /// The value of a secret.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(String::as_str)
+    }
+
+    /// Answers a call of `secretsmanager.<operation>`.
+    ///
+    /// # Errors
+    /// [`Fault`] as Secrets Manager words it.
+    pub fn call(&self, operation: &str, body: &[u8]) -> Answer {
+        if operation != "GetSecretValue" {
+            return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
+        }
+        let call: Named = read_json(body)?;
+        let id = call.secret_id.filter(|id| !id.is_empty()).ok_or_else(|| {
+            Fault::new("InvalidParameterException", "You must provide a value for the SecretId parameter.")
+        })?;
+        let name = id.strip_prefix(&arn("secretsmanager", "secret:")).unwrap_or(&id);
+        let value = self.value(name).ok_or_else(|| {
+            Fault::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
+        })?;
+        Ok(json!({
+            "ARN": secret_arn(name),
+            "Name": name,
+            "SecretString": value,
+            "VersionId": "00000000-0000-4000-8000-000000000001",
+            "VersionStages": ["AWSCURRENT"],
+        }))
+    }
+}
+
+/// What `!Ref` of an `AWS::SecretsManager::Secret` tells.
+pub fn secret_arn(name: &str) -> String {
+    arn("secretsmanager", &format!("secret:{name}"))
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Named {
+    secret_id: Option<String>,
+}
+
+/// Sixty-two characters do not divide 256, so bytes beyond the last whole multiple are drawn again.
+fn secret(system: &System, settings: &SecretSettings) -> String {
+    const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+    let mut text = String::with_capacity(settings.length);
+    while text.len() < settings.length {
+        let drawn: [u8; 64] = system.entropy.bytes();
+        let fitting = drawn.iter().filter(|byte| **byte < 248).map(|byte| ALPHABET[usize::from(*byte) % 62]);
+        text.extend(fitting.take(settings.length - text.len()).map(char::from));
+    }
+    let mut value = settings.template.clone();
+    if let Value::Object(members) = &mut value {
+        members.insert(settings.key.clone(), json!(text));
+    }
+    value.to_string()
+}
+
+/// Replaces a file at once, so that a crash leaves the old one or the new one.
+pub(crate) fn write_private(file: &Path, text: &str) -> io::Result<()> {
+    let next = file.with_extension("new");
+    let _ = fs::remove_file(&next);
+    let mut written = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&next)?;
+    written.write_all(text.as_bytes())?;
+    written.sync_all()?;
+    fs::rename(&next, file)
+}

@@ -1,0 +1,69 @@
+//! SES's endpoint, as far as one mail in plain text and HTML goes (query protocol).
+
+use serde_json::json;
+use shared::domain::contact::EmailAddress;
+
+use super::wire::{Answer, Fault, Form, members};
+use crate::outbox::{Channel, Incoming, Outbox};
+
+/// SES's version.
+pub const VERSION: &str = "2010-12-01";
+/// Its answers' XML namespace.
+pub const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
+
+/// Answers an action.
+///
+/// # Errors
+/// [`Fault`] as SES words it.
+pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
+    if action != "SendEmail" {
+        return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
+    }
+    let field = |name: &str| form.get(name).filter(|text| !text.is_empty());
+    address(field("Source").map_or("", String::as_str))?;
+    let recipients: Vec<&str> = ["ToAddresses", "CcAddresses", "BccAddresses"]
+        .iter()
+        .flat_map(|kind| members(form, &format!("Destination.{kind}")))
+        .collect();
+    if recipients.is_empty() {
+        return Err(Fault::new("InvalidParameterValue", "Missing required header 'To'."));
+    }
+    if recipients.len() > 50 {
+        return Err(Fault::new("InvalidParameterValue", "Recipient count exceeds 50."));
+    }
+    for recipient in &recipients {
+        address(recipient)?;
+    }
+    let subject = field("Message.Subject.Data").cloned().unwrap_or_default();
+    if subject.contains(['\r', '\n']) {
+        return Err(Fault::new("InvalidParameterValue", "Header 'Subject' has a line break."));
+    }
+    let html = field("Message.Body.Html.Data").cloned();
+    let text = field("Message.Body.Text.Data").cloned();
+    if html.is_none() && text.is_none() {
+        return Err(Fault::new("InvalidParameterValue", "The message has no body."));
+    }
+    let id = outbox.take(Incoming {
+        channel: Channel::Email,
+        to: recipients.join(", "),
+        subject: Some(subject),
+        body: text.unwrap_or_default(),
+        html,
+    });
+    Ok(json!({"MessageId": id}))
+}
+
+/// `a@b` or `Name <a@b>`.
+fn address(text: &str) -> Result<(), Fault> {
+    let bare = match text.rsplit_once('<') {
+        Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),
+        None => text,
+    };
+    if EmailAddress::parse(bare).is_ok() {
+        Ok(())
+    } else if bare.contains('@') {
+        Err(Fault::new("InvalidParameterValue", "Illegal address"))
+    } else {
+        Err(Fault::new("InvalidParameterValue", "Missing final '@domain'"))
+    }
+}

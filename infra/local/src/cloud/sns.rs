@@ -1,0 +1,79 @@
+//! SNS's endpoint, as far as texts to telephones go (query protocol).
+
+use serde_json::json;
+
+use super::wire::{Answer, Fault, Form};
+use crate::outbox::{Channel, Incoming, Outbox};
+
+/// SNS's version and XML namespace.
+pub const VERSION: &str = "2010-03-31";
+/// Its answers' XML namespace.
+pub const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
+
+/// Answers an action.
+///
+/// # Errors
+/// [`Fault`] as SNS words it.
+pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
+    if action != "Publish" {
+        return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
+    }
+    let Some(number) = form.get("PhoneNumber") else {
+        let why = "Invalid parameter: the local cloud publishes to a PhoneNumber only";
+        return Err(Fault::new("InvalidParameter", why));
+    };
+    if !is_e164(number) {
+        let why = format!("Invalid parameter: PhoneNumber Reason: {number} is not valid to publish to");
+        return Err(Fault::new("InvalidParameter", why));
+    }
+    let text = form.get("Message").map(String::as_str).unwrap_or_default();
+    if text.is_empty() {
+        return Err(Fault::new("InvalidParameter", "Invalid parameter: Empty message"));
+    }
+    // SNS splits longer ones into 153-character parts and refuses what is beyond this.
+    if text.chars().count() > 1_600 {
+        return Err(Fault::new("InvalidParameter", "Invalid parameter: Message too long"));
+    }
+    check_attributes(form)?;
+    let id = outbox.take(Incoming {
+        channel: Channel::Sms,
+        to: number.clone(),
+        subject: None,
+        body: text.to_owned(),
+        html: None,
+    });
+    Ok(json!({"MessageId": id}))
+}
+
+/// E.164 with its plus: what SNS and End User Messaging take as a destination.
+pub fn is_e164(number: &str) -> bool {
+    number.strip_prefix('+').is_some_and(|digits| {
+        (2..=15).contains(&digits.len())
+            && digits.bytes().all(|byte| byte.is_ascii_digit())
+            && !digits.starts_with('0')
+    })
+}
+
+fn check_attributes(form: &Form) -> Result<(), Fault> {
+    let names = (1..).map_while(|number| {
+        let entry = format!("MessageAttributes.entry.{number}");
+        form.get(&format!("{entry}.Name")).map(|name| (entry, name))
+    });
+    for (entry, name) in names {
+        let value = form.get(&format!("{entry}.Value.StringValue")).map_or("", String::as_str);
+        let kind = form.get(&format!("{entry}.Value.DataType")).map_or("", String::as_str);
+        let fits = match name.as_str() {
+            "AWS.SNS.SMS.SMSType" => matches!(value, "Transactional" | "Promotional"),
+            "AWS.SNS.SMS.SenderID" => {
+                (1..=11).contains(&value.len())
+                    && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+            }
+            _ => !value.is_empty(),
+        };
+        if kind.is_empty() || !fits {
+            let why = format!("Invalid parameter: MessageAttributes Reason: {name} has an invalid value");
+            return Err(Fault::new("ParameterValueInvalid", why));
+        }
+    }
+    Ok(())
+}

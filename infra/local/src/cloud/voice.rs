@@ -1,0 +1,62 @@
+//! The endpoint of End User Messaging's voice calls (`PinpointSMSVoiceV2`, AWS JSON 1.0).
+
+use serde::Deserialize;
+use serde_json::json;
+
+use super::sns::is_e164;
+use super::wire::{Answer, Fault, read_json};
+use crate::outbox::{Channel, Incoming, Outbox, spoken};
+
+/// The longest message: 6 000 characters, SSML included.
+const LENGTH_MAX: usize = 6_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Call {
+    destination_phone_number: Option<String>,
+    origination_identity: Option<String>,
+    message_body: Option<String>,
+    message_body_text_type: Option<String>,
+    voice_id: Option<String>,
+}
+
+/// Answers a call of `PinpointSMSVoiceV2.<operation>`.
+///
+/// # Errors
+/// [`Fault`] as the service words it.
+pub fn call(outbox: &Outbox, operation: &str, body: &[u8]) -> Answer {
+    if operation != "SendVoiceMessage" {
+        return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
+    }
+    let call: Call = read_json(body)?;
+    let number = call.destination_phone_number.unwrap_or_default();
+    if !is_e164(&number) {
+        return Err(invalid("DestinationPhoneNumber", "is not in E.164 format"));
+    }
+    if call.origination_identity.is_none_or(|identity| identity.is_empty()) {
+        return Err(invalid("OriginationIdentity", "is missing"));
+    }
+    let message = call.message_body.unwrap_or_default();
+    if message.is_empty() || message.chars().count() > LENGTH_MAX {
+        return Err(invalid("MessageBody", "must have 1 to 6000 characters"));
+    }
+    let voice = call.voice_id.unwrap_or_else(|| "MATTHEW".to_owned());
+    if voice.is_empty() || !voice.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
+        return Err(invalid("VoiceId", "is not a voice"));
+    }
+    let words = match call.message_body_text_type.as_deref() {
+        None | Some("TEXT") => message,
+        Some("SSML") => spoken(&message).map_err(|why| invalid("MessageBody", why))?,
+        Some(_) => return Err(invalid("MessageBodyTextType", "is neither TEXT nor SSML")),
+    };
+    let id =
+        outbox.take(Incoming { channel: Channel::Voice, to: number, subject: None, body: words, html: None });
+    Ok(json!({"MessageId": id}))
+}
+
+fn invalid(field: &str, why: &str) -> Fault {
+    Fault::new("ValidationException", format!("{field} {why}")).with(json!({
+        "Reason": "FIELD_VALIDATION_FAILED",
+        "Fields": [{"Name": field, "Message": why}],
+    }))
+}

@@ -1,0 +1,138 @@
+//! AWS's two wire protocols: JSON by `X-Amz-Target`, and the older form-encoded query with XML answers.
+
+use std::collections::BTreeMap;
+
+use axum::body::Body;
+use axum::http::{HeaderValue, Response, StatusCode, header};
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+/// A refusal, as a service words it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fault {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The error's name: `__type` of the JSON protocol, `Code` of the query protocol.
+    pub code: &'static str,
+    /// The name that SQS had in its query days, which its SDKs still report (awsQueryCompatible).
+    pub query_code: Option<&'static str>,
+    /// Why, in words.
+    pub message: String,
+    /// More members of the JSON body.
+    pub members: Value,
+}
+
+impl Fault {
+    /// A fault of the caller, 400.
+    pub fn new(code: &'static str, message: impl Into<String>) -> Self {
+        let status = StatusCode::BAD_REQUEST;
+        Self { status, code, query_code: None, message: message.into(), members: json!({}) }
+    }
+
+    /// With the name that SQS had in its query days.
+    #[must_use]
+    pub const fn query(mut self, code: &'static str) -> Self {
+        self.query_code = Some(code);
+        self
+    }
+
+    /// With more members in its JSON body.
+    #[must_use]
+    pub fn with(mut self, members: Value) -> Self {
+        self.members = members;
+        self
+    }
+}
+
+/// What a call comes to.
+pub type Answer = Result<Value, Fault>;
+
+/// Reads the body of a call in the JSON protocol.
+///
+/// # Errors
+/// `SerializationException`, as AWS answers.
+pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
+    serde_json::from_slice(body).map_err(|error| Fault::new("SerializationException", error.to_string()))
+}
+
+/// The answer of a JSON service. `version` is 1.0 or 1.1.
+pub fn json_response(answer: Answer, version: &str, request_id: &str) -> Response<Body> {
+    let (status, body, query_code) = match answer {
+        Ok(body) => (StatusCode::OK, body, None),
+        Err(fault) => {
+            let mut body = fault.members;
+            body["__type"] = json!(fault.code);
+            body["message"] = json!(fault.message);
+            (fault.status, body, fault.query_code)
+        }
+    };
+    let mut response = Response::new(Body::from(body.to_string()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    set(headers, header::CONTENT_TYPE, &format!("application/x-amz-json-{version}"));
+    set(headers, header::HeaderName::from_static("x-amzn-requestid"), request_id);
+    if let Some(code) = query_code {
+        let name = header::HeaderName::from_static("x-amzn-query-error");
+        set(headers, name, &format!("{code};Sender"));
+    }
+    response
+}
+
+/// The members of a call in the query protocol, `Action` among them. A member that comes twice counts as the
+/// last one.
+pub type Form = BTreeMap<String, String>;
+
+/// Reads the body of a call in the query protocol.
+pub fn read_form(body: &[u8]) -> Form {
+    form_urlencoded::parse(body).into_owned().collect()
+}
+
+/// The members of a list: `prefix.member.1`, `prefix.member.2` …
+pub fn members<'a>(form: &'a Form, prefix: &str) -> Vec<&'a str> {
+    (1..).map_while(|number| form.get(&format!("{prefix}.member.{number}"))).map(String::as_str).collect()
+}
+
+/// The answer of a query service: `result` is a flat object, and becomes `<ActionResult>`.
+pub fn query_response(answer: Answer, action: &str, namespace: &str, request_id: &str) -> Response<Body> {
+    let (status, xml) = match answer {
+        Ok(result) => {
+            let members: String = result
+                .as_object()
+                .into_iter()
+                .flatten()
+                .filter_map(|(name, value)| Some(format!("<{name}>{}</{name}>", escape(value.as_str()?))))
+                .collect();
+            let xml = format!(
+                "<{action}Response xmlns=\"{namespace}\"><{action}Result>{members}</{action}Result>\
+                 <ResponseMetadata><RequestId>{request_id}</RequestId></ResponseMetadata></{action}Response>"
+            );
+            (StatusCode::OK, xml)
+        }
+        Err(fault) => {
+            let xml = format!(
+                "<ErrorResponse xmlns=\"{namespace}\"><Error><Type>Sender</Type><Code>{}</Code>\
+                 <Message>{}</Message></Error><RequestId>{request_id}</RequestId></ErrorResponse>",
+                fault.code,
+                escape(&fault.message)
+            );
+            (fault.status, xml)
+        }
+    };
+    let mut response = Response::new(Body::from(xml));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    set(headers, header::CONTENT_TYPE, "text/xml");
+    set(headers, header::HeaderName::from_static("x-amzn-requestid"), request_id);
+    response
+}
+
+/// Text between two tags.
+pub fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
+}
+
+fn set(headers: &mut header::HeaderMap, name: header::HeaderName, value: &str) {
+    if let Ok(value) = HeaderValue::from_str(value) {
+        headers.insert(name, value);
+    }
+}

@@ -1,0 +1,161 @@
+//! The event that API Gateway's HTTP API makes of a request (payload format 2.0).
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+
+use axum::http::{HeaderMap, header, request};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+use serde_json::{Value, json};
+use shared::domain::time::Timestamp;
+
+use super::routes::Chosen;
+use crate::cloud::ACCOUNT;
+
+/// The API's id in events; a real one has ten letters and digits too.
+const API: &str = "localrekey";
+
+/// The path as an HTTP API hands it on: percent-decoded, and cut at a `?` that was encoded. Nothing when it is not
+/// UTF-8.
+pub fn decoded_path(path: &str) -> Option<String> {
+    let decoded = percent_decode_str(path).decode_utf8().ok()?;
+    Some(decoded.split('?').next().unwrap_or_default().to_owned())
+}
+
+/// Where and when a request came in.
+pub struct Arrival<'a> {
+    /// The peer.
+    pub peer: SocketAddr,
+    /// The host that was asked, as the `Host` header has it.
+    pub host: &'a str,
+    /// The decoded path.
+    pub path: &'a str,
+    /// The moment.
+    pub at: Timestamp,
+    /// The request's id.
+    pub id: &'a str,
+}
+
+/// Builds the event.
+pub fn event(parts: &request::Parts, body: &[u8], chosen: &Chosen<'_>, arrival: &Arrival<'_>) -> Value {
+    let query = parts.uri.query().unwrap_or_default();
+    let headers = headers(&parts.headers, arrival);
+    let cookies = cookies(&parts.headers);
+    let text = std::str::from_utf8(body).ok().filter(|_| is_text(&parts.headers));
+    let agent = headers.get("user-agent").cloned().unwrap_or_default();
+    let time = jiff::Timestamp::from_second(arrival.at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    let mut event = json!({
+        "version": "2.0",
+        "routeKey": chosen.key,
+        "rawPath": arrival.path,
+        "rawQueryString": query,
+        "headers": headers,
+        "requestContext": {
+            "accountId": ACCOUNT,
+            "apiId": API,
+            "domainName": arrival.host,
+            "domainPrefix": arrival.host.split(['.', ':']).next(),
+            "http": {
+                "method": parts.method.as_str(),
+                "path": arrival.path,
+                "protocol": format!("{:?}", parts.version),
+                "sourceIp": arrival.peer.ip().to_canonical().to_string(),
+                "userAgent": agent,
+            },
+            "requestId": arrival.id,
+            "routeKey": chosen.key,
+            "stage": "$default",
+            "time": time.strftime("%d/%b/%Y:%H:%M:%S +0000").to_string(),
+            "timeEpoch": arrival.at.as_seconds().saturating_mul(1_000),
+        },
+        "isBase64Encoded": !body.is_empty() && text.is_none(),
+    });
+    if !cookies.is_empty() {
+        event["cookies"] = json!(cookies);
+    }
+    if !query.is_empty() {
+        event["queryStringParameters"] = json!(parameters(query));
+    }
+    if !chosen.parameters.is_empty() {
+        event["pathParameters"] = json!(chosen.parameters);
+    }
+    if !body.is_empty() {
+        event["body"] = text.map_or_else(|| json!(STANDARD.encode(body)), |text| json!(text));
+    }
+    event
+}
+
+/// Lower-case names, repeated headers joined by commas, cookies apart. What a proxy adds is added here too, after
+/// what the client claims.
+fn headers(given: &HeaderMap, arrival: &Arrival<'_>) -> BTreeMap<String, String> {
+    let mut headers: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in given {
+        if name == header::COOKIE || HOP_BY_HOP.contains(&name.as_str()) {
+            continue;
+        }
+        let value = String::from_utf8_lossy(value.as_bytes());
+        headers
+            .entry(name.as_str().to_owned())
+            .and_modify(|joined| {
+                joined.push(',');
+                joined.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    let address = arrival.peer.ip().to_canonical().to_string();
+    let chain = match headers.get("x-forwarded-for") {
+        Some(claimed) => format!("{claimed}, {address}"),
+        None => address,
+    };
+    headers.insert("x-forwarded-for".to_owned(), chain);
+    headers.insert("x-forwarded-proto".to_owned(), "http".to_owned());
+    let port = arrival.host.rsplit_once(':').map_or("80", |(_, port)| port);
+    headers.insert("x-forwarded-port".to_owned(), port.to_owned());
+    headers
+}
+
+/// Headers of one connection, which no gateway passes on (RFC 9110 §7.6.1).
+pub const HOP_BY_HOP: [&str; 7] =
+    ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+
+fn cookies(headers: &HeaderMap) -> Vec<String> {
+    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
+    let pairs = lines.flat_map(|line| line.split(';')).map(str::trim);
+    pairs.filter(|pair| !pair.is_empty()).map(str::to_owned).collect()
+}
+
+/// Decoded, values of one name joined by commas.
+fn parameters(query: &str) -> BTreeMap<String, String> {
+    let mut parameters: BTreeMap<String, String> = BTreeMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        parameters
+            .entry(name.into_owned())
+            .and_modify(|joined| {
+                joined.push(',');
+                joined.push_str(&value);
+            })
+            .or_insert_with(|| value.into_owned());
+    }
+    parameters
+}
+
+/// What an HTTP API passes on as text; everything else goes base64.
+fn is_text(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.starts_with("text/")
+        || matches!(&*kind, "application/json" | "application/javascript" | "application/xml")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_path_is_decoded_and_cut_as_api_gateway_does_it() {
+        assert_eq!(decoded_path("/a%20b/%C3%A9").as_deref(), Some("/a b/é"));
+        assert_eq!(decoded_path("/me%3Fadmin=true").as_deref(), Some("/me"));
+        assert_eq!(decoded_path("/%FF"), None);
+    }
+}

@@ -1,0 +1,201 @@
+//! The gateway: what API Gateway does between a browser and a function. Requests become events and answers come
+//! back through `lambda_http`'s own conversion, so that what runs here is what deploys.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request, State};
+use axum::http::{HeaderName, HeaderValue, Response, StatusCode, header, request, uri::Authority};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use lambda_http::lambda_runtime::{Context, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use serde::Deserialize;
+use serde_json::json;
+use tower::Service as _;
+
+use crate::system::System;
+use crate::template::Route;
+
+mod event;
+mod routes;
+
+use event::{Arrival, HOP_BY_HOP, decoded_path, event};
+use routes::{Chosen, Routes};
+
+/// API Gateway's limit for a request's body.
+const BODY_MAX: usize = 10 * 1_048_576;
+/// Lambda's limit for an event, and for an answer.
+const PAYLOAD_MAX: usize = 6 * 1_048_576;
+/// API Gateway's limit for the request line and all headers together.
+const HEADERS_MAX: usize = 10_240;
+/// API Gateway's limit for an integration.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The gateway, in front of the functions by crate name.
+#[expect(clippy::implicit_hasher, reason = "one caller, one kind of map")]
+pub fn router(system: System, routes: Vec<Route>, functions: HashMap<String, Router>) -> Router {
+    let gateway = Gateway { system, routes: Routes::new(routes), functions };
+    Router::new().fallback(handle).with_state(Arc::new(gateway))
+}
+
+struct Gateway {
+    system: System,
+    routes: Routes,
+    functions: HashMap<String, Router>,
+}
+
+async fn handle(
+    State(gateway): State<Arc<Gateway>>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    request: Request,
+) -> Response<Body> {
+    let id = gateway.system.id();
+    let mut response = match gateway.answer(peer, request, &id).await {
+        Ok(response) => response,
+        Err(refusal) => refusal.into_response(),
+    };
+    // Every answer of an HTTP API has it.
+    if let Ok(id) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static("apigw-requestid"), id);
+    }
+    response
+}
+
+/// An answer of the gateway's own.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    BadRequest,
+    TooLarge,
+    HeadersTooLarge,
+    NotFound,
+    Unavailable,
+    Failed,
+}
+
+impl Refusal {
+    fn into_response(self) -> Response<Body> {
+        let (status, message) = match self {
+            Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
+            Self::HeadersTooLarge => {
+                (StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "Request Header Fields Too Large")
+            }
+            Self::Failed => (StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error"),
+            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "Service Unavailable"),
+        };
+        let mut response = Response::new(Body::from(json!({"message": message}).to_string()));
+        *response.status_mut() = status;
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+}
+
+impl Gateway {
+    async fn answer(&self, peer: SocketAddr, request: Request, id: &str) -> Result<Response<Body>, Refusal> {
+        let (parts, body) = request.into_parts();
+        if size_of_head(&parts) > HEADERS_MAX {
+            return Err(Refusal::HeadersTooLarge);
+        }
+        let host = host(&parts).ok_or(Refusal::BadRequest)?;
+        let path = decoded_path(parts.uri.path()).ok_or(Refusal::BadRequest)?;
+        let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| Refusal::TooLarge)?;
+        let chosen = self.routes.choose(parts.method.as_str(), &path).ok_or(Refusal::NotFound)?;
+        let arrival = Arrival { peer, host: &host, path: &path, at: self.system.now(), id };
+        let event = event(&parts, &body, &chosen, &arrival).to_string();
+        if event.len() > PAYLOAD_MAX {
+            return Err(Refusal::TooLarge);
+        }
+        let answer = self.invoke(&chosen, &event, id).await?;
+        if answer.len() > PAYLOAD_MAX {
+            tracing::error!(route = chosen.key, "an answer is larger than Lambda lets through");
+            return Err(Refusal::Failed);
+        }
+        read_answer(&answer).ok_or_else(|| {
+            tracing::error!(route = chosen.key, "an answer is not one that API Gateway understands");
+            Refusal::Failed
+        })
+    }
+
+    /// Invokes a function with the event's text and tells the text of its answer. A panic is a failed invocation,
+    /// as in Lambda; the next one goes on.
+    async fn invoke(&self, chosen: &Chosen<'_>, event: &str, id: &str) -> Result<String, Refusal> {
+        let Some(function) = self.functions.get(chosen.function) else {
+            tracing::error!(function = chosen.function, "template.yaml names a function that is not here");
+            return Err(Refusal::Failed);
+        };
+        let event: LambdaRequest = serde_json::from_str(event).map_err(|error| {
+            tracing::error!(%error, "lambda_http does not take the event");
+            Refusal::Failed
+        })?;
+        let mut context = Context::default();
+        id.clone_into(&mut context.request_id);
+        // A router is always ready. The adapter itself can't go to another thread, so it goes before the wait.
+        let invocation = {
+            let mut adapter = lambda_http::Adapter::from(function.clone());
+            tokio::spawn(adapter.call(LambdaEvent::new(event, context)))
+        };
+        let done = match tokio::time::timeout(TIMEOUT, invocation).await {
+            Ok(Ok(Ok(answer))) => serde_json::to_string(&answer),
+            Ok(Ok(Err(never))) => match never {},
+            Ok(Err(panicked)) => {
+                tracing::error!(error = %panicked, function = chosen.function, "a function failed");
+                return Err(Refusal::Failed);
+            }
+            Err(_) => return Err(Refusal::Unavailable),
+        };
+        done.map_err(|_| Refusal::Failed)
+    }
+}
+
+/// The host that was asked, if it is one.
+fn host(parts: &request::Parts) -> Option<String> {
+    let host = parts.headers.get(header::HOST)?.to_str().ok()?;
+    let authority: Authority = host.parse().ok()?;
+    (!host.contains('@') && !authority.host().is_empty()).then(|| host.to_ascii_lowercase())
+}
+
+fn size_of_head(parts: &request::Parts) -> usize {
+    let line = parts.method.as_str().len() + parts.uri.path_and_query().map_or(0, |path| path.as_str().len());
+    parts.headers.iter().fold(line, |size, (name, value)| size + name.as_str().len() + value.len())
+}
+
+/// An answer in payload format 2.0.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Answer {
+    status_code: u16,
+    #[serde(default)]
+    headers: HashMap<String, String>,
+    #[serde(default)]
+    cookies: Vec<String>,
+    body: Option<String>,
+    #[serde(default)]
+    is_base64_encoded: bool,
+}
+
+fn read_answer(json: &str) -> Option<Response<Body>> {
+    let answer: Answer = serde_json::from_str(json).ok()?;
+    let body = match answer.body {
+        Some(body) if answer.is_base64_encoded => STANDARD.decode(body).ok()?,
+        Some(body) => body.into_bytes(),
+        None => Vec::new(),
+    };
+    let mut response = Response::new(Body::from(body));
+    *response.status_mut() = StatusCode::from_u16(answer.status_code).ok()?;
+    for (name, value) in answer.headers {
+        let name = HeaderName::try_from(name).ok()?;
+        if name != header::CONTENT_LENGTH && !HOP_BY_HOP.contains(&name.as_str()) {
+            response.headers_mut().insert(name, HeaderValue::try_from(value).ok()?);
+        }
+    }
+    for cookie in answer.cookies {
+        response.headers_mut().append(header::SET_COOKIE, HeaderValue::try_from(cookie).ok()?);
+    }
+    Some(response)
+}

@@ -1,0 +1,58 @@
+//! `cargo local`: the whole product on this machine.
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::Parser as _;
+use rekey_local::{Failure, Local, Options, print};
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::Level;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{Layer as _, fmt, registry};
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let asked = shared::settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
+    let filter = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    registry().with(fmt::layer().with_writer(io::stderr).with_filter(filter)).init();
+    let runtime = match tokio::runtime::Runtime::new() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&Failure::new(error.to_string())),
+    };
+    let ended = runtime.block_on(run(&options));
+    // A connection that a browser keeps open must not keep the process.
+    runtime.shutdown_timeout(Duration::from_millis(100));
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => fail(&failure),
+    }
+}
+
+async fn run(options: &Options) -> Result<(), Failure> {
+    let unheard = |error: io::Error| Failure::new(format!("signals can't be heard: {error}"));
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
+    let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
+    let local = tokio::select! {
+        local = Local::start(options, std::env::vars()) => local?,
+        _ = interrupt.recv() => return Ok(()),
+        _ = terminate.recv() => return Ok(()),
+    };
+    // A closed standard output (`cargo local | head`) is no reason to end.
+    let _ = print::started(&mut io::stdout().lock(), &local);
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+    local.stop().await
+}
+
+fn fail(failure: &Failure) -> ExitCode {
+    let mut stderr = io::stderr().lock();
+    for line in failure.lines() {
+        let _ = writeln!(stderr, "{line}");
+    }
+    ExitCode::FAILURE
+}

@@ -1,0 +1,113 @@
+//! The command line.
+
+use std::net::{SocketAddr, ToSocketAddrs as _};
+use std::path::PathBuf;
+
+use clap::Parser;
+
+use crate::failure::Failure;
+
+/// Rekey on this machine: the whole product, with a small local cloud and an outbox.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "cargo local", version, about)]
+pub struct Options {
+    /// Where the product listens; port 0 takes a free one
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
+    pub listen: String,
+    /// Where the outbox listens; this machine only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
+    pub outbox: String,
+    /// Keeps the state in a folder; without it everything is gone at the end
+    #[arg(long, value_name = "FOLDER")]
+    pub data: Option<PathBuf>,
+    /// The people, as CSV, instead of the demo people
+    #[arg(long, value_name = "FILE")]
+    pub people: Option<PathBuf>,
+    /// Verification steps before the password
+    #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
+    pub steps: Option<u8>,
+    /// Only the local cloud, for functions that `cargo lambda watch` runs
+    #[arg(long)]
+    pub services: bool,
+    /// Where `cargo lambda watch` listens
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000", requires = "services")]
+    pub watch: String,
+}
+
+impl Options {
+    /// Where the product listens.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is no address.
+    pub fn listen_address(&self) -> Result<SocketAddr, Failure> {
+        address("--listen", &self.listen)
+    }
+
+    /// Where the outbox listens. It tells every code and password, so it must be a loopback address.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is none.
+    pub fn outbox_address(&self) -> Result<SocketAddr, Failure> {
+        let address = address("--outbox", &self.outbox)?;
+        if address.ip().is_loopback() {
+            Ok(address)
+        } else {
+            let why = "the outbox shows codes and passwords, so it listens on 127.0.0.1 or [::1] only";
+            Err(Failure::new(format!("--outbox {address}: {why}")))
+        }
+    }
+
+    /// The base address of `cargo lambda watch`.
+    ///
+    /// # Errors
+    /// [`Failure`] when it is no `http:` address.
+    pub fn watch_url(&self) -> Result<String, Failure> {
+        let url = self.watch.trim_end_matches('/');
+        let uri: Option<http::Uri> = url.parse().ok();
+        let fits = uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.query().is_none());
+        if fits {
+            Ok(url.to_owned())
+        } else {
+            Err(Failure::new(format!("--watch {}: not an address like http://127.0.0.1:9000", self.watch)))
+        }
+    }
+}
+
+fn address(option: &str, text: &str) -> Result<SocketAddr, Failure> {
+    // A name is resolved, to IPv4 where it has both: browsers are told an address that all of them take.
+    let resolved = text.to_socket_addrs().ok();
+    let mut found: Vec<SocketAddr> = resolved.into_iter().flatten().collect();
+    found.sort_by_key(SocketAddr::is_ipv6);
+    found
+        .first()
+        .copied()
+        .ok_or_else(|| Failure::new(format!("{option} {text}: not an address like 127.0.0.1:8080")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn options(arguments: &[&str]) -> Options {
+        Options::try_parse_from(["cargo local"].iter().chain(arguments)).unwrap()
+    }
+
+    #[test]
+    fn addresses_are_read_or_refused_in_one_line() {
+        assert_eq!(options(&[]).listen_address().unwrap().to_string(), "127.0.0.1:8080");
+        assert_eq!(options(&["--listen", "[::1]:0"]).listen_address().unwrap().port(), 0);
+        for wrong in ["8080", "127.0.0.1", "127.0.0.1:99999", "nowhere.invalid:1"] {
+            let failure = options(&["--listen", wrong]).listen_address().unwrap_err();
+            assert_eq!(failure.lines().len(), 1, "{wrong}");
+        }
+        assert!(options(&["--outbox", "0.0.0.0:8025"]).outbox_address().is_err());
+        assert!(options(&["--services", "--watch", "https://x"]).watch_url().is_err());
+    }
+
+    #[test]
+    fn wrong_usage_is_refused() {
+        for wrong in [&["--steps", "3"][..], &["--watch", "http://127.0.0.1:9000"], &["--nothing"]] {
+            assert!(Options::try_parse_from(["cargo local"].iter().chain(wrong)).is_err(), "{wrong:?}");
+        }
+    }
+}

@@ -1,0 +1,60 @@
+//! The outbox's pages.
+
+use askama::Template;
+use shared::domain::code::OneTimeCode;
+
+use super::people::PersonView;
+use super::{Channel, Message, SignIn};
+
+/// The messages, the newest first.
+#[derive(Template)]
+#[template(path = "messages.html")]
+pub(super) struct MessagesPage<'a> {
+    pub(super) product: Option<&'a str>,
+    pub(super) messages: Vec<Message>,
+}
+
+/// The people who can be tried.
+#[derive(Template)]
+#[template(path = "people.html")]
+pub(super) struct PeoplePage<'a> {
+    pub(super) product: Option<&'a str>,
+    pub(super) people: Vec<PersonView>,
+}
+
+/// Trying a password.
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+pub(super) struct SignInPage<'a> {
+    pub(super) product: Option<&'a str>,
+    pub(super) login: String,
+    pub(super) outcome: Option<SignIn>,
+}
+
+impl Channel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Email => "E-mail",
+            Self::Sms => "Text message",
+            Self::Voice => "Call",
+            Self::Push => "Notification",
+        }
+    }
+
+    /// The outline of an icon, on a square of 24.
+    fn icon(self) -> &'static str {
+        match self {
+            Self::Email => "M3 5h18v14H3zM3 6l9 7 9-7",
+            Self::Sms => "M4 4h16v12H10l-5 4v-4H4zM8 9h8M8 12h5",
+            Self::Voice => {
+                "M6 3h4l1.5 5-2.5 2a12 12 0 0 0 5 5l2-2.5 5 1.5v4a2 2 0 0 1-2 2A17 17 0 0 1 4 5a2 2 0 0 1 2-2z"
+            }
+            Self::Push => "M6 16V11a6 6 0 0 1 12 0v5l2 2H4zM10 21h4",
+        }
+    }
+}
+
+/// A code in the groups that people read it in.
+fn grouped(code: &str) -> String {
+    OneTimeCode::parse(code).map_or_else(|_| code.to_owned(), |code| code.grouped())
+}

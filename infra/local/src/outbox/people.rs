@@ -1,0 +1,177 @@
+//! The people who can be tried, as the outbox tells of them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use serde::Serialize;
+use shared::domain::account::Standing;
+use shared::domain::language::Language;
+use shared::domain::name::CanonicalName;
+use shared::domain::time::Timestamp;
+use totp_rs::{Builder, Secret};
+
+use crate::people::Person;
+
+/// Seconds that a code of the authenticator app lasts (RFC 6238's default).
+const TOTP_STEP: u64 = 30;
+
+/// The built-in directory, as the outbox needs it.
+#[async_trait]
+pub trait Accounts: Send + Sync {
+    /// How an account stands now; nothing when there is none.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    async fn standing(&self, name: &CanonicalName) -> Result<Option<Standing>, Unreadable>;
+
+    /// Signs in with a password, as the organisation's sign-in page would: the fifth failure in a row locks the
+    /// account, success starts the count again.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, Unreadable>;
+}
+
+/// What came of a sign-in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SignIn {
+    /// Name and password are right.
+    SignedIn,
+    /// No such account, or another password.
+    Wrong,
+    /// Locked; the password does not matter.
+    Locked,
+    /// Switched off by the organisation.
+    Disabled,
+}
+
+/// The directory can't be read.
+#[derive(Debug, Clone)]
+pub struct Unreadable(pub String);
+
+/// What a CAPTCHA's token shows, if it is a genuine one.
+pub type Captchas = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Who can be tried, and what only a demo may know of them.
+#[derive(Clone)]
+pub struct Demo {
+    /// The people of the CSV file.
+    pub people: Arc<Vec<Person>>,
+    /// The organisation's own domains, in canonical form.
+    pub domains: Arc<Vec<String>>,
+    /// The directory.
+    pub accounts: Arc<dyn Accounts>,
+    /// The answer to a CAPTCHA's token.
+    pub captchas: Captchas,
+}
+
+impl Demo {
+    /// Everybody, as they stand now.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub(super) async fn views(&self, now: Timestamp) -> Result<Vec<PersonView>, Unreadable> {
+        let mut views = Vec::with_capacity(self.people.len());
+        for person in self.people.iter() {
+            let standing = match person.names.first() {
+                Some(name) => self.accounts.standing(name).await?,
+                None => None,
+            };
+            views.push(PersonView::new(person, standing, now));
+        }
+        Ok(views)
+    }
+
+    /// Signs in with a login as it was typed.
+    ///
+    /// # Errors
+    /// [`Unreadable`].
+    pub(super) async fn sign_in(&self, login: &str, password: &str) -> Result<SignIn, Unreadable> {
+        match CanonicalName::parse(login, &self.domains) {
+            Ok(name) => self.accounts.sign_in(&name, password).await,
+            Err(_) => Ok(SignIn::Wrong),
+        }
+    }
+}
+
+/// A person, everything shown.
+#[derive(Serialize)]
+pub(super) struct PersonView {
+    pub(super) login: String,
+    pub(super) name: String,
+    pub(super) email: Option<String>,
+    pub(super) alternate_email: Option<String>,
+    pub(super) mobile: Option<String>,
+    pub(super) office_phone: Option<String>,
+    pub(super) totp_secret: Option<String>,
+    pub(super) totp_code: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) language: Option<Language>,
+    pub(super) state: Option<Standing>,
+    #[serde(skip)]
+    pub(super) other_logins: String,
+    #[serde(skip)]
+    pub(super) seconds_left: u64,
+}
+
+impl PersonView {
+    fn new(person: &Person, state: Option<Standing>, now: Timestamp) -> Self {
+        let email = |address: &Option<shared::domain::contact::EmailAddress>| {
+            address.as_ref().map(|address| address.expose().to_owned())
+        };
+        let phone = |number: &Option<shared::domain::contact::PhoneNumber>| {
+            number.as_ref().map(|number| number.expose().to_owned())
+        };
+        Self {
+            login: person.login().to_owned(),
+            name: person.name.clone(),
+            email: email(&person.email),
+            alternate_email: email(&person.alternate_email),
+            mobile: phone(&person.mobile),
+            office_phone: phone(&person.office_phone),
+            totp_code: person.totp_secret.as_deref().and_then(|secret| totp_code(secret, now)),
+            totp_secret: person.totp_secret.clone(),
+            password: person.password.clone(),
+            language: person.language,
+            state,
+            other_logins: person.logins.get(1..).unwrap_or_default().join(", "),
+            seconds_left: TOTP_STEP - now.as_unsigned() % TOTP_STEP,
+        }
+    }
+
+    pub(super) fn state_word(&self) -> &'static str {
+        self.state.map_or("missing", standing_word)
+    }
+
+    pub(super) fn language_tag(&self) -> &'static str {
+        self.language.map_or("", Language::tag)
+    }
+}
+
+/// A standing in one word.
+pub(crate) const fn standing_word(standing: Standing) -> &'static str {
+    match standing {
+        Standing::Active => "active",
+        Standing::Locked => "locked",
+        Standing::Disabled => "disabled",
+        Standing::Excluded => "excluded",
+    }
+}
+
+fn totp_code(secret: &str, now: Timestamp) -> Option<String> {
+    let secret: String = secret.chars().filter(|c| !c.is_whitespace() && *c != '=').collect();
+    let secret = Secret::try_from_base32(secret.to_ascii_uppercase()).ok()?;
+    Some(Builder::new().with_secret(secret).build().ok()?.generate(now.as_unsigned()).to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_app_s_code_is_the_one_of_the_rfc() {
+        // RFC 6238 appendix B, the last six of its eight digits.
+        let code = totp_code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Timestamp::from_seconds(59));
+        assert_eq!(code.as_deref(), Some("287082"));
+    }
+}

@@ -1,0 +1,288 @@
+//! The people who can be tried: a CSV file, read strictly, with every fault named by row and column.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::domain::account::Standing;
+use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
+use shared::domain::language::Language;
+use shared::domain::name::CanonicalName;
+use shared::domain::totp::TotpSeed;
+
+use crate::failure::Failure;
+
+/// The demo people.
+pub const DEMO: &str = include_str!("../people.csv");
+
+const COLUMNS: [&str; 10] = [
+    "login",
+    "name",
+    "email",
+    "alternate_email",
+    "mobile",
+    "office_phone",
+    "totp_secret",
+    "password",
+    "language",
+    "state",
+];
+
+/// A row of the file. It has no `Debug`: a password and a seed are in it.
+#[derive(Clone)]
+pub struct Person {
+    /// Every login as it was written; the first names the account.
+    pub logins: Vec<String>,
+    /// The same logins in canonical form.
+    pub names: Vec<CanonicalName>,
+    /// The person's name.
+    pub name: String,
+    /// The organisation's own address of the person.
+    pub email: Option<EmailAddress>,
+    /// The alternate address.
+    pub alternate_email: Option<EmailAddress>,
+    /// The mobile phone.
+    pub mobile: Option<PhoneNumber>,
+    /// The phone in the office.
+    pub office_phone: Option<PhoneNumber>,
+    /// The authenticator app's base32 secret.
+    pub totp_secret: Option<String>,
+    /// The first password.
+    pub password: Option<String>,
+    /// The language of messages.
+    pub language: Option<Language>,
+    /// The account's standing at first.
+    pub state: Standing,
+}
+
+impl Person {
+    /// The login that names the account.
+    pub fn login(&self) -> &str {
+        self.logins.first().map_or("", String::as_str)
+    }
+}
+
+/// Reads people. `domains` are the organisation's own, in canonical form; `file` names the source in errors.
+///
+/// # Errors
+/// [`Failure`] with one line for every fault.
+pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<Vec<Person>, Failure> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut reader =
+        csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
+    let header = match reader.headers() {
+        Ok(header) if !header.is_empty() => header.clone(),
+        _ => return Err(Failure::new(format!("{file}: the first row must name the columns"))),
+    };
+    let mut errors = faults_of_header(&header);
+    if !errors.is_empty() {
+        for error in &mut errors {
+            *error = format!("{file}: {error}");
+        }
+        return Err(Failure::all(errors));
+    }
+    let mut people = Vec::new();
+    let mut taken = BTreeMap::new();
+    for record in reader.records() {
+        let (line, record) = match record {
+            Ok(record) => (record.position().map_or(0, csv::Position::line), record),
+            Err(error) => {
+                errors.push(format!("{file}: {}", error.to_string().replace('\n', " ")));
+                continue;
+            }
+        };
+        if record.len() != header.len() {
+            let (found, expected) = (record.len(), header.len());
+            errors.push(format!("{file}: row {line}: {found} fields where {expected} are expected"));
+            continue;
+        }
+        let mut row = Row { file, line, header: &header, record: &record, errors: &mut errors };
+        let person = row.person(domains);
+        for name in &person.names {
+            if let Some(first) = taken.insert(name.clone(), line) {
+                row.error("login", &format!("`{}` is in row {first} already", name.as_str()));
+            }
+        }
+        people.push(person);
+    }
+    if people.is_empty() && errors.is_empty() {
+        errors.push(format!("{file}: nobody is in it"));
+    }
+    if errors.is_empty() { Ok(people) } else { Err(Failure::all(errors)) }
+}
+
+fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
+    let mut seen = BTreeSet::new();
+    let mut faults = Vec::new();
+    for column in header {
+        if !COLUMNS.contains(&column) {
+            faults.push(format!("row 1: unknown column `{column}`; known are {}", COLUMNS.join(", ")));
+        } else if !seen.insert(column) {
+            faults.push(format!("row 1: column `{column}` is there twice"));
+        }
+    }
+    for needed in ["login", "name"] {
+        if !seen.contains(needed) {
+            faults.push(format!("row 1: column `{needed}` is missing"));
+        }
+    }
+    faults
+}
+
+struct Row<'a> {
+    file: &'a str,
+    line: u64,
+    header: &'a csv::StringRecord,
+    record: &'a csv::StringRecord,
+    errors: &'a mut Vec<String>,
+}
+
+impl<'a> Row<'a> {
+    fn error(&mut self, column: &str, why: &str) {
+        self.errors.push(format!("{}: row {}, column {column}: {why}", self.file, self.line));
+    }
+
+    fn field(&self, column: &str) -> Option<&'a str> {
+        let at = self.header.iter().position(|name| name == column)?;
+        self.record.get(at).filter(|text| !text.is_empty())
+    }
+
+    /// A field that may be empty; a fault is noted without showing what was typed, which may be a secret.
+    fn optional<T>(&mut self, column: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
+        match read(self.field(column)?) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.error(column, why);
+                None
+            }
+        }
+    }
+
+    fn person(&mut self, domains: &[String]) -> Person {
+        let mut names: Vec<CanonicalName> = Vec::new();
+        let mut logins = Vec::new();
+        for login in self.field("login").unwrap_or_default().split(';').map(str::trim) {
+            match CanonicalName::parse(login, domains) {
+                Ok(name) if names.contains(&name) => {
+                    self.error("login", &format!("`{login}` is the same name as another of the row"));
+                }
+                Ok(name) => {
+                    names.push(name);
+                    logins.push(login.to_owned());
+                }
+                Err(error) => self.error("login", &error.to_string()),
+            }
+        }
+        if self.field("name").is_none() {
+            self.error("name", "is empty");
+        }
+        Person {
+            logins,
+            names,
+            name: self.field("name").unwrap_or_default().to_owned(),
+            email: self.optional("email", email),
+            alternate_email: self.optional("alternate_email", email),
+            mobile: self.optional("mobile", phone),
+            office_phone: self.optional("office_phone", phone),
+            totp_secret: self.optional("totp_secret", |secret| {
+                TotpSeed::parse(secret)
+                    .map(|_| secret.to_owned())
+                    .map_err(|_| "not a base32 secret of at least 26 characters (128 bits)")
+            }),
+            password: self.field("password").map(str::to_owned),
+            language: self.optional("language", |tag| {
+                Language::ALL
+                    .into_iter()
+                    .find(|language| language.tag() == tag)
+                    .ok_or("not one of en, ms, zh-Hans, ta")
+            }),
+            state: self
+                .optional("state", |state| match state {
+                    "active" => Ok(Standing::Active),
+                    "locked" => Ok(Standing::Locked),
+                    "disabled" => Ok(Standing::Disabled),
+                    "excluded" => Ok(Standing::Excluded),
+                    _ => Err("not one of active, locked, disabled, excluded"),
+                })
+                .unwrap_or(Standing::Active),
+        }
+    }
+}
+
+fn email(text: &str) -> Result<EmailAddress, &'static str> {
+    EmailAddress::parse(text).map_err(|_| "not an e-mail address")
+}
+
+/// E.164: a plus, a country's digit, 15 digits at most (ITU-T E.164 §6.1).
+fn phone(text: &str) -> Result<PhoneNumber, &'static str> {
+    let digits = text.strip_prefix('+').unwrap_or_default();
+    let shaped = (7..=15).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0');
+    let number = PhoneNumber::parse(text, Country::MALAYSIA).map_err(|_| "not a number of any country")?;
+    let same = number.expose() == text;
+    if shaped && same { Ok(number) } else { Err("not a number of the form +60123456789 (E.164)") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn domains() -> Vec<String> {
+        vec!["student.contoh.example".to_owned()]
+    }
+
+    fn errors(text: &str) -> Vec<String> {
+        parse("people.csv", text, &domains()).err().map(|f| f.lines().to_vec()).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_demo_people_cover_every_standing() {
+        let people = parse("people.csv", DEMO, &domains()).unwrap();
+        let logins: Vec<_> = people.iter().map(Person::login).collect();
+        assert!(logins.contains(&"aisyah") && logins.contains(&"registrar"));
+        for state in [Standing::Active, Standing::Locked, Standing::Disabled, Standing::Excluded] {
+            assert!(people.iter().any(|person| person.state == state), "{state:?}");
+        }
+    }
+
+    #[test]
+    fn columns_in_any_order_and_only_two_are_needed() {
+        let text = "\u{feff}name,login\nNur Aisyah,aisyah;nur@student.contoh.example\n";
+        let people = parse("people.csv", text, &domains()).unwrap();
+        assert_eq!(people[0].logins, ["aisyah", "nur@student.contoh.example"]);
+        assert_eq!(people[0].names[1].as_str(), "nur");
+        assert_eq!(people[0].state, Standing::Active);
+        assert!(people[0].password.is_none() && people[0].mobile.is_none());
+    }
+
+    #[test]
+    fn every_fault_is_named_by_row_and_column_at_once() {
+        let text = "login,name,mobile,totp_secret,language,state,email\n\
+                    a,A,012-3456789,,,,\n\
+                    b,,+60123456798,ABC,xx,gone,nobody\n\
+                    A@student.contoh.example,Again,,,,,\n\
+                    c,C\n";
+        let found = errors(text);
+        for expected in [
+            "people.csv: row 2, column mobile: not a number of the form +60123456789 (E.164)",
+            "people.csv: row 3, column name: is empty",
+            "people.csv: row 3, column totp_secret: not a base32 secret of at least 26 characters (128 bits)",
+            "people.csv: row 3, column language: not one of en, ms, zh-Hans, ta",
+            "people.csv: row 3, column state: not one of active, locked, disabled, excluded",
+            "people.csv: row 3, column email: not an e-mail address",
+            "people.csv: row 4, column login: `a` is in row 2 already",
+            "people.csv: row 5: 2 fields where 7 are expected",
+        ] {
+            assert!(found.iter().any(|line| line == expected), "{expected}\n{found:#?}");
+        }
+        assert_eq!(found.len(), 8, "{found:#?}");
+    }
+
+    #[test]
+    fn a_bad_header_is_told_before_any_row() {
+        assert_eq!(errors("login,name,fax\na,A,1\n").len(), 1);
+        assert!(errors("login,name,login\n")[0].contains("twice"));
+        assert!(errors("login\na\n")[0].contains("`name` is missing"));
+        assert!(errors("").len() == 1);
+        assert!(errors("login,name\n")[0].contains("nobody"));
+    }
+}

@@ -1,0 +1,191 @@
+//! Starting and stopping everything.
+
+use std::fs::{self, DirBuilder, File, TryLockError};
+use std::io;
+use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::cloud::Cloud;
+use crate::cloud::secrets::write_private;
+use crate::compose::Parts;
+use crate::failure::Failure;
+use crate::options::Options;
+use crate::outbox::{self, Demo, Outbox, Site};
+use crate::people::{self, Person};
+use crate::serve::{listen, serve};
+use crate::settings::{self, Parameters};
+use crate::system::System;
+use crate::template::{Consumer, Template};
+use crate::{gateway, worker};
+
+/// How long requests in progress may take to end.
+const GRACE: Duration = Duration::from_millis(500);
+
+/// The laptop twin, running.
+pub struct Local {
+    /// Where the product is; nothing with `--services`.
+    pub product: Option<SocketAddr>,
+    /// Where the outbox is.
+    pub outbox_address: SocketAddr,
+    /// What arrived.
+    pub outbox: Outbox,
+    /// Who can be tried.
+    pub people: Arc<Vec<Person>>,
+    /// The parameters.
+    pub parameters: Parameters,
+    /// The local cloud.
+    pub cloud: Cloud,
+    folder: Option<Folder>,
+    stop: watch::Sender<bool>,
+    servers: Vec<JoinHandle<()>>,
+}
+
+impl Local {
+    /// Starts everything. `environment` are the process's variables.
+    ///
+    /// # Errors
+    /// [`Failure`] with one line for every reason.
+    pub async fn start(
+        options: &Options,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Failure> {
+        let (listen_at, outbox_at) = (options.listen_address()?, options.outbox_address()?);
+        let watch_url = options.watch_url()?;
+        let folder = options.data.as_deref().map(Folder::open).transpose()?;
+        let product_listener =
+            if options.services { None } else { Some(listen("--listen", listen_at).await?) };
+        let (outbox_listener, outbox_address) = listen("--outbox", outbox_at).await?;
+        let product = product_listener.as_ref().map(|(_, address)| *address);
+        let product_url = product.map_or_else(|| watch_url.clone(), url_of);
+        let parameters = settings::read(environment, options, &product_url)?;
+        let people = Arc::new(read_people(options, &parameters)?);
+
+        let system = System::of_machine();
+        let template = Template::of_project()?;
+        let (stop, stopped) = watch::channel(false);
+        let outbox = Outbox::new(system.clone());
+        let path = folder.as_ref().map(|folder| folder.path.as_path());
+        let cloud = Cloud::start(&system, template.clone(), path, outbox.clone(), stopped.clone()).await?;
+        if let Some(folder) = &folder {
+            folder.restore(&cloud)?;
+        }
+        let parts =
+            Parts { cloud: &cloud, settings: Arc::new(parameters.settings.clone()), system: system.clone() };
+        let tables = parts.tables()?;
+        tables.seed(&people).await?;
+
+        let site = Site {
+            outbox: outbox.clone(),
+            demo: Demo {
+                people: people.clone(),
+                domains: Arc::new(parameters.settings.login_domains.clone()),
+                accounts: Arc::new(tables.accounts),
+                captchas: Arc::new(parts.captcha_answers()?),
+            },
+            address: outbox_address,
+            product: product.map(url_of),
+            system: system.clone(),
+        };
+        let mut servers = vec![tokio::spawn(serve(outbox_listener, outbox::router(site), stopped.clone()))];
+        let consumer = consumer(&template)?;
+        let consume = match product_listener {
+            None => worker::through_watch(&watch_url, &consumer.function),
+            Some((listener, _)) => {
+                let functions = parts.functions()?;
+                let router = gateway::router(system, template.routes, functions.routers);
+                servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
+                functions.delivery
+            }
+        };
+        servers.push(tokio::spawn(worker::run(cloud.queues(), consumer, consume, stopped)));
+        Ok(Self { product, outbox_address, outbox, people, parameters, cloud, folder, stop, servers })
+    }
+
+    /// Ends everything: lets requests in progress finish for half a second, and keeps what lies in the queues.
+    ///
+    /// # Errors
+    /// [`Failure`] when the queues can't be kept.
+    pub async fn stop(self) -> Result<(), Failure> {
+        self.stop.send_replace(true);
+        let ended = async {
+            for server in self.servers {
+                let _ = server.await;
+            }
+        };
+        let _ = tokio::time::timeout(GRACE, ended).await;
+        self.folder.map_or(Ok(()), |folder| folder.keep(&self.cloud))
+    }
+}
+
+/// The address for a browser. A server that listens everywhere is on this machine, too.
+pub fn url_of(address: SocketAddr) -> String {
+    if address.ip().is_unspecified() {
+        format!("http://127.0.0.1:{}", address.port())
+    } else {
+        format!("http://{address}")
+    }
+}
+
+fn read_people(options: &Options, parameters: &Parameters) -> Result<Vec<Person>, Failure> {
+    let domains = &parameters.settings.login_domains;
+    let Some(file) = &options.people else {
+        return people::parse("people.csv", people::DEMO, domains);
+    };
+    let name = file.display().to_string();
+    let text = fs::read_to_string(file).map_err(|error| Failure::new(format!("--people {name}: {error}")))?;
+    people::parse(&name, &text, domains)
+}
+
+fn consumer(template: &Template) -> Result<Consumer, Failure> {
+    let consumer = template.consumers.first().cloned();
+    consumer.ok_or_else(|| Failure::new("template.yaml: no function reads the queue"))
+}
+
+/// The folder of `--data`, used by one process at a time.
+struct Folder {
+    path: PathBuf,
+    /// Held, not read: the lock ends with the process, however that ends.
+    _lock: File,
+}
+
+impl Folder {
+    fn open(path: &Path) -> Result<Self, Failure> {
+        let failed = |why: &dyn std::fmt::Display| Failure::new(format!("--data {}: {why}", path.display()));
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed(&error))?;
+        let lock = File::create(path.join("lock")).map_err(|error| failed(&error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(failed(&"another `cargo local` uses this folder")),
+            Err(TryLockError::Error(error)) => Err(failed(&error)),
+        }
+    }
+
+    fn queue(&self) -> PathBuf {
+        self.path.join("queues.json")
+    }
+
+    fn restore(&self, cloud: &Cloud) -> Result<(), Failure> {
+        let file = self.queue();
+        match fs::read_to_string(&file) {
+            Ok(json) => cloud
+                .queues()
+                .restore(&json)
+                .map_err(|_| Failure::new(format!("{}: not a file of queues", file.display()))),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(Failure::new(format!("{}: {error}", file.display()))),
+        }
+    }
+
+    fn keep(&self, cloud: &Cloud) -> Result<(), Failure> {
+        let file = self.queue();
+        let failed = |why: String| Failure::new(format!("{}: {why}", file.display()));
+        let json = cloud.queues().to_json().map_err(|error| failed(error.to_string()))?;
+        write_private(&file, &json).map_err(|error| failed(error.to_string()))
+    }
+}

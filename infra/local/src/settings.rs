@@ -1,0 +1,81 @@
+//! The parameters of the laptop: a demo university's, then the environment's, then the command line's.
+
+use std::collections::BTreeMap;
+
+use shared::settings::Settings;
+
+use crate::failure::Failure;
+use crate::options::Options;
+
+/// Whose reset it is when nothing else is said.
+const DEMO: [(&str, &str); 6] = [
+    ("REKEY_ORGANISATION", "Universiti Contoh"),
+    ("REKEY_LOGIN_DOMAINS", "student.contoh.example,staff.contoh.example"),
+    ("REKEY_HELP_DESK_URL", "mailto:helpdesk@contoh.example"),
+    ("REKEY_MAIL_FROM", "no-reply@contoh.example"),
+    ("REKEY_HOME_COUNTRY", "MY"),
+    ("REKEY_SMS_COUNTRIES", "MY"),
+];
+
+/// Parameters as they were given and as they were read.
+#[derive(Debug, Clone)]
+pub struct Parameters {
+    /// Names and values, to be handed to functions in other processes.
+    pub pairs: BTreeMap<String, String>,
+    /// The same, typed.
+    pub settings: Settings,
+}
+
+/// Reads the parameters. `environment` is the process's; only names that begin with `REKEY_` count, and those of
+/// resources do not, since the local cloud has its own. `public_url` is where the product turned out to be.
+///
+/// # Errors
+/// [`Failure`] with one line for every parameter that is wrong.
+pub fn read(
+    environment: impl IntoIterator<Item = (String, String)>,
+    options: &Options,
+    public_url: &str,
+) -> Result<Parameters, Failure> {
+    let own =
+        |name: &str| ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"].iter().any(|p| name.starts_with(p));
+    let mut pairs: BTreeMap<String, String> =
+        DEMO.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    pairs.insert("REKEY_PUBLIC_URL".to_owned(), public_url.to_owned());
+    let given = environment.into_iter().filter(|(name, _)| name.starts_with("REKEY_") && !own(name));
+    pairs.extend(given);
+    if let Some(steps) = options.steps {
+        pairs.insert("REKEY_STEPS".to_owned(), steps.to_string());
+    }
+    let settings = Settings::from_pairs(pairs.clone()).map_err(|error| Failure::all(error.0))?;
+    Ok(Parameters { pairs, settings })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    fn read(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Parameters, Failure> {
+        let options = Options::parse_from(["cargo local"].iter().chain(arguments));
+        let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        super::read(pairs, &options, "http://127.0.0.1:8080")
+    }
+
+    #[test]
+    fn the_command_line_comes_before_the_environment_and_that_before_the_demo() {
+        let settings = read(&[], &[]).unwrap().settings;
+        assert_eq!((settings.organisation.as_str(), settings.steps), ("Universiti Contoh", 2));
+        let given = [("REKEY_ORGANISATION", "Kolej"), ("REKEY_STEPS", "2"), ("PATH", "/bin")];
+        let settings = read(&given, &["--steps", "1"]).unwrap().settings;
+        assert_eq!((settings.organisation.as_str(), settings.steps), ("Kolej", 1));
+        let resources = read(&[("REKEY_TABLE_FLOWS", "of-the-cloud")], &[]).unwrap();
+        assert!(!resources.pairs.contains_key("REKEY_TABLE_FLOWS"));
+    }
+
+    #[test]
+    fn every_wrong_parameter_has_its_line() {
+        let failure = read(&[("REKEY_STEP", "1"), ("REKEY_CODE_DIGITS", "x")], &[]).unwrap_err();
+        assert_eq!(failure.lines().len(), 2, "{failure}");
+    }
+}

@@ -1,0 +1,268 @@
+//! What template.yaml says of routes, tables, queues, secrets and environments, so that the laptop has the same.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value as Json, json};
+use serde_yaml_ng::Value;
+use serde_yaml_ng::value::TaggedValue;
+
+use crate::failure::Failure;
+
+/// The template as it was when this program was built.
+const TEMPLATE: &str = include_str!("../../../template.yaml");
+
+/// The parts of the template that the laptop twin takes over.
+#[derive(Debug, Default, Clone)]
+pub struct Template {
+    /// Every route of the HTTP API.
+    pub routes: Vec<Route>,
+    /// `AWS::DynamoDB::Table`, by logical id.
+    pub tables: BTreeMap<String, Table>,
+    /// `AWS::SQS::Queue`, by logical id.
+    pub queues: BTreeMap<String, QueueSettings>,
+    /// `AWS::SecretsManager::Secret`, by logical id.
+    pub secrets: BTreeMap<String, SecretSettings>,
+    /// Environment variables of the functions that hold the name of one of these: variable to logical id.
+    pub variables: BTreeMap<String, String>,
+    /// Which function reads which queue.
+    pub consumers: Vec<Consumer>,
+}
+
+/// A route of the HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Route {
+    /// The method, or `ANY`; nothing for `$default`.
+    pub method: Option<String>,
+    /// The path, or `$default`.
+    pub path: String,
+    /// The crate of the function.
+    pub function: String,
+}
+
+/// A table, as `CreateTable` takes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    /// `AttributeDefinitions`.
+    pub attributes: Json,
+    /// `KeySchema`.
+    pub keys: Json,
+    /// The attribute with the expiry, if items expire.
+    pub ttl: Option<String>,
+}
+
+/// A queue's settings; what the template leaves out is SQS's default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueSettings {
+    /// Seconds that a received message stays hidden.
+    pub visibility: u32,
+    /// Seconds that a message is kept.
+    pub retention: u32,
+    /// Seconds that every message is delayed.
+    pub delay: u32,
+    /// The dead-letter queue's logical id, and how often a message is received before it goes there.
+    pub redrive: Option<(String, u32)>,
+}
+
+/// How a secret's first value is made (`GenerateSecretString`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SecretSettings {
+    /// The JSON object that the generated text is put into.
+    pub template: Json,
+    /// Under which key.
+    pub key: String,
+    /// How many characters.
+    pub length: usize,
+}
+
+/// A queue's consumer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Consumer {
+    /// The crate of the function.
+    pub function: String,
+    /// The queue's logical id.
+    pub queue: String,
+    /// Messages per invocation at most.
+    pub batch: usize,
+}
+
+impl Template {
+    /// The project's own template.
+    ///
+    /// # Errors
+    /// [`Failure`] when it lacks something that the laptop needs.
+    pub fn of_project() -> Result<Self, Failure> {
+        Self::parse(TEMPLATE)
+    }
+
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// [`Failure`] with every resource that can't be understood.
+    pub fn parse(yaml: &str) -> Result<Self, Failure> {
+        let document: Value = serde_yaml_ng::from_str(yaml)
+            .map_err(|error| Failure::new(format!("template.yaml: {}", one_line(&error))))?;
+        let mut template = Self::default();
+        let mut errors = Vec::new();
+        for (id, resource) in mapping(&document["Resources"]) {
+            if let Err(why) = template.take(id, resource) {
+                errors.push(format!("template.yaml: {id}: {why}"));
+            }
+        }
+        let known = |id: &String| {
+            template.tables.contains_key(id)
+                || template.queues.contains_key(id)
+                || template.secrets.contains_key(id)
+        };
+        let variables = template.variables.iter().filter(|(_, id)| known(id));
+        template.variables = variables.map(|(name, id)| (name.clone(), id.clone())).collect();
+        if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
+    }
+
+    fn take(&mut self, id: &str, resource: &Value) -> Result<(), &'static str> {
+        let properties = &resource["Properties"];
+        match text(&resource["Type"]) {
+            Some("AWS::Serverless::Function") => self.take_function(resource)?,
+            Some("AWS::DynamoDB::Table") => {
+                let table = Table {
+                    attributes: as_json(&properties["AttributeDefinitions"])
+                        .ok_or("no AttributeDefinitions")?,
+                    keys: as_json(&properties["KeySchema"]).ok_or("no KeySchema")?,
+                    ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]).map(str::to_owned),
+                };
+                self.tables.insert(id.to_owned(), table);
+            }
+            Some("AWS::SQS::Queue") => {
+                let redrive = &properties["RedrivePolicy"];
+                let settings = QueueSettings {
+                    visibility: number(&properties["VisibilityTimeout"]).unwrap_or(30),
+                    retention: number(&properties["MessageRetentionPeriod"]).unwrap_or(345_600),
+                    delay: number(&properties["DelaySeconds"]).unwrap_or(0),
+                    redrive: reference(&redrive["deadLetterTargetArn"])
+                        .zip(number(&redrive["maxReceiveCount"])),
+                };
+                self.queues.insert(id.to_owned(), settings);
+            }
+            Some("AWS::SecretsManager::Secret") => {
+                let generate = &properties["GenerateSecretString"];
+                let template = text(&generate["SecretStringTemplate"]).unwrap_or("{}");
+                let settings = SecretSettings {
+                    template: serde_json::from_str(template)
+                        .map_err(|_| "SecretStringTemplate is no JSON")?,
+                    key: text(&generate["GenerateStringKey"]).ok_or("no GenerateStringKey")?.to_owned(),
+                    length: number(&generate["PasswordLength"]).unwrap_or(32) as usize,
+                };
+                self.secrets.insert(id.to_owned(), settings);
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn take_function(&mut self, resource: &Value) -> Result<(), &'static str> {
+        let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
+            .ok_or("no Metadata.BuildProperties.Binary")?;
+        let properties = &resource["Properties"];
+        for (name, value) in mapping(&properties["Environment"]["Variables"]) {
+            if let Some(id) = reference(value) {
+                self.variables.insert(name.to_owned(), id);
+            }
+        }
+        for (_, event) in mapping(&properties["Events"]) {
+            let event_properties = &event["Properties"];
+            match text(&event["Type"]) {
+                Some("HttpApi") => self.routes.push(route(function, event_properties)),
+                Some("SQS") => self.consumers.push(Consumer {
+                    function: function.to_owned(),
+                    queue: reference(&event_properties["Queue"]).ok_or("an event without Queue")?,
+                    batch: number(&event_properties["BatchSize"]).unwrap_or(10) as usize,
+                }),
+                _ => return Err("an event of a kind that the laptop does not know"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Without method and path an `HttpApi` event is the `$default` route (SAM's rule).
+fn route(function: &str, properties: &Value) -> Route {
+    let path = text(&properties["Path"]).unwrap_or("$default").to_owned();
+    let method = text(&properties["Method"]).unwrap_or("ANY").to_ascii_uppercase();
+    Route {
+        method: (path != "$default").then_some(method),
+        path: if path == "/$default" { "$default".to_owned() } else { path },
+        function: function.to_owned(),
+    }
+}
+
+/// The logical id that `!Ref X` or `!GetAtt X.Arn` names.
+fn reference(value: &Value) -> Option<String> {
+    let Value::Tagged(tagged) = value else { return None };
+    let TaggedValue { tag, value } = tagged.as_ref();
+    let target = text(value)?;
+    if tag == "!Ref" {
+        Some(target.to_owned())
+    } else if tag == "!GetAtt" {
+        target.split('.').next().map(str::to_owned)
+    } else {
+        None
+    }
+}
+
+fn mapping(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_mapping().into_iter().flatten().filter_map(|(key, value)| Some((key.as_str()?, value)))
+}
+
+fn text(value: &Value) -> Option<&str> {
+    value.as_str()
+}
+
+fn number(value: &Value) -> Option<u32> {
+    value.as_u64().and_then(|number| u32::try_from(number).ok())
+}
+
+/// A list of plain mappings as JSON.
+fn as_json(value: &Value) -> Option<Json> {
+    let items = value.as_sequence()?.iter().map(|item| {
+        let fields = mapping(item).filter_map(|(key, value)| Some((key.to_owned(), json!(text(value)?))));
+        Json::Object(fields.collect())
+    });
+    Some(Json::Array(items.collect()))
+}
+
+fn one_line(error: &impl ToString) -> String {
+    error.to_string().replace('\n', " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_project_s_own_template() {
+        let template = Template::of_project().unwrap();
+        let route = |method: &str, path: &str| {
+            template.routes.iter().find(|r| r.method.as_deref() == Some(method) && r.path == path)
+        };
+        assert_eq!(route("POST", "/").unwrap().function, "captcha");
+        assert_eq!(route("POST", "/code").unwrap().function, "code-verify");
+        let default = template.routes.iter().find(|route| route.path == "$default").unwrap();
+        assert_eq!((default.method.as_deref(), default.function.as_str()), (None, "captcha"));
+
+        assert_eq!(template.tables["FlowsTable"].ttl.as_deref(), Some("ttl"));
+        assert_eq!(template.variables["REKEY_TABLE_FLOWS"], "FlowsTable");
+        assert_eq!(template.variables["REKEY_QUEUE_MESSAGES"], "MessagesQueue");
+        assert_eq!(template.variables["REKEY_SECRET_SEEDS"], "SeedsSecret");
+        assert_eq!(template.variables.get("REKEY_STEPS"), None, "a parameter is no resource");
+        assert_eq!(template.secrets["FlowsSecret"].length, 64);
+        let (dead_letters, receives) = template.queues["MessagesQueue"].redrive.clone().unwrap();
+        assert!(template.queues.contains_key(&dead_letters) && receives > 1);
+        assert_eq!(template.consumers[0].function, "delivery");
+        assert_eq!(template.consumers[0].queue, "MessagesQueue");
+    }
+
+    #[test]
+    fn says_what_it_misses() {
+        let failure = Template::parse("Resources: {T: {Type: 'AWS::DynamoDB::Table'}}").unwrap_err();
+        assert_eq!(failure.lines(), ["template.yaml: T: no AttributeDefinitions"]);
+    }
+}
