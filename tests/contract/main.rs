@@ -1,0 +1,13 @@
+//! The adapters against servers that others wrote: what an adapter sends is what the service understands.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what supports a test fails as a test does"
+)]
+
+mod moto;
+mod queue;
+mod secrets;
+mod senders;

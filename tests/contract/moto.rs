@@ -1,0 +1,79 @@
+//! A moto server of a test's own. <https://docs.getmoto.org>
+
+use std::env;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+use shared::adapters::aws::{SdkConfig, emulated};
+use tokio::net::TcpStream;
+
+/// How long moto may take to start: three seconds alone, many more on a machine that compiles.
+const PATIENCE: Duration = Duration::from_mins(2);
+
+/// A running server; it ends with the test.
+pub struct Moto {
+    process: Child,
+    address: String,
+}
+
+impl Moto {
+    /// Starts a server on a free port.
+    pub async fn start() -> Self {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let program = program();
+        let process = Command::new(&program)
+            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| {
+                panic!("{}: {error}; tests/run installs it, REKEY_TEST_MOTO names another", program.display())
+            });
+        let mut moto = Self { process, address: format!("127.0.0.1:{port}") };
+        tokio::time::timeout(PATIENCE, moto.listening()).await.expect("moto did not start in time");
+        moto
+    }
+
+    /// The configuration with which clients reach it.
+    pub async fn config(&self) -> SdkConfig {
+        emulated(&format!("http://{}", self.address)).await
+    }
+
+    /// Everything that it holds of a model (`SMS`) of a service (`sns`).
+    pub fn data(&self, service: &str, model: &str) -> Vec<Value> {
+        // HTTP/1.0: the answer ends with the connection, so no client is needed to read it.
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        write!(stream, "GET /moto-api/data.json HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+        let all: Value = serde_json::from_str(body).unwrap();
+        all[service][model].as_array().cloned().unwrap_or_default()
+    }
+
+    async fn listening(&mut self) {
+        while TcpStream::connect(&self.address).await.is_err() {
+            if let Some(status) = self.process.try_wait().unwrap() {
+                panic!("moto ended: {status}");
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+}
+
+impl Drop for Moto {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "which server to test against is the machine's affair")]
+fn program() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.venv/bin/moto_server");
+    env::var("REKEY_TEST_MOTO").map_or(own, PathBuf::from)
+}

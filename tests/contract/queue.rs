@@ -1,0 +1,58 @@
+//! SQS.
+
+use aws_sdk_sqs::Client;
+use rekey_tests::world::keyring;
+use shared::adapters::sqs::SqsQueue;
+use shared::domain::flow::FlowKey;
+use shared::domain::message::{Envelope, Message};
+use shared::domain::time::Seconds;
+use shared::ports::MessageQueue as _;
+
+use crate::moto::Moto;
+
+fn envelopes(count: u8) -> Vec<Envelope> {
+    let seal = |n| Message::Decoy.seal(&keyring("messages"), FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
+    (0..count).map(seal).collect()
+}
+
+/// The messages that can be received now.
+async fn received(client: &Client, url: &str) -> Vec<Envelope> {
+    let answer = client.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
+    let bodies = answer.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
+    bodies.map(|body| serde_json::from_str(&body).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn sqs_holds_one_message_or_several_as_they_were_sent() {
+    let moto = Moto::start().await;
+    let config = moto.config().await;
+    let client = Client::new(&config);
+    for count in [1, 4] {
+        let name = format!("messages-{count}");
+        let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        let sent = envelopes(count);
+        SqsQueue::new(&config, &url).send(&sent, Seconds(0)).await.unwrap();
+        let got = received(&client, &url).await;
+        assert_eq!(got.len(), sent.len());
+        assert!(sent.iter().all(|envelope| got.contains(envelope)));
+    }
+}
+
+#[tokio::test]
+async fn sqs_keeps_a_delayed_message_back() {
+    let moto = Moto::start().await;
+    let config = moto.config().await;
+    let client = Client::new(&config);
+    let url = client.create_queue().queue_name("messages").send().await.unwrap().queue_url.unwrap();
+    SqsQueue::new(&config, &url).send(&envelopes(1), Seconds(900)).await.unwrap();
+    assert!(received(&client, &url).await.is_empty());
+}
+
+#[tokio::test]
+async fn sqs_without_the_queue_is_an_error() {
+    let moto = Moto::start().await;
+    let config = moto.config().await;
+    let queue = SqsQueue::new(&config, "http://127.0.0.1/123456789012/none");
+    assert!(queue.send(&envelopes(1), Seconds(0)).await.is_err());
+    assert!(queue.send(&envelopes(2), Seconds(0)).await.is_err());
+}

@@ -1,0 +1,60 @@
+//! SNS and SES.
+
+use shared::adapters::ses::SesMails;
+use shared::adapters::sns::SnsTexts;
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::ports::{Mail, MailSender as _, SendError, TextSender as _};
+
+use crate::moto::Moto;
+
+#[tokio::test]
+async fn sns_takes_a_text_in_any_script() {
+    let moto = Moto::start().await;
+    let texts = SnsTexts::new(&moto.config().await, Some("Contoh".into()));
+    let number = PhoneNumber::from_stored("+60123456798".into());
+    texts.send_text(&number, "示例大学：验证码 1234 5678").await.unwrap();
+    let held = moto.data("sns", "SMS");
+    assert_eq!(held.len(), 1);
+    assert_eq!(held[0]["phone_number"], "+60123456798");
+    assert_eq!(held[0]["message"], "示例大学：验证码 1234 5678");
+}
+
+#[tokio::test]
+async fn sns_refuses_what_is_no_number_for_good() {
+    let moto = Moto::start().await;
+    let texts = SnsTexts::new(&moto.config().await, None);
+    let error = texts.send_text(&PhoneNumber::from_stored("+6012no".into()), "x").await.unwrap_err();
+    assert!(matches!(error, SendError::Refused(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("+6012no"));
+}
+
+#[tokio::test]
+async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
+    let moto = Moto::start().await;
+    let config = moto.config().await;
+    let from = EmailAddress::from_stored("no-reply@contoh.example".into());
+    let to = EmailAddress::from_stored("aisyah@mail.example".into());
+    let mails = SesMails::new(&config, "示例大学", &from);
+    let mail = Mail { subject: "验证码", text: "1234 5678", html: "<p>1234 5678</p>" };
+
+    let error = mails.send_mail(&to, &mail).await.unwrap_err();
+    assert!(matches!(error, SendError::Refused(_)), "{error:?}");
+
+    let ses = aws_sdk_ses::Client::new(&config);
+    ses.verify_email_identity().email_address(from.expose()).send().await.unwrap();
+    mails.send_mail(&to, &mail).await.unwrap();
+    let held = moto.data("ses", "Message");
+    assert_eq!(held.len(), 1);
+    assert!(held[0]["source"].as_str().unwrap().ends_with("<no-reply@contoh.example>"), "{}", held[0]);
+    assert_eq!(held[0]["destinations"]["ToAddresses"][0], "aisyah@mail.example");
+    assert_eq!(held[0]["subject"], "验证码");
+    assert_eq!(held[0]["body"], "<p>1234 5678</p>", "of the two parts moto keeps the last");
+}
+
+#[tokio::test]
+async fn a_provider_that_is_gone_may_come_back() {
+    let config = shared::adapters::aws::emulated("http://127.0.0.1:1").await;
+    let number = PhoneNumber::from_stored("+60123456798".into());
+    let error = SnsTexts::new(&config, None).send_text(&number, "x").await.unwrap_err();
+    assert!(matches!(error, SendError::Unavailable(_)), "{error:?}");
+}

@@ -1,0 +1,230 @@
+//! Who may know whom: the domain nothing, the ports the domain, the adapters and the pages both, a function all but
+//! the adapters. Only `main.rs` and the laptop twin compose.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::imports::paths;
+use crate::template::root;
+
+const FUNCTIONS: &[&str] =
+    &["captcha", "code_send", "code_verify", "delivery", "method_selection", "password_set"];
+
+/// Crates that reach the world outside the process, or belong to one way of doing so.
+const OUTSIDE: &[&str] = &[
+    "askama",
+    "aws_config",
+    "aws_lambda_events",
+    "axum",
+    "dynoxide",
+    "getrandom",
+    "http",
+    "http_body_util",
+    "hyper",
+    "lambda_http",
+    "lambda_runtime",
+    "rand",
+    "tokio",
+    "tower",
+    "tracing",
+];
+
+/// Parts of `std` that read the world, and names that do so wherever they come from.
+const IMPURE: &[&str] =
+    &["std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread", "std::time"];
+const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now", "thread_rng"];
+
+/// What every AWS adapter stands on: the clients' common configuration.
+const COMMON_ADAPTER: &str = "aws";
+
+/// Adapters that are a further use of another's system: the built-in directory is a table, and a process starts with
+/// its secrets and the machine's clock.
+const STANDS_ON: &[(&str, &str)] =
+    &[("directories", "dynamodb"), ("process", "secrets"), ("process", "system")];
+
+/// Why `path`, found in `module`, breaks the law; `None` where it doesn't.
+fn breach(module: &[&str], path: &str) -> Option<&'static str> {
+    let segments: Vec<&str> = path.split("::").collect();
+    let to = Target { segments: &segments };
+    match module {
+        ["shared", "domain", ..] => to.breach_of_the_domain(),
+        ["shared", "ports", ..] => to.breach_of_the_ports(),
+        ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
+        ["shared", "http", ..] => to.breach_of_the_pages(),
+        [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
+            to.breach_of_a_function(function)
+        }
+        _ => None,
+    }
+}
+
+struct Target<'a> {
+    segments: &'a [&'a str],
+}
+
+impl Target<'_> {
+    fn is_in(&self, module: &str) -> bool {
+        self.segments.join("::") == module || self.segments.join("::").starts_with(&format!("{module}::"))
+    }
+
+    /// In `shared`, but in another of its modules than these. An import of the crate's own prelude-like items
+    /// (`shared::domain`) counts as that module.
+    fn is_elsewhere_in_shared(&self, allowed: &[&str]) -> bool {
+        self.segments[0] == "shared" && !self.segments.get(1).is_some_and(|module| allowed.contains(module))
+    }
+
+    fn is_outside(&self) -> bool {
+        OUTSIDE.contains(&self.segments[0]) || self.is_an_sdk()
+    }
+
+    fn is_an_sdk(&self) -> bool {
+        ["aws_sdk_", "aws_smithy_"].iter().any(|prefix| self.segments[0].starts_with(prefix))
+    }
+
+    fn breach_of_the_domain(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain"]) {
+            return Some("the domain knows nothing but itself");
+        }
+        // `std::time::Duration` is a plain number.
+        let impure = IMPURE.iter().any(|module| self.is_in(module)) && !self.is_in("std::time::Duration");
+        if self.is_outside() || impure || self.segments.iter().any(|name| IMPURE_NAMES.contains(name)) {
+            return Some(
+                "the domain is pure: time and chance are parameters, and nothing is read or written",
+            );
+        }
+        (self.segments[0] == "async_trait").then_some("the domain waits for nothing")
+    }
+
+    fn breach_of_the_ports(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "ports"]) {
+            return Some("a port speaks the domain's words only");
+        }
+        self.is_outside().then_some("a port knows no vendor")
+    }
+
+    fn breach_of_an_adapter(&self, adapter: &str) -> Option<&'static str> {
+        if self.is_in("shared::http") {
+            return Some("an adapter knows no page");
+        }
+        let ["shared", "adapters", other, ..] = self.segments else { return None };
+        let lawful = [adapter, COMMON_ADAPTER].contains(other) || STANDS_ON.contains(&(adapter, *other));
+        (!lawful).then_some("an adapter knows no other adapter")
+    }
+
+    fn breach_of_the_pages(&self) -> Option<&'static str> {
+        if self.is_in("shared::adapters") {
+            return Some("a page knows no adapter");
+        }
+        self.is_an_sdk().then_some("a page knows no vendor")
+    }
+
+    fn breach_of_a_function(&self, function: &str) -> Option<&'static str> {
+        if self.is_in("shared::adapters") || self.is_an_sdk() || self.is_in("aws_config") {
+            return Some("a function gets its adapters from main.rs, as ports");
+        }
+        let other = FUNCTIONS.contains(&self.segments[0]) && self.segments[0] != function;
+        other.then_some("a function knows no other function")
+    }
+}
+
+/// Each source file below `source` with its module's path, beginning with the crate's name.
+fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
+    let mut found = Vec::new();
+    let mut folders = vec![source.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|e| e == "rs") && path.file_name().unwrap() != "tests.rs" {
+                let inner = path.strip_prefix(source).unwrap().with_extension("");
+                let inner = inner.iter().map(|part| part.to_str().unwrap().to_owned());
+                let module = std::iter::once(krate.to_owned())
+                    .chain(inner.filter(|name| name != "mod" && name != "lib"))
+                    .collect();
+                found.push((path, module));
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn every_file_keeps_the_law() {
+    let mut sources = vec![("shared".to_owned(), root().join("shared/src"))];
+    for function in FUNCTIONS {
+        let folder = function.replace('_', "-");
+        sources.push(((*function).to_owned(), root().join("functions").join(folder).join("src")));
+    }
+    let mut breaches = Vec::new();
+    for (krate, source) in sources {
+        for (file, module) in files(&source, &krate) {
+            let module: Vec<&str> = module.iter().map(String::as_str).collect();
+            for path in paths(&fs::read_to_string(&file).unwrap(), &module) {
+                if let Some(why) = breach(&module, &path) {
+                    breaches.push(format!("{}: {path}: {why}", file.strip_prefix(root()).unwrap().display()));
+                }
+            }
+        }
+    }
+    assert!(breaches.is_empty(), "\n{}", breaches.join("\n"));
+}
+
+#[test]
+fn the_list_of_functions_is_complete() {
+    let mut folders: Vec<String> = fs::read_dir(root().join("functions"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_str().unwrap().replace('-', "_"))
+        .collect();
+    folders.sort();
+    assert_eq!(folders, FUNCTIONS);
+}
+
+#[test]
+fn the_law_finds_each_kind_of_breach() {
+    let offences: &[(&[&str], &str)] = &[
+        (&["shared", "domain", "flow"], "use crate::ports::Clock;"),
+        (&["shared", "domain", "flow"], "use crate::{domain::code, http::Page};"),
+        (&["shared", "domain", "flow"], "fn f() { let _ = std::env::var(\"X\"); }"),
+        (&["shared", "domain", "flow"], "use std::time::SystemTime;"),
+        (&["shared", "domain", "flow"], "fn f() { jiff::Timestamp::now(); }"),
+        (&["shared", "domain", "flow"], "use aws_sdk_dynamodb::Client;"),
+        (&["shared", "domain", "flow"], "fn f() { tokio::spawn(x); }"),
+        (&["shared", "ports", "clock"], "use super::super::adapters::system;"),
+        (&["shared", "ports", "clock"], "use http::StatusCode;"),
+        (&["shared", "adapters", "sns"], "use super::ses::Mail;"),
+        (&["shared", "adapters", "dynamodb"], "use super::directories::Builtin;"),
+        (&["shared", "adapters", "sns"], "use crate::http::Page;"),
+        (&["shared", "http", "pages"], "use crate::adapters::memory::Flows;"),
+        (&["captcha"], "fn f() { shared::adapters::dynamodb::Flows::new(); }"),
+        (&["captcha", "picture"], "use code_send::router;"),
+        (&["captcha"], "use aws_sdk_dynamodb as db;"),
+    ];
+    for (module, source) in offences {
+        let found = paths(source, module).iter().any(|path| breach(module, path).is_some());
+        assert!(found, "{source} in {module:?} is let through");
+    }
+}
+
+#[test]
+fn the_law_lets_the_lawful_through() {
+    let lawful: &[(&[&str], &str)] = &[
+        (
+            &["shared", "domain", "flow"],
+            "use std::time::Duration; use super::code::Code; use jiff::Timestamp;",
+        ),
+        (&["shared", "ports", "clock"], "use crate::domain::flow::Flow; use async_trait::async_trait;"),
+        (
+            &["shared", "adapters", "sns"],
+            "use super::aws::config; use aws_sdk_sns::Client; use crate::ports::X;",
+        ),
+        (&["shared", "http", "pages"], "use crate::ports::Clock; use axum::Router;"),
+        (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),
+        (&["captcha", "main"], "use shared::adapters::dynamodb::Flows;"),
+    ];
+    for (module, source) in lawful {
+        for path in paths(source, module) {
+            assert_eq!(breach(module, &path), None, "{path} in {module:?}");
+        }
+    }
+}

@@ -1,0 +1,22 @@
+//! What is deployed is what the code says: template.yaml, Cargo.toml and the imports are read and compared.
+//!
+//! Nothing here starts a server; each test reads files of the workspace, or asks cargo what it would build.
+
+#[cfg(test)]
+mod features;
+#[cfg(test)]
+mod import_law;
+#[cfg(test)]
+mod imports;
+#[cfg(test)]
+mod permissions;
+#[cfg(test)]
+mod profile;
+#[cfg(test)]
+mod resources;
+#[cfg(test)]
+mod routes;
+#[cfg(test)]
+mod settings;
+#[cfg(test)]
+mod template;

@@ -1,0 +1,128 @@
+//! A function is told of exactly those tables, queues and keys that its role lets it touch, and of each action one
+//! place says who may do it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::template::{Function, Template};
+
+/// Who may do what to the data. A change here is a change of what a broken function can do.
+const DATA: &[(&str, &str, &[&str])] = &[
+    ("captcha", "AccountsTable", &["GetItem"]),
+    ("captcha", "BudgetsTable", &["PutItem", "UpdateItem"]),
+    ("captcha", "FlowsTable", &["PutItem"]),
+    ("captcha", "SecurityInfoTable", &["GetItem"]),
+    ("code-send", "BudgetsTable", &["GetItem", "PutItem", "UpdateItem"]),
+    ("code-send", "FlowsTable", &["GetItem", "UpdateItem"]),
+    ("code-send", "SecurityInfoTable", &["GetItem"]),
+    ("code-verify", "FlowsTable", &["GetItem", "UpdateItem"]),
+    ("code-verify", "SecurityInfoTable", &["GetItem", "UpdateItem"]),
+    ("delivery", "AccountsTable", &["GetItem"]),
+    ("delivery", "BudgetsTable", &["UpdateItem"]),
+    ("delivery", "FlowsTable", &["GetItem", "UpdateItem"]),
+    ("delivery", "SecurityInfoTable", &["GetItem"]),
+    ("method-selection", "FlowsTable", &["GetItem", "UpdateItem"]),
+    ("password-set", "AccountsTable", &["GetItem", "UpdateItem"]),
+    ("password-set", "FlowsTable", &["GetItem", "UpdateItem"]),
+    ("password-set", "SecurityInfoTable", &["GetItem", "UpdateItem"]),
+];
+
+/// The prefix of a variable that names a resource, and the action that makes such a resource usable at all.
+const NAMED: &[(&str, &str)] = &[
+    ("REKEY_TABLE_", "dynamodb:"),
+    ("REKEY_QUEUE_", "sqs:SendMessage"),
+    ("REKEY_SECRET_", "secretsmanager:GetSecretValue"),
+];
+
+/// The resources that a function may use by an action that starts so.
+pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
+    function
+        .statements
+        .iter()
+        .filter(|statement| statement.actions.iter().any(|a| a.starts_with(action)))
+        .flat_map(|statement| statement.resources.clone())
+        .collect()
+}
+
+#[test]
+fn variables_and_permissions_name_the_same_resources() {
+    for function in Template::read().functions() {
+        for (prefix, action) in NAMED {
+            let told: BTreeSet<String> = function
+                .variables
+                .iter()
+                .filter(|(variable, _)| variable.starts_with(prefix))
+                .map(|(_, resource)| resource.clone())
+                .collect();
+            assert_eq!(told, reach(&function, action), "{}: {prefix}… and {action}", function.name);
+        }
+        for (variable, resource) in &function.variables {
+            let prefix = NAMED.iter().find(|(prefix, _)| variable.starts_with(prefix));
+            let (prefix, _) = prefix.unwrap_or_else(|| panic!("{}: {variable}", function.name));
+            assert_eq!(resource_of(variable, prefix), *resource, "{}: {variable}", function.name);
+        }
+    }
+}
+
+/// `REKEY_TABLE_SECURITY_INFO` is `SecurityInfoTable`.
+fn resource_of(variable: &str, prefix: &str) -> String {
+    let words = |text: &str| -> String {
+        text.split('_')
+            .filter(|w| !w.is_empty())
+            .map(|w| w[..1].to_owned() + &w[1..].to_lowercase())
+            .collect()
+    };
+    words(&variable[prefix.len()..]) + &words(prefix.trim_start_matches("REKEY"))
+}
+
+#[test]
+fn each_function_may_do_to_the_data_what_the_table_says() {
+    let mut granted: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
+    for function in Template::read().functions() {
+        for statement in &function.statements {
+            let actions = statement.actions.iter().filter_map(|a| a.strip_prefix("dynamodb:"));
+            let actions: BTreeSet<String> = actions.map(ToOwned::to_owned).collect();
+            if actions.is_empty() {
+                continue;
+            }
+            for table in &statement.resources {
+                granted
+                    .entry((function.name.clone(), table.clone()))
+                    .or_default()
+                    .extend(actions.iter().cloned());
+            }
+        }
+    }
+    let expected = DATA.iter().map(|&(function, table, actions)| {
+        ((function.to_owned(), table.to_owned()), actions.iter().map(ToString::to_string).collect())
+    });
+    assert_eq!(granted, expected.collect());
+}
+
+#[test]
+fn only_delivery_reaches_people_and_reads_the_queue() {
+    for function in Template::read().functions() {
+        let providers = ["sns:", "ses:", "sms-voice:", "sqs:ReceiveMessage"];
+        let reaches = providers.iter().filter(|action| !reach(&function, action).is_empty()).count();
+        let expected = if function.name == "delivery" { providers.len() } else { 0 };
+        assert_eq!(reaches, expected, "{}", function.name);
+        assert_eq!(
+            function.queues.iter().cloned().collect::<BTreeSet<_>>(),
+            reach(&function, "sqs:ReceiveMessage"),
+            "{}: the queue it reads and its right to",
+            function.name
+        );
+    }
+}
+
+#[test]
+fn no_role_has_a_wildcard() {
+    for function in Template::read().functions() {
+        for statement in &function.statements {
+            assert!(statement.actions.iter().all(|a| !a.contains('*')), "{}", function.name);
+            assert!(statement.resources.iter().all(|r| r != "*"), "{}", function.name);
+            // Texts go to a number, which IAM cannot name; everything but topics is the narrowest there is.
+            let text_message = statement.actions.iter().eq(["sns:Publish"]);
+            assert_eq!(statement.positive, !text_message, "{}", function.name);
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What is lost, leaks or rings when it must: tables, logs, queue, keys and alarms.
+
+use std::collections::BTreeSet;
+
+use crate::template::{Template, list, target, text};
+
+/// Tables whose rows are worthless within the hour, and those that hold what people entrusted to us.
+const PASSING: &[&str] = &["BudgetsTable", "FlowsTable"];
+const LASTING: &[&str] = &["AccountsTable", "SecurityInfoTable"];
+
+#[test]
+fn tables_are_encrypted_backed_up_and_paid_by_use() {
+    let template = Template::read();
+    let tables = template.of_type("AWS::DynamoDB::Table");
+    let names: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
+    assert_eq!(names, PASSING.iter().chain(LASTING).copied().collect());
+    for (name, table) in tables {
+        let properties = &table["Properties"];
+        assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
+        assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+        let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
+        assert_eq!(*recovery, true, "{name}");
+    }
+}
+
+#[test]
+fn passing_rows_expire_and_lasting_ones_are_kept() {
+    let template = Template::read();
+    for name in PASSING {
+        let ttl = &template.resource(name)["Properties"]["TimeToLiveSpecification"];
+        assert_eq!(ttl["AttributeName"], "ttl", "{name}");
+        assert_eq!(ttl["Enabled"], true, "{name}");
+    }
+    for name in LASTING {
+        let table = template.resource(name);
+        assert!(table["Properties"].get("TimeToLiveSpecification").is_none(), "{name}");
+        assert_eq!(table["DeletionPolicy"], "Retain", "{name}");
+        assert_eq!(table["UpdateReplacePolicy"], "Retain", "{name}");
+        assert!(table["Properties"].get("DeletionProtectionEnabled").is_some(), "{name}");
+    }
+}
+
+#[test]
+fn keys_that_kept_data_needs_are_kept_with_it() {
+    let template = Template::read();
+    for name in ["FlowsSecret", "SeedsSecret"] {
+        assert_eq!(template.resource(name)["DeletionPolicy"], "Retain", "{name}");
+        assert_eq!(template.resource(name)["UpdateReplacePolicy"], "Retain", "{name}");
+    }
+    assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 4);
+}
+
+#[test]
+fn every_function_is_traced_and_its_log_ends_some_day() {
+    let template = Template::read();
+    let globals = template.globals();
+    assert_eq!(globals["Tracing"], "Active");
+    assert_eq!(globals["Runtime"], "provided.al2023");
+    assert_eq!(globals["LoggingConfig"]["LogFormat"], "JSON");
+    assert_eq!(target(&list(&globals["Architectures"])[0]), "Architecture");
+    for function in template.functions() {
+        let log = template.resource(&target(&function.properties["LoggingConfig"]["LogGroup"]));
+        assert_eq!(log["Type"], "AWS::Logs::LogGroup", "{}", function.name);
+        assert!(text(&log["Properties"]["LogGroupName"]).ends_with(&function.name), "{}", function.name);
+        assert!(function.properties.get("Tracing").is_none(), "{} overrides tracing", function.name);
+    }
+    for (name, log) in template.of_type("AWS::Logs::LogGroup") {
+        assert_eq!(target(&log["Properties"]["RetentionInDays"]), "LogRetentionDays", "{name}");
+    }
+}
+
+#[test]
+fn a_message_is_tried_for_as_long_as_its_code_can_live() {
+    let template = Template::read();
+    let queue = &template.resource("MessagesQueue")["Properties"];
+    let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
+    let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+    let longest = template.parameters()["RekeyCodeTtlSecs"]["MaxValue"].as_u64().unwrap();
+    assert!(visibility * receives > longest, "{visibility} s × {receives} against {longest} s");
+
+    let functions = template.functions();
+    let delivery = functions.iter().find(|f| f.name == "delivery").unwrap();
+    let timeout = delivery.properties["Timeout"].as_u64().unwrap();
+    assert!(timeout < visibility, "a second worker would take a message that the first is still sending");
+    let event = &delivery.properties["Events"]["Messages"]["Properties"];
+    assert_eq!(list(&event["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
+    assert!(event["ScalingConfig"]["MaximumConcurrency"].as_u64().is_some());
+    for queue in template.of_type("AWS::SQS::Queue").values() {
+        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true);
+    }
+}
+
+#[test]
+fn every_alarm_reaches_the_topic() {
+    let template = Template::read();
+    let alarms = template.of_type("AWS::CloudWatch::Alarm");
+    let metrics: BTreeSet<String> = alarms.values().map(|a| text(&a["Properties"]["MetricName"])).collect();
+    for metric in ["ApproximateNumberOfMessagesVisible", "5xx", "SmsBudgetExhausted", "Throttles"] {
+        assert!(metrics.contains(metric), "no alarm on {metric}");
+    }
+    for (name, alarm) in alarms {
+        let topics: Vec<String> = list(&alarm["Properties"]["AlarmActions"]).iter().map(target).collect();
+        assert_eq!(topics, ["Alarms"], "{name}");
+    }
+}
+
+#[test]
+fn the_api_is_throttled_and_its_log_holds_no_path() {
+    let template = Template::read();
+    let api = &template.resource("Api")["Properties"];
+    for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
+        assert!(api["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
+    }
+    let format = text(&api["AccessLogSettings"]["Format"]);
+    assert!(format.contains("$context.routeKey"));
+    assert!(!format.contains("path"), "a path holds a CAPTCHA's token");
+}

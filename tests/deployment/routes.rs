@@ -1,0 +1,79 @@
+//! The HTTP contract's routes, template.yaml and the router of `cargo lambda watch` are one list.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use crate::template::{Template, root};
+
+/// The contract: method, path, and the function that answers.
+const CONTRACT: &[(&str, &str, &str)] = &[
+    ("GET", "/", "captcha"),
+    ("POST", "/", "captcha"),
+    ("GET", "/captcha/{token}/picture.png", "captcha"),
+    ("GET", "/captcha/{token}/sound.wav", "captcha"),
+    ("GET", "/assets/{file}", "captcha"),
+    ("GET", "/.well-known/change-password", "captcha"),
+    ("ANY", "$default", "captcha"),
+    ("GET", "/reason", "method-selection"),
+    ("POST", "/reason", "method-selection"),
+    ("GET", "/method", "method-selection"),
+    ("POST", "/cancel", "method-selection"),
+    ("POST", "/code/send", "code-send"),
+    ("GET", "/code/send", "code-verify"),
+    ("GET", "/code", "code-verify"),
+    ("POST", "/code", "code-verify"),
+    ("GET", "/password", "password-set"),
+    ("POST", "/password", "password-set"),
+    ("GET", "/unlock", "password-set"),
+    ("POST", "/unlock", "password-set"),
+    ("GET", "/done", "password-set"),
+];
+
+type Route = (String, String, String);
+
+fn deployed() -> Vec<Route> {
+    Template::read()
+        .functions()
+        .into_iter()
+        .flat_map(|function| {
+            let name = function.name;
+            function.routes.into_iter().map(move |(method, path)| (method, path, name.clone()))
+        })
+        .collect()
+}
+
+fn watched() -> BTreeSet<Route> {
+    let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
+    let router = &manifest["workspace"]["metadata"]["lambda"]["watch"]["router"];
+    let mut served = BTreeSet::new();
+    for (path, target) in router.as_table().unwrap() {
+        match target {
+            // A bare name takes every method; only the catch-all, which stands in for `$default`, is written so.
+            toml::Value::String(function) => {
+                assert_eq!(path, "/{*rest}", "only the catch-all answers every method");
+                served.insert(("ANY".into(), "$default".into(), function.clone()));
+            }
+            toml::Value::Array(entries) => served.extend(entries.iter().map(|entry| {
+                let field = |name: &str| entry[name].as_str().unwrap().to_owned();
+                (field("method"), path.clone(), field("function"))
+            })),
+            other => panic!("{path}: watch refuses {other}"),
+        }
+    }
+    served
+}
+
+#[test]
+fn every_route_of_the_contract_is_deployed_once() {
+    let contract: BTreeSet<Route> =
+        CONTRACT.iter().map(|&(m, p, f)| (m.to_owned(), p.to_owned(), f.to_owned())).collect();
+    let deployed = deployed();
+    let distinct: BTreeSet<Route> = deployed.iter().cloned().collect();
+    assert_eq!(distinct, contract);
+    assert_eq!(deployed.len(), distinct.len(), "a route appears twice");
+}
+
+#[test]
+fn watch_serves_the_same_routes() {
+    assert_eq!(watched(), deployed().into_iter().collect());
+}

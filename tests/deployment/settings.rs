@@ -1,0 +1,150 @@
+//! The template's parameters are the settings that the functions read, with the same defaults and bounds.
+//!
+//! A SAM parameter's name may hold letters and digits only, so one rule maps `RekeyCodeDigits` to `REKEY_CODE_DIGITS`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use shared::settings::{Settings, SettingsError};
+
+use crate::template::{Template, root, text};
+
+/// Settings that a deployment must state, as no default is right for two organisations, and an example of each.
+const WITHOUT_DEFAULT: &[(&str, &str)] = &[
+    ("REKEY_MAIL_FROM", "no-reply@contoh.example"),
+    ("REKEY_ORGANISATION", "Universiti Contoh"),
+    ("REKEY_PUBLIC_URL", "https://reset.contoh.example"),
+];
+
+/// Parameters of the stack, not of the product.
+const OF_THE_STACK: &[&str] =
+    &["AlarmEmail", "Architecture", "LogRetentionDays", "Stage", "ThrottleBurst", "ThrottleRate"];
+
+/// The defaults that the product documents, as far as safety rests on them.
+const DEFAULTS: &[(&str, &str)] = &[
+    ("REKEY_STEPS", "2"),
+    ("REKEY_FLOW_TTL_SECS", "900"),
+    ("REKEY_CODE_TTL_SECS", "600"),
+    ("REKEY_CODE_DIGITS", "8"),
+    ("REKEY_CODE_TRIES", "5"),
+    ("REKEY_FLOW_TRIES", "10"),
+    ("REKEY_CONTACT_TRIES", "5"),
+    ("REKEY_SENDS_PER_STEP", "3"),
+    ("REKEY_SENDS_PER_HOUR", "5"),
+    ("REKEY_SENDS_PER_DAY", "10"),
+    ("REKEY_TOTP_TRIES_PER_DAY", "10"),
+    ("REKEY_OPENS_PER_HOUR", "30"),
+    ("REKEY_OPENS_PER_IP", "300"),
+    ("REKEY_SMS_COUNTRIES", "MY"),
+    ("REKEY_HOME_COUNTRY", "MY"),
+    ("REKEY_SMS_PER_DAY", "1000"),
+    ("REKEY_PASSWORD_MIN", "12"),
+    ("REKEY_PASSWORD_MAX", "128"),
+    ("REKEY_PASSWORD_CLASSES", "upper,lower,digit,symbol"),
+    ("REKEY_PASSWORD_HISTORY", "1"),
+    ("REKEY_DIRECTORY", "builtin"),
+];
+
+fn parameter_of(variable: &str) -> String {
+    let capitalised = |word: &str| word[..1].to_owned() + &word[1..].to_lowercase();
+    variable.split('_').map(capitalised).collect()
+}
+
+fn settings(template: &Template) -> BTreeMap<String, String> {
+    template.common_variables().into_iter().filter(|(name, _)| name.starts_with("REKEY_")).collect()
+}
+
+#[test]
+fn every_setting_comes_from_the_parameter_of_its_name() {
+    let template = Template::read();
+    for (variable, parameter) in settings(&template) {
+        assert_eq!(parameter, parameter_of(&variable), "{variable}");
+    }
+}
+
+#[test]
+fn every_parameter_is_a_setting_or_belongs_to_the_stack() {
+    let template = Template::read();
+    let known: BTreeSet<String> = settings(&template)
+        .keys()
+        .map(|variable| parameter_of(variable))
+        .chain(OF_THE_STACK.iter().map(ToString::to_string))
+        .collect();
+    assert_eq!(template.parameters().into_keys().collect::<BTreeSet<_>>(), known);
+}
+
+#[test]
+fn defaults_are_the_documented_ones() {
+    let template = Template::read();
+    let parameters = template.parameters();
+    for (variable, default) in DEFAULTS {
+        let parameter = parameters[&parameter_of(variable)];
+        assert_eq!(text(&parameter["Default"]), *default, "{variable}");
+    }
+    let without: Vec<String> = settings(&template)
+        .into_iter()
+        .filter(|(_, parameter)| parameters[parameter].get("Default").is_none())
+        .map(|(variable, _)| variable)
+        .collect();
+    assert_eq!(without, WITHOUT_DEFAULT.iter().map(|(variable, _)| *variable).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_parameter_says_what_it_is_for() {
+    for (name, parameter) in Template::read().parameters() {
+        assert!(parameter["Description"].as_str().is_some_and(|d| d.len() > 10), "{name}");
+    }
+}
+
+/// The environment of a deployment that states only what it must.
+fn environment(template: &Template) -> BTreeMap<String, String> {
+    let parameters = template.parameters();
+    let examples: BTreeMap<_, _> = WITHOUT_DEFAULT.iter().copied().collect();
+    settings(template)
+        .into_iter()
+        .map(|(variable, parameter)| {
+            let default = parameters[&parameter].get("Default").map(text);
+            let value = default.unwrap_or_else(|| examples[variable.as_str()].to_owned());
+            (variable, value)
+        })
+        .collect()
+}
+
+/// Whether the functions refuse `value` for the one setting, whatever else a value far from the default upsets.
+fn refused(template: &Template, variable: &str, value: i64) -> bool {
+    let mut environment = environment(template);
+    environment.insert(variable.to_owned(), value.to_string());
+    let Err(SettingsError(lines)) = Settings::from_pairs(environment) else { return false };
+    lines.iter().any(|line| line.starts_with(&format!("{variable}: `{value}`")))
+}
+
+#[test]
+fn the_functions_start_with_the_defaults() {
+    Settings::from_pairs(environment(&Template::read())).unwrap();
+}
+
+#[test]
+fn every_setting_that_is_read_is_a_parameter() {
+    let source = fs::read_to_string(root().join("shared/src/settings.rs")).unwrap();
+    let code = source.split("#[cfg(test)]").next().unwrap();
+    let read: BTreeSet<String> = code
+        .split("\"REKEY_")
+        .skip(1)
+        .map(|rest| format!("REKEY_{}", rest.split('"').next().unwrap()))
+        .filter(|name| !name.ends_with('_'))
+        .collect();
+    assert_eq!(read, settings(&Template::read()).into_keys().collect());
+}
+
+#[test]
+fn bounds_are_those_that_the_functions_enforce() {
+    let template = Template::read();
+    let parameters = template.parameters();
+    for (variable, parameter) in settings(&template) {
+        let bound = |name: &str| parameters[&parameter].get(name).and_then(serde_yaml_ng::Value::as_i64);
+        let (Some(least), Some(most)) = (bound("MinValue"), bound("MaxValue")) else { continue };
+        for (value, expected) in [(least - 1, true), (least, false), (most, false), (most + 1, true)] {
+            assert_eq!(refused(&template, &variable, value), expected, "{variable}={value}");
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! template.yaml as the tests read it.
+//!
+//! The short tags of AWS stay in the YAML value, so `!Ref X` and `!GetAtt X.Arn` are both read as a mention of X.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_yaml_ng::Value;
+
+/// The workspace's root folder.
+pub fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}
+
+/// One `Allow` statement of a role.
+pub struct Statement {
+    pub actions: BTreeSet<String>,
+    /// What `Resource` or `NotResource` says, as text.
+    pub resources: Vec<String>,
+    /// False for `NotResource`: everything but these.
+    pub positive: bool,
+}
+
+/// One Lambda function of the template.
+pub struct Function {
+    /// The crate, by `BuildProperties.Binary`.
+    pub name: String,
+    pub properties: Value,
+    /// The function's own variables: name to the resource that it refers to.
+    pub variables: BTreeMap<String, String>,
+    pub statements: Vec<Statement>,
+    /// HTTP API events as `(method, path)`; `$default` is `("ANY", "$default")`.
+    pub routes: Vec<(String, String)>,
+    /// Queues that it consumes, by resource name.
+    pub queues: Vec<String>,
+}
+
+/// The parsed template.
+pub struct Template(Value);
+
+impl Template {
+    pub fn read() -> Self {
+        let text = fs::read_to_string(root().join("template.yaml")).unwrap();
+        Self(serde_yaml_ng::from_str(&text).unwrap())
+    }
+
+    pub fn parameters(&self) -> BTreeMap<String, &Value> {
+        entries(&self.0["Parameters"])
+    }
+
+    /// The environment that every function gets: name to the parameter that it refers to, or its fixed value.
+    pub fn common_variables(&self) -> BTreeMap<String, String> {
+        variables(self.globals())
+    }
+
+    pub fn globals(&self) -> &Value {
+        &self.0["Globals"]["Function"]
+    }
+
+    /// Resources of one type, by name.
+    pub fn of_type(&self, kind: &str) -> BTreeMap<String, &Value> {
+        entries(&self.0["Resources"]).into_iter().filter(|(_, r)| r["Type"] == kind).collect()
+    }
+
+    pub fn resource(&self, name: &str) -> &Value {
+        &self.0["Resources"][name]
+    }
+
+    pub fn functions(&self) -> Vec<Function> {
+        self.of_type("AWS::Serverless::Function").values().map(|resource| self.function(resource)).collect()
+    }
+
+    fn function(&self, resource: &Value) -> Function {
+        let properties = &resource["Properties"];
+        let role = self.resource(&target(&properties["Role"]));
+        let events = || entries(&properties["Events"]).into_values();
+        Function {
+            name: text(&resource["Metadata"]["BuildProperties"]["Binary"]),
+            properties: properties.clone(),
+            variables: variables(properties),
+            statements: statements(role),
+            routes: events().filter(|e| e["Type"] == "HttpApi").map(|e| route(&e["Properties"])).collect(),
+            queues: events()
+                .filter(|e| e["Type"] == "SQS")
+                .map(|e| target(&e["Properties"]["Queue"]))
+                .collect(),
+        }
+    }
+}
+
+fn route(event: &Value) -> (String, String) {
+    match event.get("Path") {
+        Some(path) => (text(&event["Method"]), text(path)),
+        None => ("ANY".into(), "$default".into()),
+    }
+}
+
+fn statements(role: &Value) -> Vec<Statement> {
+    list(&role["Properties"]["Policies"])
+        .iter()
+        .flat_map(|policy| list(&policy["PolicyDocument"]["Statement"]))
+        .map(|statement| {
+            assert_eq!(statement["Effect"], "Allow", "a role of this template only allows");
+            let resource = statement.get("Resource");
+            Statement {
+                actions: list(&statement["Action"]).iter().map(text).collect(),
+                resources: list(resource.unwrap_or(&statement["NotResource"])).iter().map(target).collect(),
+                positive: resource.is_some(),
+            }
+        })
+        .collect()
+}
+
+fn variables(properties: &Value) -> BTreeMap<String, String> {
+    entries(&properties["Environment"]["Variables"])
+        .into_iter()
+        .map(|(name, value)| (name, target(value)))
+        .collect()
+}
+
+/// What a value refers to: X for `!Ref X` and `!GetAtt X.Arn`, else its text.
+pub fn target(value: &Value) -> String {
+    match value {
+        Value::Tagged(tagged) if tagged.tag == "GetAtt" => {
+            text(&tagged.value).split('.').next().unwrap_or_default().to_owned()
+        }
+        Value::Tagged(tagged) => target(&tagged.value),
+        other => text(other),
+    }
+}
+
+/// A scalar as text.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        Value::Bool(flag) => flag.to_string(),
+        Value::Tagged(tagged) => text(&tagged.value),
+        other => panic!("expected a scalar, found {other:?}"),
+    }
+}
+
+/// A sequence, or a single value as a sequence of one, as AWS reads it.
+pub fn list(value: &Value) -> Vec<Value> {
+    match value {
+        Value::Null => Vec::new(),
+        Value::Sequence(items) => items.clone(),
+        single => vec![single.clone()],
+    }
+}
+
+fn entries(value: &Value) -> BTreeMap<String, &Value> {
+    value.as_mapping().map(|map| map.iter().map(|(k, v)| (text(k), v)).collect()).unwrap_or_default()
+}

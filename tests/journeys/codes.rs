@@ -1,0 +1,212 @@
+//! Codes: tries, resends, races, replays.
+
+use std::sync::Arc;
+
+use rekey_tests::{Answer, Browser, World};
+use serde_json::json;
+
+fn wrong_of(code: &str, n: u32) -> String {
+    let number: u32 = code.parse().unwrap();
+    format!("{:08}", (number + 1 + n) % 100_000_000)
+}
+
+async fn all_at_once(browser: &Browser, codes: Vec<String>) -> Vec<Answer> {
+    let tasks: Vec<_> = codes
+        .into_iter()
+        .map(|code| {
+            let mut browser = browser.clone();
+            tokio::spawn(async move { browser.code(&code).await })
+        })
+        .collect();
+    let mut answers = Vec::new();
+    for task in tasks {
+        answers.push(task.await.unwrap());
+    }
+    answers
+}
+
+async fn with_code(world: &Arc<World>) -> Browser {
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    assert_eq!(browser.send_email().await.page(), "code");
+    browser
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_guesses_at_once_get_five_looks() {
+    let world = World::new().await;
+    let browser = with_code(&world).await;
+    let code = world.last_code();
+    let answers = all_at_once(&browser, (0..100).map(|n| wrong_of(&code, n)).collect()).await;
+    let wrong = answers.iter().filter(|a| a.problem() == (422, "code-wrong".into())).count();
+    let spent = answers.iter().filter(|a| a.problem() == (422, "code-spent".into())).count();
+    assert_eq!((wrong, spent), (5, 95));
+    let mut browser = browser;
+    assert_eq!(
+        browser.code(&code).await.problem(),
+        (422, "code-spent".into()),
+        "the right one comes too late"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_fifty_right_answers_at_once_one_succeeds() {
+    let world = World::new().await;
+    let browser = with_code(&world).await;
+    let code = world.last_code();
+    let answers = all_at_once(&browser, vec![code; 50]).await;
+    assert_eq!(answers.iter().filter(|a| a.status == 200).count(), 1);
+    assert!(answers.iter().all(|a| a.status == 200 || a.problem().0 == 409));
+}
+
+#[tokio::test]
+async fn the_right_code_again_gets_the_newer_cookie_and_a_wrong_one_does_not() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    let code = world.last_code();
+    let (mut again, mut guesser) = (browser.clone(), browser.clone());
+    assert_eq!(browser.code(&code).await.page(), "method");
+    let older = again.cookie.clone();
+    let answer = again.code(&code).await;
+    assert_eq!((answer.problem().0, &answer.json()["page"]), (409, &json!("method")));
+    assert_eq!(again.cookie, browser.cookie);
+    assert_eq!(guesser.code(&wrong_of(&code, 0)).await.problem().0, 409);
+    assert_eq!(guesser.cookie, older);
+    assert_eq!(
+        guesser.send_phone("sms", "0123456798").await.problem().0,
+        409,
+        "an older cookie opens nothing"
+    );
+    // Looking for the code with the older cookie costs tries as anywhere else.
+    for n in 0..20 {
+        guesser.code(&wrong_of(&code, n)).await;
+    }
+    assert_eq!(guesser.code(&code).await.problem().0, 409);
+    assert_eq!(guesser.cookie, older, "the tries are used up, so not even the right code is looked at");
+}
+
+#[tokio::test]
+async fn a_resend_kills_the_older_code_and_refills_nothing() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    let first = world.last_code();
+    for (n, left) in [(0, 4), (1, 3), (2, 2)] {
+        let answer = browser.code(&wrong_of(&first, n)).await;
+        assert_eq!((answer.problem().1.as_str(), &answer.json()["tries_left"]), ("code-wrong", &json!(left)));
+    }
+    let early = browser.send_email().await;
+    assert_eq!((early.problem(), early.header("retry-after")), ((429, "slow-down".into()), Some("30")));
+    world.clock.advance(30);
+    assert_eq!(browser.send_email().await.json()["tries_left"], 2);
+    assert_ne!(world.last_code(), first);
+    assert_eq!(browser.code(&first).await.problem(), (422, "code-wrong".into()));
+    assert_eq!(browser.code(&world.last_code()).await.page(), "method");
+}
+
+#[tokio::test]
+async fn malformed_codes_cost_nothing() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    for typed in ["", "abc", "123", "12345678901234567890", "1234\n567x"] {
+        assert_eq!(browser.code(typed).await.problem(), (400, "malformed".into()), "{typed}");
+    }
+    let code = world.last_code();
+    let typed = format!(" {}-{} ", &code[..4], &code[4..]);
+    assert_eq!(browser.code(&typed).await.page(), "method");
+}
+
+#[tokio::test]
+async fn a_code_means_nothing_in_another_flow_or_step() {
+    let world = World::new().await;
+    let mut first = with_code(&world).await;
+    let code = world.last_code();
+    let mut second = with_code(&world).await;
+    assert_eq!(second.code(&code).await.problem(), (422, "code-wrong".into()));
+    first.code(&code).await;
+    first.send_phone("sms", "0123456798").await;
+    assert_eq!(first.code(&code).await.problem(), (422, "code-wrong".into()));
+}
+
+#[tokio::test]
+async fn an_expired_code_is_spent_while_its_flow_lives() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    world.clock.advance(600);
+    assert_eq!(browser.code(&world.last_code()).await.problem(), (422, "code-spent".into()));
+    assert_eq!(browser.send_email().await.page(), "code");
+    assert_eq!(browser.code(&world.last_code()).await.page(), "method");
+}
+
+#[tokio::test]
+async fn ten_wrong_answers_end_the_flow() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    let code = world.last_code();
+    for n in 0..5 {
+        assert_eq!(browser.code(&wrong_of(&code, n)).await.problem().1, "code-wrong");
+    }
+    browser.send_phone("sms", "0123456798").await;
+    let code = world.last_code();
+    for n in 0..5 {
+        assert_eq!(browser.code(&wrong_of(&code, n)).await.problem().1, "code-wrong", "{n}");
+    }
+    assert_eq!(browser.code(&code).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
+}
+
+#[tokio::test]
+async fn an_app_code_serves_once_ever() {
+    let world = World::new().await;
+    let code = world.app_code(0);
+    let mut first = world.browser();
+    first.open("aisyah", "forgotten").await;
+    assert_eq!(first.totp(&code).await.page(), "method");
+    let mut second = world.browser();
+    second.open("aisyah", "forgotten").await;
+    assert_eq!(second.totp(&code).await.problem(), (422, "code-wrong".into()));
+    assert_eq!(second.totp(&world.app_code(-1)).await.problem(), (422, "code-wrong".into()), "an older step");
+    assert_eq!(second.totp(&world.app_code(1)).await.page(), "method", "the next one");
+}
+
+#[tokio::test]
+async fn the_apps_daily_budget_holds_over_flows() {
+    let world = World::new().await;
+    let mut wrong = 0;
+    for _ in 0..3 {
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        for _ in 0..5 {
+            match browser.totp("000001").await.problem().1.as_str() {
+                "code-wrong" => wrong += 1,
+                other => assert_eq!(other, "method-unavailable"),
+            }
+        }
+    }
+    assert_eq!(wrong, 10);
+}
+
+#[tokio::test]
+async fn wrong_numbers_are_counted_before_they_are_compared() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    for n in 0..5 {
+        let answer = browser.send_phone("sms", &format!("012345679{n}")).await;
+        assert_eq!(answer.problem(), (422, "contact-mismatch".into()));
+    }
+    assert_eq!(browser.send_phone("sms", "0123456798").await.problem(), (422, "method-unavailable".into()));
+    assert_eq!(browser.send_email().await.page(), "code", "other methods go on");
+    assert_eq!(world.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn sends_are_bounded_over_flows() {
+    let world = World::new().await;
+    let mut sent = 0;
+    for _ in 0..8 {
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        sent += usize::from(browser.send_email().await.status == 200);
+    }
+    assert_eq!(sent, 5);
+}

@@ -1,0 +1,151 @@
+//! Nobody can tell from outside whether there is an account.
+
+use rekey_tests::{Answer, Browser, World};
+use serde_json::{Value, json};
+
+/// Names without a usable account: unknown, switched off, kept out, with too little registered.
+const DECOYS: [&str; 4] = ["nobody", "daniel", "registrar", "mei"];
+
+/// Replaces what is random or masked, so that two answers can be compared as a whole.
+fn shape(answer: &Answer) -> Value {
+    fn walk(value: &mut Value) {
+        match value {
+            Value::Object(map) => {
+                for (key, value) in map.iter_mut() {
+                    match key.as_str() {
+                        "masked" => {
+                            let text = value.as_str().unwrap();
+                            *value = json!(
+                                text.chars()
+                                    .map(|c| if c.is_alphanumeric() { 'x' } else { c })
+                                    .collect::<String>()
+                            );
+                        }
+                        "methods" => *value = json!("methods"),
+                        _ => walk(value),
+                    }
+                }
+            }
+            Value::Array(values) => values.iter_mut().for_each(walk),
+            _ => {}
+        }
+    }
+    let mut body = answer.json();
+    walk(&mut body);
+    let mut headers: Vec<String> = answer.headers.keys().map(ToString::to_string).collect();
+    headers.sort();
+    let cookies = answer.headers.get_all("set-cookie").iter().count();
+    json!({ "status": answer.status.as_u16(), "headers": headers, "cookies": cookies, "body": body })
+}
+
+/// What somebody sees who knows a name and nothing else.
+async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
+    let mut seen = vec![shape(&browser.identify(login).await)];
+    for (path, body) in [
+        ("/reason", json!({ "reason": "forgotten" })),
+        ("/code/send", json!({ "method": "sms", "contact": "+60100000000" })),
+        ("/code/send", json!({ "method": "mobile_call", "contact": "no number" })),
+        ("/code/send", json!({ "method": "email" })),
+        ("/code/send", json!({ "method": "email" })),
+        ("/code", json!({ "code": "12345678" })),
+        ("/code", json!({ "code": "12345679" })),
+        ("/code", json!({ "code": "12345670" })),
+        ("/code", json!({ "code": "12345671" })),
+        ("/code", json!({ "code": "12345672" })),
+        ("/code", json!({ "code": "12345673" })),
+        ("/password", json!({ "password": "Kancil-Lompat-42!", "confirmation": "Kancil-Lompat-42!" })),
+    ] {
+        seen.push(shape(&browser.post(path, body).await));
+    }
+    for path in ["/reason", "/method", "/code", "/password", "/unlock", "/done"] {
+        seen.push(shape(&browser.get(path).await));
+    }
+    for n in 0..5 {
+        seen.push(shape(
+            &browser
+                .post("/code/send", json!({ "method": "sms", "contact": format!("+6010000000{n}") }))
+                .await,
+        ));
+    }
+    seen
+}
+
+#[tokio::test]
+async fn a_decoy_answers_as_an_account_does() {
+    let world = World::new().await;
+    let known = seen(&mut world.browser(), "aisyah").await;
+    for login in DECOYS {
+        let decoy = seen(&mut world.browser(), login).await;
+        for (at, (known, decoy)) in known.iter().zip(&decoy).enumerate() {
+            assert_eq!(known, decoy, "{login}, answer {at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_decoys_app_answers_as_an_account_does() {
+    let world = World::new().await;
+    // Not every decoy has an app; the first of some names that has one.
+    let mut browser = world.browser();
+    let mut with_app = None;
+    for n in 0..30 {
+        let login = format!("student{n}");
+        let methods = browser.open(&login, "forgotten").await.json()["methods"].clone();
+        if methods.as_array().unwrap().iter().any(|method| method["method"] == "totp") {
+            with_app = Some(login);
+            break;
+        }
+    }
+    let mut known = world.browser();
+    known.open("aisyah", "forgotten").await;
+    let mut decoy = world.browser();
+    decoy.open(&with_app.unwrap(), "forgotten").await;
+    for n in 0..12 {
+        let code = format!("00000{n}");
+        assert_eq!(shape(&known.totp(&code).await), shape(&decoy.totp(&code).await), "try {n}");
+    }
+}
+
+#[tokio::test]
+async fn a_decoy_sends_nothing_but_queues_as_much() {
+    let world = World::new().await;
+    let mut lengths = Vec::new();
+    for login in ["aisyah", "nobody", "daniel"] {
+        let mut browser = world.browser();
+        browser.open(login, "forgotten").await;
+        assert_eq!(browser.send_email().await.page(), "code");
+        let (envelope, _) = world.queue.messages().pop().unwrap();
+        lengths.push(serde_json::to_string(&envelope).unwrap().len());
+    }
+    assert_eq!(world.messages().len(), 3);
+    let codes =
+        world.messages().iter().filter(|m| matches!(m, shared::domain::message::Message::Code(_))).count();
+    assert_eq!(codes, 1);
+    assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
+}
+
+#[tokio::test]
+async fn one_name_has_one_decoy_however_it_is_typed() {
+    let world = World::new().await;
+    let mut masks = Vec::new();
+    for login in ["nobody", " NoBody ", "nobody@student.contoh.example", "ｎｏｂｏｄｙ"] {
+        masks.push(world.browser().open(login, "forgotten").await.json()["methods"].clone());
+    }
+    assert!(masks.iter().all(|methods| *methods == masks[0]), "{masks:?}");
+    let other = world.browser().open("somebody", "forgotten").await.json()["methods"].clone();
+    assert_ne!(other, masks[0]);
+}
+
+#[tokio::test]
+async fn a_decoys_budgets_hold_as_an_accounts() {
+    let world = World::new().await;
+    for login in ["aisyah", "nobody"] {
+        let mut sent = 0;
+        for _ in 0..7 {
+            let mut browser = world.browser();
+            browser.open(login, "forgotten").await;
+            sent += usize::from(browser.send_email().await.status == 200);
+        }
+        assert_eq!(sent, 5, "{login}");
+    }
+}

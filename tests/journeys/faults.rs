@@ -1,0 +1,109 @@
+//! Races and faults around the one write that matters.
+
+use rekey_tests::World;
+use rekey_tests::people::Person;
+use serde_json::json;
+use shared::adapters::directories::SignIn;
+use shared::domain::account::AccountId;
+use shared::domain::contact::PhoneNumber;
+use shared::ports::{Directory as _, SecurityInfo as _};
+
+const NEW: &str = "Kancil-Lompat-42!";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_passwords_at_once_exactly_one_wins() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let passwords: Vec<String> = (10..26).map(|n| format!("Kancil-Lompat-{n}!")).collect();
+    let tasks: Vec<_> = passwords
+        .iter()
+        .cloned()
+        .map(|password| {
+            let mut browser = browser.clone();
+            tokio::spawn(async move { browser.password(&password).await.status.as_u16() })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in tasks {
+        statuses.push(task.await.unwrap());
+    }
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 1, "{statuses:?}");
+    assert!(statuses.iter().all(|status| [200, 409].contains(status)), "{statuses:?}");
+    let winner = &passwords[statuses.iter().position(|status| *status == 200).unwrap()];
+    assert_eq!(world.sign_in("aisyah", winner).await, SignIn::Accepted);
+    assert_eq!(world.notices().len(), 4);
+}
+
+#[tokio::test]
+async fn a_queue_that_fails_is_told_and_loses_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    world.queue.set_broken(true);
+    assert_eq!(browser.send_email().await.problem(), (503, "unavailable".into()));
+    world.queue.set_broken(false);
+    world.clock.advance(30);
+    assert_eq!(browser.send_email().await.page(), "code");
+    browser.code(&world.last_code()).await;
+    browser.totp(&world.app_code(0)).await;
+    world.queue.set_broken(true);
+    assert_eq!(browser.password(NEW).await.problem(), (503, "unavailable".into()), "no settle, no change");
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+    world.queue.set_broken(false);
+    world.clock.advance(31);
+    assert_eq!(browser.password(NEW).await.page(), "done", "the lease has run out: the flow may claim again");
+    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+}
+
+#[tokio::test]
+async fn a_store_that_is_gone_is_told() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    for table in ["budgets", "security-info", "accounts"] {
+        world.client.delete_table().table_name(table).send().await.unwrap();
+    }
+    for login in ["aisyah", "nobody"] {
+        assert_eq!(world.browser().identify(login).await.problem(), (503, "unavailable".into()), "{login}");
+    }
+    assert_eq!(browser.send_email().await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.get("/method").await.page(), "method");
+}
+
+#[tokio::test]
+async fn a_contact_replaced_meanwhile_proves_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let id = AccountId::from_directory("aisyah");
+    let mut registration = world.security_info.registration(&id).await.unwrap();
+    registration.mobile = Some(PhoneNumber::from_stored("+60199999999".into()));
+    world.security_info.register(&id, &registration, None).await.unwrap();
+    assert_eq!(browser.password(NEW).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+}
+
+#[tokio::test]
+async fn an_account_switched_off_meanwhile_is_not_reset() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let mut account = rekey_tests::people::AISYAH.account();
+    account.standing = shared::domain::account::Standing::Disabled;
+    world.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
+    assert_eq!(browser.password(NEW).await.problem(), (410, "flow-ended".into()));
+    assert!(!world.directory.was_written(&account.id, 1).await.unwrap());
+}
+
+#[tokio::test]
+async fn two_flows_at_once_end_in_one_reset() {
+    let world = World::new().await;
+    let (mut first, mut second) = (world.browser(), world.browser());
+    first.prove_both("forgotten").await;
+    second.prove_both("locked").await;
+    let (one, two) = tokio::join!(first.password(NEW), second.post("/unlock", json!({})));
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 410]);
+}

@@ -1,0 +1,187 @@
+//! The way through, and the ways off it.
+
+use rekey_tests::World;
+use rekey_tests::people::Person;
+use serde_json::json;
+use shared::adapters::directories::SignIn;
+use shared::domain::flow::Outcome;
+use shared::domain::message::Channel;
+
+const NEW: &str = "Kancil-Lompat-42!";
+
+#[tokio::test]
+async fn a_reset_by_mail_and_text() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let method = browser.open("Aisyah@student.contoh.example", "forgotten").await;
+    let methods = method.json()["methods"].clone();
+    assert_eq!(methods[0], json!({ "method": "email", "masked": "a*****@*****" }));
+    assert_eq!(methods[1], json!({ "method": "sms", "masked": "*****98" }));
+    assert_eq!(methods.as_array().unwrap().len(), 5);
+
+    let code = browser.send_email().await.json();
+    assert_eq!((&code["page"], &code["digits"], &code["tries_left"]), (&json!("code"), &json!(8), &json!(5)));
+    let step2 = browser.code(&world.last_code()).await;
+    assert_eq!(step2.page(), "method");
+    assert_eq!(step2.json()["step"], 2);
+    let left: Vec<_> =
+        step2.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
+    assert_eq!(left, ["sms", "mobile_call", "office_call", "totp"]);
+
+    assert_eq!(browser.send_phone("sms", "0060 12-345 6798").await.page(), "code");
+    let password = browser.code(&world.last_code()).await;
+    assert_eq!(password.page(), "password");
+    assert!(password.json()["criteria"].as_array().unwrap().len() >= 7);
+
+    let done = browser.password(NEW).await;
+    assert_eq!(done.page(), "done");
+    assert_eq!(done.json()["result"], "reset");
+    assert_eq!(browser.get("/done").await.page(), "done");
+    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Wrong);
+
+    let notices = world.notices();
+    let mut channels: Vec<Channel> = notices.iter().map(|notice| notice.to.channel()).collect();
+    channels.sort_by_key(|channel| *channel as u8);
+    assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
+    assert!(notices.iter().all(|notice| notice.outcome == Outcome::Reset));
+    assert_eq!(world.settles().len(), 1);
+}
+
+#[tokio::test]
+async fn an_unlock_keeps_the_password() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("priya", "locked").await;
+    browser.send_phone("mobile_call", "+60172223344").await;
+    browser.code(&world.last_code()).await;
+    browser.send_email().await;
+    assert_eq!(browser.code(&world.last_code()).await.page(), "unlock");
+    assert_eq!(browser.password(NEW).await.problem(), (409, "out-of-step".into()));
+    let done = browser.post("/unlock", json!({})).await;
+    assert_eq!((done.page(), &done.json()["result"]), ("done".into(), &json!("unlocked")));
+    assert_eq!(world.sign_in("priya", Person::PASSWORD).await, SignIn::Accepted);
+    assert_eq!(world.notices().len(), 3);
+}
+
+#[tokio::test]
+async fn the_app_serves_one_step() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    assert_eq!(browser.totp(&world.app_code(0)).await.page(), "method");
+    assert_eq!(browser.totp(&world.app_code(1)).await.problem(), (422, "method-unavailable".into()));
+    browser.send_phone("office_call", "03-2731 7272").await;
+    assert_eq!(browser.code(&world.last_code()).await.page(), "password");
+}
+
+#[tokio::test]
+async fn one_step_where_policy_says_so() {
+    let world = World::with(&[("REKEY_STEPS", "1")]).await;
+    let mut browser = world.browser();
+    browser.open("mei", "forgotten").await;
+    browser.send_phone("sms", "0162345678").await;
+    assert_eq!(browser.code(&world.last_code()).await.page(), "password");
+    assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
+}
+
+#[tokio::test]
+async fn where_the_flow_is_wins() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    assert_eq!(browser.get("/reason").await.problem(), (410, "flow-ended".into()));
+    browser.identify("aisyah").await;
+    for path in ["/method", "/code", "/code/send", "/password", "/unlock", "/done"] {
+        let answer = browser.get(path).await;
+        assert_eq!(answer.problem(), (409, "out-of-step".into()), "{path}");
+        assert_eq!(answer.json()["page"], "reason", "{path}");
+    }
+    assert_eq!(browser.get("/reason").await.page(), "reason");
+    assert_eq!(browser.code("12345678").await.problem().0, 409);
+    assert_eq!(browser.send_email().await.problem().0, 409);
+    browser.post("/reason", json!({ "reason": "forgotten" })).await;
+    assert_eq!(browser.code("12345678").await.problem(), (409, "out-of-step".into()), "no code was sent");
+    assert_eq!(browser.get("/reason").await.page(), "reason", "a page that lies behind is shown");
+    browser.send_email().await;
+    assert_eq!(browser.get("/code").await.page(), "code");
+    assert_eq!(browser.get("/method").await.page(), "method", "another way can be chosen");
+    assert_eq!(browser.get("/password").await.json()["page"], "code");
+}
+
+#[tokio::test]
+async fn after_the_end_there_is_only_done() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    browser.password(NEW).await;
+    for path in ["/reason", "/method", "/code", "/password", "/unlock"] {
+        assert_eq!(browser.get(path).await.json()["page"], "done", "{path}");
+    }
+    let again = browser.password("Merdeka-Wau-Bulan-57").await;
+    assert_eq!((again.problem().0, again.json()["page"].clone()), (409, json!("done")));
+    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(world.notices().len(), 4, "nothing is told twice");
+}
+
+#[tokio::test]
+async fn cancel_always_ends() {
+    let world = World::new().await;
+    let mut nobody = world.browser();
+    assert_eq!(
+        nobody.post("/cancel", json!({})).await.json(),
+        json!({ "page": "ended", "why": "cancelled" })
+    );
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    let mut same = browser.clone();
+    assert_eq!(browser.post("/cancel", json!({})).await.page(), "ended");
+    assert_eq!(browser.cookie, None);
+    assert_eq!(same.code(&world.last_code()).await.problem(), (410, "flow-ended".into()));
+}
+
+#[tokio::test]
+async fn a_flow_ends_by_the_clock_though_its_item_is_still_there() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    world.clock.advance(890);
+    browser.send_email().await;
+    let code = world.last_code();
+    world.clock.advance(10);
+    assert_eq!(browser.code(&code).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.get("/code").await.problem(), (410, "flow-ended".into()));
+}
+
+#[tokio::test]
+async fn the_first_success_ends_all_other_flows() {
+    let world = World::new().await;
+    let (mut first, mut second, mut third) = (world.browser(), world.browser(), world.browser());
+    first.prove_both("forgotten").await;
+    second.open("aisyah", "forgotten").await;
+    second.totp(&world.app_code(0)).await;
+    third.prove_both("forgotten").await;
+    assert_eq!(third.password(NEW).await.page(), "done");
+    assert_eq!(first.password("Merdeka-Wau-Bulan-57").await.problem(), (410, "flow-ended".into()));
+    assert_eq!(second.send_email().await.problem(), (410, "flow-ended".into()));
+    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+}
+
+#[tokio::test]
+async fn a_password_is_told_everything_that_is_wrong_with_it() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let rejected = browser.password("aisyah").await;
+    assert_eq!(rejected.problem(), (422, "password-rejected".into()));
+    let ids: Vec<_> =
+        rejected.json()["violations"].as_array().unwrap().iter().map(|v| v["id"].clone()).collect();
+    assert_eq!(ids, ["length", "upper", "digit", "symbol", "name", "common"]);
+    let previous = browser.password(Person::PASSWORD).await;
+    assert_eq!(previous.json()["violations"][0]["id"], "previous");
+    let control = browser.password("Kancil-Lompat\u{7}42!").await;
+    assert_eq!(control.json()["violations"][0]["id"], "control-character");
+    let differs = browser.post("/password", json!({ "password": NEW, "confirmation": "other" })).await;
+    assert_eq!(differs.problem(), (422, "confirmation-differs".into()));
+    assert_eq!(browser.password(NEW).await.page(), "done");
+}

@@ -1,0 +1,154 @@
+//! The web surface: forms and JSON, origins, methods, sizes.
+
+use http::{Method, Request};
+use rekey_tests::{Answer, World};
+use serde_json::json;
+
+fn form(path: &str, cookie: Option<&str>, body: &str) -> http::request::Builder {
+    let request = Request::builder()
+        .method(Method::POST)
+        .uri(path)
+        .header("accept", "text/html")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let _ = body;
+    match cookie {
+        Some(cookie) => request.header("cookie", format!("__Host-rekey={cookie}")),
+        None => request,
+    }
+}
+
+async fn post_form(world: &World, path: &str, cookie: Option<&str>, body: &str) -> Answer {
+    world.answer(form(path, cookie, body).body(body.to_owned()).unwrap()).await
+}
+
+#[tokio::test]
+async fn a_form_is_sent_on_to_the_next_page() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.identify("aisyah").await;
+    let cookie = browser.cookie.clone().unwrap();
+    let answer = post_form(&world, "/reason", Some(&cookie), "reason=forgotten").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/method")));
+    let early = post_form(&world, "/password", Some(&cookie), "password=x&confirmation=x").await;
+    assert_eq!((early.status.as_u16(), early.header("location")), (303, Some("/method")));
+    let unchosen = post_form(&world, "/reason", Some(&cookie), "reason=").await;
+    assert_eq!(unchosen.status, 400);
+}
+
+#[tokio::test]
+async fn the_cookie_is_bound_to_this_host() {
+    let world = World::new().await;
+    let answer = world.browser().identify("aisyah").await;
+    let cookie = answer.header("set-cookie").unwrap();
+    assert!(cookie.starts_with("__Host-rekey="), "{cookie}");
+    for attribute in ["; Path=/", "; Secure", "; HttpOnly", "; SameSite=Strict"] {
+        assert!(cookie.contains(attribute), "{cookie}");
+    }
+    assert!(!cookie.contains("Domain"), "{cookie}");
+}
+
+#[tokio::test]
+async fn a_form_left_in_another_tab_does_not_act_on_the_flow_that_replaced_it() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.identify("aisyah").await;
+    let keys = rekey_tests::world::keyring("flows");
+    let read = |cookie: &str| shared::domain::flow::FlowCookie::read(cookie, &keys).unwrap();
+    let old_at = read(browser.cookie.as_deref().unwrap()).at(&keys).unwrap();
+    browser.identify("priya").await;
+    let cookie = browser.cookie.clone().unwrap();
+    let stale = post_form(&world, "/reason", Some(&cookie), &format!("reason=locked&at={old_at}")).await;
+    assert_eq!((stale.status.as_u16(), stale.header("location")), (303, Some("/reason")));
+    let json = browser.post("/reason", json!({ "reason": "locked", "at": old_at })).await;
+    assert_eq!(json.problem(), (409, "out-of-step".into()));
+    let at = read(&cookie).at(&keys).unwrap();
+    let own = browser.post("/reason", json!({ "reason": "locked", "at": at })).await;
+    assert_eq!(own.page(), "method");
+}
+
+#[tokio::test]
+async fn other_sites_are_refused() {
+    let world = World::new().await;
+    let request = |headers: &[(&str, &str)]| {
+        let mut request =
+            Request::builder().method(Method::POST).uri("/cancel").header("accept", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        request.body(String::new()).unwrap()
+    };
+    let form = ("content-type", "application/x-www-form-urlencoded");
+    for headers in [
+        &[("sec-fetch-site", "cross-site"), form][..],
+        &[("sec-fetch-site", "same-site"), ("origin", "https://reset.contoh.example"), form],
+        &[("origin", "https://evil.example"), form],
+        &[("origin", "null"), form],
+        &[form],
+        &[("origin", "https://evil.example")],
+    ] {
+        assert_eq!(world.answer(request(headers)).await.problem(), (403, "cross-site".into()), "{headers:?}");
+    }
+    let own = request(&[("origin", "https://reset.contoh.example"), form]);
+    assert_eq!(world.answer(own).await.status, 200);
+}
+
+#[tokio::test]
+async fn malformed_huge_and_foreign_bodies_get_their_problem() {
+    let world = World::new().await;
+    let send = async |path: &str, kind: &str, body: String| {
+        let request = world.browser().request(Method::POST, path).header("content-type", kind);
+        world.answer(request.body(body).unwrap()).await.problem()
+    };
+    let huge = format!("{{\"login\":\"{}\"}}", "a".repeat(9_000));
+    assert_eq!(send("/", "application/json", huge).await, (413, "too-large".into()));
+    assert_eq!(send("/", "text/xml", "<a/>".into()).await, (415, "unsupported-media-type".into()));
+    assert_eq!(send("/", "application/json", "[".repeat(4_000)).await, (400, "malformed".into()));
+    assert_eq!(send("/reason", "application/json", r#"{"reason":"a","reason":"b"}"#.into()).await.0, 400);
+}
+
+#[tokio::test]
+async fn other_paths_and_methods_are_answered_by_the_default_route() {
+    let world = World::new().await;
+    let ask = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header("accept", "application/json");
+        world.answer(request.body(String::new()).unwrap()).await
+    };
+    for (method, path, allow) in [
+        ("DELETE", "/", "GET, POST"),
+        ("PUT", "/code", "GET, POST"),
+        ("GET", "/cancel", "POST"),
+        ("PATCH", "/password", "GET, POST"),
+        ("OPTIONS", "/reason", "GET, POST"),
+    ] {
+        let answer = ask(method, path).await;
+        assert_eq!(answer.problem(), (405, "method-not-allowed".into()), "{method} {path}");
+        assert_eq!(answer.header("allow"), Some(allow));
+    }
+    for path in ["/admin", "/code/", "/.env", "/reason/..", "/captcha", "/CODE"] {
+        assert_eq!(ask("GET", path).await.problem(), (404, "not-found".into()), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_or_changed_cookie_is_no_flow() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.identify("aisyah").await;
+    let raised = browser.cookie.clone().unwrap().replacen(".0.", ".2.", 1);
+    for cookie in [raised.as_str(), "", "x", "1.0.a.b"] {
+        let mut other = world.browser();
+        other.cookie = Some(cookie.to_owned());
+        for path in ["/reason", "/method", "/code", "/password", "/done"] {
+            assert_eq!(other.get(path).await.problem(), (410, "flow-ended".into()), "{cookie} {path}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn change_password_leads_to_the_first_page() {
+    let world = World::new().await;
+    let answer = world.browser().get("/.well-known/change-password").await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/")));
+    assert_eq!(world.browser().get("/.well-known/resource-that-should-not-exist").await.status, 404);
+}

@@ -1,0 +1,107 @@
+//! A client with a cookie, speaking JSON: the contract as a program sees it.
+
+use std::sync::Arc;
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+
+use crate::answer::Answer;
+use crate::world::World;
+
+/// A client of the product.
+#[derive(Clone)]
+pub struct Browser {
+    world: Arc<World>,
+    /// The cookie of the flow, if it has one.
+    pub cookie: Option<String>,
+}
+
+impl Browser {
+    /// A new client without a cookie.
+    pub fn new(world: &Arc<World>) -> Self {
+        Self { world: Arc::clone(world), cookie: None }
+    }
+
+    /// `GET path`.
+    pub async fn get(&mut self, path: &str) -> Answer {
+        let request = self.request(Method::GET, path).body(String::new()).unwrap();
+        self.send(request).await
+    }
+
+    /// `POST path` with JSON.
+    pub async fn post(&mut self, path: &str, body: Value) -> Answer {
+        let request = self.request(Method::POST, path).header("content-type", "application/json");
+        self.send(request.body(body.to_string()).unwrap()).await
+    }
+
+    /// A request with this client's cookie, for JSON.
+    pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header("accept", "application/json");
+        match &self.cookie {
+            Some(cookie) => request.header("cookie", format!("__Host-rekey={cookie}")),
+            None => request,
+        }
+    }
+
+    /// Sends a request and keeps the cookie of its answer.
+    pub async fn send(&mut self, request: Request<String>) -> Answer {
+        let answer = self.world.answer(request).await;
+        for line in answer.headers.get_all("set-cookie") {
+            let line = line.to_str().unwrap();
+            if let Some(rest) = line.strip_prefix("__Host-rekey=") {
+                let value = rest.split(';').next().unwrap();
+                self.cookie = (!value.is_empty()).then(|| value.to_owned());
+            }
+        }
+        answer
+    }
+
+    /// Names somebody and solves the CAPTCHA by its characters.
+    pub async fn identify(&mut self, login: &str) -> Answer {
+        let token = self.get("/").await.json()["captcha"]["token"].as_str().unwrap().to_owned();
+        let answer = self.world.captcha_answer(&token);
+        self.post("/", json!({ "login": login, "captcha_token": token, "captcha_answer": answer })).await
+    }
+
+    /// Goes as far as the choice of the first method.
+    pub async fn open(&mut self, login: &str, reason: &str) -> Answer {
+        assert_eq!(self.identify(login).await.page(), "reason");
+        let answer = self.post("/reason", json!({ "reason": reason })).await;
+        assert_eq!(answer.page(), "method");
+        answer
+    }
+
+    /// Asks for a code by mail.
+    pub async fn send_email(&mut self) -> Answer {
+        self.post("/code/send", json!({ "method": "email" })).await
+    }
+
+    /// Asks for a code to a phone.
+    pub async fn send_phone(&mut self, method: &str, contact: &str) -> Answer {
+        self.post("/code/send", json!({ "method": method, "contact": contact })).await
+    }
+
+    /// Types a code.
+    pub async fn code(&mut self, code: &str) -> Answer {
+        self.post("/code", json!({ "code": code })).await
+    }
+
+    /// Types a code from the authenticator app.
+    pub async fn totp(&mut self, code: &str) -> Answer {
+        self.post("/code", json!({ "method": "totp", "code": code })).await
+    }
+
+    /// Sets a password.
+    pub async fn password(&mut self, password: &str) -> Answer {
+        self.post("/password", json!({ "password": password, "confirmation": password })).await
+    }
+
+    /// Proves both steps for Aisyah: mail, then the mobile.
+    pub async fn prove_both(&mut self, reason: &str) -> Answer {
+        self.open("aisyah", reason).await;
+        assert_eq!(self.send_email().await.page(), "code");
+        assert_eq!(self.code(&self.world.last_code()).await.page(), "method");
+        assert_eq!(self.send_phone("sms", "012-345 6798").await.page(), "code");
+        self.code(&self.world.last_code()).await
+    }
+}

@@ -1,0 +1,20 @@
+//! What the suites share: the whole product below HTTP, in one process, with a clock that can be set, entropy
+//! that repeats, and a real DynamoDB-compatible store.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::missing_panics_doc,
+    reason = "what supports a test fails as a test does"
+)]
+
+pub mod answer;
+pub mod browser;
+pub mod chance;
+pub mod people;
+pub mod world;
+
+pub use answer::Answer;
+pub use browser::Browser;
+pub use world::World;

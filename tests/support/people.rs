@@ -1,0 +1,113 @@
+//! The people of the tests.
+
+use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::language::Language;
+
+/// The seed of everybody's authenticator app, in base32.
+pub const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
+
+/// One person: login, name, alternate address, mobile, office phone, authenticator app, standing.
+pub struct Person {
+    /// The login.
+    pub login: &'static str,
+    /// The name.
+    pub name: &'static str,
+    /// The alternate address.
+    pub alternate_email: Option<&'static str>,
+    /// The mobile phone.
+    pub mobile: Option<&'static str>,
+    /// The office phone.
+    pub office_phone: Option<&'static str>,
+    /// Whether an authenticator app is registered.
+    pub totp: bool,
+    /// The standing.
+    pub standing: Standing,
+}
+
+/// Has everything.
+pub const AISYAH: Person = Person {
+    login: "aisyah",
+    name: "Nur Aisyah binti Rahman",
+    alternate_email: Some("aisyah.rahman@mail.example"),
+    mobile: Some("+60123456798"),
+    office_phone: Some("+60327317272"),
+    totp: true,
+    standing: Standing::Active,
+};
+
+/// Is locked after failed sign-ins.
+pub const PRIYA: Person = Person {
+    login: "priya",
+    name: "Priya Devi Subramaniam",
+    alternate_email: Some("priya.s@mail.example"),
+    mobile: Some("+60172223344"),
+    office_phone: None,
+    totp: false,
+    standing: Standing::Locked,
+};
+
+/// Has one factor only.
+pub const MEI: Person = Person {
+    login: "mei",
+    name: "Lim Mei Hua",
+    alternate_email: None,
+    mobile: Some("+60162345678"),
+    office_phone: None,
+    totp: false,
+    standing: Standing::Active,
+};
+
+/// Is switched off.
+pub const DANIEL: Person = Person {
+    login: "daniel",
+    name: "Daniel Wong",
+    alternate_email: Some("daniel.w@mail.example"),
+    mobile: Some("+60145556677"),
+    office_phone: None,
+    totp: false,
+    standing: Standing::Disabled,
+};
+
+/// Is kept out of self-service.
+pub const REGISTRAR: Person = Person {
+    login: "registrar",
+    name: "Registrar Office",
+    alternate_email: Some("registrar@mail.example"),
+    mobile: Some("+60199998888"),
+    office_phone: None,
+    totp: false,
+    standing: Standing::Excluded,
+};
+
+/// Everybody.
+pub const ALL: [&Person; 5] = [&AISYAH, &PRIYA, &MEI, &DANIEL, &REGISTRAR];
+
+impl Person {
+    /// The password that everybody begins with.
+    pub const PASSWORD: &'static str = "Harimau-Malaya-2019";
+
+    /// The person's account.
+    pub fn account(&self) -> Account {
+        Account {
+            id: AccountId::from_directory(self.login),
+            name: self.name.to_owned(),
+            logins: vec![self.login.to_owned()],
+            email: Some(EmailAddress::from_stored(format!("{}@student.contoh.example", self.login))),
+            language: Some(Language::English),
+            standing: self.standing,
+        }
+    }
+
+    /// What the person has registered.
+    pub fn registration(&self) -> Registration {
+        let number = |text: &str| PhoneNumber::from_stored(text.to_owned());
+        Registration {
+            alternate_email: self.alternate_email.map(|text| EmailAddress::from_stored(text.to_owned())),
+            mobile: self.mobile.map(number),
+            office_phone: self.office_phone.map(number),
+            totp: self.totp,
+            generation: 0,
+        }
+    }
+}
