@@ -1,0 +1,173 @@
+// A person resets and unlocks in a real browser, with scripts and without.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { browser, start } from "./product.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const SHOTS = process.env.SCREENSHOTS;
+const NEW = "Kancil-Lompat-42!";
+
+let product, chrome;
+before(async () => { product = await start(); chrome = await browser(); });
+after(async () => { await chrome?.close(); await product?.stop(); });
+
+async function look(page, name) {
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
+}
+
+async function accessible(page, name) {
+  await page.evaluate(axe);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+  const { violations } = await page.evaluate((values) => globalThis.axe.run({ runOnly: values }), tags);
+  assert.deepEqual(violations.map((one) => `${name}: ${one.id} ${one.nodes[0].html}`), []);
+}
+
+async function identify(page, login) {
+  await page.goto(product.site);
+  const token = await page.locator("input[name=captcha_token]").inputValue();
+  await page.fill("#login", login);
+  await page.fill("#captcha-answer", await product.captcha(token));
+  await page.click("#identify button:not([type=button]):not(.quiet)");
+}
+
+async function submit(page, form) {
+  await page.click(`${form} .actions button:not(.quiet)`);
+}
+
+async function choose(page, method, contact) {
+  await page.check(`#method-${method}`);
+  if (contact) await page.fill(`#contact-${method}`, contact);
+  await submit(page, `form:has(input[value=${method}])`);
+}
+
+async function enter(page, code) {
+  await page.fill("#code", code);
+  await submit(page, "form:has(#code)");
+}
+
+async function proveBoth(page, login, reason, mail, phone, typed, check) {
+  await identify(page, login);
+  await page.waitForURL("**/reason");
+  await check?.("2-reason");
+  await page.check(`#reason-${reason}`);
+  await submit(page, "form:has(#reason-forgotten)");
+  await page.waitForURL("**/method");
+  await check?.("3-method");
+  await choose(page, "email");
+  await page.waitForURL("**/code");
+  await check?.("4-code");
+  await enter(page, await product.code(mail));
+  await page.waitForURL("**/method");
+  await check?.("5-method");
+  await choose(page, "sms", typed);
+  await page.waitForURL("**/code");
+  await enter(page, await product.code(phone));
+}
+
+for (const javaScriptEnabled of [true, false]) {
+  const how = javaScriptEnabled ? "with scripts" : "without scripts";
+  const login = javaScriptEnabled ? "weiling" : "hafiz";
+  const [mail, phone, typed] = javaScriptEnabled
+    ? ["weiling.tan@mail.example", "+60198765432", "019-876 5432"]
+    : ["hafiz.i@mail.example", "+60111222333", "0060 111222333"];
+
+  test(`a whole reset ${how}`, async () => {
+    const context = await chrome.newContext({ javaScriptEnabled, locale: "en-MY", bypassCSP: true });
+    const page = await context.newPage();
+    const errors = [];
+    page.on("pageerror", (error) => errors.push(String(error)));
+    const check = javaScriptEnabled
+      ? async (name) => { await look(page, name); await accessible(page, name); }
+      : undefined;
+    await page.goto(product.site);
+    await check?.("1-identify");
+    await proveBoth(page, login, "forgotten", mail, phone, typed, check);
+    await page.waitForURL("**/password");
+    await page.fill("#password", "short");
+    await page.fill("#confirmation", "short");
+    await submit(page, "#new-password");
+    await page.waitForSelector("[role=alert]");
+    assert.match(await page.title(), /^Error: /);
+    await check?.("6-password");
+    await page.fill("#password", NEW);
+    await page.fill("#confirmation", NEW);
+    await submit(page, "#new-password");
+    await page.waitForURL("**/done");
+    await check?.("7-done");
+    await page.reload();
+    assert.match(page.url(), /\/done$/);
+    await page.goto(`${product.site}/password`);
+    assert.match(page.url(), /\/done$/, "the flow stays at its end");
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  test(`an unlock ${how}`, async () => {
+    const context = await chrome.newContext({ javaScriptEnabled, locale: "en-MY" });
+    const page = await context.newPage();
+    const before = (await product.messages()).filter((one) => one.to === "priya.s@mail.example" && one.code).length;
+    await identify(page, "priya@staff.contoh.example");
+    await page.check("#reason-locked");
+    await submit(page, "form:has(#reason-locked)");
+    await choose(page, "email");
+    await page.waitForURL("**/code");
+    await page.goBack();
+    await page.waitForURL("**/method");
+    await page.goForward();
+    await page.waitForURL("**/code");
+    await enter(page, await product.code("priya.s@mail.example", before));
+    await page.waitForURL("**/method");
+    const calls = (await product.messages()).filter((one) => one.to === "+60387654321" && one.code).length;
+    await choose(page, "office_call", "03-8765 4321");
+    await page.waitForURL("**/code");
+    await enter(page, await product.code("+60387654321", calls));
+    await page.waitForURL("**/unlock");
+    await submit(page, "form[action='/unlock']");
+    await page.waitForURL("**/done");
+    const priya = (await product.people()).find((one) => one.login === "priya");
+    assert.equal(priya.state, "active");
+    await context.close();
+  });
+}
+
+test("a form left in another tab does not act on the flow that replaced it", async () => {
+  const context = await chrome.newContext({ locale: "en-MY" });
+  const [first, second] = [await context.newPage(), await context.newPage()];
+  await identify(first, "james");
+  await first.waitForURL("**/reason");
+  await identify(second, "james");
+  await second.waitForURL("**/reason");
+  await first.check("#reason-locked");
+  await submit(first, "form:has(#reason-locked)");
+  await first.waitForURL("**/reason");
+  await context.close();
+});
+
+test("the way without a puzzle opens a flow", async () => {
+  const context = await chrome.newContext({ locale: "en-MY" });
+  const page = await context.newPage();
+  await page.goto(product.site);
+  await page.fill("#login", "nobody");
+  await page.click("#work summary");
+  await page.click("#work button");
+  await page.waitForFunction(() => document.querySelector("input[name=captcha_work]").value !== "", null, { timeout: 60000 });
+  if (page.url().endsWith("/")) await page.click("#identify button:not([type=button]):not(.quiet)");
+  await page.waitForURL("**/reason");
+  await context.close();
+});
+
+test("every language is there, and pages fit a narrow screen", async () => {
+  for (const language of ["en", "ms", "zh-Hans", "ta"]) {
+    const context = await chrome.newContext({ viewport: { width: 320, height: 640 }, colorScheme: "dark" });
+    const page = await context.newPage();
+    await page.goto(`${product.site}/?lang=${language}`);
+    assert.equal(await page.locator("html").getAttribute("lang"), language);
+    const width = await page.evaluate(() => document.documentElement.scrollWidth);
+    assert.ok(width <= 320, `${language}: ${width} px`);
+    await look(page, `narrow-dark-${language}`);
+    await context.close();
+  }
+});
