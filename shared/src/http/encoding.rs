@@ -24,7 +24,7 @@ pub fn encode(accept_encoding: &str, body: Vec<u8>) -> (Option<&'static str>, Ve
     }
     let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     match encoder.write_all(&body).and_then(|()| encoder.finish()) {
-        Ok(encoded) => (Some("gzip"), encoded),
+        Ok(compressed) => (Some("gzip"), compressed),
         Err(_) => (None, body),
     }
 }
