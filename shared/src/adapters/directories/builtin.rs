@@ -10,7 +10,8 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::adapters::dynamodb::{Item, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{Account, AccountId, Standing};
@@ -86,26 +87,55 @@ impl BuiltinDirectory {
         self.put(item).await
     }
 
-    /// Tries a password. Five failures in a row lock the account.
+    /// Tries a password. Five failures in a row lock the account; each is counted before the password is compared, so
+    /// that no number of sign-ins at once tries more than five.
     ///
     /// # Errors
     /// [`DirectoryError`].
     pub async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError> {
         let Some(item) = self.item_of(name).await? else { return Ok(SignIn::Wrong) };
-        match read_standing(&item)? {
-            Standing::Locked => return Ok(SignIn::Locked),
-            Standing::Disabled => return Ok(SignIn::Disabled),
-            Standing::Active | Standing::Excluded => {}
-        }
-        let id = item.text("id")?.to_owned();
+        let key = format!("account/{}", item.text("id")?);
+        let counted = self
+            .update(&key, "SET #failures = #failures + :one")
+            .condition_expression("#standing IN (:active, :excluded) AND #failures < :most")
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_names("#standing", "standing")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":most", n(FAILURES_MAX))
+            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
+            .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let item = match counted.send().await {
+            Ok(output) => Item(output.attributes.unwrap_or_default()),
+            Err(error) => {
+                let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
+                let disabled = read_standing(&found)? == Standing::Disabled;
+                return Ok(if disabled { SignIn::Disabled } else { SignIn::Locked });
+            }
+        };
         if item.optional_text("password").is_some_and(|phc| verifies(phc, password)) {
-            self.set_failures(&id, 0, None).await?;
+            let forgiven = self
+                .update(&key, "SET #failures = :zero")
+                .expression_attribute_names("#failures", "failures")
+                .expression_attribute_values(":zero", n(0));
+            forgiven.send().await.map_err(unavailable)?;
             return Ok(SignIn::Accepted);
         }
-        let failures = item.number::<u32>("failures").unwrap_or(0) + 1;
-        let locks = failures >= FAILURES_MAX;
-        self.set_failures(&id, failures, locks.then_some(Standing::Locked)).await?;
-        Ok(if locks { SignIn::Locked } else { SignIn::Wrong })
+        if item.number::<u32>("failures")? < FAILURES_MAX {
+            return Ok(SignIn::Wrong);
+        }
+        let locked = self
+            .update(&key, "SET #standing = :locked")
+            .expression_attribute_names("#standing", "standing")
+            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)));
+        locked.send().await.map_err(unavailable)?;
+        Ok(SignIn::Locked)
+    }
+
+    fn update(&self, key: &str, expression: &str) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table).key("account", s(key));
+        update.update_expression(expression)
     }
 
     async fn item_of(&self, name: &CanonicalName) -> Result<Option<Item>, DirectoryError> {
@@ -124,27 +154,14 @@ impl BuiltinDirectory {
         put.send().await.map(drop).map_err(|error| unavailable(error).into())
     }
 
-    async fn set_failures(
-        &self,
-        id: &str,
-        failures: u32,
-        standing: Option<Standing>,
-    ) -> Result<(), DirectoryError> {
-        let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("account", s(format!("account/{id}")))
-            .expression_attribute_names("#failures", "failures")
-            .expression_attribute_values(":failures", n(failures));
-        let mut expression = "SET #failures = :failures".to_owned();
-        if let Some(standing) = standing {
-            expression.push_str(", #standing = :standing");
-            update = update
-                .expression_attribute_names("#standing", "standing")
-                .expression_attribute_values(":standing", s(standing_word(standing)));
+    /// The hashes of the present password and of those before it, `count` at most; what is not asked for is not read.
+    async fn latest_passwords(&self, id: &AccountId, count: usize) -> Result<Vec<String>, DirectoryError> {
+        if count == 0 {
+            return Ok(Vec::new());
         }
-        update.update_expression(expression).send().await.map(drop).map_err(|error| unavailable(error).into())
+        let item = self.get(format!("account/{}", id.as_str())).await?.ok_or(DirectoryError::Refused)?;
+        let present = item.optional_text("password").map(str::to_owned);
+        Ok(present.into_iter().chain(item.texts("previous")).take(count).collect())
     }
 
     fn hash(&self, password: &str) -> Result<String, DirectoryError> {
@@ -181,10 +198,8 @@ impl Directory for BuiltinDirectory {
 #[async_trait]
 impl DirectoryWriter for BuiltinDirectory {
     async fn is_previous(&self, id: &AccountId, password: &str, history: u8) -> Result<bool, DirectoryError> {
-        let Some(item) = self.get(format!("account/{}", id.as_str())).await? else { return Ok(false) };
-        let present = item.optional_text("password").map(str::to_owned);
-        let hashes = present.into_iter().chain(item.texts("previous"));
-        Ok(hashes.take(usize::from(history)).any(|phc| verifies(&phc, password)))
+        let hashes = self.latest_passwords(id, usize::from(history)).await?;
+        Ok(hashes.iter().any(|phc| verifies(phc, password)))
     }
 
     async fn write(
@@ -195,11 +210,10 @@ impl DirectoryWriter for BuiltinDirectory {
         history: u8,
         now: Timestamp,
     ) -> Result<(), DirectoryError> {
+        let mut expression =
+            "SET #generation = :generation, #standing = :active, #failures = :zero".to_owned();
         let mut update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("account", s(format!("account/{}", id.as_str())))
+            .update(&format!("account/{}", id.as_str()), "")
             .condition_expression("#generation < :generation AND #standing IN (:active, :locked)")
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_names("#standing", "standing")
@@ -209,14 +223,9 @@ impl DirectoryWriter for BuiltinDirectory {
             .expression_attribute_values(":locked", s(standing_word(Standing::Locked)))
             .expression_attribute_values(":zero", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let mut expression =
-            "SET #generation = :generation, #standing = :active, #failures = :zero".to_owned();
         if let Write::Password(password) = write {
-            let before =
-                self.get(format!("account/{}", id.as_str())).await?.ok_or(DirectoryError::Refused)?;
-            let present = before.optional_text("password").map(str::to_owned);
             let kept = usize::from(history.saturating_sub(1));
-            let previous = present.into_iter().chain(before.texts("previous")).take(kept).map(s).collect();
+            let previous = self.latest_passwords(id, kept).await?.into_iter().map(s).collect();
             expression.push_str(", #password = :password, #previous = :previous, #changed_at = :changed_at");
             update = update
                 .expression_attribute_names("#password", "password")

@@ -87,7 +87,8 @@ impl FlowStore for DynamoFlows {
             .update_expression("SET #guess = :guess ADD #rev :one, #code_tries :one, #flow_tries :one")
             .condition_expression(
                 "#state = :awaiting AND #step = :step AND #expires_at > :now AND #code_expires_at > :now \
-                 AND #code_tries < :code_tries AND #flow_tries < :flow_tries AND #guess <> #code",
+                 AND #code_tries < :code_tries AND #flow_tries < :flow_tries \
+                 AND attribute_exists(#code) AND attribute_exists(#guess) AND #guess <> #code",
             )
             .expression_attribute_names("#guess", "guess")
             .expression_attribute_names("#code", "code")
