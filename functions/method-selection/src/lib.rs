@@ -94,27 +94,46 @@ async fn show_methods(State(Shared(ports)): State<Shared>, mut incoming: Incomin
 }
 
 /// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know.
-async fn cancel(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    let cancelled = async {
-        let Some(cookie) = &incoming.cookie else { return Ok::<_, Failure>(()) };
-        let now = ports.clock.now();
-        // A write that somebody else overtakes is tried again on what they left.
-        for _ in 0..5 {
-            let Some(found) = ports.flows.load(cookie.key(), now).await? else { break };
-            let over = matches!(found.value.stage(), Stage::Done | Stage::Ended);
-            if over || found.value.proofs() != cookie.proofs() {
-                break;
-            }
-            let next = found.value.cancel();
-            if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
-                tracing::info!(event = "cancelled", flow = ?cookie.key());
-                break;
-            }
-        }
-        Ok(())
-    };
-    match cancelled.await {
-        Ok(()) => incoming.last(&View::Ended(Ended { why: Why::Cancelled })),
+async fn cancel(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    let ended = View::Ended(Ended { why: Why::Cancelled });
+    match try_cancel(&ports, &mut incoming).await {
+        Ok(Left::Nothing) => incoming.last(&ended),
+        Ok(Left::AnotherFlow) => incoming.page(&ended),
         Err(failure) => failure.answer(&incoming),
     }
+}
+
+/// What the browser still has after a cancel.
+enum Left {
+    /// Nothing.
+    Nothing,
+    /// The flow that replaced the one of the form, in another tab.
+    AnotherFlow,
+}
+
+async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
+    let cookie = incoming.cookie.clone();
+    let is_own = cookie.as_ref().is_none_or(|cookie| incoming.take_at(cookie));
+    let mut fields = incoming.take_fields();
+    // Without a cookie nobody has looked at it yet.
+    fields.take("at");
+    fields.finish()?;
+    let Some(cookie) = cookie.filter(|_| is_own) else {
+        return Ok(if is_own { Left::Nothing } else { Left::AnotherFlow });
+    };
+    let now = ports.clock.now();
+    // A write that somebody else overtakes is tried again on what they left.
+    for _ in 0..5 {
+        let Some(found) = ports.flows.load(cookie.key(), now).await? else { break };
+        let over = matches!(found.value.stage(), Stage::Done | Stage::Ended);
+        if over || found.value.proofs() != cookie.proofs() {
+            break;
+        }
+        let next = found.value.cancel();
+        if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
+            tracing::info!(event = "cancelled", flow = ?cookie.key());
+            break;
+        }
+    }
+    Ok(Left::Nothing)
 }
