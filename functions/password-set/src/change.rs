@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use shared::domain::account::Account;
+use shared::domain::account::{Account, Registration};
 use shared::domain::flow::{Flow, FlowCookie, Proven, Stage};
 use shared::domain::message::{Envelope, Message, Settle};
 use shared::domain::method::Method;
@@ -40,9 +40,15 @@ pub(crate) enum Change<'a> {
     Unlock,
 }
 
-/// The account as the directory has it now, if it may still be changed by this flow: there, not switched off or
+/// Whose account is changed, and where they are told of it.
+pub(crate) struct Owner {
+    pub(crate) account: Account,
+    registration: Registration,
+}
+
+/// The account and its contacts as they are now, if it may still be changed by this flow: there, not switched off or
 /// excluded, and with the same contacts as the codes went to.
-pub(crate) async fn account(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -> Outcome<Account> {
+pub(crate) async fn owner(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -> Outcome<Owner> {
     let over = || Failure::from(Code::FlowEnded);
     if flow.facts.decoy {
         return Err(over());
@@ -56,7 +62,7 @@ pub(crate) async fn account(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -
             .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
             .is_some_and(|now| now == fingerprint),
     });
-    if account.standing.may_reset() && unchanged { Ok(account) } else { Err(over()) }
+    if account.standing.may_reset() && unchanged { Ok(Owner { account, registration }) } else { Err(over()) }
 }
 
 /// Makes the change once. The flow as it then is: done, by this request or by the one it doubled.
@@ -65,11 +71,11 @@ pub(crate) async fn carry_out(
     cookie: &FlowCookie,
     revision: u64,
     flow: Proven,
-    account: &Account,
+    owner: &Owner,
     change: Change<'_>,
     now: Timestamp,
 ) -> Outcome<Flow> {
-    let (id, key) = (&account.id, cookie.key());
+    let (id, key) = (&owner.account.id, cookie.key());
     let held = match ports.claims.claim(id, key, flow.facts.generation, now, now + LEASE).await? {
         Claim::Held(generation) => generation,
         Claim::Busy => return doubled(ports, cookie).await,
@@ -88,7 +94,7 @@ pub(crate) async fn carry_out(
         };
         ports.directory.write(id, held, write, ports.policy.history(), now).await?;
     }
-    finish(ports, cookie, revision, flow, account, now).await
+    finish(ports, cookie, revision, flow, owner, now).await
 }
 
 /// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
@@ -98,11 +104,11 @@ async fn finish(
     cookie: &FlowCookie,
     revision: u64,
     flow: Proven,
-    account: &Account,
+    owner: &Owner,
     now: Timestamp,
 ) -> Outcome<Flow> {
     let key = cookie.key();
-    let told = tell(ports, cookie, &flow, account, now).await;
+    let told = tell(ports, cookie, &flow, owner, now).await;
     if let Err(failure) = &told {
         tracing::warn!(event = "notices-delayed", flow = ?key, reason = ?failure);
     }
@@ -119,13 +125,12 @@ async fn tell(
     ports: &Ports,
     cookie: &FlowCookie,
     flow: &Proven,
-    account: &Account,
+    owner: &Owner,
     now: Timestamp,
 ) -> Outcome<()> {
-    let registration = ports.security_info.registration(&account.id).await?;
     let outcome = flow.progress.reason.outcome();
     let change = notice::Change::proved_by(&flow.progress.proofs, outcome, now, flow.facts.language);
-    let all = notices(account, &registration, &change);
+    let all = notices(&owner.account, &owner.registration, &change);
     let messages: Vec<Message> = all.into_iter().map(Message::Notice).collect();
     queue(ports, cookie, &messages, Seconds(0)).await
 }

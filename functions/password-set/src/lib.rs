@@ -112,16 +112,16 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let confirmation = fields.require("confirmation").map_err(on_page)?;
     fields.finish()?;
 
-    let account = change::account(ports, &cookie, &flow).await?;
+    let owner = change::owner(ports, &cookie, &flow).await?;
     let reject = |violations: &[Violation]| {
         let of = |one| violation(one, &ports.site.settings, incoming.language);
         let violations = violations.iter().map(of).collect();
         on_page(Problem { violations, field: Some("password"), ..Problem::new(Code::PasswordRejected) })
     };
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
-    let mut violations = ports.policy.violations(&password, &person(&account));
+    let mut violations = ports.policy.violations(&password, &person(&owner.account));
     let history = ports.policy.history();
-    if history > 0 && ports.directory.is_previous(&account.id, password.expose(), history).await? {
+    if history > 0 && ports.directory.is_previous(&owner.account.id, password.expose(), history).await? {
         violations.push(Violation::Previous);
     }
     if !violations.is_empty() {
@@ -132,7 +132,7 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         return Err(on_page(Problem { field, ..Problem::new(Code::ConfirmationDiffers) }));
     }
     let change = change::Change::Password(&password);
-    let done = change::carry_out(ports, &cookie, found.revision, flow, &account, change, now).await?;
+    let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
     Ok(finished(ports, incoming, &done))
 }
 
@@ -148,9 +148,9 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let flow: Proven = found.value.proven(Stage::Unlock)?;
     incoming.take_fields().finish()?;
-    let account = change::account(ports, &cookie, &flow).await?;
+    let owner = change::owner(ports, &cookie, &flow).await?;
     let change = change::Change::Unlock;
-    let done = change::carry_out(ports, &cookie, found.revision, flow, &account, change, now).await?;
+    let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
     Ok(finished(ports, incoming, &done))
 }
 
