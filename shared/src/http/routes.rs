@@ -5,6 +5,7 @@ use axum::extract::{FromRef, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use http::HeaderMap;
+use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
 
 use super::headers;
@@ -58,10 +59,14 @@ where
     S: Clone + Send + Sync + 'static,
     Site: FromRef<S>,
 {
+    let path = request.uri().path();
+    problem(Site::from_ref(&state), &request, &missing(path))
+}
+
+fn problem(site: Site, request: &Request, problem: &Problem) -> Response {
     let context = request.extensions().get::<RequestContext>();
-    let site = Site::from_ref(&state);
     let incoming = Incoming::of_head(site, request.method(), request.uri(), request.headers(), context);
-    incoming.problem(&missing(request.uri().path()), None)
+    incoming.problem(problem, None)
 }
 
 /// What is wrong with a path that no route of the function takes with this method.
@@ -86,10 +91,21 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 async fn with_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
+    let mut response = if is_as_sent(&request) {
+        next.run(request).await
+    } else {
+        problem(site.clone(), &request, &Problem::new(Code::NotFound))
+    };
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, site.settings.logo_url.as_deref());
     response
+}
+
+/// Whether the path is the one that API Gateway chose a route by. Between the two it is parsed as a URL, which resolves
+/// `/reason/..`; what is another path by then has no page.
+fn is_as_sent(request: &Request) -> bool {
+    let sent = request.raw_http_path();
+    sent.is_empty() || sent == request.uri().path()
 }
 
 #[cfg(test)]
