@@ -1,9 +1,9 @@
 //! SQS.
 
 use aws_sdk_sqs::Client;
-use rekey_tests::world::keyring;
 use shared::adapters::sqs::SqsQueue;
 use shared::domain::flow::FlowKey;
+use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::time::Seconds;
 use shared::ports::MessageQueue as _;
@@ -11,7 +11,8 @@ use shared::ports::MessageQueue as _;
 use crate::moto::Moto;
 
 fn envelopes(count: u8) -> Vec<Envelope> {
-    let seal = |n| Message::Decoy.seal(&keyring("messages"), FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
+    let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+    let seal = |n| Message::Decoy.seal(&keys, FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
     (0..count).map(seal).collect()
 }
 

@@ -1,30 +1,9 @@
-//! A function is told of exactly those tables, queues and keys that its role lets it touch, and of each action one
-//! place says who may do it.
+//! A function is told of exactly those tables, queues and keys that its role lets it touch. That a role grants exactly
+//! the actions that its function uses, the journeys show (`journeys/roles.rs`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use crate::template::{Function, Template};
-
-/// Who may do what to the data. A change here is a change of what a broken function can do.
-const DATA: &[(&str, &str, &[&str])] = &[
-    ("captcha", "AccountsTable", &["GetItem"]),
-    ("captcha", "BudgetsTable", &["PutItem", "UpdateItem"]),
-    ("captcha", "FlowsTable", &["PutItem"]),
-    ("captcha", "SecurityInfoTable", &["GetItem"]),
-    ("code-send", "BudgetsTable", &["GetItem", "PutItem", "UpdateItem"]),
-    ("code-send", "FlowsTable", &["GetItem", "UpdateItem"]),
-    ("code-send", "SecurityInfoTable", &["GetItem"]),
-    ("code-verify", "FlowsTable", &["GetItem", "UpdateItem"]),
-    ("code-verify", "SecurityInfoTable", &["GetItem", "UpdateItem"]),
-    ("delivery", "AccountsTable", &["GetItem"]),
-    ("delivery", "BudgetsTable", &["UpdateItem"]),
-    ("delivery", "FlowsTable", &["GetItem", "UpdateItem"]),
-    ("delivery", "SecurityInfoTable", &["GetItem"]),
-    ("method-selection", "FlowsTable", &["GetItem", "UpdateItem"]),
-    ("password-set", "AccountsTable", &["GetItem", "UpdateItem"]),
-    ("password-set", "FlowsTable", &["GetItem", "UpdateItem"]),
-    ("password-set", "SecurityInfoTable", &["GetItem", "UpdateItem"]),
-];
 
 /// The prefix of a variable that names a resource, and the action that makes such a resource usable at all.
 const NAMED: &[(&str, &str)] = &[
@@ -72,30 +51,6 @@ fn resource_of(variable: &str, prefix: &str) -> String {
             .collect()
     };
     words(&variable[prefix.len()..]) + &words(prefix.trim_start_matches("REKEY"))
-}
-
-#[test]
-fn each_function_may_do_to_the_data_what_the_table_says() {
-    let mut granted: BTreeMap<(String, String), BTreeSet<String>> = BTreeMap::new();
-    for function in Template::read().functions() {
-        for statement in &function.statements {
-            let actions = statement.actions.iter().filter_map(|a| a.strip_prefix("dynamodb:"));
-            let actions: BTreeSet<String> = actions.map(ToOwned::to_owned).collect();
-            if actions.is_empty() {
-                continue;
-            }
-            for table in &statement.resources {
-                granted
-                    .entry((function.name.clone(), table.clone()))
-                    .or_default()
-                    .extend(actions.iter().cloned());
-            }
-        }
-    }
-    let expected = DATA.iter().map(|&(function, table, actions)| {
-        ((function.to_owned(), table.to_owned()), actions.iter().map(ToString::to_string).collect())
-    });
-    assert_eq!(granted, expected.collect());
 }
 
 #[test]

@@ -114,7 +114,7 @@ async fn a_decoy_sends_nothing_but_queues_as_much() {
         let mut browser = world.browser();
         browser.open(login, "forgotten").await;
         assert_eq!(browser.send_email().await.page(), "code");
-        let (envelope, _) = world.queue.messages().pop().unwrap();
+        let (envelope, _) = world.envelopes().pop().unwrap();
         lengths.push(serde_json::to_string(&envelope).unwrap().len());
     }
     assert_eq!(world.messages().len(), 3);

@@ -40,17 +40,17 @@ async fn a_queue_that_fails_is_told_and_loses_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    world.queue.set_broken(true);
+    world.put_out_of_order("sqs:");
     assert_eq!(browser.send_email().await.problem(), (503, "unavailable".into()));
-    world.queue.set_broken(false);
+    world.mend();
     world.clock.advance(30);
     assert_eq!(browser.send_email().await.page(), "code");
     browser.code(&world.last_code()).await;
     browser.totp(&world.app_code(0)).await;
-    world.queue.set_broken(true);
+    world.put_out_of_order("sqs:");
     assert_eq!(browser.password(NEW).await.problem(), (503, "unavailable".into()), "no settle, no change");
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
-    world.queue.set_broken(false);
+    world.mend();
     world.clock.advance(31);
     assert_eq!(browser.password(NEW).await.page(), "done", "the lease has run out: the flow may claim again");
     assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
@@ -61,7 +61,7 @@ async fn a_store_that_is_gone_is_told() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    for table in ["budgets", "security-info", "accounts"] {
+    for table in ["BudgetsTable", "SecurityInfoTable", "AccountsTable"] {
         world.client.delete_table().table_name(table).send().await.unwrap();
     }
     for login in ["aisyah", "nobody"] {

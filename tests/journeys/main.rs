@@ -7,5 +7,6 @@ mod codes;
 mod decoys;
 mod faults;
 mod journey;
+mod roles;
 mod secrets;
 mod web;

@@ -22,7 +22,7 @@ async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
     browser.password("Kancil-Lompat-42!").await;
     dumps.push_str(&world.dump().await);
     dumps.push_str(
-        &serde_json::to_string(&world.queue.messages().iter().map(|(e, _)| e).collect::<Vec<_>>()).unwrap(),
+        &serde_json::to_string(&world.envelopes().iter().map(|(e, _)| e).collect::<Vec<_>>()).unwrap(),
     );
     for secret in &secrets {
         assert!(!dumps.contains(secret.as_str()), "{secret} is stored in the clear");
@@ -36,7 +36,7 @@ async fn a_stored_flow_stays_below_one_kilobyte() {
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
     let size = async || {
-        let items = world.client.scan().table_name("flows").send().await.unwrap().items.unwrap();
+        let items = world.client.scan().table_name("FlowsTable").send().await.unwrap().items.unwrap();
         let item = &items[0];
         item.iter()
             .map(|(name, value)| {

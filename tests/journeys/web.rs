@@ -53,7 +53,7 @@ async fn a_form_left_in_another_tab_does_not_act_on_the_flow_that_replaced_it() 
     let world = World::new().await;
     let mut browser = world.browser();
     browser.identify("aisyah").await;
-    let keys = rekey_tests::world::keyring("flows");
+    let keys = world.keyring("REKEY_SECRET_FLOWS");
     let read = |cookie: &str| shared::domain::flow::FlowCookie::read(cookie, &keys).unwrap();
     let old_at = read(browser.cookie.as_deref().unwrap()).at(&keys).unwrap();
     browser.identify("priya").await;

@@ -1,12 +1,10 @@
 //! Time and chance that a test can set.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use sha2::{Digest as _, Sha256};
-use shared::domain::message::Envelope;
-use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Clock, Entropy, MessageQueue, QueueError};
+use shared::domain::time::Timestamp;
+use shared::ports::{Clock, Entropy};
 
 /// When every test begins: 2026-11-24T04:00:00Z.
 pub const START: i64 = 1_795_492_800;
@@ -45,35 +43,5 @@ impl Entropy for TestEntropy {
             let block = Sha256::digest(count.to_be_bytes());
             chunk.copy_from_slice(&block[..chunk.len()]);
         }
-    }
-}
-
-/// A queue that keeps what it is given, until a test takes it out.
-#[derive(Debug, Default)]
-pub struct TestQueue {
-    messages: Mutex<Vec<(Envelope, Seconds)>>,
-    broken: std::sync::atomic::AtomicBool,
-}
-
-impl TestQueue {
-    /// Everything that lies in it, oldest first, with its delay. It stays.
-    pub fn messages(&self) -> Vec<(Envelope, Seconds)> {
-        self.messages.lock().unwrap().clone()
-    }
-
-    /// Lets it fail from here on, or work again.
-    pub fn set_broken(&self, broken: bool) {
-        self.broken.store(broken, Ordering::SeqCst);
-    }
-}
-
-#[async_trait::async_trait]
-impl MessageQueue for TestQueue {
-    async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError> {
-        if self.broken.load(Ordering::SeqCst) {
-            return Err(QueueError("the test broke the queue".into()));
-        }
-        self.messages.lock().unwrap().extend(messages.iter().map(|message| (message.clone(), delay)));
-        Ok(())
     }
 }

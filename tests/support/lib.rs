@@ -1,5 +1,5 @@
-//! What the suites share: the whole product below HTTP, in one process, with a clock that can be set, entropy
-//! that repeats, and a real DynamoDB-compatible store.
+//! What the suites share: the whole product on the local cloud, in one process, with a clock that can be set and
+//! entropy that repeats.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,32 +1,47 @@
-//! The whole product below HTTP.
+//! The whole product on the local cloud, in one process: behind the gateway that makes API Gateway's events, each
+//! function judged by its own role of template.yaml.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
-use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
-};
 use axum::Router;
 use axum::body::Body;
-use http::Request;
-use lambda_http::request::RequestContext;
+use axum::extract::ConnectInfo;
+use http::{Request, header};
+use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_local::cloud::{Cloud, Disturbance};
+use rekey_local::compose::Parts;
+use rekey_local::outbox::Outbox;
+use rekey_local::system::System;
+use rekey_local::template::{Consumer, Template};
+use rekey_local::worker::{Consume, take_batch};
+use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::dynamodb::DynamoSecurityInfo;
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
-use shared::domain::message::{Message, Notice, Settle};
+use shared::domain::message::{Envelope, Message, Notice, Settle};
 use shared::domain::name::CanonicalName;
+use shared::domain::time::Seconds;
 use shared::domain::totp::TotpSeed;
-use shared::http::Site;
 use shared::ports::{Clock as _, EntropyExt as _};
 use shared::settings::Settings;
+use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::answer::Answer;
 use crate::browser::Browser;
-use crate::chance::{TestClock, TestEntropy, TestQueue};
+use crate::chance::{TestClock, TestEntropy};
 use crate::people::{self, Person};
+
+/// The host that the product is asked under.
+pub const HOST: &str = "reset.contoh.example";
+/// Where requests come from (RFC 5737).
+const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
+/// The queue of messages, by its name in template.yaml.
+const QUEUE: &str = "MessagesQueue";
 
 /// The product with everything around it.
 pub struct World {
@@ -34,28 +49,22 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// The entropy.
     pub entropy: Arc<TestEntropy>,
-    /// The queue.
-    pub queue: Arc<TestQueue>,
-    /// The store.
+    /// The local cloud.
+    pub cloud: Cloud,
+    /// What was delivered.
+    pub outbox: Outbox,
+    /// The store, with every right.
     pub client: Client,
-    /// The directory.
-    pub directory: Arc<BuiltinDirectory>,
-    /// The security info.
-    pub security_info: Arc<DynamoSecurityInfo>,
-    /// The flows.
-    pub flows: Arc<DynamoFlows>,
-    /// The budgets.
-    pub budgets: Arc<DynamoBudgets>,
+    /// The directory, with every right.
+    pub directory: BuiltinDirectory,
+    /// The security info, with every right.
+    pub security_info: DynamoSecurityInfo,
     /// The settings.
     pub settings: Arc<Settings>,
-    captcha: Arc<Keyring>,
-    messages: Arc<Keyring>,
-    routers: Vec<(&'static str, Router)>,
-}
-
-/// A keyring with one key for a use.
-pub fn keyring(use_of: &str) -> Keyring {
-    Keyring::from_secret(&format!(r#"{{"current":"1","1":"{use_of:-<64}"}}"#)).unwrap()
+    gateway: Router,
+    consumer: Consumer,
+    delivery: Consume,
+    _stop: watch::Sender<bool>,
 }
 
 impl World {
@@ -72,108 +81,34 @@ impl World {
         ];
         pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
-        let client = store().await;
-        Self::on(client, settings).await
-    }
 
-    /// A world on a store, with the test people in it.
-    pub async fn on(client: Client, settings: Arc<Settings>) -> Arc<Self> {
-        create_tables(&client).await;
-        let world = Self::attach(client, settings);
+        let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
+        let system = System { clock: clock.clone(), entropy: entropy.clone() };
+        let (stop, stopped) = watch::channel(false);
+        let outbox = Outbox::new(system.clone());
+        let template = Template::of_project().unwrap();
+        let cloud = Cloud::start(&system, template.clone(), None, outbox.clone(), stopped).await.unwrap();
+        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
+        let functions = parts.functions().await.unwrap();
+        let tables = parts.tables().await.unwrap();
+        let world = Self {
+            gateway: rekey_local::gateway::router(system, template.routes, functions.routers),
+            consumer: template.consumers[0].clone(),
+            delivery: functions.delivery,
+            client: Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await),
+            directory: tables.accounts,
+            security_info: tables.security_info,
+            clock,
+            entropy,
+            cloud,
+            outbox,
+            settings,
+            _stop: stop,
+        };
         for person in people::ALL {
             world.register(person).await;
         }
         Arc::new(world)
-    }
-
-    /// The product on tables that are there already.
-    pub fn attach(client: Client, settings: Arc<Settings>) -> Self {
-        let clock = Arc::new(TestClock::default());
-        let entropy = Arc::new(TestEntropy::default());
-        let queue = Arc::new(TestQueue::default());
-        let flows = Arc::new(DynamoFlows::new(client.clone(), "flows"));
-        let budgets = Arc::new(DynamoBudgets::new(client.clone(), "budgets"));
-        let security_info = Arc::new(DynamoSecurityInfo::new(client.clone(), "security-info"));
-        let directory = Arc::new(BuiltinDirectory::new(client.clone(), "accounts", entropy.clone()));
-        let site = Site { settings: settings.clone(), flows: Arc::new(keyring("flows")) };
-        let captcha = Arc::new(keyring("captcha"));
-        let messages = Arc::new(keyring("messages"));
-        let routers = vec![
-            (
-                "captcha",
-                captcha::router(captcha::Ports {
-                    site: site.clone(),
-                    flows: flows.clone(),
-                    budgets: budgets.clone(),
-                    directory: directory.clone(),
-                    security_info: security_info.clone(),
-                    captcha: captcha.clone(),
-                    clock: clock.clone(),
-                    entropy: entropy.clone(),
-                }),
-            ),
-            (
-                "method-selection",
-                method_selection::router(method_selection::Ports {
-                    site: site.clone(),
-                    flows: flows.clone(),
-                    clock: clock.clone(),
-                }),
-            ),
-            (
-                "code-send",
-                code_send::router(code_send::Ports {
-                    site: site.clone(),
-                    flows: flows.clone(),
-                    budgets: budgets.clone(),
-                    security_info: security_info.clone(),
-                    queue: queue.clone(),
-                    messages: messages.clone(),
-                    clock: clock.clone(),
-                    entropy: entropy.clone(),
-                }),
-            ),
-            (
-                "code-verify",
-                code_verify::router(code_verify::Ports {
-                    site: site.clone(),
-                    flows: flows.clone(),
-                    budgets: budgets.clone(),
-                    authenticators: security_info.clone(),
-                    seeds: Arc::new(keyring("seeds")),
-                    clock: clock.clone(),
-                }),
-            ),
-            (
-                "password-set",
-                password_set::router(password_set::Ports {
-                    site,
-                    flows: flows.clone(),
-                    security_info: security_info.clone(),
-                    claims: security_info.clone(),
-                    directory: directory.clone(),
-                    queue: queue.clone(),
-                    messages: messages.clone(),
-                    policy: settings.password_policy([]).unwrap(),
-                    clock: clock.clone(),
-                    entropy: entropy.clone(),
-                }),
-            ),
-        ];
-        Self {
-            clock,
-            entropy,
-            queue,
-            client,
-            directory,
-            security_info,
-            flows,
-            budgets,
-            settings,
-            captcha,
-            messages,
-            routers,
-        }
     }
 
     /// Writes a person into directory and security info.
@@ -182,7 +117,8 @@ impl World {
         self.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
         let seed = person.totp.then(|| {
             let seed = TotpSeed::parse(people::SEED).unwrap();
-            seed.seal(&keyring("seeds"), account.id.as_str(), self.entropy.bytes()).unwrap()
+            let seeds = self.keyring("REKEY_SECRET_SEEDS");
+            seed.seal(&seeds, account.id.as_str(), self.entropy.bytes()).unwrap()
         });
         self.security_info.register(&account.id, &person.registration(), seed.as_deref()).await.unwrap();
     }
@@ -192,42 +128,79 @@ impl World {
         Browser::new(self)
     }
 
-    /// Answers a request as the deployment would: the route's function, or `captcha` for everything else.
+    /// Answers a request as the deployment would.
     pub async fn answer(&self, request: Request<String>) -> Answer {
-        let function = match (request.method().as_str(), request.uri().path()) {
-            ("GET" | "POST", "/reason") | ("GET", "/method") | ("POST", "/cancel") => "method-selection",
-            ("POST", "/code/send") => "code-send",
-            ("GET" | "POST", "/code") | ("GET", "/code/send") => "code-verify",
-            ("GET" | "POST", "/password" | "/unlock") | ("GET", "/done") => "password-set",
-            _ => "captcha",
-        };
-        let (_, router) = self.routers.iter().find(|(name, _)| *name == function).unwrap();
         let mut request = request.map(Body::from);
-        let context = serde_json::json!({ "http": { "method": "GET", "sourceIp": "203.0.113.7" }, "domainName": "reset.contoh.example" });
-        request
-            .extensions_mut()
-            .insert(RequestContext::ApiGatewayV2(serde_json::from_value(context).unwrap()));
-        Answer::read(router.clone().oneshot(request).await.unwrap()).await
+        request.headers_mut().entry(header::HOST).or_insert(HOST.parse().unwrap());
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(PEER)));
+        Answer::read(self.gateway.clone().oneshot(request).await.unwrap()).await
+    }
+
+    /// The keys behind a secret, by the variable that names it.
+    pub fn keyring(&self, variable: &str) -> Keyring {
+        Keyring::from_secret(self.cloud.secret(variable).unwrap()).unwrap()
     }
 
     /// What a CAPTCHA shows.
     pub fn captcha_answer(&self, token: &str) -> String {
-        Challenge::open(token, &self.captcha, self.clock.now()).unwrap().answer()
+        Challenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now()).unwrap().answer()
+    }
+
+    /// Every message in the queue, sealed, with its delay.
+    pub fn envelopes(&self) -> Vec<(Envelope, Seconds)> {
+        let read = |(body, delay): (String, Seconds)| (serde_json::from_str(&body).unwrap(), delay);
+        self.cloud.queues().contents(QUEUE).unwrap().into_iter().map(read).collect()
     }
 
     /// Every message in the queue, opened.
     pub fn messages(&self) -> Vec<Message> {
-        self.queue.messages().iter().map(|(envelope, _)| envelope.open(&self.messages).unwrap().1).collect()
+        let keys = self.keyring("REKEY_SECRET_MESSAGES");
+        self.envelopes().iter().map(|(envelope, _)| envelope.open(&keys).unwrap().1).collect()
     }
 
-    /// The code of the newest message that has one.
+    /// Lets `delivery` work on whatever is visible in the queue until nothing is left.
+    pub async fn deliver(&self) {
+        while take_batch(&self.cloud.queues(), &self.consumer, &self.delivery).await {}
+    }
+
+    /// Lets every call of a function fail whose action begins with `prefix` (`sqs:`).
+    pub fn put_out_of_order(&self, prefix: &'static str) {
+        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+            let hit = call.principal != ADMINISTRATOR && call.action.starts_with(prefix);
+            if hit { Disturbance::Refused } else { Disturbance::None }
+        })));
+    }
+
+    /// Lets a function die right after a call: that call is carried out, and whatever it calls afterwards is not.
+    pub fn die_after(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let dead = AtomicBool::new(false);
+        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+            if call.principal != function {
+                return Disturbance::None;
+            }
+            if dead.load(Ordering::SeqCst) {
+                return Disturbance::Refused;
+            }
+            let last = call.action == action && call.resource.as_deref() == Some(resource);
+            dead.fetch_or(last, Ordering::SeqCst);
+            Disturbance::None
+        })));
+    }
+
+    /// Lets everything work again.
+    pub fn mend(&self) {
+        self.cloud.disturb(None);
+    }
+
+    /// The code of the newest message that has one: in the queue, or, once that is delivered, in the outbox.
     pub fn last_code(&self) -> String {
         let messages = self.messages();
-        let code = messages.iter().rev().find_map(|message| match message {
+        let queued = messages.iter().rev().find_map(|message| match message {
             Message::Code(code) => Some(code.code.expose().to_owned()),
             _ => None,
         });
-        code.expect("a code was queued")
+        let delivered = || self.outbox.messages().into_iter().find_map(|message| message.code);
+        queued.or_else(delivered).expect("a code was sent")
     }
 
     /// Every notice in the queue.
@@ -259,56 +232,12 @@ impl World {
     pub async fn dump(&self) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();
-        for table in ["flows", "budgets", "security-info", "accounts"] {
+        for table in ["FlowsTable", "BudgetsTable", "SecurityInfoTable", "AccountsTable"] {
             let items = self.client.scan().table_name(table).send().await.unwrap().items.unwrap_or_default();
             for item in items {
                 writeln!(text, "{table}: {item:?}").unwrap();
             }
         }
         text
-    }
-}
-
-/// A new store in memory, served over HTTP on a free port, with the real client on it.
-pub async fn store() -> Client {
-    let database = dynoxide::Database::memory().unwrap();
-    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        let forever = std::future::pending::<()>();
-        let _ = dynoxide::server::serve_with_shutdown(listener, database, forever).await;
-    });
-    client(&format!("http://{address}"))
-}
-
-/// A client of a DynamoDB-compatible store.
-pub fn client(endpoint: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("ap-southeast-1"))
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .endpoint_url(endpoint)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build();
-    Client::from_conf(config)
-}
-
-/// The tables of template.yaml.
-pub async fn create_tables(client: &Client) {
-    let tables: [(&str, &[(&str, ScalarAttributeType)]); 4] = [
-        ("flows", &[("flow", ScalarAttributeType::B)]),
-        ("budgets", &[("budget", ScalarAttributeType::S)]),
-        ("security-info", &[("account", ScalarAttributeType::S), ("item", ScalarAttributeType::S)]),
-        ("accounts", &[("account", ScalarAttributeType::S)]),
-    ];
-    for (table, keys) in tables {
-        let mut create = client.create_table().table_name(table).billing_mode(BillingMode::PayPerRequest);
-        for (at, (name, kind)) in keys.iter().enumerate() {
-            let role = if at == 0 { KeyType::Hash } else { KeyType::Range };
-            let key = KeySchemaElement::builder().attribute_name(*name).key_type(role).build().unwrap();
-            let kind = AttributeDefinition::builder().attribute_name(*name).attribute_type(kind.clone());
-            create = create.key_schema(key).attribute_definitions(kind.build().unwrap());
-        }
-        create.send().await.unwrap();
     }
 }

@@ -1,15 +1,17 @@
 //! The one place where the functions get their ports: what each function's `main.rs` does in Lambda, for all of
 //! them in one process.
+//!
+//! Each is told only of the resources that template.yaml gives it, fetches its keys from Secrets Manager, and calls
+//! with an access key of its own name, so that the local cloud judges it by its own role.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use aws_sdk_dynamodb::config::{Credentials, Region, SharedCredentialsProvider};
 use axum::Router;
-use shared::adapters::aws::{BehaviorVersion, SdkConfig};
+use shared::adapters::aws::{SdkConfig, emulated};
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{Client, DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::secrets;
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
@@ -22,7 +24,8 @@ use shared::http::Site;
 use shared::ports::{Metric, Metrics};
 use shared::settings::Settings;
 
-use crate::cloud::{Cloud, REGION};
+use crate::cloud::Cloud;
+use crate::cloud::roles::ADMINISTRATOR;
 use crate::directory::Tables;
 use crate::failure::Failure;
 use crate::system::System;
@@ -50,15 +53,16 @@ pub struct Parts<'a> {
 }
 
 impl Parts<'_> {
-    /// The tables that people are written to.
+    /// The tables that people are written to, by whoever set the cloud up.
     ///
     /// # Errors
     /// [`Failure`] when template.yaml lacks one of them.
-    pub fn tables(&self) -> Result<Tables, Failure> {
+    pub async fn tables(&self) -> Result<Tables, Failure> {
+        let administrator = self.process(ADMINISTRATOR).await;
         Ok(Tables {
-            accounts: self.directory()?,
-            security_info: self.security_info()?,
-            seeds: self.keyring("REKEY_SECRET_SEEDS")?,
+            accounts: administrator.directory()?,
+            security_info: administrator.security_info()?,
+            seeds: administrator.keyring("REKEY_SECRET_SEEDS").await?,
             entropy: self.system.entropy.clone(),
         })
     }
@@ -67,8 +71,10 @@ impl Parts<'_> {
     ///
     /// # Errors
     /// [`Failure`] when template.yaml lacks the secret.
-    pub fn captcha_answers(&self) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + use<>, Failure> {
-        let keys = self.keyring("REKEY_SECRET_CAPTCHA")?;
+    pub async fn captcha_answers(
+        &self,
+    ) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + use<>, Failure> {
+        let keys = self.process(ADMINISTRATOR).await.keyring("REKEY_SECRET_CAPTCHA").await?;
         let clock = self.system.clock.clone();
         Ok(move |token: &str| Some(Challenge::open(token, &keys, clock.now()).ok()?.answer()))
     }
@@ -76,103 +82,108 @@ impl Parts<'_> {
     /// Builds every function.
     ///
     /// # Errors
-    /// [`Failure`] when template.yaml lacks something or a parameter makes no sense.
-    pub fn functions(&self) -> Result<Functions, Failure> {
+    /// [`Failure`] when template.yaml does not tell a function of something it needs, or a parameter makes no sense.
+    pub async fn functions(&self) -> Result<Functions, Failure> {
         let routers = [
-            ("captcha", self.captcha()?),
-            ("method-selection", self.method_selection()?),
-            ("code-send", self.code_send()?),
-            ("code-verify", self.code_verify()?),
-            ("password-set", self.password_set()?),
+            ("captcha", self.captcha().await?),
+            ("method-selection", self.method_selection().await?),
+            ("code-send", self.code_send().await?),
+            ("code-verify", self.code_verify().await?),
+            ("password-set", self.password_set().await?),
         ];
         let routers = routers.into_iter().map(|(name, router)| (name.to_owned(), router)).collect();
-        Ok(Functions { routers, delivery: self.delivery()? })
+        Ok(Functions { routers, delivery: self.delivery().await? })
     }
 
-    fn captcha(&self) -> Result<Router, Failure> {
+    async fn captcha(&self) -> Result<Router, Failure> {
+        let process = self.process("captcha").await;
         Ok(captcha::router(captcha::Ports {
-            site: self.site()?,
-            flows: Arc::new(self.flows()?),
-            budgets: Arc::new(self.budgets()?),
-            directory: Arc::new(self.directory()?),
-            security_info: Arc::new(self.security_info()?),
-            captcha: self.keyring("REKEY_SECRET_CAPTCHA")?,
+            site: process.site().await?,
+            flows: Arc::new(process.flows()?),
+            budgets: Arc::new(process.budgets()?),
+            directory: Arc::new(process.directory()?),
+            security_info: Arc::new(process.security_info()?),
+            captcha: process.keyring("REKEY_SECRET_CAPTCHA").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         }))
     }
 
-    fn method_selection(&self) -> Result<Router, Failure> {
+    async fn method_selection(&self) -> Result<Router, Failure> {
+        let process = self.process("method-selection").await;
         Ok(method_selection::router(method_selection::Ports {
-            site: self.site()?,
-            flows: Arc::new(self.flows()?),
+            site: process.site().await?,
+            flows: Arc::new(process.flows()?),
             clock: self.system.clock.clone(),
         }))
     }
 
-    fn code_send(&self) -> Result<Router, Failure> {
+    async fn code_send(&self) -> Result<Router, Failure> {
+        let process = self.process("code-send").await;
         Ok(code_send::router(code_send::Ports {
-            site: self.site()?,
-            flows: Arc::new(self.flows()?),
-            budgets: Arc::new(self.budgets()?),
-            security_info: Arc::new(self.security_info()?),
-            queue: Arc::new(self.queue()?),
-            messages: self.keyring("REKEY_SECRET_MESSAGES")?,
+            site: process.site().await?,
+            flows: Arc::new(process.flows()?),
+            budgets: Arc::new(process.budgets()?),
+            security_info: Arc::new(process.security_info()?),
+            queue: Arc::new(process.queue()?),
+            messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         }))
     }
 
-    fn code_verify(&self) -> Result<Router, Failure> {
+    async fn code_verify(&self) -> Result<Router, Failure> {
+        let process = self.process("code-verify").await;
         Ok(code_verify::router(code_verify::Ports {
-            site: self.site()?,
-            flows: Arc::new(self.flows()?),
-            budgets: Arc::new(self.budgets()?),
-            authenticators: Arc::new(self.security_info()?),
-            seeds: self.keyring("REKEY_SECRET_SEEDS")?,
+            site: process.site().await?,
+            flows: Arc::new(process.flows()?),
+            budgets: Arc::new(process.budgets()?),
+            authenticators: Arc::new(process.security_info()?),
+            seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
             clock: self.system.clock.clone(),
         }))
     }
 
-    fn password_set(&self) -> Result<Router, Failure> {
+    async fn password_set(&self) -> Result<Router, Failure> {
+        let process = self.process("password-set").await;
         let blocklist = match &self.settings.password_blocklist {
             Some(file) => std::fs::read_to_string(file)
                 .map_err(|error| Failure::new(format!("REKEY_PASSWORD_BLOCKLIST {file}: {error}")))?,
             None => String::new(),
         };
         Ok(password_set::router(password_set::Ports {
-            site: self.site()?,
-            flows: Arc::new(self.flows()?),
-            security_info: Arc::new(self.security_info()?),
-            claims: Arc::new(self.security_info()?),
-            directory: Arc::new(self.directory()?),
-            queue: Arc::new(self.queue()?),
-            messages: self.keyring("REKEY_SECRET_MESSAGES")?,
+            site: process.site().await?,
+            flows: Arc::new(process.flows()?),
+            security_info: Arc::new(process.security_info()?),
+            claims: Arc::new(process.security_info()?),
+            directory: Arc::new(process.directory()?),
+            queue: Arc::new(process.queue()?),
+            messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             policy: self.settings.password_policy(blocklist.lines()).map_err(Failure::new)?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         }))
     }
 
-    fn delivery(&self) -> Result<Consume, Failure> {
+    async fn delivery(&self) -> Result<Consume, Failure> {
+        let process = self.process("delivery").await;
         let settings = &self.settings;
-        let services = self.services();
         let wording = Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
             .map_err(|error| Failure::new(error.to_string()))?;
         let ports = Arc::new(delivery::Ports {
             settings: settings.clone(),
             wording,
-            messages: self.keyring("REKEY_SECRET_MESSAGES")?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
-            mails: Arc::new(SesMails::new(&services, &settings.organisation, &settings.mail_from)),
-            texts: Arc::new(SnsTexts::new(&services, settings.sms_sender_id.clone())),
-            calls: Arc::new(VoiceCalls::new(&services, Some(CALLER.to_owned()))),
-            queue: Arc::new(self.queue()?),
-            budgets: Arc::new(self.budgets()?),
-            flows: Arc::new(self.flows()?),
-            directory: Arc::new(self.directory()?),
-            security_info: Arc::new(self.security_info()?),
+            mails: Arc::new(SesMails::new(&process.aws, &settings.organisation, &settings.mail_from)),
+            texts: Arc::new(SnsTexts::new(&process.aws, settings.sms_sender_id.clone())),
+            calls: Arc::new(VoiceCalls::new(&process.aws, Some(CALLER.to_owned()))),
+            queue: Arc::new(process.queue()?),
+            budgets: Arc::new(process.budgets()?),
+            flows: Arc::new(process.flows()?),
+            directory: Arc::new(process.directory()?),
+            security_info: Arc::new(process.security_info()?),
             metrics: Arc::new(LoggedMetrics),
         });
         Ok(Arc::new(move |event| {
@@ -181,8 +192,21 @@ impl Parts<'_> {
         }))
     }
 
-    fn site(&self) -> Result<Site, Failure> {
-        Ok(Site { settings: self.settings.clone(), flows: self.keyring("REKEY_SECRET_FLOWS")? })
+    async fn process<'a>(&'a self, function: &'a str) -> Process<'a> {
+        Process { parts: self, function, aws: emulated(self.cloud.endpoint(), function).await }
+    }
+}
+
+/// What `shared::adapters::process::Process` is in Lambda: a function with its AWS clients and resources.
+struct Process<'a> {
+    parts: &'a Parts<'a>,
+    function: &'a str,
+    aws: SdkConfig,
+}
+
+impl Process<'_> {
+    async fn site(&self) -> Result<Site, Failure> {
+        Ok(Site { settings: self.parts.settings.clone(), flows: self.keyring("REKEY_SECRET_FLOWS").await? })
     }
 
     fn flows(&self) -> Result<DynamoFlows, Failure> {
@@ -199,45 +223,36 @@ impl Parts<'_> {
 
     fn directory(&self) -> Result<BuiltinDirectory, Failure> {
         let table = self.resource("REKEY_TABLE_ACCOUNTS")?;
-        Ok(BuiltinDirectory::new(self.store(), table, self.system.entropy.clone()))
+        Ok(BuiltinDirectory::new(self.store(), table, self.parts.system.entropy.clone()))
     }
 
     fn queue(&self) -> Result<SqsQueue, Failure> {
-        Ok(SqsQueue::new(&self.services(), self.resource("REKEY_QUEUE_MESSAGES")?))
+        Ok(SqsQueue::new(&self.aws, self.resource("REKEY_QUEUE_MESSAGES")?))
     }
 
     fn store(&self) -> Client {
-        Client::new(&aws(self.cloud.store()))
-    }
-
-    fn services(&self) -> SdkConfig {
-        aws(self.cloud.services())
+        Client::new(&self.aws)
     }
 
     fn resource(&self, variable: &str) -> Result<String, Failure> {
-        let resource = self.cloud.resource(variable);
-        resource.ok_or_else(|| Failure::new(format!("template.yaml gives {variable} to no function")))
+        let found = if self.function == ADMINISTRATOR {
+            self.parts.cloud.any_resource(variable)
+        } else {
+            self.parts.cloud.resource(self.function, variable)
+        };
+        found.ok_or_else(|| {
+            Failure::new(format!("template.yaml does not tell {} of {variable}", self.function))
+        })
     }
 
-    fn keyring(&self, variable: &str) -> Result<Arc<Keyring>, Failure> {
-        let wrong = |why: &str| Failure::new(format!("{variable}: {why}"));
-        let secret =
-            self.cloud.secret(variable).ok_or_else(|| wrong("template.yaml gives it to no function"))?;
-        Keyring::from_secret(secret).map(Arc::new).map_err(|error| wrong(&error.to_string()))
+    async fn keyring(&self, variable: &str) -> Result<Arc<Keyring>, Failure> {
+        let secret = self.resource(variable)?;
+        let keyring = secrets::keyring(&self.aws, &secret).await;
+        keyring.map(Arc::new).map_err(|error| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            Failure::new(format!("{variable} for {}: {error}{}", self.function, cause.unwrap_or_default()))
+        })
     }
-}
-
-/// What SDK clients need to speak to the local cloud. The environment is not asked: it may hold the credentials of
-/// a real account.
-fn aws(endpoint: SocketAddr) -> SdkConfig {
-    let credentials = Credentials::new("local", "local", None, None, "local");
-    SdkConfig::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new(REGION))
-        .credentials_provider(SharedCredentialsProvider::new(credentials))
-        .endpoint_url(format!("http://{endpoint}"))
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
-        .build()
 }
 
 /// Metrics as lines of the log: nobody reads the embedded format of `CloudWatch` here.

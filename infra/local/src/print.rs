@@ -35,6 +35,7 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     for (name, value) in cloud.chain(&local.parameters.pairs) {
         writeln!(out, "export {name}={}", quoted(value))?;
     }
+    writeln!(out, "# Ctrl-C ends it.")?;
     out.flush()
 }
 

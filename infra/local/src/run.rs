@@ -77,7 +77,7 @@ impl Local {
         }
         let parts =
             Parts { cloud: &cloud, settings: Arc::new(parameters.settings.clone()), system: system.clone() };
-        let tables = parts.tables()?;
+        let tables = parts.tables().await?;
         tables.seed(&people).await?;
 
         let site = Site {
@@ -86,7 +86,7 @@ impl Local {
                 people: people.clone(),
                 domains: Arc::new(parameters.settings.login_domains.clone()),
                 accounts: Arc::new(tables.accounts),
-                captchas: Arc::new(parts.captcha_answers()?),
+                captchas: Arc::new(parts.captcha_answers().await?),
             },
             address: outbox_address,
             product: product.map(url_of),
@@ -97,7 +97,7 @@ impl Local {
         let consume = match product_listener {
             None => worker::through_watch(&watch_url, &consumer.function),
             Some((listener, _)) => {
-                let functions = parts.functions()?;
+                let functions = parts.functions().await?;
                 let router = gateway::router(system, template.routes, functions.routers);
                 servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
                 functions.delivery

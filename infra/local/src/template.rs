@@ -1,4 +1,4 @@
-//! What template.yaml says of routes, tables, queues, secrets and environments, so that the laptop has the same.
+//! What template.yaml says of routes, tables, queues, secrets, environments and roles, so that the laptop has the same.
 
 use std::collections::BTreeMap;
 
@@ -22,10 +22,28 @@ pub struct Template {
     pub queues: BTreeMap<String, QueueSettings>,
     /// `AWS::SecretsManager::Secret`, by logical id.
     pub secrets: BTreeMap<String, SecretSettings>,
-    /// Environment variables of the functions that hold the name of one of these: variable to logical id.
-    pub variables: BTreeMap<String, String>,
+    /// Every function, by the name of its crate.
+    pub functions: BTreeMap<String, Function>,
     /// Which function reads which queue.
     pub consumers: Vec<Consumer>,
+}
+
+/// A function: what it is told of, and what it may do.
+#[derive(Debug, Default, Clone)]
+pub struct Function {
+    /// Its environment variables that name a table, queue or secret: variable to logical id.
+    pub variables: BTreeMap<String, String>,
+    /// The statements of its role.
+    pub role: Vec<Grant>,
+}
+
+/// A statement of a role: these actions on these resources are allowed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Grant {
+    /// `dynamodb:PutItem` and the like, without wildcards.
+    pub actions: Vec<String>,
+    /// Logical ids, or patterns of names that AWS gives (`!Sub`).
+    pub resources: Vec<String>,
 }
 
 /// A route of the HTTP API.
@@ -101,27 +119,37 @@ impl Template {
     pub fn parse(yaml: &str) -> Result<Self, Failure> {
         let document: Value = serde_yaml_ng::from_str(yaml)
             .map_err(|error| Failure::new(format!("template.yaml: {}", one_line(&error))))?;
+        let resources = &document["Resources"];
         let mut template = Self::default();
         let mut errors = Vec::new();
-        for (id, resource) in mapping(&document["Resources"]) {
-            if let Err(why) = template.take(id, resource) {
+        for (id, resource) in mapping(resources) {
+            if let Err(why) = template.take(id, resource, resources) {
                 errors.push(format!("template.yaml: {id}: {why}"));
             }
         }
-        let known = |id: &String| {
-            template.tables.contains_key(id)
-                || template.queues.contains_key(id)
-                || template.secrets.contains_key(id)
-        };
-        let variables = template.variables.iter().filter(|(_, id)| known(id));
-        template.variables = variables.map(|(name, id)| (name.clone(), id.clone())).collect();
+        let Self { tables, queues, secrets, functions, .. } = &mut template;
+        for function in functions.values_mut() {
+            function.variables.retain(|_, id| {
+                tables.contains_key(id) || queues.contains_key(id) || secrets.contains_key(id)
+            });
+        }
         if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
     }
 
-    fn take(&mut self, id: &str, resource: &Value) -> Result<(), &'static str> {
+    /// The logical id that a function is told under an environment variable.
+    pub fn resource_of(&self, function: &str, variable: &str) -> Option<&str> {
+        self.functions.get(function)?.variables.get(variable).map(String::as_str)
+    }
+
+    /// The logical id behind a variable, whichever function is told of it: it means the same to all.
+    pub fn resource(&self, variable: &str) -> Option<&str> {
+        self.functions.values().find_map(|function| function.variables.get(variable)).map(String::as_str)
+    }
+
+    fn take(&mut self, id: &str, resource: &Value, resources: &Value) -> Result<(), &'static str> {
         let properties = &resource["Properties"];
         match text(&resource["Type"]) {
-            Some("AWS::Serverless::Function") => self.take_function(resource)?,
+            Some("AWS::Serverless::Function") => self.take_function(resource, resources)?,
             Some("AWS::DynamoDB::Table") => {
                 let table = Table {
                     attributes: as_json(&properties["AttributeDefinitions"])
@@ -158,15 +186,16 @@ impl Template {
         Ok(())
     }
 
-    fn take_function(&mut self, resource: &Value) -> Result<(), &'static str> {
+    fn take_function(&mut self, resource: &Value, resources: &Value) -> Result<(), &'static str> {
         let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
             .ok_or("no Metadata.BuildProperties.Binary")?;
         let properties = &resource["Properties"];
-        for (name, value) in mapping(&properties["Environment"]["Variables"]) {
-            if let Some(id) = reference(value) {
-                self.variables.insert(name.to_owned(), id);
-            }
-        }
+        let variables = mapping(&properties["Environment"]["Variables"])
+            .filter_map(|(name, value)| Some((name.to_owned(), reference(value)?)))
+            .collect();
+        let role = reference(&properties["Role"]).ok_or("no Role")?;
+        let role = grants(&resources[role.as_str()])?;
+        self.functions.insert(function.to_owned(), Function { variables, role });
         for (_, event) in mapping(&properties["Events"]) {
             let event_properties = &event["Properties"];
             match text(&event["Type"]) {
@@ -192,6 +221,36 @@ fn route(function: &str, properties: &Value) -> Route {
         path: if path == "/$default" { "$default".to_owned() } else { path },
         function: function.to_owned(),
     }
+}
+
+/// The statements of a role.
+fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
+    let statements = items(&role["Properties"]["Policies"])
+        .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
+    let grant = |statement: &Value| {
+        if text(&statement["Effect"]) != Some("Allow") {
+            return Err("a statement of its role does not allow");
+        }
+        // Of `NotResource` the laptop needs to know only that it is no table, queue or secret.
+        let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
+        Ok(Grant {
+            actions: items(&statement["Action"]).filter_map(text).map(str::to_owned).collect(),
+            resources: resources.filter_map(|value| reference(value).or_else(|| pattern(value))).collect(),
+        })
+    };
+    statements.map(grant).collect()
+}
+
+/// A sequence, or a single value as a sequence of one, as AWS reads it.
+fn items(value: &Value) -> impl Iterator<Item = &Value> {
+    let single = (!value.is_null() && !value.is_sequence()).then_some(value);
+    value.as_sequence().into_iter().flatten().chain(single)
+}
+
+/// The text of `!Sub`.
+fn pattern(value: &Value) -> Option<String> {
+    let Value::Tagged(tagged) = value else { return None };
+    text(&tagged.value).map(str::to_owned)
 }
 
 /// The logical id that `!Ref X` or `!GetAtt X.Arn` names.
@@ -249,10 +308,14 @@ mod tests {
         assert_eq!((default.method.as_deref(), default.function.as_str()), (None, "captcha"));
 
         assert_eq!(template.tables["FlowsTable"].ttl.as_deref(), Some("ttl"));
-        assert_eq!(template.variables["REKEY_TABLE_FLOWS"], "FlowsTable");
-        assert_eq!(template.variables["REKEY_QUEUE_MESSAGES"], "MessagesQueue");
-        assert_eq!(template.variables["REKEY_SECRET_SEEDS"], "SeedsSecret");
-        assert_eq!(template.variables.get("REKEY_STEPS"), None, "a parameter is no resource");
+        assert_eq!(template.resource_of("code-verify", "REKEY_TABLE_FLOWS"), Some("FlowsTable"));
+        assert_eq!(template.resource_of("code-verify", "REKEY_QUEUE_MESSAGES"), None, "it is not told");
+        assert_eq!(template.resource("REKEY_QUEUE_MESSAGES"), Some("MessagesQueue"));
+        assert_eq!(template.resource("REKEY_SECRET_SEEDS"), Some("SeedsSecret"));
+        assert_eq!(template.resource("REKEY_STEPS"), None, "a parameter is no resource");
+        let role = &template.functions["method-selection"].role;
+        let reads = |grant: &&Grant| grant.actions.iter().any(|action| action == "dynamodb:GetItem");
+        assert_eq!(role.iter().find(reads).unwrap().resources, ["FlowsTable"]);
         assert_eq!(template.secrets["FlowsSecret"].length, 64);
         let (dead_letters, receives) = template.queues["MessagesQueue"].redrive.clone().unwrap();
         assert!(template.queues.contains_key(&dead_letters) && receives > 1);

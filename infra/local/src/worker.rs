@@ -37,25 +37,30 @@ pub type Consume = Arc<
 /// the queue's visibility timeout, and after the redrive policy's number of times goes to the dead letters.
 pub async fn run(queues: Arc<Queues>, consumer: Consumer, consume: Consume, mut stop: watch::Receiver<bool>) {
     loop {
-        let received = queues.receive(&consumer.queue, consumer.batch, None).unwrap_or_default();
-        if received.is_empty() {
+        let found = tokio::select! {
+            found = take_batch(&queues, &consumer, &consume) => found,
+            _ = stop.wait_for(|stop| *stop) => return,
+        };
+        if !found {
             tokio::select! {
                 () = queues.arrival() => {}
                 () = tokio::time::sleep(PAUSE) => {}
                 _ = stop.wait_for(|stop| *stop) => return,
             }
-            continue;
-        }
-        let handled = invoke(&consumer, &consume, &received);
-        tokio::select! {
-            handled = handled => {
-                for receipt in handled {
-                    let _ = queues.delete(&consumer.queue, &receipt);
-                }
-            }
-            _ = stop.wait_for(|stop| *stop) => return,
         }
     }
+}
+
+/// Takes one batch, if a message is visible, and tells whether one was.
+pub async fn take_batch(queues: &Queues, consumer: &Consumer, consume: &Consume) -> bool {
+    let received = queues.receive(&consumer.queue, consumer.batch, None).unwrap_or_default();
+    if received.is_empty() {
+        return false;
+    }
+    for receipt in invoke(consumer, consume, &received).await {
+        let _ = queues.delete(&consumer.queue, &receipt);
+    }
+    true
 }
 
 /// Invokes the function and tells the receipts of what it handled.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
 pub use aws_config::{BehaviorVersion, SdkConfig};
+use aws_credential_types::Credentials;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -30,6 +31,8 @@ const ATTEMPT: Duration = Duration::from_secs(2);
 const OPERATION: Duration = Duration::from_secs(4);
 /// The first try and two more.
 const ATTEMPTS: u32 = 3;
+/// The longest wait before the second try; it doubles before the third. The SDK's own second would leave no time for it.
+const BACKOFF: Duration = Duration::from_millis(100);
 
 /// The configuration that a process makes once and gives to all its clients: region and credentials from the
 /// environment, `AWS_ENDPOINT_URL` and its kin for an emulator (`http:` too).
@@ -37,13 +40,13 @@ pub async fn config() -> SdkConfig {
     loader().load().await
 }
 
-/// The configuration for an emulator at `endpoint`, one for all services, that checks nobody's credentials. The
-/// environment is not asked.
-pub async fn emulated(endpoint: &str) -> SdkConfig {
+/// The configuration for an emulator at `endpoint`, one for all services. It checks no signature, but may go by
+/// `access_key`. The environment is not asked: it may hold the credentials of a real account.
+pub async fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
     loader()
         .empty_test_environment()
         .region("ap-southeast-1")
-        .test_credentials()
+        .credentials_provider(Credentials::new(access_key, "none", None, None, "emulator"))
         .endpoint_url(endpoint)
         .load()
         .await
@@ -65,7 +68,7 @@ fn loader() -> aws_config::ConfigLoader {
     aws_config::defaults(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
+        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
 }
 
 /// A call that failed, told by its kind and code only: a service's own message may quote the number or address that

@@ -1,10 +1,18 @@
 //! The store: dynoxide, an embedded database that speaks DynamoDB's protocol, with the tables of template.yaml.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
+use axum::body::Body;
+use axum::http::{HeaderMap, Response, StatusCode, Uri, header, request};
+use bytes::Bytes;
 use dynoxide::{Database, DynoxideError};
+use http_body_util::Full;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
 use serde::de::DeserializeOwned;
 use serde_json::json;
 use tokio::net::TcpListener;
@@ -13,6 +21,8 @@ use tokio::sync::watch;
 use crate::failure::Failure;
 use crate::template::Table;
 
+/// The service in `X-Amz-Target`.
+pub const SERVICE: &str = "DynamoDB_20120810";
 /// How often expired items are deleted. DynamoDB lets days pass; functions must not rely on either.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -54,6 +64,44 @@ pub async fn serve(listener: TcpListener, database: Database, mut stop: watch::R
         tracing::error!(%error, "the store stopped");
     }
     sweeper.abort();
+}
+
+/// The store's own port, behind the one that judges calls.
+pub struct Store {
+    client: Client<HttpConnector, Full<Bytes>>,
+    address: SocketAddr,
+}
+
+impl Store {
+    /// The store that is served at `address`.
+    pub fn at(address: SocketAddr) -> Self {
+        Self { client: Client::builder(TokioExecutor::new()).build_http(), address }
+    }
+
+    /// Passes a call on, and its answer back.
+    pub async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Response<Body> {
+        let uri = Uri::builder().scheme("http").authority(self.address.to_string()).path_and_query("/");
+        let request = uri.build().and_then(|uri| {
+            let mut request = request::Builder::new().method("POST").uri(uri);
+            for (name, value) in headers.iter().filter(|(name, _)| *name != header::HOST) {
+                request = request.header(name, value);
+            }
+            request.body(Full::new(body))
+        });
+        let answer = match request {
+            Ok(request) => self.client.request(request).await.map_err(|error| error.to_string()),
+            Err(error) => Err(error.to_string()),
+        };
+        match answer {
+            Ok(answer) => answer.map(Body::new),
+            Err(error) => {
+                tracing::error!(error, "the store does not answer");
+                let mut response = Response::new(Body::empty());
+                *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+                response
+            }
+        }
+    }
 }
 
 fn create(database: &Database, name: &str, table: &Table) -> Result<(), DynoxideError> {

@@ -1,12 +1,15 @@
 //! The local cloud: AWS's services as far as Rekey uses them, spoken to by the real SDK clients over loopback.
 //!
-//! The store has a port of its own; everything else shares one and is told apart as AWS does it, by
-//! `X-Amz-Target` or by `Action` and `Version`. Every call must carry an `Authorization` header as the SDKs send
-//! it: its signature is not checked, but a page of some website can't send one without being asked first.
+//! All services share one port and are told apart as AWS does it, by `X-Amz-Target` or by `Action` and `Version`.
+//! Every call must carry an `Authorization` header as the SDKs send it. Its signature is not checked, but the access
+//! key in it tells whose role the call is judged by ([`roles`]), and a page of some website can't send one without
+//! being asked first.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -14,6 +17,7 @@ use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::post;
 use dynoxide::Database;
+use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -24,6 +28,7 @@ use crate::template::Template;
 
 pub mod dynamodb;
 pub mod queue;
+pub mod roles;
 pub mod secrets;
 pub mod ses;
 pub mod sns;
@@ -31,9 +36,11 @@ pub mod sqs;
 pub mod voice;
 pub mod wire;
 
+use dynamodb::Store;
 use queue::Queues;
+use roles::{ADMINISTRATOR, Call, Roles};
 use secrets::Secrets;
-use wire::{Fault, json_response, query_response};
+use wire::{Fault, Form, json_response, query_response};
 
 /// The account that everything local belongs to.
 pub const ACCOUNT: &str = "000000000000";
@@ -42,11 +49,25 @@ pub const REGION: &str = "ap-southeast-1";
 /// The longest call: a batch of SQS and its escapes.
 const CALL_MAX: usize = 8 * 1_048_576;
 
+/// What happens to a call, as a test wants it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Disturbance {
+    /// Nothing.
+    None,
+    /// It is refused as by a service that is out of order.
+    Refused,
+    /// It is carried out, but the caller hears of a failure.
+    AnswerLost,
+    /// It is answered late.
+    Late(Duration),
+}
+
+/// Decides over every call.
+pub type Disturb = Arc<dyn Fn(&Call) -> Disturbance + Send + Sync>;
+
 /// The local cloud, serving.
 pub struct Cloud {
-    store: SocketAddr,
-    services: SocketAddr,
-    template: Template,
+    address: SocketAddr,
     state: Arc<Services>,
     /// The store itself.
     pub database: Database,
@@ -55,9 +76,14 @@ pub struct Cloud {
 struct Services {
     system: System,
     origin: String,
+    template: Template,
+    roles: Roles,
+    store: Store,
     outbox: Outbox,
     queues: Arc<Queues>,
-    secrets: Arc<Secrets>,
+    secrets: Secrets,
+    calls: Mutex<BTreeMap<Call, u64>>,
+    disturb: Mutex<Option<Disturb>>,
 }
 
 impl Cloud {
@@ -80,55 +106,69 @@ impl Cloud {
         let file = folder.map(|folder| folder.join("store.db"));
         let database = dynamodb::open(file.as_deref(), &template.tables)?;
         let (store_listener, store) = loopback().await?;
-        let (services_listener, services) = loopback().await?;
+        let (listener, address) = loopback().await?;
         let state = Arc::new(Services {
             system: system.clone(),
-            origin: format!("http://{services}"),
+            origin: format!("http://{address}"),
+            roles: Roles::of(&template),
+            store: Store::at(store),
             outbox,
             queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
-            secrets: Arc::new(secrets),
+            secrets,
+            template,
+            calls: Mutex::default(),
+            disturb: Mutex::default(),
         });
         tokio::spawn(dynamodb::serve(store_listener, database.clone(), stop.clone()));
-        tokio::spawn(crate::serve::serve(services_listener, router(state.clone()), stop));
-        Ok(Self { store, services, template, state, database })
+        tokio::spawn(crate::serve::serve(listener, router(state.clone()), stop));
+        Ok(Self { address, state, database })
     }
 
     /// Everything that functions and SDK clients read from the environment to work with this cloud.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut pairs = vec![
             ("AWS_REGION".to_owned(), REGION.to_owned()),
-            ("AWS_ACCESS_KEY_ID".to_owned(), "local".to_owned()),
-            ("AWS_SECRET_ACCESS_KEY".to_owned(), "local".to_owned()),
-            ("AWS_ENDPOINT_URL_DYNAMODB".to_owned(), format!("http://{}", self.store)),
+            ("AWS_ACCESS_KEY_ID".to_owned(), ADMINISTRATOR.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), ADMINISTRATOR.to_owned()),
+            ("AWS_ENDPOINT_URL".to_owned(), self.state.origin.clone()),
         ];
-        for service in ["SQS", "SNS", "SES", "PINPOINT_SMS_VOICE_V2", "SECRETS_MANAGER"] {
-            pairs.push((format!("AWS_ENDPOINT_URL_{service}"), self.state.origin.clone()));
-        }
-        let variables = self.template.variables.keys();
-        pairs.extend(variables.filter_map(|variable| Some((variable.clone(), self.resource(variable)?))));
+        let functions = self.state.template.functions.values();
+        let variables: BTreeMap<&String, &String> =
+            functions.flat_map(|function| &function.variables).collect();
+        pairs.extend(variables.into_iter().map(|(variable, id)| (variable.clone(), self.name_of(id))));
         pairs
     }
 
-    /// The name, URL or ARN behind an environment variable, as `!Ref` in the template gives it to functions.
-    pub fn resource(&self, variable: &str) -> Option<String> {
-        let id = self.template.variables.get(variable)?;
-        Some(if self.template.queues.contains_key(id) {
-            sqs::queue_url(&self.state.origin, id)
-        } else if self.template.secrets.contains_key(id) {
+    /// The name, URL or ARN behind an environment variable of a function, as `!Ref` in the template gives it. Nothing
+    /// where the function is not told of it.
+    pub fn resource(&self, function: &str, variable: &str) -> Option<String> {
+        self.state.template.resource_of(function, variable).map(|id| self.name_of(id))
+    }
+
+    /// The same for whoever set the cloud up, who knows of everything.
+    pub fn any_resource(&self, variable: &str) -> Option<String> {
+        self.state.template.resource(variable).map(|id| self.name_of(id))
+    }
+
+    fn name_of(&self, id: &str) -> String {
+        let Services { template, origin, .. } = &*self.state;
+        if template.queues.contains_key(id) {
+            sqs::queue_url(origin, id)
+        } else if template.secrets.contains_key(id) {
             secrets::secret_arn(id)
         } else {
-            id.clone()
-        })
+            id.to_owned()
+        }
     }
 
-    /// The address of the store.
-    pub const fn store(&self) -> SocketAddr {
-        self.store
+    /// Where every service is.
+    pub fn endpoint(&self) -> &str {
+        &self.state.origin
     }
 
-    /// The address of every service but the store.
-    pub const fn services(&self) -> SocketAddr {
-        self.services
+    /// The address of [`Cloud::endpoint`].
+    pub const fn address(&self) -> SocketAddr {
+        self.address
     }
 
     /// The queues.
@@ -138,7 +178,17 @@ impl Cloud {
 
     /// The value of the secret that an environment variable names.
     pub fn secret(&self, variable: &str) -> Option<&str> {
-        self.state.secrets.value(self.template.variables.get(variable)?)
+        self.state.secrets.value(self.state.template.resource(variable)?)
+    }
+
+    /// Every kind of call that was made and allowed, and how often.
+    pub fn calls(&self) -> BTreeMap<Call, u64> {
+        self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Lets `disturb` decide over every call from here on, or nobody.
+    pub fn disturb(&self, disturb: Option<Disturb>) {
+        *self.state.disturb.lock().unwrap_or_else(PoisonError::into_inner) = disturb;
     }
 }
 
@@ -153,54 +203,151 @@ async fn loopback() -> Result<(TcpListener, SocketAddr), Failure> {
 }
 
 fn router(state: Arc<Services>) -> Router {
-    Router::new().route("/", post(call)).layer(DefaultBodyLimit::max(CALL_MAX)).with_state(state)
+    Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(CALL_MAX)).with_state(state)
 }
 
-async fn call(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
     let request = services.system.id();
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let target = text(header::HeaderName::from_static("x-amz-target"));
-    let signed = text(header::AUTHORIZATION).is_some_and(|value| value.starts_with("AWS4-"));
-    if !signed {
+    let protocol = Protocol::of(text(header::HeaderName::from_static("x-amz-target")), &body);
+    let Some(principal) = text(header::AUTHORIZATION).and_then(roles::principal) else {
         let mut fault = Fault::new("MissingAuthenticationTokenException", "Missing Authentication Token");
         fault.status = StatusCode::FORBIDDEN;
-        return json_response(Err(fault), "1.0", &request);
-    }
-    let Some(target) = target else {
-        return services.query(&body, &request);
+        return protocol.refuse(fault, &request);
     };
-    let (service, operation) = target.split_once('.').unwrap_or((target, ""));
-    match service {
-        "AmazonSQS" => {
-            let answer = sqs::call(&services.queues, &services.origin, operation, &body).await;
-            json_response(answer, "1.0", &request)
+    let call = protocol.call(principal, &body);
+    if !services.roles.allow(&call) {
+        tracing::error!(?call, "the role in template.yaml does not allow it");
+        let why = format!("{principal} is not authorized to perform: {}", call.action);
+        return protocol.refuse(Fault::new("AccessDeniedException", why), &request);
+    }
+    match services.decide(call) {
+        Disturbance::None => services.carry_out(&protocol, &headers, body, &request).await,
+        Disturbance::Late(wait) => {
+            tokio::time::sleep(wait).await;
+            services.carry_out(&protocol, &headers, body, &request).await
         }
-        "PinpointSMSVoiceV2" => {
-            json_response(voice::call(&services.outbox, operation, &body), "1.0", &request)
+        Disturbance::Refused => protocol.refuse(out_of_order(), &request),
+        Disturbance::AnswerLost => {
+            services.carry_out(&protocol, &headers, body, &request).await;
+            protocol.refuse(out_of_order(), &request)
         }
-        "secretsmanager" => json_response(services.secrets.call(operation, &body), "1.1", &request),
-        _ => {
-            let fault = Fault::new("UnknownOperationException", format!("{service} is not emulated"));
-            json_response(Err(fault), "1.0", &request)
+    }
+}
+
+/// A failure that SDKs try again after.
+fn out_of_order() -> Fault {
+    Fault { status: StatusCode::INTERNAL_SERVER_ERROR, ..Fault::new("InternalFailure", "a test wants it so") }
+}
+
+/// A call by its protocol and service.
+enum Protocol {
+    Json { service: String, operation: String },
+    Query { form: Form },
+}
+
+impl Protocol {
+    fn of(target: Option<&str>, body: &[u8]) -> Self {
+        match target {
+            Some(target) => {
+                let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+                Self::Json { service: service.to_owned(), operation: operation.to_owned() }
+            }
+            None => Self::Query { form: wire::read_form(body) },
+        }
+    }
+
+    /// The call as IAM sees it.
+    fn call(&self, principal: &str, body: &[u8]) -> Call {
+        let (action, resource) = match self {
+            Self::Json { service, operation } => {
+                let read: Value = serde_json::from_slice(body).unwrap_or_default();
+                let member = |name: &str| read[name].as_str().map(str::to_owned);
+                match service.as_str() {
+                    dynamodb::SERVICE => (format!("dynamodb:{operation}"), member("TableName")),
+                    "AmazonSQS" => {
+                        let url = member("QueueUrl").or_else(|| member("QueueName")).unwrap_or_default();
+                        let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
+                        // Sending several at once takes no right of its own.
+                        (format!("sqs:{}", operation.trim_end_matches("Batch")), Some(queue))
+                    }
+                    "secretsmanager" => {
+                        let secret = member("SecretId").map(|id| secrets::name_of(&id).to_owned());
+                        (format!("secretsmanager:{operation}"), secret)
+                    }
+                    "PinpointSMSVoiceV2" => (format!("sms-voice:{operation}"), None),
+                    other => (format!("{other}:{operation}"), None),
+                }
+            }
+            Self::Query { form } => {
+                let field = |name: &str| form.get(name).map_or("", String::as_str);
+                let service = match field("Version") {
+                    sns::VERSION => "sns",
+                    ses::VERSION => "ses",
+                    _ => "unknown",
+                };
+                (format!("{service}:{}", field("Action")), None)
+            }
+        };
+        Call { principal: principal.to_owned(), action, resource }
+    }
+
+    fn refuse(&self, fault: Fault, request: &str) -> Response<Body> {
+        match self {
+            Self::Json { .. } => json_response(Err(fault), "1.0", request),
+            Self::Query { .. } => query_response(Err(fault), "", "http://webservices.amazon.com/", request),
         }
     }
 }
 
 impl Services {
-    fn query(&self, body: &[u8], request: &str) -> Response<Body> {
-        let form = wire::read_form(body);
-        let field = |name: &str| form.get(name).map_or("", String::as_str);
-        let action = field("Action");
-        match field("Version") {
-            sns::VERSION => {
-                query_response(sns::call(&self.outbox, action, &form), action, sns::NAMESPACE, request)
-            }
-            ses::VERSION => {
-                query_response(ses::call(&self.outbox, action, &form), action, ses::NAMESPACE, request)
-            }
-            _ => {
-                let fault = Fault::new("InvalidAction", "neither an X-Amz-Target nor a known Version");
-                query_response(Err(fault), "", "http://webservices.amazon.com/", request)
+    /// Counts the call, and asks what is to happen to it.
+    fn decide(&self, call: Call) -> Disturbance {
+        let disturb = self.disturb.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let disturbance = disturb.map_or(Disturbance::None, |disturb| disturb(&call));
+        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
+        disturbance
+    }
+
+    async fn carry_out(
+        &self,
+        protocol: &Protocol,
+        headers: &HeaderMap,
+        body: Bytes,
+        request: &str,
+    ) -> Response<Body> {
+        match protocol {
+            Protocol::Json { service, operation } => match service.as_str() {
+                dynamodb::SERVICE => self.store.forward(headers, body).await,
+                "AmazonSQS" => json_response(
+                    sqs::call(&self.queues, &self.origin, operation, &body).await,
+                    "1.0",
+                    request,
+                ),
+                "PinpointSMSVoiceV2" => {
+                    json_response(voice::call(&self.outbox, operation, &body), "1.0", request)
+                }
+                "secretsmanager" => json_response(self.secrets.call(operation, &body), "1.1", request),
+                other => {
+                    let fault = Fault::new("UnknownOperationException", format!("{other} is not emulated"));
+                    protocol.refuse(fault, request)
+                }
+            },
+            Protocol::Query { form } => {
+                let field = |name: &str| form.get(name).map_or("", String::as_str);
+                let action = field("Action");
+                match field("Version") {
+                    sns::VERSION => {
+                        query_response(sns::call(&self.outbox, action, form), action, sns::NAMESPACE, request)
+                    }
+                    ses::VERSION => {
+                        query_response(ses::call(&self.outbox, action, form), action, ses::NAMESPACE, request)
+                    }
+                    _ => {
+                        let why = "neither an X-Amz-Target nor a known Version";
+                        protocol.refuse(Fault::new("InvalidAction", why), request)
+                    }
+                }
             }
         }
     }

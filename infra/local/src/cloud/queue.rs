@@ -158,6 +158,19 @@ impl Queues {
         Ok(())
     }
 
+    /// Every message that lies in a queue, the oldest first: its body, and how long it was delayed. Nothing is received.
+    ///
+    /// # Errors
+    /// [`NoSuchQueue`].
+    pub fn contents(&self, queue: &str) -> Result<Vec<(String, Seconds)>, NoSuchQueue> {
+        let all = self.lock();
+        let content = |message: &Stored| {
+            let delay = message.visible_at.seconds_after(message.sent_at);
+            (message.body.clone(), Seconds(delay))
+        };
+        Ok(all.get(queue).ok_or(NoSuchQueue)?.iter().map(content).collect())
+    }
+
     /// How many messages a queue holds.
     ///
     /// # Errors

@@ -67,7 +67,7 @@ impl Secrets {
         let id = call.secret_id.filter(|id| !id.is_empty()).ok_or_else(|| {
             Fault::new("InvalidParameterException", "You must provide a value for the SecretId parameter.")
         })?;
-        let name = id.strip_prefix(&arn("secretsmanager", "secret:")).unwrap_or(&id);
+        let name = name_of(&id);
         let value = self.value(name).ok_or_else(|| {
             Fault::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
         })?;
@@ -84,6 +84,11 @@ impl Secrets {
 /// What `!Ref` of an `AWS::SecretsManager::Secret` tells.
 pub fn secret_arn(name: &str) -> String {
     arn("secretsmanager", &format!("secret:{name}"))
+}
+
+/// The name of a secret that is given by name or ARN.
+pub fn name_of(id: &str) -> &str {
+    id.strip_prefix(&arn("secretsmanager", "secret:")).unwrap_or(id)
 }
 
 #[derive(Deserialize)]

@@ -1,0 +1,87 @@
+//! Who calls, and whether the caller's role in template.yaml allows it: what IAM does in a real account.
+//!
+//! Every function calls with an access key of its own name, so the key in the call's `Authorization` header tells whose
+//! role counts. What a role lacks is refused here as it would be once deployed, in every journey and on every laptop.
+
+use std::collections::BTreeMap;
+
+use crate::template::{Function, Template};
+
+/// The access key of whoever set the cloud up: may do everything. The functions that `cargo lambda watch` runs share it,
+/// since watch gives all of them one environment.
+pub const ADMINISTRATOR: &str = "local";
+
+/// A call as it is judged.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Call {
+    /// The caller's access key: the crate of a function, or [`ADMINISTRATOR`].
+    pub principal: String,
+    /// What is asked for, as IAM names it (`dynamodb:PutItem`).
+    pub action: String,
+    /// The logical id of the table, queue or secret; nothing where the action is about none of these.
+    pub resource: Option<String>,
+}
+
+/// The roles of all functions.
+pub struct Roles(BTreeMap<String, Function>);
+
+impl Roles {
+    /// The roles of a template.
+    pub fn of(template: &Template) -> Self {
+        Self(template.functions.clone())
+    }
+
+    /// Whether the caller's role allows the call.
+    pub fn allow(&self, call: &Call) -> bool {
+        if call.principal == ADMINISTRATOR {
+            return true;
+        }
+        let Some(function) = self.0.get(&call.principal) else { return false };
+        function.role.iter().any(|grant| {
+            let on_it = |resource: &String| grant.resources.contains(resource);
+            grant.actions.contains(&call.action) && call.resource.as_ref().is_none_or(on_it)
+        })
+    }
+}
+
+/// The access key in an `Authorization` header of Signature Version 4.
+pub fn principal(authorization: &str) -> Option<&str> {
+    let (_, credential) = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?.split_once("Credential=")?;
+    credential.split('/').next().filter(|key| !key.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn call(principal: &str, action: &str, resource: Option<&str>) -> Call {
+        let resource = resource.map(str::to_owned);
+        Call { principal: principal.to_owned(), action: action.to_owned(), resource }
+    }
+
+    #[test]
+    fn a_role_allows_what_the_template_grants_and_nothing_else() {
+        let roles = Roles::of(&Template::of_project().unwrap());
+        assert!(roles.allow(&call("method-selection", "dynamodb:GetItem", Some("FlowsTable"))));
+        assert!(roles.allow(&call("delivery", "sns:Publish", None)));
+        assert!(roles.allow(&call(ADMINISTRATOR, "dynamodb:Scan", Some("AccountsTable"))));
+        for (principal, action, resource) in [
+            ("method-selection", "dynamodb:GetItem", Some("AccountsTable")),
+            ("method-selection", "dynamodb:Scan", Some("FlowsTable")),
+            ("captcha", "sqs:SendMessage", Some("MessagesQueue")),
+            ("code-send", "sns:Publish", None),
+            ("nobody", "dynamodb:GetItem", Some("FlowsTable")),
+        ] {
+            assert!(!roles.allow(&call(principal, action, resource)), "{principal} {action}");
+        }
+    }
+
+    #[test]
+    fn the_key_is_read_from_the_signature() {
+        let header = "AWS4-HMAC-SHA256 Credential=code-verify/20261125/ap-southeast-1/dynamodb/aws4_request, \
+                      SignedHeaders=host, Signature=0";
+        assert_eq!(principal(header), Some("code-verify"));
+        assert_eq!(principal("Bearer x"), None);
+        assert_eq!(principal("AWS4-HMAC-SHA256 Credential=/x"), None);
+    }
+}

@@ -1,0 +1,85 @@
+//! Each function's role in template.yaml grants what the function does, and nothing more.
+//!
+//! That nothing is missing every journey shows: the local cloud judges each call by the caller's role. That nothing is
+//! too much is shown here, by walking every way and comparing what was called with what is granted.
+
+use std::collections::BTreeSet;
+
+use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_local::template::Template;
+use rekey_tests::World;
+use serde_json::json;
+
+/// What only AWS's own event source mapping does with a function's role.
+const OF_LAMBDA: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+
+/// Function, action, and the table, queue or secret that it is about.
+type Use = (String, String, Option<String>);
+
+fn granted() -> BTreeSet<Use> {
+    let template = Template::of_project().unwrap();
+    let is_named = |id: &String| {
+        template.tables.contains_key(id)
+            || template.queues.contains_key(id)
+            || template.secrets.contains_key(id)
+    };
+    let mut granted = BTreeSet::new();
+    for (name, function) in &template.functions {
+        for grant in &function.role {
+            for action in grant.actions.iter().filter(|action| !OF_LAMBDA.contains(&action.as_str())) {
+                for resource in &grant.resources {
+                    let resource = Some(resource.clone()).filter(is_named);
+                    granted.insert((name.clone(), action.clone(), resource));
+                }
+            }
+        }
+    }
+    granted
+}
+
+#[tokio::test]
+async fn a_role_grants_what_its_function_uses_and_no_more() {
+    let world = World::new().await;
+    // Everything that a flow can do: mail, text, call and app, a resend, giving up, a reset and an unlock.
+    let mut first = world.browser();
+    first.open("aisyah", "forgotten").await;
+    first.send_phone("sms", "012-345 6798").await;
+    first.code("00000000").await;
+    first.code(&world.last_code()).await;
+    first.totp("000000").await;
+    first.totp(&world.app_code(0)).await;
+    assert_eq!(first.password("Kancil-Lompat-42!").await.page(), "done");
+    world.deliver().await;
+    world.clock.advance(60);
+    world.deliver().await;
+
+    let mut second = world.browser();
+    second.open("priya", "locked").await;
+    second.send_phone("mobile_call", "017-222 3344").await;
+    world.deliver().await;
+    second.code(&world.last_code()).await;
+    assert_eq!(second.post("/cancel", json!({})).await.page(), "ended");
+
+    // A function that died right after the change: delivery finishes it.
+    let mut third = world.browser();
+    third.prove_both("locked").await;
+    world.die_after("password-set", "dynamodb:UpdateItem", "AccountsTable");
+    third.post("/unlock", json!({})).await;
+    world.mend();
+    world.clock.advance(60);
+    world.deliver().await;
+
+    let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
+    let used: BTreeSet<Use> = world
+        .cloud
+        .calls()
+        .into_keys()
+        .filter(of_functions)
+        .map(|call| (call.principal, call.action, call.resource))
+        .collect();
+    let granted = granted();
+    let unused: Vec<_> = granted.difference(&used).collect();
+    assert!(unused.is_empty(), "granted, but never used: {unused:#?}");
+    let missing: Vec<_> = used.difference(&granted).collect();
+    assert!(missing.is_empty(), "used, but not granted: {missing:#?}");
+}
