@@ -7,7 +7,12 @@
     reason = "what supports a test fails as a test does"
 )]
 
+mod accounts;
+mod budgets;
+mod flows;
+mod local;
 mod moto;
 mod queue;
 mod secrets;
 mod senders;
+mod stores;

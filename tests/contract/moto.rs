@@ -40,19 +40,27 @@ impl Moto {
 
     /// The configuration with which clients reach it.
     pub async fn config(&self) -> SdkConfig {
-        emulated(&format!("http://{}", self.address)).await
+        emulated(&format!("http://{}", self.address), "test").await
     }
 
     /// Everything that it holds of a model (`SMS`) of a service (`sns`).
     pub fn data(&self, service: &str, model: &str) -> Vec<Value> {
-        // HTTP/1.0: the answer ends with the connection, so no client is needed to read it.
+        let all: Value = serde_json::from_str(&self.ask("GET /moto-api/data.json")).unwrap();
+        all[service][model].as_array().cloned().unwrap_or_default()
+    }
+
+    /// Throws everything away.
+    pub fn reset(&self) {
+        self.ask("POST /moto-api/reset");
+    }
+
+    /// HTTP/1.0: the answer ends with the connection, so no client is needed to read it.
+    fn ask(&self, what: &str) -> String {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
-        write!(stream, "GET /moto-api/data.json HTTP/1.0\r\nHost: {}\r\n\r\n", self.address).unwrap();
+        write!(stream, "{what} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let (_, body) = answer.split_once("\r\n\r\n").unwrap();
-        let all: Value = serde_json::from_str(body).unwrap();
-        all[service][model].as_array().cloned().unwrap_or_default()
+        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
     async fn listening(&mut self) {

@@ -53,7 +53,7 @@ async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
 
 #[tokio::test]
 async fn a_provider_that_is_gone_may_come_back() {
-    let config = shared::adapters::aws::emulated("http://127.0.0.1:1").await;
+    let config = shared::adapters::aws::emulated("http://127.0.0.1:1", "test").await;
     let number = PhoneNumber::from_stored("+60123456798".into());
     let error = SnsTexts::new(&config, None).send_text(&number, "x").await.unwrap_err();
     assert!(matches!(error, SendError::Unavailable(_)), "{error:?}");

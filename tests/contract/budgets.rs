@@ -1,0 +1,68 @@
+//! The table of budgets.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use shared::adapters::dynamodb::DynamoBudgets;
+use shared::domain::account::AccountId;
+use shared::domain::budget::{FlowMark, Pool, Send, SendLedger, SendLimits};
+use shared::domain::method::Factor;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::BudgetStore as _;
+
+use crate::stores::on_both_stores;
+
+on_both_stores!(a_count_goes_up, of_many_takers_at_once_the_limit_gets_through, a_ledger_is_replaced_by_one);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+const LIMITS: SendLimits =
+    SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
+
+fn budgets(client: &Client) -> Arc<DynamoBudgets> {
+    Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable"))
+}
+
+async fn a_count_goes_up(client: &Client) {
+    let budgets = budgets(client);
+    for expected in 1..4 {
+        assert_eq!(budgets.count("opens", NOW + Seconds::DAY).await.unwrap(), expected);
+    }
+    assert_eq!(budgets.count("others", NOW + Seconds::DAY).await.unwrap(), 1);
+}
+
+async fn of_many_takers_at_once_the_limit_gets_through(client: &Client) {
+    let budgets = budgets(client);
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let budgets = budgets.clone();
+            tokio::spawn(async move { budgets.take("sms", 7, NOW + Seconds::DAY).await.unwrap() })
+        })
+        .collect();
+    let mut taken = 0;
+    for task in tasks {
+        taken += usize::from(task.await.unwrap());
+    }
+    assert_eq!(taken, 7);
+    assert!(!budgets.take("none", 0, NOW + Seconds::DAY).await.unwrap());
+}
+
+async fn a_ledger_is_replaced_by_one(client: &Client) {
+    let budgets = budgets(client);
+    let account = AccountId::from_directory("aisyah");
+    let read = budgets.ledger(&account).await.unwrap();
+    assert_eq!((read.revision, &read.value), (0, &SendLedger::default()));
+    let mut ledger = read.value;
+    let send = Send {
+        factor: Factor::MobilePhone,
+        pool: Pool::First,
+        flow: FlowMark(1),
+        generation: 0,
+        proved: &[],
+    };
+    ledger.take(&send, NOW, &LIMITS).unwrap();
+    assert_eq!(budgets.replace_ledger(&account, 0, &ledger, NOW).await.unwrap(), Some(1));
+    assert_eq!(budgets.replace_ledger(&account, 0, &ledger, NOW).await.unwrap(), None, "somebody was faster");
+    let read = budgets.ledger(&account).await.unwrap();
+    assert_eq!((read.revision, &read.value), (1, &ledger));
+    assert_eq!(budgets.replace_ledger(&account, 1, &ledger, NOW).await.unwrap(), Some(2));
+}

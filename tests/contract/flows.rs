@@ -1,0 +1,201 @@
+//! The table of flows.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use shared::adapters::dynamodb::DynamoFlows;
+use shared::domain::account::{AccountId, Offer};
+use shared::domain::flow::{Choosing, Facts, Flow, FlowKey, FlowLimits, Opened, Reason, Stage};
+use shared::domain::keys::Tag;
+use shared::domain::language::Language;
+use shared::domain::method::Method;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{FlowStore as _, Guess, Guessed};
+
+use crate::stores::on_both_stores;
+
+on_both_stores!(
+    a_flow_is_read_back_until_it_ends,
+    a_replacement_names_what_it_replaces,
+    a_guess_is_one_look,
+    many_guesses_at_once_get_as_many_looks_as_there_are_tries,
+    of_many_right_guesses_one_wins,
+    tries_of_the_flow_are_spent_one_by_one,
+    what_is_stored_otherwise_is_no_flow,
+);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+const LIMITS: FlowLimits = FlowLimits {
+    lifetime: Seconds(900),
+    code_lifetime: Seconds(600),
+    code_tries: 5,
+    flow_tries: 10,
+    sends_per_step: 3,
+};
+const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
+
+fn tag(byte: u8) -> Tag {
+    Tag::from_bytes([byte; 32])
+}
+
+fn guess(byte: u8) -> Guess {
+    Guess { step: 1, tag: tag(byte) }
+}
+
+fn opened() -> Opened {
+    let offers =
+        Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".to_owned() }).collect();
+    Opened {
+        facts: Facts {
+            account: AccountId::from_directory("aisyah"),
+            decoy: false,
+            generation: 3,
+            steps: 2,
+            opened_at: NOW,
+            expires_at: NOW + LIMITS.lifetime,
+            offers,
+            language: Language::Tamil,
+        },
+    }
+}
+
+fn choosing() -> Choosing {
+    opened().choose(Reason::Forgotten)
+}
+
+fn flows(client: &Client) -> Arc<DynamoFlows> {
+    Arc::new(DynamoFlows::new(client.clone(), "FlowsTable"))
+}
+
+/// A flow that awaits the code with tag 1.
+async fn awaiting(client: &Client) -> Arc<DynamoFlows> {
+    let flows = flows(client);
+    flows.insert(KEY, &opened()).await.unwrap();
+    let next = Flow::AwaitingCode(choosing().send(Method::Email, tag(1), tag(9), NOW, &LIMITS));
+    assert!(flows.replace(KEY, 1, &next, NOW).await.unwrap());
+    flows
+}
+
+async fn a_flow_is_read_back_until_it_ends(client: &Client) {
+    let flows = flows(client);
+    assert!(flows.load(KEY, NOW).await.unwrap().is_none());
+    flows.insert(KEY, &opened()).await.unwrap();
+    assert!(flows.insert(KEY, &opened()).await.is_err(), "a key is taken once");
+    let found = flows.load(KEY, NOW).await.unwrap().unwrap();
+    assert_eq!((found.revision, found.value.stage()), (1, Stage::Reason));
+    assert_eq!(found.value.facts(), &opened().facts);
+    let end = NOW + LIMITS.lifetime;
+    assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
+}
+
+async fn a_replacement_names_what_it_replaces(client: &Client) {
+    let flows = flows(client);
+    let next = Flow::Choosing(choosing());
+    assert!(!flows.replace(KEY, 1, &next, NOW).await.unwrap(), "nothing is there");
+    flows.insert(KEY, &opened()).await.unwrap();
+    assert!(!flows.replace(KEY, 2, &next, NOW).await.unwrap());
+    assert!(flows.replace(KEY, 1, &next, NOW).await.unwrap());
+    assert!(!flows.replace(KEY, 1, &next, NOW).await.unwrap(), "it is another one by now");
+    assert!(!flows.replace(KEY, 2, &next, NOW + LIMITS.lifetime).await.unwrap(), "it has ended");
+    assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().value.stage(), Stage::Method);
+}
+
+async fn a_guess_is_one_look(client: &Client) {
+    let flows = awaiting(client).await;
+    let Guessed::Wrong(Flow::AwaitingCode(left)) = flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
+    else {
+        panic!("a wrong guess")
+    };
+    assert_eq!(left.tries_left(&LIMITS), 4);
+    let late = NOW + LIMITS.code_lifetime;
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, late).await.unwrap(), Guessed::Spent(_)));
+    let other_step = Guess { step: 2, tag: tag(1) };
+    assert!(matches!(flows.guess(KEY, other_step, &LIMITS, NOW).await.unwrap(), Guessed::NotAwaited(_)));
+    let Guessed::Right(flow) = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap() else {
+        panic!("the right guess")
+    };
+    assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Again(_)));
+    assert!(matches!(flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap(), Guessed::NotAwaited(_)));
+    let ended = NOW + LIMITS.lifetime;
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), Guessed::Gone));
+    let nobody = FlowKey::from_bytes([8; 32]);
+    assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
+}
+
+async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
+    let tasks: Vec<_> = guesses
+        .map(|guess| {
+            let flows = flows.clone();
+            tokio::spawn(async move { flows.guess(KEY, guess, &LIMITS, NOW).await.unwrap() })
+        })
+        .collect();
+    let mut all = Vec::new();
+    for task in tasks {
+        all.push(task.await.unwrap());
+    }
+    all
+}
+
+async fn many_guesses_at_once_get_as_many_looks_as_there_are_tries(client: &Client) {
+    let flows = awaiting(client).await;
+    let guessed = all_at_once(&flows, (10..60).map(guess)).await;
+    let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();
+    let refused = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Spent(_))).count();
+    assert_eq!((looks, refused), (5, 45));
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Spent(_)));
+}
+
+async fn of_many_right_guesses_one_wins(client: &Client) {
+    let flows = awaiting(client).await;
+    let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
+    let won = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Right(_))).count();
+    assert_eq!(won, 1);
+}
+
+async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
+    let flows = flows(client);
+    flows.insert(KEY, &opened()).await.unwrap();
+    for spent in 1..=10 {
+        let flow = flows.spend_try(KEY, &LIMITS, NOW).await.unwrap();
+        assert!(flow.is_some(), "try {spent}");
+    }
+    assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
+    let nobody = FlowKey::from_bytes([8; 32]);
+    assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
+}
+
+async fn what_is_stored_otherwise_is_no_flow(client: &Client) {
+    let flows = awaiting(client).await;
+    let key = AttributeValue::B(Blob::new(KEY.as_bytes()));
+    let mut item = client
+        .get_item()
+        .table_name("FlowsTable")
+        .key("flow", key)
+        .send()
+        .await
+        .unwrap()
+        .item
+        .expect("the flow's item");
+    for (name, value) in [
+        ("v", AttributeValue::N("2".to_owned())),
+        ("state", AttributeValue::S("unheard-of".to_owned())),
+        ("body", AttributeValue::S("{}".to_owned())),
+        ("expires_at", AttributeValue::S("soon".to_owned())),
+        ("code_tries", AttributeValue::Null(true)),
+    ] {
+        let kept = item.insert(name.to_owned(), value).unwrap();
+        client.put_item().table_name("FlowsTable").set_item(Some(item.clone())).send().await.unwrap();
+        assert!(flows.load(KEY, NOW).await.unwrap().is_none(), "{name}");
+        item.insert(name.to_owned(), kept);
+    }
+    for name in ["guess", "code", "code_expires_at"] {
+        let mut damaged = item.clone();
+        damaged.remove(name);
+        client.put_item().table_name("FlowsTable").set_item(Some(damaged)).send().await.unwrap();
+        let guessed = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap();
+        assert!(!matches!(guessed, Guessed::Right(_)), "a missing {name} satisfies no condition");
+    }
+}

@@ -1,0 +1,131 @@
+//! The local cloud's own endpoints, asked by the adapters that ask AWS: what they send arrives in the outbox, and what
+//! AWS would refuse is refused.
+
+use rekey_local::cloud::Cloud;
+use rekey_local::cloud::roles::ADMINISTRATOR;
+use rekey_local::outbox::{Channel, Outbox};
+use rekey_local::system::System;
+use rekey_local::template::Template;
+use shared::adapters::aws::{SdkConfig, emulated};
+use shared::adapters::secrets::{SecretError, keyring};
+use shared::adapters::ses::SesMails;
+use shared::adapters::sns::SnsTexts;
+use shared::adapters::sqs::SqsQueue;
+use shared::adapters::voice::VoiceCalls;
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::flow::FlowKey;
+use shared::domain::keys::Keyring;
+use shared::domain::language::Language;
+use shared::domain::message::Message;
+use shared::domain::time::Seconds;
+use shared::ports::{Mail, MailSender as _, MessageQueue as _, SendError, TextSender as _, VoiceSender as _};
+use tokio::sync::watch;
+
+struct Local {
+    cloud: Cloud,
+    outbox: Outbox,
+    config: SdkConfig,
+    _stop: watch::Sender<bool>,
+}
+
+impl Local {
+    async fn start() -> Self {
+        let system = System::of_machine();
+        let outbox = Outbox::new(system.clone());
+        let (stop, stopped) = watch::channel(false);
+        let template = Template::of_project().unwrap();
+        let cloud = Cloud::start(&system, template, None, outbox.clone(), stopped).await.unwrap();
+        let config = emulated(cloud.endpoint(), ADMINISTRATOR).await;
+        Self { cloud, outbox, config, _stop: stop }
+    }
+}
+
+fn number(e164: &str) -> PhoneNumber {
+    PhoneNumber::from_stored(e164.to_owned())
+}
+
+#[tokio::test]
+async fn a_call_is_heard_as_it_is_spoken() {
+    let local = Local::start().await;
+    let calls = VoiceCalls::new(&local.config, Some("+60300000000".to_owned()));
+    let ssml = "<speak>Your code is <say-as interpret-as=\"digits\">1</say-as> &amp; 2</speak>";
+    calls.call(&number("+60312345678"), ssml, Language::Chinese).await.unwrap();
+    let heard = local.outbox.messages();
+    assert_eq!((heard[0].channel, heard[0].to.as_str()), (Channel::Voice, "+60312345678"));
+    assert_eq!(heard[0].body, "Your code is 1 & 2");
+}
+
+#[tokio::test]
+async fn a_call_that_aws_would_refuse_is_refused_for_good() {
+    let local = Local::start().await;
+    let from = || Some("+60300000000".to_owned());
+    for (origin, to, ssml) in [
+        (None, "+60312345678", "<speak>1</speak>"),
+        (from(), "0312345678", "<speak>1</speak>"),
+        (from(), "+60312345678", "<speak>1"),
+        (from(), "+60312345678", ""),
+    ] {
+        let error = VoiceCalls::new(&local.config, origin).call(&number(to), ssml, Language::English).await;
+        assert!(matches!(error, Err(SendError::Refused(_))), "{to} {ssml}: {error:?}");
+    }
+    assert!(local.outbox.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_text_and_a_mail_arrive_whole() {
+    let local = Local::start().await;
+    let texts = SnsTexts::new(&local.config, Some("Contoh".to_owned()));
+    texts.send_text(&number("+60123456798"), "示例大学：1234 5678").await.unwrap();
+    let error = texts.send_text(&number("+6012no"), "x").await.unwrap_err();
+    assert!(matches!(error, SendError::Refused(_)), "{error:?}");
+    assert!(!format!("{error:?}").contains("+6012no"));
+
+    let from = EmailAddress::from_stored("no-reply@contoh.example".to_owned());
+    let to = EmailAddress::from_stored("aisyah@mail.example".to_owned());
+    let mail = Mail { subject: "验证码", text: "1234 5678", html: "<p>1234 5678</p>" };
+    SesMails::new(&local.config, "示例大学", &from).send_mail(&to, &mail).await.unwrap();
+
+    let arrived = local.outbox.messages();
+    assert_eq!(arrived[0].subject.as_deref(), Some("验证码"));
+    assert_eq!(
+        (arrived[0].body.as_str(), arrived[0].html.as_deref()),
+        ("1234 5678", Some("<p>1234 5678</p>"))
+    );
+    assert_eq!(
+        (arrived[1].body.as_str(), arrived[1].code.as_deref()),
+        ("示例大学：1234 5678", Some("12345678"))
+    );
+}
+
+#[tokio::test]
+async fn the_queue_takes_messages_one_by_one_or_together() {
+    let local = Local::start().await;
+    let url = local.cloud.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
+    let queue = SqsQueue::new(&local.config, url);
+    let keys = Keyring::from_secret(local.cloud.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
+    let seal = |n| Message::Decoy.seal(&keys, FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
+    queue.send(&[seal(1)], Seconds(45)).await.unwrap();
+    queue.send(&[seal(2), seal(3)], Seconds(0)).await.unwrap();
+    let queued = local.cloud.queues().contents("MessagesQueue").unwrap();
+    let delays: Vec<u32> = queued.iter().map(|(_, delay)| delay.0).collect();
+    assert_eq!(delays, [45, 0, 0]);
+    assert!(queue.send(&[seal(4)], Seconds(901)).await.is_err(), "SQS delays by 15 minutes at most");
+}
+
+#[tokio::test]
+async fn keys_come_from_the_secrets_endpoint() {
+    let local = Local::start().await;
+    let arn = local.cloud.any_resource("REKEY_SECRET_SEEDS").unwrap();
+    assert_eq!(keyring(&local.config, &arn).await.unwrap().current().as_str(), "1");
+    assert!(matches!(keyring(&local.config, "none").await, Err(SecretError::Unavailable(_))));
+}
+
+#[tokio::test]
+async fn a_function_without_the_right_is_refused() {
+    let local = Local::start().await;
+    let captcha = emulated(local.cloud.endpoint(), "captcha").await;
+    let seeds = local.cloud.any_resource("REKEY_SECRET_SEEDS").unwrap();
+    assert!(matches!(keyring(&captcha, &seeds).await, Err(SecretError::Unavailable(_))));
+    let text = SnsTexts::new(&captcha, None).send_text(&number("+60123456798"), "x").await;
+    assert!(text.is_err() && local.outbox.messages().is_empty());
+}
