@@ -1,63 +1,81 @@
 // Starts the product as `cargo local` does, on free ports, and speaks to its outbox.
 
-import { spawn } from "node:child_process";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
 
-const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
+export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
 function binary() {
   const metadata = execFileSync("cargo", ["metadata", "--no-deps", "--format-version", "1"], { cwd: root });
   return join(JSON.parse(metadata).target_directory, "debug", "rekey-local");
 }
 
-/** The whole product in one process; `stop` ends it. */
-export async function start(...options) {
-  const args = ["--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", ...options];
-  const child = spawn(binary(), args, { stdio: ["ignore", "pipe", "inherit"] });
+/** A child process, once it has printed `until`; `stop` interrupts it as Ctrl-C does and waits for its end. */
+export async function run(command, args, until, options = {}) {
+  const child = spawn(command, args, { stdio: ["ignore", "pipe", "inherit"], ...options });
+  const ended = new Promise((resolve) => child.once("exit", resolve));
   let printed = "";
-  const [site, outbox] = await new Promise((resolve, reject) => {
-    child.on("exit", (code) => reject(new Error(`rekey-local ended with ${code}`)));
+  await new Promise((resolve, reject) => {
+    child.once("error", reject);
+    ended.then((code) => reject(new Error(`${command} ended with ${code}`)));
     child.stdout.on("data", (chunk) => {
       printed += chunk;
-      const found = printed.match(/http:\/\/127\.0\.0\.1:\d+/g) ?? [];
-      if (printed.includes("Ctrl-C")) resolve(found);
+      if (printed.includes(until)) resolve();
     });
+    if (!until) resolve();
   });
-  const json = async (path) =>
-    (await fetch(outbox + path, { headers: { accept: "application/json" } })).json();
+  const stop = async () => {
+    child.kill("SIGINT");
+    const late = new Promise((resolve) => setTimeout(resolve, 5000, "late"));
+    if ((await Promise.race([ended, late])) === "late") child.kill("SIGKILL");
+    return ended;
+  };
+  return { printed, stop };
+}
+
+/** The outbox at an address. */
+export function outboxAt(address) {
+  const json = async (path) => (await fetch(address + path, { headers: { accept: "application/json" } })).json();
+  const messages = () => json("/messages");
   return {
-    site,
-    outbox,
-    /** The code of the newest message to a contact, once it has arrived. */
-    async code(to, after = 0) {
-      for (let tries = 0; tries < 100; tries += 1) {
-        const messages = (await json("/messages")).filter((message) => message.to === to && message.code);
-        if (messages.length > after) return messages[0].code;
+    messages,
+    people: () => json("/people"),
+    captcha: async (token) => (await json(`/captchas/${token}`)).answer,
+    /** The messages, as soon as `enough` says so. */
+    async until(enough) {
+      for (let tries = 0; tries < 300; tries += 1) {
+        const all = await messages();
+        if (enough(all)) return all;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      throw new Error(`no code arrived at ${to}`);
+      throw new Error("what was waited for did not arrive in the outbox");
     },
-    messages: () => json("/messages"),
-    people: () => json("/people"),
-    async captcha(token) {
-      return (await json(`/captchas/${token}`)).answer;
-    },
-    async stop() {
-      const ended = new Promise((resolve) => child.once("exit", resolve));
-      child.removeAllListeners("exit");
-      child.once("exit", () => {});
-      child.kill("SIGINT");
-      await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 5000))]);
+    /** The code of the newest message to a contact, once more than `after` have arrived. */
+    async code(to, after = 0) {
+      const found = (all) => all.filter((message) => message.to === to && message.code);
+      return found(await this.until((all) => found(all).length > after))[0].code;
     },
   };
 }
 
-/** Debian's Chromium. */
-export function browser() {
-  const args = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
-    "--disable-background-networking", "--disable-component-update", "--disable-sync"];
-  return chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args });
+/** The whole product in one process. */
+export async function start(...options) {
+  const args = ["--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", ...options];
+  const { printed, stop } = await run(binary(), args, "Ctrl-C");
+  const [site, outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
+  return { site, outbox, stop, ...outboxAt(outbox) };
+}
+
+/** The local cloud alone, for functions that `cargo lambda watch` runs at `watch`, and the environment it prints. */
+export async function services(watch) {
+  const { printed, stop } = await run(binary(), ["--services", "--outbox", "127.0.0.1:0", "--watch", watch], "Ctrl-C");
+  const [outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/);
+  // A shell reads it, as a person's would.
+  const script = `${printed}\nexec env -0`;
+  const environment = Object.fromEntries(
+    execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\0").filter(Boolean)
+      .map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
+  );
+  return { environment, stop, ...outboxAt(outbox) };
 }
