@@ -7,7 +7,11 @@ $("#summary")?.focus();
 
 // A time in the reader's own zone and manner.
 const time = $("time");
-if (time) time.textContent = new Date(time.dateTime).toLocaleString(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+if (time) {
+  const { lang } = document.documentElement, primary = (tag) => tag.split("-")[0];
+  const own = navigator.languages.filter((tag) => primary(tag) === primary(lang));
+  time.textContent = new Date(time.dateTime).toLocaleString([...own, lang], { dateStyle: "long", timeStyle: "short" });
+}
 
 // The CAPTCHA: a new picture without losing what was typed, and the way without a puzzle.
 const work = $("#work");

@@ -58,7 +58,7 @@ fn plain(blocks: &[Block]) -> Worded {
         let _ = match block {
             Block::Paragraph(sentence) => write!(text, "{sentence}\n\n"),
             Block::Code(code) => write!(text, "    {}\n\n", code.expose()),
-            Block::Link(sentence, url) => write!(text, "{sentence} {url}\n\n"),
+            Block::Link(sentence, url) => write!(text, "{sentence} {}\n\n", shown(url)),
         };
     }
     text.truncate(text.trim_end().len());
@@ -93,14 +93,20 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
             ),
             Block::Link(sentence, url) => writeln!(
                 html,
-                "<p style=\"margin:0 0 16px\">{} <a href=\"{url}\" style=\"color:#0b5394\">{url}</a></p>",
+                "<p style=\"margin:0 0 16px\">{} <a href=\"{}\" style=\"color:#0b5394\">{}</a></p>",
                 escape(sentence),
-                url = escape(url)
+                escape(url),
+                escape(shown(url))
             ),
         };
     }
     html.push_str("</div>\n</body></html>\n");
     Worded(html)
+}
+
+/// A link as people write it: an address or a number without its scheme.
+fn shown(url: &str) -> &str {
+    ["mailto:", "tel:"].iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or(url)
 }
 
 fn escape(text: &str) -> String {

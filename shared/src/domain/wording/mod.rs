@@ -203,6 +203,21 @@ mod tests {
     }
 
     #[test]
+    fn a_help_desk_is_shown_as_people_write_it() {
+        for (url, shown) in [
+            ("mailto:help@contoh.example", "help@contoh.example"),
+            ("tel:+60312345678", "+60312345678"),
+            ("https://help.contoh.example", "https://help.contoh.example"),
+        ] {
+            let wording = Wording::new("Uni", Some(url)).unwrap();
+            let mail = wording.mail(Content::Code(&code(Language::English)));
+            assert!(mail.text.expose().contains(&format!(": {shown}\n")), "{}", mail.text.expose());
+            let link = format!("<a href=\"{url}\" style=\"color:#0b5394\">{shown}</a>");
+            assert!(mail.html.expose().contains(&link), "{}", mail.html.expose());
+        }
+    }
+
+    #[test]
     fn nothing_breaks_out_of_the_html() {
         let html = wording().mail(Content::Code(&code(Language::English))).html;
         assert!(html.expose().contains("Uni &lt;b&gt;&amp;"), "{}", html.expose());

@@ -130,7 +130,7 @@ mod tests {
         let text =
             notice("Universiti Contoh", Language::English, Outcome::Reset, &[Method::Email, Method::Totp]);
         assert!(
-            text.contains("24 Nov 2026, 04:19 UTC") && text.contains("e-mail and authenticator app"),
+            text.contains("24 Nov 2026, 04:19 UTC") && text.contains("email and authenticator app"),
             "{text}"
         );
     }
