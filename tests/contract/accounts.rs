@@ -122,8 +122,10 @@ async fn what_may_not_be_reset_is_not_written(client: &Client) {
 
 async fn previous_passwords_are_known(client: &Client) {
     let directory = directory(client).await;
-    let is_previous =
-        async |password, history| directory.is_previous(&id(), password, history).await.unwrap();
+    let is_previous = async |password, history| {
+        let found = directory.account_and_reuse(&id(), password, history).await.unwrap();
+        found.expect("an account").1
+    };
     assert!(is_previous(Person::PASSWORD, 1).await && !is_previous(Person::PASSWORD, 0).await);
     directory.write(&id(), 1, Write::Password(NEW), 2, NOW).await.unwrap();
     assert!(is_previous(NEW, 1).await && !is_previous(Person::PASSWORD, 1).await);

@@ -1,9 +1,10 @@
-//! Whole resets and unlocks below HTTP, on a real store.
+//! Whole resets and unlocks on the local cloud, below the socket.
 
 #![expect(clippy::unwrap_used, reason = "what supports a test fails as a test does")]
 
 mod captcha;
 mod codes;
+mod cost;
 mod decoys;
 mod faults;
 mod journey;

@@ -46,15 +46,15 @@ pub(crate) struct Owner {
     registration: Registration,
 }
 
-/// The account and its contacts as they are now, if it may still be changed by this flow: there, not switched off or
-/// excluded, and with the same contacts as the codes went to.
-pub(crate) async fn owner(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -> Outcome<Owner> {
-    let over = || Failure::from(Code::FlowEnded);
-    if flow.facts.decoy {
-        return Err(over());
-    }
-    let account = ports.directory.account(&flow.facts.account).await?.ok_or_else(over)?;
-    let registration = ports.security_info.registration(&flow.facts.account).await?;
+/// The account with its contacts as they are now, if it may still be changed by this flow: not switched off or
+/// excluded, and with the same contacts as the codes went to. `account` is as the directory has it now.
+pub(crate) async fn owner(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Proven,
+    account: Account,
+) -> Outcome<Owner> {
+    let registration = ports.security_info.registration(&account.id).await?;
     let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
         None => proof.method != Method::Totp || registration.totp,
         Some(fingerprint) => registration
@@ -62,7 +62,11 @@ pub(crate) async fn owner(ports: &Ports, cookie: &FlowCookie, flow: &Proven) -> 
             .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
             .is_some_and(|now| now == fingerprint),
     });
-    if account.standing.may_reset() && unchanged { Ok(Owner { account, registration }) } else { Err(over()) }
+    if !flow.facts.decoy && account.standing.may_reset() && unchanged {
+        Ok(Owner { account, registration })
+    } else {
+        Err(Code::FlowEnded.into())
+    }
 }
 
 /// Makes the change once. The flow as it then is: done, by this request or by the one it doubled.

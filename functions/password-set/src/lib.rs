@@ -112,16 +112,18 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let confirmation = fields.require("confirmation").map_err(on_page)?;
     fields.finish()?;
 
-    let owner = change::owner(ports, &cookie, &flow).await?;
     let reject = |violations: &[Violation]| {
         let of = |one| violation(one, &ports.site.settings, incoming.language);
         let violations = violations.iter().map(of).collect();
         on_page(Problem { violations, field: Some("password"), ..Problem::new(Code::PasswordRejected) })
     };
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
+    let (id, history) = (&flow.facts.account, ports.policy.history());
+    let account = ports.directory.account_and_reuse(id, password.expose(), history).await?;
+    let (account, reused) = account.ok_or(Code::FlowEnded)?;
+    let owner = change::owner(ports, &cookie, &flow, account).await?;
     let mut violations = ports.policy.violations(&password, &person(&owner.account));
-    let history = ports.policy.history();
-    if history > 0 && ports.directory.is_previous(&owner.account.id, password.expose(), history).await? {
+    if reused {
         violations.push(Violation::Previous);
     }
     if !violations.is_empty() {
@@ -148,7 +150,8 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let flow: Proven = found.value.proven(Stage::Unlock)?;
     incoming.take_fields().finish()?;
-    let owner = change::owner(ports, &cookie, &flow).await?;
+    let account = ports.directory.account(&flow.facts.account).await?.ok_or(Code::FlowEnded)?;
+    let owner = change::owner(ports, &cookie, &flow, account).await?;
     let change = change::Change::Unlock;
     let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
     Ok(finished(ports, incoming, &done))

@@ -41,11 +41,17 @@ pub enum Write<'a> {
 /// Changes accounts. Only `password-set` has it.
 #[async_trait]
 pub trait DirectoryWriter: Directory {
-    /// Whether `password` (in NFC) is the present one or one of the `history - 1` before it.
+    /// The account by its id, and whether `password` (in NFC) is its present one or one of the `history - 1` before it:
+    /// one question, since both are asked for each password that is tried.
     ///
     /// # Errors
     /// [`DirectoryError`].
-    async fn is_previous(&self, id: &AccountId, password: &str, history: u8) -> Result<bool, DirectoryError>;
+    async fn account_and_reuse(
+        &self,
+        id: &AccountId,
+        password: &str,
+        history: u8,
+    ) -> Result<Option<(Account, bool)>, DirectoryError>;
 
     /// Carries out a change under the claim that made `generation`. Repeating it changes nothing more; a change
     /// under an older claim than the last one is refused as [`DirectoryError::Superseded`].

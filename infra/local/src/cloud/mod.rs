@@ -259,9 +259,12 @@ impl Protocol {
 
     /// The call as IAM sees it.
     fn call(&self, principal: &str, body: &[u8]) -> Call {
+        let read: Value = match self {
+            Self::Json { .. } => serde_json::from_slice(body).unwrap_or_default(),
+            Self::Query { .. } => Value::Null,
+        };
         let (action, resource) = match self {
             Self::Json { service, operation } => {
-                let read: Value = serde_json::from_slice(body).unwrap_or_default();
                 let member = |name: &str| read[name].as_str().map(str::to_owned);
                 match service.as_str() {
                     dynamodb::SERVICE => (format!("dynamodb:{operation}"), member("TableName")),
@@ -289,7 +292,8 @@ impl Protocol {
                 (format!("{service}:{}", field("Action")), None)
             }
         };
-        Call { principal: principal.to_owned(), action, resource }
+        let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
+        Call { principal: principal.to_owned(), action, resource, consistent }
     }
 
     fn refuse(&self, fault: Fault, request: &str) -> Response<Body> {

@@ -20,6 +20,8 @@ pub struct Call {
     pub action: String,
     /// The logical id of the table, queue or secret; nothing where the action is about none of these.
     pub resource: Option<String>,
+    /// Whether it is a read that must see every write before it. DynamoDB charges half for others.
+    pub consistent: bool,
 }
 
 /// The roles of all functions.
@@ -56,7 +58,7 @@ mod tests {
 
     fn call(principal: &str, action: &str, resource: Option<&str>) -> Call {
         let resource = resource.map(str::to_owned);
-        Call { principal: principal.to_owned(), action: action.to_owned(), resource }
+        Call { principal: principal.to_owned(), action: action.to_owned(), resource, consistent: false }
     }
 
     #[test]

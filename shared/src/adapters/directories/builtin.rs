@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use crate::adapters::dynamodb::{Item, consistent_get, n, not_met, s, unavailable};
+use crate::adapters::dynamodb::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
 use crate::domain::account::{Account, AccountId, Standing};
 use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
@@ -138,11 +138,13 @@ impl BuiltinDirectory {
         update.update_expression(expression)
     }
 
+    /// The account behind a name. Who it is, and that it may be reset, is looked at again when it is changed.
     async fn item_of(&self, name: &CanonicalName) -> Result<Option<Item>, DirectoryError> {
-        let login = self.get(format!("login/{}", name.as_str())).await?;
+        let read = async |key: String| eventual_get(&self.client, &self.table, &[("account", s(key))]).await;
+        let login = read(format!("login/{}", name.as_str())).await?;
         // A miss reads an item that can't exist (`~` begins no id), so that it takes what a hit takes.
         let owner = login.as_ref().and_then(|item| item.optional_text("owner")).unwrap_or("~");
-        self.get(format!("account/{owner}")).await
+        Ok(read(format!("account/{owner}")).await?)
     }
 
     async fn get(&self, key: String) -> Result<Option<Item>, DirectoryError> {
@@ -152,16 +154,6 @@ impl BuiltinDirectory {
     async fn put(&self, item: Item) -> Result<(), DirectoryError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         put.send().await.map(drop).map_err(|error| unavailable(error).into())
-    }
-
-    /// The hashes of the present password and of those before it, `count` at most; what is not asked for is not read.
-    async fn latest_passwords(&self, id: &AccountId, count: usize) -> Result<Vec<String>, DirectoryError> {
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let item = self.get(format!("account/{}", id.as_str())).await?.ok_or(DirectoryError::Refused)?;
-        let present = item.optional_text("password").map(str::to_owned);
-        Ok(present.into_iter().chain(item.texts("previous")).take(count).collect())
     }
 
     fn hash(&self, password: &str) -> Result<String, DirectoryError> {
@@ -197,9 +189,15 @@ impl Directory for BuiltinDirectory {
 
 #[async_trait]
 impl DirectoryWriter for BuiltinDirectory {
-    async fn is_previous(&self, id: &AccountId, password: &str, history: u8) -> Result<bool, DirectoryError> {
-        let hashes = self.latest_passwords(id, usize::from(history)).await?;
-        Ok(hashes.iter().any(|phc| verifies(phc, password)))
+    async fn account_and_reuse(
+        &self,
+        id: &AccountId,
+        password: &str,
+        history: u8,
+    ) -> Result<Option<(Account, bool)>, DirectoryError> {
+        let Some(item) = self.get(format!("account/{}", id.as_str())).await? else { return Ok(None) };
+        let reused = latest_passwords(&item, history).iter().any(|phc| verifies(phc, password));
+        Ok(Some((read_account(&item)?, reused)))
     }
 
     async fn write(
@@ -224,8 +222,15 @@ impl DirectoryWriter for BuiltinDirectory {
             .expression_attribute_values(":zero", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Write::Password(password) = write {
-            let kept = usize::from(history.saturating_sub(1));
-            let previous = self.latest_passwords(id, kept).await?.into_iter().map(s).collect();
+            let kept = history.saturating_sub(1);
+            // What is not kept need not be read.
+            let previous = if kept == 0 {
+                Vec::new()
+            } else {
+                let before = self.get(format!("account/{}", id.as_str())).await?;
+                latest_passwords(&before.ok_or(DirectoryError::Refused)?, kept)
+            };
+            let previous = previous.into_iter().map(s).collect();
             expression.push_str(", #password = :password, #previous = :previous, #changed_at = :changed_at");
             update = update
                 .expression_attribute_names("#password", "password")
@@ -243,6 +248,12 @@ impl DirectoryWriter for BuiltinDirectory {
             std::cmp::Ordering::Greater => Err(DirectoryError::Superseded),
         }
     }
+}
+
+/// The hashes of the present password and of those before it, `count` at most.
+fn latest_passwords(account: &Item, count: u8) -> Vec<String> {
+    let present = account.optional_text("password").map(str::to_owned);
+    present.into_iter().chain(account.texts("previous")).take(usize::from(count)).collect()
 }
 
 fn verifies(phc: &str, password: &str) -> bool {

@@ -74,8 +74,28 @@ pub(in crate::adapters) async fn consistent_get(
     table: &str,
     key: &[(&str, AttributeValue)],
 ) -> Result<Option<Item>, StoreError> {
+    get(client, table, key, true).await
+}
+
+/// A read by the whole key at half the price, which may miss a write of the last second: for what is looked at again
+/// before anything hangs on it.
+pub(in crate::adapters) async fn eventual_get(
+    client: &Client,
+    table: &str,
+    key: &[(&str, AttributeValue)],
+) -> Result<Option<Item>, StoreError> {
+    get(client, table, key, false).await
+}
+
+async fn get(
+    client: &Client,
+    table: &str,
+    key: &[(&str, AttributeValue)],
+    consistent: bool,
+) -> Result<Option<Item>, StoreError> {
     let key = key.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let read = client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await;
+    let read =
+        client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent).send().await;
     read.map(|output| output.item.map(Item)).map_err(|error: SdkError<GetItemError>| unavailable(error))
 }
 

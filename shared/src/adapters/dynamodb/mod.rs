@@ -12,5 +12,5 @@ mod security_info;
 pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
-pub(super) use item::{Item, consistent_get, n, not_met, s, unavailable};
+pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
 pub use security_info::DynamoSecurityInfo;

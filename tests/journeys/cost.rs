@@ -1,0 +1,64 @@
+//! What a reset costs in the store. Items are below one kilobyte and reads below four, so a write is a unit, a
+//! consistent read another, and an eventual one half.
+
+use rekey_local::cloud::roles::ADMINISTRATOR;
+use rekey_tests::World;
+
+/// Write units and half read units of everything but the administrator's calls.
+fn units(world: &World) -> (u64, u64) {
+    let (mut writes, mut half_reads) = (0, 0);
+    for (call, count) in world.cloud.calls() {
+        match call.action.as_str() {
+            _ if call.principal == ADMINISTRATOR => {}
+            "dynamodb:PutItem" | "dynamodb:UpdateItem" => writes += count,
+            "dynamodb:GetItem" | "dynamodb:Query" => {
+                half_reads += count * if call.consistent { 2 } else { 1 }
+            }
+            action => assert!(!action.starts_with("dynamodb:"), "{action}"),
+        }
+    }
+    (writes, half_reads)
+}
+
+#[tokio::test]
+async fn a_reset_in_the_browser_stays_within_its_units() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    // As a browser does it: after each form the page that it is sent on to.
+    assert_eq!(browser.identify("aisyah").await.page(), "reason");
+    browser.get("/reason").await;
+    browser.post("/reason", serde_json::json!({ "reason": "forgotten" })).await;
+    browser.get("/method").await;
+    browser.send_email().await;
+    browser.get("/code").await;
+    world.deliver().await;
+    browser.code(&world.last_code()).await;
+    browser.get("/method").await;
+    browser.send_phone("sms", "012-345 6798").await;
+    browser.get("/code").await;
+    world.deliver().await;
+    browser.code(&world.last_code()).await;
+    browser.get("/password").await;
+    assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
+    browser.get("/done").await;
+    world.clock.advance(60);
+    world.deliver().await;
+    let (writes, half_reads) = units(&world);
+    println!("{writes} write units, {half_reads} halves of read units");
+    assert!(writes <= 18, "{writes} write units");
+    assert!(half_reads <= 40, "{half_reads} half read units");
+}
+
+#[tokio::test]
+async fn a_guess_is_one_write_and_no_read() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    let (mut writes, reads) = units(&world);
+    for code in ["00000000".to_owned(), world.last_code()] {
+        browser.code(&code).await;
+        writes += 1;
+        assert_eq!(units(&world), (writes, reads));
+    }
+}
