@@ -1,7 +1,11 @@
-//! What is stored tells no code and no secret.
+//! What is stored and what is logged tells no code and no secret.
+
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex};
 
 use rekey_tests::World;
-use rekey_tests::people::{Person, SEED};
+use rekey_tests::people::{AISYAH, Person, SEED};
+use serde_json::json;
 
 #[tokio::test]
 async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
@@ -53,4 +57,81 @@ async fn a_stored_flow_stays_below_one_kilobyte() {
     assert!(size().await < 1_024, "{} bytes", size().await);
     browser.password("Kancil-Lompat-42!").await;
     assert!(size().await < 1_024, "{} bytes", size().await);
+}
+
+/// Where the log goes.
+#[derive(Clone, Default)]
+struct Lines(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Everything that the product says at any level, and everybody else from INFO on, in a day on which much goes wrong.
+#[tokio::test]
+async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::{Layer as _, filter::Targets, fmt};
+    let lines = Lines::default();
+    let own =
+        ["shared", "captcha", "method_selection", "code_send", "code_verify", "password_set", "delivery"];
+    let filter = own.iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
+        filter.with_target(*target, tracing::Level::TRACE)
+    });
+    let writer = lines.clone();
+    let layer = fmt::layer().json().with_writer(move || writer.clone()).with_filter(filter);
+    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+
+    let world = World::new().await;
+    let mut secrets = vec![
+        SEED.to_owned(),
+        Person::PASSWORD.to_owned(),
+        "Kancil-Lompat-42!".to_owned(),
+        "Wrong-Password-1".to_owned(),
+        "60123456798".to_owned(),
+        "0123456798".to_owned(),
+        AISYAH.alternate_email.unwrap().to_owned(),
+        "aisyah".to_owned(),
+        AISYAH.name.to_owned(),
+    ];
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    secrets.extend(browser.cookie.as_ref().unwrap().split('.').skip(2).map(str::to_owned));
+    browser.send_phone("sms", "012-999 9999").await;
+    browser.send_email().await;
+    secrets.push(world.last_code());
+    world.put_out_of_order("ses:");
+    world.deliver().await;
+    world.put_out_of_order("dynamodb:");
+    browser.code(&secrets[secrets.len() - 1].clone()).await;
+    world.mend();
+    world.clock.advance(31);
+    world.deliver().await;
+    browser.code("12345678").await;
+    browser.code(&world.last_code()).await;
+    browser.send_phone("sms", "012-345 6798").await;
+    secrets.push(world.last_code());
+    browser.code(&world.last_code()).await;
+    browser.post("/password", json!({ "password": "Wrong-Password-1", "confirmation": "x" })).await;
+    world.put_out_of_order("sqs:");
+    browser.password("Kancil-Lompat-42!").await;
+    world.mend();
+    world.clock.advance(31);
+    assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
+    world.put_out_of_order("sns:");
+    world.deliver().await;
+
+    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    for event in ["code-sent", "step-proved", "unavailable", "delivery", "done"] {
+        assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
+    }
+    for secret in &secrets {
+        assert!(!log.contains(secret.as_str()), "{secret} is logged:\n{log}");
+    }
 }

@@ -23,7 +23,14 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
         out,
         "\nMails, texts and calls arrive in the outbox, which also shows everybody's numbers, passwords"
     )?;
-    writeln!(out, "and codes of the authenticator app. Ctrl-C ends it all.")?;
+    writeln!(out, "and codes of the authenticator app.")?;
+    if !product.ip().is_loopback() {
+        writeln!(
+            out,
+            "A browser on another machine needs HTTPS, for the flow's cookie is Secure: put a tunnel between."
+        )?;
+    }
+    writeln!(out, "Ctrl-C ends it all.")?;
     out.flush()
 }
 
