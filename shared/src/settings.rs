@@ -223,7 +223,7 @@ impl Settings {
     /// Whether the policy lets a code be sent to the registered contact of `method`.
     pub fn reaches(&self, registration: &Registration, method: Method) -> bool {
         match registration.contact(method) {
-            Some(Contact::Phone(number)) => self.sms_countries.iter().any(|country| country.owns(number)),
+            Some(Contact::Phone(number)) => number.is_reachable_in(&self.sms_countries),
             Some(Contact::Email(_)) => true,
             None => method == Method::Totp && registration.totp,
         }

@@ -1,6 +1,5 @@
 //! Sending one message.
 
-use shared::domain::contact::PhoneNumber;
 use shared::domain::message::Recipient;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::wording::Content;
@@ -37,8 +36,13 @@ pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
             let mail = Mail { subject: &mail.subject, text: mail.text.expose(), html: mail.html.expose() };
             ports.mails.send_mail(address, &mail).await
         }
-        Recipient::Sms(number) | Recipient::Voice(number) if !is_served(ports, number) => {
-            return Verdict::ended(End::Refused, "texts and calls don't go to this country");
+        Recipient::Sms(number) | Recipient::Voice(number)
+            if !number.is_reachable_in(&ports.settings.sms_countries) =>
+        {
+            return Verdict::ended(
+                End::Refused,
+                "texts and calls don't go to this country or kind of number",
+            );
         }
         Recipient::Sms(number) => ports.texts.send_text(number, ports.wording.text(content).expose()).await,
         Recipient::Voice(number) => {
@@ -62,8 +66,4 @@ async fn within_budget(ports: &Ports, receipt: &Receipt<'_>, now: Timestamp) -> 
     }
     let day: String = now.to_string().chars().take("yyyy-mm-dd".len()).collect();
     ports.budgets.take(&format!("sms#{day}"), u64::from(ports.settings.sms_per_day), until).await
-}
-
-fn is_served(ports: &Ports, number: &PhoneNumber) -> bool {
-    ports.settings.sms_countries.iter().any(|country| country.owns(number))
 }

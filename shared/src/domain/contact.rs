@@ -46,6 +46,26 @@ impl PhoneNumber {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
+    /// Whether texts and calls may go to it: it belongs to one of `countries`, and is of no kind that exists to earn by
+    /// being called or that no person answers (toll fraud: AWS End User Messaging, "artificially inflated traffic"). A
+    /// range that the numbering plan's data does not know yet passes, since operators open new ones every year and the
+    /// number was registered before; one of no known country never does.
+    pub fn is_reachable_in(&self, countries: &[Country]) -> bool {
+        use phonenumber::Type;
+        let Ok(read) = phonenumber::parse(None, &self.0) else { return false };
+        let kind = read.number_type(&phonenumber::metadata::DATABASE);
+        let ordinary = matches!(
+            kind,
+            Type::FixedLine
+                | Type::Mobile
+                | Type::FixedLineOrMobile
+                | Type::PersonalNumber
+                | Type::Voip
+                | Type::Unknown
+        );
+        ordinary && countries.iter().any(|country| read.country().id() == Some(country.0))
+    }
+
     /// Five stars and the last two digits, whatever the length: `*****98`.
     pub fn masked(&self) -> String {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
@@ -120,11 +140,6 @@ impl Country {
     pub fn parse(code: &str) -> Result<Self, ContactError> {
         phonenumber::country::Id::from_str(code).map(Self).map_err(|_| ContactError::Country)
     }
-
-    /// Whether a number belongs to this country.
-    pub fn owns(self, number: &PhoneNumber) -> bool {
-        phonenumber::parse(None, &number.0).is_ok_and(|read| read.country().id() == Some(self.0))
-    }
 }
 
 /// Why a text is no contact.
@@ -171,12 +186,28 @@ mod tests {
     }
 
     #[test]
-    fn a_number_belongs_to_its_country() {
-        let number = |typed| PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
-        assert!(Country::MALAYSIA.owns(&number("+60123456798")));
-        assert!(Country::MALAYSIA.owns(&number("+60111222333")));
-        assert!(!Country::MALAYSIA.owns(&number("+6591234567")));
-        assert!(!Country::MALAYSIA.owns(&PhoneNumber::from_stored("+000000000042".into())));
+    fn only_ordinary_numbers_of_listed_countries_are_reached() {
+        let number = |e164: &str| PhoneNumber::from_stored(e164.to_owned());
+        let malaysia = [Country::MALAYSIA];
+        for reached in ["+60123456798", "+60327317272", "+60111222333"] {
+            assert!(number(reached).is_reachable_in(&malaysia), "{reached}");
+        }
+        let singapore = Country::parse("SG").unwrap();
+        assert!(!number("+6591234567").is_reachable_in(&malaysia));
+        assert!(number("+6591234567").is_reachable_in(&[Country::MALAYSIA, singapore]));
+        for (kind, special) in [
+            ("premium rate", "+601600123456"),
+            ("toll free", "+601800123456"),
+            ("a decoy's", "+000000000042"),
+            ("satellite", "+881612345678"),
+            ("premium rate abroad", "+449012345678"),
+            ("nothing", ""),
+        ] {
+            assert!(!number(special).is_reachable_in(&[Country::MALAYSIA, singapore]), "{kind}");
+        }
+        let britain = [Country::parse("GB").unwrap()];
+        assert!(number("+447400123456").is_reachable_in(&britain));
+        assert!(!number("+449012345678").is_reachable_in(&britain), "premium rate in a listed country");
     }
 
     #[test]
