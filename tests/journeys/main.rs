@@ -1,10 +1,11 @@
 //! Whole resets and unlocks on the local cloud, below the socket.
 
-#![expect(clippy::unwrap_used, reason = "what supports a test fails as a test does")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
 mod captcha;
 mod codes;
 mod cost;
+mod crashes;
 mod decoys;
 mod faults;
 mod journey;

@@ -22,6 +22,11 @@ impl Browser {
         Self { world: Arc::clone(world), cookie: None }
     }
 
+    /// The world that it is in.
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// `GET path`.
     pub async fn get(&mut self, path: &str) -> Answer {
         let request = self.request(Method::GET, path).body(String::new()).unwrap();

@@ -118,7 +118,12 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let view = View::Code(code_of(&awaiting, &settings, now));
     let (step, decoy) = (awaiting.progress.step(), awaiting.facts.decoy);
     if !ports.flows.replace(cookie.key(), revision, &Flow::AwaitingCode(awaiting), now).await? {
-        return overtaken(ports, incoming, &cookie, now).await;
+        // Somebody changed the flow between our read and our write, or our own write's answer was lost and it was
+        // tried again: then our code is there, and its message must follow.
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
+        if !matches!(&found, Flow::AwaitingCode(state) if state.code == tag) {
+            return overtaken(ports, incoming, &cookie, &found, now);
+        }
     }
     let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
     ports.queue.send(&[envelope], Seconds(0)).await?;
@@ -171,12 +176,17 @@ fn message(
     Ok((Message::Code(message), tag))
 }
 
-/// Somebody changed the flow between our read and our write: a double click on the same button, most likely. If a
-/// code is on its way, that is what was asked for.
-async fn overtaken(ports: &Ports, incoming: &Incoming, cookie: &FlowCookie, now: Timestamp) -> Outcome {
-    let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
-    match &found.value {
-        Flow::AwaitingCode(state) if found.value.proofs() == cookie.proofs() => {
+/// Somebody else was faster: a double click on the same button, most likely. If a code is on its way, that is what was
+/// asked for.
+fn overtaken(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &FlowCookie,
+    found: &Flow,
+    now: Timestamp,
+) -> Outcome {
+    match found {
+        Flow::AwaitingCode(state) if found.proofs() == cookie.proofs() => {
             let view = View::Code(code_of(state, &ports.site.settings, now));
             Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
         }

@@ -1,0 +1,203 @@
+//! A function that fails or dies at any of its calls, and a person who then simply tries again.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use rekey_local::cloud::Disturbance;
+use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_tests::people::Person;
+use rekey_tests::{Answer, Browser, World};
+use serde_json::json;
+use shared::adapters::directories::SignIn;
+use shared::domain::message::Message;
+
+const NEW: &str = "Kancil-Lompat-42!";
+/// What the person types the second time, so that the two can be told apart.
+const SECOND: &str = "Merdeka-Wau-Bulan-57";
+
+/// How a call goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mishap {
+    /// It is refused, and all tries at it; later calls go through.
+    Refused,
+    /// It is carried out, but the function hears of a failure and asks again.
+    AnswerLost,
+    /// It is carried out, and the function dies right after.
+    Death,
+}
+
+/// What was disturbed, and how many calls there were.
+struct Watch {
+    calls: AtomicUsize,
+    hit: Mutex<Option<Call>>,
+}
+
+/// Lets the `nth` call of a function (of any, without one) go wrong.
+fn disturb(world: &World, function: Option<&'static str>, nth: usize, mishap: Mishap) -> Arc<Watch> {
+    let watch = Arc::new(Watch { calls: AtomicUsize::new(0), hit: Mutex::default() });
+    let seen = watch.clone();
+    let over = AtomicBool::new(false);
+    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+        let counts = function.map_or(call.principal != ADMINISTRATOR, |name| call.principal == name);
+        if !counts {
+            return Disturbance::None;
+        }
+        let mut hit = seen.hit.lock().unwrap();
+        if hit.is_none() && seen.calls.fetch_add(1, Ordering::SeqCst) == nth {
+            *hit = Some(call.clone());
+            return match mishap {
+                Mishap::Refused => Disturbance::Refused,
+                Mishap::AnswerLost => Disturbance::AnswerLost,
+                Mishap::Death => Disturbance::None,
+            };
+        }
+        let Some(first) = hit.as_ref() else { return Disturbance::None };
+        let again = call == first && !over.load(Ordering::SeqCst);
+        match mishap {
+            Mishap::Death if call.principal == first.principal => Disturbance::Refused,
+            Mishap::Refused if again => Disturbance::Refused,
+            _ => {
+                over.fetch_or(call.principal == first.principal, Ordering::SeqCst);
+                Disturbance::None
+            }
+        }
+    })));
+    watch
+}
+
+/// How often each contact was told of the change.
+fn told(world: &World) -> BTreeMap<String, usize> {
+    let mut told = BTreeMap::new();
+    for message in world.outbox.messages().into_iter().filter(|message| message.code.is_none()) {
+        *told.entry(message.to).or_default() += 1;
+    }
+    told
+}
+
+/// Whatever happens to password-set at whichever of its calls: one password wins, everybody is told of it, and the
+/// person who tries again gets a true answer.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_survives_any_failure_of_the_last_act() {
+    for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
+        for nth in 0.. {
+            let world = World::new().await;
+            let mut browser = world.browser();
+            browser.prove_both("forgotten").await;
+            world.deliver().await;
+            let watch = disturb(&world, Some("password-set"), nth, mishap);
+            let first = browser.password(NEW).await;
+            world.mend();
+            let Some(hit) = watch.hit.lock().unwrap().clone() else {
+                assert_eq!(first.page(), "done");
+                break;
+            };
+            let what = format!("{mishap:?} at call {nth}, {} {:?}", hit.action, hit.resource);
+            assert!([200, 409, 503].contains(&first.status.as_u16()), "{what}: {}", first.text());
+
+            // The lease runs out, settling looks; then the person tries again with another password.
+            world.clock.advance(60);
+            world.deliver().await;
+            let was_set = world.sign_in("aisyah", NEW).await == SignIn::Accepted;
+            let again = browser.password(SECOND).await;
+            let expected = if was_set { (409, "done") } else { (200, "done") };
+            assert_eq!((again.status.as_u16(), again.json()["page"].as_str().unwrap()), expected, "{what}");
+            assert_eq!(browser.get("/done").await.json()["result"], "reset", "{what}");
+            let (winner, loser) = if was_set { (NEW, SECOND) } else { (SECOND, NEW) };
+            assert_eq!(world.sign_in("aisyah", winner).await, SignIn::Accepted, "{what}");
+            assert_eq!(world.sign_in("aisyah", loser).await, SignIn::Wrong, "{what}");
+            assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Wrong, "{what}");
+
+            world.clock.advance(60);
+            world.deliver().await;
+            let told = told(&world);
+            assert_eq!(told.len(), 4, "{what}: not everybody was told: {told:?}");
+            assert!(world.messages().is_empty(), "{what}: {:?}", world.messages());
+        }
+    }
+}
+
+/// Repeats a step until it is taken: what a person does who is told that something did not work.
+async fn insist(browser: &mut Browser, path: &str, body: serde_json::Value) -> Answer {
+    for _ in 0..4 {
+        let answer = browser.post(path, body.clone()).await;
+        match answer.status.as_u16() {
+            503 => {}
+            // The lost answer: the flow is a step further, and this browser hears of it.
+            409 => {
+                let page = answer.json()["page"].as_str().unwrap().to_owned();
+                return browser.get(if page == "method" { "/method" } else { path_of(&page) }).await;
+            }
+            429 => browser.world().clock.advance(31),
+            200 => return answer,
+            _ => panic!("{path}: {}", answer.text()),
+        }
+        browser.world().clock.advance(1);
+    }
+    panic!("{path} never worked")
+}
+
+fn path_of(page: &str) -> &'static str {
+    match page {
+        "reason" => "/reason",
+        "method" => "/method",
+        "code" => "/code",
+        "password" => "/password",
+        "done" => "/done",
+        other => panic!("no path for {other}"),
+    }
+}
+
+/// The newest code that lies in the queue or was delivered.
+async fn code(world: &World) -> String {
+    let queued = world.messages().iter().any(|message| matches!(message, Message::Code(_)));
+    if queued {
+        world.deliver().await;
+    }
+    world.last_code()
+}
+
+/// One call of a whole reset has its answer lost; the person repeats what did not work, and gets through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reset_survives_any_lost_answer() {
+    for nth in 0.. {
+        let world = World::new().await;
+        let mut browser = world.browser();
+        let watch = disturb(&world, None, nth, Mishap::AnswerLost);
+        let mut opened = browser.identify("aisyah").await;
+        for _ in 0..3 {
+            if opened.status == 200 {
+                break;
+            }
+            // The CAPTCHA is spent; the page comes with another.
+            assert!([422, 503].contains(&opened.status.as_u16()), "{}", opened.text());
+            opened = browser.identify("aisyah").await;
+        }
+        let what = || format!("call {nth}: {:?}", watch.hit.lock().unwrap());
+        assert_eq!(insist(&mut browser, "/reason", json!({ "reason": "forgotten" })).await.page(), "method");
+        let sent = insist(&mut browser, "/code/send", json!({ "method": "email" })).await;
+        assert_eq!(sent.page(), "code", "{}", what());
+        let first = code(&world).await;
+        let proved = insist(&mut browser, "/code", json!({ "code": first })).await;
+        assert_eq!((proved.page().as_str(), &proved.json()["step"]), ("method", &json!(2)), "{}", what());
+        let number = json!({ "method": "sms", "contact": "012-345 6798" });
+        assert_eq!(insist(&mut browser, "/code/send", number).await.page(), "code", "{}", what());
+        let second = code(&world).await;
+        let proved = insist(&mut browser, "/code", json!({ "code": second })).await;
+        assert_eq!(proved.page(), "password", "{}", what());
+        let mut done = browser.password(NEW).await;
+        if done.status == 503 {
+            world.clock.advance(31);
+            done = browser.password(NEW).await;
+        }
+        assert!(done.status == 200 || done.problem().0 == 409, "{}: {}", what(), done.text());
+        assert_eq!(browser.get("/done").await.json()["result"], "reset", "{}", what());
+        assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted, "{}", what());
+        world.clock.advance(60);
+        world.deliver().await;
+        assert_eq!(told(&world).len(), 4, "{}", what());
+        if watch.hit.lock().unwrap().is_none() {
+            return;
+        }
+    }
+}
