@@ -10,5 +10,6 @@ mod decoys;
 mod faults;
 mod journey;
 mod roles;
+mod rotation;
 mod secrets;
 mod web;

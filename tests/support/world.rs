@@ -1,9 +1,10 @@
 //! The whole product on the local cloud, in one process: behind the gateway that makes API Gateway's events, each
 //! function judged by its own role of template.yaml.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, RwLock};
 
 use aws_sdk_dynamodb::Client;
 use axum::Router;
@@ -15,7 +16,7 @@ use rekey_local::cloud::{Cloud, Disturbance};
 use rekey_local::compose::Parts;
 use rekey_local::outbox::Outbox;
 use rekey_local::system::System;
-use rekey_local::template::{Consumer, Template};
+use rekey_local::template::Template;
 use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
@@ -61,10 +62,16 @@ pub struct World {
     pub security_info: DynamoSecurityInfo,
     /// The settings.
     pub settings: Arc<Settings>,
-    gateway: Router,
-    consumer: Consumer,
-    delivery: Consume,
+    system: System,
+    template: Template,
+    running: RwLock<Running>,
     _stop: watch::Sender<bool>,
+}
+
+/// The functions as they were started last.
+struct Running {
+    gateway: Router,
+    delivery: Consume,
 }
 
 impl World {
@@ -89,12 +96,12 @@ impl World {
         let template = Template::of_project().unwrap();
         let cloud = Cloud::start(&system, template.clone(), None, outbox.clone(), stopped).await.unwrap();
         let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
-        let functions = parts.functions().await.unwrap();
+        let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let world = Self {
-            gateway: rekey_local::gateway::router(system, template.routes, functions.routers),
-            consumer: template.consumers[0].clone(),
-            delivery: functions.delivery,
+            system,
+            template,
+            running,
             client: Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await),
             directory: tables.accounts,
             security_info: tables.security_info,
@@ -109,6 +116,24 @@ impl World {
             world.register(person).await;
         }
         Arc::new(world)
+    }
+
+    /// Starts every function anew, as after a deployment: settings and keys are read again.
+    pub async fn restart(&self) {
+        let parts =
+            Parts { cloud: &self.cloud, settings: self.settings.clone(), system: self.system.clone() };
+        let running = start(&parts, &self.template).await;
+        *self.running.write().unwrap() = running;
+    }
+
+    /// Adds a key to a secret and makes it the current one.
+    pub fn rotate(&self, variable: &str) {
+        let mut ring: BTreeMap<String, String> =
+            serde_json::from_str(&self.cloud.secret(variable).unwrap()).unwrap();
+        let id = ring.len().to_string();
+        ring.insert(id.clone(), format!("{id:-<64}"));
+        ring.insert("current".to_owned(), id);
+        self.cloud.put_secret(variable, serde_json::to_string(&ring).unwrap());
     }
 
     /// Writes a person into directory and security info.
@@ -133,12 +158,13 @@ impl World {
         let mut request = request.map(Body::from);
         request.headers_mut().entry(header::HOST).or_insert(HOST.parse().unwrap());
         request.extensions_mut().insert(ConnectInfo(SocketAddr::from(PEER)));
-        Answer::read(self.gateway.clone().oneshot(request).await.unwrap()).await
+        let gateway = self.running.read().unwrap().gateway.clone();
+        Answer::read(gateway.oneshot(request).await.unwrap()).await
     }
 
     /// The keys behind a secret, by the variable that names it.
     pub fn keyring(&self, variable: &str) -> Keyring {
-        Keyring::from_secret(self.cloud.secret(variable).unwrap()).unwrap()
+        Keyring::from_secret(&self.cloud.secret(variable).unwrap()).unwrap()
     }
 
     /// What a CAPTCHA shows.
@@ -160,7 +186,8 @@ impl World {
 
     /// Lets `delivery` work on whatever is visible in the queue until nothing is left.
     pub async fn deliver(&self) {
-        while take_batch(&self.cloud.queues(), &self.consumer, &self.delivery).await {}
+        let delivery = self.running.read().unwrap().delivery.clone();
+        while take_batch(&self.cloud.queues(), &self.template.consumers[0], &delivery).await {}
     }
 
     /// Lets every call of a function fail whose action begins with `prefix` (`sqs:`).
@@ -240,4 +267,11 @@ impl World {
         }
         text
     }
+}
+
+async fn start(parts: &Parts<'_>, template: &Template) -> Running {
+    let functions = parts.functions().await.unwrap();
+    let routes = template.routes.clone();
+    let gateway = rekey_local::gateway::router(parts.system.clone(), HOST, routes, functions.routers);
+    Running { gateway, delivery: functions.delivery }
 }

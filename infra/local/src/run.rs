@@ -98,7 +98,8 @@ impl Local {
             None => worker::through_watch(&watch_url, &consumer.function),
             Some((listener, _)) => {
                 let functions = parts.functions().await?;
-                let router = gateway::router(system, template.routes, functions.routers);
+                let name = host_of(&parameters.settings.public_url);
+                let router = gateway::router(system, name, template.routes, functions.routers);
                 servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
                 functions.delivery
             }
@@ -130,6 +131,12 @@ pub fn url_of(address: SocketAddr) -> String {
     } else {
         format!("http://{address}")
     }
+}
+
+/// The host in a URL.
+fn host_of(url: &str) -> &str {
+    let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
+    authority.split(['/', ':']).next().unwrap_or_default()
 }
 
 fn read_people(options: &Options, parameters: &Parameters) -> Result<Vec<Person>, Failure> {

@@ -177,8 +177,16 @@ impl Cloud {
     }
 
     /// The value of the secret that an environment variable names.
-    pub fn secret(&self, variable: &str) -> Option<&str> {
+    pub fn secret(&self, variable: &str) -> Option<String> {
         self.state.secrets.value(self.state.template.resource(variable)?)
+    }
+
+    /// Gives the secret that an environment variable names another value, as an operator does who rotates its keys.
+    /// Functions read it when they start.
+    pub fn put_secret(&self, variable: &str, value: String) {
+        if let Some(name) = self.state.template.resource(variable) {
+            self.state.secrets.put(name, value);
+        }
     }
 
     /// Every kind of call that was made and allowed, and how often.

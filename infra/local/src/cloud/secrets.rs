@@ -5,6 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,12 +18,13 @@ use crate::system::System;
 use crate::template::SecretSettings;
 
 /// Secrets by name. It has no `Debug`.
-pub struct Secrets(BTreeMap<String, String>);
+pub struct Secrets(Mutex<BTreeMap<String, String>>);
 
 impl Secrets {
     /// Makes fresh secrets.
     pub fn generate(system: &System, settings: &BTreeMap<String, SecretSettings>) -> Self {
-        Self(settings.iter().map(|(name, settings)| (name.clone(), secret(system, settings))).collect())
+        let secrets = settings.iter().map(|(name, settings)| (name.clone(), secret(system, settings)));
+        Self(Mutex::new(secrets.collect()))
     }
 
     /// Reads the secrets of `file`, makes those that are missing and writes them back, for the owner's eyes only.
@@ -47,12 +49,22 @@ impl Secrets {
         if secrets.len() > known {
             write_private(file, &json!(secrets).to_string()).map_err(|error| failed(&error))?;
         }
-        Ok(Self(secrets))
+        Ok(Self(Mutex::new(secrets)))
     }
 
     /// The value of a secret.
-    pub fn value(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+    pub fn value(&self, name: &str) -> Option<String> {
+        self.lock().get(name).cloned()
+    }
+
+    /// Gives a secret another value.
+    pub fn put(&self, name: &str, value: String) {
+        self.lock().insert(name.to_owned(), value);
+    }
+
+    /// A panic elsewhere leaves every secret whole.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a call of `secretsmanager.<operation>`.

@@ -2,7 +2,7 @@
 //! back through `lambda_http`'s own conversion, so that what runs here is what deploys.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,15 +36,18 @@ const HEADERS_MAX: usize = 10_240;
 /// API Gateway's limit for an integration.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The gateway, in front of the functions by crate name.
+/// The gateway, in front of the functions by crate name. It answers under `name`, as a custom domain, and under
+/// addresses; a page of a website whose name was made to resolve to this machine is refused (DNS rebinding).
 #[expect(clippy::implicit_hasher, reason = "one caller, one kind of map")]
-pub fn router(system: System, routes: Vec<Route>, functions: HashMap<String, Router>) -> Router {
-    let gateway = Gateway { system, routes: Routes::new(routes), functions };
+pub fn router(system: System, name: &str, routes: Vec<Route>, functions: HashMap<String, Router>) -> Router {
+    let name = name.to_ascii_lowercase();
+    let gateway = Gateway { system, name, routes: Routes::new(routes), functions };
     Router::new().fallback(handle).with_state(Arc::new(gateway))
 }
 
 struct Gateway {
     system: System,
+    name: String,
     routes: Routes,
     functions: HashMap<String, Router>,
 }
@@ -70,6 +73,7 @@ async fn handle(
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     BadRequest,
+    Forbidden,
     TooLarge,
     HeadersTooLarge,
     NotFound,
@@ -81,6 +85,7 @@ impl Refusal {
     fn into_response(self) -> Response<Body> {
         let (status, message) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad Request"),
+            Self::Forbidden => (StatusCode::FORBIDDEN, "Forbidden"),
             Self::NotFound => (StatusCode::NOT_FOUND, "Not Found"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "Request Entity Too Large"),
             Self::HeadersTooLarge => {
@@ -102,7 +107,7 @@ impl Gateway {
         if size_of_head(&parts) > HEADERS_MAX {
             return Err(Refusal::HeadersTooLarge);
         }
-        let host = host(&parts).ok_or(Refusal::BadRequest)?;
+        let host = self.host(&parts)?;
         let path = decoded_path(parts.uri.path()).ok_or(Refusal::BadRequest)?;
         let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| Refusal::TooLarge)?;
         let chosen = self.routes.choose(parts.method.as_str(), &path).ok_or(Refusal::NotFound)?;
@@ -120,6 +125,24 @@ impl Gateway {
             tracing::error!(route = chosen.key, "an answer is not one that API Gateway understands");
             Refusal::Failed
         })
+    }
+
+    /// The host that was asked, if it is one and ours.
+    fn host(&self, parts: &request::Parts) -> Result<String, Refusal> {
+        let mut given = parts.headers.get_all(header::HOST).into_iter();
+        let host = given.next().and_then(|host| host.to_str().ok()).ok_or(Refusal::BadRequest)?;
+        let authority: Authority = host.parse().map_err(|_| Refusal::BadRequest)?;
+        let name = authority.host();
+        let port = host.strip_prefix(name).unwrap_or("@");
+        let has_fit_port =
+            port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
+        if given.next().is_some() || name.is_empty() || !has_fit_port {
+            return Err(Refusal::BadRequest);
+        }
+        let name = name.to_ascii_lowercase();
+        let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
+        let is_ours = is_address || name == "localhost" || name == self.name;
+        if is_ours { Ok(host.to_ascii_lowercase()) } else { Err(Refusal::Forbidden) }
     }
 
     /// Invokes a function with the event's text and tells the text of its answer. A panic is a failed invocation,
@@ -151,13 +174,6 @@ impl Gateway {
         };
         done.map_err(|_| Refusal::Failed)
     }
-}
-
-/// The host that was asked, if it is one.
-fn host(parts: &request::Parts) -> Option<String> {
-    let host = parts.headers.get(header::HOST)?.to_str().ok()?;
-    let authority: Authority = host.parse().ok()?;
-    (!host.contains('@') && !authority.host().is_empty()).then(|| host.to_ascii_lowercase())
 }
 
 fn size_of_head(parts: &request::Parts) -> usize {
