@@ -161,3 +161,15 @@ if (choosing) {
   };
   choosing.addEventListener("input", check);
 }
+
+// A double click sends a form once. (The server takes a second sending for what it is, too.) Last, so that a form that
+// was held back above does not count as sent.
+for (const form of document.forms) {
+  let sent = false;
+  form.addEventListener("submit", (event) => {
+    if (event.defaultPrevented) return;
+    if (sent) event.preventDefault();
+    sent = true;
+  });
+  addEventListener("pageshow", () => { sent = false; });
+}

@@ -147,6 +147,45 @@ test("a form left in another tab does not act on the flow that replaced it", asy
   await context.close();
 });
 
+test("a double click does what a click does", async () => {
+  const context = await chrome.newContext({ locale: "en-MY" });
+  const page = await context.newPage();
+  const twice = (form) => page.dblclick(`${form} .actions button:not(.quiet)`);
+  const isFine = async (path) => {
+    await page.waitForURL(`**${path}`);
+    assert.equal(await page.locator("[role=alert]").count(), 0, path);
+  };
+  const [mail, phone] = ["aisyah.rahman@mail.example", "+60123456798"];
+  await page.goto(product.site);
+  await page.fill("#login", "aisyah");
+  await page.fill("#captcha-answer", await product.captcha(await page.locator("input[name=captcha_token]").inputValue()));
+  await twice("#identify");
+  await isFine("/reason");
+  await page.check("#reason-forgotten");
+  await twice("form:has(#reason-forgotten)");
+  await isFine("/method");
+  await page.check("#method-email");
+  await twice("form:has(input[value=email])");
+  await isFine("/code");
+  await page.fill("#code", await product.code(mail));
+  await twice("form:has(#code)");
+  await isFine("/method");
+  await page.check("#method-sms");
+  await page.fill("#contact-sms", "012-345 6798");
+  await twice("form:has(input[value=sms])");
+  await isFine("/code");
+  await page.fill("#code", await product.code(phone));
+  await twice("form:has(#code)");
+  await isFine("/password");
+  await page.fill("#password", NEW);
+  await page.fill("#confirmation", NEW);
+  await twice("#new-password");
+  await isFine("/done");
+  const codes = (await product.messages()).filter((one) => one.code && [mail, phone].includes(one.to));
+  assert.equal(codes.length, 2, "each code was sent once");
+  await context.close();
+});
+
 test("the way without a puzzle opens a flow", async () => {
   const context = await chrome.newContext({ locale: "en-MY" });
   const page = await context.newPage();
