@@ -10,9 +10,11 @@ use super::keys::Keyring;
 use super::method::Method;
 use super::name::CanonicalName;
 
-/// Of 256 decoys, how many have an office phone. Staff have one, most students don't.
+/// Of 256 decoys, how many have what. Most people register an alternate address and a mobile, some only one of them;
+/// staff have an office phone, most students don't. Every set of factors that a person can have some decoy has, too.
+const ADDRESSES: u8 = 230;
+const MOBILES: u8 = 230;
 const OFFICE_PHONES: u8 = 128;
-/// Of 256 decoys, how many have an authenticator app.
 const AUTHENTICATOR_APPS: u8 = 128;
 /// Of 256 decoys, how many have an alternate address that begins as their name does. Most people's does.
 const ADDRESSES_LIKE_THE_NAME: u8 = 216;
@@ -32,26 +34,55 @@ pub fn registration(
             .tag(flows.eldest(), "rekey/decoy", &[id.as_str().as_bytes(), feature.as_bytes()])
             .map_or([0; 32], |tag| *tag.as_bytes())
     };
-    let email = draw("email");
-    let drawn = char::from(b'a' + email[1] % 26);
-    let initial = name.and_then(|name| name.as_str().chars().find(|c| c.is_alphanumeric()));
-    let initial = initial.filter(|_| email[0] < ADDRESSES_LIKE_THE_NAME).unwrap_or(drawn);
-    let number = |feature| {
-        let last = draw(feature);
-        PhoneNumber::from_stored(format!("+0{:09}{:02}", 0, last[0] % 100))
-    };
-    let mut decoy = Registration {
-        alternate_email: Some(EmailAddress::from_stored(format!("{initial}@decoy.invalid"))),
-        mobile: Some(number("mobile")),
-        office_phone: (draw("office")[0] < OFFICE_PHONES).then(|| number("office number")),
-        totp: draw("totp")[0] < AUTHENTICATOR_APPS,
+    let whole = || Registration {
+        alternate_email: Some(address(&draw("email"), name)),
+        mobile: Some(number(draw("mobile"))),
+        office_phone: Some(number(draw("office number"))),
+        totp: true,
         generation: 0,
+        claimed_by: None,
     };
-    if !suffices(&decoy.offers(allowed), steps) {
-        decoy.office_phone = Some(number("office number"));
-        decoy.totp = true;
+    let mut decoy = whole();
+    let lots = draw("what there is");
+    let [address, mobile, office, app, ..] = lots;
+    if address >= ADDRESSES {
+        decoy.alternate_email = None;
+    }
+    if mobile >= MOBILES {
+        decoy.mobile = None;
+    }
+    if office >= OFFICE_PHONES {
+        decoy.office_phone = None;
+    }
+    decoy.totp = app < AUTHENTICATOR_APPS;
+    // Too little is made up for in an order of the decoy's own.
+    let mut missing = [0, 1, 2, 3];
+    missing.rotate_left(usize::from(lots[4] % 4));
+    for factor in missing {
+        if suffices(&decoy.offers(allowed), steps) {
+            break;
+        }
+        match factor {
+            0 => decoy.mobile = whole().mobile,
+            1 => decoy.alternate_email = whole().alternate_email,
+            2 => decoy.totp = true,
+            _ => decoy.office_phone = whole().office_phone,
+        }
     }
     decoy
+}
+
+/// An address that begins as the name does, or with a letter of its own. A name that begins with no plain letter (a
+/// matriculation number, another script) says nothing of how its owner's address begins.
+fn address(drawn: &[u8; 32], name: Option<&CanonicalName>) -> EmailAddress {
+    let own = char::from(b'a' + drawn[1] % 26);
+    let of_name = name.and_then(|name| name.as_str().chars().next()).filter(char::is_ascii_lowercase);
+    let initial = of_name.filter(|_| drawn[0] < ADDRESSES_LIKE_THE_NAME).unwrap_or(own);
+    EmailAddress::from_stored(format!("{initial}@decoy.invalid"))
+}
+
+fn number(drawn: [u8; 32]) -> PhoneNumber {
+    PhoneNumber::from_stored(format!("+0{:09}{:02}", 0, drawn[0] % 100))
 }
 
 #[cfg(test)]
@@ -82,16 +113,44 @@ mod tests {
         let names: Vec<String> = (0..400).map(|n| format!("student{n}")).collect();
         let count =
             |has: fn(&Registration) -> bool| names.iter().filter(|n| has(&decoy(n, &Method::ALL))).count();
-        assert!((150..250).contains(&count(|d| d.office_phone.is_some())));
-        assert!((150..250).contains(&count(|d| d.totp)));
+        assert!((150..260).contains(&count(|d| d.office_phone.is_some())));
+        assert!((150..260).contains(&count(|d| d.totp)));
+        assert!((330..390).contains(&count(|d| d.mobile.is_some())));
+        assert!((330..390).contains(&count(|d| d.alternate_email.is_some())));
         let like_the_name =
             count(|d| d.alternate_email.as_ref().is_some_and(|a| a.masked().starts_with('s')));
-        assert!((300..390).contains(&like_the_name));
+        assert!((270..360).contains(&like_the_name), "{like_the_name}");
         let mut masks: Vec<String> =
             names.iter().filter_map(|n| decoy(n, &Method::ALL).mobile.map(|m| m.masked())).collect();
         masks.sort();
         masks.dedup();
         assert!(masks.len() > 80, "two digits should take most of their hundred values: {}", masks.len());
+    }
+
+    /// A set that only real people had would tell them.
+    #[test]
+    fn every_set_that_a_person_can_have_some_decoy_has_too() {
+        let set = |decoy: &Registration| {
+            (
+                decoy.alternate_email.is_some(),
+                decoy.mobile.is_some(),
+                decoy.office_phone.is_some(),
+                decoy.totp,
+            )
+        };
+        let seen: std::collections::BTreeSet<_> =
+            (0..3_000).map(|n| set(&decoy(&format!("n{n}"), &Method::ALL))).collect();
+        // Sixteen sets, less the empty one and the four of a single factor.
+        assert_eq!(seen.len(), 11, "{seen:?}");
+    }
+
+    #[test]
+    fn a_number_or_another_script_colours_no_mask() {
+        for name in ["2021100001", "李明", "ödd"] {
+            let mask = decoy(name, &Method::ALL).alternate_email.map(|address| address.masked());
+            let initial = mask.and_then(|mask| mask.chars().next());
+            assert!(initial.is_none_or(|initial| initial.is_ascii_lowercase()), "{name}: {initial:?}");
+        }
     }
 
     #[test]
