@@ -59,7 +59,7 @@ impl fmt::Debug for OneTimeCode {
 }
 
 /// Folds the decimal digits of the scripts that Rekey's languages are typed with.
-fn ascii_digit(c: char) -> Option<char> {
+pub(super) fn ascii_digit(c: char) -> Option<char> {
     const ZEROS: [char; 7] = ['0', '０', '௦', '०', '٠', '۰', '০'];
     ZEROS.into_iter().find_map(|zero| {
         let value = u32::from(c).checked_sub(u32::from(zero))?;

@@ -5,29 +5,48 @@ use std::str::FromStr as _;
 
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
-use zeroize::{Zeroize, ZeroizeOnDrop};
+use unicode_normalization::UnicodeNormalization as _;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::code::ascii_digit;
 
 /// A telephone number in E.164 form (`+60123456798`). Shown only as a mask.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct PhoneNumber(String);
 
+/// What people write between the digits of a number.
+fn is_punctuation(c: char) -> bool {
+    matches!(c, '-' | '.' | '(' | ')' | '[' | ']' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
+}
+
+/// Marks of direction and joiners, which come along when a number is copied from a contact (Unicode, category Cf).
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
 impl PhoneNumber {
     /// Reads a number as people type it: with spaces, hyphens, dots and brackets, with a leading `00` for `+`,
-    /// or in the national form of the home country (`012-345 6798`).
+    /// or in the national form of the home country (`012-345 6798`); with the digits of any script, and with the marks
+    /// of direction that come along when a number is copied from a contact.
     ///
     /// # Errors
     /// [`ContactError::Phone`] when it can't be read as a number of any country.
     pub fn parse(typed: &str, home: Country) -> Result<Self, ContactError> {
-        // The library also reads letters (vanity numbers) and skips what it doesn't know, stars of a mask too.
-        let dialled =
-            |c: char| c.is_ascii_digit() || c.is_whitespace() || "+-.()/\u{2010}\u{2011}\u{2013}".contains(c);
-        if typed.len() > 64 || !typed.chars().all(dialled) {
+        if typed.len() > 128 {
             return Err(ContactError::Phone);
         }
-        let trimmed = typed.trim();
-        let international = trimmed.strip_prefix("00").map(|rest| format!("+{rest}"));
-        let number = phonenumber::parse(Some(home.0), international.as_deref().unwrap_or(trimmed))
-            .map_err(|_| ContactError::Phone)?;
+        // The library also reads letters (vanity numbers) and skips what it doesn't know, stars of a mask too.
+        let mut dialled = Zeroizing::new(String::with_capacity(64));
+        for c in typed.nfkc() {
+            match c {
+                '+' => dialled.push('+'),
+                c if c.is_whitespace() || is_punctuation(c) || is_invisible(c) => {}
+                c => dialled.push(ascii_digit(c).ok_or(ContactError::Phone)?),
+            }
+        }
+        let international = dialled.strip_prefix("00").map(|rest| Zeroizing::new(format!("+{rest}")));
+        let number = international.as_ref().unwrap_or(&dialled).as_str();
+        let number = phonenumber::parse(Some(home.0), number).map_err(|_| ContactError::Phone)?;
         Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
     }
 
@@ -169,6 +188,11 @@ mod tests {
             "012-3456798",
             "(012) 345.6798",
             " 0123456798 ",
+            "[012] 345 6798",
+            "０１２－３４５　６７９８",
+            "＋６０１２３４５６７９８",
+            "௦௧௨௩௪௫௬௭௯௮",
+            "\u{202a}+60 12\u{2011}345\u{2011}6798\u{202c}",
         ] {
             let number = PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
             assert_eq!(number.expose(), "+60123456798", "{typed}");
@@ -180,7 +204,7 @@ mod tests {
                 "{typed}"
             );
         }
-        for typed in ["", "abc", "+999999999999999999", "*****98"] {
+        for typed in ["", "abc", "+999999999999999999", "*****98", "---", "+", "tel:0123456798"] {
             assert!(PhoneNumber::parse(typed, Country::MALAYSIA).is_err(), "{typed}");
         }
     }
