@@ -12,7 +12,12 @@ use shared::ports::BudgetStore as _;
 
 use crate::stores::on_both_stores;
 
-on_both_stores!(a_count_goes_up, of_many_takers_at_once_the_limit_gets_through, a_ledger_is_replaced_by_one);
+on_both_stores!(
+    a_count_goes_up,
+    a_limit_lets_so_many_through,
+    a_ledger_is_replaced_by_one;
+    at_once: of_many_takers_the_limit_gets_through,
+);
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const LIMITS: SendLimits =
@@ -30,7 +35,14 @@ async fn a_count_goes_up(client: &Client) {
     assert_eq!(budgets.count("others", NOW + Seconds::DAY).await.unwrap(), 1);
 }
 
-async fn of_many_takers_at_once_the_limit_gets_through(client: &Client) {
+async fn a_limit_lets_so_many_through(client: &Client) {
+    let budgets = budgets(client);
+    for expected in [true, true, false, false] {
+        assert_eq!(budgets.take("sms", 2, NOW + Seconds::DAY).await.unwrap(), expected);
+    }
+}
+
+async fn of_many_takers_the_limit_gets_through(client: &Client) {
     let budgets = budgets(client);
     let tasks: Vec<_> = (0..40)
         .map(|_| {

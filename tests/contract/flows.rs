@@ -20,10 +20,9 @@ on_both_stores!(
     a_flow_is_read_back_until_it_ends,
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
-    many_guesses_at_once_get_as_many_looks_as_there_are_tries,
-    of_many_right_guesses_one_wins,
     tries_of_the_flow_are_spent_one_by_one,
-    what_is_stored_otherwise_is_no_flow,
+    what_is_stored_otherwise_is_no_flow;
+    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -139,7 +138,7 @@ async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Gue
     all
 }
 
-async fn many_guesses_at_once_get_as_many_looks_as_there_are_tries(client: &Client) {
+async fn many_guesses_get_as_many_looks_as_there_are_tries(client: &Client) {
     let flows = awaiting(client).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
     let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();

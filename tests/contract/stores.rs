@@ -56,14 +56,20 @@ async fn create(client: &Client, name: &str, table: &Table) {
     create.send().await.unwrap();
 }
 
-/// Declares tests that run on both stores: one after the other on one moto, which takes seconds to start.
+/// Declares tests that run on both stores: one after the other on one moto, which takes seconds to start. Those of many
+/// calls `at_once` run on dynoxide only: moto's threads read and write an item without a lock between.
 macro_rules! on_both_stores {
-    ($($contract:ident),+ $(,)?) => {
+    ($($contract:ident),+; at_once: $($race:ident),+ $(,)?) => {
         mod dynoxide {
-            $(#[tokio::test(flavor = "multi_thread")]
+            $(#[tokio::test]
             async fn $contract() {
                 let store = crate::stores::Dynoxide::start().await;
                 super::$contract(&store.client).await;
+            })+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $race() {
+                let store = crate::stores::Dynoxide::start().await;
+                super::$race(&store.client).await;
             })+
         }
 
@@ -71,7 +77,7 @@ macro_rules! on_both_stores {
         async fn all_of_it_holds_on_moto() {
             let moto = crate::moto::Moto::start().await;
             $(
-                println!("{}", stringify!($contract));
+                eprintln!("{}", stringify!($contract));
                 $contract(&crate::stores::renew(&moto).await).await;
             )+
         }

@@ -44,7 +44,6 @@ async fn a_reset_in_the_browser_stays_within_its_units() {
     world.clock.advance(60);
     world.deliver().await;
     let (writes, half_reads) = units(&world);
-    println!("{writes} write units, {half_reads} halves of read units");
     assert!(writes <= 18, "{writes} write units");
     assert!(half_reads <= 40, "{half_reads} half read units");
 }
