@@ -107,7 +107,7 @@ impl Person {
             mobile: self.mobile.map(number),
             office_phone: self.office_phone.map(number),
             totp: self.totp,
-            generation: 0,
+            ..Registration::default()
         }
     }
 }

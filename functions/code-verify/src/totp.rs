@@ -1,8 +1,8 @@
 //! A code from the authenticator app.
 //!
 //! The order of the writes is the rule: the account's budget first, so that no number of flows looks more often
-//! than it allows; then the account's time step, which moves forward once for each code, ever; then the flow. The
-//! answer is given after all of them. A decoy spends alike and is never right.
+//! than it allows; then the account's time step, which moves forward once for each code, ever, and remembers for which
+//! flow; then the flow. The answer is given after all of them. A decoy spends alike and is never right.
 
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
@@ -29,19 +29,20 @@ pub(crate) async fn verify(
         Err(Failure::OlderCookie(flow)) => return Err(again(ports, cookie, *flow, &tag, now).await?),
         read => read?,
     };
-    let flow = found.value.choosing()?;
-    let refused = |problem: Problem| {
+    let mut revision = found.revision;
+    let mut flow = found.value.choosing()?;
+    let refused = |flow: &Choosing, problem: Problem| {
         let problem = Problem { field: Some("code"), ..problem };
-        Failure::on_page(problem, View::Method(choice_of(&flow, Some(Method::Totp))))
+        Failure::on_page(problem, View::Method(choice_of(flow, Some(Method::Totp))))
     };
-    flow.offer(Method::Totp).map_err(|refusal| refused(refusal.into()))?;
+    flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
 
     let step = matching_step(ports, &flow, code, now).await?;
     if !take(ports, &flow, now).await? {
-        return Err(refused(Problem::new(Code::MethodUnavailable)));
+        return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
     let accepted = match step {
-        Some(step) => ports.authenticators.accept_step(&flow.facts.account, step).await?,
+        Some(step) => ports.authenticators.accept_step(&flow.facts.account, step, cookie.key()).await?,
         None => false,
     };
     if !accepted {
@@ -53,16 +54,27 @@ pub(crate) async fn verify(
             _ => return Err(Code::FlowEnded.into()),
         };
         let tries_left = Some(settings.flow.flow_tries.saturating_sub(tries));
-        return Err(refused(Problem { tries_left, ..Problem::new(Code::CodeWrong) }));
+        return Err(refused(&flow, Problem { tries_left, ..Problem::new(Code::CodeWrong) }));
     }
-    let next = flow.prove(Method::Totp, tag);
-    if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
-        Ok(next)
-    } else {
-        // Another request changed the flow meanwhile; this code is used up, the next one will do.
+    // The step is this flow's now. Another request may change the flow meanwhile (a guess, a double click), so the
+    // proof is noted on whatever it has become, as often as tries can have been spent.
+    for _ in 0..=settings.flow.flow_tries {
+        let next = flow.prove(Method::Totp, tag);
+        if ports.flows.replace(cookie.key(), revision, &next, now).await? {
+            return Ok(next);
+        }
         let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
-        Err(super::not_awaited(cookie, found.value))
+        if found.value.was_proved_by(cookie.step(), &tag) {
+            let newer = cookie.with_proofs(found.value.proofs());
+            return Err(Failure::OutOfStep(found.value.stage(), Some(newer)));
+        }
+        if found.value.proofs() != cookie.proofs() {
+            return Err(super::not_awaited(cookie, found.value));
+        }
+        revision = found.revision;
+        flow = found.value.choosing()?;
     }
+    Err(Code::Unavailable.into())
 }
 
 /// The time step of the code, if it is the account's. An account without an app, and a decoy, read alike.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contact::{EmailAddress, PhoneNumber};
+use super::flow::FlowKey;
 use super::language::Language;
 use super::method::{Factor, Method};
 use super::name::NameRef;
@@ -88,6 +89,8 @@ pub struct Registration {
     /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
     /// can act only while it still stands, so the first flow to succeed ends all others.
     pub generation: u64,
+    /// The flow that made the last change, or is at it.
+    pub claimed_by: Option<FlowKey>,
 }
 
 impl Registration {

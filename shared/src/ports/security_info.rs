@@ -33,11 +33,12 @@ pub trait Authenticators: Send + Sync {
     /// [`StoreError`].
     async fn totp(&self, account: &AccountId) -> Result<Option<StoredTotp>, StoreError>;
 
-    /// Accepts a time step, once ever: `false` when this or a later one was accepted before (RFC 6238 §5.2).
+    /// Accepts a time step for a flow, once ever: `false` when this or a later one was accepted before (RFC 6238 §5.2).
+    /// For the flow that it was accepted for it stays accepted, so that a lost answer or a double click costs no code.
     ///
     /// # Errors
     /// [`StoreError`]; the step may then count as accepted.
-    async fn accept_step(&self, account: &AccountId, step: u64) -> Result<bool, StoreError>;
+    async fn accept_step(&self, account: &AccountId, step: u64, flow: FlowKey) -> Result<bool, StoreError>;
 }
 
 /// What a claim came to.

@@ -103,6 +103,8 @@ impl SecurityInfo for DynamoSecurityInfo {
                     registration.mobile = text("mobile").map(PhoneNumber::from_stored);
                     registration.office_phone = text("office_phone").map(PhoneNumber::from_stored);
                     registration.generation = item.number("generation")?;
+                    registration.claimed_by =
+                        item.tag("claimed_by").map(|tag| FlowKey::from_bytes(*tag.as_bytes()));
                 }
                 "totp" => registration.totp = true,
                 _ => {}
@@ -120,17 +122,19 @@ impl Authenticators for DynamoSecurityInfo {
         item.map(|item| Ok(StoredTotp { sealed_seed: item.text("seed")?.to_owned() })).transpose()
     }
 
-    async fn accept_step(&self, account: &AccountId, step: u64) -> Result<bool, StoreError> {
+    async fn accept_step(&self, account: &AccountId, step: u64, flow: FlowKey) -> Result<bool, StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("account", s(account.as_str()))
             .key("item", s("totp"))
-            .update_expression("SET #last_step = :step")
-            .condition_expression("#last_step < :step")
+            .update_expression("SET #last_step = :step, #last_flow = :flow")
+            .condition_expression("#last_step < :step OR (#last_step = :step AND #last_flow = :flow)")
             .expression_attribute_names("#last_step", "last_step")
-            .expression_attribute_values(":step", n(step));
+            .expression_attribute_names("#last_flow", "last_flow")
+            .expression_attribute_values(":step", n(step))
+            .expression_attribute_values(":flow", b(flow.as_bytes()));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) => not_met(error).map(|_| false),
