@@ -34,18 +34,17 @@ async fn look(
     if !ports.directory.was_written(&settle.account, settle.generation).await? {
         return Ok(Verdict::ended(End::Settled, "nothing was changed"));
     }
-    let Some(found) = found else { return Ok(Verdict::again("a change was made, but its flow is gone")) };
-    let done = match found.value {
-        Flow::Done(done) => done,
-        // When exactly the directory was written is not known; the claim came right before.
-        Flow::Proven(proven) => proven.finish(claimed_at, false),
-        _ => return Ok(Verdict::again("a change was made, but its flow is not proven")),
-    };
     let Some(account) = ports.directory.account(&settle.account).await? else {
         return Ok(Verdict::ended(End::Settled, "the account is gone"));
     };
     let registration = ports.security_info.registration(&settle.account).await?;
-    let change = Change::proved_by(&done.progress.proofs, done.outcome, done.at, done.facts.language);
+    // When exactly the directory was written only a finished flow knows; the claim came right before.
+    let at = match found.as_ref().map(|found| &found.value) {
+        Some(Flow::Done(done)) => done.at,
+        _ => claimed_at,
+    };
+    let Settle { outcome, methods, language, .. } = settle;
+    let change = Change { outcome: *outcome, methods: methods.clone(), at, language: *language };
     let seal = |notice| Message::Notice(notice).seal(&ports.messages, settle.flow, ports.entropy.bytes());
     let sealed =
         notices(&account, &registration, &change).into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
@@ -53,7 +52,13 @@ async fn look(
     if !sealed.is_empty() {
         ports.queue.send(&sealed, Seconds(0)).await?;
     }
-    let told = Flow::Done(Done { notices_queued: true, ..done });
+    let Some(found) = found else { return Ok(Verdict::ended(End::Settled, "told; its flow is gone")) };
+    let told = match found.value {
+        Flow::Done(done) => Flow::Done(Done { notices_queued: true, ..done }),
+        Flow::Proven(proven) => Flow::Done(proven.finish(at, true)),
+        // Somebody cancelled while the change was being made.
+        _ => return Ok(Verdict::ended(End::Settled, "told; its flow has ended")),
+    };
     if ports.flows.replace(settle.flow, found.revision, &told, claimed_at).await? {
         Ok(Verdict::ended(End::Settled, "finished and told here"))
     } else {

@@ -47,7 +47,8 @@ pub(crate) struct Owner {
 }
 
 /// The account with its contacts as they are now, if it may still be changed by this flow: not switched off or
-/// excluded, and with the same contacts as the codes went to. `account` is as the directory has it now.
+/// excluded, with the same contacts as the codes went to, and not changed by another flow since this one was opened.
+/// `account` is as the directory has it now.
 pub(crate) async fn owner(
     ports: &Ports,
     cookie: &FlowCookie,
@@ -62,7 +63,9 @@ pub(crate) async fn owner(
             .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
             .is_some_and(|now| now == fingerprint),
     });
-    if !flow.facts.decoy && account.standing.may_reset() && unchanged {
+    let ours =
+        registration.generation == flow.facts.generation || registration.claimed_by == Some(cookie.key());
+    if !flow.facts.decoy && account.standing.may_reset() && unchanged && ours {
         Ok(Owner { account, registration })
     } else {
         Err(Code::FlowEnded.into())
@@ -85,20 +88,40 @@ pub(crate) async fn carry_out(
         Claim::Busy => return doubled(ports, cookie).await,
         Claim::Lost => return Err(Code::FlowEnded.into()),
     };
-    let settle = Message::Settle(Settle { flow: key, account: id.clone(), generation: held });
+    let settle = Message::Settle(Settle {
+        flow: key,
+        account: id.clone(),
+        generation: held,
+        outcome: flow.progress.reason.outcome(),
+        methods: flow.progress.proofs.iter().map(|proof| proof.method).collect(),
+        language: flow.facts.language,
+    });
     queue(ports, cookie, &[settle], SETTLE_AFTER).await?;
 
     // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
-    // nothing left to write: whoever typed that password was first.
+    // nothing left to write: whoever typed that password was first, and is told that it is done.
     let first = flow.facts.generation + 1;
-    if held == first || !ports.directory.was_written(id, first).await? {
-        let write = match change {
-            Change::Password(password) => Write::Password(password.expose()),
-            Change::Unlock => Write::Unlock,
-        };
-        ports.directory.write(id, held, write, ports.policy.history(), now).await?;
+    if held != first && ports.directory.was_written(id, first).await? {
+        finish(ports, cookie, revision, flow, owner, now).await;
+        return Err(Failure::OutOfStep(Stage::Done, None));
     }
-    finish(ports, cookie, revision, flow, owner, now).await
+    let write = match change {
+        Change::Password(password) => Write::Password(password.expose()),
+        Change::Unlock => Write::Unlock,
+    };
+    ports.directory.write(id, held, write, ports.policy.history(), now).await?;
+    Ok(finish(ports, cookie, revision, flow, owner, now).await)
+}
+
+/// Whether the directory holds this flow's change already, made by a request that came before.
+pub(crate) async fn is_made(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Proven,
+    owner: &Owner,
+) -> Outcome<bool> {
+    let claimed = owner.registration.claimed_by == Some(cookie.key());
+    Ok(claimed && ports.directory.was_written(&owner.account.id, flow.facts.generation + 1).await?)
 }
 
 /// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
@@ -110,7 +133,7 @@ async fn finish(
     flow: Proven,
     owner: &Owner,
     now: Timestamp,
-) -> Outcome<Flow> {
+) -> Flow {
     let key = cookie.key();
     let told = tell(ports, cookie, &flow, owner, now).await;
     if let Err(failure) = &told {
@@ -122,7 +145,7 @@ async fn finish(
         tracing::warn!(event = "finish-delayed", flow = ?key);
     }
     tracing::info!(event = "done", flow = ?key, ?outcome);
-    Ok(done)
+    done
 }
 
 async fn tell(

@@ -122,6 +122,12 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let account = ports.directory.account_and_reuse(id, password.expose(), history).await?;
     let (account, reused) = account.ok_or(Code::FlowEnded)?;
     let owner = change::owner(ports, &cookie, &flow, account).await?;
+    if change::is_made(ports, &cookie, &flow, &owner).await? {
+        // A double click, or a second attempt after a lost answer: the rules would find the password used already.
+        let change = change::Change::Password(&password);
+        let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
+        return Ok(finished(ports, incoming, &done));
+    }
     let mut violations = ports.policy.violations(&password, &person(&owner.account));
     if reused {
         violations.push(Violation::Previous);

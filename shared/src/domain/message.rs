@@ -97,7 +97,8 @@ pub struct Notice {
     pub language: Language,
 }
 
-/// A look, some time after a claim, at whether the change it was for was made, finished and told.
+/// A look, some time after a claim, at whether the change it was for was made, finished and told. It carries all that
+/// the notices need: by then the flow may be cancelled or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settle {
     /// The flow that claimed.
@@ -106,6 +107,12 @@ pub struct Settle {
     pub account: AccountId,
     /// The generation that the claim made.
     pub generation: u64,
+    /// What it was for.
+    pub outcome: Outcome,
+    /// How the person proved who they are.
+    pub methods: Vec<Method>,
+    /// The language of the notices.
+    pub language: Language,
 }
 
 /// Anything that the queue carries.
@@ -202,6 +209,9 @@ enum Wire {
         flow: String,
         account: AccountId,
         generation: u64,
+        outcome: Outcome,
+        methods: Vec<Method>,
+        language: Language,
     },
 }
 
@@ -234,6 +244,9 @@ impl From<&Message> for Wire {
                 flow: hex(settle.flow.as_bytes()),
                 account: settle.account.clone(),
                 generation: settle.generation,
+                outcome: settle.outcome,
+                methods: settle.methods.clone(),
+                language: settle.language,
             },
         }
     }
@@ -255,10 +268,13 @@ impl TryFrom<Wire> for Message {
             Wire::Notice { channel, to, outcome, at, methods, language } => {
                 Self::Notice(Notice { to: recipient(channel, &to), outcome, at, methods, language })
             }
-            Wire::Settle { flow, account, generation } => Self::Settle(Settle {
+            Wire::Settle { flow, account, generation, outcome, methods, language } => Self::Settle(Settle {
                 flow: FlowKey::from_bytes(unhex(&flow).ok_or(MessageError)?),
                 account,
                 generation,
+                outcome,
+                methods,
+                language,
             }),
         })
     }

@@ -38,8 +38,18 @@ fn done(reason: Reason, notices_queued: bool) -> Flow {
 
 /// Whether the look is to come again.
 async fn settle(around: &Arc<Around>) -> bool {
-    let settle =
-        Settle { flow: flow_key(), account: AccountId::from_directory("aisyah"), generation: GENERATION };
+    settle_as(around, Outcome::Reset).await
+}
+
+async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
+    let settle = Settle {
+        flow: flow_key(),
+        account: AccountId::from_directory("aisyah"),
+        generation: GENERATION,
+        outcome,
+        methods: vec![Method::Totp, Method::Email],
+        language: Language::Malay,
+    };
     around.advance(Seconds(45));
     let response = handle(&ports(around, &[]), event(&[sealed(&Message::Settle(settle))], 1)).await;
     !response.batch_item_failures.is_empty()
@@ -72,7 +82,7 @@ async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
         let around = Arc::new(Around::default());
         around.put_flow(proven(reason));
         around.write(GENERATION);
-        assert!(!settle(&around).await);
+        assert!(!settle_as(&around, outcome).await);
         let told = notices(&around);
         let channels: Vec<Channel> = told.iter().map(|notice| notice.to.channel()).collect();
         assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
@@ -121,8 +131,14 @@ async fn a_queue_that_is_down_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_change_whose_flow_is_gone_ends_with_the_dead_letters() {
-    let around = Arc::new(Around::default());
-    around.write(GENERATION);
-    assert!(settle(&around).await);
+async fn a_change_is_told_though_its_flow_is_gone_or_cancelled() {
+    for flow in [None, Some(proven(Reason::Forgotten).cancel())] {
+        let around = Arc::new(Around::default());
+        if let Some(flow) = flow {
+            around.put_flow(flow);
+        }
+        around.write(GENERATION);
+        assert!(!settle(&around).await);
+        assert_eq!(notices(&around).len(), 4);
+    }
 }

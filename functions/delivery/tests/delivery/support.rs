@@ -320,6 +320,7 @@ impl SecurityInfo for Around {
             office_phone: Some(PhoneNumber::from_stored("+60312345678".into())),
             totp: true,
             generation: 4,
+            claimed_by: None,
         })
     }
 }
