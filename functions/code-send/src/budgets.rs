@@ -1,5 +1,6 @@
 //! Takes from the ledger of an account: read, decide, write if nobody else has written, else again.
 
+use shared::domain::account::AccountId;
 use shared::domain::budget::{Exhausted, Pool, Send, SendLedger};
 use shared::domain::flow::{Choosing, FlowCookie};
 use shared::domain::method::{Factor, Method};
@@ -43,7 +44,7 @@ pub(crate) async fn take(
     now: Timestamp,
 ) -> Result<(), Refusal> {
     let read = ports.budgets.ledger(&flow.facts.account).await?;
-    change(ports, flow, read, now, |ledger| take_one(ports, cookie, flow, method, now, ledger))
+    change(ports, &flow.facts.account, read, now, |ledger| take_one(ports, cookie, flow, method, now, ledger))
         .await
         .map(drop)
 }
@@ -60,16 +61,34 @@ pub(crate) async fn take_for_number(
     let mark = cookie.key().mark();
     let limits = &ports.site.settings.sends;
     let read = ports.budgets.ledger(&flow.facts.account).await?;
-    let spent =
-        change(ports, flow, read, now, |ledger| Ok(ledger.spend_contact_try(mark, now, limits)?)).await?;
+    let spent = change(ports, &flow.facts.account, read, now, |ledger| {
+        Ok(ledger.spend_contact_try(mark, now, limits)?)
+    })
+    .await?;
     if !matches() {
         return Err(Refusal::Mismatch);
     }
-    let taken = change(ports, flow, spent, now, |ledger| {
+    let taken = change(ports, &flow.facts.account, spent, now, |ledger| {
         ledger.return_contact_try(mark);
         take_one(ports, cookie, flow, method, now, ledger)
     });
     taken.await.map(drop)
+}
+
+/// Gives back a message that was taken at `now` and will not be sent, since another request sent one.
+pub(crate) async fn give_back(
+    ports: &Ports,
+    account: &AccountId,
+    factor: Factor,
+    pool: Pool,
+    now: Timestamp,
+) -> Result<(), Refusal> {
+    let read = ports.budgets.ledger(account).await?;
+    let given = change(ports, account, read, now, |ledger| {
+        ledger.give_back(factor, pool, now);
+        Ok(())
+    });
+    given.await.map(drop)
 }
 
 fn take_one(
@@ -93,12 +112,11 @@ fn take_one(
 
 async fn change(
     ports: &Ports,
-    flow: &Choosing,
+    account: &AccountId,
     mut read: Versioned<SendLedger>,
     now: Timestamp,
     decide: impl Fn(&mut SendLedger) -> Result<(), Refusal>,
 ) -> Result<Versioned<SendLedger>, Refusal> {
-    let account = &flow.facts.account;
     for _ in 0..ATTEMPTS {
         decide(&mut read.value)?;
         if let Some(revision) = ports.budgets.replace_ledger(account, read.revision, &read.value, now).await?

@@ -12,6 +12,7 @@ use axum::extract::{FromRef, State};
 use axum::response::Response;
 use axum::routing::post;
 use shared::domain::account::{Contact, Registration};
+use shared::domain::budget::Pool;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::PhoneNumber;
 use shared::domain::decoy;
@@ -89,6 +90,9 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             _ => on_methods(problem),
         }
     })?;
+    if !method.is_phone() && typed.is_some() {
+        return Err(on_methods(Problem::malformed("contact")));
+    }
     let registration = registration(ports, &flow.facts).await?;
     let contact =
         registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
@@ -117,11 +121,16 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let awaiting = flow.send(method, tag, contact, now, &settings.flow);
     let view = View::Code(code_of(&awaiting, &settings, now));
     let (step, decoy) = (awaiting.progress.step(), awaiting.facts.decoy);
+    let account = awaiting.facts.account.clone();
     if !ports.flows.replace(cookie.key(), revision, &Flow::AwaitingCode(awaiting), now).await? {
         // Somebody changed the flow between our read and our write, or our own write's answer was lost and it was
         // tried again: then our code is there, and its message must follow.
         let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
         if !matches!(&found, Flow::AwaitingCode(state) if state.code == tag) {
+            let given = budgets::give_back(ports, &account, method.factor(), Pool::of_step(step), now).await;
+            if given.is_err() {
+                tracing::warn!(event = "budget-not-returned", flow = ?cookie.key());
+            }
             return overtaken(ports, incoming, &cookie, &found, now);
         }
     }

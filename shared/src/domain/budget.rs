@@ -150,6 +150,15 @@ impl SendLedger {
         Ok(())
     }
 
+    /// Gives back a message that was taken at `taken_at` and not sent.
+    pub fn give_back(&mut self, factor: Factor, pool: Pool, taken_at: Timestamp) {
+        let lane = self.lane(factor, pool);
+        if let Some(at) = lane.sent.iter().rposition(|at| *at == taken_at) {
+            lane.sent.remove(at);
+            lane.unredeemed = lane.unredeemed.saturating_sub(1);
+        }
+    }
+
     fn lane(&mut self, factor: Factor, pool: Pool) -> &mut Lane {
         let found = self.lanes.iter().position(|lane| lane.factor == factor && lane.pool == pool);
         let at = found.unwrap_or_else(|| {
@@ -272,6 +281,19 @@ mod tests {
         ledger.spend_contact_try(FlowMark(3), at(0), &LIMITS).unwrap();
         assert_eq!(ledger.spend_contact_try(FlowMark(3), at(86_399), &LIMITS), Err(Exhausted));
         ledger.spend_contact_try(FlowMark(3), at(86_400), &LIMITS).unwrap();
+    }
+
+    #[test]
+    fn what_was_not_sent_is_given_back_once() {
+        let mut ledger = SendLedger::default();
+        for n in 0..5 {
+            ledger.take(&mobile(Pool::First), at(n), &LIMITS).unwrap();
+        }
+        ledger.give_back(Factor::MobilePhone, Pool::First, at(4));
+        ledger.give_back(Factor::MobilePhone, Pool::First, at(4));
+        ledger.give_back(Factor::OfficePhone, Pool::First, at(3));
+        ledger.take(&mobile(Pool::First), at(5), &LIMITS).unwrap();
+        assert_eq!(ledger.take(&mobile(Pool::First), at(5), &LIMITS), Err(Exhausted));
     }
 
     #[test]
