@@ -9,7 +9,7 @@ use axum::routing::{get, post};
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
-use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, serve};
+use shared::http::{Failure, Format, Incoming, Next, Outcome, Site, choice_of, serve};
 use shared::ports::{Clock, FlowStore};
 
 /// What this function needs from outside.
@@ -93,12 +93,14 @@ async fn show_methods(State(Shared(ports)): State<Shared>, mut incoming: Incomin
     }
 }
 
-/// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know.
+/// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know. A
+/// browser whose flow is done already sees that instead: something was changed, and stays so.
 async fn cancel(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
     let ended = View::Ended(Ended { why: Why::Cancelled });
     match try_cancel(&ports, &mut incoming).await {
         Ok(Left::Nothing) => incoming.last(&ended),
-        Ok(Left::AnotherFlow) => incoming.page(&ended),
+        Ok(Left::AFinishedFlow) if incoming.format == Format::Html => incoming.out_of_step(Stage::Done, None),
+        Ok(Left::AnotherFlow | Left::AFinishedFlow) => incoming.page(&ended),
         Err(failure) => failure.answer(&incoming),
     }
 }
@@ -109,25 +111,27 @@ enum Left {
     Nothing,
     /// The flow that replaced the one of the form, in another tab.
     AnotherFlow,
+    /// A flow that is done.
+    AFinishedFlow,
 }
 
+/// Any genuine cookie of a flow may end it, also one that is older than its last proof.
 async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
-    let cookie = incoming.cookie.clone();
-    let is_own = cookie.as_ref().is_none_or(|cookie| incoming.take_at(cookie));
     let mut fields = incoming.take_fields();
-    // Without a cookie nobody has looked at it yet.
-    fields.take("at");
+    let at = fields.take("at");
     fields.finish()?;
-    let Some(cookie) = cookie.filter(|_| is_own) else {
-        return Ok(if is_own { Left::Nothing } else { Left::AnotherFlow });
-    };
+    let Some(cookie) = incoming.cookie.clone() else { return Ok(Left::Nothing) };
+    if at.is_some_and(|at| !cookie.is_of_this_flow(&ports.site.flows, &at)) {
+        return Ok(Left::AnotherFlow);
+    }
     let now = ports.clock.now();
     // A write that somebody else overtakes is tried again on what they left.
     for _ in 0..5 {
         let Some(found) = ports.flows.load(cookie.key(), now).await? else { break };
-        let over = matches!(found.value.stage(), Stage::Done | Stage::Ended);
-        if over || found.value.proofs() != cookie.proofs() {
-            break;
+        match found.value.stage() {
+            Stage::Done => return Ok(Left::AFinishedFlow),
+            Stage::Ended => break,
+            _ => {}
         }
         let next = found.value.cancel();
         if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {

@@ -62,7 +62,10 @@ impl FlowCookie {
     pub fn read(value: &str, flows: &Keyring) -> Option<Self> {
         let mut parts = value.split('.');
         let key_id = KeyId::parse(parts.next()?).ok()?;
-        let proofs = parts.next()?.parse().ok()?;
+        let proofs = match parts.next()?.as_bytes() {
+            [digit @ b'0'..=b'9'] => digit - b'0',
+            _ => return None,
+        };
         let id: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let tag: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let cookie = Self { key_id, id: FlowId(id), proofs };
@@ -103,6 +106,11 @@ impl FlowCookie {
     pub fn at(&self, flows: &Keyring) -> Option<String> {
         let tag = flows.tag(&self.key_id, "rekey/at", &[&self.id.0, &[self.proofs]])?;
         Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..12]))
+    }
+
+    /// Whether `at` refers to this flow, at the step of the cookie or one before.
+    pub fn is_of_this_flow(&self, flows: &Keyring, at: &str) -> bool {
+        (0..=self.proofs).any(|proofs| self.with_proofs(proofs).at(flows).is_some_and(|own| own == at))
     }
 
     /// The tag of a code in this flow and step. A code typed into another flow or step has another tag.
@@ -150,7 +158,8 @@ mod tests {
             bytes[at] = if bytes[at] == b'B' { b'C' } else { b'B' };
             assert!(FlowCookie::read(&String::from_utf8(bytes).unwrap(), &keys()).is_none(), "at {at}");
         }
-        for text in ["", "....", "1.0", &format!("{value}.x")] {
+        let (zeros, sign) = (value.replacen(".0.", ".00.", 1), value.replacen(".0.", ".+0.", 1));
+        for text in ["", "....", "1.0", &format!("{value}.x"), &zeros, &sign] {
             assert!(FlowCookie::read(text, &keys()).is_none(), "{text}");
         }
     }
