@@ -175,8 +175,8 @@ fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<
         let own = context.and_then(domain_name).is_some_and(|domain| is_origin_of(origin, &domain));
         return if own { Ok(()) } else { refused };
     }
-    let content_type = text(headers, header::CONTENT_TYPE).unwrap_or_default();
-    if content_type.starts_with("application/x-www-form-urlencoded") { refused } else { Ok(()) }
+    let is_form = has_content_type(headers, "application/x-www-form-urlencoded");
+    if is_form { refused } else { Ok(()) }
 }
 
 /// Whether `origin` is this site's. Only on a loopback host may it be plain HTTP, and may a port stand in it that
@@ -204,8 +204,7 @@ fn format_of(headers: &HeaderMap) -> Format {
     };
     let json = weight("application/json").max(weight("application/problem+json"));
     let html = weight("text/html").max(weight("application/xhtml+xml"));
-    let body_is_json =
-        text(headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
+    let body_is_json = has_content_type(headers, "application/json");
     let neither = json <= 0.0 && html <= 0.0;
     if json > html || (neither && body_is_json) { Format::Json } else { Format::Html }
 }
@@ -233,6 +232,12 @@ fn quality(part: &str) -> f32 {
 
 fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
+}
+
+/// Whether the body is of this media type, whose letters' case means nothing (RFC 9110 §8.3.1).
+fn has_content_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let essence = text(headers, header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
 fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
@@ -309,6 +314,10 @@ mod tests {
         assert!(!ok(&[("sec-fetch-site", "cross-site"), json]));
         assert!(!ok(&[("sec-fetch-site", "none"), form]));
         assert!(!ok(&[form]), "a form that hides its origin");
+        assert!(
+            !ok(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")]),
+            "the same form"
+        );
         assert!(ok(&[json]), "a program");
         assert!(!ok(&[("origin", "https://evil.example"), json]));
     }
