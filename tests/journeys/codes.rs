@@ -168,6 +168,31 @@ async fn an_app_code_serves_once_ever() {
     assert_eq!(second.totp(&world.app_code(1)).await.page(), "method", "the next one");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_app_code_counts_though_it_comes_twice_or_beside_a_wrong_one() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let code = world.app_code(0);
+    let tasks: Vec<_> = [code.clone(), "000001".into(), code.clone(), code]
+        .into_iter()
+        .map(|code| {
+            let mut browser = browser.clone();
+            tokio::spawn(async move { (browser.totp(&code).await, browser) })
+        })
+        .collect();
+    let mut proved = 0;
+    for task in tasks {
+        let (answer, owner) = task.await.unwrap();
+        if answer.status == 200 {
+            proved += 1;
+            browser = owner;
+        }
+    }
+    assert_eq!(proved, 1);
+    assert_eq!(browser.get("/method").await.json()["step"], 2);
+}
+
 #[tokio::test]
 async fn the_apps_daily_budget_holds_over_flows() {
     let world = World::new().await;
@@ -197,6 +222,33 @@ async fn wrong_numbers_are_counted_before_they_are_compared() {
     assert_eq!(browser.send_phone("sms", "0123456798").await.problem(), (422, "method-unavailable".into()));
     assert_eq!(browser.send_email().await.page(), "code", "other methods go on");
     assert_eq!(world.messages().len(), 1);
+}
+
+#[tokio::test]
+async fn a_number_belongs_to_a_phone() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    assert_eq!(browser.send_phone("email", "0123456798").await.problem(), (400, "malformed".into()));
+    assert!(world.messages().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_takes_one_message() {
+    let world = World::new().await;
+    for _ in 0..6 {
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        let mut other = browser.clone();
+        let clicks = [
+            tokio::spawn(async move { browser.send_email().await }),
+            tokio::spawn(async move { other.send_email().await }),
+        ];
+        for click in clicks {
+            click.await.unwrap();
+        }
+    }
+    assert_eq!(world.messages().len(), 5, "the whole budget was of use");
 }
 
 #[tokio::test]

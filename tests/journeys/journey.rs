@@ -1,10 +1,11 @@
 //! The way through, and the ways off it.
 
+use http::Method;
 use rekey_tests::World;
 use rekey_tests::people::Person;
 use serde_json::json;
 use shared::adapters::directories::SignIn;
-use shared::domain::flow::Outcome;
+use shared::domain::flow::{FlowCookie, Outcome};
 use shared::domain::message::Channel;
 
 const NEW: &str = "Kancil-Lompat-42!";
@@ -141,6 +142,67 @@ async fn cancel_always_ends() {
 }
 
 #[tokio::test]
+async fn a_page_that_lies_behind_cancels_its_flow_and_no_other() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let mut behind = browser.clone();
+    browser.totp(&world.app_code(0)).await;
+    let keys = world.keyring("REKEY_SECRET_FLOWS");
+    let cookie = FlowCookie::read(browser.cookie.as_deref().unwrap(), &keys).unwrap();
+    assert_eq!(behind.post("/cancel", json!({})).await.page(), "ended");
+    assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
+
+    browser.open("priya", "forgotten").await;
+    let at = cookie.at(&keys).unwrap();
+    assert_eq!(browser.post("/cancel", json!({ "at": at })).await.page(), "ended");
+    assert_eq!(browser.get("/method").await.page(), "method", "the flow that replaced it goes on");
+}
+
+#[tokio::test]
+async fn what_is_done_is_not_cancelled() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    browser.password(NEW).await;
+    let form = browser
+        .request(Method::POST, "/cancel")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let mut form = form.body(String::new()).unwrap();
+    form.headers_mut().insert("accept", "text/html".parse().unwrap());
+    let answer = browser.send(form).await;
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/done")));
+    assert_eq!(browser.get("/done").await.json()["result"], "reset");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_two_passwords_at_once_one_is_set_and_told() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let passwords = [NEW, "Merdeka-Wau-Bulan-57"];
+    let tasks = passwords.map(|password| {
+        let mut browser = browser.clone();
+        tokio::spawn(async move { browser.password(password).await })
+    });
+    let mut set = Vec::new();
+    for (password, task) in passwords.iter().zip(tasks) {
+        let answer = task.await.unwrap();
+        match answer.status.as_u16() {
+            200 => set.push(*password),
+            status => assert_eq!((status, &answer.json()["page"]), (409, &json!("done"))),
+        }
+    }
+    assert_eq!(set.len(), 1);
+    for password in passwords {
+        let expected = if password == set[0] { SignIn::Accepted } else { SignIn::Wrong };
+        assert_eq!(world.sign_in("aisyah", password).await, expected);
+    }
+    assert_eq!(world.notices().len(), 4);
+}
+
+#[tokio::test]
 async fn a_flow_ends_by_the_clock_though_its_item_is_still_there() {
     let world = World::new().await;
     let mut browser = world.browser();
@@ -162,7 +224,10 @@ async fn the_first_success_ends_all_other_flows() {
     second.totp(&world.app_code(0)).await;
     third.prove_both("forgotten").await;
     assert_eq!(third.password(NEW).await.page(), "done");
-    assert_eq!(first.password("Merdeka-Wau-Bulan-57").await.problem(), (410, "flow-ended".into()));
+    for password in ["Merdeka-Wau-Bulan-57", "aisyah", NEW] {
+        let answer = first.password(password).await;
+        assert_eq!(answer.problem(), (410, "flow-ended".into()), "it hears nothing about {password}");
+    }
     assert_eq!(second.send_email().await.problem(), (410, "flow-ended".into()));
     assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
 }

@@ -94,6 +94,28 @@ async fn other_sites_are_refused() {
 }
 
 #[tokio::test]
+async fn hosts_of_others_are_refused() {
+    let world = World::new().await;
+    let ask = async |hosts: &[&str]| {
+        let mut request = Request::builder().uri("/");
+        for host in hosts {
+            request = request.header("host", *host);
+        }
+        world.answer(request.body(String::new()).unwrap()).await.status.as_u16()
+    };
+    for host in
+        ["reset.contoh.example", "Reset.Contoh.Example:443", "localhost:8080", "127.0.0.1", "[::1]:80"]
+    {
+        assert_eq!(ask(&[host]).await, 200, "{host}");
+    }
+    // A website whose name was made to resolve to this machine.
+    assert_eq!(ask(&["evil.example"]).await, 403);
+    for hosts in [&["", "x"][..], &[""], &["a b"], &["localhost:99999"], &["localhost", "evil.example"]] {
+        assert_eq!(ask(hosts).await, 400, "{hosts:?}");
+    }
+}
+
+#[tokio::test]
 async fn malformed_huge_and_foreign_bodies_get_their_problem() {
     let world = World::new().await;
     let send = async |path: &str, kind: &str, body: String| {
