@@ -37,10 +37,7 @@ mod assets {
                 file.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?;
             let (stem, extension) = name.rsplit_once('.').ok_or("an asset without an extension")?;
             let bytes = fs::read(file.path())?;
-            let hash: String = Sha256::digest(&bytes).iter().take(8).fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
+            let hash = hex::encode(&Sha256::digest(&bytes)[..8]);
             let compressed = out.join(format!("{name}.br"));
             let mut writer =
                 brotli::CompressorWriter::new(fs::File::create(&compressed)?, 4096, QUALITY, WINDOW);

@@ -64,7 +64,7 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let bound = challenge.is_harder().then_some(reference);
     // Spent before it is compared: of any number of answers to one challenge, one is looked at.
-    let key = format!("captcha#{}", hex(&challenge.spend_id()));
+    let key = format!("captcha#{}", hex::encode(challenge.spend_id()));
     if !ports.budgets.take(&key, 1, challenge.expires_at() + Seconds::HOUR).await?
         || !matches!(challenge.check(&solution, &reference), Verdict::Passed)
     {
@@ -85,7 +85,8 @@ async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Ti
     let settings = &ports.site.settings;
     let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
     let until = now + Seconds(2 * Seconds::HOUR.0);
-    let by_name = ports.budgets.count(&format!("opens#name#{}#{hour}", hex(name.as_bytes())), until).await?;
+    let by_name =
+        ports.budgets.count(&format!("opens#name#{}#{hour}", hex::encode(name.as_bytes())), until).await?;
     let by_address =
         ports.budgets.count(&format!("opens#address#{}#{hour}", incoming.address_block()), until).await?;
     Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
@@ -184,12 +185,4 @@ pub(crate) async fn change_password() -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));
     response
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

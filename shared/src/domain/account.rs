@@ -22,12 +22,7 @@ impl AccountId {
 
     /// The id that stands for a name without an account. `~` sorts and reads as nothing a directory issues.
     pub fn of_nobody(name: &NameRef) -> Self {
-        use std::fmt::Write as _;
-        let mut id = String::from("~");
-        for byte in &name.as_bytes()[..16] {
-            let _ = write!(id, "{byte:02x}");
-        }
-        Self(id)
+        Self(format!("~{}", hex::encode(&name.as_bytes()[..16])))
     }
 
     /// The id as text, a table's key.

@@ -131,11 +131,7 @@ impl Challenge {
 
     /// What the proof of work is about; the page shows it.
     pub fn work_challenge(&self) -> String {
-        use std::fmt::Write as _;
-        self.derive("work").iter().fold(String::with_capacity(64), |mut hex, byte| {
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex::encode(self.derive("work"))
     }
 
     /// Zero bits that the work must show: alone, or, where [`Challenge::is_harder`], besides the characters.

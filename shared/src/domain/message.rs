@@ -147,7 +147,7 @@ impl Message {
         }
         plain.resize(LENGTH, b' ');
         let sealed = messages.seal(PURPOSE, owner.as_bytes(), &plain, nonce)?;
-        Ok(Envelope { owner: hex(owner.as_bytes()), sealed })
+        Ok(Envelope { owner: hex::encode(owner.as_bytes()), sealed })
     }
 }
 
@@ -165,7 +165,7 @@ impl Envelope {
     /// # Errors
     /// [`MessageError`] when it was not sealed with these keys for this owner, or is of another version.
     pub fn open(&self, messages: &Keyring) -> Result<(FlowKey, Message), MessageError> {
-        let owner = FlowKey::from_bytes(unhex(&self.owner).ok_or(MessageError)?);
+        let owner = flow_key(&self.owner)?;
         let plain = messages.open(PURPOSE, owner.as_bytes(), &self.sealed)?;
         let wire: Wire = serde_json::from_slice(&plain).map_err(|_| MessageError)?;
         Ok((owner, Message::try_from(wire)?))
@@ -241,7 +241,7 @@ impl From<&Message> for Wire {
                 language: notice.language,
             },
             Message::Settle(settle) => Self::Settle {
-                flow: hex(settle.flow.as_bytes()),
+                flow: hex::encode(settle.flow.as_bytes()),
                 account: settle.account.clone(),
                 generation: settle.generation,
                 outcome: settle.outcome,
@@ -269,7 +269,7 @@ impl TryFrom<Wire> for Message {
                 Self::Notice(Notice { to: recipient(channel, &to), outcome, at, methods, language })
             }
             Wire::Settle { flow, account, generation, outcome, methods, language } => Self::Settle(Settle {
-                flow: FlowKey::from_bytes(unhex(&flow).ok_or(MessageError)?),
+                flow: flow_key(&flow)?,
                 account,
                 generation,
                 outcome,
@@ -295,23 +295,10 @@ fn recipient(channel: Channel, to: &Wiped) -> Recipient {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn unhex(text: &str) -> Option<[u8; 32]> {
-    if text.len() != 64 || !text.is_ascii() {
-        return None;
-    }
+fn flow_key(text: &str) -> Result<FlowKey, MessageError> {
     let mut bytes = [0; 32];
-    for (at, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(2 * at..2 * at + 2)?, 16).ok()?;
-    }
-    Some(bytes)
+    hex::decode_to_slice(text, &mut bytes).map_err(|_| MessageError)?;
+    Ok(FlowKey::from_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -359,7 +346,7 @@ mod tests {
         assert_eq!(flow, owner());
         let Message::Code(read) = message else { panic!("a code was sealed") };
         assert_eq!(read.code.expose(), "12345678");
-        let swapped = Envelope { owner: hex(&[4; 32]), ..envelope };
+        let swapped = Envelope { owner: hex::encode([4; 32]), ..envelope };
         assert!(swapped.open(&keys()).is_err());
     }
 

@@ -26,12 +26,8 @@ pub(super) fn find(file: &str) -> Option<String> {
     (name(hex, &style) == file).then_some(style)
 }
 
-fn name(hex: &str, style: &str) -> String {
-    let hash = Sha256::digest(style).iter().take(8).fold(String::new(), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    });
-    format!("theme-{hex}.{hash}.css")
+fn name(colour: &str, style: &str) -> String {
+    format!("theme-{colour}.{}.css", hex::encode(&Sha256::digest(style)[..8]))
 }
 
 fn style(hex: &str) -> Option<String> {
