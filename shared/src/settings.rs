@@ -50,6 +50,9 @@ pub struct Settings {
     pub sms_countries: Vec<Country>,
     /// `REKEY_HOME_COUNTRY`: whose national number form is understood.
     pub home_country: Country,
+    /// `REKEY_SENDS_PER_BLOCK`: codes to a thousand neighbouring numbers within an hour. Fraudsters who earn by texts
+    /// hold numbers in blocks; an office's telephones are in one, too.
+    pub sends_per_block: u32,
     /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment.
     pub sms_per_day: u32,
     /// `REKEY_PASSWORD_MIN`, in code points.
@@ -127,6 +130,7 @@ impl Settings {
             opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
             sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", country),
             home_country: reader.one("REKEY_HOME_COUNTRY", "MY", country).unwrap_or(Country::MALAYSIA),
+            sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),
             sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
             password_min: reader.number("REKEY_PASSWORD_MIN", 12, 8..=64),
             password_max: reader.number("REKEY_PASSWORD_MAX", 128, 64..=128),

@@ -95,7 +95,13 @@ fn every_alarm_reaches_the_topic() {
     let template = Template::read();
     let alarms = template.of_type("AWS::CloudWatch::Alarm");
     let metrics: BTreeSet<String> = alarms.values().map(|a| text(&a["Properties"]["MetricName"])).collect();
-    for metric in ["ApproximateNumberOfMessagesVisible", "5xx", "SmsBudgetExhausted", "Throttles"] {
+    for metric in [
+        "ApproximateNumberOfMessagesVisible",
+        "5xx",
+        "SmsBudgetExhausted",
+        "NumberBudgetExhausted",
+        "Throttles",
+    ] {
         assert!(metrics.contains(metric), "no alarm on {metric}");
     }
     for (name, alarm) in alarms {

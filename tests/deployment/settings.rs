@@ -37,6 +37,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_OPENS_PER_IP", "300"),
     ("REKEY_SMS_COUNTRIES", "MY"),
     ("REKEY_HOME_COUNTRY", "MY"),
+    ("REKEY_SENDS_PER_BLOCK", "30"),
     ("REKEY_SMS_PER_DAY", "1000"),
     ("REKEY_PASSWORD_MIN", "12"),
     ("REKEY_PASSWORD_MAX", "128"),

@@ -4,6 +4,7 @@
 //! visibility timeout, and goes to the dead-letter queue, which has an alarm, when it has come often enough. A code
 //! that finds its provider down is tried again in this way until it has expired.
 
+mod budgets;
 mod send;
 mod settle;
 
@@ -43,7 +44,7 @@ pub struct Ports {
     pub calls: Arc<dyn VoiceSender>,
     /// The queue, for the notices that settling makes: each is then retried alone.
     pub queue: Arc<dyn MessageQueue>,
-    /// The deployment's budget of texts and calls.
+    /// The budgets of texts and calls.
     pub budgets: Arc<dyn BudgetStore>,
     /// Flows, to settle them.
     pub flows: Arc<dyn FlowStore>,

@@ -1,26 +1,25 @@
 //! Sending one message.
 
 use shared::domain::message::Recipient;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time::Timestamp;
 use shared::domain::wording::Content;
-use shared::ports::{Mail, Metric, SendError, StoreError};
+use shared::ports::{Mail, SendError};
 
-use crate::{End, Ports, Receipt, Verdict};
+use crate::{End, Ports, Receipt, Verdict, budgets};
 
-/// Sends a code; to a telephone only within the deployment's budget of the day. Over it a phone method fails as it
-/// would with a provider that refuses: nothing comes, and the person chooses another way.
+/// Sends a code; to a telephone only within the budgets of its number and of the deployment.
 pub(crate) async fn code(
     ports: &Ports,
     content: Content<'_>,
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Verdict {
-    if !matches!(content.to(), Recipient::Email(_)) {
-        match within_budget(ports, receipt, now).await {
-            Ok(true) => {}
-            Ok(false) => {
-                ports.metrics.count(Metric::SmsBudgetExhausted, now);
-                return Verdict::ended(End::Dropped, "the day's budget of texts and calls is used up");
+    if let Recipient::Sms(number) | Recipient::Voice(number) = content.to() {
+        match budgets::take(ports, number, receipt, now).await {
+            Ok(None) => {}
+            Ok(Some(exhausted)) => {
+                ports.metrics.count(exhausted, now);
+                return Verdict::ended(End::Dropped, exhausted.name());
             }
             Err(error) => return Verdict::failed(End::Again, &error),
         }
@@ -55,15 +54,4 @@ pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
         Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Again, &error),
         Err(error @ SendError::Refused(_)) => Verdict::failed(End::Refused, &error),
     }
-}
-
-/// Takes one from the day's budget. A message that comes again takes one more at most, however often it comes:
-/// it may not have been counted the first time, but a provider that is down for an hour must not use up the day.
-async fn within_budget(ports: &Ports, receipt: &Receipt<'_>, now: Timestamp) -> Result<bool, StoreError> {
-    let until = now + Seconds(2 * Seconds::DAY.0);
-    if receipt.returned && ports.budgets.count(&format!("sms#{}", receipt.id), until).await? > 1 {
-        return Ok(true);
-    }
-    let day: String = now.to_string().chars().take("yyyy-mm-dd".len()).collect();
-    ports.budgets.take(&format!("sms#{day}"), u64::from(ports.settings.sms_per_day), until).await
 }

@@ -85,6 +85,11 @@ impl PhoneNumber {
         ordinary && countries.iter().any(|country| read.country().id() == Some(country.0))
     }
 
+    /// The number without its last three digits: numbers are given out, and earned with, in blocks of a thousand.
+    pub fn block(&self) -> &str {
+        self.0.get(..self.0.len().saturating_sub(3)).unwrap_or_default()
+    }
+
     /// Five stars and the last two digits, whatever the length: `*****98`.
     pub fn masked(&self) -> String {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();

@@ -7,6 +7,8 @@ use crate::domain::time::Timestamp;
 pub enum Metric {
     /// A text or call was not made because the deployment's budget of the day is used up.
     SmsBudgetExhausted,
+    /// A text or call was not made because too many went to its number in a day, or to its block in an hour.
+    NumberBudgetExhausted,
 }
 
 impl Metric {
@@ -14,6 +16,7 @@ impl Metric {
     pub const fn name(self) -> &'static str {
         match self {
             Self::SmsBudgetExhausted => "SmsBudgetExhausted",
+            Self::NumberBudgetExhausted => "NumberBudgetExhausted",
         }
     }
 }

@@ -120,6 +120,51 @@ async fn the_days_budget_bounds_codes_to_telephones_only() {
 }
 
 #[tokio::test]
+async fn a_number_gets_twice_what_an_account_may_ask_for_in_a_day() {
+    let around = Arc::new(Around::default());
+    let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "1000")];
+    for count in 0..12 {
+        let called = Recipient::Voice(PhoneNumber::from_stored("+60123456798".into()));
+        let to = if count % 2 == 0 { mobile() } else { called };
+        assert!(deliver(&around, &many, &[code(to)], 1).await.is_empty());
+    }
+    assert_eq!((around.sent().len(), around.metrics(), around.taken()), (10, 2, 10));
+    deliver(&around, &many, &[notice(mobile())], 1).await;
+    assert_eq!(around.sent().len(), 1, "notices have no budget");
+}
+
+#[tokio::test]
+async fn a_thousand_neighbouring_numbers_share_an_hours_budget() {
+    let around = Arc::new(Around::default());
+    let neighbour = |n: u32| Recipient::Sms(PhoneNumber::from_stored(format!("+60123456{n:03}")));
+    for n in 0..40 {
+        assert!(deliver(&around, &[], &[code(neighbour(n))], 1).await.is_empty());
+    }
+    assert_eq!((around.sent().len(), around.metrics(), around.taken()), (30, 10, 30));
+    let elsewhere = Recipient::Sms(PhoneNumber::from_stored("+60123457000".into()));
+    deliver(&around, &[], &[code(elsewhere)], 1).await;
+    assert_eq!(around.sent().len(), 1);
+    around.advance(Seconds::HOUR);
+    let later = Message::Code(CodeMessage {
+        to: neighbour(50),
+        code: OneTimeCode::parse("12345678").unwrap(),
+        language: Language::English,
+        expires_at: START + Seconds::HOUR + Seconds(600),
+        minutes: 10,
+    });
+    deliver(&around, &[], &[later], 1).await;
+    assert_eq!(around.sent().len(), 1);
+}
+
+#[tokio::test]
+async fn no_number_is_in_the_name_of_a_budget() {
+    let around = Arc::new(Around::default());
+    deliver(&around, &[], &[code(mobile())], 1).await;
+    let names = around.budgets().join(" ");
+    assert!(!names.contains("123456"), "{names}");
+}
+
+#[tokio::test]
 async fn a_provider_that_stays_down_does_not_use_up_the_day() {
     let around = Arc::new(Around::default());
     around.set_provider(Provider::Down);

@@ -106,6 +106,11 @@ impl Around {
         self.metrics.lock().unwrap().len()
     }
 
+    /// The names of all budgets that were taken from.
+    pub fn budgets(&self) -> Vec<String> {
+        self.counts.lock().unwrap().keys().cloned().collect()
+    }
+
     pub fn taken(&self) -> u64 {
         self.counts.lock().unwrap().get("sms#2026-11-24").copied().unwrap_or_default()
     }
