@@ -46,7 +46,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_DIRECTORY", "builtin"),
 ];
 
-fn parameter_of(variable: &str) -> String {
+pub(crate) fn parameter_of(variable: &str) -> String {
     let capitalised = |word: &str| word[..1].to_owned() + &word[1..].to_lowercase();
     variable.split('_').map(capitalised).collect()
 }
