@@ -107,3 +107,56 @@ async fn two_flows_at_once_end_in_one_reset() {
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 410]);
 }
+
+/// Every second request is answered by a process whose clock is two minutes ahead.
+#[tokio::test]
+async fn a_reset_works_though_clocks_differ() {
+    let world = World::new().await;
+    for (login, ahead_first) in [("aisyah", true), ("priya", false)] {
+        let mut browser = world.browser();
+        let mut ahead = ahead_first;
+        let mut turn = || {
+            world.clock.advance(if ahead { 120 } else { -120 });
+            ahead = !ahead;
+        };
+        if !ahead_first {
+            world.clock.advance(120);
+        }
+        assert_eq!(browser.identify(login).await.page(), "reason");
+        turn();
+        assert_eq!(browser.post("/reason", json!({ "reason": "forgotten" })).await.page(), "method");
+        turn();
+        assert_eq!(browser.send_email().await.page(), "code");
+        turn();
+        assert_eq!(browser.code(&world.last_code()).await.page(), "method");
+        turn();
+        let number = if login == "aisyah" { "012-345 6798" } else { "017-222 3344" };
+        assert_eq!(browser.send_phone("sms", number).await.page(), "code");
+        turn();
+        assert_eq!(browser.code(&world.last_code()).await.page(), "password");
+        turn();
+        assert_eq!(browser.password(NEW).await.page(), "done");
+        turn();
+        assert_eq!(browser.get("/done").await.json()["result"], "reset");
+        assert_eq!(world.sign_in(login, NEW).await, SignIn::Accepted);
+    }
+}
+
+#[tokio::test]
+async fn a_clock_that_is_behind_refills_no_try_and_no_send() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    let code = world.last_code();
+    world.clock.advance(-120);
+    assert_eq!(browser.send_email().await.problem(), (429, "slow-down".into()));
+    world.clock.advance(120);
+    for n in 0..5 {
+        world.clock.advance(if n % 2 == 0 { -120 } else { 120 });
+        let wrong = format!("{:08}", (code.parse::<u32>().unwrap() + 1 + n) % 100_000_000);
+        assert_eq!(browser.code(&wrong).await.problem(), (422, "code-wrong".into()));
+    }
+    world.clock.advance(120);
+    assert_eq!(browser.code(&code).await.problem(), (422, "code-spent".into()));
+}

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::World;
 use rekey_tests::people::{AISYAH, Person, SEED};
 use serde_json::json;
@@ -32,6 +33,26 @@ async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
         assert!(!dumps.contains(secret.as_str()), "{secret} is stored in the clear");
     }
     assert!(dumps.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
+}
+
+#[tokio::test]
+async fn a_seed_put_under_another_person_opens_nothing() {
+    let world = World::new().await;
+    let victim = Person { login: "victim", ..AISYAH };
+    world.register(&victim).await;
+    let keys = |person: &Person| {
+        let id = AttributeValue::S(person.account().id.as_str().to_owned());
+        [("account".to_owned(), id), ("item".to_owned(), AttributeValue::S("totp".to_owned()))]
+    };
+    let read = world.client.get_item().table_name("SecurityInfoTable").set_key(Some(keys(&AISYAH).into()));
+    let mut item = read.send().await.unwrap().item.unwrap();
+    item.extend(keys(&victim));
+    world.client.put_item().table_name("SecurityInfoTable").set_item(Some(item)).send().await.unwrap();
+    let mut browser = world.browser();
+    browser.open("victim", "forgotten").await;
+    let answer = browser.totp(&world.app_code(0)).await;
+    assert_ne!(answer.status, 200, "{}", answer.text());
+    assert_eq!(browser.get("/method").await.json()["step"], 1);
 }
 
 #[tokio::test]
