@@ -1,5 +1,11 @@
 //! Races and faults around the one write that matters.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use rekey_local::cloud::Disturbance;
+use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
 use rekey_tests::people::Person;
 use serde_json::json;
@@ -159,4 +165,31 @@ async fn a_clock_that_is_behind_refills_no_try_and_no_send() {
     }
     world.clock.advance(120);
     assert_eq!(browser.code(&code).await.problem(), (422, "code-spent".into()));
+}
+
+/// Lets every `nth` call of the functions be disturbed.
+fn disturb_each(world: &World, nth: usize, how: Disturbance) {
+    let calls = AtomicUsize::new(0);
+    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+        let hit = call.principal != ADMINISTRATOR && calls.fetch_add(1, Ordering::SeqCst) % nth == nth - 1;
+        if hit { how } else { Disturbance::None }
+    })));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn services_that_throttle_or_are_slow_are_waited_for() {
+    // Slower than an attempt may take: the caller gives up on it and asks again, and both are carried out.
+    let late = Disturbance::Late(Duration::from_millis(2_200));
+    for (nth, how) in [(2, Disturbance::Throttled), (15, late)] {
+        let world = World::new().await;
+        disturb_each(&world, nth, how);
+        let mut browser = world.browser();
+        assert_eq!(browser.prove_both("forgotten").await.page(), "password", "{how:?}");
+        assert_eq!(browser.password(NEW).await.page(), "done", "{how:?}");
+        world.deliver().await;
+        world.mend();
+        assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+        let notices = world.outbox.messages().into_iter().filter(|message| message.code.is_none()).count();
+        assert!(notices >= 4, "{how:?}: {notices}");
+    }
 }

@@ -56,6 +56,8 @@ pub enum Disturbance {
     None,
     /// It is refused as by a service that is out of order.
     Refused,
+    /// It is turned away by a service that has too much to do.
+    Throttled,
     /// It is carried out, but the caller hears of a failure.
     AnswerLost,
     /// It is answered late.
@@ -236,6 +238,9 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
             services.carry_out(&protocol, &headers, body, &request).await
         }
         Disturbance::Refused => protocol.refuse(out_of_order(), &request),
+        Disturbance::Throttled => {
+            protocol.refuse(Fault::new("ThrottlingException", "a test wants it so"), &request)
+        }
         Disturbance::AnswerLost => {
             services.carry_out(&protocol, &headers, body, &request).await;
             protocol.refuse(out_of_order(), &request)
