@@ -150,7 +150,7 @@ async fn ten_wrong_answers_end_the_flow() {
     for n in 0..5 {
         assert_eq!(browser.code(&wrong_of(&code, n)).await.problem().1, "code-wrong", "{n}");
     }
-    assert_eq!(browser.code(&code).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.clone().code(&code).await.problem(), (410, "flow-ended".into()));
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
 }
 

@@ -162,7 +162,11 @@ async fn an_unknown_or_changed_cookie_is_no_flow() {
         let mut other = world.browser();
         other.cookie = Some(cookie.to_owned());
         for path in ["/reason", "/method", "/code", "/password", "/done"] {
-            assert_eq!(other.get(path).await.problem(), (410, "flow-ended".into()), "{cookie} {path}");
+            assert_eq!(
+                other.clone().get(path).await.problem(),
+                (410, "flow-ended".into()),
+                "{cookie} {path}"
+            );
         }
     }
 }
