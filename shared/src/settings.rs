@@ -30,7 +30,8 @@ const UNREDEEMED_MAX: u8 = 20;
 pub struct Settings {
     /// `REKEY_STEPS`: verification steps before the password, 1 or 2.
     pub steps: u8,
-    /// `REKEY_METHODS`: what policy allows.
+    /// `REKEY_METHODS`: what policy allows. Without an approval where one step suffices: a push is approved by whoever
+    /// is tired of it.
     pub methods: Vec<Method>,
     /// Limits within a flow: `REKEY_FLOW_TTL_SECS`, `REKEY_CODE_TTL_SECS`, `REKEY_CODE_TRIES`,
     /// `REKEY_FLOW_TRIES`, `REKEY_SENDS_PER_STEP`.
@@ -105,11 +106,13 @@ impl Settings {
     /// [`SettingsError`] with one line for every parameter that is wrong, unknown `REKEY_` names among them.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(pairs);
-        let settings = Self {
+        let mut settings = Self {
             steps: reader.number("REKEY_STEPS", 2, 1..=2),
-            methods: reader.list("REKEY_METHODS", "email,sms,mobile_call,office_call,totp", |word| {
-                Method::parse(word).ok_or("not a method")
-            }),
+            methods: reader.list(
+                "REKEY_METHODS",
+                "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
+                |word| Method::parse(word).ok_or("not a method"),
+            ),
             flow: FlowLimits {
                 lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=1_800)),
                 code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=600)),
@@ -178,6 +181,9 @@ impl Settings {
         reader.one("REKEY_DIRECTORY", "builtin", |name| {
             (name == "builtin").then_some(()).ok_or("this build knows only `builtin`")
         });
+        if settings.steps == 1 {
+            settings.methods.retain(|method| *method != Method::Push);
+        }
         settings.check_together(&mut reader);
         reader.finish(settings)
     }
@@ -199,6 +205,14 @@ impl Settings {
         let of_flow = self.flow.flow_tries;
         let second = f64::from(of_flow) / codes + if with_app { app(of_flow) } else { 0.0 };
         if self.steps == 1 { first } else { first * second }
+    }
+
+    /// The relying party of passkeys (Web Authentication Level 3 §5.1.2): the host of the public URL. An address of
+    /// this machine is none, so on a laptop it is `localhost`.
+    pub fn rp_id(&self) -> &str {
+        let authority = self.public_url.split("://").nth(1).unwrap_or_default();
+        let host = authority.split(['/', ':']).next().unwrap_or_default();
+        if host == "127.0.0.1" { "localhost" } else { host }
     }
 
     /// The password policy, with the lines of the organisation's own blocklist.
@@ -229,7 +243,7 @@ impl Settings {
         match registration.contact(method) {
             Some(Contact::Phone(number)) => number.is_reachable_in(&self.sms_countries),
             Some(Contact::Email(_)) => true,
-            None => method == Method::Totp && registration.totp,
+            None => registration.has(method),
         }
     }
 

@@ -3,18 +3,22 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::chance::TestEntropy;
 use rekey_tests::people::{AISYAH, DANIEL, Person};
 use shared::adapters::directories::{BuiltinDirectory, SignIn};
-use shared::adapters::dynamodb::DynamoSecurityInfo;
-use shared::domain::account::{AccountId, Registration, Standing};
+use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+use shared::domain::account::{AccountId, Contact, Registration, Standing};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::flow::FlowKey;
+use shared::domain::keys::Keyring;
+use shared::domain::method::{Factor, Method};
 use shared::domain::name::CanonicalName;
+use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators as _, Claim, ClaimStore as _, Directory as _, DirectoryError, DirectoryWriter as _,
-    SecurityInfo as _, Write,
+    Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
+    DirectoryWriter as _, EnrolmentStore as _, NewEntry, SecurityInfo as _, Write,
 };
 
 use crate::stores::on_both_stores;
@@ -26,6 +30,9 @@ on_both_stores!(
     what_may_not_be_reset_is_not_written,
     previous_passwords_are_known,
     what_was_registered_is_read_back,
+    a_contact_opens_for_its_owner_and_kind_only,
+    a_contact_that_does_not_count_yet_proves_nothing,
+    entries_are_listed_changed_and_removed,
     a_time_step_is_accepted_once,
     a_claim_is_one_flows;
     at_once: many_sign_ins_try_no_more_than_five,
@@ -134,34 +141,116 @@ async fn previous_passwords_are_known(client: &Client) {
     assert!(is_previous(NEW, 2).await && !is_previous(Person::PASSWORD, 2).await, "and no more");
 }
 
-fn security_info(client: &Client) -> DynamoSecurityInfo {
-    DynamoSecurityInfo::new(client.clone(), "SecurityInfoTable")
+/// The three ports that work on the table.
+struct Ports {
+    info: DynamoSecurityInfo,
+    enrolment: DynamoEnrolment,
+    authenticators: DynamoAuthenticators,
+    claims: DynamoClaims,
+}
+
+const TABLE: &str = "SecurityInfoTable";
+
+fn contacts() -> Arc<Keyring> {
+    let secret = r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#;
+    Arc::new(Keyring::from_secret(secret).unwrap())
+}
+
+fn ports(client: &Client) -> Ports {
+    let entropy = Arc::new(TestEntropy::default());
+    Ports {
+        info: DynamoSecurityInfo::new(client.clone(), TABLE, contacts()),
+        enrolment: DynamoEnrolment::new(client.clone(), TABLE, contacts(), entropy),
+        authenticators: DynamoAuthenticators::new(client.clone(), TABLE),
+        claims: DynamoClaims::new(client.clone(), TABLE),
+    }
 }
 
 async fn what_was_registered_is_read_back(client: &Client) {
-    let info = security_info(client);
-    let nothing = info.registration(&id()).await.unwrap();
-    assert!(nothing.mobile.is_none() && !nothing.totp);
-    assert!(info.totp(&id()).await.unwrap().is_none());
-    info.register(&id(), &AISYAH.registration(), Some("sealed")).await.unwrap();
-    let read = info.registration(&id()).await.unwrap();
+    let ports = ports(client);
+    let nothing = ports.info.registration(&id(), NOW).await.unwrap();
+    assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
+    assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    let read = ports.info.registration(&id(), NOW).await.unwrap();
+    assert!(read.has(Method::Totp) && read.has(Method::OfficeCall));
     assert_eq!(read.mobile.unwrap().expose(), "+60123456798");
     assert_eq!(read.alternate_email.unwrap().expose(), "aisyah.rahman@mail.example");
-    assert!(read.totp && read.office_phone.is_some());
-    assert_eq!(info.totp(&id()).await.unwrap().unwrap().sealed_seed, "sealed");
+    assert_eq!(ports.authenticators.totp(&id(), NOW).await.unwrap().unwrap().sealed_seed, "sealed");
 
     let mobile = Some(PhoneNumber::from_stored("+60199999999".to_owned()));
-    info.register(&id(), &Registration { mobile, ..Registration::default() }, None).await.unwrap();
-    let read = info.registration(&id()).await.unwrap();
+    let less = Registration { mobile, ..Registration::default() };
+    ports.enrolment.import(&id(), &less, None, NOW).await.unwrap();
+    let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.alternate_email.is_none() && read.office_phone.is_none(), "what is not given is taken away");
 }
 
+/// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
+async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
+    let ports = ports(client);
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    let other = AccountId::from_directory("mallory");
+    let key = |account: &AccountId, item: &str| {
+        [("account", account.as_str()), ("item", item)]
+            .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+    };
+    let stolen = client.get_item().table_name(TABLE).set_key(Some(key(&id(), "mobile").into()));
+    let stolen = stolen.send().await.unwrap().item.unwrap();
+    assert!(!format!("{stolen:?}").contains("123456798"), "{stolen:?}");
+    for (account, item) in [(&other, "mobile"), (&id(), "office_phone")] {
+        let mut copy = stolen.clone();
+        copy.extend(key(account, item));
+        client.put_item().table_name(TABLE).set_item(Some(copy)).send().await.unwrap();
+        assert!(ports.info.registration(account, NOW).await.is_err(), "{account:?} {item}");
+    }
+}
+
+async fn a_contact_that_does_not_count_yet_proves_nothing(client: &Client) {
+    let ports = ports(client);
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    let number = PhoneNumber::from_stored("+60199999999".to_owned());
+    let later = NOW + Seconds::DAY;
+    let entry =
+        NewEntry { usable_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
+    ports.enrolment.add(&id(), &entry).await.unwrap();
+    let read = ports.info.registration(&id(), NOW).await.unwrap();
+    assert!(read.contact(Method::Sms).is_none() && read.mobile.is_some(), "it is told of changes, no more");
+    assert!(ports.info.registration(&id(), later).await.unwrap().contact(Method::Sms).is_some());
+}
+
+async fn entries_are_listed_changed_and_removed(client: &Client) {
+    let ports = ports(client);
+    assert_eq!(ports.enrolment.registered(&id()).await.unwrap(), Registered::default());
+    assert_eq!(ports.enrolment.change(&id(), 0).await.unwrap(), Some(1), "the first change of an account");
+    assert_eq!(ports.enrolment.change(&id(), 0).await.unwrap(), None, "somebody was faster");
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
+    assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp]);
+    assert_eq!((listed.entries[1].shown.as_str(), listed.generation), ("*****98", 1));
+    assert_eq!(listed.entries[1].last_used_at, None);
+
+    let claimant = Claimant { flow: FlowKey::from_bytes([1; 32]), proved: &[Factor::MobilePhone] };
+    ports.claims.claim(&id(), &claimant, 1, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
+    ports.authenticators.accept_step(&id(), 5, claimant.flow, NOW + Seconds(6)).await.unwrap();
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
+    assert_eq!(used, [None, Some(NOW + Seconds(5)), None, Some(NOW + Seconds(6))]);
+
+    ports.enrolment.remove(&id(), &EntryId::only(Kind::Mobile)).await.unwrap();
+    ports.enrolment.confirm(&id(), NOW).await.unwrap();
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 2));
+}
+
 async fn a_time_step_is_accepted_once(client: &Client) {
-    let info = security_info(client);
-    let accept =
-        async |step, flow| info.accept_step(&id(), step, FlowKey::from_bytes([flow; 32])).await.unwrap();
+    let ports = ports(client);
+    let accept = async |step, flow| {
+        let flow = FlowKey::from_bytes([flow; 32]);
+        ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
+    };
     assert!(!accept(5, 1).await, "there is no app");
-    info.register(&id(), &AISYAH.registration(), Some("sealed")).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
     assert!(accept(5, 1).await);
     assert!(accept(5, 1).await, "the same flow once more: its answer was lost");
     for step in [5, 4] {
@@ -173,16 +262,16 @@ async fn a_time_step_is_accepted_once(client: &Client) {
 }
 
 async fn a_claim_is_one_flows(client: &Client) {
-    let info = security_info(client);
-    info.register(&id(), &AISYAH.registration(), None).await.unwrap();
+    let ports = ports(client);
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
     let claim = async |flow: u8, generation, now| {
-        let key = FlowKey::from_bytes([flow; 32]);
-        info.claim(&id(), key, generation, now, now + Seconds(30)).await.unwrap()
+        let claimant = Claimant { flow: FlowKey::from_bytes([flow; 32]), proved: &[] };
+        ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0, NOW).await, Claim::Held(1));
     assert_eq!(claim(1, 0, NOW).await, Claim::Busy, "a double click");
     assert_eq!(claim(2, 0, NOW).await, Claim::Lost, "another flow");
-    assert_eq!(info.registration(&id()).await.unwrap().generation, 1);
+    assert_eq!(ports.info.registration(&id(), NOW).await.unwrap().generation, 1);
     assert_eq!(claim(1, 0, NOW + Seconds(30)).await, Claim::Held(2), "its own lease has run out");
     assert_eq!(claim(2, 0, NOW + Seconds(30)).await, Claim::Lost);
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");

@@ -3,6 +3,8 @@
 use rekey_tests::people::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, World};
 use serde_json::{Value, json};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret};
 
 /// Names without a usable account: unknown, switched off, kept out, with too little registered.
 const DECOYS: [&str; 6] = ["nobody", "somebody", "student1", "daniel", "registrar", "mei"];
@@ -84,6 +86,22 @@ async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
         ..AISYAH
     };
     world.register(&person).await;
+    let secrets = [
+        ("push", Kind::Authenticator, Secret::Authenticator { public_key: vec![4; 65], subscription: None }),
+        ("passkey", Kind::Passkey, Secret::Passkey { credential: "{}".into() }),
+        (
+            "recovery_code",
+            Kind::RecoveryCodes,
+            Secret::RecoveryCodes { salt: "c2FsdHNhbHRzYWx0c2FsdA".into(), hashes: vec!["hash".into()] },
+        ),
+    ];
+    let now = world.clock.now();
+    for (_, kind, secret) in secrets.into_iter().filter(|(method, ..)| offers(method)) {
+        let shown = String::new();
+        let entry =
+            NewEntry { id: EntryId::new(kind, [1; 8]), shown, secret, added_at: now, usable_from: now };
+        world.enrolment.add(&person.account().id, &entry).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -3,8 +3,13 @@
 use rekey_tests::World;
 use shared::adapters::directories::SignIn;
 
-const SECRETS: [&str; 4] =
-    ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS", "REKEY_SECRET_MESSAGES"];
+const SECRETS: [&str; 5] = [
+    "REKEY_SECRET_CAPTCHA",
+    "REKEY_SECRET_CONTACTS",
+    "REKEY_SECRET_FLOWS",
+    "REKEY_SECRET_SEEDS",
+    "REKEY_SECRET_MESSAGES",
+];
 
 async fn rotate_all(world: &World) {
     for secret in SECRETS {

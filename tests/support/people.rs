@@ -3,6 +3,7 @@
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
+use shared::domain::method::Method;
 
 /// The seed of everybody's authenticator app, in base32.
 pub const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
@@ -106,7 +107,7 @@ impl Person {
             alternate_email: self.alternate_email.map(|text| EmailAddress::from_stored(text.to_owned())),
             mobile: self.mobile.map(number),
             office_phone: self.office_phone.map(number),
-            totp: self.totp,
+            holds: self.totp.then_some(Method::Totp).into_iter().collect(),
             ..Registration::default()
         }
     }

@@ -20,7 +20,7 @@ use rekey_local::template::Template;
 use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::DynamoSecurityInfo;
+use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, Settle};
@@ -58,8 +58,10 @@ pub struct World {
     pub client: Client,
     /// The directory, with every right.
     pub directory: BuiltinDirectory,
-    /// The security info, with every right.
+    /// The security info, to be read, with every right.
     pub security_info: DynamoSecurityInfo,
+    /// The same, to be written.
+    pub enrolment: DynamoEnrolment,
     /// The settings.
     pub settings: Arc<Settings>,
     system: System,
@@ -105,6 +107,7 @@ impl World {
             client: Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await),
             directory: tables.accounts,
             security_info: tables.security_info,
+            enrolment: tables.enrolment,
             clock,
             entropy,
             cloud,
@@ -145,7 +148,8 @@ impl World {
             let seeds = self.keyring("REKEY_SECRET_SEEDS");
             seed.seal(&seeds, account.id.as_str(), self.entropy.bytes()).unwrap()
         });
-        self.security_info.register(&account.id, &person.registration(), seed.as_deref()).await.unwrap();
+        let now = self.clock.now();
+        self.enrolment.import(&account.id, &person.registration(), seed.as_deref(), now).await.unwrap();
     }
 
     /// A new client.

@@ -24,6 +24,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         security_info: Arc::new(DynamoSecurityInfo::new(
             store.clone(),
             process.resource("REKEY_TABLE_SECURITY_INFO")?,
+            process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
         directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
         clock: process.clock,

@@ -32,7 +32,7 @@ pub(crate) async fn flow(
     );
     let may_reset = found.as_ref().is_some_and(|account| account.standing.may_reset());
     let id = found.as_ref().map_or(&nobody, |account| &account.id);
-    let registration = ports.security_info.registration(id).await?;
+    let registration = ports.security_info.registration(id, now).await?;
 
     // Both are worked out each time; only then is one taken.
     let seeming =

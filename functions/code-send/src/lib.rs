@@ -23,7 +23,7 @@ use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve, view_of};
+use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve};
 use shared::ports::{BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo};
 
 /// What this function needs from outside.
@@ -72,7 +72,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
     let settings = Arc::clone(&ports.site.settings);
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
-    let page = view_of(&found.value, &settings, incoming.language, now);
+    let page = incoming.view_of(&found.value, now);
     let revision = found.revision;
     let flow = found.value.choosing()?;
 
@@ -93,7 +93,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !method.is_phone() && typed.is_some() {
         return Err(on_methods(Problem::malformed("contact")));
     }
-    let registration = registration(ports, &flow.facts).await?;
+    let registration = registration(ports, &flow.facts, now).await?;
     let contact =
         registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
 
@@ -151,9 +151,9 @@ fn read_method(word: &str) -> Result<Method, Problem> {
 }
 
 /// What is registered now, or what a decoy seems to have. Both cost one read.
-async fn registration(ports: &Ports, facts: &Facts) -> Outcome<Registration> {
+async fn registration(ports: &Ports, facts: &Facts, now: Timestamp) -> Outcome<Registration> {
     let settings = &ports.site.settings;
-    let registered = ports.security_info.registration(&facts.account).await?;
+    let registered = ports.security_info.registration(&facts.account, now).await?;
     let seeming =
         decoy::registration(&ports.site.flows, &facts.account, None, &settings.methods, facts.steps);
     if facts.decoy {

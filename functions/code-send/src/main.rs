@@ -23,6 +23,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         security_info: Arc::new(DynamoSecurityInfo::new(
             store,
             process.resource("REKEY_TABLE_SECURITY_INFO")?,
+            process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
         queue: Arc::new(SqsQueue::new(&process.aws, process.resource("REKEY_QUEUE_MESSAGES")?)),
         clock: process.clock,

@@ -14,7 +14,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Next, Outcome, Site, code_of, location, serve, view_of};
+use shared::http::{Failure, Incoming, Next, Outcome, Site, code_of, location, serve};
 use shared::ports::{Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed};
 
 /// What this function needs from outside.
@@ -93,7 +93,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     if is_totp {
         let flow = totp::verify(ports, incoming, &cookie, &code, now).await?;
-        return advanced(ports, incoming, &cookie, &flow, now);
+        return advanced(incoming, &cookie, &flow, now);
     }
     let tag = cookie.code_tag(&ports.site.flows, &code).ok_or(Code::FlowEnded)?;
     let guess = Guess { step: cookie.step(), tag };
@@ -106,13 +106,13 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         };
         tracing::info!(event = "code-refused", flow = ?cookie.key(), step = cookie.step(), reason = code.as_str());
         let problem = Problem { tries_left, field: Some("code"), ..Problem::new(code) };
-        match view_of(flow, settings, incoming.language, now) {
+        match incoming.view_of(flow, now) {
             Some(view) => Failure::on_page(problem, view),
             None => problem.into(),
         }
     };
     match guessed {
-        Guessed::Right(flow) => advanced(ports, incoming, &cookie, &flow, now),
+        Guessed::Right(flow) => advanced(incoming, &cookie, &flow, now),
         Guessed::Wrong(flow) => Err(refused(Code::CodeWrong, &flow)),
         Guessed::Spent(flow) if flow.is_exhausted(&settings.flow) => Err(Code::FlowEnded.into()),
         Guessed::Spent(flow) => Err(refused(Code::CodeSpent, &flow)),
@@ -126,10 +126,10 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 }
 
 /// A step is proved: on to the next, with the cookie that says so.
-fn advanced(ports: &Ports, incoming: &Incoming, cookie: &FlowCookie, flow: &Flow, now: Timestamp) -> Outcome {
+fn advanced(incoming: &Incoming, cookie: &FlowCookie, flow: &Flow, now: Timestamp) -> Outcome {
     let newer = cookie.with_proofs(flow.proofs());
     tracing::info!(event = "step-proved", flow = ?cookie.key(), step = cookie.step());
-    let view = view_of(flow, &ports.site.settings, incoming.language, now).ok_or(Code::FlowEnded)?;
+    let view = incoming.view_of(flow, now).ok_or(Code::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(&newer) }))
 }
 
@@ -149,7 +149,7 @@ async fn elsewhere(ports: &Ports, cookie: &FlowCookie, now: Timestamp) -> Outcom
 
 async fn malformed_code(ports: &Ports, incoming: &mut Incoming, now: Timestamp) -> Outcome<Failure> {
     let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
-    Ok(match view_of(&found.value, &ports.site.settings, incoming.language, now) {
+    Ok(match incoming.view_of(&found.value, now) {
         Some(view @ (View::Code(_) | View::Method(_))) => Failure::on_page(Problem::malformed("code"), view),
         _ => Failure::OutOfStep(found.value.stage(), None),
     })

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use code_verify::{Ports, router};
-use shared::adapters::dynamodb::{Client, DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{Client, DynamoAuthenticators, DynamoBudgets, DynamoFlows};
 use shared::adapters::process::Process;
 use shared::http::Site;
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
         flows: Arc::new(DynamoFlows::new(store.clone(), process.resource("REKEY_TABLE_FLOWS")?)),
         budgets: Arc::new(DynamoBudgets::new(store.clone(), process.resource("REKEY_TABLE_BUDGETS")?)),
-        authenticators: Arc::new(DynamoSecurityInfo::new(store, security_info)),
+        authenticators: Arc::new(DynamoAuthenticators::new(store, security_info)),
         clock: process.clock,
     };
     lambda_http::run(router(ports)).await

@@ -42,7 +42,7 @@ pub(crate) async fn verify(
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
     let accepted = match step {
-        Some(step) => ports.authenticators.accept_step(&flow.facts.account, step, cookie.key()).await?,
+        Some(step) => ports.authenticators.accept_step(&flow.facts.account, step, cookie.key(), now).await?,
         None => false,
     };
     if !accepted {
@@ -85,7 +85,7 @@ async fn matching_step(
     now: Timestamp,
 ) -> Outcome<Option<u64>> {
     let account = &flow.facts.account;
-    let stored = ports.authenticators.totp(account).await?;
+    let stored = ports.authenticators.totp(account, now).await?;
     let Some(stored) = stored.filter(|_| !flow.facts.decoy) else { return Ok(None) };
     let seed = TotpSeed::open(&ports.seeds, account.as_str(), &stored.sealed_seed)?;
     Ok(seed.matching_step(code, now))

@@ -33,6 +33,7 @@ async fn main() -> Result<(), Error> {
         security_info: Arc::new(DynamoSecurityInfo::new(
             store.clone(),
             process.resource("REKEY_TABLE_SECURITY_INFO")?,
+            process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
         directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
         metrics: Arc::new(EmfMetrics),

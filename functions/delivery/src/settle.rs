@@ -37,7 +37,7 @@ async fn look(
     let Some(account) = ports.directory.account(&settle.account).await? else {
         return Ok(Verdict::ended(End::Settled, "the account is gone"));
     };
-    let registration = ports.security_info.registration(&settle.account).await?;
+    let registration = ports.security_info.registration(&settle.account, claimed_at).await?;
     // When exactly the directory was written only a finished flow knows; the claim came right before.
     let at = match found.as_ref().map(|found| &found.value) {
         Some(Flow::Done(done)) => done.at,

@@ -18,7 +18,7 @@ use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Code;
 use shared::http::{Failure, Outcome};
-use shared::ports::{Claim, EntropyExt as _, Write};
+use shared::ports::{Claim, Claimant, EntropyExt as _, Write};
 
 use super::Ports;
 
@@ -54,10 +54,11 @@ pub(crate) async fn owner(
     cookie: &FlowCookie,
     flow: &Proven,
     account: Account,
+    now: Timestamp,
 ) -> Outcome<Owner> {
-    let registration = ports.security_info.registration(&account.id).await?;
+    let registration = ports.security_info.registration(&account.id, now).await?;
     let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
-        None => proof.method != Method::Totp || registration.totp,
+        None => registration.has(proof.method) || proof.method == Method::RecoveryCode,
         Some(fingerprint) => registration
             .contact(proof.method)
             .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
@@ -83,7 +84,9 @@ pub(crate) async fn carry_out(
     now: Timestamp,
 ) -> Outcome<Flow> {
     let (id, key) = (&owner.account.id, cookie.key());
-    let held = match ports.claims.claim(id, key, flow.facts.generation, now, now + LEASE).await? {
+    let proved = flow.progress.proved_factors();
+    let claimant = Claimant { flow: key, proved: &proved };
+    let held = match ports.claims.claim(id, &claimant, flow.facts.generation, now, now + LEASE).await? {
         Claim::Held(generation) => generation,
         Claim::Busy => return doubled(ports, cookie).await,
         Claim::Lost => return Err(Code::FlowEnded.into()),

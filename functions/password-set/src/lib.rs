@@ -14,7 +14,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Outcome, Site, view_of, violation};
+use shared::http::{Failure, Incoming, Outcome, Site, violation};
 use shared::http::{Next, serve};
 use shared::ports::{ClaimStore, Clock, DirectoryWriter, Entropy, FlowStore, MessageQueue, SecurityInfo};
 
@@ -81,7 +81,7 @@ async fn show(ports: &Ports, mut incoming: Incoming, stage: Stage) -> Response {
         if found.value.stage() != stage {
             return Err(Failure::OutOfStep(found.value.stage(), None));
         }
-        let view = view_of(&found.value, &ports.site.settings, incoming.language, now);
+        let view = incoming.view_of(&found.value, now);
         view.ok_or_else(|| Code::FlowEnded.into())
     };
     match page.await {
@@ -100,7 +100,7 @@ async fn set_password(State(Shared(ports)): State<Shared>, mut incoming: Incomin
 async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
-    let page = view_of(&found.value, &ports.site.settings, incoming.language, now);
+    let page = incoming.view_of(&found.value, now);
     let flow = found.value.proven(Stage::Password)?;
     let on_page = |problem: Problem| match &page {
         Some(page) => Failure::on_page(problem, page.clone()),
@@ -121,7 +121,7 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (id, history) = (&flow.facts.account, ports.policy.history());
     let account = ports.directory.account_and_reuse(id, password.expose(), history).await?;
     let (account, reused) = account.ok_or(Code::FlowEnded)?;
-    let owner = change::owner(ports, &cookie, &flow, account).await?;
+    let owner = change::owner(ports, &cookie, &flow, account, now).await?;
     if change::is_made(ports, &cookie, &flow, &owner).await? {
         // A double click, or a second attempt after a lost answer: the rules would find the password used already.
         let change = change::Change::Password(&password);
@@ -157,7 +157,7 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let flow: Proven = found.value.proven(Stage::Unlock)?;
     incoming.take_fields().finish()?;
     let account = ports.directory.account(&flow.facts.account).await?.ok_or(Code::FlowEnded)?;
-    let owner = change::owner(ports, &cookie, &flow, account).await?;
+    let owner = change::owner(ports, &cookie, &flow, account, now).await?;
     let change = change::Change::Unlock;
     let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
     Ok(finished(ports, incoming, &done))
@@ -165,7 +165,7 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
 fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {
     let now = ports.clock.now();
-    match view_of(done, &ports.site.settings, incoming.language, now) {
+    match incoming.view_of(done, now) {
         Some(view @ View::Done(_)) => incoming.next(&Next { view, location: "/done", cookie: None }),
         _ => incoming.out_of_step(done.stage(), None),
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use password_set::{Ports, router};
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{Client, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{Client, DynamoClaims, DynamoFlows, DynamoSecurityInfo};
 use shared::adapters::process::{Process, StartError};
 use shared::adapters::sqs::SqsQueue;
 use shared::http::Site;
@@ -18,8 +18,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         None => String::new(),
     };
     let accounts = process.resource("REKEY_TABLE_ACCOUNTS")?;
-    let security_info =
-        Arc::new(DynamoSecurityInfo::new(store.clone(), process.resource("REKEY_TABLE_SECURITY_INFO")?));
+    let security_info = process.resource("REKEY_TABLE_SECURITY_INFO")?;
     let ports = Ports {
         site: Site {
             settings: process.settings.clone(),
@@ -28,8 +27,12 @@ async fn main() -> Result<(), lambda_http::Error> {
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
         policy: process.settings.password_policy(blocklist.lines()).map_err(StartError::Policy)?,
         flows: Arc::new(DynamoFlows::new(store.clone(), process.resource("REKEY_TABLE_FLOWS")?)),
-        claims: security_info.clone(),
-        security_info,
+        claims: Arc::new(DynamoClaims::new(store.clone(), security_info.clone())),
+        security_info: Arc::new(DynamoSecurityInfo::new(
+            store.clone(),
+            security_info,
+            process.keyring("REKEY_SECRET_CONTACTS").await?,
+        )),
         directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
         queue: Arc::new(SqsQueue::new(&process.aws, process.resource("REKEY_QUEUE_MESSAGES")?)),
         clock: process.clock,

@@ -10,7 +10,10 @@ use std::sync::Arc;
 use axum::Router;
 use shared::adapters::aws::{SdkConfig, emulated};
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{Client, DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{
+    Client, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoEnrolment, DynamoFlows,
+    DynamoSecurityInfo,
+};
 use shared::adapters::secrets;
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
@@ -61,8 +64,10 @@ impl Parts<'_> {
         let administrator = self.process(ADMINISTRATOR).await;
         Ok(Tables {
             accounts: administrator.directory()?,
-            security_info: administrator.security_info()?,
+            security_info: administrator.security_info().await?,
+            enrolment: administrator.enrolment().await?,
             seeds: administrator.keyring("REKEY_SECRET_SEEDS").await?,
+            clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         })
     }
@@ -102,7 +107,7 @@ impl Parts<'_> {
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
             directory: Arc::new(process.directory()?),
-            security_info: Arc::new(process.security_info()?),
+            security_info: Arc::new(process.security_info().await?),
             captcha: process.keyring("REKEY_SECRET_CAPTCHA").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
@@ -124,7 +129,7 @@ impl Parts<'_> {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
-            security_info: Arc::new(process.security_info()?),
+            security_info: Arc::new(process.security_info().await?),
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             clock: self.system.clock.clone(),
@@ -138,7 +143,10 @@ impl Parts<'_> {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
-            authenticators: Arc::new(process.security_info()?),
+            authenticators: Arc::new(DynamoAuthenticators::new(
+                process.store(),
+                process.resource("REKEY_TABLE_SECURITY_INFO")?,
+            )),
             seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
             clock: self.system.clock.clone(),
         }))
@@ -154,8 +162,11 @@ impl Parts<'_> {
         Ok(password_set::router(password_set::Ports {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
-            security_info: Arc::new(process.security_info()?),
-            claims: Arc::new(process.security_info()?),
+            security_info: Arc::new(process.security_info().await?),
+            claims: Arc::new(DynamoClaims::new(
+                process.store(),
+                process.resource("REKEY_TABLE_SECURITY_INFO")?,
+            )),
             directory: Arc::new(process.directory()?),
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
@@ -183,7 +194,7 @@ impl Parts<'_> {
             budgets: Arc::new(process.budgets()?),
             flows: Arc::new(process.flows()?),
             directory: Arc::new(process.directory()?),
-            security_info: Arc::new(process.security_info()?),
+            security_info: Arc::new(process.security_info().await?),
             metrics: Arc::new(LoggedMetrics),
         });
         Ok(Arc::new(move |event| {
@@ -217,8 +228,15 @@ impl Process<'_> {
         Ok(DynamoBudgets::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
-    fn security_info(&self) -> Result<DynamoSecurityInfo, Failure> {
-        Ok(DynamoSecurityInfo::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
+    async fn security_info(&self) -> Result<DynamoSecurityInfo, Failure> {
+        let contacts = self.keyring("REKEY_SECRET_CONTACTS").await?;
+        Ok(DynamoSecurityInfo::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?, contacts))
+    }
+
+    async fn enrolment(&self) -> Result<DynamoEnrolment, Failure> {
+        let contacts = self.keyring("REKEY_SECRET_CONTACTS").await?;
+        let table = self.resource("REKEY_TABLE_SECURITY_INFO")?;
+        Ok(DynamoEnrolment::new(self.store(), table, contacts, self.parts.system.entropy.clone()))
     }
 
     fn directory(&self) -> Result<BuiltinDirectory, Failure> {

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shared::adapters::directories::{self, BuiltinDirectory};
-use shared::adapters::dynamodb::DynamoSecurityInfo;
+use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
 use shared::domain::totp::TotpSeed;
-use shared::ports::{Directory as _, Entropy, EntropyExt as _};
+use shared::ports::{Clock, Directory as _, Entropy, EntropyExt as _};
 
 use crate::failure::Failure;
 use crate::outbox::{Accounts, SignIn, Unreadable};
@@ -19,10 +19,14 @@ use crate::people::Person;
 pub struct Tables {
     /// The accounts.
     pub accounts: BuiltinDirectory,
-    /// What is registered.
+    /// What is registered, to be read.
     pub security_info: DynamoSecurityInfo,
+    /// What is registered, to be written.
+    pub enrolment: DynamoEnrolment,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
 }
@@ -61,7 +65,7 @@ impl Tables {
             office_phone: person.office_phone.clone(),
             ..Registration::default()
         };
-        self.security_info.register(&id, &registration, sealed.as_deref()).await?;
+        self.enrolment.import(&id, &registration, sealed.as_deref(), self.clock.now()).await?;
         let account = Account {
             id,
             name: person.name.clone(),

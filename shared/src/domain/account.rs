@@ -79,8 +79,10 @@ pub struct Registration {
     pub mobile: Option<PhoneNumber>,
     /// The phone in the office.
     pub office_phone: Option<PhoneNumber>,
-    /// Whether an authenticator app (TOTP) is registered.
-    pub totp: bool,
+    /// Contacts that prove nothing yet: they replaced or joined others a short while ago. They are told of changes.
+    pub not_yet: Vec<Factor>,
+    /// The methods without a contact that count: an app for codes or approvals, a passkey, a recovery code.
+    pub holds: Vec<Method>,
     /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
     /// can act only while it still stands, so the first flow to succeed ends all others.
     pub generation: u64,
@@ -89,23 +91,30 @@ pub struct Registration {
 }
 
 impl Registration {
-    /// The contact behind a method, as the text that a fingerprint is made of.
+    /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
+            factor if self.not_yet.contains(&factor) => None,
             Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
             Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
             Factor::OfficePhone => self.office_phone.as_ref().map(Contact::Phone),
-            Factor::AuthenticatorApp => None,
+            Factor::AuthenticatorApp | Factor::Passkey | Factor::RecoveryCodes => None,
         }
+    }
+
+    /// Whether `method` is registered.
+    pub fn has(&self, method: Method) -> bool {
+        self.holds.contains(&method) || self.contact(method).is_some()
     }
 
     /// What the person can be offered: registered here and allowed by policy, in the order of the page.
     pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
-        let offer = |method: Method| match method {
-            Method::Totp => self.totp.then_some(Offer { method, masked: String::new() }),
-            _ => self.contact(method).map(|contact| Offer { method, masked: contact.masked() }),
-        };
-        Method::ALL.into_iter().filter(|method| allowed.contains(method)).filter_map(offer).collect()
+        let masked = |method| self.contact(method).map(|contact| contact.masked()).unwrap_or_default();
+        Method::ALL
+            .into_iter()
+            .filter(|method| allowed.contains(method) && self.has(*method))
+            .map(|method| Offer { method, masked: masked(method) })
+            .collect()
     }
 }
 
@@ -136,7 +145,7 @@ impl Contact<'_> {
     }
 }
 
-/// A method that a flow offers, with what may be shown of its contact (empty for the authenticator app).
+/// A method that a flow offers, with what may be shown of its contact (empty where it has none).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
     /// The method.

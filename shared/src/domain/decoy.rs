@@ -15,7 +15,10 @@ use super::name::CanonicalName;
 const ADDRESSES: u8 = 230;
 const MOBILES: u8 = 230;
 const OFFICE_PHONES: u8 = 128;
-const AUTHENTICATOR_APPS: u8 = 128;
+const CODE_APPS: u8 = 128;
+const APPROVING_APPS: u8 = 64;
+const PASSKEYS: u8 = 64;
+const RECOVERY_CODES: u8 = 64;
 /// Of 256 decoys, how many have an alternate address that begins as their name does. Most people's does.
 const ADDRESSES_LIKE_THE_NAME: u8 = 216;
 
@@ -38,13 +41,18 @@ pub fn registration(
         alternate_email: Some(address(&draw("email"), name)),
         mobile: Some(number(draw("mobile"))),
         office_phone: Some(number(draw("office number"))),
-        totp: true,
+        not_yet: Vec::new(),
+        holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
         generation: 0,
         claimed_by: None,
     };
+    by_lot(&draw("what there is"), whole, allowed, steps)
+}
+
+/// What of the whole a decoy has, by lot.
+fn by_lot(lots: &[u8; 32], whole: impl Fn() -> Registration, allowed: &[Method], steps: u8) -> Registration {
     let mut decoy = whole();
-    let lots = draw("what there is");
-    let [address, mobile, office, app, ..] = lots;
+    let [address, mobile, office, code_app, order, approving_app, passkey, recovery_codes, ..] = *lots;
     if address >= ADDRESSES {
         decoy.alternate_email = None;
     }
@@ -54,18 +62,26 @@ pub fn registration(
     if office >= OFFICE_PHONES {
         decoy.office_phone = None;
     }
-    decoy.totp = app < AUTHENTICATOR_APPS;
+    decoy.holds.retain(|method| match method {
+        Method::Push => approving_app < APPROVING_APPS,
+        Method::Passkey => passkey < PASSKEYS,
+        Method::RecoveryCode => recovery_codes < RECOVERY_CODES,
+        _ => code_app < CODE_APPS,
+    });
     // Too little is made up for in an order of the decoy's own.
-    let mut missing = [0, 1, 2, 3];
-    missing.rotate_left(usize::from(lots[4] % 4));
-    for factor in missing {
+    let mut missing = [0, 1, 2, 3, 4, 5, 6];
+    missing.rotate_left(usize::from(order % 7));
+    for method in missing {
         if suffices(&decoy.offers(allowed), steps) {
             break;
         }
-        match factor {
+        match method {
             0 => decoy.mobile = whole().mobile,
             1 => decoy.alternate_email = whole().alternate_email,
-            2 => decoy.totp = true,
+            2 => decoy.holds.push(Method::Totp),
+            3 => decoy.holds.push(Method::Passkey),
+            4 => decoy.holds.push(Method::Push),
+            5 => decoy.holds.push(Method::RecoveryCode),
             _ => decoy.office_phone = whole().office_phone,
         }
     }
@@ -100,6 +116,18 @@ mod tests {
         registration(&keys(), &id, Some(&name), allowed, 2)
     }
 
+    /// A decoy that the lots gave everything they can.
+    fn decoy_with(lots: &[u8; 32]) -> Registration {
+        let whole = || Registration {
+            alternate_email: Some(address(&[0; 32], None)),
+            mobile: Some(number([0; 32])),
+            office_phone: Some(number([1; 32])),
+            holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
+            ..Registration::default()
+        };
+        by_lot(lots, whole, &Method::ALL, 2)
+    }
+
     #[test]
     fn the_same_name_always_has_the_same_decoy() {
         assert_eq!(
@@ -114,7 +142,7 @@ mod tests {
         let count =
             |has: fn(&Registration) -> bool| names.iter().filter(|n| has(&decoy(n, &Method::ALL))).count();
         assert!((150..260).contains(&count(|d| d.office_phone.is_some())));
-        assert!((150..260).contains(&count(|d| d.totp)));
+        assert!((150..260).contains(&count(|d| d.has(Method::Totp))));
         assert!((330..390).contains(&count(|d| d.mobile.is_some())));
         assert!((330..390).contains(&count(|d| d.alternate_email.is_some())));
         let like_the_name =
@@ -135,13 +163,26 @@ mod tests {
                 decoy.alternate_email.is_some(),
                 decoy.mobile.is_some(),
                 decoy.office_phone.is_some(),
-                decoy.totp,
+                (decoy.has(Method::Totp), decoy.has(Method::Push)),
+                decoy.has(Method::Passkey),
+                decoy.has(Method::RecoveryCode),
             )
         };
-        let seen: std::collections::BTreeSet<_> =
-            (0..3_000).map(|n| set(&decoy(&format!("n{n}"), &Method::ALL))).collect();
-        // Sixteen sets, less the empty one and the four of a single factor.
-        assert_eq!(seen.len(), 11, "{seen:?}");
+        let whole = || decoy_with(&[0; 32]);
+        let mut seen = std::collections::BTreeSet::new();
+        for bits in 0..128_u8 {
+            // Each lot as low or as high as it can be.
+            let mut lots = [0; 32];
+            for (bit, lot) in [0, 1, 2, 3, 5, 6, 7].into_iter().enumerate() {
+                lots[lot] = if bits >> bit & 1 == 1 { u8::MAX } else { 0 };
+            }
+            let decoy = by_lot(&lots, whole, &Method::ALL, 2);
+            assert!(suffices(&decoy.offers(&Method::ALL), 2));
+            seen.insert(set(&decoy));
+        }
+        // Five things that one has or has not, and four kinds of an app: 128 sets, less the empty one, the five of a
+        // single factor and the three of nothing but apps.
+        assert_eq!(seen.len(), 119, "{seen:?}");
     }
 
     #[test]

@@ -14,13 +14,28 @@ pub enum Method {
     MobileCall,
     /// A code spoken to the office phone.
     OfficeCall,
+    /// A notification on the authenticator app, approved by typing the number that the page shows.
+    Push,
     /// A code from the authenticator app (RFC 6238).
     Totp,
+    /// A passkey, with user verification (Web Authentication Level 3).
+    Passkey,
+    /// One of the recovery codes that were shown once (NIST 800-63B-4 §4.2.1.1).
+    RecoveryCode,
 }
 
 impl Method {
     /// Every method, in the order of the page.
-    pub const ALL: [Self; 5] = [Self::Email, Self::Sms, Self::MobileCall, Self::OfficeCall, Self::Totp];
+    pub const ALL: [Self; 8] = [
+        Self::Email,
+        Self::Sms,
+        Self::MobileCall,
+        Self::OfficeCall,
+        Self::Push,
+        Self::Totp,
+        Self::Passkey,
+        Self::RecoveryCode,
+    ];
 
     /// The contract's name.
     pub const fn as_str(self) -> &'static str {
@@ -29,7 +44,10 @@ impl Method {
             Self::Sms => "sms",
             Self::MobileCall => "mobile_call",
             Self::OfficeCall => "office_call",
+            Self::Push => "push",
             Self::Totp => "totp",
+            Self::Passkey => "passkey",
+            Self::RecoveryCode => "recovery_code",
         }
     }
 
@@ -39,19 +57,32 @@ impl Method {
     }
 
     /// What the method proves possession of. Text and call to the mobile are one factor: whoever holds the
-    /// phone has both (NIST 800-63B-4 §3.1.3.3 knows them as one kind of out-of-band authenticator).
+    /// phone has both (NIST 800-63B-4 §3.1.3.3 knows them as one kind of out-of-band authenticator). So are the
+    /// authenticator app's approval and its code.
     pub const fn factor(self) -> Factor {
         match self {
             Self::Email => Factor::AlternateEmail,
             Self::Sms | Self::MobileCall => Factor::MobilePhone,
             Self::OfficeCall => Factor::OfficePhone,
-            Self::Totp => Factor::AuthenticatorApp,
+            Self::Push | Self::Totp => Factor::AuthenticatorApp,
+            Self::Passkey => Factor::Passkey,
+            Self::RecoveryCode => Factor::RecoveryCodes,
         }
     }
 
-    /// Whether a code is sent, rather than read off a device that the person holds.
+    /// Whether a code is sent, rather than read off something that the person holds.
     pub const fn is_sent(self) -> bool {
-        !matches!(self, Self::Totp)
+        matches!(self, Self::Email | Self::Sms | Self::MobileCall | Self::OfficeCall)
+    }
+
+    /// Whether a device is asked, and answers itself instead of showing a code.
+    pub const fn is_asked(self) -> bool {
+        matches!(self, Self::Push | Self::Passkey)
+    }
+
+    /// Whether its codes are made of digits only. Recovery codes have letters too.
+    pub const fn has_digits_only(self) -> bool {
+        !matches!(self, Self::RecoveryCode)
     }
 
     /// Whether the message goes over the telephone network, and the complete number must be typed first.
@@ -72,6 +103,10 @@ pub enum Factor {
     OfficePhone,
     /// The authenticator app.
     AuthenticatorApp,
+    /// A passkey.
+    Passkey,
+    /// The sheet of recovery codes.
+    RecoveryCodes,
 }
 
 #[cfg(test)]
@@ -90,5 +125,11 @@ mod tests {
     fn text_and_call_to_the_mobile_are_one_factor() {
         assert_eq!(Method::Sms.factor(), Method::MobileCall.factor());
         assert_ne!(Method::MobileCall.factor(), Method::OfficeCall.factor());
+    }
+
+    #[test]
+    fn approval_and_code_of_the_app_are_one_factor() {
+        assert_eq!(Method::Push.factor(), Method::Totp.factor());
+        assert_ne!(Method::Passkey.factor(), Method::Totp.factor());
     }
 }

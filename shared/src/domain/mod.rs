@@ -2,6 +2,7 @@
 //! entropy come in as parameters, so that every rule can be tested at any moment and with any luck.
 
 pub mod account;
+pub mod approval;
 pub mod budget;
 pub mod captcha;
 pub mod code;
@@ -15,6 +16,7 @@ pub mod method;
 pub mod name;
 pub mod notice;
 pub mod password;
+pub mod security_info;
 pub mod time;
 pub mod totp;
 pub mod wording;

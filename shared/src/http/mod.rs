@@ -25,4 +25,4 @@ pub use failure::{Failure, Outcome};
 pub use fields::Fields;
 pub use incoming::{Format, Incoming, Site};
 pub use routes::{ROUTES, Route, serve};
-pub use views::{choice_of, code_of, location, view_of, violation};
+pub use views::{choice_of, code_of, location, violation};

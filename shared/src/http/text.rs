@@ -46,6 +46,8 @@ pub(crate) struct Texts {
     pub(crate) method: MethodChoice,
     pub(crate) methods: Methods,
     pub(crate) code: CodeEntry,
+    pub(crate) approval: Approval,
+    pub(crate) passkey: PasskeyEntry,
     pub(crate) password: PasswordEntry,
     pub(crate) criteria: Criteria,
     pub(crate) unlock: Unlock,
@@ -141,7 +143,20 @@ pub(crate) struct Methods {
     sms: SentMethod,
     mobile_call: SentMethod,
     office_call: SentMethod,
-    totp: AppMethod,
+    push: AskedMethod,
+    totp: TypedMethod,
+    passkey: AskedMethod,
+    recovery_code: TypedMethod,
+}
+
+/// What the panel of a method asks for.
+pub(crate) enum Panel {
+    /// Have a code sent.
+    Sent(&'static SentMethod),
+    /// Have a device asked.
+    Asked(&'static AskedMethod),
+    /// Type a code that the person has.
+    Typed(&'static TypedMethod),
 }
 
 /// A method by which a code is sent.
@@ -155,10 +170,19 @@ pub(crate) struct SentMethod {
     pub(crate) late: Text,
 }
 
-/// The authenticator app.
+/// A method by which a device is asked.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct AppMethod {
+pub(crate) struct AskedMethod {
+    pub(crate) choice: Text,
+    pub(crate) panel: Text,
+    pub(crate) button: Text,
+}
+
+/// A method whose code the person has.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TypedMethod {
     pub(crate) choice: Text,
     pub(crate) panel: Text,
     pub(crate) code: Text,
@@ -179,6 +203,18 @@ pub(crate) struct CodeEntry {
     pub(crate) resend: Text,
     pub(crate) no_more: Text,
     pub(crate) another: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Approval {
+    pub(crate) heading: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct PasskeyEntry {
+    pub(crate) heading: Text,
 }
 
 #[derive(Deserialize)]
@@ -315,24 +351,35 @@ impl Texts {
 }
 
 impl Methods {
-    /// The texts of a method by which a code is sent; none for the authenticator app.
-    pub(crate) fn sent(&self, method: Method) -> Option<&SentMethod> {
+    /// The texts of a method's panel.
+    pub(crate) fn panel(&'static self, method: Method) -> Panel {
         match method {
-            Method::Email => Some(&self.email),
-            Method::Sms => Some(&self.sms),
-            Method::MobileCall => Some(&self.mobile_call),
-            Method::OfficeCall => Some(&self.office_call),
-            Method::Totp => None,
+            Method::Email => Panel::Sent(&self.email),
+            Method::Sms => Panel::Sent(&self.sms),
+            Method::MobileCall => Panel::Sent(&self.mobile_call),
+            Method::OfficeCall => Panel::Sent(&self.office_call),
+            Method::Push => Panel::Asked(&self.push),
+            Method::Totp => Panel::Typed(&self.totp),
+            Method::Passkey => Panel::Asked(&self.passkey),
+            Method::RecoveryCode => Panel::Typed(&self.recovery_code),
         }
     }
 
-    pub(crate) fn app(&self) -> &AppMethod {
-        &self.totp
+    /// The texts of a method by which a code is sent.
+    pub(crate) fn sent(&'static self, method: Method) -> Option<&'static SentMethod> {
+        match self.panel(method) {
+            Panel::Sent(texts) => Some(texts),
+            Panel::Asked(_) | Panel::Typed(_) => None,
+        }
     }
 
     /// The method as a choice.
-    pub(crate) fn choice(&self, method: Method) -> &Text {
-        self.sent(method).map_or(&self.totp.choice, |texts| &texts.choice)
+    pub(crate) fn choice(&'static self, method: Method) -> &'static Text {
+        match self.panel(method) {
+            Panel::Sent(texts) => &texts.choice,
+            Panel::Asked(texts) => &texts.choice,
+            Panel::Typed(texts) => &texts.choice,
+        }
     }
 }
 

@@ -18,6 +18,10 @@ pub enum View {
     Method(MethodChoice),
     /// Type the code.
     Code(CodeEntry),
+    /// Approve on the authenticator app.
+    Approval(Approval),
+    /// Use a passkey.
+    Passkey(PasskeyEntry),
     /// Choose a new password.
     Password(PasswordEntry),
     /// Unlock the account.
@@ -116,6 +120,69 @@ pub struct CodeEntry {
     /// What the flow is for: the end of the trail of steps.
     #[serde(skip)]
     pub outcome: Outcome,
+}
+
+/// Approve on the authenticator app.
+#[derive(Clone, Debug, Serialize)]
+pub struct Approval {
+    /// The step at hand, from 1.
+    pub step: u8,
+    /// How many there are.
+    pub steps: u8,
+    /// The number to type into the app.
+    pub number: String,
+    /// When the request ends (RFC 3339).
+    pub expires_at: String,
+    /// What became of the request.
+    pub status: ApprovalStatus,
+    /// What the flow is for: the end of the trail of steps.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// What became of a request to the authenticator app.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ApprovalStatus {
+    /// Nobody has answered yet.
+    Pending,
+    /// It was approved: `POST /code` with `method=push` goes on.
+    Approved,
+    /// It is over: another number was typed, or nobody answered in time.
+    Ended,
+}
+
+/// Use a passkey.
+#[derive(Clone, Debug, Serialize)]
+pub struct PasskeyEntry {
+    /// The step at hand, from 1.
+    pub step: u8,
+    /// How many there are.
+    pub steps: u8,
+    /// What the browser's credentials API is asked for.
+    pub options: PasskeyOptions,
+    /// When the request ends (RFC 3339).
+    pub expires_at: String,
+    /// What the flow is for: the end of the trail of steps.
+    #[serde(skip)]
+    pub outcome: Outcome,
+}
+
+/// `PublicKeyCredentialRequestOptionsJSON` (Web Authentication Level 3 §5.1.10). It lists no credentials: a decoy has
+/// none to list, so nobody's are.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PasskeyOptions {
+    /// What is signed, base64url.
+    pub challenge: String,
+    /// Milliseconds that the browser waits for the person.
+    pub timeout: u32,
+    /// Whose credentials may answer.
+    pub rp_id: String,
+    /// Always empty: the authenticator finds its own.
+    pub allow_credentials: [(); 0],
+    /// Always `required`.
+    pub user_verification: &'static str,
 }
 
 /// Choose a new password.

@@ -1,9 +1,15 @@
 //! Flows as views.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
 use super::incoming::Incoming;
 use super::text::criterion_text;
-use super::view::{self, CodeEntry, Criterion, MethodChoice, PasswordEntry, View};
-use crate::domain::flow::{AwaitingCode, Choosing, Flow, Stage};
+use super::view::{
+    self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
+    PasswordEntry, View,
+};
+use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, PASSKEY_LIFETIME, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::password;
@@ -15,7 +21,7 @@ pub const fn location(stage: Stage) -> &'static str {
     match stage {
         Stage::Reason => "/reason",
         Stage::Method => "/method",
-        Stage::Code => "/code",
+        Stage::Code | Stage::Approval | Stage::Passkey => "/code",
         Stage::Password => "/password",
         Stage::Unlock => "/unlock",
         Stage::Done => "/done",
@@ -37,23 +43,61 @@ pub(super) fn at(incoming: &Incoming) -> Option<String> {
     incoming.cookie.as_ref()?.at(&incoming.site.flows)
 }
 
-/// The page of where a flow is. `None` for a flow that was cancelled: it has none.
-pub fn view_of(flow: &Flow, settings: &Settings, language: Language, now: Timestamp) -> Option<View> {
-    Some(match flow {
-        Flow::Opened(_) => View::Reason(view::Reason {}),
-        Flow::Choosing(state) => View::Method(choice_of(state, None)),
-        Flow::AwaitingCode(state) => View::Code(code_of(state, settings, now)),
-        Flow::Proven(state) => match flow.stage() {
-            Stage::Unlock => View::Unlock(view::Unlock { steps: state.facts.steps }),
-            _ => View::Password(PasswordEntry {
-                criteria: criteria(settings, language),
-                steps: state.facts.steps,
-                length: (settings.password_min, settings.password_max),
-            }),
-        },
-        Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
-        Flow::Cancelled(_) => return None,
-    })
+impl Incoming {
+    /// The page of where a flow of this request's cookie is. `None` for one that was cancelled: it has none.
+    pub fn view_of(&self, flow: &Flow, now: Timestamp) -> Option<View> {
+        let settings = &self.site.settings;
+        Some(match flow {
+            Flow::Opened(_) => View::Reason(view::Reason {}),
+            Flow::Choosing(state) => View::Method(choice_of(state, None)),
+            Flow::AwaitingCode(state) => View::Code(code_of(state, settings, now)),
+            Flow::AwaitingAnswer(state) => match flow.stage() {
+                Stage::Passkey => View::Passkey(self.passkey_of(state)?),
+                _ => View::Approval(self.approval_of(state, now)?),
+            },
+            Flow::Proven(state) => match flow.stage() {
+                Stage::Unlock => View::Unlock(view::Unlock { steps: state.facts.steps }),
+                _ => View::Password(PasswordEntry {
+                    criteria: criteria(settings, self.language),
+                    steps: state.facts.steps,
+                    length: (settings.password_min, settings.password_max),
+                }),
+            },
+            Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
+            Flow::Cancelled(_) => return None,
+        })
+    }
+
+    /// The request to the authenticator app, as far as the flow knows of it.
+    pub fn approval_of(&self, flow: &AwaitingAnswer, now: Timestamp) -> Option<Approval> {
+        let number = self.cookie.as_ref()?.approval_number(&self.site.flows, flow.request)?;
+        Some(Approval {
+            step: flow.progress.step(),
+            steps: flow.facts.steps,
+            number: number.expose(),
+            expires_at: flow.expires_at.to_string(),
+            status: if now < flow.expires_at { ApprovalStatus::Pending } else { ApprovalStatus::Ended },
+            outcome: flow.progress.reason.outcome(),
+        })
+    }
+
+    /// The request for a passkey.
+    pub fn passkey_of(&self, flow: &AwaitingAnswer) -> Option<PasskeyEntry> {
+        let challenge = self.cookie.as_ref()?.passkey_challenge(&self.site.flows, flow.request)?;
+        Some(PasskeyEntry {
+            step: flow.progress.step(),
+            steps: flow.facts.steps,
+            options: PasskeyOptions {
+                challenge: URL_SAFE_NO_PAD.encode(challenge),
+                timeout: PASSKEY_LIFETIME.0 * 1_000,
+                rp_id: self.site.settings.rp_id().to_owned(),
+                allow_credentials: [],
+                user_verification: "required",
+            },
+            expires_at: flow.expires_at.to_string(),
+            outcome: flow.progress.reason.outcome(),
+        })
+    }
 }
 
 /// The choice of a method, with one panel open.

@@ -3,6 +3,7 @@
 mod budget_store;
 mod clock;
 mod directory;
+mod enrolment;
 mod flow_store;
 mod message_queue;
 mod metrics;
@@ -12,10 +13,11 @@ mod senders;
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
 pub use directory::{Directory, DirectoryError, DirectoryWriter, Write};
+pub use enrolment::{EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
-pub use security_info::{Authenticators, Claim, ClaimStore, SecurityInfo, StoredTotp};
+pub use security_info::{Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredTotp};
 pub use senders::{Mail, MailSender, SendError, TextSender, VoiceSender};
 
 use thiserror::Error;

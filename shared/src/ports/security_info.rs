@@ -5,16 +5,18 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::flow::FlowKey;
+use crate::domain::method::Factor;
 use crate::domain::time::Timestamp;
 
 /// Reads what is registered.
 #[async_trait]
 pub trait SecurityInfo: Send + Sync {
-    /// Everything registered for an account, empty if nothing is; strongly consistent, one read either way.
+    /// Everything registered for an account and what of it counts at `now`, empty if nothing is; strongly consistent,
+    /// one read either way.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn registration(&self, account: &AccountId) -> Result<Registration, StoreError>;
+    async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError>;
 }
 
 /// A registered authenticator app.
@@ -27,18 +29,24 @@ pub struct StoredTotp {
 /// The authenticators of an account.
 #[async_trait]
 pub trait Authenticators: Send + Sync {
-    /// The authenticator app of an account; a miss costs what a hit costs.
+    /// The code app of an account that counts at `now`; a miss costs what a hit costs.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn totp(&self, account: &AccountId) -> Result<Option<StoredTotp>, StoreError>;
+    async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError>;
 
     /// Accepts a time step for a flow, once ever: `false` when this or a later one was accepted before (RFC 6238 §5.2).
     /// For the flow that it was accepted for it stays accepted, so that a lost answer or a double click costs no code.
     ///
     /// # Errors
     /// [`StoreError`]; the step may then count as accepted.
-    async fn accept_step(&self, account: &AccountId, step: u64, flow: FlowKey) -> Result<bool, StoreError>;
+    async fn accept_step(
+        &self,
+        account: &AccountId,
+        step: u64,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
 }
 
 /// What a claim came to.
@@ -52,10 +60,19 @@ pub enum Claim {
     Lost,
 }
 
+/// Who claims an account.
+#[derive(Clone, Copy, Debug)]
+pub struct Claimant<'a> {
+    /// The flow.
+    pub flow: FlowKey,
+    /// What it has proved, to be noted as used.
+    pub proved: &'a [Factor],
+}
+
 /// Gives one flow at a time the right to change an account.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims the account for `flow`, which knows it at `generation`, until `lease_until`: one conditional bump of
+    /// Claims the account for a flow, which knows it at `generation`, until `lease_until`: one conditional bump of
     /// the generation, so two flows can't both pass and the first success ends the others. A flow whose own lease
     /// has run out without a change may claim again.
     ///
@@ -64,7 +81,7 @@ pub trait ClaimStore: Send + Sync {
     async fn claim(
         &self,
         account: &AccountId,
-        flow: FlowKey,
+        claimant: &Claimant<'_>,
         generation: u64,
         now: Timestamp,
         lease_until: Timestamp,

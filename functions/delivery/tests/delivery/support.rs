@@ -318,14 +318,13 @@ impl Directory for Around {
 
 #[async_trait]
 impl SecurityInfo for Around {
-    async fn registration(&self, _: &AccountId) -> Result<Registration, StoreError> {
+    async fn registration(&self, _: &AccountId, _: Timestamp) -> Result<Registration, StoreError> {
         Ok(Registration {
             alternate_email: Some(EmailAddress::from_stored("aisyah@mail.example".into())),
             mobile: Some(PhoneNumber::from_stored("+60123456798".into())),
             office_phone: Some(PhoneNumber::from_stored("+60312345678".into())),
-            totp: true,
             generation: 4,
-            claimed_by: None,
+            ..Registration::default()
         })
     }
 }

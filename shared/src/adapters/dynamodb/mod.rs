@@ -13,4 +13,4 @@ pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
 pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
-pub use security_info::DynamoSecurityInfo;
+pub use security_info::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};

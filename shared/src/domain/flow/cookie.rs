@@ -7,6 +7,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest as _, Sha256};
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::RequestId;
+use crate::domain::approval::ApprovalNumber;
 use crate::domain::budget::FlowMark;
 use crate::domain::code::OneTimeCode;
 use crate::domain::keys::{KeyId, Keyring, Tag};
@@ -121,6 +123,25 @@ impl FlowCookie {
     /// The fingerprint of a contact in this flow.
     pub fn contact_tag(&self, flows: &Keyring, contact: &str) -> Option<Tag> {
         flows.tag(&self.key_id, "rekey/contact", &[&self.id.0, contact.as_bytes()])
+    }
+
+    /// The number that the page of a request shows and the authenticator app asks for: of this browser and this request,
+    /// so that nothing but the browser's own page knows it.
+    pub fn approval_number(&self, flows: &Keyring, request: RequestId) -> Option<ApprovalNumber> {
+        let tag = flows.tag(&self.key_id, "rekey/approval-number", &[&self.id.0, request.as_bytes()])?;
+        Some(ApprovalNumber::from_tag(&tag))
+    }
+
+    /// The challenge that a passkey signs in answer to a request (Web Authentication Level 3 §13.4.3: at least 16
+    /// random bytes): unknown before the request is made, and of no use in another flow, step or request.
+    pub fn passkey_challenge(&self, flows: &Keyring, request: RequestId) -> Option<[u8; 32]> {
+        let parts: [&[u8]; 3] = [&self.id.0, &[self.step()], request.as_bytes()];
+        flows.tag(&self.key_id, "rekey/passkey-challenge", &parts).map(|tag| *tag.as_bytes())
+    }
+
+    /// The tag of a device's answer to a request, which proves the step that the request was made in.
+    pub fn answer_tag(&self, flows: &Keyring, request: RequestId) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/answer", &[&self.id.0, request.as_bytes()])
     }
 
     fn tag(&self, flows: &Keyring) -> Option<Tag> {

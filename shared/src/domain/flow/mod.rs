@@ -4,7 +4,11 @@
 //! Opened ─reason─▶ Choosing ─send─▶ AwaitingCode ─right code─▶ Choosing (step 2) … ─▶ Proven ─▶ Done
 //!                     │  ▲              │                                     ▲
 //!                     │  └─another way──┘                                     │
-//!                     └────────────────────code from the app──────────────────┘
+//!                     │  ▲                                                    │
+//!                     │  └─another way── AwaitingAnswer ─answer of the device─┤
+//!                     │                        ▲                              │
+//!                     ├───────────ask──────────┘                              │
+//!                     └──────────code of the app, recovery code───────────────┘
 //! ```
 //!
 //! Any state before [`Done`] can be cancelled, and ends by itself at its `expires_at`. Where a flow is follows
@@ -16,7 +20,9 @@ mod states;
 
 pub use cookie::{FlowCookie, FlowId, FlowKey};
 pub use record::{CodeSlot, Record, RecordError, StateName};
-pub use states::{AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
+pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
+
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -27,6 +33,12 @@ use super::language::Language;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 
+/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
+/// nobody approves what they no longer remember having asked for.
+pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
+/// How long a request for a passkey waits: the five minutes that Web Authentication Level 3 §15.1 recommends.
+pub const PASSKEY_LIFETIME: Seconds = Seconds(300);
+
 /// Where a flow is.
 #[derive(Clone, Debug)]
 pub enum Flow {
@@ -36,6 +48,8 @@ pub enum Flow {
     Choosing(Choosing),
     /// A code was sent and is awaited.
     AwaitingCode(AwaitingCode),
+    /// A device was asked and its answer is awaited.
+    AwaitingAnswer(AwaitingAnswer),
     /// Every step is proved; the password or the unlock is awaited.
     Proven(Proven),
     /// The password was changed or the account unlocked.
@@ -119,6 +133,35 @@ pub struct Proof {
     pub contact: Option<Tag>,
 }
 
+/// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The request of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads the hexadecimal form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
+
 /// What was sent by one method in the step at hand.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
@@ -183,6 +226,10 @@ pub enum Stage {
     Method,
     /// Type the code.
     Code,
+    /// Approve on the authenticator app.
+    Approval,
+    /// Use a passkey.
+    Passkey,
     /// Choose a new password.
     Password,
     /// Unlock the account.
@@ -200,6 +247,7 @@ impl Flow {
             Self::Opened(state) => &state.facts,
             Self::Choosing(state) => &state.facts,
             Self::AwaitingCode(state) => &state.facts,
+            Self::AwaitingAnswer(state) => &state.facts,
             Self::Proven(state) => &state.facts,
             Self::Done(state) => &state.facts,
             Self::Cancelled(state) => &state.facts,
@@ -212,6 +260,10 @@ impl Flow {
             Self::Opened(_) => Stage::Reason,
             Self::Choosing(_) => Stage::Method,
             Self::AwaitingCode(_) => Stage::Code,
+            Self::AwaitingAnswer(state) => match state.sent.method {
+                Method::Passkey => Stage::Passkey,
+                _ => Stage::Approval,
+            },
             Self::Proven(state) => match state.progress.reason {
                 Reason::Forgotten => Stage::Password,
                 Reason::Locked => Stage::Unlock,
@@ -227,6 +279,7 @@ impl Flow {
             Self::Opened(_) | Self::Cancelled(_) => 0,
             Self::Choosing(state) => state.progress.proofs.len(),
             Self::AwaitingCode(state) => state.progress.proofs.len(),
+            Self::AwaitingAnswer(state) => state.progress.proofs.len(),
             Self::Proven(state) => state.progress.proofs.len(),
             Self::Done(state) => state.progress.proofs.len(),
         };
@@ -238,6 +291,7 @@ impl Flow {
         let proofs = match self {
             Self::Choosing(state) => &state.progress.proofs,
             Self::AwaitingCode(state) => &state.progress.proofs,
+            Self::AwaitingAnswer(state) => &state.progress.proofs,
             Self::Proven(state) => &state.progress.proofs,
             Self::Opened(_) | Self::Done(_) | Self::Cancelled(_) => return false,
         };
@@ -249,6 +303,7 @@ impl Flow {
         let tries = match self {
             Self::Choosing(state) => state.progress.flow_tries,
             Self::AwaitingCode(state) => state.progress.flow_tries,
+            Self::AwaitingAnswer(state) => state.progress.flow_tries,
             Self::Opened(_) | Self::Proven(_) | Self::Done(_) | Self::Cancelled(_) => 0,
         };
         tries >= limits.flow_tries
@@ -269,11 +324,15 @@ impl Flow {
                 state.progress.reason = reason;
                 Ok(Self::AwaitingCode(state))
             }
+            Self::AwaitingAnswer(mut state) => {
+                state.progress.reason = reason;
+                Ok(Self::AwaitingAnswer(state))
+            }
             other => Err(OutOfStep { awaited: Stage::Reason, found: other.stage() }),
         }
     }
 
-    /// The flow as one that can choose a method: a pending code is given up for it.
+    /// The flow as one that can choose a method: a pending code or request is given up for it.
     ///
     /// # Errors
     /// [`OutOfStep`] before a reason was given and after everything is proved.
@@ -281,6 +340,7 @@ impl Flow {
         match self {
             Self::Choosing(state) => Ok(state),
             Self::AwaitingCode(state) => Ok(state.give_up_code()),
+            Self::AwaitingAnswer(state) => Ok(state.give_up()),
             other => Err(OutOfStep { awaited: Stage::Method, found: other.stage() }),
         }
     }

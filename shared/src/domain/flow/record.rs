@@ -4,7 +4,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{AwaitingCode, Cancelled, Choosing, Done, Facts, Flow, Opened, Outcome, Progress, Proven, Sent};
+use super::{
+    AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Facts, Flow, Opened, Outcome, Progress, Proven,
+    RequestId, Sent,
+};
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
@@ -17,6 +20,8 @@ pub enum StateName {
     Choosing,
     /// See [`AwaitingCode`].
     AwaitingCode,
+    /// See [`AwaitingAnswer`].
+    AwaitingAnswer,
     /// See [`Proven`].
     Proven,
     /// See [`Done`].
@@ -26,8 +31,15 @@ pub enum StateName {
 }
 
 impl StateName {
-    const ALL: [Self; 6] =
-        [Self::Opened, Self::Choosing, Self::AwaitingCode, Self::Proven, Self::Done, Self::Cancelled];
+    const ALL: [Self; 7] = [
+        Self::Opened,
+        Self::Choosing,
+        Self::AwaitingCode,
+        Self::AwaitingAnswer,
+        Self::Proven,
+        Self::Done,
+        Self::Cancelled,
+    ];
 
     /// The stored word.
     pub const fn as_str(self) -> &'static str {
@@ -35,6 +47,7 @@ impl StateName {
             Self::Opened => "opened",
             Self::Choosing => "choosing",
             Self::AwaitingCode => "awaiting-code",
+            Self::AwaitingAnswer => "awaiting-answer",
             Self::Proven => "proven",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
@@ -87,7 +100,15 @@ struct Body {
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_tag")]
     contact: Option<Tag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<RequestBody>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     done: Option<DoneBody>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct RequestBody {
+    id: String,
+    expires_at: Timestamp,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -99,8 +120,14 @@ struct DoneBody {
 
 impl From<&Flow> for Record {
     fn from(flow: &Flow) -> Self {
-        let mut body =
-            Body { facts: flow.facts().clone(), progress: None, sent: None, contact: None, done: None };
+        let mut body = Body {
+            facts: flow.facts().clone(),
+            progress: None,
+            sent: None,
+            contact: None,
+            request: None,
+            done: None,
+        };
         let mut slot = None;
         let state = match flow {
             Flow::Opened(_) => StateName::Opened,
@@ -116,6 +143,12 @@ impl From<&Flow> for Record {
                 slot =
                     Some(CodeSlot { code: *code, guess: *guess, tries: sent.tries, expires_at: *expires_at });
                 StateName::AwaitingCode
+            }
+            Flow::AwaitingAnswer(AwaitingAnswer { progress, sent, request, expires_at, .. }) => {
+                body.progress = Some(progress.clone());
+                body.sent = Some(sent.clone());
+                body.request = Some(RequestBody { id: request.to_string(), expires_at: *expires_at });
+                StateName::AwaitingAnswer
             }
             Flow::Proven(Proven { progress, .. }) => {
                 body.progress = Some(progress.clone());
@@ -167,6 +200,16 @@ impl TryFrom<Record> for Flow {
                     facts,
                 }
                 .settle()
+            }
+            StateName::AwaitingAnswer => {
+                let request = body.request.as_ref().ok_or(RecordError)?;
+                Self::AwaitingAnswer(AwaitingAnswer {
+                    progress: progress()?,
+                    sent: body.sent.ok_or(RecordError)?,
+                    request: RequestId::parse(&request.id).ok_or(RecordError)?,
+                    expires_at: request.expires_at,
+                    facts,
+                })
             }
             StateName::Proven => Self::Proven(Proven { progress: progress()?, facts }),
             StateName::Done => {
@@ -289,6 +332,12 @@ mod tests {
             Flow::Opened(opened),
             Flow::Choosing(choosing.clone()),
             Flow::AwaitingCode(awaiting),
+            Flow::AwaitingAnswer(choosing.clone().ask(
+                Method::Push,
+                RequestId::from_bytes([6; 16]),
+                now,
+                Seconds(90),
+            )),
             Flow::Proven(proven.clone()),
             Flow::Done(proven.finish(now, false)),
             Flow::Choosing(choosing).cancel(),

@@ -1,6 +1,6 @@
 //! The states and their transitions.
 
-use super::{Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, SendRefusal, Sent};
+use super::{Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, RequestId, SendRefusal, Sent};
 use crate::domain::account::Offer;
 use crate::domain::keys::Tag;
 use crate::domain::method::Method;
@@ -57,14 +57,30 @@ impl Choosing {
         let sent_in_step: u8 = self.progress.sent.iter().fold(0, |sum, sent| sum.saturating_add(sent.count));
         let earlier = self.progress.sent.iter().find(|sent| sent.method == method);
         let tries_used = earlier.map_or(0, |sent| sent.tries);
-        if !method.is_sent() || sent_in_step >= limits.sends_per_step || tries_used >= limits.code_tries {
+        if !(method.is_sent() || method.is_asked())
+            || sent_in_step >= limits.sends_per_step
+            || tries_used >= limits.code_tries
+        {
             return Err(SendRefusal::Unavailable);
         }
         let wait = earlier.map_or(0, |sent| (sent.last_at + resend_wait(sent.count)).seconds_after(now));
         if wait > 0 { Err(SendRefusal::TooEarly(Seconds(wait))) } else { Ok(()) }
     }
 
-    /// Notes that a code was made for `method`. An older code of this step is dead from here on.
+    /// Notes that a device is asked by `method`. An older code or request of this step is dead from here on.
+    pub fn ask(
+        mut self,
+        method: Method,
+        request: RequestId,
+        now: Timestamp,
+        lifetime: Seconds,
+    ) -> AwaitingAnswer {
+        let sent = self.note_sent(method, now);
+        let expires_at = self.facts.expires_at.min(now + lifetime);
+        AwaitingAnswer { facts: self.facts, progress: self.progress, sent, request, expires_at }
+    }
+
+    /// Notes that a code was made for `method`. An older code or request of this step is dead from here on.
     pub fn send(
         mut self,
         method: Method,
@@ -73,11 +89,7 @@ impl Choosing {
         now: Timestamp,
         limits: &FlowLimits,
     ) -> AwaitingCode {
-        let at = self.progress.sent.iter().position(|sent| sent.method == method);
-        let mut sent =
-            at.map_or(Sent { method, count: 0, last_at: now, tries: 0 }, |at| self.progress.sent.remove(at));
-        sent.count = sent.count.saturating_add(1);
-        sent.last_at = now;
+        let sent = self.note_sent(method, now);
         let expires_at = self.facts.expires_at.min(now + limits.code_lifetime);
         AwaitingCode {
             facts: self.facts,
@@ -90,7 +102,18 @@ impl Choosing {
         }
     }
 
-    /// Notes that the step was proved without a message (a code from the authenticator app).
+    /// Counts one more message by `method`; what was counted for it before comes along.
+    fn note_sent(&mut self, method: Method, now: Timestamp) -> Sent {
+        let at = self.progress.sent.iter().position(|sent| sent.method == method);
+        let mut sent =
+            at.map_or(Sent { method, count: 0, last_at: now, tries: 0 }, |at| self.progress.sent.remove(at));
+        sent.count = sent.count.saturating_add(1);
+        sent.last_at = now;
+        sent
+    }
+
+    /// Notes that the step was proved by what the person holds: a code from the authenticator app, an answer of a
+    /// device, a recovery code.
     pub fn prove(mut self, method: Method, code: Tag) -> Flow {
         self.progress.proofs.push(Proof { method, code, contact: None });
         self.advance()
@@ -168,6 +191,35 @@ impl AwaitingCode {
     pub fn may_resend(&self, limits: &FlowLimits) -> bool {
         let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
         others.saturating_add(self.sent.count) < limits.sends_per_step && self.sent.tries < limits.code_tries
+    }
+}
+
+/// A flow that has asked a device and awaits its answer.
+#[derive(Clone, Debug)]
+pub struct AwaitingAnswer {
+    /// What is true throughout.
+    pub facts: Facts,
+    /// What was gathered so far; `sent` has the other methods of this step.
+    pub progress: Progress,
+    /// What was asked by the method at hand.
+    pub sent: Sent,
+    /// Which request the answer must be to.
+    pub request: RequestId,
+    /// When the request ends.
+    pub expires_at: Timestamp,
+}
+
+impl AwaitingAnswer {
+    /// Goes back to the choice of a method. What was asked stays counted.
+    pub fn give_up(self) -> Choosing {
+        let mut progress = self.progress;
+        progress.sent.push(self.sent);
+        Choosing { facts: self.facts, progress }
+    }
+
+    /// When the device may be asked again.
+    pub fn resend_at(&self) -> Timestamp {
+        self.sent.last_at + resend_wait(self.sent.count)
     }
 }
 
@@ -267,7 +319,11 @@ mod tests {
         let second = right(first).choosing().unwrap();
         assert_eq!(second.progress.step(), 2);
         let offered: Vec<Method> = second.offers().map(|offer| offer.method).collect();
-        assert_eq!(offered, [Method::Email, Method::OfficeCall, Method::Totp], "the mobile served");
+        assert!(
+            !offered.contains(&Method::Sms) && !offered.contains(&Method::MobileCall),
+            "the mobile served"
+        );
+        assert_eq!(offered.len(), Method::ALL.len() - 2);
         assert_eq!(second.may_send(Method::MobileCall, at(20), &LIMITS), Err(SendRefusal::Unavailable));
         let proven = second.prove(Method::Totp, RIGHT).proven(Stage::Password).unwrap();
         assert_eq!(proven.finish(at(30), true).outcome, Outcome::Reset);

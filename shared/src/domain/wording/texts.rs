@@ -75,7 +75,10 @@ struct Methods {
     sms: String,
     mobile_call: String,
     office_call: String,
+    push: String,
     totp: String,
+    passkey: String,
+    recovery_code: String,
 }
 
 /// Messages with a code.
@@ -153,7 +156,10 @@ impl Texts {
             Method::Sms => &self.methods.sms,
             Method::MobileCall => &self.methods.mobile_call,
             Method::OfficeCall => &self.methods.office_call,
+            Method::Push => &self.methods.push,
             Method::Totp => &self.methods.totp,
+            Method::Passkey => &self.methods.passkey,
+            Method::RecoveryCode => &self.methods.recovery_code,
         };
         methods.iter().map(word).collect::<Vec<_>>().join(&self.and)
     }

@@ -67,6 +67,7 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::Method(view), _) => {
             let open = view.selected.or(view.methods.first().map(|offer| offer.method))?;
             return match field {
+                "code" if open == Method::RecoveryCode => Some(format!("code-{}", open.as_str())),
                 "code" => Some(format!("code-{}", Method::Totp.as_str())),
                 "contact" if open.is_phone() => Some(format!("contact-{}", open.as_str())),
                 _ => Some(format!("method-{}", open.as_str())),

@@ -13,7 +13,7 @@ use askama::Template;
 
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
-use super::text::{Text, Texts};
+use super::text::{Panel, Text, Texts};
 use super::view::{Done, MethodChoice, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;
@@ -91,6 +91,8 @@ fn heading(view: &View, t: &Texts) -> Text {
         View::Method(view) if view.steps == 1 => t.method.heading_only.clone(),
         View::Method(view) => t.method.heading.with("step", view.step),
         View::Code(_) => t.code.heading.clone(),
+        View::Approval(_) => t.approval.heading.clone(),
+        View::Passkey(_) => t.passkey.heading.clone(),
         View::Password(_) => t.password.heading.clone(),
         View::Unlock(_) => t.unlock.heading.clone(),
         View::Done(view) => match view.result {
@@ -157,6 +159,8 @@ impl Page<'_> {
         let (step, steps, outcome) = match view {
             View::Method(view) => (view.step, view.steps, view.outcome),
             View::Code(view) => (view.step, view.steps, view.outcome),
+            View::Approval(view) => (view.step, view.steps, view.outcome),
+            View::Passkey(view) => (view.step, view.steps, view.outcome),
             View::Password(view) => (view.steps + 1, view.steps, Outcome::Reset),
             View::Unlock(view) => (view.steps + 1, view.steps, Outcome::Unlocked),
             _ => return Vec::new(),

@@ -1,0 +1,103 @@
+//! The claim that lets one flow change an account.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
+
+use super::STATE;
+use crate::adapters::dynamodb::item::{Item, b, n, not_met, s};
+use crate::domain::account::AccountId;
+use crate::domain::method::Factor;
+use crate::domain::time::Timestamp;
+use crate::ports::{Claim, ClaimStore, Claimant, StoreError};
+
+/// Keeps claims.
+#[derive(Clone, Debug)]
+pub struct DynamoClaims {
+    client: Client,
+    table: String,
+}
+
+impl DynamoClaims {
+    /// Keeps claims in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// One conditional bump; the item as it was when the condition was not met.
+    async fn try_claim(
+        &self,
+        account: &AccountId,
+        claimant: &Claimant<'_>,
+        generation: u64,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Option<Item>, StoreError> {
+        let mut set = "SET #generation = :next, #claimed_by = :flow, #lease_until = :lease_until".to_owned();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(STATE))
+            .condition_expression("#generation = :generation")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_names("#claimed_by", "claimed_by")
+            .expression_attribute_names("#lease_until", "lease_until")
+            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":next", n(generation + 1))
+            .expression_attribute_values(":flow", b(claimant.flow.as_bytes()))
+            .expression_attribute_values(":lease_until", n(lease_until.as_seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        for attribute in claimant.proved.iter().filter_map(|factor| used_at(*factor)) {
+            set = format!("{set}, #{attribute} = :now");
+            update = update
+                .expression_attribute_names(format!("#{attribute}"), attribute)
+                .expression_attribute_values(":now", n(now.as_seconds()));
+        }
+        match update.update_expression(set).send().await {
+            Ok(_) => Ok(None),
+            Err(error) => Ok(Some(not_met(error)?.unwrap_or_default())),
+        }
+    }
+}
+
+/// Where it is noted that a contact proved something. Authenticators note it themselves.
+pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
+    match factor {
+        Factor::AlternateEmail => Some("alternate_email_used_at"),
+        Factor::MobilePhone => Some("mobile_used_at"),
+        Factor::OfficePhone => Some("office_phone_used_at"),
+        Factor::AuthenticatorApp | Factor::Passkey | Factor::RecoveryCodes => None,
+    }
+}
+
+#[async_trait]
+impl ClaimStore for DynamoClaims {
+    async fn claim(
+        &self,
+        account: &AccountId,
+        claimant: &Claimant<'_>,
+        generation: u64,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let Some(found) = self.try_claim(account, claimant, generation, now, lease_until).await? else {
+            return Ok(Claim::Held(generation + 1));
+        };
+        let ours = found.tag("claimed_by").is_some_and(|by| by.as_bytes() == claimant.flow.as_bytes());
+        if !ours {
+            return Ok(Claim::Lost);
+        }
+        if found.moment("lease_until")? > now {
+            return Ok(Claim::Busy);
+        }
+        // Our own claim, and whoever made it is gone: claim anew. The next generation shuts out a write of the
+        // first that may still be on its way.
+        let held: u64 = found.number("generation")?;
+        match self.try_claim(account, claimant, held, now, lease_until).await? {
+            None => Ok(Claim::Held(held + 1)),
+            Some(_) => Ok(Claim::Busy),
+        }
+    }
+}

@@ -1,0 +1,218 @@
+//! The entries as the person who owns them adds and removes them, and as an import writes them.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+
+use super::claims::used_at;
+use super::{CONTACT, STATE, items_of, owner_of_contact};
+use crate::adapters::dynamodb::item::{Item, b, n, not_met, s, unavailable};
+use crate::domain::account::{AccountId, Contact, Registration};
+use crate::domain::keys::Keyring;
+use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
+use crate::domain::time::Timestamp;
+use crate::ports::{EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
+
+/// Keeps entries.
+#[derive(Clone)]
+pub struct DynamoEnrolment {
+    client: Client,
+    table: String,
+    contacts: Arc<Keyring>,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl DynamoEnrolment {
+    /// Keeps entries in `table`, their contacts sealed with `contacts`; `entropy` makes nonces.
+    pub fn new(
+        client: Client,
+        table: impl Into<String>,
+        contacts: Arc<Keyring>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Self {
+        Self { client, table: table.into(), contacts, entropy }
+    }
+
+    /// Writes the contacts and the code app of an account, which count at once (an import): whoever imports vouches
+    /// for them. Contacts that are not given are taken away; a generation and a claim that are there stay.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn import(
+        &self,
+        account: &AccountId,
+        registration: &Registration,
+        sealed_seed: Option<&str>,
+        now: Timestamp,
+    ) -> Result<(), StoreError> {
+        let contacts = [
+            (Kind::AlternateEmail, registration.alternate_email.as_ref().map(Contact::Email)),
+            (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
+            (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
+        ];
+        for (kind, contact) in contacts {
+            match contact {
+                Some(contact) => self.put(account, &NewEntry::contact(kind, contact, now)).await?,
+                None => self.delete(account, &EntryId::only(kind)).await?,
+            }
+        }
+        if let Some(seed) = sealed_seed {
+            let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
+            let entry = NewEntry {
+                id: EntryId::only(Kind::Totp),
+                shown: String::new(),
+                secret,
+                added_at: now,
+                usable_from: now,
+            };
+            self.put(account, &entry).await?;
+        }
+        let begin = self
+            .update_state(account, "SET #generation = if_not_exists(#generation, :zero)")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_values(":zero", n(0));
+        // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
+        begin.send().await.map(drop).map_err(unavailable)
+    }
+
+    async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
+        let item = self.item(account, entry)?;
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        put.send().await.map(drop).map_err(unavailable)
+    }
+
+    async fn delete(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()));
+        delete.send().await.map(drop).map_err(unavailable)
+    }
+
+    fn item(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<Item, StoreError> {
+        let item = Item::default()
+            .with("account", s(account.as_str()))
+            .with("item", s(entry.id.as_str()))
+            .with("shown", s(&entry.shown))
+            .with("added_at", n(entry.added_at.as_seconds()))
+            .with("usable_from", n(entry.usable_from.as_seconds()));
+        Ok(match &entry.secret {
+            Secret::Contact(contact) => {
+                let owner = owner_of_contact(account, entry.id.kind());
+                let sealed = self
+                    .contacts
+                    .seal(CONTACT, &owner, contact.expose().as_bytes(), self.entropy.bytes())
+                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+                item.with("sealed", s(sealed))
+            }
+            Secret::Totp { sealed_seed, step } => {
+                item.with("seed", s(sealed_seed)).with("last_step", n(*step))
+            }
+            Secret::Authenticator { public_key, subscription } => {
+                let item = item.with("public_key", b(public_key));
+                match subscription {
+                    Some(subscription) => item.with("subscription", s(subscription)),
+                    None => item,
+                }
+            }
+            Secret::Passkey { credential } => item.with("credential", s(credential)),
+            Secret::RecoveryCodes { salt, hashes } => {
+                let hashes = hashes.iter().map(s).collect();
+                item.with("salt", s(salt)).with("hashes", AttributeValue::L(hashes))
+            }
+        })
+    }
+
+    fn update_state(
+        &self,
+        account: &AccountId,
+        expression: &str,
+    ) -> aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(STATE))
+            .update_expression(expression)
+    }
+}
+
+#[async_trait]
+impl EnrolmentStore for DynamoEnrolment {
+    async fn registered(&self, account: &AccountId) -> Result<Registered, StoreError> {
+        let mut registered = Registered::default();
+        let items = items_of(&self.client, &self.table, account).await?;
+        let state = items.iter().find(|item| item.optional_text("item") == Some(STATE));
+        if let Some(state) = state {
+            registered.generation = state.number("generation")?;
+            registered.confirmed_at = state.moment("confirmed_at").ok();
+        }
+        for item in &items {
+            let Some(id) = EntryId::parse(item.text("item")?) else { continue };
+            let used_as_contact =
+                used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
+            let shown = match id.kind() {
+                Kind::RecoveryCodes => item.texts("hashes").len().to_string(),
+                _ => item.text("shown")?.to_owned(),
+            };
+            registered.entries.push(Entry {
+                added_at: item.moment("added_at")?,
+                // What an earlier contact of the kind proved is not this one's.
+                last_used_at: item
+                    .moment("last_used_at")
+                    .ok()
+                    .or(used_as_contact)
+                    .filter(|used| item.moment("added_at").is_ok_and(|added| *used >= added)),
+                usable_from: item.moment("usable_from")?,
+                shown,
+                id,
+            });
+        }
+        registered.entries.sort_by(|one, other| {
+            (one.id.kind(), one.added_at, &one.id).cmp(&(other.id.kind(), other.added_at, &other.id))
+        });
+        Ok(registered)
+    }
+
+    async fn change(&self, account: &AccountId, generation: u64) -> Result<Option<u64>, StoreError> {
+        let bump = self
+            .update_state(account, "SET #generation = :next")
+            .condition_expression(
+                "#generation = :generation OR (attribute_not_exists(#generation) AND :generation = :zero)",
+            )
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":zero", n(0))
+            .expression_attribute_values(":next", n(generation + 1))
+            .return_values(ReturnValue::UpdatedNew);
+        match bump.send().await {
+            Ok(_) => Ok(Some(generation + 1)),
+            Err(error) => not_met(error).map(|_| None),
+        }
+    }
+
+    async fn add(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
+        self.put(account, entry).await
+    }
+
+    async fn remove(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError> {
+        self.delete(account, id).await
+    }
+
+    async fn confirm(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
+        let confirm = self
+            .update_state(
+                account,
+                "SET #confirmed_at = :now, #generation = if_not_exists(#generation, :zero)",
+            )
+            .expression_attribute_names("#confirmed_at", "confirmed_at")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":zero", n(0));
+        confirm.send().await.map(drop).map_err(unavailable)
+    }
+}

@@ -1,0 +1,105 @@
+//! Where a person's entries are kept, as they add and remove them.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::account::{AccountId, Contact};
+use crate::domain::security_info::{EntryId, Kind, Registered};
+use crate::domain::time::Timestamp;
+
+/// What an entry holds besides what may be shown of it.
+#[derive(Clone, Debug)]
+pub enum Secret<'a> {
+    /// An address or a number, to be sealed for its owner.
+    Contact(Contact<'a>),
+    /// The seed of a code app, sealed for its owner, and the last time step that was accepted of it.
+    Totp {
+        /// The sealed seed.
+        sealed_seed: String,
+        /// The step.
+        step: u64,
+    },
+    /// A device with the authenticator app.
+    Authenticator {
+        /// Its public key (SEC 1 point on P-256, 65 bytes).
+        public_key: Vec<u8>,
+        /// Where it takes pushes, sealed; none if it does not.
+        subscription: Option<String>,
+    },
+    /// A passkey.
+    Passkey {
+        /// Its public part as JSON.
+        credential: String,
+    },
+    /// A sheet of recovery codes.
+    RecoveryCodes {
+        /// The salt of all its hashes.
+        salt: String,
+        /// One slow hash for each code that is left.
+        hashes: Vec<String>,
+    },
+}
+
+/// An entry to be written.
+#[derive(Clone, Debug)]
+pub struct NewEntry<'a> {
+    /// Its id.
+    pub id: EntryId,
+    /// What may be shown of it.
+    pub shown: String,
+    /// What it holds.
+    pub secret: Secret<'a>,
+    /// When it was registered.
+    pub added_at: Timestamp,
+    /// From when on it counts.
+    pub usable_from: Timestamp,
+}
+
+impl<'a> NewEntry<'a> {
+    /// A contact that counts at once.
+    pub fn contact(kind: Kind, contact: Contact<'a>, now: Timestamp) -> Self {
+        Self {
+            id: EntryId::only(kind),
+            shown: contact.masked(),
+            secret: Secret::Contact(contact),
+            added_at: now,
+            usable_from: now,
+        }
+    }
+}
+
+/// Keeps entries. Only the function that people register with has it.
+#[async_trait]
+pub trait EnrolmentStore: Send + Sync {
+    /// Everything that is registered, strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn registered(&self, account: &AccountId) -> Result<Registered, StoreError>;
+
+    /// Moves the account's generation from `generation` to the next, which ends every reset flow and every session that
+    /// remembers an older one; the new generation, or `None` when somebody else was faster. It comes before whatever is
+    /// taken away or replaced: if the function dies in between, something has ended too much and nothing too little.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the generation may then have moved.
+    async fn change(&self, account: &AccountId, generation: u64) -> Result<Option<u64>, StoreError>;
+
+    /// Writes an entry, replacing one of the same id.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn add(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError>;
+
+    /// Removes an entry; one that is gone already stays gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn remove(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError>;
+
+    /// Notes that the person has looked through everything.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn confirm(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError>;
+}
