@@ -33,6 +33,15 @@ pub struct Settings {
     /// `REKEY_METHODS`: what policy allows. Without an approval where one step suffices: a push is approved by whoever
     /// is tired of it.
     pub methods: Vec<Method>,
+    /// The same as it was given: what serves as a second step on the page where people register.
+    pub second_steps: Vec<Method>,
+    /// `REKEY_RECONFIRM_DAYS`: days after which people are asked to look through what they have registered; 0 never.
+    pub reconfirm_days: u16,
+    /// `REKEY_COOL_DOWN_HOURS`: hours before a contact that joins or replaces others serves in a reset.
+    pub cool_down: Seconds,
+    /// `REKEY_RETURN_URLS`: where people may be sent back to after they registered: each an `https:` address that the
+    /// asked-for one must be, or begin with if it ends in a slash.
+    pub return_urls: Vec<String>,
     /// Limits within a flow: `REKEY_FLOW_TTL_SECS`, `REKEY_CODE_TTL_SECS`, `REKEY_CODE_TRIES`,
     /// `REKEY_FLOW_TRIES`, `REKEY_SENDS_PER_STEP`.
     pub flow: FlowLimits,
@@ -113,6 +122,10 @@ impl Settings {
                 "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
                 |word| Method::parse(word).ok_or("not a method"),
             ),
+            second_steps: Vec::new(),
+            reconfirm_days: reader.number("REKEY_RECONFIRM_DAYS", 180, 0..=730),
+            cool_down: Seconds(reader.number("REKEY_COOL_DOWN_HOURS", 72, 0..=720) * Seconds::HOUR.0),
+            return_urls: reader.list("REKEY_RETURN_URLS", "", return_url),
             flow: FlowLimits {
                 lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=1_800)),
                 code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=600)),
@@ -181,6 +194,7 @@ impl Settings {
         reader.one("REKEY_DIRECTORY", "builtin", |name| {
             (name == "builtin").then_some(()).ok_or("this build knows only `builtin`")
         });
+        settings.second_steps.clone_from(&settings.methods);
         if settings.steps == 1 {
             settings.methods.retain(|method| *method != Method::Push);
         }
@@ -213,6 +227,16 @@ impl Settings {
         let authority = self.public_url.split("://").nth(1).unwrap_or_default();
         let host = authority.split(['/', ':']).next().unwrap_or_default();
         if host == "127.0.0.1" { "localhost" } else { host }
+    }
+
+    /// The address to send people back to, if it is one of the allowed.
+    pub fn return_to<'a>(&self, asked: &'a str) -> Option<&'a str> {
+        let plain =
+            asked.len() <= 512 && asked.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b));
+        let fits = |allowed: &String| {
+            asked == allowed || (allowed.ends_with('/') && asked.starts_with(allowed.as_str()))
+        };
+        (plain && self.return_urls.iter().any(fits)).then_some(asked)
     }
 
     /// The password policy, with the lines of the organisation's own blocklist.
@@ -400,6 +424,13 @@ fn public_url(url: &str) -> Result<String, &'static str> {
     }
 }
 
+fn return_url(url: &str) -> Result<String, &'static str> {
+    let authority = url.strip_prefix("https://").and_then(|rest| rest.split_once('/'));
+    let fits = authority.is_some_and(|(host, _)| !host.is_empty())
+        && url.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b));
+    fits.then(|| url.to_owned()).ok_or("an https: address with a path, such as https://portal.example/")
+}
+
 fn link(url: &str, schemes: &[&str]) -> Result<String, &'static str> {
     let fits = schemes.iter().any(|scheme| url.starts_with(scheme))
         && !url.chars().any(|c| c.is_whitespace() || c.is_control());
@@ -417,6 +448,27 @@ mod tests {
 
     fn read(pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
         Settings::from_pairs(pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    #[test]
+    fn people_are_sent_back_to_allowed_addresses_only() {
+        let urls = "https://portal.example/app/,https://my.example/home";
+        let settings = read(&[("REKEY_RETURN_URLS", urls)]).unwrap();
+        let app = "https://portal.example/app/";
+        for fits in [app, "https://portal.example/app/me?tab=1", "https://my.example/home"] {
+            assert_eq!(settings.return_to(fits), Some(fits));
+        }
+        for bad in [
+            "https://portal.example/",
+            "https://portal.example.evil/app/",
+            "https://my.example/home/x",
+            "https://portal.example/app/\"onclick",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert_eq!(settings.return_to(bad), None, "{bad}");
+        }
+        assert!(read(&[("REKEY_RETURN_URLS", "https://portal.example")]).is_err(), "it has no path");
     }
 
     #[test]

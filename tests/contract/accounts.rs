@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::chance::TestEntropy;
 use rekey_tests::people::{AISYAH, DANIEL, Person};
-use shared::adapters::directories::{BuiltinDirectory, SignIn};
+use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{AccountId, Contact, Registration, Standing};
 use shared::domain::contact::PhoneNumber;
@@ -18,7 +18,8 @@ use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, NewEntry, SecurityInfo as _, Write,
+    DirectoryWriter as _, EnrolmentStore as _, NewEntry, SecurityInfo as _, SignIn, SignInDirectory as _,
+    Write,
 };
 
 use crate::stores::on_both_stores;

@@ -9,8 +9,8 @@ use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::people::Person;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
-use shared::adapters::directories::SignIn;
 use shared::domain::message::Message;
+use shared::ports::SignIn;
 
 const NEW: &str = "Kancil-Lompat-42!";
 /// What the person types the second time, so that the two can be told apart.

@@ -9,9 +9,9 @@ use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
 use rekey_tests::people::Person;
 use serde_json::json;
-use shared::adapters::directories::SignIn;
 use shared::domain::account::AccountId;
 use shared::domain::contact::PhoneNumber;
+use shared::ports::SignIn;
 use shared::ports::{Clock as _, Directory as _, SecurityInfo as _};
 
 const NEW: &str = "Kancil-Lompat-42!";

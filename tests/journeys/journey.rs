@@ -4,9 +4,10 @@ use http::Method;
 use rekey_tests::World;
 use rekey_tests::people::Person;
 use serde_json::json;
-use shared::adapters::directories::SignIn;
-use shared::domain::flow::{FlowCookie, Outcome};
+use shared::domain::flow::FlowCookie;
 use shared::domain::message::Channel;
+use shared::domain::notice::Event;
+use shared::ports::SignIn;
 
 const NEW: &str = "Kancil-Lompat-42!";
 
@@ -45,7 +46,7 @@ async fn a_reset_by_mail_and_text() {
     let mut channels: Vec<Channel> = notices.iter().map(|notice| notice.to.channel()).collect();
     channels.sort_by_key(|channel| *channel as u8);
     assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
-    assert!(notices.iter().all(|notice| notice.outcome == Outcome::Reset));
+    assert!(notices.iter().all(|notice| notice.event == Event::Reset));
     assert_eq!(world.settles().len(), 1);
 }
 

@@ -7,6 +7,7 @@ mod codes;
 mod cost;
 mod crashes;
 mod decoys;
+mod enrolment;
 mod faults;
 mod journey;
 mod roles;

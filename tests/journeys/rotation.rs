@@ -1,7 +1,7 @@
 //! Keys are rotated while flows are open.
 
 use rekey_tests::World;
-use shared::adapters::directories::SignIn;
+use shared::ports::SignIn;
 
 const SECRETS: [&str; 5] = [
     "REKEY_SECRET_CAPTCHA",

@@ -14,12 +14,14 @@ pub struct Browser {
     world: Arc<World>,
     /// The cookie of the flow, if it has one.
     pub cookie: Option<String>,
+    /// The cookie of the session on the page where people register, if it has one.
+    pub session: Option<String>,
 }
 
 impl Browser {
     /// A new client without a cookie.
     pub fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), cookie: None }
+        Self { world: Arc::clone(world), cookie: None, session: None }
     }
 
     /// The world that it is in.
@@ -33,6 +35,13 @@ impl Browser {
         self.send(request).await
     }
 
+    /// `GET path` as a page.
+    pub async fn html(&mut self, path: &str) -> String {
+        let mut request = self.request(Method::GET, path).body(String::new()).unwrap();
+        request.headers_mut().insert("accept", "text/html".parse().unwrap());
+        self.send(request).await.text()
+    }
+
     /// `POST path` with JSON.
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", "application/json");
@@ -42,10 +51,10 @@ impl Browser {
     /// A request with this client's cookie, for JSON.
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
-        match &self.cookie {
-            Some(cookie) => request.header("cookie", format!("__Host-rekey={cookie}")),
-            None => request,
-        }
+        let flow = self.cookie.iter().map(|value| format!("__Host-rekey={value}"));
+        let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
+        let cookies: Vec<String> = flow.chain(session).collect();
+        if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
     /// Sends a request and keeps the cookie of its answer.
@@ -53,9 +62,13 @@ impl Browser {
         let answer = self.world.answer(request).await;
         for line in answer.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
-            if let Some(rest) = line.strip_prefix("__Host-rekey=") {
-                let value = rest.split(';').next().unwrap();
-                self.cookie = (!value.is_empty()).then(|| value.to_owned());
+            let (name, rest) = line.split_once('=').unwrap();
+            let value = rest.split(';').next().unwrap();
+            let value = (!value.is_empty()).then(|| value.to_owned());
+            match name {
+                "__Host-rekey" => self.cookie = value,
+                "__Host-rekey-session" => self.session = value,
+                _ => {}
             }
         }
         answer
@@ -94,6 +107,29 @@ impl Browser {
     /// Types a code from the authenticator app.
     pub async fn totp(&mut self, code: &str) -> Answer {
         self.post("/code", json!({ "method": "totp", "code": code })).await
+    }
+
+    /// Signs in to the page where people register.
+    pub async fn sign_in(&mut self, login: &str) -> Answer {
+        let body = json!({ "login": login, "password": crate::people::Person::PASSWORD });
+        self.post("/security-info/sign-in", body).await
+    }
+
+    /// Proves the second step there, with a code from the app.
+    pub async fn second_step(&mut self, code: &str) -> Answer {
+        self.post("/security-info/verify", json!({ "method": "totp", "code": code })).await
+    }
+
+    /// Begins to add something.
+    pub async fn add(&mut self, kind: &str, value: &str) -> Answer {
+        let body =
+            if value.is_empty() { json!({ "kind": kind }) } else { json!({ "kind": kind, "value": value }) };
+        self.post("/security-info/add", body).await
+    }
+
+    /// Confirms it with a code.
+    pub async fn confirm(&mut self, id: &str, code: &str) -> Answer {
+        self.post("/security-info/confirm", json!({ "id": id, "code": code })).await
     }
 
     /// Sets a password.

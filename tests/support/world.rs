@@ -25,9 +25,9 @@ use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, Settle};
 use shared::domain::name::CanonicalName;
-use shared::domain::time::Seconds;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::{Clock as _, EntropyExt as _};
+use shared::ports::{Clock as _, EntropyExt as _, SignIn, SignInDirectory as _};
 use shared::settings::Settings;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -152,6 +152,11 @@ impl World {
         self.enrolment.import(&account.id, &person.registration(), seed.as_deref(), now).await.unwrap();
     }
 
+    /// What time it is.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
     /// A new client.
     pub fn browser(self: &Arc<Self>) -> Browser {
         Browser::new(self)
@@ -254,7 +259,7 @@ impl World {
     }
 
     /// What a sign-in with a password comes to.
-    pub async fn sign_in(&self, login: &str, password: &str) -> shared::adapters::directories::SignIn {
+    pub async fn sign_in(&self, login: &str, password: &str) -> SignIn {
         let name = CanonicalName::parse(login, &self.settings.login_domains).unwrap();
         self.directory.sign_in(&name, password).await.unwrap()
     }

@@ -8,7 +8,7 @@ use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{self, Identify, View};
-use shared::http::{Failure, Incoming, Next, Outcome, assets};
+use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, assets};
 use shared::ports::EntropyExt as _;
 
 use super::{Ports, Shared, open, picture, sound};
@@ -76,7 +76,7 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let cookie = open::flow(ports, &name, &reference, incoming.language, now).await?;
     tracing::info!(event = "opened", flow = ?cookie.key(), address = incoming.address_block());
     let view = View::Reason(view::Reason {});
-    Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(&cookie) }))
+    Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }
 
 /// Counts one more opening of the name and of the address. Nothing is refused for it: over a budget the next

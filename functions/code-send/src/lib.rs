@@ -18,7 +18,7 @@ use shared::domain::contact::PhoneNumber;
 use shared::domain::decoy;
 use shared::domain::flow::{Facts, Flow, FlowCookie};
 use shared::domain::keys::{Keyring, Tag};
-use shared::domain::message::{CodeMessage, Message, Recipient};
+use shared::domain::message::{CodeMessage, Message, Purpose, Recipient};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
@@ -181,7 +181,14 @@ fn message(
     let to = Recipient::of_code(method, contact).ok_or(Code::MethodUnavailable)?;
     let expires_at = facts.expires_at.min(now + settings.flow.code_lifetime);
     let minutes = Seconds(expires_at.seconds_after(now)).whole_minutes();
-    let message = CodeMessage { to, code: code.clone(), language: facts.language, expires_at, minutes };
+    let message = CodeMessage {
+        to,
+        purpose: Purpose::Reset,
+        code: code.clone(),
+        language: facts.language,
+        expires_at,
+        minutes,
+    };
     Ok((Message::Code(message), tag))
 }
 

@@ -14,7 +14,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Next, Outcome, Site, code_of, location, serve};
+use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, Site, code_of, location, serve};
 use shared::ports::{Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed};
 
 /// What this function needs from outside.
@@ -130,7 +130,7 @@ fn advanced(incoming: &Incoming, cookie: &FlowCookie, flow: &Flow, now: Timestam
     let newer = cookie.with_proofs(flow.proofs());
     tracing::info!(event = "step-proved", flow = ?cookie.key(), step = cookie.step());
     let view = incoming.view_of(flow, now).ok_or(Code::FlowEnded)?;
-    Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(&newer) }))
+    Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(NewCookie::Flow(&newer)) }))
 }
 
 /// Where a flow is for which no code was awaited.

@@ -44,7 +44,7 @@ async fn look(
         _ => claimed_at,
     };
     let Settle { outcome, methods, language, .. } = settle;
-    let change = Change { outcome: *outcome, methods: methods.clone(), at, language: *language };
+    let change = Change { event: (*outcome).into(), methods: methods.clone(), at, language: *language };
     let seal = |notice| Message::Notice(notice).seal(&ports.messages, settle.flow, ports.entropy.bytes());
     let sealed =
         notices(&account, &registration, &change).into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;

@@ -12,7 +12,7 @@ use shared::adapters::aws::{SdkConfig, emulated};
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{
     Client, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoEnrolment, DynamoFlows,
-    DynamoSecurityInfo,
+    DynamoSecurityInfo, DynamoSessions,
 };
 use shared::adapters::secrets;
 use shared::adapters::ses::SesMails;
@@ -95,6 +95,7 @@ impl Parts<'_> {
             ("code-send", self.code_send().await?),
             ("code-verify", self.code_verify().await?),
             ("password-set", self.password_set().await?),
+            ("enrolment", self.enrolment().await?),
         ];
         let routers = routers.into_iter().map(|(name, router)| (name.to_owned(), router)).collect();
         Ok(Functions { routers, delivery: self.delivery().await? })
@@ -143,10 +144,7 @@ impl Parts<'_> {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
-            authenticators: Arc::new(DynamoAuthenticators::new(
-                process.store(),
-                process.resource("REKEY_TABLE_SECURITY_INFO")?,
-            )),
+            authenticators: Arc::new(process.authenticators()?),
             seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
             clock: self.system.clock.clone(),
         }))
@@ -171,6 +169,24 @@ impl Parts<'_> {
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             policy: self.settings.password_policy(blocklist.lines()).map_err(Failure::new)?,
+            clock: self.system.clock.clone(),
+            entropy: self.system.entropy.clone(),
+        }))
+    }
+
+    async fn enrolment(&self) -> Result<Router, Failure> {
+        let process = self.process("enrolment").await;
+        Ok(enrolment::router(enrolment::Ports {
+            site: process.site().await?,
+            sessions: Arc::new(DynamoSessions::new(process.store(), process.resource("REKEY_TABLE_FLOWS")?)),
+            directory: Arc::new(process.directory()?),
+            security_info: Arc::new(process.security_info().await?),
+            enrolment: Arc::new(process.enrolment().await?),
+            authenticators: Arc::new(process.authenticators()?),
+            budgets: Arc::new(process.budgets()?),
+            queue: Arc::new(process.queue()?),
+            messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         }))
@@ -231,6 +247,10 @@ impl Process<'_> {
     async fn security_info(&self) -> Result<DynamoSecurityInfo, Failure> {
         let contacts = self.keyring("REKEY_SECRET_CONTACTS").await?;
         Ok(DynamoSecurityInfo::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?, contacts))
+    }
+
+    fn authenticators(&self) -> Result<DynamoAuthenticators, Failure> {
+        Ok(DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     async fn enrolment(&self) -> Result<DynamoEnrolment, Failure> {

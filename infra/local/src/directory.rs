@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::adapters::directories::{self, BuiltinDirectory};
+use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
 use shared::domain::totp::TotpSeed;
-use shared::ports::{Clock, Directory as _, Entropy, EntropyExt as _};
+use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
 
 use crate::failure::Failure;
 use crate::outbox::{Accounts, SignIn, Unreadable};
@@ -87,16 +87,16 @@ impl Accounts for BuiltinDirectory {
     }
 
     async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, Unreadable> {
-        Ok(match Self::sign_in(self, name, password).await.map_err(unreadable)? {
-            directories::SignIn::Accepted => SignIn::SignedIn,
-            directories::SignIn::Wrong => SignIn::Wrong,
-            directories::SignIn::Locked => SignIn::Locked,
-            directories::SignIn::Disabled => SignIn::Disabled,
+        Ok(match SignInDirectory::sign_in(self, name, password).await.map_err(unreadable)? {
+            ports::SignIn::Accepted => SignIn::SignedIn,
+            ports::SignIn::Wrong => SignIn::Wrong,
+            ports::SignIn::Locked => SignIn::Locked,
+            ports::SignIn::Disabled => SignIn::Disabled,
         })
     }
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err hands over")]
-fn unreadable(error: shared::ports::DirectoryError) -> Unreadable {
+fn unreadable(error: ports::DirectoryError) -> Unreadable {
     Unreadable(error.to_string())
 }

@@ -14,6 +14,7 @@ use super::flow::{FlowKey, Outcome};
 use super::keys::{Keyring, SealError};
 use super::language::Language;
 use super::method::Method;
+use super::notice::Event;
 use super::time::Timestamp;
 
 /// Every message is padded to this many bytes before it is sealed.
@@ -67,11 +68,24 @@ impl Recipient {
     }
 }
 
+/// What a code is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Purpose {
+    /// Getting back into an account.
+    #[default]
+    Reset,
+    /// The page where one registers: to prove a contact before it counts, or to show who one is there.
+    SecurityInfo,
+}
+
 /// A code on its way to its owner.
 #[derive(Clone, Debug)]
 pub struct CodeMessage {
     /// Where it goes.
     pub to: Recipient,
+    /// What it is for.
+    pub purpose: Purpose,
     /// The code.
     pub code: OneTimeCode,
     /// The language of the text.
@@ -88,7 +102,7 @@ pub struct Notice {
     /// Where it goes.
     pub to: Recipient,
     /// What happened.
-    pub outcome: Outcome,
+    pub event: Event,
     /// When.
     pub at: Timestamp,
     /// How the person proved who they are.
@@ -191,6 +205,7 @@ enum Wire {
     Code {
         channel: Channel,
         to: Wiped,
+        purpose: Purpose,
         code: Wiped,
         language: Language,
         expires_at: Timestamp,
@@ -200,7 +215,7 @@ enum Wire {
     Notice {
         channel: Channel,
         to: Wiped,
-        outcome: Outcome,
+        event: Event,
         at: Timestamp,
         methods: Vec<Method>,
         language: Language,
@@ -226,6 +241,7 @@ impl From<&Message> for Wire {
             Message::Code(code) => Self::Code {
                 channel: code.to.channel(),
                 to: address(&code.to),
+                purpose: code.purpose,
                 code: Wiped(code.code.expose().to_owned()),
                 language: code.language,
                 expires_at: code.expires_at,
@@ -235,7 +251,7 @@ impl From<&Message> for Wire {
             Message::Notice(notice) => Self::Notice {
                 channel: notice.to.channel(),
                 to: address(&notice.to),
-                outcome: notice.outcome,
+                event: notice.event,
                 at: notice.at,
                 methods: notice.methods.clone(),
                 language: notice.language,
@@ -257,16 +273,19 @@ impl TryFrom<Wire> for Message {
 
     fn try_from(wire: Wire) -> Result<Self, MessageError> {
         Ok(match wire {
-            Wire::Code { channel, to, code, language, expires_at, minutes } => Self::Code(CodeMessage {
-                to: recipient(channel, &to),
-                code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
-                language,
-                expires_at,
-                minutes,
-            }),
+            Wire::Code { channel, to, purpose, code, language, expires_at, minutes } => {
+                Self::Code(CodeMessage {
+                    to: recipient(channel, &to),
+                    purpose,
+                    code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
+                    language,
+                    expires_at,
+                    minutes,
+                })
+            }
             Wire::Decoy => Self::Decoy,
-            Wire::Notice { channel, to, outcome, at, methods, language } => {
-                Self::Notice(Notice { to: recipient(channel, &to), outcome, at, methods, language })
+            Wire::Notice { channel, to, event, at, methods, language } => {
+                Self::Notice(Notice { to: recipient(channel, &to), event, at, methods, language })
             }
             Wire::Settle { flow, account, generation, outcome, methods, language } => Self::Settle(Settle {
                 flow: flow_key(&flow)?,
@@ -304,6 +323,7 @@ fn flow_key(text: &str) -> Result<FlowKey, MessageError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::security_info::Kind;
 
     fn keys() -> Keyring {
         Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
@@ -316,6 +336,7 @@ mod tests {
     fn code() -> Message {
         Message::Code(CodeMessage {
             to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
+            purpose: Purpose::Reset,
             code: OneTimeCode::parse("12345678").unwrap(),
             language: Language::Malay,
             expires_at: Timestamp::from_seconds(1_790_000_000),
@@ -330,7 +351,7 @@ mod tests {
         };
         let notice = Message::Notice(Notice {
             to: Recipient::Email(EmailAddress::from_stored("a".repeat(254))),
-            outcome: Outcome::Reset,
+            event: Event::Added(Kind::AlternateEmail),
             at: Timestamp::from_seconds(1_790_000_000),
             methods: Method::ALL.to_vec(),
             language: Language::Chinese,

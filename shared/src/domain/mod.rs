@@ -17,6 +17,7 @@ pub mod name;
 pub mod notice;
 pub mod password;
 pub mod security_info;
+pub mod session;
 pub mod time;
 pub mod totp;
 pub mod wording;

@@ -1,17 +1,43 @@
 //! Who is told of a change, and of what.
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{Account, Registration};
 use super::flow::{Outcome, Proof};
 use super::language::Language;
 use super::message::{Notice, Recipient};
 use super::method::Method;
+use super::security_info::Kind;
 use super::time::Timestamp;
+
+/// What people are told of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Event {
+    /// A new password was set.
+    Reset,
+    /// The account was unlocked.
+    Unlocked,
+    /// Something was registered, perhaps in the place of another.
+    Added(Kind),
+    /// Something registered was removed.
+    Removed(Kind),
+}
+
+impl From<Outcome> for Event {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Reset => Self::Reset,
+            Outcome::Unlocked => Self::Unlocked,
+        }
+    }
+}
 
 /// A change that was made to an account.
 #[derive(Clone, Debug)]
 pub struct Change {
     /// What was done.
-    pub outcome: Outcome,
+    pub event: Event,
     /// How the person proved who they are.
     pub methods: Vec<Method>,
     /// When.
@@ -23,7 +49,12 @@ pub struct Change {
 impl Change {
     /// The change that `proofs` led to.
     pub fn proved_by(proofs: &[Proof], outcome: Outcome, at: Timestamp, language: Language) -> Self {
-        Self { outcome, methods: proofs.iter().map(|proof| proof.method).collect(), at, language }
+        Self {
+            event: outcome.into(),
+            methods: proofs.iter().map(|proof| proof.method).collect(),
+            at,
+            language,
+        }
     }
 }
 
@@ -49,7 +80,7 @@ pub fn notices(account: &Account, registration: &Registration, change: &Change) 
     }
     let notice = |to| Notice {
         to,
-        outcome: change.outcome,
+        event: change.event,
         at: change.at,
         methods: change.methods.clone(),
         language: change.language,
@@ -87,7 +118,7 @@ mod tests {
             ..Registration::default()
         };
         let change = Change {
-            outcome: Outcome::Reset,
+            event: Event::Reset,
             methods: vec![Method::Sms],
             at: Timestamp::from_seconds(1_790_000_000),
             language: Language::Malay,

@@ -27,6 +27,26 @@ impl TotpSeed {
         seed.generator().map(|_| seed)
     }
 
+    /// A new secret of 160 bits, the length that RFC 4226 §4 recommends.
+    pub fn generate(entropy: [u8; 20]) -> Self {
+        const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
+        let mut text = Zeroizing::new(String::with_capacity(32));
+        // Five bytes are eight letters (RFC 4648 §6), without padding.
+        for chunk in entropy.chunks(5) {
+            let bits = chunk.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            for letter in (0..8).rev() {
+                let index = usize::try_from(bits >> (5 * letter) & 31).unwrap_or_default();
+                text.push(char::from(ALPHABET[index]));
+            }
+        }
+        Self(text)
+    }
+
+    /// The secret, for the app that is to hold it. Nothing else has a use for it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     /// Seals the seed with its owner as associated data.
     ///
     /// # Errors
@@ -95,6 +115,12 @@ mod tests {
         assert_eq!(step("005924", 1_234_567_890 + 60), None);
         assert_eq!(step("005924", 1_234_567_890 - 60), None);
         assert_eq!(step("00592", 1_234_567_890), None);
+    }
+
+    #[test]
+    fn a_new_seed_is_what_the_standard_writes() {
+        // RFC 4226 appendix D's secret, whose base32 form is that of RFC 6238's.
+        assert_eq!(TotpSeed::generate(*b"12345678901234567890").expose(), RFC_SEED);
     }
 
     #[test]

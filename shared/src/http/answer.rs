@@ -5,13 +5,14 @@ use axum::response::Response;
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE};
+use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, SESSION_COOKIE};
 use super::page::{self, PageContext};
 use super::problem::{Code, Problem};
 use super::view::View;
 use super::views::location;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, FlowCookie, Stage};
+use crate::domain::session::SessionCookie;
 
 /// Where a successful POST leads.
 pub struct Next<'a> {
@@ -20,7 +21,18 @@ pub struct Next<'a> {
     /// Its path.
     pub location: &'static str,
     /// The cookie as it is from here on, if it changed.
-    pub cookie: Option<&'a FlowCookie>,
+    pub cookie: Option<NewCookie<'a>>,
+}
+
+/// A cookie that an answer sets.
+#[derive(Clone, Copy)]
+pub enum NewCookie<'a> {
+    /// The flow's.
+    Flow(&'a FlowCookie),
+    /// The session's, on the page where people register.
+    Session(&'a SessionCookie),
+    /// None any more: the session is over.
+    NoSession,
 }
 
 impl Incoming {
@@ -45,8 +57,7 @@ impl Incoming {
     /// The last page of a flow that was given up: shown at once, since no flow is left to show it later.
     pub fn last(&self, view: &View) -> Response {
         let mut response = self.page(view);
-        let gone = format!("{FLOW_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
-        append_cookie(&mut response, &gone);
+        append_cookie(&mut response, &removed(FLOW_COOKIE));
         response
     }
 
@@ -61,18 +72,23 @@ impl Incoming {
         let target = location(stage);
         let may_go = self.is_post || (target != self.path && newer.is_none());
         if self.format == Format::Html && may_go && stage != Stage::Ended {
-            return self.redirect(target, newer);
+            return self.redirect(target, newer.map(NewCookie::Flow));
         }
-        self.problem_with(&Problem::out_of_step(stage), None, newer)
+        self.problem_with(&Problem::out_of_step(stage.as_str()), None, newer.map(NewCookie::Flow))
     }
 
     /// A cookie that is older than what its flow has proved opens nothing beyond its step. There is no page to
     /// send its browser to, so it is told.
     pub fn older_cookie(&self, flow: &Flow) -> Response {
-        self.problem_with(&Problem::out_of_step(flow.stage()), None, None)
+        self.problem_with(&Problem::out_of_step(flow.stage().as_str()), None, None)
     }
 
-    fn problem_with(&self, problem: &Problem, view: Option<&View>, cookie: Option<&FlowCookie>) -> Response {
+    fn problem_with(
+        &self,
+        problem: &Problem,
+        view: Option<&View>,
+        cookie: Option<NewCookie<'_>>,
+    ) -> Response {
         let at = views::at(self);
         let context = self.context(at.as_deref());
         let body = match (self.format, view) {
@@ -89,13 +105,13 @@ impl Incoming {
             out.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         if problem.code == Code::FlowEnded && self.cookie.is_some() {
-            let gone = format!("{FLOW_COOKIE}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0");
-            append_cookie(&mut response, &gone);
+            append_cookie(&mut response, &removed(FLOW_COOKIE));
         }
         response
     }
 
-    fn redirect(&self, location: &'static str, cookie: Option<&FlowCookie>) -> Response {
+    /// The way to another page.
+    pub fn redirect(&self, location: &'static str, cookie: Option<NewCookie<'_>>) -> Response {
         let mut response = self.finish(StatusCode::SEE_OTHER, String::new(), false, cookie);
         response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(location));
         response
@@ -120,7 +136,7 @@ impl Incoming {
         status: StatusCode,
         body: String,
         is_problem: bool,
-        cookie: Option<&FlowCookie>,
+        cookie: Option<NewCookie<'_>>,
     ) -> Response {
         let kind = match (self.format, is_problem) {
             (Format::Html, _) => "text/html; charset=utf-8",
@@ -140,12 +156,21 @@ impl Incoming {
         if let Some(encoding) = encoding {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        if let Some(value) = cookie.and_then(|cookie| cookie.value(&self.site.flows)) {
-            // A session cookie: the flow ends by the server's clock, and with the browser at the latest.
-            append_cookie(
-                &mut response,
-                &format!("{FLOW_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict"),
-            );
+        // Both end by the server's clock, and with the browser at the latest.
+        let set =
+            |name: &str, value: String| format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict");
+        let line = match cookie {
+            Some(NewCookie::Flow(cookie)) => {
+                cookie.value(&self.site.flows).map(|value| set(FLOW_COOKIE, value))
+            }
+            Some(NewCookie::Session(cookie)) => {
+                cookie.value(&self.site.flows).map(|value| set(SESSION_COOKIE, value))
+            }
+            Some(NewCookie::NoSession) => Some(removed(SESSION_COOKIE)),
+            None => None,
+        };
+        if let Some(line) = line {
+            append_cookie(&mut response, &line);
         }
         if self.language_chosen {
             let tag = self.language.tag();
@@ -155,6 +180,10 @@ impl Incoming {
         }
         response
     }
+}
+
+fn removed(name: &str) -> String {
+    format!("{name}=; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=0")
 }
 
 fn append_cookie(response: &mut Response, cookie: &str) {

@@ -14,10 +14,13 @@ use super::problem::{Code, Problem};
 use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
+use crate::domain::session::SessionCookie;
 use crate::settings::Settings;
 
 /// The cookie of the flow. `__Host-` ties it to this host and path and demands `Secure` (RFC 6265bis §4.1.3.2).
 pub const FLOW_COOKIE: &str = "__Host-rekey";
+/// The cookie of a session on the page where people register.
+pub const SESSION_COOKIE: &str = "__Host-rekey-session";
 /// The cookie that remembers a chosen language. It tells nothing else.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
 
@@ -59,6 +62,10 @@ pub struct Incoming {
     pub address: Option<IpAddr>,
     /// The flow that the cookie names, if it is a genuine one.
     pub cookie: Option<FlowCookie>,
+    /// The session that its own cookie names, if it is a genuine one.
+    pub session: Option<SessionCookie>,
+    /// The address that a portal asks to send the person back to, if it is an allowed one.
+    pub back: Option<String>,
     /// The body's fields; none for a GET.
     pub fields: Fields,
 }
@@ -137,11 +144,12 @@ impl Incoming {
     ) -> Self {
         let offered = &site.settings.languages;
         let known = |language: &Language| offered.contains(language);
-        let asked = uri.query().and_then(|query| {
-            form_urlencoded::parse(query.as_bytes())
-                .find(|(name, _)| name == "lang")
-                .map(|(_, tag)| tag.into_owned())
-        });
+        let query = |wanted: &str| {
+            form_urlencoded::parse(uri.query()?.as_bytes())
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let asked = query("lang");
         let asked = asked.as_deref().and_then(Language::from_tag).filter(known);
         let remembered = || cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag).filter(known);
         let accepted = || accepted_language(text(headers, header::ACCEPT_LANGUAGE)?, offered);
@@ -156,6 +164,9 @@ impl Incoming {
             is_post: method == Method::POST,
             address: context.and_then(source_ip),
             cookie: cookie(headers, FLOW_COOKIE).and_then(|value| FlowCookie::read(value, &site.flows)),
+            session: cookie(headers, SESSION_COOKIE)
+                .and_then(|value| SessionCookie::read(value, &site.flows)),
+            back: query("return").and_then(|asked| site.settings.return_to(&asked).map(str::to_owned)),
             fields: Fields::empty(),
             site,
         }

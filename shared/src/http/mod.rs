@@ -15,12 +15,13 @@ mod live;
 pub mod page;
 pub mod problem;
 mod routes;
+pub mod security_info;
 pub mod text;
 pub mod theme;
 pub mod view;
 mod views;
 
-pub use answer::Next;
+pub use answer::{NewCookie, Next};
 pub use failure::{Failure, Outcome};
 pub use fields::Fields;
 pub use incoming::{Format, Incoming, Site};

@@ -4,7 +4,6 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::view::{Captcha, Criterion};
-use crate::domain::flow::Stage;
 
 /// What can be wrong with a request, as the contract's `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,6 +32,12 @@ pub enum Code {
     ContactMismatch,
     /// The method is not offered, or its budget is used up.
     MethodUnavailable,
+    /// The name or the password is wrong, or the account is locked: one answer for all of these.
+    SignInWrong,
+    /// The address or number can't be registered: see the field's text.
+    ContactRefused,
+    /// As many of this kind are registered as may be.
+    LimitReached,
     /// The code is wrong.
     CodeWrong,
     /// The code has expired or its tries are used up.
@@ -49,7 +54,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 21] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -62,6 +67,9 @@ impl Code {
         Self::CaptchaHarder,
         Self::ContactMismatch,
         Self::MethodUnavailable,
+        Self::SignInWrong,
+        Self::ContactRefused,
+        Self::LimitReached,
         Self::CodeWrong,
         Self::CodeSpent,
         Self::PasswordRejected,
@@ -85,6 +93,9 @@ impl Code {
             Self::CaptchaHarder => "captcha-harder",
             Self::ContactMismatch => "contact-mismatch",
             Self::MethodUnavailable => "method-unavailable",
+            Self::SignInWrong => "sign-in-wrong",
+            Self::ContactRefused => "contact-refused",
+            Self::LimitReached => "limit-reached",
             Self::CodeWrong => "code-wrong",
             Self::CodeSpent => "code-spent",
             Self::PasswordRejected => "password-rejected",
@@ -109,6 +120,9 @@ impl Code {
             | Self::CaptchaHarder
             | Self::ContactMismatch
             | Self::MethodUnavailable
+            | Self::SignInWrong
+            | Self::ContactRefused
+            | Self::LimitReached
             | Self::CodeWrong
             | Self::CodeSpent
             | Self::PasswordRejected
@@ -127,7 +141,7 @@ pub struct Problem {
     /// Which field it is about, for the page's summary and marks.
     pub field: Option<&'static str>,
     /// Where the flow is (`out-of-step`).
-    pub page: Option<Stage>,
+    pub page: Option<&'static str>,
     /// Wrong answers that are left (`code-wrong`).
     pub tries_left: Option<u8>,
     /// Seconds to wait (`slow-down`).
@@ -161,7 +175,7 @@ impl Problem {
     }
 
     /// The flow is elsewhere.
-    pub fn out_of_step(page: Stage) -> Self {
+    pub fn out_of_step(page: &'static str) -> Self {
         Self { page: Some(page), ..Self::new(Code::OutOfStep) }
     }
 }
@@ -181,7 +195,7 @@ pub struct Document<'a> {
     pub code: &'a str,
     /// Where the flow is.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub page: Option<Stage>,
+    pub page: Option<&'static str>,
     /// Wrong answers that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u8>,

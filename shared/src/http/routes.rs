@@ -22,7 +22,7 @@ pub struct Route {
 
 /// Every path that some function answers. API Gateway sends what matches none of its routes to `captcha`, which
 /// answers 405 for these paths and 404 for all others.
-pub const ROUTES: [Route; 13] = [
+pub const ROUTES: [Route; 21] = [
     Route { path: "/", allow: "GET, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET" },
@@ -36,6 +36,14 @@ pub const ROUTES: [Route; 13] = [
     Route { path: "/unlock", allow: "GET, POST" },
     Route { path: "/done", allow: "GET" },
     Route { path: "/cancel", allow: "POST" },
+    Route { path: "/security-info", allow: "GET" },
+    Route { path: "/security-info/sign-in", allow: "POST" },
+    Route { path: "/security-info/verify", allow: "GET, POST" },
+    Route { path: "/security-info/add", allow: "POST" },
+    Route { path: "/security-info/confirm", allow: "GET, POST" },
+    Route { path: "/security-info/remove", allow: "POST" },
+    Route { path: "/security-info/reconfirm", allow: "POST" },
+    Route { path: "/security-info/sign-out", allow: "POST" },
 ];
 
 /// Finishes a function's router: other paths and methods get their problem, and every answer the security

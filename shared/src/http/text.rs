@@ -11,6 +11,7 @@ use serde::Deserialize;
 use super::problem::Code;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
+use crate::domain::security_info::Kind;
 
 /// A sentence or label, perhaps with `{placeholders}`.
 #[derive(Clone, Debug, Deserialize)]
@@ -53,6 +54,7 @@ pub(crate) struct Texts {
     pub(crate) unlock: Unlock,
     pub(crate) done: Done,
     pub(crate) ended: Ended,
+    pub(crate) security_info: SecurityInfo,
     pub(crate) fields: Fields,
     pub(crate) problems: Problems,
 }
@@ -280,6 +282,116 @@ pub(crate) struct Ended {
     pub(crate) cancelled_next: Text,
 }
 
+/// The page where people register.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecurityInfo {
+    pub(crate) title: Text,
+    pub(crate) sign_in: SignIn,
+    pub(crate) second_step: SecondStep,
+    pub(crate) list: RegisteredList,
+    pub(crate) kinds: Kinds,
+    pub(crate) confirm: Confirm,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SignIn {
+    pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) login: Text,
+    pub(crate) password: Text,
+    pub(crate) button: Text,
+    pub(crate) forgotten: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SecondStep {
+    pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) again: Text,
+    pub(crate) send: Text,
+    pub(crate) sent: Text,
+    pub(crate) called: Text,
+    pub(crate) other: Text,
+    pub(crate) resend: Text,
+    pub(crate) number: Text,
+    pub(crate) approved: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RegisteredList {
+    pub(crate) heading: Text,
+    pub(crate) nothing: Text,
+    pub(crate) missing: Text,
+    pub(crate) enough: Text,
+    pub(crate) one_more: Text,
+    pub(crate) capable_not: Text,
+    pub(crate) due: Text,
+    pub(crate) reconfirm: Text,
+    pub(crate) registered: Text,
+    pub(crate) added: Text,
+    pub(crate) used: Text,
+    pub(crate) unused: Text,
+    pub(crate) waits: Text,
+    pub(crate) lift_lead: Text,
+    pub(crate) lift: Text,
+    pub(crate) remove: Text,
+    pub(crate) remove_sure: Text,
+    pub(crate) remove_button: Text,
+    pub(crate) add: Text,
+    pub(crate) change: Text,
+    pub(crate) left: Text,
+    pub(crate) back: Text,
+    pub(crate) sign_out: Text,
+}
+
+/// One entry per kind that can be registered.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Kinds {
+    alternate_email: KindTexts,
+    mobile: KindTexts,
+    office_phone: KindTexts,
+    totp: KindTexts,
+    authenticator: KindTexts,
+    passkey: KindTexts,
+    recovery_codes: KindTexts,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KindTexts {
+    pub(crate) name: Text,
+    pub(crate) hint: Text,
+    pub(crate) label: Text,
+    pub(crate) button: Text,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Confirm {
+    pub(crate) heading: Text,
+    pub(crate) call: Text,
+    pub(crate) totp_lead: Text,
+    pub(crate) qr: Text,
+    pub(crate) secret: Text,
+    pub(crate) open: Text,
+    pub(crate) authenticator_lead: Text,
+    pub(crate) pairing: Text,
+    pub(crate) authenticator_number: Text,
+    pub(crate) authenticator_next: Text,
+    pub(crate) passkey_lead: Text,
+    pub(crate) passkey_button: Text,
+    pub(crate) passkey_scripts: Text,
+    pub(crate) codes_lead: Text,
+    pub(crate) codes_kept: Text,
+    pub(crate) codes_copy: Text,
+    pub(crate) cancel: Text,
+}
+
 /// What a malformed field should have held.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -292,6 +404,7 @@ pub(crate) struct Fields {
     pub(crate) code: Text,
     pub(crate) password: Text,
     pub(crate) confirmation: Text,
+    pub(crate) value: Text,
 }
 
 /// One entry per [`Code`], and what is added to some.
@@ -310,6 +423,9 @@ pub(crate) struct Problems {
     captcha_harder: ProblemText,
     contact_mismatch: ProblemText,
     method_unavailable: ProblemText,
+    sign_in_wrong: ProblemText,
+    contact_refused: ProblemText,
+    limit_reached: ProblemText,
     code_wrong: ProblemText,
     code_spent: ProblemText,
     password_rejected: ProblemText,
@@ -383,6 +499,21 @@ impl Methods {
     }
 }
 
+impl Kinds {
+    /// The texts of a kind.
+    pub(crate) fn of(&self, kind: Kind) -> &KindTexts {
+        match kind {
+            Kind::AlternateEmail => &self.alternate_email,
+            Kind::Mobile => &self.mobile,
+            Kind::OfficePhone => &self.office_phone,
+            Kind::Totp => &self.totp,
+            Kind::Authenticator => &self.authenticator,
+            Kind::Passkey => &self.passkey,
+            Kind::RecoveryCodes => &self.recovery_codes,
+        }
+    }
+}
+
 impl Criteria {
     fn of(&self, id: &str) -> Option<&Text> {
         Some(match id {
@@ -418,6 +549,9 @@ impl Problems {
             Code::CaptchaHarder => &self.captcha_harder,
             Code::ContactMismatch => &self.contact_mismatch,
             Code::MethodUnavailable => &self.method_unavailable,
+            Code::SignInWrong => &self.sign_in_wrong,
+            Code::ContactRefused => &self.contact_refused,
+            Code::LimitReached => &self.limit_reached,
             Code::CodeWrong => &self.code_wrong,
             Code::CodeSpent => &self.code_spent,
             Code::PasswordRejected => &self.password_rejected,

@@ -5,6 +5,7 @@ use serde::Serialize;
 use crate::domain::account::Offer;
 use crate::domain::flow::Outcome;
 use crate::domain::method::Method;
+use crate::http::security_info::{Confirm, SecondStep, SecurityInfo, SignIn};
 
 /// A page.
 #[derive(Clone, Debug, Serialize)]
@@ -30,6 +31,17 @@ pub enum View {
     Done(Done),
     /// It ended without a result.
     Ended(Ended),
+    /// Sign in to see and change what is registered.
+    #[serde(rename = "sign-in")]
+    SignIn(SignIn),
+    /// Prove more than the password.
+    #[serde(rename = "second-step")]
+    SecondStep(SecondStep),
+    /// What is registered.
+    #[serde(rename = "security-info")]
+    SecurityInfo(SecurityInfo),
+    /// Prove what is about to be registered.
+    Confirm(Confirm),
 }
 
 /// Who are you?

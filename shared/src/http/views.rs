@@ -34,12 +34,20 @@ pub(super) fn page_of(path: &str) -> &str {
     match path {
         "/code/send" => "/method",
         "/cancel" => "/",
+        "/security-info/sign-in"
+        | "/security-info/add"
+        | "/security-info/remove"
+        | "/security-info/reconfirm"
+        | "/security-info/sign-out" => "/security-info",
         other => other,
     }
 }
 
 /// The reference to flow and step for the forms of the answer.
 pub(super) fn at(incoming: &Incoming) -> Option<String> {
+    if incoming.path.starts_with(super::security_info::HOME) {
+        return incoming.session.as_ref()?.at(&incoming.site.flows);
+    }
     incoming.cookie.as_ref()?.at(&incoming.site.flows)
 }
 

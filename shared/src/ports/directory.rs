@@ -29,6 +29,30 @@ pub trait Directory: Send + Sync {
     async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError>;
 }
 
+/// What a sign-in came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// The password is right.
+    Accepted,
+    /// The name or the password is wrong.
+    Wrong,
+    /// Too many failures; an unlock or a reset ends it.
+    Locked,
+    /// Switched off by the organisation.
+    Disabled,
+}
+
+/// Tries passwords. Only `enrolment` has it.
+#[async_trait]
+pub trait SignInDirectory: Directory {
+    /// Tries a password (in NFC). The directory's own lockout holds. A name that nobody has takes as long as one that
+    /// somebody has.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError>;
+}
+
 /// A change to an account.
 #[derive(Clone, Copy)]
 pub enum Write<'a> {

@@ -97,6 +97,12 @@ pub trait EnrolmentStore: Send + Sync {
     /// [`StoreError`].
     async fn remove(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError>;
 
+    /// Lets an entry count from `from` on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError>;
+
     /// Notes that the person has looked through everything.
     ///
     /// # Errors

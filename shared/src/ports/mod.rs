@@ -9,16 +9,18 @@ mod message_queue;
 mod metrics;
 mod security_info;
 mod senders;
+mod session_store;
 
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
-pub use directory::{Directory, DirectoryError, DirectoryWriter, Write};
+pub use directory::{Directory, DirectoryError, DirectoryWriter, SignIn, SignInDirectory, Write};
 pub use enrolment::{EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use security_info::{Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredTotp};
 pub use senders::{Mail, MailSender, SendError, TextSender, VoiceSender};
+pub use session_store::SessionStore;
 
 use thiserror::Error;
 

@@ -6,10 +6,10 @@ use crate::support::{Around, Provider, START, event, ports, sealed};
 use delivery::handle;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
-use shared::domain::flow::Outcome;
 use shared::domain::language::Language;
-use shared::domain::message::{CodeMessage, Message, Notice, Recipient};
+use shared::domain::message::{CodeMessage, Message, Notice, Purpose, Recipient};
 use shared::domain::method::Method;
+use shared::domain::notice::Event;
 use shared::domain::time::Seconds;
 
 fn email() -> Recipient {
@@ -23,6 +23,7 @@ fn mobile() -> Recipient {
 fn code(to: Recipient) -> Message {
     Message::Code(CodeMessage {
         to,
+        purpose: Purpose::Reset,
         code: OneTimeCode::parse("12345678").unwrap(),
         language: Language::English,
         expires_at: START + Seconds(600),
@@ -33,7 +34,7 @@ fn code(to: Recipient) -> Message {
 fn notice(to: Recipient) -> Message {
     Message::Notice(Notice {
         to,
-        outcome: Outcome::Reset,
+        event: Event::Reset,
         at: START,
         methods: vec![Method::Email],
         language: Language::English,
@@ -147,6 +148,7 @@ async fn a_thousand_neighbouring_numbers_share_an_hours_budget() {
     around.advance(Seconds::HOUR);
     let later = Message::Code(CodeMessage {
         to: neighbour(50),
+        purpose: Purpose::Reset,
         code: OneTimeCode::parse("12345678").unwrap(),
         language: Language::English,
         expires_at: START + Seconds::HOUR + Seconds(600),

@@ -87,7 +87,7 @@ async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
         let channels: Vec<Channel> = told.iter().map(|notice| notice.to.channel()).collect();
         assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
         for notice in &told {
-            assert_eq!((notice.outcome, notice.at, notice.language), (outcome, START, Language::Malay));
+            assert_eq!((notice.event, notice.at, notice.language), (outcome.into(), START, Language::Malay));
             assert_eq!(notice.methods, [Method::Totp, Method::Email]);
         }
         assert!(is_told(&around));

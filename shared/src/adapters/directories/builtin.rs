@@ -19,7 +19,10 @@ use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::time::Timestamp;
-use crate::ports::{Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, StoreError, Write};
+use crate::ports::{
+    Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, SignIn, SignInDirectory,
+    StoreError, Write,
+};
 
 /// OWASP's minimum for argon2id (Password Storage Cheat Sheet; ASVS 5.0 appendix C): 19 MiB, two passes, one lane.
 const MEMORY_KIB: u32 = 19_456;
@@ -35,19 +38,6 @@ pub struct BuiltinDirectory {
     client: Client,
     table: String,
     entropy: Arc<dyn Entropy>,
-}
-
-/// What a sign-in came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SignIn {
-    /// The password is right.
-    Accepted,
-    /// The name or the password is wrong.
-    Wrong,
-    /// Too many failures; an unlock or a reset ends it.
-    Locked,
-    /// Switched off by the organisation.
-    Disabled,
 }
 
 impl BuiltinDirectory {
@@ -85,52 +75,6 @@ impl BuiltinDirectory {
             item = item.with("password", s(self.hash(password)?));
         }
         self.put(item).await
-    }
-
-    /// Tries a password. Five failures in a row lock the account; each is counted before the password is compared, so
-    /// that no number of sign-ins at once tries more than five.
-    ///
-    /// # Errors
-    /// [`DirectoryError`].
-    pub async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError> {
-        let Some(item) = self.item_of(name).await? else { return Ok(SignIn::Wrong) };
-        let key = format!("account/{}", item.text("id")?);
-        let counted = self
-            .update(&key, "SET #failures = #failures + :one")
-            .condition_expression("#standing IN (:active, :excluded) AND #failures < :most")
-            .expression_attribute_names("#failures", "failures")
-            .expression_attribute_names("#standing", "standing")
-            .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":most", n(FAILURES_MAX))
-            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
-            .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
-            .return_values(ReturnValue::AllNew)
-            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let item = match counted.send().await {
-            Ok(output) => Item(output.attributes.unwrap_or_default()),
-            Err(error) => {
-                let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
-                let disabled = read_standing(&found)? == Standing::Disabled;
-                return Ok(if disabled { SignIn::Disabled } else { SignIn::Locked });
-            }
-        };
-        if item.optional_text("password").is_some_and(|phc| verifies(phc, password)) {
-            let forgiven = self
-                .update(&key, "SET #failures = :zero")
-                .expression_attribute_names("#failures", "failures")
-                .expression_attribute_values(":zero", n(0));
-            forgiven.send().await.map_err(unavailable)?;
-            return Ok(SignIn::Accepted);
-        }
-        if item.number::<u32>("failures")? < FAILURES_MAX {
-            return Ok(SignIn::Wrong);
-        }
-        let locked = self
-            .update(&key, "SET #standing = :locked")
-            .expression_attribute_names("#standing", "standing")
-            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)));
-        locked.send().await.map_err(unavailable)?;
-        Ok(SignIn::Locked)
     }
 
     fn update(&self, key: &str, expression: &str) -> UpdateItemFluentBuilder {
@@ -184,6 +128,56 @@ impl Directory for BuiltinDirectory {
             Some(item) => item.number::<u64>("generation")? >= generation,
             None => false,
         })
+    }
+}
+
+#[async_trait]
+impl SignInDirectory for BuiltinDirectory {
+    /// Five failures in a row lock the account; each is counted before the password is compared, so that no number of
+    /// sign-ins at once tries more than five. Where nothing is compared, a hash is worked out all the same.
+    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError> {
+        let Some(item) = self.item_of(name).await? else {
+            self.hash(password)?;
+            return Ok(SignIn::Wrong);
+        };
+        let key = format!("account/{}", item.text("id")?);
+        let counted = self
+            .update(&key, "SET #failures = #failures + :one")
+            .condition_expression("#standing IN (:active, :excluded) AND #failures < :most")
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_names("#standing", "standing")
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":most", n(FAILURES_MAX))
+            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
+            .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let item = match counted.send().await {
+            Ok(output) => Item(output.attributes.unwrap_or_default()),
+            Err(error) => {
+                let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
+                self.hash(password)?;
+                let disabled = read_standing(&found)? == Standing::Disabled;
+                return Ok(if disabled { SignIn::Disabled } else { SignIn::Locked });
+            }
+        };
+        if item.optional_text("password").is_some_and(|phc| verifies(phc, password)) {
+            let forgiven = self
+                .update(&key, "SET #failures = :zero")
+                .expression_attribute_names("#failures", "failures")
+                .expression_attribute_values(":zero", n(0));
+            forgiven.send().await.map_err(unavailable)?;
+            return Ok(SignIn::Accepted);
+        }
+        if item.number::<u32>("failures")? < FAILURES_MAX {
+            return Ok(SignIn::Wrong);
+        }
+        let locked = self
+            .update(&key, "SET #standing = :locked")
+            .expression_attribute_names("#standing", "standing")
+            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)));
+        locked.send().await.map_err(unavailable)?;
+        Ok(SignIn::Locked)
     }
 }
 

@@ -2,4 +2,4 @@
 
 mod builtin;
 
-pub use builtin::{BuiltinDirectory, SignIn};
+pub use builtin::BuiltinDirectory;

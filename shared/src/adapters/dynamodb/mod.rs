@@ -8,9 +8,11 @@ mod budgets;
 mod flows;
 mod item;
 mod security_info;
+mod sessions;
 
 pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
 pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
 pub use security_info::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+pub use sessions::DynamoSessions;

@@ -240,6 +240,23 @@ pub enum Stage {
     Ended,
 }
 
+impl Stage {
+    /// The page's name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reason => "reason",
+            Self::Method => "method",
+            Self::Code => "code",
+            Self::Approval => "approval",
+            Self::Passkey => "passkey",
+            Self::Password => "password",
+            Self::Unlock => "unlock",
+            Self::Done => "done",
+            Self::Ended => "ended",
+        }
+    }
+}
+
 impl Flow {
     /// What is true of it throughout.
     pub fn facts(&self) -> &Facts {

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use super::texts::Texts;
 use super::{Content, Worded, WordedMail};
 use crate::domain::language::Language;
+use crate::domain::message::Purpose;
 
 /// A piece of a mail.
 enum Block {
@@ -30,16 +31,29 @@ pub(super) fn compose(
             let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
             let code = &texts.code;
             let grouped = Block::Code(Worded(message.code.grouped()));
-            let blocks =
-                vec![say(&code.lead), grouped, say(&code.validity), say(&code.warning), say(&code.unasked)];
+            let (lead, unasked) = match message.purpose {
+                Purpose::Reset => (&code.lead, &code.unasked),
+                Purpose::SecurityInfo => (&code.lead_security_info, &code.unasked_security_info),
+            };
+            let blocks = vec![say(lead), grouped, say(&code.validity), say(&code.warning), say(unasked)];
             (code.subject.fill(&values), blocks)
         }
         Content::Notice(notice) => {
             let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
-            let values = [("organisation", organisation), ("when", when.as_str()), ("how", how.as_str())];
+            let kind = texts.kind(notice.event);
+            let values = [
+                ("organisation", organisation),
+                ("when", when.as_str()),
+                ("how", how.as_str()),
+                ("kind", kind),
+            ];
             let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
-            let (this, every) = (texts.change(notice.outcome), &texts.change);
-            let blocks = vec![say(&this.what), say(&every.how), say(&every.was_you), say(&every.was_not_you)];
+            let (this, every) = (texts.change(notice.event), &texts.change);
+            let mut blocks = vec![say(&this.what)];
+            if !notice.methods.is_empty() {
+                blocks.push(say(&every.how));
+            }
+            blocks.extend([say(&every.was_you), say(&every.was_not_you)]);
             (this.subject.fill(&values), blocks)
         }
     };

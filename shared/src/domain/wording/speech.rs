@@ -2,7 +2,7 @@
 
 use super::texts::{Speech, Template, Texts};
 use super::{Content, Worded};
-use crate::domain::flow::Outcome;
+use crate::domain::notice::Event;
 
 /// Between two digits; time to write one down.
 const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
@@ -27,10 +27,13 @@ pub(super) fn compose(speech: &Speech, texts: &Texts, content: Content<'_>, orga
         }
         Content::Notice(notice) => {
             let when = texts.moment(notice.at);
-            let values = [("organisation", organisation), ("when", when.as_str())];
-            let what = match notice.outcome {
-                Outcome::Reset => &speech.reset,
-                Outcome::Unlocked => &speech.unlocked,
+            let kind = texts.kind(notice.event);
+            let values = [("organisation", organisation), ("when", when.as_str()), ("kind", kind)];
+            let what = match notice.event {
+                Event::Reset => &speech.reset,
+                Event::Unlocked => &speech.unlocked,
+                Event::Added(_) => &speech.added,
+                Event::Removed(_) => &speech.removed,
             };
             say(&mut ssml, &speech.hello, &values);
             for _ in 0..2 {

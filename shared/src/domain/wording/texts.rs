@@ -3,9 +3,10 @@
 use serde::Deserialize;
 
 use super::WordingError;
-use crate::domain::flow::Outcome;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
+use crate::domain::notice::Event;
+use crate::domain::security_info::Kind;
 use crate::domain::time::Timestamp;
 
 /// Reads the sentences of `language`.
@@ -56,8 +57,11 @@ pub(super) struct Texts {
     methods: Methods,
     /// Messages with a code.
     pub(super) code: Code,
+    kinds: Kinds,
     reset: Change,
     unlocked: Change,
+    added: Change,
+    removed: Change,
     /// What every mail about a change says.
     pub(super) change: EveryChange,
     /// How every mail ends.
@@ -81,6 +85,19 @@ struct Methods {
     recovery_code: String,
 }
 
+/// What can be registered, as a notice names it.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Kinds {
+    alternate_email: String,
+    mobile: String,
+    office_phone: String,
+    totp: String,
+    authenticator: String,
+    passkey: String,
+    recovery_codes: String,
+}
+
 /// Messages with a code.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -89,9 +106,11 @@ pub(super) struct Code {
     pub(super) text: Vec<Template>,
     pub(super) subject: Template,
     pub(super) lead: Template,
+    pub(super) lead_security_info: Template,
     pub(super) validity: Template,
     pub(super) warning: Template,
     pub(super) unasked: Template,
+    pub(super) unasked_security_info: Template,
 }
 
 /// Messages about one kind of change.
@@ -131,6 +150,8 @@ pub(super) struct Speech {
     pub(super) validity: Template,
     pub(super) reset: Template,
     pub(super) unlocked: Template,
+    pub(super) added: Template,
+    pub(super) removed: Template,
     pub(super) was_not_you: Template,
     pub(super) goodbye: Template,
 }
@@ -165,10 +186,26 @@ impl Texts {
     }
 
     /// The messages about a change.
-    pub(super) const fn change(&self, outcome: Outcome) -> &Change {
-        match outcome {
-            Outcome::Reset => &self.reset,
-            Outcome::Unlocked => &self.unlocked,
+    pub(super) const fn change(&self, event: Event) -> &Change {
+        match event {
+            Event::Reset => &self.reset,
+            Event::Unlocked => &self.unlocked,
+            Event::Added(_) => &self.added,
+            Event::Removed(_) => &self.removed,
+        }
+    }
+
+    /// What was added or removed, in words; nothing for other events.
+    pub(super) fn kind(&self, event: Event) -> &str {
+        let (Event::Added(kind) | Event::Removed(kind)) = event else { return "" };
+        match kind {
+            Kind::AlternateEmail => &self.kinds.alternate_email,
+            Kind::Mobile => &self.kinds.mobile,
+            Kind::OfficePhone => &self.kinds.office_phone,
+            Kind::Totp => &self.kinds.totp,
+            Kind::Authenticator => &self.kinds.authenticator,
+            Kind::Passkey => &self.kinds.passkey,
+            Kind::RecoveryCodes => &self.kinds.recovery_codes,
         }
     }
 }

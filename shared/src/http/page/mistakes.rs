@@ -47,6 +47,8 @@ fn field_of(code: Code) -> Option<&'static str> {
         Code::CaptchaWrong | Code::CaptchaHarder => "captcha_answer",
         Code::ContactMismatch => "contact",
         Code::MethodUnavailable => "method",
+        Code::SignInWrong => "password",
+        Code::ContactRefused | Code::LimitReached => "value",
         Code::CodeWrong | Code::CodeSpent => "code",
         Code::PasswordRejected => "password",
         Code::ConfirmationDiffers => "confirmation",
@@ -64,6 +66,18 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",
         (View::Password(_), "password") => "password",
         (View::Password(_), "confirmation") => "confirmation",
+        (View::SignIn(_), "login") => "login",
+        (View::SignIn(_), "password") => "password",
+        (View::Confirm(_), "code") => "code",
+        (View::SecurityInfo(view), _) => {
+            return view.selected.map(|kind| format!("value-{}", kind.as_str()));
+        }
+        (View::SecondStep(view), "code") if view.sent.is_some() => "code",
+        (View::SecondStep(view), _) => {
+            let open = view.selected?;
+            let typed = field == "code" && !open.is_sent() && !open.is_asked();
+            return Some(format!("{}-{}", if typed { "code" } else { "method" }, open.as_str()));
+        }
         (View::Method(view), _) => {
             let open = view.selected.or(view.methods.first().map(|offer| offer.method))?;
             return match field {
@@ -89,6 +103,7 @@ impl Fields {
             "code" => &self.code,
             "password" => &self.password,
             "confirmation" => &self.confirmation,
+            "value" => &self.value,
             _ => return None,
         })
     }

@@ -13,8 +13,9 @@ use askama::Template;
 
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
+use super::security_info::{Needs, SecurityInfo};
 use super::text::{Panel, Text, Texts};
-use super::view::{Done, MethodChoice, View, Why};
+use super::view::{MethodChoice, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;
 use crate::domain::language::Language;
@@ -102,6 +103,12 @@ fn heading(view: &View, t: &Texts) -> Text {
         View::Ended(view) => match view.why {
             Why::Cancelled => t.ended.cancelled.clone(),
         },
+        View::SignIn(_) => t.security_info.sign_in.heading.clone(),
+        View::SecondStep(_) => t.security_info.second_step.heading.clone(),
+        View::SecurityInfo(_) => t.security_info.list.heading.clone(),
+        View::Confirm(view) => {
+            t.security_info.confirm.heading.with("kind", &t.security_info.kinds.of(view.kind).name)
+        }
     }
 }
 
@@ -152,6 +159,37 @@ impl Page<'_> {
     /// Whether a flow stands behind the page that can be cancelled, or a first page that can be left.
     fn can_cancel(&self) -> bool {
         matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
+            && !self.is_security_info()
+    }
+
+    fn is_security_info(&self) -> bool {
+        matches!(
+            self.body,
+            Body::View(View::SignIn(_) | View::SecondStep(_) | View::SecurityInfo(_) | View::Confirm(_))
+        )
+    }
+
+    /// What the page is part of.
+    fn service(&self) -> &Text {
+        if self.is_security_info() { &self.t.security_info.title } else { &self.t.title }
+    }
+
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn is_call(&self, method: Method) -> bool {
+        matches!(method, Method::MobileCall | Method::OfficeCall)
+    }
+
+    /// A secret in groups of four, as people type it best.
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn grouped(&self, secret: &str) -> String {
+        let chars: Vec<char> = secret.chars().collect();
+        chars.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
+    }
+
+    /// Data for a script.
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn json(&self, value: &impl serde::Serialize) -> String {
+        serde_json::to_string(value).unwrap_or_default()
     }
 
     fn trail(&self) -> Vec<TrailStep> {
@@ -181,8 +219,13 @@ impl Page<'_> {
 }
 
 /// A time without a script: in UTC, and saying so. The script puts it into the reader's own zone and manner.
-fn moment(done: &Done) -> String {
-    done.at.replace('T', " ").replace('Z', " UTC")
+fn moment(at: &str) -> String {
+    at.replace('T', " ").replace('Z', " UTC")
+}
+
+/// Whether there is just what a reset needs and nothing to spare.
+fn exactly(view: &SecurityInfo) -> bool {
+    view.factors == usize::from(view.needed)
 }
 
 /// One item of the trail of steps.

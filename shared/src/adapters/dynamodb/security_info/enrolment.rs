@@ -203,6 +203,24 @@ impl EnrolmentStore for DynamoEnrolment {
         self.delete(account, id).await
     }
 
+    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()))
+            .update_expression("SET #usable_from = :from")
+            // One that was removed meanwhile does not come back.
+            .condition_expression("attribute_exists(#usable_from)")
+            .expression_attribute_names("#usable_from", "usable_from")
+            .expression_attribute_values(":from", n(from.as_seconds()));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
+        }
+    }
+
     async fn confirm(&self, account: &AccountId, now: Timestamp) -> Result<(), StoreError> {
         let confirm = self
             .update_state(

@@ -1,0 +1,57 @@
+//! How often one may try here, across sessions, addresses and processes.
+
+use shared::domain::account::AccountId;
+use shared::domain::name::NameRef;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::Outcome;
+
+use super::Ports;
+
+/// Sign-ins with one name in an hour. With the directory's own lockout, which counts failures in a row, it bounds guessing
+/// passwords; it is not so low that somebody who mistypes is kept out.
+const SIGN_INS_PER_NAME: u64 = 10;
+/// Sign-ins from one address in an hour: a lecture hall registers at once.
+const SIGN_INS_PER_ADDRESS: u64 = 300;
+/// Codes for one account in a day, of second steps and of new contacts together.
+const CODES_PER_DAY: u64 = 20;
+/// The pool of app codes and recovery codes that this page spends: the third, beside those of a reset's two steps.
+const POOL: u8 = 3;
+
+/// Takes a sign-in; the seconds to wait when none is left. The name is counted whether or not somebody has it.
+pub(crate) async fn sign_in(
+    ports: &Ports,
+    name: &NameRef,
+    address: &str,
+    now: Timestamp,
+) -> Outcome<Result<(), u32>> {
+    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
+    let until = now + Seconds(2 * Seconds::HOUR.0);
+    let by_address = format!("sign-ins-of-address#{address}#{hour}");
+    let by_name = format!("sign-ins-of-name#{}#{hour}", hex(name.as_bytes()));
+    let fits = ports.budgets.take(&by_address, SIGN_INS_PER_ADDRESS, until).await?
+        && ports.budgets.take(&by_name, SIGN_INS_PER_NAME, until).await?;
+    let left = (hour + 1) * i64::from(Seconds::HOUR.0) - now.as_seconds();
+    Ok(if fits { Ok(()) } else { Err(u32::try_from(left).unwrap_or(Seconds::HOUR.0)) })
+}
+
+/// Takes a code to be sent for an account.
+pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
+    of_day(ports, &format!("enrolment-codes#{}", account.as_str()), CODES_PER_DAY, now).await
+}
+
+/// Takes a look at a code of the account's app, or at one of its recovery codes.
+pub(crate) async fn look(ports: &Ports, what: &str, account: &AccountId, now: Timestamp) -> Outcome<bool> {
+    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
+    let key = format!("{what}#{}#{day}#{POOL}", account.as_str());
+    let limit = u64::from(ports.site.settings.totp_tries_per_day);
+    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+}
+
+async fn of_day(ports: &Ports, key: &str, limit: u64, now: Timestamp) -> Outcome<bool> {
+    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
+    Ok(ports.budgets.take(&format!("{key}#{day}"), limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

@@ -1,0 +1,157 @@
+//! Security info: a person signs in and registers, confirms and removes what proves who they are.
+//!
+//! The password alone opens the page only for somebody who has registered nothing yet; everybody else proves a second
+//! step, and again before a change if that is some time ago. Whatever is added is proved before it counts, and every
+//! change is told to all contacts, those that it replaces among them.
+
+mod add;
+mod budgets;
+mod confirm;
+mod list;
+mod picture;
+mod seal;
+mod second_step;
+mod sending;
+mod sign_in;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{FromRef, State};
+use axum::response::Response;
+use axum::routing::{get, post};
+use shared::domain::keys::Keyring;
+use shared::domain::session::{Session, SessionCookie};
+use shared::domain::time::Timestamp;
+use shared::http::problem::{Code, Problem};
+use shared::http::{Incoming, Outcome, Site, serve};
+use shared::ports::{
+    Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, SecurityInfo, SessionStore,
+    SignInDirectory, Versioned,
+};
+
+/// What this function needs from outside.
+pub struct Ports {
+    /// Settings and the keys of cookies and names.
+    pub site: Site,
+    /// The sessions.
+    pub sessions: Arc<dyn SessionStore>,
+    /// The directory, to sign in with.
+    pub directory: Arc<dyn SignInDirectory>,
+    /// What is registered, to be proved with.
+    pub security_info: Arc<dyn SecurityInfo>,
+    /// What is registered, to be changed.
+    pub enrolment: Arc<dyn EnrolmentStore>,
+    /// The authenticators.
+    pub authenticators: Arc<dyn Authenticators>,
+    /// The budgets.
+    pub budgets: Arc<dyn BudgetStore>,
+    /// The queue to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// The keys of messages.
+    pub messages: Arc<Keyring>,
+    /// The keys of seeds.
+    pub seeds: Arc<Keyring>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The ports as the handlers share them.
+#[derive(Clone)]
+struct Shared(Arc<Ports>);
+
+impl FromRef<Shared> for Site {
+    fn from_ref(ports: &Shared) -> Self {
+        ports.0.site.clone()
+    }
+}
+
+/// The routes of this function.
+pub fn router(ports: Ports) -> Router {
+    let routes = Router::new()
+        .route("/security-info", get(list::show))
+        .route("/security-info/sign-in", post(sign_in::sign_in))
+        .route("/security-info/verify", get(second_step::show).post(second_step::verify))
+        .route("/security-info/add", post(add::add))
+        .route("/security-info/confirm", get(confirm::show).post(confirm::confirm))
+        .route("/security-info/remove", post(list::remove))
+        .route("/security-info/reconfirm", post(list::reconfirm))
+        .route("/security-info/sign-out", post(sign_in::sign_out));
+    serve(routes, Shared(Arc::new(ports)))
+}
+
+/// Answers with what a handler came to.
+async fn answer<F>(State(Shared(ports)): State<Shared>, mut incoming: Incoming, handler: F) -> Response
+where
+    F: AsyncFnOnce(&Ports, &mut Incoming) -> Outcome,
+{
+    match handler(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => incoming.session_failure(failure),
+    }
+}
+
+/// The session of a request that may see the list.
+async fn seeing(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(SessionCookie, Versioned<Session>)> {
+    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    if found.value.may_see() { Ok((cookie, found)) } else { Err(Problem::out_of_step("second-step").into()) }
+}
+
+/// The session of a request that may change something.
+async fn changing(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(SessionCookie, Versioned<Session>)> {
+    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    if found.value.may_change(now) {
+        Ok((cookie, found))
+    } else {
+        Err(Problem::out_of_step("second-step").into())
+    }
+}
+
+/// Keeps a session as it has become. Whoever was overtaken by another request of the same session begins at the list.
+async fn keep(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    revision: u64,
+    next: &Session,
+    now: Timestamp,
+) -> Outcome<u64> {
+    if ports.sessions.update(cookie.key(), revision, next, now).await? {
+        Ok(revision + 1)
+    } else {
+        Err(Problem::out_of_step("security-info").into())
+    }
+}
+
+/// Spends a try on an answer before it is looked at; the session as it then is.
+async fn spend(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    count: impl FnOnce(&mut Session),
+    now: Timestamp,
+) -> Outcome<Versioned<Session>> {
+    let mut session = found.value;
+    if session.tries >= shared::domain::session::TRIES {
+        ports.sessions.end(cookie.key()).await?;
+        return Err(Code::FlowEnded.into());
+    }
+    session.tries += 1;
+    count(&mut session);
+    let revision = keep(ports, cookie, found.revision, &session, now).await?;
+    Ok(Versioned { value: session, revision })
+}
+
+/// The wrong answers that are left in a session.
+fn tries_left(session: &Session) -> u8 {
+    shared::domain::session::TRIES.saturating_sub(session.tries)
+}

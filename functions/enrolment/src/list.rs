@@ -1,0 +1,157 @@
+//! The list of what is registered: seen, confirmed as a whole, and shortened.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::account::{Account, Registration};
+use shared::domain::notice::Event;
+use shared::domain::security_info::{EntryId, Kind, Registered};
+use shared::domain::session::Session;
+use shared::domain::time::Timestamp;
+use shared::http::problem::{Code, Problem};
+use shared::http::security_info::{EntryView, HOME, SecurityInfo, SignIn};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, Next, Outcome};
+use shared::settings::Settings;
+
+use super::{Ports, Shared, answer, changing, keep, second_step, seeing, sending};
+
+/// `GET /security-info`: where the session is.
+pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let found = match incoming.live_session(&*ports.sessions, now).await {
+            Ok((_, found)) => found,
+            Err(Failure::Problem(problem, _)) if problem.code == Code::FlowEnded => {
+                let view = SignIn { login: String::new(), back: incoming.back.clone() };
+                return Ok(incoming.page(&View::SignIn(view)));
+            }
+            Err(failure) => return Err(failure),
+        };
+        let session = found.value;
+        if !session.may_see() {
+            let view = second_step::view(ports, incoming, &session, None, now).await?;
+            return Ok(incoming.page(&view));
+        }
+        let registered = current(ports, &session).await?;
+        Ok(incoming.page(&view(ports, &session, &registered, now).await?))
+    })
+    .await
+}
+
+/// `POST /security-info/reconfirm`.
+pub(crate) async fn reconfirm(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let (cookie, found) = seeing(ports, incoming, now).await?;
+        incoming.take_fields().finish()?;
+        let session = found.value;
+        current(ports, &session).await?;
+        ports.enrolment.confirm(&session.account, now).await?;
+        tracing::info!(event = "reconfirmed", session = ?cookie.key());
+        let registered = ports.enrolment.registered(&session.account).await?;
+        let view = view(ports, &session, &registered, now).await?;
+        Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+    })
+    .await
+}
+
+/// `POST /security-info/remove`. It may leave less than a reset needs: whoever lost a phone has to be able to take it
+/// away at once, and the page then says what is missing.
+pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let (cookie, found) = changing(ports, incoming, now).await?;
+        let mut fields = incoming.take_fields();
+        let id = fields.require("id")?;
+        fields.finish()?;
+        let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
+        let mut session = found.value;
+        let registered = current(ports, &session).await?;
+        // What is gone already stays gone: a double click.
+        if registered.entries.iter().any(|entry| entry.id == id) {
+            session.generation = ports
+                .enrolment
+                .change(&session.account, registered.generation)
+                .await?
+                .ok_or_else(|| Problem::out_of_step("security-info"))?;
+            session.cooling.retain(|cooling| *cooling != id);
+            keep(ports, &cookie, found.revision, &session, now).await?;
+            sending::tell(ports, &cookie, &session, Event::Removed(id.kind()), Registration::default(), now)
+                .await?;
+            ports.enrolment.remove(&session.account, &id).await?;
+            tracing::info!(event = "removed", session = ?cookie.key(), kind = id.kind().as_str());
+        }
+        let registered = ports.enrolment.registered(&session.account).await?;
+        let view = view(ports, &session, &registered, now).await?;
+        Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+    })
+    .await
+}
+
+/// What is registered, if nobody but this session has changed the account since it began.
+pub(crate) async fn current(ports: &Ports, session: &Session) -> Outcome<Registered> {
+    let registered = ports.enrolment.registered(&session.account).await?;
+    if registered.generation == session.generation { Ok(registered) } else { Err(Code::FlowEnded.into()) }
+}
+
+/// The list.
+pub(crate) async fn view(
+    ports: &Ports,
+    session: &Session,
+    registered: &Registered,
+    now: Timestamp,
+) -> Outcome<View> {
+    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, now)))
+}
+
+/// The list as it is shown.
+pub(crate) fn of(
+    settings: &Settings,
+    account: &Account,
+    session: &Session,
+    registered: &Registered,
+    now: Timestamp,
+) -> SecurityInfo {
+    let entry = |entry: &shared::domain::security_info::Entry| EntryView {
+        id: entry.id.as_str().to_owned(),
+        kind: entry.id.kind(),
+        masked: entry.shown.clone(),
+        added_at: entry.added_at.to_string(),
+        last_used_at: entry.last_used_at.map(|at| at.to_string()),
+        usable_from: entry.usable_from.to_string(),
+        counts: entry.usable_from <= now,
+    };
+    let ever = Timestamp::from_seconds(i64::MAX);
+    let factors = registered.factors(&settings.methods, ever).len();
+    let now_usable = registered.factors(&settings.methods, now).len();
+    let needed = settings.steps;
+    let is_registered = factors >= usize::from(needed);
+    let capable = now_usable >= usize::from(needed) && account.standing.may_reset();
+    let due = registered.is_due(settings.reconfirm_days, now);
+    let offered = |kind: &Kind| kind.methods().iter().any(|method| settings.second_steps.contains(method));
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(offered)
+        .map(|kind| (kind, kind.limit() == 1 && registered.of(kind).next().is_some()))
+        .collect();
+    SecurityInfo {
+        methods: registered.entries.iter().map(entry).collect(),
+        registered: is_registered,
+        capable,
+        due,
+        kinds,
+        needed,
+        factors,
+        may_lift: !session.cooling.is_empty(),
+        selected: None,
+        value: String::new(),
+        back: session.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
+    }
+}
+
+/// The way back to the portal, which learns from it how things stand.
+fn with_state(back: &str, registered: bool, capable: bool, due: bool) -> String {
+    let sign = if back.contains('?') { '&' } else { '?' };
+    format!("{back}{sign}registered={registered}&capable={capable}&due={due}")
+}

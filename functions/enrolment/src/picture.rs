@@ -1,0 +1,31 @@
+//! QR codes (ISO/IEC 18004), as SVG that stands in the page itself.
+
+use qrcode::render::svg;
+use qrcode::{EcLevel, QrCode};
+
+/// The picture of a text; nothing for one that is too long, which an address never is.
+pub(crate) fn qr(text: &str) -> String {
+    let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M) else { return String::new() };
+    let picture = code
+        .render::<svg::Color>()
+        .min_dimensions(240, 240)
+        .dark_color(svg::Color("#000"))
+        .light_color(svg::Color("#fff"))
+        .build();
+    // The declaration of a file of its own has no place inside a page.
+    picture.find("<svg").map(|at| picture[at..].to_owned()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_picture_is_one_element_without_script_or_style() {
+        let picture = qr("otpauth://totp/Rekey:aisyah?secret=JBSWY3DPEHPK3PXP&issuer=Rekey");
+        assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{picture}");
+        for word in ["<script", "style=", "JBSWY3DPEHPK3PXP", "href"] {
+            assert!(!picture.contains(word), "{word}");
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The second step: proved once more than by the password, at the beginning and before changes.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::account::{AccountId, Offer, Registration};
+use shared::domain::code::OneTimeCode;
+use shared::domain::flow::FlowKey;
+use shared::domain::method::Method;
+use shared::domain::session::{Proved, Session, SessionCookie};
+use shared::domain::time::Timestamp;
+use shared::domain::totp::TotpSeed;
+use shared::http::problem::{Code, Problem};
+use shared::http::security_info::{HOME, SecondStep, VERIFY};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, Next, Outcome};
+use shared::ports::Versioned;
+
+use super::{Ports, Shared, answer, budgets, keep, list, sending, spend, tries_left};
+
+/// `GET /security-info/verify`.
+pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let (_, found) = incoming.live_session(&*ports.sessions, now).await?;
+        Ok(incoming.page(&view(ports, incoming, &found.value, None, now).await?))
+    })
+    .await
+}
+
+/// `POST /security-info/verify`: with a code or an answer it is checked, without one it is asked for.
+pub(crate) async fn verify(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, try_verify).await
+}
+
+async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    let mut fields = incoming.take_fields();
+    let method = fields.require("method")?;
+    let method = Method::parse(&method).ok_or_else(|| Problem::malformed("method"))?;
+    let typed = fields.take("code");
+    fields.finish()?;
+
+    let registration = ports.security_info.registration(&found.value.account, now).await?;
+    if !offered(ports, &registration).iter().any(|offer| offer.method == method) {
+        let problem = Problem::new(Code::MethodUnavailable);
+        return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
+    }
+    match (method, typed) {
+        (Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall, None) => {
+            send(ports, incoming, &cookie, found, &registration, method, now).await
+        }
+        (_, Some(typed)) => {
+            let Ok(code) = OneTimeCode::parse(&typed) else {
+                let problem = Problem::malformed("code");
+                return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
+            };
+            check(ports, incoming, &cookie, found, method, &code, now).await
+        }
+        (_, None) => {
+            let problem = Problem::malformed("code");
+            Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?)
+        }
+    }
+}
+
+async fn send(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    registration: &Registration,
+    method: Method,
+    now: Timestamp,
+) -> Outcome {
+    let mut session = found.value;
+    let contact = registration.contact(method).ok_or(Code::MethodUnavailable)?;
+    if let Err(problem) = sending::may_send(&session, session.asked.as_ref(), method, now) {
+        return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?);
+    }
+    let (asked, message) = match sending::code(ports, cookie, &session, method, contact, now).await? {
+        Ok(made) => made,
+        Err(problem) => return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?),
+    };
+    session.sends += 1;
+    session.asked = Some(asked);
+    keep(ports, cookie, found.revision, &session, now).await?;
+    sending::queue(ports, cookie, &message).await?;
+    tracing::info!(event = "second-step-sent", session = ?cookie.key(), method = method.as_str());
+    let view = view(ports, incoming, &session, Some(method), now).await?;
+    Ok(incoming.next(&Next { view, location: VERIFY, cookie: None }))
+}
+
+/// Spends a try, then looks.
+async fn check(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    method: Method,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Outcome {
+    if method.is_sent() && !found.value.asked.as_ref().is_some_and(|asked| asked.method == method) {
+        // No code was sent that way.
+        let problem = Problem::new(Code::CodeSpent);
+        return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
+    }
+    if method == Method::Totp && !budgets::look(ports, "totp", &found.value.account, now).await? {
+        let problem = Problem::new(Code::MethodUnavailable);
+        return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
+    }
+    let was_open = found.value.asked.as_ref().is_some_and(|asked| asked.is_open(now));
+    let count = |session: &mut Session| {
+        if let Some(asked) = session.asked.as_mut().filter(|asked| asked.method == method) {
+            asked.tries = asked.tries.saturating_add(1);
+        }
+    };
+    let found = spend(ports, cookie, found, count, now).await?;
+    let session = &found.value;
+    let right = match method {
+        Method::Totp => is_totp(ports, cookie, &session.account, code, now).await?,
+        _ if !was_open => {
+            let problem = Problem::new(Code::CodeSpent);
+            return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
+        }
+        _ => session.asked.as_ref().is_some_and(|asked| {
+            let tag = asked.request().and_then(|request| cookie.code_tag(&ports.site.flows, request, code));
+            tag.is_some_and(|tag| asked.is(&tag))
+        }),
+    };
+    if !right {
+        tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
+        let problem = Problem { tries_left: Some(tries_left(session)), ..Problem::new(Code::CodeWrong) };
+        return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
+    }
+    proved(ports, incoming, cookie, found, method, now).await
+}
+
+/// The second step is proved. What was added in this session before counts from now on, if this vouches for it.
+pub(crate) async fn proved(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    method: Method,
+    now: Timestamp,
+) -> Outcome {
+    let mut session = found.value;
+    let registered = list::current(ports, &session).await?;
+    session.proved = Some(Proved { method, at: now });
+    session.asked = None;
+    let cooling =
+        if session.lifts_cool_down(method) { std::mem::take(&mut session.cooling) } else { Vec::new() };
+    keep(ports, cookie, found.revision, &session, now).await?;
+    for id in &cooling {
+        ports.enrolment.count_from(&session.account, id, now).await?;
+    }
+    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method = method.as_str());
+    let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
+    let view = list::view(ports, &session, &registered, now).await?;
+    Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+}
+
+/// Whether the code is the account's app's, in a time step that was not accepted before.
+async fn is_totp(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    account: &AccountId,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let Some(stored) = ports.authenticators.totp(account, now).await? else { return Ok(false) };
+    let seed = TotpSeed::open(&ports.seeds, account.as_str(), &stored.sealed_seed)?;
+    let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
+    let by: FlowKey = cookie.key();
+    Ok(ports.authenticators.accept_step(account, step, by, now).await?)
+}
+
+/// What an account can prove a second step with now.
+pub(crate) async fn offers(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Vec<Offer>> {
+    Ok(offered(ports, &ports.security_info.registration(account, now).await?))
+}
+
+fn offered(ports: &Ports, registration: &Registration) -> Vec<Offer> {
+    let settings = &ports.site.settings;
+    let mut offers = registration.offers(&settings.second_steps);
+    offers.retain(|offer| settings.reaches(registration, offer.method));
+    offers
+}
+
+/// The page of the second step.
+pub(crate) async fn view(
+    ports: &Ports,
+    _incoming: &Incoming,
+    session: &Session,
+    selected: Option<Method>,
+    now: Timestamp,
+) -> Outcome<View> {
+    let methods = offers(ports, &session.account, now).await?;
+    let masked = |method: Method| {
+        let offer = methods.iter().find(|offer| offer.method == method);
+        offer.map(|offer| offer.masked.clone()).unwrap_or_default()
+    };
+    let settings = &ports.site.settings;
+    let awaited = session.asked.as_ref().filter(|asked| asked.code.is_some() && asked.is_open(now));
+    let sent =
+        awaited.map(|asked| sending::shown(settings, asked, &masked(asked.method), tries_left(session), now));
+    Ok(View::SecondStep(SecondStep {
+        sent,
+        options: None,
+        number: None,
+        selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
+        again: session.may_see(),
+        methods,
+    }))
+}
+
+async fn on_page(
+    ports: &Ports,
+    incoming: &Incoming,
+    session: &Session,
+    method: Option<Method>,
+    problem: Problem,
+    now: Timestamp,
+) -> Outcome<Failure> {
+    let view = view(ports, incoming, session, method, now).await?;
+    let field = problem.field.or(Some(if problem.code == Code::CodeWrong { "code" } else { "method" }));
+    Ok(Failure::on_page(Problem { field, ..problem }, view))
+}

@@ -1,0 +1,87 @@
+//! In and out.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::name::CanonicalName;
+use shared::domain::password::NewPassword;
+use shared::domain::session::{Session, SessionCookie};
+use shared::http::problem::{Code, Problem};
+use shared::http::security_info::{self, HOME, VERIFY};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
+use shared::ports::{EntropyExt as _, SignIn, Versioned};
+
+use super::{Ports, Shared, answer, budgets, list, second_step};
+
+/// `POST /security-info/sign-in`.
+pub(crate) async fn sign_in(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, try_sign_in).await
+}
+
+async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let settings = &ports.site.settings;
+    let mut fields = incoming.take_fields();
+    let login = fields.take("login");
+    let password = fields.take("password");
+    let back = fields.take("return").and_then(|asked| settings.return_to(&asked).map(str::to_owned));
+    fields.take("at");
+    fields.finish()?;
+    let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
+    let on_page = |problem: Problem| {
+        let view = security_info::SignIn { login: typed.clone(), back: back.clone() };
+        Failure::on_page(problem, View::SignIn(view))
+    };
+    let name = CanonicalName::parse(&typed, &settings.login_domains)
+        .map_err(|_| on_page(Problem::malformed("login")))?;
+    let password = password.ok_or_else(|| on_page(Problem::malformed("password")))?;
+    let password = NewPassword::parse(&password).map_err(|_| on_page(Problem::malformed("password")))?;
+
+    let reference = name.reference(&ports.site.flows);
+    if let Err(wait) = budgets::sign_in(ports, &reference, &incoming.address_block(), now).await? {
+        return Err(on_page(Problem { retry_after: Some(wait), ..Problem::new(Code::SlowDown) }));
+    }
+    let signed_in = ports.directory.sign_in(&name, password.expose()).await?;
+    let account = match signed_in {
+        SignIn::Accepted => ports.directory.find(&name).await?,
+        SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
+    };
+    let Some(account) = account else {
+        tracing::info!(event = "sign-in-refused", address = incoming.address_block());
+        return Err(on_page(Problem { field: Some("password"), ..Problem::new(Code::SignInWrong) }));
+    };
+    let registered = ports.enrolment.registered(&account.id).await?;
+    let language = account.language.unwrap_or(incoming.language);
+    let mut session = Session::begin(account.id.clone(), &registered, language, back, now);
+    // What is registered but can't prove anything here (a number of a country that is no longer allowed) keeps nobody
+    // out of the page where they could mend it.
+    session.is_first = second_step::offers(ports, &account.id, now).await?.is_empty();
+    let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
+    ports.sessions.begin(cookie.key(), &session).await?;
+    tracing::info!(event = "signed-in", session = ?cookie.key(), first = session.is_first);
+
+    incoming.session = Some(cookie.clone());
+    let (view, location) = if session.may_see() {
+        (list::view(ports, &session, &registered, now).await?, HOME)
+    } else {
+        let found = Versioned { value: session, revision: 1 };
+        (second_step::view(ports, incoming, &found.value, None, now).await?, VERIFY)
+    };
+    Ok(incoming.next(&Next { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
+}
+
+/// `POST /security-info/sign-out`: also without a session there is nothing that the person would have to know.
+pub(crate) async fn sign_out(state: State<Shared>, incoming: Incoming) -> Response {
+    answer(state, incoming, async |ports, incoming| {
+        let mut fields = incoming.take_fields();
+        fields.take("at");
+        fields.finish()?;
+        if let Some(cookie) = incoming.session.take() {
+            ports.sessions.end(cookie.key()).await?;
+            tracing::info!(event = "signed-out", session = ?cookie.key());
+        }
+        let view = View::SignIn(security_info::SignIn { login: String::new(), back: None });
+        Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::NoSession) }))
+    })
+    .await
+}

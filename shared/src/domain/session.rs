@@ -1,0 +1,364 @@
+//! A session on the page where a person registers: who signed in, what they have proved since, and what they are
+//! about to add.
+//!
+//! ```text
+//! sign-in ─▶ (second step, once something is registered) ─▶ the list ─add─▶ awaiting proof ─confirm─▶ the list
+//! ```
+//!
+//! It is one item with a revision. Every try is spent by a replacement of that item before anything is compared, so of
+//! many requests at once one looks.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+use zeroize::{Zeroize, ZeroizeOnDrop};
+
+use super::account::AccountId;
+use super::approval::ApprovalNumber;
+use super::code::OneTimeCode;
+use super::flow::{FlowKey, RequestId};
+use super::keys::{KeyId, Keyring, Tag};
+use super::language::Language;
+use super::method::Method;
+use super::security_info::{EntryId, Kind, Registered};
+use super::time::{Seconds, Timestamp};
+
+/// How long a session lasts, however busy: what Microsoft's page gives.
+pub const LIFETIME: Seconds = Seconds(900);
+/// How old a second step may be when something is changed. Half of a session left open in a library is too old.
+pub const STEP_UP: Seconds = Seconds(600);
+/// Wrong answers in one session, over all that is asked in it.
+pub const TRIES: u8 = 10;
+/// Wrong answers to one code.
+pub const CODE_TRIES: u8 = 5;
+/// Codes sent in one session.
+pub const SENDS: u8 = 10;
+/// The wait before a code to the same place is sent again.
+pub const RESEND: Seconds = Seconds(30);
+
+/// A session's id: 256 random bits, known to the browser only (ASVS 7.2.3).
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
+struct SessionId([u8; 32]);
+
+/// The content of the session's cookie.
+#[derive(Clone)]
+pub struct SessionCookie {
+    key_id: KeyId,
+    id: SessionId,
+}
+
+impl SessionCookie {
+    /// The cookie of a new session.
+    pub fn open(flows: &Keyring, entropy: [u8; 32]) -> Self {
+        Self { key_id: flows.current().clone(), id: SessionId(entropy) }
+    }
+
+    /// Reads a cookie's value; `None` when it is malformed or its tag is wrong.
+    pub fn read(value: &str, flows: &Keyring) -> Option<Self> {
+        let mut parts = value.split('.');
+        let key_id = KeyId::parse(parts.next()?).ok()?;
+        let id: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let tag: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
+        let cookie = Self { key_id, id: SessionId(id) };
+        let fits = parts.next().is_none() && cookie.tag(flows, "rekey/session", &[])? == Tag::from_bytes(tag);
+        fits.then_some(cookie)
+    }
+
+    /// The cookie's value; `None` only when the ring lost its key.
+    pub fn value(&self, flows: &Keyring) -> Option<String> {
+        let tag = self.tag(flows, "rekey/session", &[])?;
+        let (id, tag) = (URL_SAFE_NO_PAD.encode(self.id.0), URL_SAFE_NO_PAD.encode(tag.as_bytes()));
+        Some(format!("{}.{id}.{tag}", self.key_id.as_str()))
+    }
+
+    /// Where the session is stored: another hash than a flow's of the same id, so that neither is ever the other.
+    pub fn key(&self) -> FlowKey {
+        let hash = Sha256::new_with_prefix(b"session").chain_update(self.id.0);
+        FlowKey::from_bytes(hash.finalize().into())
+    }
+
+    /// The public reference that forms carry, so that a form left in another tab can't act on the session that came
+    /// after it.
+    pub fn at(&self, flows: &Keyring) -> Option<String> {
+        let tag = self.tag(flows, "rekey/session-at", &[])?;
+        Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..12]))
+    }
+
+    /// The tag of a code that is awaited in answer to `request`.
+    pub fn code_tag(&self, flows: &Keyring, request: RequestId, code: &OneTimeCode) -> Option<Tag> {
+        self.tag(flows, "rekey/session-code", &[request.as_bytes(), code.expose().as_bytes()])
+    }
+
+    /// The challenge that a passkey signs in answer to `request`.
+    pub fn passkey_challenge(&self, flows: &Keyring, request: RequestId) -> Option<[u8; 32]> {
+        self.tag(flows, "rekey/session-passkey", &[request.as_bytes()]).map(|tag| *tag.as_bytes())
+    }
+
+    /// The number that the page shows and the authenticator app asks for.
+    pub fn approval_number(&self, flows: &Keyring, request: RequestId) -> Option<ApprovalNumber> {
+        let tag = self.tag(flows, "rekey/session-approval", &[request.as_bytes()])?;
+        Some(ApprovalNumber::from_tag(&tag))
+    }
+
+    fn tag(&self, flows: &Keyring, purpose: &str, parts: &[&[u8]]) -> Option<Tag> {
+        let mut all: Vec<&[u8]> = vec![&self.id.0];
+        all.extend_from_slice(parts);
+        flows.tag(&self.key_id, purpose, &all)
+    }
+}
+
+impl fmt::Debug for SessionCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionCookie({:?})", self.key())
+    }
+}
+
+/// A session.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Session {
+    /// Who signed in.
+    pub account: AccountId,
+    /// The account's generation as this session knows it. When somebody else changes the account, the session is over.
+    pub generation: u64,
+    /// When it ends, whatever happens.
+    pub expires_at: Timestamp,
+    /// The language for its messages.
+    pub language: Language,
+    /// Whether nothing was registered when it began: then there is no second step, and what is registered counts at
+    /// once.
+    pub is_first: bool,
+    /// The last proof beyond the password.
+    pub proved: Option<Proved>,
+    /// What is awaited for such a proof.
+    pub asked: Option<Asked>,
+    /// What is about to be added.
+    pub pending: Option<Pending>,
+    /// What was added in this session and does not count yet.
+    pub cooling: Vec<EntryId>,
+    /// Wrong answers so far.
+    pub tries: u8,
+    /// Codes sent so far.
+    pub sends: u8,
+    /// Where to go back to, an address of the allow-list.
+    pub back: Option<String>,
+}
+
+/// A proof beyond the password.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proved {
+    /// By which method.
+    pub method: Method,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// A code or an answer that is awaited.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct Asked {
+    /// How it was asked for.
+    pub method: Method,
+    /// Which request it must be an answer to.
+    pub request: String,
+    /// The tag of the awaited code, base64url; none where a device answers.
+    pub code: Option<String>,
+    /// When it was asked for.
+    pub at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// Wrong answers so far.
+    pub tries: u8,
+}
+
+impl Asked {
+    /// A question put now.
+    pub fn new(
+        method: Method,
+        request: RequestId,
+        code: Option<Tag>,
+        now: Timestamp,
+        lifetime: Seconds,
+    ) -> Self {
+        Self {
+            method,
+            request: request.to_string(),
+            code: code.map(|tag| URL_SAFE_NO_PAD.encode(tag.as_bytes())),
+            at: now,
+            expires_at: now + lifetime,
+            tries: 0,
+        }
+    }
+
+    /// The request.
+    pub fn request(&self) -> Option<RequestId> {
+        RequestId::parse(&self.request)
+    }
+
+    /// Whether `tag` is that of the awaited code.
+    pub fn is(&self, tag: &Tag) -> bool {
+        let stored = self.code.as_deref().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+        let stored = stored.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Tag::from_bytes);
+        stored.is_some_and(|stored| stored == *tag)
+    }
+
+    /// Whether it may still be answered.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        now < self.expires_at && self.tries < CODE_TRIES
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Asked({:?}, tries: {})", self.method, self.tries)
+    }
+}
+
+/// What is about to be added.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Pending {
+    /// The id that it will have.
+    pub id: EntryId,
+    /// What may be shown of it.
+    pub shown: String,
+    /// What has to be kept until it is confirmed, sealed for this session.
+    pub sealed: String,
+    /// The question whose answer confirms it.
+    pub asked: Option<Asked>,
+}
+
+impl Session {
+    /// A session that begins.
+    pub fn begin(
+        account: AccountId,
+        registered: &Registered,
+        language: Language,
+        back: Option<String>,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            account,
+            generation: registered.generation,
+            expires_at: now + LIFETIME,
+            language,
+            is_first: registered.entries.is_empty(),
+            proved: None,
+            asked: None,
+            pending: None,
+            cooling: Vec::new(),
+            tries: 0,
+            sends: 0,
+            back,
+        }
+    }
+
+    /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
+    pub fn may_change(&self, now: Timestamp) -> bool {
+        self.is_first || self.proved.is_some_and(|proved| now < proved.at + STEP_UP)
+    }
+
+    /// Whether the list may be seen.
+    pub const fn may_see(&self) -> bool {
+        self.is_first || self.proved.is_some()
+    }
+
+    /// From when on an entry counts that is confirmed now. The first ones count at once. A contact that joins or replaces
+    /// others waits `cool_down`, so that whoever took over a session can't turn it into a reset before the owner, who is
+    /// told, has had time to act. So does everything that nothing but a recovery code vouches for: a sheet of paper is
+    /// found more easily than a phone.
+    pub fn usable_from(&self, kind: Kind, cool_down: Seconds, now: Timestamp) -> Timestamp {
+        let by_paper = self.proved.is_some_and(|proved| proved.method == Method::RecoveryCode);
+        let waits = !self.is_first && (kind.is_contact() || by_paper);
+        if waits { now + cool_down } else { now }
+    }
+
+    /// Whether a proof by `method` lets what was added in this session count at once: by something that was there
+    /// before, and not by paper.
+    pub fn lifts_cool_down(&self, method: Method) -> bool {
+        method != Method::RecoveryCode && !self.cooling.iter().any(|id| id.kind().factor() == method.factor())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+    const COOL_DOWN: Seconds = Seconds(72 * 3_600);
+
+    fn keys() -> Keyring {
+        Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
+    }
+
+    fn session(is_first: bool, proved: Option<Method>) -> Session {
+        let registered = Registered::default();
+        let mut session =
+            Session::begin(AccountId::from_directory("aisyah"), &registered, Language::English, None, NOW);
+        session.is_first = is_first;
+        session.proved = proved.map(|method| Proved { method, at: NOW });
+        session
+    }
+
+    #[test]
+    fn a_cookie_is_read_back_and_no_other() {
+        let cookie = SessionCookie::open(&keys(), [5; 32]);
+        let value = cookie.value(&keys()).unwrap();
+        assert_eq!(SessionCookie::read(&value, &keys()).unwrap().key(), cookie.key());
+        for at in 0..value.len() {
+            let mut bytes = value.clone().into_bytes();
+            bytes[at] = if bytes[at] == b'B' { b'C' } else { b'B' };
+            assert!(SessionCookie::read(&String::from_utf8(bytes).unwrap(), &keys()).is_none(), "at {at}");
+        }
+    }
+
+    #[test]
+    fn a_flow_and_a_session_of_one_id_are_two() {
+        use crate::domain::flow::FlowCookie;
+        let (flow, session) = (FlowCookie::open(&keys(), [5; 32]), SessionCookie::open(&keys(), [5; 32]));
+        assert_ne!(flow.key(), session.key());
+        assert!(SessionCookie::read(&flow.value(&keys()).unwrap(), &keys()).is_none());
+        assert!(FlowCookie::read(&session.value(&keys()).unwrap(), &keys()).is_none());
+        let code = OneTimeCode::parse("12345678").unwrap();
+        let request = RequestId::from_bytes([1; 16]);
+        assert_ne!(flow.code_tag(&keys(), &code), session.code_tag(&keys(), request, &code));
+    }
+
+    #[test]
+    fn a_code_answers_its_own_request_only() {
+        let cookie = SessionCookie::open(&keys(), [5; 32]);
+        let code = OneTimeCode::parse("12345678").unwrap();
+        let tag = |n| cookie.code_tag(&keys(), RequestId::from_bytes([n; 16]), &code).unwrap();
+        let asked = Asked::new(Method::Sms, RequestId::from_bytes([1; 16]), Some(tag(1)), NOW, Seconds(600));
+        assert!(asked.is(&tag(1)) && !asked.is(&tag(2)));
+        assert!(asked.is_open(NOW + Seconds(599)) && !asked.is_open(NOW + Seconds(600)));
+        assert!(!Asked { tries: CODE_TRIES, ..asked }.is_open(NOW));
+    }
+
+    #[test]
+    fn a_change_needs_a_fresh_second_step() {
+        assert!(session(true, None).may_change(NOW));
+        assert!(!session(false, None).may_change(NOW) && !session(false, None).may_see());
+        let proved = session(false, Some(Method::Totp));
+        assert!(proved.may_change(NOW + Seconds(599)) && !proved.may_change(NOW + Seconds(600)));
+        assert!(proved.may_see());
+    }
+
+    #[test]
+    fn the_first_ones_count_at_once_and_contacts_that_join_them_wait() {
+        let from = |session: Session, kind| session.usable_from(kind, COOL_DOWN, NOW);
+        assert_eq!(from(session(true, None), Kind::Mobile), NOW);
+        assert_eq!(from(session(false, Some(Method::Totp)), Kind::Mobile), NOW + COOL_DOWN);
+        assert_eq!(from(session(false, Some(Method::Totp)), Kind::Passkey), NOW);
+        assert_eq!(from(session(false, Some(Method::RecoveryCode)), Kind::Passkey), NOW + COOL_DOWN);
+    }
+
+    #[test]
+    fn only_what_was_there_before_lifts_the_wait() {
+        let mut session = session(false, Some(Method::Totp));
+        session.cooling = vec![EntryId::only(Kind::Mobile)];
+        assert!(session.lifts_cool_down(Method::Totp) && session.lifts_cool_down(Method::Email));
+        assert!(!session.lifts_cool_down(Method::Sms), "the new number can't vouch for itself");
+        assert!(!session.lifts_cool_down(Method::RecoveryCode));
+    }
+}

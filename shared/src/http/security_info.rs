@@ -1,0 +1,228 @@
+//! The views of the page where people register, and what its requests have in common.
+
+use serde::Serialize;
+
+use super::answer::NewCookie;
+use super::failure::{Failure, Outcome};
+use super::incoming::{Format, Incoming};
+use super::problem::{Code, Problem};
+use super::view::PasskeyOptions;
+use crate::domain::account::Offer;
+use crate::domain::method::Method;
+use crate::domain::security_info::Kind;
+use crate::domain::session::{Session, SessionCookie};
+use crate::domain::time::Timestamp;
+use crate::ports::{SessionStore, Versioned};
+
+/// The page itself.
+pub const HOME: &str = "/security-info";
+/// Where the second step is shown.
+pub const VERIFY: &str = "/security-info/verify";
+/// Where what is about to be registered is shown.
+pub const CONFIRM: &str = "/security-info/confirm";
+
+/// Sign in to see and change what is registered.
+#[derive(Clone, Debug, Serialize)]
+pub struct SignIn {
+    /// What was typed before.
+    #[serde(skip)]
+    pub login: String,
+    /// Where to go back to.
+    #[serde(skip)]
+    pub back: Option<String>,
+}
+
+/// Prove more than the password.
+#[derive(Clone, Debug, Serialize)]
+pub struct SecondStep {
+    /// What can be chosen.
+    pub methods: Vec<Offer>,
+    /// The code that was sent last, if one is awaited.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sent: Option<Sent>,
+    /// What the browser's credentials API is asked for, where a passkey can be chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub options: Option<PasskeyOptions>,
+    /// The number to type into the authenticator app, while it is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub number: Option<String>,
+    /// The method whose panel is open.
+    #[serde(skip)]
+    pub selected: Option<Method>,
+    /// Whether it is asked again, to let a new contact count at once or because the last proof is too old.
+    #[serde(skip)]
+    pub again: bool,
+}
+
+/// A code that is awaited.
+#[derive(Clone, Debug, Serialize)]
+pub struct Sent {
+    /// How it was sent.
+    pub method: Method,
+    /// Where it went.
+    pub masked: String,
+    /// How many digits it has.
+    pub digits: u8,
+    /// When it ends (RFC 3339).
+    pub expires_at: String,
+    /// When another may be asked for (RFC 3339).
+    pub resend_at: String,
+    /// Wrong answers that are left.
+    pub tries_left: u8,
+    /// Seconds until `resend_at`.
+    #[serde(skip)]
+    pub resend_in: u32,
+    /// Whole minutes that it is good for.
+    #[serde(skip)]
+    pub minutes: u32,
+}
+
+/// What is registered.
+#[derive(Clone, Debug, Serialize)]
+pub struct SecurityInfo {
+    /// Every entry.
+    pub methods: Vec<EntryView>,
+    /// Whether as much is registered as a reset needs.
+    pub registered: bool,
+    /// Whether the person could reset their password now.
+    pub capable: bool,
+    /// Whether they should look through it all again.
+    pub due: bool,
+    /// What can be added, and whether it replaces what is there.
+    #[serde(skip)]
+    pub kinds: Vec<(Kind, bool)>,
+    /// How many factors a reset needs.
+    #[serde(skip)]
+    pub needed: u8,
+    /// How many there are.
+    #[serde(skip)]
+    pub factors: usize,
+    /// Whether something that was added in this session can be made to count at once.
+    #[serde(skip)]
+    pub may_lift: bool,
+    /// The kind whose panel is open.
+    #[serde(skip)]
+    pub selected: Option<Kind>,
+    /// What was typed before.
+    #[serde(skip)]
+    pub value: String,
+    /// The way back to the portal, with the state.
+    #[serde(skip)]
+    pub back: Option<String>,
+}
+
+/// One entry.
+#[derive(Clone, Debug, Serialize)]
+pub struct EntryView {
+    /// Its id.
+    pub id: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// What may be shown of it.
+    pub masked: String,
+    /// When it was registered (RFC 3339).
+    pub added_at: String,
+    /// When it last proved something (RFC 3339).
+    pub last_used_at: Option<String>,
+    /// From when on it serves in a reset (RFC 3339).
+    pub usable_from: String,
+    /// Whether it does already.
+    #[serde(skip)]
+    pub counts: bool,
+}
+
+/// Prove what is about to be registered.
+#[derive(Clone, Debug, Serialize)]
+pub struct Confirm {
+    /// The id that it will have.
+    pub id: String,
+    /// Its kind.
+    pub kind: Kind,
+    /// What may be shown of it.
+    pub masked: String,
+    /// What it is proved with.
+    #[serde(flatten)]
+    pub needs: Needs,
+    /// Wrong answers that are left.
+    pub tries_left: u8,
+}
+
+/// What something that is about to be registered is proved with.
+#[derive(Clone, Serialize)]
+#[serde(untagged)]
+pub enum Needs {
+    /// A code that was sent to it.
+    Code(Sent),
+    /// A code that the app shows.
+    Totp {
+        /// The secret, base32.
+        secret: String,
+        /// The same as an address that apps read (`otpauth://`).
+        otpauth: String,
+        /// The same as a picture: SVG.
+        qr: String,
+    },
+    /// The app, paired.
+    Authenticator {
+        /// What the app is given: the address behind the picture.
+        pairing: String,
+        /// The same as a picture: SVG.
+        qr: String,
+        /// The number to type into the app, once it is paired.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        number: Option<String>,
+    },
+    /// A passkey: what the browser's credentials API is asked to make.
+    Passkey {
+        /// `PublicKeyCredentialCreationOptionsJSON`.
+        options: serde_json::Value,
+    },
+    /// The sheet, to be kept.
+    RecoveryCodes {
+        /// The codes.
+        codes: Vec<String>,
+    },
+}
+
+impl std::fmt::Debug for Needs {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Needs(..)")
+    }
+}
+
+impl Incoming {
+    /// The cookie and the session that it names, if it lives.
+    ///
+    /// # Errors
+    /// `flow-ended` for one that is unknown or over; `out-of-step` for a form of another session.
+    pub async fn live_session(
+        &mut self,
+        sessions: &dyn SessionStore,
+        now: Timestamp,
+    ) -> Outcome<(SessionCookie, Versioned<Session>)> {
+        let cookie = self.session.clone().ok_or(Code::FlowEnded)?;
+        let found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let at = self.fields.take("at");
+        if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
+            return Err(Problem::out_of_step("security-info").into());
+        }
+        Ok((cookie, found))
+    }
+
+    /// What becomes of a failure here: a browser without a session is sent to sign in, one at another step to that
+    /// step; everything else is told.
+    pub fn session_failure(&self, failure: Failure) -> axum::response::Response {
+        if self.format == Format::Html
+            && let Failure::Problem(problem, None) = &failure
+        {
+            match (problem.code, problem.page) {
+                (Code::FlowEnded, _) => return self.redirect(HOME, Some(NewCookie::NoSession)),
+                (Code::OutOfStep, Some("second-step")) => return self.redirect(VERIFY, None),
+                (Code::OutOfStep, Some("confirm")) => return self.redirect(CONFIRM, None),
+                (Code::OutOfStep, _) => return self.redirect(HOME, None),
+                _ => {}
+            }
+        }
+        failure.answer(self)
+    }
+}

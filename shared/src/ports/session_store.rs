@@ -1,0 +1,43 @@
+//! Where sessions are kept.
+
+use async_trait::async_trait;
+
+use super::{StoreError, Versioned};
+use crate::domain::flow::FlowKey;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+
+/// Keeps sessions of the page where people register. An expired one is gone, whether or not its item still lies in the
+/// table.
+#[async_trait]
+pub trait SessionStore: Send + Sync {
+    /// Keeps a new session.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn begin(&self, key: FlowKey, session: &Session) -> Result<(), StoreError>;
+
+    /// Reads a session, strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError>;
+
+    /// Replaces the session that was read as `revision`; `false` when it is another one by now, or gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn update(
+        &self,
+        key: FlowKey,
+        revision: u64,
+        next: &Session,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends a session.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn end(&self, key: FlowKey) -> Result<(), StoreError>;
+}
