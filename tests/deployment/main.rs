@@ -17,6 +17,8 @@ mod resources;
 #[cfg(test)]
 mod routes;
 #[cfg(test)]
+mod sbom;
+#[cfg(test)]
 mod security;
 #[cfg(test)]
 mod settings;
