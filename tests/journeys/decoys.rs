@@ -74,7 +74,7 @@ async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
 }
 
 /// A person who has registered just what the decoy of `login` seems to have.
-async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
+pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
     let methods = world.browser().open(login, "forgotten").await.json()["methods"].clone();
     let offers = |name: &str| methods.as_array().unwrap().iter().any(|method| method["method"] == name);
     let person = Person {

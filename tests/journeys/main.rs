@@ -9,6 +9,7 @@ mod crashes;
 mod decoys;
 mod enrolment;
 mod faults;
+mod incidents;
 mod journey;
 mod roles;
 mod rotation;

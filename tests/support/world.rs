@@ -166,7 +166,7 @@ impl World {
     pub async fn answer(&self, request: Request<String>) -> Answer {
         let mut request = request.map(Body::from);
         request.headers_mut().entry(header::HOST).or_insert(HOST.parse().unwrap());
-        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(PEER)));
+        request.extensions_mut().get_or_insert_with(|| ConnectInfo(SocketAddr::from(PEER)));
         let gateway = self.running.read().unwrap().gateway.clone();
         Answer::read(gateway.oneshot(request).await.unwrap()).await
     }

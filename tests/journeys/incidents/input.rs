@@ -1,0 +1,229 @@
+//! Input of another type, another method, another spelling.
+
+use http::{Method, Request};
+use rekey_tests::World;
+use rekey_tests::people::{AISYAH, Person};
+use serde_json::json;
+use shared::adapters::directories::SignIn;
+use shared::domain::message::Message;
+
+use super::{NEW, with_code};
+
+/// GitLab, CVE-2023-7028: an array of addresses was taken, and mail went to all of them.
+#[tokio::test]
+async fn lists_are_refused_and_nothing_goes_elsewhere() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let own = AISYAH.alternate_email.unwrap();
+    for body in [
+        json!({ "method": ["email", "sms"] }),
+        json!({ "method": "email", "contact": [own, "evil@mail.example"] }),
+        json!({ "method": "email", "contact": "evil@mail.example" }),
+        json!({ "method": "email", "email": [own, "evil@mail.example"] }),
+        json!({ "method": "sms", "contact": ["0123456798", "+60199999999"] }),
+        json!({ "method": "sms", "contact": { "0": "0123456798" } }),
+    ] {
+        assert_eq!(browser.post("/code/send", body.clone()).await.problem().0, 400, "{body}");
+    }
+    for form in
+        ["method=email&email[]=evil%40mail.example", "method=sms&contact=0123456798&contact=%2B60199999999"]
+    {
+        let request = browser
+            .request(Method::POST, "/code/send")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin");
+        assert_eq!(browser.send(request.body(form.to_owned()).unwrap()).await.problem().0, 400, "{form}");
+    }
+    assert!(world.messages().is_empty());
+}
+
+/// LTB Self Service Password, CVE-2018-12421, and MISP, CVE-2026-85216: a password that was no text, or empty, counted
+/// as right.
+#[tokio::test]
+async fn a_password_is_a_text_or_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for odd in [json!([]), json!([NEW]), json!({}), json!(null), json!(true), json!(0), json!("")] {
+        let answer = browser.post("/password", json!({ "password": odd, "confirmation": odd })).await;
+        assert_eq!(answer.problem(), (400, "malformed".into()), "{odd}");
+    }
+    assert_eq!(world.sign_in("aisyah", "").await, SignIn::Wrong);
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+    assert_eq!(browser.password(NEW).await.page(), "done", "none of it cost anything");
+}
+
+/// MISP, CVE-2026-94379: what was counted for POST was not for other methods. Zimbra, CVE-2026-93637: one request held
+/// many guesses.
+#[tokio::test]
+async fn a_guess_is_one_post_with_one_code() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    let code = world.last_code();
+    let body = json!({ "code": code }).to_string();
+    for method in ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "GUESS"] {
+        let request =
+            browser.request(method.parse().unwrap(), "/code").header("content-type", "application/json");
+        let answer = browser.send(request.body(body.clone()).unwrap()).await;
+        assert!([405, 404].contains(&answer.status.as_u16()), "{method}: {}", answer.status);
+    }
+    let asked = browser.get(&format!("/code?code={code}")).await;
+    assert_eq!((asked.page(), asked.json()["tries_left"].clone()), ("code".into(), json!(5)));
+    for batch in [
+        format!(r#"[{{"code":"{code}"}},{{"code":"{code}"}}]"#),
+        format!(r#"{{"code":["00000000","{code}"]}}"#),
+        format!(r#"{{"code":"00000000","code":"{code}"}}"#),
+        format!(r#"{{"code":"00000000,{code}"}}"#),
+        format!(r#"{{"code":{code}}}"#),
+    ] {
+        let request = browser.request(Method::POST, "/code").header("content-type", "application/json");
+        assert_eq!(browser.send(request.body(batch.clone()).unwrap()).await.problem().0, 400, "{batch}");
+    }
+    assert_eq!(browser.get("/code").await.json()["tries_left"], 5);
+    assert_eq!(browser.code(&code).await.json()["step"], 2);
+}
+
+/// PWM #129: what stood behind a semicolon jumped over a step. `ManageEngine`, CVE-2021-40539: another spelling of a path
+/// passed its guard.
+#[tokio::test]
+async fn no_spelling_of_a_path_jumps_over_a_step() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let body = json!({ "password": NEW, "confirmation": NEW });
+    for path in [
+        "/password;step=2",
+        "/code;/password",
+        "/reason/../password",
+        "//password",
+        "/password/",
+        "/./password",
+        "/PASSWORD",
+        "/password%00",
+        "/password%2f",
+        "/%2e/password",
+        "/$default/password",
+        "/password.json",
+    ] {
+        let answer = browser.clone().post(path, body.clone()).await;
+        assert_eq!(answer.problem(), (404, "not-found".into()), "{path}");
+    }
+    for path in ["/password", "/%70assword", "/password?step=2", "/password%3Fstep=2"] {
+        assert_eq!(browser.clone().post(path, body.clone()).await.problem().0, 409, "{path}");
+    }
+    assert_eq!(browser.get("/method").await.json()["step"], 1);
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+}
+
+/// Django, CVE-2019-19844, and GitHub 2016: a name that folds to another's found the account, and mail went to the
+/// address that was typed.
+#[tokio::test]
+async fn a_name_that_looks_alike_sends_nothing_to_whoever_typed_it() {
+    let world = World::new().await;
+    for typed in [
+        "a\u{131}syah",
+        "A\u{130}SYAH",
+        "aisyah@student.contoh.example.evil.example",
+        "ＡＩＳＹＡＨ",
+        "AiSYAH",
+    ] {
+        let mut browser = world.browser();
+        browser.open(typed, "forgotten").await;
+        assert_eq!(browser.send_email().await.page(), "code", "{typed}");
+    }
+    let mut to = Vec::new();
+    for message in world.messages() {
+        if let Message::Code(code) = message {
+            to.push(code.to);
+        }
+    }
+    world.deliver().await;
+    let reached: Vec<String> = world.outbox.messages().into_iter().map(|message| message.to).collect();
+    assert_eq!(reached, [AISYAH.alternate_email.unwrap(); 2], "the two that are the same name: {to:?}");
+}
+
+/// IBM Security Identity Manager, CVE-2021-20574: a name was part of a query.
+#[tokio::test]
+async fn a_name_is_never_a_query() {
+    let world = World::new().await;
+    let odd = [
+        "*",
+        "aisyah)(|(uid=*",
+        "a*",
+        "' OR '1'='1",
+        "aisyah' --",
+        "account/aisyah",
+        "name/aisyah",
+        "{\"S\":\"aisyah\"}",
+    ];
+    for login in odd {
+        let mut browser = world.browser();
+        browser.open(login, "forgotten").await;
+        browser.send_email().await;
+    }
+    let codes = world.messages().into_iter().filter(|message| matches!(message, Message::Code(_)));
+    assert_eq!(codes.count(), 0);
+}
+
+/// Okta, October 2024: bytes beyond the 72nd did not count.
+#[tokio::test]
+async fn every_character_of_a_long_password_counts() {
+    let world = World::new().await;
+    let long = |end: &str| format!("{}{end}", "Kancil-Lompat-42! 密".repeat(6));
+    assert!(long("").len() > 100 && long("a").chars().count() <= 128);
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(&long("a")).await.page(), "done");
+    assert_eq!(world.sign_in("aisyah", &long("b")).await, SignIn::Wrong);
+    assert_eq!(world.sign_in("aisyah", &long("")).await, SignIn::Wrong);
+    assert_eq!(world.sign_in("aisyah", &long("a")).await, SignIn::Accepted);
+}
+
+/// `ManageEngine` `ADSelfService` Plus, CVE-2022-28810: the new password became part of a script.
+#[tokio::test]
+async fn a_password_with_any_sign_is_set_to_the_letter() {
+    for password in [
+        "Kancil'; $(id) `id` |x& 42",
+        "Kancil\\\"42\\n%0a%00 {{7*7}}",
+        "Kancil<script>42</script>",
+        "${jndi:ldap://x} Kancil-42",
+        "Kancil,42=\"x\",CN=*)(uid=*",
+    ] {
+        let world = World::new().await;
+        let mut browser = world.browser();
+        browser.prove_both("forgotten").await;
+        assert_eq!(browser.password(password).await.page(), "done", "{password}");
+        assert_eq!(world.sign_in("aisyah", password).await, SignIn::Accepted, "{password}");
+        world.deliver().await;
+        let said = format!("{:?}", world.outbox.messages());
+        assert!(!said.contains("Kancil"), "{password}");
+    }
+}
+
+/// A form of another site cannot be JSON, and JSON of another site is refused by its origin (`ManageEngine`,
+/// CVE-2021-37420 and its kin: requests were forged).
+#[tokio::test]
+async fn no_other_site_sets_a_password() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let cookie = format!("__Host-rekey={}", browser.cookie.clone().unwrap());
+    let body = json!({ "password": NEW, "confirmation": NEW }).to_string();
+    for (kind, headers) in [
+        ("text/plain", &[("origin", "https://evil.example")][..]),
+        ("application/json", &[("origin", "https://evil.example")]),
+        ("application/json", &[("sec-fetch-site", "cross-site"), ("origin", "https://reset.contoh.example")]),
+        ("application/json", &[("sec-fetch-site", "none")]),
+        ("text/plain", &[]),
+    ] {
+        let mut request = Request::builder().method(Method::POST).uri("/password").header("cookie", &cookie);
+        request = request.header("accept", "application/json").header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let status = world.answer(request.body(body.clone()).unwrap()).await.status.as_u16();
+        assert!([403, 415].contains(&status), "{kind} {headers:?}: {status}");
+    }
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+}

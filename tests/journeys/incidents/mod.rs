@@ -1,0 +1,47 @@
+//! What broke other reset services, tried on this one: `infra/security/incidents.md` names each incident and the test
+//! that stands for it, here or elsewhere.
+
+mod addresses;
+mod input;
+mod outages;
+mod steps;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::extract::ConnectInfo;
+use http::Method;
+use rekey_tests::{Answer, Browser, World};
+use serde_json::Value;
+
+/// A password that the policy takes.
+const NEW: &str = "Kancil-Lompat-42!";
+
+/// Another code than `code`.
+fn wrong(code: &str, n: u32) -> String {
+    format!("{:08}", (code.parse::<u32>().unwrap() + 1 + n) % 100_000_000)
+}
+
+/// A browser whose flow waits for a code that was mailed.
+async fn with_code(world: &Arc<World>) -> Browser {
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    assert_eq!(browser.send_email().await.page(), "code");
+    browser
+}
+
+/// `POST path` with JSON, from an address of the TEST-NET-2 (RFC 5737) and with further headers.
+async fn post_from(
+    browser: &mut Browser,
+    host: u8,
+    headers: &[(&str, &str)],
+    path: &str,
+    body: &Value,
+) -> Answer {
+    let mut request = browser.request(Method::POST, path).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let peer = SocketAddr::from(([198, 51, 100, host], 40_000));
+    browser.send(request.extension(ConnectInfo(peer)).body(body.to_string()).unwrap()).await
+}

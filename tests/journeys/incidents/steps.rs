@@ -1,0 +1,236 @@
+//! Steps that were skipped, repeated, or taken for somebody else.
+
+use rekey_tests::people::Person;
+use rekey_tests::{Browser, World};
+use serde_json::{Value, json};
+use shared::adapters::directories::SignIn;
+use shared::domain::account::AccountId;
+use shared::ports::SecurityInfo as _;
+
+use super::{NEW, with_code, wrong};
+
+/// Everything that takes a flow on, in its form right.
+fn acts() -> [(&'static str, Value); 6] {
+    [
+        ("/reason", json!({ "reason": "forgotten" })),
+        ("/code/send", json!({ "method": "office_call", "contact": "03-2731 7272" })),
+        ("/code", json!({ "code": "12345678" })),
+        ("/code", json!({ "method": "totp", "code": "000001" })),
+        ("/password", json!({ "password": NEW, "confirmation": NEW })),
+        ("/unlock", json!({})),
+    ]
+}
+
+/// A flow on its way: after so many acts for `reason`, at this page, where these acts (numbers of [`acts`]) are in
+/// order. Choosing the reason once more shows the page where the flow is.
+const WAY: [(usize, &str, &str, &[usize]); 9] = [
+    (0, "forgotten", "/reason", &[0]),
+    (1, "forgotten", "/method", &[0, 1, 3]),
+    (2, "forgotten", "/code", &[0, 1, 2, 3]),
+    (3, "forgotten", "/method", &[0, 1, 3]),
+    (4, "forgotten", "/code", &[0, 1, 2, 3]),
+    (5, "forgotten", "/password", &[4]),
+    (5, "locked", "/unlock", &[5]),
+    (6, "forgotten", "/done", &[]),
+    (6, "locked", "/done", &[]),
+];
+
+async fn go(browser: &mut Browser, acts: usize, reason: &str) {
+    let code = |browser: &Browser| browser.world().last_code();
+    browser.identify("aisyah").await;
+    for act in 0..acts {
+        let answer = match act {
+            0 => browser.post("/reason", json!({ "reason": reason })).await,
+            1 => browser.send_email().await,
+            3 => browser.send_phone("sms", "012-345 6798").await,
+            2 | 4 => browser.code(&code(browser)).await,
+            _ if reason == "locked" => browser.post("/unlock", json!({})).await,
+            _ => browser.password("Merdeka-Wau-Bulan-57").await,
+        };
+        assert_eq!(answer.status, 200, "{}", answer.text());
+    }
+}
+
+/// Keycloak, CVE-2026-18963: a note of one step let another be passed without its token.
+#[tokio::test]
+async fn every_act_out_of_its_step_is_refused_and_changes_nothing() {
+    for (done, reason, page, in_order) in WAY {
+        let world = World::new().await;
+        let mut browser = world.browser();
+        go(&mut browser, done, reason).await;
+        let (before, queued) = (browser.get(page).await.json(), world.messages().len());
+        for (at, (path, body)) in acts().into_iter().enumerate() {
+            if !in_order.contains(&at) {
+                let answer = browser.clone().post(path, body).await;
+                assert_eq!(answer.problem(), (409, "out-of-step".into()), "{path} at {page}");
+            }
+        }
+        assert_eq!(browser.get(page).await.json(), before, "{page}");
+        assert_eq!(world.messages().len(), queued, "{page}");
+        let changed = done == 6 && reason == "forgotten";
+        let expected = if changed { SignIn::Wrong } else { SignIn::Accepted };
+        assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, expected, "{page}");
+    }
+}
+
+/// The same: another way is chosen while a code is awaited.
+#[tokio::test]
+async fn choosing_another_method_proves_nothing_and_kills_the_code() {
+    let world = World::new().await;
+    let mut browser = with_code(&world).await;
+    let mailed = world.last_code();
+    assert_eq!(browser.get("/method").await.json()["step"], 1);
+    assert_eq!(browser.send_phone("sms", "012-345 6798").await.page(), "code");
+    assert_eq!(browser.code(&mailed).await.problem(), (422, "code-wrong".into()));
+    assert_eq!(browser.get("/method").await.json()["step"], 1);
+    let proved = browser.code(&world.last_code()).await;
+    assert_eq!((proved.page(), proved.json()["step"].clone()), ("method".into(), json!(2)));
+    let left: Vec<_> =
+        proved.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
+    assert_eq!(left, ["email", "office_call", "totp"], "what was proved is the telephone");
+}
+
+/// Keycloak #12759: a reset passed over the authenticator, or let whoever asked register a new one.
+#[tokio::test]
+async fn a_reset_leaves_the_authenticator_as_it_was() {
+    let world = World::new().await;
+    let id = AccountId::from_directory("aisyah");
+    let seed = async || {
+        let keys = [("account", id.as_str()), ("item", "totp")];
+        let read = keys.iter().fold(
+            world.client.get_item().table_name("SecurityInfoTable"),
+            |read, (name, value)| {
+                read.key(*name, aws_sdk_dynamodb::types::AttributeValue::S((*value).to_owned()))
+            },
+        );
+        read.send().await.unwrap().item.unwrap()
+    };
+    let before = seed().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(NEW).await.page(), "done");
+    assert_eq!(seed().await, before);
+    assert!(world.security_info.registration(&id).await.unwrap().totp);
+    let mut next = world.browser();
+    next.open("aisyah", "forgotten").await;
+    assert_eq!(next.totp(&world.app_code(0)).await.json()["step"], 2, "one method is one of two steps");
+}
+
+/// Keycloak, CVE-2026-16103: the limit was looked at where a challenge began, not where it was answered.
+#[tokio::test]
+async fn tries_that_run_out_after_the_code_was_sent_stop_the_right_code() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    for n in 0..5 {
+        assert_eq!(browser.totp(&format!("00000{n}")).await.problem(), (422, "code-wrong".into()));
+    }
+    assert_eq!(browser.send_email().await.page(), "code");
+    let code = world.last_code();
+    for n in 0..5 {
+        assert_eq!(browser.code(&wrong(&code, n)).await.problem(), (422, "code-wrong".into()));
+    }
+    assert_eq!(browser.clone().code(&code).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.clone().totp(&world.app_code(0)).await.problem(), (410, "flow-ended".into()));
+}
+
+/// Keycloak, CVE-2026-7507: a flow was begun in one browser and finished in another.
+#[tokio::test]
+async fn a_cookie_planted_in_a_victims_browser_gains_nothing() {
+    let world = World::new().await;
+    let mut attacker = world.browser();
+    attacker.open("aisyah", "forgotten").await;
+    let planted = attacker.cookie.clone();
+
+    // The victim begins anew, as everybody does: that is another flow.
+    let mut victim = world.browser();
+    victim.cookie.clone_from(&planted);
+    victim.open("aisyah", "forgotten").await;
+    assert_ne!(victim.cookie, planted);
+    victim.totp(&world.app_code(0)).await;
+    assert_eq!(attacker.get("/method").await.json()["step"], 1);
+
+    // The victim goes on where the attacker left off: what was proved takes a cookie that the attacker has not.
+    world.clock.advance(60);
+    let mut victim = world.browser();
+    victim.cookie.clone_from(&planted);
+    assert_eq!(victim.totp(&world.app_code(0)).await.json()["step"], 2);
+    assert_ne!(victim.cookie, planted);
+    let before = world.messages().len();
+    assert_eq!(attacker.clone().send_email().await.problem().0, 409);
+    assert_eq!(attacker.clone().password(NEW).await.problem().0, 409);
+    assert_eq!(attacker.cookie, planted, "no answer hands the newer one out");
+    assert_eq!(world.messages().len(), before);
+}
+
+/// LTB Self Service Password #24, #520, CVE-2023-49032; authentik, CVE-2023-26481: the client said whose password it is.
+#[tokio::test]
+async fn no_request_says_whose_flow_it_is_or_where_a_code_goes() {
+    let world = World::new().await;
+    for (login, state) in [("mei", 0), ("aisyah", 1)] {
+        let foreign = [
+            ("login", "priya"),
+            ("account", "priya"),
+            ("generation", "7"),
+            ("step", "2"),
+            ("email", "evil@mail.example"),
+            ("destination", "+60199999999"),
+            ("flow", "0"),
+        ];
+        for (name, value) in foreign {
+            let mut browser = world.browser();
+            let mut refused = Vec::new();
+            if state == 0 {
+                browser.identify(login).await;
+                refused.push(browser.post("/reason", json!({ "reason": "forgotten", name: value })).await);
+            } else {
+                browser.open(login, "forgotten").await;
+                refused.push(browser.post("/code/send", json!({ "method": "email", name: value })).await);
+                refused.push(browser.post("/code", json!({ "code": "12345678", name: value })).await);
+            }
+            for answer in refused {
+                assert_eq!(answer.problem(), (400, "malformed".into()), "{name}");
+            }
+        }
+    }
+    assert!(world.messages().is_empty());
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let stranger = json!({ "password": NEW, "confirmation": NEW, "login": "priya" });
+    assert_eq!(browser.post("/password", stranger).await.problem(), (400, "malformed".into()));
+    for login in ["aisyah", "priya"] {
+        assert_ne!(world.sign_in(login, NEW).await, SignIn::Accepted, "{login}");
+    }
+}
+
+/// Rapid7's replay of an execution: what was captured after a proof served again after the end.
+#[tokio::test]
+async fn a_captured_cookie_is_worthless_after_the_end() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let captured = browser.clone();
+    assert_eq!(browser.password(NEW).await.page(), "done");
+    for (path, body) in acts() {
+        let answer = captured.clone().post(path, body).await;
+        assert_eq!((answer.problem().0, answer.json()["page"].clone()), (409, json!("done")), "{path}");
+    }
+    world.clock.advance(900);
+    assert_eq!(captured.clone().password(NEW).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+}
+
+/// Uber 2022: approvals were asked for until somebody gave in. None are sent before they carry a number to match.
+#[tokio::test]
+async fn no_approval_is_sent() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    for method in ["push", "passkey"] {
+        let sent = browser.post("/code/send", json!({ "method": method })).await;
+        assert_eq!(sent.problem(), (422, "method-unavailable".into()));
+        let proved = browser.post("/code", json!({ "method": method })).await;
+        assert_eq!(proved.problem(), (422, "method-unavailable".into()));
+    }
+    assert!(world.messages().is_empty());
+}
