@@ -149,7 +149,7 @@ async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
     world.deliver().await;
 
     let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
-    for event in ["code-sent", "step-proved", "unavailable", "delivery", "done"] {
+    for event in ["send-refused", "code-sent", "step-proved", "unavailable", "delivery", "done"] {
         assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
     }
     for secret in &secrets {

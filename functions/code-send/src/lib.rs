@@ -107,12 +107,17 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     } else {
         budgets::take(ports, &cookie, &flow, method, now).await
     };
-    sent.map_err(|refusal| match refusal {
-        budgets::Refusal::Exhausted => on_methods(Problem::new(Code::MethodUnavailable)),
-        budgets::Refusal::Mismatch => {
-            on_methods(Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) })
-        }
-        budgets::Refusal::Store(error) => error.into(),
+    sent.map_err(|refusal| {
+        let problem = match refusal {
+            budgets::Refusal::Exhausted => Problem::new(Code::MethodUnavailable),
+            budgets::Refusal::Mismatch => {
+                Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) }
+            }
+            budgets::Refusal::Store(error) => return error.into(),
+        };
+        let (step, method, reason) = (cookie.step(), method.as_str(), problem.code.as_str());
+        tracing::info!(event = "send-refused", flow = ?cookie.key(), step, method, reason);
+        on_methods(problem)
     })?;
 
     let code = OneTimeCode::generate(settings.code_digits, ports.entropy.bytes());
