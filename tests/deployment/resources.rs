@@ -100,6 +100,7 @@ fn every_alarm_reaches_the_topic() {
         "5xx",
         "SmsBudgetExhausted",
         "NumberBudgetExhausted",
+        "CodesRefused",
         "Throttles",
     ] {
         assert!(metrics.contains(metric), "no alarm on {metric}");
