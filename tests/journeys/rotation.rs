@@ -1,6 +1,8 @@
 //! Keys are rotated while flows are open.
 
 use rekey_tests::World;
+use shared::domain::flow::FlowCookie;
+use shared::domain::keys::Keyring;
 use shared::ports::SignIn;
 
 const SECRETS: [&str; 5] = [
@@ -79,4 +81,23 @@ async fn a_key_that_is_gone_ends_its_flows() {
     world.restart().await;
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
     assert_eq!(browser.open("aisyah", "forgotten").await.page(), "method");
+}
+
+/// Processes read their keys when they start, so some have the new ring while others still have the old one. A key that
+/// all of them know before it is `current` breaks nothing; one that is `current` at once would end flows.
+#[test]
+fn a_key_is_known_everywhere_before_it_makes_anything() {
+    let ring = |text: &str| Keyring::from_secret(&text.replace('*', &"k".repeat(64))).unwrap();
+    let old = ring(r#"{"current":"1","1":"*"}"#);
+    let learnt = ring(r#"{"current":"1","1":"*","26112508":"2*"}"#);
+    let turned = ring(r#"{"current":"26112508","1":"*","26112508":"2*"}"#);
+    let read = |maker: &Keyring, reader: &Keyring| {
+        let cookie = FlowCookie::open(maker, [7; 32]).value(maker).unwrap();
+        FlowCookie::read(&cookie, reader).is_some()
+    };
+    for (before, after) in [(&old, &learnt), (&learnt, &turned)] {
+        assert!(read(before, after) && read(after, before), "both rounds of the runbook");
+    }
+    assert!(!read(&turned, &old), "why there are two");
+    assert_eq!(turned.eldest(), old.eldest(), "decoys stay as they are");
 }

@@ -1,0 +1,389 @@
+//! What the documents for a security officer name is there: tests, parameters, alarms, metrics, log events and their
+//! fields, resources, functions that hold a key, files.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use shared::domain::method::Method;
+use shared::settings::Settings;
+
+use crate::permissions::reach;
+use crate::settings::parameter_of;
+use crate::template::{Template, root, text};
+
+/// What stands between backticks.
+pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
+    text.split('`').skip(1).step_by(2)
+}
+
+/// Every document, by its path in the project.
+fn documents() -> BTreeMap<String, String> {
+    let mut paths = vec![PathBuf::from("README.md"), PathBuf::from("SECURITY.md")];
+    for folder in ["infra/security", "infra/decisions"] {
+        let entries = fs::read_dir(root().join(folder)).unwrap();
+        let files = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
+        paths.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
+    }
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(root().join(&path)).unwrap();
+        (path.to_str().unwrap().to_owned(), text)
+    };
+    paths.into_iter().map(read).collect()
+}
+
+fn document(name: &str) -> String {
+    documents().remove(name).unwrap()
+}
+
+/// The rows of the tables of a text, without their heads, as cells.
+fn rows(text: &str) -> Vec<Vec<&str>> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_rule = |line: &&str| line.starts_with("|---");
+    let row = |line: &&'_ str| line.starts_with('|');
+    let mut rows = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let is_head = lines.get(at + 1).is_some_and(is_rule);
+        if row(line) && !is_rule(line) && !is_head {
+            rows.push(line.trim_matches('|').split(" | ").map(str::trim).collect());
+        }
+    }
+    rows
+}
+
+/// The content of the fenced blocks of a kind.
+fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
+}
+
+/// All Rust of the project, or, with `tests` left out, what is deployed.
+fn sources(folders: &[&str]) -> String {
+    fn read_all(folder: &Path, into: &mut String) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir()
+                && path.file_name().is_some_and(|name| name != "node_modules" && name != "target")
+            {
+                read_all(&path, into);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                into.push_str(&fs::read_to_string(path).unwrap());
+            }
+        }
+    }
+    let mut sources = String::new();
+    for folder in folders {
+        read_all(&root().join(folder), &mut sources);
+    }
+    sources
+}
+
+/// The names of all tests: functions with a test attribute, and contracts that are run on both stores.
+fn tests() -> BTreeSet<String> {
+    let sources = sources(&["functions", "shared", "infra", "tests"]);
+    let attributed = ["#[test]", "#[tokio::test"].into_iter().flat_map(|test| sources.split(test).skip(1));
+    let named = attributed.filter_map(|after| {
+        let head = after.split('{').next()?;
+        head.split("fn ").nth(1)?.split('(').next()
+    });
+    let of_both_stores = sources.split("on_both_stores!(").skip(1).flat_map(|rest| {
+        let list = rest.split(')').next().unwrap_or_default();
+        list.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
+    });
+    named.chain(of_both_stores).map(ToOwned::to_owned).collect()
+}
+
+fn is_test_name(word: &str) -> bool {
+    word.matches('_').count() >= 2
+        && word.chars().all(|c| c.is_ascii_lowercase() || c == '_' || c.is_ascii_digit())
+}
+
+#[test]
+fn every_test_that_is_named_exists() {
+    let tests = tests();
+    for (path, text) in documents() {
+        for name in quoted(&text).filter(|word| is_test_name(word)) {
+            assert!(tests.contains(name), "{path}: there is no test {name}");
+        }
+    }
+    let named = |name: &str| quoted(&document(name)).filter(|word| is_test_name(word)).count();
+    for name in
+        ["SECURITY.md", "infra/security/asvs.md", "infra/security/incidents.md", "infra/security/threats.md"]
+    {
+        assert!(named(name) > 25, "{name}");
+    }
+}
+
+#[test]
+fn every_incident_that_applies_has_its_test() {
+    let text = document("infra/security/incidents.md");
+    let rows = rows(&text);
+    assert!(rows.len() >= 34, "{}", rows.len());
+    for row in rows {
+        let [incident, _, applies, held] = row[..] else { panic!("{row:?}") };
+        let named = quoted(held).any(is_test_name);
+        match applies {
+            "yes" | "partly" => assert!(named, "{incident} applies and has no test"),
+            "not yet" | "no" => assert!(!held.is_empty(), "{incident}"),
+            other => panic!("{incident}: {other}"),
+        }
+    }
+}
+
+/// What is answered for, in the order of the standard, each with a test, a file or a word on who sees to it.
+#[test]
+fn every_requirement_stands_once_and_says_what_holds_it() {
+    let text = document("infra/security/asvs.md");
+    let mut ids = Vec::new();
+    for row in rows(&text) {
+        let [id, level, answer, what, held] = row[..] else { panic!("{row:?}") };
+        ids.push(id.split('.').map(|part| part.parse::<u8>().unwrap()).collect::<Vec<_>>());
+        assert!(["1", "2", "3"].contains(&level), "{id}: level {level}");
+        assert!(["yes", "partly", "no", "deployer", "n/a"].contains(&answer), "{id}: {answer}");
+        assert!(!what.is_empty(), "{id}");
+        let shown = quoted(held).next().is_some() || held.contains("](");
+        assert_eq!(shown, answer == "yes" || (answer == "partly" && !held.is_empty()), "{id}: {held}");
+    }
+    assert!(ids.len() > 120, "{}", ids.len());
+    assert!(ids.is_sorted_by(|a, b| a < b), "an id stands twice or out of its order");
+}
+
+#[test]
+fn every_parameter_that_is_named_exists() {
+    let template = Template::read();
+    let parameters = template.parameters();
+    let variables: BTreeSet<String> = template.common_variables().into_keys().collect();
+    let resources: BTreeSet<String> =
+        template.functions().into_iter().flat_map(|function| function.variables.into_keys()).collect();
+    for (path, text) in documents() {
+        for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
+            if word.starts_with("REKEY_") && !word.ends_with('_') && !word.starts_with("REKEY_TEST_") {
+                assert!(variables.contains(word) || resources.contains(word), "{path}: {word}");
+            }
+            if word.starts_with("Rekey") && word.len() > "Rekey".len() {
+                assert!(parameters.contains_key(word), "{path}: {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn every_alarm_has_its_runbook() {
+    let template = Template::read();
+    let alarms: BTreeSet<(String, String)> = template
+        .of_type("AWS::CloudWatch::Alarm")
+        .into_iter()
+        .map(|(name, alarm)| (name, text(&alarm["Properties"]["MetricName"])))
+        .collect();
+    let runbooks = document("infra/security/runbooks.md");
+    let told = rows(&runbooks).into_iter().filter_map(|row| {
+        let mut words = row.iter().take(2).filter_map(|cell| quoted(cell).next().map(ToOwned::to_owned));
+        Some((words.next()?, words.next()?)).filter(|(name, _)| name.ends_with("Alarm"))
+    });
+    assert_eq!(told.collect::<BTreeSet<_>>(), alarms);
+}
+
+/// Resources are named by `id X`, by a tool that takes them, or by the tools of the runbooks.
+#[test]
+fn every_resource_of_a_runbook_exists() {
+    let template = Template::read();
+    let runbooks = document("infra/security/runbooks.md");
+    let kinds = ["Alarm", "Function", "Log", "Secret", "Table", "Queue"];
+    let mut named = BTreeSet::new();
+    for word in runbooks.split(|c: char| !c.is_ascii_alphanumeric()) {
+        let capital = word.starts_with(|c: char| c.is_ascii_uppercase());
+        if capital && kinds.iter().any(|kind| word.ends_with(kind) && word != *kind) {
+            assert!(!template.resource(word).is_null(), "{word}");
+            named.insert(word);
+        }
+    }
+    assert!(named.len() > 20, "{named:?}");
+}
+
+/// A key is renewed in those functions that may read it.
+#[test]
+fn every_key_is_renewed_where_it_is_read() {
+    let template = Template::read();
+    let runbooks = document("infra/security/runbooks.md");
+    let mut secrets = BTreeSet::new();
+    for row in rows(&runbooks) {
+        let Some(secret) = quoted(row[0]).next().filter(|word| word.ends_with("Secret")) else { continue };
+        let words = row[2].split(|c: char| !c.is_ascii_alphanumeric());
+        let told: BTreeSet<String> =
+            words.filter(|word| word.ends_with("Function")).map(ToOwned::to_owned).collect();
+        let readers = template.of_type("AWS::Serverless::Function").into_keys().filter(|name| {
+            let binary = text(&template.resource(name)["Metadata"]["BuildProperties"]["Binary"]);
+            let functions = template.functions();
+            let function = functions.iter().find(|function| function.name == binary).unwrap();
+            reach(function, "secretsmanager:").contains(secret)
+        });
+        assert_eq!(told, readers.collect(), "{secret}");
+        secrets.insert(secret.to_owned());
+    }
+    assert_eq!(secrets, template.of_type("AWS::SecretsManager::Secret").into_keys().collect());
+}
+
+/// The events that the functions log, with their fields.
+fn events() -> BTreeMap<String, BTreeSet<String>> {
+    let sources = sources(&["functions", "shared"]);
+    let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for level in ["info", "warn", "error"] {
+        for rest in sources.split(&format!("tracing::{level}!(")).skip(1) {
+            let call = rest.split(");").next().unwrap();
+            let Some(event) = call.split("event = \"").nth(1).and_then(|rest| rest.split('"').next()) else {
+                continue;
+            };
+            let fields = call.split(',').map(|field| {
+                let name = field.split('=').next().unwrap().trim().trim_start_matches(['?', '%']);
+                name.rsplit('.').next().unwrap().to_owned()
+            });
+            events.entry(event.to_owned()).or_default().extend(fields);
+        }
+    }
+    events
+}
+
+#[test]
+fn the_log_inventory_names_every_event() {
+    let text = document("SECURITY.md");
+    let list = text.split("Events: ").nth(1).unwrap().split(". ").next().unwrap();
+    let told: BTreeSet<String> = quoted(list).map(ToOwned::to_owned).collect();
+    assert_eq!(told, events().into_keys().collect());
+}
+
+/// Words of the query language.
+const LANGUAGE: &[&str] = &[
+    "filter",
+    "stats",
+    "sort",
+    "limit",
+    "by",
+    "as",
+    "in",
+    "and",
+    "or",
+    "desc",
+    "count",
+    "count_distinct",
+    "sum",
+    "latest",
+    "sortsLast",
+    "bin",
+    "@timestamp",
+];
+
+#[test]
+fn queries_ask_for_what_is_logged() {
+    let template = Template::read();
+    let events = events();
+    let mut fields: BTreeSet<String> = events.values().flatten().cloned().collect();
+    let access = text(&template.resource("Api")["Properties"]["AccessLogSettings"]["Format"]);
+    fields
+        .extend(access.split('"').filter(|word| !word.contains(['$', ':', '{', ','])).map(ToOwned::to_owned));
+    let runbooks = document("infra/security/runbooks.md");
+    // A block below a list's item is indented, and so its fence does not begin a line.
+    let queries: Vec<&str> =
+        runbooks.split("<<'query'\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    let queries: Vec<&str> =
+        queries.into_iter().filter(|query| query.contains("| stats") || query.contains("stats ")).collect();
+    assert!(queries.len() >= 10, "{}", queries.len());
+    for query in queries {
+        let mut words = BTreeSet::new();
+        for (at, part) in query.split('"').enumerate() {
+            if at % 2 == 1 {
+                let known = events.contains_key(part) || VALUES.contains(&part);
+                assert!(known, "{part} is never logged: {query}");
+            } else {
+                let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '@';
+                words.extend(part.split(|c: char| !is_part(c)).filter(|word| !word.is_empty()));
+            }
+        }
+        let named: BTreeSet<&str> =
+            query.split(" as ").skip(1).filter_map(|rest| rest.split([',', ' ', '\n']).next()).collect();
+        for word in words {
+            let known = LANGUAGE.contains(&word)
+                || word == "query"
+                || named.contains(word)
+                || word.starts_with(|c: char| c.is_ascii_digit())
+                || fields.contains(word);
+            assert!(known, "{word} is no field: {query}");
+        }
+    }
+}
+
+/// Values of `kind`, `outcome` and `reason` that queries look for; each stands in `delivery`.
+const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
+
+#[test]
+fn values_of_the_queries_are_those_of_delivery() {
+    let delivery = sources(&["functions/delivery/src"]);
+    for value in VALUES {
+        assert!(delivery.contains(&format!("\"{value}\"")), "{value}");
+    }
+}
+
+/// The metric filter looks for an event that is logged.
+#[test]
+fn filters_count_what_is_logged() {
+    let template = Template::read();
+    let filters = template.of_type("AWS::Logs::MetricFilter");
+    assert!(!filters.is_empty());
+    for (name, filter) in filters {
+        let pattern = text(&filter["Properties"]["FilterPattern"]);
+        let event = pattern.split('"').nth(1).unwrap();
+        assert_eq!(pattern, format!("{{ $.event = \"{event}\" }}"), "{name}");
+        assert!(events().contains_key(event), "{name}: {event}");
+    }
+}
+
+/// The profiles are settings that the functions start with, and are what they are called.
+#[test]
+fn the_profiles_are_accepted() {
+    let statement = document("infra/security/nist-800-63b-4.md");
+    let template = Template::read();
+    let profiles: Vec<Settings> = blocks(&statement, "env")
+        .into_iter()
+        .map(|block| {
+            let pairs: Vec<(String, String)> = block
+                .lines()
+                .map(|line| line.split_once('=').unwrap())
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .collect();
+            for (name, _) in &pairs {
+                assert!(template.parameters().contains_key(&parameter_of(name)), "{name}");
+            }
+            Settings::from_pairs(pairs).unwrap()
+        })
+        .collect();
+    let [recovery, strict] = &profiles[..] else { panic!("{} profiles", profiles.len()) };
+    for profile in [recovery, strict] {
+        assert!(profile.password_classes.is_empty() && profile.password_min >= 15);
+        assert!(profile.methods.iter().all(|method| !method.is_phone()), "texts and calls are restricted");
+    }
+    assert_eq!((recovery.steps, &recovery.methods[..]), (2, &[Method::Email, Method::Totp][..]));
+    assert_eq!((strict.steps, &strict.methods[..]), (1, &[Method::Totp][..]));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    for (path, text) in documents() {
+        let folder = root().join(&path).parent().unwrap().to_owned();
+        for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {
+            let (file, anchor) =
+                link.split_once('#').map_or((link, None), |(file, anchor)| (file, Some(anchor)));
+            if link.starts_with("https://") {
+                continue;
+            }
+            let target = if file.is_empty() { root().join(&path) } else { folder.join(file) };
+            assert!(target.exists(), "{path}: {link}");
+            if let Some(anchor) = anchor {
+                let headings = fs::read_to_string(&target).unwrap();
+                let slugs = headings
+                    .lines()
+                    .filter(|line| line.starts_with('#'))
+                    .map(|line| line.trim_start_matches('#').trim().to_lowercase().replace(' ', "-"));
+                assert!(slugs.into_iter().any(|slug| slug == anchor), "{path}: {link}");
+            }
+        }
+    }
+}
