@@ -181,6 +181,11 @@ fn every_alarm_has_its_runbook() {
         Some((words.next()?, words.next()?)).filter(|(name, _)| name.ends_with("Alarm"))
     });
     assert_eq!(told.collect::<BTreeSet<_>>(), alarms);
+    for (path, text) in documents() {
+        for word in quoted(&text).filter(|word| word.ends_with("Alarm") && !word.contains(' ')) {
+            assert!(alarms.iter().any(|(name, _)| name == word), "{path}: {word}");
+        }
+    }
 }
 
 /// Resources are named by `id X`, by a tool that takes them, or by the tools of the runbooks.

@@ -25,4 +25,6 @@ mod security;
 #[cfg(test)]
 mod settings;
 #[cfg(test)]
+mod supply_chain;
+#[cfg(test)]
 mod template;
