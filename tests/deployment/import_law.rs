@@ -8,7 +8,7 @@ use crate::imports::paths;
 use crate::template::root;
 
 const FUNCTIONS: &[&str] =
-    &["captcha", "code_send", "code_verify", "delivery", "method_selection", "password_set"];
+    &["captcha", "code_send", "code_verify", "delivery", "enrolment", "method_selection", "password_set"];
 
 /// Crates that reach the world outside the process, or belong to one way of doing so.
 const OUTSIDE: &[&str] = &[

@@ -27,6 +27,16 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("GET", "/unlock", "password-set"),
     ("POST", "/unlock", "password-set"),
     ("GET", "/done", "password-set"),
+    ("GET", "/security-info", "enrolment"),
+    ("POST", "/security-info/sign-in", "enrolment"),
+    ("GET", "/security-info/verify", "enrolment"),
+    ("POST", "/security-info/verify", "enrolment"),
+    ("POST", "/security-info/add", "enrolment"),
+    ("GET", "/security-info/confirm", "enrolment"),
+    ("POST", "/security-info/confirm", "enrolment"),
+    ("POST", "/security-info/remove", "enrolment"),
+    ("POST", "/security-info/reconfirm", "enrolment"),
+    ("POST", "/security-info/sign-out", "enrolment"),
 ];
 
 type Route = (String, String, String);

@@ -69,6 +69,23 @@ async fn a_role_grants_what_its_function_uses_and_no_more() {
     world.clock.advance(60);
     world.deliver().await;
 
+    // And all that a person can do with what they have registered.
+    let mut owner = world.browser();
+    owner.sign_in("priya").await;
+    owner.post("/security-info/verify", json!({ "method": "mobile_call" })).await;
+    let code = world.last_code();
+    owner.post("/security-info/verify", json!({ "method": "mobile_call", "code": code })).await;
+    owner.add("totp", "").await;
+    owner.add("alternate_email", "priya.new@mail.example").await;
+    owner.confirm("alternate_email", &world.last_code()).await;
+    owner.post("/security-info/remove", json!({ "id": "mobile" })).await;
+    owner.post("/security-info/reconfirm", json!({})).await;
+    owner.post("/security-info/sign-out", json!({})).await;
+    let mut app = world.browser();
+    world.clock.advance(60);
+    app.sign_in("aisyah").await;
+    app.second_step(&world.app_code(0)).await;
+
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let used: BTreeSet<Use> = world
         .cloud

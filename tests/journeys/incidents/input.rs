@@ -4,8 +4,8 @@ use http::{Method, Request};
 use rekey_tests::World;
 use rekey_tests::people::{AISYAH, Person};
 use serde_json::json;
-use shared::adapters::directories::SignIn;
 use shared::domain::message::Message;
+use shared::ports::SignIn;
 
 use super::{NEW, with_code};
 

@@ -3,9 +3,10 @@
 use rekey_tests::people::Person;
 use rekey_tests::{Browser, World};
 use serde_json::{Value, json};
-use shared::adapters::directories::SignIn;
 use shared::domain::account::AccountId;
+use shared::domain::method::Method;
 use shared::ports::SecurityInfo as _;
+use shared::ports::SignIn;
 
 use super::{NEW, with_code, wrong};
 
@@ -110,7 +111,7 @@ async fn a_reset_leaves_the_authenticator_as_it_was() {
     browser.prove_both("forgotten").await;
     assert_eq!(browser.password(NEW).await.page(), "done");
     assert_eq!(seed().await, before);
-    assert!(world.security_info.registration(&id).await.unwrap().totp);
+    assert!(world.security_info.registration(&id, world.now()).await.unwrap().has(Method::Totp));
     let mut next = world.browser();
     next.open("aisyah", "forgotten").await;
     assert_eq!(next.totp(&world.app_code(0)).await.json()["step"], 2, "one method is one of two steps");
