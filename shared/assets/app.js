@@ -5,9 +5,8 @@ const $ = (selector, root = document) => root.querySelector(selector);
 // The error summary gets the focus; browsers that know `autofocus` on any element have done so already.
 $("#summary")?.focus();
 
-// A time in the reader's own zone and manner.
-const time = $("time");
-if (time) {
+// Times in the reader's own zone and manner.
+for (const time of document.querySelectorAll("time")) {
   const { lang } = document.documentElement, primary = (tag) => tag.split("-")[0];
   const own = navigator.languages.filter((tag) => primary(tag) === primary(lang));
   time.textContent = new Date(time.dateTime).toLocaleString([...own, lang], { dateStyle: "long", timeStyle: "short" });

@@ -273,6 +273,7 @@ pub(crate) struct Done {
     pub(crate) when: Text,
     pub(crate) notice: Text,
     pub(crate) devices: Text,
+    pub(crate) security_info: Text,
 }
 
 #[derive(Deserialize)]

@@ -2,6 +2,7 @@
 
 use crate::domain::method::Method;
 use crate::http::problem::{Code, Problem};
+use crate::http::security_info::Needs;
 use crate::http::text::{Fields, Text, Texts};
 use crate::http::view::View;
 
@@ -68,7 +69,7 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::Password(_), "confirmation") => "confirmation",
         (View::SignIn(_), "login") => "login",
         (View::SignIn(_), "password") => "password",
-        (View::Confirm(_), "code") => "code",
+        (View::Confirm(view), "code") if matches!(view.needs, Needs::Code(_) | Needs::Totp { .. }) => "code",
         (View::SecurityInfo(view), _) => {
             return view.selected.map(|kind| format!("value-{}", kind.as_str()));
         }

@@ -5,8 +5,10 @@ use std::collections::BTreeSet;
 use super::markup::{Element, elements};
 use super::*;
 use crate::domain::account::Offer;
+use crate::domain::security_info::Kind;
 use crate::http::encoding::encode;
 use crate::http::problem::Code;
+use crate::http::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
 use crate::http::text::criterion_text;
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasswordEntry, Reason, Unlock, Work,
@@ -97,7 +99,77 @@ fn views(language: Language) -> Vec<View> {
         done(Outcome::Reset),
         done(Outcome::Unlocked),
         View::Ended(Ended { why: Why::Cancelled }),
+        View::SignIn(SignIn { login: TYPED.into(), back: Some("https://portal.example/?a=1&b=2".into()) }),
+        second_step(None),
+        second_step(Some(sent(Method::Sms))),
+        list(Vec::new(), false),
+        list(entries(), true),
+        confirm(Kind::Mobile, Needs::Code(sent(Method::MobileCall))),
+        confirm(Kind::Totp, totp()),
+        confirm(Kind::RecoveryCodes, Needs::RecoveryCodes { codes: vec!["ABCD-EFGH-JKMN-P".into(); 10] }),
     ]
+}
+
+const AT: &str = "2026-11-24T04:15:09Z";
+
+fn sent(method: Method) -> Sent {
+    Sent {
+        method,
+        masked: "*****98".into(),
+        digits: 8,
+        expires_at: AT.into(),
+        resend_at: AT.into(),
+        tries_left: 5,
+        resend_in: 20,
+        minutes: 10,
+    }
+}
+
+fn second_step(sent: Option<Sent>) -> View {
+    let again = sent.is_some();
+    let (methods, selected) = (offers(), Some(Method::Totp));
+    View::SecondStep(SecondStep { methods, sent, options: None, number: None, selected, again })
+}
+
+fn entries() -> Vec<EntryView> {
+    let entry = |kind: Kind| EntryView {
+        id: kind.as_str().into(),
+        kind,
+        masked: if kind.is_contact() { "*****98".into() } else { "7".into() },
+        added_at: AT.into(),
+        last_used_at: kind.is_contact().then(|| AT.to_owned()),
+        usable_from: AT.into(),
+        counts: kind != Kind::Mobile,
+    };
+    Kind::ALL.map(entry).to_vec()
+}
+
+fn list(methods: Vec<EntryView>, registered: bool) -> View {
+    View::SecurityInfo(SecurityInfo {
+        kinds: Kind::ALL.map(|kind| (kind, !methods.is_empty())).to_vec(),
+        methods,
+        registered,
+        capable: false,
+        due: registered,
+        needed: 2,
+        factors: if registered { 2 } else { 0 },
+        may_lift: registered,
+        selected: Some(Kind::Mobile),
+        value: TYPED.into(),
+        back: Some("https://portal.example/?a=1&b=2".into()),
+    })
+}
+
+fn totp() -> Needs {
+    Needs::Totp {
+        secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".into(),
+        otpauth: "otpauth://totp/Uni:aisyah?secret=JBSWY3DPEHPK3PXP&issuer=Uni".into(),
+        qr: "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"></svg>".into(),
+    }
+}
+
+fn confirm(kind: Kind, needs: Needs) -> View {
+    View::Confirm(Confirm { id: kind.as_str().into(), kind, masked: "*****98".into(), needs, tries_left: 9 })
 }
 
 /// A problem with all that its code may carry.
@@ -169,7 +241,7 @@ fn every_page_is_well_formed_and_linked_in_itself() {
 /// The countdown's and the criteria's placeholders are filled in by the script.
 #[test]
 fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
-    const FIELDS: [&str; 13] = [
+    const FIELDS: [&str; 18] = [
         "login",
         "captcha_token",
         "captcha_answer",
@@ -180,6 +252,11 @@ fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
         "code",
         "password",
         "confirmation",
+        "return",
+        "kind",
+        "value",
+        "id",
+        "assertion",
         "at",
         "choice",
         "",
@@ -255,8 +332,9 @@ fn headings_differ_from_page_to_page() {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> =
             views(language).iter().map(|view| heading(view, texts).to_string()).collect();
-        // Who, why, step 1, step 2, the only step, code, password, unlock, changed, unlocked, cancelled.
-        assert_eq!(headings.len(), 11, "{headings:?}");
+        // Who, why, step 1, step 2, the only step, code, password, unlock, changed, unlocked, cancelled; sign in, second
+        // step, the list, and three kinds to confirm.
+        assert_eq!(headings.len(), 17, "{headings:?}");
     }
 }
 
