@@ -1,0 +1,145 @@
+//! Guesses at one code: never more looks than tries, and one of any number of right ones wins.
+
+use std::sync::Arc;
+
+use rekey_tests::World;
+use rekey_tests::chance::START;
+use shared::adapters::dynamodb::DynamoFlows;
+use shared::domain::account::{AccountId, Offer};
+use shared::domain::flow::{Facts, Flow, FlowKey, FlowLimits, Opened, Reason};
+use shared::domain::keys::Tag;
+use shared::domain::language::Language;
+use shared::domain::method::Method;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{FlowStore as _, Guess, Guessed};
+use stateright::semantics::SequentialSpec;
+use tokio::sync::{Barrier, Mutex};
+
+use super::{History, SEEDS, draw};
+
+const NOW: Timestamp = Timestamp::from_seconds(START);
+const LIMITS: FlowLimits = FlowLimits {
+    lifetime: Seconds(900),
+    code_lifetime: Seconds(600),
+    code_tries: 3,
+    flow_tries: 6,
+    sends_per_step: 3,
+};
+const RIGHT: Tag = Tag::from_bytes([1; 32]);
+
+/// One code and its flow.
+#[derive(Clone, Debug, Default)]
+struct Code {
+    code_tries: u8,
+    flow_tries: u8,
+    proved: bool,
+}
+
+/// What the one who guesses is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Told {
+    Right,
+    Wrong { tries_left: u8 },
+    Spent,
+    Again,
+    Elsewhere,
+}
+
+impl SequentialSpec for Code {
+    /// Whether the guess is the code.
+    type Op = bool;
+    type Ret = Told;
+
+    fn invoke(&mut self, right: &bool) -> Told {
+        if !self.proved && (self.code_tries == LIMITS.code_tries || self.flow_tries == LIMITS.flow_tries) {
+            return Told::Spent;
+        }
+        if self.proved && self.flow_tries == LIMITS.flow_tries {
+            return Told::Elsewhere;
+        }
+        self.flow_tries += 1;
+        match (self.proved, right) {
+            (true, true) => Told::Again,
+            (true, false) => Told::Elsewhere,
+            (false, true) => {
+                self.proved = true;
+                Told::Right
+            }
+            (false, false) => {
+                self.code_tries += 1;
+                let of_flow = LIMITS.flow_tries - self.flow_tries;
+                Told::Wrong { tries_left: of_flow.min(LIMITS.code_tries - self.code_tries) }
+            }
+        }
+    }
+}
+
+async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
+    let opened = Opened {
+        facts: Facts {
+            account: AccountId::from_directory("aisyah"),
+            decoy: false,
+            generation: 0,
+            steps: 2,
+            opened_at: NOW,
+            expires_at: NOW + LIMITS.lifetime,
+            offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into() }],
+            language: Language::English,
+        },
+    };
+    flows.insert(key, &opened).await.unwrap();
+    let choosing = Flow::Opened(opened).choose_reason(Reason::Forgotten).unwrap().choosing().unwrap();
+    let awaiting = choosing.send(Method::Email, RIGHT, Tag::from_bytes([2; 32]), NOW, &LIMITS);
+    assert!(flows.replace(key, 1, &Flow::AwaitingCode(awaiting), NOW).await.unwrap());
+}
+
+async fn guess(flows: &DynamoFlows, key: FlowKey, right: bool) -> Told {
+    let tag = if right { RIGHT } else { Tag::from_bytes([3; 32]) };
+    match flows.guess(key, Guess { step: 1, tag }, &LIMITS, NOW).await.unwrap() {
+        Guessed::Right(_) => Told::Right,
+        Guessed::Wrong(Flow::AwaitingCode(state)) => Told::Wrong { tries_left: state.tries_left(&LIMITS) },
+        Guessed::Spent(_) => Told::Spent,
+        Guessed::Again(_) => Told::Again,
+        Guessed::NotAwaited(_) => Told::Elsewhere,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn guesses_come_out_as_if_made_one_after_the_other() {
+    let world = World::new().await;
+    let flows = DynamoFlows::new(world.client.clone(), "FlowsTable");
+    for seed in 0..SEEDS {
+        let key = FlowKey::from_bytes([u8::try_from(seed).unwrap(); 32]);
+        awaiting_a_code(&flows, key).await;
+        let history = History::of(Code::default());
+        let right = |nth| draw(seed, nth, 6) == 0;
+        let callers = (0..5).map(|caller| vec![right(caller * 2), right(caller * 2 + 1)]).collect();
+        history
+            .record(callers, |_, right| {
+                let flows = flows.clone();
+                async move { guess(&flows, key, right).await }
+            })
+            .await;
+        history.assert_linearizable(seed);
+    }
+}
+
+/// Compare first and count afterwards: the mistake of other services, and what it looks like here.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_guess_compared_and_then_counted_is_found_out() {
+    let history = History::of(Code::default());
+    let (stored, all_have_read) = (Arc::new(Mutex::new(Code::default())), Arc::new(Barrier::new(4)));
+    let read_then_write = |_, right: bool| {
+        let (stored, all_have_read) = (stored.clone(), all_have_read.clone());
+        async move {
+            let mut read = stored.lock().await.clone();
+            all_have_read.wait().await;
+            let told = read.invoke(&right);
+            *stored.lock().await = read;
+            told
+        }
+    };
+    history.record(vec![vec![false]; 4], read_then_write).await;
+    assert!(!history.is_linearizable());
+}

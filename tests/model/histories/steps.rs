@@ -1,0 +1,82 @@
+//! An app code's time step: accepted once ever, and by the same flow again.
+
+use std::sync::Arc;
+
+use rekey_tests::World;
+use shared::domain::account::AccountId;
+use shared::domain::flow::FlowKey;
+use shared::ports::Authenticators as _;
+use stateright::semantics::SequentialSpec;
+use tokio::sync::{Barrier, Mutex};
+
+use super::{History, SEEDS, draw};
+
+/// The last accepted step, and whose it was.
+#[derive(Clone, Debug, Default)]
+struct LastStep(u64, Option<u8>);
+
+#[derive(Clone, Debug)]
+struct Accept {
+    step: u64,
+    flow: u8,
+}
+
+impl SequentialSpec for LastStep {
+    type Op = Accept;
+    type Ret = bool;
+
+    fn invoke(&mut self, op: &Accept) -> bool {
+        let accepted = self.0 < op.step || (self.0 == op.step && self.1 == Some(op.flow));
+        if accepted {
+            *self = Self(op.step, Some(op.flow));
+        }
+        accepted
+    }
+}
+
+fn key(flow: u8) -> FlowKey {
+    FlowKey::from_bytes([flow; 32])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
+    let world = World::new().await;
+    let account = AccountId::from_directory("aisyah");
+    for seed in 0..SEEDS {
+        // Each run's steps lie behind those of the one before.
+        let base = u64::from(seed) * 10 + 10;
+        assert!(world.security_info.accept_step(&account, base, key(9)).await.unwrap());
+        let history = History::of(LastStep(base, Some(9)));
+        let op = |nth| Accept {
+            step: base + u64::from(draw(seed, nth, 3)),
+            flow: u8::try_from(draw(seed, nth + 100, 2)).unwrap(),
+        };
+        let callers = (0..5).map(|caller| vec![op(caller * 2), op(caller * 2 + 1)]).collect();
+        let store = |_, op: Accept| {
+            let (store, account) = (world.security_info.clone(), account.clone());
+            async move { store.accept_step(&account, op.step, key(op.flow)).await.unwrap() }
+        };
+        history.record(callers, store).await;
+        history.assert_linearizable(seed);
+    }
+}
+
+/// What reads the last step, decides and then writes, lets one code serve several flows: such a history is refused.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_step_read_and_then_written_is_found_out() {
+    let history = History::of(LastStep::default());
+    let (last, all_have_read) = (Arc::new(Mutex::new(LastStep::default())), Arc::new(Barrier::new(3)));
+    let callers = (0..3).map(|flow| vec![Accept { step: 7, flow }]).collect();
+    let read_then_write = |_, op: Accept| {
+        let (last, all_have_read) = (last.clone(), all_have_read.clone());
+        async move {
+            let mut read = last.lock().await.clone();
+            all_have_read.wait().await;
+            let accepted = read.invoke(&op);
+            *last.lock().await = read;
+            accepted
+        }
+    };
+    history.record(callers, read_then_write).await;
+    assert!(!history.is_linearizable());
+}
