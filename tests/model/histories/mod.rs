@@ -2,6 +2,7 @@
 //! some order that keeps to real time, could have made (Herlihy and Wing, "Linearizability", 1990).
 
 mod budget;
+mod claims;
 mod guesses;
 mod steps;
 

@@ -85,8 +85,9 @@ impl ClaimStore for DynamoClaims {
         let Some(found) = self.try_claim(account, claimant, generation, now, lease_until).await? else {
             return Ok(Claim::Held(generation + 1));
         };
-        let ours = found.tag("claimed_by").is_some_and(|by| by.as_bytes() == claimant.flow.as_bytes());
-        if !ours {
+        let flow = claimant.flow.as_bytes();
+        let ours = |item: &Item| item.tag("claimed_by").is_some_and(|by| by.as_bytes() == flow);
+        if !ours(&found) {
             return Ok(Claim::Lost);
         }
         if found.moment("lease_until")? > now {
@@ -97,7 +98,7 @@ impl ClaimStore for DynamoClaims {
         let held: u64 = found.number("generation")?;
         match self.try_claim(account, claimant, held, now, lease_until).await? {
             None => Ok(Claim::Held(held + 1)),
-            Some(_) => Ok(Claim::Busy),
+            Some(faster) => Ok(if ours(&faster) { Claim::Busy } else { Claim::Lost }),
         }
     }
 }

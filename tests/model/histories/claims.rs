@@ -1,0 +1,115 @@
+//! Claims on one account: of any number of flows one holds it.
+
+use std::sync::Arc;
+
+use rekey_tests::World;
+use rekey_tests::chance::START;
+use shared::domain::account::AccountId;
+use shared::domain::flow::FlowKey;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{Claim, ClaimStore as _, SecurityInfo as _};
+use stateright::semantics::SequentialSpec;
+use tokio::sync::{Barrier, Mutex};
+
+use super::{History, SEEDS, draw};
+
+const LEASE: u32 = 30;
+
+/// The account as claims see it.
+#[derive(Clone, Debug)]
+struct Account {
+    generation: u64,
+    holder: Option<u8>,
+    lease_until: Timestamp,
+}
+
+/// A flow that knows the account at `generation` claims it.
+#[derive(Clone, Debug)]
+struct Attempt {
+    flow: u8,
+    generation: u64,
+    now: Timestamp,
+}
+
+impl SequentialSpec for Account {
+    type Op = Attempt;
+    type Ret = Claim;
+
+    fn invoke(&mut self, op: &Attempt) -> Claim {
+        let ours = self.holder == Some(op.flow);
+        if self.generation != op.generation && !ours {
+            return Claim::Lost;
+        }
+        if self.generation != op.generation && self.lease_until > op.now {
+            return Claim::Busy;
+        }
+        self.generation += 1;
+        self.holder = Some(op.flow);
+        self.lease_until = op.now + Seconds(LEASE);
+        Claim::Held(self.generation)
+    }
+}
+
+fn key(flow: u8) -> FlowKey {
+    FlowKey::from_bytes([flow; 32])
+}
+
+fn at(seconds: i64) -> Timestamp {
+    Timestamp::from_seconds(START + seconds)
+}
+
+/// A flow whose lease has run out comes back, twice at once, while flows that were opened before and after its claim
+/// claim too.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_come_out_as_if_made_one_after_the_other() {
+    let world = World::new().await;
+    let account = AccountId::from_directory("aisyah");
+    for seed in 0..SEEDS {
+        let first = world.security_info.registration(&account).await.unwrap().generation;
+        let start = i64::from(seed) * 100;
+        let claim = |op: Attempt| {
+            let (store, account) = (world.security_info.clone(), account.clone());
+            let until = op.now + Seconds(LEASE);
+            async move { store.claim(&account, key(op.flow), op.generation, op.now, until).await.unwrap() }
+        };
+        let holder = Attempt { flow: 1, generation: first, now: at(start) };
+        assert_eq!(claim(holder).await, Claim::Held(first + 1));
+        let history = History::of(Account {
+            generation: first + 1,
+            holder: Some(1),
+            lease_until: at(start) + Seconds(LEASE),
+        });
+        let attempt = |nth| {
+            let flow = u8::try_from(1 + draw(seed, nth, 3)).unwrap();
+            // The third flow was opened after the claim.
+            let generation = if flow == 3 { first + 1 } else { first };
+            // Clocks differ: for some processes the lease still runs.
+            let late = if draw(seed, nth + 100, 4) == 0 { 20 } else { 40 };
+            Attempt { flow, generation, now: at(start + late) }
+        };
+        let callers = (0..5).map(|caller| vec![attempt(caller * 2), attempt(caller * 2 + 1)]).collect();
+        history.record(callers, |_, op| claim(op)).await;
+        history.assert_linearizable(seed);
+    }
+}
+
+/// Generations that are read, compared and then written let two flows through.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_claim_read_and_then_written_is_found_out() {
+    let account = Account { generation: 0, holder: None, lease_until: at(0) };
+    let history = History::of(account.clone());
+    let (stored, all_have_read) = (Arc::new(Mutex::new(account)), Arc::new(Barrier::new(3)));
+    let callers = (0..3).map(|flow| vec![Attempt { flow, generation: 0, now: at(0) }]).collect();
+    let read_then_write = |_, op: Attempt| {
+        let (stored, all_have_read) = (stored.clone(), all_have_read.clone());
+        async move {
+            let mut read = stored.lock().await.clone();
+            all_have_read.wait().await;
+            let claim = read.invoke(&op);
+            *stored.lock().await = read;
+            claim
+        }
+    };
+    history.record(callers, read_then_write).await;
+    assert!(!history.is_linearizable());
+}
