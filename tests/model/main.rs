@@ -1,11 +1,6 @@
 //! The flow as a state machine that is searched, and what truly concurrent requests did, judged against what they may
 //! do one after the other.
 
-#![expect(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    reason = "what supports a test fails as a test does"
-)]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
 mod histories;

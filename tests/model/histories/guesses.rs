@@ -30,8 +30,10 @@ const RIGHT: Tag = Tag::from_bytes([1; 32]);
 /// One code and its flow.
 #[derive(Clone, Debug, Default)]
 struct Code {
-    code_tries: u8,
-    flow_tries: u8,
+    /// Tries of the code that are used up.
+    looks: u8,
+    /// Tries of the flow that are used up.
+    spent: u8,
     proved: bool,
 }
 
@@ -51,13 +53,13 @@ impl SequentialSpec for Code {
     type Ret = Told;
 
     fn invoke(&mut self, right: &bool) -> Told {
-        if !self.proved && (self.code_tries == LIMITS.code_tries || self.flow_tries == LIMITS.flow_tries) {
+        if !self.proved && (self.looks == LIMITS.code_tries || self.spent == LIMITS.flow_tries) {
             return Told::Spent;
         }
-        if self.proved && self.flow_tries == LIMITS.flow_tries {
+        if self.proved && self.spent == LIMITS.flow_tries {
             return Told::Elsewhere;
         }
-        self.flow_tries += 1;
+        self.spent += 1;
         match (self.proved, right) {
             (true, true) => Told::Again,
             (true, false) => Told::Elsewhere,
@@ -66,9 +68,9 @@ impl SequentialSpec for Code {
                 Told::Right
             }
             (false, false) => {
-                self.code_tries += 1;
-                let of_flow = LIMITS.flow_tries - self.flow_tries;
-                Told::Wrong { tries_left: of_flow.min(LIMITS.code_tries - self.code_tries) }
+                self.looks += 1;
+                let of_flow = LIMITS.flow_tries - self.spent;
+                Told::Wrong { tries_left: of_flow.min(LIMITS.code_tries - self.looks) }
             }
         }
     }
