@@ -3,4 +3,16 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
+mod acts;
+mod calls;
 mod histories;
+mod invariants;
+mod pair;
+mod people;
+mod ports;
+mod product;
+mod scope;
+mod searches;
+mod state;
+mod tables;
+mod teeth;

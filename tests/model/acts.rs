@@ -1,0 +1,458 @@
+//! What may happen next, and what comes of it.
+
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
+
+use rekey_tests::chance::START;
+use rekey_tests::people::Person;
+use serde_json::{Value, json};
+use shared::domain::account::AccountId;
+use shared::domain::captcha::{Challenge, DIFFICULTY};
+use shared::domain::flow::FlowCookie;
+use shared::domain::message::{Envelope, Message};
+use shared::domain::time::Timestamp;
+
+use crate::calls::{Answer, Call};
+use crate::people;
+use crate::product::{Function, Product, Reply, Request, Running, Step};
+use crate::scope::{Ask, Mishap, PASSWORDS, Scope, Typed};
+use crate::state::{By, Client, Code, Queued, Seen, State};
+use crate::tables::{Mutation, Row, Tables};
+
+/// One thing that happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Act {
+    /// A client asks for what stands at this place of the menu.
+    Ask(usize),
+    /// The handler at this place goes on: its call is carried out and answered.
+    Go(usize),
+    /// Something goes wrong with it (or with the message or flow at this place).
+    Mishap(Mishap, usize),
+    /// The message at this place is handed to `delivery`.
+    Deliver(usize),
+    /// Time goes on, longer than a function may run: handlers on their way are cut off.
+    Tick(usize),
+    /// The last call of a handler that was cut off, on its way through the network, is carried out now.
+    Late(usize),
+}
+
+/// What can be seen of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    Called(Function, &'static str, &'static str),
+    Replied(By, Function, Reply),
+    Died(By),
+}
+
+impl Scope {
+    /// The state after what happens before the search.
+    pub fn begin(&self) -> State {
+        let mut tables = Tables::default();
+        for login in [people::VICTIM, people::ATTACKER] {
+            let row = Row { password: Person::PASSWORD.to_owned(), ..Row::default() };
+            tables.accounts.insert(AccountId::from_directory(login), row);
+        }
+        let client = |(login, attacks): &(&'static str, bool)| Client {
+            login,
+            attacks: *attacks,
+            cookie: None,
+            flow: None,
+            serial: 0,
+        };
+        let mut state = State {
+            now: START,
+            tables,
+            queue: Vec::new(),
+            handlers: Vec::new(),
+            late: Vec::new(),
+            clients: self.clients.iter().map(client).collect(),
+            left: self.menu.iter().map(|(_, _, times)| *times).collect(),
+            ticks: self.ticks.iter().map(|(_, times)| *times).collect(),
+            faults: self.faults,
+            seen: Seen::default(),
+        };
+        for (client, ask) in &self.before {
+            let reply = self.whole(&mut state, *client, *ask).unwrap();
+            assert_eq!(reply.status, 200, "{ask:?}: {}", reply.body);
+        }
+        state
+    }
+
+    /// What may happen.
+    pub fn possible(&self, state: &State) -> Vec<Act> {
+        let mut acts = Vec::new();
+        let busy = state.handlers.len();
+        if busy < self.at_once.max(1) {
+            for (place, (client, ask, _)) in self.menu.iter().enumerate() {
+                if state.left[place] > 0 && Self::body(state, *client, *ask).is_some() {
+                    acts.push(Act::Ask(place));
+                }
+            }
+            for (place, message) in state.queue.iter().enumerate() {
+                if !message.busy && message.visible_at <= state.now {
+                    acts.push(Act::Deliver(place));
+                }
+            }
+        }
+        acts.extend((0..busy).map(Act::Go));
+        acts.extend((0..state.late.len()).map(Act::Late));
+        for (place, left) in state.ticks.iter().enumerate() {
+            // Cutting handlers off counts as a fault.
+            let cuts_off = self.mishaps.contains(&Mishap::Late) && state.faults > 0;
+            // What is on its way arrives before: the SDK gives no call as long as a function has.
+            if *left > 0 && (busy == 0 || cuts_off) && state.late.is_empty() {
+                acts.push(Act::Tick(place));
+            }
+        }
+        if state.faults > 0 {
+            for mishap in &self.mishaps {
+                let places = match mishap {
+                    Mishap::Late => 0,
+                    Mishap::Duplicate => state.queue.len(),
+                    Mishap::Drop => state.seen.codes.len(),
+                    Mishap::Forget => state.tables.flows.len(),
+                    _ => busy,
+                };
+                acts.extend((0..places).map(|place| Act::Mishap(*mishap, place)));
+            }
+        }
+        acts
+    }
+
+    /// What comes of it; nothing where it can't happen.
+    pub fn after(&self, before: &State, act: Act) -> Option<(State, Vec<Event>)> {
+        let mut state = before.clone();
+        let mut events = Vec::new();
+        match act {
+            Act::Ask(place) => {
+                let (client, ask, _) = self.menu[place];
+                state.left[place] -= 1;
+                let request = self.request(&mut state, client, ask)?;
+                let by = By::Client(client, place);
+                let running = Running::start(self.parameters, request);
+                self.settle(&mut state, by, running, &mut events);
+                if self.at_once == 0 {
+                    while !state.handlers.is_empty() {
+                        self.go(&mut state, 0, None, &mut events);
+                    }
+                }
+            }
+            Act::Deliver(place) => {
+                let (by, running) = self.delivery(&mut state, place);
+                self.settle(&mut state, by, running, &mut events);
+                if self.at_once == 0 {
+                    while !state.handlers.is_empty() {
+                        self.go(&mut state, 0, None, &mut events);
+                    }
+                }
+            }
+            Act::Go(place) => self.go(&mut state, place, None, &mut events),
+            Act::Tick(place) => {
+                state.ticks[place] -= 1;
+                state.now += self.ticks[place].0;
+                state.faults -= u8::from(!state.handlers.is_empty());
+                for (by, running) in std::mem::take(&mut state.handlers) {
+                    Self::release(&mut state, by, false);
+                    events.push(Event::Died(by));
+                    if matches!(&*running.next, Step::Calls(call) if call.is_write()) {
+                        state.late.push((by, running));
+                    }
+                }
+            }
+            Act::Late(place) => {
+                let (by, running) = state.late.remove(place);
+                let Step::Calls(call) = &*running.next else { unreachable!("only calls come late") };
+                let answer = self.carry_out(&mut state, by, &running, call);
+                events.push(Event::Called(running.request.function, call.kind(), answer.kind()));
+            }
+            Act::Mishap(mishap, place) => {
+                state.faults -= 1;
+                match mishap {
+                    Mishap::Twice | Mishap::Lost | Mishap::Refused => {
+                        self.go(&mut state, place, Some(mishap), &mut events);
+                    }
+                    Mishap::Crash => {
+                        let (by, _) = state.handlers.remove(place);
+                        Self::release(&mut state, by, false);
+                        events.push(Event::Died(by));
+                    }
+                    Mishap::Duplicate => {
+                        let mut copy = state.queue[place].clone();
+                        copy.id += 1;
+                        copy.busy = false;
+                        if state.queue.iter().any(|message| message.id == copy.id) {
+                            return None;
+                        }
+                        state.queue.push(copy);
+                        state.queue.sort();
+                    }
+                    Mishap::Drop => {
+                        let code = &mut state.seen.codes[place];
+                        if code.used || !code.delivered {
+                            return None;
+                        }
+                        code.delivered = false;
+                    }
+                    Mishap::Late => unreachable!("time does it"),
+                    Mishap::Forget => {
+                        let key = *state.tables.flows.keys().nth(place)?;
+                        state.tables.flows.remove(&key);
+                    }
+                }
+            }
+        }
+        (state != *before).then_some((state, events))
+    }
+
+    /// A request of a client from its beginning to its end, with nothing between.
+    pub fn whole(&self, state: &mut State, client: usize, ask: Ask) -> Option<Reply> {
+        let request = self.request(state, client, ask)?;
+        let mut events = Vec::new();
+        let by = By::Client(client, usize::MAX);
+        let running = Running::start(self.parameters, request);
+        self.settle(state, by, running, &mut events);
+        while let Some(place) = state.handlers.iter().position(|(who, _)| *who == by) {
+            self.go(state, place, None, &mut events);
+        }
+        events.into_iter().find_map(|event| match event {
+            Event::Replied(_, _, reply) => Some(reply),
+            _ => None,
+        })
+    }
+
+    fn delivery(&self, state: &mut State, place: usize) -> (By, Running) {
+        let message = &mut state.queue[place];
+        message.busy = true;
+        message.receives += 1;
+        let record = json!({
+            "messageId": message.id.to_string(),
+            "body": &*message.body,
+            "attributes": {
+                "SentTimestamp": (message.sent_at * 1_000).to_string(),
+                "ApproximateReceiveCount": message.receives.to_string(),
+            },
+        });
+        let request = Request {
+            function: Function::Delivery,
+            path: "",
+            cookie: None,
+            body: json!({ "Records": [record] }).to_string(),
+            at: state.now,
+            seed: message.id ^ u64::from(message.receives),
+            read_then_write: false,
+        };
+        (By::Queue(message.id), Running::start(self.parameters, request))
+    }
+
+    /// Carries the call of a handler out, answers it, and takes what the handler then comes to.
+    fn go(&self, state: &mut State, place: usize, mishap: Option<Mishap>, events: &mut Vec<Event>) {
+        let (by, running) = state.handlers.remove(place);
+        let call = match &*running.next {
+            Step::Calls(call) => call,
+            Step::Waits => return self.wait(state, by, &running, events),
+            Step::Replies(_) => unreachable!("it would be over"),
+        };
+        let function = running.request.function;
+        let answer = match mishap {
+            Some(Mishap::Refused) => Answer::Failed,
+            Some(Mishap::Lost) => {
+                self.carry_out(state, by, &running, call);
+                Answer::Failed
+            }
+            Some(Mishap::Twice) => {
+                self.carry_out(state, by, &running, call);
+                self.carry_out(state, by, &running, call)
+            }
+            _ => self.carry_out(state, by, &running, call),
+        };
+        events.push(Event::Called(function, call.kind(), answer.kind()));
+        let next = running.answer(self.parameters, answer, state.now);
+        self.settle(state, by, next, events);
+    }
+
+    /// A double click has waited for what the first click comes to: until the flow is done, or the time is up.
+    fn wait(&self, state: &mut State, by: By, running: &Running, events: &mut Vec<Event>) {
+        let cookie = running.request.cookie.as_ref().unwrap();
+        let key = FlowCookie::read(cookie, &people::keys()).unwrap().key();
+        let look = Call::Load { key, at: Timestamp::from_seconds(state.now) };
+        let (status, body) = match state.tables.carry_out(&look, self.mutation) {
+            Answer::Flow(Some(stored)) if stored.state == "done" => {
+                (409, json!({ "code": "out-of-step", "page": "done" }))
+            }
+            Answer::Flow(Some(_)) => (503, json!({ "code": "unavailable" })),
+            _ => (410, json!({ "code": "flow-ended" })),
+        };
+        self.settle(state, by, running.end(Reply { status, body, cookie: None }), events);
+    }
+
+    /// Keeps a handler that has a further call to make, and hands the reply of one that has none.
+    fn settle(&self, state: &mut State, by: By, running: Running, events: &mut Vec<Event>) {
+        let Step::Replies(reply) = &*running.next else {
+            state.handlers.push((by, running));
+            state.handlers.sort_by_key(|(by, running)| (*by, running.request.seed));
+            return;
+        };
+        let function = running.request.function;
+        match by {
+            By::Client(client, _) => {
+                self.observe_reply(state, client, &running, reply);
+                let client = &mut state.clients[client];
+                if let Some(cookie) = &reply.cookie {
+                    client.cookie = (!cookie.is_empty()).then(|| cookie.as_str().into());
+                }
+                let read = |cookie: &Arc<str>| FlowCookie::read(cookie, &people::keys());
+                client.flow = client.cookie.as_ref().and_then(read).map(|cookie| *cookie.key().as_bytes());
+            }
+            By::Queue(_) => Self::release(state, by, reply.status == 200),
+        }
+        events.push(Event::Replied(by, function, reply.clone()));
+    }
+
+    /// A message that was handled is gone; another comes again, but for a code that has expired.
+    fn release(state: &mut State, by: By, handled: bool) {
+        let By::Queue(id) = by else { return };
+        let now = state.now;
+        state.queue.retain_mut(|message| {
+            message.busy &= message.id != id;
+            let dead = message.kind == "code" && message.sent_at + 600 <= now;
+            message.id != id || !(handled || dead)
+        });
+    }
+
+    fn carry_out(&self, state: &mut State, by: By, running: &Running, call: &Call) -> Answer {
+        let before = Self::flow_before(state, call);
+        let answer = state.tables.carry_out(call, self.mutation);
+        self.observe_call(state, by, running, call, &answer, before);
+        if let Call::Enqueue { bodies, delay } = call {
+            for body in bodies {
+                self.enqueue(state, running, body, *delay);
+            }
+        }
+        answer
+    }
+
+    fn enqueue(&self, state: &mut State, running: &Running, body: &str, delay: u32) {
+        let envelope: Envelope = serde_json::from_str(body).unwrap();
+        let (flow, message) = envelope.open(&people::keys()).unwrap();
+        let kind = match &message {
+            Message::Code(_) => "code",
+            Message::Decoy => "decoy",
+            Message::Notice(_) => "notice",
+            Message::Settle(_) => "settle",
+        };
+        let lost = match self.mutation {
+            Some(Mutation::SettleLost) => kind == "settle",
+            Some(Mutation::NoticesLost) => kind == "notice",
+            _ => false,
+        };
+        match &message {
+            Message::Code(code) => self.observe_code(state, running, *flow.as_bytes(), code),
+            Message::Notice(notice) if self.instant && !lost => {
+                state.seen.told.insert((*flow.as_bytes(), people::exposed(&notice.to)));
+            }
+            _ => {}
+        }
+        if lost || (self.instant && kind != "settle") {
+            return;
+        }
+        let mut hasher = DefaultHasher::new();
+        body.hash(&mut hasher);
+        let id = hasher.finish() & !1;
+        // A call that is made twice queues twice.
+        let id = if state.queue.iter().any(|message| message.id == id) { id + 1 } else { id };
+        state.queue.push(Queued {
+            id,
+            kind,
+            sent_at: state.now,
+            visible_at: state.now + i64::from(delay),
+            receives: 0,
+            busy: false,
+            body: body.into(),
+        });
+        state.queue.sort();
+        state.queue.dedup_by_key(|message| message.id);
+    }
+
+    /// The request that a client sends.
+    fn request(&self, state: &mut State, client: usize, ask: Ask) -> Option<Request> {
+        let (function, path, body) = Self::body(state, client, ask)?;
+        let asking = &mut state.clients[client];
+        asking.serial += 1;
+        Some(Request {
+            function,
+            path,
+            cookie: asking.cookie.clone(),
+            body: body.to_string(),
+            at: state.now,
+            seed: client as u64 * 1_000 + u64::from(asking.serial),
+            read_then_write: self.mutation == Some(Mutation::GuessReadThenWrite),
+        })
+    }
+
+    /// Where it goes and what it says; nothing where the client doesn't know what to say.
+    pub fn body(state: &State, client: usize, ask: Ask) -> Option<(Function, &'static str, Value)> {
+        let asking = &state.clients[client];
+        let now = Timestamp::from_seconds(state.now);
+        if asking.cookie.is_none() && ask != Ask::Open {
+            return None;
+        }
+        Some(match ask {
+            Ask::Open => {
+                let seed = u8::try_from(client).unwrap() * 50 + asking.serial;
+                let challenge = Challenge::generate([seed; 16], now, DIFFICULTY, None);
+                let token = challenge.seal(&people::keys(), [seed; 24]).unwrap();
+                let answer = challenge.answer();
+                let body = json!({ "login": asking.login, "captcha_token": token, "captcha_answer": answer });
+                (Function::Captcha, "/", body)
+            }
+            Ask::Forgotten => (Function::MethodSelection, "/reason", json!({ "reason": "forgotten" })),
+            Ask::Locked => (Function::MethodSelection, "/reason", json!({ "reason": "locked" })),
+            Ask::Cancel => (Function::MethodSelection, "/cancel", json!({})),
+            Ask::Email => (Function::CodeSend, "/code/send", json!({ "method": "email" })),
+            Ask::Sms { right } => {
+                let contact = if right { people::MOBILE } else { "012-999 9998" };
+                (Function::CodeSend, "/code/send", json!({ "method": "sms", "contact": contact }))
+            }
+            Ask::Code(typed) => {
+                let code = Self::code(state, asking, typed)?;
+                (Function::CodeVerify, "/code", json!({ "code": code }))
+            }
+            Ask::App { right } => {
+                let code = if right { people::app_code(now) } else { "000000".to_owned() };
+                (Function::CodeVerify, "/code", json!({ "method": "totp", "code": code }))
+            }
+            Ask::AppSeen => {
+                let (code, _) = state.seen.app_codes.last()?;
+                (Function::CodeVerify, "/code", json!({ "method": "totp", "code": code }))
+            }
+            Ask::Password(n) => {
+                let password = PASSWORDS[n];
+                let body = json!({ "password": password, "confirmation": password });
+                (Function::PasswordSet, "/password", body)
+            }
+            Ask::Unlock => (Function::PasswordSet, "/unlock", json!({})),
+        })
+    }
+
+    /// The code that a client types: one that reached the person behind it.
+    pub fn code(state: &State, client: &Client, typed: Typed) -> Option<String> {
+        let owner = if client.attacks { people::ATTACKER } else { client.login };
+        let came = |code: &&Code| code.delivered && code.login == owner;
+        let mut own =
+            state.seen.codes.iter().filter(came).filter(|code| Some(code.flow) == client.flow).rev();
+        let mut others =
+            state.seen.codes.iter().filter(came).filter(|code| Some(code.flow) != client.flow).rev();
+        let found = match typed {
+            Typed::Newest => own.next(),
+            Typed::Elder => own.nth(1),
+            Typed::OfAnother => others.next(),
+            Typed::Wrong => return Some("00000000".to_owned()),
+        };
+        found.map(|code| code.text.clone())
+    }
+
+    /// The product's settings.
+    pub fn settings(&self) -> Arc<shared::settings::Settings> {
+        Product::of(self.parameters).settings.clone()
+    }
+}

@@ -1,0 +1,431 @@
+//! The invariants. What a single step can break is judged when it is made, by an observer who knows every code, every
+//! request and every reply, and takes nothing from the product's own checks; what a state can break is judged there.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use shared::domain::flow::{Flow, FlowCookie, FlowKey};
+use shared::domain::message::{CodeMessage, Envelope};
+use shared::domain::method::Method;
+use shared::domain::time::{Seconds, Timestamp};
+use stateright::{Model, Property};
+
+use crate::acts::Act;
+use crate::calls::{Answer, Call, Outcome, Stored, Tries};
+use crate::people;
+use crate::product::{Reply, Running};
+use crate::scope::{Ask, PASSWORDS, Scope, Typed};
+use crate::state::{By, Change, Code, Course, State};
+use crate::tables::Tables;
+
+pub const I1: &str =
+    "I1 a password changes only after fresh proofs for this account in this flow, by distinct factors";
+pub const I2: &str = "I2 each proof serves once";
+pub const I3: &str = "I3 wrong answers stay within the tries";
+pub const I4: &str = "I4 one code is good at a time";
+pub const I5: &str = "I5 what is done, cancelled, expired or overtaken stays so";
+pub const I6: &str = "I6 codes sent stay within the budgets";
+pub const I8: &str = "I8 a crash leaves a true end: one password, finished and told";
+pub const I9: &str = "I9 without the owner's channels nothing is proved";
+pub const I10: &str = "I10 from anywhere the owner gets through within two hours";
+pub const CHANGED: &str = "a password changes";
+pub const SETTLED: &str = "all is settled after a change";
+
+impl Model for Scope {
+    type State = State;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<State> {
+        vec![self.begin()]
+    }
+
+    fn actions(&self, state: &State, acts: &mut Vec<Act>) {
+        acts.extend(self.possible(state));
+    }
+
+    fn next_state(&self, before: &State, act: Act) -> Option<State> {
+        self.after(before, act).map(|(state, _)| state)
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut properties = vec![
+            Property::always(I1, |_, state: &State| !state.seen.broken.contains(I1)),
+            Property::always(I2, |_, state: &State| !state.seen.broken.contains(I2)),
+            Property::always(I3, |_, state: &State| !state.seen.broken.contains(I3)),
+            Property::always(I4, Self::one_code_is_good),
+            Property::always(I5, |_, state: &State| !state.seen.broken.contains(I5)),
+            Property::always(I6, |_, state: &State| !state.seen.broken.contains(I6)),
+            Property::always(I8, |_, state: &State| {
+                !state.seen.broken.contains(I8) && (!is_quiet(state) || is_settled(state))
+            }),
+            Property::always(I9, |_, state: &State| !state.seen.broken.contains(I9)),
+        ];
+        if self.hopeful {
+            properties.push(Property::always(I10, Self::the_owner_gets_through));
+        }
+        if self.changes {
+            properties.push(Property::sometimes(CHANGED, |_, state: &State| !state.seen.changes.is_empty()));
+            properties.push(Property::sometimes(SETTLED, |_, state: &State| {
+                !state.seen.changes.is_empty() && is_quiet(state) && is_settled(state)
+            }));
+        }
+        properties
+    }
+}
+
+/// Whether nothing is on its way.
+fn is_quiet(state: &State) -> bool {
+    state.handlers.is_empty() && state.queue.is_empty() && state.late.is_empty()
+}
+
+/// Whether everybody was told of every change, and its flow says that it is done (or is gone).
+fn is_settled(state: &State) -> bool {
+    state.seen.changes.iter().all(|change| {
+        let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
+        let end = state.tables.flows.get(&change.flow).map(|stored| stored.state);
+        people::contacts(change.login).iter().all(told) && matches!(end, None | Some("done" | "cancelled"))
+    })
+}
+
+/// What a call may change, as it was before.
+pub struct Before {
+    flow: Option<Stored>,
+    account: Option<(u64, String)>,
+}
+
+impl Scope {
+    pub fn flow_before(state: &State, call: &Call) -> Before {
+        let flow = match call {
+            Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
+                state.tables.flows.get(key.as_bytes()).cloned()
+            }
+            _ => None,
+        };
+        let account = match call {
+            Call::Write { id, .. } => {
+                Some((state.tables.accounts[id].written, state.tables.accounts[id].password.clone()))
+            }
+            _ => None,
+        };
+        Before { flow, account }
+    }
+
+    pub fn observe_call(
+        &self,
+        state: &mut State,
+        by: By,
+        running: &Running,
+        call: &Call,
+        answer: &Answer,
+        before: Before,
+    ) {
+        match call {
+            Call::Insert { key, flow } => {
+                let By::Client(client, _) = by else { return };
+                let course = Course {
+                    client,
+                    expires_at: flow.expires_at.as_seconds(),
+                    proofs: Vec::new(),
+                    wrong: 0,
+                    wrong_codes: 0,
+                    ended: false,
+                    opened_after: state.seen.changes.len(),
+                };
+                state.seen.flows.entry(*key.as_bytes()).or_insert(course);
+            }
+            Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
+                Self::observe_flow(state, by, running, *key, before.flow);
+            }
+            Call::Write { id, .. } if *answer == Answer::Written(Outcome::Made) => {
+                let row = &state.tables.accounts[id];
+                let now = (row.written, row.password.clone());
+                if before.account.as_ref() != Some(&now) {
+                    self.observe_change(state, running, id.as_str(), call);
+                }
+            }
+            Call::Tell { to } => {
+                let By::Queue(id) = by else { return };
+                let Some(message) = state.queue.iter().find(|message| message.id == id) else { return };
+                let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
+                let (flow, opened) = envelope.open(&people::keys()).unwrap();
+                match opened {
+                    shared::domain::message::Message::Code(code) => {
+                        let text = code.code.expose();
+                        let found = state.seen.codes.iter_mut().find(|code| code.text == text);
+                        found.unwrap().delivered = true;
+                    }
+                    _ => {
+                        state.seen.told.insert((*flow.as_bytes(), to.clone()));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A flow may have changed.
+    fn observe_flow(state: &mut State, by: By, running: &Running, key: FlowKey, before: Option<Stored>) {
+        let after = state.tables.flows.get(key.as_bytes()).cloned();
+        let (Some(before), Some(after)) = (before, after) else { return };
+        if before == after {
+            return;
+        }
+        let Some(course) = state.seen.flows.get_mut(key.as_bytes()) else { return };
+        let expired = course.expires_at <= running.request.at;
+        let over = matches!(before.state, "done" | "cancelled") && after.state != before.state;
+        if over || (expired && matches!(by, By::Client(..))) {
+            state.seen.broken.insert(I5);
+        }
+        course.ended |= matches!(after.state, "done" | "cancelled");
+        if after.proofs() > before.proofs() {
+            Self::observe_proof(state, running, key, before.proofs() + 1, &after.flow());
+        }
+    }
+
+    /// A step was proved.
+    fn observe_proof(state: &mut State, running: &Running, key: FlowKey, step: u8, flow: &Flow) {
+        let proofs = match flow {
+            Flow::Choosing(state) => &state.progress.proofs,
+            Flow::Proven(state) => &state.progress.proofs,
+            _ => return,
+        };
+        let method = proofs.last().unwrap().method;
+        let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
+        let typed = body["code"].as_str().unwrap_or_default();
+        let at = running.request.at;
+        let seen = &mut state.seen;
+        let course = seen.flows.get_mut(key.as_bytes()).unwrap();
+        if state.clients[course.client].attacks {
+            seen.broken.insert(I9);
+        }
+        if course.proofs.iter().any(|proved: &Method| proved.factor() == method.factor()) {
+            seen.broken.insert(I1);
+        }
+        course.proofs.push(method);
+        if method.is_sent() {
+            let sent = |code: &&mut Code| {
+                code.flow == *key.as_bytes()
+                    && code.step == step
+                    && code.method == method
+                    && code.text == typed
+            };
+            match seen.codes.iter_mut().find(sent) {
+                Some(code) if code.used => {
+                    seen.broken.insert(I2);
+                }
+                Some(code) if at < code.expires_at => code.used = true,
+                _ => {
+                    seen.broken.insert(I1);
+                }
+            }
+        } else {
+            let shown = |off: i64| people::app_code(Timestamp::from_seconds(at + off)) == typed;
+            if ![-30, 0, 30].into_iter().any(shown) {
+                seen.broken.insert(I1);
+            }
+            if seen.app_codes.iter().any(|(used, _)| used == typed) {
+                seen.broken.insert(I2);
+            }
+            seen.app_codes.push((typed.to_owned(), *key.as_bytes()));
+        }
+    }
+
+    /// The directory was written to.
+    fn observe_change(&self, state: &mut State, running: &Running, id: &str, call: &Call) {
+        let Call::Write { password, .. } = call else { return };
+        let cookie = running.request.cookie.as_ref();
+        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
+        let flow = *cookie.key().as_bytes();
+        let seen = &mut state.seen;
+        let course = &seen.flows[&flow];
+        let client = &state.clients[course.client];
+        if client.attacks {
+            seen.broken.insert(I9);
+        }
+        let steps = usize::from(self.settings().steps);
+        if client.login != id || course.proofs.len() < steps {
+            seen.broken.insert(I1);
+        }
+        if running.request.at >= course.expires_at {
+            seen.broken.insert(I5);
+        }
+        let since = &seen.changes[course.opened_after..];
+        if since.iter().any(|change| change.login == id && change.flow != flow) {
+            seen.broken.insert(I5);
+        }
+        // A write that comes late may be followed by another of its flow, but for one that was told to be done.
+        if since.iter().any(|change| change.flow == flow && change.acknowledged) {
+            seen.broken.insert(I8);
+        }
+        seen.changes.push(Change {
+            flow,
+            login: client.login,
+            password: password.clone(),
+            acknowledged: false,
+        });
+    }
+
+    /// A code was queued.
+    pub fn observe_code(&self, state: &mut State, running: &Running, flow: [u8; 32], message: &CodeMessage) {
+        let cookie = running.request.cookie.as_ref();
+        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
+        let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
+        let method = Method::parse(body["method"].as_str().unwrap()).unwrap();
+        let text = message.code.expose();
+        let seen = &mut state.seen;
+        if seen.codes.iter().any(|code| code.text == text) {
+            return;
+        }
+        let login = state.clients[seen.flows[&flow].client].login;
+        seen.codes.push(Code {
+            flow,
+            login,
+            step: cookie.step(),
+            method,
+            text: text.to_owned(),
+            tag: *cookie.code_tag(&people::keys(), &message.code).unwrap().as_bytes(),
+            sent_at: running.request.at,
+            expires_at: message.expires_at.as_seconds(),
+            delivered: self.instant,
+            used: false,
+        });
+        let settings = self.settings();
+        let step = cookie.step();
+        let lane = |code: &&Code| {
+            code.login == login && code.method.factor() == method.factor() && code.step.min(2) == step.min(2)
+        };
+        let within = |span: Seconds| {
+            let from = running.request.at - i64::from(span.0);
+            seen.codes.iter().filter(lane).filter(|code| code.sent_at > from).count()
+        };
+        let in_step = seen.codes.iter().filter(|code| code.flow == flow && code.step == step).count();
+        if within(Seconds::HOUR) > usize::from(settings.sends.per_hour)
+            || within(Seconds::DAY) > usize::from(settings.sends.per_day)
+            || in_step > usize::from(settings.flow.sends_per_step)
+        {
+            seen.broken.insert(I6);
+        }
+    }
+
+    /// A client was answered.
+    pub fn observe_reply(&self, state: &mut State, client: usize, running: &Running, reply: &Reply) {
+        let Some(cookie) = running.request.cookie.as_ref() else { return };
+        let Some(cookie) = FlowCookie::read(cookie, &people::keys()) else { return };
+        let flow = *cookie.key().as_bytes();
+        let settings = self.settings();
+        let login = state.clients[client].login;
+        let seen = &mut state.seen;
+        let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap_or_default();
+        if reply.word() == "code-wrong" {
+            let course = seen.flows.get_mut(&flow).unwrap();
+            course.wrong += 1;
+            let mut methods: Vec<Method> =
+                seen.codes.iter().filter(|code| code.flow == flow).map(|code| code.method).collect();
+            methods.sort_unstable();
+            methods.dedup();
+            let of_codes = methods.len() * usize::from(settings.flow.code_tries);
+            if body["method"] == "totp" {
+                let looks = seen.app_looks.entry((login, cookie.step())).or_default();
+                *looks += 1;
+                if *looks > settings.totp_tries_per_day {
+                    seen.broken.insert(I3);
+                }
+            } else {
+                course.wrong_codes += 1;
+                if usize::from(course.wrong_codes) > of_codes {
+                    seen.broken.insert(I3);
+                }
+            }
+            if course.wrong > settings.flow.flow_tries {
+                seen.broken.insert(I3);
+            }
+        }
+        if reply.body["page"] == "done" {
+            let password = body["password"].as_str().filter(|_| reply.status == 200);
+            let made = |change: &Change| {
+                change.flow == flow
+                    && password.is_none_or(|password| change.password.as_deref() == Some(password))
+            };
+            match seen.changes.iter_mut().rev().find(|change| made(change)) {
+                Some(change) => change.acknowledged = true,
+                None => {
+                    seen.broken.insert(I8);
+                }
+            }
+        }
+    }
+
+    /// Of all codes that were made for a flow, at most one would be taken now.
+    fn one_code_is_good(&self, state: &State) -> bool {
+        let limits = &self.settings().flow;
+        state.seen.flows.keys().all(|flow| {
+            let good = |code: &&Code| {
+                let guess = Call::Guess {
+                    key: FlowKey::from_bytes(*flow),
+                    step: code.step,
+                    tag: code.tag,
+                    tries: Tries::from(limits),
+                    at: Timestamp::from_seconds(state.now),
+                };
+                let answer = state.tables.clone().carry_out(&guess, self.mutation);
+                matches!(answer, Answer::Looked(stored) if stored.is_proved())
+            };
+            let codes: Vec<&Code> = state.seen.codes.iter().filter(|code| code.flow == *flow).collect();
+            codes.len() < 2 || codes.into_iter().filter(good).count() < 2
+        })
+    }
+
+    /// Whether the owner, from here on alone and undisturbed, sets a password, waiting two hours at most.
+    fn the_owner_gets_through(&self, state: &State) -> bool {
+        if !state.handlers.is_empty() {
+            return true;
+        }
+        thread_local! {
+            /// A new flow depends on what is kept for its account, not on other flows.
+            static KNOWN: RefCell<HashMap<u64, bool>> = RefCell::default();
+        }
+        let mut hasher = DefaultHasher::new();
+        let Tables { accounts, ledgers, counts, .. } = &state.tables;
+        (accounts, ledgers, counts, state.now).hash(&mut hasher);
+        let digest = hasher.finish();
+        if let Some(through) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
+            return through;
+        }
+        let mut state = state.clone();
+        let through = (0..3).any(|_| {
+            let through = self.try_a_reset(&mut state);
+            state.now += 3_600;
+            through
+        });
+        KNOWN.with_borrow_mut(|known| known.insert(digest, through));
+        through
+    }
+
+    /// The owner tries once, by every way there is.
+    fn try_a_reset(&self, state: &mut State) -> bool {
+        let owner = self.clients.iter().position(|(_, attacks)| !attacks).unwrap();
+        let ask = |state: &mut State, ask| {
+            state.now += 31;
+            let reply = self.whole(state, owner, ask);
+            reply.filter(|reply| reply.status == 200).map(|reply| reply.word().to_owned())
+        };
+        ask(state, Ask::Open);
+        ask(state, Ask::Forgotten);
+        let mut page = "method".to_owned();
+        for way in [Ask::Email, Ask::Sms { right: true }, Ask::App { right: true }] {
+            if page == "password" {
+                break;
+            }
+            let mut next = ask(state, way);
+            if next.as_deref() == Some("code") {
+                next = ask(state, Ask::Code(Typed::Newest));
+            }
+            page = next.unwrap_or(page);
+        }
+        let account = shared::domain::account::AccountId::from_directory(self.clients[owner].0);
+        let present = &state.tables.accounts[&account].password;
+        let other = PASSWORDS.iter().position(|password| password != present).unwrap();
+        ask(state, Ask::Password(other)).as_deref() == Some("done")
+    }
+}

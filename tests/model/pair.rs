@@ -1,0 +1,195 @@
+//! I7: what is seen from outside does not tell an account from a name without one. Two copies run side by side, one on
+//! an account and one on a decoy with the same methods; whoever has no channel of the account does the same to both,
+//! and whatever goes wrong goes wrong in both.
+
+use serde_json::Value;
+use shared::domain::account::AccountId;
+use shared::domain::decoy;
+use shared::domain::name::CanonicalName;
+use stateright::{Checker as _, HasDiscoveries, Model, Property};
+
+use crate::acts::{Act, Event};
+use crate::calls::Call;
+use crate::people::{self, VICTIM};
+use crate::product::{Parameters, Product, Step};
+use crate::scope::{Ask, Mishap, Scope, Typed};
+use crate::searches::ONE_STEP;
+use crate::state::State;
+use crate::tables::Mutation;
+
+const I7: &str = "I7 an account and a decoy are seen alike";
+
+struct Pair {
+    known: Scope,
+    unknown: Scope,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Both {
+    known: State,
+    unknown: State,
+    alike: bool,
+}
+
+/// What is seen of what happened: replies, and which services were called, but no secret and nothing that is drawn.
+fn seen(state: &State, events: &[Event]) -> Vec<String> {
+    let mut seen: Vec<String> = events
+        .iter()
+        .map(|event| match event {
+            Event::Called(function, call, _) => format!("{function:?} {call}"),
+            Event::Replied(_, _, reply) => {
+                let mut body = reply.body.clone();
+                veil(&mut body);
+                let cookie = reply.cookie.as_ref().map(String::len);
+                format!("{} {body} {cookie:?}", reply.status)
+            }
+            Event::Died(_) => "died".to_owned(),
+        })
+        .collect();
+    seen.extend(state.handlers.iter().map(|(_, running)| match &*running.next {
+        Step::Calls(Call::Enqueue { bodies, delay }) => {
+            format!("enqueue {:?} {delay}", bodies.iter().map(String::len).collect::<Vec<_>>())
+        }
+        Step::Calls(call) => call.kind().to_owned(),
+        Step::Waits => "waits".to_owned(),
+        Step::Replies(_) => unreachable!("it would be over"),
+    }));
+    seen
+}
+
+/// Replaces what is drawn for each name or flow by its length.
+fn veil(body: &mut Value) {
+    match body {
+        Value::Object(fields) => {
+            for (name, value) in fields {
+                if let ("masked" | "token" | "picture" | "sound" | "challenge", Value::String(text)) =
+                    (name.as_str(), &*value)
+                {
+                    *value = text.len().into();
+                } else {
+                    veil(value);
+                }
+            }
+        }
+        Value::Array(items) => items.iter_mut().for_each(veil),
+        _ => {}
+    }
+}
+
+impl Model for Pair {
+    type State = Both;
+    type Action = Act;
+
+    fn init_states(&self) -> Vec<Both> {
+        vec![Both { known: self.known.begin(), unknown: self.unknown.begin(), alike: true }]
+    }
+
+    fn actions(&self, state: &Both, acts: &mut Vec<Act>) {
+        acts.extend(self.known.possible(&state.known));
+    }
+
+    fn next_state(&self, before: &Both, act: Act) -> Option<Both> {
+        let known = self.known.after(&before.known, act);
+        let unknown = self.unknown.after(&before.unknown, act);
+        match (known, unknown) {
+            (Some((known, one)), Some((unknown, other))) => {
+                let alike = seen(&known, &one) == seen(&unknown, &other);
+                Some(Both { known, unknown, alike })
+            }
+            (None, None) => None,
+            _ => Some(Both { alike: false, ..before.clone() }),
+        }
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        vec![
+            Property::always(I7, |_, state: &Both| state.alike),
+            Property::sometimes("a budget is used up", |_, state: &Both| {
+                state.known.tables.ledgers.values().any(|(rev, _)| *rev > 2)
+            }),
+        ]
+    }
+}
+
+/// A name without an account whose decoy offers what the victim has.
+fn nobody(parameters: Parameters) -> &'static str {
+    let settings = Product::of(parameters).settings.clone();
+    let methods = |registration: shared::domain::account::Registration| -> Vec<_> {
+        registration.offers(&settings.methods).iter().map(|offer| offer.method).collect()
+    };
+    let wanted = methods(people::registration(&AccountId::from_directory(VICTIM)));
+    let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
+        let name = CanonicalName::parse(login, &[]).unwrap();
+        let id = AccountId::of_nobody(&name.reference(&people::keys()));
+        let seeming =
+            decoy::registration(&people::keys(), &id, Some(&name), &settings.methods, settings.steps);
+        methods(seeming) == wanted
+    });
+    name.unwrap().leak()
+}
+
+/// Everything that somebody without the account's channels may try.
+fn pair(mutation: Option<Mutation>) -> Pair {
+    let scope = |login| Scope {
+        parameters: ONE_STEP,
+        clients: vec![(login, true), (login, true)],
+        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Locked)]).collect(),
+        menu: vec![
+            (0, Ask::Email, 2),
+            (1, Ask::Email, 1),
+            (0, Ask::Sms { right: false }, 1),
+            (0, Ask::Code(Typed::Wrong), 1),
+            (0, Ask::App { right: false }, 1),
+            (0, Ask::Password(0), 1),
+            (0, Ask::Cancel, 1),
+        ],
+        ticks: vec![(31, 1)],
+        at_once: 0,
+        mutation,
+        ..Scope::default()
+    };
+    Pair { known: scope(VICTIM), unknown: scope(nobody(ONE_STEP)) }
+}
+
+/// The same with calls that fail and fewer requests.
+fn pair_with_faults() -> Pair {
+    let Pair { known, unknown } = pair(None);
+    let faulty = |scope: Scope| Scope {
+        menu: vec![
+            (0, Ask::Email, 1),
+            (0, Ask::Sms { right: false }, 1),
+            (0, Ask::Code(Typed::Wrong), 1),
+            (0, Ask::App { right: false }, 1),
+        ],
+        ticks: Vec::new(),
+        at_once: 1,
+        faults: 1,
+        mishaps: vec![Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash],
+        ..scope
+    };
+    Pair { known: faulty(known), unknown: faulty(unknown) }
+}
+
+fn search(name: &str, pair: Pair) {
+    let checker = pair.checker().spawn_bfs().join();
+    let (all, distinct, depth) = (checker.state_count(), checker.unique_state_count(), checker.max_depth());
+    eprintln!("{name}: {all} states, {distinct} of them distinct, {depth} steps deep");
+    checker.assert_properties();
+}
+
+#[test]
+fn an_account_and_a_decoy_are_seen_alike() {
+    search("pair", pair(None));
+}
+
+#[test]
+fn an_account_and_a_decoy_are_seen_alike_when_calls_fail() {
+    search("pair with faults", pair_with_faults());
+}
+
+#[test]
+fn decoys_without_a_budget_are_found_out() {
+    let failures = HasDiscoveries::AnyFailures;
+    let checker = pair(Some(Mutation::NoLedgerForNobody)).checker().finish_when(failures).spawn_bfs().join();
+    checker.assert_any_discovery(I7);
+}

@@ -1,0 +1,377 @@
+//! The ports of the real handlers, played from a script: a call that the script answers returns at once, the first
+//! one beyond its end is noted and never returns.
+//!
+//! So a handler that has made some calls is described by its request and the answers it got: run again with these, it
+//! comes to the same call, and can go on from there with any answer, or with none. Every port method is here what its
+//! adapter makes of it: one operation each, two for a guess that was not looked at and a claim that comes back.
+
+use std::cell::RefCell;
+
+use async_trait::async_trait;
+use sha2::{Digest as _, Sha256};
+use shared::domain::account::{Account, AccountId, Registration};
+use shared::domain::budget::SendLedger;
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
+use shared::domain::language::Language;
+use shared::domain::message::Envelope;
+use shared::domain::name::CanonicalName;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{
+    Authenticators, BudgetStore, Claim, ClaimStore, Clock, Directory, DirectoryError, DirectoryWriter,
+    Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics, QueueError,
+    SecurityInfo, SendError, StoreError, StoredTotp, TextSender, Versioned, VoiceSender, Write,
+};
+
+use crate::calls::{Answer, Call, Outcome, Stored, Tries};
+use crate::people;
+
+/// What one run of a handler is given.
+#[derive(Default)]
+pub struct Script {
+    /// The answers to its calls, each with the time at which it was given.
+    pub answers: Vec<(Answer, i64)>,
+    /// How many were used.
+    pub at: usize,
+    /// The time.
+    pub now: i64,
+    /// What its entropy is drawn from.
+    pub seed: u64,
+    /// How often it was drawn.
+    pub drawn: u64,
+    /// Whether a guess is compared with what was read, as [`crate::tables::Mutation::GuessReadThenWrite`] has it.
+    pub read_then_write: bool,
+    /// The call beyond the script's end.
+    pub pending: Option<Call>,
+}
+
+thread_local! {
+    pub static SCRIPT: RefCell<Script> = RefCell::default();
+}
+
+/// All ports.
+#[derive(Clone, Copy)]
+pub struct Scripted;
+
+async fn ask(call: Call) -> Answer {
+    let answered = SCRIPT.with_borrow_mut(|script| {
+        let (answer, now) = script.answers.get(script.at).cloned()?;
+        script.at += 1;
+        script.now = now;
+        Some(answer)
+    });
+    if let Some(answer) = answered {
+        return answer;
+    }
+    SCRIPT.with_borrow_mut(|script| script.pending = Some(call));
+    std::future::pending().await
+}
+
+fn failed() -> Box<dyn std::error::Error + Send + Sync> {
+    "out of order".into()
+}
+
+fn unavailable() -> StoreError {
+    StoreError::Unavailable(failed())
+}
+
+/// A call of which the caller expects one kind of answer.
+macro_rules! ask {
+    ($call:expr, $($answer:pat => $value:expr),+ $(,)?) => {
+        match ask($call).await {
+            $($answer => Ok($value),)+
+            Answer::Failed => Err(unavailable().into()),
+            other => panic!("{other:?} is no answer to this call"),
+        }
+    };
+}
+
+impl Clock for Scripted {
+    fn now(&self) -> Timestamp {
+        Timestamp::from_seconds(SCRIPT.with_borrow(|script| script.now))
+    }
+}
+
+impl Entropy for Scripted {
+    fn fill(&self, bytes: &mut [u8]) {
+        let (seed, nth) = SCRIPT.with_borrow_mut(|script| {
+            script.drawn += 1;
+            (script.seed, script.drawn)
+        });
+        for (part, chunk) in bytes.chunks_mut(32).enumerate() {
+            let hash = Sha256::digest([seed, nth, part as u64].map(u64::to_be_bytes).concat());
+            chunk.copy_from_slice(&hash[..chunk.len()]);
+        }
+    }
+}
+
+#[async_trait]
+impl FlowStore for Scripted {
+    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+        let flow = Stored::of(1, &Flow::Opened(flow.clone()));
+        ask!(Call::Insert { key, flow }, Answer::Done => ())
+    }
+
+    async fn load(&self, key: FlowKey, at: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+        let read = |stored: Stored| Versioned { value: stored.flow(), revision: stored.rev };
+        ask!(Call::Load { key, at }, Answer::Flow(found) => found.map(read))
+    }
+
+    async fn replace(
+        &self,
+        key: FlowKey,
+        revision: u64,
+        next: &Flow,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let next = Stored::of(revision + 1, next);
+        ask!(Call::Replace { key, next, at }, Answer::Flag(replaced) => replaced)
+    }
+
+    async fn guess(
+        &self,
+        key: FlowKey,
+        guess: Guess,
+        limits: &FlowLimits,
+        at: Timestamp,
+    ) -> Result<Guessed, StoreError> {
+        let (step, tag) = (guess.step, *guess.tag.as_bytes());
+        let call = Call::Guess { key, step, tag, tries: Tries::from(limits), at };
+        if SCRIPT.with_borrow(|script| script.read_then_write)
+            && let Answer::Flow(Some(mut read)) = ask(Call::Load { key, at }).await
+            && let Some(slot) = read.slot.as_mut().filter(|slot| slot.tries < limits.code_tries)
+        {
+            slot.guess = Some(tag);
+            slot.tries += 1;
+            let _ = ask(call).await;
+            return Ok(match read.flow() {
+                flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
+                flow => Guessed::Right(flow),
+            });
+        }
+        let found = match ask(call).await {
+            Answer::Looked(stored) => {
+                return Ok(match stored.flow() {
+                    flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
+                    flow => Guessed::Right(flow),
+                });
+            }
+            Answer::Unlooked(found) => found,
+            Answer::Failed => return Err(unavailable()),
+            other => panic!("{other:?} is no answer to a guess"),
+        };
+        let Some(flow) = found.map(|stored| stored.flow()) else { return Ok(Guessed::Gone) };
+        if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs() + 1 == step {
+            return Ok(Guessed::Spent(flow));
+        }
+        if flow.proofs() == step
+            && let Some(flow) = self.spend_try(key, limits, at).await?
+            && flow.was_proved_by(step, &guess.tag)
+        {
+            return Ok(Guessed::Again(flow));
+        }
+        Ok(Guessed::NotAwaited(flow))
+    }
+
+    async fn spend_try(
+        &self,
+        key: FlowKey,
+        limits: &FlowLimits,
+        at: Timestamp,
+    ) -> Result<Option<Flow>, StoreError> {
+        let tries = Tries::from(limits);
+        ask!(Call::Spend { key, tries, at }, Answer::Flow(found) => found.map(|stored| stored.flow()))
+    }
+}
+
+#[async_trait]
+impl BudgetStore for Scripted {
+    async fn count(&self, key: &str, until: Timestamp) -> Result<u64, StoreError> {
+        ask!(Call::Count { key: key.to_owned(), until }, Answer::Number(count) => count)
+    }
+
+    async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError> {
+        ask!(Call::Take { key: key.to_owned(), limit, until }, Answer::Flag(taken) => taken)
+    }
+
+    async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
+        let read = |ledger: String| serde_json::from_str(&ledger).unwrap();
+        ask!(
+            Call::Ledger { account: account.clone() },
+            Answer::Ledger { rev, ledger } => Versioned { value: read(ledger), revision: rev },
+        )
+    }
+
+    async fn replace_ledger(
+        &self,
+        account: &AccountId,
+        revision: u64,
+        ledger: &SendLedger,
+        at: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        let ledger = serde_json::to_string(ledger).unwrap();
+        ask!(
+            Call::ReplaceLedger { account: account.clone(), rev: revision, ledger, at },
+            Answer::Flag(replaced) => replaced.then_some(revision + 1),
+        )
+    }
+}
+
+#[async_trait]
+impl SecurityInfo for Scripted {
+    async fn registration(&self, account: &AccountId) -> Result<Registration, StoreError> {
+        let registered = people::registration(account);
+        ask!(
+            Call::Registration { account: account.clone() },
+            Answer::Registration { generation, claimed_by } =>
+                Registration { generation, claimed_by, ..registered },
+        )
+    }
+}
+
+#[async_trait]
+impl Authenticators for Scripted {
+    async fn totp(&self, account: &AccountId) -> Result<Option<StoredTotp>, StoreError> {
+        ask!(
+            Call::Totp { account: account.clone() },
+            Answer::Flag(there) => there.then(|| StoredTotp { sealed_seed: people::sealed_seed(account) }),
+        )
+    }
+
+    async fn accept_step(&self, account: &AccountId, step: u64, flow: FlowKey) -> Result<bool, StoreError> {
+        ask!(
+            Call::AcceptStep { account: account.clone(), step, flow },
+            Answer::Flag(accepted) => accepted,
+        )
+    }
+}
+
+#[async_trait]
+impl ClaimStore for Scripted {
+    async fn claim(
+        &self,
+        account: &AccountId,
+        flow: FlowKey,
+        generation: u64,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<Claim, StoreError> {
+        let claim = |generation| Call::Claim { account: account.clone(), flow, generation, lease_until };
+        let holder = match ask(claim(generation)).await {
+            Answer::Claimed(None) => return Ok(Claim::Held(generation + 1)),
+            Answer::Claimed(Some(holder)) => holder,
+            Answer::Failed => return Err(unavailable()),
+            other => panic!("{other:?} is no answer to a claim"),
+        };
+        if holder.flow != Some(flow) {
+            return Ok(Claim::Lost);
+        }
+        if holder.lease_until > now {
+            return Ok(Claim::Busy);
+        }
+        match ask(claim(holder.generation)).await {
+            Answer::Claimed(None) => Ok(Claim::Held(holder.generation + 1)),
+            Answer::Claimed(Some(faster)) if faster.flow == Some(flow) => Ok(Claim::Busy),
+            Answer::Claimed(Some(_)) => Ok(Claim::Lost),
+            Answer::Failed => Err(unavailable()),
+            other => panic!("{other:?} is no answer to a claim"),
+        }
+    }
+}
+
+#[async_trait]
+impl Directory for Scripted {
+    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
+        let login = name.as_str().to_owned();
+        ask!(Call::Find { login: login.clone() }, Answer::Flag(there) => there.then(|| people::account(&login)))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
+        ask!(
+            Call::Account { id: id.clone() },
+            Answer::Flag(there) => there.then(|| people::account(id.as_str())),
+        )
+    }
+
+    async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
+        ask!(Call::WasWritten { id: id.clone(), generation }, Answer::Flag(written) => written)
+    }
+}
+
+#[async_trait]
+impl DirectoryWriter for Scripted {
+    async fn account_and_reuse(
+        &self,
+        id: &AccountId,
+        password: &str,
+        _history: u8,
+    ) -> Result<Option<(Account, bool)>, DirectoryError> {
+        ask!(
+            Call::Reuse { id: id.clone(), password: password.to_owned() },
+            Answer::Flag(reused) => Some((people::account(id.as_str()), reused)),
+        )
+    }
+
+    async fn write(
+        &self,
+        id: &AccountId,
+        generation: u64,
+        write: Write<'_>,
+        _history: u8,
+        _now: Timestamp,
+    ) -> Result<(), DirectoryError> {
+        let password = match write {
+            Write::Password(password) => Some(password.to_owned()),
+            Write::Unlock => None,
+        };
+        match ask(Call::Write { id: id.clone(), generation, password }).await {
+            Answer::Written(Outcome::Made) => Ok(()),
+            Answer::Written(Outcome::Superseded) => Err(DirectoryError::Superseded),
+            Answer::Failed => Err(DirectoryError::Unavailable(failed())),
+            other => panic!("{other:?} is no answer to a write"),
+        }
+    }
+}
+
+#[async_trait]
+impl MessageQueue for Scripted {
+    async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError> {
+        let bodies = messages.iter().map(|envelope| serde_json::to_string(envelope).unwrap()).collect();
+        match ask(Call::Enqueue { bodies, delay: delay.0 }).await {
+            Answer::Done => Ok(()),
+            _ => Err(QueueError(failed())),
+        }
+    }
+}
+
+async fn tell(to: &str) -> Result<(), SendError> {
+    match ask(Call::Tell { to: to.to_owned() }).await {
+        Answer::Done => Ok(()),
+        _ => Err(SendError::Unavailable(failed())),
+    }
+}
+
+#[async_trait]
+impl MailSender for Scripted {
+    async fn send_mail(&self, to: &EmailAddress, _mail: &Mail<'_>) -> Result<(), SendError> {
+        tell(to.expose()).await
+    }
+}
+
+#[async_trait]
+impl TextSender for Scripted {
+    async fn send_text(&self, to: &PhoneNumber, _text: &str) -> Result<(), SendError> {
+        tell(to.expose()).await
+    }
+}
+
+#[async_trait]
+impl VoiceSender for Scripted {
+    async fn call(&self, to: &PhoneNumber, _ssml: &str, _language: Language) -> Result<(), SendError> {
+        tell(to.expose()).await
+    }
+}
+
+impl Metrics for Scripted {
+    fn count(&self, _metric: Metric, _at: Timestamp) {}
+}

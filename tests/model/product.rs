@@ -1,0 +1,297 @@
+//! The real functions, run on scripted ports.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher as _};
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use aws_lambda_events::sqs::SqsEvent;
+use axum::Router;
+use axum::body::Body;
+use http_body_util::BodyExt as _;
+use serde_json::{Value, json};
+use shared::domain::wording::Wording;
+use shared::http::Site;
+use shared::settings::Settings;
+use tower::ServiceExt as _;
+
+use crate::calls::{Answer, Call};
+use crate::people::keys;
+use crate::ports::{SCRIPT, Script, Scripted};
+
+/// The parameters that differ from the defaults.
+pub type Parameters = &'static [(&'static str, &'static str)];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Function {
+    Captcha,
+    MethodSelection,
+    CodeSend,
+    CodeVerify,
+    PasswordSet,
+    Delivery,
+}
+
+/// An invocation of a function.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Request {
+    pub function: Function,
+    pub path: &'static str,
+    pub cookie: Option<Arc<str>>,
+    /// The JSON of a POST, or the event of the queue.
+    pub body: String,
+    /// The time when it began.
+    pub at: i64,
+    /// What its entropy is drawn from.
+    pub seed: u64,
+    /// See [`Script::read_then_write`].
+    pub read_then_write: bool,
+}
+
+/// What a function does next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Step {
+    Calls(Call),
+    /// Sleeps, as a double click does until the first click is done.
+    Waits,
+    Replies(Reply),
+}
+
+/// How an invocation ended.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Reply {
+    pub status: u16,
+    pub body: Value,
+    /// The cookie that it sets; an empty one ends it.
+    pub cookie: Option<String>,
+}
+
+impl Reply {
+    /// The page that is shown, or the problem's code.
+    pub fn word(&self) -> &str {
+        let problem = self.body["code"].as_str().filter(|_| self.status != 200);
+        problem.or(self.body["page"].as_str()).unwrap_or_default()
+    }
+}
+
+/// A handler on its way: its request, the answers it got, and the call that it waits for or its reply.
+#[derive(Clone, Debug)]
+pub struct Running {
+    pub request: Arc<Request>,
+    answers: Arc<Vec<(Answer, i64)>>,
+    /// Tells request and answers apart from all others.
+    digest: u64,
+    pub next: Arc<Step>,
+}
+
+impl PartialEq for Running {
+    fn eq(&self, other: &Self) -> bool {
+        self.digest == other.digest
+    }
+}
+
+impl Eq for Running {}
+
+impl Hash for Running {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        self.digest.hash(state);
+    }
+}
+
+impl Running {
+    pub fn start(parameters: Parameters, request: Request) -> Self {
+        let mut hasher = DefaultHasher::new();
+        request.hash(&mut hasher);
+        Self::come(parameters, Arc::new(request), Arc::default(), hasher.finish())
+    }
+
+    /// Goes on with an answer.
+    pub fn answer(&self, parameters: Parameters, answer: Answer, now: i64) -> Self {
+        let mut hasher = DefaultHasher::new();
+        (self.digest, &answer, now).hash(&mut hasher);
+        let mut answers = (*self.answers).clone();
+        answers.push((answer, now));
+        Self::come(parameters, self.request.clone(), Arc::new(answers), hasher.finish())
+    }
+
+    /// Ends with a reply.
+    pub fn end(&self, reply: Reply) -> Self {
+        Self { next: Arc::new(Step::Replies(reply)), ..self.clone() }
+    }
+
+    fn come(
+        parameters: Parameters,
+        request: Arc<Request>,
+        answers: Arc<Vec<(Answer, i64)>>,
+        digest: u64,
+    ) -> Self {
+        thread_local! {
+            /// What was run before need not be run again.
+            static KNOWN: RefCell<HashMap<u64, Arc<Step>>> = RefCell::default();
+        }
+        let known = KNOWN.with_borrow(|known| known.get(&digest).cloned());
+        let next = known.unwrap_or_else(|| {
+            let step = Arc::new(Product::of(parameters).run(&request, &answers));
+            KNOWN.with_borrow_mut(|known| known.insert(digest, step.clone()));
+            step
+        });
+        Self { request, answers, digest, next }
+    }
+}
+
+/// The functions of one deployment.
+pub struct Product {
+    pub settings: Arc<Settings>,
+    runtime: tokio::runtime::Runtime,
+    routers: HashMap<Function, Router>,
+    delivery: delivery::Ports,
+}
+
+impl Product {
+    /// The functions with these parameters, built once a thread.
+    pub fn of(parameters: Parameters) -> Rc<Self> {
+        thread_local! {
+            static BUILT: RefCell<HashMap<Parameters, Rc<Product>>> = RefCell::default();
+        }
+        BUILT.with_borrow_mut(|built| {
+            built.entry(parameters).or_insert_with(|| Rc::new(Self::build(parameters))).clone()
+        })
+    }
+
+    fn build(parameters: Parameters) -> Self {
+        let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
+        let (ports, keys) = (Arc::new(Scripted), Arc::new(keys()));
+        let site = Site { settings: settings.clone(), flows: keys.clone() };
+        let routers = [
+            (
+                Function::Captcha,
+                captcha::router(captcha::Ports {
+                    site: site.clone(),
+                    flows: ports.clone(),
+                    budgets: ports.clone(),
+                    directory: ports.clone(),
+                    security_info: ports.clone(),
+                    captcha: keys.clone(),
+                    clock: ports.clone(),
+                    entropy: ports.clone(),
+                }),
+            ),
+            (
+                Function::MethodSelection,
+                method_selection::router(method_selection::Ports {
+                    site: site.clone(),
+                    flows: ports.clone(),
+                    clock: ports.clone(),
+                }),
+            ),
+            (
+                Function::CodeSend,
+                code_send::router(code_send::Ports {
+                    site: site.clone(),
+                    flows: ports.clone(),
+                    budgets: ports.clone(),
+                    security_info: ports.clone(),
+                    queue: ports.clone(),
+                    messages: keys.clone(),
+                    clock: ports.clone(),
+                    entropy: ports.clone(),
+                }),
+            ),
+            (
+                Function::CodeVerify,
+                code_verify::router(code_verify::Ports {
+                    site: site.clone(),
+                    flows: ports.clone(),
+                    budgets: ports.clone(),
+                    authenticators: ports.clone(),
+                    seeds: keys.clone(),
+                    clock: ports.clone(),
+                }),
+            ),
+            (
+                Function::PasswordSet,
+                password_set::router(password_set::Ports {
+                    site,
+                    flows: ports.clone(),
+                    security_info: ports.clone(),
+                    claims: ports.clone(),
+                    directory: ports.clone(),
+                    queue: ports.clone(),
+                    messages: keys.clone(),
+                    policy: settings.password_policy([]).unwrap(),
+                    clock: ports.clone(),
+                    entropy: ports.clone(),
+                }),
+            ),
+        ];
+        let delivery = delivery::Ports {
+            settings: settings.clone(),
+            wording: Wording::new(&settings.organisation, None).unwrap(),
+            messages: keys,
+            clock: ports.clone(),
+            entropy: ports.clone(),
+            mails: ports.clone(),
+            texts: ports.clone(),
+            calls: ports.clone(),
+            queue: ports.clone(),
+            budgets: ports.clone(),
+            flows: ports.clone(),
+            directory: ports.clone(),
+            security_info: ports.clone(),
+            metrics: ports,
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        Self { settings, runtime, routers: HashMap::from(routers), delivery }
+    }
+
+    /// Runs a request from its beginning, with the answers that it got so far.
+    fn run(&self, request: &Request, answers: &[(Answer, i64)]) -> Step {
+        let script = Script {
+            answers: answers.to_vec(),
+            now: request.at,
+            seed: request.seed,
+            read_then_write: request.read_then_write,
+            ..Script::default()
+        };
+        SCRIPT.set(script);
+        let _timers = self.runtime.enter();
+        let mut handler = pin!(self.invoke(request));
+        let polled = handler.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        match (polled, SCRIPT.with_borrow_mut(|script| script.pending.take())) {
+            (Poll::Ready(reply), _) => Step::Replies(reply),
+            (Poll::Pending, Some(call)) => Step::Calls(call),
+            (Poll::Pending, None) => Step::Waits,
+        }
+    }
+
+    async fn invoke(&self, request: &Request) -> Reply {
+        if request.function == Function::Delivery {
+            let event: SqsEvent = serde_json::from_str(&request.body).unwrap();
+            let failures = delivery::handle(&self.delivery, event).await.batch_item_failures.len();
+            return Reply { status: if failures == 0 { 200 } else { 500 }, body: json!({}), cookie: None };
+        }
+        let mut built = http::Request::post(request.path)
+            .header("accept", "application/json")
+            .header("content-type", "application/json");
+        if let Some(cookie) = &request.cookie {
+            built = built.header("cookie", format!("__Host-rekey={cookie}"));
+        }
+        let built = built.body(Body::from(request.body.clone())).unwrap();
+        let response = self.routers[&request.function].clone().oneshot(built).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let cookie = parts.headers.get_all("set-cookie").iter().find_map(|line| {
+            let value = line.to_str().unwrap().strip_prefix("__Host-rekey=")?;
+            Some(value.split(';').next().unwrap().to_owned())
+        });
+        Reply {
+            status: parts.status.as_u16(),
+            body: serde_json::from_slice(&body).unwrap_or_default(),
+            cookie,
+        }
+    }
+}

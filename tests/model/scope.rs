@@ -1,0 +1,109 @@
+//! What is searched: who may do what how often, and what may go wrong.
+
+use crate::product::Parameters;
+use crate::tables::Mutation;
+
+/// A bounded part of all behaviour.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    pub parameters: Parameters,
+    pub clients: Vec<(&'static str, bool)>,
+    /// What happens before the search begins, each request by itself.
+    pub before: Vec<(usize, Ask)>,
+    /// Which client may ask what, and how often.
+    pub menu: Vec<(usize, Ask, u8)>,
+    /// By how many seconds time may go on, and how often.
+    pub ticks: Vec<(i64, u8)>,
+    /// How many handlers are at work at once; with none, each request is one step.
+    pub at_once: usize,
+    /// How many faults happen.
+    pub faults: u8,
+    /// Which.
+    pub mishaps: Vec<Mishap>,
+    /// Whether codes and notices arrive as soon as they are queued, so that only settles lie in the queue.
+    pub instant: bool,
+    pub mutation: Option<Mutation>,
+    /// Whether it is asked from every state if the owner still gets through.
+    pub hopeful: bool,
+    /// Whether a password can change in it.
+    pub changes: bool,
+}
+
+impl Default for Scope {
+    fn default() -> Self {
+        Self {
+            parameters: &[],
+            clients: Vec::new(),
+            before: Vec::new(),
+            menu: Vec::new(),
+            ticks: Vec::new(),
+            at_once: 1,
+            faults: 0,
+            mishaps: Vec::new(),
+            instant: true,
+            mutation: None,
+            hopeful: false,
+            changes: false,
+        }
+    }
+}
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Ask {
+    Open,
+    Forgotten,
+    Locked,
+    Email,
+    /// With the complete number, right or wrong.
+    Sms {
+        right: bool,
+    },
+    Code(Typed),
+    App {
+        right: bool,
+    },
+    /// The app code that somebody has typed last, seen over the shoulder.
+    AppSeen,
+    /// One of some passwords.
+    Password(usize),
+    Unlock,
+    Cancel,
+}
+
+/// Which code is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Typed {
+    /// The newest that came for this flow.
+    Newest,
+    /// The one before it.
+    Elder,
+    /// One that came for another flow of the same person.
+    OfAnother,
+    /// One that never was.
+    Wrong,
+}
+
+/// What goes wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Mishap {
+    /// A call is carried out, its answer is lost, and it is made again.
+    Twice,
+    /// A call is carried out, and its answers are lost for good.
+    Lost,
+    /// A call is not carried out.
+    Refused,
+    /// The function dies before its next call.
+    Crash,
+    /// A function is cut off since it has run too long, and its next call, on its way already, is carried out later.
+    Late,
+    /// A message is delivered once more.
+    Duplicate,
+    /// A code gets lost on its way to its owner.
+    Drop,
+    /// A flow's item is removed.
+    Forget,
+}
+
+/// The passwords that are set.
+pub const PASSWORDS: [&str; 3] = ["Kancil-Lompat-42!", "Merdeka-Wau-Bulan-57", "Layang-Layang-Biru-88"];

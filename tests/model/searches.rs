@@ -1,0 +1,248 @@
+//! The searches: every order of what a scope allows, all of it.
+
+use stateright::{Checker, Model as _};
+
+use crate::people::{ATTACKER, VICTIM};
+use crate::scope::{Ask, Mishap, Scope, Typed};
+
+/// One step, small limits: what goes wrong within limits of two goes wrong within limits of five.
+pub const ONE_STEP: crate::product::Parameters = &[
+    ("REKEY_STEPS", "1"),
+    ("REKEY_CODE_TRIES", "2"),
+    ("REKEY_FLOW_TRIES", "3"),
+    ("REKEY_SENDS_PER_STEP", "2"),
+    ("REKEY_SENDS_PER_HOUR", "2"),
+    ("REKEY_SENDS_PER_DAY", "4"),
+    ("REKEY_TOTP_TRIES_PER_DAY", "2"),
+];
+
+/// Guesses at a code, two at once, while it is replaced and expires.
+pub fn guesses() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false)],
+        before: vec![(0, Ask::Open), (0, Ask::Forgotten), (0, Ask::Email)],
+        menu: vec![
+            (0, Ask::Code(Typed::Newest), 1),
+            (0, Ask::Code(Typed::Wrong), 3),
+            (0, Ask::Code(Typed::Elder), 1),
+            (0, Ask::Email, 1),
+        ],
+        ticks: vec![(31, 1), (900, 1)],
+        at_once: 2,
+        ..Scope::default()
+    }
+}
+
+/// The same while calls fail, functions die and items go.
+fn guesses_that_fail() -> Scope {
+    Scope {
+        menu: vec![
+            (0, Ask::Code(Typed::Newest), 1),
+            (0, Ask::Code(Typed::Wrong), 2),
+            (0, Ask::Email, 1),
+            (0, Ask::App { right: true }, 1),
+        ],
+        ticks: vec![(31, 1)],
+        at_once: 1,
+        faults: 1,
+        mishaps: WHATEVER.to_vec(),
+        ..guesses()
+    }
+}
+
+/// Everything that goes wrong.
+const WHATEVER: [Mishap; 7] =
+    [Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash, Mishap::Late, Mishap::Drop, Mishap::Forget];
+
+/// Two browsers of one person stand before the last act; one clicks twice and gives up, the other is the first to
+/// finish or not.
+pub fn changes() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, false)],
+        before: vec![
+            (0, Ask::Open),
+            (0, Ask::Forgotten),
+            (0, Ask::Email),
+            (0, Ask::Code(Typed::Newest)),
+            (1, Ask::Open),
+            (1, Ask::Forgotten),
+            (1, Ask::App { right: true }),
+        ],
+        menu: vec![
+            (0, Ask::Password(0), 1),
+            (0, Ask::Password(1), 1),
+            (1, Ask::Password(2), 1),
+            (0, Ask::Cancel, 1),
+        ],
+        ticks: vec![(46, 1)],
+        at_once: 2,
+        changes: true,
+        ..Scope::default()
+    }
+}
+
+/// One of them alone, while calls fail, functions die, messages come twice and items go.
+pub fn changes_that_fail() -> Scope {
+    Scope {
+        menu: vec![(0, Ask::Password(0), 1), (0, Ask::Password(1), 1), (0, Ask::Cancel, 1)],
+        ticks: vec![(31, 3)],
+        at_once: 1,
+        faults: 1,
+        mishaps: [&WHATEVER[..], &[Mishap::Duplicate]].concat(),
+        ..changes()
+    }
+}
+
+/// Codes and notices that really go through the queue.
+pub fn deliveries() -> Scope {
+    Scope {
+        clients: vec![(ATTACKER, false)],
+        before: vec![(0, Ask::Open), (0, Ask::Locked)],
+        menu: vec![(0, Ask::Email, 1), (0, Ask::Code(Typed::Newest), 1), (0, Ask::Unlock, 1)],
+        ticks: vec![(46, 1)],
+        at_once: 0,
+        instant: false,
+        ..changes()
+    }
+}
+
+/// Three browsers ask for codes to one address at once.
+pub fn sends() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, true), (VICTIM, true)],
+        before: (0..3).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        menu: (0..3).map(|client| (client, Ask::Email, 1)).collect(),
+        at_once: 3,
+        ..Scope::default()
+    }
+}
+
+/// The owner goes the whole way while somebody else tries everything on the same name, with an account of their own
+/// and a look at the app codes that the owner typed.
+pub fn owner_and_attacker() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, true), (ATTACKER, false)],
+        before: vec![
+            (1, Ask::Open),
+            (1, Ask::Forgotten),
+            (2, Ask::Open),
+            (2, Ask::Forgotten),
+            (2, Ask::Email),
+        ],
+        menu: vec![
+            (0, Ask::Open, 1),
+            (0, Ask::Forgotten, 1),
+            (0, Ask::Email, 1),
+            (0, Ask::Code(Typed::Newest), 1),
+            (0, Ask::App { right: true }, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Email, 1),
+            (1, Ask::Code(Typed::Wrong), 1),
+            (1, Ask::Code(Typed::OfAnother), 1),
+            (1, Ask::AppSeen, 1),
+        ],
+        ticks: vec![(46, 1)],
+        at_once: 0,
+        changes: true,
+        ..Scope::default()
+    }
+}
+
+/// Somebody else uses up whatever the owner's first step draws on.
+pub fn drained() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, true), (VICTIM, true)],
+        before: (1..3).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        menu: vec![
+            (1, Ask::Email, 1),
+            (2, Ask::Email, 1),
+            (1, Ask::Sms { right: true }, 1),
+            (2, Ask::Sms { right: true }, 1),
+            (1, Ask::App { right: false }, 1),
+            (2, Ask::App { right: false }, 1),
+        ],
+        at_once: 0,
+        hopeful: true,
+        ..Scope::default()
+    }
+}
+
+/// Searches all of a scope and tells how much that was.
+fn search(name: &str, scope: Scope) {
+    report(name, &scope.checker().spawn_bfs().join());
+}
+
+/// Searches a scope as far as a million states go.
+fn search_long(name: &str, scope: Scope) {
+    report(name, &scope.checker().target_state_count(1_000_000).spawn_bfs().join());
+}
+
+fn report(name: &str, checker: &impl Checker<Scope>) {
+    eprintln!(
+        "{name}: {} states, {} of them distinct, {} steps deep",
+        checker.state_count(),
+        checker.unique_state_count(),
+        checker.max_depth()
+    );
+    for (property, path) in checker.discoveries() {
+        if checker.model().property(property).expectation.discovery_is_failure() {
+            eprintln!("{property} is broken: {:?}", path.into_actions());
+        }
+    }
+    checker.assert_properties();
+}
+
+#[test]
+fn guesses_at_once() {
+    search("guesses", guesses());
+    search("guesses that fail", guesses_that_fail());
+}
+
+#[test]
+fn changes_at_once() {
+    search("changes", changes());
+    search("changes that fail", changes_that_fail());
+    search("deliveries", deliveries());
+}
+
+#[test]
+fn sends_at_once() {
+    search("sends", sends());
+}
+
+#[test]
+fn the_owner_beside_an_attacker() {
+    search("owner and attacker", owner_and_attacker());
+    search("drained", drained());
+}
+
+#[test]
+#[ignore = "minutes: more at once, with two faults"]
+fn guesses_at_once_that_fail_twice() {
+    search_long("guesses", Scope { at_once: 2, faults: 2, ..guesses_that_fail() });
+}
+
+#[test]
+#[ignore = "minutes: more at once, with two faults"]
+fn changes_at_once_that_fail_twice() {
+    search_long("changes", Scope { faults: 2, ..changes_that_fail() });
+    search_long("changes at once", Scope { at_once: 2, ..changes_that_fail() });
+}
+
+#[test]
+#[ignore = "minutes: calls that fail while three ask at once"]
+fn sends_at_once_that_fail() {
+    search_long("sends", Scope { faults: 1, mishaps: WHATEVER.to_vec(), ..sends() });
+}
+
+#[test]
+#[ignore = "minutes: whatever goes wrong beside an attacker"]
+fn the_owner_beside_an_attacker_when_calls_fail() {
+    let scope = owner_and_attacker();
+    search_long("owner and attacker", Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..scope });
+}

@@ -1,0 +1,77 @@
+//! The searches have teeth: with a rule taken out, each finds what the rule stands against.
+
+use std::collections::BTreeSet;
+
+use stateright::{Checker as _, HasDiscoveries, Model as _};
+
+use crate::invariants::{I1, I2, I3, I4, I5, I6, I8, I9, I10};
+use crate::scope::Scope;
+use crate::searches::{changes, changes_that_fail, drained, guesses, owner_and_attacker, sends};
+use crate::tables::Mutation;
+
+/// Searches with the rule taken out until the invariant breaks.
+fn breaks(scope: Scope, mutation: Mutation, invariant: &'static str) {
+    let scope = Scope { mutation: Some(mutation), ..scope };
+    let found = HasDiscoveries::AnyOf(BTreeSet::from([invariant]));
+    let checker = scope.checker().finish_when(found).spawn_bfs().join();
+    let path = checker.discovery(invariant);
+    let path = path.unwrap_or_else(|| panic!("{mutation:?} does not break {invariant}")).into_actions();
+    eprintln!("{mutation:?} breaks {invariant} after {} steps: {path:?}", path.len());
+}
+
+#[test]
+fn guesses_that_prove_whatever_they_are_break_i1_and_i9() {
+    breaks(guesses(), Mutation::GuessUnlooked, I1);
+    breaks(owner_and_attacker(), Mutation::GuessUnlooked, I9);
+}
+
+#[test]
+fn a_time_step_accepted_again_breaks_i2() {
+    breaks(owner_and_attacker(), Mutation::AppStepAgain, I2);
+}
+
+#[test]
+fn guesses_read_and_then_counted_break_i3() {
+    breaks(guesses(), Mutation::GuessReadThenWrite, I3);
+}
+
+#[test]
+fn codes_that_outlive_their_successor_break_i4() {
+    breaks(guesses(), Mutation::OldCodesStay, I4);
+}
+
+#[test]
+fn expiry_left_to_the_table_breaks_i5() {
+    breaks(guesses(), Mutation::TtlTrusted, I5);
+}
+
+#[test]
+fn flows_written_blindly_break_i5() {
+    breaks(changes(), Mutation::BlindReplace, I5);
+}
+
+#[test]
+fn claims_without_a_generation_break_i8() {
+    breaks(changes(), Mutation::ClaimWithoutGeneration, I8);
+}
+
+#[test]
+fn writes_without_a_generation_break_i8() {
+    breaks(changes_that_fail(), Mutation::WriteWithoutGeneration, I8);
+}
+
+#[test]
+fn ledgers_written_blindly_break_i6() {
+    breaks(sends(), Mutation::BlindLedger, I6);
+}
+
+#[test]
+fn lost_notices_and_lost_looks_break_i8() {
+    breaks(changes(), Mutation::NoticesLost, I8);
+    breaks(changes_that_fail(), Mutation::SettleLost, I8);
+}
+
+#[test]
+fn ledgers_that_never_forget_break_i10() {
+    breaks(drained(), Mutation::LedgerNeverForgets, I10);
+}
