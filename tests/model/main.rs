@@ -11,6 +11,7 @@ mod pair;
 mod people;
 mod ports;
 mod product;
+mod replay;
 mod scope;
 mod searches;
 mod state;

@@ -35,7 +35,7 @@ pub fn guesses() -> Scope {
 }
 
 /// The same while calls fail, functions die and items go.
-fn guesses_that_fail() -> Scope {
+pub fn guesses_that_fail() -> Scope {
     Scope {
         menu: vec![
             (0, Ask::Code(Typed::Newest), 1),

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
 
+use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::Client;
 use axum::Router;
 use axum::body::Body;
@@ -197,6 +198,12 @@ impl World {
     pub async fn deliver(&self) {
         let delivery = self.running.read().unwrap().delivery.clone();
         while take_batch(&self.cloud.queues(), &self.template.consumers[0], &delivery).await {}
+    }
+
+    /// Hands an event to `delivery` as it is, and tells how many of its messages are to come again.
+    pub async fn hand_to_delivery(&self, event: SqsEvent) -> usize {
+        let delivery = self.running.read().unwrap().delivery.clone();
+        delivery(event).await.unwrap().batch_item_failures.len()
     }
 
     /// Lets every call of a function fail whose action begins with `prefix` (`sqs:`).

@@ -1,0 +1,54 @@
+//! Traces of the search, done again with the real functions on the local cloud: what the model says happens, happens.
+//!
+//! Each act is done as it is: requests through the gateway, calls that are stopped, lost, refused or made twice on
+//! their way to the services, items that are deleted, a clock that is moved. After each, what the model says is
+//! compared: which call comes next, how a request was answered, which codes and notices are queued, and in the end
+//! which password signs in.
+
+mod gate;
+mod real;
+mod traces;
+
+use crate::scope::Scope;
+use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail};
+use crate::tables::Mutation;
+
+/// Replays traces that together show everything that can happen in a scope.
+async fn replay(name: &str, scope: Scope) {
+    let (traces, kinds) = traces::covering(&scope);
+    for trace in &traces {
+        real::replay(&scope, trace).await;
+    }
+    let acts: usize = traces.iter().map(Vec::len).sum();
+    eprintln!("{name}: {} traces with {acts} acts show {kinds} kinds of transitions", traces.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn guesses_happen_as_the_model_says() {
+    replay("guesses", guesses()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn guesses_that_fail_happen_as_the_model_says() {
+    replay("guesses that fail", guesses_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn changes_happen_as_the_model_says() {
+    replay("changes", changes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn changes_that_fail_happen_as_the_model_says() {
+    replay("changes that fail", changes_that_fail()).await;
+}
+
+/// A model in which an old code is good still says what the product doesn't do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn a_model_that_says_otherwise_is_found_out() {
+    let scope = Scope { mutation: Some(Mutation::OldCodesStay), ..guesses() };
+    let replayed = tokio::spawn(async move { replay("another model", scope).await }).await;
+    assert!(replayed.is_err_and(|error| error.is_panic()));
+}

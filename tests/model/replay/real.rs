@@ -1,0 +1,388 @@
+//! One trace, done with the real functions.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_lambda_events::sqs::SqsEvent;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use rekey_local::cloud::Disturbance;
+use rekey_local::cloud::roles::Call as Seen;
+use rekey_tests::chance::START;
+use rekey_tests::people::Person;
+use rekey_tests::{Answer, Browser, World};
+use serde_json::{Value, json};
+use shared::adapters::directories::SignIn;
+use shared::domain::account::AccountId;
+use shared::domain::flow::FlowCookie;
+use shared::domain::message::{Envelope, Message};
+use shared::ports::{Clock as _, Directory as _};
+use tokio::task::JoinHandle;
+
+use super::gate::Gate;
+use super::traces::Trace;
+use crate::acts::{Act, Event};
+use crate::people::{self, VICTIM};
+use crate::product::{Function, Reply, Running, Step};
+use crate::scope::{Ask, Mishap, PASSWORDS, Scope};
+use crate::state::{By, State};
+
+/// How often the SDK makes a call before it gives up.
+const ATTEMPTS: usize = 3;
+
+/// Tells handlers apart: by whom it was invoked, and which of its requests it is.
+type Who = (By, u64);
+
+/// A handler on its way: the task that waits for it, and the call that it waits to make.
+struct Task {
+    join: JoinHandle<(Option<Browser>, Ended)>,
+    waiting: Option<(u64, Seen)>,
+}
+
+/// How a real handler ended.
+enum Ended {
+    Answered(Box<Answer>),
+    /// So many messages are to come again.
+    Delivered(usize),
+}
+
+struct Real {
+    world: Arc<World>,
+    gate: Arc<Gate>,
+    browsers: Vec<Browser>,
+    tasks: BTreeMap<Who, Task>,
+    /// The codes in the order in which they were queued, as the model keeps them.
+    codes: Vec<String>,
+}
+
+/// Does every act of a trace, and compares.
+pub async fn replay(scope: &Scope, trace: &Trace) {
+    let world = World::with(scope.parameters).await;
+    let mut real = Real {
+        browsers: scope.clients.iter().map(|_| world.browser()).collect(),
+        gate: Arc::default(),
+        tasks: BTreeMap::new(),
+        codes: Vec::new(),
+        world,
+    };
+    real.prepare(scope).await;
+    real.gate = Gate::before(&real.world);
+    let mut state = scope.begin();
+    for (nth, act) in trace.iter().enumerate() {
+        let (next, events) = scope.after(&state, *act).unwrap();
+        let what = format!("{act:?}, act {nth} of {trace:?}");
+        real.act(scope, &state, &next, *act, &events, &what).await;
+        real.compare(&next, &what).await;
+        state = next;
+    }
+    real.world.mend();
+    real.compare_passwords(&state, trace).await;
+}
+
+impl Drop for Real {
+    /// What is still on its way is left behind, after a difference too.
+    fn drop(&mut self) {
+        self.gate.close();
+        for task in self.tasks.values() {
+            task.join.abort();
+        }
+    }
+}
+
+impl Real {
+    /// What happens before the search.
+    async fn prepare(&mut self, scope: &Scope) {
+        let mut state = Scope { before: Vec::new(), ..scope.clone() }.begin();
+        for (client, ask) in &scope.before {
+            let body = self.body(&state, *client, *ask);
+            let answer = Self::ask(&mut self.browsers[*client], *ask, body).await;
+            let reply = scope.whole(&mut state, *client, *ask).unwrap();
+            same(&reply, &answer, "before the trace");
+            self.note_codes();
+        }
+    }
+
+    /// The body of a request, with the real code in the place of the model's.
+    fn body(&self, state: &State, client: usize, ask: Ask) -> (&'static str, Value) {
+        let (_, path, mut body) = Scope::body(state, client, ask).unwrap();
+        if let Ask::Code(typed) = ask {
+            let text = Scope::code(state, &state.clients[client], typed).unwrap();
+            if let Some(place) = state.seen.codes.iter().position(|code| code.text == text) {
+                body["code"] = self.codes[place].clone().into();
+            }
+        }
+        (path, body)
+    }
+
+    async fn ask(browser: &mut Browser, ask: Ask, (path, body): (&'static str, Value)) -> Answer {
+        if ask == Ask::Open {
+            return browser.identify(body["login"].as_str().unwrap()).await;
+        }
+        browser.post(path, body).await
+    }
+
+    async fn act(
+        &mut self,
+        scope: &Scope,
+        before: &State,
+        after: &State,
+        act: Act,
+        events: &[Event],
+        what: &str,
+    ) {
+        let by = match act {
+            Act::Ask(place) => {
+                let (client, ask, _) = scope.menu[place];
+                let serial = u64::from(before.clients[client].serial) + 1;
+                let by = (By::Client(client, place), client as u64 * 1_000 + serial);
+                let body = self.body(before, client, ask);
+                let mut browser = self.browsers[client].clone();
+                let join = tokio::spawn(async move {
+                    let answer = Self::ask(&mut browser, ask, body).await;
+                    (Some(browser), Ended::Answered(Box::new(answer)))
+                });
+                self.tasks.insert(by, Task { join, waiting: None });
+                self.come(by).await;
+                by
+            }
+            Act::Deliver(place) => {
+                let message = &before.queue[place];
+                let event = self.event(before, place);
+                let world = self.world.clone();
+                let join =
+                    tokio::spawn(
+                        async move { (None, Ended::Delivered(world.hand_to_delivery(event).await)) },
+                    );
+                let by = (By::Queue(message.id), message.id ^ (u64::from(message.receives) + 1));
+                self.tasks.insert(by, Task { join, waiting: None });
+                self.come(by).await;
+                by
+            }
+            Act::Go(place) => {
+                let (by, running) = &before.handlers[place];
+                let by = (*by, running.request.seed);
+                if matches!(&*running.next, Step::Waits) {
+                    while self.tasks[&by].waiting.is_some() {
+                        self.pass(by, Disturbance::None).await;
+                    }
+                } else {
+                    let twice = matches!(&*running.next, Step::Calls(call) if call.kind() == "find");
+                    for _ in 0..if twice { 2 } else { 1 } {
+                        self.pass(by, Disturbance::None).await;
+                    }
+                }
+                by
+            }
+            Act::Mishap(mishap @ (Mishap::Twice | Mishap::Lost | Mishap::Refused), place) => {
+                let by = who(&before.handlers[place]);
+                let first =
+                    if mishap == Mishap::Refused { Disturbance::Refused } else { Disturbance::AnswerLost };
+                self.pass(by, first).await;
+                if mishap == Mishap::Twice {
+                    self.pass(by, Disturbance::None).await;
+                } else {
+                    for _ in 1..ATTEMPTS {
+                        self.pass(by, Disturbance::Refused).await;
+                    }
+                }
+                by
+            }
+            Act::Mishap(Mishap::Crash, place) => {
+                let by = who(&before.handlers[place]);
+                self.die(by).await;
+                return;
+            }
+            Act::Mishap(Mishap::Forget, place) => {
+                let key = before.tables.flows.keys().nth(place).unwrap();
+                let client = before.seen.flows[key].client;
+                self.forget(client).await;
+                return;
+            }
+            Act::Mishap(_, _) => return,
+            Act::Tick(place) => {
+                for handler in &before.handlers {
+                    self.die(who(handler)).await;
+                }
+                self.world.clock.advance(scope.ticks[place].0);
+                return;
+            }
+            Act::Late(_) => unreachable!("no trace has it"),
+        };
+        self.follow(after, by, events, what).await;
+    }
+
+    /// After a handler went on: it replied what the model says, or waits to make the same call.
+    async fn follow(&mut self, after: &State, by: Who, events: &[Event], what: &str) {
+        let replied = events.iter().find_map(|event| match event {
+            Event::Replied(by_whom, function, reply) if *by_whom == by.0 => Some((*function, reply)),
+            _ => None,
+        });
+        if let Some((function, reply)) = replied {
+            let task = self.tasks.remove(&by).unwrap();
+            assert!(task.waiting.is_none(), "{what}: it still waits for {:?}", task.waiting);
+            let (browser, ended) = task.join.await.unwrap();
+            match ended {
+                Ended::Answered(answer) => same(reply, &answer, what),
+                Ended::Delivered(failures) => {
+                    assert_eq!(
+                        (function, failures == 0),
+                        (Function::Delivery, reply.status == 200),
+                        "{what}"
+                    );
+                }
+            }
+            if let (By::Client(client, _), Some(browser)) = (by.0, browser) {
+                self.browsers[client] = browser;
+            }
+        } else {
+            let (_, running) = after.handlers.iter().find(|handler| who(handler) == by).unwrap();
+            let waiting = self.tasks[&by].waiting.as_ref();
+            match &*running.next {
+                Step::Calls(call) => {
+                    let seen = waiting.unwrap_or_else(|| panic!("{what}: nothing comes after {events:?}"));
+                    let (action, table) = on_the_wire(call.kind());
+                    assert_eq!(seen.1.action, action, "{what}: {:?}", call.kind());
+                    assert!(
+                        table.is_empty() || seen.1.resource.as_deref() == Some(table),
+                        "{what}: {seen:?}"
+                    );
+                }
+                _ => assert!(waiting.is_some_and(|(_, call)| call.action == "dynamodb:GetItem"), "{what}"),
+            }
+        }
+    }
+
+    /// Lets the call that a handler waits to make pass, and waits for what it comes to.
+    async fn pass(&mut self, by: Who, how: Disturbance) {
+        let task = self.tasks.get_mut(&by).unwrap();
+        if let Some((ticket, _)) = task.waiting.take() {
+            self.gate.pass(ticket, how);
+            self.come(by).await;
+        }
+    }
+
+    /// Waits until a handler makes a call or ends. Only one is let go on at a time, so the call is its own.
+    async fn come(&mut self, by: Who) {
+        let task = self.tasks.get_mut(&by).unwrap();
+        while task.waiting.is_none() && !task.join.is_finished() {
+            task.waiting = self.gate.arrival();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        // It may have ended right after its last call was taken from the gate.
+        task.waiting = task.waiting.take().or_else(|| self.gate.arrival());
+    }
+
+    /// Lets a handler die: nothing that it asks for is carried out, and nobody hears of it.
+    async fn die(&mut self, by: Who) {
+        while self.tasks[&by].waiting.is_some() {
+            self.pass(by, Disturbance::Refused).await;
+        }
+        self.tasks.remove(&by).unwrap().join.await.unwrap();
+    }
+
+    async fn forget(&self, client: usize) {
+        let keys = self.world.keyring("REKEY_SECRET_FLOWS");
+        let cookie = self.browsers[client].cookie.as_ref().unwrap();
+        let key = FlowCookie::read(cookie, &keys).unwrap().key();
+        let key = AttributeValue::B(Blob::new(key.as_bytes().to_vec()));
+        self.world.client.delete_item().table_name("FlowsTable").key("flow", key).send().await.unwrap();
+    }
+
+    /// The event of a message that lies in both queues.
+    fn event(&self, state: &State, place: usize) -> SqsEvent {
+        let message = &state.queue[place];
+        let settles = |message: &&Envelope| {
+            let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
+            matches!(message.open(&keys).unwrap().1, Message::Settle(_))
+        };
+        // Of several, the one of the same generation.
+        let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
+        let Message::Settle(wanted) = envelope.open(&people::keys()).unwrap().1 else { unreachable!() };
+        let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
+        let queued = self.world.envelopes();
+        let mut found = queued.iter().map(|(envelope, _)| envelope).filter(settles).filter(|envelope| {
+            let Message::Settle(settle) = envelope.open(&keys).unwrap().1 else { return false };
+            settle.generation == wanted.generation
+        });
+        let body = serde_json::to_string(found.next().unwrap()).unwrap();
+        let record = json!({
+            "messageId": message.id.to_string(),
+            "body": body,
+            "attributes": {
+                "SentTimestamp": (message.sent_at * 1_000).to_string(),
+                "ApproximateReceiveCount": "1",
+            },
+        });
+        serde_json::from_value(json!({ "Records": [record] })).unwrap()
+    }
+
+    fn note_codes(&mut self) {
+        for message in self.world.messages() {
+            if let Message::Code(code) = message
+                && !self.codes.iter().any(|known| known == code.code.expose())
+            {
+                self.codes.push(code.code.expose().to_owned());
+            }
+        }
+    }
+
+    /// What lies in the queue, and the time.
+    async fn compare(&mut self, state: &State, what: &str) {
+        self.note_codes();
+        assert_eq!(self.codes.len(), state.seen.codes.len(), "{what}: codes");
+        let told: BTreeSet<String> =
+            self.world.notices().iter().map(|notice| people::exposed(&notice.to)).collect();
+        let model: BTreeSet<String> = state.seen.told.iter().map(|(_, to)| to.clone()).collect();
+        assert_eq!(told, model, "{what}: who is told");
+        assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
+        let id = AccountId::from_directory(VICTIM);
+        let written = state.tables.accounts[&id].written;
+        for (generation, expected) in [(written, true), (written + 1, false)] {
+            let found = self.world.directory.was_written(&id, generation).await.unwrap();
+            assert_eq!(found, expected, "{what}: generation {generation} of the directory");
+        }
+    }
+
+    async fn compare_passwords(&self, state: &State, trace: &Trace) {
+        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM)];
+        let others = if state.seen.changes.is_empty() { &[][..] } else { &PASSWORDS[..] };
+        for password in others.iter().copied().chain([Person::PASSWORD]) {
+            let accepted = self.world.sign_in(VICTIM, password).await == SignIn::Accepted;
+            assert_eq!(accepted, row.password == password, "{password} after {trace:?}");
+        }
+    }
+}
+
+fn who((by, running): &(By, Running)) -> Who {
+    (*by, running.request.seed)
+}
+
+/// What a call of the model is on the wire.
+fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
+    match kind {
+        "insert" | "replace" => ("dynamodb:PutItem", "FlowsTable"),
+        "load" => ("dynamodb:GetItem", "FlowsTable"),
+        "guess" | "spend" => ("dynamodb:UpdateItem", "FlowsTable"),
+        "count" | "take" => ("dynamodb:UpdateItem", "BudgetsTable"),
+        "ledger" => ("dynamodb:GetItem", "BudgetsTable"),
+        "replace-ledger" => ("dynamodb:PutItem", "BudgetsTable"),
+        "registration" => ("dynamodb:Query", "SecurityInfoTable"),
+        "totp" => ("dynamodb:GetItem", "SecurityInfoTable"),
+        "accept-step" | "claim" => ("dynamodb:UpdateItem", "SecurityInfoTable"),
+        "find" | "account" | "reuse" | "was-written" => ("dynamodb:GetItem", "AccountsTable"),
+        "write" => ("dynamodb:UpdateItem", "AccountsTable"),
+        "enqueue" => ("sqs:SendMessage", ""),
+        other => panic!("{other} is not replayed"),
+    }
+}
+
+/// Whether a reply of the model and a real answer say the same.
+fn same(reply: &Reply, answer: &Answer, what: &str) {
+    let json = answer.json();
+    let read = |body: &Value| {
+        let words = ["code", "page", "tries_left", "step", "result"];
+        words.map(|word| if word == "code" && reply.status == 200 { Value::Null } else { body[word].clone() })
+    };
+    assert_eq!((answer.status.as_u16(), read(&json)), (reply.status, read(&reply.body)), "{what}");
+}

@@ -1,0 +1,112 @@
+//! Traces that show every kind of transition.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use stateright::Model as _;
+
+use crate::acts::{Act, Event};
+use crate::product::Step;
+use crate::scope::{Mishap, Scope};
+use crate::state::{By, State};
+
+/// A trace.
+pub type Trace = Vec<Act>;
+
+/// The kinds of transitions that an act shows: what was done, which call of which function was answered how, and how
+/// which function replied.
+fn kinds(scope: &Scope, before: &State, act: Act, events: &[Event]) -> Vec<String> {
+    let what = match act {
+        Act::Ask(place) => format!("{:?}", scope.menu[place].1),
+        Act::Mishap(mishap, _) => format!("{mishap:?}"),
+        Act::Go(place) => match before.handlers[place].0 {
+            By::Client(_, place) => format!("{:?}", scope.menu[place].1),
+            By::Queue(_) => "deliver".to_owned(),
+        },
+        Act::Deliver(_) => "deliver".to_owned(),
+        Act::Tick(place) => format!("tick {place}"),
+        Act::Late(_) => "late".to_owned(),
+    };
+    let of = |event: &Event| match event {
+        Event::Called(function, call, answer) => format!("{what} {function:?} {call} {answer}"),
+        Event::Replied(_, function, reply) => format!("{function:?} {} {}", reply.status, reply.word()),
+        Event::Died(_) => "died".to_owned(),
+    };
+    if events.is_empty() { vec![what] } else { events.iter().map(of).collect() }
+}
+
+/// What can be done to the real system: a call that comes late, and a code that gets lost, can't be brought about.
+fn can_be_done(act: Act) -> bool {
+    !matches!(act, Act::Late(_) | Act::Mishap(Mishap::Drop, _))
+}
+
+/// A double click that waits in vain waits as long as the SDK gives a call: whatever else is stopped would be tried
+/// again meanwhile.
+fn outlasts(before: &State, act: Act, events: &[Event]) -> bool {
+    let Act::Go(place) = act else { return false };
+    let waits = matches!(&*before.handlers[place].1.next, Step::Waits);
+    let in_vain =
+        events.iter().any(|event| matches!(event, Event::Replied(_, _, reply) if reply.status == 503));
+    waits && in_vain && before.handlers.len() > 1
+}
+
+/// Traces that together show all kinds, found breadth first, and how many kinds these are.
+pub fn covering(scope: &Scope) -> (Vec<Trace>, usize) {
+    let mut reached: Vec<(Option<usize>, Option<Act>)> = vec![(None, None)];
+    let mut known = HashMap::from([(digest(&scope.begin()), 0)]);
+    let mut queue = VecDeque::from([(0, scope.begin())]);
+    let mut first: BTreeMap<String, usize> = BTreeMap::new();
+    while let Some((from, state)) = queue.pop_front() {
+        let mut acts = Vec::new();
+        scope.actions(&state, &mut acts);
+        for act in acts.into_iter().filter(|act| can_be_done(*act)) {
+            let Some((next, events)) = scope.after(&state, act) else { continue };
+            if next.late.len() > state.late.len() || outlasts(&state, act, &events) {
+                continue;
+            }
+            let place = reached.len();
+            let new = known.insert(digest(&next), place).is_none();
+            reached.push((Some(from), Some(act)));
+            for kind in kinds(scope, &state, act, &events) {
+                first.entry(kind).or_insert(place);
+            }
+            if new {
+                queue.push_back((place, next));
+            }
+        }
+    }
+    let path = |mut place: usize| {
+        let mut trace = Vec::new();
+        while let (Some(from), Some(act)) = reached[place] {
+            trace.push(act);
+            place = from;
+        }
+        trace.reverse();
+        trace
+    };
+    // The longest first: it of_trace most, and what it of_trace needs no trace of its own.
+    let mut wanted: Vec<Trace> = first.values().map(|place| path(*place)).collect();
+    wanted.sort_by_key(|trace| std::cmp::Reverse(trace.len()));
+    let (mut traces, mut shown) = (Vec::new(), std::collections::BTreeSet::new());
+    for trace in wanted {
+        let mut state = scope.begin();
+        let mut of_trace = Vec::new();
+        for act in &trace {
+            let (next, events) = scope.after(&state, *act).unwrap();
+            of_trace.extend(kinds(scope, &state, *act, &events));
+            state = next;
+        }
+        let before = shown.len();
+        shown.extend(of_trace);
+        if shown.len() > before {
+            traces.push(trace);
+        }
+    }
+    (traces, first.len())
+}
+
+fn digest(state: &State) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    state.hash(&mut hasher);
+    hasher.finish()
+}
