@@ -177,9 +177,9 @@ fn search(name: &str, scope: Scope) {
     report(name, &scope.checker().spawn_bfs().join());
 }
 
-/// Searches a scope as far as a million states go.
+/// Searches a scope as far as half a million states go.
 fn search_long(name: &str, scope: Scope) {
-    report(name, &scope.checker().target_state_count(1_000_000).spawn_bfs().join());
+    report(name, &scope.checker().target_state_count(500_000).spawn_bfs().join());
 }
 
 fn report(name: &str, checker: &impl Checker<Scope>) {
