@@ -89,7 +89,8 @@ impl Scope {
                 }
             }
             for (place, message) in state.queue.iter().enumerate() {
-                if !message.busy && message.visible_at <= state.now {
+                // A call that comes late comes before settling looks.
+                if !message.busy && message.visible_at <= state.now && state.late.is_empty() {
                     acts.push(Act::Deliver(place));
                 }
             }

@@ -324,7 +324,8 @@ impl Scope {
                 seen.codes.iter().filter(|code| code.flow == flow).map(|code| code.method).collect();
             methods.sort_unstable();
             methods.dedup();
-            let of_codes = methods.len() * usize::from(settings.flow.code_tries);
+            // A code whose message was not queued is guessed at in vain, but guessed at.
+            let of_codes = methods.len().max(1) * usize::from(settings.flow.code_tries);
             if body["method"] == "totp" {
                 let looks = seen.app_looks.entry((login, cookie.step())).or_default();
                 *looks += 1;
