@@ -18,9 +18,9 @@ use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators, BudgetStore, Claim, ClaimStore, Clock, Directory, DirectoryError, DirectoryWriter,
-    Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics, QueueError,
-    SecurityInfo, SendError, StoreError, StoredTotp, TextSender, Versioned, VoiceSender, Write,
+    Authenticators, BudgetStore, Claim, ClaimStore, Claimant, Clock, Directory, DirectoryError,
+    DirectoryWriter, Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics,
+    QueueError, SecurityInfo, SendError, StoreError, StoredTotp, TextSender, Versioned, VoiceSender, Write,
 };
 
 use crate::calls::{Answer, Call, Outcome, Stored, Tries};
@@ -219,7 +219,7 @@ impl BudgetStore for Scripted {
 
 #[async_trait]
 impl SecurityInfo for Scripted {
-    async fn registration(&self, account: &AccountId) -> Result<Registration, StoreError> {
+    async fn registration(&self, account: &AccountId, _: Timestamp) -> Result<Registration, StoreError> {
         let registered = people::registration(account);
         ask!(
             Call::Registration { account: account.clone() },
@@ -231,14 +231,20 @@ impl SecurityInfo for Scripted {
 
 #[async_trait]
 impl Authenticators for Scripted {
-    async fn totp(&self, account: &AccountId) -> Result<Option<StoredTotp>, StoreError> {
+    async fn totp(&self, account: &AccountId, _: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
         ask!(
             Call::Totp { account: account.clone() },
             Answer::Flag(there) => there.then(|| StoredTotp { sealed_seed: people::sealed_seed(account) }),
         )
     }
 
-    async fn accept_step(&self, account: &AccountId, step: u64, flow: FlowKey) -> Result<bool, StoreError> {
+    async fn accept_step(
+        &self,
+        account: &AccountId,
+        step: u64,
+        flow: FlowKey,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
         ask!(
             Call::AcceptStep { account: account.clone(), step, flow },
             Answer::Flag(accepted) => accepted,
@@ -251,11 +257,12 @@ impl ClaimStore for Scripted {
     async fn claim(
         &self,
         account: &AccountId,
-        flow: FlowKey,
+        claimant: &Claimant<'_>,
         generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {
+        let flow = claimant.flow;
         let claim = |generation| Call::Claim { account: account.clone(), flow, generation, lease_until };
         let holder = match ask(claim(generation)).await {
             Answer::Claimed(None) => return Ok(Claim::Held(generation + 1)),

@@ -204,7 +204,9 @@ impl Tables {
                 let claimed_by = row.claimed_by.map(shared::domain::flow::FlowKey::from_bytes);
                 Answer::Registration { generation: row.generation, claimed_by }
             }
-            Call::Totp { account } => Answer::Flag(people::registration(account).totp),
+            Call::Totp { account } => {
+                Answer::Flag(people::registration(account).has(shared::domain::method::Method::Totp))
+            }
             Call::AcceptStep { account, step, flow } => {
                 let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
                 let again = row.last_step == *step && row.last_flow == Some(*flow.as_bytes());

@@ -21,7 +21,7 @@ use rekey_local::template::Template;
 use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, Settle};
@@ -63,6 +63,10 @@ pub struct World {
     pub security_info: DynamoSecurityInfo,
     /// The same, to be written.
     pub enrolment: DynamoEnrolment,
+    /// The authenticators, with every right.
+    pub authenticators: DynamoAuthenticators,
+    /// The claims, with every right.
+    pub claims: DynamoClaims,
     /// The settings.
     pub settings: Arc<Settings>,
     system: System,
@@ -101,11 +105,14 @@ impl World {
         let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
+        let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await);
         let world = Self {
+            authenticators: DynamoAuthenticators::new(client.clone(), "SecurityInfoTable"),
+            claims: DynamoClaims::new(client.clone(), "SecurityInfoTable"),
+            client,
             system,
             template,
             running,
-            client: Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await),
             directory: tables.accounts,
             security_info: tables.security_info,
             enrolment: tables.enrolment,

@@ -7,7 +7,7 @@ use rekey_tests::chance::START;
 use shared::domain::account::AccountId;
 use shared::domain::flow::FlowKey;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Claim, ClaimStore as _, SecurityInfo as _};
+use shared::ports::{Claim, ClaimStore as _, Claimant, SecurityInfo as _};
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
 
@@ -65,12 +65,15 @@ async fn claims_come_out_as_if_made_one_after_the_other() {
     let world = World::new().await;
     let account = AccountId::from_directory("aisyah");
     for seed in 0..SEEDS {
-        let first = world.security_info.registration(&account).await.unwrap().generation;
+        let first = world.security_info.registration(&account, at(0)).await.unwrap().generation;
         let start = i64::from(seed) * 100;
         let claim = |op: Attempt| {
-            let (store, account) = (world.security_info.clone(), account.clone());
+            let (store, account) = (world.claims.clone(), account.clone());
             let until = op.now + Seconds(LEASE);
-            async move { store.claim(&account, key(op.flow), op.generation, op.now, until).await.unwrap() }
+            async move {
+                let claimant = Claimant { flow: key(op.flow), proved: &[] };
+                store.claim(&account, &claimant, op.generation, op.now, until).await.unwrap()
+            }
         };
         let holder = Attempt { flow: 1, generation: first, now: at(start) };
         assert_eq!(claim(holder).await, Claim::Held(first + 1));

@@ -45,7 +45,7 @@ async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
     for seed in 0..SEEDS {
         // Each run's steps lie behind those of the one before.
         let base = u64::from(seed) * 10 + 10;
-        assert!(world.security_info.accept_step(&account, base, key(9)).await.unwrap());
+        assert!(world.authenticators.accept_step(&account, base, key(9), world.now()).await.unwrap());
         let history = History::of(LastStep(base, Some(9)));
         let op = |nth| Accept {
             step: base + u64::from(draw(seed, nth, 3)),
@@ -53,8 +53,9 @@ async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
         };
         let callers = (0..5).map(|caller| vec![op(caller * 2), op(caller * 2 + 1)]).collect();
         let store = |_, op: Accept| {
-            let (store, account) = (world.security_info.clone(), account.clone());
-            async move { store.accept_step(&account, op.step, key(op.flow)).await.unwrap() }
+            let (store, account) = (world.authenticators.clone(), account.clone());
+            let now = world.now();
+            async move { store.accept_step(&account, op.step, key(op.flow), now).await.unwrap() }
         };
         history.record(callers, store).await;
         history.assert_linearizable(seed);

@@ -13,10 +13,10 @@ use rekey_tests::chance::START;
 use rekey_tests::people::Person;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::{Value, json};
-use shared::adapters::directories::SignIn;
 use shared::domain::account::AccountId;
 use shared::domain::flow::FlowCookie;
 use shared::domain::message::{Envelope, Message};
+use shared::ports::SignIn;
 use shared::ports::{Clock as _, Directory as _};
 use tokio::task::JoinHandle;
 
