@@ -109,6 +109,42 @@ if (wait) {
   tick();
 }
 
+// An approval: counted down, and asked for with growing pauses. Once it was given the page goes on by itself.
+const approval = $("#approval");
+if (approval) {
+  const left = $("#approval-left"), status = $("[role=status]", approval);
+  const end = Date.now() + 1000 * approval.dataset.seconds;
+  let pause = 2000;
+  const tick = () => {
+    const seconds = Math.ceil((end - Date.now()) / 1000);
+    if (seconds <= 0) return location.reload();
+    left.textContent = approval.dataset.left.replace("{seconds}", seconds);
+    setTimeout(tick, 1000);
+  };
+  const goOn = () => {
+    status.textContent = approval.dataset.approved;
+    $("#approved").requestSubmit();
+  };
+  const ask = async () => {
+    let state;
+    try {
+      const reply = await fetch("/code", { headers: { accept: "application/json" } });
+      state = reply.ok ? (await reply.json()).status : reply.status < 500 ? "ended" : undefined;
+    } catch {
+      // No connection: the next time, perhaps.
+    }
+    if (state === "approved") return goOn();
+    if (state === "ended") return location.reload();
+    pause = Math.min(pause * 1.25, 6000);
+    setTimeout(ask, pause);
+  };
+  if (approval.dataset.status === "approved") goOn();
+  else {
+    tick();
+    setTimeout(ask, pause);
+  }
+}
+
 // The new password: shown if wished, and the criteria that can be told here ticked as one types.
 const choosing = $("#new-password");
 if (choosing) {

@@ -16,6 +16,7 @@ use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
 use crate::domain::password::{CharacterClass, CommonPasswords, OwnWords, PasswordPolicy};
+use crate::domain::push::PushHosts;
 use crate::domain::time::Seconds;
 
 /// The highest accepted chance that one targeted account is guessed open within a year by somebody who never
@@ -51,6 +52,11 @@ pub struct Settings {
     pub sends: SendLimits,
     /// `REKEY_TOTP_TRIES_PER_DAY`: answers from the authenticator app per account, day and step.
     pub totp_tries_per_day: u8,
+    /// `REKEY_PUSH_PER_HOUR`: requests to the devices of an account within an hour and step. More wear people down until
+    /// they approve anything.
+    pub push_per_hour: u8,
+    /// `REKEY_PUSH_HOSTS`: the push services that a device may name.
+    pub push_hosts: PushHosts,
     /// `REKEY_OPENS_PER_HOUR`: flows per canonical name before the CAPTCHA gets harder.
     pub opens_per_name: u32,
     /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind one
@@ -142,6 +148,14 @@ impl Settings {
                 unredeemed: UNREDEEMED_MAX,
             },
             totp_tries_per_day: reader.number("REKEY_TOTP_TRIES_PER_DAY", 10, 1..=50),
+            push_per_hour: reader.number("REKEY_PUSH_PER_HOUR", 3, 1..=10),
+            push_hosts: PushHosts::new(reader.list(
+                "REKEY_PUSH_HOSTS",
+                "fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,*.notify.windows.com",
+                |host| {
+                    PushHosts::is_host(host).then(|| host.to_owned()).ok_or("not the name of a host")
+                },
+            )),
             opens_per_name: reader.number("REKEY_OPENS_PER_HOUR", 30, 1..=100_000),
             opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
             sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", country),
@@ -277,6 +291,9 @@ impl Settings {
         }
         if self.flow.code_tries > self.flow.flow_tries {
             reader.error("REKEY_CODE_TRIES", "at most REKEY_FLOW_TRIES");
+        }
+        if self.push_hosts.have_loopback() && self.public_url.starts_with("https:") {
+            reader.error("REKEY_PUSH_HOSTS", "this machine is a push service on a laptop only");
         }
         if self.sends.per_hour > self.sends.per_day {
             reader.error("REKEY_SENDS_PER_HOUR", "at most REKEY_SENDS_PER_DAY");
@@ -504,6 +521,16 @@ mod tests {
         let error = read(&[("REKEY_STEPS", "1"), ("REKEY_CODE_DIGITS", "6")]).unwrap_err();
         assert!(error.to_string().contains("guessed open"), "{error}");
         assert!(read(&[("REKEY_STEPS", "1"), ("REKEY_TOTP_TRIES_PER_DAY", "50")]).is_err());
+    }
+
+    #[test]
+    fn this_machine_takes_pushes_on_a_laptop_only() {
+        assert!(read(&[("REKEY_PUSH_HOSTS", "127.0.0.1")]).is_ok());
+        let deployed = ("REKEY_PUBLIC_URL", "https://reset.contoh.example");
+        assert!(read(&[deployed]).is_ok());
+        for host in ["127.0.0.1", "10.0.0.1", "localhost", "https://fcm.googleapis.com"] {
+            assert!(read(&[("REKEY_PUSH_HOSTS", host), deployed]).is_err(), "{host}");
+        }
     }
 
     #[test]

@@ -6,9 +6,9 @@ import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-function binary() {
+function binary(name = "rekey-local") {
   const metadata = execFileSync("cargo", ["metadata", "--no-deps", "--format-version", "1"], { cwd: root });
-  return join(JSON.parse(metadata).target_directory, "debug", "rekey-local");
+  return join(JSON.parse(metadata).target_directory, "debug", name);
 }
 
 /** A child process, once it has printed `until`; `stop` interrupts it as Ctrl-C does and waits for its end. */
@@ -65,6 +65,18 @@ export async function start(...options) {
   const { printed, stop } = await run(binary(), args, "Ctrl-C");
   const [site, outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
   return { site, outbox, stop, ...outboxAt(outbox) };
+}
+
+/** The same, and what somebody signed in to their security info does for a phone. */
+export async function startWithPhones() {
+  const { printed, stop } = await run(binary("rekey-with-phones"), [], "Ctrl-C");
+  const [site, outbox, phones] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
+  const post = async (path) => fetch(`${phones}/pairings/${path}`, { method: "POST" });
+  return {
+    site, stop, ...outboxAt(outbox),
+    pairing: async (login) => (await (await post(login)).json()).pairing,
+    confirm: async (login, pairing, code) => (await post(`${login}/${pairing}/${code}`)).ok,
+  };
 }
 
 /** The local cloud alone, for functions that `cargo lambda watch` runs at `watch`, and the environment it prints. */

@@ -8,10 +8,12 @@
 )]
 
 mod accounts;
+mod approvals;
 mod budgets;
 mod flows;
 mod local;
 mod moto;
+mod pairings;
 mod queue;
 mod secrets;
 mod senders;

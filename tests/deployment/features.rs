@@ -21,6 +21,8 @@ const FEATURES: &[(&str, Needed)] = &[
     ("sns", |f| !reach(f, "sns:").is_empty()),
     ("ses", |f| !reach(f, "ses:").is_empty()),
     ("voice", |f| !reach(f, "sms-voice:").is_empty()),
+    // A push service knows no role of ours: who reaches people reaches devices.
+    ("web-push", |f| !reach(f, "sns:").is_empty()),
 ];
 
 /// Each dependency of a function, as it is built alone: crate name and features.

@@ -7,8 +7,16 @@ use std::path::{Path, PathBuf};
 use crate::imports::paths;
 use crate::template::root;
 
-const FUNCTIONS: &[&str] =
-    &["captcha", "code_send", "code_verify", "delivery", "enrolment", "method_selection", "password_set"];
+const FUNCTIONS: &[&str] = &[
+    "approval",
+    "captcha",
+    "code_send",
+    "code_verify",
+    "delivery",
+    "enrolment",
+    "method_selection",
+    "password_set",
+];
 
 /// Crates that reach the world outside the process, or belong to one way of doing so.
 const OUTSIDE: &[&str] = &[

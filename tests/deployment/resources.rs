@@ -43,11 +43,11 @@ fn passing_rows_expire_and_lasting_ones_are_kept() {
 #[test]
 fn keys_that_kept_data_needs_are_kept_with_it() {
     let template = Template::read();
-    for name in ["FlowsSecret", "SeedsSecret", "ContactsSecret"] {
+    for name in ["FlowsSecret", "SeedsSecret", "ContactsSecret", "PushSecret"] {
         assert_eq!(template.resource(name)["DeletionPolicy"], "Retain", "{name}");
         assert_eq!(template.resource(name)["UpdateReplacePolicy"], "Retain", "{name}");
     }
-    assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 5);
+    assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 6);
 }
 
 #[test]

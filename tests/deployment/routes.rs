@@ -37,6 +37,12 @@ const CONTRACT: &[(&str, &str, &str)] = &[
     ("POST", "/security-info/remove", "enrolment"),
     ("POST", "/security-info/reconfirm", "enrolment"),
     ("POST", "/security-info/sign-out", "enrolment"),
+    ("GET", "/authenticator", "approval"),
+    ("GET", "/authenticator/manifest.webmanifest", "approval"),
+    ("GET", "/authenticator/sw.js", "approval"),
+    ("POST", "/authenticator/pair", "approval"),
+    ("GET", "/authenticator/requests", "approval"),
+    ("POST", "/authenticator/answer", "approval"),
 ];
 
 type Route = (String, String, String);

@@ -33,6 +33,7 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_SENDS_PER_HOUR", "5"),
     ("REKEY_SENDS_PER_DAY", "10"),
     ("REKEY_TOTP_TRIES_PER_DAY", "10"),
+    ("REKEY_PUSH_PER_HOUR", "3"),
     ("REKEY_OPENS_PER_HOUR", "30"),
     ("REKEY_OPENS_PER_IP", "300"),
     ("REKEY_SMS_COUNTRIES", "MY"),

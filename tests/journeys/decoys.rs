@@ -25,6 +25,7 @@ fn shape(answer: &Answer) -> Value {
                             );
                         }
                         "methods" => *value = json!("methods"),
+                        "number" => *value = json!("number"),
                         _ => walk(value),
                     }
                 }
@@ -56,6 +57,9 @@ async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
         ("/code", json!({ "code": "12345671" })),
         ("/code", json!({ "code": "12345672" })),
         ("/code", json!({ "code": "12345673" })),
+        ("/code/send", json!({ "method": "push" })),
+        ("/code", json!({ "method": "push" })),
+        ("/code/send", json!({ "method": "push" })),
         ("/password", json!({ "password": "Kancil-Lompat-42!", "confirmation": "Kancil-Lompat-42!" })),
     ] {
         seen.push(shape(&browser.post(path, body).await));

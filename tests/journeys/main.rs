@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
+mod approvals;
 mod captcha;
 mod codes;
 mod cost;
@@ -11,6 +12,7 @@ mod enrolment;
 mod faults;
 mod incidents;
 mod journey;
+mod pairings;
 mod roles;
 mod rotation;
 mod secrets;

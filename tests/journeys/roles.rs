@@ -7,7 +7,8 @@ use std::collections::BTreeSet;
 
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
-use rekey_tests::World;
+use rekey_tests::people::AISYAH;
+use rekey_tests::{Phone, World};
 use serde_json::json;
 
 /// What only AWS's own event source mapping does with a function's role.
@@ -83,6 +84,24 @@ async fn a_role_grants_what_its_function_uses_and_no_more() {
     world.mend();
     world.clock.advance(60);
     world.deliver().await;
+
+    // A phone that approves, and refuses.
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    for refuses in [false, true] {
+        let mut fourth = world.browser();
+        fourth.open("aisyah", "forgotten").await;
+        let page = fourth.send_push().await.json();
+        fourth.get("/code").await;
+        let request = phone.request().await;
+        if refuses {
+            phone.deny(&request).await;
+        } else {
+            phone.approve(&request, page["number"].as_str().unwrap()).await;
+            fourth.approved().await;
+            world.clock.advance(100);
+        }
+        world.deliver().await;
+    }
 
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let used: BTreeSet<Use> = world

@@ -5,12 +5,13 @@ use shared::domain::flow::FlowCookie;
 use shared::domain::keys::Keyring;
 use shared::ports::SignIn;
 
-const SECRETS: [&str; 5] = [
+const SECRETS: [&str; 6] = [
     "REKEY_SECRET_CAPTCHA",
     "REKEY_SECRET_CONTACTS",
     "REKEY_SECRET_FLOWS",
     "REKEY_SECRET_SEEDS",
     "REKEY_SECRET_MESSAGES",
+    "REKEY_SECRET_PUSH",
 ];
 
 async fn rotate_all(world: &World) {

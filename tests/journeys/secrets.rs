@@ -100,8 +100,16 @@ async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
     use tracing_subscriber::layer::SubscriberExt as _;
     use tracing_subscriber::{Layer as _, filter::Targets, fmt};
     let lines = Lines::default();
-    let own =
-        ["shared", "captcha", "method_selection", "code_send", "code_verify", "password_set", "delivery"];
+    let own = [
+        "shared",
+        "approval",
+        "captcha",
+        "method_selection",
+        "code_send",
+        "code_verify",
+        "password_set",
+        "delivery",
+    ];
     let filter = own.iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
         filter.with_target(*target, tracing::Level::TRACE)
     });

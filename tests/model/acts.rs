@@ -340,6 +340,7 @@ impl Scope {
             Message::Decoy => "decoy",
             Message::Notice(_) => "notice",
             Message::Settle(_) => "settle",
+            Message::Push(_) | Message::Refused(_) => panic!("nobody in the model asks a device"),
         };
         let lost = match self.mutation {
             Some(Mutation::SettleLost) => kind == "settle",

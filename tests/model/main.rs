@@ -17,3 +17,4 @@ mod searches;
 mod state;
 mod tables;
 mod teeth;
+mod unused;

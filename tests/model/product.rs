@@ -21,6 +21,7 @@ use tower::ServiceExt as _;
 use crate::calls::{Answer, Call};
 use crate::people::keys;
 use crate::ports::{SCRIPT, Script, Scripted};
+use crate::unused::NoDevices;
 
 /// The parameters that differ from the defaults.
 pub type Parameters = &'static [(&'static str, &'static str)];
@@ -195,6 +196,7 @@ impl Product {
                     flows: ports.clone(),
                     budgets: ports.clone(),
                     security_info: ports.clone(),
+                    approvals: Arc::new(NoDevices),
                     queue: ports.clone(),
                     messages: keys.clone(),
                     clock: ports.clone(),
@@ -208,6 +210,7 @@ impl Product {
                     flows: ports.clone(),
                     budgets: ports.clone(),
                     authenticators: ports.clone(),
+                    approvals: Arc::new(NoDevices),
                     seeds: keys.clone(),
                     clock: ports.clone(),
                 }),
@@ -231,12 +234,15 @@ impl Product {
         let delivery = delivery::Ports {
             settings: settings.clone(),
             wording: Wording::new(&settings.organisation, None).unwrap(),
-            messages: keys,
+            messages: keys.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),
             mails: ports.clone(),
             texts: ports.clone(),
             calls: ports.clone(),
+            pushes: Arc::new(NoDevices),
+            push_targets: Arc::new(NoDevices),
+            push: keys.clone(),
             queue: ports.clone(),
             budgets: ports.clone(),
             flows: ports.clone(),

@@ -132,6 +132,16 @@ impl Browser {
         self.post("/security-info/confirm", json!({ "id": id, "code": code })).await
     }
 
+    /// Asks the devices to approve.
+    pub async fn send_push(&mut self) -> Answer {
+        self.post("/code/send", json!({ "method": "push" })).await
+    }
+
+    /// Goes on after an approval.
+    pub async fn approved(&mut self) -> Answer {
+        self.post("/code", json!({ "method": "push" })).await
+    }
+
     /// Sets a password.
     pub async fn password(&mut self, password: &str) -> Answer {
         self.post("/password", json!({ "password": password, "confirmation": password })).await

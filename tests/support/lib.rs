@@ -13,8 +13,10 @@ pub mod answer;
 pub mod browser;
 pub mod chance;
 pub mod people;
+pub mod phone;
 pub mod world;
 
 pub use answer::Answer;
 pub use browser::Browser;
+pub use phone::Phone;
 pub use world::World;

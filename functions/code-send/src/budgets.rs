@@ -1,7 +1,7 @@
 //! Takes from the ledger of an account: read, decide, write if nobody else has written, else again.
 
 use shared::domain::account::AccountId;
-use shared::domain::budget::{Exhausted, Pool, Send, SendLedger};
+use shared::domain::budget::{Exhausted, Pool, Send, SendLedger, SendLimits};
 use shared::domain::flow::{Choosing, FlowCookie};
 use shared::domain::method::{Factor, Method};
 use shared::domain::time::Timestamp;
@@ -107,7 +107,12 @@ fn take_one(
         generation: flow.facts.generation,
         proved: &proved,
     };
-    Ok(ledger.take(&send, now, &ports.site.settings.sends)?)
+    let settings = &ports.site.settings;
+    let limits = match method {
+        Method::Push => SendLimits { per_hour: settings.push_per_hour, ..settings.sends },
+        _ => settings.sends,
+    };
+    Ok(ledger.take(&send, now, &limits)?)
 }
 
 async fn change(

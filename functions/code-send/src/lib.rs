@@ -4,6 +4,7 @@
 //! length. Only the code's tag is one that no code has, and the message says nothing.
 
 mod budgets;
+mod push;
 
 use std::sync::Arc;
 
@@ -24,7 +25,9 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve};
-use shared::ports::{BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo};
+use shared::ports::{
+    ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
+};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -36,6 +39,8 @@ pub struct Ports {
     pub budgets: Arc<dyn BudgetStore>,
     /// What is registered.
     pub security_info: Arc<dyn SecurityInfo>,
+    /// The requests to devices.
+    pub approvals: Arc<dyn ApprovalStore>,
     /// The queue to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// The keys of messages.
@@ -74,6 +79,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let page = incoming.view_of(&found.value, now);
     let revision = found.revision;
+    let before = found.value.clone();
     let flow = found.value.choosing()?;
 
     let mut fields = incoming.take_fields();
@@ -94,6 +100,10 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         return Err(on_methods(Problem::malformed("contact")));
     }
     let registration = registration(ports, &flow.facts, now).await?;
+    if method == Method::Push {
+        let read = push::Read { cookie: &cookie, revision, flow: before };
+        return push::ask(ports, incoming, read, flow, &registration, now).await;
+    }
     let contact =
         registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
 
@@ -209,6 +219,10 @@ fn overtaken(
     match found {
         Flow::AwaitingCode(state) if found.proofs() == cookie.proofs() => {
             let view = View::Code(code_of(state, &ports.site.settings, now));
+            Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
+        }
+        Flow::AwaitingAnswer(_) if found.proofs() == cookie.proofs() => {
+            let view = incoming.view_of(found, now).ok_or(Code::FlowEnded)?;
             Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
         }
         other => Err(Failure::OutOfStep(other.stage(), None)),

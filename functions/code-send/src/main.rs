@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use code_send::{Ports, router};
-use shared::adapters::dynamodb::{Client, DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{Client, DynamoApprovals, DynamoBudgets, DynamoFlows, DynamoSecurityInfo};
 use shared::adapters::process::Process;
 use shared::adapters::sqs::SqsQueue;
 use shared::http::Site;
@@ -12,13 +12,15 @@ use shared::http::Site;
 async fn main() -> Result<(), lambda_http::Error> {
     let process = Process::start().await?;
     let store = Client::new(&process.aws);
+    let flows = process.resource("REKEY_TABLE_FLOWS")?;
     let ports = Ports {
         site: Site {
             settings: process.settings.clone(),
             flows: process.keyring("REKEY_SECRET_FLOWS").await?,
         },
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
-        flows: Arc::new(DynamoFlows::new(store.clone(), process.resource("REKEY_TABLE_FLOWS")?)),
+        approvals: Arc::new(DynamoApprovals::new(store.clone(), flows.clone())),
+        flows: Arc::new(DynamoFlows::new(store.clone(), flows)),
         budgets: Arc::new(DynamoBudgets::new(store.clone(), process.resource("REKEY_TABLE_BUDGETS")?)),
         security_info: Arc::new(DynamoSecurityInfo::new(
             store,

@@ -1,5 +1,6 @@
 //! Checks a code.
 
+mod push;
 mod totp;
 
 use std::sync::Arc;
@@ -11,11 +12,12 @@ use axum::routing::get;
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{Flow, FlowCookie};
 use shared::domain::keys::Keyring;
+use shared::domain::method::Method;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, Site, code_of, location, serve};
-use shared::ports::{Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed};
+use shared::ports::{ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -25,6 +27,8 @@ pub struct Ports {
     pub flows: Arc<dyn FlowStore>,
     /// The budget of the authenticator app.
     pub budgets: Arc<dyn BudgetStore>,
+    /// The requests to devices.
+    pub approvals: Arc<dyn ApprovalStore>,
     /// The authenticators.
     pub authenticators: Arc<dyn Authenticators>,
     /// The keys of seeds.
@@ -52,9 +56,12 @@ pub fn router(ports: Ports) -> Router {
 async fn show(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
     let now = ports.clock.now();
     let page = async {
-        let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
+        let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
         match found.value {
             Flow::AwaitingCode(state) => Ok(View::Code(code_of(&state, &ports.site.settings, now))),
+            Flow::AwaitingAnswer(state) if state.sent.method == Method::Push => {
+                Ok(View::Approval(push::page(&ports, &incoming, &cookie, &state, now).await?))
+            }
             elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
         }
     };
@@ -83,7 +90,13 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let is_totp = match method.as_deref().map(String::as_str) {
         None => false,
         Some("totp") => true,
-        Some("push" | "passkey" | "recovery_code" | "pass") => return Err(Code::MethodUnavailable.into()),
+        Some("push") if typed.is_none() => {
+            fields.finish()?;
+            let flow = push::verify(ports, incoming, &cookie, now).await?;
+            return advanced(incoming, &cookie, &flow, now);
+        }
+        Some("push") => return Err(Problem::malformed("code").into()),
+        Some("passkey" | "recovery_code" | "pass") => return Err(Code::MethodUnavailable.into()),
         Some(_) => return Err(Problem::malformed("method").into()),
     };
     fields.finish()?;

@@ -5,6 +5,8 @@
 //! that finds its provider down is tried again in this way until it has expired.
 
 mod budgets;
+mod push;
+mod refused;
 mod send;
 mod settle;
 
@@ -19,8 +21,8 @@ use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::domain::wording::{Content, Wording};
 use shared::ports::{
-    BudgetStore, Clock, Directory, Entropy, FlowStore, MailSender, MessageQueue, Metrics, SecurityInfo,
-    TextSender, VoiceSender,
+    BudgetStore, Clock, Directory, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
+    PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
 
@@ -42,6 +44,12 @@ pub struct Ports {
     pub texts: Arc<dyn TextSender>,
     /// Calls.
     pub calls: Arc<dyn VoiceSender>,
+    /// Pushes.
+    pub pushes: Arc<dyn PushSender>,
+    /// The devices that take them.
+    pub push_targets: Arc<dyn PushTargets>,
+    /// The keys of their subscriptions.
+    pub push: Arc<Keyring>,
     /// The queue, for the notices that settling makes: each is then retried alone.
     pub queue: Arc<dyn MessageQueue>,
     /// The budgets of texts and calls.
@@ -85,6 +93,11 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         Message::Notice(notice) => {
             ("notice", Some(notice.to.channel()), send::now(ports, Content::Notice(notice)).await)
         }
+        Message::Push(push) if push.expires_at <= now => {
+            ("push", None, Verdict::ended(End::Dropped, "the request has expired"))
+        }
+        Message::Push(push) => ("push", None, push::push(ports, push, now).await),
+        Message::Refused(refused) => ("refused", None, refused::tell(ports, flow, refused).await),
         Message::Settle(settle) => ("settle", None, settle::settle(ports, settle, receipt.sent_at).await),
     };
     log(Some(flow), kind, channel, &verdict);
@@ -162,6 +175,17 @@ impl Verdict {
     fn failed(end: End, error: &dyn Error) -> Self {
         let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
         Self { end, reason: format!("{error}{cause}") }
+    }
+
+    /// This one, or another that got further.
+    fn or(self, other: Self) -> Self {
+        let rank = |end| match end {
+            End::Sent | End::Settled => 3,
+            End::Again => 2,
+            End::Refused => 1,
+            End::Dropped => 0,
+        };
+        if rank(other.end) > rank(self.end) { other } else { self }
     }
 
     fn again_as(&self, id: &str) -> Option<String> {

@@ -11,16 +11,18 @@ use axum::Router;
 use shared::adapters::aws::{SdkConfig, emulated};
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{
-    Client, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoEnrolment, DynamoFlows,
-    DynamoSecurityInfo, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices,
+    DynamoEnrolment, DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
 };
 use shared::adapters::secrets;
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
 use shared::adapters::voice::VoiceCalls;
+use shared::adapters::web_push::WebPushes;
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
+use shared::domain::push::VapidKey;
 use shared::domain::time::Timestamp;
 use shared::domain::wording::Wording;
 use shared::http::Site;
@@ -96,6 +98,7 @@ impl Parts<'_> {
             ("code-verify", self.code_verify().await?),
             ("password-set", self.password_set().await?),
             ("enrolment", self.enrolment().await?),
+            ("approval", self.approval().await?),
         ];
         let routers = routers.into_iter().map(|(name, router)| (name.to_owned(), router)).collect();
         Ok(Functions { routers, delivery: self.delivery().await? })
@@ -131,6 +134,7 @@ impl Parts<'_> {
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
             security_info: Arc::new(process.security_info().await?),
+            approvals: Arc::new(process.approvals()?),
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             clock: self.system.clock.clone(),
@@ -144,6 +148,7 @@ impl Parts<'_> {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
             budgets: Arc::new(process.budgets()?),
+            approvals: Arc::new(process.approvals()?),
             authenticators: Arc::new(process.authenticators()?),
             seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
             clock: self.system.clock.clone(),
@@ -192,12 +197,38 @@ impl Parts<'_> {
         }))
     }
 
+    async fn approval(&self) -> Result<Router, Failure> {
+        let process = self.process("approval").await;
+        Ok(approval::router(approval::Ports {
+            site: process.site().await?,
+            devices: Arc::new(process.devices()?),
+            approvals: Arc::new(process.approvals()?),
+            pairings: Arc::new(process.pairings()?),
+            flows: Arc::new(process.flows()?),
+            queue: Arc::new(process.queue()?),
+            messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
+            push: process.keyring("REKEY_SECRET_PUSH").await?,
+            clock: self.system.clock.clone(),
+            entropy: self.system.entropy.clone(),
+        }))
+    }
+
     async fn delivery(&self) -> Result<Consume, Failure> {
         let process = self.process("delivery").await;
         let settings = &self.settings;
         let wording = Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
             .map_err(|error| Failure::new(error.to_string()))?;
+        let push = process.keyring("REKEY_SECRET_PUSH").await?;
+        let vapid = VapidKey::of(&push).ok_or_else(|| Failure::new("REKEY_SECRET_PUSH makes no key"))?;
         let ports = Arc::new(delivery::Ports {
+            pushes: Arc::new(WebPushes::new(
+                vapid,
+                settings.mail_from.expose(),
+                settings.push_hosts.clone(),
+                self.system.entropy.clone(),
+            )),
+            push_targets: Arc::new(process.devices()?),
+            push,
             settings: settings.clone(),
             wording,
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
@@ -238,6 +269,18 @@ impl Process<'_> {
 
     fn flows(&self) -> Result<DynamoFlows, Failure> {
         Ok(DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    fn approvals(&self) -> Result<DynamoApprovals, Failure> {
+        Ok(DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    fn pairings(&self) -> Result<DynamoPairings, Failure> {
+        Ok(DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    fn devices(&self) -> Result<DynamoDevices, Failure> {
+        Ok(DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     fn budgets(&self) -> Result<DynamoBudgets, Failure> {

@@ -8,13 +8,14 @@ use crate::failure::Failure;
 use crate::options::Options;
 
 /// Whose reset it is when nothing else is said.
-const DEMO: [(&str, &str); 6] = [
+const DEMO: [(&str, &str); 7] = [
     ("REKEY_ORGANISATION", "Universiti Contoh"),
     ("REKEY_LOGIN_DOMAINS", "student.contoh.example,staff.contoh.example"),
     ("REKEY_HELP_DESK_URL", "mailto:helpdesk@contoh.example"),
     ("REKEY_MAIL_FROM", "no-reply@contoh.example"),
     ("REKEY_HOME_COUNTRY", "MY"),
     ("REKEY_SMS_COUNTRIES", "MY"),
+    ("REKEY_PUSH_HOSTS", "127.0.0.1"),
 ];
 
 /// Parameters as they were given and as they were read.

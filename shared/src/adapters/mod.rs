@@ -20,3 +20,5 @@ pub mod sqs;
 pub mod system;
 #[cfg(feature = "voice")]
 pub mod voice;
+#[cfg(feature = "web-push")]
+pub mod web_push;

@@ -2,9 +2,17 @@
 
 use std::fmt;
 
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
-use super::keys::Tag;
+use super::account::AccountId;
+use super::flow::{FlowKey, RequestId};
+use super::keys::{Keyring, Tag};
+use super::time::{Seconds, Timestamp};
+
+/// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
+pub const PAUSE: Seconds = Seconds::DAY;
 
 /// The number that the page shows and the app asks for: two digits, 10 to 99. Without it an approval proves nothing: who
 /// approves has to see the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).
@@ -30,6 +38,11 @@ impl ApprovalNumber {
         }
     }
 
+    /// The tag of the number in one request, to be stored. Under the eldest key, which rotation keeps.
+    pub fn tag(self, keys: &Keyring, request: RequestId) -> Option<Tag> {
+        keys.tag(keys.eldest(), "rekey/approval", &[request.as_bytes(), &[self.0]])
+    }
+
     /// The two digits, for the page that shows them. Nothing else has a use for them.
     pub fn expose(self) -> String {
         self.0.to_string()
@@ -46,6 +59,65 @@ impl fmt::Debug for ApprovalNumber {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a number of two digits")]
 pub struct NumberError;
+
+/// What the app shows of who asks, so that one knows one's own request. From fixed lists and the gateway's own word, none
+/// of it in the client's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Asker {
+    /// The network that its address lies in: `203.0.113.x`.
+    pub network: String,
+    /// Browser and system: see [`browser`](super::client::browser).
+    pub browser: String,
+}
+
+/// A request to approve. An account has one at most.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ApprovalRequest {
+    /// Which.
+    pub id: RequestId,
+    /// The flow that asks.
+    pub flow: FlowKey,
+    /// The tag of the number that its page shows.
+    pub number: Tag,
+    /// Who asks.
+    pub asker: Asker,
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// What became of it.
+    pub status: RequestStatus,
+}
+
+impl ApprovalRequest {
+    /// Where the request of an account is kept: among flows, under a name that no flow has.
+    pub fn key(account: &AccountId) -> [u8; 32] {
+        Sha256::new().chain_update(b"rekey/approval\n").chain_update(account.as_str()).finalize().into()
+    }
+
+    /// Whether it still waits for its answer.
+    pub fn is_open(&self, now: Timestamp) -> bool {
+        self.status == RequestStatus::Pending && now < self.expires_at
+    }
+
+    /// Whether it is the request `id` of `flow`.
+    pub fn is_of(&self, flow: FlowKey, id: RequestId) -> bool {
+        self.flow == flow && self.id == id
+    }
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestStatus {
+    /// Nobody has answered.
+    Pending,
+    /// The right number was typed.
+    Approved,
+    /// Another number was typed: it is over.
+    Wrong,
+    /// "It wasn't me": it is over, and so is its flow.
+    Denied,
+}
 
 #[cfg(test)]
 mod tests {

@@ -129,6 +129,26 @@ pub struct Settle {
     pub language: Language,
 }
 
+/// A request to the devices of an account. It names no number: that is on the page of who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Push {
+    /// Whose devices.
+    pub account: AccountId,
+    /// After this moment it is of no use and is not sent any more.
+    pub expires_at: Timestamp,
+}
+
+/// A request that its account's owner refused: everybody is to be told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Whose account.
+    pub account: AccountId,
+    /// When.
+    pub at: Timestamp,
+    /// The language of the notices.
+    pub language: Language,
+}
+
 /// Anything that the queue carries.
 #[derive(Clone, Debug)]
 pub enum Message {
@@ -140,6 +160,10 @@ pub enum Message {
     Notice(Notice),
     /// A look whether a change was finished.
     Settle(Settle),
+    /// A request to devices.
+    Push(Push),
+    /// A request was refused: notices are to be made.
+    Refused(Refused),
 }
 
 impl Message {
@@ -228,6 +252,15 @@ enum Wire {
         methods: Vec<Method>,
         language: Language,
     },
+    Push {
+        account: AccountId,
+        expires_at: Timestamp,
+    },
+    Refused {
+        account: AccountId,
+        at: Timestamp,
+        language: Language,
+    },
 }
 
 /// A text that is wiped when it is dropped.
@@ -264,6 +297,10 @@ impl From<&Message> for Wire {
                 methods: settle.methods.clone(),
                 language: settle.language,
             },
+            Message::Push(push) => Self::Push { account: push.account.clone(), expires_at: push.expires_at },
+            Message::Refused(refused) => {
+                Self::Refused { account: refused.account.clone(), at: refused.at, language: refused.language }
+            }
         }
     }
 }
@@ -295,6 +332,8 @@ impl TryFrom<Wire> for Message {
                 methods,
                 language,
             }),
+            Wire::Push { account, expires_at } => Self::Push(Push { account, expires_at }),
+            Wire::Refused { account, at, language } => Self::Refused(Refused { account, at, language }),
         })
     }
 }

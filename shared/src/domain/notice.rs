@@ -22,6 +22,8 @@ pub enum Event {
     Added(Kind),
     /// Something registered was removed.
     Removed(Kind),
+    /// Somebody asked for approval, and it was refused.
+    Refused,
 }
 
 impl From<Outcome> for Event {

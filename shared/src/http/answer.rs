@@ -45,6 +45,27 @@ impl Incoming {
         self.finish(StatusCode::OK, body, false, None)
     }
 
+    /// Plain data for a script of ours, whatever it accepts.
+    pub fn data(&self, value: &impl Serialize) -> Response {
+        let mut response = self.finish(StatusCode::OK, json(value), false, None);
+        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        response
+    }
+
+    /// The page of the authenticator app, with the key that push services know us by.
+    pub fn authenticator(&self, push_key: &str) -> Response {
+        let body = page::authenticator(&self.context(None), push_key);
+        let mut response = self.finish(StatusCode::OK, body, false, None);
+        let html = HeaderValue::from_static("text/html; charset=utf-8");
+        response.headers_mut().insert(header::CONTENT_TYPE, html);
+        response
+    }
+
+    /// What the authenticator app is called in the request's language.
+    pub fn authenticator_name(&self) -> &'static str {
+        page::authenticator_name(self.language)
+    }
+
     /// The way to the next page: a redirect for browsers (303, so that Back and reload work), the next view for
     /// programs.
     pub fn next(&self, next: &Next<'_>) -> Response {

@@ -11,6 +11,7 @@ use lambda_http::request::RequestContext;
 
 use super::fields::{BODY_MAX, Fields};
 use super::problem::{Code, Problem};
+use crate::domain::client;
 use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
@@ -60,6 +61,8 @@ pub struct Incoming {
     pub is_post: bool,
     /// The address of the client, as API Gateway saw it; forwarded headers are never looked at.
     pub address: Option<IpAddr>,
+    /// Family and system of the client's browser; empty for one that is not known.
+    pub browser: String,
     /// The flow that the cookie names, if it is a genuine one.
     pub cookie: Option<FlowCookie>,
     /// The session that its own cookie names, if it is a genuine one.
@@ -80,6 +83,22 @@ impl Incoming {
                 None => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).to_string(),
             },
             None => "unknown".to_owned(),
+        }
+    }
+
+    /// The network that the client's address lies in, as a rough place: `203.0.113.x`, or the /48 that a site of IPv6 has.
+    /// The whole address says no more to its owner, and more to whoever reads over a shoulder.
+    pub fn network(&self) -> String {
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.x")
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:x")
+            }
+            None => String::new(),
         }
     }
 
@@ -163,6 +182,7 @@ impl Incoming {
             path: uri.path().to_owned(),
             is_post: method == Method::POST,
             address: context.and_then(source_ip),
+            browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
             cookie: cookie(headers, FLOW_COOKIE).and_then(|value| FlowCookie::read(value, &site.flows)),
             session: cookie(headers, SESSION_COOKIE)
                 .and_then(|value| SessionCookie::read(value, &site.flows)),

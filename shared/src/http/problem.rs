@@ -48,13 +48,17 @@ pub enum Code {
     ConfirmationDiffers,
     /// Too soon.
     SlowDown,
+    /// A device signed over a nonce that is too old or not its own.
+    NonceStale,
+    /// The device is not (or no longer) registered, or did not sign.
+    DeviceUnknown,
     /// Something we depend on is not there.
     Unavailable,
 }
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -75,6 +79,8 @@ impl Code {
         Self::PasswordRejected,
         Self::ConfirmationDiffers,
         Self::SlowDown,
+        Self::NonceStale,
+        Self::DeviceUnknown,
         Self::Unavailable,
     ];
 
@@ -101,6 +107,8 @@ impl Code {
             Self::PasswordRejected => "password-rejected",
             Self::ConfirmationDiffers => "confirmation-differs",
             Self::SlowDown => "slow-down",
+            Self::NonceStale => "nonce-stale",
+            Self::DeviceUnknown => "device-unknown",
             Self::Unavailable => "unavailable",
         }
     }
@@ -109,10 +117,10 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::CrossSite => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::DeviceUnknown => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::OutOfStep => StatusCode::CONFLICT,
+            Self::OutOfStep | Self::NonceStale => StatusCode::CONFLICT,
             Self::FlowEnded => StatusCode::GONE,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
@@ -152,6 +160,8 @@ pub struct Problem {
     pub captcha: Option<Box<Captcha>>,
     /// The methods that the page takes (`method-not-allowed`), for the Allow header.
     pub allow: Option<&'static str>,
+    /// The nonce to sign over instead (`nonce-stale`).
+    pub nonce: Option<String>,
 }
 
 impl Problem {
@@ -166,6 +176,7 @@ impl Problem {
             violations: Vec::new(),
             captcha: None,
             allow: None,
+            nonce: None,
         }
     }
 
@@ -205,4 +216,7 @@ pub struct Document<'a> {
     /// The next CAPTCHA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captcha: Option<&'a Captcha>,
+    /// The nonce to sign over instead.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub nonce: Option<&'a str>,
 }

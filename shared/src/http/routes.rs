@@ -22,7 +22,7 @@ pub struct Route {
 
 /// Every path that some function answers. API Gateway sends what matches none of its routes to `captcha`, which
 /// answers 405 for these paths and 404 for all others.
-pub const ROUTES: [Route; 21] = [
+pub const ROUTES: [Route; 27] = [
     Route { path: "/", allow: "GET, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET" },
@@ -44,6 +44,12 @@ pub const ROUTES: [Route; 21] = [
     Route { path: "/security-info/remove", allow: "POST" },
     Route { path: "/security-info/reconfirm", allow: "POST" },
     Route { path: "/security-info/sign-out", allow: "POST" },
+    Route { path: "/authenticator", allow: "GET" },
+    Route { path: "/authenticator/manifest.webmanifest", allow: "GET" },
+    Route { path: "/authenticator/sw.js", allow: "GET" },
+    Route { path: "/authenticator/pair", allow: "POST" },
+    Route { path: "/authenticator/requests", allow: "GET" },
+    Route { path: "/authenticator/answer", allow: "POST" },
 ];
 
 /// Finishes a function's router: other paths and methods get their problem, and every answer the security

@@ -147,9 +147,31 @@ pub struct Approval {
     pub expires_at: String,
     /// What became of the request.
     pub status: ApprovalStatus,
+    /// Seconds until `expires_at`, for the countdown.
+    #[serde(skip)]
+    pub seconds_left: u32,
+    /// Whether another request can be made in this step.
+    #[serde(skip)]
+    pub may_ask_again: bool,
     /// What the flow is for: the end of the trail of steps.
     #[serde(skip)]
     pub outcome: Outcome,
+}
+
+impl Approval {
+    /// Whether the request can't be approved any more.
+    pub fn is_over(&self) -> bool {
+        self.status == ApprovalStatus::Ended
+    }
+
+    /// The status as the contract's word.
+    pub const fn status_word(&self) -> &'static str {
+        match self.status {
+            ApprovalStatus::Pending => "pending",
+            ApprovalStatus::Approved => "approved",
+            ApprovalStatus::Ended => "ended",
+        }
+    }
 }
 
 /// What became of a request to the authenticator app.

@@ -85,6 +85,8 @@ impl Incoming {
             number: number.expose(),
             expires_at: flow.expires_at.to_string(),
             status: if now < flow.expires_at { ApprovalStatus::Pending } else { ApprovalStatus::Ended },
+            seconds_left: flow.expires_at.seconds_after(now),
+            may_ask_again: flow.may_ask_again(&self.site.settings.flow),
             outcome: flow.progress.reason.outcome(),
         })
     }

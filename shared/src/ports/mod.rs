@@ -1,25 +1,31 @@
 //! What the domain needs from outside, in its own words: one trait per file, with its error.
 
+mod approval_store;
 mod budget_store;
 mod clock;
+mod devices;
 mod directory;
 mod enrolment;
 mod flow_store;
 mod message_queue;
 mod metrics;
+mod pairing_store;
 mod security_info;
 mod senders;
 mod session_store;
 
+pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
+pub use devices::{Devices, PushTargets, StoredDevice};
 pub use directory::{Directory, DirectoryError, DirectoryWriter, SignIn, SignInDirectory, Write};
 pub use enrolment::{EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
+pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
 pub use security_info::{Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredTotp};
-pub use senders::{Mail, MailSender, SendError, TextSender, VoiceSender};
+pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;
 
 use thiserror::Error;

@@ -5,6 +5,8 @@ use thiserror::Error;
 
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::language::Language;
+use crate::domain::push::Subscription;
+use crate::domain::time::{Seconds, Timestamp};
 
 /// A mail, in both forms.
 pub struct Mail<'a> {
@@ -44,6 +46,27 @@ pub trait VoiceSender: Send + Sync {
     /// # Errors
     /// [`SendError`].
     async fn call(&self, to: &PhoneNumber, ssml: &str, language: Language) -> Result<(), SendError>;
+}
+
+/// A push.
+#[derive(Clone, Copy, Debug)]
+pub struct Push<'a> {
+    /// What it says, to be sealed for the device.
+    pub payload: &'a [u8],
+    /// How long the push service may keep it for a device that is not there.
+    pub lifetime: Seconds,
+    /// A newer push of a topic takes the place of an older one. At most 32 characters of base64url (RFC 8030 §5.4).
+    pub topic: &'a str,
+}
+
+/// Pushes to devices.
+#[async_trait]
+pub trait PushSender: Send + Sync {
+    /// Sends a push.
+    ///
+    /// # Errors
+    /// [`SendError`]; refused for a subscription that is gone, too.
+    async fn push(&self, to: &Subscription, push: &Push<'_>, now: Timestamp) -> Result<(), SendError>;
 }
 
 /// A provider did not take a message. The source is logged, so it must quote neither the recipient nor the message.

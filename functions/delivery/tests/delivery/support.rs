@@ -10,17 +10,19 @@ use delivery::Ports;
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::device::Device;
 use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
+use shared::domain::push::Subscription;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::wording::Wording;
 use shared::ports::{
     BudgetStore, Clock, Directory, DirectoryError, Entropy, FlowStore, Guess, Guessed, Mail, MailSender,
-    MessageQueue, Metric, Metrics, QueueError, SecurityInfo, SendError, StoreError, TextSender, Versioned,
-    VoiceSender,
+    MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
+    StoreError, TextSender, Versioned, VoiceSender,
 };
 use shared::settings::Settings;
 
@@ -47,6 +49,7 @@ pub struct Around {
     metrics: Mutex<Vec<Metric>>,
     flow: Mutex<Option<Versioned<Flow>>>,
     written: Mutex<u64>,
+    targets: Mutex<Vec<(Device, String)>>,
 }
 
 impl Default for Around {
@@ -62,6 +65,7 @@ impl Default for Around {
             metrics: Mutex::default(),
             flow: Mutex::default(),
             written: Mutex::default(),
+            targets: Mutex::default(),
         }
     }
 }
@@ -85,6 +89,10 @@ impl Around {
 
     pub fn flow(&self) -> Option<Flow> {
         self.flow.lock().unwrap().clone().map(|found| found.value)
+    }
+
+    pub fn subscribe(&self, device: Device, sealed: String) {
+        self.targets.lock().unwrap().push((device, sealed));
     }
 
     /// The directory carries out the write of `generation`.
@@ -140,6 +148,9 @@ pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
         mails: around.clone(),
         texts: around.clone(),
         calls: around.clone(),
+        pushes: around.clone(),
+        push_targets: around.clone(),
+        push: Arc::new(keys()),
         queue: around.clone(),
         budgets: around.clone(),
         flows: around.clone(),
@@ -213,6 +224,25 @@ impl TextSender for Around {
 impl VoiceSender for Around {
     async fn call(&self, to: &PhoneNumber, ssml: &str, _: Language) -> Result<(), SendError> {
         self.take(to.expose(), ssml.to_owned())
+    }
+}
+
+#[async_trait]
+impl PushSender for Around {
+    async fn push(&self, to: &Subscription, push: &Push<'_>, _: Timestamp) -> Result<(), SendError> {
+        // One whose path says so is gone, whatever the provider does for others.
+        if to.endpoint.ends_with("/gone") {
+            return Err(SendError::Refused("gone".into()));
+        }
+        let payload = String::from_utf8(push.payload.to_vec()).unwrap();
+        self.take(&to.endpoint, format!("{payload} {}", push.lifetime.0))
+    }
+}
+
+#[async_trait]
+impl PushTargets for Around {
+    async fn push_targets(&self, _: &AccountId, _: Timestamp) -> Result<Vec<(Device, String)>, StoreError> {
+        Ok(self.targets.lock().unwrap().clone())
     }
 }
 

@@ -27,6 +27,7 @@ use crate::system::System;
 use crate::template::Template;
 
 pub mod dynamodb;
+pub mod push;
 pub mod queue;
 pub mod roles;
 pub mod secrets;
@@ -37,6 +38,7 @@ pub mod voice;
 pub mod wire;
 
 use dynamodb::Store;
+use push::PushService;
 use queue::Queues;
 use roles::{ADMINISTRATOR, Call, Roles};
 use secrets::Secrets;
@@ -213,7 +215,17 @@ async fn loopback() -> Result<(TcpListener, SocketAddr), Failure> {
 }
 
 fn router(state: Arc<Services>) -> Router {
-    Router::new().route("/", post(answer)).layer(DefaultBodyLimit::max(CALL_MAX)).with_state(state)
+    let pushes = PushService {
+        system: state.system.clone(),
+        outbox: state.outbox.clone(),
+        origin: state.origin.clone(),
+    };
+    let push = Router::new().route("/push/{subscription}", post(push::receive)).with_state(pushes);
+    Router::new()
+        .route("/", post(answer))
+        .with_state(state)
+        .merge(push)
+        .layer(DefaultBodyLimit::max(CALL_MAX))
 }
 
 async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {

@@ -50,6 +50,10 @@ impl Item {
         bytes.try_into().ok().map(Tag::from_bytes)
     }
 
+    pub(in crate::adapters) fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.0.get(name)?.as_b().ok().map(AsRef::as_ref)
+    }
+
     pub(in crate::adapters) fn with(mut self, name: &str, value: AttributeValue) -> Self {
         self.0.insert(name.to_owned(), value);
         self

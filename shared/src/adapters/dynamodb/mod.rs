@@ -4,15 +4,21 @@
 //! condition compares the expiry itself. A condition names the state that it expects, since a missing attribute
 //! must never satisfy one. Each step is one conditional write on one item.
 
+mod approvals;
 mod budgets;
 mod flows;
 mod item;
+mod pairings;
 mod security_info;
 mod sessions;
 
+pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
 pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
-pub use security_info::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+pub use pairings::DynamoPairings;
+pub use security_info::{
+    DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,
+};
 pub use sessions::DynamoSessions;

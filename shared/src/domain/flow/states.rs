@@ -217,6 +217,12 @@ impl AwaitingAnswer {
         Choosing { facts: self.facts, progress }
     }
 
+    /// Whether the device can be asked once more in this step at all.
+    pub fn may_ask_again(&self, limits: &FlowLimits) -> bool {
+        let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
+        others.saturating_add(self.sent.count) < limits.sends_per_step
+    }
+
     /// When the device may be asked again.
     pub fn resend_at(&self) -> Timestamp {
         self.sent.last_at + resend_wait(self.sent.count)

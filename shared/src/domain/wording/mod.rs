@@ -235,6 +235,7 @@ mod tests {
             (Event::Unlocked, "unlocked"),
             (Event::Added(Kind::Mobile), "mobile phone number"),
             (Event::Removed(Kind::Passkey), "passkey"),
+            (Event::Refused, "refused"),
         ] {
             let notice = notice(Language::English, event);
             let mail = wording().mail(Content::Notice(&notice));
@@ -259,14 +260,14 @@ mod tests {
             .into_iter()
             .flat_map(|l| {
                 let kind = Kind::Mobile;
-                [Event::Reset, Event::Unlocked, Event::Added(kind), Event::Removed(kind)]
+                [Event::Reset, Event::Unlocked, Event::Added(kind), Event::Removed(kind), Event::Refused]
                     .map(|event| told(l, event))
             })
             .collect();
         assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 16);
+        assert_eq!(all.len(), 20);
     }
 
     #[test]

@@ -34,6 +34,7 @@ pub(super) fn compose(speech: &Speech, texts: &Texts, content: Content<'_>, orga
                 Event::Unlocked => &speech.unlocked,
                 Event::Added(_) => &speech.added,
                 Event::Removed(_) => &speech.removed,
+                Event::Refused => &speech.refused,
             };
             say(&mut ssml, &speech.hello, &values);
             for _ in 0..2 {

@@ -62,6 +62,7 @@ pub(super) struct Texts {
     unlocked: Change,
     added: Change,
     removed: Change,
+    refused: Change,
     /// What every mail about a change says.
     pub(super) change: EveryChange,
     /// How every mail ends.
@@ -152,6 +153,7 @@ pub(super) struct Speech {
     pub(super) unlocked: Template,
     pub(super) added: Template,
     pub(super) removed: Template,
+    pub(super) refused: Template,
     pub(super) was_not_you: Template,
     pub(super) goodbye: Template,
 }
@@ -192,6 +194,7 @@ impl Texts {
             Event::Unlocked => &self.unlocked,
             Event::Added(_) => &self.added,
             Event::Removed(_) => &self.removed,
+            Event::Refused => &self.refused,
         }
     }
 

@@ -3,6 +3,7 @@
 //! Everything works without scripts and without `:has()`; `assets/app.js` and style only make it nicer. What a template
 //! inserts is escaped by askama; the texts of the locales hold no markup.
 
+mod authenticator;
 #[cfg(test)]
 mod markup;
 mod mistakes;
@@ -11,6 +12,7 @@ mod tests;
 
 use askama::Template;
 
+pub use self::authenticator::{authenticator, authenticator_name};
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
 use super::security_info::{Needs, SecurityInfo};
@@ -46,14 +48,14 @@ pub struct PageContext<'a> {
 pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> String {
     let t = Texts::of(page.language);
     let mistakes = problem.map(|problem| mistakes::of(problem, view, t)).unwrap_or_default();
-    html(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
+    html_of(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
 }
 
 /// A problem that has no page of its own: what it is in plain words, and a way on.
 pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
     let t = Texts::of(page.language);
     let texts = t.problems.of(problem.code);
-    html(&Page {
+    html_of(&Page {
         t,
         page,
         heading: texts.title.clone(),
@@ -76,11 +78,12 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         tries_left: problem.tries_left,
         violations: &problem.violations,
         captcha: problem.captcha.as_deref(),
+        nonce: problem.nonce.as_deref(),
     }
 }
 
 #[expect(clippy::expect_used, reason = "writing into a String does not fail")]
-fn html(page: &Page) -> String {
+fn html_of(page: &impl Template) -> String {
     page.render().expect("a page in memory")
 }
 

@@ -8,6 +8,7 @@
 
 mod authenticators;
 mod claims;
+mod devices;
 mod enrolment;
 
 use std::sync::Arc;
@@ -17,6 +18,7 @@ use aws_sdk_dynamodb::Client;
 
 pub use self::authenticators::DynamoAuthenticators;
 pub use self::claims::DynamoClaims;
+pub use self::devices::DynamoDevices;
 pub use self::enrolment::DynamoEnrolment;
 use super::item::{Item, s, unavailable};
 use crate::domain::account::{AccountId, Registration};

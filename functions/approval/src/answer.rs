@@ -1,0 +1,157 @@
+//! What waits for a device, and what it answers.
+
+use axum::extract::State;
+use axum::response::Response;
+use http::HeaderMap;
+use serde_json::{Value, json};
+use shared::domain::approval::{ApprovalNumber, ApprovalRequest, PAUSE};
+use shared::domain::device::{Device, Signed};
+use shared::domain::flow::{Flow, RequestId};
+use shared::domain::message::{Message, Refused};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::{Code, Problem};
+use shared::http::{Incoming, Outcome};
+use shared::ports::{Answered, DeviceAnswer, EntropyExt as _};
+
+use super::caller::Claim;
+use super::{Ports, Shared};
+
+/// How often the end of a flow that somebody changes meanwhile is tried.
+const ATTEMPTS: u8 = 5;
+
+/// `GET /authenticator/requests`, signed in headers: `Rekey-Device`, `Rekey-Nonce`, `Rekey-Signature`.
+pub(crate) async fn requests(
+    State(Shared(ports)): State<Shared>,
+    headers: HeaderMap,
+    incoming: Incoming,
+) -> Response {
+    match try_requests(&ports, &headers, &incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_requests(ports: &Ports, headers: &HeaderMap, incoming: &Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let nonce = header("rekey-nonce");
+    let claim = Claim {
+        handle: header("rekey-device"),
+        nonce,
+        signed: Signed::Requests { nonce },
+        signature: header("rekey-signature"),
+    };
+    let (device, stored) = claim.verified(ports, now).await?;
+    let mut waiting = Vec::new();
+    if stored.usable_from <= now {
+        let newest = ports.approvals.newest(&device.account).await?;
+        waiting.extend(newest.filter(|request| request.is_open(now)).map(|request| shown(&request, now)));
+    }
+    let usable_from = (stored.usable_from > now).then(|| stored.usable_from.to_string());
+    let nonce = device.nonce(&ports.push, now);
+    Ok(incoming.data(&json!({ "nonce": nonce, "usable_from": usable_from, "requests": waiting })))
+}
+
+/// A request as the app shows it: everything but the number.
+fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
+    json!({
+        "request": request.id.to_string(),
+        "network": request.asker.network,
+        "browser": request.asker.browser,
+        "created_at": request.created_at.to_string(),
+        "expires_at": request.expires_at.to_string(),
+        "seconds_left": request.expires_at.seconds_after(now),
+    })
+}
+
+/// `POST /authenticator/answer`.
+pub(crate) async fn answer(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+    match try_answer(&ports, &mut incoming).await {
+        Ok(response) => response,
+        Err(failure) => failure.answer(&incoming),
+    }
+}
+
+async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let mut fields = incoming.take_fields();
+    let handle = fields.require("device")?;
+    let nonce = fields.require("nonce")?;
+    let signature = fields.require("signature")?;
+    let request = fields.require("request")?;
+    let request = RequestId::parse(&request).ok_or_else(|| Problem::malformed("request"))?;
+    let (number, denied) = (fields.take("number"), fields.take("denied"));
+    fields.finish()?;
+    let (typed, number) = match (number.as_deref(), denied.as_deref().map(String::as_str)) {
+        (Some(typed), None) => {
+            let number = ApprovalNumber::parse(typed).map_err(|_| Problem::malformed("number"))?;
+            (typed.as_str(), Some(number))
+        }
+        (None, Some("true")) => ("denied", None),
+        _ => return Err(Problem::malformed("number").into()),
+    };
+    let signed = Signed::Answer { nonce: &nonce, request, answer: typed };
+    let claim = Claim { handle: &handle, nonce: &nonce, signed, signature: &signature };
+    let (device, stored) = claim.verified(ports, now).await?;
+    if stored.usable_from > now {
+        return Err(Code::CodeSpent.into());
+    }
+    let answer = match number {
+        Some(number) => {
+            let tag = number.tag(&ports.site.flows, request).ok_or(Code::Unavailable)?;
+            DeviceAnswer::Number(tag)
+        }
+        None => DeviceAnswer::Denied(now + PAUSE),
+    };
+    let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
+        Answered::Approved => {
+            ports.devices.note_used(&device, now).await?;
+            "approved"
+        }
+        Answered::Denied { request, first } => {
+            end(ports, &device, &request, first, now).await?;
+            "denied"
+        }
+        Answered::Wrong => {
+            tracing::info!(event = "approval", outcome = "wrong");
+            return Err(Problem { field: Some("number"), ..Problem::new(Code::CodeWrong) }.into());
+        }
+        Answered::Gone => return Err(Code::CodeSpent.into()),
+    };
+    tracing::info!(event = "approval", outcome = status);
+    let nonce = device.nonce(&ports.push, now);
+    Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
+}
+
+/// Tells everybody, then ends the flow that was refused. The same refusal once more (a lost answer) does what was left
+/// undone: a flow that has ended says that all were told.
+async fn end(
+    ports: &Ports,
+    device: &Device,
+    request: &ApprovalRequest,
+    first: bool,
+    now: Timestamp,
+) -> Outcome<()> {
+    let mut found = ports.flows.load(request.flow, now).await?;
+    let is_over = |flow: &Flow| matches!(flow, Flow::Cancelled(_) | Flow::Done(_));
+    if !first && found.as_ref().is_none_or(|found| is_over(&found.value)) {
+        return Ok(());
+    }
+    let settings = &ports.site.settings;
+    let language = found
+        .as_ref()
+        .map(|found| found.value.facts().language)
+        .or(settings.languages.first().copied())
+        .unwrap_or_default();
+    let message = Message::Refused(Refused { account: device.account.clone(), at: now, language });
+    let envelope = message.seal(&ports.messages, request.flow, ports.entropy.bytes())?;
+    ports.queue.send(&[envelope], Seconds(0)).await?;
+    for _ in 0..ATTEMPTS {
+        let Some(open) = found.take().filter(|found| !is_over(&found.value)) else { return Ok(()) };
+        if ports.flows.replace(request.flow, open.revision, &open.value.cancel(), now).await? {
+            return Ok(());
+        }
+        found = ports.flows.load(request.flow, now).await?;
+    }
+    Err(Code::Unavailable.into())
+}

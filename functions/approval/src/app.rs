@@ -1,0 +1,56 @@
+//! The app itself: its page, what makes it installable, and what makes it open without a network.
+
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::header;
+use serde_json::json;
+use shared::domain::push::VapidKey;
+use shared::http::problem::Code;
+use shared::http::{Failure, Incoming, assets};
+
+use super::Shared;
+
+/// Keeps the page for a time without a network.
+const SERVICE_WORKER: &str = include_str!("../assets/sw.js");
+
+/// `GET /authenticator`: the page. Everything that happens on it its script does.
+pub(crate) async fn page(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
+    match VapidKey::of(&ports.push) {
+        Some(key) => incoming.authenticator(&key.public()),
+        None => Failure::from(Code::Unavailable).answer(&incoming),
+    }
+}
+
+/// `GET /authenticator/manifest.webmanifest` (W3C Web Application Manifest).
+pub(crate) async fn manifest(incoming: Incoming) -> Response {
+    let organisation = &incoming.site.settings.organisation;
+    let icon = |name: &str, sizes: &str, purpose: &str| json!({ "src": assets::path(name), "sizes": sizes, "type": "image/png", "purpose": purpose });
+    let manifest = json!({
+        "id": "/authenticator",
+        "start_url": "/authenticator",
+        "scope": "/authenticator",
+        "name": format!("{organisation}: {}", incoming.authenticator_name()),
+        "short_name": incoming.authenticator_name(),
+        "lang": incoming.language.tag(),
+        "display": "standalone",
+        "theme_color": incoming.site.settings.colour.as_deref().unwrap_or("#1d4f91"),
+        "background_color": "#f3f5f8",
+        "icons": [
+            icon("app-192.png", "192x192", "any"),
+            icon("app-512.png", "512x512", "any"),
+            icon("app-maskable.png", "512x512", "maskable"),
+        ],
+    });
+    ([(header::CONTENT_TYPE, "application/manifest+json")], manifest.to_string()).into_response()
+}
+
+/// `GET /authenticator/sw.js`. A worker's widest scope is its own folder (Service Workers §4.3); the page lies above it,
+/// so its scope is allowed by header. Browsers ask for it anew at least once a day, and now that is cheap.
+pub(crate) async fn service_worker() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CACHE_CONTROL, "no-cache"),
+        (header::HeaderName::from_static("service-worker-allowed"), "/authenticator"),
+    ];
+    (headers, SERVICE_WORKER).into_response()
+}

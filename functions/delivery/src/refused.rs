@@ -1,0 +1,39 @@
+//! Word to everybody that a request to approve was refused.
+
+use std::error::Error;
+
+use shared::domain::flow::FlowKey;
+use shared::domain::message::{Message, Refused};
+use shared::domain::notice::{Change, Event, notices};
+use shared::domain::time::Seconds;
+use shared::ports::EntropyExt as _;
+
+use crate::{End, Ports, Verdict};
+
+/// Makes the notices and queues them, so that each is retried alone.
+pub(crate) async fn tell(ports: &Ports, flow: FlowKey, refused: &Refused) -> Verdict {
+    match try_tell(ports, flow, refused).await {
+        Ok(verdict) => verdict,
+        Err(error) => Verdict::failed(End::Again, error.as_ref()),
+    }
+}
+
+async fn try_tell(
+    ports: &Ports,
+    flow: FlowKey,
+    refused: &Refused,
+) -> Result<Verdict, Box<dyn Error + Send + Sync>> {
+    let Some(account) = ports.directory.account(&refused.account).await? else {
+        return Ok(Verdict::ended(End::Settled, "the account is gone"));
+    };
+    let registration = ports.security_info.registration(&refused.account, refused.at).await?;
+    let change =
+        Change { event: Event::Refused, methods: Vec::new(), at: refused.at, language: refused.language };
+    let seal = |notice| Message::Notice(notice).seal(&ports.messages, flow, ports.entropy.bytes());
+    let sealed =
+        notices(&account, &registration, &change).into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
+    if !sealed.is_empty() {
+        ports.queue.send(&sealed, Seconds(0)).await?;
+    }
+    Ok(Verdict::ended(End::Settled, "told"))
+}

@@ -1,0 +1,110 @@
+//! Pushes, and the word that a request was refused.
+
+use std::sync::Arc;
+
+use crate::support::{Around, Provider, START, event, keys, ports, sealed};
+use delivery::handle;
+use shared::domain::account::AccountId;
+use shared::domain::device::Device;
+use shared::domain::language::Language;
+use shared::domain::message::{Channel, Message, Push, Refused};
+use shared::domain::notice::Event;
+use shared::domain::push::{PushHosts, Subscription};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::time::Seconds;
+
+fn account() -> AccountId {
+    AccountId::from_directory("aisyah")
+}
+
+fn push() -> Message {
+    Message::Push(Push { account: account(), expires_at: START + Seconds(90) })
+}
+
+/// A device of Aisyah's that takes pushes at a path of the push service.
+fn subscribed(around: &Around, number: u8, path: &str) {
+    let json = format!(
+        r#"{{"endpoint":"https://push.example/{path}","keys":{{
+            "p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth":"BTBZMqHH6r4Tts7J_aSIgg"}}}}"#
+    );
+    let hosts = PushHosts::new(vec!["push.example".to_owned()]);
+    let device = Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) };
+    let sealed = Subscription::parse(&json, &hosts).unwrap().seal(&keys(), &device, [number; 24]).unwrap();
+    around.subscribe(device, sealed);
+}
+
+/// Whether the message is to come again.
+async fn comes_again(around: &Arc<Around>, message: &Message) -> bool {
+    let response = handle(&ports(around, &[]), event(&[sealed(message)], 1)).await;
+    !response.batch_item_failures.is_empty()
+}
+
+#[tokio::test]
+async fn a_push_goes_to_every_device_and_tells_nothing() {
+    let around = Arc::new(Around::default());
+    subscribed(&around, 1, "one");
+    subscribed(&around, 2, "two");
+    around.advance(Seconds(30));
+    assert!(!comes_again(&around, &push()).await);
+    let sent = around.sent();
+    assert_eq!(sent.len(), 2);
+    for (_, what) in &sent {
+        assert_eq!(what, r#"{"event":"request"} 60"#, "no number, no person, and the seconds that are left");
+    }
+}
+
+#[tokio::test]
+async fn a_push_service_that_is_down_is_tried_again_while_the_request_waits() {
+    let around = Arc::new(Around::default());
+    subscribed(&around, 1, "one");
+    around.set_provider(Provider::Down);
+    assert!(comes_again(&around, &push()).await);
+    around.advance(Seconds(90));
+    assert!(!comes_again(&around, &push()).await, "it is of no use any more");
+    around.set_provider(Provider::Up);
+    assert!(!comes_again(&around, &push()).await);
+    assert!(around.sent().is_empty(), "too late");
+}
+
+#[tokio::test]
+async fn a_subscription_that_is_gone_holds_nobody_up() {
+    let around = Arc::new(Around::default());
+    subscribed(&around, 1, "gone");
+    assert!(!comes_again(&around, &push()).await);
+    subscribed(&around, 2, "two");
+    assert!(!comes_again(&around, &push()).await);
+    assert_eq!(around.sent().len(), 1);
+    around.set_provider(Provider::Down);
+    assert!(comes_again(&around, &push()).await, "the other one may get it yet");
+}
+
+#[tokio::test]
+async fn without_a_device_that_takes_pushes_nothing_is_sent() {
+    let around = Arc::new(Around::default());
+    assert!(!comes_again(&around, &push()).await);
+    assert!(around.sent().is_empty());
+}
+
+#[tokio::test]
+async fn everybody_is_told_of_a_refusal() {
+    let around = Arc::new(Around::default());
+    let refused = Message::Refused(Refused { account: account(), at: START, language: Language::Tamil });
+    around.break_queue(true);
+    assert!(comes_again(&around, &refused).await);
+    around.break_queue(false);
+    assert!(!comes_again(&around, &refused).await);
+    let notices: Vec<_> = around
+        .queued()
+        .into_iter()
+        .map(|message| match message {
+            Message::Notice(notice) => notice,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    let channels: Vec<Channel> = notices.iter().map(|notice| notice.to.channel()).collect();
+    assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
+    for notice in &notices {
+        assert_eq!((notice.event, notice.at, notice.language), (Event::Refused, START, Language::Tamil));
+    }
+}

@@ -1,0 +1,212 @@
+//! Pairings, in the table `flows`: one item each.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+
+use super::item::{Item, b, consistent_get, n, not_met, s, unavailable};
+use crate::domain::account::AccountId;
+use crate::domain::device::DeviceKey;
+use crate::domain::keys::Tag;
+use crate::domain::pairing::{PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
+use crate::domain::security_info::EntryId;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
+
+/// A pairing whose token nobody has used.
+const OPEN: &str = "pairing-open";
+/// One whose device waits to be confirmed, or is: see [`DynamoPairings::confirm`].
+const WAITING: &str = "pairing-waiting";
+/// How long after its end an item may be removed. Only tidiness hangs on it.
+const KEPT_AFTER: Seconds = Seconds::HOUR;
+
+/// Keeps pairings in DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoPairings {
+    client: Client,
+    table: String,
+}
+
+impl DynamoPairings {
+    /// Keeps pairings in `table`, that of flows.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+
+    /// A live pairing.
+    async fn find(&self, key: PairingKey, now: Timestamp) -> Result<Option<Item>, StoreError> {
+        let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
+        Ok(item.filter(|item| item.moment("expires_at").is_ok_and(|end| now < end)))
+    }
+}
+
+#[async_trait]
+impl PairingStore for DynamoPairings {
+    async fn begin(&self, key: PairingKey, pairing: &Pairing) -> Result<(), StoreError> {
+        let item = Item::default()
+            .with("flow", b(key.as_bytes()))
+            .with("state", s(OPEN))
+            .with("account", s(pairing.account.as_str()))
+            .with("device", s(pairing.entry.as_str()))
+            .with("session", b(&pairing.session))
+            .with("label", s(&pairing.label))
+            .with("tries", n(0))
+            .with("expires_at", n(pairing.expires_at.as_seconds()))
+            .with("ttl", n((pairing.expires_at + KEPT_AFTER).as_seconds()));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        let put = put
+            .condition_expression("attribute_not_exists(#flow)")
+            .expression_attribute_names("#flow", "flow");
+        put.send().await.map(drop).map_err(unavailable)
+    }
+
+    async fn open(&self, key: PairingKey, now: Timestamp) -> Result<Option<Pairing>, StoreError> {
+        let Some(item) = self.find(key, now).await? else { return Ok(None) };
+        if item.text("state")? != OPEN {
+            return Ok(None);
+        }
+        let session = item.tag("session").ok_or(StoreError::Unreadable("session"))?;
+        Ok(Some(Pairing {
+            account: AccountId::from_directory(item.text("account")?),
+            entry: EntryId::parse(item.text("device")?).ok_or(StoreError::Unreadable("device"))?,
+            session: *session.as_bytes(),
+            label: item.text("label")?.to_owned(),
+            expires_at: item.moment("expires_at")?,
+        }))
+    }
+
+    async fn pair(
+        &self,
+        key: PairingKey,
+        device: &WaitingDevice,
+        code: Tag,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // `guess` is there from the start, so that the condition of a guess compares two present attributes.
+        let mut set = "SET #state = :waiting, #public_key = :public_key, #name = :name, \
+                       #code = :code, #guess = :no_guess"
+            .to_owned();
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("flow", b(key.as_bytes()))
+            .condition_expression("#state = :open AND #expires_at > :now")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#public_key", "public_key")
+            .expression_attribute_names("#name", "name")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_names("#guess", "guess")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_values(":waiting", s(WAITING))
+            .expression_attribute_values(":open", s(OPEN))
+            .expression_attribute_values(":public_key", b(&device.key.to_bytes()))
+            .expression_attribute_values(":name", s(&device.name))
+            .expression_attribute_values(":code", b(code.as_bytes()))
+            .expression_attribute_values(":no_guess", b(&[0]))
+            .expression_attribute_values(":now", n(now.as_seconds()));
+        if let Some(subscription) = &device.subscription {
+            set.push_str(", #subscription = :subscription");
+            update = update
+                .expression_attribute_names("#subscription", "subscription")
+                .expression_attribute_values(":subscription", s(subscription));
+        }
+        match update.update_expression(set).send().await {
+            Ok(_) => Ok(true),
+            Err(error) => not_met(error).map(|_| false),
+        }
+    }
+
+    async fn state(
+        &self,
+        key: PairingKey,
+        account: &AccountId,
+        session: &[u8; 32],
+        now: Timestamp,
+    ) -> Result<PairingState, StoreError> {
+        let item = self.find(key, now).await?.filter(|item| is_of(item, account, session));
+        let Some(item) = item else { return Ok(PairingState::Gone) };
+        Ok(match item.text("state")? {
+            OPEN => PairingState::Open,
+            _ => PairingState::Waiting(item.text("name")?.to_owned()),
+        })
+    }
+
+    async fn confirm(
+        &self,
+        key: PairingKey,
+        account: &AccountId,
+        session: &[u8; 32],
+        code: Tag,
+        now: Timestamp,
+    ) -> Result<PairingConfirmed, StoreError> {
+        // As with a guess at a code: stored without being compared, and nothing gets past a right one.
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("flow", b(key.as_bytes()))
+            .update_expression("SET #guess = :guess ADD #tries :one")
+            .condition_expression(
+                "#state = :waiting AND #account = :account AND #session = :session AND #expires_at > :now \
+                 AND #tries < :tries AND attribute_exists(#code) AND attribute_exists(#guess) AND #guess <> #code",
+            )
+            .expression_attribute_names("#guess", "guess")
+            .expression_attribute_names("#code", "code")
+            .expression_attribute_names("#tries", "tries")
+            .expression_attribute_names("#state", "state")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#session", "session")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_values(":guess", b(code.as_bytes()))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":waiting", s(WAITING))
+            .expression_attribute_values(":account", s(account.as_str()))
+            .expression_attribute_values(":session", b(session))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":tries", n(PAIRING_TRIES))
+            .return_values(ReturnValue::AllNew)
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        let item = match update.send().await {
+            Ok(output) => {
+                let item = Item(output.attributes.unwrap_or_default());
+                if item.tag("guess") != item.tag("code") {
+                    let tries_left = PAIRING_TRIES.saturating_sub(item.number("tries")?);
+                    return Ok(PairingConfirmed::Wrong { tries_left });
+                }
+                item
+            }
+            Err(error) => {
+                let found = not_met(error)?.filter(|item| {
+                    item.moment("expires_at").is_ok_and(|end| now < end) && is_of(item, account, session)
+                });
+                let Some(item) = found else { return Ok(PairingConfirmed::Gone) };
+                if item.text("state")? == OPEN {
+                    return Ok(PairingConfirmed::NotYet);
+                }
+                // Confirmed before, by this very code: a double click, a lost answer. No other code is looked at.
+                let is_again = item.tag("guess") == item.tag("code") && item.tag("code") == Some(code);
+                if !is_again {
+                    return Ok(PairingConfirmed::Spent);
+                }
+                item
+            }
+        };
+        device(&item).map(|device| PairingConfirmed::Confirmed(Box::new(device)))
+    }
+}
+
+fn is_of(item: &Item, account: &AccountId, session: &[u8; 32]) -> bool {
+    item.optional_text("account") == Some(account.as_str())
+        && item.tag("session").is_some_and(|own| own == Tag::from_bytes(*session))
+}
+
+fn device(item: &Item) -> Result<WaitingDevice, StoreError> {
+    let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
+    Ok(WaitingDevice {
+        id: EntryId::parse(item.text("device")?).ok_or(StoreError::Unreadable("device"))?,
+        key: key.ok_or(StoreError::Unreadable("public_key"))?,
+        subscription: item.optional_text("subscription").map(str::to_owned),
+        name: item.text("name")?.to_owned(),
+    })
+}

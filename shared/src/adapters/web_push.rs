@@ -1,0 +1,130 @@
+//! Pushes to browsers: RFC 8030, encrypted for the device (RFC 8291), signed as ours (RFC 8292).
+//!
+//! The push service sees when something is pushed and how long it is, and nothing of what it says.
+
+mod encryption;
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_smithy_http_client::{Connector, tls};
+use aws_smithy_runtime_api::client::http::{HttpConnector as _, HttpConnectorSettings};
+use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
+use aws_smithy_types::body::SdkBody;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::json;
+
+use super::aws::CallError;
+use crate::domain::push::{PushHosts, Subscription, VapidKey};
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{Entropy, EntropyExt as _, Push, PushSender, SendError};
+
+/// How long a signature of ours is good for; RFC 8292 §2 allows a day.
+const SIGNED_FOR: Seconds = Seconds::HOUR;
+/// Connecting and reading: a push that takes longer comes too late.
+const CONNECT: Duration = Duration::from_secs(3);
+const READ: Duration = Duration::from_secs(5);
+
+/// Web Push as a sender.
+pub struct WebPushes {
+    connector: OnceLock<Connector>,
+    key: VapidKey,
+    contact: String,
+    hosts: PushHosts,
+    entropy: Arc<dyn Entropy>,
+}
+
+impl WebPushes {
+    /// Pushes go to `hosts` only, signed with `key`; push services that have something to say write to `contact`, an
+    /// address.
+    ///
+    pub fn new(key: VapidKey, contact: &str, hosts: PushHosts, entropy: Arc<dyn Entropy>) -> Self {
+        Self { connector: OnceLock::new(), key, contact: format!("mailto:{contact}"), hosts, entropy }
+    }
+
+    fn request(&self, to: &Subscription, push: &Push<'_>, now: Timestamp) -> Option<HttpRequest> {
+        if !self.hosts.allow(&to.endpoint) {
+            return None;
+        }
+        let (device, auth) = to.keys()?;
+        let sealed =
+            encryption::seal(push.payload, &device, &auth, self.entropy.bytes(), &self.entropy.bytes())?;
+        let mut request = HttpRequest::new(SdkBody::from(sealed));
+        request.set_method("POST").ok()?;
+        request.set_uri(to.endpoint.as_str()).ok()?;
+        let headers = request.headers_mut();
+        headers.insert("authorization", authorization(&self.key, &self.contact, &to.endpoint, now)?);
+        headers.insert("content-encoding", "aes128gcm");
+        headers.insert("content-type", "application/octet-stream");
+        headers.insert("ttl", push.lifetime.0.to_string());
+        headers.insert("urgency", "high");
+        headers.insert("topic", push.topic.to_owned());
+        Some(request)
+    }
+}
+
+#[async_trait]
+impl PushSender for WebPushes {
+    async fn push(&self, to: &Subscription, push: &Push<'_>, now: Timestamp) -> Result<(), SendError> {
+        let request = self.request(to, push, now);
+        let request =
+            request.ok_or_else(|| SendError::Refused(CallError::said("no push service of ours").into()))?;
+        match self.connector.get_or_init(connector).call(request).await {
+            Ok(answer) => outcome(answer.status().as_u16()),
+            Err(error) => {
+                let what = if error.is_timeout() { "no answer in time" } else { "no connection" };
+                Err(SendError::Unavailable(CallError::said(what).into()))
+            }
+        }
+    }
+}
+
+/// A connector that trusts the system's roots: Amazon's, which the other clients are pinned to, have signed none of the
+/// push services. They are read with the first push, not when the function starts. It follows no redirect.
+fn connector() -> Connector {
+    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+    Connector::builder()
+        .connector_settings(settings)
+        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+        .build()
+}
+
+/// What an answer means (RFC 8030 §5, §7.3). A redirect is no answer of a push service, and is not followed.
+fn outcome(status: u16) -> Result<(), SendError> {
+    match status {
+        200..=299 => Ok(()),
+        404 | 410 => Err(SendError::Refused(CallError::said("the subscription is gone").into())),
+        408 | 429 | 500.. => Err(SendError::Unavailable(CallError::said(format!("status {status}")).into())),
+        _ => Err(SendError::Refused(CallError::said(format!("status {status}")).into())),
+    }
+}
+
+/// The header of RFC 8292 §3: a JWT for the origin of the endpoint, and the key that signed it.
+fn authorization(key: &VapidKey, contact: &str, endpoint: &str, now: Timestamp) -> Option<String> {
+    let (scheme, rest) = endpoint.split_once("://")?;
+    let origin = format!("{scheme}://{}", rest.split('/').next()?);
+    let part = |value: serde_json::Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let header = part(json!({ "typ": "JWT", "alg": "ES256" }));
+    let claims = part(json!({ "aud": origin, "exp": (now + SIGNED_FOR).as_seconds(), "sub": contact }));
+    let signed = format!("{header}.{claims}");
+    let signature = URL_SAFE_NO_PAD.encode(key.sign(&signed));
+    Some(format!("vapid t={signed}.{signature}, k={}", key.public()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_push_service_answers_is_understood() {
+        assert!(outcome(201).is_ok());
+        for status in [404, 410, 400, 403, 413, 301, 307] {
+            assert!(matches!(outcome(status), Err(SendError::Refused(_))), "{status}");
+        }
+        for status in [408, 429, 500, 503] {
+            assert!(matches!(outcome(status), Err(SendError::Unavailable(_))), "{status}");
+        }
+    }
+}

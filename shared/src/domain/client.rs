@@ -1,0 +1,63 @@
+//! What a person is told of a browser that asks for something: enough to recognise one's own, and no more.
+
+/// Browsers by the word that only they, or they before all others, have in `User-Agent`. The order counts: Edge and
+/// Opera also call themselves Chrome, and everybody calls itself Safari.
+const BROWSERS: [(&str, &str); 9] = [
+    ("Edg", "Edge"),
+    ("OPR/", "Opera"),
+    ("SamsungBrowser/", "Samsung Internet"),
+    ("FxiOS/", "Firefox"),
+    ("Firefox/", "Firefox"),
+    ("CriOS/", "Chrome"),
+    ("Chromium/", "Chromium"),
+    ("Chrome/", "Chrome"),
+    ("Safari/", "Safari"),
+];
+
+/// Systems likewise. Android also calls itself Linux.
+const SYSTEMS: [(&str, &str); 7] = [
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Android", "Android"),
+    ("CrOS", "ChromeOS"),
+    ("Windows", "Windows"),
+    ("Macintosh", "macOS"),
+    ("Linux", "Linux"),
+];
+
+/// Family and system of a browser by its `User-Agent`, from fixed lists: nothing that a client wrote is shown to
+/// anybody. Empty for one that is not known.
+pub fn browser(user_agent: &str) -> String {
+    let find = |list: &[(&str, &'static str)]| {
+        list.iter().find(|(word, _)| user_agent.contains(word)).map(|(_, name)| *name)
+    };
+    [find(&BROWSERS), find(&SYSTEMS)].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn browsers_are_told_by_family_and_system() {
+        for (agent, name) in [
+            (
+                "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",
+                "Chrome, Linux",
+            ),
+            (
+                "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0",
+                "Edge, Windows",
+            ),
+            ("Mozilla/5.0 (Macintosh) AppleWebKit/605.1.15 Version/18.0 Safari/605.1.15", "Safari, macOS"),
+            (
+                "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0) AppleWebKit CriOS/140.0 Mobile Safari/604.1",
+                "Chrome, iPhone",
+            ),
+            ("Mozilla/5.0 (Android 15; Mobile; rv:140.0) Gecko/140.0 Firefox/140.0", "Firefox, Android"),
+            ("curl/8.0 <script>", ""),
+        ] {
+            assert_eq!(browser(agent), name);
+        }
+    }
+}

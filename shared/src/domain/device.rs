@@ -1,0 +1,253 @@
+//! A device with the authenticator app: how it is named, and how its requests are known to be its own.
+//!
+//! The device holds a key of its own (ECDSA on P-256 with SHA-256) that nobody can take off it, and signs every request
+//! over a nonce of the server. Neither nonces nor the names of devices are stored: both are made with the server's keys.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Verifier as _;
+use p256::ecdsa::{Signature, VerifyingKey};
+use thiserror::Error;
+
+use super::account::AccountId;
+use super::flow::RequestId;
+use super::keys::{KeyId, Keyring, SealError};
+use super::security_info::{EntryId, Kind};
+use super::time::{Seconds, Timestamp};
+
+/// How long a nonce is good for. The app asks anew with the one that comes with the refusal of an old one.
+pub const NONCE_LIFETIME: Seconds = Seconds(120);
+/// The purpose under which handles are sealed.
+const HANDLE: &str = "rekey/device";
+/// The purpose of the tag in a nonce.
+const NONCE: &str = "rekey/device-nonce";
+
+/// Which device of whom.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Device {
+    /// Whose.
+    pub account: AccountId,
+    /// Which of their entries.
+    pub id: EntryId,
+}
+
+impl Device {
+    /// The name by which the device calls itself: sealed, so that it tells no account and can't be made up.
+    ///
+    /// # Errors
+    /// [`SealError`], never in practice.
+    pub fn handle(&self, keys: &Keyring, nonce: [u8; 24]) -> Result<String, SealError> {
+        keys.seal(HANDLE, &[], format!("{}\n{}", self.id.as_str(), self.account.as_str()).as_bytes(), nonce)
+    }
+
+    /// The device of a handle. Whether it (still) is registered is another question.
+    pub fn of_handle(keys: &Keyring, handle: &str) -> Option<Self> {
+        let plain = keys.open(HANDLE, &[], handle).ok()?;
+        let (id, account) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
+        let id = EntryId::parse(id).filter(|id| id.kind() == Kind::Authenticator)?;
+        Some(Self { account: AccountId::from_directory(account), id })
+    }
+
+    /// A nonce for its next request: when it was made, and a tag over that and the device.
+    pub fn nonce(&self, keys: &Keyring, now: Timestamp) -> Option<String> {
+        let key = keys.current();
+        let tag = self.nonce_tag(keys, key, now.as_seconds())?;
+        Some(format!("{}.{:x}.{tag}", key.as_str(), now.as_unsigned()))
+    }
+
+    /// Whether a nonce was made for this device, and not long ago.
+    pub fn knows_nonce(&self, keys: &Keyring, nonce: &str, now: Timestamp) -> bool {
+        let read = || {
+            let mut parts = nonce.split('.');
+            let key = KeyId::parse(parts.next()?).ok()?;
+            let made_at = i64::from_str_radix(parts.next()?, 16).ok()?;
+            let own = self.nonce_tag(keys, &key, made_at)?;
+            let is_own = parts.next()? == own && parts.next().is_none();
+            let made_at = Timestamp::from_seconds(made_at);
+            Some(is_own && made_at <= now && now < made_at + NONCE_LIFETIME)
+        };
+        read().unwrap_or_default()
+    }
+
+    fn nonce_tag(&self, keys: &Keyring, key: &KeyId, made_at: i64) -> Option<String> {
+        let parts: [&[u8]; 3] =
+            [self.account.as_str().as_bytes(), self.id.as_str().as_bytes(), &made_at.to_be_bytes()];
+        let tag = keys.tag(key, NONCE, &parts)?;
+        Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..16]))
+    }
+
+    /// Whom something of this device is sealed for.
+    pub fn owner(&self) -> Vec<u8> {
+        format!("{}\n{}", self.account.as_str(), self.id.as_str()).into_bytes()
+    }
+}
+
+/// What a device signs: what it asks for, so that a signature means nothing else.
+#[derive(Clone, Copy, Debug)]
+pub enum Signed<'a> {
+    /// The key and the subscription that it pairs with.
+    Pair {
+        /// The token of the pairing, which is nonce enough: it serves once.
+        pairing: &'a str,
+        /// The public key, as it is sent.
+        public_key: &'a str,
+        /// The subscription, as it is sent; empty if there is none.
+        subscription: &'a str,
+    },
+    /// The list of requests that wait.
+    Requests {
+        /// The server's nonce.
+        nonce: &'a str,
+    },
+    /// An answer to a request.
+    Answer {
+        /// The server's nonce.
+        nonce: &'a str,
+        /// The request.
+        request: RequestId,
+        /// The number as it is sent, or `denied`.
+        answer: &'a str,
+    },
+}
+
+impl Signed<'_> {
+    /// The text that is signed, one part a line. No part may hold a line's end; what a client sends is checked before.
+    pub fn text(&self) -> String {
+        match self {
+            Self::Pair { pairing, public_key, subscription } => {
+                format!("rekey-device-1\npair\n{pairing}\n{public_key}\n{subscription}")
+            }
+            Self::Requests { nonce } => format!("rekey-device-1\nrequests\n{nonce}"),
+            Self::Answer { nonce, request, answer } => {
+                format!("rekey-device-1\nanswer\n{nonce}\n{request}\n{answer}")
+            }
+        }
+    }
+}
+
+/// The public key of a device: an uncompressed point on P-256 (SEC 1 §2.3.3), as Web Cryptography exports it `raw`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DeviceKey(VerifyingKey);
+
+impl DeviceKey {
+    /// Reads the base64url form.
+    ///
+    /// # Errors
+    /// [`DeviceKeyError`] for what is no uncompressed point on the curve.
+    pub fn parse(text: &str) -> Result<Self, DeviceKeyError> {
+        Self::from_bytes(&URL_SAFE_NO_PAD.decode(text).map_err(|_| DeviceKeyError)?)
+    }
+
+    /// Takes a stored key back.
+    ///
+    /// # Errors
+    /// [`DeviceKeyError`] likewise.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DeviceKeyError> {
+        if bytes.len() != 65 {
+            return Err(DeviceKeyError);
+        }
+        VerifyingKey::from_sec1_bytes(bytes).map(Self).map_err(|_| DeviceKeyError)
+    }
+
+    /// The 65 bytes, to be stored.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        self.0.to_sec1_point(false).as_bytes().to_vec()
+    }
+
+    /// Whether `signature` (base64url of r ‖ s, as Web Cryptography makes it) is this key's over `signed`.
+    pub fn verifies(&self, signed: &Signed<'_>, signature: &str) -> bool {
+        let read = || Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok();
+        read().is_some_and(|signature| self.0.verify(signed.text().as_bytes(), &signature).is_ok())
+    }
+}
+
+impl fmt::Debug for DeviceKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("DeviceKey(..)")
+    }
+}
+
+/// A text that is no public key of a device.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not an uncompressed point on P-256")]
+pub struct DeviceKeyError;
+
+#[cfg(test)]
+mod tests {
+    use p256::ecdsa::SigningKey;
+    use p256::ecdsa::signature::Signer as _;
+
+    use super::*;
+
+    fn keys() -> Keyring {
+        Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
+    }
+
+    fn device(number: u8) -> Device {
+        Device {
+            account: AccountId::from_directory("aisyah"),
+            id: EntryId::new(Kind::Authenticator, [number; 8]),
+        }
+    }
+
+    #[test]
+    fn a_handle_names_its_device_and_tells_nobody() {
+        let handle = device(1).handle(&keys(), [7; 24]).unwrap();
+        assert_eq!(Device::of_handle(&keys(), &handle), Some(device(1)));
+        assert!(!handle.contains("aisyah"));
+        assert_eq!(Device::of_handle(&keys(), &handle.replace('A', "B")), None);
+        let passkey = Device { id: EntryId::new(Kind::Passkey, [1; 8]), ..device(1) };
+        assert_eq!(Device::of_handle(&keys(), &passkey.handle(&keys(), [7; 24]).unwrap()), None);
+    }
+
+    #[test]
+    fn a_nonce_is_of_its_device_and_ends() {
+        let now = Timestamp::from_seconds(1_795_492_800);
+        let nonce = device(1).nonce(&keys(), now).unwrap();
+        assert!(device(1).knows_nonce(&keys(), &nonce, now));
+        assert!(device(1).knows_nonce(&keys(), &nonce, now + Seconds(119)));
+        assert!(!device(1).knows_nonce(&keys(), &nonce, now + NONCE_LIFETIME), "it is too old");
+        let early = Timestamp::from_seconds(now.as_seconds() - 1);
+        assert!(!device(1).knows_nonce(&keys(), &nonce, early), "it was not made yet");
+        assert!(!device(2).knows_nonce(&keys(), &nonce, now), "it is another device's");
+        let later =
+            nonce.replacen(&format!("{:x}", now.as_seconds()), &format!("{:x}", now.as_seconds() + 60), 1);
+        for nonce in [later.as_str(), "", "1", "..", &format!("{nonce}.x")] {
+            assert!(!device(1).knows_nonce(&keys(), nonce, now + Seconds(60)), "{nonce}");
+        }
+    }
+
+    #[test]
+    fn a_signature_means_what_it_was_made_for() {
+        let signing = SigningKey::from_slice(&[7; 32]).unwrap();
+        let key = DeviceKey::from_bytes(signing.verifying_key().to_sec1_point(false).as_bytes()).unwrap();
+        assert_eq!(DeviceKey::parse(&URL_SAFE_NO_PAD.encode(key.to_bytes())), Ok(key.clone()));
+        let request = RequestId::from_bytes([1; 16]);
+        let answer = |nonce, answer| Signed::Answer { nonce, request, answer };
+        let sign = |signed: Signed<'_>| {
+            let signature: Signature = signing.sign(signed.text().as_bytes());
+            URL_SAFE_NO_PAD.encode(signature.to_bytes())
+        };
+        let signature = sign(answer("n", "42"));
+        assert!(key.verifies(&answer("n", "42"), &signature));
+        for other in
+            [answer("n", "43"), answer("n", "denied"), answer("m", "42"), Signed::Requests { nonce: "n" }]
+        {
+            assert!(!key.verifies(&other, &signature), "{other:?}");
+        }
+        for bad in ["", "AAAA", &URL_SAFE_NO_PAD.encode([0; 64])] {
+            assert!(!key.verifies(&answer("n", "42"), bad));
+        }
+    }
+
+    #[test]
+    fn what_is_no_point_is_no_key() {
+        let zero = URL_SAFE_NO_PAD.encode([0; 65]);
+        let off_the_curve = URL_SAFE_NO_PAD.encode([4; 65]);
+        for text in ["", "BA", &zero, &off_the_curve, "not base64!"] {
+            assert_eq!(DeviceKey::parse(text), Err(DeviceKeyError), "{text}");
+        }
+    }
+}

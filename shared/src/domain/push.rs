@@ -1,0 +1,286 @@
+//! Where a device takes pushes (Web Push, RFC 8030), as far as a client may be believed.
+//!
+//! A subscription is an address that a client names and that we will post to. So it must be of a known push service, by
+//! its name, over HTTPS on its own port: else it is a door into whatever network the functions run in.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::alphabet::URL_SAFE;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use p256::SecretKey;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use super::device::Device;
+use super::keys::{Keyring, SealError};
+
+/// The purpose under which subscriptions are sealed: whoever knows an endpoint knows a device across sites.
+const PURPOSE: &str = "rekey/subscription";
+/// Browsers write keys without padding, some libraries with.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+/// The longest endpoint. Those of today's services have some 250 characters.
+const ENDPOINT_MAX: usize = 1_024;
+
+/// The hosts that pushes go to: names, `*.` before one for all names below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushHosts(Vec<String>);
+
+impl PushHosts {
+    /// Takes hosts that were read with [`PushHosts::is_host`].
+    pub const fn new(hosts: Vec<String>) -> Self {
+        Self(hosts)
+    }
+
+    /// Whether a text can stand in the list: a name with a dot in it and not only digits at its end, or this machine's
+    /// own address, which the laptop's push service has.
+    pub fn is_host(text: &str) -> bool {
+        let name = text.strip_prefix("*.").unwrap_or(text);
+        let is_label = |label: &str| {
+            !label.is_empty()
+                && label.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+        };
+        let is_name = name.contains('.') && name.split('.').all(is_label);
+        let is_address = name.rsplit('.').next().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()));
+        text == LOOPBACK || (is_name && !is_address)
+    }
+
+    /// Whether this machine itself is among them.
+    pub fn have_loopback(&self) -> bool {
+        self.0.iter().any(|host| host == LOOPBACK)
+    }
+
+    /// Whether a push may go to `endpoint`.
+    pub fn allow(&self, endpoint: &str) -> bool {
+        if endpoint.len() > ENDPOINT_MAX || !endpoint.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+            return false;
+        }
+        let rest = endpoint.strip_prefix("https://");
+        if let Some((authority, _)) = rest.and_then(|rest| rest.split_once('/')) {
+            // A port, a user or a query before the path is in no list, so it fits none.
+            return authority != LOOPBACK && self.0.iter().any(|host| fits(host, authority));
+        }
+        let local = endpoint.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
+        local.is_some_and(|(authority, _)| {
+            let port = authority.strip_prefix(LOOPBACK).and_then(|rest| rest.strip_prefix(':'));
+            self.have_loopback() && port.is_some_and(|port| port.parse::<u16>().is_ok())
+        })
+    }
+}
+
+/// The push service of the laptop.
+const LOOPBACK: &str = "127.0.0.1";
+
+fn fits(host: &str, authority: &str) -> bool {
+    match host.strip_prefix("*.") {
+        Some(parent) => authority
+            .strip_suffix(parent)
+            .and_then(|below| below.strip_suffix('.'))
+            .is_some_and(|below| !below.is_empty() && PushHosts::is_host(&format!("{below}.{parent}"))),
+        None => host == authority,
+    }
+}
+
+/// A subscription as browsers describe it (`PushSubscription.toJSON`, Push API §8).
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Subscription {
+    /// Where a push is posted to.
+    pub endpoint: String,
+    /// The browser's key for this subscription (RFC 8291 §3.1), an uncompressed point on P-256.
+    p256dh: String,
+    /// The secret that browser and sender share (RFC 8291 §3.2).
+    auth: String,
+}
+
+#[derive(Deserialize)]
+struct OfBrowser {
+    endpoint: String,
+    keys: KeysOfBrowser,
+}
+
+#[derive(Deserialize)]
+struct KeysOfBrowser {
+    p256dh: String,
+    auth: String,
+}
+
+impl Subscription {
+    /// Reads what a browser described.
+    ///
+    /// # Errors
+    /// [`SubscriptionError`] when it is malformed, or its service is none of `hosts`.
+    pub fn parse(json: &str, hosts: &PushHosts) -> Result<Self, SubscriptionError> {
+        let read: OfBrowser = serde_json::from_str(json).map_err(|_| SubscriptionError)?;
+        let OfBrowser { endpoint, keys: KeysOfBrowser { p256dh, auth } } = read;
+        let subscription = Self { endpoint, p256dh, auth };
+        let fits = hosts.allow(&subscription.endpoint) && subscription.keys().is_some();
+        if fits { Ok(subscription) } else { Err(SubscriptionError) }
+    }
+
+    /// The browser's key and secret.
+    pub fn keys(&self) -> Option<([u8; 65], [u8; 16])> {
+        let point = BASE64.decode(&self.p256dh).ok()?.try_into().ok()?;
+        Some((point, BASE64.decode(&self.auth).ok()?.try_into().ok()?))
+    }
+
+    /// Seals it for its device.
+    ///
+    /// # Errors
+    /// [`SealError`], never in practice.
+    pub fn seal(&self, keys: &Keyring, device: &Device, nonce: [u8; 24]) -> Result<String, SealError> {
+        let json = serde_json::to_vec(self).map_err(|_| SealError)?;
+        keys.seal(PURPOSE, &device.owner(), &json, nonce)
+    }
+
+    /// Opens what was sealed for the device.
+    ///
+    /// # Errors
+    /// [`SealError`] when it was sealed for another, or with a key that is gone.
+    pub fn open(keys: &Keyring, device: &Device, sealed: &str) -> Result<Self, SealError> {
+        let json = keys.open(PURPOSE, &device.owner(), sealed)?;
+        serde_json::from_slice(&json).map_err(|_| SealError)
+    }
+}
+
+impl fmt::Debug for Subscription {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subscription(..)")
+    }
+}
+
+/// The key by which push services know us (VAPID, RFC 8292). A subscription is bound to it, so it comes from the eldest
+/// key of the ring, which rotation keeps.
+#[derive(Clone)]
+pub struct VapidKey(SigningKey);
+
+impl VapidKey {
+    /// The key of a ring; `None` never in practice.
+    pub fn of(keys: &Keyring) -> Option<Self> {
+        // One in four thousand million tags is no scalar of the curve; then the next is taken.
+        (0_u8..8).find_map(|number| {
+            let tag = keys.tag(keys.eldest(), "rekey/vapid", &[&[number]])?;
+            let secret = SecretKey::from_slice(tag.as_bytes()).ok()?;
+            Some(Self(SigningKey::from(&secret)))
+        })
+    }
+
+    /// The public key as browsers take it (`applicationServerKey`) and push services are told it (RFC 8292 §3.2): the
+    /// uncompressed point, base64url.
+    pub fn public(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.0.verifying_key().to_sec1_point(false).as_bytes())
+    }
+
+    /// Signs with ES256 (RFC 7518 §3.4).
+    pub fn sign(&self, text: &str) -> [u8; 64] {
+        let signature: Signature = self.0.sign(text.as_bytes());
+        signature.to_bytes().into()
+    }
+}
+
+impl fmt::Debug for VapidKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("VapidKey(..)")
+    }
+}
+
+/// A text that describes no subscription that pushes may go to.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not a subscription at a known push service")]
+pub struct SubscriptionError;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::account::AccountId;
+    use crate::domain::security_info::{EntryId, Kind};
+
+    fn hosts(list: &[&str]) -> PushHosts {
+        PushHosts::new(list.iter().map(|host| (*host).to_owned()).collect())
+    }
+
+    #[test]
+    fn pushes_go_to_known_services_only() {
+        let known = hosts(&["fcm.googleapis.com", "*.notify.windows.com"]);
+        for endpoint in
+            ["https://fcm.googleapis.com/fcm/send/a:b", "https://wns2-sg2p.notify.windows.com/w/?token=x"]
+        {
+            assert!(known.allow(endpoint), "{endpoint}");
+        }
+        for endpoint in [
+            "http://fcm.googleapis.com/x",
+            "https://fcm.googleapis.com:8443/x",
+            "https://fcm.googleapis.com@10.0.0.1/x",
+            "https://evil.example/fcm.googleapis.com/",
+            "https://fcm.googleapis.com.evil.example/x",
+            "https://evilfcm.googleapis.com/x",
+            "https://notify.windows.com/x",
+            "https://.notify.windows.com/x",
+            "https://a#.notify.windows.com/x",
+            "https://a@b.notify.windows.com/x",
+            "https://FCM.googleapis.com/x",
+            "https://169.254.169.254/latest/meta-data",
+            "https://[::1]/x",
+            "https://fcm.googleapis.com",
+            "https://fcm.googleapis.com\\@evil.example/x",
+            "https://fcm.googleapis.com/ x",
+            "http://127.0.0.1:8000/x",
+            "",
+        ] {
+            assert!(!known.allow(endpoint), "{endpoint}");
+        }
+        assert!(!known.allow(&format!("https://fcm.googleapis.com/{}", "a".repeat(1_100))));
+    }
+
+    #[test]
+    fn this_machine_is_a_service_where_it_is_listed() {
+        let local = hosts(&["127.0.0.1"]);
+        assert!(local.allow("http://127.0.0.1:4321/push/x"));
+        for endpoint in [
+            "http://127.0.0.1/x",
+            "http://127.0.0.1:x@evil.example/",
+            "https://127.0.0.1/x",
+            "http://127.0.0.2:80/x",
+        ] {
+            assert!(!local.allow(endpoint), "{endpoint}");
+        }
+    }
+
+    #[test]
+    fn a_list_holds_names() {
+        for host in ["fcm.googleapis.com", "*.notify.windows.com", "127.0.0.1"] {
+            assert!(PushHosts::is_host(host), "{host}");
+        }
+        for host in
+            ["", "*", "*.", "localhost", "10.0.0.1", "a..b", "a.b:80", "https://a.b", "A.b", "127.0.0.2"]
+        {
+            assert!(!PushHosts::is_host(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn a_subscription_is_sealed_for_its_device() {
+        let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+        // The example of RFC 8291 §5.
+        let json = r#"{"endpoint":"https://fcm.googleapis.com/x","expirationTime":null,"keys":{
+            "p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+            "auth":"BTBZMqHH6r4Tts7J_aSIgg"}}"#;
+        let known = hosts(&["fcm.googleapis.com"]);
+        let subscription = Subscription::parse(json, &known).unwrap();
+        let device = |number| Device {
+            account: AccountId::from_directory("aisyah"),
+            id: EntryId::new(Kind::Authenticator, [number; 8]),
+        };
+        let sealed = subscription.seal(&keys, &device(1), [1; 24]).unwrap();
+        assert_eq!(Subscription::open(&keys, &device(1), &sealed), Ok(subscription));
+        assert_eq!(Subscription::open(&keys, &device(2), &sealed), Err(SealError));
+        for bad in [json.replace("fcm.", "www."), json.replace("BTBZ", "BT"), json.replace("BCVx", "CVx")] {
+            assert_eq!(Subscription::parse(&bad, &known), Err(SubscriptionError), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! The page of the authenticator app. It is one page in many states; its script shows those that hold. All its sentences
+//! stand in it, so the script has none of its own.
+
+use askama::Template;
+
+use super::{PageContext, html_of};
+use crate::domain::language::Language;
+use crate::http::text::{AuthenticatorApp, Texts};
+use crate::http::{assets, theme};
+
+/// The page as HTML.
+pub fn authenticator(page: &PageContext, push_key: &str) -> String {
+    html_of(&App {
+        t: Texts::of(page.language),
+        app: &Texts::of(page.language).authenticator,
+        page,
+        push_key,
+    })
+}
+
+/// What the app is called.
+pub fn authenticator_name(language: Language) -> &'static str {
+    Texts::of(language).authenticator.name.as_str()
+}
+
+#[derive(Template)]
+#[template(path = "authenticator.html")]
+struct App<'a> {
+    t: &'static Texts,
+    app: &'static AuthenticatorApp,
+    page: &'a PageContext<'a>,
+    push_key: &'a str,
+}
+
+impl App<'_> {
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn asset(&self, name: &str) -> &'static str {
+        assets::path(name)
+    }
+
+    fn theme(&self) -> Option<String> {
+        self.page.colour.and_then(theme::path)
+    }
+}

@@ -1,0 +1,213 @@
+// Two browsers: one resets, the other is the phone with the authenticator app.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { after, before, test } from "node:test";
+import { browser } from "./chromium.mjs";
+import { startWithPhones } from "./product.mjs";
+
+const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
+const SHOTS = process.env.SCREENSHOTS;
+const PHONE = { viewport: { width: 320, height: 640 }, locale: "en-MY" };
+
+let product, chrome;
+before(async () => { product = await startWithPhones(); chrome = await browser(); });
+after(async () => { await chrome?.close(); await product?.stop(); });
+
+async function look(page, name) {
+  if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
+  await page.evaluate(axe);
+  const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
+  const { violations } = await page.evaluate((values) => globalThis.axe.run({ runOnly: values }), tags);
+  assert.deepEqual(violations.map((one) => `${name}: ${one.id} ${one.nodes[0].html}`), []);
+  const { scrollWidth, clientWidth } = await page.evaluate(() => document.documentElement);
+  assert.ok(scrollWidth <= clientWidth, `${name}: ${scrollWidth} of ${clientWidth} px`);
+}
+
+/** A phone whose errors fail the test. */
+async function phone(options = {}) {
+  const context = await chrome.newContext({ ...PHONE, ...options });
+  const page = await context.newPage();
+  const errors = [];
+  page.on("pageerror", (error) => errors.push(error));
+  page.on("console", (line) => { if (line.type() === "error" && line.text().includes("Content Security")) errors.push(line.text()); });
+  return { context, page, errors };
+}
+
+async function pair(page, login) {
+  const pairing = await product.pairing(login);
+  await page.goto(`${product.site}/authenticator#pair=${pairing}`);
+  await page.click("#pair .actions button");
+  const shown = page.locator("#confirm-code");
+  await shown.waitFor();
+  return { pairing, code: (await shown.textContent()).replaceAll(" ", "") };
+}
+
+async function paired(page, login) {
+  const { pairing, code } = await pair(page, login);
+  assert.ok(await product.confirm(login, pairing, code));
+  await page.waitForSelector("#waiting:not([hidden])");
+}
+
+/** A browser that has come to the number. */
+async function asking(login, options = {}) {
+  const context = await chrome.newContext({ locale: "en-MY", ...options });
+  const page = await context.newPage();
+  await page.goto(product.site);
+  await page.fill("#login", login);
+  await page.fill("#captcha-answer", await product.captcha(await page.locator("input[name=captcha_token]").inputValue()));
+  await page.click("#identify button:not([type=button]):not(.quiet)");
+  await page.waitForURL("**/reason");
+  await page.check("#reason-forgotten");
+  await page.click("form:has(#reason-forgotten) .actions button:not(.quiet)");
+  await page.waitForURL("**/method");
+  await page.check("#method-push");
+  await page.click("form:has(input[value=push]) .actions button:not(.quiet)");
+  await page.waitForURL("**/code");
+  const number = (await page.locator(".number").textContent()).match(/[0-9]{2}/)[0];
+  return { context, page, number };
+}
+
+test("a phone is paired, approves, and the page goes on by itself", async () => {
+  const { context, page, errors } = await phone();
+  await page.goto(`${product.site}/authenticator`);
+  await look(page, "app-1-unpaired");
+  const { pairing, code } = await pair(page, "aisyah");
+  assert.ok(!page.url().includes("#"), "the token has left the address");
+  await look(page, "app-2-confirm");
+  assert.ok(await product.confirm("aisyah", pairing, code));
+  await page.waitForSelector("#waiting:not([hidden])");
+  await look(page, "app-3-nothing");
+
+  const reset = await asking("aisyah");
+  await look(reset.page, "8-approval");
+  await page.waitForSelector(".request");
+  await look(page, "app-4-request");
+  const told = await page.locator(".request").textContent();
+  assert.ok(told.includes("127.0.0.x") && told.includes("Chrome") && told.includes("Universiti Contoh"), told);
+  assert.ok(!told.includes(reset.number), "the number is on the other screen only");
+  await page.click(".request .actions button:not(.quiet)");
+  assert.ok((await page.locator(".request .mistake").textContent()).includes("two digits"));
+  await page.fill(".request input", reset.number);
+  await page.keyboard.press("Enter");
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("approved"));
+  await look(page, "app-5-approved");
+  await reset.page.waitForURL("**/method");
+  assert.equal(await reset.page.locator("#method-totp, #method-push").count(), 0);
+  assert.deepEqual(errors, []);
+  await Promise.all([context.close(), reset.context.close()]);
+});
+
+test("it wasn't me: the other browser's visit ends", async () => {
+  const { context, page, errors } = await phone({ colorScheme: "dark" });
+  await paired(page, "hafiz");
+  const reset = await asking("hafiz");
+  await page.waitForSelector(".request");
+  await look(page, "app-6-dark");
+  await page.click("[data-does=deny]");
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("refused"));
+  await look(page, "app-7-refused");
+  await reset.page.waitForFunction(() => document.querySelector("h1").textContent.includes("ended"));
+  const told = await product.until((all) => all.some((one) => one.body.includes("refused")));
+  assert.ok(told.length > 0);
+  assert.deepEqual(errors, []);
+  await Promise.all([context.close(), reset.context.close()]);
+});
+
+test("without scripts one goes on by a button", async () => {
+  const { context, page } = await phone();
+  await paired(page, "weiling");
+  const reset = await asking("weiling", { javaScriptEnabled: false });
+  await reset.page.click("#approved .actions button:not(.quiet)");
+  await reset.page.waitForURL("**/code");
+  await page.waitForSelector(".request");
+  await page.fill(".request input", reset.number);
+  await page.click(".request .actions button:not(.quiet)");
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("approved"));
+  await reset.page.click("#approved .actions button:not(.quiet)");
+  await reset.page.waitForURL("**/method");
+  await Promise.all([context.close(), reset.context.close()]);
+});
+
+test("a wrong number ends the request on both sides", async () => {
+  const { context, page } = await phone();
+  await paired(page, "james");
+  const reset = await asking("james");
+  await page.waitForSelector(".request");
+  await page.fill(".request input", reset.number === "42" ? "43" : "42");
+  await page.click(".request .actions button:not(.quiet)");
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("another number"));
+  await reset.page.waitForSelector("#ask-again", { state: "attached" });
+  await look(reset.page, "9-approval-over");
+  await Promise.all([context.close(), reset.context.close()]);
+});
+
+test("the app opens without a network, and forgets an account", async () => {
+  const { context, page } = await phone();
+  await paired(page, "aisyah");
+  await page.evaluate(() => navigator.serviceWorker.ready);
+  await page.reload();
+  await page.waitForFunction(async () => (await (await caches.open("authenticator-1")).keys()).length > 2);
+  await context.setOffline(true);
+  await page.reload();
+  await page.waitForSelector("#offline:not([hidden])");
+  assert.ok((await page.locator("#accounts").textContent()).includes("aisyah"));
+  await look(page, "app-8-offline");
+  await page.click("#accounts button");
+  await page.waitForSelector("#accounts", { state: "hidden" });
+  await context.close();
+});
+
+test("the key can't be taken out of the browser", async () => {
+  const { context, page } = await phone();
+  await pair(page, "aisyah");
+  const taken = await page.evaluate(() => new Promise((resolve, reject) => {
+    const open = indexedDB.open("rekey-authenticator");
+    open.onsuccess = () => {
+      const all = open.result.transaction("accounts").objectStore("accounts").getAll();
+      all.onsuccess = () => crypto.subtle.exportKey("pkcs8", all.result[0].key.privateKey).then(() => resolve("taken"), () => resolve("kept"));
+      all.onerror = reject;
+    };
+    open.onerror = reject;
+  }));
+  assert.equal(taken, "kept");
+  await context.close();
+});
+
+test("a token that was used tells so", async () => {
+  const { context, page } = await phone();
+  const { pairing } = await pair(page, "aisyah");
+  const second = await phone();
+  await second.page.goto(`${product.site}/authenticator#pair=${pairing}`);
+  await second.page.click("#pair .actions button");
+  await second.page.waitForFunction(() => document.querySelector("#pairing-mistake").textContent.includes("expired or was used"));
+  await look(second.page, "app-9-used");
+  await Promise.all([context.close(), second.context.close()]);
+});
+
+test("the app can be installed", async () => {
+  const { context, page } = await phone();
+  await page.goto(`${product.site}/authenticator`);
+  const session = await context.newCDPSession(page);
+  const { errors, url } = await session.send("Page.getAppManifest");
+  assert.deepEqual(errors, []);
+  assert.ok(url.endsWith("/authenticator/manifest.webmanifest"));
+  const manifest = await (await page.request.get(url)).json();
+  assert.equal(manifest.scope, "/authenticator");
+  for (const { src, sizes } of manifest.icons) {
+    const icon = await (await page.request.get(product.site + src)).body();
+    assert.equal(`${icon.readUInt32BE(16)}x${icon.readUInt32BE(20)}`, sizes, src);
+  }
+  await context.close();
+});
+
+test("every language is there", async () => {
+  for (const language of ["en", "ms", "zh-Hans", "ta"]) {
+    const { context, page } = await phone();
+    await page.goto(`${product.site}/authenticator?lang=${language}`);
+    await page.waitForSelector("#pair h2:visible");
+    await look(page, `app-${language}`);
+    await context.close();
+  }
+});

@@ -1,0 +1,134 @@
+//! The requests to approve.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use shared::adapters::dynamodb::DynamoApprovals;
+use shared::domain::account::AccountId;
+use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::flow::{FlowKey, RequestId};
+use shared::domain::keys::Tag;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{Answered, ApprovalStore as _, DeviceAnswer};
+
+use crate::stores::on_both_stores;
+
+on_both_stores!(
+    one_request_waits_until_it_ends,
+    a_flow_replaces_its_own,
+    a_number_is_looked_at_once,
+    a_refusal_pauses,
+    accounts_have_requests_of_their_own;
+    at_once: of_many_numbers_one_is_looked_at,
+);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+
+fn account() -> AccountId {
+    AccountId::from_directory("aisyah")
+}
+
+fn id(byte: u8) -> RequestId {
+    RequestId::from_bytes([byte; 16])
+}
+
+fn number(byte: u8) -> DeviceAnswer {
+    DeviceAnswer::Number(Tag::from_bytes([byte; 32]))
+}
+
+/// Request `byte` of flow `flow`, made at `now`; its number has the tag 1.
+fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
+    ApprovalRequest {
+        id: id(byte),
+        flow: FlowKey::from_bytes([flow; 32]),
+        number: Tag::from_bytes([1; 32]),
+        asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Linux".into() },
+        created_at: now,
+        expires_at: now + Seconds(90),
+        status: RequestStatus::Pending,
+    }
+}
+
+fn approvals(client: &Client) -> Arc<DynamoApprovals> {
+    Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable"))
+}
+
+async fn one_request_waits_until_it_ends(client: &Client) {
+    let approvals = approvals(client);
+    assert!(approvals.newest(&account()).await.unwrap().is_none());
+    let first = request(1, 1, NOW);
+    assert!(approvals.ask(&account(), &first, NOW).await.unwrap());
+    assert_eq!(approvals.newest(&account()).await.unwrap(), Some(first));
+    let almost = NOW + Seconds(89);
+    assert!(!approvals.ask(&account(), &request(2, 2, almost), almost).await.unwrap());
+    let ended = NOW + Seconds(90);
+    let late = approvals.answer(&account(), id(1), number(1), ended).await.unwrap();
+    assert!(matches!(late, Answered::Gone));
+    assert!(approvals.ask(&account(), &request(2, 2, ended), ended).await.unwrap());
+}
+
+async fn a_flow_replaces_its_own(client: &Client) {
+    let approvals = approvals(client);
+    assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
+    assert!(approvals.ask(&account(), &request(2, 1, NOW), NOW).await.unwrap());
+    assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
+    assert!(matches!(approvals.answer(&account(), id(2), number(1), NOW).await.unwrap(), Answered::Approved));
+    assert!(
+        !approvals.ask(&account(), &request(3, 2, NOW), NOW).await.unwrap(),
+        "its flow has not read it yet"
+    );
+}
+
+async fn a_number_is_looked_at_once(client: &Client) {
+    let approvals = approvals(client);
+    approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
+    assert!(matches!(approvals.answer(&account(), id(1), number(2), NOW).await.unwrap(), Answered::Wrong));
+    assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
+    assert_eq!(approvals.newest(&account()).await.unwrap().unwrap().status, RequestStatus::Wrong);
+    let denied = DeviceAnswer::Denied(NOW + Seconds::DAY);
+    assert!(matches!(approvals.answer(&account(), id(1), denied, NOW).await.unwrap(), Answered::Gone));
+}
+
+async fn a_refusal_pauses(client: &Client) {
+    let approvals = approvals(client);
+    approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
+    let until = NOW + Seconds::DAY;
+    let denied = DeviceAnswer::Denied(until);
+    for expected in [true, false] {
+        match approvals.answer(&account(), id(1), denied, NOW).await.unwrap() {
+            Answered::Denied { request, first } => assert_eq!((first, request.id), (expected, id(1))),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
+    let almost = NOW + Seconds(86_399);
+    for flow in [1, 2] {
+        assert!(!approvals.ask(&account(), &request(2, flow, almost), almost).await.unwrap(), "flow {flow}");
+    }
+    assert!(approvals.ask(&account(), &request(2, 2, until), until).await.unwrap());
+}
+
+async fn accounts_have_requests_of_their_own(client: &Client) {
+    let approvals = approvals(client);
+    approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
+    let other = AccountId::from_directory("priya");
+    assert!(matches!(approvals.answer(&other, id(1), number(1), NOW).await.unwrap(), Answered::Gone));
+    assert!(approvals.newest(&other).await.unwrap().is_none());
+    assert!(approvals.ask(&other, &request(2, 2, NOW), NOW).await.unwrap());
+}
+
+async fn of_many_numbers_one_is_looked_at(client: &Client) {
+    let approvals = approvals(client);
+    approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
+    let tasks: Vec<_> = (0..50)
+        .map(|n| {
+            let approvals = approvals.clone();
+            tokio::spawn(async move { approvals.answer(&account(), id(1), number(n), NOW).await.unwrap() })
+        })
+        .collect();
+    let mut looks = 0;
+    for task in tasks {
+        looks += usize::from(!matches!(task.await.unwrap(), Answered::Gone));
+    }
+    assert_eq!(looks, 1);
+}

@@ -1,0 +1,138 @@
+//! The pairings.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use p256::ecdsa::SigningKey;
+use shared::adapters::dynamodb::DynamoPairings;
+use shared::domain::account::AccountId;
+use shared::domain::device::DeviceKey;
+use shared::domain::keys::Tag;
+use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingKey, PairingToken, WaitingDevice};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::time::Timestamp;
+use shared::ports::{PairingConfirmed, PairingState, PairingStore as _};
+
+use crate::stores::on_both_stores;
+
+on_both_stores!(
+    a_token_serves_once_and_in_time,
+    a_code_is_looked_at_three_times,
+    a_pairing_is_its_sessions;
+    at_once: of_many_phones_one_is_paired, many_codes_get_three_looks,
+);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+const SESSION: [u8; 32] = [5; 32];
+
+fn key() -> PairingKey {
+    PairingToken::new([1; 16]).key()
+}
+
+fn account() -> AccountId {
+    AccountId::from_directory("aisyah")
+}
+
+fn code(byte: u8) -> Tag {
+    Tag::from_bytes([byte; 32])
+}
+
+fn device(subscription: Option<&str>) -> WaitingDevice {
+    let signing = SigningKey::from_slice(&[7; 32]).unwrap();
+    WaitingDevice {
+        id: EntryId::new(Kind::Authenticator, [1; 8]),
+        key: DeviceKey::from_bytes(signing.verifying_key().to_sec1_point(false).as_bytes()).unwrap(),
+        subscription: subscription.map(str::to_owned),
+        name: "Chrome, Android".to_owned(),
+    }
+}
+
+/// A pairing that has begun.
+async fn begun(client: &Client) -> Arc<DynamoPairings> {
+    let pairings = DynamoPairings::new(client.clone(), "FlowsTable");
+    let entry = device(None).id;
+    let pairing = Pairing::begin(account(), entry, SESSION, "aisyah".to_owned(), NOW);
+    pairings.begin(key(), &pairing).await.unwrap();
+    assert!(pairings.begin(key(), &pairing).await.is_err(), "a key is taken once");
+    assert_eq!(pairings.open(key(), NOW).await.unwrap(), Some(pairing));
+    Arc::new(pairings)
+}
+
+async fn confirm(pairings: &DynamoPairings, byte: u8) -> PairingConfirmed {
+    pairings.confirm(key(), &account(), &SESSION, code(byte), NOW).await.unwrap()
+}
+
+async fn a_token_serves_once_and_in_time(client: &Client) {
+    let pairings = begun(client).await;
+    let late = NOW + PAIRING_LIFETIME;
+    assert_eq!(pairings.open(key(), late).await.unwrap(), None);
+    assert!(!pairings.pair(key(), &device(None), code(1), late).await.unwrap());
+    assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
+    assert_eq!(pairings.open(key(), NOW).await.unwrap(), None);
+    assert!(!pairings.pair(key(), &device(None), code(2), NOW).await.unwrap());
+    assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(device(Some("sealed")).into()));
+    let nobodys = PairingToken::new([2; 16]).key();
+    assert!(!pairings.pair(nobodys, &device(None), code(1), NOW).await.unwrap());
+    assert_eq!(pairings.open(nobodys, NOW).await.unwrap(), None);
+}
+
+async fn a_code_is_looked_at_three_times(client: &Client) {
+    let pairings = begun(client).await;
+    assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::NotYet);
+    pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
+    for tries_left in [2, 1] {
+        assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Wrong { tries_left });
+    }
+    let confirmed = PairingConfirmed::Confirmed(device(None).into());
+    assert_eq!(confirm(&pairings, 1).await, confirmed);
+    assert_eq!(confirm(&pairings, 1).await, confirmed, "the same once more");
+    assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Spent);
+}
+
+async fn a_pairing_is_its_sessions(client: &Client) {
+    let pairings = begun(client).await;
+    pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
+    let other = AccountId::from_directory("priya");
+    let waiting = PairingState::Waiting("Chrome, Android".to_owned());
+    assert_eq!(pairings.state(key(), &account(), &SESSION, NOW).await.unwrap(), waiting);
+    for (account, session, now) in
+        [(account(), [6; 32], NOW), (other, SESSION, NOW), (account(), SESSION, NOW + PAIRING_LIFETIME)]
+    {
+        assert_eq!(pairings.state(key(), &account, &session, now).await.unwrap(), PairingState::Gone);
+        let confirmed = pairings.confirm(key(), &account, &session, code(1), now).await.unwrap();
+        assert_eq!(confirmed, PairingConfirmed::Gone);
+    }
+    assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "and cost no try");
+}
+
+async fn of_many_phones_one_is_paired(client: &Client) {
+    let pairings = begun(client).await;
+    let tasks: Vec<_> = (0..20)
+        .map(|n| {
+            let pairings = pairings.clone();
+            tokio::spawn(async move { pairings.pair(key(), &device(None), code(n), NOW).await.unwrap() })
+        })
+        .collect();
+    let mut paired = 0;
+    for task in tasks {
+        paired += usize::from(task.await.unwrap());
+    }
+    assert_eq!(paired, 1);
+}
+
+async fn many_codes_get_three_looks(client: &Client) {
+    let pairings = begun(client).await;
+    pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
+    let tasks: Vec<_> = (10..40)
+        .map(|n| {
+            let pairings = pairings.clone();
+            tokio::spawn(async move { confirm(&pairings, n).await })
+        })
+        .collect();
+    let mut looks = 0;
+    for task in tasks {
+        looks += usize::from(matches!(task.await.unwrap(), PairingConfirmed::Wrong { .. }));
+    }
+    assert_eq!(looks, 3);
+    assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::Spent);
+}

@@ -1,0 +1,425 @@
+//! Approvals on the authenticator app: what proves a step, and what must not.
+
+use std::sync::Arc;
+
+use rekey_local::outbox::Channel;
+use rekey_tests::people::{AISYAH, PRIYA};
+use rekey_tests::{Answer, Browser, Phone, World};
+use serde_json::json;
+use shared::domain::message::Message;
+use shared::domain::time::Seconds;
+use shared::ports::{Clock as _, EnrolmentStore as _};
+
+/// Another number than this.
+fn other_than(number: &str) -> &'static str {
+    if number == "42" { "43" } else { "42" }
+}
+
+/// A browser that has asked Aisyah's phone, the phone, and the number on the page.
+async fn asked(world: &Arc<World>) -> (Browser, Phone, String) {
+    let phone = Phone::of(world, 1, &AISYAH).await;
+    let (browser, number) = asking(world, "aisyah").await;
+    (browser, phone, number)
+}
+
+async fn asking(world: &Arc<World>, login: &str) -> (Browser, String) {
+    let mut browser = world.browser();
+    browser.open(login, "forgotten").await;
+    let page = browser.send_push().await;
+    assert_eq!(page.page(), "approval");
+    let number = page.json()["number"].as_str().unwrap().to_owned();
+    (browser, number)
+}
+
+async fn status(browser: &mut Browser) -> String {
+    let page = browser.get("/code").await;
+    assert_eq!(page.page(), "approval");
+    page.json()["status"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn the_right_number_proves_a_step() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    assert_eq!(status(&mut browser).await, "pending");
+    let early = browser.approved().await;
+    assert_eq!((early.problem(), &early.json()["page"]), ((409, "out-of-step".into()), &json!("approval")));
+
+    let waiting = phone.requests().await;
+    assert_eq!(waiting[0]["network"], "203.0.113.x");
+    assert!(!waiting[0].to_string().contains(&format!("\"{number}\"")), "the number is on the page only");
+    let request = waiting[0]["request"].as_str().unwrap();
+    let answer = phone.approve(request, &number).await;
+    assert_eq!((answer.status.as_u16(), &answer.json()["status"]), (200, &json!("approved")));
+    assert!(phone.requests().await.is_empty());
+
+    assert_eq!(status(&mut browser).await, "approved");
+    let method = browser.approved().await;
+    assert_eq!((method.page(), &method.json()["step"]), ("method".into(), &json!(2)));
+    let methods = method.json()["methods"].to_string();
+    assert!(!methods.contains("push") && !methods.contains("totp"), "the app serves one step: {methods}");
+    let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
+    let device = registered.entries.iter().find(|entry| entry.shown == "Chrome, Android").unwrap();
+    assert_eq!(device.last_used_at, Some(world.clock.now()));
+}
+
+#[tokio::test]
+async fn a_double_click_gets_the_newer_cookie_for_a_while() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    phone.approve(&request, &number).await;
+    let (mut again, mut late) = (browser.clone(), browser.clone());
+    assert_eq!(browser.approved().await.page(), "method");
+    let answer = again.approved().await;
+    assert_eq!((answer.problem().0, &answer.json()["page"]), (409, &json!("method")));
+    assert_eq!(again.cookie, browser.cookie);
+    world.clock.advance(150);
+    let older = late.cookie.clone();
+    assert_eq!(late.approved().await.problem().0, 409);
+    assert_eq!(late.cookie, older);
+}
+
+#[tokio::test]
+async fn a_wrong_number_ends_the_request() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    assert_eq!(phone.approve(&request, other_than(&number)).await.problem(), (422, "code-wrong".into()));
+    assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()), "one look");
+    assert!(phone.requests().await.is_empty());
+    assert_eq!(status(&mut browser).await, "ended");
+    assert_eq!(browser.approved().await.problem(), (422, "code-spent".into()));
+    assert_eq!(browser.send_push().await.problem(), (429, "slow-down".into()));
+    world.clock.advance(30);
+    let page = browser.send_push().await;
+    assert_eq!(page.page(), "approval");
+    let (request, number) = (phone.request().await, page.json()["number"].as_str().unwrap().to_owned());
+    assert_eq!(phone.approve(&request, &number).await.status, 200);
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
+#[tokio::test]
+async fn of_many_numbers_at_once_one_is_looked_at() {
+    let world = World::new().await;
+    let (_, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    let mut looks = 0;
+    for n in 10..100 {
+        if n.to_string() == number {
+            continue;
+        }
+        looks += usize::from(phone.approve(&request, &n.to_string()).await.problem().1 == "code-wrong");
+    }
+    assert_eq!(looks, 1);
+}
+
+#[tokio::test]
+async fn a_request_ends_after_ninety_seconds() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    world.clock.advance(89);
+    assert_eq!(phone.requests().await.len(), 1);
+    world.clock.advance(1);
+    assert!(phone.requests().await.is_empty());
+    assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()));
+    assert_eq!(status(&mut browser).await, "ended");
+    assert_eq!(browser.approved().await.problem(), (422, "code-spent".into()));
+}
+
+#[tokio::test]
+async fn a_refusal_ends_the_flow_pauses_the_method_and_tells_everybody() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    let denied = phone.deny(&request).await;
+    assert_eq!((denied.status.as_u16(), &denied.json()["status"]), (200, &json!("denied")));
+    assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()));
+    for path in ["/code", "/method"] {
+        assert_eq!(browser.clone().get(path).await.problem(), (410, "flow-ended".into()));
+    }
+    assert_eq!(browser.approved().await.problem(), (410, "flow-ended".into()));
+
+    assert_eq!(phone.deny(&request).await.status, 200, "an answer that was lost");
+    let refusals = world.messages().into_iter().filter(|message| matches!(message, Message::Refused(_)));
+    assert_eq!(refusals.count(), 1, "everybody is told once");
+    world.deliver().await;
+    let mut told: Vec<_> = world
+        .outbox
+        .messages()
+        .into_iter()
+        .filter(|message| message.channel != Channel::Push)
+        .map(|message| (message.to, message.body.contains("refused")))
+        .collect();
+    told.sort();
+    let all = ["+60123456798", "+60327317272", "aisyah.rahman@mail.example", "aisyah@student.contoh.example"];
+    assert_eq!(told, all.map(|to| (to.to_owned(), true)));
+
+    let mut next = world.browser();
+    next.open("aisyah", "forgotten").await;
+    assert_eq!(next.send_push().await.problem(), (422, "method-unavailable".into()), "paused");
+    assert_eq!(next.get("/method").await.page(), "method", "the flow is where it was");
+    assert_eq!(next.send_email().await.page(), "code", "other methods go on");
+    world.clock.advance(86_400);
+    asking(&world, "aisyah").await;
+}
+
+#[tokio::test]
+async fn a_refusal_whose_function_died_is_finished_by_the_next() {
+    let world = World::new().await;
+    let (mut browser, mut phone, _) = asked(&world).await;
+    let request = phone.request().await;
+    world.die_after("approval", "dynamodb:UpdateItem", "FlowsTable");
+    assert_eq!(phone.deny(&request).await.status, 503);
+    world.mend();
+    assert_eq!(
+        browser.clone().get("/code").await.problem(),
+        (410, "flow-ended".into()),
+        "refused is refused"
+    );
+    assert_eq!(browser.approved().await.problem(), (410, "flow-ended".into()));
+    assert_eq!(phone.deny(&request).await.status, 200);
+    assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
+    assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
+}
+
+#[tokio::test]
+async fn only_a_registered_device_of_the_account_answers() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    let mut priyas = Phone::of(&world, 2, &PRIYA).await;
+    assert!(priyas.requests().await.is_empty());
+    assert_eq!(priyas.approve(&request, &number).await.problem(), (422, "code-spent".into()));
+    assert_eq!(priyas.deny(&request).await.problem(), (422, "code-spent".into()));
+
+    // Somebody with the handle and the nonce, but not the key.
+    let mut thief = Phone::new(&world, 3);
+    (thief.handle, thief.nonce) = (phone.handle.clone(), phone.nonce.clone());
+    assert_eq!(thief.approve(&request, &number).await.problem(), (403, "device-unknown".into()));
+    assert_eq!(thief.ask().await.problem(), (403, "device-unknown".into()));
+    thief.handle = "1.AAAA".to_owned();
+    assert_eq!(thief.ask().await.problem(), (403, "device-unknown".into()));
+
+    // One that was removed meanwhile.
+    let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
+    let entry = registered.entries.iter().find(|entry| entry.shown == "Chrome, Android").unwrap();
+    world.enrolment.remove(&AISYAH.account().id, &entry.id).await.unwrap();
+    assert_eq!(phone.approve(&request, &number).await.problem(), (403, "device-unknown".into()));
+    assert_eq!(status(&mut browser).await, "pending", "nothing of that was looked at");
+}
+
+#[tokio::test]
+async fn a_device_that_does_not_count_yet_answers_nothing() {
+    let world = World::new().await;
+    Phone::of(&world, 1, &AISYAH).await;
+    let later = world.clock.now() + Seconds::DAY;
+    let (mut newer, _) = Phone::registered(&world, 2, &AISYAH, later).await;
+    let (mut browser, number) = asking(&world, "aisyah").await;
+    let waiting = newer.ask().await.json();
+    assert_eq!((&waiting["requests"], &waiting["usable_from"]), (&json!([]), &json!(later.to_string())));
+    let request = world.pending_request(&AISYAH).await;
+    assert_eq!(newer.approve(&request, &number).await.problem(), (422, "code-spent".into()));
+    assert_eq!(status(&mut browser).await, "pending");
+    world.deliver().await;
+    let pushes = world.outbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
+    assert_eq!(pushes.count(), 1, "it gets no push either");
+}
+
+#[tokio::test]
+async fn an_answer_is_signed_over_what_it_says_and_a_fresh_nonce() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    let whole = phone.approval(&request, &number);
+    let mut changed = phone.approval(&request, other_than(&number));
+    changed["number"] = json!(number);
+    assert_eq!(phone.post("/authenticator/answer", changed).await.problem(), (403, "device-unknown".into()));
+    let mut denied = whole.clone();
+    denied.as_object_mut().unwrap().remove("number");
+    denied["denied"] = json!("true");
+    assert_eq!(phone.post("/authenticator/answer", denied).await.problem(), (403, "device-unknown".into()));
+    let mut both = whole.clone();
+    both["denied"] = json!("true");
+    for malformed in [both, json!({}), json!({ "number": "042" })] {
+        assert_eq!(phone.post("/authenticator/answer", malformed).await.problem(), (400, "malformed".into()));
+    }
+    // What was recorded is of no use later, nor in another request.
+    world.clock.advance(90);
+    assert_eq!(browser.send_push().await.page(), "approval");
+    let replayed = phone.post("/authenticator/answer", whole.clone()).await;
+    assert_eq!(replayed.problem(), (422, "code-spent".into()), "another request waits now");
+    world.clock.advance(30);
+    let stale = phone.post("/authenticator/answer", whole).await;
+    assert_eq!(stale.problem(), (409, "nonce-stale".into()));
+    assert!(stale.json()["nonce"].as_str().is_some_and(|nonce| nonce == phone.nonce), "it gets a new one");
+    assert_eq!(status(&mut browser).await, "pending");
+}
+
+#[tokio::test]
+async fn an_approval_is_for_the_flow_that_asked() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let mut stranger = world.browser();
+    stranger.open("aisyah", "forgotten").await;
+    assert_eq!(stranger.send_push().await.problem(), (422, "method-unavailable".into()), "one waits already");
+    assert_eq!(stranger.get("/method").await.page(), "method");
+    let request = phone.request().await;
+    phone.approve(&request, &number).await;
+    assert_eq!(stranger.approved().await.problem(), (409, "out-of-step".into()));
+    assert_eq!(stranger.send_push().await.problem(), (422, "method-unavailable".into()), "not heard of yet");
+    world.clock.advance(90);
+    assert_eq!(stranger.send_push().await.page(), "approval");
+    assert_eq!(stranger.approved().await.problem(), (409, "out-of-step".into()));
+    assert_eq!(status(&mut stranger).await, "pending");
+    let _ = browser.approved().await;
+}
+
+#[tokio::test]
+async fn a_request_that_can_not_be_made_leaves_the_code_that_is_awaited() {
+    let world = World::new().await;
+    asked(&world).await;
+    let mut other = world.browser();
+    other.open("aisyah", "forgotten").await;
+    other.send_email().await;
+    assert_eq!(other.send_push().await.problem(), (422, "method-unavailable".into()));
+    assert_eq!(other.code(&world.last_code()).await.page(), "method");
+}
+
+#[tokio::test]
+async fn another_way_gives_the_request_up() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    assert_eq!(browser.send_email().await.page(), "code");
+    let request = phone.request().await;
+    assert_eq!(phone.approve(&request, &number).await.status, 200);
+    assert_eq!(browser.approved().await.problem(), (409, "out-of-step".into()));
+    assert_eq!(browser.code(&world.last_code()).await.json()["step"], 2);
+}
+
+#[tokio::test]
+async fn three_requests_an_hour_and_step() {
+    let world = World::new().await;
+    Phone::of(&world, 1, &AISYAH).await;
+    let mut sent = 0;
+    for _ in 0..5 {
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        sent += usize::from(browser.send_push().await.status == 200);
+        world.clock.advance(100);
+    }
+    assert_eq!(sent, 3);
+    let mut second = world.browser();
+    second.open("aisyah", "forgotten").await;
+    second.send_email().await;
+    second.code(&world.last_code()).await;
+    assert_eq!(
+        second.send_push().await.page(),
+        "approval",
+        "what a stranger drains is not the second step's"
+    );
+    world.clock.advance(3_600);
+    asking(&world, "aisyah").await;
+}
+
+#[tokio::test]
+async fn a_request_that_was_not_made_costs_nothing() {
+    let world = World::new().await;
+    let (_, _, _) = asked(&world).await;
+    for _ in 0..4 {
+        let mut other = world.browser();
+        other.open("aisyah", "forgotten").await;
+        assert_eq!(other.send_push().await.problem().1, "method-unavailable");
+    }
+    world.clock.advance(90);
+    let (mut browser, _) = asking(&world, "aisyah").await;
+    world.clock.advance(90);
+    assert_eq!(browser.send_push().await.page(), "approval", "three of three");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_double_click_makes_one_request_that_can_be_approved() {
+    let world = World::new().await;
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let mut other = browser.clone();
+    let mut one = browser.clone();
+    let clicks = [
+        tokio::spawn(async move { one.send_push().await }),
+        tokio::spawn(async move { other.send_push().await }),
+    ];
+    let mut answers: Vec<Answer> = Vec::new();
+    for click in clicks {
+        answers.push(click.await.unwrap());
+    }
+    assert!(answers.iter().all(|answer| answer.status == 200 || answer.problem().0 == 429));
+    let page = browser.get("/code").await;
+    let (request, number) = (phone.request().await, page.json()["number"].as_str().unwrap().to_owned());
+    assert_eq!(phone.approve(&request, &number).await.status, 200);
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
+#[tokio::test]
+async fn a_push_arrives_sealed_for_the_phone() {
+    let world = World::new().await;
+    let (_, phone, number) = asked(&world).await;
+    world.deliver().await;
+    let arrived = world.outbox.messages();
+    assert_eq!(arrived.len(), 1);
+    assert_eq!(arrived[0].channel, Channel::Push);
+    let said = phone.opened(&arrived[0].body);
+    assert_eq!(said, r#"{"event":"request"}"#);
+    assert!(!said.contains(&number) && !said.contains("aisyah"));
+}
+
+#[tokio::test]
+async fn one_step_alone_never_rests_on_an_approval() {
+    let world = World::with(&[("REKEY_STEPS", "1")]).await;
+    Phone::of(&world, 1, &AISYAH).await;
+    let mut browser = world.browser();
+    let methods = browser.open("aisyah", "forgotten").await.json()["methods"].to_string();
+    assert!(!methods.contains("push"), "{methods}");
+    assert_eq!(browser.send_push().await.problem(), (422, "method-unavailable".into()));
+}
+
+/// A name without an account whose decoy offers an approval asks as everybody does, and nobody ever answers.
+#[tokio::test]
+async fn a_decoy_asks_alike() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let mut names = (0..).map(|n| format!("nobody{n}"));
+    let name = loop {
+        let name = names.next().unwrap();
+        if browser.open(&name, "forgotten").await.json()["methods"].to_string().contains("push") {
+            break name;
+        }
+    };
+    assert_eq!(browser.send_push().await.page(), "approval");
+    assert_eq!(status(&mut browser).await, "pending");
+    assert_eq!(browser.approved().await.problem(), (409, "out-of-step".into()));
+    let mut other = world.browser();
+    other.open(&name, "forgotten").await;
+    assert_eq!(other.send_push().await.problem(), (422, "method-unavailable".into()), "one waits already");
+    assert!(matches!(world.messages()[..], [Message::Decoy]));
+    world.clock.advance(90);
+    assert_eq!(status(&mut browser).await, "ended");
+    assert_eq!(browser.send_push().await.page(), "approval");
+    world.clock.advance(90);
+    assert_eq!(other.send_push().await.page(), "approval");
+    world.clock.advance(90);
+    let mut fourth = world.browser();
+    fourth.open(&name, "forgotten").await;
+    assert_eq!(fourth.send_push().await.problem(), (422, "method-unavailable".into()), "three an hour");
+}
+
+#[tokio::test]
+async fn no_number_is_stored_in_the_clear() {
+    let world = World::new().await;
+    let (_, _, number) = asked(&world).await;
+    let dump = world.dump().await;
+    for form in [format!("S(\"{number}\")"), format!("N(\"{number}\")")] {
+        assert!(!dump.contains(&form), "{form}");
+    }
+}

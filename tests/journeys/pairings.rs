@@ -1,0 +1,112 @@
+//! A phone is paired: who may, how often, and what must not.
+
+use rekey_tests::people::{AISYAH, PRIYA};
+use rekey_tests::{Phone, World};
+use serde_json::json;
+use shared::domain::code::OneTimeCode;
+use shared::ports::{Clock as _, PairingConfirmed, PairingState, PairingStore as _};
+
+#[tokio::test]
+async fn a_phone_counts_once_its_code_was_typed_where_the_token_came_from() {
+    let world = World::new().await;
+    let mut phone = Phone::new(&world, 1);
+    let token = world.begin_pairing(&AISYAH).await;
+    let now = world.clock.now();
+    let account = AISYAH.account().id;
+    let state = async || world.pairings().state(token.key(), &account, &[5; 32], now).await.unwrap();
+    assert_eq!(state().await, PairingState::Open);
+    assert_eq!(world.confirm_pairing(&token, &AISYAH, "123456").await, PairingConfirmed::NotYet);
+    let paired = phone.pair(&token).await.json();
+    assert_eq!(
+        (&paired["account"], &paired["organisation"]),
+        (&json!("aisyah"), &json!("Universiti Contoh"))
+    );
+    assert_eq!(state().await, PairingState::Waiting("Chrome, Android".to_owned()));
+    assert_eq!(phone.ask().await.problem(), (403, "device-unknown".into()), "it waits, and is nobody's");
+
+    let code = paired["code"].as_str().unwrap();
+    let wrong = if code.starts_with('1') { "200000" } else { "100000" };
+    assert_eq!(
+        world.confirm_pairing(&token, &AISYAH, wrong).await,
+        PairingConfirmed::Wrong { tries_left: 2 }
+    );
+    let confirmed = world.confirm_pairing(&token, &AISYAH, code).await;
+    assert!(matches!(&confirmed, PairingConfirmed::Confirmed(_)));
+    assert_eq!(world.confirm_pairing(&token, &AISYAH, code).await, confirmed, "a double click");
+    assert_eq!(world.confirm_pairing(&token, &AISYAH, wrong).await, PairingConfirmed::Spent);
+}
+
+#[tokio::test]
+async fn a_token_serves_one_phone_for_five_minutes() {
+    let world = World::new().await;
+    let token = world.begin_pairing(&AISYAH).await;
+    assert_eq!(Phone::new(&world, 1).pair(&token).await.status, 200);
+    assert_eq!(Phone::new(&world, 2).pair(&token).await.problem(), (422, "code-spent".into()));
+    let late = world.begin_pairing(&AISYAH).await;
+    world.clock.advance(300);
+    assert_eq!(Phone::new(&world, 2).pair(&late).await.problem(), (422, "code-spent".into()));
+}
+
+#[tokio::test]
+async fn a_pairing_is_confirmed_in_its_own_session_and_in_time() {
+    let world = World::new().await;
+    let token = world.begin_pairing(&AISYAH).await;
+    let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().to_owned();
+    let tag = token
+        .key()
+        .code_tag(&world.keyring("REKEY_SECRET_FLOWS"), &OneTimeCode::parse(&code).unwrap())
+        .unwrap();
+    let (own, others) = (AISYAH.account().id, PRIYA.account().id);
+    for (account, session) in [(&own, [6; 32]), (&others, [5; 32])] {
+        let confirmed =
+            world.pairings().confirm(token.key(), account, &session, tag, world.clock.now()).await;
+        assert_eq!(confirmed.unwrap(), PairingConfirmed::Gone);
+        let state = world.pairings().state(token.key(), account, &session, world.clock.now()).await;
+        assert_eq!(state.unwrap(), PairingState::Gone);
+    }
+    world.clock.advance(300);
+    assert_eq!(world.confirm_pairing(&token, &AISYAH, &code).await, PairingConfirmed::Gone);
+}
+
+#[tokio::test]
+async fn three_wrong_codes_end_a_pairing() {
+    let world = World::new().await;
+    let token = world.begin_pairing(&AISYAH).await;
+    let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().to_owned();
+    let wrong = if code.starts_with('1') { "200000" } else { "100000" };
+    for tries_left in [2, 1, 0] {
+        let answer = world.confirm_pairing(&token, &AISYAH, wrong).await;
+        assert_eq!(answer, PairingConfirmed::Wrong { tries_left });
+    }
+    assert_eq!(world.confirm_pairing(&token, &AISYAH, &code).await, PairingConfirmed::Spent);
+}
+
+#[tokio::test]
+async fn what_a_phone_says_of_itself_is_checked() {
+    let world = World::new().await;
+    let token = world.begin_pairing(&AISYAH).await;
+    let mut phone = Phone::new(&world, 1);
+    let elsewhere = phone.subscription().replace("http://127.0.0.1", "http://169.254.169.254");
+    for subscription in [elsewhere.as_str(), "{}", "x"] {
+        assert_eq!(phone.pair_at(&token, subscription).await.problem(), (400, "malformed".into()));
+    }
+    let pairing = token.expose();
+    let (key, other) = (phone.public_key(), Phone::new(&world, 2));
+    let stolen = json!({
+        "pairing": pairing, "public_key": key, "signature": other.sign(&["pair", &pairing, &key, ""]),
+    });
+    assert_eq!(phone.post("/authenticator/pair", stolen).await.problem(), (400, "malformed".into()));
+    assert_eq!(phone.pair_at(&token, "").await.status, 200, "nothing of that used the token");
+}
+
+#[tokio::test]
+async fn tables_hold_neither_token_nor_code_nor_endpoint() {
+    let world = World::new().await;
+    let token = world.begin_pairing(&AISYAH).await;
+    let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().replace(' ', "");
+    Phone::of(&world, 2, &AISYAH).await;
+    let dump = world.dump().await;
+    for secret in [token.expose(), code, "/push/phone-".to_owned()] {
+        assert!(!dump.contains(&secret), "{secret}");
+    }
+}

@@ -1,0 +1,94 @@
+//! The product as `cargo local` starts it, and beside it what somebody signed in to `/security-info` does for a phone:
+//! begins a pairing, and types the code that the phone shows. For the browser's test of the authenticator app.
+//!
+//! `POST /pairings/{login}` → `{"pairing"}`; `POST /pairings/{login}/{pairing}/{code}` → 204, or 422.
+
+#![expect(clippy::unwrap_used, clippy::print_stdout, reason = "what supports a test fails as a test does")]
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use rekey_local::cloud::roles::ADMINISTRATOR;
+use rekey_local::{Local, Options};
+use serde_json::{Value, json};
+use shared::adapters::aws::emulated;
+use shared::adapters::dynamodb::{Client, DynamoEnrolment, DynamoPairings};
+use shared::adapters::system::{SystemClock, SystemEntropy};
+use shared::domain::account::AccountId;
+use shared::domain::code::OneTimeCode;
+use shared::domain::keys::Keyring;
+use shared::domain::pairing::{Pairing, PairingToken};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::ports::{
+    Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret,
+};
+use tokio::net::TcpListener;
+
+const SESSION: [u8; 32] = [5; 32];
+
+struct Phones {
+    pairings: DynamoPairings,
+    enrolment: DynamoEnrolment,
+    flows: Keyring,
+}
+
+#[tokio::main]
+async fn main() {
+    let options = Options {
+        listen: "127.0.0.1:0".into(),
+        outbox: "127.0.0.1:0".into(),
+        data: None,
+        people: None,
+        steps: None,
+        services: false,
+        watch: "http://127.0.0.1:9000".into(),
+    };
+    let local = Local::start(&options, []).await.unwrap();
+    let client = Client::new(&emulated(local.cloud.endpoint(), ADMINISTRATOR).await);
+    let keyring = |name| Keyring::from_secret(&local.cloud.secret(name).unwrap()).unwrap();
+    let contacts = Arc::new(keyring("REKEY_SECRET_CONTACTS"));
+    let phones = Phones {
+        pairings: DynamoPairings::new(client.clone(), "FlowsTable"),
+        enrolment: DynamoEnrolment::new(client, "SecurityInfoTable", contacts, Arc::new(SystemEntropy)),
+        flows: keyring("REKEY_SECRET_FLOWS"),
+    };
+    let router = Router::new()
+        .route("/pairings/{login}", post(begin))
+        .route("/pairings/{login}/{pairing}/{code}", post(confirm))
+        .with_state(Arc::new(phones));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let (site, outbox) = (local.product.unwrap(), local.outbox_address);
+    println!(
+        "http://{site}\nhttp://{outbox}\nhttp://{}\nCtrl-C ends it all.",
+        listener.local_addr().unwrap()
+    );
+    axum::serve(listener, router).await.unwrap();
+}
+
+async fn begin(State(phones): State<Arc<Phones>>, Path(login): Path<String>) -> Json<Value> {
+    let token = PairingToken::new(SystemEntropy.bytes());
+    let entry = EntryId::new(Kind::Authenticator, SystemEntropy.bytes());
+    let account = AccountId::from_directory(&login);
+    let pairing = Pairing::begin(account, entry, SESSION, login, SystemClock.now());
+    phones.pairings.begin(token.key(), &pairing).await.unwrap();
+    Json(json!({ "pairing": token.expose() }))
+}
+
+async fn confirm(
+    State(phones): State<Arc<Phones>>,
+    Path((login, pairing, code)): Path<(String, String, String)>,
+) -> StatusCode {
+    let (account, now) = (AccountId::from_directory(login), SystemClock.now());
+    let key = PairingToken::parse(&pairing).unwrap().key();
+    let tag = key.code_tag(&phones.flows, &OneTimeCode::parse(&code).unwrap()).unwrap();
+    let confirmed = phones.pairings.confirm(key, &account, &SESSION, tag, now).await.unwrap();
+    let PairingConfirmed::Confirmed(device) = confirmed else { return StatusCode::UNPROCESSABLE_ENTITY };
+    let secret =
+        Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
+    let entry = NewEntry { id: device.id, shown: device.name, secret, added_at: now, usable_from: now };
+    phones.enrolment.add(&account, &entry).await.unwrap();
+    StatusCode::NO_CONTENT
+}

@@ -1,0 +1,268 @@
+//! A phone with the authenticator app, in software: its own keys, and the requests that the app makes.
+
+use std::sync::Arc;
+
+use aes_gcm::aead::{Aead as _, KeyInit as _};
+use aes_gcm::{Aes128Gcm, Nonce};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hkdf::Hkdf;
+use http::{Method, Request};
+use p256::ecdh::diffie_hellman;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
+use p256::elliptic_curve::sec1::ToSec1Point as _;
+use p256::{PublicKey, SecretKey};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use shared::adapters::dynamodb::{DynamoApprovals, DynamoPairings};
+use shared::domain::code::OneTimeCode;
+use shared::domain::pairing::{Pairing, PairingToken};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::time::Timestamp;
+use shared::ports::{
+    ApprovalStore as _, Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, PairingConfirmed,
+    PairingStore as _, Secret,
+};
+
+use crate::answer::Answer;
+use crate::people::Person;
+use crate::world::World;
+
+/// The secret that browser and sender of a push share.
+const AUTH: [u8; 16] = [9; 16];
+
+/// A phone.
+#[derive(Clone)]
+pub struct Phone {
+    world: Arc<World>,
+    key: SigningKey,
+    subscription: SecretKey,
+    /// The name that it was given.
+    pub handle: String,
+    /// The nonce for the next request.
+    pub nonce: String,
+}
+
+impl Phone {
+    /// A phone that is paired with nobody. Phones of one number have the same keys.
+    pub fn new(world: &Arc<World>, number: u8) -> Self {
+        Self {
+            world: Arc::clone(world),
+            key: SigningKey::from_slice(&[number; 32]).unwrap(),
+            subscription: SecretKey::from_slice(&[number + 100; 32]).unwrap(),
+            handle: String::new(),
+            nonce: String::new(),
+        }
+    }
+
+    /// A phone that is registered for somebody and counts from `usable_from` on; with its entry.
+    pub async fn registered(
+        world: &Arc<World>,
+        number: u8,
+        person: &Person,
+        usable_from: Timestamp,
+    ) -> (Self, EntryId) {
+        let mut phone = Self::new(world, number);
+        let token = world.begin_pairing(person).await;
+        let paired = phone.pair(&token).await;
+        assert_eq!(paired.status, 200, "{}", paired.text());
+        let confirmed = world.confirm_pairing(&token, person, paired.json()["code"].as_str().unwrap()).await;
+        let PairingConfirmed::Confirmed(device) = confirmed else { panic!("{confirmed:?}") };
+        let id = device.id.clone();
+        let entry = NewEntry {
+            id: device.id,
+            shown: device.name,
+            secret: Secret::Authenticator {
+                public_key: device.key.to_bytes(),
+                subscription: device.subscription,
+            },
+            added_at: world.clock.now(),
+            usable_from,
+        };
+        world.enrolment.add(&person.account().id, &entry).await.unwrap();
+        (phone, id)
+    }
+
+    /// A phone that is registered for somebody and counts.
+    pub async fn of(world: &Arc<World>, number: u8, person: &Person) -> Self {
+        Self::registered(world, number, person, world.clock.now()).await.0
+    }
+
+    /// Its public key as it is sent.
+    pub fn public_key(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.key.verifying_key().to_sec1_point(false).as_bytes())
+    }
+
+    /// Its subscription at the local cloud's push service, as a browser describes it.
+    pub fn subscription(&self) -> String {
+        let key = URL_SAFE_NO_PAD.encode(self.subscription.public_key().to_sec1_point(false).as_bytes());
+        let endpoint = format!("{}/push/phone-{}", self.world.cloud.endpoint(), &key[..8]);
+        json!({ "endpoint": endpoint, "keys": { "p256dh": key, "auth": URL_SAFE_NO_PAD.encode(AUTH) } })
+            .to_string()
+    }
+
+    /// Signs lines as the app does.
+    pub fn sign(&self, lines: &[&str]) -> String {
+        let text = format!("rekey-device-1\n{}", lines.join("\n"));
+        let signature: Signature = self.key.sign(text.as_bytes());
+        URL_SAFE_NO_PAD.encode(signature.to_bytes())
+    }
+
+    /// Uses a token.
+    pub async fn pair(&mut self, token: &PairingToken) -> Answer {
+        let subscription = self.subscription();
+        self.pair_at(token, &subscription).await
+    }
+
+    /// Uses a token, with a subscription.
+    pub async fn pair_at(&mut self, token: &PairingToken, subscription: &str) -> Answer {
+        let (pairing, key) = (token.expose(), self.public_key());
+        let signature = self.sign(&["pair", &pairing, &key, subscription]);
+        let mut body = json!({ "pairing": pairing, "public_key": key, "signature": signature });
+        if !subscription.is_empty() {
+            body["subscription"] = json!(subscription);
+        }
+        let answer = self.post("/authenticator/pair", body).await;
+        if answer.status == 200 {
+            let paired = answer.json();
+            self.handle = paired["device"].as_str().unwrap().to_owned();
+            self.nonce = paired["nonce"].as_str().unwrap().to_owned();
+        }
+        answer
+    }
+
+    /// Asks once what waits.
+    pub async fn ask(&mut self) -> Answer {
+        let signature = self.sign(&["requests", &self.nonce]);
+        let request = Request::get("/authenticator/requests")
+            .header("accept", "application/json")
+            .header("rekey-device", &self.handle)
+            .header("rekey-nonce", &self.nonce)
+            .header("rekey-signature", signature);
+        let answer = self.world.answer(request.body(String::new()).unwrap()).await;
+        self.keep_nonce(&answer);
+        answer
+    }
+
+    /// What waits; asked again where the nonce was too old.
+    pub async fn requests(&mut self) -> Vec<Value> {
+        let mut answer = self.ask().await;
+        if answer.status == 409 {
+            answer = self.ask().await;
+        }
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        answer.json()["requests"].as_array().unwrap().clone()
+    }
+
+    /// The one request that waits.
+    pub async fn request(&mut self) -> String {
+        let waiting = self.requests().await;
+        assert_eq!(waiting.len(), 1, "{waiting:?}");
+        waiting[0]["request"].as_str().unwrap().to_owned()
+    }
+
+    /// Types a number.
+    pub async fn approve(&mut self, request: &str, number: &str) -> Answer {
+        let body = self.approval(request, number);
+        self.post("/authenticator/answer", body).await
+    }
+
+    /// Says that it was somebody else.
+    pub async fn deny(&mut self, request: &str) -> Answer {
+        let signature = self.sign(&["answer", &self.nonce, request, "denied"]);
+        let body = json!({
+            "device": self.handle, "nonce": self.nonce, "request": request, "denied": "true", "signature": signature,
+        });
+        self.post("/authenticator/answer", body).await
+    }
+
+    /// What it sends when a number is typed.
+    pub fn approval(&self, request: &str, number: &str) -> Value {
+        let signature = self.sign(&["answer", &self.nonce, request, number]);
+        json!({
+            "device": self.handle, "nonce": self.nonce, "request": request, "number": number, "signature": signature,
+        })
+    }
+
+    /// `POST path`.
+    pub async fn post(&mut self, path: &str, body: Value) -> Answer {
+        let request = Request::builder().method(Method::POST).uri(path).header("accept", "application/json");
+        let request = request.header("content-type", "application/json").header(
+            "user-agent",
+            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+        );
+        let answer = self.world.answer(request.body(body.to_string()).unwrap()).await;
+        self.keep_nonce(&answer);
+        answer
+    }
+
+    fn keep_nonce(&mut self, answer: &Answer) {
+        if let Some(nonce) = answer.json()["nonce"].as_str() {
+            nonce.clone_into(&mut self.nonce);
+        }
+    }
+
+    /// What a push says that arrived in the outbox (RFC 8291 §3.4, the device's part).
+    pub fn opened(&self, body: &str) -> String {
+        let sealed = URL_SAFE_NO_PAD.decode(body).unwrap();
+        let (salt, rest) = sealed.split_at(16);
+        let (theirs, record) = rest[5..].split_at(usize::from(rest[4]));
+        let ours = self.subscription.public_key().to_sec1_point(false);
+        let shared = diffie_hellman(
+            self.subscription.to_nonzero_scalar(),
+            PublicKey::from_sec1_bytes(theirs).unwrap().as_affine(),
+        );
+        let info = [b"WebPush: info\0", ours.as_bytes(), theirs].concat();
+        let (mut input, mut key, mut nonce) = ([0; 32], [0; 16], [0; 12]);
+        Hkdf::<Sha256>::new(Some(&AUTH), shared.raw_secret_bytes()).expand(&info, &mut input).unwrap();
+        let expander = Hkdf::<Sha256>::new(Some(salt), &input);
+        expander.expand(b"Content-Encoding: aes128gcm\0", &mut key).unwrap();
+        expander.expand(b"Content-Encoding: nonce\0", &mut nonce).unwrap();
+        let mut plain =
+            Aes128Gcm::new_from_slice(&key).unwrap().decrypt(&Nonce::from(nonce), record).unwrap();
+        assert_eq!(plain.pop(), Some(2), "the last record");
+        String::from_utf8(plain).unwrap()
+    }
+}
+
+/// The session that pairings are begun in.
+const SESSION: [u8; 32] = [5; 32];
+
+impl World {
+    /// The pairings, with every right.
+    pub fn pairings(&self) -> DynamoPairings {
+        DynamoPairings::new(self.client.clone(), "FlowsTable")
+    }
+
+    /// Begins a pairing for somebody, as the page does that they are signed in to.
+    pub async fn begin_pairing(&self, person: &Person) -> PairingToken {
+        let token = PairingToken::new(self.entropy.bytes());
+        let (account, now) = (person.account().id, self.clock.now());
+        let entry = EntryId::new(Kind::Authenticator, self.entropy.bytes());
+        let pairing = Pairing::begin(account, entry, SESSION, person.login.to_owned(), now);
+        self.pairings().begin(token.key(), &pairing).await.unwrap();
+        token
+    }
+
+    /// Types the code that a phone shows into that page.
+    pub async fn confirm_pairing(
+        &self,
+        token: &PairingToken,
+        person: &Person,
+        code: &str,
+    ) -> PairingConfirmed {
+        let code = OneTimeCode::parse(code).unwrap();
+        let tag = token.key().code_tag(&self.keyring("REKEY_SECRET_FLOWS"), &code).unwrap();
+        let account = person.account().id;
+        self.pairings().confirm(token.key(), &account, &SESSION, tag, self.clock.now()).await.unwrap()
+    }
+}
+
+impl World {
+    /// The request that somebody's devices are asked, whoever may see it.
+    pub async fn pending_request(&self, person: &Person) -> String {
+        let approvals = DynamoApprovals::new(self.client.clone(), "FlowsTable");
+        approvals.newest(&person.account().id).await.unwrap().unwrap().id.to_string()
+    }
+}
