@@ -10,11 +10,13 @@
 )]
 
 pub mod answer;
+pub mod authenticator;
 pub mod browser;
 pub mod chance;
 pub mod people;
 pub mod world;
 
 pub use answer::Answer;
+pub use authenticator::{Passkey, Saying};
 pub use browser::Browser;
 pub use world::World;

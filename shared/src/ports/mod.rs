@@ -10,6 +10,7 @@ mod metrics;
 mod security_info;
 mod senders;
 mod session_store;
+mod signatures;
 
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
@@ -18,9 +19,12 @@ pub use enrolment::{EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
-pub use security_info::{Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredTotp};
+pub use security_info::{
+    Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredPasskey, StoredTotp,
+};
 pub use senders::{Mail, MailSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;
+pub use signatures::SignatureVerifier;
 
 use thiserror::Error;
 
