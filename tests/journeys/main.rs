@@ -11,6 +11,8 @@ mod enrolment;
 mod faults;
 mod incidents;
 mod journey;
+mod passkeys;
+mod recovery_codes;
 mod roles;
 mod rotation;
 mod secrets;

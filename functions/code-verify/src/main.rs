@@ -5,6 +5,7 @@ use std::sync::Arc;
 use code_verify::{Ports, router};
 use shared::adapters::dynamodb::{Client, DynamoAuthenticators, DynamoBudgets, DynamoFlows};
 use shared::adapters::process::Process;
+use shared::adapters::signatures::RingSignatures;
 use shared::http::Site;
 
 #[tokio::main(flavor = "current_thread")]
@@ -21,6 +22,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         flows: Arc::new(DynamoFlows::new(store.clone(), process.resource("REKEY_TABLE_FLOWS")?)),
         budgets: Arc::new(DynamoBudgets::new(store.clone(), process.resource("REKEY_TABLE_BUDGETS")?)),
         authenticators: Arc::new(DynamoAuthenticators::new(store, security_info)),
+        signatures: Arc::new(RingSignatures),
         clock: process.clock,
     };
     lambda_http::run(router(ports)).await
