@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rekey_tests::authenticator::{PRESENT, SYNCED, VERIFIED};
 use rekey_tests::people::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::passkey::{
-    CreationOptions, Credential, Expected, Owner, Refusal, Registration, RelyingParty, UserHandle,
+    Assertion, CreationOptions, Credential, Expected, Owner, PublicKey, Refusal, Registration, RelyingParty,
+    UserHandle,
 };
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Seconds;
@@ -40,6 +43,9 @@ fn accept(world: &World, person: &Person, answer: &str) -> Result<Credential, Re
         |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
     Registration::parse(answer).unwrap().verify(handle, &expected, &verifies)
 }
+
+const RSA_KEY: &str = r#"{"algorithm":"RS256","modulus":"tn2VV9oUZFSPxDGkaKlJlsa6VT2T98lT7NifA_rvc1scO-X_OIbi-MKNhtlBA_kWPfWhR7ZFt-Wm2uLbCFMF2NQ9TOc3FBdDkCp9FLMUQbv4eUU3WCMfBiaHE6yg5NTKguth-y20Z8wRPjbT8GszS3zAdcYphuiLpGacHWraAaWaldEV0CYOoGmuI19C_icKWNa6_PGXOyvStVbiG8gc8oOOtb84snjOpqrs74DCQg79DN6q-a1ydNDrKrU2pwvFPy8M88fdI070QcIlL3GUdfPji9xPE9IZ-pDsxMdZFW9qbql03mRm23ZAEIanfege4paJJ0Ebj1IyV6ccq4gVeQ","exponent":"AQAB"}"#;
+const RSA_SIGNATURE: &str = "rKTviLasY-4AhE1ZTuFi4BLcZH3vc2v4P3xn75yLjAdKUGZVjUvpL5QxmVxIF2dvJrEVtNZtYrHRijkVAromRxanlGo6uNn_3jF_nKhfXAvz6SrehWfc8LtQmafSKIGrHdMdNPLg0CMVjO1_dvHOOse4eIObt0YQbJuhDAaC_XvQQmmnlzlxDoDAbQy57l5kezsSGypEBhY5aHYQF1rLhU6mX1-cu_CBn5XEiQfpwxpGUijabA3GbmYHoSKkBcH8ZiWwzAtvUR4MuzBK2aTzkelGS1j6OVNX_n-ACKjTjlXfgVdKEDW6QH9aFVyZVMk4_h_C3xh9KqL_X3iIhRvhkQ";
 
 /// Writes a passkey into the store.
 pub async fn keep(world: &World, person: &Person, number: u8, credential: String) {
@@ -374,8 +380,39 @@ async fn a_damaged_registration_is_refused() {
 }
 
 fn base64(bytes: &[u8]) -> String {
-    use base64::Engine as _;
-    base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes)
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+fn from_base64(text: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// What Chromium 156 and its virtual authenticator have said, word for word: nobody here has made it up.
+#[test]
+fn what_a_real_browser_says_is_understood() {
+    let registration = r#"{"id":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","rawId":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","type":"public-key","response":{"clientDataJSON":"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3YyIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6MzQ4MzMiLCJjcm9zc09yaWdpbiI6ZmFsc2UsIm90aGVyX2tleXNfY2FuX2JlX2FkZGVkX2hlcmUiOiJkbyBub3QgY29tcGFyZSBjbGllbnREYXRhSlNPTiBhZ2FpbnN0IGEgdGVtcGxhdGUuIFNlZSBodHRwczovL2dvby5nbC95YWJQZXgifQ","attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAAAQECAwQFBgcIAQIDBAUGBwgAIH7JfZTEz-qZRSBaRxSs7dwqx3oXADmX5fmeisTU2bpMpQECAyYgASFYIA80PizDafjcHDKt01oar6jSpctctwjA_Futkd3FdERlIlggtZgK1vTXDqxOlxvd1xUljOO78gP0FPbnwYDMxSQVNCg","transports":["internal"]}}"#;
+    let assertion = r#"{"id":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","rawId":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","type":"public-key","response":{"clientDataJSON":"eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiUVFTbnJ4M25KZERiLWR5Mjh3TFIwT0NZMU9ScE1JOUM4WmlDaENYeFZ6VSIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6MzQ4MzMiLCJjcm9zc09yaWdpbiI6ZmFsc2V9","authenticatorData":"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAg","signature":"MEYCIQD2vr-vSFgVybmbTIqyOKP4i5Gj4Ktagf8Vd6jlcV0H9gIhAKsI9TkMc0oQVpwsP8jWuEDQXOnJjNnt7tnI7u5Syeua","userHandle":"dXNlcg"}}"#;
+    let handle: UserHandle = serde_json::from_value(json!("dXNlcg")).unwrap();
+    let party = RelyingParty { id: "localhost".into(), origins: vec!["http://localhost:34833".into()] };
+    let verifies =
+        |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
+    let expected = Expected { party: &party, challenge: &CHALLENGE };
+    let credential = Registration::parse(registration).unwrap().verify(handle, &expected, &verifies).unwrap();
+    let challenge = from_base64("QQSnrx3nJdDb-dy28wLR0OCY1ORpMI9C8ZiChCXxVzU");
+    let expected = Expected { party: &party, challenge: &challenge };
+    assert_eq!(Assertion::parse(assertion).unwrap().verify(&credential, &expected, &verifies), Ok(2));
+    let changed = assertion.replacen("MEYCIQD2", "MEYCIQD3", 1);
+    let refused = Assertion::parse(&changed).unwrap().verify(&credential, &expected, &verifies);
+    assert_eq!(refused, Err(Refusal::Signature));
+}
+
+/// Microsoft's own chips in older machines sign so; OpenSSL has made this one.
+#[test]
+fn an_rsa_signature_is_understood() {
+    let key: PublicKey = serde_json::from_str(RSA_KEY).unwrap();
+    let signature = from_base64(RSA_SIGNATURE);
+    assert!(RingSignatures.verifies(&key, b"rekey", &signature));
+    assert!(!RingSignatures.verifies(&key, b"rekez", &signature));
 }
 
 #[test]
