@@ -11,6 +11,8 @@ mod cose;
 mod credential;
 mod options;
 mod registration;
+#[cfg(test)]
+mod tests;
 
 pub use assertion::Assertion;
 pub use credential::{Credential, CredentialError, PublicKey};

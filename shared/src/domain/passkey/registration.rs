@@ -53,10 +53,8 @@ impl Registration {
         if answer.id != answer.raw_id || answer.r#type != "public-key" {
             return Err(Malformed);
         }
-        let mut transports = answer.response.transports;
-        transports.retain(|transport| TRANSPORTS.contains(&transport.as_str()));
-        transports.dedup();
-        transports.truncate(TRANSPORTS.len());
+        let said = |known: &&&str| answer.response.transports.iter().any(|transport| transport == **known);
+        let transports = TRANSPORTS.iter().filter(said).map(|known| (*known).to_owned()).collect();
         Ok(Self {
             id: answer.id,
             client_data: answer.response.client_data.0,
