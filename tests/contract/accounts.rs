@@ -19,8 +19,8 @@ use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _, SignIn, SignInDirectory as _,
-    Write,
+    DirectoryWriter as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _, SignIn,
+    SignInDirectory as _, Write,
 };
 
 use crate::stores::on_both_stores;

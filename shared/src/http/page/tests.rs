@@ -256,7 +256,7 @@ fn every_page_is_well_formed_and_linked_in_itself() {
 /// The countdown's and the criteria's placeholders are filled in by the script.
 #[test]
 fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
-    const FIELDS: [&str; 19] = [
+    const FIELDS: [&str; 18] = [
         "login",
         "captcha_token",
         "captcha_answer",
@@ -265,7 +265,6 @@ fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
         "method",
         "contact",
         "code",
-        "assertion",
         "password",
         "confirmation",
         "return",
