@@ -15,6 +15,7 @@ use crate::domain::flow::FlowLimits;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
+use crate::domain::passkey::RelyingParty;
 use crate::domain::password::{CharacterClass, CommonPasswords, OwnWords, PasswordPolicy};
 use crate::domain::push::PushHosts;
 use crate::domain::time::Seconds;
@@ -253,6 +254,18 @@ impl Settings {
         (plain && self.return_urls.iter().any(fits)).then_some(asked)
     }
 
+    /// Whose passkeys are asked for. Its origins follow from the public URL and from nothing that a request says.
+    pub fn relying_party(&self) -> RelyingParty {
+        let (scheme, rest) = self.public_url.split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        let mut origins = vec![format!("{scheme}://{authority}")];
+        // A browser takes no address for a relying party, so on a laptop its passkeys are used at `localhost`.
+        if let Some(port) = authority.strip_prefix("127.0.0.1") {
+            origins.push(format!("{scheme}://localhost{port}"));
+        }
+        RelyingParty { id: self.rp_id().to_owned(), origins }
+    }
+
     /// The password policy, with the lines of the organisation's own blocklist.
     ///
     /// # Errors
@@ -433,6 +446,9 @@ fn country(code: &str) -> Result<Country, &'static str> {
 
 fn public_url(url: &str) -> Result<String, &'static str> {
     let bare = url.trim_end_matches('/');
+    // Browsers compare origins letter by letter, with the host in small ones.
+    let host = bare.split_inclusive('/').take(3).map(str::len).sum();
+    let bare = &format!("{}{}", bare[..host].to_ascii_lowercase(), &bare[host..]);
     let local = bare.starts_with("http://127.0.0.1") || bare.starts_with("http://localhost");
     if (bare.starts_with("https://") || local) && !bare.contains(['?', '#', '"', '<', ' ']) {
         Ok(bare.to_owned())
@@ -531,6 +547,23 @@ mod tests {
         for host in ["127.0.0.1", "10.0.0.1", "localhost", "https://fcm.googleapis.com"] {
             assert!(read(&[("REKEY_PUSH_HOSTS", host), deployed]).is_err(), "{host}");
         }
+    }
+
+    #[test]
+    fn passkeys_belong_to_the_public_url() {
+        let of = |url| {
+            let party = read(&[("REKEY_PUBLIC_URL", url)]).unwrap().relying_party();
+            (party.id, party.origins.join(" "))
+        };
+        assert_eq!(
+            of("https://Reset.Contoh.example/Hilfe/"),
+            ("reset.contoh.example".into(), "https://reset.contoh.example".into())
+        );
+        assert_eq!(of("https://a.example:8443").1, "https://a.example:8443");
+        assert_eq!(
+            of("http://127.0.0.1:8080"),
+            ("localhost".into(), "http://127.0.0.1:8080 http://localhost:8080".into())
+        );
     }
 
     #[test]

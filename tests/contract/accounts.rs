@@ -14,12 +14,13 @@ use shared::domain::flow::FlowKey;
 use shared::domain::keys::Keyring;
 use shared::domain::method::{Factor, Method};
 use shared::domain::name::CanonicalName;
+use shared::domain::passkey::Credential;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, NewEntry, SecurityInfo as _, SignIn, SignInDirectory as _,
-    Write,
+    DirectoryWriter as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _, SignIn,
+    SignInDirectory as _, Write,
 };
 
 use crate::stores::on_both_stores;
@@ -35,8 +36,10 @@ on_both_stores!(
     a_contact_that_does_not_count_yet_proves_nothing,
     entries_are_listed_changed_and_removed,
     a_time_step_is_accepted_once,
+    passkeys_are_read_and_their_counters_move_forward,
+    a_recovery_code_is_taken_once,
     a_claim_is_one_flows;
-    at_once: many_sign_ins_try_no_more_than_five,
+    at_once: many_sign_ins_try_no_more_than_five, of_many_flows_one_takes_a_recovery_code,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -260,6 +263,98 @@ async fn a_time_step_is_accepted_once(client: &Client) {
     assert!(!accept(4, 1).await);
     assert!(accept(6, 2).await);
     assert!(!accept(5, 1).await, "a later one was accepted since");
+}
+
+fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
+    NewEntry { id, shown: String::new(), secret, added_at: NOW, usable_from: NOW }
+}
+
+async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
+    let ports = ports(client);
+    let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
+    assert!(read(&id(), NOW).await.is_empty());
+    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
+    ports.enrolment.add(&id(), &new).await.unwrap();
+    let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
+    ports.enrolment.add(&id(), &later).await.unwrap();
+    let found = read(&id(), NOW).await;
+    assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
+    assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
+    assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2);
+    assert!(read(&AccountId::from_directory("other"), NOW).await.is_empty());
+
+    let accept = async |id: &EntryId, counter, flow| {
+        let flow = FlowKey::from_bytes([flow; 32]);
+        ports.authenticators.accept_counter(&self::id(), id, counter, flow, NOW).await.unwrap()
+    };
+    assert!(accept(&one, 5, 1).await);
+    assert!(accept(&one, 5, 1).await, "the same flow once more: its answer was lost");
+    for counter in [0, 4, 5] {
+        assert!(!accept(&one, counter, 2).await, "{counter}");
+    }
+    assert!(accept(&one, 6, 2).await);
+    assert!(!accept(&one, 5, 1).await);
+    assert!(accept(&other, 0, 1).await && accept(&other, 0, 2).await, "one that does not count");
+    assert!(!accept(&EntryId::new(Kind::Passkey, [3; 8]), 1, 1).await, "one that is gone");
+    assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2, "and nothing came of it");
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    assert_eq!(listed.of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
+}
+
+async fn with_sheet(client: &Client, hashes: &[&str]) -> Ports {
+    let ports = ports(client);
+    let hashes = hashes.iter().map(ToString::to_string).collect();
+    let secret = Secret::RecoveryCodes { salt: "salt".into(), hashes };
+    ports.enrolment.add(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await.unwrap();
+    ports
+}
+
+async fn a_recovery_code_is_taken_once(client: &Client) {
+    let ports = ports(client);
+    assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
+    let take = async |hash: &str, flow| {
+        let flow = FlowKey::from_bytes([flow; 32]);
+        ports.authenticators.use_recovery_code(&id(), hash, flow, NOW).await.unwrap()
+    };
+    assert!(!take("one", 1).await, "there is no sheet");
+    with_sheet(client, &["one", "two"]).await;
+    let sheet = async || ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
+    assert_eq!((sheet().await.salt.as_str(), sheet().await.hashes.len()), ("salt", 2));
+    assert!(!take("three", 1).await);
+    assert!(take("one", 1).await);
+    assert!(take("one", 1).await, "the same flow once more: its answer was lost");
+    assert!(!take("one", 2).await);
+    assert_eq!(sheet().await.hashes, ["two"]);
+    assert!(ports.info.registration(&id(), NOW).await.unwrap().has(Method::RecoveryCode));
+    assert!(take("two", 2).await);
+    assert!(!take("one", 1).await, "another was taken since");
+    assert!(sheet().await.hashes.is_empty());
+    assert!(!ports.info.registration(&id(), NOW).await.unwrap().has(Method::RecoveryCode), "used up");
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    let entry = listed.of(Kind::RecoveryCodes).next().unwrap();
+    assert_eq!((entry.shown.as_str(), entry.last_used_at), ("0", Some(NOW)));
+}
+
+async fn of_many_flows_one_takes_a_recovery_code(client: &Client) {
+    let ports = Arc::new(with_sheet(client, &["one", "two", "three"]).await);
+    let mut tasks = Vec::new();
+    for flow in 0..50 {
+        let ports = ports.clone();
+        tasks.push(tokio::spawn(async move {
+            let flow = FlowKey::from_bytes([flow; 32]);
+            ports.authenticators.use_recovery_code(&id(), "two", flow, NOW).await.unwrap()
+        }));
+    }
+    let mut taken = 0;
+    for task in tasks {
+        taken += u8::from(task.await.unwrap());
+    }
+    assert_eq!(taken, 1);
+    let sheet = ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
+    assert_eq!(sheet.hashes.len(), 2);
 }
 
 async fn a_claim_is_one_flows(client: &Client) {

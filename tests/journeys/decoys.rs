@@ -1,7 +1,7 @@
 //! Nobody can tell from outside whether there is an account.
 
 use rekey_tests::people::{AISYAH, Person};
-use rekey_tests::{Answer, Browser, World};
+use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret};
@@ -92,7 +92,7 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
     world.register(&person).await;
     let secrets = [
         ("push", Kind::Authenticator, Secret::Authenticator { public_key: vec![4; 65], subscription: None }),
-        ("passkey", Kind::Passkey, Secret::Passkey { credential: "{}".into() }),
+        ("passkey", Kind::Passkey, Secret::Passkey { credential: crate::passkeys::CREDENTIAL.into() }),
         (
             "recovery_code",
             Kind::RecoveryCodes,
@@ -143,6 +143,63 @@ async fn a_decoys_app_answers_as_an_account_does() {
         let code = format!("00000{n}");
         assert_eq!(shape(&known.totp(&code).await), shape(&decoy.totp(&code).await), "try {n}");
     }
+}
+
+/// What nobody's passkey and nobody's code are told, with the writes and reads that it took.
+async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(String, u64)>) {
+    let mut browser = world.browser();
+    browser.open(login, "forgotten").await;
+    let before = world.cloud.calls();
+    let mut told = Vec::new();
+    for n in 0..6 {
+        let body = json!({ "method": "recovery_code", "code": format!("0123-4567-89AB-CDE{n}") });
+        told.push(shape(&browser.post("/code", body).await));
+    }
+    let options = browser.post("/code/send", json!({ "method": "passkey" })).await;
+    let mut seen = shape(&options);
+    seen["body"]["options"]["challenge"] = json!("random");
+    told.push(seen);
+    let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
+    let saying = Saying::at("http://localhost:8080");
+    let mut passkey = Passkey::create(&creation, &saying).0;
+    for _ in 0..5 {
+        let assertion = passkey.answer(&options.json()["options"], &saying);
+        let mut seen =
+            shape(&browser.post("/code", json!({ "method": "passkey", "assertion": assertion })).await);
+        seen["body"]["options"] = json!("random");
+        told.push(seen);
+    }
+    let mut calls: Vec<(String, u64)> = Vec::new();
+    for (call, count) in world.cloud.calls() {
+        let earlier = before.get(&call).copied().unwrap_or_default();
+        if count > earlier {
+            calls.push((format!("{call:?}"), count - earlier));
+        }
+    }
+    calls.sort();
+    (told, calls)
+}
+
+#[tokio::test]
+async fn a_decoys_passkey_and_recovery_codes_answer_as_an_accounts_do() {
+    let world = World::new().await;
+    let mut both = None;
+    for n in 0..200 {
+        let login = format!("staff{n}");
+        let methods = world.browser().open(&login, "forgotten").await.json()["methods"].to_string();
+        if methods.contains("passkey") && methods.contains("recovery_code") {
+            both = Some(login);
+            break;
+        }
+    }
+    let login = both.expect("some decoy has both");
+    twin(&world, &login, "twin").await;
+    let (known, calls) = told(&world, "twin").await;
+    let (decoy, decoys_calls) = told(&world, &login).await;
+    for (at, (known, decoy)) in known.iter().zip(&decoy).enumerate() {
+        assert_eq!(known, decoy, "answer {at}");
+    }
+    assert_eq!(calls, decoys_calls);
 }
 
 #[tokio::test]

@@ -13,6 +13,8 @@ mod faults;
 mod incidents;
 mod journey;
 mod pairings;
+mod passkeys;
+mod recovery_codes;
 mod roles;
 mod rotation;
 mod secrets;

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
 use rekey_tests::people::AISYAH;
-use rekey_tests::{Phone, World};
+use rekey_tests::{Passkey, Phone, Saying, World};
 use serde_json::json;
 
 /// What only AWS's own event source mapping does with a function's role.
@@ -56,9 +56,17 @@ async fn a_role_grants_what_its_function_uses_and_no_more() {
     world.deliver().await;
     world.clock.advance(60);
 
-    // Everything that a flow can do: mail, text, call and app, a resend, giving up, a reset and an unlock.
+    // Everything that a flow can do: text, call, app and passkey, a resend, giving up, a reset and an unlock.
+    let saying = Saying::at("http://localhost:8080");
+    let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
+    let mut passkey = Passkey::create(&creation, &saying).0;
+    let credential = crate::passkeys::CREDENTIAL.to_owned();
+    crate::passkeys::keep(&world, &AISYAH, 1, credential).await;
     let mut first = world.browser();
     first.open("aisyah", "forgotten").await;
+    let options = first.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
+    let assertion = passkey.answer(&options, &saying);
+    first.post("/code", json!({ "method": "passkey", "assertion": assertion })).await;
     first.send_phone("sms", "012-345 6798").await;
     first.code("00000000").await;
     first.code(&world.last_code()).await;

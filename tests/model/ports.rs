@@ -16,11 +16,14 @@ use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
+use shared::domain::recovery_code::Sheet;
+use shared::domain::security_info::EntryId;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Authenticators, BudgetStore, Claim, ClaimStore, Claimant, Clock, Directory, DirectoryError,
     DirectoryWriter, Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics,
-    QueueError, SecurityInfo, SendError, StoreError, StoredTotp, TextSender, Versioned, VoiceSender, Write,
+    QueueError, SecurityInfo, SendError, StoreError, StoredPasskey, StoredTotp, TextSender, Versioned,
+    VoiceSender, Write,
 };
 
 use crate::calls::{Answer, Call, Outcome, Stored, Tries};
@@ -249,6 +252,35 @@ impl Authenticators for Scripted {
             Call::AcceptStep { account: account.clone(), step, flow },
             Answer::Flag(accepted) => accepted,
         )
+    }
+
+    async fn passkeys(&self, _: &AccountId, _: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
+        panic!("nobody in the model has a passkey");
+    }
+
+    async fn accept_counter(
+        &self,
+        _: &AccountId,
+        _: &EntryId,
+        _: u32,
+        _: FlowKey,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        panic!("nobody in the model has a passkey");
+    }
+
+    async fn recovery_sheet(&self, _: &AccountId, _: Timestamp) -> Result<Option<Sheet>, StoreError> {
+        panic!("nobody in the model has recovery codes");
+    }
+
+    async fn use_recovery_code(
+        &self,
+        _: &AccountId,
+        _: &str,
+        _: FlowKey,
+        _: Timestamp,
+    ) -> Result<bool, StoreError> {
+        panic!("nobody in the model has recovery codes");
     }
 }
 

@@ -211,6 +211,7 @@ impl Product {
                     budgets: ports.clone(),
                     authenticators: ports.clone(),
                     approvals: Arc::new(NoDevices),
+                    signatures: Arc::new(NoDevices),
                     seeds: keys.clone(),
                     clock: ports.clone(),
                 }),

@@ -5,10 +5,12 @@ use shared::domain::account::AccountId;
 use shared::domain::approval::ApprovalRequest;
 use shared::domain::device::Device;
 use shared::domain::flow::RequestId;
+use shared::domain::passkey::PublicKey;
 use shared::domain::push::Subscription;
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    Answered, ApprovalStore, DeviceAnswer, Push, PushSender, PushTargets, SendError, StoreError,
+    Answered, ApprovalStore, DeviceAnswer, Push, PushSender, PushTargets, SendError, SignatureVerifier,
+    StoreError,
 };
 
 /// Stands where no device is.
@@ -46,5 +48,11 @@ impl PushTargets for NoDevices {
 impl PushSender for NoDevices {
     async fn push(&self, _: &Subscription, _: &Push<'_>, _: Timestamp) -> Result<(), SendError> {
         panic!("no device in the model takes pushes");
+    }
+}
+
+impl SignatureVerifier for NoDevices {
+    fn verifies(&self, _: &PublicKey, _: &[u8], _: &[u8]) -> bool {
+        panic!("nobody in the model has a passkey");
     }
 }

@@ -10,6 +10,7 @@
 )]
 
 pub mod answer;
+pub mod authenticator;
 pub mod browser;
 pub mod chance;
 pub mod people;
@@ -17,6 +18,7 @@ pub mod phone;
 pub mod world;
 
 pub use answer::Answer;
+pub use authenticator::{Passkey, Saying};
 pub use browser::Browser;
 pub use phone::Phone;
 pub use world::World;

@@ -4,6 +4,7 @@
 //! length. Only the code's tag is one that no code has, and the message says nothing.
 
 mod budgets;
+mod passkey;
 mod push;
 
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve};
 use shared::ports::{
     ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
+    Versioned,
 };
 
 /// What this function needs from outside.
@@ -78,6 +80,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let settings = Arc::clone(&ports.site.settings);
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let page = incoming.view_of(&found.value, now);
+    let asked = passkey::is_asked(&found.value, now);
     let revision = found.revision;
     let before = found.value.clone();
     let flow = found.value.choosing()?;
@@ -87,6 +90,14 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let typed = fields.take("contact");
     fields.finish()?;
 
+    if let (true, Method::Passkey, None, Some(View::Passkey(page))) = (asked, method, &typed, &page) {
+        // The browser comes back for what it was given: there is nothing to ask anew.
+        return Ok(incoming.next(&Next {
+            view: View::Passkey(page.clone()),
+            location: "/code",
+            cookie: None,
+        }));
+    }
     let on_methods =
         |problem: Problem| Failure::on_page(problem, View::Method(choice_of(&flow, Some(method))));
     flow.may_send(method, now, &settings.flow).map_err(|refusal| {
@@ -103,6 +114,12 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if method == Method::Push {
         let read = push::Read { cookie: &cookie, revision, flow: before };
         return push::ask(ports, incoming, read, flow, &registration, now).await;
+    }
+    if method == Method::Passkey {
+        if !registration.has(method) {
+            return Err(on_methods(Problem::new(Code::MethodUnavailable)));
+        }
+        return passkey::ask(ports, incoming, &cookie, Versioned { value: flow, revision }, now).await;
     }
     let contact =
         registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
@@ -146,7 +163,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             if given.is_err() {
                 tracing::warn!(event = "budget-not-returned", flow = ?cookie.key());
             }
-            return overtaken(ports, incoming, &cookie, &found, now);
+            return overtaken(incoming, &cookie, &found, now);
         }
     }
     let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
@@ -207,24 +224,14 @@ fn message(
     Ok((Message::Code(message), tag))
 }
 
-/// Somebody else was faster: a double click on the same button, most likely. If a code is on its way, that is what was
-/// asked for.
-fn overtaken(
-    ports: &Ports,
-    incoming: &Incoming,
-    cookie: &FlowCookie,
-    found: &Flow,
-    now: Timestamp,
-) -> Outcome {
-    match found {
-        Flow::AwaitingCode(state) if found.proofs() == cookie.proofs() => {
-            let view = View::Code(code_of(state, &ports.site.settings, now));
+/// Somebody else was faster: a double click on the same button, most likely. If a code or a request is on its way, that
+/// is what was asked for.
+fn overtaken(incoming: &Incoming, cookie: &FlowCookie, found: &Flow, now: Timestamp) -> Outcome {
+    let is_awaiting = matches!(found, Flow::AwaitingCode(_) | Flow::AwaitingAnswer(_));
+    match incoming.view_of(found, now) {
+        Some(view) if is_awaiting && found.proofs() == cookie.proofs() => {
             Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
         }
-        Flow::AwaitingAnswer(_) if found.proofs() == cookie.proofs() => {
-            let view = incoming.view_of(found, now).ok_or(Code::FlowEnded)?;
-            Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
-        }
-        other => Err(Failure::OutOfStep(other.stage(), None)),
+        _ => Err(Failure::OutOfStep(found.stage(), None)),
     }
 }

@@ -57,7 +57,7 @@ pub(crate) async fn ask(
         let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
         if !matches!(&found, Flow::AwaitingAnswer(state) if state.request == id) {
             give_back(ports, cookie, &flow, now).await;
-            return crate::overtaken(ports, incoming, cookie, &found, now);
+            return crate::overtaken(incoming, cookie, &found, now);
         }
     }
     let number = cookie.approval_number(&ports.site.flows, id).ok_or(Code::FlowEnded)?;

@@ -1,6 +1,9 @@
-//! Checks a code.
+//! Checks a code, or whatever else proves a step.
 
+mod passkey;
+mod proof;
 mod push;
+mod recovery;
 mod totp;
 
 use std::sync::Arc;
@@ -13,11 +16,15 @@ use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{Flow, FlowCookie};
 use shared::domain::keys::Keyring;
 use shared::domain::method::Method;
+use shared::domain::passkey::Assertion;
+use shared::domain::recovery_code::RecoveryCode;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, Site, code_of, location, serve};
-use shared::ports::{ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed};
+use shared::http::{Failure, Fields, Incoming, NewCookie, Next, Outcome, Site, choice_of, location, serve};
+use shared::ports::{
+    ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed, SignatureVerifier,
+};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -25,7 +32,7 @@ pub struct Ports {
     pub site: Site,
     /// The flows.
     pub flows: Arc<dyn FlowStore>,
-    /// The budget of the authenticator app.
+    /// The budgets of app codes and recovery codes.
     pub budgets: Arc<dyn BudgetStore>,
     /// The requests to devices.
     pub approvals: Arc<dyn ApprovalStore>,
@@ -33,6 +40,8 @@ pub struct Ports {
     pub authenticators: Arc<dyn Authenticators>,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// The signatures of passkeys.
+    pub signatures: Arc<dyn SignatureVerifier>,
     /// The time.
     pub clock: Arc<dyn Clock>,
 }
@@ -57,12 +66,14 @@ async fn show(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Re
     let now = ports.clock.now();
     let page = async {
         let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
-        match found.value {
-            Flow::AwaitingCode(state) => Ok(View::Code(code_of(&state, &ports.site.settings, now))),
-            Flow::AwaitingAnswer(state) if state.sent.method == Method::Push => {
-                Ok(View::Approval(push::page(&ports, &incoming, &cookie, &state, now).await?))
-            }
-            elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
+        if let Flow::AwaitingAnswer(state) = &found.value
+            && state.sent.method == Method::Push
+        {
+            return Ok(View::Approval(push::page(&ports, &incoming, &cookie, state, now).await?));
+        }
+        match incoming.view_of(&found.value, now) {
+            Some(view @ (View::Code(_) | View::Passkey(_))) => Ok(view),
+            _ => Err(Failure::OutOfStep(found.value.stage(), None)),
         }
     };
     match page.await {
@@ -84,30 +95,27 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !incoming.take_at(&cookie) {
         return Err(elsewhere(ports, &cookie, now).await?);
     }
-    let mut fields = incoming.take_fields();
-    let method = fields.take("method");
-    let typed = fields.take("code");
-    let is_totp = match method.as_deref().map(String::as_str) {
-        None => false,
-        Some("totp") => true,
-        Some("push") if typed.is_none() => {
-            fields.finish()?;
+    let code = match read_answer(incoming.take_fields())? {
+        Answer::Sent(code) => code,
+        Answer::Totp(code) => {
+            let flow = totp::verify(ports, incoming, &cookie, &code, now).await?;
+            return advanced(incoming, &cookie, &flow, now);
+        }
+        Answer::Recovery(code) => {
+            let flow = recovery::verify(ports, incoming, &cookie, &code, now).await?;
+            return advanced(incoming, &cookie, &flow, now);
+        }
+        Answer::Passkey(assertion) => {
+            let flow = passkey::verify(ports, incoming, &cookie, &assertion, now).await?;
+            return advanced(incoming, &cookie, &flow, now);
+        }
+        Answer::Approval => {
             let flow = push::verify(ports, incoming, &cookie, now).await?;
             return advanced(incoming, &cookie, &flow, now);
         }
-        Some("push") => return Err(Problem::malformed("code").into()),
-        Some("passkey" | "recovery_code" | "pass") => return Err(Code::MethodUnavailable.into()),
-        Some(_) => return Err(Problem::malformed("method").into()),
+        // What is no answer spends no try; its page is shown again.
+        Answer::None(method) => return Err(malformed(ports, incoming, method, now).await?),
     };
-    fields.finish()?;
-    let Some(Ok(code)) = typed.as_deref().map(|typed| OneTimeCode::parse(typed)) else {
-        // What is no code spends no try; its page is shown again.
-        return Err(malformed_code(ports, incoming, now).await?);
-    };
-    if is_totp {
-        let flow = totp::verify(ports, incoming, &cookie, &code, now).await?;
-        return advanced(incoming, &cookie, &flow, now);
-    }
     let tag = cookie.code_tag(&ports.site.flows, &code).ok_or(Code::FlowEnded)?;
     let guess = Guess { step: cookie.step(), tag };
     let settings = &ports.site.settings;
@@ -117,7 +125,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             Flow::AwaitingCode(state) if code == Code::CodeWrong => Some(state.tries_left(&settings.flow)),
             _ => None,
         };
-        tracing::info!(event = "code-refused", flow = ?cookie.key(), step = cookie.step(), reason = code.as_str());
+        log_refused(&cookie, code.as_str());
         let problem = Problem { tries_left, field: Some("code"), ..Problem::new(code) };
         match incoming.view_of(flow, now) {
             Some(view) => Failure::on_page(problem, view),
@@ -160,10 +168,70 @@ async fn elsewhere(ports: &Ports, cookie: &FlowCookie, now: Timestamp) -> Outcom
     Ok(not_awaited(cookie, found.value))
 }
 
-async fn malformed_code(ports: &Ports, incoming: &mut Incoming, now: Timestamp) -> Outcome<Failure> {
+/// What was sent to prove a step.
+enum Answer {
+    /// A code that was sent.
+    Sent(OneTimeCode),
+    /// A code from the app.
+    Totp(OneTimeCode),
+    /// A recovery code.
+    Recovery(RecoveryCode),
+    /// A passkey's answer.
+    Passkey(Assertion),
+    /// Word that the app has approved.
+    Approval,
+    /// Nothing that this method could have.
+    None(Option<Method>),
+}
+
+fn read_answer(mut fields: Fields) -> Result<Answer, Problem> {
+    let method = fields.take("method");
+    let method = method.as_deref().map(String::as_str);
+    let answer = match method {
+        None => fields.take("code").and_then(|typed| OneTimeCode::parse(&typed).ok()).map(Answer::Sent),
+        Some("totp") => {
+            fields.take("code").and_then(|typed| OneTimeCode::parse(&typed).ok()).map(Answer::Totp)
+        }
+        Some("recovery_code") => {
+            fields.take("code").and_then(|typed| RecoveryCode::parse(&typed).ok()).map(Answer::Recovery)
+        }
+        Some("passkey") => {
+            fields.take("assertion").and_then(|json| Assertion::parse(&json).ok()).map(Answer::Passkey)
+        }
+        Some("push") => Some(Answer::Approval),
+        Some("pass") => return Err(Problem::new(Code::MethodUnavailable)),
+        Some(_) => return Err(Problem::malformed("method")),
+    };
+    fields.finish()?;
+    Ok(answer.unwrap_or(Answer::None(method.and_then(Method::parse))))
+}
+
+/// The page that the answer was typed on, with what is wrong.
+async fn malformed(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    method: Option<Method>,
+    now: Timestamp,
+) -> Outcome<Failure> {
     let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
-    Ok(match incoming.view_of(&found.value, now) {
-        Some(view @ (View::Code(_) | View::Method(_))) => Failure::on_page(Problem::malformed("code"), view),
-        _ => Failure::OutOfStep(found.value.stage(), None),
+    let stage = found.value.stage();
+    let view = match method {
+        // Its field is on the page of methods, whatever is awaited meanwhile.
+        Some(method @ (Method::Totp | Method::RecoveryCode)) => {
+            Some(View::Method(choice_of(&found.value.choosing()?, Some(method))))
+        }
+        _ => incoming.view_of(&found.value, now),
+    };
+    let field = if method == Some(Method::Passkey) { "assertion" } else { "code" };
+    Ok(match view {
+        Some(view @ (View::Code(_) | View::Method(_) | View::Passkey(_))) => {
+            Failure::on_page(Problem::malformed(field), view)
+        }
+        _ => Failure::OutOfStep(stage, None),
     })
+}
+
+/// One line for each answer that proves nothing. Never the answer itself.
+fn log_refused(cookie: &FlowCookie, reason: impl std::fmt::Display) {
+    tracing::info!(event = "code-refused", flow = ?cookie.key(), step = cookie.step(), %reason);
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use code_verify::{Ports, router};
 use shared::adapters::dynamodb::{Client, DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoFlows};
 use shared::adapters::process::Process;
+use shared::adapters::signatures::RingSignatures;
 use shared::http::Site;
 
 #[tokio::main(flavor = "current_thread")]
@@ -23,6 +24,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         flows: Arc::new(DynamoFlows::new(store.clone(), flows)),
         budgets: Arc::new(DynamoBudgets::new(store.clone(), process.resource("REKEY_TABLE_BUDGETS")?)),
         authenticators: Arc::new(DynamoAuthenticators::new(store, security_info)),
+        signatures: Arc::new(RingSignatures),
         clock: process.clock,
     };
     lambda_http::run(router(ports)).await

@@ -16,6 +16,7 @@ use shared::adapters::dynamodb::{
 };
 use shared::adapters::secrets;
 use shared::adapters::ses::SesMails;
+use shared::adapters::signatures::RingSignatures;
 use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
 use shared::adapters::voice::VoiceCalls;
@@ -151,6 +152,7 @@ impl Parts<'_> {
             approvals: Arc::new(process.approvals()?),
             authenticators: Arc::new(process.authenticators()?),
             seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
+            signatures: Arc::new(RingSignatures),
             clock: self.system.clock.clone(),
         }))
     }

@@ -12,6 +12,8 @@ pub mod process;
 pub mod secrets;
 #[cfg(feature = "ses")]
 pub mod ses;
+#[cfg(feature = "signatures")]
+pub mod signatures;
 #[cfg(feature = "sns")]
 pub mod sns;
 #[cfg(feature = "sqs")]

@@ -80,7 +80,7 @@ mod tests {
 
     #[test]
     fn every_asset_is_found_by_its_path_and_decompresses_to_itself() {
-        for name in ["app.css", "app.js", "work.js", "icon.svg"] {
+        for name in ["app.css", "app.js", "passkey.js", "work.js", "icon.svg"] {
             let asset = find(path(name).strip_prefix("/assets/").unwrap()).expect(name);
             assert_ne!(asset.content_type, "application/octet-stream", "{name}");
             let (encoding, body) = asset.clone().body("gzip, deflate, br");

@@ -7,6 +7,7 @@ use super::view::View;
 use crate::domain::flow::{Flow, FlowCookie, OutOfStep, SendRefusal, Stage};
 use crate::domain::keys::SealError;
 use crate::domain::message::MessageError;
+use crate::domain::recovery_code::HashError;
 use crate::http::Incoming;
 use crate::ports::{DirectoryError, QueueError, StoreError};
 
@@ -107,6 +108,12 @@ impl From<QueueError> for Failure {
 impl From<MessageError> for Failure {
     fn from(error: MessageError) -> Self {
         Self::Outside("sealing", Box::new(error))
+    }
+}
+
+impl From<HashError> for Failure {
+    fn from(error: HashError) -> Self {
+        Self::Outside("hashing", Box::new(error))
     }
 }
 

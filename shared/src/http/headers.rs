@@ -19,7 +19,8 @@ const FIXED: [(HeaderName, &str); 8] = [
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
     (
         HeaderName::from_static("permissions-policy"),
-        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), usb=()",
+        "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), \
+         publickey-credentials-create=(self), publickey-credentials-get=(self), usb=()",
     ),
     // Pages are about one person's account; what may be kept says so itself.
     (CACHE_CONTROL, "no-store"),

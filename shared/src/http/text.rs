@@ -148,7 +148,7 @@ pub(crate) struct Methods {
     office_call: SentMethod,
     push: AskedMethod,
     totp: TypedMethod,
-    passkey: AskedMethod,
+    pub(crate) passkey: AskedMethod,
     recovery_code: TypedMethod,
 }
 
@@ -288,6 +288,19 @@ pub(crate) struct AuthenticatorApp {
 #[serde(deny_unknown_fields)]
 pub(crate) struct PasskeyEntry {
     pub(crate) heading: Text,
+    pub(crate) lead: Text,
+    pub(crate) waiting: Text,
+    pub(crate) cancelled: Text,
+    pub(crate) unsupported: Text,
+    pub(crate) elsewhere: Text,
+    pub(crate) scripts: Text,
+    pub(crate) wrong: Text,
+    pub(crate) expired: Text,
+    pub(crate) unread: Text,
+    pub(crate) trouble: Text,
+    pub(crate) device: Text,
+    pub(crate) mistyped: Text,
+    pub(crate) anew: Text,
 }
 
 #[derive(Deserialize)]
@@ -474,6 +487,7 @@ pub(crate) struct Fields {
     pub(crate) method: Text,
     pub(crate) contact: Text,
     pub(crate) code: Text,
+    pub(crate) recovery_code: Text,
     pub(crate) password: Text,
     pub(crate) confirmation: Text,
     pub(crate) value: Text,

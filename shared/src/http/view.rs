@@ -219,6 +219,14 @@ pub struct PasskeyOptions {
     pub user_verification: &'static str,
 }
 
+impl PasskeyOptions {
+    /// The options for the script of the page.
+    pub(crate) fn json(&self) -> String {
+        // Plain data has no way to fail.
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
 /// Choose a new password.
 #[derive(Clone, Debug, Serialize)]
 pub struct PasswordEntry {

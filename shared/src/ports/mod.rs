@@ -13,6 +13,7 @@ mod pairing_store;
 mod security_info;
 mod senders;
 mod session_store;
+mod signatures;
 
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
 pub use budget_store::BudgetStore;
@@ -24,9 +25,12 @@ pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
-pub use security_info::{Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredTotp};
+pub use security_info::{
+    Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredPasskey, StoredTotp,
+};
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;
+pub use signatures::SignatureVerifier;
 
 use thiserror::Error;
 

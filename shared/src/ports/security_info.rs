@@ -6,6 +6,9 @@ use super::StoreError;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::flow::FlowKey;
 use crate::domain::method::Factor;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::Sheet;
+use crate::domain::security_info::EntryId;
 use crate::domain::time::Timestamp;
 
 /// Reads what is registered.
@@ -26,6 +29,15 @@ pub struct StoredTotp {
     pub sealed_seed: String,
 }
 
+/// A registered passkey.
+#[derive(Clone, Debug)]
+pub struct StoredPasskey {
+    /// The entry that it is.
+    pub id: EntryId,
+    /// Its public half.
+    pub credential: Credential,
+}
+
 /// The authenticators of an account.
 #[async_trait]
 pub trait Authenticators: Send + Sync {
@@ -44,6 +56,46 @@ pub trait Authenticators: Send + Sync {
         &self,
         account: &AccountId,
         step: u64,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// The passkeys of an account that count at `now`; a miss costs what a hit costs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError>;
+
+    /// Accepts a passkey's counter for a flow: `false` when it did not move forward since the last time, or the passkey
+    /// is gone (Web Authentication Level 3 §7.2 step 22). One that never counts stays at 0. For the flow that a value was
+    /// accepted for it stays accepted, so that a lost answer or a double click costs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the counter may then count as accepted.
+    async fn accept_counter(
+        &self,
+        account: &AccountId,
+        passkey: &EntryId,
+        counter: u32,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// The sheet of recovery codes of an account that counts at `now`; a miss costs what a hit costs.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError>;
+
+    /// Takes the recovery code with this hash off the account's sheet: of any number of callers at once, one succeeds.
+    /// The flow that took it takes it again, so that a lost answer or a double click costs no second code.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the code may then be taken.
+    async fn use_recovery_code(
+        &self,
+        account: &AccountId,
+        hash: &str,
         flow: FlowKey,
         now: Timestamp,
     ) -> Result<bool, StoreError>;

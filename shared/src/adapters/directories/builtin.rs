@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
+use argon2::Argon2;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
-use argon2::{Algorithm, Argon2, Params, Version};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
@@ -18,16 +18,12 @@ use crate::domain::account::{Account, AccountId, Standing};
 use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
+use crate::domain::slow_hash::hasher;
 use crate::domain::time::Timestamp;
 use crate::ports::{
     Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, SignIn, SignInDirectory,
     StoreError, Write,
 };
-
-/// OWASP's minimum for argon2id (Password Storage Cheat Sheet; ASVS 5.0 appendix C): 19 MiB, two passes, one lane.
-const MEMORY_KIB: u32 = 19_456;
-const PASSES: u32 = 2;
-const LANES: u32 = 1;
 
 /// Failed sign-ins before an account locks.
 const FAILURES_MAX: u32 = 5;
@@ -102,9 +98,8 @@ impl BuiltinDirectory {
 
     fn hash(&self, password: &str) -> Result<String, DirectoryError> {
         let salt: [u8; 16] = self.entropy.bytes();
-        let params = Params::new(MEMORY_KIB, PASSES, LANES, None).map_err(hashing)?;
-        let hasher = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
-        hasher
+        hasher()
+            .map_err(hashing)?
             .hash_password_with_salt(password.as_bytes(), &salt)
             .map(|hash| hash.to_string())
             .map_err(hashing)

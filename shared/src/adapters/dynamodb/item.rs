@@ -32,6 +32,11 @@ impl Item {
         list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
     }
 
+    /// A set of texts; DynamoDB has no empty one, so one that is not there has nothing in it.
+    pub(in crate::adapters) fn set(&self, name: &str) -> Vec<String> {
+        self.0.get(name).and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default()
+    }
+
     pub(in crate::adapters) fn number<T: std::str::FromStr>(
         &self,
         name: &'static str,

@@ -12,6 +12,7 @@ use crate::domain::approval::ApprovalNumber;
 use crate::domain::budget::FlowMark;
 use crate::domain::code::OneTimeCode;
 use crate::domain::keys::{KeyId, Keyring, Tag};
+use crate::domain::recovery_code::RecoveryCode;
 
 /// A flow's id: 256 random bits, known to the browser only (ASVS 7.2.3). Tables hold its hash.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -142,6 +143,16 @@ impl FlowCookie {
     /// The tag of a device's answer to a request, which proves the step that the request was made in.
     pub fn answer_tag(&self, flows: &Keyring, request: RequestId) -> Option<Tag> {
         flows.tag(&self.key_id, "rekey/answer", &[&self.id.0, request.as_bytes()])
+    }
+
+    /// The tag of a passkey's answer, which nobody but the passkey can have given.
+    pub fn assertion_tag(&self, flows: &Keyring, signature: &[u8]) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/assertion", &[&self.id.0, &[self.step()], signature])
+    }
+
+    /// The tag of a recovery code in this flow and step.
+    pub fn recovery_tag(&self, flows: &Keyring, code: &RecoveryCode) -> Option<Tag> {
+        flows.tag(&self.key_id, "rekey/recovery", &[&self.id.0, &[self.step()], code.expose().as_bytes()])
     }
 
     fn tag(&self, flows: &Keyring) -> Option<Tag> {

@@ -63,6 +63,8 @@ impl Choosing {
         {
             return Err(SendRefusal::Unavailable);
         }
+        // Nothing is sent for a passkey, so nobody is bothered by another request.
+        let earlier = earlier.filter(|_| method != Method::Passkey);
         let wait = earlier.map_or(0, |sent| (sent.last_at + resend_wait(sent.count)).seconds_after(now));
         if wait > 0 { Err(SendRefusal::TooEarly(Seconds(wait))) } else { Ok(()) }
     }

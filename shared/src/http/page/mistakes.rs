@@ -20,13 +20,13 @@ pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
     if problem.code == Code::PasswordRejected && !problem.violations.is_empty() {
         return problem.violations.iter().map(|violation| mistake(violation.text.clone())).collect();
     }
-    vec![mistake(sentence(problem, t))]
+    vec![mistake(sentence(problem, view, t))]
 }
 
-fn sentence(problem: &Problem, t: &Texts) -> String {
-    let texts = t.problems.of(problem.code);
+fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
+    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code).detail);
     let particulars = match problem.code {
-        Code::Malformed => {
+        Code::Malformed if detail_on(view, problem, t).is_none() => {
             if let Some(text) = problem.field.and_then(|field| t.fields.of(field)) {
                 return text.to_string();
             }
@@ -37,8 +37,23 @@ fn sentence(problem: &Problem, t: &Texts) -> String {
         _ => None,
     };
     match particulars {
-        Some(particulars) => format!("{} {particulars}", texts.detail),
-        None => texts.detail.to_string(),
+        Some(particulars) => format!("{detail} {particulars}"),
+        None => detail.to_string(),
+    }
+}
+
+/// What a problem means on a page that asks for something else than digits.
+fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Text> {
+    match (view, problem.code) {
+        (View::Passkey(_), Code::CodeWrong) => Some(&t.passkey.wrong),
+        (View::Passkey(_), Code::CodeSpent) => Some(&t.passkey.expired),
+        (View::Passkey(_), Code::Malformed) => Some(&t.passkey.unread),
+        (View::Method(view), Code::Malformed)
+            if view.selected == Some(Method::RecoveryCode) && problem.field == Some("code") =>
+        {
+            Some(&t.fields.recovery_code)
+        }
+        _ => None,
     }
 }
 

@@ -2,13 +2,17 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
 
-use crate::adapters::dynamodb::item::{b, consistent_get, n, not_met, s};
+use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::flow::FlowKey;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
-use crate::ports::{Authenticators, StoreError, StoredTotp};
+use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
 
 /// Reads authenticators, and notes that they were used.
 #[derive(Clone, Debug)]
@@ -22,17 +26,44 @@ impl DynamoAuthenticators {
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
+
+    /// The entry of a kind that there is only one of, if it counts.
+    async fn only(
+        &self,
+        account: &AccountId,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<Option<Item>, StoreError> {
+        let key = [("account", s(account.as_str())), ("item", s(EntryId::only(kind).as_str()))];
+        let item = consistent_get(&self.client, &self.table, &key).await?;
+        let Some(item) = item else { return Ok(None) };
+        Ok(if item.moment("usable_from")? > now { None } else { Some(item) })
+    }
+
+    /// A write to an entry that notes when, and for which flow, it was used.
+    fn note_use(
+        &self,
+        account: &AccountId,
+        entry: &EntryId,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(entry.as_str()))
+            .expression_attribute_names("#last_flow", "last_flow")
+            .expression_attribute_names("#last_used_at", "last_used_at")
+            .expression_attribute_values(":flow", b(flow.as_bytes()))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+    }
 }
 
 #[async_trait]
 impl Authenticators for DynamoAuthenticators {
     async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
-        let key = [("account", s(account.as_str())), ("item", s(EntryId::only(Kind::Totp).as_str()))];
-        let item = consistent_get(&self.client, &self.table, &key).await?;
-        let Some(item) = item else { return Ok(None) };
-        if item.moment("usable_from")? > now {
-            return Ok(None);
-        }
+        let Some(item) = self.only(account, Kind::Totp, now).await? else { return Ok(None) };
         Ok(Some(StoredTotp { sealed_seed: item.text("seed")?.to_owned() }))
     }
 
@@ -44,22 +75,92 @@ impl Authenticators for DynamoAuthenticators {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("account", s(account.as_str()))
-            .key("item", s(EntryId::only(Kind::Totp).as_str()))
+            .note_use(account, &EntryId::only(Kind::Totp), flow, now)
             .update_expression("SET #last_step = :step, #last_flow = :flow, #last_used_at = :now")
             .condition_expression("#last_step < :step OR (#last_step = :step AND #last_flow = :flow)")
             .expression_attribute_names("#last_step", "last_step")
-            .expression_attribute_names("#last_flow", "last_flow")
-            .expression_attribute_names("#last_used_at", "last_used_at")
-            .expression_attribute_values(":step", n(step))
-            .expression_attribute_values(":flow", b(flow.as_bytes()))
-            .expression_attribute_values(":now", n(now.as_seconds()));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => not_met(error).map(|_| false),
+            .expression_attribute_values(":step", n(step));
+        carried_out(update).await
+    }
+
+    async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .key_condition_expression("#account = :account AND begins_with(#item, :passkey)")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#item", "item")
+            .expression_attribute_values(":account", s(account.as_str()))
+            .expression_attribute_values(":passkey", s(Kind::Passkey.as_str()))
+            .consistent_read(true);
+        let items = query.send().await.map_err(unavailable)?.items.unwrap_or_default();
+        let mut passkeys = Vec::with_capacity(items.len());
+        for item in items.into_iter().map(Item) {
+            if item.moment("usable_from")? > now {
+                continue;
+            }
+            let id = EntryId::parse(item.text("item")?).ok_or(StoreError::Unreadable("item"))?;
+            let credential = Credential::parse(item.text("credential")?);
+            let credential = credential.map_err(|_| StoreError::Unreadable("credential"))?;
+            passkeys.push(StoredPasskey { id, credential });
         }
+        Ok(passkeys)
+    }
+
+    async fn accept_counter(
+        &self,
+        account: &AccountId,
+        passkey: &EntryId,
+        counter: u32,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // Without a counter of its own yet, it was compared with the one of the registration by whoever read that.
+        let update = self
+            .note_use(account, passkey, flow, now)
+            .update_expression("SET #counter = :counter, #last_flow = :flow, #last_used_at = :now")
+            .condition_expression(
+                "attribute_exists(#credential) AND (attribute_not_exists(#counter) OR #counter < :counter \
+                 OR (#counter = :counter AND (:counter = :never OR #last_flow = :flow)))",
+            )
+            .expression_attribute_names("#credential", "credential")
+            .expression_attribute_names("#counter", "counter")
+            .expression_attribute_values(":counter", n(counter))
+            .expression_attribute_values(":never", n(0));
+        carried_out(update).await
+    }
+
+    async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError> {
+        let Some(item) = self.only(account, Kind::RecoveryCodes, now).await? else { return Ok(None) };
+        Ok(Some(Sheet { salt: item.text("salt")?.to_owned(), hashes: item.set("hashes") }))
+    }
+
+    async fn use_recovery_code(
+        &self,
+        account: &AccountId,
+        hash: &str,
+        flow: FlowKey,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .note_use(account, &EntryId::only(Kind::RecoveryCodes), flow, now)
+            .update_expression(
+                "DELETE #hashes :only SET #last_hash = :hash, #last_flow = :flow, #last_used_at = :now",
+            )
+            .condition_expression("contains(#hashes, :hash) OR (#last_hash = :hash AND #last_flow = :flow)")
+            .expression_attribute_names("#hashes", "hashes")
+            .expression_attribute_names("#last_hash", "last_hash")
+            .expression_attribute_values(":only", AttributeValue::Ss(vec![hash.to_owned()]))
+            .expression_attribute_values(":hash", s(hash));
+        carried_out(update).await
+    }
+}
+
+/// Whether the write's condition was met.
+async fn carried_out(update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
+    match update.send().await {
+        Ok(_) => Ok(true),
+        Err(error) => not_met(error).map(|_| false),
     }
 }

@@ -121,8 +121,7 @@ impl DynamoEnrolment {
             }
             Secret::Passkey { credential } => item.with("credential", s(credential)),
             Secret::RecoveryCodes { salt, hashes } => {
-                let hashes = hashes.iter().map(s).collect();
-                item.with("salt", s(salt)).with("hashes", AttributeValue::L(hashes))
+                item.with("salt", s(salt)).with("hashes", AttributeValue::Ss(hashes.clone()))
             }
         })
     }
@@ -156,7 +155,7 @@ impl EnrolmentStore for DynamoEnrolment {
             let used_as_contact =
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
             let shown = match id.kind() {
-                Kind::RecoveryCodes => item.texts("hashes").len().to_string(),
+                Kind::RecoveryCodes => item.set("hashes").len().to_string(),
                 _ => item.text("shown")?.to_owned(),
             };
             registered.entries.push(Entry {

@@ -115,5 +115,5 @@ fn open_contact(
 
 /// Whether a sheet of recovery codes has one that was not used.
 fn has_codes_left(item: &Item) -> bool {
-    !item.texts("hashes").is_empty()
+    !item.set("hashes").is_empty()
 }

@@ -1,0 +1,96 @@
+//! A passkey's answer.
+//!
+//! The flow's try is spent first, by a write that tells what is awaited; then the answer is looked at; then the passkey's
+//! counter moves forward, for one flow; then the flow. Its challenge is this flow's, step's and request's, so that it
+//! can't be used a second time. A decoy has no passkey: it spends alike and is never right.
+
+use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie};
+use shared::domain::method::Method;
+use shared::domain::passkey::{Assertion, Expected, Refusal};
+use shared::domain::time::Timestamp;
+use shared::http::problem::{Code, Problem};
+use shared::http::view::View;
+use shared::http::{Failure, Incoming, Outcome};
+use shared::ports::Versioned;
+
+use super::{Ports, proof};
+
+/// Checks the answer; the flow as it then is.
+pub(crate) async fn verify(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    cookie: &FlowCookie,
+    assertion: &Assertion,
+    now: Timestamp,
+) -> Outcome<Flow> {
+    let settings = &ports.site.settings;
+    let tag = cookie.assertion_tag(&ports.site.flows, assertion.signature()).ok_or(Code::FlowEnded)?;
+    let (_, found) = match incoming.live_flow(&*ports.flows, now).await {
+        Err(Failure::OlderCookie(flow)) => return Err(proof::again(ports, cookie, *flow, &tag, now).await?),
+        read => read?,
+    };
+    let asked = awaiting(cookie, found.value)?;
+    let refused = |asked: &AwaitingAnswer, problem: Problem| match incoming.passkey_of(asked) {
+        Some(view) => Failure::on_page(problem, View::Passkey(view)),
+        None => problem.into(),
+    };
+    if now >= asked.expires_at {
+        return Err(refused(&asked, Problem::new(Code::CodeSpent)));
+    }
+    let spent = ports.flows.spend_try(cookie.key(), &settings.flow, now).await?.ok_or(Code::FlowEnded)?;
+    if spent.proofs() != cookie.proofs() {
+        return Err(super::not_awaited(cookie, spent));
+    }
+    let asked = awaiting(cookie, spent)?;
+
+    match check(ports, &asked, cookie, assertion, now).await? {
+        Ok(()) => {
+            // The revision is the one after ours, if nobody came between.
+            let revision = found.revision + 1;
+            let read = Versioned { value: asked.give_up(), revision };
+            proof::prove(ports, cookie, read, Method::Passkey, tag, now).await
+        }
+        Err(refusal) => {
+            super::log_refused(cookie, refusal);
+            let tries_left = settings.flow.flow_tries.saturating_sub(asked.progress.flow_tries);
+            let problem = Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) };
+            Err(refused(&asked, problem))
+        }
+    }
+}
+
+/// The request that a passkey was asked by.
+fn awaiting(cookie: &FlowCookie, flow: Flow) -> Outcome<AwaitingAnswer> {
+    match flow {
+        Flow::AwaitingAnswer(state) if state.sent.method == Method::Passkey => Ok(state),
+        elsewhere => Err(super::not_awaited(cookie, elsewhere)),
+    }
+}
+
+/// Whether it is the answer of one of the account's passkeys to this request, and its counter moved forward.
+async fn check(
+    ports: &Ports,
+    asked: &AwaitingAnswer,
+    cookie: &FlowCookie,
+    assertion: &Assertion,
+    now: Timestamp,
+) -> Outcome<Result<(), Refusal>> {
+    let account = &asked.facts.account;
+    let passkeys = ports.authenticators.passkeys(account, now).await?;
+    let mut own = passkeys.iter().filter(|_| !asked.facts.decoy);
+    let Some(passkey) = own.find(|passkey| assertion.is_by(&passkey.credential)) else {
+        return Ok(Err(Refusal::User));
+    };
+    let party = ports.site.settings.relying_party();
+    let challenge = cookie.passkey_challenge(&ports.site.flows, asked.request).ok_or(Code::FlowEnded)?;
+    let expected = Expected { party: &party, challenge: &challenge };
+    let verifies =
+        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
+    let counter = match assertion.verify(&passkey.credential, &expected, &verifies) {
+        Ok(counter) => counter,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let accepted =
+        ports.authenticators.accept_counter(account, &passkey.id, counter, cookie.key(), now).await?;
+    Ok(if accepted { Ok(()) } else { Err(Refusal::Counter) })
+}

@@ -1,0 +1,84 @@
+//! What every answer comes to that is checked against something of the account's: a proof noted in the flow, or the
+//! newer cookie for whoever sends the same answer twice.
+
+use shared::domain::flow::{Choosing, Flow, FlowCookie};
+use shared::domain::keys::Tag;
+use shared::domain::method::Method;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::Code;
+use shared::http::{Failure, Outcome};
+use shared::ports::Versioned;
+
+use super::Ports;
+
+/// Notes the proof. What proved it is this flow's by now. Another request may change the flow meanwhile (a guess, a
+/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent.
+pub(crate) async fn prove(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    mut read: Versioned<Choosing>,
+    method: Method,
+    tag: Tag,
+    now: Timestamp,
+) -> Outcome<Flow> {
+    for _ in 0..=ports.site.settings.flow.flow_tries {
+        let next = read.value.prove(method, tag);
+        if ports.flows.replace(cookie.key(), read.revision, &next, now).await? {
+            return Ok(next);
+        }
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        if found.value.was_proved_by(cookie.step(), &tag) {
+            let newer = cookie.with_proofs(found.value.proofs());
+            return Err(Failure::OutOfStep(found.value.stage(), Some(newer)));
+        }
+        if found.value.proofs() != cookie.proofs() {
+            return Err(super::not_awaited(cookie, found.value));
+        }
+        read = Versioned { value: found.value.choosing()?, revision: found.revision };
+    }
+    Err(Code::Unavailable.into())
+}
+
+/// The same answer once more with the older cookie (a double click): it gets the newer cookie again. Looking costs a
+/// try, as everywhere.
+pub(crate) async fn again(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: Flow,
+    tag: &Tag,
+    now: Timestamp,
+) -> Outcome<Failure> {
+    let spent = ports.flows.spend_try(cookie.key(), &ports.site.settings.flow, now).await?;
+    Ok(match spent {
+        Some(flow) if flow.was_proved_by(cookie.step(), tag) => {
+            Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs())))
+        }
+        _ => Failure::OlderCookie(Box::new(flow)),
+    })
+}
+
+/// The tries that a wrong answer leaves: it spends one.
+pub(crate) async fn spend(ports: &Ports, cookie: &FlowCookie, now: Timestamp) -> Outcome<u8> {
+    let limits = &ports.site.settings.flow;
+    let tries = match ports.flows.spend_try(cookie.key(), limits, now).await? {
+        Some(Flow::Choosing(state)) => state.progress.flow_tries,
+        Some(Flow::AwaitingCode(state)) => state.progress.flow_tries,
+        Some(Flow::AwaitingAnswer(state)) => state.progress.flow_tries,
+        _ => return Err(Code::FlowEnded.into()),
+    };
+    Ok(limits.flow_tries.saturating_sub(tries))
+}
+
+/// Takes a look from one of the account's daily budgets, one pool for each step: a stranger can drain the first only.
+pub(crate) async fn take(
+    ports: &Ports,
+    flow: &Choosing,
+    budget: &str,
+    limit: u64,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
+    let pool = flow.progress.step().min(2);
+    let key = format!("{budget}#{}#{day}#{pool}", flow.facts.account.as_str());
+    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+}
