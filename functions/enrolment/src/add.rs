@@ -4,10 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Account, Contact};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::flow::{PASSKEY_LIFETIME, RequestId};
 use shared::domain::method::Method;
 use shared::domain::name::{CanonicalName, fold};
+use shared::domain::pairing::{Pairing, PairingToken};
+use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind, Registered};
-use shared::domain::session::{Pending, Session};
+use shared::domain::session::{Asked as Awaited, Pending, Session};
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::CONFIRM;
@@ -93,7 +96,26 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
                 let sealed = seal::seal(ports, &cookie, seed.expose())?;
                 Pending { id, shown: String::new(), sealed, asked: None }
             }
-            _ => return Err(on_list(&session, Problem::new(Code::MethodUnavailable))),
+            Kind::Authenticator => {
+                let token = PairingToken::new(ports.entropy.bytes());
+                let login = account.logins.first().unwrap_or(&account.name).clone();
+                let by = *cookie.key().as_bytes();
+                let pairing = Pairing::begin(account.id.clone(), id.clone(), by, login, now);
+                ports.pairings.begin(token.key(), &pairing).await?;
+                let sealed = seal::seal(ports, &cookie, &token.expose())?;
+                Pending { id, shown: String::new(), sealed, asked: None }
+            }
+            Kind::Passkey => {
+                let request = RequestId::from_bytes(ports.entropy.bytes());
+                let asked = Awaited::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
+                Pending { id, shown: incoming.browser.clone(), sealed: String::new(), asked: Some(asked) }
+            }
+            _ => {
+                let codes = RecoveryCodes::generate(&ports.entropy.bytes());
+                let sheet = codes.hash_sheet(ports.entropy.bytes())?;
+                let sealed = seal::seal(ports, &cookie, &confirm::Codes::new(&codes, sheet).to_json())?;
+                Pending { id, shown: String::new(), sealed, asked: None }
+            }
         }
     };
     session.pending = Some(pending);
@@ -102,7 +124,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         sending::queue(ports, &cookie, &message).await?;
     }
     tracing::info!(event = "adding", session = ?cookie.key(), kind = kind.as_str());
-    let view = confirm::view(ports, &cookie, &session, &account, now)?.ok_or(Code::FlowEnded)?;
+    let view = confirm::view(ports, &cookie, &session, &account, now).await?.ok_or(Code::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
 }
 

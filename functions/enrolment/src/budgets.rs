@@ -39,11 +39,24 @@ pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> 
     of_day(ports, &format!("enrolment-codes#{}", account.as_str()), CODES_PER_DAY, now).await
 }
 
+/// Takes a request to the account's devices.
+pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
+    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
+    let key = format!("push#{}#{hour}#{POOL}", account.as_str());
+    let limit = u64::from(ports.site.settings.push_per_hour);
+    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::HOUR.0)).await?)
+}
+
 /// Takes a look at a code of the account's app, or at one of its recovery codes.
-pub(crate) async fn look(ports: &Ports, what: &str, account: &AccountId, now: Timestamp) -> Outcome<bool> {
+pub(crate) async fn look(
+    ports: &Ports,
+    what: &str,
+    limit: u64,
+    account: &AccountId,
+    now: Timestamp,
+) -> Outcome<bool> {
     let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
     let key = format!("{what}#{}#{day}#{POOL}", account.as_str());
-    let limit = u64::from(ports.site.settings.totp_tries_per_day);
     Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
 }
 

@@ -3,18 +3,23 @@
 use axum::extract::State;
 use axum::response::Response;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde::{Deserialize, Serialize};
 use shared::domain::account::{Account, Registration};
 use shared::domain::code::OneTimeCode;
+use shared::domain::flow::PASSKEY_LIFETIME;
 use shared::domain::notice::Event;
+use shared::domain::pairing::{PairingToken, WaitingDevice};
+use shared::domain::passkey::{CreationOptions, Expected, Owner, Registration as Attestation, UserHandle};
+use shared::domain::recovery_code::{RecoveryCode, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Pending, Session, SessionCookie};
+use shared::domain::session::{Asked, Pending, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{Confirm, HOME, Needs};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
-use shared::ports::{EntropyExt as _, NewEntry, Secret, Versioned};
+use shared::ports::{EntropyExt as _, NewEntry, PairingConfirmed, Secret, Versioned};
 
 use super::add::Typed;
 use super::{Ports, Shared, answer, changing, keep, list, picture, seal, sending, spend, tries_left};
@@ -25,7 +30,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
         let now = ports.clock.now();
         let (cookie, found) = changing(ports, incoming, now).await?;
         let account = ports.directory.account(&found.value.account).await?.ok_or(Code::FlowEnded)?;
-        let view = view(ports, &cookie, &found.value, &account, now)?;
+        let view = view(ports, &cookie, &found.value, &account, now).await?;
         let view = view.ok_or_else(|| Problem::out_of_step("security-info"))?;
         Ok(incoming.page(&view))
     })
@@ -42,18 +47,28 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (cookie, found) = changing(ports, incoming, now).await?;
     let mut fields = incoming.take_fields();
     let id = fields.require("id")?;
-    let typed = fields.take("code");
+    let (typed, assertion) = (fields.take("code"), fields.take("assertion"));
     fields.finish()?;
     let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
     let pending = found.value.pending.clone().filter(|pending| pending.id == id);
     let pending = pending.ok_or_else(|| Problem::out_of_step("security-info"))?;
     let account = ports.directory.account(&found.value.account).await?.ok_or(Code::FlowEnded)?;
-    let on_page = |session: &Session, problem: Problem| -> Outcome<Failure> {
-        let view = view(ports, &cookie, session, &account, now)?.ok_or(Code::FlowEnded)?;
-        Ok(Failure::on_page(Problem { field: Some("code"), ..problem }, view))
+    let field = if id.kind() == Kind::Passkey { "assertion" } else { "code" };
+    let on_page = async |session: &Session, problem: Problem| -> Outcome<Failure> {
+        let view = view(ports, &cookie, session, &account, now).await?.ok_or(Code::FlowEnded)?;
+        Ok(Failure::on_page(Problem { field: Some(field), ..problem }, view))
     };
-    let Some(Ok(code)) = typed.as_deref().map(|typed| OneTimeCode::parse(typed)) else {
-        return Err(on_page(&found.value, Problem::malformed("code"))?);
+    let answer = match id.kind() {
+        Kind::Passkey => assertion.and_then(|json| Attestation::parse(&json).ok()).map(Answer::Passkey),
+        // That they are kept only their owner can tell; who types one of them shows it.
+        Kind::RecoveryCodes => match typed {
+            None => Some(Answer::Kept(None)),
+            Some(typed) => RecoveryCode::parse(&typed).ok().map(|code| Answer::Kept(Some(code))),
+        },
+        _ => typed.and_then(|typed| OneTimeCode::parse(&typed).ok()).map(Answer::Code),
+    };
+    let Some(answer) = answer else {
+        return Err(on_page(&found.value, Problem::malformed(field)).await?);
     };
     let was_open = pending.asked.as_ref().is_none_or(|asked| asked.is_open(now));
     let count = |session: &mut Session| {
@@ -63,18 +78,31 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let found = spend(ports, &cookie, found, count, now).await?;
     if !was_open {
-        return Err(on_page(&found.value, Problem::new(Code::CodeSpent))?);
+        return Err(on_page(&found.value, Problem::new(Code::CodeSpent)).await?);
     }
-    let Some(proved) = prove(ports, &cookie, &found.value, &pending, &code, now)? else {
-        tracing::info!(event = "not-confirmed", session = ?cookie.key(), kind = id.kind().as_str());
-        let tries_left = Some(tries_left(&found.value));
-        return Err(on_page(&found.value, Problem { tries_left, ..Problem::new(Code::CodeWrong) })?);
+    let proved = match prove(ports, &cookie, &found.value, &pending, answer, now).await? {
+        Ok(proved) => proved,
+        Err(code) => {
+            tracing::info!(event = "not-confirmed", session = ?cookie.key(), kind = id.kind().as_str());
+            let tries_left = Some(tries_left(&found.value)).filter(|_| code == Code::CodeWrong);
+            return Err(on_page(&found.value, Problem { tries_left, ..Problem::new(code) }).await?);
+        }
     };
     write(ports, incoming, &cookie, found, proved, now).await
 }
 
+/// What was sent to prove it.
+enum Answer {
+    /// A code of digits.
+    Code(OneTimeCode),
+    /// A passkey's own word.
+    Passkey(Attestation),
+    /// That the recovery codes are kept, perhaps with one of them.
+    Kept(Option<RecoveryCode>),
+}
+
 /// Something that was proved and is to be written.
-pub(crate) struct Ready {
+struct Ready {
     id: EntryId,
     shown: String,
     what: What,
@@ -83,33 +111,106 @@ pub(crate) struct Ready {
 enum What {
     Contact(Typed),
     Totp { sealed_seed: String, step: u64 },
+    Authenticator { public_key: Vec<u8>, subscription: Option<String> },
+    Passkey { credential: String },
+    RecoveryCodes(Sheet),
 }
 
-/// What is to be written, if the code is right.
-fn prove(
+/// New recovery codes as they wait: to be shown, and to be kept.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct Codes {
+    codes: Vec<String>,
+    salt: String,
+    hashes: Vec<String>,
+}
+
+impl Codes {
+    /// The codes with their sheet.
+    pub(crate) fn new(codes: &RecoveryCodes, sheet: Sheet) -> Self {
+        let codes = codes.iter().map(|code| code.expose().to_string()).collect();
+        Self { codes, salt: sheet.salt, hashes: sheet.hashes }
+    }
+
+    /// To be sealed.
+    pub(crate) fn to_json(&self) -> String {
+        serde_json::to_string(self).unwrap_or_default()
+    }
+}
+
+/// What is to be written, if the answer is right; else why not.
+async fn prove(
     ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
     pending: &Pending,
-    code: &OneTimeCode,
+    answer: Answer,
     now: Timestamp,
-) -> Outcome<Option<Ready>> {
-    let kept = seal::open(ports, cookie, &pending.sealed)?;
-    let what = if pending.id.kind().is_contact() {
-        let asked = pending.asked.as_ref().ok_or(Code::FlowEnded)?;
-        let tag = asked.request().and_then(|request| cookie.code_tag(&ports.site.flows, request, code));
-        if !tag.is_some_and(|tag| asked.is(&tag)) {
-            return Ok(None);
+) -> Outcome<Result<Ready, Code>> {
+    let flows = &ports.site.flows;
+    let ready = |shown: String, what| Ok(Ok(Ready { id: pending.id.clone(), shown, what }));
+    let request = pending.asked.as_ref().and_then(Asked::request);
+    let kept = || seal::open(ports, cookie, &pending.sealed);
+    match (pending.id.kind(), answer) {
+        (Kind::Totp, Answer::Code(code)) => {
+            let seed = TotpSeed::parse(&kept()?).map_err(|_| Code::FlowEnded)?;
+            let Some(step) = seed.matching_step(&code, now) else { return Ok(Err(Code::CodeWrong)) };
+            // The step that proved it is used up: the same code is no proof in a reset.
+            let owner = session.account.as_str();
+            let sealed_seed = seed.seal(&ports.seeds, owner, ports.entropy.bytes())?;
+            ready(String::new(), What::Totp { sealed_seed, step })
         }
-        What::Contact(Typed::from_kept(pending.id.kind(), kept))
-    } else {
-        let seed = TotpSeed::parse(&kept).map_err(|_| Code::FlowEnded)?;
-        let Some(step) = seed.matching_step(code, now) else { return Ok(None) };
-        let owner = session.account.as_str();
-        // The step that proved it is used up: the same code is no proof in a reset.
-        What::Totp { sealed_seed: seed.seal(&ports.seeds, owner, ports.entropy.bytes())?, step }
-    };
-    Ok(Some(Ready { id: pending.id.clone(), shown: pending.shown.clone(), what }))
+        (Kind::Authenticator, Answer::Code(code)) => {
+            let key = PairingToken::parse(&kept()?).ok_or(Code::FlowEnded)?.key();
+            let tag = key.code_tag(flows, &code).ok_or(Code::FlowEnded)?;
+            let by = cookie.key();
+            let came = ports.pairings.confirm(key, &session.account, by.as_bytes(), tag, now).await?;
+            match came {
+                PairingConfirmed::Confirmed(device) => {
+                    let WaitingDevice { key, subscription, name, .. } = *device;
+                    ready(name, What::Authenticator { public_key: key.to_bytes(), subscription })
+                }
+                PairingConfirmed::Wrong { .. } | PairingConfirmed::NotYet => Ok(Err(Code::CodeWrong)),
+                PairingConfirmed::Spent | PairingConfirmed::Gone => Ok(Err(Code::CodeSpent)),
+            }
+        }
+        (Kind::Passkey, Answer::Passkey(attestation)) => {
+            let request = request.ok_or(Code::FlowEnded)?;
+            let challenge = cookie.passkey_challenge(flows, request).ok_or(Code::FlowEnded)?;
+            let party = ports.site.settings.relying_party();
+            let expected = Expected { party: &party, challenge: &challenge };
+            let verifies = |key: &_, message: &[u8], signature: &[u8]| {
+                ports.signatures.verifies(key, message, signature)
+            };
+            let handle = UserHandle::of(flows, &session.account);
+            match attestation.verify(handle, &expected, &verifies) {
+                Ok(credential) => {
+                    ready(pending.shown.clone(), What::Passkey { credential: credential.to_json() })
+                }
+                Err(_) => Ok(Err(Code::CodeWrong)),
+            }
+        }
+        (Kind::RecoveryCodes, Answer::Kept(typed)) => {
+            let Codes { codes, salt, hashes } = codes(&kept()?)?;
+            let is_one = |code: &RecoveryCode| codes.iter().any(|own| *own == *code.expose());
+            if !typed.as_ref().is_none_or(is_one) {
+                return Ok(Err(Code::CodeWrong));
+            }
+            ready(String::new(), What::RecoveryCodes(Sheet { salt, hashes }))
+        }
+        (kind, Answer::Code(code)) if kind.is_contact() => {
+            let asked = pending.asked.as_ref().ok_or(Code::FlowEnded)?;
+            let tag = request.and_then(|request| cookie.code_tag(flows, request, &code));
+            if !tag.is_some_and(|tag| asked.is(&tag)) {
+                return Ok(Err(Code::CodeWrong));
+            }
+            ready(pending.shown.clone(), What::Contact(Typed::from_kept(kind, kept()?)))
+        }
+        _ => Err(Code::FlowEnded.into()),
+    }
+}
+
+fn codes(json: &str) -> Outcome<Codes> {
+    serde_json::from_str(json).map_err(|_| Code::FlowEnded.into())
 }
 
 /// Ends what the new entry replaces, tells everybody, and writes it.
@@ -149,6 +250,13 @@ async fn write(
             Secret::Contact(typed.as_contact())
         }
         What::Totp { sealed_seed, step } => Secret::Totp { sealed_seed: sealed_seed.clone(), step: *step },
+        What::Authenticator { public_key, subscription } => {
+            Secret::Authenticator { public_key: public_key.clone(), subscription: subscription.clone() }
+        }
+        What::Passkey { credential } => Secret::Passkey { credential: credential.clone() },
+        What::RecoveryCodes(sheet) => {
+            Secret::RecoveryCodes { salt: sheet.salt.clone(), hashes: sheet.hashes.clone() }
+        }
     };
     sending::tell(ports, cookie, &session, Event::Added(kind), new, now).await?;
     let entry =
@@ -162,7 +270,7 @@ async fn write(
 }
 
 /// The page of what is about to be added; nothing when nothing is.
-pub(crate) fn view(
+pub(crate) async fn view(
     ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
@@ -171,12 +279,36 @@ pub(crate) fn view(
 ) -> Outcome<Option<View>> {
     let Some(pending) = &session.pending else { return Ok(None) };
     let settings = &ports.site.settings;
-    let needs = if let Some(asked) = &pending.asked {
-        Needs::Code(sending::shown(settings, asked, &pending.shown, tries_left(session), now))
-    } else {
-        let secret = seal::open(ports, cookie, &pending.sealed)?;
-        let otpauth = otpauth(&settings.organisation, account, &secret);
-        Needs::Totp { qr: picture::qr(&otpauth), secret, otpauth }
+    let kept = || seal::open(ports, cookie, &pending.sealed);
+    let needs = match (pending.id.kind(), &pending.asked) {
+        (Kind::Totp, _) => {
+            let secret = kept()?;
+            let otpauth = otpauth(&settings.organisation, account, &secret);
+            Needs::Totp { qr: picture::qr(&otpauth), secret, otpauth }
+        }
+        (Kind::Authenticator, _) => {
+            // Behind `#`, so that it reaches neither a server nor its log.
+            let pairing = format!("{}/authenticator#pair={}", settings.public_url, kept()?);
+            Needs::Authenticator { qr: picture::qr(&pairing), pairing }
+        }
+        (Kind::Passkey, Some(asked)) => {
+            let request = asked.request().ok_or(Code::FlowEnded)?;
+            let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
+            let login = account.logins.first().unwrap_or(&account.name);
+            let handle = UserHandle::of(&ports.site.flows, &account.id);
+            let owner = Owner { handle: &handle, login, name: &account.name };
+            let registered = ports.authenticators.passkeys(&account.id, now).await?;
+            let registered: Vec<_> = registered.into_iter().map(|passkey| passkey.credential).collect();
+            let (party, organisation) = (settings.relying_party(), &settings.organisation);
+            let options =
+                CreationOptions::new(&party, organisation, owner, challenge, &registered, PASSKEY_LIFETIME);
+            Needs::Passkey { options: Box::new(options) }
+        }
+        (Kind::RecoveryCodes, _) => Needs::RecoveryCodes { codes: codes(&kept()?)?.codes },
+        (_, Some(asked)) => {
+            Needs::Code(sending::shown(settings, asked, &pending.shown, tries_left(session), now))
+        }
+        (_, None) => return Ok(None),
     };
     Ok(Some(View::Confirm(Confirm {
         id: pending.id.as_str().to_owned(),

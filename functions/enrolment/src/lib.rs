@@ -5,6 +5,7 @@
 //! change is told to all contacts, those that it replaces among them.
 
 mod add;
+mod approval;
 mod budgets;
 mod confirm;
 mod list;
@@ -26,8 +27,8 @@ use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Incoming, Outcome, Site, serve};
 use shared::ports::{
-    Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, SecurityInfo, SessionStore,
-    SignInDirectory, Versioned,
+    ApprovalStore, Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
+    SecurityInfo, SessionStore, SignInDirectory, SignatureVerifier, Versioned,
 };
 
 /// What this function needs from outside.
@@ -44,6 +45,12 @@ pub struct Ports {
     pub enrolment: Arc<dyn EnrolmentStore>,
     /// The authenticators.
     pub authenticators: Arc<dyn Authenticators>,
+    /// The requests to devices.
+    pub approvals: Arc<dyn ApprovalStore>,
+    /// The pairings of devices.
+    pub pairings: Arc<dyn PairingStore>,
+    /// The arithmetic of passkeys.
+    pub signatures: Arc<dyn SignatureVerifier>,
     /// The budgets.
     pub budgets: Arc<dyn BudgetStore>,
     /// The queue to `delivery`.

@@ -5,9 +5,11 @@ use std::sync::Arc;
 use enrolment::{Ports, router};
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{
-    Client, DynamoAuthenticators, DynamoBudgets, DynamoEnrolment, DynamoSecurityInfo, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoEnrolment, DynamoPairings,
+    DynamoSecurityInfo, DynamoSessions,
 };
 use shared::adapters::process::Process;
+use shared::adapters::signatures::RingSignatures;
 use shared::adapters::sqs::SqsQueue;
 use shared::http::Site;
 
@@ -19,6 +21,7 @@ async fn main() -> Result<(), lambda_http::Error> {
     let info = process.resource("REKEY_TABLE_SECURITY_INFO")?;
     let contacts = process.keyring("REKEY_SECRET_CONTACTS").await?;
     let entropy = process.entropy.clone();
+    let flows = process.resource("REKEY_TABLE_FLOWS")?;
     let ports = Ports {
         site: Site {
             settings: process.settings.clone(),
@@ -26,7 +29,10 @@ async fn main() -> Result<(), lambda_http::Error> {
         },
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
         seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
-        sessions: Arc::new(DynamoSessions::new(store.clone(), process.resource("REKEY_TABLE_FLOWS")?)),
+        sessions: Arc::new(DynamoSessions::new(store.clone(), flows.clone())),
+        approvals: Arc::new(DynamoApprovals::new(store.clone(), flows.clone())),
+        pairings: Arc::new(DynamoPairings::new(store.clone(), flows)),
+        signatures: Arc::new(RingSignatures),
         budgets: Arc::new(DynamoBudgets::new(store.clone(), process.resource("REKEY_TABLE_BUDGETS")?)),
         security_info: Arc::new(DynamoSecurityInfo::new(store.clone(), info.clone(), contacts.clone())),
         enrolment: Arc::new(DynamoEnrolment::new(store.clone(), info.clone(), contacts, entropy)),

@@ -4,18 +4,20 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{AccountId, Offer, Registration};
 use shared::domain::code::OneTimeCode;
-use shared::domain::flow::FlowKey;
+use shared::domain::flow::{FlowKey, RequestId};
 use shared::domain::method::Method;
+use shared::domain::passkey::{Assertion, Expected};
+use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{HOME, SecondStep, VERIFY};
-use shared::http::view::View;
+use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, Next, Outcome};
-use shared::ports::Versioned;
+use shared::ports::{EntropyExt as _, Versioned};
 
-use super::{Ports, Shared, answer, budgets, keep, list, sending, spend, tries_left};
+use super::{Ports, Shared, answer, approval, budgets, keep, list, sending, spend, tries_left};
 
 /// `GET /security-info/verify`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -39,6 +41,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let method = fields.require("method")?;
     let method = Method::parse(&method).ok_or_else(|| Problem::malformed("method"))?;
     let typed = fields.take("code");
+    let assertion = fields.take("assertion");
     fields.finish()?;
 
     let registration = ports.security_info.registration(&found.value.account, now).await?;
@@ -46,22 +49,33 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let problem = Problem::new(Code::MethodUnavailable);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
-    match (method, typed) {
-        (Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall, None) => {
-            send(ports, incoming, &cookie, found, &registration, method, now).await
+    let answer = match method {
+        Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
+            return send(ports, incoming, &cookie, found, &registration, method, now).await;
         }
-        (_, Some(typed)) => {
-            let Ok(code) = OneTimeCode::parse(&typed) else {
-                let problem = Problem::malformed("code");
-                return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
-            };
-            check(ports, incoming, &cookie, found, method, &code, now).await
+        Method::Push => return approval::ask_or_look(ports, incoming, &cookie, found, now).await,
+        Method::Passkey => assertion.and_then(|json| Assertion::parse(&json).ok()).map(Answer::Passkey),
+        Method::RecoveryCode => {
+            typed.and_then(|typed| RecoveryCode::parse(&typed).ok()).map(Answer::Recovery)
         }
-        (_, None) => {
-            let problem = Problem::malformed("code");
-            Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?)
-        }
-    }
+        _ => typed.and_then(|typed| OneTimeCode::parse(&typed).ok()).map(Answer::Code),
+    };
+    let Some(answer) = answer else {
+        let field = if method == Method::Passkey { "assertion" } else { "code" };
+        let problem = Problem::malformed(field);
+        return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
+    };
+    check(ports, incoming, &cookie, found, method, &answer, now).await
+}
+
+/// What was sent to prove the second step.
+enum Answer {
+    /// A code of digits: one that was sent, or of the app.
+    Code(OneTimeCode),
+    /// A recovery code.
+    Recovery(RecoveryCode),
+    /// A passkey's answer.
+    Passkey(Assertion),
 }
 
 async fn send(
@@ -98,7 +112,7 @@ async fn check(
     cookie: &SessionCookie,
     found: Versioned<Session>,
     method: Method,
-    code: &OneTimeCode,
+    answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
     if method.is_sent() && !found.value.asked.as_ref().is_some_and(|asked| asked.method == method) {
@@ -106,7 +120,16 @@ async fn check(
         let problem = Problem::new(Code::CodeSpent);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
-    if method == Method::Totp && !budgets::look(ports, "totp", &found.value.account, now).await? {
+    let account = &found.value.account;
+    let may_look = match method {
+        Method::Totp => {
+            let limit = u64::from(ports.site.settings.totp_tries_per_day);
+            budgets::look(ports, "totp", limit, account, now).await?
+        }
+        Method::RecoveryCode => budgets::look(ports, "recovery", TRIES_PER_DAY, account, now).await?,
+        _ => true,
+    };
+    if !may_look {
         let problem = Problem::new(Code::MethodUnavailable);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
@@ -118,13 +141,17 @@ async fn check(
     };
     let found = spend(ports, cookie, found, count, now).await?;
     let session = &found.value;
-    let right = match method {
-        Method::Totp => is_totp(ports, cookie, &session.account, code, now).await?,
-        _ if !was_open => {
+    let right = match answer {
+        Answer::Code(code) if method == Method::Totp => {
+            is_totp(ports, cookie, &session.account, code, now).await?
+        }
+        Answer::Recovery(code) => is_recovery_code(ports, cookie, &session.account, code, now).await?,
+        Answer::Passkey(assertion) => is_passkey(ports, cookie, session, assertion, now).await?,
+        Answer::Code(_) if !was_open => {
             let problem = Problem::new(Code::CodeSpent);
             return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
         }
-        _ => session.asked.as_ref().is_some_and(|asked| {
+        Answer::Code(code) => session.asked.as_ref().is_some_and(|asked| {
             let tag = asked.request().and_then(|request| cookie.code_tag(&ports.site.flows, request, code));
             tag.is_some_and(|tag| asked.is(&tag))
         }),
@@ -150,6 +177,7 @@ pub(crate) async fn proved(
     let registered = list::current(ports, &session).await?;
     session.proved = Some(Proved { method, at: now });
     session.asked = None;
+    session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
     let cooling =
         if session.lifts_cool_down(method) { std::mem::take(&mut session.cooling) } else { Vec::new() };
     keep(ports, cookie, found.revision, &session, now).await?;
@@ -177,6 +205,42 @@ async fn is_totp(
     Ok(ports.authenticators.accept_step(account, step, by, now).await?)
 }
 
+/// Whether the code is on the account's sheet, and is taken off it by this.
+async fn is_recovery_code(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    account: &AccountId,
+    code: &RecoveryCode,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let sheet = ports.authenticators.recovery_sheet(account, now).await?.unwrap_or_else(Sheet::nobodys);
+    let hash = sheet.hash(code)?;
+    Ok(ports.authenticators.use_recovery_code(account, &hash, cookie.key(), now).await?)
+}
+
+/// Whether it is the answer of one of the account's passkeys to this session's challenge, and its counter moved forward.
+async fn is_passkey(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    session: &Session,
+    assertion: &Assertion,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let passkeys = ports.authenticators.passkeys(&session.account, now).await?;
+    let Some(passkey) = passkeys.iter().find(|passkey| assertion.is_by(&passkey.credential)) else {
+        return Ok(false);
+    };
+    let request = RequestId::parse(&session.challenge).ok_or(Code::FlowEnded)?;
+    let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
+    let party = ports.site.settings.relying_party();
+    let expected = Expected { party: &party, challenge: &challenge };
+    let verifies =
+        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
+    let Ok(counter) = assertion.verify(&passkey.credential, &expected, &verifies) else { return Ok(false) };
+    let by = cookie.key();
+    Ok(ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?)
+}
+
 /// What an account can prove a second step with now.
 pub(crate) async fn offers(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Vec<Offer>> {
     Ok(offered(ports, &ports.security_info.registration(account, now).await?))
@@ -192,7 +256,7 @@ fn offered(ports: &Ports, registration: &Registration) -> Vec<Offer> {
 /// The page of the second step.
 pub(crate) async fn view(
     ports: &Ports,
-    _incoming: &Incoming,
+    incoming: &Incoming,
     session: &Session,
     selected: Option<Method>,
     now: Timestamp,
@@ -206,17 +270,28 @@ pub(crate) async fn view(
     let awaited = session.asked.as_ref().filter(|asked| asked.code.is_some() && asked.is_open(now));
     let sent =
         awaited.map(|asked| sending::shown(settings, asked, &masked(asked.method), tries_left(session), now));
+    let cookie = incoming.session.as_ref().ok_or(Code::FlowEnded)?;
+    let flows = &ports.site.flows;
+    let request = RequestId::parse(&session.challenge);
+    let challenge = request
+        .filter(|_| methods.iter().any(|offer| offer.method == Method::Passkey))
+        .and_then(|request| cookie.passkey_challenge(flows, request));
+    let number = session
+        .asked
+        .as_ref()
+        .filter(|asked| asked.method == Method::Push && asked.is_open(now))
+        .and_then(|asked| cookie.approval_number(flows, asked.request()?));
     Ok(View::SecondStep(SecondStep {
         sent,
-        options: None,
-        number: None,
+        options: challenge.map(|challenge| PasskeyOptions::of(settings, challenge)),
+        number: number.map(|number| number.expose()),
         selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
         again: session.may_see(),
         methods,
     }))
 }
 
-async fn on_page(
+pub(crate) async fn on_page(
     ports: &Ports,
     incoming: &Incoming,
     session: &Session,

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use shared::domain::flow::RequestId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::session::{Session, SessionCookie};
@@ -52,7 +53,8 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let registered = ports.enrolment.registered(&account.id).await?;
     let language = account.language.unwrap_or(incoming.language);
-    let mut session = Session::begin(account.id.clone(), &registered, language, back, now);
+    let challenge = RequestId::from_bytes(ports.entropy.bytes());
+    let mut session = Session::begin(account.id.clone(), &registered, language, back, challenge, now);
     // What is registered but can't prove anything here (a number of a country that is no longer allowed) keeps nobody
     // out of the page where they could mend it.
     session.is_first = second_step::offers(ports, &account.id, now).await?.is_empty();

@@ -134,6 +134,8 @@ pub struct Session {
     pub proved: Option<Proved>,
     /// What is awaited for such a proof.
     pub asked: Option<Asked>,
+    /// Names the challenge that a passkey signs here. It is another one after each proof.
+    pub challenge: String,
     /// What is about to be added.
     pub pending: Option<Pending>,
     /// What was added in this session and does not count yet.
@@ -235,6 +237,7 @@ impl Session {
         registered: &Registered,
         language: Language,
         back: Option<String>,
+        challenge: RequestId,
         now: Timestamp,
     ) -> Self {
         Self {
@@ -245,6 +248,7 @@ impl Session {
             is_first: registered.entries.is_empty(),
             proved: None,
             asked: None,
+            challenge: challenge.to_string(),
             pending: None,
             cooling: Vec::new(),
             tries: 0,
@@ -293,8 +297,8 @@ mod tests {
 
     fn session(is_first: bool, proved: Option<Method>) -> Session {
         let registered = Registered::default();
-        let mut session =
-            Session::begin(AccountId::from_directory("aisyah"), &registered, Language::English, None, NOW);
+        let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+        let mut session = Session::begin(account, &registered, Language::English, None, challenge, NOW);
         session.is_first = is_first;
         session.proved = proved.map(|method| Proved { method, at: NOW });
         session

@@ -9,6 +9,7 @@ use super::problem::{Code, Problem};
 use super::view::PasskeyOptions;
 use crate::domain::account::Offer;
 use crate::domain::method::Method;
+use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
 use crate::domain::session::{Session, SessionCookie};
 use crate::domain::time::Timestamp;
@@ -168,14 +169,11 @@ pub enum Needs {
         pairing: String,
         /// The same as a picture: SVG.
         qr: String,
-        /// The number to type into the app, once it is paired.
-        #[serde(skip_serializing_if = "Option::is_none")]
-        number: Option<String>,
     },
     /// A passkey: what the browser's credentials API is asked to make.
     Passkey {
         /// `PublicKeyCredentialCreationOptionsJSON`.
-        options: serde_json::Value,
+        options: Box<CreationOptions>,
     },
     /// The sheet, to be kept.
     RecoveryCodes {

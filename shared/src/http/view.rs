@@ -1,11 +1,14 @@
 //! One view model per page. As JSON it is the contract's answer; as HTML a template fills it in.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 
 use crate::domain::account::Offer;
-use crate::domain::flow::Outcome;
+use crate::domain::flow::{Outcome, PASSKEY_LIFETIME};
 use crate::domain::method::Method;
 use crate::http::security_info::{Confirm, SecondStep, SecurityInfo, SignIn};
+use crate::settings::Settings;
 
 /// A page.
 #[derive(Clone, Debug, Serialize)]
@@ -220,6 +223,17 @@ pub struct PasskeyOptions {
 }
 
 impl PasskeyOptions {
+    /// Asks for any passkey of this site, to sign `challenge`.
+    pub fn of(settings: &Settings, challenge: [u8; 32]) -> Self {
+        Self {
+            challenge: URL_SAFE_NO_PAD.encode(challenge),
+            timeout: PASSKEY_LIFETIME.0 * 1_000,
+            rp_id: settings.rp_id().to_owned(),
+            allow_credentials: [],
+            user_verification: "required",
+        }
+    }
+
     /// The options for the script of the page.
     pub(crate) fn json(&self) -> String {
         // Plain data has no way to fail.

@@ -1,15 +1,12 @@
 //! Flows as views.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
 use super::incoming::Incoming;
 use super::text::criterion_text;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
 };
-use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, PASSKEY_LIFETIME, Stage};
+use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::password;
@@ -97,13 +94,7 @@ impl Incoming {
         Some(PasskeyEntry {
             step: flow.progress.step(),
             steps: flow.facts.steps,
-            options: PasskeyOptions {
-                challenge: URL_SAFE_NO_PAD.encode(challenge),
-                timeout: PASSKEY_LIFETIME.0 * 1_000,
-                rp_id: self.site.settings.rp_id().to_owned(),
-                allow_credentials: [],
-                user_verification: "required",
-            },
+            options: PasskeyOptions::of(&self.site.settings, challenge),
             expires_at: flow.expires_at.to_string(),
             outcome: flow.progress.reason.outcome(),
         })

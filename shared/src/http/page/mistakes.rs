@@ -84,7 +84,11 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::Password(_), "confirmation") => "confirmation",
         (View::SignIn(_), "login") => "login",
         (View::SignIn(_), "password") => "password",
-        (View::Confirm(view), "code") if matches!(view.needs, Needs::Code(_) | Needs::Totp { .. }) => "code",
+        (View::Confirm(view), "code")
+            if matches!(view.needs, Needs::Code(_) | Needs::Totp { .. } | Needs::Authenticator { .. }) =>
+        {
+            "code"
+        }
         (View::SecurityInfo(view), _) => {
             return view.selected.map(|kind| format!("value-{}", kind.as_str()));
         }

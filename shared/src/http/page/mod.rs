@@ -15,9 +15,9 @@ use askama::Template;
 pub use self::authenticator::{authenticator, authenticator_name};
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
-use super::security_info::{Needs, SecurityInfo};
+use super::security_info::{Needs, SecondStep, SecurityInfo};
 use super::text::{Panel, Text, Texts};
-use super::view::{MethodChoice, View, Why};
+use super::view::{MethodChoice, PasskeyOptions, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;
 use crate::domain::language::Language;
@@ -180,6 +180,12 @@ impl Page<'_> {
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn is_call(&self, method: Method) -> bool {
         matches!(method, Method::MobileCall | Method::OfficeCall)
+    }
+
+    /// What the browser is asked for in the panel of a method, if it is that of a passkey.
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn passkey_options<'v>(&self, view: &'v SecondStep, method: Method) -> Option<&'v PasskeyOptions> {
+        view.options.as_ref().filter(|_| method == Method::Passkey)
     }
 
     /// A secret in groups of four, as people type it best.

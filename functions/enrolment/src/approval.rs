@@ -1,0 +1,93 @@
+//! Approving a second step on the authenticator app.
+
+use axum::response::Response;
+use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
+use shared::domain::message::{Message, Push};
+use shared::domain::method::Method;
+use shared::domain::session::{Asked, Session, SessionCookie};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::{Code, Problem};
+use shared::http::security_info::VERIFY;
+use shared::http::{Incoming, Next, Outcome};
+use shared::ports::{EntropyExt as _, Versioned};
+
+use super::{Ports, budgets, keep, second_step};
+
+/// Asks the devices of the account, or, while they are asked, looks what they answered.
+pub(crate) async fn ask_or_look(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    now: Timestamp,
+) -> Outcome {
+    let asked = found.value.asked.clone().filter(|asked| asked.method == Method::Push && asked.is_open(now));
+    let Some(request) = asked.and_then(|asked| asked.request()) else {
+        return ask(ports, incoming, cookie, found, now).await;
+    };
+    let newest = ports.approvals.newest(&found.value.account).await?;
+    let status = newest.filter(|newest| newest.is_of(cookie.key(), request)).map(|newest| newest.status);
+    match status {
+        Some(RequestStatus::Approved) => {
+            second_step::proved(ports, incoming, cookie, found, Method::Push, now).await
+        }
+        // "It wasn't me": whoever holds this session is not the owner.
+        Some(RequestStatus::Denied) => {
+            ports.sessions.end(cookie.key()).await?;
+            tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = "push");
+            Err(Code::FlowEnded.into())
+        }
+        Some(RequestStatus::Wrong) | None => {
+            let mut session = found.value;
+            session.asked = None;
+            keep(ports, cookie, found.revision, &session, now).await?;
+            let problem = Problem::new(Code::CodeSpent);
+            Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?)
+        }
+        Some(RequestStatus::Pending) => waiting(ports, incoming, &found.value, now).await,
+    }
+}
+
+async fn ask(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    found: Versioned<Session>,
+    now: Timestamp,
+) -> Outcome {
+    let mut session = found.value;
+    if !budgets::push(ports, &session.account, now).await? {
+        let problem = Problem::new(Code::MethodUnavailable);
+        return Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?);
+    }
+    let id = RequestId::from_bytes(ports.entropy.bytes());
+    let flows = &ports.site.flows;
+    let number = cookie.approval_number(flows, id).ok_or(Code::FlowEnded)?;
+    let asked = Asked::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
+    let request = ApprovalRequest {
+        id,
+        flow: cookie.key(),
+        number: number.tag(flows, id).ok_or(Code::FlowEnded)?,
+        asker: Asker { network: incoming.network(), browser: incoming.browser.clone() },
+        created_at: now,
+        expires_at: asked.expires_at,
+        status: RequestStatus::Pending,
+    };
+    session.asked = Some(asked);
+    keep(ports, cookie, found.revision, &session, now).await?;
+    if !ports.approvals.ask(&session.account, &request, now).await? {
+        let problem = Problem::new(Code::MethodUnavailable);
+        return Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?);
+    }
+    let push = Push { account: session.account.clone(), expires_at: request.expires_at };
+    let envelope = Message::Push(push).seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
+    ports.queue.send(&[envelope], Seconds(0)).await?;
+    tracing::info!(event = "second-step-sent", session = ?cookie.key(), method = "push");
+    waiting(ports, incoming, &session, now).await
+}
+
+async fn waiting(ports: &Ports, incoming: &Incoming, session: &Session, now: Timestamp) -> Outcome<Response> {
+    let view = second_step::view(ports, incoming, session, Some(Method::Push), now).await?;
+    Ok(incoming.next(&Next { view, location: VERIFY, cookie: None }))
+}
