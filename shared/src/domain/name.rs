@@ -29,9 +29,13 @@ impl CanonicalName {
         }
         let folded = fold(typed);
         let name = match folded.split_once('@') {
-            Some((local, domain)) if domains.iter().any(|own| own == domain) => local,
+            Some((local, domain)) if domains.iter().any(|own| own == domain) => local.trim_end(),
             _ => &folded,
         };
+        // Folding can make one character eighteen (U+FDFA), and the name is a table's key of at most 2048 octets.
+        if name.chars().count() > LOGIN_MAX {
+            return Err(NameError::TooLong);
+        }
         if name.is_empty() { Err(NameError::Empty) } else { Ok(Self(name.to_owned())) }
     }
 
@@ -110,7 +114,13 @@ mod tests {
 
     #[test]
     fn one_name_however_it_is_typed() {
-        for typed in ["aisyah", " AISYAH ", "Aisyah@Student.Contoh.Example", "ａｉｓｙａｈ"] {
+        for typed in [
+            "aisyah",
+            " AISYAH ",
+            "Aisyah@Student.Contoh.Example",
+            "aisyah @student.contoh.example",
+            "ａｉｓｙａｈ",
+        ] {
             assert_eq!(name(typed).unwrap().as_str(), "aisyah", "{typed}");
         }
         assert_eq!(name("aisyah@mail.example").unwrap().as_str(), "aisyah@mail.example");
@@ -122,6 +132,7 @@ mod tests {
         assert_eq!(name("@student.contoh.example"), Err(NameError::Empty));
         assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
         assert_eq!(name(&"a".repeat(255)), Err(NameError::TooLong));
+        assert_eq!(name(&"ß".repeat(128)), Err(NameError::TooLong), "256 of them once folded");
     }
 
     proptest! {
