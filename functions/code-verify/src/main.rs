@@ -23,5 +23,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         authenticators: Arc::new(DynamoSecurityInfo::new(store, security_info)),
         clock: process.clock,
     };
-    lambda_http::run(router(ports)).await
+    shared::http::run(router(ports)).await
 }
