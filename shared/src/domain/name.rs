@@ -141,5 +141,28 @@ mod tests {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }
+
+        #[test]
+        fn a_canonical_name_is_its_own(text in "\\PC{0,60}", at_home: bool) {
+            let text = if at_home { format!("{text}@student.contoh.example") } else { text };
+            if let Ok(once) = name(&text) {
+                prop_assert_eq!(name(once.as_str()), Ok(once));
+            }
+        }
+
+        #[test]
+        fn one_name_however_it_is_spelt(
+            local in "[a-z][a-z0-9._-]{0,20}", capitals in prop::collection::vec(any::<bool>(), 21),
+            wide in prop::collection::vec(any::<bool>(), 21), around in prop::sample::select(vec!["", " ", "\u{3000}"]),
+            domain in prop::sample::select(vec!["", "@student.contoh.example", "@STUDENT.contoh.Example"]),
+        ) {
+            let letters = local.chars().zip(capitals).zip(wide).map(|((c, capital), wide)| {
+                let c = if capital { c.to_ascii_uppercase() } else { c };
+                if wide { char::from_u32(u32::from(c) + 0xFEE0).unwrap() } else { c }
+            });
+            let typed = format!("{around}{}{domain}{around}", letters.collect::<String>());
+            prop_assert_eq!(name(&typed), name(&local));
+            prop_assert_eq!(name(&typed).map(|name| name.as_str().to_owned()), Ok(local));
+        }
     }
 }

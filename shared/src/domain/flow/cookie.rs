@@ -136,6 +136,8 @@ impl fmt::Debug for FlowCookie {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn keys() -> Keyring {
@@ -178,5 +180,30 @@ mod tests {
         let cookie = FlowCookie::open(&keys(), [5; 32]);
         let printed = format!("{cookie:?}");
         assert!(printed.len() < 40 && !printed.contains(&URL_SAFE_NO_PAD.encode([5; 32])[..8]), "{printed}");
+    }
+
+    proptest! {
+        /// Whatever the same bytes are said to be, and to which flow and step they belong, no two uses share a tag.
+        #[test]
+        fn a_tag_of_one_use_is_none_of_another(
+            ids in (any::<[u8; 32]>(), any::<[u8; 32]>()), steps in (0_u8..3, 0_u8..3), digits in "[0-9]{6,10}",
+        ) {
+            let keys = keys();
+            let code = OneTimeCode::parse(&digits).unwrap();
+            let tags = |id, proofs| {
+                let cookie = FlowCookie::open(&keys, id).with_proofs(proofs);
+                [cookie.tag(&keys), cookie.code_tag(&keys, &code), cookie.contact_tag(&keys, &digits)].map(Option::unwrap)
+            };
+            let (one, other) = (tags(ids.0, steps.0), tags(ids.1, steps.1));
+            for (at, tag) in one.iter().enumerate() {
+                for (there, another) in other.iter().enumerate() {
+                    // A contact's fingerprint is the flow's, whatever the step.
+                    let same = at == there && ids.0 == ids.1 && (at == 2 || steps.0 == steps.1);
+                    prop_assert_eq!(tag == another, same, "{} {}", at, there);
+                }
+            }
+            let own = FlowCookie::open(&keys, ids.0).with_proofs(steps.0);
+            prop_assert_eq!(own.at(&keys) == own.with_proofs(steps.1).at(&keys), steps.0 == steps.1);
+        }
     }
 }
