@@ -282,6 +282,26 @@ mod tests {
         assert_eq!(none, KeyError::NoCurrent);
     }
 
+    #[test]
+    fn a_key_id_is_short_and_plain() {
+        for id in ["1", "B", "abcdefgh", "20261124"] {
+            assert_eq!(KeyId::parse(id).unwrap().as_str(), id);
+        }
+        for id in ["", "123456789", "a-b", "é", "1 "] {
+            assert_eq!(KeyId::parse(id), Err(KeyError::Id), "{id}");
+        }
+        let unfit = format!("{{\"current\":\"1\",\"1\":\"{ONE}\",\"a.b\":\"{TWO}\"}}");
+        assert_eq!(Keyring::from_secret(&unfit).unwrap_err(), KeyError::Id);
+    }
+
+    #[test]
+    fn neither_keys_nor_tags_are_printed() {
+        let keys = ring("2", &[("1", ONE), ("2", TWO)]);
+        assert_eq!(format!("{keys:?}"), "Keyring(current: 2, 2 keys)");
+        assert_eq!(format!("{:?}", keys.tag(keys.current(), "code", &[]).unwrap()), "Tag(..)");
+        assert_eq!((keys.current().as_str(), keys.eldest().as_str()), ("2", "1"));
+    }
+
     /// Every purpose that a key of the product is derived for.
     const PURPOSES: [&str; 9] = [
         "rekey/cookie",

@@ -182,6 +182,28 @@ mod tests {
         assert!(printed.len() < 40 && !printed.contains(&URL_SAFE_NO_PAD.encode([5; 32])[..8]), "{printed}");
     }
 
+    #[test]
+    fn a_form_refers_to_its_flow_at_this_step_or_an_earlier_one() {
+        let first = FlowCookie::open(&keys(), [5; 32]);
+        let second = first.with_proofs(1);
+        let at = |cookie: &FlowCookie| cookie.at(&keys()).unwrap();
+        assert!(first.is_of_this_flow(&keys(), &at(&first)));
+        assert!(second.is_of_this_flow(&keys(), &at(&first)));
+        assert!(second.is_of_this_flow(&keys(), &at(&second)));
+        assert!(!first.is_of_this_flow(&keys(), &at(&second)), "what lies ahead");
+        assert!(!second.is_of_this_flow(&keys(), &at(&FlowCookie::open(&keys(), [6; 32]))));
+        assert!(!second.is_of_this_flow(&keys(), ""));
+        assert_eq!(at(&first).len(), 16);
+    }
+
+    #[test]
+    fn a_log_names_a_flow_by_eight_digits() {
+        let key = FlowKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
+        assert_eq!(format!("{key:?}"), "a0a1a2a3");
+        assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
+        assert_eq!(key.as_bytes()[31], 0xbf);
+    }
+
     proptest! {
         /// Whatever the same bytes are said to be, and to which flow and step they belong, no two uses share a tag.
         #[test]
