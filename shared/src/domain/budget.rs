@@ -220,6 +220,11 @@ mod tests {
     }
 
     #[test]
+    fn the_first_step_alone_draws_on_the_first_pool() {
+        assert_eq!([0, 1, 2, 3].map(Pool::of_step), [Pool::First, Pool::First, Pool::Second, Pool::Second]);
+    }
+
+    #[test]
     fn draining_the_first_step_leaves_the_second_and_other_factors() {
         let mut ledger = SendLedger::default();
         for n in 0..5 {
