@@ -220,6 +220,17 @@ mod tests {
     }
 
     #[test]
+    fn the_day_slides_too() {
+        let mut ledger = SendLedger::default();
+        for n in 0..10 {
+            ledger.take(&mobile(Pool::First), at(n * 1_000), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.take(&mobile(Pool::First), at(86_399), &LIMITS), Err(Exhausted));
+        ledger.take(&mobile(Pool::First), at(86_400), &LIMITS).unwrap();
+        assert_eq!(ledger.take(&mobile(Pool::First), at(86_400), &LIMITS), Err(Exhausted));
+    }
+
+    #[test]
     fn the_first_step_alone_draws_on_the_first_pool() {
         assert_eq!([0, 1, 2, 3].map(Pool::of_step), [Pool::First, Pool::First, Pool::Second, Pool::Second]);
     }
