@@ -146,9 +146,11 @@ mod tests {
 
     #[test]
     fn is_read_back_and_tells_its_step() {
-        let cookie = FlowCookie::open(&keys(), [5; 32]).with_proofs(1);
-        let read = FlowCookie::read(&cookie.value(&keys()).unwrap(), &keys()).unwrap();
-        assert_eq!((read.key(), read.proofs(), read.step()), (cookie.key(), 1, 2));
+        for proofs in 0..=9 {
+            let cookie = FlowCookie::open(&keys(), [5; 32]).with_proofs(proofs);
+            let read = FlowCookie::read(&cookie.value(&keys()).unwrap(), &keys()).unwrap();
+            assert_eq!((read.key(), read.proofs(), read.step()), (cookie.key(), proofs, proofs + 1));
+        }
     }
 
     #[test]
