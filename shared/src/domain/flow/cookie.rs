@@ -181,6 +181,7 @@ mod tests {
     fn prints_neither_id_nor_tag() {
         let cookie = FlowCookie::open(&keys(), [5; 32]);
         let printed = format!("{cookie:?}");
+        assert!(printed.starts_with("FlowCookie(") && printed.ends_with(", proofs: 0)"), "{printed}");
         assert!(printed.len() < 40 && !printed.contains(&URL_SAFE_NO_PAD.encode([5; 32])[..8]), "{printed}");
     }
 
