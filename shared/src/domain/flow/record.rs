@@ -309,10 +309,13 @@ mod tests {
 
     #[test]
     fn tries_are_stored_and_read_back() {
-        let record = Record::from(&every_state()[2]);
+        let mut record = Record::from(&every_state()[2]);
         assert_eq!((record.flow_tries, record.slot.as_ref().map(|slot| slot.tries)), (4, Some(2)));
+        // The write that spends a try counts beside the body, which keeps the older numbers.
+        record.flow_tries = 5;
+        record.slot.as_mut().unwrap().tries = 3;
         let Flow::AwaitingCode(read) = Flow::try_from(record).unwrap() else { panic!("a code is awaited") };
-        assert_eq!((read.progress.flow_tries, read.sent.tries), (4, 2));
+        assert_eq!((read.progress.flow_tries, read.sent.tries), (5, 3));
     }
 
     #[test]
