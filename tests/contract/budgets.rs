@@ -1,8 +1,12 @@
 //! The table of budgets.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use shared::adapters::dynamodb::DynamoBudgets;
 use shared::domain::account::AccountId;
 use shared::domain::budget::{FlowMark, Pool, Send, SendLedger, SendLimits};
@@ -15,7 +19,8 @@ use crate::stores::on_both_stores;
 on_both_stores!(
     a_count_goes_up,
     a_limit_lets_so_many_through,
-    a_ledger_is_replaced_by_one;
+    a_ledger_is_replaced_by_one,
+    any_sequence_agrees_with_plain_numbers;
     at_once: of_many_takers_the_limit_gets_through,
 );
 
@@ -77,4 +82,47 @@ async fn a_ledger_is_replaced_by_one(client: &Client) {
     let read = budgets.ledger(&account).await.unwrap();
     assert_eq!((read.revision, &read.value), (1, &ledger));
     assert_eq!(budgets.replace_ledger(&account, 1, &ledger, NOW).await.unwrap(), Some(2));
+}
+
+#[derive(Clone, Debug)]
+enum Act {
+    Count,
+    Take(u64),
+    Replace(u64),
+}
+
+/// Counters and revisions kept in a map, and every sequence of calls decided by them.
+async fn any_sequence_agrees_with_plain_numbers(client: &Client) {
+    let budgets = budgets(client);
+    let act =
+        prop_oneof![Just(Act::Count), (0_u64..6).prop_map(Act::Take), (0_u64..5).prop_map(Act::Replace)];
+    let sequence = prop::collection::vec((act, 0_usize..2), 120);
+    let mut runner = TestRunner::new(Config { rng_seed: RngSeed::Fixed(1), ..Config::default() });
+    let acts = sequence.new_tree(&mut runner).unwrap().current();
+    let (mut counts, mut revisions) = (BTreeMap::<usize, u64>::new(), BTreeMap::<usize, u64>::new());
+    for (at, (act, who)) in acts.into_iter().enumerate() {
+        let (key, until) = (format!("plain#{who}"), NOW + Seconds::DAY);
+        let account = AccountId::from_directory(format!("plain{who}"));
+        let count = counts.entry(who).or_default();
+        let revision = revisions.entry(who).or_default();
+        match act {
+            Act::Count => {
+                *count += 1;
+                assert_eq!(budgets.count(&key, until).await.unwrap(), *count, "act {at}");
+            }
+            Act::Take(limit) => {
+                let fits = *count < limit;
+                *count += u64::from(fits);
+                assert_eq!(budgets.take(&key, limit, until).await.unwrap(), fits, "act {at}");
+            }
+            Act::Replace(read) => {
+                let fits = *revision == read;
+                *revision += u64::from(fits);
+                let ledger = SendLedger::default();
+                let written = budgets.replace_ledger(&account, read, &ledger, NOW).await.unwrap();
+                assert_eq!(written, fits.then_some(read + 1), "act {at}");
+                assert_eq!(budgets.ledger(&account).await.unwrap().revision, *revision, "act {at}");
+            }
+        }
+    }
 }

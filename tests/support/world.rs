@@ -1,7 +1,7 @@
 //! The whole product on the local cloud, in one process: behind the gateway that makes API Gateway's events, each
 //! function judged by its own role of template.yaml.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, RwLock};
@@ -17,7 +17,7 @@ use rekey_local::cloud::{Cloud, Disturbance};
 use rekey_local::compose::Parts;
 use rekey_local::outbox::Outbox;
 use rekey_local::system::System;
-use rekey_local::template::Template;
+use rekey_local::template::{Route, Template};
 use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
@@ -78,6 +78,7 @@ pub struct World {
 /// The functions as they were started last.
 struct Running {
     gateway: Router,
+    routers: HashMap<String, Router>,
     delivery: Consume,
 }
 
@@ -178,6 +179,16 @@ impl World {
         request.extensions_mut().get_or_insert_with(|| ConnectInfo(SocketAddr::from(PEER)));
         let gateway = self.running.read().unwrap().gateway.clone();
         Answer::read(gateway.oneshot(request).await.unwrap()).await
+    }
+
+    /// The routes of template.yaml.
+    pub fn routes(&self) -> &[Route] {
+        &self.template.routes
+    }
+
+    /// A function itself, without the gateway before it.
+    pub fn function(&self, name: &str) -> Router {
+        self.running.read().unwrap().routers[name].clone()
     }
 
     /// The keys behind a secret, by the variable that names it.
@@ -296,6 +307,6 @@ impl World {
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {
     let functions = parts.functions().await.unwrap();
     let routes = template.routes.clone();
-    let gateway = rekey_local::gateway::router(parts.system.clone(), HOST, routes, functions.routers);
-    Running { gateway, delivery: functions.delivery }
+    let gateway = rekey_local::gateway::router(parts.system.clone(), HOST, routes, functions.routers.clone());
+    Running { gateway, routers: functions.routers, delivery: functions.delivery }
 }

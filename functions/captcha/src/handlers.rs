@@ -1,5 +1,6 @@
 //! The handlers of page 1.
 
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -128,45 +129,49 @@ fn identify_view(captcha: view::Captcha, login: String) -> View {
     View::Identify(Identify { captcha, login })
 }
 
+/// The variable part of a path. One that is no text (`%ff`) names nothing, and is not found like any other that doesn't.
+type Segment = Result<Path<String>, PathRejection>;
+
 /// `GET /captcha/{token}/picture.png`: always the same picture for one token.
 pub(crate) async fn show_picture(
     State(Shared(ports)): State<Shared>,
-    Path(token): Path<String>,
+    token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, &token, &incoming, "image/png", picture::render)
+    rendered(&ports, token, &incoming, "image/png", picture::render)
 }
 
 /// `GET /captcha/{token}/sound.wav`: the same characters, spoken.
 pub(crate) async fn play_sound(
     State(Shared(ports)): State<Shared>,
-    Path(token): Path<String>,
+    token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, &token, &incoming, "audio/wav", sound::render)
+    rendered(&ports, token, &incoming, "audio/wav", sound::render)
 }
 
 fn rendered(
     ports: &Ports,
-    token: &str,
+    token: Segment,
     incoming: &Incoming,
     kind: &'static str,
     render: fn(&str, &[u8; 32]) -> Vec<u8>,
 ) -> Response {
-    match Challenge::open(token, &ports.captcha, ports.clock.now()) {
-        Ok(challenge) => {
+    let open = |Path(token): Path<String>| Challenge::open(&token, &ports.captcha, ports.clock.now()).ok();
+    match token.ok().and_then(open) {
+        Some(challenge) => {
             let bytes = render(&challenge.answer(), &challenge.rendering_seed());
             ([(header::CONTENT_TYPE, kind)], bytes).into_response()
         }
-        Err(_) => incoming.problem(&Problem::new(Code::NotFound), None),
+        None => incoming.problem(&Problem::new(Code::NotFound), None),
     }
 }
 
 /// `GET /assets/{file}`: styles and scripts under names that change with their content.
-pub(crate) async fn asset(headers: HeaderMap, Path(file): Path<String>, incoming: Incoming) -> Response {
+pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: Incoming) -> Response {
     let accepts =
         headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let Some(asset) = assets::find(&file) else {
+    let Some(asset) = file.ok().and_then(|Path(file)| assets::find(&file)) else {
         return incoming.problem(&Problem::new(Code::NotFound), None);
     };
     let (kind, cached) = (asset.content_type, asset.cache_control);

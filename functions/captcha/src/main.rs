@@ -30,5 +30,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         clock: process.clock,
         entropy: process.entropy,
     };
-    lambda_http::run(router(ports)).await
+    shared::http::run(router(ports)).await
 }

@@ -27,5 +27,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         signatures: Arc::new(RingSignatures),
         clock: process.clock,
     };
-    lambda_http::run(router(ports)).await
+    shared::http::run(router(ports)).await
 }

@@ -19,5 +19,5 @@ async fn main() -> Result<(), lambda_http::Error> {
         flows: Arc::new(DynamoFlows::new(store, process.resource("REKEY_TABLE_FLOWS")?)),
         clock: process.clock,
     };
-    lambda_http::run(router(ports)).await
+    shared::http::run(router(ports)).await
 }

@@ -220,6 +220,22 @@ mod tests {
     }
 
     #[test]
+    fn the_day_slides_too() {
+        let mut ledger = SendLedger::default();
+        for n in 0..10 {
+            ledger.take(&mobile(Pool::First), at(n * 1_000), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.take(&mobile(Pool::First), at(86_399), &LIMITS), Err(Exhausted));
+        ledger.take(&mobile(Pool::First), at(86_400), &LIMITS).unwrap();
+        assert_eq!(ledger.take(&mobile(Pool::First), at(86_400), &LIMITS), Err(Exhausted));
+    }
+
+    #[test]
+    fn the_first_step_alone_draws_on_the_first_pool() {
+        assert_eq!([0, 1, 2, 3].map(Pool::of_step), [Pool::First, Pool::First, Pool::Second, Pool::Second]);
+    }
+
+    #[test]
     fn draining_the_first_step_leaves_the_second_and_other_factors() {
         let mut ledger = SendLedger::default();
         for n in 0..5 {
@@ -318,20 +334,119 @@ mod tests {
         assert_eq!(serde_json::from_str::<SendLedger>(&stored).unwrap(), ledger);
     }
 
-    proptest! {
-        /// The naive oracle keeps every accepted message for ever and counts anew each time.
-        #[test]
-        fn agrees_with_a_naive_limiter(gaps in prop::collection::vec(0_i64..4_000, 1..80)) {
-            let limits = SendLimits { unredeemed: u8::MAX, ..LIMITS };
-            let (mut ledger, mut accepted, mut now) = (SendLedger::default(), Vec::<i64>::new(), 0);
-            for gap in gaps {
-                now += gap;
-                let within = |span: i64| accepted.iter().filter(|at| **at + span > now).count();
-                let expected = within(3_600) < 5 && within(86_400) < 10;
-                let got = ledger.take(&mobile(Pool::First), at(now), &limits).is_ok();
-                prop_assert_eq!(got, expected);
-                if got { accepted.push(now); }
+    /// What the rules say, kept without forgetting anything and counted anew each time.
+    #[derive(Default)]
+    struct Naive {
+        sent: Vec<(Factor, Pool, i64)>,
+        /// Of each lane, how many of its messages were sent when a code of it was last known to be redeemed.
+        redeemed: Vec<(Factor, Pool, usize)>,
+        generation: u64,
+        tries: Vec<(u32, i64)>,
+    }
+
+    impl Naive {
+        fn lane(&self, factor: Factor, pool: Pool) -> Vec<i64> {
+            let own = self.sent.iter().filter(|(f, p, _)| (*f, *p) == (factor, pool));
+            own.map(|(_, _, at)| *at).collect()
+        }
+
+        fn redeem(&mut self, factor: Factor, pool: Pool) {
+            let count = self.lane(factor, pool).len();
+            self.redeemed.push((factor, pool, count));
+        }
+
+        fn take(&mut self, send: &Send<'_>, now: i64, limits: SendLimits) -> bool {
+            let all = [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone]
+                .into_iter()
+                .flat_map(|factor| [(factor, Pool::First), (factor, Pool::Second)]);
+            for (factor, pool) in all {
+                let was_quiet = self.lane(factor, pool).last().is_none_or(|last| last + 86_400 <= now);
+                if was_quiet || send.proved.contains(&factor) || send.generation != self.generation {
+                    self.redeem(factor, pool);
+                }
             }
+            self.generation = send.generation;
+            let lane = self.lane(send.factor, send.pool);
+            let within = |span: i64| lane.iter().filter(|at| **at + span > now).count();
+            let of_lane = self.redeemed.iter().filter(|(f, p, _)| (*f, *p) == (send.factor, send.pool));
+            let redeemed = of_lane.map(|(_, _, count)| *count).max().unwrap_or(0);
+            let fits = within(3_600) < usize::from(limits.per_hour)
+                && within(86_400) < usize::from(limits.per_day)
+                && lane.len() - redeemed < usize::from(limits.unredeemed);
+            if fits {
+                self.sent.push((send.factor, send.pool, now));
+            }
+            fits
+        }
+
+        fn try_contact(&mut self, flow: u32, now: i64, limits: SendLimits) -> bool {
+            let today = self.tries.iter().filter(|(_, at)| at + 86_400 > now);
+            let of_flow = today.clone().filter(|(by, _)| *by == flow).count();
+            let fits = of_flow < usize::from(limits.contacts_per_flow)
+                && today.count() < usize::from(limits.contacts_per_day);
+            if fits {
+                self.tries.push((flow, now));
+            }
+            fits
+        }
+    }
+
+    #[derive(Clone, Debug)]
+    enum Act {
+        Take { factor: Factor, pool: Pool, proved: Option<Factor>, sent: bool },
+        Reset,
+        Try { flow: u32, right: bool },
+    }
+
+    fn act() -> impl Strategy<Value = Act> {
+        let factor = || {
+            prop_oneof![
+                5 => Just(Factor::MobilePhone), 1 => Just(Factor::AlternateEmail), 1 => Just(Factor::OfficePhone),
+            ]
+        };
+        let pool = prop_oneof![3 => Just(Pool::First), 1 => Just(Pool::Second)];
+        let proved = prop_oneof![12 => Just(None), 1 => factor().prop_map(Some)];
+        let take = (factor(), pool, proved, prop::bool::weighted(0.9))
+            .prop_map(|(factor, pool, proved, sent)| Act::Take { factor, pool, proved, sent });
+        let attempt =
+            (0_u32..4, prop::bool::weighted(0.1)).prop_map(|(flow, right)| Act::Try { flow, right });
+        prop_oneof![20 => take, 10 => attempt, 1 => Just(Act::Reset)]
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_a_naive_ledger(
+            acts in prop::collection::vec((prop_oneof![4 => 0_i64..1_800, 2 => 0_i64..15_000, 1 => 0_i64..90_000], act()), 1..80),
+            unredeemed in 6_u8..14,
+        ) {
+            let limits = SendLimits { unredeemed, ..LIMITS };
+            let (mut ledger, mut naive, mut now, mut generation) = (SendLedger::default(), Naive::default(), 0, 0);
+            for (gap, act) in acts {
+                now += gap;
+                match act {
+                    Act::Take { factor, pool, proved, sent } => {
+                        let proved = proved.as_slice();
+                        let send = Send { factor, pool, flow: FlowMark(1), generation, proved };
+                        let taken = ledger.take(&send, at(now), &limits).is_ok();
+                        prop_assert_eq!(taken, naive.take(&send, now, limits));
+                        if taken && !sent {
+                            ledger.give_back(factor, pool, at(now));
+                            naive.sent.pop();
+                        }
+                    }
+                    Act::Try { flow, right } => {
+                        let spent = ledger.spend_contact_try(FlowMark(flow), at(now), &limits).is_ok();
+                        prop_assert_eq!(spent, naive.try_contact(flow, now, limits));
+                        if spent && right {
+                            ledger.return_contact_try(FlowMark(flow));
+                            naive.tries.pop();
+                        }
+                    }
+                    Act::Reset => generation += 1,
+                }
+            }
+            let stored = serde_json::to_string(&ledger).unwrap();
+            prop_assert_eq!(serde_json::from_str::<SendLedger>(&stored).unwrap(), ledger);
         }
     }
 }

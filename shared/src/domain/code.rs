@@ -98,6 +98,31 @@ mod tests {
         assert_eq!(format!("{code:?}"), "OneTimeCode(..)");
     }
 
+    #[test]
+    fn codes_have_six_to_ten_digits_and_are_read_in_groups() {
+        let code = |digits| OneTimeCode::generate(digits, 1_234_567_890_u128.to_be_bytes());
+        for (digits, grouped) in [
+            (0, "567 890"),
+            (6, "567 890"),
+            (7, "456 789 0"),
+            (8, "3456 7890"),
+            (9, "234 567 890"),
+            (10, "1234 5678 90"),
+            (200, "1234 5678 90"),
+        ] {
+            assert_eq!(code(digits).grouped(), grouped, "{digits}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_read_up_to_its_bounds() {
+        for typed in ["1234", "123456789012"] {
+            assert_eq!(OneTimeCode::parse(typed).unwrap().expose(), typed);
+        }
+        assert!(OneTimeCode::parse(&format!("1234{}", " ".repeat(60))).is_ok());
+        assert!(OneTimeCode::parse(&format!("1234{}", " ".repeat(61))).is_err());
+    }
+
     proptest! {
         #[test]
         fn what_is_shown_is_read_back(entropy: [u8; 16], digits in 6_u8..=10) {

@@ -46,8 +46,13 @@ impl PhoneNumber {
         }
         let international = dialled.strip_prefix("00").map(|rest| Zeroizing::new(format!("+{rest}")));
         let number = international.as_ref().unwrap_or(&dialled).as_str();
-        let number = phonenumber::parse(Some(home.0), number).map_err(|_| ContactError::Phone)?;
-        Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+        let read = |text: &str| {
+            let number = phonenumber::parse(Some(home.0), text).map_err(|_| ContactError::Phone)?;
+            Ok(number.format().mode(phonenumber::Mode::E164).to_string())
+        };
+        let number = Self(read(number)?);
+        // With more zeros than any number has in front (`+44 000…`), the library reads its own form as yet another.
+        if read(number.expose())? == number.0 { Ok(number) } else { Err(ContactError::Phone) }
     }
 
     /// Takes back a number that was stored or sealed in E.164 form.
@@ -182,6 +187,8 @@ pub enum ContactError {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -209,7 +216,9 @@ mod tests {
                 "{typed}"
             );
         }
-        for typed in ["", "abc", "+999999999999999999", "*****98", "---", "+", "tel:0123456798"] {
+        let no_numbers =
+            ["", "abc", "+999999999999999999", "*****98", "---", "+", "tel:0123456798", "+44000123456"];
+        for typed in no_numbers {
             assert!(PhoneNumber::parse(typed, Country::MALAYSIA).is_err(), "{typed}");
         }
     }
@@ -253,6 +262,57 @@ mod tests {
     fn refuses_what_is_no_address() {
         for text in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x", "a@b,c@d"] {
             assert!(EmailAddress::parse(text).is_err(), "{text}");
+        }
+    }
+
+    /// What may stand between two digits.
+    fn between() -> impl Strategy<Value = Vec<&'static str>> {
+        prop::collection::vec(prop::sample::select(&["", "", " ", "-", ".", "\u{2011}", "\u{200b}"][..]), 12)
+    }
+
+    proptest! {
+        #[test]
+        fn one_number_however_it_is_spelt(
+            subscriber in "1[0-9]{8}", between in between(), zero in prop::sample::select(vec!['0', '０', '௦', '٠']),
+        ) {
+            let plain = format!("+60{subscriber}");
+            let Ok(number) = PhoneNumber::parse(&plain, Country::MALAYSIA) else { return Ok(()) };
+            prop_assert_eq!(number.expose(), &plain);
+            for start in ["+60", "0060", "0"] {
+                let (sign, digits) = start.strip_prefix('+').map_or(("", start), |digits| ("+", digits));
+                let mut spelt = sign.to_owned();
+                for (digit, after) in format!("{digits}{subscriber}").chars().zip(between.iter().cycle()) {
+                    spelt.extend(char::from_u32(u32::from(zero) + digit.to_digit(10).unwrap()));
+                    spelt.push_str(after);
+                }
+                let read = PhoneNumber::parse(&spelt, Country::MALAYSIA).unwrap();
+                prop_assert!(read.matches(&number), "{spelt}: {}", read.expose());
+            }
+        }
+
+        #[test]
+        fn another_digit_is_another_number(subscriber in "1[2-9][2-9]{7}", at in 2_usize..9, by in 1_u8..8) {
+            let parse = |text: &str| PhoneNumber::parse(&format!("+60{text}"), Country::MALAYSIA);
+            let mut other = subscriber.clone().into_bytes();
+            other[at] = b'2' + (other[at] - b'2' + by) % 8;
+            let other = String::from_utf8(other).unwrap();
+            if let (Ok(one), Ok(other)) = (parse(&subscriber), parse(&other)) {
+                prop_assert!(!one.matches(&other));
+            }
+        }
+
+        /// A mask is a function of two digits, or of one letter, and so tells nothing else.
+        #[test]
+        fn a_mask_depends_on_nothing_but_what_it_shows(
+            one in "[0-9]{4,12}", other in "[0-9]{4,12}", last in "[0-9]{2}",
+            initial in "[A-Za-zÀ-ÿ]", rests in ("[a-z.]{0,20}@[a-z.]{1,20}", "[a-z.]{0,20}@[a-z.]{1,20}"),
+        ) {
+            let mask = |digits: &str| PhoneNumber::from_stored(format!("+{digits}{last}")).masked();
+            prop_assert_eq!(mask(&one), format!("*****{last}"));
+            prop_assert_eq!(mask(&one), mask(&other));
+            let mask = |rest: &str| EmailAddress::from_stored(format!("{initial}{rest}")).masked();
+            prop_assert_eq!(mask(&rests.0), mask(&rests.1));
+            prop_assert!(mask(&rests.0).starts_with(&initial.to_lowercase()));
         }
     }
 }

@@ -213,6 +213,8 @@ pub struct SealError;
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const ONE: &str = "0123456789abcdef0123456789abcdef";
@@ -278,5 +280,69 @@ mod tests {
         assert_eq!(short, KeyError::Short("1".into()));
         let none = Keyring::from_secret(&format!("{{\"current\":\"9\",\"1\":\"{ONE}\"}}")).unwrap_err();
         assert_eq!(none, KeyError::NoCurrent);
+    }
+
+    #[test]
+    fn a_key_id_is_short_and_plain() {
+        for id in ["1", "B", "abcdefgh", "20261124"] {
+            assert_eq!(KeyId::parse(id).unwrap().as_str(), id);
+        }
+        for id in ["", "123456789", "a-b", "é", "1 "] {
+            assert_eq!(KeyId::parse(id), Err(KeyError::Id), "{id}");
+        }
+        let unfit = format!("{{\"current\":\"1\",\"1\":\"{ONE}\",\"a.b\":\"{TWO}\"}}");
+        assert_eq!(Keyring::from_secret(&unfit).unwrap_err(), KeyError::Id);
+    }
+
+    #[test]
+    fn neither_keys_nor_tags_are_printed() {
+        let keys = ring("2", &[("1", ONE), ("2", TWO)]);
+        assert_eq!(format!("{keys:?}"), "Keyring(current: 2, 2 keys)");
+        assert_eq!(format!("{:?}", keys.tag(keys.current(), "code", &[]).unwrap()), "Tag(..)");
+        assert_eq!((keys.current().as_str(), keys.eldest().as_str()), ("2", "1"));
+    }
+
+    /// Every purpose that a key of the product is derived for.
+    const PURPOSES: [&str; 9] = [
+        "rekey/cookie",
+        "rekey/code",
+        "rekey/contact",
+        "rekey/at",
+        "rekey/name",
+        "rekey/decoy",
+        "rekey/message",
+        "rekey/captcha",
+        "rekey/totp-seed",
+    ];
+
+    /// What a tag is made of: few and short parts, so that the same bytes often fall into other parts.
+    fn tagged() -> impl Strategy<Value = (&'static str, &'static str, Vec<Vec<u8>>)> {
+        let parts = prop::collection::vec(prop::collection::vec(0_u8..2, 0..3), 0..4);
+        (prop::sample::select(&["1", "2"][..]), prop::sample::select(&PURPOSES[..]), parts)
+    }
+
+    proptest! {
+        #[test]
+        fn tags_are_equal_only_for_the_same_key_purpose_and_parts(one in tagged(), other in tagged()) {
+            let keys = ring("1", &[("1", ONE), ("2", TWO)]);
+            let tag = |(id, purpose, parts): &(&str, &str, Vec<Vec<u8>>)| {
+                let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
+                keys.tag(&KeyId::parse(id).unwrap(), purpose, &parts).unwrap()
+            };
+            prop_assert_eq!(tag(&one) == tag(&other), one == other);
+        }
+
+        #[test]
+        fn what_is_sealed_opens_as_it_was_and_nowhere_else(
+            sealed_for in prop::sample::select(&PURPOSES[..]), opened_for in prop::sample::select(&PURPOSES[..]),
+            owner in "[ab]{0,3}", opener in "[ab]{0,3}", text: Vec<u8>, nonce: [u8; 24],
+        ) {
+            let keys = ring("2", &[("1", ONE), ("2", TWO)]);
+            let sealed = keys.seal(sealed_for, owner.as_bytes(), &text, nonce).unwrap();
+            let opened = keys.open(opened_for, opener.as_bytes(), &sealed).ok();
+            let same = (sealed_for, &owner) == (opened_for, &opener);
+            prop_assert_eq!(opened.as_deref(), same.then_some(&text));
+            prop_assert!(ring("1", &[("1", ONE)]).open(sealed_for, owner.as_bytes(), &sealed).is_err());
+        }
     }
 }

@@ -29,9 +29,13 @@ impl CanonicalName {
         }
         let folded = fold(typed);
         let name = match folded.split_once('@') {
-            Some((local, domain)) if domains.iter().any(|own| own == domain) => local,
+            Some((local, domain)) if domains.iter().any(|own| own == domain) => local.trim_end(),
             _ => &folded,
         };
+        // Folding can make one character eighteen (U+FDFA), and the name is a table's key of at most 2048 octets.
+        if name.chars().count() > LOGIN_MAX {
+            return Err(NameError::TooLong);
+        }
         if name.is_empty() { Err(NameError::Empty) } else { Ok(Self(name.to_owned())) }
     }
 
@@ -110,7 +114,13 @@ mod tests {
 
     #[test]
     fn one_name_however_it_is_typed() {
-        for typed in ["aisyah", " AISYAH ", "Aisyah@Student.Contoh.Example", "ａｉｓｙａｈ"] {
+        for typed in [
+            "aisyah",
+            " AISYAH ",
+            "Aisyah@Student.Contoh.Example",
+            "aisyah @student.contoh.example",
+            "ａｉｓｙａｈ",
+        ] {
             assert_eq!(name(typed).unwrap().as_str(), "aisyah", "{typed}");
         }
         assert_eq!(name("aisyah@mail.example").unwrap().as_str(), "aisyah@mail.example");
@@ -122,6 +132,7 @@ mod tests {
         assert_eq!(name("@student.contoh.example"), Err(NameError::Empty));
         assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
         assert_eq!(name(&"a".repeat(255)), Err(NameError::TooLong));
+        assert_eq!(name(&"ß".repeat(128)), Err(NameError::TooLong), "256 of them once folded");
     }
 
     proptest! {
@@ -129,6 +140,29 @@ mod tests {
         fn folding_is_idempotent(text in "\\PC{0,60}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
+        }
+
+        #[test]
+        fn a_canonical_name_is_its_own(text in "\\PC{0,60}", at_home: bool) {
+            let text = if at_home { format!("{text}@student.contoh.example") } else { text };
+            if let Ok(once) = name(&text) {
+                prop_assert_eq!(name(once.as_str()), Ok(once));
+            }
+        }
+
+        #[test]
+        fn one_name_however_it_is_spelt(
+            local in "[a-z][a-z0-9._-]{0,20}", capitals in prop::collection::vec(any::<bool>(), 21),
+            wide in prop::collection::vec(any::<bool>(), 21), around in prop::sample::select(vec!["", " ", "\u{3000}"]),
+            domain in prop::sample::select(vec!["", "@student.contoh.example", "@STUDENT.contoh.Example"]),
+        ) {
+            let letters = local.chars().zip(capitals).zip(wide).map(|((c, capital), wide)| {
+                let c = if capital { c.to_ascii_uppercase() } else { c };
+                if wide { char::from_u32(u32::from(c) + 0xFEE0).unwrap() } else { c }
+            });
+            let typed = format!("{around}{}{domain}{around}", letters.collect::<String>());
+            prop_assert_eq!(name(&typed), name(&local));
+            prop_assert_eq!(name(&typed).map(|name| name.as_str().to_owned()), Ok(local));
         }
     }
 }

@@ -130,6 +130,7 @@ mod tests {
         assert!(TotpSeed::open(&keys, "aisyah", &sealed).is_ok());
         assert!(TotpSeed::open(&keys, "weiling", &sealed).is_err());
         assert!(!sealed.contains(RFC_SEED));
+        assert_eq!(format!("{:?}", TotpSeed::parse(RFC_SEED).unwrap()), "TotpSeed(..)");
     }
 
     #[test]

@@ -7,6 +7,7 @@
 mod answer;
 pub mod assets;
 pub mod encoding;
+mod event;
 mod failure;
 mod fields;
 pub mod headers;
@@ -22,6 +23,7 @@ pub mod view;
 mod views;
 
 pub use answer::{NewCookie, Next};
+pub use event::{Function, function, run};
 pub use failure::{Failure, Outcome};
 pub use fields::Fields;
 pub use incoming::{Format, Incoming, Site};

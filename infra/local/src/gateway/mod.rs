@@ -160,7 +160,7 @@ impl Gateway {
         id.clone_into(&mut context.request_id);
         // A router is always ready. The adapter itself can't go to another thread, so it goes before the wait.
         let invocation = {
-            let mut adapter = lambda_http::Adapter::from(function.clone());
+            let mut adapter = shared::http::function(function.clone());
             tokio::spawn(adapter.call(LambdaEvent::new(event, context)))
         };
         let done = match tokio::time::timeout(TIMEOUT, invocation).await {

@@ -17,8 +17,9 @@ use crate::settings;
 /// The namespace of the metrics, as the alarms in template.yaml name it.
 const NAMESPACE: &str = "Rekey";
 
-/// Sends the process's events to standard output, one JSON object a line. `RUST_LOG` sets what is told; the
-/// default is the product's own events and everybody's warnings. A second call changes nothing.
+/// Sends the process's events to standard output, one JSON object a line. `RUST_LOG` sets what is told (a release has
+/// nothing below `info`); the default is the product's own events and everybody's warnings. A second call changes
+/// nothing.
 pub fn init_log() {
     let asked = settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
     let quiet = [("hyper", Level::WARN), ("aws", Level::WARN)];

@@ -168,6 +168,8 @@ impl fmt::Debug for FlowCookie {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn keys() -> Keyring {
@@ -176,9 +178,11 @@ mod tests {
 
     #[test]
     fn is_read_back_and_tells_its_step() {
-        let cookie = FlowCookie::open(&keys(), [5; 32]).with_proofs(1);
-        let read = FlowCookie::read(&cookie.value(&keys()).unwrap(), &keys()).unwrap();
-        assert_eq!((read.key(), read.proofs(), read.step()), (cookie.key(), 1, 2));
+        for proofs in 0..=9 {
+            let cookie = FlowCookie::open(&keys(), [5; 32]).with_proofs(proofs);
+            let read = FlowCookie::read(&cookie.value(&keys()).unwrap(), &keys()).unwrap();
+            assert_eq!((read.key(), read.proofs(), read.step()), (cookie.key(), proofs, proofs + 1));
+        }
     }
 
     #[test]
@@ -209,6 +213,54 @@ mod tests {
     fn prints_neither_id_nor_tag() {
         let cookie = FlowCookie::open(&keys(), [5; 32]);
         let printed = format!("{cookie:?}");
+        assert!(printed.starts_with("FlowCookie(") && printed.ends_with(", proofs: 0)"), "{printed}");
         assert!(printed.len() < 40 && !printed.contains(&URL_SAFE_NO_PAD.encode([5; 32])[..8]), "{printed}");
+    }
+
+    #[test]
+    fn a_form_refers_to_its_flow_at_this_step_or_an_earlier_one() {
+        let first = FlowCookie::open(&keys(), [5; 32]);
+        let second = first.with_proofs(1);
+        let at = |cookie: &FlowCookie| cookie.at(&keys()).unwrap();
+        assert!(first.is_of_this_flow(&keys(), &at(&first)));
+        assert!(second.is_of_this_flow(&keys(), &at(&first)));
+        assert!(second.is_of_this_flow(&keys(), &at(&second)));
+        assert!(!first.is_of_this_flow(&keys(), &at(&second)), "what lies ahead");
+        assert!(!second.is_of_this_flow(&keys(), &at(&FlowCookie::open(&keys(), [6; 32]))));
+        assert!(!second.is_of_this_flow(&keys(), ""));
+        assert_eq!(at(&first).len(), 16);
+    }
+
+    #[test]
+    fn a_log_names_a_flow_by_eight_digits() {
+        let key = FlowKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
+        assert_eq!(format!("{key:?}"), "a0a1a2a3");
+        assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
+        assert_eq!(key.as_bytes()[31], 0xbf);
+    }
+
+    proptest! {
+        /// Whatever the same bytes are said to be, and to which flow and step they belong, no two uses share a tag.
+        #[test]
+        fn a_tag_of_one_use_is_none_of_another(
+            ids in (any::<[u8; 32]>(), any::<[u8; 32]>()), steps in (0_u8..3, 0_u8..3), digits in "[0-9]{6,10}",
+        ) {
+            let keys = keys();
+            let code = OneTimeCode::parse(&digits).unwrap();
+            let tags = |id, proofs| {
+                let cookie = FlowCookie::open(&keys, id).with_proofs(proofs);
+                [cookie.tag(&keys), cookie.code_tag(&keys, &code), cookie.contact_tag(&keys, &digits)].map(Option::unwrap)
+            };
+            let (one, other) = (tags(ids.0, steps.0), tags(ids.1, steps.1));
+            for (at, tag) in one.iter().enumerate() {
+                for (there, another) in other.iter().enumerate() {
+                    // A contact's fingerprint is the flow's, whatever the step.
+                    let same = at == there && ids.0 == ids.1 && (at == 2 || steps.0 == steps.1);
+                    prop_assert_eq!(tag == another, same, "{} {}", at, there);
+                }
+            }
+            let own = FlowCookie::open(&keys, ids.0).with_proofs(steps.0);
+            prop_assert_eq!(own.at(&keys) == own.with_proofs(steps.1).at(&keys), steps.0 == steps.1);
+        }
     }
 }

@@ -320,6 +320,8 @@ mod tests {
         let tag = |byte| Tag::from_bytes([byte; 32]);
         let mut awaiting = choosing.clone().send(Method::Email, tag(1), tag(2), now, &LIMITS);
         awaiting.guess = Some(tag(3));
+        awaiting.sent.tries = 2;
+        awaiting.progress.flow_tries = 4;
         let proven = choosing
             .clone()
             .prove(Method::Totp, tag(4))
@@ -352,6 +354,25 @@ mod tests {
             assert_eq!(read.stage(), flow.stage());
             assert_eq!(Record::from(&read), record);
         }
+    }
+
+    #[test]
+    fn tries_are_stored_and_read_back() {
+        let mut record = Record::from(&every_state()[2]);
+        assert_eq!((record.flow_tries, record.slot.as_ref().map(|slot| slot.tries)), (4, Some(2)));
+        // The write that spends a try counts beside the body, which keeps the older numbers.
+        record.flow_tries = 5;
+        record.slot.as_mut().unwrap().tries = 3;
+        let Flow::AwaitingCode(read) = Flow::try_from(record).unwrap() else { panic!("a code is awaited") };
+        assert_eq!((read.progress.flow_tries, read.sent.tries), (5, 3));
+    }
+
+    #[test]
+    fn a_state_is_stored_under_a_word_of_its_own() {
+        let words = StateName::ALL.map(StateName::as_str);
+        assert_eq!(words, ["opened", "choosing", "awaiting-code", "proven", "done", "cancelled"]);
+        assert_eq!(words.map(StateName::parse), StateName::ALL.map(Some));
+        assert_eq!(StateName::parse(""), None);
     }
 
     #[test]

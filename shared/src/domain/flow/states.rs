@@ -411,4 +411,110 @@ mod tests {
         );
         assert_eq!(done.cancel().stage(), Stage::Done);
     }
+
+    fn tag(byte: u8) -> Tag {
+        Tag::from_bytes([byte; 32])
+    }
+
+    #[test]
+    fn only_the_last_proof_is_remembered_by_its_code() {
+        let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+        assert!(second.was_proved_by(1, &RIGHT));
+        assert!(!second.was_proved_by(1, &tag(2)) && !second.was_proved_by(2, &RIGHT));
+        let awaiting = second.choosing().unwrap().send(Method::Sms, tag(3), CONTACT, at(1), &LIMITS);
+        assert!(Flow::AwaitingCode(awaiting.clone()).was_proved_by(1, &RIGHT));
+        let proven = awaiting.give_up_code().prove(Method::Totp, tag(4));
+        assert!(proven.was_proved_by(2, &tag(4)));
+        assert!(!proven.was_proved_by(1, &RIGHT), "a step before the last one");
+        assert!(!opened(2).was_proved_by(0, &RIGHT));
+        let done = Flow::Done(proven.proven(Stage::Password).unwrap().finish(at(2), true));
+        assert!(!done.was_proved_by(2, &tag(4)));
+    }
+
+    #[test]
+    fn a_flow_is_out_of_tries_only_while_something_is_to_be_proved() {
+        let with = |tries| {
+            let mut flow = choosing(1);
+            flow.progress.flow_tries = tries;
+            flow
+        };
+        assert!(!Flow::Choosing(with(9)).is_exhausted(&LIMITS));
+        assert!(Flow::Choosing(with(10)).is_exhausted(&LIMITS));
+        let awaiting =
+            |tries| Flow::AwaitingCode(with(tries).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+        assert!(!awaiting(9).is_exhausted(&LIMITS));
+        assert!(awaiting(10).is_exhausted(&LIMITS));
+        assert!(!with(10).prove(Method::Totp, RIGHT).is_exhausted(&LIMITS), "the last try was right");
+        assert!(!opened(1).is_exhausted(&LIMITS));
+    }
+
+    #[test]
+    fn proofs_are_counted_in_every_state() {
+        assert_eq!((opened(2).proofs(), Flow::Choosing(choosing(2)).proofs()), (0, 0));
+        let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+        assert_eq!(second.proofs(), 1);
+        let awaiting = second.clone().choosing().unwrap().send(Method::Sms, RIGHT, CONTACT, at(1), &LIMITS);
+        assert_eq!(Flow::AwaitingCode(awaiting.clone()).proofs(), 1);
+        assert_eq!(awaiting.progress.step(), 2);
+        let proven = second.choosing().unwrap().prove(Method::Totp, RIGHT);
+        assert_eq!(proven.proofs(), 2);
+        let done = Flow::Done(proven.clone().proven(Stage::Password).unwrap().finish(at(2), true));
+        assert_eq!((done.proofs(), proven.cancel().proofs()), (2, 0));
+    }
+
+    #[test]
+    fn tries_left_are_the_fewer_of_code_and_flow() {
+        let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
+        assert_eq!(awaiting.tries_left(&LIMITS), 5);
+        awaiting.sent.tries = 2;
+        assert_eq!(awaiting.tries_left(&LIMITS), 3);
+        awaiting.progress.flow_tries = 9;
+        assert_eq!(awaiting.tries_left(&LIMITS), 1);
+        awaiting.progress.flow_tries = 11;
+        assert_eq!(awaiting.tries_left(&LIMITS), 0);
+    }
+
+    #[test]
+    fn a_resend_is_offered_while_one_can_come() {
+        let first = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
+        assert_eq!(first.resend_at(), at(30));
+        assert!(first.may_resend(&LIMITS));
+        let mut spent = first.clone();
+        spent.sent.tries = 4;
+        assert!(spent.may_resend(&LIMITS));
+        spent.sent.tries = 5;
+        assert!(!spent.may_resend(&LIMITS));
+        let second = first.give_up_code().send(Method::Email, RIGHT, CONTACT, at(30), &LIMITS);
+        assert_eq!((second.resend_at(), second.may_resend(&LIMITS)), (at(90), true));
+        let third = second.give_up_code().send(Method::Sms, RIGHT, CONTACT, at(31), &LIMITS);
+        assert!(!third.may_resend(&LIMITS), "three messages in this step");
+        assert_eq!(third.offer().map(|offer| offer.method), Some(Method::Sms));
+    }
+
+    #[test]
+    fn waits_double_up_to_half_an_hour() {
+        let waits: Vec<u32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 255].map(|count| resend_wait(count).0).to_vec();
+        assert_eq!(waits, [30, 30, 60, 120, 240, 480, 960, 1_920, 1_920, 1_920]);
+    }
+
+    #[test]
+    fn a_reason_can_be_changed_until_all_is_proved() {
+        let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+        let changed = second.choose_reason(Reason::Locked).unwrap().choosing().unwrap();
+        assert_eq!((changed.progress.reason, changed.progress.proofs.len()), (Reason::Locked, 1));
+        let awaiting = Flow::AwaitingCode(changed.send(Method::Sms, RIGHT, CONTACT, at(1), &LIMITS));
+        let Flow::AwaitingCode(awaiting) = awaiting.choose_reason(Reason::Forgotten).unwrap() else {
+            panic!("the code is still awaited")
+        };
+        assert_eq!(awaiting.progress.reason, Reason::Forgotten);
+        assert_eq!(Reason::Locked.outcome(), Outcome::Unlocked);
+    }
+
+    #[test]
+    fn an_app_code_is_never_sent() {
+        assert_eq!(choosing(2).may_send(Method::Totp, at(0), &LIMITS), Err(SendRefusal::Unavailable));
+        assert_eq!(Reason::parse("forgotten"), Some(Reason::Forgotten));
+        assert_eq!(Reason::parse("locked"), Some(Reason::Locked));
+        assert_eq!(Reason::parse("Locked"), None);
+    }
 }

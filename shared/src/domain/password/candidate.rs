@@ -128,6 +128,7 @@ mod tests {
     #[test]
     fn a_confirmation_must_be_the_same_to_the_letter() {
         let password = NewPassword::parse("Kancil-Lompat-42!").unwrap();
+        assert_eq!(format!("{password:?}"), "NewPassword(..)");
         assert!(password.is_confirmed_by("Kancil-Lompat-42!"));
         for other in ["", "kancil-Lompat-42!", "Kancil-Lompat-42! ", "Kancil-Lompat-42"] {
             assert!(!password.is_confirmed_by(other), "{other:?}");

@@ -329,5 +329,9 @@ mod tests {
         assert_eq!(error(7, 128), PolicyError::MinTooShort(7));
         assert_eq!(error(20, 19), PolicyError::MinAboveMax { min: 20, max: 19 });
         assert_eq!(error(12, 129).to_string(), "a maximum length of 129 is too long: at most 128");
+        for (min, max) in [(8, 8), (128, 128)] {
+            let policy = PasswordPolicy::new(min, max, [], 3, CommonPasswords::new(), OwnWords::default());
+            assert_eq!(policy.unwrap().history(), 3);
+        }
     }
 }

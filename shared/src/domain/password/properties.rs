@@ -62,6 +62,19 @@ proptest! {
     }
 
     #[test]
+    fn symbols_and_names_agree_with_a_plain_look(typed in prop_oneof!["[ -~]{1,30}", "[A-Za-z0-9]{1,30}"], part in 0_usize..5) {
+        let typed = typed + ["", "NUR", "aisyah", "binTi", "Rahma"][part];
+        let violations = violations(&typed).unwrap();
+        let says = |id: &str| violations.iter().any(|violation| violation.id() == id);
+        prop_assert_eq!(says("symbol"), typed.chars().all(|c| c.is_ascii_alphanumeric()));
+        // Where nothing looks like anything else, a name is in it when it is in it.
+        let plain = typed.to_lowercase();
+        let has_look_alikes = plain.contains(|c: char| !c.is_ascii_alphabetic());
+        let has_a_name = ["nur", "aisyah", "binti", "rahman"].iter().any(|part| plain.contains(part));
+        prop_assert!(says("name") == has_a_name || has_look_alikes && says("name"), "{typed}");
+    }
+
+    #[test]
     fn composition_makes_no_difference(typed in typed()) {
         prop_assert_eq!(violations(&typed), violations(&typed.nfd().to_string()));
     }

@@ -118,6 +118,38 @@ mod tests {
     }
 
     #[test]
+    fn every_look_alike_is_read_as_its_letters_and_no_others() {
+        for (characters, letters) in [
+            ("4@", "a"),
+            ("8", "b"),
+            ("({[<", "c"),
+            ("đ", "d"),
+            ("3€", "e"),
+            ("6", "bg"),
+            ("9", "gq"),
+            ("#", "h"),
+            ("1!|", "il"),
+            ("ı", "i"),
+            ("ł", "l"),
+            ("0ø", "o"),
+            ("5$", "s"),
+            ("7", "lt"),
+            ("+", "t"),
+            ("%", "x"),
+            ("2", "z"),
+            ("q", "q"),
+            ("-_.ж密", ""),
+        ] {
+            for character in characters.chars() {
+                let read: String = ('a'..='z')
+                    .filter(|letter| contains(&character.to_string(), &letter.to_string()))
+                    .collect();
+                assert_eq!(read, letters, "{character}");
+            }
+        }
+    }
+
+    #[test]
     fn other_words_are_not() {
         for (text, word) in [("aisya", "aisyah"), ("aixyah", "aisyah"), ("", "a"), ("பால", "பாலா"), ("0", "i")]
         {

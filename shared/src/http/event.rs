@@ -1,0 +1,106 @@
+//! From API Gateway's event to a router, whatever a client put into the request.
+//!
+//! `lambda_http` makes one URL of scheme, host, path and query, and panics when that is none; scheme and host it takes
+//! from headers. So what a client could spoil goes before it comes there, and the answer is a page of ours, with its
+//! headers, not the gateway's bare 500.
+
+use axum::Router;
+use axum::response::Response;
+use http::{HeaderName, Uri, header};
+use lambda_http::lambda_runtime::{self, LambdaEvent};
+use lambda_http::request::LambdaRequest;
+use lambda_http::{Adapter, Error};
+use tower::ServiceExt as _;
+use tower::util::MapRequest;
+
+/// A router that takes events.
+pub type Function = MapRequest<Adapter<'static, Response, Router>, fn(Event) -> Event>;
+
+type Event = LambdaEvent<LambdaRequest>;
+
+/// Headers that `lambda_http` would make the URL's scheme and host of. Nothing here reads them: the host is the request
+/// context's.
+const OF_THE_URL: [HeaderName; 2] = [header::HOST, HeaderName::from_static("x-forwarded-proto")];
+
+/// The router, for events.
+pub fn function(router: Router) -> Function {
+    Adapter::from(router).map_request(tame)
+}
+
+/// Answers events in Lambda until the environment ends.
+///
+/// # Errors
+/// When Lambda's own interface can't be reached.
+pub async fn run(router: Router) -> Result<(), Error> {
+    lambda_runtime::run(function(router)).await
+}
+
+fn tame(mut event: Event) -> Event {
+    let LambdaRequest::ApiGatewayV2(request) = &mut event.payload else { return event };
+    for name in OF_THE_URL {
+        request.headers.remove(name);
+    }
+    // A query that no URL can have asks for nothing.
+    let is_fit = |query: &String| !query.contains('#') && format!("/?{query}").parse::<Uri>().is_ok();
+    request.raw_query_string = request.raw_query_string.take().filter(is_fit);
+    if !request.raw_path.as_ref().is_some_and(|path| path.starts_with('/')) {
+        request.raw_path = Some("/*".to_owned());
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::extract::Request;
+    use axum::routing::any;
+    use lambda_http::RequestExt as _;
+    use lambda_http::lambda_runtime::Context;
+    use serde_json::{Value, json};
+    use tower::Service as _;
+
+    use super::*;
+
+    /// What a router is told of the request's path and query.
+    async fn told(path: &str, query: &str, headers: Value) -> String {
+        let event = json!({
+            "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers,
+            "isBase64Encoded": false,
+            "requestContext": {
+                "accountId": "0", "apiId": "a", "domainName": "reset.contoh.example", "requestId": "r",
+                "routeKey": "$default", "stage": "$default", "time": "", "timeEpoch": 0,
+                "http": { "method": "GET", "path": path, "protocol": "HTTP/1.1", "sourceIp": "", "userAgent": "" },
+            },
+        });
+        let echo = async |request: Request| format!("{} {}", request.raw_http_path(), request.uri());
+        let mut function = function(Router::new().fallback(any(echo)));
+        let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+        let answer = serde_json::to_value(function.call(event).await.unwrap()).unwrap();
+        answer["body"].as_str().unwrap().to_owned()
+    }
+
+    #[tokio::test]
+    async fn what_a_client_says_of_scheme_and_host_is_not_looked_at() {
+        let own = "/code https://reset.contoh.example/code?lang=ms";
+        assert_eq!(told("/code", "lang=ms", json!({})).await, own);
+        for proto in ["http", "", "a b", "javascript", "://"] {
+            assert_eq!(told("/code", "lang=ms", json!({ "x-forwarded-proto": proto })).await, own, "{proto}");
+        }
+        for host in ["evil.example", "", "a b", "[::1", "x:99999", "user@x"] {
+            assert_eq!(told("/code", "lang=ms", json!({ "host": host })).await, own, "{host}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_query_or_path_that_no_url_has_breaks_nothing() {
+        let without = "/ https://reset.contoh.example/";
+        for query in ["lang=<script>", "lang=ms#x", "a b", "lang=ms\u{e9} "] {
+            assert_eq!(told("/", query, json!({})).await, without, "{query}");
+        }
+        for path in ["*", "", "@evil.example/", ":99999", "https://evil.example/"] {
+            assert!(
+                told(path, "", json!({})).await.starts_with("/* https://reset.contoh.example/*"),
+                "{path}"
+            );
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What holds of every answer, whatever was asked.
+
+use http::{HeaderMap, header};
+use rekey_tests::Answer;
+use rekey_tests::people::{AISYAH, Person, SEED};
+use shared::http::headers;
+use shared::http::problem::Code;
+
+use crate::inputs::Request;
+use crate::scene::Live;
+
+/// Every place that an answer may send a browser to.
+const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
+
+/// Panics unless the answer is one that anybody may see; what kind it is.
+pub fn judge(request: &Request, live: &Live, answer: &Answer) -> String {
+    let status = answer.status.as_u16();
+    has_security_headers(answer);
+    if let Some(place) = answer.header("location") {
+        assert_eq!(status, 303);
+        assert!(PLACES.contains(&place), "sent to {place}");
+    }
+    for cookie in answer.headers.get_all(header::SET_COOKIE) {
+        let cookie = cookie.to_str().unwrap();
+        assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure; HttpOnly"), "{cookie}");
+    }
+    let kind = answer.header("content-type").unwrap_or_default().to_owned();
+    let text = String::from_utf8_lossy(&answer.body).into_owned();
+    tells_no_secret(request, live, &text, &answer.headers);
+    let what = match (status, kind.as_str()) {
+        // Of the client's own asking; the same page, which is looked at whenever it does not ask.
+        _ if answer.headers.contains_key(header::CONTENT_ENCODING) => "compressed".to_owned(),
+        // A HEAD is a GET without its body.
+        _ if request.method == "HEAD" => {
+            assert!(text.is_empty());
+            kind
+        }
+        (200, "application/json") => answer.page(),
+        (200, _) => kind,
+        (303, "") => answer.header("location").unwrap().to_owned(),
+        (303, _) => {
+            assert!(text.is_empty());
+            answer.header("location").unwrap().to_owned()
+        }
+        (_, "application/problem+json") => {
+            let (_, code) = answer.problem();
+            let known = Code::ALL.into_iter().find(|known| known.as_str() == code).unwrap();
+            assert_eq!(known.status(), answer.status, "{code}");
+            code
+        }
+        (_, kind) => {
+            assert!(Code::ALL.iter().any(|code| code.status() == answer.status), "{status}");
+            assert!(kind.starts_with("text/html"), "{kind}: {text}");
+            "a page".to_owned()
+        }
+    };
+    assert!(status != 503, "{text}");
+    if text.starts_with("<!") {
+        assert!(!text.contains("<script>x"), "what was typed became markup: {text}");
+    }
+    format!("{status} {what}")
+}
+
+fn has_security_headers(answer: &Answer) {
+    let mut expected = HeaderMap::new();
+    headers::apply(&mut expected, None);
+    for (name, value) in &expected {
+        let found = answer.headers.get(name).unwrap_or_else(|| panic!("{name} is missing"));
+        assert!(found == value || name == header::CACHE_CONTROL, "{name}: {found:?}");
+    }
+}
+
+/// Nothing that only the product or the person knows, unless the client said it first.
+fn tells_no_secret(request: &Request, live: &Live, text: &str, headers: &HeaderMap) {
+    let asked = live.fill(&format!("{request:?}"));
+    let headers = format!("{headers:?}");
+    let secrets = [
+        SEED,
+        Person::PASSWORD,
+        "Kancil-Lompat-",
+        AISYAH.alternate_email.unwrap(),
+        "aisyah.rahman",
+        &AISYAH.mobile.unwrap()[3..],
+        &AISYAH.office_phone.unwrap()[3..],
+        "$argon2",
+        "panicked",
+        "src/",
+        live.code.as_str(),
+    ];
+    for secret in secrets {
+        let is_told = text.contains(secret) || headers.contains(secret);
+        assert!(!is_told || asked.contains(secret), "{secret} is told: {text}");
+    }
+}

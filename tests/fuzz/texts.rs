@@ -1,0 +1,262 @@
+//! Every text that is parsed, on its own: nothing panics, what is read is what was written, and what is sealed or
+//! tagged can't be made by changing something that was.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use rekey_local::people;
+use shared::domain::captcha::Challenge;
+use shared::domain::code::OneTimeCode;
+use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
+use shared::domain::flow::{FlowCookie, FlowKey};
+use shared::domain::keys::Keyring;
+use shared::domain::message::{Envelope, Message};
+use shared::domain::name::CanonicalName;
+use shared::domain::time::Timestamp;
+use shared::domain::totp::TotpSeed;
+use shared::http::Fields;
+
+use crate::harness::Target;
+use crate::inputs::{edited, edits, spoiled};
+
+const KEYS: &str =
+    r#"{"current":"2","1":"0123456789abcdef0123456789abcdef","2":"fedcba9876543210fedcba9876543210"}"#;
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+
+fn keys() -> Keyring {
+    Keyring::from_secret(KEYS).unwrap()
+}
+
+/// `seed`, changed at some places.
+fn changed(seed: String) -> impl Strategy<Value = String> {
+    prop_oneof![
+        8 => edits().prop_map(move |edits| edited(&seed, &edits)),
+        1 => any::<String>(),
+    ]
+}
+
+#[test]
+fn only_a_cookie_that_was_given_out_is_one() {
+    let keys = keys();
+    let value = FlowCookie::open(&keys, [7; 32]).with_proofs(1).value(&keys).unwrap();
+    let target = Target { name: "cookies", cases: 2_000, reaches: &["refused"] };
+    target.run(&changed(value.clone()), |text| {
+        if FlowCookie::read(&text, &keys).is_none() {
+            return "refused".to_owned();
+        }
+        assert_eq!(text, value, "another text is read as the cookie");
+        "the cookie".to_owned()
+    });
+}
+
+#[test]
+fn only_a_token_that_was_given_out_is_one() {
+    let keys = keys();
+    let token = Challenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
+    let target = Target { name: "tokens", cases: 2_000, reaches: &["refused"] };
+    target.run(&changed(token.clone()), |text| {
+        if Challenge::open(&text, &keys, NOW).is_err() {
+            return "refused".to_owned();
+        }
+        assert_eq!(text, token, "another text is read as the token");
+        "the token".to_owned()
+    });
+}
+
+#[test]
+fn only_a_message_that_was_sealed_opens() {
+    let keys = keys();
+    let sealed = Message::Decoy.seal(&keys, FlowKey::from_bytes([7; 32]), [1; 24]).unwrap();
+    let sealed = serde_json::to_string(&sealed).unwrap();
+    let own: serde_json::Value = serde_json::from_str(&sealed).unwrap();
+    let target = Target { name: "messages", cases: 1_000, reaches: &["no envelope", "refused"] };
+    target.run(&changed(sealed), |text| {
+        let Ok(envelope) = serde_json::from_str::<Envelope>(&text) else { return "no envelope".to_owned() };
+        if envelope.open(&keys).is_err() {
+            return "refused".to_owned();
+        }
+        let read: serde_json::Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(read["sealed"], own["sealed"]);
+        "the message".to_owned()
+    });
+}
+
+#[test]
+fn any_secret_is_a_keyring_or_says_why() {
+    let target = Target { name: "keyrings", cases: 2_000, reaches: &["read", "refused"] };
+    target.run(&changed(KEYS.to_owned()), |text| match Keyring::from_secret(&text) {
+        Err(_) => "refused".to_owned(),
+        Ok(keys) => {
+            assert!(keys.tag(keys.current(), "rekey/fuzz", &[]).is_some());
+            assert!(keys.eldest() <= keys.current());
+            "read".to_owned()
+        }
+    });
+}
+
+#[test]
+fn any_text_is_a_number_or_none() {
+    let numbers = spoiled(&[
+        "+60123456798",
+        "012-345 6798",
+        "0060 12 345 6798",
+        "1-800-88-1234",
+        "+447400123456",
+        "tel:+6012",
+        "٠١٢٣٤٥٦٧٩٨",
+    ]);
+    let target = Target { name: "numbers", cases: 1_500, reaches: &["a number", "none", "reachable"] };
+    target.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
+        let Ok(number) = PhoneNumber::parse(&text, Country::MALAYSIA) else { return "none".to_owned() };
+        let digits = number.expose().strip_prefix('+').unwrap();
+        assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
+        let again = PhoneNumber::parse(number.expose(), Country::MALAYSIA).unwrap();
+        assert!(again.matches(&number), "{text:?} is {digits}, and then {}", again.expose());
+        assert_eq!(number.masked(), format!("*****{}", &digits[digits.len().saturating_sub(2)..]));
+        assert!(number.expose().starts_with(number.block()));
+        let reachable = number.is_reachable_in(&[Country::MALAYSIA]);
+        assert!(!reachable || digits.starts_with("60"), "{digits} is not in Malaysia");
+        if reachable { "reachable" } else { "a number" }.to_owned()
+    });
+}
+
+#[test]
+fn any_text_is_a_name_or_none() {
+    let names = spoiled(&[
+        "aisyah",
+        "AISYAH@student.contoh.example",
+        "ﬀ@x",
+        "İstanbul",
+        "ΑΣ",
+        "a@b@student.contoh.example",
+    ]);
+    let own = ["student.contoh.example".to_owned()];
+    let target = Target { name: "logins", cases: 3_000, reaches: &["a name", "none"] };
+    target.run(&prop_oneof![6 => names, 2 => any::<String>(), 1 => "\\PC{0,300}"], |text| {
+        let Ok(name) = CanonicalName::parse(&text, &own) else { return "none".to_owned() };
+        assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_control));
+        let again = CanonicalName::parse(name.as_str(), &own).map(|again| again.as_str().to_owned());
+        assert_eq!(again.as_deref(), Ok(name.as_str()), "a canonical name is its own");
+        let upper = CanonicalName::parse(&text.to_uppercase(), &own);
+        assert!(upper.is_ok_and(|upper| upper == name) || has_no_capital(&text), "{text:?} in capitals");
+        "a name".to_owned()
+    });
+}
+
+/// Letters whose capitals Unicode's full case folding doesn't bring back.
+fn has_no_capital(text: &str) -> bool {
+    let fold = shared::domain::name::fold;
+    text.chars().any(|c| {
+        let c = c.to_string();
+        fold(&c.to_uppercase()) != fold(&c)
+    })
+}
+
+#[test]
+fn any_text_is_an_address_or_none() {
+    let addresses = spoiled(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
+    let target = Target { name: "addresses", cases: 2_000, reaches: &["an address", "none"] };
+    target.run(&prop_oneof![6 => addresses, 1 => any::<String>()], |text| {
+        let Ok(address) = EmailAddress::parse(&text) else { return "none".to_owned() };
+        let whole = address.expose();
+        assert_eq!(whole.matches('@').count(), 1);
+        assert!(
+            !whole.contains(|c: char| c.is_control() || c.is_whitespace() || "<>,;".contains(c)),
+            "{whole:?}"
+        );
+        let first = whole.chars().next().unwrap().to_lowercase().to_string();
+        assert_eq!(address.masked(), format!("{first}*****@*****"));
+        "an address".to_owned()
+    });
+}
+
+#[test]
+fn any_seed_and_code_is_compared_or_refused() {
+    let seeds = spoiled(&[
+        "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+        "gezd gnbv gy3t qojq gezd gnbv gy3t qojq====",
+        "MFRGGZDF",
+    ]);
+    let codes = spoiled(&["123456", "１２３ ４５６", "000000", "12345678"]);
+    let target = Target { name: "apps", cases: 1_000, reaches: &["no seed", "no code", "another code"] };
+    target.run(&(seeds, codes, any::<i64>()), |(seed, code, at)| {
+        let Ok(seed) = TotpSeed::parse(&seed) else { return "no seed".to_owned() };
+        let Ok(code) = OneTimeCode::parse(&code) else { return "no code".to_owned() };
+        let now = Timestamp::from_seconds(at);
+        match seed.matching_step(&code, now) {
+            None => "another code".to_owned(),
+            Some(step) => {
+                assert!(step.abs_diff(now.as_unsigned() / 30) <= 1);
+                "the code".to_owned()
+            }
+        }
+    });
+}
+
+#[test]
+fn any_file_of_people_is_read_or_says_why() {
+    let files = changed(people::DEMO.to_owned());
+    let rows =
+        vec(vec(spoiled(&["aisyah", "", "\"", "+60123456798", "a@b.example", "en", "active"]), 0..12), 0..4)
+            .prop_map(|rows| {
+                let header = people::DEMO.lines().next().unwrap().to_owned();
+                let rows = rows.into_iter().map(|row| row.join(","));
+                std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
+            });
+    let target = Target { name: "people", cases: 300, reaches: &["read", "refused"] };
+    target.run(&prop_oneof![2 => files, 1 => rows, 1 => any::<String>()], |text| {
+        match people::parse("people.csv", &text, &["student.contoh.example".to_owned()]) {
+            Err(failure) => {
+                assert!(!failure.to_string().is_empty());
+                "refused".to_owned()
+            }
+            Ok(people) => {
+                assert!(people.iter().all(|person| !person.names.is_empty()));
+                "read".to_owned()
+            }
+        }
+    });
+}
+
+#[test]
+fn any_body_is_read_into_fields_or_refused() {
+    let bodies = prop_oneof![
+        spoiled(&["{\"login\":\"aisyah\",\"captcha_token\":\"x\"}", "{\"a\":\"\\ud83d\\ude00\"}"]),
+        spoiled(&["login=aisyah&captcha_token=x", "a=%F0%9F%98%80", "a=+%2B"]),
+    ];
+    let bytes =
+        (bodies, vec((any::<prop::sample::Index>(), any::<u8>()), 0..2)).prop_map(|(text, changes)| {
+            let mut bytes = text.into_bytes();
+            for (at, byte) in changes {
+                if !bytes.is_empty() {
+                    let at = at.index(bytes.len());
+                    bytes[at] = byte;
+                }
+            }
+            bytes
+        });
+    let target = Target {
+        name: "bodies",
+        cases: 3_000,
+        reaches: &["true read", "true refused", "false read", "false refused"],
+    };
+    target.run(&(bytes, any::<bool>()), |(body, json)| {
+        let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
+        let outcome = match Fields::read(Some(kind), &body) {
+            Err(_) => "refused",
+            Ok(mut fields) => {
+                let lenient =
+                    std::str::from_utf8(&body).ok().and_then(|text| text.parse::<serde_json::Value>().ok());
+                if json {
+                    // What is read strictly is read the same by anybody else.
+                    for (name, value) in lenient.unwrap().as_object().unwrap() {
+                        let read = fields.take(name).map(|value| value.to_string());
+                        assert_eq!(read.as_deref().unwrap_or_default(), value.as_str().unwrap());
+                    }
+                    assert!(fields.finish().is_ok());
+                }
+                "read"
+            }
+        };
+        format!("{json} {outcome}")
+    });
+}
