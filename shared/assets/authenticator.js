@@ -203,7 +203,7 @@ const reallyLook = async () => {
   for (const [account, request] of found) {
     if (!$(`[data-request="${request.request}"]`, requests)) requestForm(account, request);
   }
-  show($("#none"), !requests.childElementCount);
+  show($("#none"), !offline && !requests.childElementCount);
   return Boolean(code);
 };
 
@@ -283,14 +283,18 @@ pair.onsubmit = async (event) => {
 
 // ---- The start -----------------------------------------------------------------------------------------------------
 
-const start = async () => {
+const takeToken = () => {
   const token = new URLSearchParams(location.hash.slice(1)).get("pair");
-  if (token) {
-    typed.value = token.match(/.{1,4}/g).join(" ");
-    $("#pair-another").open = true;
-    // It has served: neither history nor a shared link shall hold it.
-    history.replaceState(null, "", "/authenticator");
-  }
+  if (!token) return;
+  typed.value = token.match(/.{1,4}/g).join(" ");
+  $("#pair-another").open = true;
+  // It has served: neither history nor a shared link shall hold it.
+  history.replaceState(null, "", "/authenticator");
+};
+
+const start = async () => {
+  takeToken();
+  addEventListener("hashchange", takeToken);
   tellPermission();
   await accounts();
   $("#check").onclick = wake;
