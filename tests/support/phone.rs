@@ -126,8 +126,8 @@ impl Phone {
         let answer = self.post("/authenticator/pair", body).await;
         if answer.status == 200 {
             let paired = answer.json();
-            self.handle = paired["device"].as_str().unwrap().to_owned();
-            self.nonce = paired["nonce"].as_str().unwrap().to_owned();
+            paired["device"].as_str().unwrap().clone_into(&mut self.handle);
+            paired["nonce"].as_str().unwrap().clone_into(&mut self.nonce);
         }
         answer
     }

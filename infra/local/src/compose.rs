@@ -102,7 +102,7 @@ impl Parts<'_> {
             ("approval", self.approval().await?),
         ];
         let routers = routers.into_iter().map(|(name, router)| (name.to_owned(), router)).collect();
-        Ok(Functions { routers, delivery: self.delivery().await? })
+        Ok(Functions { routers, delivery: Box::pin(self.delivery()).await? })
     }
 
     async fn captcha(&self) -> Result<Router, Failure> {

@@ -10,7 +10,7 @@ use crate::http::{assets, theme};
 
 /// The page as HTML.
 pub fn authenticator(page: &PageContext, push_key: &str) -> String {
-    html_of(&App {
+    html_of(&Shell {
         t: Texts::of(page.language),
         app: &Texts::of(page.language).authenticator,
         page,
@@ -25,14 +25,14 @@ pub fn authenticator_name(language: Language) -> &'static str {
 
 #[derive(Template)]
 #[template(path = "authenticator.html")]
-struct App<'a> {
+struct Shell<'a> {
     t: &'static Texts,
     app: &'static AuthenticatorApp,
     page: &'a PageContext<'a>,
     push_key: &'a str,
 }
 
-impl App<'_> {
+impl Shell<'_> {
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn asset(&self, name: &str) -> &'static str {
         assets::path(name)
