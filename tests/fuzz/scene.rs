@@ -122,7 +122,7 @@ impl Scene {
         let world = &self.world;
         let (now, limits) = (world.clock.now(), world.settings.flow);
         let person = AccountId::from_directory(AISYAH.login);
-        let registered = world.security_info.registration(&person).await.unwrap();
+        let registered = world.security_info.registration(&person, world.now()).await.unwrap();
         let login = match whose {
             Whose::Person => AISYAH.login,
             Whose::Nobody => &self.nobody,

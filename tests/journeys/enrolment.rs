@@ -35,7 +35,8 @@ fn kinds(list: &Value) -> Vec<String> {
 }
 
 fn entry<'a>(list: &'a Value, kind: &str) -> &'a Value {
-    list["methods"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind).expect(kind)
+    let found = list["methods"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind);
+    found.unwrap_or_else(|| panic!("{kind} is not registered: {list}"))
 }
 
 /// Aisyah, signed in with both steps.
@@ -438,7 +439,7 @@ async fn a_portal_gets_people_back_with_the_state() {
         assert_eq!(page.contains(&back.replace('&', "&#38;")), allowed, "{back}");
         let body = json!({ "login": "aisyah", "password": Person::PASSWORD, "return": back });
         browser.post("/security-info/sign-in", body).await;
-        browser.second_step(&world.app_code(if allowed { 0 } else { 1 })).await;
+        browser.second_step(&world.app_code(i64::from(!allowed))).await;
         let page = browser.html("/security-info").await;
         let link = format!("{back}&#38;registered=true&#38;capable=true&#38;due=false");
         assert_eq!(page.contains(&link), allowed, "{page}");

@@ -27,7 +27,7 @@ pub(crate) async fn sign_in(
     let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
     let until = now + Seconds(2 * Seconds::HOUR.0);
     let by_address = format!("sign-ins-of-address#{address}#{hour}");
-    let by_name = format!("sign-ins-of-name#{}#{hour}", hex(name.as_bytes()));
+    let by_name = format!("sign-ins-of-name#{}#{hour}", hex::encode(name.as_bytes()));
     let fits = ports.budgets.take(&by_address, SIGN_INS_PER_ADDRESS, until).await?
         && ports.budgets.take(&by_name, SIGN_INS_PER_NAME, until).await?;
     let left = (hour + 1) * i64::from(Seconds::HOUR.0) - now.as_seconds();
@@ -63,8 +63,4 @@ pub(crate) async fn look(
 async fn of_day(ports: &Ports, key: &str, limit: u64, now: Timestamp) -> Outcome<bool> {
     let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
     Ok(ports.budgets.take(&format!("{key}#{day}"), limit, now + Seconds(2 * Seconds::DAY.0)).await?)
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

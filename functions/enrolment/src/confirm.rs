@@ -119,7 +119,7 @@ enum What {
 /// New recovery codes as they wait: to be shown, and to be kept.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Codes {
-    codes: Vec<String>,
+    shown: Vec<String>,
     salt: String,
     hashes: Vec<String>,
 }
@@ -127,8 +127,8 @@ pub(crate) struct Codes {
 impl Codes {
     /// The codes with their sheet.
     pub(crate) fn new(codes: &RecoveryCodes, sheet: Sheet) -> Self {
-        let codes = codes.iter().map(|code| code.expose().to_string()).collect();
-        Self { codes, salt: sheet.salt, hashes: sheet.hashes }
+        let shown = codes.iter().map(|code| code.expose().to_string()).collect();
+        Self { shown, salt: sheet.salt, hashes: sheet.hashes }
     }
 
     /// To be sealed.
@@ -190,8 +190,8 @@ async fn prove(
             }
         }
         (Kind::RecoveryCodes, Answer::Kept(typed)) => {
-            let Codes { codes, salt, hashes } = codes(&kept()?)?;
-            let is_one = |code: &RecoveryCode| codes.iter().any(|own| *own == *code.expose());
+            let Codes { shown, salt, hashes } = codes(&kept()?)?;
+            let is_one = |code: &RecoveryCode| shown.iter().any(|own| *own == *code.expose());
             if !typed.as_ref().is_none_or(is_one) {
                 return Ok(Err(Code::CodeWrong));
             }
@@ -304,7 +304,7 @@ pub(crate) async fn view(
                 CreationOptions::new(&party, organisation, owner, challenge, &registered, PASSKEY_LIFETIME);
             Needs::Passkey { options: Box::new(options) }
         }
-        (Kind::RecoveryCodes, _) => Needs::RecoveryCodes { codes: codes(&kept()?)?.codes },
+        (Kind::RecoveryCodes, _) => Needs::RecoveryCodes { codes: codes(&kept()?)?.shown },
         (_, Some(asked)) => {
             Needs::Code(sending::shown(settings, asked, &pending.shown, tries_left(session), now))
         }

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{AccountId, Offer, Registration};
+use shared::domain::approval::ApprovalNumber;
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{FlowKey, RequestId};
 use shared::domain::method::Method;
@@ -115,7 +116,7 @@ async fn check(
     answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
-    if method.is_sent() && !found.value.asked.as_ref().is_some_and(|asked| asked.method == method) {
+    if method.is_sent() && found.value.asked.as_ref().is_none_or(|asked| asked.method != method) {
         // No code was sent that way.
         let problem = Problem::new(Code::CodeSpent);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
@@ -284,7 +285,7 @@ pub(crate) async fn view(
     Ok(View::SecondStep(SecondStep {
         sent,
         options: challenge.map(|challenge| PasskeyOptions::of(settings, challenge)),
-        number: number.map(|number| number.expose()),
+        number: number.map(ApprovalNumber::expose),
         selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
         again: session.may_see(),
         methods,

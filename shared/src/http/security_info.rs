@@ -80,6 +80,7 @@ pub struct Sent {
 
 /// What is registered.
 #[derive(Clone, Debug, Serialize)]
+#[expect(clippy::struct_excessive_bools, reason = "three are answers of the contract, one is a button")]
 pub struct SecurityInfo {
     /// Every entry.
     pub methods: Vec<EntryView>,

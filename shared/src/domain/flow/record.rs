@@ -370,7 +370,10 @@ mod tests {
     #[test]
     fn a_state_is_stored_under_a_word_of_its_own() {
         let words = StateName::ALL.map(StateName::as_str);
-        assert_eq!(words, ["opened", "choosing", "awaiting-code", "proven", "done", "cancelled"]);
+        assert_eq!(
+            words,
+            ["opened", "choosing", "awaiting-code", "awaiting-answer", "proven", "done", "cancelled"]
+        );
         assert_eq!(words.map(StateName::parse), StateName::ALL.map(Some));
         assert_eq!(StateName::parse(""), None);
     }

@@ -63,10 +63,9 @@ fn field_of(code: Code) -> Option<&'static str> {
         Code::CaptchaWrong | Code::CaptchaHarder => "captcha_answer",
         Code::ContactMismatch => "contact",
         Code::MethodUnavailable => "method",
-        Code::SignInWrong => "password",
         Code::ContactRefused | Code::LimitReached => "value",
         Code::CodeWrong | Code::CodeSpent => "code",
-        Code::PasswordRejected => "password",
+        Code::PasswordRejected | Code::SignInWrong => "password",
         Code::ConfirmationDiffers => "confirmation",
         _ => return None,
     })
@@ -75,15 +74,13 @@ fn field_of(code: Code) -> Option<&'static str> {
 /// The id of the input for a field of the contract. On the page of methods each panel has inputs of its own.
 fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
-        (View::Identify(_), "login") => "login",
+        (View::Identify(_) | View::SignIn(_), "login") => "login",
         (View::Identify(_), "captcha_answer" | "captcha_token" | "captcha_work") => "captcha-answer",
         (View::Reason(_), "reason") => "reason-forgotten",
         (View::Code(_), "code") => "code",
         (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",
-        (View::Password(_), "password") => "password",
+        (View::Password(_) | View::SignIn(_), "password") => "password",
         (View::Password(_), "confirmation") => "confirmation",
-        (View::SignIn(_), "login") => "login",
-        (View::SignIn(_), "password") => "password",
         (View::Confirm(view), "code")
             if matches!(view.needs, Needs::Code(_) | Needs::Totp { .. } | Needs::Authenticator { .. }) =>
         {
