@@ -51,6 +51,8 @@ async fn a_role_grants_what_its_function_uses_and_no_more() {
     world.clock.advance(60);
     owner.second_step(&world.app_code(0)).await;
     owner.post("/security-info/remove", json!({ "id": "office_phone" })).await;
+    let pairing = owner.add("authenticator", "").await.json();
+    owner.confirm(pairing["id"].as_str().unwrap(), "000000").await;
     owner.post("/security-info/reconfirm", json!({})).await;
     owner.post("/security-info/sign-out", json!({})).await;
     world.deliver().await;

@@ -93,8 +93,11 @@ impl World {
         let mut pairs = vec![
             ("REKEY_LOGIN_DOMAINS".to_owned(), "student.contoh.example,staff.contoh.example".to_owned()),
             ("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned()),
-            ("REKEY_PUSH_HOSTS".to_owned(), "127.0.0.1".to_owned()),
         ];
+        // As on a laptop; a deployment with an address of its own has no push service on this machine.
+        if parameters.iter().all(|(name, _)| *name != "REKEY_PUBLIC_URL") {
+            pairs.push(("REKEY_PUSH_HOSTS".to_owned(), "127.0.0.1".to_owned()));
+        }
         pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
 

@@ -5,11 +5,11 @@
 //! change is told to all contacts, those that it replaces among them.
 
 mod add;
-mod approval;
 mod budgets;
 mod confirm;
 mod list;
 mod picture;
+mod push;
 mod seal;
 mod second_step;
 mod sending;

@@ -18,7 +18,7 @@ use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
-use super::{Ports, Shared, answer, approval, budgets, keep, list, sending, spend, tries_left};
+use super::{Ports, Shared, answer, budgets, keep, list, push, sending, spend, tries_left};
 
 /// `GET /security-info/verify`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -54,7 +54,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
             return send(ports, incoming, &cookie, found, &registration, method, now).await;
         }
-        Method::Push => return approval::ask_or_look(ports, incoming, &cookie, found, now).await,
+        Method::Push => return push::ask_or_look(ports, incoming, &cookie, found, now).await,
         Method::Passkey => assertion.and_then(|json| Assertion::parse(&json).ok()).map(Answer::Passkey),
         Method::RecoveryCode => {
             typed.and_then(|typed| RecoveryCode::parse(&typed).ok()).map(Answer::Recovery)

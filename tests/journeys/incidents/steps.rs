@@ -221,18 +221,3 @@ async fn a_captured_cookie_is_worthless_after_the_end() {
     assert_eq!(captured.clone().password(NEW).await.problem(), (410, "flow-ended".into()));
     assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
 }
-
-/// Uber 2022: approvals were asked for until somebody gave in. None are sent before they carry a number to match.
-#[tokio::test]
-async fn no_approval_is_sent() {
-    let world = World::new().await;
-    let mut browser = world.browser();
-    browser.open("aisyah", "forgotten").await;
-    for method in ["push", "passkey"] {
-        let sent = browser.post("/code/send", json!({ "method": method })).await;
-        assert_eq!(sent.problem(), (422, "method-unavailable".into()));
-        let proved = browser.post("/code", json!({ "method": method })).await;
-        assert_eq!(proved.problem(), (422, "method-unavailable".into()));
-    }
-    assert!(world.messages().is_empty());
-}
