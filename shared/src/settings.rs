@@ -339,6 +339,12 @@ pub fn resource(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
+/// A variable of AWS's own (`AWS_REGION`), which Lambda and emulators set.
+#[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
+pub fn aws(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| name.starts_with("AWS_") && !value.is_empty())
+}
+
 /// Names that are read elsewhere: what template.yaml tells a function of its tables, queue and secrets.
 const RESOURCES: [&str; 3] = ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"];
 

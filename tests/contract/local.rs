@@ -35,7 +35,7 @@ impl Local {
         let (stop, stopped) = watch::channel(false);
         let template = Template::of_project().unwrap();
         let cloud = Cloud::start(&system, template, None, outbox.clone(), stopped).await.unwrap();
-        let config = emulated(cloud.endpoint(), ADMINISTRATOR).await;
+        let config = emulated(cloud.endpoint(), ADMINISTRATOR);
         Self { cloud, outbox, config, _stop: stop }
     }
 }
@@ -123,7 +123,7 @@ async fn keys_come_from_the_secrets_endpoint() {
 #[tokio::test]
 async fn a_function_without_the_right_is_refused() {
     let local = Local::start().await;
-    let captcha = emulated(local.cloud.endpoint(), "captcha").await;
+    let captcha = emulated(local.cloud.endpoint(), "captcha");
     let seeds = local.cloud.any_resource("REKEY_SECRET_SEEDS").unwrap();
     assert!(matches!(keyring(&captcha, &seeds).await, Err(SecretError::Unavailable(_))));
     let text = SnsTexts::new(&captcha, None).send_text(&number("+60123456798"), "x").await;

@@ -39,8 +39,8 @@ impl Moto {
     }
 
     /// The configuration with which clients reach it.
-    pub async fn config(&self) -> SdkConfig {
-        emulated(&format!("http://{}", self.address), "test").await
+    pub fn config(&self) -> SdkConfig {
+        emulated(&format!("http://{}", self.address), "test")
     }
 
     /// Everything that it holds of a model (`SMS`) of a service (`sns`).

@@ -26,7 +26,7 @@ async fn received(client: &Client, url: &str) -> Vec<Envelope> {
 #[tokio::test]
 async fn sqs_holds_one_message_or_several_as_they_were_sent() {
     let moto = Moto::start().await;
-    let config = moto.config().await;
+    let config = moto.config();
     let client = Client::new(&config);
     for count in [1, 4] {
         let name = format!("messages-{count}");
@@ -42,7 +42,7 @@ async fn sqs_holds_one_message_or_several_as_they_were_sent() {
 #[tokio::test]
 async fn sqs_keeps_a_delayed_message_back() {
     let moto = Moto::start().await;
-    let config = moto.config().await;
+    let config = moto.config();
     let client = Client::new(&config);
     let url = client.create_queue().queue_name("messages").send().await.unwrap().queue_url.unwrap();
     SqsQueue::new(&config, &url).send(&envelopes(1), Seconds(900)).await.unwrap();
@@ -52,7 +52,7 @@ async fn sqs_keeps_a_delayed_message_back() {
 #[tokio::test]
 async fn sqs_without_the_queue_is_an_error() {
     let moto = Moto::start().await;
-    let config = moto.config().await;
+    let config = moto.config();
     let queue = SqsQueue::new(&config, "http://127.0.0.1/123456789012/none");
     assert!(queue.send(&envelopes(1), Seconds(0)).await.is_err());
     assert!(queue.send(&envelopes(2), Seconds(0)).await.is_err());

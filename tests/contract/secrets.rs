@@ -8,7 +8,7 @@ use crate::moto::Moto;
 #[tokio::test]
 async fn a_keyring_is_read_by_its_name() {
     let moto = Moto::start().await;
-    let config = moto.config().await;
+    let config = moto.config();
     let secret = format!(r#"{{"current":"1","1":"{:-<64}"}}"#, "messages");
     let client = Client::new(&config);
     client.create_secret().name("messages").secret_string(secret).send().await.unwrap();

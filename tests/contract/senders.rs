@@ -10,7 +10,7 @@ use crate::moto::Moto;
 #[tokio::test]
 async fn sns_takes_a_text_in_any_script() {
     let moto = Moto::start().await;
-    let texts = SnsTexts::new(&moto.config().await, Some("Contoh".into()));
+    let texts = SnsTexts::new(&moto.config(), Some("Contoh".into()));
     let number = PhoneNumber::from_stored("+60123456798".into());
     texts.send_text(&number, "示例大学：验证码 1234 5678").await.unwrap();
     let held = moto.data("sns", "SMS");
@@ -22,7 +22,7 @@ async fn sns_takes_a_text_in_any_script() {
 #[tokio::test]
 async fn sns_refuses_what_is_no_number_for_good() {
     let moto = Moto::start().await;
-    let texts = SnsTexts::new(&moto.config().await, None);
+    let texts = SnsTexts::new(&moto.config(), None);
     let error = texts.send_text(&PhoneNumber::from_stored("+6012no".into()), "x").await.unwrap_err();
     assert!(matches!(error, SendError::Refused(_)), "{error:?}");
     assert!(!format!("{error:?}").contains("+6012no"));
@@ -31,7 +31,7 @@ async fn sns_refuses_what_is_no_number_for_good() {
 #[tokio::test]
 async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
     let moto = Moto::start().await;
-    let config = moto.config().await;
+    let config = moto.config();
     let from = EmailAddress::from_stored("no-reply@contoh.example".into());
     let to = EmailAddress::from_stored("aisyah@mail.example".into());
     let mails = SesMails::new(&config, "示例大学", &from);
@@ -53,7 +53,7 @@ async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
 
 #[tokio::test]
 async fn a_provider_that_is_gone_may_come_back() {
-    let config = shared::adapters::aws::emulated("http://127.0.0.1:1", "test").await;
+    let config = shared::adapters::aws::emulated("http://127.0.0.1:1", "test");
     let number = PhoneNumber::from_stored("+60123456798".into());
     let error = SnsTexts::new(&config, None).send_text(&number, "x").await.unwrap_err();
     assert!(matches!(error, SendError::Unavailable(_)), "{error:?}");

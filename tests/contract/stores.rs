@@ -26,14 +26,14 @@ impl Dynoxide {
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
         tokio::spawn(dynamodb::serve(listener, database, stopped));
-        Self { client: Client::new(&emulated(&endpoint, "test").await), _stop: stop }
+        Self { client: Client::new(&emulated(&endpoint, "test")), _stop: stop }
     }
 }
 
 /// Empties a moto server and creates the tables of template.yaml in it.
 pub async fn renew(moto: &Moto) -> Client {
     moto.reset();
-    let client = Client::new(&moto.config().await);
+    let client = Client::new(&moto.config());
     for (name, table) in Template::of_project().unwrap().tables {
         create(&client, &name, &table).await;
     }

@@ -21,7 +21,7 @@ const FUNCTIONS: &[&str] = &[
 /// Crates that reach the world outside the process, or belong to one way of doing so.
 const OUTSIDE: &[&str] = &[
     "askama",
-    "aws_config",
+    "aws_types",
     "aws_lambda_events",
     "axum",
     "dynoxide",
@@ -127,7 +127,7 @@ impl Target<'_> {
     }
 
     fn breach_of_a_function(&self, function: &str) -> Option<&'static str> {
-        if self.is_in("shared::adapters") || self.is_an_sdk() || self.is_in("aws_config") {
+        if self.is_in("shared::adapters") || self.is_an_sdk() || self.is_in("aws_types") {
             return Some("a function gets its adapters from main.rs, as ports");
         }
         let other = FUNCTIONS.contains(&self.segments[0]) && self.segments[0] != function;

@@ -47,7 +47,7 @@ async fn main() {
         watch: "http://127.0.0.1:9000".into(),
     };
     let local = Local::start(&options, []).await.unwrap();
-    let client = Client::new(&emulated(local.cloud.endpoint(), ADMINISTRATOR).await);
+    let client = Client::new(&emulated(local.cloud.endpoint(), ADMINISTRATOR));
     let keyring = |name| Keyring::from_secret(&local.cloud.secret(name).unwrap()).unwrap();
     let contacts = Arc::new(keyring("REKEY_SECRET_CONTACTS"));
     let phones = Phones {

@@ -110,7 +110,7 @@ impl World {
         let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
-        let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR).await);
+        let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
         let world = Self {
             authenticators: DynamoAuthenticators::new(client.clone(), "SecurityInfoTable"),
             claims: DynamoClaims::new(client.clone(), "SecurityInfoTable"),

@@ -10,7 +10,7 @@ use shared::http::Site;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let process = Process::start().await?;
+    let process = Process::start()?;
     let store = Client::new(&process.aws);
     let accounts = process.resource("REKEY_TABLE_ACCOUNTS")?;
     let ports = Ports {

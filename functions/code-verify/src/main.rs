@@ -10,7 +10,7 @@ use shared::http::Site;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let process = Process::start().await?;
+    let process = Process::start()?;
     let store = Client::new(&process.aws);
     let security_info = process.resource("REKEY_TABLE_SECURITY_INFO")?;
     let flows = process.resource("REKEY_TABLE_FLOWS")?;

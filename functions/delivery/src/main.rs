@@ -19,7 +19,7 @@ use shared::domain::wording::Wording;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
-    let process = Process::start().await?;
+    let process = Process::start()?;
     let (settings, aws) = (process.settings.clone(), &process.aws);
     let store = Client::new(aws);
     let accounts = process.resource("REKEY_TABLE_ACCOUNTS")?;

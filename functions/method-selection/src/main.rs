@@ -9,7 +9,7 @@ use shared::http::Site;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), lambda_http::Error> {
-    let process = Process::start().await?;
+    let process = Process::start()?;
     let store = Client::new(&process.aws);
     let ports = Ports {
         site: Site {

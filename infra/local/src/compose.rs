@@ -64,7 +64,7 @@ impl Parts<'_> {
     /// # Errors
     /// [`Failure`] when template.yaml lacks one of them.
     pub async fn tables(&self) -> Result<Tables, Failure> {
-        let administrator = self.process(ADMINISTRATOR).await;
+        let administrator = self.process(ADMINISTRATOR);
         Ok(Tables {
             accounts: administrator.directory()?,
             security_info: administrator.security_info().await?,
@@ -82,7 +82,7 @@ impl Parts<'_> {
     pub async fn captcha_answers(
         &self,
     ) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + use<>, Failure> {
-        let keys = self.process(ADMINISTRATOR).await.keyring("REKEY_SECRET_CAPTCHA").await?;
+        let keys = self.process(ADMINISTRATOR).keyring("REKEY_SECRET_CAPTCHA").await?;
         let clock = self.system.clock.clone();
         Ok(move |token: &str| Some(Challenge::open(token, &keys, clock.now()).ok()?.answer()))
     }
@@ -106,7 +106,7 @@ impl Parts<'_> {
     }
 
     async fn captcha(&self) -> Result<Router, Failure> {
-        let process = self.process("captcha").await;
+        let process = self.process("captcha");
         Ok(captcha::router(captcha::Ports {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
@@ -120,7 +120,7 @@ impl Parts<'_> {
     }
 
     async fn method_selection(&self) -> Result<Router, Failure> {
-        let process = self.process("method-selection").await;
+        let process = self.process("method-selection");
         Ok(method_selection::router(method_selection::Ports {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
@@ -129,7 +129,7 @@ impl Parts<'_> {
     }
 
     async fn code_send(&self) -> Result<Router, Failure> {
-        let process = self.process("code-send").await;
+        let process = self.process("code-send");
         Ok(code_send::router(code_send::Ports {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
@@ -144,7 +144,7 @@ impl Parts<'_> {
     }
 
     async fn code_verify(&self) -> Result<Router, Failure> {
-        let process = self.process("code-verify").await;
+        let process = self.process("code-verify");
         Ok(code_verify::router(code_verify::Ports {
             site: process.site().await?,
             flows: Arc::new(process.flows()?),
@@ -158,7 +158,7 @@ impl Parts<'_> {
     }
 
     async fn password_set(&self) -> Result<Router, Failure> {
-        let process = self.process("password-set").await;
+        let process = self.process("password-set");
         let blocklist = match &self.settings.password_blocklist {
             Some(file) => std::fs::read_to_string(file)
                 .map_err(|error| Failure::new(format!("REKEY_PASSWORD_BLOCKLIST {file}: {error}")))?,
@@ -182,7 +182,7 @@ impl Parts<'_> {
     }
 
     async fn enrolment(&self) -> Result<Router, Failure> {
-        let process = self.process("enrolment").await;
+        let process = self.process("enrolment");
         Ok(enrolment::router(enrolment::Ports {
             site: process.site().await?,
             sessions: Arc::new(DynamoSessions::new(process.store(), process.resource("REKEY_TABLE_FLOWS")?)),
@@ -203,7 +203,7 @@ impl Parts<'_> {
     }
 
     async fn approval(&self) -> Result<Router, Failure> {
-        let process = self.process("approval").await;
+        let process = self.process("approval");
         Ok(approval::router(approval::Ports {
             site: process.site().await?,
             devices: Arc::new(process.devices()?),
@@ -219,7 +219,7 @@ impl Parts<'_> {
     }
 
     async fn delivery(&self) -> Result<Consume, Failure> {
-        let process = self.process("delivery").await;
+        let process = self.process("delivery");
         let settings = &self.settings;
         let wording = Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
             .map_err(|error| Failure::new(error.to_string()))?;
@@ -255,8 +255,8 @@ impl Parts<'_> {
         }))
     }
 
-    async fn process<'a>(&'a self, function: &'a str) -> Process<'a> {
-        Process { parts: self, function, aws: emulated(self.cloud.endpoint(), function).await }
+    fn process<'a>(&'a self, function: &'a str) -> Process<'a> {
+        Process { parts: self, function, aws: emulated(self.cloud.endpoint(), function) }
     }
 }
 

@@ -3,16 +3,22 @@
 
 use std::time::Duration;
 
-use aws_config::retry::RetryConfig;
-use aws_config::timeout::TimeoutConfig;
-pub use aws_config::{BehaviorVersion, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::{Builder, tls};
+use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
+use aws_smithy_types::retry::RetryConfig;
+use aws_smithy_types::timeout::TimeoutConfig;
+pub use aws_types::SdkConfig;
+use aws_types::region::Region;
+use aws_types::sdk_config;
+use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use thiserror::Error;
 
 use crate::ports::SendError;
+use crate::settings;
 
 /// See `roots/README.md`.
 const ROOTS: [&str; 5] = [
@@ -35,24 +41,45 @@ const ATTEMPTS: u32 = 3;
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// The configuration that a process makes once and gives to all its clients: region and credentials from the
-/// environment, `AWS_ENDPOINT_URL` and its kin for an emulator (`http:` too).
-pub async fn config() -> SdkConfig {
-    loader().load().await
+/// environment, where Lambda puts them for as long as the process lives, and `AWS_ENDPOINT_URL` and its kin for an
+/// emulator (`http:` too). The SDK's own loader would look in profiles, web identities and instance metadata as well,
+/// and carry an eighth of a function's code for it.
+pub fn config() -> SdkConfig {
+    let mut builder = common().service_config(Environment);
+    builder.set_region(settings::aws("AWS_REGION").map(Region::new));
+    builder.set_endpoint_url(settings::aws("AWS_ENDPOINT_URL"));
+    let key = settings::aws("AWS_ACCESS_KEY_ID").zip(settings::aws("AWS_SECRET_ACCESS_KEY"));
+    if let Some((id, secret)) = key {
+        let credentials =
+            Credentials::new(id, secret, settings::aws("AWS_SESSION_TOKEN"), None, "environment");
+        builder.set_credentials_provider(Some(SharedCredentialsProvider::new(credentials)));
+    }
+    builder.build()
+}
+
+/// What is set for one service alone: `AWS_ENDPOINT_URL_DYNAMODB`.
+#[derive(Debug)]
+struct Environment;
+
+impl LoadServiceConfig for Environment {
+    fn load_config(&self, key: ServiceConfigKey<'_>) -> Option<String> {
+        let service = key.service_id().to_uppercase().replace([' ', '-'], "_");
+        settings::aws(&format!("{}_{service}", key.env()))
+    }
 }
 
 /// The configuration for an emulator at `endpoint`, one for all services. It checks no signature, but may go by
 /// `access_key`. The environment is not asked: it may hold the credentials of a real account.
-pub async fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
-    loader()
-        .empty_test_environment()
-        .region("ap-southeast-1")
-        .credentials_provider(Credentials::new(access_key, "none", None, None, "emulator"))
+pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
+    let credentials = Credentials::new(access_key, "none", None, None, "emulator");
+    common()
+        .region(Region::new("ap-southeast-1"))
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
-        .load()
-        .await
+        .build()
 }
 
-fn loader() -> aws_config::ConfigLoader {
+fn common() -> sdk_config::Builder {
     let roots = ROOTS.iter().fold(tls::TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem));
     // Building a context checks nothing, so it has no way to fail; the default would trust the system's roots.
     let context = tls::TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
@@ -65,7 +92,8 @@ fn loader() -> aws_config::ConfigLoader {
         .operation_attempt_timeout(ATTEMPT)
         .operation_timeout(OPERATION)
         .build();
-    aws_config::defaults(BehaviorVersion::latest())
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))

@@ -31,10 +31,10 @@ impl Process {
     ///
     /// # Errors
     /// [`StartError`] with everything that is wrong with the parameters.
-    pub async fn start() -> Result<Self, StartError> {
+    pub fn start() -> Result<Self, StartError> {
         init_log();
         let settings = Arc::new(Settings::from_environment()?);
-        let aws = aws::config().await;
+        let aws = aws::config();
         Ok(Self { settings, aws, clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) })
     }
 

@@ -1,7 +1,7 @@
 //! Keys from Secrets Manager.
 
-use aws_config::SdkConfig;
 use aws_sdk_secretsmanager::Client;
+use aws_types::SdkConfig;
 use thiserror::Error;
 use zeroize::Zeroizing;
 

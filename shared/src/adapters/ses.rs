@@ -1,9 +1,9 @@
 //! Mail by SES.
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_ses::Client;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
+use aws_types::SdkConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 

@@ -1,9 +1,9 @@
 //! Texts by SNS.
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
+use aws_types::SdkConfig;
 
 use super::aws::{CallError, send_error};
 use crate::domain::contact::PhoneNumber;

@@ -1,9 +1,9 @@
 //! The message queue on SQS.
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::SendMessageBatchRequestEntry;
+use aws_types::SdkConfig;
 
 use super::aws::CallError;
 use crate::domain::message::Envelope;

@@ -1,9 +1,9 @@
 //! Calls by AWS End User Messaging.
 
 use async_trait::async_trait;
-use aws_config::SdkConfig;
 use aws_sdk_pinpointsmsvoicev2::Client;
 use aws_sdk_pinpointsmsvoicev2::types::{VoiceId, VoiceMessageBodyTextType};
+use aws_types::SdkConfig;
 
 use super::aws::send_error;
 use crate::domain::contact::PhoneNumber;
