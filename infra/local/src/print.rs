@@ -17,7 +17,8 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     writeln!(out, "Rekey runs on this machine ({steps} verification {verb}).\n")?;
     writeln!(out, "  Get back into your account   {}", url_of(product))?;
     writeln!(out, "  Outbox: where codes arrive   {}", url_of(local.outbox_address))?;
-    writeln!(out, "  Try a password               {}/sign-in\n", url_of(local.outbox_address))?;
+    writeln!(out, "  Try a password               {}/sign-in", url_of(local.outbox_address))?;
+    writeln!(out, "  Register what proves you     {}/security-info\n", url_of(product))?;
     people(out, &local.people)?;
     writeln!(
         out,
