@@ -337,6 +337,22 @@ async fn a_reset_ends_the_sessions_that_were_open() {
     assert_eq!(browser.post("/security-info/remove", json!({ "id": "totp" })).await.problem().0, 410);
 }
 
+/// Whoever knew the password while nothing was registered has proved no second step: their session ends with the
+/// owner's first entry.
+#[tokio::test]
+async fn a_session_from_before_the_first_entry_ends_with_it() {
+    let world = world().await;
+    let mut stranger = world.browser();
+    assert_eq!(stranger.sign_in("newcomer").await.page(), "security-info");
+    let mut owner = world.browser();
+    owner.sign_in("newcomer").await;
+    register(&world, &mut owner, "mobile", NUMBER).await;
+    let answer = stranger.add("alternate_email", "stranger@mail.example").await;
+    assert_eq!(answer.problem(), (410, "flow-ended".into()));
+    let list = register(&world, &mut owner, "alternate_email", "new@mail.example").await;
+    assert_eq!(kinds(&list), ["alternate_email", "mobile"], "the owner's own goes on");
+}
+
 #[tokio::test]
 async fn what_the_password_protects_and_where_nobody_sends_is_refused() {
     let world = world().await;

@@ -225,14 +225,13 @@ async fn write(
     let mut session = found.value;
     let kind = ready.id.kind();
     let registered = list::current(ports, &session).await?;
-    if registered.entries.iter().any(|entry| entry.id == ready.id) {
-        // Reset flows that counted on the old one are over.
-        session.generation = ports
-            .enrolment
-            .change(&session.account, registered.generation)
-            .await?
-            .ok_or_else(|| Problem::out_of_step("security-info"))?;
-    }
+    // Every other session is over, above all one that began while nothing was registered and so proved no second step;
+    // and with it the reset flows that counted on what is replaced.
+    session.generation = ports
+        .enrolment
+        .change(&session.account, registered.generation)
+        .await?
+        .ok_or_else(|| Problem::out_of_step("security-info"))?;
     let usable_from = session.usable_from(kind, ports.site.settings.cool_down, now);
     session.pending = None;
     session.cooling.retain(|cooling| *cooling != ready.id);
