@@ -73,7 +73,7 @@ for (const javaScriptEnabled of [true, false]) {
   const login = javaScriptEnabled ? "weiling" : "hafiz";
   const [mail, phone, typed] = javaScriptEnabled
     ? ["weiling.tan@mail.example", "+60198765432", "019-876 5432"]
-    : ["hafiz.i@mail.example", "+60111222333", "0060 111222333"];
+    : ["hafiz.i@mail.example", "+601112223334", "0060 1112223334"];
 
   test(`a whole reset ${how}`, async () => {
     const context = await chrome.newContext({ javaScriptEnabled, locale: "en-MY", bypassCSP: true });

@@ -61,13 +61,13 @@ test("a reset, from the first page to the notices", async () => {
   assert.deepEqual([wrong.status, wrong.code], [422, "code-wrong"]);
   assert.equal((await ask("POST", "/code", { code: mail })).step, 2);
   assert.equal((await ask("POST", "/code/send", { method: "sms", contact: "0111 222 333" })).page, "code");
-  assert.equal((await ask("POST", "/code", { code: await cloud.code("+60111222333") })).page, "password");
+  assert.equal((await ask("POST", "/code", { code: await cloud.code("+601112223334") })).page, "password");
   assert.equal((await ask("POST", "/password", { password: NEW, confirmation: NEW })).result, "reset");
   assert.equal((await ask("GET", "/done")).page, "done");
 
   const notices = (all) => all.filter((message) => !message.code).map((message) => message.to).sort();
   const told = notices(await cloud.until((all) => notices(all).length === 3));
-  assert.deepEqual(told, ["+60111222333", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
+  assert.deepEqual(told, ["+601112223334", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
 });
 
 test("what has no route is answered by the function behind $default", async () => {

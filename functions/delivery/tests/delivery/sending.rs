@@ -56,12 +56,12 @@ async fn deliver(
 #[tokio::test]
 async fn a_code_goes_out_on_its_channel() {
     let around = Arc::new(Around::default());
-    let voice = Recipient::Voice(PhoneNumber::from_stored("+60312345678".into()));
+    let voice = Recipient::Voice(PhoneNumber::from_stored("+60327317272".into()));
     let again = deliver(&around, &[], &[code(email()), code(mobile()), code(voice)], 1).await;
     assert!(again.is_empty());
     let sent = around.sent();
     let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
-    assert_eq!(to, ["aisyah@mail.example", "+60123456798", "+60312345678"]);
+    assert_eq!(to, ["aisyah@mail.example", "+60123456798", "+60327317272"]);
     assert!(sent[0].1.contains("1234 5678") && sent[1].1.contains("1234 5678"));
     assert!(sent[2].1.starts_with("<speak>"));
 }

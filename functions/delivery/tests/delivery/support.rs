@@ -352,7 +352,7 @@ impl SecurityInfo for Around {
         Ok(Registration {
             alternate_email: Some(EmailAddress::from_stored("aisyah@mail.example".into())),
             mobile: Some(PhoneNumber::from_stored("+60123456798".into())),
-            office_phone: Some(PhoneNumber::from_stored("+60312345678".into())),
+            office_phone: Some(PhoneNumber::from_stored("+60327317272".into())),
             generation: 4,
             ..Registration::default()
         })
