@@ -7,6 +7,7 @@
 //! No key is used directly: each purpose gets its own by HKDF (RFC 5869), so that a tag made for one purpose
 //! means nothing for another.
 
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -21,9 +22,22 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Names one key of a ring: one to eight ASCII letters or digits.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Names one key of a ring: one to eight ASCII letters or digits. Shorter ids come first, so that numbers and dates are
+/// in the order in which their keys were made: `9` before `10`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(String);
+
+impl Ord for KeyId {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.len().cmp(&other.0.len()).then_with(|| self.0.cmp(&other.0))
+    }
+}
+
+impl PartialOrd for KeyId {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl KeyId {
     /// Reads a key id.
@@ -128,7 +142,7 @@ impl Keyring {
         &self.current
     }
 
-    /// The oldest key by id order. What must never change while an account exists (the masks of a decoy)
+    /// The first key by the order of ids. What must never change while an account exists (the masks of a decoy)
     /// hangs on this one, so rotation must keep it.
     pub fn eldest(&self) -> &KeyId {
         self.keys.keys().next().unwrap_or(&self.current)
@@ -300,6 +314,14 @@ mod tests {
         assert_eq!(format!("{keys:?}"), "Keyring(current: 2, 2 keys)");
         assert_eq!(format!("{:?}", keys.tag(keys.current(), "code", &[]).unwrap()), "Tag(..)");
         assert_eq!((keys.current().as_str(), keys.eldest().as_str()), ("2", "1"));
+    }
+
+    #[test]
+    fn the_tenth_key_is_not_the_eldest() {
+        for (eldest, newest) in [("9", "10"), ("8", "9"), ("20261124", "20270101"), ("z", "aa")] {
+            let keys = ring(newest, &[(newest, ONE), (eldest, TWO)]);
+            assert_eq!(keys.eldest().as_str(), eldest, "{newest}");
+        }
     }
 
     /// Every purpose that a key of the product is derived for.
