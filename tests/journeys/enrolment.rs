@@ -56,6 +56,21 @@ async fn register(world: &World, browser: &mut Browser, kind: &str, value: &str)
     answer.json()
 }
 
+/// The code of the app that is about to be added.
+fn app_code(world: &World, asked: &Value) -> String {
+    let secret = totp_rs::Secret::try_from_base32(asked["secret"].as_str().unwrap()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    app.generate(world.now().as_seconds().unsigned_abs()).to_string()
+}
+
+/// A code app, added and confirmed.
+async fn register_app(world: &World, browser: &mut Browser) -> Value {
+    let asked = browser.add("totp", "").await.json();
+    let answer = browser.confirm("totp", &app_code(world, &asked)).await;
+    assert_eq!(answer.page(), "security-info");
+    answer.json()
+}
+
 #[tokio::test]
 async fn a_newcomer_registers_everything_and_can_reset_at_once() {
     let world = world().await;
@@ -69,9 +84,7 @@ async fn a_newcomer_registers_everything_and_can_reset_at_once() {
     register(&world, &mut browser, "mobile", "012-345 9900").await;
     let asked = browser.add("totp", "").await.json();
     assert_eq!(asked["page"], "confirm");
-    let secret = totp_rs::Secret::try_from_base32(asked["secret"].as_str().unwrap()).unwrap();
-    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
-    let code = app.generate(world.now().as_seconds().unsigned_abs()).to_string();
+    let code = app_code(&world, &asked);
     assert!(
         asked["otpauth"].as_str().unwrap().starts_with("otpauth://totp/Universiti%20Contoh:newcomer?secret=")
     );
@@ -250,7 +263,7 @@ async fn a_change_needs_a_second_step_of_the_last_ten_minutes() {
     assert_eq!((answer.problem().0, answer.json()["page"].clone()), (409, json!("second-step")));
     assert_eq!(browser.get("/security-info").await.page(), "security-info", "it can still be seen");
     assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
-    assert_eq!(browser.add("office_phone", "+60312345699").await.page(), "confirm");
+    assert_eq!(browser.add("office_phone", "+60387654321").await.page(), "confirm");
     world.clock.advance(300);
     assert_eq!(browser.get("/security-info").await.page(), "sign-in", "fifteen minutes are all");
 }
@@ -300,6 +313,49 @@ async fn another_proof_lets_a_new_contact_count_at_once() {
     assert_eq!(entry(&list, "alternate_email")["usable_from"], entry(&list, "alternate_email")["added_at"]);
     let usable_from = entry(&list, "mobile")["usable_from"].as_str().unwrap().to_owned();
     assert_eq!(usable_from, world.now().to_string());
+}
+
+/// Who changes the only thing that is registered does not leave the door to the password alone: the new number opens the
+/// page, but vouches for nothing.
+#[tokio::test]
+async fn a_changed_number_guards_the_page_while_it_waits() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+60123457000"), ..NEWCOMER }).await;
+    let mut owner = world.browser();
+    assert_eq!(owner.sign_in("newcomer").await.page(), "second-step");
+    owner.post("/security-info/verify", json!({ "method": "sms" })).await;
+    let code = world.last_code();
+    owner.post("/security-info/verify", json!({ "method": "sms", "code": code })).await;
+    let list = register(&world, &mut owner, "mobile", NUMBER).await;
+    assert_ne!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
+
+    let mut stranger = world.browser();
+    assert_eq!(stranger.sign_in("newcomer").await.page(), "second-step", "the password alone opens nothing");
+    let refused = stranger.add("alternate_email", "stranger@mail.example").await;
+    assert_eq!((refused.problem().0, refused.json()["page"].clone()), (409, json!("second-step")));
+
+    let mut owner = world.browser();
+    owner.sign_in("newcomer").await;
+    owner.post("/security-info/verify", json!({ "method": "sms" })).await;
+    let code = world.last_code();
+    let list = owner.post("/security-info/verify", json!({ "method": "sms", "code": code })).await;
+    assert_eq!(list.page(), "security-info");
+    let list = register_app(&world, &mut owner).await;
+    for kind in ["mobile", "totp"] {
+        assert_ne!(entry(&list, kind)["usable_from"], entry(&list, kind)["added_at"], "{kind}");
+    }
+}
+
+/// Whose only number can't be reached any more gets in and mends it, but nothing that they add counts before everybody
+/// who is told has had time to act.
+#[tokio::test]
+async fn what_can_prove_nothing_opens_the_page_but_what_is_added_waits() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_in("newcomer").await.page(), "security-info");
+    let list = register_app(&world, &mut browser).await;
+    assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
 
 #[tokio::test]

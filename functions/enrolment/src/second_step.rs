@@ -45,14 +45,14 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let assertion = fields.take("assertion");
     fields.finish()?;
 
-    let registration = ports.security_info.registration(&found.value.account, now).await?;
-    if !offered(ports, &registration).iter().any(|offer| offer.method == method) {
+    let provable = provable(ports, &found.value.account, now).await?;
+    if !provable.offers.iter().any(|offer| offer.method == method) {
         let problem = Problem::new(Code::MethodUnavailable);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
     let answer = match method {
         Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
-            return send(ports, incoming, &cookie, found, &registration, method, now).await;
+            return send(ports, incoming, &cookie, found, &provable.registration, method, now).await;
         }
         Method::Push => return push::ask_or_look(ports, incoming, &cookie, found, now).await,
         Method::Passkey => assertion.and_then(|json| Assertion::parse(&json).ok()).map(Answer::Passkey),
@@ -66,7 +66,8 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let problem = Problem::malformed(field);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     };
-    check(ports, incoming, &cookie, found, method, &answer, now).await
+    let proof = Proved { method, at: now, vouches: provable.vouches(method) };
+    check(ports, incoming, &cookie, found, proof, &answer, now).await
 }
 
 /// What was sent to prove the second step.
@@ -106,16 +107,17 @@ async fn send(
     Ok(incoming.next(&Next { view, location: VERIFY, cookie: None }))
 }
 
-/// Spends a try, then looks.
+/// Spends a try, then looks. `proof` is what a right answer is worth.
 async fn check(
     ports: &Ports,
     incoming: &Incoming,
     cookie: &SessionCookie,
     found: Versioned<Session>,
-    method: Method,
+    proof: Proved,
     answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
+    let method = proof.method;
     if method.is_sent() && found.value.asked.as_ref().is_none_or(|asked| asked.method != method) {
         // No code was sent that way.
         let problem = Problem::new(Code::CodeSpent);
@@ -162,7 +164,7 @@ async fn check(
         let problem = Problem { tries_left: Some(tries_left(session)), ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
-    proved(ports, incoming, cookie, found, method, now).await
+    proved(ports, incoming, cookie, found, proof).await
 }
 
 /// The second step is proved. What was added in this session before counts from now on, if this vouches for it.
@@ -171,21 +173,21 @@ pub(crate) async fn proved(
     incoming: &Incoming,
     cookie: &SessionCookie,
     found: Versioned<Session>,
-    method: Method,
-    now: Timestamp,
+    proof: Proved,
 ) -> Outcome {
-    let mut session = found.value;
+    let (now, mut session) = (proof.at, found.value);
     let registered = list::current(ports, &session).await?;
-    session.proved = Some(Proved { method, at: now });
+    session.proved = Some(proof);
     session.asked = None;
     session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
     let cooling =
-        if session.lifts_cool_down(method) { std::mem::take(&mut session.cooling) } else { Vec::new() };
+        if session.lifts_cool_down(proof) { std::mem::take(&mut session.cooling) } else { Vec::new() };
     keep(ports, cookie, found.revision, &session, now).await?;
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
-    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method = method.as_str());
+    let method = proof.method.as_str();
+    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, vouches = proof.vouches);
     let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
     let view = list::view(ports, &session, &registered, now).await?;
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
@@ -242,16 +244,38 @@ async fn is_passkey(
     Ok(ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?)
 }
 
-/// What an account can prove a second step with now.
-pub(crate) async fn offers(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Vec<Offer>> {
-    Ok(offered(ports, &ports.security_info.registration(account, now).await?))
+/// What an account can prove a second step with.
+pub(crate) struct Provable {
+    /// The contacts that codes may go to.
+    registration: Registration,
+    /// The methods, with their masks.
+    pub(crate) offers: Vec<Offer>,
+    /// Whether it is what counts in a reset too.
+    counts: bool,
 }
 
-fn offered(ports: &Ports, registration: &Registration) -> Vec<Offer> {
+impl Provable {
+    /// Whether a proof by `method` lets something else count at once.
+    fn vouches(&self, method: Method) -> bool {
+        self.counts && method != Method::RecoveryCode
+    }
+}
+
+/// What an account can prove a second step with now. Where nothing counts but paper, contacts that still wait are asked for
+/// too: they open the page, whose door would else stand open to the password alone for as long as they wait.
+pub(crate) async fn provable(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Provable> {
     let settings = &ports.site.settings;
-    let mut offers = registration.offers(&settings.second_steps);
-    offers.retain(|offer| settings.reaches(registration, offer.method));
-    offers
+    let mut registration = ports.security_info.registration(account, now).await?;
+    let offers = |registration: &Registration| {
+        let mut offers = registration.offers(&settings.second_steps);
+        offers.retain(|offer| settings.reaches(registration, offer.method));
+        offers
+    };
+    let counts = offers(&registration).iter().any(|offer| offer.method != Method::RecoveryCode);
+    if !counts {
+        registration.not_yet.clear();
+    }
+    Ok(Provable { offers: offers(&registration), registration, counts })
 }
 
 /// The page of the second step.
@@ -262,7 +286,7 @@ pub(crate) async fn view(
     selected: Option<Method>,
     now: Timestamp,
 ) -> Outcome<View> {
-    let methods = offers(ports, &session.account, now).await?;
+    let methods = provable(ports, &session.account, now).await?.offers;
     let masked = |method: Method| {
         let offer = methods.iter().find(|offer| offer.method == method);
         offer.map(|offer| offer.masked.clone()).unwrap_or_default()

@@ -5,7 +5,7 @@ use axum::response::Response;
 use shared::domain::flow::RequestId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
-use shared::domain::session::{Session, SessionCookie};
+use shared::domain::session::{Session, SessionCookie, Start};
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::View;
@@ -55,12 +55,12 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let language = account.language.unwrap_or(incoming.language);
     let challenge = RequestId::from_bytes(ports.entropy.bytes());
     let mut session = Session::begin(account.id.clone(), &registered, language, back, challenge, now);
-    // What is registered but can't prove anything here (a number of a country that is no longer allowed) keeps nobody
-    // out of the page where they could mend it.
-    session.is_first = second_step::offers(ports, &account.id, now).await?.is_empty();
+    if session.start == Start::Provable && second_step::provable(ports, &account.id, now).await?.offers.is_empty() {
+        session.start = Start::Stranded;
+    }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.key(), &session).await?;
-    tracing::info!(event = "signed-in", session = ?cookie.key(), first = session.is_first);
+    tracing::info!(event = "signed-in", session = ?cookie.key(), start = ?session.start);
 
     incoming.session = Some(cookie.clone());
     let (view, location) = if session.may_see() {

@@ -127,9 +127,8 @@ pub struct Session {
     pub expires_at: Timestamp,
     /// The language for its messages.
     pub language: Language,
-    /// Whether nothing was registered when it began: then there is no second step, and what is registered counts at
-    /// once.
-    pub is_first: bool,
+    /// What the account could prove when it began.
+    pub start: Start,
     /// The last proof beyond the password.
     pub proved: Option<Proved>,
     /// What is awaited for such a proof.
@@ -148,6 +147,20 @@ pub struct Session {
     pub back: Option<String>,
 }
 
+/// What an account could prove when a session of it began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Start {
+    /// Nothing, since nothing was registered: there is no second step, and what is registered counts at once.
+    First,
+    /// A second step, and so it must.
+    Provable,
+    /// Nothing, though something is registered: a number of a country that is no longer served, a sheet without a code
+    /// left. That keeps nobody out of the page where they can mend it, but everything that is added waits, so that the
+    /// password alone never leads to a reset before its owner, who is told, has had time to act.
+    Stranded,
+}
+
 /// A proof beyond the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proved {
@@ -155,6 +168,9 @@ pub struct Proved {
     pub method: Method,
     /// When.
     pub at: Timestamp,
+    /// Whether it lets something else count at once. A recovery code does not, since a sheet of paper is found more easily
+    /// than a phone; nor does a contact that waits itself.
+    pub vouches: bool,
 }
 
 /// A code or an answer that is awaited.
@@ -245,7 +261,7 @@ impl Session {
             generation: registered.generation,
             expires_at: now + LIFETIME,
             language,
-            is_first: registered.entries.is_empty(),
+            start: if registered.entries.is_empty() { Start::First } else { Start::Provable },
             proved: None,
             asked: None,
             challenge: challenge.to_string(),
@@ -259,28 +275,28 @@ impl Session {
 
     /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
     pub fn may_change(&self, now: Timestamp) -> bool {
-        self.is_first || self.proved.is_some_and(|proved| now < proved.at + STEP_UP)
+        self.start != Start::Provable || self.proved.is_some_and(|proved| now < proved.at + STEP_UP)
     }
 
     /// Whether the list may be seen.
-    pub const fn may_see(&self) -> bool {
-        self.is_first || self.proved.is_some()
+    pub fn may_see(&self) -> bool {
+        self.start != Start::Provable || self.proved.is_some()
     }
 
     /// From when on an entry counts that is confirmed now. The first ones count at once. A contact that joins or replaces
     /// others waits `cool_down`, so that whoever took over a session can't turn it into a reset before the owner, who is
-    /// told, has had time to act. So does everything that nothing but a recovery code vouches for: a sheet of paper is
-    /// found more easily than a phone.
+    /// told, has had time to act. So does everything else that no proof vouches for.
     pub fn usable_from(&self, kind: Kind, cool_down: Seconds, now: Timestamp) -> Timestamp {
-        let by_paper = self.proved.is_some_and(|proved| proved.method == Method::RecoveryCode);
-        let waits = !self.is_first && (kind.is_contact() || by_paper);
+        let vouched = self.proved.is_some_and(|proved| proved.vouches);
+        let waits = self.start != Start::First && (kind.is_contact() || !vouched);
         if waits { now + cool_down } else { now }
     }
 
-    /// Whether a proof by `method` lets what was added in this session count at once: by something that was there
-    /// before, and not by paper.
-    pub fn lifts_cool_down(&self, method: Method) -> bool {
-        method != Method::RecoveryCode && !self.cooling.iter().any(|id| id.kind().factor() == method.factor())
+    /// Whether `proof` lets what was added in this session count at once: it vouches, and is of something that was there
+    /// before.
+    pub fn lifts_cool_down(&self, proof: Proved) -> bool {
+        let factor = proof.method.factor();
+        proof.vouches && !self.cooling.iter().any(|id| id.kind().factor() == factor)
     }
 }
 
@@ -295,13 +311,20 @@ mod tests {
         Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
     }
 
-    fn session(is_first: bool, proved: Option<Method>) -> Session {
+    fn session(start: Start) -> Session {
         let registered = Registered::default();
         let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
         let mut session = Session::begin(account, &registered, Language::English, None, challenge, NOW);
-        session.is_first = is_first;
-        session.proved = proved.map(|method| Proved { method, at: NOW });
+        session.start = start;
         session
+    }
+
+    fn proof(method: Method, vouches: bool) -> Proved {
+        Proved { method, at: NOW, vouches }
+    }
+
+    fn proved(method: Method, vouches: bool) -> Session {
+        Session { proved: Some(proof(method, vouches)), ..session(Start::Provable) }
     }
 
     #[test]
@@ -341,28 +364,34 @@ mod tests {
 
     #[test]
     fn a_change_needs_a_fresh_second_step() {
-        assert!(session(true, None).may_change(NOW));
-        assert!(!session(false, None).may_change(NOW) && !session(false, None).may_see());
-        let proved = session(false, Some(Method::Totp));
+        for start in [Start::First, Start::Stranded] {
+            assert!(session(start).may_change(NOW) && session(start).may_see());
+        }
+        assert!(!session(Start::Provable).may_change(NOW) && !session(Start::Provable).may_see());
+        let proved = proved(Method::Totp, true);
         assert!(proved.may_change(NOW + Seconds(599)) && !proved.may_change(NOW + Seconds(600)));
         assert!(proved.may_see());
     }
 
     #[test]
-    fn the_first_ones_count_at_once_and_contacts_that_join_them_wait() {
-        let from = |session: Session, kind| session.usable_from(kind, COOL_DOWN, NOW);
-        assert_eq!(from(session(true, None), Kind::Mobile), NOW);
-        assert_eq!(from(session(false, Some(Method::Totp)), Kind::Mobile), NOW + COOL_DOWN);
-        assert_eq!(from(session(false, Some(Method::Totp)), Kind::Passkey), NOW);
-        assert_eq!(from(session(false, Some(Method::RecoveryCode)), Kind::Passkey), NOW + COOL_DOWN);
+    fn the_first_ones_count_at_once_and_what_nothing_vouches_for_waits() {
+        let waits = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW + COOL_DOWN;
+        let counts = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW;
+        assert!(counts(&session(Start::First), Kind::Mobile) && counts(&session(Start::First), Kind::Passkey));
+        let vouched = proved(Method::Totp, true);
+        assert!(waits(&vouched, Kind::Mobile) && counts(&vouched, Kind::Passkey));
+        for unvouched in [session(Start::Stranded), proved(Method::RecoveryCode, false)] {
+            assert!(waits(&unvouched, Kind::Mobile) && waits(&unvouched, Kind::Passkey));
+        }
     }
 
     #[test]
     fn only_what_was_there_before_lifts_the_wait() {
-        let mut session = session(false, Some(Method::Totp));
+        let mut session = proved(Method::Totp, true);
         session.cooling = vec![EntryId::only(Kind::Mobile)];
-        assert!(session.lifts_cool_down(Method::Totp) && session.lifts_cool_down(Method::Email));
-        assert!(!session.lifts_cool_down(Method::Sms), "the new number can't vouch for itself");
-        assert!(!session.lifts_cool_down(Method::RecoveryCode));
+        let lifts = |method, vouches| session.lifts_cool_down(proof(method, vouches));
+        assert!(lifts(Method::Totp, true) && lifts(Method::Email, true));
+        assert!(!lifts(Method::Sms, true), "the new number can't vouch for itself");
+        assert!(!lifts(Method::RecoveryCode, false) && !lifts(Method::Email, false));
     }
 }
