@@ -2,7 +2,7 @@
 //! request and every reply, and takes nothing from the product's own checks; what a state can break is judged there.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use shared::domain::flow::{Flow, FlowCookie, FlowKey};
@@ -127,6 +127,7 @@ impl Scope {
                     client,
                     expires_at: flow.expires_at.as_seconds(),
                     proofs: Vec::new(),
+                    awaited: BTreeSet::new(),
                     wrong: 0,
                     wrong_codes: 0,
                     ended: false,
@@ -178,6 +179,9 @@ impl Scope {
             state.seen.broken.insert(I5);
         }
         course.ended |= matches!(after.state, "done" | "cancelled");
+        if let Flow::AwaitingCode(awaiting) = after.flow() {
+            course.awaited.insert((after.step, awaiting.sent.method));
+        }
         if after.proofs() > before.proofs() {
             Self::observe_proof(state, running, key, before.proofs() + 1, &after.flow());
         }
@@ -320,12 +324,7 @@ impl Scope {
         if reply.word() == "code-wrong" {
             let course = seen.flows.get_mut(&flow).unwrap();
             course.wrong += 1;
-            let mut methods: Vec<Method> =
-                seen.codes.iter().filter(|code| code.flow == flow).map(|code| code.method).collect();
-            methods.sort_unstable();
-            methods.dedup();
-            // A code whose message was not queued is guessed at in vain, but guessed at.
-            let of_codes = methods.len().max(1) * usize::from(settings.flow.code_tries);
+            let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
             if body["method"] == "totp" {
                 let looks = seen.app_looks.entry((login, cookie.step())).or_default();
                 *looks += 1;

@@ -16,6 +16,17 @@ pub const ONE_STEP: crate::product::Parameters = &[
     ("REKEY_TOTP_TRIES_PER_DAY", "2"),
 ];
 
+/// As the product is deployed: two proofs, by two factors.
+pub const TWO_STEPS: crate::product::Parameters = &[
+    ("REKEY_STEPS", "2"),
+    ("REKEY_CODE_TRIES", "2"),
+    ("REKEY_FLOW_TRIES", "3"),
+    ("REKEY_SENDS_PER_STEP", "2"),
+    ("REKEY_SENDS_PER_HOUR", "2"),
+    ("REKEY_SENDS_PER_DAY", "4"),
+    ("REKEY_TOTP_TRIES_PER_DAY", "2"),
+];
+
 /// Guesses at a code, two at once, while it is replaced and expires.
 pub fn guesses() -> Scope {
     Scope {
@@ -172,6 +183,73 @@ pub fn drained() -> Scope {
     }
 }
 
+/// Both steps of one flow, two requests at once: a code is typed twice, that of the first step in the second, the same
+/// factor is asked for again, the last act is tried too early.
+pub fn two_steps() -> Scope {
+    Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, false)],
+        before: vec![(0, Ask::Open), (0, Ask::Forgotten), (0, Ask::Email)],
+        menu: vec![
+            (0, Ask::Code(Typed::Newest), 2),
+            (0, Ask::Code(Typed::Elder), 1),
+            (0, Ask::Email, 1),
+            (0, Ask::App { right: true }, 1),
+            (0, Ask::Password(0), 1),
+        ],
+        ticks: vec![(46, 1)],
+        at_once: 2,
+        changes: true,
+        ..Scope::default()
+    }
+}
+
+/// More of it one by one, while calls fail, functions die and items go.
+pub fn two_steps_that_fail() -> Scope {
+    let mut scope = Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..two_steps() };
+    scope.menu.push((0, Ask::Sms { right: true }, 1));
+    scope
+}
+
+/// The owner goes through both steps while somebody else has a flow on the same name, another one on their own, and a look
+/// at the app codes that the owner typed.
+pub fn two_steps_beside_an_attacker() -> Scope {
+    Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, false), (VICTIM, true), (ATTACKER, false)],
+        before: vec![
+            (0, Ask::Open),
+            (0, Ask::Forgotten),
+            (1, Ask::Open),
+            (1, Ask::Forgotten),
+            (2, Ask::Open),
+            (2, Ask::Forgotten),
+            (2, Ask::Email),
+        ],
+        menu: vec![
+            (0, Ask::Email, 1),
+            (0, Ask::Code(Typed::Newest), 1),
+            (0, Ask::App { right: true }, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Email, 1),
+            (1, Ask::Code(Typed::OfAnother), 1),
+            (1, Ask::AppSeen, 1),
+            (1, Ask::Password(1), 1),
+            (2, Ask::Code(Typed::Newest), 1),
+            (2, Ask::App { right: true }, 1),
+        ],
+        ticks: vec![(46, 1)],
+        at_once: 0,
+        changes: true,
+        ..Scope::default()
+    }
+}
+
+/// Somebody else uses up whatever the owner's first step draws on; the second step draws on other budgets.
+pub fn drained_in_two_steps() -> Scope {
+    Scope { parameters: TWO_STEPS, ..drained() }
+}
+
 /// Searches all of a scope and tells how much that was.
 fn search(name: &str, scope: Scope) {
     report(name, &scope.checker().spawn_bfs().join());
@@ -222,6 +300,13 @@ fn the_owner_beside_an_attacker() {
 }
 
 #[test]
+fn both_steps() {
+    search("two steps", two_steps());
+    search("two steps beside an attacker", two_steps_beside_an_attacker());
+    search("drained in two steps", drained_in_two_steps());
+}
+
+#[test]
 #[ignore = "minutes: more at once, with two faults"]
 fn guesses_at_once_that_fail_twice() {
     search_long("guesses", Scope { at_once: 2, faults: 2, ..guesses_that_fail() });
@@ -232,6 +317,12 @@ fn guesses_at_once_that_fail_twice() {
 fn changes_at_once_that_fail_twice() {
     search_long("changes", Scope { faults: 2, ..changes_that_fail() });
     search_long("changes at once", Scope { at_once: 2, ..changes_that_fail() });
+}
+
+#[test]
+#[ignore = "minutes: whatever goes wrong in both steps"]
+fn both_steps_that_fail() {
+    search_long("two steps that fail", two_steps_that_fail());
 }
 
 #[test]

@@ -104,6 +104,8 @@ pub struct Course {
     pub expires_at: i64,
     /// Methods that proved something.
     pub proofs: Vec<Method>,
+    /// Ways by which a code was awaited, each with its step; whether it was ever sent is another matter.
+    pub awaited: BTreeSet<(u8, Method)>,
     /// Wrong answers.
     pub wrong: u8,
     /// Those of them that were not the app's.
