@@ -6,7 +6,7 @@ use stateright::{Checker as _, HasDiscoveries, Model as _};
 
 use crate::invariants::{I1, I2, I3, I4, I5, I6, I8, I9, I10};
 use crate::scope::Scope;
-use crate::searches::{changes, changes_that_fail, drained, guesses, owner_and_attacker, sends};
+use crate::searches::{changes, changes_that_fail, drained, guesses, owner_and_attacker, sends, two_steps};
 use crate::tables::Mutation;
 
 /// Searches with the rule taken out until the invariant breaks.
@@ -22,6 +22,7 @@ fn breaks(scope: Scope, mutation: Mutation, invariant: &'static str) {
 #[test]
 fn guesses_that_prove_whatever_they_are_break_i1_and_i9() {
     breaks(guesses(), Mutation::GuessUnlooked, I1);
+    breaks(two_steps(), Mutation::GuessUnlooked, I1);
     breaks(owner_and_attacker(), Mutation::GuessUnlooked, I9);
 }
 

@@ -55,7 +55,9 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let language = account.language.unwrap_or(incoming.language);
     let challenge = RequestId::from_bytes(ports.entropy.bytes());
     let mut session = Session::begin(account.id.clone(), &registered, language, back, challenge, now);
-    if session.start == Start::Provable && second_step::provable(ports, &account.id, now).await?.offers.is_empty() {
+    if session.start == Start::Provable
+        && second_step::provable(ports, &account.id, now).await?.offers.is_empty()
+    {
         session.start = Start::Stranded;
     }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());

@@ -377,7 +377,9 @@ mod tests {
     fn the_first_ones_count_at_once_and_what_nothing_vouches_for_waits() {
         let waits = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW + COOL_DOWN;
         let counts = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW;
-        assert!(counts(&session(Start::First), Kind::Mobile) && counts(&session(Start::First), Kind::Passkey));
+        assert!(
+            counts(&session(Start::First), Kind::Mobile) && counts(&session(Start::First), Kind::Passkey)
+        );
         let vouched = proved(Method::Totp, true);
         assert!(waits(&vouched, Kind::Mobile) && counts(&vouched, Kind::Passkey));
         for unvouched in [session(Start::Stranded), proved(Method::RecoveryCode, false)] {

@@ -33,7 +33,7 @@ impl TotpSeed {
         let mut text = Zeroizing::new(String::with_capacity(32));
         // Five bytes are eight letters (RFC 4648 §6), without padding.
         for chunk in entropy.chunks(5) {
-            let bits = chunk.iter().fold(0_u64, |bits, byte| bits << 8 | u64::from(*byte));
+            let bits = chunk.iter().fold(0_u64, |bits, byte| bits * 256 + u64::from(*byte));
             for letter in (0..8).rev() {
                 let index = usize::try_from(bits >> (5 * letter) & 31).unwrap_or_default();
                 text.push(char::from(ALPHABET[index]));

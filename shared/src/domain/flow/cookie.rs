@@ -210,6 +210,19 @@ mod tests {
     }
 
     #[test]
+    fn a_number_to_approve_is_of_one_flow_and_request() {
+        let request = |n| RequestId::from_bytes([n; 16]);
+        let number =
+            |id, n| FlowCookie::open(&keys(), [id; 32]).approval_number(&keys(), request(n)).unwrap();
+        assert!(number(5, 1) == number(5, 1));
+        assert!(
+            (2..10).any(|n| number(5, n) != number(5, 1)),
+            "eight requests with one number: one in 90 to the eighth"
+        );
+        assert!((6..14).any(|id| number(id, 1) != number(5, 1)));
+    }
+
+    #[test]
     fn prints_neither_id_nor_tag() {
         let cookie = FlowCookie::open(&keys(), [5; 32]);
         let printed = format!("{cookie:?}");
@@ -247,15 +260,26 @@ mod tests {
         ) {
             let keys = keys();
             let code = OneTimeCode::parse(&digits).unwrap();
+            let recovery = RecoveryCode::parse("ABCD-EFGH-JKMN-PQRS").unwrap();
+            let request = RequestId::from_bytes([7; 16]);
             let tags = |id, proofs| {
                 let cookie = FlowCookie::open(&keys, id).with_proofs(proofs);
-                [cookie.tag(&keys), cookie.code_tag(&keys, &code), cookie.contact_tag(&keys, &digits)].map(Option::unwrap)
+                [
+                    cookie.contact_tag(&keys, &digits),
+                    cookie.answer_tag(&keys, request),
+                    cookie.tag(&keys),
+                    cookie.code_tag(&keys, &code),
+                    cookie.passkey_challenge(&keys, request).map(Tag::from_bytes),
+                    cookie.assertion_tag(&keys, digits.as_bytes()),
+                    cookie.recovery_tag(&keys, &recovery),
+                ]
+                .map(Option::unwrap)
             };
             let (one, other) = (tags(ids.0, steps.0), tags(ids.1, steps.1));
             for (at, tag) in one.iter().enumerate() {
                 for (there, another) in other.iter().enumerate() {
-                    // A contact's fingerprint is the flow's, whatever the step.
-                    let same = at == there && ids.0 == ids.1 && (at == 2 || steps.0 == steps.1);
+                    // A contact's fingerprint is the flow's and an answer's tag its request's, whatever the step.
+                    let same = at == there && ids.0 == ids.1 && (at < 2 || steps.0 == steps.1);
                     prop_assert_eq!(tag == another, same, "{} {}", at, there);
                 }
             }

@@ -404,6 +404,31 @@ mod tests {
     }
 
     #[test]
+    fn what_a_device_is_asked_for_has_a_page_of_its_own_and_is_asked_three_times() {
+        let request = RequestId::from_bytes([1; 16]);
+        let ask = |choosing: Choosing, method| choosing.ask(method, request, at(0), Seconds(90));
+        for (method, stage) in [(Method::Passkey, Stage::Passkey), (Method::Push, Stage::Approval)] {
+            assert_eq!(Flow::AwaitingAnswer(ask(choosing(2), method)).stage(), stage);
+        }
+        let mut state = choosing(2);
+        for more in [true, true, false] {
+            let asked = ask(state, Method::Push);
+            assert_eq!(asked.may_ask_again(&LIMITS), more);
+            state = asked.give_up();
+        }
+    }
+
+    #[test]
+    fn each_page_has_the_name_of_the_contract() {
+        use Stage::{Approval, Code, Done, Ended, Method, Passkey, Password, Reason, Unlock};
+        let names =
+            [Reason, Method, Code, Approval, Passkey, Password, Unlock, Done, Ended].map(Stage::as_str);
+        let contract =
+            ["reason", "method", "code", "approval", "passkey", "password", "unlock", "done", "ended"];
+        assert_eq!(names, contract);
+    }
+
+    #[test]
     fn cancelling_ends_everything_but_what_is_done() {
         assert_eq!(opened(2).cancel().stage(), Stage::Ended);
         let done = Flow::Done(

@@ -11,15 +11,9 @@ use super::skeleton::{Skeleton, folded};
 /// case, since there a letter is a syllable or a word (`伟明`, `மணி`). Parts end at whatever is no letter; the pieces of one
 /// word also count together (`Ng'a` is `nga`), and so do those of a whole name (`Xi Li` is `xili`). Of a login, the part
 /// before the `@` is taken as a name, and as a whole, with its digits (`s1234567`).
-///
-/// ```
-/// use shared::domain::password::Person;
-///
-/// let person = Person::new(["James O'Connor"], ["james@staff.contoh.example"]);
-/// assert_eq!(person.parts(), ["connor", "james"]);
-/// ```
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Person {
+    /// Folded (lower case, no accents) and sorted. A part that holds another is left out: who types `oconnor` types `connor`.
     parts: Vec<String>,
 }
 
@@ -41,12 +35,6 @@ impl Person {
             parts.push(folded(local).filter(|c| c.is_alphanumeric() || is_combining_mark(*c)).collect());
         }
         Self { parts: shortest(parts) }
-    }
-
-    /// The parts, folded (lower case, no accents) and sorted. A part that holds another is left out: who types `oconnor`
-    /// types `connor`.
-    pub fn parts(&self) -> &[String] {
-        &self.parts
     }
 
     /// Whether any part is in the text, look-alikes and all.
