@@ -94,28 +94,78 @@ impl Write for Lines {
     }
 }
 
-/// Everything that the product says at any level, and everybody else from INFO on, in a day on which much goes wrong.
+impl Lines {
+    /// Keeps everything that the product says at any level, and everybody else from INFO on, until the guard goes.
+    fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        use tracing_subscriber::layer::SubscriberExt as _;
+        use tracing_subscriber::{Layer as _, filter::Targets, fmt};
+        let own = [
+            "shared",
+            "approval",
+            "captcha",
+            "method_selection",
+            "code_send",
+            "code_verify",
+            "password_set",
+            "delivery",
+            "enrolment",
+        ];
+        let filter = own.iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
+            filter.with_target(*target, tracing::Level::TRACE)
+        });
+        let writer = self.clone();
+        let layer = fmt::layer().json().with_writer(move || writer.clone()).with_filter(filter);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+
+    /// What stands in a field of the lines of an event, in order.
+    fn field(&self, event: &str, field: &str) -> Vec<String> {
+        let lines = self.text();
+        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        lines
+            .map(|line| line["fields"].clone())
+            .filter(|fields| fields["event"] == event)
+            .map(|fields| fields[field].as_str().unwrap_or_default().to_owned())
+            .collect()
+    }
+}
+
+/// Whoever reads the log finds what happened to one account together, and what was tried with one name, without learning
+/// whose they are.
+#[tokio::test]
+async fn the_lines_of_one_account_carry_one_pseudonym() {
+    let lines = Lines::default();
+    let _guard = lines.keep();
+    let world = World::new().await;
+    for login in ["aisyah", "Aisyah@student.contoh.example", "weiling", "nobody", "nobody"] {
+        world.browser().open(login, "forgotten").await;
+    }
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
+    let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
+    world.browser().post("/security-info/sign-in", wrong).await;
+
+    let (accounts, names) = (lines.field("opened", "account"), lines.field("opened", "name"));
+    assert_eq!(accounts.len(), 6);
+    assert!(accounts.iter().chain(&names).all(|mark| mark.len() == 16), "{accounts:?} {names:?}");
+    for marks in [&accounts, &names] {
+        assert!(marks[0] == marks[1] && marks[1] == marks[5] && marks[3] == marks[4], "{marks:?}");
+        assert!(marks[0] != marks[2] && marks[2] != marks[3] && marks[3] != marks[0], "{marks:?}");
+    }
+    assert_eq!(lines.field("done", "account"), accounts[..1]);
+    assert_eq!(lines.field("sign-in-refused", "name"), names[..1]);
+}
+
+/// On a day on which much goes wrong.
 #[tokio::test]
 async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
-    use tracing_subscriber::layer::SubscriberExt as _;
-    use tracing_subscriber::{Layer as _, filter::Targets, fmt};
     let lines = Lines::default();
-    let own = [
-        "shared",
-        "approval",
-        "captcha",
-        "method_selection",
-        "code_send",
-        "code_verify",
-        "password_set",
-        "delivery",
-    ];
-    let filter = own.iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
-        filter.with_target(*target, tracing::Level::TRACE)
-    });
-    let writer = lines.clone();
-    let layer = fmt::layer().json().with_writer(move || writer.clone()).with_filter(filter);
-    let _guard = tracing::subscriber::set_default(tracing_subscriber::registry().with(layer));
+    let _guard = lines.keep();
 
     let world = World::new().await;
     let mut secrets = vec![
@@ -156,7 +206,7 @@ async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
     world.put_out_of_order("sns:");
     world.deliver().await;
 
-    let log = String::from_utf8(lines.0.lock().unwrap().clone()).unwrap();
+    let log = lines.text();
     for event in ["send-refused", "code-sent", "step-proved", "unavailable", "delivery", "done"] {
         assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
     }

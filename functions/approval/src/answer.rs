@@ -103,6 +103,7 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         }
         None => DeviceAnswer::Denied(now + PAUSE),
     };
+    let account = device.account.mark(&ports.site.flows);
     let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
         Answered::Approved => {
             ports.devices.note_used(&device, now).await?;
@@ -113,12 +114,12 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             "denied"
         }
         Answered::Wrong => {
-            tracing::info!(event = "approval", outcome = "wrong");
+            tracing::info!(event = "approval", ?account, outcome = "wrong");
             return Err(Problem { field: Some("number"), ..Problem::new(Code::CodeWrong) }.into());
         }
         Answered::Gone => return Err(Code::CodeSpent.into()),
     };
-    tracing::info!(event = "approval", outcome = status);
+    tracing::info!(event = "approval", ?account, outcome = status);
     let nonce = device.nonce(&ports.push, now);
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }

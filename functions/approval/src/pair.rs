@@ -61,7 +61,8 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !ports.pairings.pair(pairing_key, &waiting, tag, now).await? {
         return Err(spent().into());
     }
-    tracing::info!(event = "device-paired", pushes = waiting.subscription.is_some());
+    let account = device.account.mark(&ports.site.flows);
+    tracing::info!(event = "device-paired", ?account, pushes = waiting.subscription.is_some());
     Ok(incoming.data(&json!({
         "device": device.handle(&ports.push, ports.entropy.bytes())?,
         "nonce": device.nonce(&ports.push, now),

@@ -74,8 +74,9 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if over_budget(ports, incoming, &reference, now).await? && !challenge.is_harder() {
         return Err(again(ports, Code::CaptchaHarder, Some(reference), typed)?);
     }
-    let cookie = open::flow(ports, &name, &reference, incoming.language, now).await?;
-    tracing::info!(event = "opened", flow = ?cookie.key(), address = incoming.address_block());
+    let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
+    let address = incoming.address_block();
+    tracing::info!(event = "opened", flow = ?cookie.key(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
     Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }

@@ -1,6 +1,6 @@
 //! Opens a flow: the same reads, work and write for a person and for a decoy.
 
-use shared::domain::account::{AccountId, Offer, Registration, suffices};
+use shared::domain::account::{AccountId, AccountMark, Offer, Registration, suffices};
 use shared::domain::decoy;
 use shared::domain::flow::{Facts, FlowCookie, Opened};
 use shared::domain::language::Language;
@@ -12,14 +12,14 @@ use shared::settings::Settings;
 
 use super::Ports;
 
-/// Opens the flow of a name, with or without a usable account behind it.
+/// Opens the flow of a name, with or without a usable account behind it. The flow, and what the log calls its account.
 pub(crate) async fn flow(
     ports: &Ports,
     name: &CanonicalName,
     reference: &NameRef,
     language: Language,
     now: Timestamp,
-) -> Outcome<FlowCookie> {
+) -> Outcome<(FlowCookie, AccountMark)> {
     let settings = &ports.site.settings;
     let found = ports.directory.find(name).await?;
     let nobody = found.as_ref().map_or_else(
@@ -51,8 +51,9 @@ pub(crate) async fn flow(
         language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
     };
     let cookie = FlowCookie::open(&ports.site.flows, ports.entropy.bytes());
+    let account = facts.account.mark(&ports.site.flows);
     ports.flows.insert(cookie.key(), &Opened { facts }).await?;
-    Ok(cookie)
+    Ok((cookie, account))
 }
 
 /// What is registered, allowed, and in a country that messages may go to.

@@ -48,7 +48,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
     };
     let Some(account) = account else {
-        tracing::info!(event = "sign-in-refused", address = incoming.address_block());
+        tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block());
         return Err(on_page(Problem { field: Some("password"), ..Problem::new(Code::SignInWrong) }));
     };
     let registered = ports.enrolment.registered(&account.id).await?;
@@ -62,7 +62,9 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.key(), &session).await?;
-    tracing::info!(event = "signed-in", session = ?cookie.key(), start = ?session.start);
+    let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block());
+    let start = session.start;
+    tracing::info!(event = "signed-in", session = ?cookie.key(), name = ?reference, account = ?mark, ?start, address);
 
     incoming.session = Some(cookie.clone());
     let (view, location) = if session.may_see() {

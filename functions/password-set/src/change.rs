@@ -147,7 +147,8 @@ async fn finish(
     if !matches!(ports.flows.replace(key, revision, &done, now).await, Ok(true)) {
         tracing::warn!(event = "finish-delayed", flow = ?key);
     }
-    tracing::info!(event = "done", flow = ?key, ?outcome);
+    let account = owner.account.id.mark(&ports.site.flows);
+    tracing::info!(event = "done", flow = ?key, ?account, ?outcome);
     done
 }
 

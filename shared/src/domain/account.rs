@@ -1,9 +1,12 @@
 //! Accounts, what is registered for them, and who may reset.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::contact::{EmailAddress, PhoneNumber};
 use super::flow::FlowKey;
+use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};
 use super::name::NameRef;
@@ -28,6 +31,24 @@ impl AccountId {
     /// The id as text, a table's key.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// What the log calls the account. Stable over key rotation (it hangs on the eldest key).
+    pub fn mark(&self, flows: &Keyring) -> AccountMark {
+        let tag = flows.tag(flows.eldest(), "rekey/account-mark", &[self.0.as_bytes()]);
+        AccountMark(tag.and_then(|tag| tag.as_bytes().first_chunk().copied()).unwrap_or_default())
+    }
+}
+
+/// A keyed pseudonym: the lines of one account are found together (ASVS 5.0 16.2.1), and nobody without the key knows
+/// whose they are.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct AccountMark([u8; 8]);
+
+impl fmt::Debug for AccountMark {
+    /// Sixteen hexadecimal digits.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
     }
 }
 

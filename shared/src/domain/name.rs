@@ -75,8 +75,9 @@ impl NameRef {
 }
 
 impl std::fmt::Debug for NameRef {
+    /// Sixteen hexadecimal digits: enough to find a name's lines in a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "NameRef({:02x}{:02x}..)", self.0[0], self.0[1])
+        f.write_str(&hex::encode(&self.0[..8]))
     }
 }
 
