@@ -252,6 +252,24 @@ async fn wrong_numbers_are_counted_before_they_are_compared() {
     assert_eq!(world.messages().len(), 1);
 }
 
+/// Whoever knows a name can use the first step's wrong numbers up, but not those that the owner needs after a proof.
+#[tokio::test]
+async fn a_stranger_spends_the_first_steps_wrong_numbers_only() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        let mut stranger = world.browser();
+        stranger.open("aisyah", "forgotten").await;
+        for n in 0..5 {
+            stranger.send_phone("sms", &format!("012345679{n}")).await;
+        }
+    }
+    let mut owner = world.browser();
+    owner.open("aisyah", "forgotten").await;
+    assert_eq!(owner.send_phone("sms", "0123456798").await.problem(), (422, "method-unavailable".into()));
+    owner.totp(&world.app_code(0)).await;
+    assert_eq!(owner.send_phone("sms", "0123456798").await.page(), "code");
+}
+
 #[tokio::test]
 async fn a_number_belongs_to_a_phone() {
     let world = World::new().await;

@@ -174,6 +174,7 @@ pub fn drained() -> Scope {
             (2, Ask::Email, 1),
             (1, Ask::Sms { right: true }, 1),
             (2, Ask::Sms { right: true }, 1),
+            (1, Ask::Sms { right: false }, 1),
             (1, Ask::App { right: false }, 1),
             (2, Ask::App { right: false }, 1),
         ],

@@ -58,18 +58,18 @@ pub(crate) async fn take_for_number(
     matches: impl FnOnce() -> bool,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let mark = cookie.key().mark();
+    let (mark, pool) = (cookie.key().mark(), Pool::of_step(flow.progress.step()));
     let limits = &ports.site.settings.sends;
     let read = ports.budgets.ledger(&flow.facts.account).await?;
     let spent = change(ports, &flow.facts.account, read, now, |ledger| {
-        Ok(ledger.spend_contact_try(mark, now, limits)?)
+        Ok(ledger.spend_contact_try(mark, pool, now, limits)?)
     })
     .await?;
     if !matches() {
         return Err(Refusal::Mismatch);
     }
     let taken = change(ports, &flow.facts.account, spent, now, |ledger| {
-        ledger.return_contact_try(mark);
+        ledger.return_contact_try(mark, pool);
         take_one(ports, cookie, flow, method, now, ledger)
     });
     taken.await.map(drop)

@@ -42,7 +42,7 @@ pub struct SendLimits {
     pub per_day: u8,
     /// Wrong numbers per flow: completing `*****98` by guessing must not be practical.
     pub contacts_per_flow: u8,
-    /// Wrong numbers per account and day, over all flows.
+    /// Wrong numbers per account, pool and day, over all flows.
     pub contacts_per_day: u8,
     /// Codes in a row that nobody redeemed before the factor closes for a day: somebody else is asking.
     pub unredeemed: u8,
@@ -53,8 +53,11 @@ pub struct SendLimits {
 pub struct SendLedger {
     #[serde(default, rename = "s", skip_serializing_if = "Vec::is_empty")]
     lanes: Vec<Lane>,
+    /// Wrong numbers in the first step, and in later ones.
     #[serde(default, rename = "c", skip_serializing_if = "Vec::is_empty")]
     contact_tries: Vec<(FlowMark, Timestamp)>,
+    #[serde(default, rename = "d", skip_serializing_if = "Vec::is_empty")]
+    later_contact_tries: Vec<(FlowMark, Timestamp)>,
 }
 
 /// One factor in one pool.
@@ -103,24 +106,35 @@ impl SendLedger {
     pub fn spend_contact_try(
         &mut self,
         flow: FlowMark,
+        pool: Pool,
         now: Timestamp,
         limits: &SendLimits,
     ) -> Result<(), Exhausted> {
         self.forget(now);
-        let in_flow = self.contact_tries.iter().filter(|(by, _)| *by == flow).count();
+        let all = self.contact_tries.iter().chain(&self.later_contact_tries);
+        let in_flow = all.filter(|(by, _)| *by == flow).count();
+        let tries = self.contact_tries_of(pool);
         if in_flow >= usize::from(limits.contacts_per_flow)
-            || self.contact_tries.len() >= usize::from(limits.contacts_per_day)
+            || tries.len() >= usize::from(limits.contacts_per_day)
         {
             return Err(Exhausted);
         }
-        self.contact_tries.push((flow, now));
+        tries.push((flow, now));
         Ok(())
     }
 
     /// Gives a try back that turned out right.
-    pub fn return_contact_try(&mut self, flow: FlowMark) {
-        if let Some(at) = self.contact_tries.iter().rposition(|(by, _)| *by == flow) {
-            self.contact_tries.remove(at);
+    pub fn return_contact_try(&mut self, flow: FlowMark, pool: Pool) {
+        let tries = self.contact_tries_of(pool);
+        if let Some(at) = tries.iter().rposition(|(by, _)| *by == flow) {
+            tries.remove(at);
+        }
+    }
+
+    const fn contact_tries_of(&mut self, pool: Pool) -> &mut Vec<(FlowMark, Timestamp)> {
+        match pool {
+            Pool::First => &mut self.contact_tries,
+            Pool::Second => &mut self.later_contact_tries,
         }
     }
 
@@ -170,7 +184,9 @@ impl SendLedger {
 
     /// Drops what is older than a day. A lane whose last message is that old is open again.
     fn forget(&mut self, now: Timestamp) {
-        self.contact_tries.retain(|(_, at)| *at + Seconds::DAY > now);
+        for tries in [&mut self.contact_tries, &mut self.later_contact_tries] {
+            tries.retain(|(_, at)| *at + Seconds::DAY > now);
+        }
         for lane in &mut self.lanes {
             // The run of unredeemed codes spans days, so it ends with a whole quiet day, not entry by entry.
             if lane.sent.last().is_none_or(|last| *last + CLOSED <= now) {
@@ -285,18 +301,36 @@ mod tests {
     #[test]
     fn wrong_numbers_are_bounded_by_flow_and_by_day() {
         let mut ledger = SendLedger::default();
+        let spend = |ledger: &mut SendLedger, flow, now| {
+            ledger.spend_contact_try(FlowMark(flow), Pool::First, at(now), &LIMITS)
+        };
         for _ in 0..5 {
-            ledger.spend_contact_try(FlowMark(1), at(0), &LIMITS).unwrap();
+            spend(&mut ledger, 1, 0).unwrap();
         }
-        assert_eq!(ledger.spend_contact_try(FlowMark(1), at(0), &LIMITS), Err(Exhausted));
+        assert_eq!(spend(&mut ledger, 1, 0), Err(Exhausted));
+        assert_eq!(ledger.spend_contact_try(FlowMark(1), Pool::Second, at(0), &LIMITS), Err(Exhausted));
         for _ in 0..5 {
-            ledger.spend_contact_try(FlowMark(2), at(0), &LIMITS).unwrap();
+            spend(&mut ledger, 2, 0).unwrap();
         }
-        assert_eq!(ledger.spend_contact_try(FlowMark(3), at(0), &LIMITS), Err(Exhausted));
-        ledger.return_contact_try(FlowMark(2));
-        ledger.spend_contact_try(FlowMark(3), at(0), &LIMITS).unwrap();
-        assert_eq!(ledger.spend_contact_try(FlowMark(3), at(86_399), &LIMITS), Err(Exhausted));
-        ledger.spend_contact_try(FlowMark(3), at(86_400), &LIMITS).unwrap();
+        assert_eq!(spend(&mut ledger, 3, 0), Err(Exhausted));
+        ledger.return_contact_try(FlowMark(2), Pool::Second);
+        assert_eq!(spend(&mut ledger, 3, 0), Err(Exhausted), "none of those was of this flow");
+        ledger.return_contact_try(FlowMark(2), Pool::First);
+        spend(&mut ledger, 3, 0).unwrap();
+        assert_eq!(spend(&mut ledger, 3, 86_399), Err(Exhausted));
+        spend(&mut ledger, 3, 86_400).unwrap();
+    }
+
+    #[test]
+    fn wrong_numbers_of_the_first_step_leave_the_second_its_own() {
+        let mut ledger = SendLedger::default();
+        for n in 0..10 {
+            ledger.spend_contact_try(FlowMark(n / 5), Pool::First, at(0), &LIMITS).unwrap();
+        }
+        for n in 0..10 {
+            ledger.spend_contact_try(FlowMark(7 + n / 5), Pool::Second, at(0), &LIMITS).unwrap();
+        }
+        assert_eq!(ledger.spend_contact_try(FlowMark(9), Pool::Second, at(0), &LIMITS), Err(Exhausted));
     }
 
     #[test]
@@ -322,12 +356,13 @@ mod tests {
                 }
             }
         }
-        for n in 0..10 {
-            ledger.spend_contact_try(FlowMark(u32::MAX - n / 5), at(9_000), &LIMITS).unwrap();
+        for n in 0..20 {
+            let pool = if n < 10 { Pool::First } else { Pool::Second };
+            ledger.spend_contact_try(FlowMark(u32::MAX - n / 5), pool, at(9_000), &LIMITS).unwrap();
         }
         let stored = serde_json::to_string(&ledger).unwrap();
         assert!(
-            stored.len() < 1_250,
+            stored.len() < 1_500,
             "a full ledger has {} bytes; an ordinary one costs one write unit",
             stored.len()
         );
@@ -341,7 +376,7 @@ mod tests {
         /// Of each lane, how many of its messages were sent when a code of it was last known to be redeemed.
         redeemed: Vec<(Factor, Pool, usize)>,
         generation: u64,
-        tries: Vec<(u32, i64)>,
+        tries: Vec<(u32, Pool, i64)>,
     }
 
     impl Naive {
@@ -379,13 +414,14 @@ mod tests {
             fits
         }
 
-        fn try_contact(&mut self, flow: u32, now: i64, limits: SendLimits) -> bool {
-            let today = self.tries.iter().filter(|(_, at)| at + 86_400 > now);
-            let of_flow = today.clone().filter(|(by, _)| *by == flow).count();
+        fn try_contact(&mut self, flow: u32, pool: Pool, now: i64, limits: SendLimits) -> bool {
+            let today = self.tries.iter().filter(|(_, _, at)| at + 86_400 > now);
+            let of_flow = today.clone().filter(|(by, _, _)| *by == flow).count();
+            let of_pool = today.filter(|(_, of, _)| *of == pool).count();
             let fits = of_flow < usize::from(limits.contacts_per_flow)
-                && today.count() < usize::from(limits.contacts_per_day);
+                && of_pool < usize::from(limits.contacts_per_day);
             if fits {
-                self.tries.push((flow, now));
+                self.tries.push((flow, pool, now));
             }
             fits
         }
@@ -395,7 +431,7 @@ mod tests {
     enum Act {
         Take { factor: Factor, pool: Pool, proved: Option<Factor>, sent: bool },
         Reset,
-        Try { flow: u32, right: bool },
+        Try { flow: u32, pool: Pool, right: bool },
     }
 
     fn act() -> impl Strategy<Value = Act> {
@@ -404,12 +440,12 @@ mod tests {
                 5 => Just(Factor::MobilePhone), 1 => Just(Factor::AlternateEmail), 1 => Just(Factor::OfficePhone),
             ]
         };
-        let pool = prop_oneof![3 => Just(Pool::First), 1 => Just(Pool::Second)];
+        let pool = || prop_oneof![3 => Just(Pool::First), 1 => Just(Pool::Second)];
         let proved = prop_oneof![12 => Just(None), 1 => factor().prop_map(Some)];
-        let take = (factor(), pool, proved, prop::bool::weighted(0.9))
+        let take = (factor(), pool(), proved, prop::bool::weighted(0.9))
             .prop_map(|(factor, pool, proved, sent)| Act::Take { factor, pool, proved, sent });
-        let attempt =
-            (0_u32..4, prop::bool::weighted(0.1)).prop_map(|(flow, right)| Act::Try { flow, right });
+        let attempt = (0_u32..4, pool(), prop::bool::weighted(0.1))
+            .prop_map(|(flow, pool, right)| Act::Try { flow, pool, right });
         prop_oneof![20 => take, 10 => attempt, 1 => Just(Act::Reset)]
     }
 
@@ -434,11 +470,11 @@ mod tests {
                             naive.sent.pop();
                         }
                     }
-                    Act::Try { flow, right } => {
-                        let spent = ledger.spend_contact_try(FlowMark(flow), at(now), &limits).is_ok();
-                        prop_assert_eq!(spent, naive.try_contact(flow, now, limits));
+                    Act::Try { flow, pool, right } => {
+                        let spent = ledger.spend_contact_try(FlowMark(flow), pool, at(now), &limits).is_ok();
+                        prop_assert_eq!(spent, naive.try_contact(flow, pool, now, limits));
                         if spent && right {
-                            ledger.return_contact_try(FlowMark(flow));
+                            ledger.return_contact_try(FlowMark(flow), pool);
                             naive.tries.pop();
                         }
                     }
