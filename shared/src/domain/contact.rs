@@ -78,10 +78,7 @@ impl PhoneNumber {
         use phonenumber::Type;
         let Ok(read) = phonenumber::parse(None, &self.0) else { return false };
         let kind = read.number_type(&phonenumber::metadata::DATABASE);
-        let ordinary = matches!(
-            kind,
-            Type::FixedLine | Type::Mobile | Type::FixedLineOrMobile | Type::PersonalNumber | Type::Voip
-        );
+        let ordinary = matches!(kind, Type::FixedLine | Type::Mobile | Type::FixedLineOrMobile | Type::Voip);
         ordinary && countries.iter().any(|country| read.country().id() == Some(country.0))
     }
 
@@ -233,6 +230,7 @@ mod tests {
             ("toll free", "+601800123456"),
             ("a decoy's", "+000000000042"),
             ("satellite", "+881612345678"),
+            ("personal, forwarded at the caller's cost", "+447012345678"),
             ("of a range that nobody has given out", "+60111222333"),
             ("premium rate abroad", "+449012345678"),
             ("nothing", ""),
@@ -241,7 +239,9 @@ mod tests {
         }
         let britain = [Country::parse("GB").unwrap()];
         assert!(number("+447400123456").is_reachable_in(&britain));
-        assert!(!number("+449012345678").is_reachable_in(&britain), "premium rate in a listed country");
+        for special in ["+449012345678", "+447012345678"] {
+            assert!(!number(special).is_reachable_in(&britain), "{special}");
+        }
     }
 
     #[test]
