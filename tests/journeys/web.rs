@@ -93,6 +93,64 @@ async fn other_sites_are_refused() {
     assert_eq!(world.answer(own).await.status, 200);
 }
 
+/// Whatever function serves it, and whatever its answer is.
+#[tokio::test]
+async fn every_route_keeps_the_rules_of_the_web() {
+    let world = World::new().await;
+    let expected = [
+        "strict-transport-security",
+        "content-security-policy",
+        "x-content-type-options",
+        "referrer-policy",
+        "cross-origin-opener-policy",
+        "cross-origin-resource-policy",
+        "permissions-policy",
+        "cache-control",
+    ];
+    let mut posts = 0;
+    for route in world.routes().iter().filter(|route| route.method.is_some()) {
+        let path = route.path.replace('{', "").replace('}', "");
+        let own = ("sec-fetch-site", "same-origin");
+        let (json, text) = (("content-type", "application/json"), ("content-type", "text/plain"));
+        let ask = async |method: &str, headers: &[(&str, &str)], body: &str| {
+            let mut request =
+                Request::builder().method(method).uri(&path).header("accept", "application/json");
+            for (name, value) in headers {
+                request = request.header(*name, *value);
+            }
+            let answer = world.answer(request.body(body.to_owned()).unwrap()).await;
+            for name in expected {
+                assert!(answer.headers.contains_key(name), "{method} {path} ({}): no {name}", answer.status);
+            }
+            assert!(!answer.headers.contains_key("access-control-allow-origin"), "{method} {path}");
+            answer
+        };
+        for method in ["GET", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
+            let answer = ask(method, &[own], "").await;
+            assert!(method == "GET" || answer.status == 405, "{method} {path}: {}", answer.status);
+        }
+        if route.method.as_deref() != Some("POST") {
+            continue;
+        }
+        posts += 1;
+        let foreign = ask("POST", &[("sec-fetch-site", "cross-site"), json], "{}").await;
+        assert_eq!(foreign.problem(), (403, "cross-site".into()), "{path}");
+        assert_eq!(ask("POST", &[own, text], "x").await.status, 415, "{path}");
+        let large = format!("{{\"x\":\"{}\"}}", "x".repeat(9_000));
+        assert_eq!(ask("POST", &[own, json], &large).await.status, 413, "{path}");
+        for twice in [r#"{"x":"1","x":"2"}"#, r#"{"x":{"y":"1"}}"#, r#"{"x":1}"#, "[]", "{"] {
+            assert_eq!(
+                ask("POST", &[own, json], twice).await.problem(),
+                (400, "malformed".into()),
+                "{path}: {twice}"
+            );
+        }
+        let unknown = ask("POST", &[own, json], r#"{"unknown":"1"}"#).await;
+        assert!(matches!(unknown.status.as_u16(), 400 | 410), "{path}: {}", unknown.status);
+    }
+    assert!(posts > 15, "{posts}");
+}
+
 #[tokio::test]
 async fn hosts_of_others_are_refused() {
     let world = World::new().await;

@@ -1,5 +1,7 @@
 //! What a handler ends in when it does not answer with a page.
 
+use std::fmt;
+
 use axum::response::Response;
 
 use super::problem::{Code, Problem};
@@ -14,8 +16,14 @@ use crate::ports::{DirectoryError, QueueError, StoreError};
 /// The result of a handler: an answer, or why there is none.
 pub type Outcome<T = Response> = Result<T, Failure>;
 
-/// Why a handler has no answer.
-#[derive(Debug)]
+/// Why a handler has no answer. Views hold what people typed and what only they may see, so none of them can be printed,
+/// and of a problem no more than its code.
+///
+/// ```compile_fail
+/// fn print(view: &shared::http::view::View) {
+///     println!("{view:?}");
+/// }
+/// ```
 pub enum Failure {
     /// A problem, with the page that it happened on.
     Problem(Box<Problem>, Option<Box<View>>),
@@ -25,6 +33,17 @@ pub enum Failure {
     OlderCookie(Box<Flow>),
     /// Something outside failed. The cause is for the log.
     Outside(&'static str, Box<dyn std::error::Error + Send + Sync>),
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Problem(problem, _) => write!(f, "{}", problem.code.as_str()),
+            Self::OutOfStep(stage, _) => write!(f, "out of step: {}", stage.as_str()),
+            Self::OlderCookie(_) => f.write_str("an older cookie"),
+            Self::Outside(what, cause) => write!(f, "{what}: {}", causes(cause.as_ref())),
+        }
+    }
 }
 
 impl Failure {

@@ -1,5 +1,7 @@
 //! Problem details (RFC 9457) with a stable `code`. No problem tells an existing account from a decoy.
 
+use std::fmt;
+
 use http::StatusCode;
 use serde::Serialize;
 
@@ -142,7 +144,7 @@ impl Code {
 }
 
 /// One problem, with what its code carries.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Problem {
     /// What is wrong.
     pub code: Code,
@@ -162,6 +164,12 @@ pub struct Problem {
     pub allow: Option<&'static str>,
     /// The nonce to sign over instead (`nonce-stale`).
     pub nonce: Option<String>,
+}
+
+impl fmt::Debug for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Problem({}, {:?})", self.code.as_str(), self.field)
+    }
 }
 
 impl Problem {

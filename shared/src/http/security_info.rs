@@ -23,7 +23,7 @@ pub const VERIFY: &str = "/security-info/verify";
 pub const CONFIRM: &str = "/security-info/confirm";
 
 /// Sign in to see and change what is registered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct SignIn {
     /// What was typed before.
     #[serde(skip)]
@@ -34,7 +34,7 @@ pub struct SignIn {
 }
 
 /// Prove more than the password.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct SecondStep {
     /// What can be chosen.
     pub methods: Vec<Offer>,
@@ -56,7 +56,7 @@ pub struct SecondStep {
 }
 
 /// A code that is awaited.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Sent {
     /// How it was sent.
     pub method: Method,
@@ -79,7 +79,7 @@ pub struct Sent {
 }
 
 /// What is registered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "three are answers of the contract, one is a button")]
 pub struct SecurityInfo {
     /// Every entry.
@@ -114,7 +114,7 @@ pub struct SecurityInfo {
 }
 
 /// One entry.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct EntryView {
     /// Its id.
     pub id: String,
@@ -134,7 +134,7 @@ pub struct EntryView {
 }
 
 /// Prove what is about to be registered.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Confirm {
     /// The id that it will have.
     pub id: String,

@@ -11,7 +11,7 @@ use crate::http::security_info::{Confirm, SecondStep, SecurityInfo, SignIn};
 use crate::settings::Settings;
 
 /// A page.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(tag = "page", rename_all = "lowercase")]
 pub enum View {
     /// Who are you?
@@ -48,7 +48,7 @@ pub enum View {
 }
 
 /// Who are you?
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Identify {
     /// The CAPTCHA to solve.
     pub captcha: Captcha,
@@ -58,7 +58,7 @@ pub struct Identify {
 }
 
 /// A CAPTCHA in all its forms.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Captcha {
     /// What goes back as `captcha_token`.
     pub token: String,
@@ -73,7 +73,7 @@ pub struct Captcha {
 }
 
 /// Proof of work: find the decimal nonce for which SHA-256(challenge ‖ nonce) begins with so many zero bits.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Work {
     /// The text before the nonce.
     pub challenge: String,
@@ -84,11 +84,11 @@ pub struct Work {
 }
 
 /// Why are you having trouble signing in?
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Reason {}
 
 /// Which method for this verification step?
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct MethodChoice {
     /// The step at hand, from 1.
     pub step: u8,
@@ -105,7 +105,7 @@ pub struct MethodChoice {
 }
 
 /// Type the code.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct CodeEntry {
     /// The step at hand, from 1.
     pub step: u8,
@@ -138,7 +138,7 @@ pub struct CodeEntry {
 }
 
 /// Approve on the authenticator app.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Approval {
     /// The step at hand, from 1.
     pub step: u8,
@@ -190,7 +190,7 @@ pub enum ApprovalStatus {
 }
 
 /// Use a passkey.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct PasskeyEntry {
     /// The step at hand, from 1.
     pub step: u8,
@@ -207,7 +207,7 @@ pub struct PasskeyEntry {
 
 /// `PublicKeyCredentialRequestOptionsJSON` (Web Authentication Level 3 §5.1.10). It lists no credentials: a decoy has
 /// none to list, so nobody's are.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PasskeyOptions {
     /// What is signed, base64url.
@@ -242,7 +242,7 @@ impl PasskeyOptions {
 }
 
 /// Choose a new password.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct PasswordEntry {
     /// What a password must fulfil.
     pub criteria: Vec<Criterion>,
@@ -255,7 +255,7 @@ pub struct PasswordEntry {
 }
 
 /// One rule about passwords, with its sentence.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Criterion {
     /// A stable id.
     pub id: String,
@@ -264,7 +264,7 @@ pub struct Criterion {
 }
 
 /// Unlock the account.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Unlock {
     /// How many steps were proved.
     #[serde(skip)]
@@ -272,7 +272,7 @@ pub struct Unlock {
 }
 
 /// It is done.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Done {
     /// What was done.
     pub result: Outcome,
@@ -281,7 +281,7 @@ pub struct Done {
 }
 
 /// It ended without a result.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Serialize)]
 pub struct Ended {
     /// Why.
     pub why: Why,
