@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use thiserror::Error;
 
-use crate::domain::account::{Contact, Registration};
+use crate::domain::account::{Contact, Offer, Registration};
 use crate::domain::budget::SendLimits;
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::flow::FlowLimits;
@@ -244,10 +244,13 @@ impl Settings {
         if host == "127.0.0.1" { "localhost" } else { host }
     }
 
-    /// The address to send people back to, if it is one of the allowed.
+    /// The address to send people back to, if it is one of the allowed. One that a browser would resolve to somewhere else
+    /// (`..`, also percent-encoded) is none, nor is one with a fragment, behind which the state would be lost.
     pub fn return_to<'a>(&self, asked: &'a str) -> Option<&'a str> {
         let plain =
-            asked.len() <= 512 && asked.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b));
+            asked.len() <= 512 && asked.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\#".contains(&b));
+        let path = asked.split('?').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+        let plain = plain && !path.split(['/', ';']).any(|segment| matches!(segment, "." | ".."));
         let fits = |allowed: &String| {
             asked == allowed || (allowed.ends_with('/') && asked.starts_with(allowed.as_str()))
         };
@@ -287,6 +290,13 @@ impl Settings {
             words,
         )
         .map_err(|error| error.to_string())
+    }
+
+    /// What a reset offers for what is registered: allowed, counting, and in a country that messages may go to.
+    pub fn offers(&self, registration: &Registration) -> Vec<Offer> {
+        let mut offers = registration.offers(&self.methods);
+        offers.retain(|offer| self.reaches(registration, offer.method));
+        offers
     }
 
     /// Whether the policy lets a code be sent to the registered contact of `method`.
@@ -502,6 +512,10 @@ mod tests {
             "https://portal.example.evil/app/",
             "https://my.example/home/x",
             "https://portal.example/app/\"onclick",
+            "https://portal.example/app/../evil",
+            "https://portal.example/app/%2E%2e/evil",
+            "https://portal.example/app/.",
+            "https://portal.example/app/#x",
             "javascript:alert(1)",
             "",
         ] {

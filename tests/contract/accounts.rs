@@ -266,7 +266,7 @@ async fn a_time_step_is_accepted_once(client: &Client) {
 }
 
 fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
-    NewEntry { id, shown: String::new(), secret, added_at: NOW, usable_from: NOW }
+    NewEntry::new(id, "", secret, NOW)
 }
 
 async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {

@@ -102,8 +102,7 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
     let now = world.clock.now();
     for (_, kind, secret) in secrets.into_iter().filter(|(method, ..)| offers(method)) {
         let shown = String::new();
-        let entry =
-            NewEntry { id: EntryId::new(kind, [1; 8]), shown, secret, added_at: now, usable_from: now };
+        let entry = NewEntry::new(EntryId::new(kind, [1; 8]), shown, secret, now);
         world.enrolment.add(&person.account().id, &entry).await.unwrap();
     }
 }

@@ -358,6 +358,107 @@ async fn what_can_prove_nothing_opens_the_page_but_what_is_added_waits() {
     assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
 
+/// A code that was tricked out of somebody proves once.
+#[tokio::test]
+async fn one_code_of_the_app_proves_once_in_a_session() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    register(&world, &mut browser, "mobile", NUMBER).await;
+    let again = browser.second_step(&world.app_code(0)).await;
+    assert_eq!(again.problem(), (422, "code-wrong".into()));
+}
+
+/// Whoever got in once can't let their own contact count by their own app.
+#[tokio::test]
+async fn what_was_added_a_moment_ago_lifts_no_wait() {
+    let world = World::new().await;
+    world.register(&Person { alternate_email: Some("owner@mail.example"), ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    let code = world.last_code();
+    browser.post("/security-info/verify", json!({ "method": "email", "code": code })).await;
+    let asked = browser.add("totp", "").await.json();
+    let list = browser.confirm("totp", &app_code(&world, &asked)).await.json();
+    assert_eq!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
+    register(&world, &mut browser, "mobile", NUMBER).await;
+    world.clock.advance(30);
+    let list = browser.second_step(&app_code(&world, &asked)).await.json();
+    assert_eq!(list["page"], "security-info", "it is a second step");
+    assert_ne!(entry(&list, "mobile")["usable_from"], world.now().to_string(), "but lifts nothing");
+}
+
+/// A list that was emptied is no beginning, whoever emptied it.
+#[tokio::test]
+async fn emptying_the_list_does_not_end_the_wait() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    for login in ["aisyah", "newcomer"] {
+        let mut browser = if login == "aisyah" { aisyah(&world).await } else { world.browser() };
+        browser.sign_in(login).await;
+        if login == "aisyah" {
+            world.clock.advance(30);
+            browser.second_step(&world.app_code(0)).await;
+        }
+        let list = browser.get("/security-info").await.json();
+        for kind in kinds(&list) {
+            browser.post("/security-info/remove", json!({ "id": kind })).await;
+        }
+        let mut again = world.browser();
+        let list = again.sign_in(login).await;
+        assert_eq!(
+            (list.page(), list.json()["methods"].clone()),
+            ("security-info".into(), json!([])),
+            "{login}"
+        );
+        let list = register(&world, &mut again, "alternate_email", "stranger@mail.example").await;
+        let mail = entry(&list, "alternate_email");
+        assert_ne!(mail["usable_from"], mail["added_at"], "{login}");
+    }
+}
+
+/// What somebody added by the password alone keeps nobody else out of the page while it waits.
+#[tokio::test]
+async fn a_contact_that_nothing_proved_does_not_guard_the_page() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    let mut stranger = world.browser();
+    stranger.sign_in("newcomer").await;
+    register(&world, &mut stranger, "alternate_email", "stranger@mail.example").await;
+    let mut owner = world.browser();
+    assert_eq!(owner.sign_in("newcomer").await.page(), "security-info");
+    let list = owner.post("/security-info/remove", json!({ "id": "alternate_email" })).await.json();
+    assert_eq!(kinds(&list), ["mobile"]);
+}
+
+/// The page says what page 1 of a reset will do.
+#[tokio::test]
+async fn whoever_cannot_reset_is_not_told_that_they_can() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), totp: true, ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    let list = browser.second_step(&world.app_code(0)).await.json();
+    assert_eq!(
+        (&list["registered"], &list["capable"]),
+        (&json!(false), &json!(false)),
+        "the number is of no use"
+    );
+}
+
+#[tokio::test]
+async fn changes_are_bounded_in_a_day() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    for _ in 0..40 {
+        assert_eq!(browser.add("totp", "").await.page(), "confirm");
+    }
+    let refused = browser.add("totp", "").await;
+    assert_eq!(refused.problem(), (429, "slow-down".into()));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(browser.post("/security-info/remove", json!({ "id": "totp" })).await.problem().0, 429);
+}
+
 #[tokio::test]
 async fn without_a_cool_down_everything_counts_at_once() {
     let world = World::with(&[("REKEY_COOL_DOWN_HOURS", "0")]).await;

@@ -50,13 +50,8 @@ const RSA_SIGNATURE: &str = "rKTviLasY-4AhE1ZTuFi4BLcZH3vc2v4P3xn75yLjAdKUGZVjUv
 /// Writes a passkey into the store.
 pub async fn keep(world: &World, person: &Person, number: u8, credential: String) {
     let now = world.clock.now();
-    let entry = NewEntry {
-        id: EntryId::new(Kind::Passkey, [number; 8]),
-        shown: "laptop".into(),
-        secret: Secret::Passkey { credential },
-        added_at: now,
-        usable_from: now,
-    };
+    let id = EntryId::new(Kind::Passkey, [number; 8]);
+    let entry = NewEntry::new(id, "laptop", Secret::Passkey { credential }, now);
     world.enrolment.add(&person.account().id, &entry).await.unwrap();
 }
 
@@ -314,13 +309,8 @@ async fn a_passkey_that_is_gone_or_does_not_count_yet_proves_nothing() {
     let (mut later, answered) = Passkey::create(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
     let credential = accept(&world, &AISYAH, &answered).unwrap();
     let now = world.clock.now();
-    let entry = NewEntry {
-        id,
-        shown: String::new(),
-        secret: Secret::Passkey { credential: credential.to_json() },
-        added_at: now,
-        usable_from: now + Seconds::DAY,
-    };
+    let secret = Secret::Passkey { credential: credential.to_json() };
+    let entry = NewEntry { usable_from: now + Seconds::DAY, ..NewEntry::new(id, "", secret, now) };
     world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
     let early = answer(&mut browser, &later.answer(&options, &Saying::at(ORIGIN))).await;
     assert_eq!(early.problem(), (422, "code-wrong".into()));

@@ -14,13 +14,8 @@ async fn sheet(world: &World) -> Vec<String> {
     let codes = RecoveryCodes::generate(&world.entropy.bytes());
     let sheet = codes.hash_sheet(world.entropy.bytes()).unwrap();
     let now = world.clock.now();
-    let entry = NewEntry {
-        id: EntryId::only(Kind::RecoveryCodes),
-        shown: String::new(),
-        secret: Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes },
-        added_at: now,
-        usable_from: now,
-    };
+    let secret = Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes };
+    let entry = NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", secret, now);
     world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
     codes.iter().map(|code| code.expose().to_string()).collect()
 }

@@ -88,7 +88,7 @@ async fn confirm(
     let PairingConfirmed::Confirmed(device) = confirmed else { return StatusCode::UNPROCESSABLE_ENTITY };
     let secret =
         Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
-    let entry = NewEntry { id: device.id, shown: device.name, secret, added_at: now, usable_from: now };
+    let entry = NewEntry::new(device.id, device.name, secret, now);
     phones.enrolment.add(&account, &entry).await.unwrap();
     StatusCode::NO_CONTENT
 }

@@ -70,16 +70,10 @@ impl Phone {
         let confirmed = world.confirm_pairing(&token, person, paired.json()["code"].as_str().unwrap()).await;
         let PairingConfirmed::Confirmed(device) = confirmed else { panic!("{confirmed:?}") };
         let id = device.id.clone();
-        let entry = NewEntry {
-            id: device.id,
-            shown: device.name,
-            secret: Secret::Authenticator {
-                public_key: device.key.to_bytes(),
-                subscription: device.subscription,
-            },
-            added_at: world.clock.now(),
-            usable_from,
-        };
+        let secret =
+            Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
+        let now = world.clock.now();
+        let entry = NewEntry { usable_from, ..NewEntry::new(device.id, device.name, secret, now) };
         world.enrolment.add(&person.account().id, &entry).await.unwrap();
         (phone, id)
     }

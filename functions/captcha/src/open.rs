@@ -1,6 +1,6 @@
 //! Opens a flow: the same reads, work and write for a person and for a decoy.
 
-use shared::domain::account::{AccountId, AccountMark, Offer, Registration, suffices};
+use shared::domain::account::{AccountId, AccountMark, suffices};
 use shared::domain::decoy;
 use shared::domain::flow::{Facts, FlowCookie, Opened};
 use shared::domain::language::Language;
@@ -8,7 +8,6 @@ use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
 use shared::ports::EntropyExt as _;
-use shared::settings::Settings;
 
 use super::Ports;
 
@@ -38,7 +37,7 @@ pub(crate) async fn flow(
     let seeming =
         decoy::registration(&ports.site.flows, &nobody, Some(name), &settings.methods, settings.steps);
     let seeming = seeming.offers(&settings.methods);
-    let registered = reachable_offers(settings, &registration);
+    let registered = settings.offers(&registration);
     let decoy = !may_reset || !suffices(&registered, settings.steps);
     let facts = Facts {
         account: if decoy { nobody.clone() } else { id.clone() },
@@ -54,10 +53,4 @@ pub(crate) async fn flow(
     let account = facts.account.mark(&ports.site.flows);
     ports.flows.insert(cookie.key(), &Opened { facts }).await?;
     Ok((cookie, account))
-}
-
-/// What is registered, allowed, and in a country that messages may go to.
-fn reachable_offers(settings: &Settings, registration: &Registration) -> Vec<Offer> {
-    let offers = registration.offers(&settings.methods);
-    offers.into_iter().filter(|offer| settings.reaches(registration, offer.method)).collect()
 }

@@ -19,7 +19,7 @@ use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::ports::EntropyExt as _;
 use shared::settings::Settings;
 
-use super::{Ports, Shared, answer, changing, confirm, keep, list, seal, sending};
+use super::{Ports, Shared, answer, budgets, changing, confirm, keep, list, seal, sending};
 
 /// `POST /security-info/add`.
 pub(crate) async fn add(state: State<Shared>, incoming: Incoming) -> Response {
@@ -52,8 +52,10 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let registered = list::current(ports, &session).await?;
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
     let settings = &ports.site.settings;
+    budgets::change(ports, &account.id, now).await?;
+    let registration = ports.security_info.registration(&account.id, now).await?;
     let on_list = |session: &Session, problem: Problem| {
-        let mut view = list::of(settings, &account, session, &registered, now);
+        let mut view = list::of(settings, &account, session, &registered, registration.clone(), now);
         view.selected = Some(kind);
         view.value.clone_from(&asked.value);
         Failure::on_page(problem, View::SecurityInfo(view))

@@ -4,6 +4,7 @@ use shared::domain::account::AccountId;
 use shared::domain::name::NameRef;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::Outcome;
+use shared::http::problem::{Code, Problem};
 
 use super::Ports;
 
@@ -14,6 +15,8 @@ const SIGN_INS_PER_NAME: u64 = 10;
 const SIGN_INS_PER_ADDRESS: u64 = 300;
 /// Codes for one account in a day, of second steps and of new contacts together.
 const CODES_PER_DAY: u64 = 20;
+/// Additions and removals of one account in a day: more than anybody registers, few enough to be no flood.
+const CHANGES_PER_DAY: u64 = 40;
 /// The pool of app codes and recovery codes that this page spends: the third, beside those of a reset's two steps.
 const POOL: u8 = 3;
 
@@ -32,6 +35,20 @@ pub(crate) async fn sign_in(
         && ports.budgets.take(&by_name, SIGN_INS_PER_NAME, until).await?;
     let left = (hour + 1) * i64::from(Seconds::HOUR.0) - now.as_seconds();
     Ok(if fits { Ok(()) } else { Err(u32::try_from(left).unwrap_or(Seconds::HOUR.0)) })
+}
+
+/// Takes a change that is asked for: an addition that begins, or a removal. Each of them may cost ten slow hashes, and tells
+/// everybody by texts and calls.
+///
+/// # Errors
+/// [`Code::SlowDown`] when the day's are used up.
+pub(crate) async fn change(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<()> {
+    if of_day(ports, &format!("changes#{}", account.as_str()), CHANGES_PER_DAY, now).await? {
+        return Ok(());
+    }
+    let day = i64::from(Seconds::DAY.0);
+    let left = u32::try_from(day - now.as_seconds().rem_euclid(day)).ok();
+    Err(Problem { retry_after: left, ..Problem::new(Code::SlowDown) }.into())
 }
 
 /// Takes a code to be sent for an account.

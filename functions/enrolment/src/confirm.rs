@@ -258,8 +258,13 @@ async fn write(
         }
     };
     sending::tell(ports, cookie, &session, Event::Added(kind), new, now).await?;
-    let entry =
-        NewEntry { id: ready.id.clone(), shown: ready.shown.clone(), secret, added_at: now, usable_from };
+    let lifts_from = session.lifts_from(ports.site.settings.cool_down, now);
+    let entry = NewEntry {
+        usable_from,
+        lifts_from,
+        proved: session.is_proved(),
+        ..NewEntry::new(ready.id.clone(), ready.shown.clone(), secret, now)
+    };
     ports.enrolment.add(&session.account, &entry).await?;
     keep(ports, cookie, found.revision, &session, now).await?;
     tracing::info!(event = "added", session = ?cookie.key(), kind = kind.as_str());

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::domain::account::{Account, Registration};
+use shared::domain::account::{Account, Registration, suffices};
 use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::session::Session;
@@ -13,7 +13,7 @@ use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::settings::Settings;
 
-use super::{Ports, Shared, answer, changing, keep, second_step, seeing, sending};
+use super::{Ports, Shared, answer, budgets, changing, keep, second_step, seeing, sending};
 
 /// `GET /security-info`: where the session is.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -69,6 +69,7 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
         let registered = current(ports, &session).await?;
         // What is gone already stays gone: a double click.
         if registered.entries.iter().any(|entry| entry.id == id) {
+            budgets::change(ports, &session.account, now).await?;
             session.generation = ports
                 .enrolment
                 .change(&session.account, registered.generation)
@@ -102,15 +103,17 @@ pub(crate) async fn view(
     now: Timestamp,
 ) -> Outcome<View> {
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
-    Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, now)))
+    let registration = ports.security_info.registration(&session.account, now).await?;
+    Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
 }
 
-/// The list as it is shown.
+/// The list as it is shown. Whether a reset is possible is asked as page 1 of a reset asks it.
 pub(crate) fn of(
     settings: &Settings,
     account: &Account,
     session: &Session,
     registered: &Registered,
+    mut registration: Registration,
     now: Timestamp,
 ) -> SecurityInfo {
     let entry = |entry: &shared::domain::security_info::Entry| EntryView {
@@ -122,12 +125,18 @@ pub(crate) fn of(
         usable_from: entry.usable_from.to_string(),
         counts: entry.usable_from <= now,
     };
-    let ever = Timestamp::from_seconds(i64::MAX);
-    let factors = registered.factors(&settings.methods, ever).len();
-    let now_usable = registered.factors(&settings.methods, now).len();
     let needed = settings.steps;
+    let capable = suffices(&settings.offers(&registration), needed) && account.standing.may_reset();
+    registration.not_yet.clear();
+    registration.unproved.clear();
+    let reached = settings.offers(&registration);
+    let serves = |kind: Kind| {
+        let reaches = || reached.iter().any(|offer| offer.method.factor() == kind.factor());
+        kind.methods().iter().any(|method| settings.methods.contains(method))
+            && (!kind.is_contact() || reaches())
+    };
+    let factors = registered.factors(serves).len();
     let is_registered = factors >= usize::from(needed);
-    let capable = now_usable >= usize::from(needed) && account.standing.may_reset();
     let due = registered.is_due(settings.reconfirm_days, now);
     let offered = |kind: &Kind| kind.methods().iter().any(|method| settings.second_steps.contains(method));
     let kinds = Kind::ALL
@@ -143,7 +152,7 @@ pub(crate) fn of(
         kinds,
         needed,
         factors,
-        may_lift: !session.cooling.is_empty(),
+        may_lift: !session.cooling.is_empty() && registered.can_lift(now),
         selected: None,
         value: String::new(),
         back: session.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),

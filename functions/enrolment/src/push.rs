@@ -5,7 +5,7 @@ use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
 use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
-use shared::domain::session::{Asked, Proved, Session, SessionCookie};
+use shared::domain::session::{Asked, Session, SessionCookie};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::VERIFY;
@@ -30,8 +30,8 @@ pub(crate) async fn ask_or_look(
     let status = newest.filter(|newest| newest.is_of(cookie.key(), request)).map(|newest| newest.status);
     match status {
         Some(RequestStatus::Approved) => {
-            let proof = Proved { method: Method::Push, at: now, vouches: true };
-            second_step::proved(ports, incoming, cookie, found, proof).await
+            let by = second_step::By { method: Method::Push, counts: true };
+            second_step::proved(ports, incoming, cookie, found, by, now).await
         }
         // "It wasn't me": whoever holds this session is not the owner.
         Some(RequestStatus::Denied) => {

@@ -5,11 +5,11 @@ use axum::response::Response;
 use shared::domain::account::{AccountId, Offer, Registration};
 use shared::domain::approval::ApprovalNumber;
 use shared::domain::code::OneTimeCode;
-use shared::domain::flow::{FlowKey, RequestId};
+use shared::domain::flow::RequestId;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
 use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
-use shared::domain::session::{Proved, Session, SessionCookie};
+use shared::domain::session::{Proved, Session, SessionCookie, Worth};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
@@ -66,8 +66,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let problem = Problem::malformed(field);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     };
-    let proof = Proved { method, at: now, vouches: provable.vouches(method) };
-    check(ports, incoming, &cookie, found, proof, &answer, now).await
+    check(ports, incoming, &cookie, found, By { method, counts: provable.counts }, &answer, now).await
 }
 
 /// What was sent to prove the second step.
@@ -107,17 +106,25 @@ async fn send(
     Ok(incoming.next(&Next { view, location: VERIFY, cookie: None }))
 }
 
-/// Spends a try, then looks. `proof` is what a right answer is worth.
+/// What a second step is proved by.
+#[derive(Clone, Copy)]
+pub(crate) struct By {
+    pub(crate) method: Method,
+    /// Whether it is registered as something that counts.
+    pub(crate) counts: bool,
+}
+
+/// Spends a try, then looks.
 async fn check(
     ports: &Ports,
     incoming: &Incoming,
     cookie: &SessionCookie,
     found: Versioned<Session>,
-    proof: Proved,
+    by: By,
     answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
-    let method = proof.method;
+    let method = by.method;
     if method.is_sent() && found.value.asked.as_ref().is_none_or(|asked| asked.method != method) {
         // No code was sent that way.
         let problem = Problem::new(Code::CodeSpent);
@@ -145,10 +152,8 @@ async fn check(
     let found = spend(ports, cookie, found, count, now).await?;
     let session = &found.value;
     let right = match answer {
-        Answer::Code(code) if method == Method::Totp => {
-            is_totp(ports, cookie, &session.account, code, now).await?
-        }
-        Answer::Recovery(code) => is_recovery_code(ports, cookie, &session.account, code, now).await?,
+        Answer::Code(code) if method == Method::Totp => is_totp(ports, cookie, session, code, now).await?,
+        Answer::Recovery(code) => is_recovery_code(ports, cookie, session, code, now).await?,
         Answer::Passkey(assertion) => is_passkey(ports, cookie, session, assertion, now).await?,
         Answer::Code(_) if !was_open => {
             let problem = Problem::new(Code::CodeSpent);
@@ -164,7 +169,7 @@ async fn check(
         let problem = Problem { tries_left: Some(tries_left(session)), ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
-    proved(ports, incoming, cookie, found, proof).await
+    proved(ports, incoming, cookie, found, by, now).await
 }
 
 /// The second step is proved. What was added in this session before counts from now on, if this vouches for it.
@@ -173,21 +178,29 @@ pub(crate) async fn proved(
     incoming: &Incoming,
     cookie: &SessionCookie,
     found: Versioned<Session>,
-    proof: Proved,
+    by: By,
+    now: Timestamp,
 ) -> Outcome {
-    let (now, mut session) = (proof.at, found.value);
+    let mut session = found.value;
     let registered = list::current(ports, &session).await?;
-    session.proved = Some(proof);
+    let method = by.method;
+    let worth = if !by.counts || method == Method::RecoveryCode {
+        Worth::Opens
+    } else if registered.lifts(method.factor(), now) {
+        Worth::Lifts
+    } else {
+        Worth::Vouches
+    };
+    session.proved = Some(Proved { method, at: now, worth });
     session.asked = None;
     session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
-    let cooling =
-        if session.lifts_cool_down(proof) { std::mem::take(&mut session.cooling) } else { Vec::new() };
+    let cooling = if worth == Worth::Lifts { std::mem::take(&mut session.cooling) } else { Vec::new() };
     keep(ports, cookie, found.revision, &session, now).await?;
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
-    let method = proof.method.as_str();
-    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, vouches = proof.vouches);
+    let method = method.as_str();
+    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, ?worth);
     let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
     let view = list::view(ports, &session, &registered, now).await?;
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
@@ -197,28 +210,29 @@ pub(crate) async fn proved(
 async fn is_totp(
     ports: &Ports,
     cookie: &SessionCookie,
-    account: &AccountId,
+    session: &Session,
     code: &OneTimeCode,
     now: Timestamp,
 ) -> Outcome<bool> {
+    let account = &session.account;
     let Some(stored) = ports.authenticators.totp(account, now).await? else { return Ok(false) };
     let seed = TotpSeed::open(&ports.seeds, account.as_str(), &stored.sealed_seed)?;
     let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
-    let by: FlowKey = cookie.key();
-    Ok(ports.authenticators.accept_step(account, step, by, now).await?)
+    Ok(ports.authenticators.accept_step(account, step, session.proof_key(cookie), now).await?)
 }
 
 /// Whether the code is on the account's sheet, and is taken off it by this.
 async fn is_recovery_code(
     ports: &Ports,
     cookie: &SessionCookie,
-    account: &AccountId,
+    session: &Session,
     code: &RecoveryCode,
     now: Timestamp,
 ) -> Outcome<bool> {
+    let account = &session.account;
     let sheet = ports.authenticators.recovery_sheet(account, now).await?.unwrap_or_else(Sheet::nobodys);
     let hash = sheet.hash(code)?;
-    Ok(ports.authenticators.use_recovery_code(account, &hash, cookie.key(), now).await?)
+    Ok(ports.authenticators.use_recovery_code(account, &hash, session.proof_key(cookie), now).await?)
 }
 
 /// Whether it is the answer of one of the account's passkeys to this session's challenge, and its counter moved forward.
@@ -240,7 +254,7 @@ async fn is_passkey(
     let verifies =
         |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
     let Ok(counter) = assertion.verify(&passkey.credential, &expected, &verifies) else { return Ok(false) };
-    let by = cookie.key();
+    let by = session.proof_key(cookie);
     Ok(ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?)
 }
 
@@ -250,15 +264,8 @@ pub(crate) struct Provable {
     registration: Registration,
     /// The methods, with their masks.
     pub(crate) offers: Vec<Offer>,
-    /// Whether it is what counts in a reset too.
+    /// Whether something of it counts in a reset too, besides paper.
     counts: bool,
-}
-
-impl Provable {
-    /// Whether a proof by `method` lets something else count at once.
-    fn vouches(&self, method: Method) -> bool {
-        self.counts && method != Method::RecoveryCode
-    }
 }
 
 /// What an account can prove a second step with now. Where nothing counts but paper, contacts that still wait are asked for

@@ -102,6 +102,8 @@ pub struct Registration {
     pub office_phone: Option<PhoneNumber>,
     /// Contacts that prove nothing yet: they replaced or joined others a short while ago. They are told of changes.
     pub not_yet: Vec<Factor>,
+    /// The same, of those that were added without any proof: meanwhile they don't guard the page either.
+    pub unproved: Vec<Factor>,
     /// The methods without a contact that count: an app for codes or approvals, a passkey, a recovery code.
     pub holds: Vec<Method>,
     /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
@@ -115,7 +117,7 @@ impl Registration {
     /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
-            factor if self.not_yet.contains(&factor) => None,
+            factor if self.not_yet.contains(&factor) || self.unproved.contains(&factor) => None,
             Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
             Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
             Factor::OfficePhone => self.office_phone.as_ref().map(Contact::Phone),

@@ -38,6 +38,7 @@ pub fn registration(
             .map_or([0; 32], |tag| *tag.as_bytes())
     };
     let whole = || Registration {
+        unproved: Vec::new(),
         alternate_email: Some(address(&draw("email"), name)),
         mobile: Some(number(draw("mobile"))),
         office_phone: Some(number(draw("office number"))),
@@ -119,6 +120,7 @@ mod tests {
     /// A decoy that the lots gave everything they can.
     fn decoy_with(lots: &[u8; 32]) -> Registration {
         let whole = || Registration {
+            unproved: Vec::new(),
             alternate_email: Some(address(&[0; 32], None)),
             mobile: Some(number([0; 32])),
             office_phone: Some(number([1; 32])),

@@ -178,6 +178,8 @@ pub struct Entry {
     pub last_used_at: Option<Timestamp>,
     /// From when on it counts.
     pub usable_from: Timestamp,
+    /// From when on a proof by it lets others count at once.
+    pub lifts_from: Timestamp,
 }
 
 /// Everything that an account has registered.
@@ -197,11 +199,23 @@ impl Registered {
         self.entries.iter().filter(move |entry| entry.id.kind() == kind)
     }
 
-    /// The factors that are registered, allowed, and count at `now`.
-    pub fn factors(&self, allowed: &[Method], now: Timestamp) -> Vec<Factor> {
+    /// Whether a proof by `factor` at `now` lets others count at once: nothing of it was added a short while ago, by
+    /// whomever.
+    pub fn lifts(&self, factor: Factor, now: Timestamp) -> bool {
+        let mut own = self.entries.iter().filter(|entry| entry.id.kind().factor() == factor);
+        factor != Factor::RecoveryCodes && own.all(|entry| entry.lifts_from <= now)
+    }
+
+    /// Whether any proof would let others count at once.
+    pub fn can_lift(&self, now: Timestamp) -> bool {
+        self.entries.iter().any(|entry| entry.usable_from <= now && self.lifts(entry.id.kind().factor(), now))
+    }
+
+    /// The factors of the kinds that serve, whether or not they count yet; a sheet of recovery codes while it has some.
+    pub fn factors(&self, serves: impl Fn(Kind) -> bool) -> Vec<Factor> {
         let counts = |entry: &&Entry| {
-            let methods = entry.id.kind().methods();
-            entry.usable_from <= now && methods.iter().any(|method| allowed.contains(method))
+            let kind = entry.id.kind();
+            serves(kind) && !(kind == Kind::RecoveryCodes && entry.shown == "0")
         };
         let mut factors: Vec<_> =
             self.entries.iter().filter(counts).map(|entry| entry.id.kind().factor()).collect();
@@ -229,6 +243,7 @@ mod tests {
             added_at: at,
             last_used_at: None,
             usable_from: Timestamp::from_seconds(1_790_000_000 + usable_from),
+            lifts_from: at,
         }
     }
 
@@ -247,25 +262,36 @@ mod tests {
     }
 
     #[test]
-    fn factors_are_what_counts_now_and_is_allowed() {
-        let registered = Registered {
+    fn an_app_is_one_factor_and_a_sheet_counts_while_it_has_codes() {
+        let sheet = |left: &str| Entry { shown: left.into(), ..entry("recovery_codes", 0) };
+        let registered = |left| Registered {
             entries: vec![
                 entry("alternate_email", 0),
-                entry("mobile", 60),
                 entry("totp", 0),
                 entry("authenticator.0123456789abcdef", 0),
+                sheet(left),
             ],
             ..Registered::default()
         };
+        let two = [Factor::AlternateEmail, Factor::AuthenticatorApp];
+        assert_eq!(registered("0").factors(|_| true), two);
+        assert_eq!(registered("1").factors(|_| true).len(), 3);
+        assert_eq!(registered("1").factors(|kind| kind == Kind::Totp), [Factor::AuthenticatorApp]);
+    }
+
+    #[test]
+    fn what_was_added_a_short_while_ago_lifts_nothing_nor_does_its_factor() {
         let now = Timestamp::from_seconds(1_790_000_000);
-        let all = [Factor::AlternateEmail, Factor::AuthenticatorApp];
-        assert_eq!(
-            registered.factors(&Method::ALL, now),
-            all,
-            "an app is one factor, however many there are"
+        let young = |id| Entry { lifts_from: now + Seconds(60), ..entry(id, 0) };
+        let passkeys = |one, other| Registered { entries: vec![one, other], ..Registered::default() };
+        let (old, new) = ("passkey.0123456789abcdef", "passkey.fedcba9876543210");
+        let registered = passkeys(entry(old, 0), young(new));
+        assert!(
+            !registered.lifts(Factor::Passkey, now) && registered.lifts(Factor::Passkey, now + Seconds(60))
         );
-        assert_eq!(registered.factors(&Method::ALL, now + Seconds(60)).len(), 3);
-        assert_eq!(registered.factors(&[Method::Sms], now + Seconds(60)), [Factor::MobilePhone]);
+        assert!(passkeys(entry(old, 0), entry(new, 0)).lifts(Factor::Passkey, now));
+        assert!(!passkeys(entry("recovery_codes", 0), young(new)).lifts(Factor::RecoveryCodes, now));
+        assert!(!registered.can_lift(now) && registered.can_lift(now + Seconds(60)));
     }
 
     #[test]

@@ -151,12 +151,12 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// Nothing, since nothing was registered: there is no second step, and what is registered counts at once.
+    /// Nothing, since nothing was ever registered: there is no second step, and what is registered counts at once.
     First,
     /// A second step, and so it must.
     Provable,
-    /// Nothing, though something is registered: a number of a country that is no longer served, a sheet without a code
-    /// left. That keeps nobody out of the page where they can mend it, but everything that is added waits, so that the
+    /// Nothing, though something is or was registered: a number of a country that is no longer served, a sheet without a
+    /// code left, entries that were all removed. That keeps nobody out of the page where they can mend it, but everything that is added waits, so that the
     /// password alone never leads to a reset before its owner, who is told, has had time to act.
     Stranded,
 }
@@ -168,9 +168,22 @@ pub struct Proved {
     pub method: Method,
     /// When.
     pub at: Timestamp,
-    /// Whether it lets something else count at once. A recovery code does not, since a sheet of paper is found more easily
-    /// than a phone; nor does a contact that waits itself.
-    pub vouches: bool,
+    /// What it is good for.
+    pub worth: Worth,
+}
+
+/// What a proof is good for besides opening the page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Worth {
+    /// Nothing: by a recovery code, since a sheet of paper is found more easily than a phone; or by a contact that waits
+    /// itself.
+    Opens,
+    /// It vouches for the apps and passkeys that are added after it.
+    Vouches,
+    /// Also for contacts that were added before it, since what proved it is none of the latest additions: whoever got in
+    /// once can't let their own contact count by their own app.
+    Lifts,
 }
 
 /// A code or an answer that is awaited.
@@ -261,7 +274,11 @@ impl Session {
             generation: registered.generation,
             expires_at: now + LIFETIME,
             language,
-            start: if registered.entries.is_empty() { Start::First } else { Start::Provable },
+            start: match registered {
+                Registered { generation: 0, entries, .. } if entries.is_empty() => Start::First,
+                Registered { entries, .. } if entries.is_empty() => Start::Stranded,
+                Registered { .. } => Start::Provable,
+            },
             proved: None,
             asked: None,
             challenge: challenge.to_string(),
@@ -278,6 +295,13 @@ impl Session {
         self.start != Start::Provable || self.proved.is_some_and(|proved| now < proved.at + STEP_UP)
     }
 
+    /// What an app's code or a recovery code is used up for: the proof that is asked for next, not the whole session, so that
+    /// no code serves twice in it.
+    pub fn proof_key(&self, cookie: &SessionCookie) -> FlowKey {
+        let hash = Sha256::new_with_prefix(b"proof").chain_update(cookie.key().as_bytes());
+        FlowKey::from_bytes(hash.chain_update(self.challenge.as_bytes()).finalize().into())
+    }
+
     /// Whether the list may be seen.
     pub fn may_see(&self) -> bool {
         self.start != Start::Provable || self.proved.is_some()
@@ -287,16 +311,19 @@ impl Session {
     /// others waits `cool_down`, so that whoever took over a session can't turn it into a reset before the owner, who is
     /// told, has had time to act. So does everything else that no proof vouches for.
     pub fn usable_from(&self, kind: Kind, cool_down: Seconds, now: Timestamp) -> Timestamp {
-        let vouched = self.proved.is_some_and(|proved| proved.vouches);
+        let vouched = self.proved.is_some_and(|proved| proved.worth >= Worth::Vouches);
         let waits = self.start != Start::First && (kind.is_contact() || !vouched);
         if waits { now + cool_down } else { now }
     }
 
-    /// Whether `proof` lets what was added in this session count at once: it vouches, and is of something that was there
-    /// before.
-    pub fn lifts_cool_down(&self, proof: Proved) -> bool {
-        let factor = proof.method.factor();
-        proof.vouches && !self.cooling.iter().any(|id| id.kind().factor() == factor)
+    /// From when on a proof by what is confirmed now lets others count at once.
+    pub fn lifts_from(&self, cool_down: Seconds, now: Timestamp) -> Timestamp {
+        if self.start == Start::First { now } else { now + cool_down }
+    }
+
+    /// Whether what is added in it was preceded by a proof, or could not be.
+    pub fn is_proved(&self) -> bool {
+        self.start == Start::First || self.proved.is_some()
     }
 }
 
@@ -319,12 +346,8 @@ mod tests {
         session
     }
 
-    fn proof(method: Method, vouches: bool) -> Proved {
-        Proved { method, at: NOW, vouches }
-    }
-
-    fn proved(method: Method, vouches: bool) -> Session {
-        Session { proved: Some(proof(method, vouches)), ..session(Start::Provable) }
+    fn proved(method: Method, worth: Worth) -> Session {
+        Session { proved: Some(Proved { method, at: NOW, worth }), ..session(Start::Provable) }
     }
 
     #[test]
@@ -368,7 +391,7 @@ mod tests {
             assert!(session(start).may_change(NOW) && session(start).may_see());
         }
         assert!(!session(Start::Provable).may_change(NOW) && !session(Start::Provable).may_see());
-        let proved = proved(Method::Totp, true);
+        let proved = proved(Method::Totp, Worth::Vouches);
         assert!(proved.may_change(NOW + Seconds(599)) && !proved.may_change(NOW + Seconds(600)));
         assert!(proved.may_see());
     }
@@ -380,20 +403,31 @@ mod tests {
         assert!(
             counts(&session(Start::First), Kind::Mobile) && counts(&session(Start::First), Kind::Passkey)
         );
-        let vouched = proved(Method::Totp, true);
+        let vouched = proved(Method::Totp, Worth::Vouches);
         assert!(waits(&vouched, Kind::Mobile) && counts(&vouched, Kind::Passkey));
-        for unvouched in [session(Start::Stranded), proved(Method::RecoveryCode, false)] {
+        for unvouched in [session(Start::Stranded), proved(Method::RecoveryCode, Worth::Opens)] {
             assert!(waits(&unvouched, Kind::Mobile) && waits(&unvouched, Kind::Passkey));
         }
     }
 
     #[test]
-    fn only_what_was_there_before_lifts_the_wait() {
-        let mut session = proved(Method::Totp, true);
-        session.cooling = vec![EntryId::only(Kind::Mobile)];
-        let lifts = |method, vouches| session.lifts_cool_down(proof(method, vouches));
-        assert!(lifts(Method::Totp, true) && lifts(Method::Email, true));
-        assert!(!lifts(Method::Sms, true), "the new number can't vouch for itself");
-        assert!(!lifts(Method::RecoveryCode, false) && !lifts(Method::Email, false));
+    fn what_was_emptied_is_no_beginning() {
+        let emptied = Registered { generation: 3, ..Registered::default() };
+        let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+        let begin = |registered: Registered| {
+            Session::begin(account.clone(), &registered, Language::English, None, challenge, NOW).start
+        };
+        assert_eq!(begin(Registered::default()), Start::First);
+        assert_eq!(begin(emptied), Start::Stranded);
+    }
+
+    #[test]
+    fn what_is_added_later_lifts_nothing_for_a_while() {
+        assert_eq!(session(Start::First).lifts_from(COOL_DOWN, NOW), NOW);
+        for later in [session(Start::Stranded), proved(Method::Totp, Worth::Lifts)] {
+            assert_eq!(later.lifts_from(COOL_DOWN, NOW), NOW + COOL_DOWN);
+        }
+        assert!(session(Start::First).is_proved() && !session(Start::Stranded).is_proved());
+        assert!(proved(Method::RecoveryCode, Worth::Opens).is_proved());
     }
 }

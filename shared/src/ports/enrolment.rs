@@ -53,18 +53,29 @@ pub struct NewEntry<'a> {
     pub added_at: Timestamp,
     /// From when on it counts.
     pub usable_from: Timestamp,
+    /// From when on a proof by it lets others count at once.
+    pub lifts_from: Timestamp,
+    /// Whether a second step was proved when it was added, or none could be since it is the first.
+    pub proved: bool,
 }
 
 impl<'a> NewEntry<'a> {
-    /// A contact that counts at once.
-    pub fn contact(kind: Kind, contact: Contact<'a>, now: Timestamp) -> Self {
+    /// An entry that counts at once, in everything.
+    pub fn new(id: EntryId, shown: impl Into<String>, secret: Secret<'a>, now: Timestamp) -> Self {
         Self {
-            id: EntryId::only(kind),
-            shown: contact.masked(),
-            secret: Secret::Contact(contact),
+            id,
+            shown: shown.into(),
+            secret,
             added_at: now,
             usable_from: now,
+            lifts_from: now,
+            proved: true,
         }
+    }
+
+    /// A contact that counts at once.
+    pub fn contact(kind: Kind, contact: Contact<'a>, now: Timestamp) -> Self {
+        Self::new(EntryId::only(kind), contact.masked(), Secret::Contact(contact), now)
     }
 }
 

@@ -45,6 +45,11 @@ impl Item {
         text.and_then(|text| text.parse().ok()).ok_or(StoreError::Unreadable(name))
     }
 
+    pub(in crate::adapters) fn flag(&self, name: &'static str) -> Result<bool, StoreError> {
+        let flag = self.0.get(name).and_then(|value| value.as_bool().ok());
+        flag.copied().ok_or(StoreError::Unreadable(name))
+    }
+
     pub(in crate::adapters) fn moment(&self, name: &'static str) -> Result<Timestamp, StoreError> {
         self.number(name).map(Timestamp::from_seconds)
     }

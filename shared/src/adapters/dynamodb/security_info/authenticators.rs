@@ -116,18 +116,21 @@ impl Authenticators for DynamoAuthenticators {
         flow: FlowKey,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // Without a counter of its own yet, it was compared with the one of the registration by whoever read that.
+        // Without a counter of its own yet, it was compared with the one of the registration by whoever read that. One
+        // that never counts stays at 0.
+        let moves = match counter {
+            0 => "#counter = :counter",
+            _ => "#counter < :counter OR (#counter = :counter AND #last_flow = :flow)",
+        };
         let update = self
             .note_use(account, passkey, flow, now)
             .update_expression("SET #counter = :counter, #last_flow = :flow, #last_used_at = :now")
-            .condition_expression(
-                "attribute_exists(#credential) AND (attribute_not_exists(#counter) OR #counter < :counter \
-                 OR (#counter = :counter AND (:counter = :never OR #last_flow = :flow)))",
-            )
+            .condition_expression(format!(
+                "attribute_exists(#credential) AND (attribute_not_exists(#counter) OR {moves})"
+            ))
             .expression_attribute_names("#credential", "credential")
             .expression_attribute_names("#counter", "counter")
-            .expression_attribute_values(":counter", n(counter))
-            .expression_attribute_values(":never", n(0));
+            .expression_attribute_values(":counter", n(counter));
         carried_out(update).await
     }
 

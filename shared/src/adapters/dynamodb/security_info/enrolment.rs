@@ -60,13 +60,7 @@ impl DynamoEnrolment {
         }
         if let Some(seed) = sealed_seed {
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            let entry = NewEntry {
-                id: EntryId::only(Kind::Totp),
-                shown: String::new(),
-                secret,
-                added_at: now,
-                usable_from: now,
-            };
+            let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
             self.put(account, &entry).await?;
         }
         let begin = self
@@ -99,7 +93,9 @@ impl DynamoEnrolment {
             .with("item", s(entry.id.as_str()))
             .with("shown", s(&entry.shown))
             .with("added_at", n(entry.added_at.as_seconds()))
-            .with("usable_from", n(entry.usable_from.as_seconds()));
+            .with("usable_from", n(entry.usable_from.as_seconds()))
+            .with("lifts_from", n(entry.lifts_from.as_seconds()))
+            .with("proved", AttributeValue::Bool(entry.proved));
         Ok(match &entry.secret {
             Secret::Contact(contact) => {
                 let owner = owner_of_contact(account, entry.id.kind());
@@ -167,6 +163,7 @@ impl EnrolmentStore for DynamoEnrolment {
                     .or(used_as_contact)
                     .filter(|used| item.moment("added_at").is_ok_and(|added| *used >= added)),
                 usable_from: item.moment("usable_from")?,
+                lifts_from: item.moment("lifts_from")?,
                 shown,
                 id,
             });
@@ -178,14 +175,18 @@ impl EnrolmentStore for DynamoEnrolment {
     }
 
     async fn change(&self, account: &AccountId, generation: u64) -> Result<Option<u64>, StoreError> {
+        let stands = match generation {
+            0 => "attribute_not_exists(#generation) OR #generation = :generation",
+            _ => "#generation = :generation",
+        };
+        // A reset that had claimed the account is over like any other: it can't claim anew what it claimed before.
         let bump = self
-            .update_state(account, "SET #generation = :next")
-            .condition_expression(
-                "#generation = :generation OR (attribute_not_exists(#generation) AND :generation = :zero)",
-            )
+            .update_state(account, "SET #generation = :next REMOVE #claimed_by, #lease_until")
+            .condition_expression(stands)
             .expression_attribute_names("#generation", "generation")
+            .expression_attribute_names("#claimed_by", "claimed_by")
+            .expression_attribute_names("#lease_until", "lease_until")
             .expression_attribute_values(":generation", n(generation))
-            .expression_attribute_values(":zero", n(0))
             .expression_attribute_values(":next", n(generation + 1))
             .return_values(ReturnValue::UpdatedNew);
         match bump.send().await {

@@ -77,7 +77,9 @@ impl SecurityInfo for DynamoSecurityInfo {
                 Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes => {}
             }
             if id.kind().is_contact() && !counts {
-                registration.not_yet.push(id.kind().factor());
+                let waiting =
+                    if item.flag("proved")? { &mut registration.not_yet } else { &mut registration.unproved };
+                waiting.push(id.kind().factor());
             }
         }
         Ok(registration)
