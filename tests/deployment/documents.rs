@@ -400,7 +400,8 @@ fn the_profiles_are_accepted() {
         assert!(profile.methods.iter().all(|method| !method.is_phone()), "texts and calls are restricted");
     }
     assert_eq!((recovery.steps, &recovery.methods[..]), (2, &[Method::Email, Method::Totp][..]));
-    assert_eq!((strict.steps, &strict.methods[..]), (1, &[Method::Totp][..]));
+    let no_mail = [Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode];
+    assert_eq!((strict.steps, &strict.methods[..]), (2, &no_mail[..]));
 }
 
 #[test]
