@@ -44,6 +44,8 @@ pub struct Grant {
     pub actions: Vec<String>,
     /// Logical ids, or patterns of names that AWS gives (`!Sub`).
     pub resources: Vec<String>,
+    /// The attributes that a call may name, where the statement bounds them (`dynamodb:Attributes`).
+    pub attributes: Option<Vec<String>>,
 }
 
 /// A route of the HTTP API.
@@ -233,7 +235,10 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
         }
         // Of `NotResource` the laptop needs to know only that it is no table, queue or secret.
         let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
+        let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
+        let attributes = items(bound).filter_map(text).map(str::to_owned).collect();
         Ok(Grant {
+            attributes: (!bound.is_null()).then_some(attributes),
             actions: items(&statement["Action"]).filter_map(text).map(str::to_owned).collect(),
             resources: resources.filter_map(|value| reference(value).or_else(|| pattern(value))).collect(),
         })

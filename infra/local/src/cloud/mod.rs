@@ -318,7 +318,14 @@ impl Protocol {
             }
         };
         let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
-        Call { principal: principal.to_owned(), action, resource, consistent }
+        // Every attribute of an expression is named by a placeholder.
+        let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
+        let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
+        let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let mut attributes: Vec<String> =
+            if action == "dynamodb:UpdateItem" { names.chain(keys).collect() } else { Vec::new() };
+        attributes.sort_unstable();
+        Call { principal: principal.to_owned(), action, resource, attributes, consistent }
     }
 
     fn refuse(&self, fault: Fault, request: &str) -> Response<Body> {

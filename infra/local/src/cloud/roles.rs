@@ -20,6 +20,8 @@ pub struct Call {
     pub action: String,
     /// The logical id of the table, queue or secret; nothing where the action is about none of these.
     pub resource: Option<String>,
+    /// The attributes that it names, in its key and its expressions.
+    pub attributes: Vec<String>,
     /// Whether it is a read that must see every write before it. DynamoDB charges half for others.
     pub consistent: bool,
 }
@@ -41,7 +43,10 @@ impl Roles {
         let Some(function) = self.0.get(&call.principal) else { return false };
         function.role.iter().any(|grant| {
             let on_it = |resource: &String| grant.resources.contains(resource);
-            grant.actions.contains(&call.action) && call.resource.as_ref().is_none_or(on_it)
+            let within = |bound: &Vec<String>| call.attributes.iter().all(|name| bound.contains(name));
+            grant.actions.contains(&call.action)
+                && call.resource.as_ref().is_none_or(on_it)
+                && grant.attributes.as_ref().is_none_or(within)
         })
     }
 }
@@ -57,8 +62,25 @@ mod tests {
     use super::*;
 
     fn call(principal: &str, action: &str, resource: Option<&str>) -> Call {
-        let resource = resource.map(str::to_owned);
-        Call { principal: principal.to_owned(), action: action.to_owned(), resource, consistent: false }
+        Call {
+            principal: principal.to_owned(),
+            action: action.to_owned(),
+            resource: resource.map(str::to_owned),
+            attributes: Vec::new(),
+            consistent: false,
+        }
+    }
+
+    #[test]
+    fn a_condition_bounds_what_may_be_written() {
+        let roles = Roles::of(&Template::of_project().unwrap());
+        let update = |principal, attributes: &[&str]| Call {
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            ..call(principal, "dynamodb:UpdateItem", Some("AccountsTable"))
+        };
+        assert!(roles.allow(&update("enrolment", &["account", "failures"])));
+        assert!(!roles.allow(&update("enrolment", &["account", "failures", "password"])));
+        assert!(roles.allow(&update("password-set", &["account", "password"])));
     }
 
     #[test]
