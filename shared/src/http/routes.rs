@@ -1,16 +1,24 @@
 //! Every path of the product with the methods it takes, and what becomes of all others.
 
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, SystemTime};
+
 use axum::Router;
+use axum::body::Body;
 use axum::extract::{FromRef, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
+use futures_util::FutureExt as _;
 use http::HeaderMap;
-use lambda_http::RequestExt as _;
 use lambda_http::request::RequestContext;
+use lambda_http::{Context, RequestExt as _};
 
 use super::headers;
 use super::incoming::{Incoming, Site};
 use super::problem::{Code, Problem};
+
+/// What is left for the answer when a handler has taken too long.
+const TO_ANSWER: Duration = Duration::from_millis(700);
 
 /// A path with the methods that it takes.
 pub struct Route {
@@ -105,13 +113,43 @@ fn matches(pattern: &str, path: &str) -> bool {
 
 async fn with_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
     let mut response = if is_as_sent(&request) {
-        next.run(request).await
+        answered(&site, request, next).await
     } else {
         problem(site.clone(), &request, &Problem::new(Code::NotFound))
     };
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, site.settings.logo_url.as_deref());
     response
+}
+
+/// What the handler answers, or, where it panics or would be cut off, `unavailable`: a true sentence with our headers in
+/// place of API Gateway's bare 500. A handler that is dropped in the middle has died like one that is cut off, and what it
+/// began is settled the same way.
+async fn answered(site: &Site, request: Request, next: Next) -> Response {
+    let left = request.lambda_context_ref().and_then(|context| time_left(context, SystemTime::now()));
+    let (parts, body) = request.into_parts();
+    let head = Request::from_parts(parts.clone(), Body::empty());
+    let answer = AssertUnwindSafe(next.run(Request::from_parts(parts, body))).catch_unwind();
+    let what = match left {
+        None => match answer.await {
+            Ok(response) => return response,
+            Err(_) => "it panicked",
+        },
+        Some(left) => match tokio::time::timeout(left, answer).await {
+            Ok(Ok(response)) => return response,
+            Ok(Err(_)) => "it panicked",
+            Err(_) => "it took too long",
+        },
+    };
+    tracing::error!(event = "unavailable", what = "a handler", causes = what, path = head.uri().path());
+    problem(site.clone(), &head, &Problem::new(Code::Unavailable))
+}
+
+/// How long a handler may take: until shortly before Lambda cuts the invocation off. Nothing cuts off where there is no
+/// Lambda.
+fn time_left(context: &Context, now: SystemTime) -> Option<Duration> {
+    let deadline = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline))?;
+    (context.deadline > 0).then(|| deadline.duration_since(now).unwrap_or_default().saturating_sub(TO_ANSWER))
 }
 
 /// Whether the path is the one that API Gateway chose a route by. Between the two it is parsed as a URL, which resolves
@@ -123,7 +161,46 @@ fn is_as_sent(request: &Request) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use axum::routing::get;
+    use http::StatusCode;
+    use tower::ServiceExt as _;
+
     use super::*;
+    use crate::domain::keys::Keyring;
+    use crate::settings::Settings;
+
+    /// The answer of a function whose handlers panic, or never end, when Lambda will cut it off in so many milliseconds.
+    async fn answer(path: &str, cut_off_in: Option<u64>) -> Response {
+        let flows =
+            Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+        let settings = Settings::from_pairs(std::iter::empty()).unwrap();
+        let site = Site { settings: Arc::new(settings), flows: Arc::new(flows) };
+        let router = Router::new()
+            .route("/", get(async || -> String { panic!("at the disco") }))
+            .route("/code", get(std::future::pending::<String>))
+            .route("/done", get(async || "done"));
+        let mut request = Request::builder().uri(path).body(Body::empty()).unwrap();
+        if let Some(left) = cut_off_in {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+            let mut context = Context::default();
+            context.deadline = u64::try_from(now.as_millis()).unwrap() + left;
+            request = request.with_lambda_context(context);
+        }
+        serve(router, site).oneshot(request).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_or_takes_too_long_is_a_page_that_says_so() {
+        for (path, cut_off_in) in [("/", None), ("/", Some(5_000)), ("/code", Some(800)), ("/code", Some(0))]
+        {
+            let answer = answer(path, cut_off_in).await;
+            assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path} {cut_off_in:?}");
+            assert!(answer.headers().contains_key("content-security-policy"));
+        }
+        assert_eq!(answer("/done", Some(5_000)).await.status(), StatusCode::OK);
+    }
 
     #[test]
     fn a_known_path_is_a_wrong_method_and_any_other_is_not_found() {
