@@ -42,7 +42,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if let Err(wait) = budgets::sign_in(ports, &reference, &incoming.address_block(), now).await? {
         return Err(on_page(Problem { retry_after: Some(wait), ..Problem::new(Code::SlowDown) }));
     }
-    let signed_in = ports.directory.sign_in(&name, password.expose()).await?;
+    let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {
         SignIn::Accepted => ports.directory.find(&name).await?,
         SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
