@@ -15,7 +15,7 @@ for (const time of document.querySelectorAll("time")) {
 // The CAPTCHA: a new picture without losing what was typed, and the way without a puzzle.
 const work = $("#work");
 if (work) {
-  const form = $("#identify"), answer = $("#captcha-answer"), start = $("button", work), status = $("[role=status]", work);
+  const form = work.closest("form"), answer = $("#captcha-answer"), start = $("button", work), status = $("[role=status]", work);
   const nonce = form.elements.captcha_work;
   let worker, waits = false;
 
@@ -66,8 +66,9 @@ if (work) {
     status.scrollIntoView({ block: "nearest" });
   };
 
+  // The harder kind comes with the answer to a form only: there is nothing to fetch.
   const refresh = $("#refresh"), said = $("#refresh-status");
-  refresh.onclick = async (event) => {
+  if (refresh) refresh.onclick = async (event) => {
     event.preventDefault();
     said.textContent = "";
     try {

@@ -1,11 +1,12 @@
 //! The tables of accounts and security info: the built-in directory, what is registered, and who may change it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::chance::TestEntropy;
-use rekey_tests::people::{AISYAH, DANIEL, Person};
+use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{AccountId, Contact, Registration, Standing};
@@ -19,7 +20,7 @@ use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _, SignIn,
+    DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, Secret, SecurityInfo as _, SignIn,
     SignInDirectory as _, Write,
 };
 
@@ -28,6 +29,10 @@ use crate::stores::on_both_stores;
 on_both_stores!(
     an_account_is_found_by_its_logins,
     five_failures_lock_and_an_unlock_mends_it,
+    a_lockout_ends_by_itself,
+    failures_far_apart_do_not_add_up,
+    a_lockout_changes_nothing_that_the_organisation_says,
+    a_failed_sign_in_works_out_one_hash,
     a_write_is_carried_out_once_and_by_the_latest_claim,
     what_may_not_be_reset_is_not_written,
     previous_passwords_are_known,
@@ -71,7 +76,7 @@ async fn an_account_is_found_by_its_logins(client: &Client) {
 
 async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
     let directory = directory(client).await;
-    let sign_in = async |password| directory.sign_in(&name("aisyah"), password).await.unwrap();
+    let sign_in = async |password| directory.sign_in(&name("aisyah"), password, NOW).await.unwrap();
     for _ in 0..4 {
         assert_eq!(sign_in("wrong").await, SignIn::Wrong);
     }
@@ -81,26 +86,94 @@ async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
     }
     assert_eq!(sign_in("wrong").await, SignIn::Locked);
     assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
-    assert_eq!(directory.find(&name("aisyah")).await.unwrap().unwrap().standing, Standing::Locked);
     directory.write(&id(), 1, Write::Unlock, 1, NOW).await.unwrap();
     assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(directory.sign_in(&name("daniel"), Person::PASSWORD).await.unwrap(), SignIn::Disabled);
-    assert_eq!(directory.sign_in(&name("nobody"), "x").await.unwrap(), SignIn::Wrong);
+    assert_eq!(directory.sign_in(&name("daniel"), Person::PASSWORD, NOW).await.unwrap(), SignIn::Disabled);
+    assert_eq!(directory.sign_in(&name("nobody"), "x", NOW).await.unwrap(), SignIn::Wrong);
+}
+
+/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
+async fn a_lockout_ends_by_itself(client: &Client) {
+    let directory = directory(client).await;
+    let sign_in = async |password, now| directory.sign_in(&name("aisyah"), password, now).await.unwrap();
+    let later = NOW + Seconds(15 * 60);
+    for _ in 0..5 {
+        let _ = sign_in("wrong", NOW).await;
+    }
+    for seconds in [0, 450, 899] {
+        assert_eq!(sign_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
+    }
+    for _ in 0..4 {
+        assert_eq!(sign_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
+    }
+    assert_eq!(sign_in("wrong", later).await, SignIn::Locked);
+    assert_eq!(sign_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
+}
+
+async fn failures_far_apart_do_not_add_up(client: &Client) {
+    let directory = directory(client).await;
+    for quarter in 0..7 {
+        let now = NOW + Seconds(quarter * 15 * 60);
+        assert_eq!(directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap(), SignIn::Wrong);
+    }
+}
+
+async fn a_lockout_changes_nothing_that_the_organisation_says(client: &Client) {
+    let directory = directory(client).await;
+    for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
+        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
+        for _ in 0..6 {
+            let _ = directory.sign_in(&name(person.login), "wrong", NOW).await.unwrap();
+        }
+        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
+        assert_eq!(standing, person.standing, "{}", person.login);
+    }
+    let sign_in = async |now| directory.sign_in(&name("priya"), Person::PASSWORD, now).await.unwrap();
+    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
+    directory.write(&AccountId::from_directory("priya"), 1, Write::Unlock, 1, NOW).await.unwrap();
+    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Accepted);
+}
+
+/// Chance that counts the salts which it gives.
+#[derive(Default)]
+struct Salts(AtomicU8);
+
+impl Entropy for Salts {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(self.0.fetch_add(1, Ordering::SeqCst));
+    }
+}
+
+/// The stored one is worked out again; where none is stored, one with a new salt stands in for it.
+async fn a_failed_sign_in_works_out_one_hash(client: &Client) {
+    let salts = Arc::new(Salts::default());
+    let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", salts.clone());
+    for person in [&AISYAH, &PRIYA, &DANIEL] {
+        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
+    }
+    directory.create(&REGISTRAR.account(), None).await.unwrap();
+    for (login, new) in [("aisyah", 0), ("priya", 0), ("daniel", 0), ("registrar", 1), ("nobody", 1)] {
+        let before = salts.0.load(Ordering::SeqCst);
+        assert_ne!(directory.sign_in(&name(login), "wrong", NOW).await.unwrap(), SignIn::Accepted);
+        assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}");
+    }
 }
 
 async fn many_sign_ins_try_no_more_than_five(client: &Client) {
     let directory = directory(client).await;
-    let tasks: Vec<_> = (0..20)
-        .map(|_| {
-            let directory = directory.clone();
-            tokio::spawn(async move { directory.sign_in(&name("aisyah"), "wrong").await.unwrap() })
-        })
-        .collect();
-    let mut wrong = 0;
-    for task in tasks {
-        wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
+    for now in [NOW, NOW + Seconds(15 * 60)] {
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let directory = directory.clone();
+                tokio::spawn(async move { directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap() })
+            })
+            .collect();
+        let mut wrong = 0;
+        for task in tasks {
+            wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
+        }
+        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
     }
-    assert!(wrong <= 4, "{wrong} were told that the password is wrong; the fifth locks");
 }
 
 async fn a_write_is_carried_out_once_and_by_the_latest_claim(client: &Client) {
@@ -112,7 +185,7 @@ async fn a_write_is_carried_out_once_and_by_the_latest_claim(client: &Client) {
     );
     directory.write(&id(), 2, Write::Password("Something-Else-9"), 1, NOW).await.unwrap();
     assert_eq!(
-        directory.sign_in(&name("aisyah"), NEW).await.unwrap(),
+        directory.sign_in(&name("aisyah"), NEW, NOW).await.unwrap(),
         SignIn::Accepted,
         "repeated: no change"
     );

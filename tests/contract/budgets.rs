@@ -19,6 +19,7 @@ use crate::stores::on_both_stores;
 on_both_stores!(
     a_count_goes_up,
     a_limit_lets_so_many_through,
+    what_is_given_back_can_be_taken_again,
     a_ledger_is_replaced_by_one,
     any_sequence_agrees_with_plain_numbers;
     at_once: of_many_takers_the_limit_gets_through,
@@ -45,6 +46,15 @@ async fn a_limit_lets_so_many_through(client: &Client) {
     for expected in [true, true, false, false] {
         assert_eq!(budgets.take("sms", 2, NOW + Seconds::DAY).await.unwrap(), expected);
     }
+}
+
+async fn what_is_given_back_can_be_taken_again(client: &Client) {
+    let budgets = budgets(client);
+    let take = async || budgets.take("sms", 1, NOW + Seconds::DAY).await.unwrap();
+    budgets.give_back("sms").await.unwrap();
+    assert!(take().await && !take().await, "nothing was taken yet, so nothing came back");
+    budgets.give_back("sms").await.unwrap();
+    assert!(take().await && !take().await);
 }
 
 async fn of_many_takers_the_limit_gets_through(client: &Client) {

@@ -8,7 +8,7 @@ async fn challenge(browser: &mut Browser) -> Value {
     browser.get("/").await.json()["captcha"].clone()
 }
 
-fn work(captcha: &Value, difficulty: u64) -> String {
+pub(crate) fn work(captcha: &Value, difficulty: u64) -> String {
     let challenge = captcha["work"]["challenge"].as_str().unwrap();
     (0_u64..1 << 30)
         .map(|nonce| nonce.to_string())

@@ -1,5 +1,8 @@
 //! Nobody can tell from outside whether there is an account.
 
+use std::collections::BTreeMap;
+
+use rekey_local::cloud::roles::Call;
 use rekey_tests::people::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
@@ -10,7 +13,7 @@ use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret};
 const DECOYS: [&str; 6] = ["nobody", "somebody", "student1", "daniel", "registrar", "mei"];
 
 /// Replaces what is random or masked, so that two answers can be compared as a whole.
-fn shape(answer: &Answer) -> Value {
+pub(crate) fn shape(answer: &Answer) -> Value {
     fn walk(value: &mut Value) {
         match value {
             Value::Object(map) => {
@@ -144,6 +147,17 @@ async fn a_decoys_app_answers_as_an_account_does() {
     }
 }
 
+/// The calls to the cloud since it was asked for them `before`, with how often each was made.
+pub(crate) fn calls_since(world: &World, before: &BTreeMap<Call, u64>) -> Vec<(String, u64)> {
+    let made = world.cloud.calls().into_iter().filter_map(|(call, count)| {
+        let more = count - before.get(&call).copied().unwrap_or_default();
+        (more > 0).then(|| (format!("{call:?}"), more))
+    });
+    let mut made: Vec<(String, u64)> = made.collect();
+    made.sort();
+    made
+}
+
 /// What nobody's passkey and nobody's code are told, with the writes and reads that it took.
 async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(String, u64)>) {
     let mut browser = world.browser();
@@ -168,15 +182,7 @@ async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(S
         seen["body"]["options"] = json!("random");
         told.push(seen);
     }
-    let mut calls: Vec<(String, u64)> = Vec::new();
-    for (call, count) in world.cloud.calls() {
-        let earlier = before.get(&call).copied().unwrap_or_default();
-        if count > earlier {
-            calls.push((format!("{call:?}"), count - earlier));
-        }
-    }
-    calls.sort();
-    (told, calls)
+    (told, calls_since(world, &before))
 }
 
 #[tokio::test]

@@ -18,4 +18,5 @@ mod recovery_codes;
 mod roles;
 mod rotation;
 mod secrets;
+mod sign_in;
 mod web;

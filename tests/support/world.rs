@@ -290,7 +290,7 @@ impl World {
     /// What a sign-in with a password comes to.
     pub async fn sign_in(&self, login: &str, password: &str) -> SignIn {
         let name = CanonicalName::parse(login, &self.settings.login_domains).unwrap();
-        self.directory.sign_in(&name, password).await.unwrap()
+        self.directory.sign_in(&name, password, self.clock.now()).await.unwrap()
     }
 
     /// Every item of every table, as text.

@@ -4,19 +4,19 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use shared::domain::captcha::{Challenge, DIFFICULTY, DIFFICULTY_HARDER, Solution, Verdict};
+use shared::domain::captcha::Challenge;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::{Seconds, Timestamp};
+use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{self, Identify, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, assets};
-use shared::ports::EntropyExt as _;
 
 use super::{Ports, Shared, open, picture, sound};
 
 /// `GET /`: a new challenge, which costs no write.
 pub(crate) async fn identify(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    let page = || -> Outcome<View> { Ok(identify_view(new_challenge(&ports, None)?, String::new())) };
+    let page = || -> Outcome<View> { Ok(identify_view(captchas(&ports).challenge(None)?, String::new())) };
     match page() {
         Ok(view) => incoming.page(&view),
         Err(failure) => failure.answer(&incoming),
@@ -33,46 +33,34 @@ pub(crate) async fn begin(State(Shared(ports)): State<Shared>, mut incoming: Inc
 
 async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
+    let captchas = captchas(ports);
     let mut fields = incoming.take_fields();
     let login = fields.take("login");
-    let token = fields.take("captcha_token");
-    let (answer, work) = (fields.take("captcha_answer"), fields.take("captcha_work"));
+    let captcha = Typed::take(&mut fields);
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
 
-    // A page whose challenge was not looked at keeps it: malformed input spends nothing.
     let unspent = |field: &'static str| -> Failure {
-        let kept = token.as_deref().and_then(|token| {
-            let challenge = Challenge::open(token, &ports.captcha, now).ok()?;
-            Some(captcha_view(token, &challenge))
-        });
-        let captcha = kept.map_or_else(|| new_challenge(ports, None), Ok);
-        match captcha {
+        let kept = captchas.unspent(captcha.token.as_deref());
+        match kept.map_or_else(|| captchas.challenge(None), Ok) {
             Ok(captcha) => Failure::on_page(Problem::malformed(field), identify_view(captcha, typed.clone())),
             Err(failure) => failure,
         }
     };
     let name =
         CanonicalName::parse(&typed, &ports.site.settings.login_domains).map_err(|_| unspent("login"))?;
-    let token_text = token.as_deref().ok_or_else(|| unspent("captcha_token"))?;
-    let solution =
-        Solution::parse(answer.as_deref().map(String::as_str), work.as_deref().map(String::as_str))
-            .map_err(|_| unspent("captcha_answer"))?;
+    let token = captcha.token.as_deref().ok_or_else(|| unspent("captcha_token"))?;
+    let solution = captcha.solution().map_err(|_| unspent("captcha_answer"))?;
 
     let reference = name.reference(&ports.site.flows);
-    let Ok(challenge) = Challenge::open(token_text, &ports.captcha, now) else {
-        return Err(again(ports, Code::CaptchaWrong, None, typed)?);
+    let harder = match captchas.check(token, &solution, &reference).await? {
+        Checked::Solved { harder } => harder,
+        Checked::Wrong { harder } => {
+            return Err(again(&captchas, Code::CaptchaWrong, harder.then_some(reference), typed)?);
+        }
     };
-    let bound = challenge.is_harder().then_some(reference);
-    // Spent before it is compared: of any number of answers to one challenge, one is looked at.
-    let key = format!("captcha#{}", hex::encode(challenge.spend_id()));
-    if !ports.budgets.take(&key, 1, challenge.expires_at() + Seconds::HOUR).await?
-        || !matches!(challenge.check(&solution, &reference), Verdict::Passed)
-    {
-        return Err(again(ports, Code::CaptchaWrong, bound, typed)?);
-    }
-    if over_budget(ports, incoming, &reference, now).await? && !challenge.is_harder() {
-        return Err(again(ports, Code::CaptchaHarder, Some(reference), typed)?);
+    if over_budget(ports, incoming, &reference, now).await? && !harder {
+        return Err(again(&captchas, Code::CaptchaHarder, Some(reference), typed)?);
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
     let address = incoming.address_block();
@@ -95,34 +83,17 @@ async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Ti
 }
 
 /// The page again, with what was typed and a new challenge.
-fn again(ports: &Ports, code: Code, bound_to: Option<NameRef>, login: String) -> Outcome<Failure> {
-    let captcha = new_challenge(ports, bound_to)?;
-    let problem = Problem {
-        captcha: Some(Box::new(captcha.clone())),
-        field: Some("captcha_answer"),
-        ..Problem::new(code)
-    };
-    Ok(Failure::on_page(problem, identify_view(captcha, login)))
+fn again(captchas: &Captchas, code: Code, bound_to: Option<NameRef>, login: String) -> Outcome<Failure> {
+    let next = captchas.challenge(bound_to)?;
+    Ok(Failure::on_page(Problem::with_captcha(code, &next), identify_view(next, login)))
 }
 
-fn new_challenge(ports: &Ports, bound_to: Option<NameRef>) -> Outcome<view::Captcha> {
-    let difficulty = if bound_to.is_some() { DIFFICULTY_HARDER } else { DIFFICULTY };
-    let challenge = Challenge::generate(ports.entropy.bytes(), ports.clock.now(), difficulty, bound_to);
-    let token = challenge.seal(&ports.captcha, ports.entropy.bytes())?;
-    Ok(captcha_view(&token, &challenge))
-}
-
-fn captcha_view(token: &str, challenge: &Challenge) -> view::Captcha {
-    view::Captcha {
-        picture: format!("/captcha/{token}/picture.png"),
-        sound: format!("/captcha/{token}/sound.wav"),
-        token: token.to_owned(),
-        work: view::Work {
-            challenge: challenge.work_challenge(),
-            difficulty: challenge.difficulty(),
-            alone: challenge.difficulty_alone(),
-        },
-        harder: challenge.is_harder(),
+fn captchas(ports: &Ports) -> Captchas<'_> {
+    Captchas {
+        keys: &ports.captcha,
+        budgets: &*ports.budgets,
+        entropy: &*ports.entropy,
+        now: ports.clock.now(),
     }
 }
 

@@ -8,10 +8,12 @@ use shared::http::problem::{Code, Problem};
 
 use super::Ports;
 
-/// Sign-ins with one name in an hour. With the directory's own lockout, which counts failures in a row, it bounds guessing
-/// passwords; it is not so low that somebody who mistypes is kept out.
+/// Sign-ins with one name in an hour that are not accepted, before a CAPTCHA is asked for. Two hours side by side have fewer
+/// than lock an account of the built-in directory.
+const REFUSED_PER_NAME: u64 = 2;
+/// Sign-ins with one name in an hour before it is.
 const SIGN_INS_PER_NAME: u64 = 10;
-/// Sign-ins from one address in an hour: a lecture hall registers at once.
+/// Sign-ins from one address in an hour before it is: a lecture hall registers at once.
 const SIGN_INS_PER_ADDRESS: u64 = 300;
 /// Codes for one account in a day, of second steps and of new contacts together.
 const CODES_PER_DAY: u64 = 20;
@@ -20,21 +22,28 @@ const CHANGES_PER_DAY: u64 = 40;
 /// The pool of app codes and recovery codes that this page spends: the third, beside those of a reset's two steps.
 const POOL: u8 = 3;
 
-/// Takes a sign-in; the seconds to wait when none is left. The name is counted whether or not somebody has it.
-pub(crate) async fn sign_in(
-    ports: &Ports,
-    name: &NameRef,
-    address: &str,
-    now: Timestamp,
-) -> Outcome<Result<(), u32>> {
-    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
-    let until = now + Seconds(2 * Seconds::HOUR.0);
-    let by_address = format!("sign-ins-of-address#{address}#{hour}");
+/// Whether a password may be tried without a CAPTCHA. The try is taken before, so that of many at once no more pass than may
+/// fail; the name is counted whether or not somebody has it.
+pub(crate) async fn sign_in(ports: &Ports, name: &NameRef, address: &str, now: Timestamp) -> Outcome<bool> {
+    let (hour, until) = (hour(now), now + Seconds(2 * Seconds::HOUR.0));
+    let by_address = ports.budgets.count(&format!("sign-ins-of-address#{address}#{hour}"), until).await?;
     let by_name = format!("sign-ins-of-name#{}#{hour}", hex::encode(name.as_bytes()));
-    let fits = ports.budgets.take(&by_address, SIGN_INS_PER_ADDRESS, until).await?
-        && ports.budgets.take(&by_name, SIGN_INS_PER_NAME, until).await?;
-    let left = (hour + 1) * i64::from(Seconds::HOUR.0) - now.as_seconds();
-    Ok(if fits { Ok(()) } else { Err(u32::try_from(left).unwrap_or(Seconds::HOUR.0)) })
+    let by_name = ports.budgets.count(&by_name, until).await?;
+    let over = by_address > SIGN_INS_PER_ADDRESS || by_name > SIGN_INS_PER_NAME;
+    Ok(!over && ports.budgets.take(&refused(name, now), REFUSED_PER_NAME, until).await?)
+}
+
+/// Gives back the try of a sign-in that was accepted.
+pub(crate) async fn accepted(ports: &Ports, name: &NameRef, now: Timestamp) -> Outcome<()> {
+    Ok(ports.budgets.give_back(&refused(name, now)).await?)
+}
+
+fn refused(name: &NameRef, now: Timestamp) -> String {
+    format!("sign-ins-refused#{}#{}", hex::encode(name.as_bytes()), hour(now))
+}
+
+fn hour(now: Timestamp) -> i64 {
+    now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0))
 }
 
 /// Takes a change that is asked for: an addition that begins, or a removal. Each of them may cost ten slow hashes, and tells
@@ -58,8 +67,7 @@ pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> 
 
 /// Takes a request to the account's devices.
 pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
-    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
-    let key = format!("push#{}#{hour}#{POOL}", account.as_str());
+    let key = format!("push#{}#{}#{POOL}", account.as_str(), hour(now));
     let limit = u64::from(ports.site.settings.push_per_hour);
     Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::HOUR.0)).await?)
 }

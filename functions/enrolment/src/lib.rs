@@ -59,6 +59,8 @@ pub struct Ports {
     pub messages: Arc<Keyring>,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// The keys of CAPTCHAs.
+    pub captcha: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -110,18 +112,23 @@ async fn seeing(
     if found.value.may_see() { Ok((cookie, found)) } else { Err(Problem::out_of_step("second-step").into()) }
 }
 
-/// The session of a request that may change something.
+/// The session of a request that may change something. One whose account was switched off or kept out of self-service
+/// meanwhile ends.
 async fn changing(
     ports: &Ports,
     incoming: &mut Incoming,
     now: Timestamp,
 ) -> Outcome<(SessionCookie, Versioned<Session>)> {
     let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
-    if found.value.may_change(now) {
-        Ok((cookie, found))
-    } else {
-        Err(Problem::out_of_step("second-step").into())
+    if !found.value.may_change(now) {
+        return Err(Problem::out_of_step("second-step").into());
     }
+    let account = ports.directory.account(&found.value.account).await?;
+    if !account.is_some_and(|account| account.standing.may_reset()) {
+        ports.sessions.end(cookie.key()).await?;
+        return Err(Code::FlowEnded.into());
+    }
+    Ok((cookie, found))
 }
 
 /// Keeps a session as it has become. Whoever was overtaken by another request of the same session begins at the list.

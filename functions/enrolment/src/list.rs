@@ -22,7 +22,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
         let found = match incoming.live_session(&*ports.sessions, now).await {
             Ok((_, found)) => found,
             Err(Failure::Problem(problem, _)) if problem.code == Code::FlowEnded => {
-                let view = SignIn { login: String::new(), back: incoming.back.clone() };
+                let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };
                 return Ok(incoming.page(&View::SignIn(view)));
             }
             Err(failure) => return Err(failure),

@@ -6,9 +6,10 @@ use shared::domain::flow::RequestId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::session::{Session, SessionCookie, Start};
+use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{self, HOME, VERIFY};
-use shared::http::view::View;
+use shared::http::view::{Captcha, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
 use shared::ports::{EntropyExt as _, SignIn, Versioned};
 
@@ -25,32 +26,56 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let mut fields = incoming.take_fields();
     let login = fields.take("login");
     let password = fields.take("password");
+    let captcha = Typed::take(&mut fields);
     let back = fields.take("return").and_then(|asked| settings.return_to(&asked).map(str::to_owned));
     fields.take("at");
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
-    let on_page = |problem: Problem| {
-        let view = security_info::SignIn { login: typed.clone(), back: back.clone() };
+    let captchas = Captchas { keys: &ports.captcha, budgets: &*ports.budgets, entropy: &*ports.entropy, now };
+    let on_page = |problem: Problem, captcha: Option<Captcha>| {
+        let view = security_info::SignIn { login: typed.clone(), back: back.clone(), captcha };
         Failure::on_page(problem, View::SignIn(view))
     };
-    let name = CanonicalName::parse(&typed, &settings.login_domains)
-        .map_err(|_| on_page(Problem::malformed("login")))?;
-    let password = password.ok_or_else(|| on_page(Problem::malformed("password")))?;
-    let password = NewPassword::parse(&password).map_err(|_| on_page(Problem::malformed("password")))?;
+    let malformed = |field| on_page(Problem::malformed(field), captchas.unspent(captcha.token.as_deref()));
+    let name = CanonicalName::parse(&typed, &settings.login_domains).map_err(|_| malformed("login"))?;
+    let password = password.ok_or_else(|| malformed("password"))?;
+    let password = NewPassword::parse(&password).map_err(|_| malformed("password"))?;
 
+    // A CAPTCHA comes before the password: a hash is dear. Who has solved the harder one for this name needs no budget.
     let reference = name.reference(&ports.site.flows);
-    if let Err(wait) = budgets::sign_in(ports, &reference, &incoming.address_block(), now).await? {
-        return Err(on_page(Problem { retry_after: Some(wait), ..Problem::new(Code::SlowDown) }));
-    }
-    let signed_in = ports.directory.sign_in(&name, password.expose()).await?;
+    let again = |code| -> Outcome<Failure> {
+        let next = captchas.challenge(Some(reference))?;
+        Ok(on_page(Problem::with_captcha(code, &next), Some(next)))
+    };
+    let solved = match captcha.token.as_deref() {
+        Some(token) => {
+            let solution = captcha.solution().map_err(|_| malformed("captcha_answer"))?;
+            match captchas.check(token, &solution, &reference).await? {
+                Checked::Solved { harder: true } => true,
+                Checked::Solved { harder: false } => return Err(again(Code::CaptchaHarder)?),
+                Checked::Wrong { .. } => return Err(again(Code::CaptchaWrong)?),
+            }
+        }
+        None if budgets::sign_in(ports, &reference, &incoming.address_block(), now).await? => false,
+        None => return Err(again(Code::CaptchaHarder)?),
+    };
+    let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {
         SignIn::Accepted => ports.directory.find(&name).await?,
         SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
     };
-    let Some(account) = account else {
+    let Some(account) = account.filter(|account| account.standing.may_reset()) else {
         tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block());
-        return Err(on_page(Problem { field: Some("password"), ..Problem::new(Code::SignInWrong) }));
+        // Where this one took a CAPTCHA, the next one will.
+        return Err(if solved {
+            again(Code::SignInWrong)?
+        } else {
+            on_page(Problem::new(Code::SignInWrong), None)
+        });
     };
+    if !solved {
+        budgets::accepted(ports, &reference, now).await?;
+    }
     let registered = ports.enrolment.registered(&account.id).await?;
     let language = account.language.unwrap_or(incoming.language);
     let challenge = RequestId::from_bytes(ports.entropy.bytes());
@@ -86,7 +111,7 @@ pub(crate) async fn sign_out(state: State<Shared>, incoming: Incoming) -> Respon
             ports.sessions.end(cookie.key()).await?;
             tracing::info!(event = "signed-out", session = ?cookie.key());
         }
-        let view = View::SignIn(security_info::SignIn { login: String::new(), back: None });
+        let view = View::SignIn(security_info::SignIn::default());
         Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::NoSession) }))
     })
     .await

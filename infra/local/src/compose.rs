@@ -197,6 +197,7 @@ impl Parts<'_> {
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
+            captcha: process.keyring("REKEY_SECRET_CAPTCHA").await?,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         }))

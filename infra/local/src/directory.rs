@@ -8,6 +8,7 @@ use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
+use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
 
@@ -86,8 +87,13 @@ impl Accounts for BuiltinDirectory {
         Ok(found.map(|account| account.standing))
     }
 
-    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, Unreadable> {
-        Ok(match SignInDirectory::sign_in(self, name, password).await.map_err(unreadable)? {
+    async fn sign_in(
+        &self,
+        name: &CanonicalName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, Unreadable> {
+        Ok(match SignInDirectory::sign_in(self, name, password, now).await.map_err(unreadable)? {
             ports::SignIn::Accepted => SignIn::SignedIn,
             ports::SignIn::Wrong => SignIn::Wrong,
             ports::SignIn::Locked => SignIn::Locked,

@@ -6,6 +6,7 @@
 
 mod answer;
 pub mod assets;
+pub mod captcha;
 pub mod encoding;
 mod event;
 mod failure;

@@ -158,7 +158,7 @@ pub struct Problem {
     pub retry_after: Option<u32>,
     /// Every broken rule (`password-rejected`).
     pub violations: Vec<Criterion>,
-    /// The next CAPTCHA (`captcha-wrong`, `captcha-harder`).
+    /// The next CAPTCHA (`captcha-wrong`, `captcha-harder`; `sign-in-wrong` where one was asked for).
     pub captcha: Option<Box<Captcha>>,
     /// The methods that the page takes (`method-not-allowed`), for the Allow header.
     pub allow: Option<&'static str>,
@@ -186,6 +186,11 @@ impl Problem {
             allow: None,
             nonce: None,
         }
+    }
+
+    /// A problem that comes with the next CAPTCHA.
+    pub fn with_captcha(code: Code, next: &Captcha) -> Self {
+        Self { captcha: Some(Box::new(next.clone())), ..Self::new(code) }
     }
 
     /// A malformed field.

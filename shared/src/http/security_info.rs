@@ -6,7 +6,7 @@ use super::answer::NewCookie;
 use super::failure::{Failure, Outcome};
 use super::incoming::{Format, Incoming};
 use super::problem::{Code, Problem};
-use super::view::PasskeyOptions;
+use super::view::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
 use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
@@ -23,7 +23,7 @@ pub const VERIFY: &str = "/security-info/verify";
 pub const CONFIRM: &str = "/security-info/confirm";
 
 /// Sign in to see and change what is registered.
-#[derive(Clone, Serialize)]
+#[derive(Clone, Default, Serialize)]
 pub struct SignIn {
     /// What was typed before.
     #[serde(skip)]
@@ -31,6 +31,9 @@ pub struct SignIn {
     /// Where to go back to.
     #[serde(skip)]
     pub back: Option<String>,
+    /// The CAPTCHA, where one is asked for. In the contract it is the problem's.
+    #[serde(skip)]
+    pub captcha: Option<Captcha>,
 }
 
 /// Prove more than the password.

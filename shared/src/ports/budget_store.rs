@@ -23,6 +23,12 @@ pub trait BudgetStore: Send + Sync {
     /// [`StoreError`].
     async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError>;
 
+    /// Gives back one that was taken from `key`; where none is, nothing changes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn give_back(&self, key: &str) -> Result<(), StoreError>;
+
     /// The ledger of an account, empty if there is none; strongly consistent.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ pub enum SignIn {
     Accepted,
     /// The name or the password is wrong.
     Wrong,
-    /// Too many failures; an unlock or a reset ends it.
+    /// Too many failures, for a while, or locked by the organisation; an unlock or a reset ends either.
     Locked,
     /// Switched off by the organisation.
     Disabled,
@@ -45,12 +45,17 @@ pub enum SignIn {
 /// Tries passwords. Only `enrolment` has it.
 #[async_trait]
 pub trait SignInDirectory: Directory {
-    /// Tries a password (in NFC). The directory's own lockout holds. A name that nobody has takes as long as one that
-    /// somebody has.
+    /// Tries a password (in NFC). The directory's own lockout holds. Whatever a sign-in fails by, it takes the same calls
+    /// and the same work, also for a name that nobody has.
     ///
     /// # Errors
     /// [`DirectoryError`].
-    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError>;
+    async fn sign_in(
+        &self,
+        name: &CanonicalName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, DirectoryError>;
 }
 
 /// A change to an account.

@@ -274,6 +274,10 @@ impl BudgetStore for Around {
         Ok(left)
     }
 
+    async fn give_back(&self, _: &str) -> Result<(), StoreError> {
+        Err(StoreError::Unreadable("delivery gives nothing back"))
+    }
+
     async fn ledger(&self, _: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
         Err(StoreError::Unreadable("delivery reads no ledger"))
     }

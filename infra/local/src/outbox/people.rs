@@ -25,11 +25,16 @@ pub trait Accounts: Send + Sync {
     async fn standing(&self, name: &CanonicalName) -> Result<Option<Standing>, Unreadable>;
 
     /// Signs in with a password, as the organisation's sign-in page would: the fifth failure in a row locks the
-    /// account, success starts the count again.
+    /// account for a while, success starts the count again.
     ///
     /// # Errors
     /// [`Unreadable`].
-    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, Unreadable>;
+    async fn sign_in(
+        &self,
+        name: &CanonicalName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, Unreadable>;
 }
 
 /// What came of a sign-in.
@@ -86,9 +91,14 @@ impl Demo {
     ///
     /// # Errors
     /// [`Unreadable`].
-    pub(super) async fn sign_in(&self, login: &str, password: &str) -> Result<SignIn, Unreadable> {
+    pub(super) async fn sign_in(
+        &self,
+        login: &str,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, Unreadable> {
         match CanonicalName::parse(login, &self.domains) {
-            Ok(name) => self.accounts.sign_in(&name, password).await,
+            Ok(name) => self.accounts.sign_in(&name, password, now).await,
             Err(_) => Ok(SignIn::Wrong),
         }
     }

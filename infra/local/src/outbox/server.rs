@@ -140,7 +140,7 @@ async fn sign_in(State(site): State<Arc<Site>>, headers: HeaderMap, body: String
     let Some(Credentials { login, password }) = read else {
         return problem(StatusCode::BAD_REQUEST, "login and password are expected");
     };
-    let outcome = match site.demo.sign_in(&login, &password).await {
+    let outcome = match site.demo.sign_in(&login, &password, site.system.now()).await {
         Ok(outcome) => outcome,
         Err(error) => return unavailable(&error),
     };

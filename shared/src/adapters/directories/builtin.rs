@@ -19,14 +19,21 @@ use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::slow_hash::hasher;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
     Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, SignIn, SignInDirectory,
     StoreError, Write,
 };
 
-/// Failed sign-ins before an account locks.
+/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
 const FAILURES_MAX: u32 = 5;
+
+/// How long that lasts: it ends by itself, or a stranger could shut people out for good (OWASP Authentication Cheat Sheet,
+/// account lockout). What the organisation has locked stays so.
+const LOCKOUT: Seconds = Seconds(15 * 60);
+
+/// Where a miss looks: `~` begins no id, so no item can be there.
+const NOBODY: &str = "account/~";
 
 /// Accounts in DynamoDB.
 #[derive(Clone)]
@@ -60,6 +67,7 @@ impl BuiltinDirectory {
             .with("logins", AttributeValue::L(logins))
             .with("standing", s(standing_word(account.standing)))
             .with("failures", n(0))
+            .with("failed_at", n(0))
             .with("generation", n(0));
         if let Some(email) = &account.email {
             item = item.with("email", s(email.expose()));
@@ -82,9 +90,9 @@ impl BuiltinDirectory {
     async fn item_of(&self, name: &CanonicalName) -> Result<Option<Item>, DirectoryError> {
         let read = async |key: String| eventual_get(&self.client, &self.table, &[("account", s(key))]).await;
         let login = read(format!("login/{}", name.as_str())).await?;
-        // A miss reads an item that can't exist (`~` begins no id), so that it takes what a hit takes.
-        let owner = login.as_ref().and_then(|item| item.optional_text("owner")).unwrap_or("~");
-        Ok(read(format!("account/{owner}")).await?)
+        // A miss reads as well, so that it takes what a hit takes.
+        let owner = login.as_ref().and_then(|item| item.optional_text("owner"));
+        Ok(read(owner.map_or_else(|| NOBODY.to_owned(), |owner| format!("account/{owner}"))).await?)
     }
 
     async fn get(&self, key: String) -> Result<Option<Item>, DirectoryError> {
@@ -128,52 +136,95 @@ impl Directory for BuiltinDirectory {
 
 #[async_trait]
 impl SignInDirectory for BuiltinDirectory {
-    /// Five failures in a row lock the account; each is counted before the password is compared, so that no number of
-    /// sign-ins at once tries more than five. Where nothing is compared, a hash is worked out all the same.
-    async fn sign_in(&self, name: &CanonicalName, password: &str) -> Result<SignIn, DirectoryError> {
-        let Some(item) = self.item_of(name).await? else {
-            self.hash(password)?;
+    /// Five failures lock the account for a while; each is counted before the password is compared, so that no number of
+    /// sign-ins at once tries more than five. A failure makes two reads, one write and one hash, whatever it fails by:
+    /// what is locked, switched off or not there is counted in vain and compared for nothing.
+    async fn sign_in(
+        &self,
+        name: &CanonicalName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, DirectoryError> {
+        let item = self.item_of(name).await?;
+        let key = match &item {
+            Some(item) => format!("account/{}", item.text("id")?),
+            None => NOBODY.to_owned(),
+        };
+        let begins_anew =
+            item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| at + LOCKOUT <= now));
+        let mut tried = self.count_try(&key, begins_anew, now).await?;
+        // Another sign-in began the count meanwhile.
+        if begins_anew && matches!(&tried, Try::Refused(Some(item)) if counts(read_standing(item)?)) {
+            tried = self.count_try(&key, false, now).await?;
+        }
+        let (Try::Counted(found) | Try::Refused(Some(found))) = &tried else {
+            self.is_right(None, password)?;
             return Ok(SignIn::Wrong);
         };
-        let key = format!("account/{}", item.text("id")?);
+        let right = self.is_right(found.optional_text("password"), password)?;
+        Ok(match tried {
+            Try::Counted(_) if right => {
+                let forgiven = self
+                    .update(&key, "SET #failures = :zero")
+                    .expression_attribute_names("#failures", "failures")
+                    .expression_attribute_values(":zero", n(0));
+                forgiven.send().await.map_err(unavailable)?;
+                SignIn::Accepted
+            }
+            Try::Counted(found) if found.number::<u32>("failures")? < FAILURES_MAX => SignIn::Wrong,
+            Try::Refused(Some(found)) if read_standing(&found)? == Standing::Disabled => SignIn::Disabled,
+            Try::Counted(_) | Try::Refused(_) => SignIn::Locked,
+        })
+    }
+}
+
+/// What came of counting a sign-in.
+enum Try {
+    /// It may be compared; the account as it is since.
+    Counted(Item),
+    /// It may not; the account, if there is one.
+    Refused(Option<Item>),
+}
+
+impl BuiltinDirectory {
+    /// Counts a sign-in as failed, as the first or as one more. `standing` stays what the organisation says it is.
+    async fn count_try(&self, key: &str, first: bool, now: Timestamp) -> Result<Try, DirectoryError> {
+        let (count, condition, bound) = if first {
+            (":one", "#failed_at <= :bound", (now.as_seconds() - i64::from(LOCKOUT.0)).into())
+        } else {
+            ("#failures + :one", "#failures < :bound", i128::from(FAILURES_MAX))
+        };
         let counted = self
-            .update(&key, "SET #failures = #failures + :one")
-            .condition_expression("#standing IN (:active, :excluded) AND #failures < :most")
+            .update(key, &format!("SET #failures = {count}, #failed_at = :now"))
+            .condition_expression(format!("#standing IN (:active, :excluded) AND {condition}"))
             .expression_attribute_names("#failures", "failures")
+            .expression_attribute_names("#failed_at", "failed_at")
             .expression_attribute_names("#standing", "standing")
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":most", n(FAILURES_MAX))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":bound", n(bound))
             .expression_attribute_values(":active", s(standing_word(Standing::Active)))
             .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        let item = match counted.send().await {
-            Ok(output) => Item(output.attributes.unwrap_or_default()),
-            Err(error) => {
-                let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
-                self.hash(password)?;
-                let disabled = read_standing(&found)? == Standing::Disabled;
-                return Ok(if disabled { SignIn::Disabled } else { SignIn::Locked });
-            }
-        };
-        if item.optional_text("password").is_some_and(|phc| verifies(phc, password)) {
-            let forgiven = self
-                .update(&key, "SET #failures = :zero")
-                .expression_attribute_names("#failures", "failures")
-                .expression_attribute_values(":zero", n(0));
-            forgiven.send().await.map_err(unavailable)?;
-            return Ok(SignIn::Accepted);
+        match counted.send().await {
+            Ok(output) => Ok(Try::Counted(Item(output.attributes.unwrap_or_default()))),
+            Err(error) => Ok(Try::Refused(not_met(error)?)),
         }
-        if item.number::<u32>("failures")? < FAILURES_MAX {
-            return Ok(SignIn::Wrong);
-        }
-        let locked = self
-            .update(&key, "SET #standing = :locked")
-            .expression_attribute_names("#standing", "standing")
-            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)));
-        locked.send().await.map_err(unavailable)?;
-        Ok(SignIn::Locked)
     }
+
+    /// Whether a password is the stored one. One hash is worked out, also where nothing readable is stored.
+    fn is_right(&self, stored: Option<&str>, password: &str) -> Result<bool, DirectoryError> {
+        match stored.and_then(|phc| PasswordHash::new(phc).ok()) {
+            Some(hash) => Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()),
+            None => self.hash(password).map(|_| false),
+        }
+    }
+}
+
+/// Whether sign-ins of an account are counted and compared.
+const fn counts(standing: Standing) -> bool {
+    matches!(standing, Standing::Active | Standing::Excluded)
 }
 
 #[async_trait]

@@ -67,6 +67,23 @@ impl BudgetStore for DynamoBudgets {
         }
     }
 
+    async fn give_back(&self, key: &str) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(key))
+            .update_expression("ADD #count :less")
+            .condition_expression("#count > :none")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":less", n(-1))
+            .expression_attribute_values(":none", n(0));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
+        }
+    }
+
     async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("budget", s(ledger_key(account)))]).await?;
         let Some(item) = item else { return Ok(Versioned { value: SendLedger::default(), revision: 0 }) };

@@ -76,6 +76,7 @@ fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
         (View::Identify(_) | View::SignIn(_), "login") => "login",
         (View::Identify(_), "captcha_answer" | "captcha_token" | "captcha_work") => "captcha-answer",
+        (View::SignIn(view), "captcha_answer") if view.captcha.is_some() => "captcha-answer",
         (View::Reason(_), "reason") => "reason-forgotten",
         (View::Code(_), "code") => "code",
         (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",

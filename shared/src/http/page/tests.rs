@@ -113,7 +113,8 @@ fn views(language: Language) -> Vec<View> {
         done(Outcome::Reset),
         done(Outcome::Unlocked),
         View::Ended(Ended { why: Why::Cancelled }),
-        View::SignIn(SignIn { login: TYPED.into(), back: Some("https://portal.example/?a=1&b=2".into()) }),
+        sign_in(None),
+        sign_in(Some(captcha(true))),
         second_step(None),
         second_step(Some(sent(Method::Sms))),
         list(Vec::new(), false),
@@ -122,6 +123,11 @@ fn views(language: Language) -> Vec<View> {
         confirm(Kind::Totp, totp()),
         confirm(Kind::RecoveryCodes, Needs::RecoveryCodes { codes: vec!["ABCD-EFGH-JKMN-P".into(); 10] }),
     ]
+}
+
+fn sign_in(captcha: Option<Captcha>) -> View {
+    let back = Some("https://portal.example/?a=1&b=2".into());
+    View::SignIn(SignIn { login: TYPED.into(), back, captcha })
 }
 
 const AT: &str = "2026-11-24T04:15:09Z";

@@ -1,0 +1,256 @@
+//! Signing in to the page where people register: nobody shuts others out, and nobody learns who is there.
+
+use std::sync::Arc;
+
+use http::Method;
+use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::{Answer, Browser, World};
+use serde_json::{Value, json};
+use shared::domain::account::{Account, Standing};
+
+use crate::captcha::work;
+use crate::decoys::calls_since;
+
+const PATH: &str = "/security-info/sign-in";
+const WRONG: &str = "Wrong-Password-1";
+
+async fn sign_in(world: &Arc<World>, login: &str, password: &str) -> Answer {
+    world.browser().post(PATH, json!({ "login": login, "password": password })).await
+}
+
+/// The same with a CAPTCHA solved, as a person with a browser solves it.
+async fn solved(world: &Arc<World>, login: &str, password: &str, captcha: &Value) -> Answer {
+    let token = captcha["token"].as_str().unwrap();
+    let body = json!({
+        "login": login,
+        "password": password,
+        "captcha_token": token,
+        "captcha_answer": world.captcha_answer(token),
+        "captcha_work": work(captcha, captcha["work"]["difficulty"].as_u64().unwrap()),
+    });
+    world.browser().post(PATH, body).await
+}
+
+/// What two sign-ins can be told apart by.
+fn seen(answer: &Answer) -> (u16, Value, bool) {
+    let json = answer.json();
+    (answer.status.as_u16(), json["code"].clone(), json["captcha"]["harder"] == true)
+}
+
+#[tokio::test]
+async fn a_stranger_with_wrong_passwords_shuts_nobody_out() {
+    let world = World::new().await;
+    let mut all = Vec::new();
+    for login in ["aisyah", "nobody"] {
+        let mut seen_of = Vec::new();
+        for _ in 0..50 {
+            seen_of.push(seen(&sign_in(&world, login, WRONG).await));
+        }
+        let tried = seen_of.iter().filter(|(_, code, _)| code == "sign-in-wrong").count();
+        assert_eq!(tried, 2, "{login}");
+        assert!(seen_of[2..].iter().all(|seen| *seen == (422, json!("captcha-harder"), true)), "{login}");
+        let captcha = sign_in(&world, login, WRONG).await.json()["captcha"].clone();
+        seen_of.push(seen(&solved(&world, login, WRONG, &captcha).await));
+        all.push(seen_of);
+    }
+    assert_eq!(all[0], all[1], "whoever has the name");
+    assert_eq!(all[0][50], (422, json!("sign-in-wrong"), true), "with the next CAPTCHA");
+
+    let asked = sign_in(&world, "aisyah", Person::PASSWORD).await;
+    assert_eq!(asked.problem(), (422, "captcha-harder".into()), "nobody without it, whatever the password");
+    let captcha = &asked.json()["captcha"];
+    assert_eq!(solved(&world, "aisyah", Person::PASSWORD, captcha).await.page(), "second-step");
+    let again = solved(&world, "aisyah", Person::PASSWORD, captcha).await;
+    assert_eq!(again.problem(), (422, "captcha-wrong".into()), "a token serves once");
+    world.clock.advance(3_600);
+    assert_eq!(
+        world.browser().sign_in("aisyah").await.page(),
+        "second-step",
+        "an hour later all is as before"
+    );
+}
+
+#[tokio::test]
+async fn after_many_sign_ins_from_one_address_a_captcha_lets_everybody_in() {
+    let world = World::new().await;
+    for _ in 0..300 {
+        sign_in(&world, "nobody", WRONG).await;
+    }
+    for _ in 0..100 {
+        assert_eq!(sign_in(&world, "nobody", WRONG).await.problem(), (422, "captcha-harder".into()));
+    }
+    for login in ["aisyah", "mei"] {
+        let asked = sign_in(&world, login, Person::PASSWORD).await;
+        assert_eq!(asked.problem(), (422, "captcha-harder".into()), "{login}");
+        let answer = solved(&world, login, Person::PASSWORD, &asked.json()["captcha"]).await;
+        assert_eq!(answer.page(), "second-step", "{login}");
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_is_accepted_costs_no_try() {
+    let world = World::new().await;
+    sign_in(&world, "aisyah", WRONG).await;
+    for _ in 0..9 {
+        assert_eq!(sign_in(&world, "aisyah", Person::PASSWORD).await.page(), "second-step");
+    }
+    let eleventh = sign_in(&world, "aisyah", Person::PASSWORD).await;
+    assert_eq!(eleventh.problem(), (422, "captcha-harder".into()), "but ten in an hour are many");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_many_sign_ins_at_once_two_are_tried() {
+    let world = World::new().await;
+    let tasks: Vec<_> = (0..30)
+        .map(|_| {
+            let world = world.clone();
+            tokio::spawn(async move { sign_in(&world, "aisyah", WRONG).await.problem().1 })
+        })
+        .collect();
+    let mut tried = 0;
+    for task in tasks {
+        tried += usize::from(task.await.unwrap() == "sign-in-wrong");
+    }
+    assert_eq!(tried, 2);
+}
+
+/// Neither a try nor a look at the directory, and so no hash.
+#[tokio::test]
+async fn a_wrong_captcha_costs_nothing_but_a_new_one() {
+    let world = World::new().await;
+    for _ in 0..2 {
+        sign_in(&world, "aisyah", WRONG).await;
+    }
+    let mut captcha = sign_in(&world, "aisyah", WRONG).await.json()["captcha"].clone();
+    let before = world.cloud.calls();
+    for _ in 0..10 {
+        let body = json!({
+            "login": "aisyah", "password": WRONG, "captcha_token": captcha["token"], "captcha_answer": "######",
+        });
+        let answer = world.browser().post(PATH, body).await;
+        assert_eq!(seen(&answer), (422, json!("captcha-wrong"), true));
+        let next = answer.json()["captcha"].clone();
+        assert_ne!(next["token"], captcha["token"]);
+        captcha = next;
+    }
+    let calls = calls_since(&world, &before);
+    assert!(calls.iter().all(|(call, _)| !call.contains("AccountsTable")), "{calls:?}");
+    assert_eq!(solved(&world, "aisyah", Person::PASSWORD, &captcha).await.page(), "second-step");
+}
+
+#[tokio::test]
+async fn only_a_harder_captcha_of_the_same_name_counts() {
+    let world = World::new().await;
+    let easy = world.browser().get("/").await.json()["captcha"].clone();
+    let answer = solved(&world, "aisyah", Person::PASSWORD, &easy).await;
+    assert_eq!(answer.problem(), (422, "captcha-harder".into()), "that of page 1 is cheap");
+    let anothers = answer.json()["captcha"].clone();
+    let answer = solved(&world, "mei", Person::PASSWORD, &anothers).await;
+    assert_eq!(answer.problem(), (422, "captcha-wrong".into()));
+    let captcha = &answer.json()["captcha"];
+    let token = captcha["token"].as_str().unwrap();
+    let characters = world.captcha_answer(token);
+    let body = json!({
+        "login": "mei", "password": Person::PASSWORD, "captcha_token": token, "captcha_answer": characters,
+    });
+    let answer = world.browser().post(PATH, body).await;
+    assert_eq!(answer.problem(), (422, "captcha-wrong".into()), "characters alone do not do");
+}
+
+/// The page has what page 1 has, and keeps a CAPTCHA that was not looked at.
+#[tokio::test]
+async fn the_page_shows_the_captcha_as_page_one_does() {
+    async fn post(browser: &mut Browser, body: String) -> String {
+        let form = "application/x-www-form-urlencoded";
+        let request = browser.request(Method::POST, PATH).header("sec-fetch-site", "same-origin");
+        let mut request = request.header("content-type", form).body(body).unwrap();
+        request.headers_mut().insert("accept", "text/html".parse().unwrap());
+        browser.send(request).await.text()
+    }
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let body = format!("login=aisyah&password={WRONG}");
+    for _ in 0..2 {
+        assert!(!post(&mut browser, body.clone()).await.contains("captcha_token"));
+    }
+    let page = post(&mut browser, body).await;
+    let first = world.browser().html("/").await;
+    for part in ["captcha_token", "captcha_work", "id=\"picture\"", "id=\"sound\"", "data-script=\"/assets/"]
+    {
+        assert!(page.contains(part) && first.contains(part), "{part}");
+    }
+    assert!(page.contains("data-harder") && page.contains("value=\"aisyah\"") && !page.contains(WRONG));
+    let token = page.split("name=\"captcha_token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
+    let picture = browser.get(&format!("/captcha/{token}/picture.png")).await;
+    assert_eq!(picture.header("content-type"), Some("image/png"));
+    let without = format!("login=aisyah&password=&captcha_token={token}&captcha_answer=&captcha_work=");
+    assert!(post(&mut browser, without).await.contains(token), "nothing was looked at");
+}
+
+/// Whoever counts what a sign-in takes learns nothing either. One account is locked out here, one was locked by the
+/// organisation, one has no password at all.
+#[tokio::test]
+async fn a_sign_in_makes_the_same_calls_whatever_it_fails_by() {
+    let world = World::new().await;
+    for _ in 0..5 {
+        let _ = world.sign_in("mei", WRONG).await;
+    }
+    let bare = Person { login: "bare", ..AISYAH };
+    world.directory.create(&bare.account(), None).await.unwrap();
+    let mut all = Vec::new();
+    for (login, password) in [
+        ("nobody", Person::PASSWORD),
+        ("aisyah", WRONG),
+        ("mei", Person::PASSWORD),
+        ("priya", Person::PASSWORD),
+        ("daniel", Person::PASSWORD),
+        ("registrar", WRONG),
+        ("bare", Person::PASSWORD),
+    ] {
+        let before = world.cloud.calls();
+        let mut answers = Vec::new();
+        for _ in 0..3 {
+            answers.push(seen(&sign_in(&world, login, password).await));
+        }
+        all.push((login, answers, calls_since(&world, &before)));
+    }
+    let (_, answers, calls) = all[0].clone();
+    assert_eq!(answers[1..], [(422, json!("sign-in-wrong"), false), (422, json!("captcha-harder"), true)]);
+    for (login, its_answers, its_calls) in all {
+        assert_eq!((&its_answers, &its_calls), (&answers, &calls), "{login}");
+    }
+}
+
+#[tokio::test]
+async fn who_is_kept_out_of_self_service_does_not_get_in() {
+    let world = World::new().await;
+    let answer = sign_in(&world, "registrar", Person::PASSWORD).await;
+    assert_eq!(answer.problem(), (422, "sign-in-wrong".into()));
+}
+
+#[tokio::test]
+async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
+    for (standing, path) in [Standing::Disabled, Standing::Excluded]
+        .into_iter()
+        .flat_map(|standing| ["add", "confirm", "remove"].map(|path| (standing, path)))
+    {
+        let world = World::new().await;
+        let mut browser = world.browser();
+        browser.sign_in("aisyah").await;
+        assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
+        assert_eq!(browser.add("mobile", "+60123459900").await.page(), "confirm");
+        let (code, asked) = (world.last_code(), world.messages().len());
+        let account = Account { standing, ..AISYAH.account() };
+        world.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
+        let body = match path {
+            "add" => json!({ "kind": "office_phone", "value": "+60387654321" }),
+            "confirm" => json!({ "id": "mobile", "code": code }),
+            _ => json!({ "id": "totp" }),
+        };
+        let answer = browser.clone().post(&format!("/security-info/{path}"), body).await;
+        assert_eq!(answer.problem(), (410, "flow-ended".into()), "{path}");
+        assert_eq!(world.messages().len(), asked, "nobody is sent or told anything");
+        world.directory.create(&AISYAH.account(), Some(Person::PASSWORD)).await.unwrap();
+        assert_eq!(browser.get("/security-info").await.page(), "sign-in", "the session is over");
+    }
+}
