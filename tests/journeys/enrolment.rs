@@ -657,3 +657,22 @@ async fn recovery_codes_are_shown_until_they_are_kept_and_each_serves_once() {
     let list = next.confirm("totp", &code).await.json();
     assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
+
+#[tokio::test]
+async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.sign_in("aisyah").await;
+    browser.clone().post("/security-info/sign-out", json!({})).await;
+    assert_eq!(browser.add("mobile", NUMBER).await.problem(), (410, "flow-ended".into()));
+    assert!(browser.session.is_none());
+    assert_eq!(browser.get("/method").await.page(), "method", "the reset goes on");
+
+    // And the other way round.
+    browser.sign_in("aisyah").await;
+    browser.clone().post("/cancel", json!({})).await;
+    assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()));
+    assert!(browser.cookie.is_none());
+    assert_eq!(browser.get("/security-info").await.page(), "second-step", "the session goes on");
+}
