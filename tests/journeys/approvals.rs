@@ -1,6 +1,7 @@
 //! Approvals on the authenticator app: what proves a step, and what must not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rekey_local::outbox::Channel;
 use rekey_tests::people::{AISYAH, PRIYA};
@@ -9,6 +10,8 @@ use serde_json::json;
 use shared::domain::message::Message;
 use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EnrolmentStore as _};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 /// Another number than this.
 fn other_than(number: &str) -> &'static str {
@@ -182,6 +185,46 @@ async fn a_refusal_whose_function_died_is_finished_by_the_next() {
     assert_eq!(phone.deny(&request).await.status, 200);
     assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
+}
+
+/// How often everybody is to be told of a refusal.
+fn refusals(world: &World) -> usize {
+    world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
+}
+
+/// One push service that does not answer keeps the others' devices waiting no longer than their own.
+#[tokio::test]
+async fn all_devices_are_pushed_to_at_once() {
+    let world = World::new().await;
+    // A push service that answers nobody before all have come.
+    let (listener, devices) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), 3);
+    let address = listener.local_addr().unwrap();
+    let service = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while connections.len() < devices {
+            connections.push(listener.accept().await.unwrap().0);
+        }
+        for connection in &mut connections {
+            connection.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            connection.flush().await.unwrap();
+        }
+        connections
+    });
+    for number in 1..=devices {
+        let mut phone = Phone::new(&world, u8::try_from(number).unwrap());
+        let token = world.begin_pairing(&AISYAH).await;
+        let local = world.cloud.endpoint();
+        let elsewhere = phone.subscription().replace(local, &format!("http://{address}"));
+        let paired = phone.pair_at(&token, &elsewhere).await.json();
+        let confirmed = world.confirm_pairing(&token, &AISYAH, paired["code"].as_str().unwrap()).await;
+        world.keep_device(&AISYAH, confirmed, world.now()).await;
+    }
+    asking(&world, "aisyah").await;
+    // A push service may take five seconds.
+    let delivered = tokio::time::timeout(Duration::from_secs(4), world.deliver()).await;
+    assert!(delivered.is_ok(), "one waits for another");
+    assert!(world.messages().is_empty(), "it came");
+    assert_eq!(service.await.unwrap().len(), devices);
 }
 
 #[tokio::test]
