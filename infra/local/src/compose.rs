@@ -185,7 +185,7 @@ impl Parts<'_> {
         let process = self.process("enrolment");
         Ok(enrolment::router(enrolment::Ports {
             site: process.site().await?,
-            sessions: Arc::new(DynamoSessions::new(process.store(), process.resource("REKEY_TABLE_FLOWS")?)),
+            sessions: Arc::new(process.sessions()?),
             directory: Arc::new(process.directory()?),
             security_info: Arc::new(process.security_info().await?),
             enrolment: Arc::new(process.enrolment().await?),
@@ -277,6 +277,11 @@ impl Process<'_> {
     }
 
     fn approvals(&self) -> Result<DynamoApprovals, Failure> {
+    fn sessions(&self) -> Result<DynamoSessions, Failure> {
+        let (table, entropy) = (self.resource("REKEY_TABLE_FLOWS")?, self.parts.system.entropy.clone());
+        Ok(DynamoSessions::new(self.store(), table, entropy))
+    }
+
         Ok(DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
