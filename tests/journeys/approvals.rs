@@ -192,6 +192,61 @@ fn refusals(world: &World) -> usize {
     world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
 }
 
+#[tokio::test]
+async fn a_refusal_is_told_though_its_answer_was_lost_and_its_flow_is_over() {
+    let world = World::new().await;
+    let (mut browser, mut phone, _) = asked(&world).await;
+    let request = phone.request().await;
+    assert_eq!(browser.post("/cancel", json!({})).await.page(), "ended");
+    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    assert_eq!(phone.deny(&request).await.status, 200);
+    assert_eq!(refusals(&world), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_could_not_be_told_ends_the_flow_and_is_told_when_it_comes_again() {
+    let world = World::new().await;
+    let (mut browser, mut phone, _) = asked(&world).await;
+    let request = phone.request().await;
+    world.put_out_of_order("sqs:");
+    assert_eq!(phone.deny(&request).await.status, 503);
+    world.mend();
+    assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()), "it waits for no queue");
+    // The phone tries again when everything of that flow is over.
+    world.clock.advance(900);
+    assert_eq!(phone.deny(&request).await.problem(), (409, "nonce-stale".into()));
+    for _ in 0..2 {
+        assert_eq!(phone.deny(&request).await.status, 200);
+    }
+    assert_eq!(refusals(&world), 1, "told once");
+}
+
+#[tokio::test]
+async fn an_approval_whose_answer_was_lost_is_one() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
+    world.mend();
+    let again = phone.approve(&request, &number).await;
+    assert_eq!(again.json()["status"], "approved", "the phone did not hear of it");
+    let other = phone.approve(&request, other_than(&number)).await;
+    assert_eq!(other.problem(), (422, "code-spent".into()));
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
+#[tokio::test]
+async fn an_approval_counts_though_its_use_can_not_be_noted() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    world.refuse("approval", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
+    world.mend();
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
 /// One push service that does not answer keeps the others' devices waiting no longer than their own.
 #[tokio::test]
 async fn all_devices_are_pushed_to_at_once() {

@@ -659,6 +659,22 @@ async fn recovery_codes_are_shown_until_they_are_kept_and_each_serves_once() {
 }
 
 #[tokio::test]
+async fn who_says_it_was_not_them_ends_the_session_that_asked() {
+    let world = World::new().await;
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    let asked = browser.post("/security-info/verify", json!({ "method": "push" })).await;
+    assert_eq!(asked.page(), "second-step");
+    let request = phone.request().await;
+    assert_eq!(phone.deny(&request).await.status, 200);
+    let other = browser.clone().post("/security-info/verify", json!({ "method": "email" })).await;
+    assert_eq!(other.problem(), (410, "flow-ended".into()), "another method helps nobody");
+    assert_eq!(browser.get("/security-info").await.page(), "sign-in");
+    assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
+}
+
+#[tokio::test]
 async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
     let world = World::new().await;
     let mut browser = world.browser();

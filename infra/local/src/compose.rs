@@ -210,6 +210,7 @@ impl Parts<'_> {
             approvals: Arc::new(process.approvals()?),
             pairings: Arc::new(process.pairings()?),
             flows: Arc::new(process.flows()?),
+            sessions: Arc::new(process.sessions()?),
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             push: process.keyring("REKEY_SECRET_PUSH").await?,
@@ -276,12 +277,12 @@ impl Process<'_> {
         Ok(DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    fn approvals(&self) -> Result<DynamoApprovals, Failure> {
     fn sessions(&self) -> Result<DynamoSessions, Failure> {
         let (table, entropy) = (self.resource("REKEY_TABLE_FLOWS")?, self.parts.system.entropy.clone());
         Ok(DynamoSessions::new(self.store(), table, entropy))
     }
 
+    fn approvals(&self) -> Result<DynamoApprovals, Failure> {
         Ok(DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
