@@ -692,3 +692,18 @@ async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
     assert!(browser.cookie.is_none());
     assert_eq!(browser.get("/security-info").await.page(), "second-step", "the session goes on");
 }
+
+#[tokio::test]
+async fn a_wait_that_could_not_be_lifted_is_lifted_by_the_same_proof_again() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    register(&world, &mut browser, "mobile", NUMBER).await;
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    let proof = json!({ "method": "email", "code": world.last_code() });
+    world.refuse("enrolment", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(browser.post("/security-info/verify", proof.clone()).await.status, 503);
+    world.mend();
+    let list = browser.post("/security-info/verify", proof).await;
+    assert_eq!(list.page(), "security-info");
+    assert_eq!(entry(&list.json(), "mobile")["usable_from"], world.now().to_string());
+}

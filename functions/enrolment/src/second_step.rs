@@ -182,13 +182,14 @@ pub(crate) async fn proved(
     session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
     let cooling =
         if session.lifts_cool_down(proof) { std::mem::take(&mut session.cooling) } else { Vec::new() };
-    keep(ports, cookie, found.revision, &session, now).await?;
+    // Before the session forgets what waits: where it can't be lifted now, the same proof lifts it when it comes again.
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
     let method = proof.method.as_str();
     tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, vouches = proof.vouches);
     let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
+    keep(ports, cookie, found.revision, &session, now).await?;
     let view = list::view(ports, &session, &registered, now).await?;
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
 }
