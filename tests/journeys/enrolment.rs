@@ -694,6 +694,58 @@ async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
 }
 
 #[tokio::test]
+async fn right_answers_cost_no_tries() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    for _ in 0..12 {
+        register_app(&world, &mut browser).await;
+    }
+    let asked = browser.add("totp", "").await.json();
+    assert_eq!(asked["tries_left"], 10);
+    let mut owner = world.browser();
+    owner.sign_in("aisyah").await;
+    for step in 0..8 {
+        assert_eq!(owner.second_step(&world.app_code(0)).await.page(), "security-info", "{step}");
+        world.clock.advance(30);
+    }
+    assert_eq!(owner.second_step("000000").await.json()["tries_left"], 9);
+}
+
+#[tokio::test]
+async fn the_tries_that_are_told_are_the_fewest_that_are_left() {
+    let world = World::new().await;
+    let wrong = async |browser: &mut Browser| {
+        let body = json!({ "method": "email", "code": "00000000" });
+        let answer = browser.post("/security-info/verify", body).await;
+        assert_eq!(answer.problem().1, "code-wrong");
+        answer.json()["tries_left"].clone()
+    };
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    let sent = browser.post("/security-info/verify", json!({ "method": "email" })).await.json();
+    assert_eq!(sent["sent"]["tries_left"], 5);
+    for left in [4, 3, 2, 1, 0] {
+        assert_eq!(wrong(&mut browser).await, left, "of the code");
+    }
+    world.clock.advance(30);
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    assert_eq!(wrong(&mut browser).await, 4, "of the code and of the session");
+
+    // Of a pairing there are three.
+    let mut browser = aisyah(&world).await;
+    let asked = browser.add("authenticator", "").await.json();
+    assert_eq!(asked["tries_left"], 3);
+    let (_, token) = asked["pairing"].as_str().unwrap().split_once("/authenticator#pair=").unwrap();
+    let paired = Phone::new(&world, 1).pair(&PairingToken::parse(token).unwrap()).await.json();
+    let other = if paired["code"].as_str().unwrap().starts_with('1') { "200000" } else { "100000" };
+    for left in [2, 1, 0] {
+        let answer = browser.confirm(asked["id"].as_str().unwrap(), other).await;
+        assert_eq!((answer.problem().1.as_str(), &answer.json()["tries_left"]), ("code-wrong", &json!(left)));
+    }
+}
+
+#[tokio::test]
 async fn a_wait_that_could_not_be_lifted_is_lifted_by_the_same_proof_again() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;

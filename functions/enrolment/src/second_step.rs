@@ -18,7 +18,7 @@ use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
-use super::{Ports, Shared, answer, budgets, keep, list, push, sending, spend, tries_left};
+use super::{Ports, Shared, answer, budgets, give_back, keep, list, push, sending, spend, tries_left};
 
 /// `GET /security-info/verify`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -142,7 +142,7 @@ async fn check(
             asked.tries = asked.tries.saturating_add(1);
         }
     };
-    let found = spend(ports, cookie, found, count, now).await?;
+    let mut found = spend(ports, cookie, found, count, now).await?;
     let session = &found.value;
     let right = match answer {
         Answer::Code(code) if method == Method::Totp => {
@@ -161,9 +161,12 @@ async fn check(
     };
     if !right {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
-        let problem = Problem { tries_left: Some(tries_left(session)), ..Problem::new(Code::CodeWrong) };
+        let asked = session.asked.as_ref().filter(|asked| asked.method == method);
+        let tries_left = Some(tries_left(session, asked));
+        let problem = Problem { tries_left, ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
+    give_back(&mut found.value);
     proved(ports, incoming, cookie, found, proof).await
 }
 
@@ -294,8 +297,10 @@ pub(crate) async fn view(
     };
     let settings = &ports.site.settings;
     let awaited = session.asked.as_ref().filter(|asked| asked.code.is_some() && asked.is_open(now));
-    let sent =
-        awaited.map(|asked| sending::shown(settings, asked, &masked(asked.method), tries_left(session), now));
+    let sent = awaited.map(|asked| {
+        let tries_left = tries_left(session, Some(asked));
+        sending::shown(settings, asked, &masked(asked.method), tries_left, now)
+    });
     let cookie = incoming.session.as_ref().ok_or(Code::FlowEnded)?;
     let flows = &ports.site.flows;
     let request = RequestId::parse(&session.challenge);
