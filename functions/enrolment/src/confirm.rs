@@ -220,7 +220,10 @@ fn codes(json: &str) -> Outcome<Codes> {
     serde_json::from_str(json).map_err(|_| Code::FlowEnded.into())
 }
 
-/// Ends what the new entry replaces, tells everybody, and writes it.
+/// Ends what the new entry replaces, tells everybody, and writes it. That it waits to be confirmed the session forgets
+/// last: wherever the function dies, the same answer once more begins here anew and writes the same entry. Everybody is
+/// then told twice; and of something that was not done if its owner does not try again, which only a look afterwards
+/// could spare them. The other way round nobody would hear of what was done.
 async fn write(
     ports: &Ports,
     incoming: &Incoming,
@@ -231,20 +234,20 @@ async fn write(
 ) -> Outcome {
     let mut session = found.value;
     let kind = ready.id.kind();
-    let registered = list::current(ports, &session).await?;
+    let registered = list::current(ports, cookie, &session).await?;
     // Every other session is over, above all one that began while nothing was registered and so proved no second step;
     // and with it the reset flows that counted on what is replaced.
     session.generation = ports
         .enrolment
-        .change(&session.account, registered.generation)
+        .change(&session.account, registered.generation, cookie.key())
         .await?
         .ok_or_else(|| Problem::out_of_step("security-info"))?;
     let usable_from = session.usable_from(kind, ports.site.settings.cool_down, now);
     session.pending = None;
+    give_back(&mut session);
     session.cooling.retain(|cooling| *cooling != ready.id);
     if usable_from > now {
         session.cooling.push(ready.id.clone());
-    give_back(&mut session);
     }
     let mut new = Registration::default();
     let secret = match &ready.what {
@@ -276,9 +279,6 @@ async fn write(
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
 }
 
-/// The page of what is about to be added; nothing when nothing is.
-pub(crate) async fn view(
-    ports: &Ports,
 /// The wrong answers that are left to confirm what is about to be added. A pairing's own are counted where it is kept.
 fn left(session: &Session) -> Option<u8> {
     let pending = session.pending.as_ref()?;
@@ -286,6 +286,9 @@ fn left(session: &Session) -> Option<u8> {
     Some(if pending.id.kind() == Kind::Authenticator { left.min(PAIRING_TRIES) } else { left })
 }
 
+/// The page of what is about to be added; nothing when nothing is.
+pub(crate) async fn view(
+    ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
     account: &Account,

@@ -179,7 +179,7 @@ pub(crate) async fn proved(
     proof: Proved,
 ) -> Outcome {
     let (now, mut session) = (proof.at, found.value);
-    let registered = list::current(ports, &session).await?;
+    let registered = list::current(ports, cookie, &session).await?;
     session.proved = Some(proof);
     session.asked = None;
     session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
@@ -189,10 +189,11 @@ pub(crate) async fn proved(
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
+    keep(ports, cookie, found.revision, &session, now).await?;
     let method = proof.method.as_str();
     tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, vouches = proof.vouches);
-    let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
-    keep(ports, cookie, found.revision, &session, now).await?;
+    let registered =
+        if cooling.is_empty() { registered } else { list::current(ports, cookie, &session).await? };
     let view = list::view(ports, &session, &registered, now).await?;
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
 }
