@@ -252,6 +252,10 @@ const refuse = (what) => {
   typed.setAttribute("aria-invalid", "true");
   typed.focus();
 };
+// The key for a token: the same one when the first answer was lost, for the token serves one phone.
+const made = {};
+const keyFor = async (pairing) => made[pairing] ??=
+  await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
 pair.onsubmit = async (event) => {
   event.preventDefault();
   mistake.textContent = "";
@@ -260,7 +264,7 @@ pair.onsubmit = async (event) => {
   if (!/^[0-9a-f]{32}$/.test(pairing)) return refuse("form");
   say("busy");
   try {
-    const key = await crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign"]);
+    const key = await keyFor(pairing);
     const public_key = base64url(await crypto.subtle.exportKey("raw", key.publicKey));
     const push = await subscription();
     const signature = await sign(key, ["pair", pairing, public_key, push]);

@@ -298,14 +298,18 @@ async fn a_contact_that_does_not_count_yet_proves_nothing(client: &Client) {
 async fn entries_are_listed_changed_and_removed(client: &Client) {
     let ports = ports(client);
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap(), Registered::default());
-    assert_eq!(ports.enrolment.change(&id(), 0).await.unwrap(), Some(1), "the first change of an account");
-    assert_eq!(ports.enrolment.change(&id(), 0).await.unwrap(), None, "somebody was faster");
+    let (session, other) = (FlowKey::from_bytes([5; 32]), FlowKey::from_bytes([6; 32]));
+    let change = async |generation, by| ports.enrolment.change(&id(), generation, by).await.unwrap();
+    assert_eq!(change(0, session).await, Some(1), "the first change of an account");
+    assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
+    assert_eq!(change(0, other).await, None, "somebody was faster");
     ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
     assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp]);
     assert_eq!((listed.entries[1].shown.as_str(), listed.generation), ("*****98", 1));
     assert_eq!(listed.entries[1].last_used_at, None);
+    assert_eq!(listed.changed_by, Some(session));
 
     let claimant = Claimant { flow: FlowKey::from_bytes([1; 32]), proved: &[Factor::MobilePhone] };
     ports.claims.claim(&id(), &claimant, 1, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
@@ -313,6 +317,8 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
     assert_eq!(used, [None, Some(NOW + Seconds(5)), None, Some(NOW + Seconds(6))]);
+    assert_eq!(listed.changed_by, None, "a reset has changed it since");
+    assert_eq!(change(1, session).await, None);
 
     ports.enrolment.remove(&id(), &EntryId::only(Kind::Mobile)).await.unwrap();
     ports.enrolment.confirm(&id(), NOW).await.unwrap();

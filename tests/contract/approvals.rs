@@ -17,6 +17,7 @@ on_both_stores!(
     one_request_waits_until_it_ends,
     a_flow_replaces_its_own,
     a_number_is_looked_at_once,
+    the_same_answer_comes_to_the_same,
     a_refusal_pauses,
     accounts_have_requests_of_their_own;
     at_once: of_many_numbers_one_is_looked_at,
@@ -82,11 +83,26 @@ async fn a_flow_replaces_its_own(client: &Client) {
 async fn a_number_is_looked_at_once(client: &Client) {
     let approvals = approvals(client);
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
-    assert!(matches!(approvals.answer(&account(), id(1), number(2), NOW).await.unwrap(), Answered::Wrong));
+    for _ in 0..2 {
+        let same = approvals.answer(&account(), id(1), number(2), NOW).await.unwrap();
+        assert!(matches!(same, Answered::Wrong), "{same:?}");
+    }
     assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     assert_eq!(approvals.newest(&account()).await.unwrap().unwrap().status, RequestStatus::Wrong);
     let denied = DeviceAnswer::Denied(NOW + Seconds::DAY);
     assert!(matches!(approvals.answer(&account(), id(1), denied, NOW).await.unwrap(), Answered::Gone));
+}
+
+async fn the_same_answer_comes_to_the_same(client: &Client) {
+    let approvals = approvals(client);
+    approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
+    let answer = async |request, answer| approvals.answer(&account(), request, answer, NOW).await.unwrap();
+    for _ in 0..2 {
+        assert!(matches!(answer(id(1), number(1)).await, Answered::Approved));
+    }
+    assert!(matches!(answer(id(1), number(2)).await, Answered::Gone), "another number");
+    assert!(matches!(answer(id(2), number(1)).await, Answered::Gone), "another request");
+    assert!(matches!(answer(id(1), DeviceAnswer::Denied(NOW + Seconds::DAY)).await, Answered::Gone));
 }
 
 async fn a_refusal_pauses(client: &Client) {
@@ -94,11 +110,12 @@ async fn a_refusal_pauses(client: &Client) {
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let until = NOW + Seconds::DAY;
     let denied = DeviceAnswer::Denied(until);
-    for expected in [true, false] {
+    for (expected, noted) in [(false, id(2)), (false, id(1)), (true, id(1))] {
         match approvals.answer(&account(), id(1), denied, NOW).await.unwrap() {
-            Answered::Denied { request, first } => assert_eq!((first, request.id), (expected, id(1))),
+            Answered::Denied { request, told } => assert_eq!((told, request.id), (expected, id(1))),
             other => panic!("{other:?}"),
         }
+        approvals.note_told(&account(), noted).await.unwrap();
     }
     assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     let almost = NOW + Seconds(86_399);

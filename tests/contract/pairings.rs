@@ -17,6 +17,7 @@ use crate::stores::on_both_stores;
 
 on_both_stores!(
     a_token_serves_once_and_in_time,
+    a_phone_that_heard_no_answer_uses_its_token_again,
     a_code_is_looked_at_three_times,
     a_pairing_is_its_sessions;
     at_once: of_many_phones_one_is_paired, many_codes_get_three_looks,
@@ -37,14 +38,23 @@ fn code(byte: u8) -> Tag {
     Tag::from_bytes([byte; 32])
 }
 
+fn device_key(byte: u8) -> DeviceKey {
+    let signing = SigningKey::from_slice(&[byte; 32]).unwrap();
+    DeviceKey::from_bytes(signing.verifying_key().to_sec1_point(false).as_bytes()).unwrap()
+}
+
 fn device(subscription: Option<&str>) -> WaitingDevice {
-    let signing = SigningKey::from_slice(&[7; 32]).unwrap();
     WaitingDevice {
         id: EntryId::new(Kind::Authenticator, [1; 8]),
-        key: DeviceKey::from_bytes(signing.verifying_key().to_sec1_point(false).as_bytes()).unwrap(),
+        key: device_key(7),
         subscription: subscription.map(str::to_owned),
         name: "Chrome, Android".to_owned(),
     }
+}
+
+/// Another phone.
+fn other(byte: u8) -> WaitingDevice {
+    WaitingDevice { key: device_key(byte), ..device(None) }
 }
 
 /// A pairing that has begun.
@@ -54,7 +64,7 @@ async fn begun(client: &Client) -> Arc<DynamoPairings> {
     let pairing = Pairing::begin(account(), entry, SESSION, "aisyah".to_owned(), NOW);
     pairings.begin(key(), &pairing).await.unwrap();
     assert!(pairings.begin(key(), &pairing).await.is_err(), "a key is taken once");
-    assert_eq!(pairings.open(key(), NOW).await.unwrap(), Some(pairing));
+    assert_eq!(pairings.open(key(), &device_key(7), NOW).await.unwrap(), Some(pairing));
     Arc::new(pairings)
 }
 
@@ -65,15 +75,33 @@ async fn confirm(pairings: &DynamoPairings, byte: u8) -> PairingConfirmed {
 async fn a_token_serves_once_and_in_time(client: &Client) {
     let pairings = begun(client).await;
     let late = NOW + PAIRING_LIFETIME;
-    assert_eq!(pairings.open(key(), late).await.unwrap(), None);
+    assert_eq!(pairings.open(key(), &device_key(7), late).await.unwrap(), None);
     assert!(!pairings.pair(key(), &device(None), code(1), late).await.unwrap());
     assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
-    assert_eq!(pairings.open(key(), NOW).await.unwrap(), None);
-    assert!(!pairings.pair(key(), &device(None), code(2), NOW).await.unwrap());
+    assert_eq!(pairings.open(key(), &device_key(8), NOW).await.unwrap(), None);
+    assert!(!pairings.pair(key(), &other(8), code(2), NOW).await.unwrap());
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(device(Some("sealed")).into()));
     let nobodys = PairingToken::new([2; 16]).key();
     assert!(!pairings.pair(nobodys, &device(None), code(1), NOW).await.unwrap());
-    assert_eq!(pairings.open(nobodys, NOW).await.unwrap(), None);
+    assert_eq!(pairings.open(nobodys, &device_key(7), NOW).await.unwrap(), None);
+}
+
+async fn a_phone_that_heard_no_answer_uses_its_token_again(client: &Client) {
+    let pairings = begun(client).await;
+    let own = device_key(7);
+    assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
+    assert_eq!(confirm(&pairings, 9).await, PairingConfirmed::Wrong { tries_left: 2 });
+    assert!(pairings.open(key(), &own, NOW).await.unwrap().is_some());
+    assert!(pairings.pair(key(), &device(None), code(2), NOW).await.unwrap());
+    assert_eq!(
+        confirm(&pairings, 1).await,
+        PairingConfirmed::Wrong { tries_left: 1 },
+        "no tries come with it"
+    );
+    assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
+    assert_eq!(pairings.open(key(), &own, NOW).await.unwrap(), None, "it is confirmed");
+    assert!(!pairings.pair(key(), &device(None), code(3), NOW).await.unwrap());
+    assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
 }
 
 async fn a_code_is_looked_at_three_times(client: &Client) {
@@ -110,7 +138,7 @@ async fn of_many_phones_one_is_paired(client: &Client) {
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let pairings = pairings.clone();
-            tokio::spawn(async move { pairings.pair(key(), &device(None), code(n), NOW).await.unwrap() })
+            tokio::spawn(async move { pairings.pair(key(), &other(n + 1), code(n), NOW).await.unwrap() })
         })
         .collect();
     let mut paired = 0;

@@ -1,6 +1,7 @@
 //! Approvals on the authenticator app: what proves a step, and what must not.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rekey_local::outbox::Channel;
 use rekey_tests::people::{AISYAH, PRIYA};
@@ -9,6 +10,8 @@ use serde_json::json;
 use shared::domain::message::Message;
 use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EnrolmentStore as _};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpListener;
 
 /// Another number than this.
 fn other_than(number: &str) -> &'static str {
@@ -182,6 +185,101 @@ async fn a_refusal_whose_function_died_is_finished_by_the_next() {
     assert_eq!(phone.deny(&request).await.status, 200);
     assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
+}
+
+/// How often everybody is to be told of a refusal.
+fn refusals(world: &World) -> usize {
+    world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
+}
+
+#[tokio::test]
+async fn a_refusal_is_told_though_its_answer_was_lost_and_its_flow_is_over() {
+    let world = World::new().await;
+    let (mut browser, mut phone, _) = asked(&world).await;
+    let request = phone.request().await;
+    assert_eq!(browser.post("/cancel", json!({})).await.page(), "ended");
+    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    assert_eq!(phone.deny(&request).await.status, 200);
+    assert_eq!(refusals(&world), 1);
+}
+
+#[tokio::test]
+async fn a_refusal_that_could_not_be_told_ends_the_flow_and_is_told_when_it_comes_again() {
+    let world = World::new().await;
+    let (mut browser, mut phone, _) = asked(&world).await;
+    let request = phone.request().await;
+    world.put_out_of_order("sqs:");
+    assert_eq!(phone.deny(&request).await.status, 503);
+    world.mend();
+    assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()), "it waits for no queue");
+    // The phone tries again when everything of that flow is over.
+    world.clock.advance(900);
+    assert_eq!(phone.deny(&request).await.problem(), (409, "nonce-stale".into()));
+    for _ in 0..2 {
+        assert_eq!(phone.deny(&request).await.status, 200);
+    }
+    assert_eq!(refusals(&world), 1, "told once");
+}
+
+#[tokio::test]
+async fn an_approval_whose_answer_was_lost_is_one() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
+    world.mend();
+    let again = phone.approve(&request, &number).await;
+    assert_eq!(again.json()["status"], "approved", "the phone did not hear of it");
+    let other = phone.approve(&request, other_than(&number)).await;
+    assert_eq!(other.problem(), (422, "code-spent".into()));
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
+#[tokio::test]
+async fn an_approval_counts_though_its_use_can_not_be_noted() {
+    let world = World::new().await;
+    let (mut browser, mut phone, number) = asked(&world).await;
+    let request = phone.request().await;
+    world.refuse("approval", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
+    world.mend();
+    assert_eq!(browser.approved().await.page(), "method");
+}
+
+/// One push service that does not answer keeps the others' devices waiting no longer than their own.
+#[tokio::test]
+async fn all_devices_are_pushed_to_at_once() {
+    let world = World::new().await;
+    // A push service that answers nobody before all have come.
+    let (listener, devices) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), 3);
+    let address = listener.local_addr().unwrap();
+    let service = tokio::spawn(async move {
+        let mut connections = Vec::new();
+        while connections.len() < devices {
+            connections.push(listener.accept().await.unwrap().0);
+        }
+        for connection in &mut connections {
+            connection.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            connection.flush().await.unwrap();
+        }
+        connections
+    });
+    for number in 1..=devices {
+        let mut phone = Phone::new(&world, u8::try_from(number).unwrap());
+        let token = world.begin_pairing(&AISYAH).await;
+        let local = world.cloud.endpoint();
+        let elsewhere = phone.subscription().replace(local, &format!("http://{address}"));
+        let paired = phone.pair_at(&token, &elsewhere).await.json();
+        let confirmed = world.confirm_pairing(&token, &AISYAH, paired["code"].as_str().unwrap()).await;
+        world.keep_device(&AISYAH, confirmed, world.now()).await;
+    }
+    asking(&world, "aisyah").await;
+    // A push service may take five seconds.
+    let delivered = tokio::time::timeout(Duration::from_secs(4), world.deliver()).await;
+    assert!(delivered.is_ok(), "one waits for another");
+    assert!(world.messages().is_empty(), "it came");
+    assert_eq!(service.await.unwrap().len(), devices);
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ const SECOND: &str = "Merdeka-Wau-Bulan-57";
 
 /// How a call goes wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mishap {
+pub(crate) enum Mishap {
     /// It is refused, and all tries at it; later calls go through.
     Refused,
     /// It is carried out, but the function hears of a failure and asks again.
@@ -28,18 +28,26 @@ enum Mishap {
 }
 
 /// What was disturbed, and how many calls there were.
-struct Watch {
+pub(crate) struct Watch {
     calls: AtomicUsize,
-    hit: Mutex<Option<Call>>,
+    pub(crate) hit: Mutex<Option<Call>>,
 }
 
 /// Lets the `nth` call of a function (of any, without one) go wrong.
-fn disturb(world: &World, function: Option<&'static str>, nth: usize, mishap: Mishap) -> Arc<Watch> {
+pub(crate) fn disturb(
+    world: &World,
+    function: Option<&'static str>,
+    nth: usize,
+    mishap: Mishap,
+) -> Arc<Watch> {
     let watch = Arc::new(Watch { calls: AtomicUsize::new(0), hit: Mutex::default() });
     let seen = watch.clone();
     let over = AtomicBool::new(false);
     world.cloud.disturb(Some(Arc::new(move |call: &Call| {
         let counts = function.map_or(call.principal != ADMINISTRATOR, |name| call.principal == name);
+        // A read that was carried out left nothing behind: to lose its answer or to die after it is to see it refused.
+        let is_read = matches!(call.action.as_str(), "dynamodb:GetItem" | "dynamodb:Query");
+        let counts = counts && (mishap == Mishap::Refused || !is_read || seen.hit.lock().unwrap().is_some());
         if !counts {
             return Disturbance::None;
         }

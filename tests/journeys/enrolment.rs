@@ -743,3 +743,105 @@ async fn recovery_codes_are_shown_until_they_are_kept_and_each_serves_once() {
     let list = next.confirm("totp", &code).await.json();
     assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
+
+#[tokio::test]
+async fn who_says_it_was_not_them_ends_the_session_that_asked() {
+    let world = World::new().await;
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    let asked = browser.post("/security-info/verify", json!({ "method": "push" })).await;
+    assert_eq!(asked.page(), "second-step");
+    let request = phone.request().await;
+    assert_eq!(phone.deny(&request).await.status, 200);
+    let other = browser.clone().post("/security-info/verify", json!({ "method": "email" })).await;
+    assert_eq!(other.problem(), (410, "flow-ended".into()), "another method helps nobody");
+    assert_eq!(browser.get("/security-info").await.page(), "sign-in");
+    assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
+}
+
+#[tokio::test]
+async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.sign_in("aisyah").await;
+    browser.clone().post("/security-info/sign-out", json!({})).await;
+    assert_eq!(browser.add("mobile", NUMBER).await.problem(), (410, "flow-ended".into()));
+    assert!(browser.session.is_none());
+    assert_eq!(browser.get("/method").await.page(), "method", "the reset goes on");
+
+    // And the other way round.
+    browser.sign_in("aisyah").await;
+    browser.clone().post("/cancel", json!({})).await;
+    assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()));
+    assert!(browser.cookie.is_none());
+    assert_eq!(browser.get("/security-info").await.page(), "second-step", "the session goes on");
+}
+
+#[tokio::test]
+async fn right_answers_cost_no_tries() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    for _ in 0..12 {
+        register_app(&world, &mut browser).await;
+    }
+    let asked = browser.add("totp", "").await.json();
+    assert_eq!(asked["tries_left"], 10);
+    let mut owner = world.browser();
+    owner.sign_in("aisyah").await;
+    for step in 0..8 {
+        assert_eq!(owner.second_step(&world.app_code(0)).await.page(), "security-info", "{step}");
+        world.clock.advance(30);
+    }
+    assert_eq!(owner.second_step("000000").await.json()["tries_left"], 9);
+}
+
+#[tokio::test]
+async fn the_tries_that_are_told_are_the_fewest_that_are_left() {
+    let world = World::new().await;
+    let wrong = async |browser: &mut Browser| {
+        let body = json!({ "method": "email", "code": "00000000" });
+        let answer = browser.post("/security-info/verify", body).await;
+        assert_eq!(answer.problem().1, "code-wrong");
+        answer.json()["tries_left"].clone()
+    };
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    let sent = browser.post("/security-info/verify", json!({ "method": "email" })).await.json();
+    assert_eq!(sent["sent"]["tries_left"], 5);
+    for left in [4, 3, 2, 1, 0] {
+        assert_eq!(wrong(&mut browser).await, left, "of the code");
+    }
+    world.clock.advance(30);
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    assert_eq!(wrong(&mut browser).await, 4, "of the code and of the session");
+
+    // Of a pairing there are three.
+    let mut browser = aisyah(&world).await;
+    let asked = browser.add("authenticator", "").await.json();
+    assert_eq!(asked["tries_left"], 3);
+    let (_, token) = asked["pairing"].as_str().unwrap().split_once("/authenticator#pair=").unwrap();
+    let paired = Phone::new(&world, 1).pair(&PairingToken::parse(token).unwrap()).await.json();
+    let other = if paired["code"].as_str().unwrap().starts_with('1') { "200000" } else { "100000" };
+    for left in [2, 1, 0] {
+        let answer = browser.confirm(asked["id"].as_str().unwrap(), other).await;
+        assert_eq!((answer.problem().1.as_str(), &answer.json()["tries_left"]), ("code-wrong", &json!(left)));
+    }
+}
+
+#[tokio::test]
+async fn a_wait_that_could_not_be_lifted_is_lifted_by_the_same_proof_again() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    register(&world, &mut browser, "mobile", NUMBER).await;
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    let proof = json!({ "method": "email", "code": world.last_code() });
+    world.refuse("enrolment", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(browser.post("/security-info/verify", proof.clone()).await.status, 503);
+    world.mend();
+    let list = browser.post("/security-info/verify", proof).await;
+    assert_eq!(list.page(), "security-info");
+    assert_eq!(entry(&list.json(), "mobile")["usable_from"], world.now().to_string());
+}

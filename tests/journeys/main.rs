@@ -15,6 +15,7 @@ mod journey;
 mod pairings;
 mod passkeys;
 mod recovery_codes;
+mod registering;
 mod roles;
 mod rotation;
 mod secrets;

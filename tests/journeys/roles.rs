@@ -112,6 +112,13 @@ async fn a_role_grants_what_its_function_uses_and_no_more() {
         }
         world.deliver().await;
     }
+    world.clock.advance(86_400);
+    let mut session = world.browser();
+    let sign_in = json!({ "login": "aisyah", "password": "Kancil-Lompat-42!" });
+    session.post("/security-info/sign-in", sign_in).await;
+    session.post("/security-info/verify", json!({ "method": "push" })).await;
+    let request = phone.request().await;
+    phone.deny(&request).await;
 
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let used: BTreeSet<Use> = world

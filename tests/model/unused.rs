@@ -35,6 +35,10 @@ impl ApprovalStore for NoDevices {
     ) -> Result<Answered, StoreError> {
         panic!("no device in the model answers");
     }
+
+    async fn note_told(&self, _: &AccountId, _: RequestId) -> Result<(), StoreError> {
+        panic!("no device in the model refuses");
+    }
 }
 
 #[async_trait]

@@ -68,14 +68,7 @@ impl Phone {
         let paired = phone.pair(&token).await;
         assert_eq!(paired.status, 200, "{}", paired.text());
         let confirmed = world.confirm_pairing(&token, person, paired.json()["code"].as_str().unwrap()).await;
-        let PairingConfirmed::Confirmed(device) = confirmed else { panic!("{confirmed:?}") };
-        let id = device.id.clone();
-        let secret =
-            Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
-        let now = world.clock.now();
-        let entry = NewEntry { usable_from, ..NewEntry::new(device.id, device.name, secret, now) };
-        world.enrolment.add(&person.account().id, &entry).await.unwrap();
-        (phone, id)
+        (phone, world.keep_device(person, confirmed, usable_from).await)
     }
 
     /// A phone that is registered for somebody and counts.
@@ -254,6 +247,23 @@ impl World {
 }
 
 impl World {
+    /// Registers a device that was paired; its entry.
+    pub async fn keep_device(
+        &self,
+        person: &Person,
+        confirmed: PairingConfirmed,
+        usable_from: Timestamp,
+    ) -> EntryId {
+        let PairingConfirmed::Confirmed(device) = confirmed else { panic!("{confirmed:?}") };
+        let id = device.id.clone();
+        let secret =
+            Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
+        let now = self.clock.now();
+        let entry = NewEntry { usable_from, ..NewEntry::new(device.id, device.name, secret, now) };
+        self.enrolment.add(&person.account().id, &entry).await.unwrap();
+        id
+    }
+
     /// The request that somebody's devices are asked, whoever may see it.
     pub async fn pending_request(&self, person: &Person) -> String {
         let approvals = DynamoApprovals::new(self.client.clone(), "FlowsTable");

@@ -252,6 +252,30 @@ impl World {
         })));
     }
 
+    /// Lets the answer of a function's next such call get lost: the call is carried out, the function hears of a failure
+    /// and asks again.
+    pub fn lose_answer(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let lost = AtomicBool::new(false);
+        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+            let is_such = call.principal == function && call.action == action;
+            let is_it = is_such && call.resource.as_deref() == Some(resource);
+            if is_it && !lost.swap(true, Ordering::SeqCst) {
+                Disturbance::AnswerLost
+            } else {
+                Disturbance::None
+            }
+        })));
+    }
+
+    /// Refuses every such call of a function.
+    pub fn refuse(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+            let is_such = call.principal == function && call.action == action;
+            let is_it = is_such && call.resource.as_deref() == Some(resource);
+            if is_it { Disturbance::Refused } else { Disturbance::None }
+        })));
+    }
+
     /// Lets everything work again.
     pub fn mend(&self) {
         self.cloud.disturb(None);

@@ -6,12 +6,13 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use shared::domain::approval::{ApprovalNumber, ApprovalRequest, PAUSE};
 use shared::domain::device::{Device, Signed};
-use shared::domain::flow::{Flow, RequestId};
+use shared::domain::flow::{Flow, FlowKey, RequestId};
+use shared::domain::language::Language;
 use shared::domain::message::{Message, Refused};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::{Incoming, Outcome};
-use shared::ports::{Answered, DeviceAnswer, EntropyExt as _};
+use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 
 use super::caller::Claim;
 use super::{Ports, Shared};
@@ -106,11 +107,14 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let account = device.account.mark(&ports.site.flows);
     let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
         Answered::Approved => {
-            ports.devices.note_used(&device, now).await?;
+            // It is approved whether or not the page will say when the device was used last.
+            if let Err(reason) = ports.devices.note_used(&device, now).await {
+                tracing::warn!(event = "use-not-noted", ?account, ?reason);
+            }
             "approved"
         }
-        Answered::Denied { request, first } => {
-            end(ports, &device, &request, first, now).await?;
+        Answered::Denied { request, told } => {
+            refuse(ports, &device, &request, told, now).await?;
             "denied"
         }
         Answered::Wrong => {
@@ -124,35 +128,61 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }
 
-/// Tells everybody, then ends the flow that was refused. The same refusal once more (a lost answer) does what was left
-/// undone: a flow that has ended says that all were told.
-async fn end(
+/// Tells everybody and ends what asked, a reset or a session: whoever holds it is not the owner. Neither waits for the
+/// other's success, and the same refusal once more (a lost answer, a queue that was out of order) does what was left
+/// undone.
+async fn refuse(
     ports: &Ports,
     device: &Device,
     request: &ApprovalRequest,
-    first: bool,
+    told: bool,
     now: Timestamp,
 ) -> Outcome<()> {
-    let mut found = ports.flows.load(request.flow, now).await?;
-    let is_over = |flow: &Flow| matches!(flow, Flow::Cancelled(_) | Flow::Done(_));
-    if !first && found.as_ref().is_none_or(|found| is_over(&found.value)) {
-        return Ok(());
+    let flow = ports.flows.load(request.flow, now).await?;
+    let session = match flow {
+        Some(_) => None,
+        None => ports.sessions.session(request.flow, now).await?,
+    };
+    let of_flow = flow.as_ref().map(|found| found.value.facts().language);
+    let of_session = session.as_ref().map(|found| found.value.language);
+    let language = of_flow.or(of_session).or(ports.site.settings.languages.first().copied());
+    let queued =
+        if told { Ok(()) } else { tell(ports, device, request, language.unwrap_or_default(), now).await };
+    if session.is_some() {
+        ports.sessions.end(request.flow).await?;
     }
-    let settings = &ports.site.settings;
-    let language = found
-        .as_ref()
-        .map(|found| found.value.facts().language)
-        .or(settings.languages.first().copied())
-        .unwrap_or_default();
+    cancel(ports, request.flow, flow, now).await?;
+    queued
+}
+
+/// Queues the notices, and notes it. Where that can't be noted, the same refusal tells twice: better than never.
+async fn tell(
+    ports: &Ports,
+    device: &Device,
+    request: &ApprovalRequest,
+    language: Language,
+    now: Timestamp,
+) -> Outcome<()> {
     let message = Message::Refused(Refused { account: device.account.clone(), at: now, language });
     let envelope = message.seal(&ports.messages, request.flow, ports.entropy.bytes())?;
     ports.queue.send(&[envelope], Seconds(0)).await?;
+    Ok(ports.approvals.note_told(&device.account, request.id).await?)
+}
+
+/// Ends the flow that was refused, if it is not over.
+async fn cancel(
+    ports: &Ports,
+    key: FlowKey,
+    mut found: Option<Versioned<Flow>>,
+    now: Timestamp,
+) -> Outcome<()> {
+    let is_over = |flow: &Flow| matches!(flow, Flow::Cancelled(_) | Flow::Done(_));
     for _ in 0..ATTEMPTS {
         let Some(open) = found.take().filter(|found| !is_over(&found.value)) else { return Ok(()) };
-        if ports.flows.replace(request.flow, open.revision, &open.value.cancel(), now).await? {
+        if ports.flows.replace(key, open.revision, &open.value.cancel(), now).await? {
             return Ok(());
         }
-        found = ports.flows.load(request.flow, now).await?;
+        found = ports.flows.load(key, now).await?;
     }
     Err(Code::Unavailable.into())
 }

@@ -15,7 +15,9 @@ use axum::extract::FromRef;
 use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
 use shared::http::{Site, serve};
-use shared::ports::{ApprovalStore, Clock, Devices, Entropy, FlowStore, MessageQueue, PairingStore};
+use shared::ports::{
+    ApprovalStore, Clock, Devices, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
+};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -29,6 +31,8 @@ pub struct Ports {
     pub pairings: Arc<dyn PairingStore>,
     /// The flows, to end the one that was refused.
     pub flows: Arc<dyn FlowStore>,
+    /// The sessions of the page where people register, likewise.
+    pub sessions: Arc<dyn SessionStore>,
     /// The queue to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// The keys of messages.

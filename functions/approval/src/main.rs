@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use approval::{Ports, router};
-use shared::adapters::dynamodb::{Client, DynamoApprovals, DynamoDevices, DynamoFlows, DynamoPairings};
+use shared::adapters::dynamodb::{
+    Client, DynamoApprovals, DynamoDevices, DynamoFlows, DynamoPairings, DynamoSessions,
+};
 use shared::adapters::process::Process;
 use shared::adapters::sqs::SqsQueue;
 use shared::http::Site;
@@ -22,6 +24,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
         approvals: Arc::new(DynamoApprovals::new(store.clone(), flows.clone())),
         pairings: Arc::new(DynamoPairings::new(store.clone(), flows.clone())),
+        sessions: Arc::new(DynamoSessions::new(store.clone(), flows.clone(), process.entropy.clone())),
         flows: Arc::new(DynamoFlows::new(store.clone(), flows)),
         devices: Arc::new(DynamoDevices::new(store, process.resource("REKEY_TABLE_SECURITY_INFO")?)),
         queue: Arc::new(SqsQueue::new(&process.aws, process.resource("REKEY_QUEUE_MESSAGES")?)),

@@ -50,7 +50,7 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     let spent = || Problem { field: Some("pairing"), ..Problem::new(Code::CodeSpent) };
     let pairing_key = token.key();
-    let found = ports.pairings.open(pairing_key, now).await?.ok_or_else(spent)?;
+    let found = ports.pairings.open(pairing_key, &key, now).await?.ok_or_else(spent)?;
     let device = Device { account: found.account, id: found.entry };
     let subscription = subscription
         .map(|subscription| subscription.seal(&ports.push, &device, ports.entropy.bytes()))

@@ -1,5 +1,7 @@
 //! Pushes to the devices of an account.
 
+use futures_util::future::join_all;
+use shared::domain::device::Device;
 use shared::domain::message::Push;
 use shared::domain::push::Subscription;
 use shared::domain::time::{Seconds, Timestamp};
@@ -12,8 +14,8 @@ const PAYLOAD: &[u8] = br#"{"event":"request"}"#;
 /// A newer request takes the place of an older one that was not delivered (RFC 8030 §5.4).
 const TOPIC: &str = "request";
 
-/// Pushes to every device. It has come if one device got it; a device whose subscription is gone shows the request when
-/// its app is opened.
+/// Pushes to every device, all at once: a push service that does not answer keeps no device waiting but its own. It has
+/// come if one device got it; a device whose subscription is gone shows the request when its app is opened.
 pub(crate) async fn push(ports: &Ports, push: &Push, now: Timestamp) -> Verdict {
     let targets = match ports.push_targets.push_targets(&push.account, now).await {
         Ok(targets) => targets,
@@ -21,18 +23,16 @@ pub(crate) async fn push(ports: &Ports, push: &Push, now: Timestamp) -> Verdict 
     };
     let lifetime = Seconds(push.expires_at.seconds_after(now));
     let what = ports::Push { payload: PAYLOAD, lifetime, topic: TOPIC };
-    let mut verdict = Verdict::ended(End::Dropped, "no device takes pushes");
-    for (device, sealed) in targets {
+    let to = async |(device, sealed): (Device, String)| {
         let Ok(subscription) = Subscription::open(&ports.push, &device, &sealed) else {
-            verdict = verdict.or(Verdict::ended(End::Refused, "the subscription does not open"));
-            continue;
+            return Verdict::ended(End::Refused, "the subscription does not open");
         };
-        let sent = match ports.pushes.push(&subscription, &what, now).await {
+        match ports.pushes.push(&subscription, &what, now).await {
             Ok(()) => Verdict::ended(End::Sent, ""),
             Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Again, &error),
             Err(error @ SendError::Refused(_)) => Verdict::failed(End::Refused, &error),
-        };
-        verdict = verdict.or(sent);
-    }
-    verdict
+        }
+    };
+    let none = Verdict::ended(End::Dropped, "no device takes pushes");
+    join_all(targets.into_iter().map(to)).await.into_iter().fold(none, Verdict::or)
 }

@@ -49,7 +49,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let asked = Asked { kind, value, by_call };
     let mut session = found.value;
-    let registered = list::current(ports, &session).await?;
+    let registered = list::current(ports, &cookie, &session).await?;
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
     let settings = &ports.site.settings;
     budgets::change(ports, &account.id, now).await?;

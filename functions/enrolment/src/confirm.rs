@@ -8,7 +8,7 @@ use shared::domain::account::{Account, Registration};
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::PASSKEY_LIFETIME;
 use shared::domain::notice::Event;
-use shared::domain::pairing::{PairingToken, WaitingDevice};
+use shared::domain::pairing::{PAIRING_TRIES, PairingToken, WaitingDevice};
 use shared::domain::passkey::{CreationOptions, Expected, Owner, Registration as Attestation, UserHandle};
 use shared::domain::recovery_code::{RecoveryCode, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
@@ -22,7 +22,9 @@ use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, NewEntry, PairingConfirmed, Secret, Versioned};
 
 use super::add::Typed;
-use super::{Ports, Shared, answer, changing, keep, list, picture, seal, sending, spend, tries_left};
+use super::{
+    Ports, Shared, answer, changing, give_back, keep, list, picture, seal, sending, spend, tries_left,
+};
 
 /// `GET /security-info/confirm`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -82,10 +84,11 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let proved = match prove(ports, &cookie, &found.value, &pending, answer, now).await? {
         Ok(proved) => proved,
-        Err(code) => {
+        Err(problem) => {
             tracing::info!(event = "not-confirmed", session = ?cookie.key(), kind = id.kind().as_str());
-            let tries_left = Some(tries_left(&found.value)).filter(|_| code == Code::CodeWrong);
-            return Err(on_page(&found.value, Problem { tries_left, ..Problem::new(code) }).await?);
+            let here = left(&found.value).filter(|_| problem.code == Code::CodeWrong);
+            let tries_left = problem.tries_left.into_iter().chain(here).min();
+            return Err(on_page(&found.value, Problem { tries_left, ..problem }).await?);
         }
     };
     write(ports, incoming, &cookie, found, proved, now).await
@@ -145,15 +148,16 @@ async fn prove(
     pending: &Pending,
     answer: Answer,
     now: Timestamp,
-) -> Outcome<Result<Ready, Code>> {
+) -> Outcome<Result<Ready, Problem>> {
     let flows = &ports.site.flows;
     let ready = |shown: String, what| Ok(Ok(Ready { id: pending.id.clone(), shown, what }));
     let request = pending.asked.as_ref().and_then(Asked::request);
     let kept = || seal::open(ports, cookie, &pending.sealed);
+    let wrong = || Ok(Err(Problem::new(Code::CodeWrong)));
     match (pending.id.kind(), answer) {
         (Kind::Totp, Answer::Code(code)) => {
             let seed = TotpSeed::parse(&kept()?).map_err(|_| Code::FlowEnded)?;
-            let Some(step) = seed.matching_step(&code, now) else { return Ok(Err(Code::CodeWrong)) };
+            let Some(step) = seed.matching_step(&code, now) else { return wrong() };
             // The step that proved it is used up: the same code is no proof in a reset.
             let owner = session.account.as_str();
             let sealed_seed = seed.seal(&ports.seeds, owner, ports.entropy.bytes())?;
@@ -169,8 +173,11 @@ async fn prove(
                     let WaitingDevice { key, subscription, name, .. } = *device;
                     ready(name, What::Authenticator { public_key: key.to_bytes(), subscription })
                 }
-                PairingConfirmed::Wrong { .. } | PairingConfirmed::NotYet => Ok(Err(Code::CodeWrong)),
-                PairingConfirmed::Spent | PairingConfirmed::Gone => Ok(Err(Code::CodeSpent)),
+                PairingConfirmed::Wrong { tries_left } => {
+                    Ok(Err(Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) }))
+                }
+                PairingConfirmed::NotYet => wrong(),
+                PairingConfirmed::Spent | PairingConfirmed::Gone => Ok(Err(Problem::new(Code::CodeSpent))),
             }
         }
         (Kind::Passkey, Answer::Passkey(attestation)) => {
@@ -186,14 +193,14 @@ async fn prove(
                 Ok(credential) => {
                     ready(pending.shown.clone(), What::Passkey { credential: credential.to_json() })
                 }
-                Err(_) => Ok(Err(Code::CodeWrong)),
+                Err(_) => wrong(),
             }
         }
         (Kind::RecoveryCodes, Answer::Kept(typed)) => {
             let Codes { shown, salt, hashes } = codes(&kept()?)?;
             let is_one = |code: &RecoveryCode| shown.iter().any(|own| *own == *code.expose());
             if !typed.as_ref().is_none_or(is_one) {
-                return Ok(Err(Code::CodeWrong));
+                return wrong();
             }
             ready(String::new(), What::RecoveryCodes(Sheet { salt, hashes }))
         }
@@ -201,7 +208,7 @@ async fn prove(
             let asked = pending.asked.as_ref().ok_or(Code::FlowEnded)?;
             let tag = request.and_then(|request| cookie.code_tag(flows, request, &code));
             if !tag.is_some_and(|tag| asked.is(&tag)) {
-                return Ok(Err(Code::CodeWrong));
+                return wrong();
             }
             ready(pending.shown.clone(), What::Contact(Typed::from_kept(kind, kept()?)))
         }
@@ -213,7 +220,10 @@ fn codes(json: &str) -> Outcome<Codes> {
     serde_json::from_str(json).map_err(|_| Code::FlowEnded.into())
 }
 
-/// Ends what the new entry replaces, tells everybody, and writes it.
+/// Ends what the new entry replaces, tells everybody, and writes it. That it waits to be confirmed the session forgets
+/// last: wherever the function dies, the same answer once more begins here anew and writes the same entry. Everybody is
+/// then told twice; and of something that was not done if its owner does not try again, which only a look afterwards
+/// could spare them. The other way round nobody would hear of what was done.
 async fn write(
     ports: &Ports,
     incoming: &Incoming,
@@ -224,16 +234,17 @@ async fn write(
 ) -> Outcome {
     let mut session = found.value;
     let kind = ready.id.kind();
-    let registered = list::current(ports, &session).await?;
+    let registered = list::current(ports, cookie, &session).await?;
     // Every other session is over, above all one that began while nothing was registered and so proved no second step;
     // and with it the reset flows that counted on what is replaced.
     session.generation = ports
         .enrolment
-        .change(&session.account, registered.generation)
+        .change(&session.account, registered.generation, cookie.key())
         .await?
         .ok_or_else(|| Problem::out_of_step("security-info"))?;
     let usable_from = session.usable_from(kind, ports.site.settings.cool_down, now);
     session.pending = None;
+    give_back(&mut session);
     session.cooling.retain(|cooling| *cooling != ready.id);
     if usable_from > now {
         session.cooling.push(ready.id.clone());
@@ -273,6 +284,13 @@ async fn write(
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
 }
 
+/// The wrong answers that are left to confirm what is about to be added. A pairing's own are counted where it is kept.
+fn left(session: &Session) -> Option<u8> {
+    let pending = session.pending.as_ref()?;
+    let left = tries_left(session, pending.asked.as_ref());
+    Some(if pending.id.kind() == Kind::Authenticator { left.min(PAIRING_TRIES) } else { left })
+}
+
 /// The page of what is about to be added; nothing when nothing is.
 pub(crate) async fn view(
     ports: &Ports,
@@ -309,9 +327,13 @@ pub(crate) async fn view(
             Needs::Passkey { options: Box::new(options) }
         }
         (Kind::RecoveryCodes, _) => Needs::RecoveryCodes { codes: codes(&kept()?)?.shown },
-        (_, Some(asked)) => {
-            Needs::Code(sending::shown(settings, asked, &pending.shown, tries_left(session), now))
-        }
+        (_, Some(asked)) => Needs::Code(sending::shown(
+            settings,
+            asked,
+            &pending.shown,
+            tries_left(session, Some(asked)),
+            now,
+        )),
         (_, None) => return Ok(None),
     };
     Ok(Some(View::Confirm(Confirm {
@@ -319,7 +341,7 @@ pub(crate) async fn view(
         kind: pending.id.kind(),
         masked: pending.shown.clone(),
         needs,
-        tries_left: tries_left(session),
+        tries_left: left(session).unwrap_or_default(),
     })))
 }
 

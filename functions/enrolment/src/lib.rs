@@ -22,7 +22,7 @@ use axum::extract::{FromRef, State};
 use axum::response::Response;
 use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
-use shared::domain::session::{Session, SessionCookie};
+use shared::domain::session::{Asked, CODE_TRIES, Session, SessionCookie, TRIES};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::{Incoming, Outcome, Site, serve};
@@ -155,7 +155,7 @@ async fn spend(
     now: Timestamp,
 ) -> Outcome<Versioned<Session>> {
     let mut session = found.value;
-    if session.tries >= shared::domain::session::TRIES {
+    if session.tries >= TRIES {
         ports.sessions.end(cookie.key()).await?;
         return Err(Code::FlowEnded.into());
     }
@@ -165,7 +165,13 @@ async fn spend(
     Ok(Versioned { value: session, revision })
 }
 
-/// The wrong answers that are left in a session.
-fn tries_left(session: &Session) -> u8 {
-    shared::domain::session::TRIES.saturating_sub(session.tries)
+/// A right answer costs no try: it is given back with whatever is kept next.
+fn give_back(session: &mut Session) {
+    session.tries = session.tries.saturating_sub(1);
+}
+
+/// The wrong answers that are left: in the session and to what is awaited, whichever are fewer.
+fn tries_left(session: &Session, asked: Option<&Asked>) -> u8 {
+    let of_answer = asked.map_or(TRIES, |asked| CODE_TRIES.saturating_sub(asked.tries));
+    TRIES.saturating_sub(session.tries).min(of_answer)
 }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use shared::domain::account::{Account, Registration, suffices};
 use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind, Registered};
-use shared::domain::session::Session;
+use shared::domain::session::{Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{EntryView, HOME, SecurityInfo, SignIn};
@@ -19,8 +19,8 @@ use super::{Ports, Shared, answer, budgets, changing, keep, second_step, seeing,
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let found = match incoming.live_session(&*ports.sessions, now).await {
-            Ok((_, found)) => found,
+        let (cookie, found) = match incoming.live_session(&*ports.sessions, now).await {
+            Ok(found) => found,
             Err(Failure::Problem(problem, _)) if problem.code == Code::FlowEnded => {
                 let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };
                 return Ok(incoming.page(&View::SignIn(view)));
@@ -32,7 +32,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
             let view = second_step::view(ports, incoming, &session, None, now).await?;
             return Ok(incoming.page(&view));
         }
-        let registered = current(ports, &session).await?;
+        let registered = current(ports, &cookie, &session).await?;
         Ok(incoming.page(&view(ports, &session, &registered, now).await?))
     })
     .await
@@ -45,7 +45,7 @@ pub(crate) async fn reconfirm(state: State<Shared>, incoming: Incoming) -> Respo
         let (cookie, found) = seeing(ports, incoming, now).await?;
         incoming.take_fields().finish()?;
         let session = found.value;
-        current(ports, &session).await?;
+        current(ports, &cookie, &session).await?;
         ports.enrolment.confirm(&session.account, now).await?;
         tracing::info!(event = "reconfirmed", session = ?cookie.key());
         let registered = ports.enrolment.registered(&session.account).await?;
@@ -66,17 +66,19 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
         fields.finish()?;
         let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
         let mut session = found.value;
-        let registered = current(ports, &session).await?;
+        let registered = current(ports, &cookie, &session).await?;
         // What is gone already stays gone: a double click.
         if registered.entries.iter().any(|entry| entry.id == id) {
             budgets::change(ports, &session.account, now).await?;
             session.generation = ports
                 .enrolment
-                .change(&session.account, registered.generation)
+                .change(&session.account, registered.generation, cookie.key())
                 .await?
                 .ok_or_else(|| Problem::out_of_step("security-info"))?;
             session.cooling.retain(|cooling| *cooling != id);
             keep(ports, &cookie, found.revision, &session, now).await?;
+            // Told before it is done: if the function dies in between, somebody hears of a removal that its owner has to
+            // ask for once more. The other way round nobody would hear of one that was made.
             sending::tell(ports, &cookie, &session, Event::Removed(id.kind()), Registration::default(), now)
                 .await?;
             ports.enrolment.remove(&session.account, &id).await?;
@@ -90,9 +92,10 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
 }
 
 /// What is registered, if nobody but this session has changed the account since it began.
-pub(crate) async fn current(ports: &Ports, session: &Session) -> Outcome<Registered> {
+pub(crate) async fn current(ports: &Ports, cookie: &SessionCookie, session: &Session) -> Outcome<Registered> {
     let registered = ports.enrolment.registered(&session.account).await?;
-    if registered.generation == session.generation { Ok(registered) } else { Err(Code::FlowEnded.into()) }
+    let is_ours = registered.generation == session.generation || registered.changed_by == Some(cookie.key());
+    if is_ours { Ok(registered) } else { Err(Code::FlowEnded.into()) }
 }
 
 /// The list.

@@ -30,7 +30,7 @@ async fn main() -> Result<(), lambda_http::Error> {
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
         seeds: process.keyring("REKEY_SECRET_SEEDS").await?,
         captcha: process.keyring("REKEY_SECRET_CAPTCHA").await?,
-        sessions: Arc::new(DynamoSessions::new(store.clone(), flows.clone())),
+        sessions: Arc::new(DynamoSessions::new(store.clone(), flows.clone(), process.entropy.clone())),
         approvals: Arc::new(DynamoApprovals::new(store.clone(), flows.clone())),
         pairings: Arc::new(DynamoPairings::new(store.clone(), flows)),
         signatures: Arc::new(RingSignatures),

@@ -18,7 +18,7 @@ use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
-use super::{Ports, Shared, answer, budgets, keep, list, push, sending, spend, tries_left};
+use super::{Ports, Shared, answer, budgets, give_back, keep, list, push, sending, spend, tries_left};
 
 /// `GET /security-info/verify`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
@@ -149,7 +149,7 @@ async fn check(
             asked.tries = asked.tries.saturating_add(1);
         }
     };
-    let found = spend(ports, cookie, found, count, now).await?;
+    let mut found = spend(ports, cookie, found, count, now).await?;
     let session = &found.value;
     let right = match answer {
         Answer::Code(code) if method == Method::Totp => is_totp(ports, cookie, session, code, now).await?,
@@ -166,9 +166,12 @@ async fn check(
     };
     if !right {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
-        let problem = Problem { tries_left: Some(tries_left(session)), ..Problem::new(Code::CodeWrong) };
+        let asked = session.asked.as_ref().filter(|asked| asked.method == method);
+        let tries_left = Some(tries_left(session, asked));
+        let problem = Problem { tries_left, ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
+    give_back(&mut found.value);
     proved(ports, incoming, cookie, found, by, now).await
 }
 
@@ -182,7 +185,7 @@ pub(crate) async fn proved(
     now: Timestamp,
 ) -> Outcome {
     let mut session = found.value;
-    let registered = list::current(ports, &session).await?;
+    let registered = list::current(ports, cookie, &session).await?;
     let method = by.method;
     let worth = if !by.counts || method == Method::RecoveryCode {
         Worth::Opens
@@ -195,13 +198,15 @@ pub(crate) async fn proved(
     session.asked = None;
     session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
     let cooling = if worth == Worth::Lifts { std::mem::take(&mut session.cooling) } else { Vec::new() };
-    keep(ports, cookie, found.revision, &session, now).await?;
+    // Before the session forgets what waits: where it can't be lifted now, the same proof lifts it when it comes again.
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
+    keep(ports, cookie, found.revision, &session, now).await?;
     let method = method.as_str();
     tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, ?worth);
-    let registered = if cooling.is_empty() { registered } else { list::current(ports, &session).await? };
+    let registered =
+        if cooling.is_empty() { registered } else { list::current(ports, cookie, &session).await? };
     let view = list::view(ports, &session, &registered, now).await?;
     Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
 }
@@ -300,8 +305,10 @@ pub(crate) async fn view(
     };
     let settings = &ports.site.settings;
     let awaited = session.asked.as_ref().filter(|asked| asked.code.is_some() && asked.is_open(now));
-    let sent =
-        awaited.map(|asked| sending::shown(settings, asked, &masked(asked.method), tries_left(session), now));
+    let sent = awaited.map(|asked| {
+        let tries_left = tries_left(session, Some(asked));
+        sending::shown(settings, asked, &masked(asked.method), tries_left, now)
+    });
     let cookie = incoming.session.as_ref().ok_or(Code::FlowEnded)?;
     let flows = &ports.site.flows;
     let request = RequestId::parse(&session.challenge);

@@ -185,7 +185,7 @@ impl Parts<'_> {
         let process = self.process("enrolment");
         Ok(enrolment::router(enrolment::Ports {
             site: process.site().await?,
-            sessions: Arc::new(DynamoSessions::new(process.store(), process.resource("REKEY_TABLE_FLOWS")?)),
+            sessions: Arc::new(process.sessions()?),
             directory: Arc::new(process.directory()?),
             security_info: Arc::new(process.security_info().await?),
             enrolment: Arc::new(process.enrolment().await?),
@@ -211,6 +211,7 @@ impl Parts<'_> {
             approvals: Arc::new(process.approvals()?),
             pairings: Arc::new(process.pairings()?),
             flows: Arc::new(process.flows()?),
+            sessions: Arc::new(process.sessions()?),
             queue: Arc::new(process.queue()?),
             messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
             push: process.keyring("REKEY_SECRET_PUSH").await?,
@@ -275,6 +276,11 @@ impl Process<'_> {
 
     fn flows(&self) -> Result<DynamoFlows, Failure> {
         Ok(DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    fn sessions(&self) -> Result<DynamoSessions, Failure> {
+        let (table, entropy) = (self.resource("REKEY_TABLE_FLOWS")?, self.parts.system.entropy.clone());
+        Ok(DynamoSessions::new(self.store(), table, entropy))
     }
 
     fn approvals(&self) -> Result<DynamoApprovals, Failure> {

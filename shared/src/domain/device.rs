@@ -19,6 +19,8 @@ use super::time::{Seconds, Timestamp};
 
 /// How long a nonce is good for. The app asks anew with the one that comes with the refusal of an old one.
 pub const NONCE_LIFETIME: Seconds = Seconds(120);
+/// How far the clocks of two of our machines may be apart: one makes a nonce that another gets a moment later.
+const SKEW: Seconds = Seconds(5);
 /// The purpose under which handles are sealed.
 const HANDLE: &str = "rekey/device";
 /// The purpose of the tag in a nonce.
@@ -66,7 +68,7 @@ impl Device {
             let own = self.nonce_tag(keys, &key, made_at)?;
             let is_own = parts.next()? == own && parts.next().is_none();
             let made_at = Timestamp::from_seconds(made_at);
-            Some(is_own && made_at <= now && now < made_at + NONCE_LIFETIME)
+            Some(is_own && made_at <= now + SKEW && now < made_at + NONCE_LIFETIME)
         };
         read().unwrap_or_default()
     }
@@ -209,8 +211,9 @@ mod tests {
         assert!(device(1).knows_nonce(&keys(), &nonce, now));
         assert!(device(1).knows_nonce(&keys(), &nonce, now + Seconds(119)));
         assert!(!device(1).knows_nonce(&keys(), &nonce, now + NONCE_LIFETIME), "it is too old");
-        let early = Timestamp::from_seconds(now.as_seconds() - 1);
-        assert!(!device(1).knows_nonce(&keys(), &nonce, early), "it was not made yet");
+        let before = |seconds| Timestamp::from_seconds(now.as_seconds() - seconds);
+        assert!(device(1).knows_nonce(&keys(), &nonce, before(5)), "a clock that is a little behind");
+        assert!(!device(1).knows_nonce(&keys(), &nonce, before(6)), "it was not made yet");
         assert!(!device(2).knows_nonce(&keys(), &nonce, now), "it is another device's");
         let later =
             nonce.replacen(&format!("{:x}", now.as_seconds()), &format!("{:x}", now.as_seconds() + 60), 1);

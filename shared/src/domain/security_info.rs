@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::flow::FlowKey;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 
@@ -189,6 +190,9 @@ pub struct Registered {
     pub entries: Vec<Entry>,
     /// How often the account was changed: see [`Registration::generation`](super::account::Registration).
     pub generation: u64,
+    /// The session that changed it last, if it was one: it knows of that change even where its own item does not say so,
+    /// since the function died in between.
+    pub changed_by: Option<FlowKey>,
     /// When the person last looked through all of it and found it right.
     pub confirmed_at: Option<Timestamp>,
 }

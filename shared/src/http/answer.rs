@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, SESSION_COOKIE};
 use super::page::{self, PageContext};
 use super::problem::{Code, Problem};
+use super::security_info::HOME;
 use super::view::View;
 use super::views::location;
 use super::{encoding, views};
@@ -125,8 +126,14 @@ impl Incoming {
         if let Some(allow) = problem.allow {
             out.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
-        if problem.code == Code::FlowEnded && self.cookie.is_some() {
-            append_cookie(&mut response, &removed(FLOW_COOKIE));
+        // The cookie of what ended: a reset goes on in another tab while a session is over, and the other way round.
+        let (name, came) = if self.path.starts_with(HOME) {
+            (SESSION_COOKIE, self.session.is_some())
+        } else {
+            (FLOW_COOKIE, self.cookie.is_some())
+        };
+        if problem.code == Code::FlowEnded && came {
+            append_cookie(&mut response, &removed(name));
         }
         response
     }

@@ -25,12 +25,12 @@ pub enum Answered {
     Approved,
     /// Another one: the request is over.
     Wrong,
-    /// The request was refused, by this answer or, not `first`, by the same one before it.
+    /// The request was refused.
     Denied {
         /// The request.
         request: Box<ApprovalRequest>,
-        /// Whether this answer refused it.
-        first: bool,
+        /// Whether the notices of it are in the queue: see [`ApprovalStore::note_told`].
+        told: bool,
     },
     /// Not looked at: there is no such request, or it was answered, or it is too late.
     Gone,
@@ -56,7 +56,8 @@ pub trait ApprovalStore: Send + Sync {
     /// [`StoreError`].
     async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError>;
 
-    /// Answers a request that waits, and looks, in one write: of any number of answers one is looked at.
+    /// Answers a request that waits, and looks, in one write: of any number of answers one is looked at. The same answer
+    /// to the same request once more (a lost answer) comes to what it came to.
     ///
     /// # Errors
     /// [`StoreError`]; the answer may then count.
@@ -67,4 +68,10 @@ pub trait ApprovalStore: Send + Sync {
         answer: DeviceAnswer,
         now: Timestamp,
     ) -> Result<Answered, StoreError>;
+
+    /// Notes that the notices of a refused request are in the queue, so that the same refusal once more makes no others.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError>;
 }

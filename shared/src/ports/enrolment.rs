@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::account::{AccountId, Contact};
+use crate::domain::flow::FlowKey;
 use crate::domain::security_info::{EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
 
@@ -90,11 +91,17 @@ pub trait EnrolmentStore: Send + Sync {
 
     /// Moves the account's generation from `generation` to the next, which ends every reset flow and every session that
     /// remembers an older one; the new generation, or `None` when somebody else was faster. It comes before whatever is
-    /// taken away or replaced: if the function dies in between, something has ended too much and nothing too little.
+    /// taken away or replaced: if the function dies in between, something has ended too much and nothing too little. The
+    /// session that changes it, `by`, is noted and goes on.
     ///
     /// # Errors
     /// [`StoreError`]; the generation may then have moved.
-    async fn change(&self, account: &AccountId, generation: u64) -> Result<Option<u64>, StoreError>;
+    async fn change(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Writes an entry, replacing one of the same id.
     ///

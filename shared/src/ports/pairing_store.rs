@@ -4,6 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::account::AccountId;
+use crate::domain::device::DeviceKey;
 use crate::domain::keys::Tag;
 use crate::domain::pairing::{Pairing, PairingKey, WaitingDevice};
 use crate::domain::time::Timestamp;
@@ -46,14 +47,20 @@ pub trait PairingStore: Send + Sync {
     /// [`StoreError`]; a key that is taken (it never is, by 128 bits) counts as unavailable.
     async fn begin(&self, key: PairingKey, pairing: &Pairing) -> Result<(), StoreError>;
 
-    /// The pairing of a token that nobody has used.
+    /// The pairing of a token that nobody has used but the device of this key, whose code was not typed yet.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn open(&self, key: PairingKey, now: Timestamp) -> Result<Option<Pairing>, StoreError>;
+    async fn open(
+        &self,
+        key: PairingKey,
+        device: &DeviceKey,
+        now: Timestamp,
+    ) -> Result<Option<Pairing>, StoreError>;
 
     /// Uses the token for a device, once: `false` when another was faster. `code` is the tag of the code that the device
-    /// shows.
+    /// shows. The same device may use it again until its code was typed (it never heard of the first code, whose answer
+    /// was lost), without any more tries.
     ///
     /// # Errors
     /// [`StoreError`]; the token may then be used.

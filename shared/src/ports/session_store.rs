@@ -23,7 +23,8 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`].
     async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError>;
 
-    /// Replaces the session that was read as `revision`; `false` when it is another one by now, or gone.
+    /// Replaces the session that was read as `revision`; `false` when another request has replaced it meanwhile, or it is
+    /// gone. Of any number of requests that read one revision, one succeeds.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -124,27 +124,48 @@ impl ApprovalStore for DynamoApprovals {
                 .expression_attribute_values(":ttl", n((until + KEPT_AFTER).as_seconds())),
         };
         match update.send().await {
-            Ok(output) => {
-                let found = decode(&Item(output.attributes.unwrap_or_default()))?;
-                Ok(match found.status {
-                    RequestStatus::Approved => Answered::Approved,
-                    RequestStatus::Denied => Answered::Denied { request: Box::new(found), first: true },
-                    RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
-                })
-            }
+            Ok(output) => answered(&Item(output.attributes.unwrap_or_default())),
             Err(error) => {
-                let found = not_met(error)?.as_ref().map(decode).transpose()?;
-                let again =
-                    found.filter(|found| found.id == request && found.status == RequestStatus::Denied);
-                Ok(match (again, answer) {
-                    (Some(found), DeviceAnswer::Denied(_)) => {
-                        Answered::Denied { request: Box::new(found), first: false }
-                    }
-                    _ => Answered::Gone,
-                })
+                let Some(item) = not_met(error)? else { return Ok(Answered::Gone) };
+                let found = decode(&item)?;
+                let is_same = match answer {
+                    DeviceAnswer::Number(tag) => item.tag("answer") == Some(tag),
+                    DeviceAnswer::Denied(_) => found.status == RequestStatus::Denied,
+                };
+                if found.id == request && is_same { answered(&item) } else { Ok(Answered::Gone) }
             }
         }
     }
+
+    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("flow", b(&ApprovalRequest::key(account)))
+            .update_expression("SET #told = :request")
+            // The next request has not been told of.
+            .condition_expression("#request = :request")
+            .expression_attribute_names("#told", "told")
+            .expression_attribute_names("#request", "request")
+            .expression_attribute_values(":request", b(request.as_bytes()));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
+        }
+    }
+}
+
+/// What the answer of an item came to.
+fn answered(item: &Item) -> Result<Answered, StoreError> {
+    let found = decode(item)?;
+    Ok(match found.status {
+        RequestStatus::Approved => Answered::Approved,
+        RequestStatus::Denied => {
+            Answered::Denied { request: Box::new(found), told: item.bytes("told").is_some() }
+        }
+        RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
+    })
 }
 
 fn decode(item: &Item) -> Result<ApprovalRequest, StoreError> {

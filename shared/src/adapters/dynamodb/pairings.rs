@@ -60,9 +60,16 @@ impl PairingStore for DynamoPairings {
         put.send().await.map(drop).map_err(unavailable)
     }
 
-    async fn open(&self, key: PairingKey, now: Timestamp) -> Result<Option<Pairing>, StoreError> {
+    async fn open(
+        &self,
+        key: PairingKey,
+        device: &DeviceKey,
+        now: Timestamp,
+    ) -> Result<Option<Pairing>, StoreError> {
         let Some(item) = self.find(key, now).await? else { return Ok(None) };
-        if item.text("state")? != OPEN {
+        let is_its_own = item.bytes("public_key") == Some(device.to_bytes().as_slice());
+        let is_confirmed = item.tag("guess") == item.tag("code");
+        if item.text("state")? != OPEN && (!is_its_own || is_confirmed) {
             return Ok(None);
         }
         let session = item.tag("session").ok_or(StoreError::Unreadable("session"))?;
@@ -91,7 +98,10 @@ impl PairingStore for DynamoPairings {
             .update_item()
             .table_name(&self.table)
             .key("flow", b(key.as_bytes()))
-            .condition_expression("#state = :open AND #expires_at > :now")
+            .condition_expression(
+                "#expires_at > :now AND (#state = :open \
+                 OR (#state = :waiting AND #public_key = :public_key AND #guess <> #code))",
+            )
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#public_key", "public_key")
             .expression_attribute_names("#name", "name")
@@ -110,6 +120,9 @@ impl PairingStore for DynamoPairings {
             update = update
                 .expression_attribute_names("#subscription", "subscription")
                 .expression_attribute_values(":subscription", s(subscription));
+        } else {
+            set.push_str(" REMOVE #subscription");
+            update = update.expression_attribute_names("#subscription", "subscription");
         }
         match update.update_expression(set).send().await {
             Ok(_) => Ok(true),

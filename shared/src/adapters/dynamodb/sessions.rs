@@ -1,28 +1,32 @@
 //! Sessions, in the table `flows` beside the flows: they live as briefly, and their keys can't meet.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::flow::FlowKey;
 use crate::domain::session::Session;
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{SessionStore, StoreError, Versioned};
+use crate::ports::{Entropy, EntropyExt as _, SessionStore, StoreError, Versioned};
 
 /// How long after its end an item may be removed. Only tidiness hangs on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
 
 /// Keeps sessions in DynamoDB.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct DynamoSessions {
     client: Client,
     table: String,
+    entropy: Arc<dyn Entropy>,
 }
 
 impl DynamoSessions {
-    /// Keeps sessions in `table`.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// Keeps sessions in `table`; `entropy` names writes.
+    pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>) -> Self {
+        Self { client, table: table.into(), entropy }
     }
 }
 
@@ -55,20 +59,27 @@ impl SessionStore for DynamoSessions {
         next: &Session,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
+        // Names this write, so that its repetition after a lost answer is told from another request's. What they write
+        // does not tell: two that spend the same try write the same.
+        let write: [u8; 16] = self.entropy.bytes();
+        let item = item(key, revision + 1, next)?.with("write", b(&write));
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
-            .set_item(Some(item(key, revision + 1, next)?.0))
+            .set_item(Some(item.0))
             .condition_expression("#rev = :rev AND #expires_at > :now AND attribute_exists(#session)")
             .expression_attribute_names("#rev", "rev")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_names("#session", "session")
             .expression_attribute_values(":rev", n(revision))
-            .expression_attribute_values(":now", n(now.as_seconds()));
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
             Ok(_) => Ok(true),
-            Err(error) => not_met(error).map(|_| false),
+            Err(error) => {
+                Ok(not_met(error)?.is_some_and(|found| found.bytes("write") == Some(write.as_slice())))
+            }
         }
     }
 

@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
 
 use super::claims::used_at;
 use super::{CONTACT, STATE, items_of, owner_of_contact};
 use crate::adapters::dynamodb::item::{Item, b, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
+use crate::domain::flow::FlowKey;
 use crate::domain::keys::Keyring;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
@@ -136,6 +137,14 @@ impl DynamoEnrolment {
     }
 }
 
+/// The session that moved the generation to `generation`, if it is there and was moved by one. A reset moves it without a
+/// word here, so what was moved to is noted too.
+fn changed_by(state: &Item, generation: u64) -> Option<FlowKey> {
+    let is_at = |name| state.number::<u64>(name).is_ok_and(|number| number == generation);
+    let by = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
+    by.map(|by| FlowKey::from_bytes(*by.as_bytes()))
+}
+
 #[async_trait]
 impl EnrolmentStore for DynamoEnrolment {
     async fn registered(&self, account: &AccountId) -> Result<Registered, StoreError> {
@@ -144,6 +153,7 @@ impl EnrolmentStore for DynamoEnrolment {
         let state = items.iter().find(|item| item.optional_text("item") == Some(STATE));
         if let Some(state) = state {
             registered.generation = state.number("generation")?;
+            registered.changed_by = changed_by(state, registered.generation);
             registered.confirmed_at = state.moment("confirmed_at").ok();
         }
         for item in &items {
@@ -174,24 +184,40 @@ impl EnrolmentStore for DynamoEnrolment {
         Ok(registered)
     }
 
-    async fn change(&self, account: &AccountId, generation: u64) -> Result<Option<u64>, StoreError> {
+    async fn change(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+    ) -> Result<Option<u64>, StoreError> {
+        let next = generation + 1;
         let stands = match generation {
             0 => "attribute_not_exists(#generation) OR #generation = :generation",
             _ => "#generation = :generation",
         };
         // A reset that had claimed the account is over like any other: it can't claim anew what it claimed before.
         let bump = self
-            .update_state(account, "SET #generation = :next REMOVE #claimed_by, #lease_until")
+            .update_state(
+                account,
+                "SET #generation = :next, #changed_by = :by, #changed_to = :next REMOVE #claimed_by, #lease_until",
+            )
             .condition_expression(stands)
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_names("#claimed_by", "claimed_by")
             .expression_attribute_names("#lease_until", "lease_until")
             .expression_attribute_values(":generation", n(generation))
-            .expression_attribute_values(":next", n(generation + 1))
-            .return_values(ReturnValue::UpdatedNew);
+            .expression_attribute_values(":next", n(next))
+            .expression_attribute_names("#changed_by", "changed_by")
+            .expression_attribute_names("#changed_to", "changed_to")
+            .expression_attribute_values(":by", b(by.as_bytes()))
+            .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match bump.send().await {
-            Ok(_) => Ok(Some(generation + 1)),
-            Err(error) => not_met(error).map(|_| None),
+            Ok(_) => Ok(Some(next)),
+            // Our own change, whose answer was lost.
+            Err(error) => {
+                let found = not_met(error)?;
+                Ok(found.filter(|state| changed_by(state, next) == Some(by)).map(|_| next))
+            }
         }
     }
 
