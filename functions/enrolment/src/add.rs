@@ -5,6 +5,7 @@ use axum::response::Response;
 use shared::domain::account::{Account, Contact};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::flow::{PASSKEY_LIFETIME, RequestId};
+use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::name::{CanonicalName, fold};
 use shared::domain::pairing::{Pairing, PairingToken};
@@ -83,10 +84,13 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         if let Err(problem) = sending::may_send(&session, earlier, method, now) {
             return Err(on_list(&session, Problem { field: Some("value"), ..problem }));
         }
-        let (code, made) = match sending::code(ports, &cookie, &session, method, contact, now).await? {
-            Ok(made) => made,
-            Err(problem) => return Err(on_list(&session, Problem { field: Some("value"), ..problem })),
-        };
+        let (code, made) =
+            match sending::code(ports, &cookie, &session, Purpose::SecurityInfo, (method, contact), now)
+                .await?
+            {
+                Ok(made) => made,
+                Err(problem) => return Err(on_list(&session, Problem { field: Some("value"), ..problem })),
+            };
         message = Some(made);
         session.sends += 1;
         let sealed = seal::seal(ports, &cookie, contact.expose())?;

@@ -6,6 +6,7 @@ use shared::domain::account::{AccountId, Offer, Registration};
 use shared::domain::approval::ApprovalNumber;
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::RequestId;
+use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
 use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
@@ -93,10 +94,11 @@ async fn send(
     if let Err(problem) = sending::may_send(&session, session.asked.as_ref(), method, now) {
         return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?);
     }
-    let (asked, message) = match sending::code(ports, cookie, &session, method, contact, now).await? {
-        Ok(made) => made,
-        Err(problem) => return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?),
-    };
+    let (asked, message) =
+        match sending::code(ports, cookie, &session, Purpose::SecondStep, (method, contact), now).await? {
+            Ok(made) => made,
+            Err(problem) => return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?),
+        };
     session.sends += 1;
     session.asked = Some(asked);
     keep(ports, cookie, found.revision, &session, now).await?;

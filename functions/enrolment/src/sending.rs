@@ -40,8 +40,8 @@ pub(crate) async fn code(
     ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
-    method: Method,
-    contact: Contact<'_>,
+    purpose: Purpose,
+    (method, contact): (Method, Contact<'_>),
     now: Timestamp,
 ) -> Outcome<Result<(Asked, Message), Problem>> {
     let settings = &ports.site.settings;
@@ -56,7 +56,7 @@ pub(crate) async fn code(
     let to = Recipient::of_code(method, contact).ok_or(Code::MethodUnavailable)?;
     let message = CodeMessage {
         to,
-        purpose: Purpose::SecurityInfo,
+        purpose,
         code,
         language: session.language,
         expires_at: asked.expires_at,

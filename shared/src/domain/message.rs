@@ -75,8 +75,11 @@ pub enum Purpose {
     /// Getting back into an account.
     #[default]
     Reset,
-    /// The page where one registers: to prove a contact before it counts, or to show who one is there.
+    /// To prove a contact before it counts.
     SecurityInfo,
+    /// To show who one is on the page where one registers, after the password was right: whoever did not ask for it has to
+    /// hear that somebody knows it.
+    SecondStep,
 }
 
 /// A code on its way to its owner.

@@ -34,6 +34,7 @@ pub(super) fn compose(
             let (lead, unasked) = match message.purpose {
                 Purpose::Reset => (&code.lead, &code.unasked),
                 Purpose::SecurityInfo => (&code.lead_security_info, &code.unasked_security_info),
+                Purpose::SecondStep => (&code.lead_security_info, &code.unasked_second_step),
             };
             let blocks = vec![say(lead), grouped, say(&code.validity), say(&code.warning), say(unasked)];
             (code.subject.fill(&values), blocks)

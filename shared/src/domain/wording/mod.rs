@@ -206,6 +206,17 @@ mod tests {
         }
     }
 
+    /// A code of the second step comes after the right password only.
+    #[test]
+    fn whoever_did_not_ask_for_a_second_step_hears_that_their_password_is_known() {
+        let warns = |purpose| {
+            let mail = wording().mail(Content::Code(&CodeMessage { purpose, ..code(Language::English) }));
+            mail.text.expose().contains("somebody knows your password")
+        };
+        assert!(warns(Purpose::SecondStep));
+        assert!(!warns(Purpose::Reset) && !warns(Purpose::SecurityInfo));
+    }
+
     #[test]
     fn a_help_desk_is_shown_as_people_write_it() {
         for (url, shown) in [

@@ -112,6 +112,7 @@ pub(super) struct Code {
     pub(super) warning: Template,
     pub(super) unasked: Template,
     pub(super) unasked_security_info: Template,
+    pub(super) unasked_second_step: Template,
 }
 
 /// Messages about one kind of change.
