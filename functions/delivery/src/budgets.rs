@@ -5,6 +5,7 @@
 //! An account's own budgets, which a page may tell, are in `code-send`.
 
 use shared::domain::contact::PhoneNumber;
+use shared::domain::message::Purpose;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Metric, StoreError};
 
@@ -20,6 +21,7 @@ use crate::{Ports, Receipt};
 pub(crate) async fn take(
     ports: &Ports,
     number: &PhoneNumber,
+    purpose: Purpose,
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Result<Option<Metric>, StoreError> {
@@ -28,8 +30,12 @@ pub(crate) async fn take(
         return Ok(None);
     }
     let settings = &ports.settings;
-    // Twice what one account may ask for: several accounts with one number share it, one alone never feels it.
-    let per_number = 2 * u64::from(settings.sends.per_day);
+    // Twice what one account may ask for: several accounts with one number share it, one alone never feels it. Anybody with
+    // an account may type anybody's number to register it, so that is counted apart: it must not use up what its owner needs.
+    let (pool, per_number) = match purpose {
+        Purpose::SecurityInfo => ("new-number", u64::from(settings.sends.per_day)),
+        Purpose::Reset | Purpose::SecondStep => ("number", 2 * u64::from(settings.sends.per_day)),
+    };
     let (moment, day, hour) = (now.to_string(), "yyyy-mm-dd".len(), "yyyy-mm-ddThh".len());
     let at = |length: usize| moment.get(..length).unwrap_or(&moment);
     let tagged = |what: &str| {
@@ -39,7 +45,7 @@ pub(crate) async fn take(
     let (Some(whole), Some(block)) = (tagged(number.expose()), tagged(number.block())) else {
         return Err(StoreError::Unreadable("no key for the budgets of numbers"));
     };
-    let key = |tag: &[u8; 32], at: &str| format!("number#{}#{at}", hex::encode(&tag[..16]));
+    let key = |tag: &[u8; 32], at: &str| format!("{pool}#{}#{at}", hex::encode(&tag[..16]));
     for (key, limit, metric) in [
         (key(whole.as_bytes(), at(day)), per_number, Metric::NumberBudgetExhausted),
         (key(block.as_bytes(), at(hour)), u64::from(settings.sends_per_block), Metric::NumberBudgetExhausted),

@@ -87,7 +87,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
             ("code", Some(code.to.channel()), Verdict::again("the code has expired"))
         }
         Message::Code(code) => {
-            ("code", Some(code.to.channel()), send::code(ports, Content::Code(code), &receipt, now).await)
+            ("code", Some(code.to.channel()), send::code(ports, code, &receipt, now).await)
         }
         Message::Decoy => ("code", None, Verdict::ended(End::Dropped, "a decoy")),
         Message::Notice(notice) => {

@@ -1,6 +1,6 @@
 //! Sending one message.
 
-use shared::domain::message::Recipient;
+use shared::domain::message::{CodeMessage, Recipient};
 use shared::domain::time::Timestamp;
 use shared::domain::wording::Content;
 use shared::ports::{Mail, SendError};
@@ -10,12 +10,12 @@ use crate::{End, Ports, Receipt, Verdict, budgets};
 /// Sends a code; to a telephone only within the budgets of its number and of the deployment.
 pub(crate) async fn code(
     ports: &Ports,
-    content: Content<'_>,
+    code: &CodeMessage,
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Verdict {
-    if let Recipient::Sms(number) | Recipient::Voice(number) = content.to() {
-        match budgets::take(ports, number, receipt, now).await {
+    if let Recipient::Sms(number) | Recipient::Voice(number) = &code.to {
+        match budgets::take(ports, number, code.purpose, receipt, now).await {
             Ok(None) => {}
             Ok(Some(exhausted)) => {
                 ports.metrics.count(exhausted, now);
@@ -24,7 +24,7 @@ pub(crate) async fn code(
             Err(error) => return Verdict::failed(End::Again, &error),
         }
     }
-    self::now(ports, content).await
+    self::now(ports, Content::Code(code)).await
 }
 
 /// Sends without a budget: notices have none, or whoever drains it would keep a takeover quiet.

@@ -132,6 +132,40 @@ mod tests {
         for typed in ["", "9", "09", "100", "4 2", "a1", "-5"] {
             assert_eq!(ApprovalNumber::parse(typed), Err(NumberError), "{typed}");
         }
-        assert!(!format!("{:?}", ApprovalNumber::parse("42")).contains("42"));
+        assert_eq!(format!("{:?}", ApprovalNumber(42)), "ApprovalNumber(..)");
+    }
+
+    #[test]
+    fn a_number_is_of_its_request() {
+        let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+        let tag = |number, request| {
+            ApprovalNumber(number).tag(&keys, RequestId::from_bytes([request; 16])).unwrap()
+        };
+        assert_eq!(tag(42, 1), tag(42, 1));
+        assert!(tag(42, 1) != tag(43, 1) && tag(42, 1) != tag(42, 2));
+    }
+
+    #[test]
+    fn a_request_is_its_flows_and_its_accounts_and_ends() {
+        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account));
+        assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
+        let (flow, id) = (FlowKey::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
+        let at = Timestamp::from_seconds;
+        let request = ApprovalRequest {
+            id,
+            flow,
+            number: Tag::from_bytes([3; 32]),
+            asker: Asker::default(),
+            created_at: at(0),
+            expires_at: at(90),
+            status: RequestStatus::Pending,
+        };
+        assert!(request.is_open(at(89)) && !request.is_open(at(90)));
+        assert!(request.is_of(flow, id));
+        assert!(
+            !request.is_of(FlowKey::from_bytes([2; 32]), id)
+                && !request.is_of(flow, RequestId::from_bytes([2; 16]))
+        );
+        assert!(!ApprovalRequest { status: RequestStatus::Approved, ..request }.is_open(at(89)));
     }
 }

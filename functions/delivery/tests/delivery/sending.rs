@@ -134,6 +134,23 @@ async fn a_number_gets_twice_what_an_account_may_ask_for_in_a_day() {
     assert_eq!(around.sent().len(), 1, "notices have no budget");
 }
 
+/// Anybody with an account may type anybody's number.
+#[tokio::test]
+async fn a_number_that_others_want_to_register_keeps_its_owners_codes() {
+    let around = Arc::new(Around::default());
+    let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "5")];
+    let registered = || {
+        let Message::Code(code) = code(mobile()) else { unreachable!() };
+        Message::Code(CodeMessage { purpose: Purpose::SecurityInfo, ..code })
+    };
+    for _ in 0..8 {
+        deliver(&around, &many, &[registered()], 1).await;
+    }
+    assert_eq!((around.sent().len(), around.metrics()), (5, 3));
+    deliver(&around, &many, &[code(mobile())], 1).await;
+    assert_eq!(around.sent().len(), 1);
+}
+
 #[tokio::test]
 async fn a_thousand_neighbouring_numbers_share_an_hours_budget() {
     let around = Arc::new(Around::default());
