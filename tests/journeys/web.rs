@@ -109,7 +109,7 @@ async fn every_route_keeps_the_rules_of_the_web() {
     ];
     let mut posts = 0;
     for route in world.routes().iter().filter(|route| route.method.is_some()) {
-        let path = route.path.replace('{', "").replace('}', "");
+        let path = route.path.replace(['{', '}'], "");
         let own = ("sec-fetch-site", "same-origin");
         let (json, text) = (("content-type", "application/json"), ("content-type", "text/plain"));
         let ask = async |method: &str, headers: &[(&str, &str)], body: &str| {

@@ -86,7 +86,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let flow = found.value.choosing()?;
 
     let mut fields = incoming.take_fields();
-    let method = read_method(&fields.require("method")?)?;
+    let method = Method::parse(&fields.require("method")?).ok_or_else(|| Problem::malformed("method"))?;
     let typed = fields.take("contact");
     fields.finish()?;
 
@@ -170,16 +170,6 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     ports.queue.send(&[envelope], Seconds(0)).await?;
     tracing::info!(event = "code-sent", flow = ?cookie.key(), step, method = method.as_str(), decoy);
     Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
-}
-
-/// A method that sends something. Methods of the contract that this deployment does not have are unavailable;
-/// other words are malformed.
-fn read_method(word: &str) -> Result<Method, Problem> {
-    match (Method::parse(word), word) {
-        (Some(method), _) => Ok(method),
-        (None, "push" | "passkey") => Err(Problem::new(Code::MethodUnavailable)),
-        (None, _) => Err(Problem::malformed("method")),
-    }
 }
 
 /// What is registered now, or what a decoy seems to have. Both cost one read.

@@ -199,7 +199,6 @@ fn read_answer(mut fields: Fields) -> Result<Answer, Problem> {
             fields.take("assertion").and_then(|json| Assertion::parse(&json).ok()).map(Answer::Passkey)
         }
         Some("push") => Some(Answer::Approval),
-        Some("pass") => return Err(Problem::new(Code::MethodUnavailable)),
         Some(_) => return Err(Problem::malformed("method")),
     };
     fields.finish()?;

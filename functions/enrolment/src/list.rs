@@ -134,9 +134,9 @@ pub(crate) fn of(
     registration.unproved.clear();
     let reached = settings.offers(&registration);
     let serves = |kind: Kind| {
-        let reaches = || reached.iter().any(|offer| offer.method.factor() == kind.factor());
+        let may_be_sent_to = || reached.iter().any(|offer| offer.method.factor() == kind.factor());
         kind.methods().iter().any(|method| settings.methods.contains(method))
-            && (!kind.is_contact() || reaches())
+            && (!kind.is_contact() || may_be_sent_to())
     };
     let factors = registered.factors(serves).len();
     let is_registered = factors >= usize::from(needed);

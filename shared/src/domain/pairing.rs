@@ -68,22 +68,9 @@ impl PairingKey {
         &self.0
     }
 
-    /// Reads the hexadecimal form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 32];
-        hex::decode_to_slice(text, &mut bytes).ok()?;
-        Some(Self(bytes))
-    }
-
     /// The tag of the code that the device shows: of this pairing only. Under the eldest key, which rotation keeps.
     pub fn code_tag(&self, keys: &Keyring, code: &OneTimeCode) -> Option<Tag> {
         keys.tag(keys.eldest(), "rekey/pairing-code", &[&self.0, code.expose().as_bytes()])
-    }
-}
-
-impl fmt::Display for PairingKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
     }
 }
 
@@ -144,8 +131,7 @@ mod tests {
         for typed in ["", "a5", &digits[1..], &format!("{digits}0"), &digits.replace('a', "g")] {
             assert!(PairingToken::parse(typed).is_none(), "{typed}");
         }
-        assert_eq!(PairingKey::parse(&token.key().to_string()), Some(token.key()));
-        assert!(!format!("{token:?}").contains("a5"));
+        assert_eq!(format!("{token:?}"), "PairingToken(..)");
     }
 
     #[test]

@@ -266,6 +266,23 @@ mod tests {
     }
 
     #[test]
+    fn ids_are_stored_and_logged_as_they_are() {
+        let id = EntryId::new(Kind::Passkey, [0xab; 8]);
+        let stored = serde_json::to_string(&id).unwrap();
+        assert_eq!(stored, "\"passkey.abababababababab\"");
+        assert_eq!(serde_json::from_str::<EntryId>(&stored).unwrap(), id);
+        assert_eq!(format!("{id:?}"), "passkey.abababababababab");
+    }
+
+    #[test]
+    fn entries_are_found_by_their_kind() {
+        let entries = vec![entry("mobile", 0), entry("totp", 0)];
+        let registered = Registered { entries, ..Registered::default() };
+        let of = |kind| registered.of(kind).map(|entry| entry.id.as_str()).collect::<Vec<_>>();
+        assert_eq!((of(Kind::Totp), of(Kind::Passkey)), (vec!["totp"], vec![]));
+    }
+
+    #[test]
     fn an_app_is_one_factor_and_a_sheet_counts_while_it_has_codes() {
         let sheet = |left: &str| Entry { shown: left.into(), ..entry("recovery_codes", 0) };
         let registered = |left| Registered {

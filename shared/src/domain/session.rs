@@ -330,6 +330,7 @@ impl Session {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::security_info::Entry;
 
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
     const COOL_DOWN: Seconds = Seconds(72 * 3_600);
@@ -360,6 +361,56 @@ mod tests {
             bytes[at] = if bytes[at] == b'B' { b'C' } else { b'B' };
             assert!(SessionCookie::read(&String::from_utf8(bytes).unwrap(), &keys()).is_none(), "at {at}");
         }
+    }
+
+    /// Whatever a session tags, it means nothing in another session, for another request or in another use.
+    #[test]
+    fn a_tag_is_of_its_session_request_and_use() {
+        let code = OneTimeCode::parse("12345678").unwrap();
+        let mut seen = std::collections::HashSet::new();
+        for id in 1..=8 {
+            let cookie = SessionCookie::open(&keys(), [id; 32]);
+            assert_eq!(cookie.at(&keys()).unwrap().len(), 16);
+            assert!(seen.insert(cookie.at(&keys()).unwrap().into_bytes()));
+            for request in 1..=8 {
+                let request = RequestId::from_bytes([request; 16]);
+                let tag = cookie.code_tag(&keys(), request, &code).unwrap();
+                assert!(seen.insert(tag.as_bytes().to_vec()));
+                assert!(seen.insert(cookie.passkey_challenge(&keys(), request).unwrap().to_vec()));
+            }
+        }
+        let number = |id, request| {
+            let cookie = SessionCookie::open(&keys(), [id; 32]);
+            cookie.approval_number(&keys(), RequestId::from_bytes([request; 16])).unwrap()
+        };
+        assert!(
+            (2..10).any(|id| number(id, 1) != number(1, 1)) && (2..10).any(|n| number(1, n) != number(1, 1))
+        );
+    }
+
+    #[test]
+    fn what_is_printed_of_a_session_opens_nothing() {
+        let cookie = SessionCookie::open(&keys(), [5; 32]);
+        assert_eq!(format!("{cookie:?}"), format!("SessionCookie({:?})", cookie.key()));
+        let tag = cookie.code_tag(
+            &keys(),
+            RequestId::from_bytes([1; 16]),
+            &OneTimeCode::parse("12345678").unwrap(),
+        );
+        let asked = Asked::new(Method::Sms, RequestId::from_bytes([1; 16]), tag, NOW, Seconds(600));
+        assert_eq!(format!("{asked:?}"), "Asked(Sms, tries: 0)");
+        assert_eq!(asked.request(), Some(RequestId::from_bytes([1; 16])));
+    }
+
+    #[test]
+    fn an_app_code_is_used_up_for_one_proof() {
+        let (one, other) = (SessionCookie::open(&keys(), [5; 32]), SessionCookie::open(&keys(), [6; 32]));
+        let first = session(Start::Provable);
+        let next = Session { challenge: RequestId::from_bytes([2; 16]).to_string(), ..first.clone() };
+        assert_eq!(first.proof_key(&one), first.proof_key(&one));
+        assert!(
+            first.proof_key(&one) != next.proof_key(&one) && first.proof_key(&one) != first.proof_key(&other)
+        );
     }
 
     #[test]
@@ -417,7 +468,21 @@ mod tests {
         let begin = |registered: Registered| {
             Session::begin(account.clone(), &registered, Language::English, None, challenge, NOW).start
         };
+        let registered = |generation| Registered {
+            entries: vec![Entry {
+                id: EntryId::only(Kind::Mobile),
+                shown: String::new(),
+                added_at: NOW,
+                last_used_at: None,
+                usable_from: NOW,
+                lifts_from: NOW,
+            }],
+            generation,
+            ..Registered::default()
+        };
         assert_eq!(begin(Registered::default()), Start::First);
+        assert_eq!(begin(registered(0)), Start::Provable, "an import moves no generation");
+        assert_eq!(begin(registered(3)), Start::Provable);
         assert_eq!(begin(emptied), Start::Stranded);
     }
 

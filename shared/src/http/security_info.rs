@@ -220,7 +220,6 @@ impl Incoming {
             match (problem.code, problem.page) {
                 (Code::FlowEnded, _) => return self.redirect(HOME, Some(NewCookie::NoSession)),
                 (Code::OutOfStep, Some("second-step")) => return self.redirect(VERIFY, None),
-                (Code::OutOfStep, Some("confirm")) => return self.redirect(CONFIRM, None),
                 (Code::OutOfStep, _) => return self.redirect(HOME, None),
                 _ => {}
             }
