@@ -32,7 +32,7 @@ impl RecoveryCode {
         let mut code = String::with_capacity(SYMBOLS);
         let (mut bits, mut count) = (0_u16, 0);
         for byte in entropy {
-            bits = bits << 8 | u16::from(*byte);
+            bits = (bits << 8) + u16::from(*byte);
             count += 8;
             while count >= 5 {
                 count -= 5;
@@ -170,6 +170,13 @@ mod tests {
 
     fn code(byte: u8) -> RecoveryCode {
         RecoveryCode::from_entropy(&[byte; ENTROPY])
+    }
+
+    #[test]
+    fn what_is_longer_than_anybody_types_is_not_read() {
+        let code = "ABCD-EFGH-JKMN-PQRS";
+        let padded = |length: usize| format!("{code:>length$}");
+        assert!(RecoveryCode::parse(&padded(128)).is_ok() && RecoveryCode::parse(&padded(129)).is_err());
     }
 
     #[test]
