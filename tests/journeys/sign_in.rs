@@ -254,3 +254,39 @@ async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
         assert_eq!(browser.get("/security-info").await.page(), "sign-in", "the session is over");
     }
 }
+
+#[tokio::test]
+async fn a_cookie_from_before_the_second_step_opens_nothing() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
+    let mut thief = browser.clone();
+    assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
+    assert_ne!(browser.session, thief.session);
+
+    let before = browser.get("/security-info").await.json();
+    let steps_aside = (409, "out-of-step".to_owned());
+    assert_eq!(thief.get("/security-info").await.page(), "second-step");
+    assert_eq!(thief.add("passkey", "").await.problem(), steps_aside);
+    assert_eq!(thief.post("/security-info/remove", json!({ "id": "mobile" })).await.problem(), steps_aside);
+    assert_eq!(browser.get("/security-info").await.json(), before);
+
+    // Whoever lost the answer to the proof is where they were, and proves once more.
+    world.clock.advance(30);
+    assert_eq!(thief.get("/security-info/verify").await.page(), "second-step");
+    assert_eq!(thief.second_step(&world.app_code(0)).await.page(), "security-info");
+    assert_eq!(thief.get("/security-info").await.page(), "security-info");
+    assert_eq!(browser.get("/security-info").await.page(), "second-step");
+}
+
+#[tokio::test]
+async fn a_sign_in_ends_the_session_that_the_browser_had() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
+    let mut former = browser.clone();
+    assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
+    assert_eq!(former.get("/security-info/verify").await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.get("/security-info/verify").await.page(), "second-step");
+}

@@ -16,7 +16,7 @@ use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{HOME, SecondStep, VERIFY};
 use shared::http::view::{PasskeyOptions, View};
-use shared::http::{Failure, Incoming, Next, Outcome};
+use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
 use super::{Ports, Shared, answer, budgets, give_back, keep, list, push, sending, spend, tries_left};
@@ -196,21 +196,21 @@ pub(crate) async fn proved(
     } else {
         Worth::Vouches
     };
-    session.proved = Some(Proved { method, at: now, worth });
-    session.asked = None;
-    session.challenge = RequestId::from_bytes(ports.entropy.bytes()).to_string();
+    session.prove(Proved { method, at: now, worth }, RequestId::from_bytes(ports.entropy.bytes()));
     let cooling = if worth == Worth::Lifts { std::mem::take(&mut session.cooling) } else { Vec::new() };
     // Before the session forgets what waits: where it can't be lifted now, the same proof lifts it when it comes again.
     for id in &cooling {
         ports.enrolment.count_from(&session.account, id, now).await?;
     }
-    keep(ports, cookie, found.revision, &session, now).await?;
-    let method = method.as_str();
-    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, ?worth);
     let registered =
         if cooling.is_empty() { registered } else { list::current(ports, cookie, &session).await? };
     let view = list::view(ports, &session, &registered, now).await?;
-    Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+    // The last that can fail: from here on only the newer cookie is worth the proof.
+    keep(ports, cookie, found.revision, &session, now).await?;
+    let method = method.as_str();
+    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, ?worth);
+    let newer = cookie.with_proofs(session.proofs);
+    Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
 }
 
 /// Whether the code is the account's app's, in a time step that was not accepted before.

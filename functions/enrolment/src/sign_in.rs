@@ -85,6 +85,10 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     {
         session.start = Start::Stranded;
     }
+    // Its cookie is about to be replaced, and nobody should find it open elsewhere (ASVS 7.2.4).
+    if let Some(former) = &incoming.session {
+        ports.sessions.end(former.key()).await?;
+    }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.key(), &session).await?;
     let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block());

@@ -43,35 +43,44 @@ pub const RESEND: Seconds = Seconds(30);
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 struct SessionId([u8; 32]);
 
-/// The content of the session's cookie.
+/// The content of the session's cookie. Each proof changes it, so that a cookie that was seen before is worth no more than
+/// the password it was given for (ASVS 7.2.4).
 #[derive(Clone)]
 pub struct SessionCookie {
     key_id: KeyId,
     id: SessionId,
+    proofs: u8,
 }
 
 impl SessionCookie {
     /// The cookie of a new session.
     pub fn open(flows: &Keyring, entropy: [u8; 32]) -> Self {
-        Self { key_id: flows.current().clone(), id: SessionId(entropy) }
+        Self { key_id: flows.current().clone(), id: SessionId(entropy), proofs: 0 }
     }
 
     /// Reads a cookie's value; `None` when it is malformed or its tag is wrong.
     pub fn read(value: &str, flows: &Keyring) -> Option<Self> {
         let mut parts = value.split('.');
         let key_id = KeyId::parse(parts.next()?).ok()?;
+        let [proofs]: [u8; 1] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let id: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let tag: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
-        let cookie = Self { key_id, id: SessionId(id) };
-        let fits = parts.next().is_none() && cookie.tag(flows, "rekey/session", &[])? == Tag::from_bytes(tag);
+        let cookie = Self { key_id, id: SessionId(id), proofs };
+        let fits = parts.next().is_none() && cookie.own_tag(flows)? == Tag::from_bytes(tag);
         fits.then_some(cookie)
     }
 
     /// The cookie's value; `None` only when the ring lost its key.
     pub fn value(&self, flows: &Keyring) -> Option<String> {
-        let tag = self.tag(flows, "rekey/session", &[])?;
-        let (id, tag) = (URL_SAFE_NO_PAD.encode(self.id.0), URL_SAFE_NO_PAD.encode(tag.as_bytes()));
-        Some(format!("{}.{id}.{tag}", self.key_id.as_str()))
+        let tag = self.own_tag(flows)?;
+        let parts = [&[self.proofs][..], &self.id.0, tag.as_bytes()].map(|part| URL_SAFE_NO_PAD.encode(part));
+        Some(format!("{}.{}", self.key_id.as_str(), parts.join(".")))
+    }
+
+    /// The cookie of the same session after so many proofs.
+    #[must_use]
+    pub fn with_proofs(&self, proofs: u8) -> Self {
+        Self { proofs, ..self.clone() }
     }
 
     /// Where the session is stored: another hash than a flow's of the same id, so that neither is ever the other.
@@ -103,6 +112,10 @@ impl SessionCookie {
         Some(ApprovalNumber::from_tag(&tag))
     }
 
+    fn own_tag(&self, flows: &Keyring) -> Option<Tag> {
+        self.tag(flows, "rekey/session", &[&[self.proofs]])
+    }
+
     fn tag(&self, flows: &Keyring, purpose: &str, parts: &[&[u8]]) -> Option<Tag> {
         let mut all: Vec<&[u8]> = vec![&self.id.0];
         all.extend_from_slice(parts);
@@ -131,6 +144,8 @@ pub struct Session {
     pub start: Start,
     /// The last proof beyond the password.
     pub proved: Option<Proved>,
+    /// How many there were; its cookie says the same. The count stops at its end, far beyond what fits a session's time.
+    pub proofs: u8,
     /// What is awaited for such a proof.
     pub asked: Option<Asked>,
     /// Names the challenge that a passkey signs here. It is another one after each proof.
@@ -280,6 +295,7 @@ impl Session {
                 Registered { .. } => Start::Provable,
             },
             proved: None,
+            proofs: 0,
             asked: None,
             challenge: challenge.to_string(),
             pending: None,
@@ -288,6 +304,21 @@ impl Session {
             sends: 0,
             back,
         }
+    }
+
+    /// The session as it is for whoever has `cookie`: an older one than the last proof gave is worth no proof.
+    #[must_use]
+    pub fn held_by(self, cookie: &SessionCookie) -> Self {
+        let proved = self.proved.filter(|_| cookie.proofs == self.proofs);
+        Self { proved, ..self }
+    }
+
+    /// The session after a proof: another challenge, so that nothing proves twice.
+    pub fn prove(&mut self, proved: Proved, challenge: RequestId) {
+        self.proved = Some(proved);
+        self.proofs = self.proofs.saturating_add(1);
+        self.asked = None;
+        self.challenge = challenge.to_string();
     }
 
     /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
@@ -361,6 +392,27 @@ mod tests {
             bytes[at] = if bytes[at] == b'B' { b'C' } else { b'B' };
             assert!(SessionCookie::read(&String::from_utf8(bytes).unwrap(), &keys()).is_none(), "at {at}");
         }
+    }
+
+    #[test]
+    fn an_older_cookie_is_worth_no_proof() {
+        let cookie = SessionCookie::open(&keys(), [5; 32]);
+        let mut session = session(Start::Provable);
+        let totp = Proved { method: Method::Totp, at: NOW, worth: Worth::Lifts };
+        session.prove(totp, RequestId::from_bytes([2; 16]));
+        let newer = cookie.with_proofs(session.proofs);
+        assert_eq!(session.clone().held_by(&newer).proved, Some(totp));
+        assert_eq!(session.clone().held_by(&cookie).proved, None);
+        session.prove(totp, RequestId::from_bytes([3; 16]));
+        assert_eq!(session.held_by(&newer).proved, None);
+        let values = [&cookie, &newer].map(|cookie| cookie.value(&keys()).unwrap());
+        assert_ne!(values[0], values[1]);
+        let read = SessionCookie::read(&values[1], &keys()).unwrap();
+        assert_eq!((read.proofs, read.key(), read.at(&keys())), (1, cookie.key(), cookie.at(&keys())));
+        let [_, of_older] = [&values[0], &values[1]].map(|value| value.rsplit_once('.').unwrap());
+        let raised = values[0].replacen(".AA.", ".AQ.", 1);
+        assert!(raised != values[0] && raised != values[1] && raised.starts_with(of_older.0));
+        assert!(SessionCookie::read(&raised, &keys()).is_none());
     }
 
     /// Whatever a session tags, it means nothing in another session, for another request or in another use.
