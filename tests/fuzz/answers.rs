@@ -30,9 +30,10 @@ pub fn judge(request: &Request, live: &Live, answer: &Answer) -> String {
     let what = match (status, kind.as_str()) {
         // Of the client's own asking; the same page, which is looked at whenever it does not ask.
         _ if answer.headers.contains_key(header::CONTENT_ENCODING) => "compressed".to_owned(),
-        // A HEAD is a GET without its body.
+        // No answer to HEAD has a body, and nothing is answered to it but that.
         _ if request.method == "HEAD" => {
             assert!(text.is_empty());
+            assert!([404, 405].contains(&status), "{status}");
             kind
         }
         (200, "application/json") => answer.page(),

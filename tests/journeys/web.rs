@@ -125,7 +125,7 @@ async fn every_route_keeps_the_rules_of_the_web() {
             assert!(!answer.headers.contains_key("access-control-allow-origin"), "{method} {path}");
             answer
         };
-        for method in ["GET", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
+        for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
             let answer = ask(method, &[own], "").await;
             assert!(method == "GET" || answer.status == 405, "{method} {path}: {}", answer.status);
         }
@@ -204,6 +204,9 @@ async fn other_paths_and_methods_are_answered_by_the_default_route() {
         let answer = ask(method, path).await;
         assert_eq!(answer.problem(), (405, "method-not-allowed".into()), "{method} {path}");
         assert_eq!(answer.header("allow"), Some(allow));
+    }
+    for path in ["/", "/done"] {
+        assert_eq!(ask("HEAD", path).await.status, 405, "{path}");
     }
     for path in ["/admin", "/code/", "/.env", "/reason/..", "/captcha", "/CODE"] {
         assert_eq!(ask("GET", path).await.problem(), (404, "not-found".into()), "{path}");

@@ -9,7 +9,7 @@ use axum::extract::{FromRef, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::HeaderMap;
+use http::{HeaderMap, Method};
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt as _};
 
@@ -112,10 +112,14 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 async fn with_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let mut response = if is_as_sent(&request) {
-        answered(&site, request, next).await
-    } else {
+    let mut response = if !is_as_sent(&request) {
         problem(site.clone(), &request, &Problem::new(Code::NotFound))
+    } else if request.method() == Method::HEAD {
+        // axum would answer it wherever there is a GET. API Gateway has no route for it, so it would be a listed method in
+        // `captcha` alone.
+        problem(site.clone(), &request, &missing(request.uri().path()))
+    } else {
+        answered(&site, request, next).await
     };
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, site.settings.logo_url.as_deref());
