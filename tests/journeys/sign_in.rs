@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 use rekey_tests::people::{AISYAH, Person};
-use rekey_tests::{Answer, Browser, World};
+use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::{Value, json};
 use shared::domain::account::{Account, Standing};
 
@@ -271,7 +271,11 @@ async fn a_cookie_from_before_the_second_step_opens_nothing() {
     assert_eq!(thief.post("/security-info/remove", json!({ "id": "mobile" })).await.problem(), steps_aside);
     assert_eq!(browser.get("/security-info").await.json(), before);
 
-    // Whoever lost the answer to the proof is where they were, and proves once more.
+    // Whoever lost the answer to the proof gives it once more, or another one.
+    let mut lost = thief.clone();
+    assert_eq!(lost.second_step("000000").await.problem().1, "code-wrong");
+    assert_eq!(lost.second_step(&world.app_code(0)).await.page(), "security-info");
+    assert_eq!(lost.session, browser.session);
     world.clock.advance(30);
     assert_eq!(thief.get("/security-info/verify").await.page(), "second-step");
     assert_eq!(thief.second_step(&world.app_code(0)).await.page(), "security-info");
@@ -289,4 +293,34 @@ async fn a_sign_in_ends_the_session_that_the_browser_had() {
     assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
     assert_eq!(former.get("/security-info/verify").await.problem(), (410, "flow-ended".into()));
     assert_eq!(browser.get("/security-info/verify").await.page(), "second-step");
+}
+
+/// A double click: the browser hears the second answer only.
+#[tokio::test]
+async fn the_answer_that_proved_gets_the_newer_cookie_once_more() {
+    const VERIFY: &str = "/security-info/verify";
+    let world = World::new().await;
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    for method in ["email", "push"] {
+        let mut browser = world.browser();
+        browser.sign_in("aisyah").await;
+        let asked = browser.post(VERIFY, json!({ "method": method })).await.json();
+        let body = if method == "push" {
+            let waiting = phone.ask().await.json();
+            let request = waiting["requests"][0]["request"].as_str().unwrap().to_owned();
+            phone.approve(&request, asked["number"].as_str().unwrap()).await;
+            json!({ "method": method })
+        } else {
+            json!({ "method": method, "code": world.last_code() })
+        };
+        let mut late = browser.clone();
+        let mut later = browser.clone();
+        assert_eq!(browser.post(VERIFY, body.clone()).await.page(), "security-info", "{method}");
+        assert_eq!(late.post(VERIFY, body.clone()).await.page(), "security-info", "{method}");
+        assert_eq!(late.session, browser.session, "{method}");
+        assert_eq!(browser.get("/security-info").await.page(), "security-info", "{method}");
+        world.clock.advance(60);
+        later.post(VERIFY, body).await;
+        assert_eq!(later.get("/security-info").await.page(), "second-step", "{method}, too late");
+    }
 }

@@ -109,7 +109,11 @@ async fn seeing(
     now: Timestamp,
 ) -> Outcome<(SessionCookie, Versioned<Session>)> {
     let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
-    if found.value.may_see() { Ok((cookie, found)) } else { Err(Problem::out_of_step("second-step").into()) }
+    if found.value.may_see(&cookie) {
+        Ok((cookie, found))
+    } else {
+        Err(Problem::out_of_step("second-step").into())
+    }
 }
 
 /// The session of a request that may change something. One whose account was switched off or kept out of self-service
@@ -120,7 +124,7 @@ async fn changing(
     now: Timestamp,
 ) -> Outcome<(SessionCookie, Versioned<Session>)> {
     let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
-    if !found.value.may_change(now) {
+    if !found.value.may_change(&cookie, now) {
         return Err(Problem::out_of_step("second-step").into());
     }
     let account = ports.directory.account(&found.value.account).await?;

@@ -28,7 +28,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
             Err(failure) => return Err(failure),
         };
         let session = found.value;
-        if !session.may_see() {
+        if !session.may_see(&cookie) {
             let view = second_step::view(ports, incoming, &session, None, now).await?;
             return Ok(incoming.page(&view));
         }

@@ -22,6 +22,16 @@ pub(crate) async fn ask_or_look(
     found: Versioned<Session>,
     now: Timestamp,
 ) -> Outcome {
+    let tag = |request: RequestId| {
+        let tag = cookie.answer_tag(&ports.site.flows, Method::Push, request.as_bytes());
+        tag.ok_or(Code::FlowEnded)
+    };
+    if found.value.is_ahead_of(cookie)
+        && let Some(newest) = ports.approvals.newest(&found.value.account).await?
+        && found.value.was_proved_by(&tag(newest.id)?, now)
+    {
+        return second_step::again(ports, incoming, cookie, &found.value, now).await;
+    }
     let asked = found.value.asked.clone().filter(|asked| asked.method == Method::Push && asked.is_open(now));
     let Some(request) = asked.and_then(|asked| asked.request()) else {
         return ask(ports, incoming, cookie, found, now).await;
@@ -31,7 +41,7 @@ pub(crate) async fn ask_or_look(
     match status {
         Some(RequestStatus::Approved) => {
             let by = second_step::By { method: Method::Push, counts: true };
-            second_step::proved(ports, incoming, cookie, found, by, now).await
+            second_step::proved(ports, incoming, cookie, found, by, &tag(request)?, now).await
         }
         // "It wasn't me": whoever holds this session is not the owner.
         Some(RequestStatus::Denied) => {

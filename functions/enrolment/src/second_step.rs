@@ -6,6 +6,7 @@ use shared::domain::account::{AccountId, Offer, Registration};
 use shared::domain::approval::ApprovalNumber;
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::RequestId;
+use shared::domain::keys::{Keyring, Tag};
 use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
@@ -80,6 +81,17 @@ enum Answer {
     Passkey(Assertion),
 }
 
+impl Answer {
+    /// The tag of what tells it from every other.
+    fn tag(&self, cookie: &SessionCookie, flows: &Keyring, method: Method) -> Option<Tag> {
+        match self {
+            Self::Code(code) => cookie.answer_tag(flows, method, code.expose().as_bytes()),
+            Self::Recovery(code) => cookie.answer_tag(flows, method, code.expose().as_bytes()),
+            Self::Passkey(assertion) => cookie.answer_tag(flows, method, assertion.signature()),
+        }
+    }
+}
+
 async fn send(
     ports: &Ports,
     incoming: &Incoming,
@@ -127,6 +139,14 @@ async fn check(
     now: Timestamp,
 ) -> Outcome {
     let method = by.method;
+    let tag = answer.tag(cookie, &ports.site.flows, method).ok_or(Code::FlowEnded)?;
+    let mut found = found;
+    if found.value.is_ahead_of(cookie) {
+        found = spend(ports, cookie, found, |_| (), now).await?;
+        if found.value.was_proved_by(&tag, now) {
+            return again(ports, incoming, cookie, &found.value, now).await;
+        }
+    }
     if method.is_sent() && found.value.asked.as_ref().is_none_or(|asked| asked.method != method) {
         // No code was sent that way.
         let problem = Problem::new(Code::CodeSpent);
@@ -174,7 +194,21 @@ async fn check(
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
     give_back(&mut found.value);
-    proved(ports, incoming, cookie, found, by, now).await
+    proved(ports, incoming, cookie, found, by, &tag, now).await
+}
+
+/// The answer that proved the second step once more: it gets the newer cookie.
+pub(crate) async fn again(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    session: &Session,
+    now: Timestamp,
+) -> Outcome {
+    let registered = list::current(ports, cookie, session).await?;
+    let view = list::view(ports, session, &registered, now).await?;
+    let newer = cookie.with_proofs(session.proofs);
+    Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
 }
 
 /// The second step is proved. What was added in this session before counts from now on, if this vouches for it.
@@ -184,6 +218,7 @@ pub(crate) async fn proved(
     cookie: &SessionCookie,
     found: Versioned<Session>,
     by: By,
+    answer: &Tag,
     now: Timestamp,
 ) -> Outcome {
     let mut session = found.value;
@@ -196,7 +231,7 @@ pub(crate) async fn proved(
     } else {
         Worth::Vouches
     };
-    session.prove(Proved { method, at: now, worth }, RequestId::from_bytes(ports.entropy.bytes()));
+    session.prove(Proved { method, at: now, worth }, answer, RequestId::from_bytes(ports.entropy.bytes()));
     let cooling = if worth == Worth::Lifts { std::mem::take(&mut session.cooling) } else { Vec::new() };
     // Before the session forgets what waits: where it can't be lifted now, the same proof lifts it when it comes again.
     for id in &cooling {
@@ -327,7 +362,7 @@ pub(crate) async fn view(
         options: challenge.map(|challenge| PasskeyOptions::of(settings, challenge)),
         number: number.map(ApprovalNumber::expose),
         selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
-        again: session.may_see(),
+        again: session.may_see(cookie),
         methods,
     }))
 }

@@ -96,7 +96,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     tracing::info!(event = "signed-in", session = ?cookie.key(), name = ?reference, account = ?mark, ?start, address);
 
     incoming.session = Some(cookie.clone());
-    let (view, location) = if session.may_see() {
+    let (view, location) = if session.may_see(&cookie) {
         (list::view(ports, &session, &registered, now).await?, HOME)
     } else {
         let found = Versioned { value: session, revision: 1 };

@@ -36,6 +36,8 @@ pub const TRIES: u8 = 10;
 pub const CODE_TRIES: u8 = 5;
 /// Codes sent in one session.
 pub const SENDS: u8 = 10;
+/// For so long the answer that proved a second step gets its newer cookie once more.
+const REMEMBERED: Seconds = Seconds(60);
 /// The wait before a code to the same place is sent again.
 pub const RESEND: Seconds = Seconds(30);
 
@@ -101,6 +103,11 @@ impl SessionCookie {
         self.tag(flows, "rekey/session-code", &[request.as_bytes(), code.expose().as_bytes()])
     }
 
+    /// The tag of an answer that proves the second step, whatever it is.
+    pub fn answer_tag(&self, flows: &Keyring, method: Method, answer: &[u8]) -> Option<Tag> {
+        self.tag(flows, "rekey/session-answer", &[method.as_str().as_bytes(), answer])
+    }
+
     /// The challenge that a passkey signs in answer to `request`.
     pub fn passkey_challenge(&self, flows: &Keyring, request: RequestId) -> Option<[u8; 32]> {
         self.tag(flows, "rekey/session-passkey", &[request.as_bytes()]).map(|tag| *tag.as_bytes())
@@ -146,6 +153,8 @@ pub struct Session {
     pub proved: Option<Proved>,
     /// How many there were; its cookie says the same. The count stops at its end, far beyond what fits a session's time.
     pub proofs: u8,
+    /// The tag of the answer that was the last one, base64url.
+    pub answered: Option<String>,
     /// What is awaited for such a proof.
     pub asked: Option<Asked>,
     /// Names the challenge that a passkey signs here. It is another one after each proof.
@@ -244,9 +253,7 @@ impl Asked {
 
     /// Whether `tag` is that of the awaited code.
     pub fn is(&self, tag: &Tag) -> bool {
-        let stored = self.code.as_deref().and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
-        let stored = stored.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Tag::from_bytes);
-        stored.is_some_and(|stored| stored == *tag)
+        is_stored(self.code.as_deref(), tag)
     }
 
     /// Whether it may still be answered.
@@ -259,6 +266,13 @@ impl fmt::Debug for Asked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Asked({:?}, tries: {})", self.method, self.tries)
     }
+}
+
+/// Whether a stored tag is this one.
+fn is_stored(stored: Option<&str>, tag: &Tag) -> bool {
+    let stored = stored.and_then(|text| URL_SAFE_NO_PAD.decode(text).ok());
+    let stored = stored.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok()).map(Tag::from_bytes);
+    stored.is_some_and(|stored| stored == *tag)
 }
 
 /// What is about to be added.
@@ -296,6 +310,7 @@ impl Session {
             },
             proved: None,
             proofs: 0,
+            answered: None,
             asked: None,
             challenge: challenge.to_string(),
             pending: None,
@@ -306,24 +321,30 @@ impl Session {
         }
     }
 
-    /// The session as it is for whoever has `cookie`: an older one than the last proof gave is worth no proof.
-    #[must_use]
-    pub fn held_by(self, cookie: &SessionCookie) -> Self {
-        let proved = self.proved.filter(|_| cookie.proofs == self.proofs);
-        Self { proved, ..self }
-    }
-
-    /// The session after a proof: another challenge, so that nothing proves twice.
-    pub fn prove(&mut self, proved: Proved, challenge: RequestId) {
+    /// Goes on from a proof, with another challenge, so that nothing proves twice.
+    pub fn prove(&mut self, proved: Proved, answer: &Tag, challenge: RequestId) {
         self.proved = Some(proved);
         self.proofs = self.proofs.saturating_add(1);
+        self.answered = Some(URL_SAFE_NO_PAD.encode(answer.as_bytes()));
         self.asked = None;
         self.challenge = challenge.to_string();
     }
 
+    /// Whether a cookie is from before the last proof. It may prove anew, and nothing else.
+    pub const fn is_ahead_of(&self, cookie: &SessionCookie) -> bool {
+        self.proofs != cookie.proofs
+    }
+
+    /// Whether the last proof was this answer, a moment ago: a double click, or a page that was lost on its way.
+    pub fn was_proved_by(&self, answer: &Tag, now: Timestamp) -> bool {
+        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + REMEMBERED);
+        is_fresh && is_stored(self.answered.as_deref(), answer)
+    }
+
     /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
-    pub fn may_change(&self, now: Timestamp) -> bool {
-        self.start != Start::Provable || self.proved.is_some_and(|proved| now < proved.at + STEP_UP)
+    pub fn may_change(&self, cookie: &SessionCookie, now: Timestamp) -> bool {
+        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + STEP_UP);
+        !self.is_ahead_of(cookie) && (self.start != Start::Provable || is_fresh)
     }
 
     /// What an app's code or a recovery code is used up for: the proof that is asked for next, not the whole session, so that
@@ -334,8 +355,8 @@ impl Session {
     }
 
     /// Whether the list may be seen.
-    pub fn may_see(&self) -> bool {
-        self.start != Start::Provable || self.proved.is_some()
+    pub fn may_see(&self, cookie: &SessionCookie) -> bool {
+        !self.is_ahead_of(cookie) && (self.start != Start::Provable || self.proved.is_some())
     }
 
     /// From when on an entry counts that is confirmed now. The first ones count at once. A contact that joins or replaces
@@ -397,22 +418,31 @@ mod tests {
     #[test]
     fn an_older_cookie_is_worth_no_proof() {
         let cookie = SessionCookie::open(&keys(), [5; 32]);
-        let mut session = session(Start::Provable);
-        let totp = Proved { method: Method::Totp, at: NOW, worth: Worth::Lifts };
-        session.prove(totp, RequestId::from_bytes([2; 16]));
-        let newer = cookie.with_proofs(session.proofs);
-        assert_eq!(session.clone().held_by(&newer).proved, Some(totp));
-        assert_eq!(session.clone().held_by(&cookie).proved, None);
-        session.prove(totp, RequestId::from_bytes([3; 16]));
-        assert_eq!(session.held_by(&newer).proved, None);
-        let values = [&cookie, &newer].map(|cookie| cookie.value(&keys()).unwrap());
+        let values = [&cookie, &cookie.with_proofs(1)].map(|cookie| cookie.value(&keys()).unwrap());
         assert_ne!(values[0], values[1]);
         let read = SessionCookie::read(&values[1], &keys()).unwrap();
         assert_eq!((read.proofs, read.key(), read.at(&keys())), (1, cookie.key(), cookie.at(&keys())));
-        let [_, of_older] = [&values[0], &values[1]].map(|value| value.rsplit_once('.').unwrap());
         let raised = values[0].replacen(".AA.", ".AQ.", 1);
-        assert!(raised != values[0] && raised != values[1] && raised.starts_with(of_older.0));
-        assert!(SessionCookie::read(&raised, &keys()).is_none());
+        assert!(raised != values[0] && SessionCookie::read(&raised, &keys()).is_none());
+
+        let totp = Proved { method: Method::Totp, at: NOW, worth: Worth::Lifts };
+        let answers = [b"123456", b"123457"];
+        let answers = answers.map(|code| cookie.answer_tag(&keys(), Method::Totp, code).unwrap());
+        for start in [Start::First, Start::Provable, Start::Stranded] {
+            let mut session = session(start);
+            assert!(!session.was_proved_by(&answers[0], NOW));
+            for (proofs, answer) in (1..).zip(&answers) {
+                session.prove(totp, answer, RequestId::from_bytes([2; 16]));
+                let newest = cookie.with_proofs(proofs);
+                assert!(session.may_see(&newest) && session.may_change(&newest, NOW));
+                let older = cookie.with_proofs(proofs - 1);
+                assert!(!session.may_see(&older) && !session.may_change(&older, NOW), "{start:?}");
+                assert!(session.is_ahead_of(&older) && !session.is_ahead_of(&newest));
+            }
+            let was_proved_by =
+                |nth: usize, seconds| session.was_proved_by(&answers[nth], NOW + Seconds(seconds));
+            assert!(was_proved_by(1, 59) && !was_proved_by(1, 60) && !was_proved_by(0, 0));
+        }
     }
 
     /// Whatever a session tags, it means nothing in another session, for another request or in another use.
@@ -490,13 +520,16 @@ mod tests {
 
     #[test]
     fn a_change_needs_a_fresh_second_step() {
+        let cookie = SessionCookie::open(&keys(), [5; 32]);
         for start in [Start::First, Start::Stranded] {
-            assert!(session(start).may_change(NOW) && session(start).may_see());
+            assert!(session(start).may_change(&cookie, NOW) && session(start).may_see(&cookie));
         }
-        assert!(!session(Start::Provable).may_change(NOW) && !session(Start::Provable).may_see());
+        let provable = session(Start::Provable);
+        assert!(!provable.may_change(&cookie, NOW) && !provable.may_see(&cookie));
         let proved = proved(Method::Totp, Worth::Vouches);
-        assert!(proved.may_change(NOW + Seconds(599)) && !proved.may_change(NOW + Seconds(600)));
-        assert!(proved.may_see());
+        let may_change = |seconds| proved.may_change(&cookie, NOW + Seconds(seconds));
+        assert!(may_change(599) && !may_change(600));
+        assert!(proved.may_see(&cookie));
     }
 
     #[test]

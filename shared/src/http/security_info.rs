@@ -193,7 +193,7 @@ impl std::fmt::Debug for Needs {
 }
 
 impl Incoming {
-    /// The cookie and the session that it names, if it lives, with what the cookie is worth of it.
+    /// The cookie and the session that it names, if it lives.
     ///
     /// # Errors
     /// `flow-ended` for one that is unknown or over; `out-of-step` for a form of another session.
@@ -203,8 +203,7 @@ impl Incoming {
         now: Timestamp,
     ) -> Outcome<(SessionCookie, Versioned<Session>)> {
         let cookie = self.session.clone().ok_or(Code::FlowEnded)?;
-        let mut found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
-        found.value = found.value.held_by(&cookie);
+        let found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
         let at = self.fields.take("at");
         if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
             return Err(Problem::out_of_step("security-info").into());
