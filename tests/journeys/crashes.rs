@@ -6,13 +6,12 @@ use std::sync::{Arc, Mutex};
 
 use rekey_local::cloud::Disturbance;
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_tests::people::Person;
+use rekey_tests::people::{NEW_PASSWORD, Person};
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use shared::domain::message::Message;
 use shared::ports::SignIn;
 
-const NEW: &str = "Kancil-Lompat-42!";
 /// What the person types the second time, so that the two can be told apart.
 const SECOND: &str = "Merdeka-Wau-Bulan-57";
 
@@ -94,7 +93,7 @@ async fn a_reset_survives_any_failure_of_the_last_act() {
             browser.prove_both("forgotten").await;
             world.deliver().await;
             let watch = disturb(&world, Some("password-set"), nth, mishap);
-            let first = browser.password(NEW).await;
+            let first = browser.password(NEW_PASSWORD).await;
             world.mend();
             let Some(hit) = watch.hit.lock().unwrap().clone() else {
                 assert_eq!(first.page(), "done");
@@ -106,12 +105,12 @@ async fn a_reset_survives_any_failure_of_the_last_act() {
             // The lease runs out, settling looks; then the person tries again with another password.
             world.clock.advance(60);
             world.deliver().await;
-            let was_set = world.sign_in("aisyah", NEW).await == SignIn::Accepted;
+            let was_set = world.sign_in("aisyah", NEW_PASSWORD).await == SignIn::Accepted;
             let again = browser.password(SECOND).await;
             let expected = if was_set { (409, "done") } else { (200, "done") };
             assert_eq!((again.status.as_u16(), again.json()["page"].as_str().unwrap()), expected, "{what}");
             assert_eq!(browser.get("/done").await.json()["result"], "reset", "{what}");
-            let (winner, loser) = if was_set { (NEW, SECOND) } else { (SECOND, NEW) };
+            let (winner, loser) = if was_set { (NEW_PASSWORD, SECOND) } else { (SECOND, NEW_PASSWORD) };
             assert_eq!(world.sign_in("aisyah", winner).await, SignIn::Accepted, "{what}");
             assert_eq!(world.sign_in("aisyah", loser).await, SignIn::Wrong, "{what}");
             assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Wrong, "{what}");
@@ -193,14 +192,14 @@ async fn a_reset_survives_any_lost_answer() {
         let second = code(&world).await;
         let proved = insist(&mut browser, "/code", json!({ "code": second })).await;
         assert_eq!(proved.page(), "password", "{}", what());
-        let mut done = browser.password(NEW).await;
+        let mut done = browser.password(NEW_PASSWORD).await;
         if done.status == 503 {
             world.clock.advance(31);
-            done = browser.password(NEW).await;
+            done = browser.password(NEW_PASSWORD).await;
         }
         assert!(done.status == 200 || done.problem().0 == 409, "{}: {}", what(), done.text());
         assert_eq!(browser.get("/done").await.json()["result"], "reset", "{}", what());
-        assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted, "{}", what());
+        assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted, "{}", what());
         world.clock.advance(60);
         world.deliver().await;
         assert_eq!(told(&world).len(), 4, "{}", what());

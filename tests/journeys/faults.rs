@@ -7,14 +7,12 @@ use std::time::Duration;
 use rekey_local::cloud::Disturbance;
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
-use rekey_tests::people::Person;
+use rekey_tests::people::{NEW_PASSWORD, Person};
 use serde_json::json;
 use shared::domain::account::AccountId;
 use shared::domain::contact::PhoneNumber;
 use shared::ports::SignIn;
 use shared::ports::{Clock as _, Directory as _, SecurityInfo as _};
-
-const NEW: &str = "Kancil-Lompat-42!";
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_passwords_at_once_exactly_one_wins() {
@@ -54,12 +52,20 @@ async fn a_queue_that_fails_is_told_and_loses_nothing() {
     browser.code(&world.last_code()).await;
     browser.totp(&world.app_code(0)).await;
     world.put_out_of_order("sqs:");
-    assert_eq!(browser.password(NEW).await.problem(), (503, "unavailable".into()), "no settle, no change");
+    assert_eq!(
+        browser.password(NEW_PASSWORD).await.problem(),
+        (503, "unavailable".into()),
+        "no settle, no change"
+    );
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
     world.mend();
     world.clock.advance(31);
-    assert_eq!(browser.password(NEW).await.page(), "done", "the lease has run out: the flow may claim again");
-    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(
+        browser.password(NEW_PASSWORD).await.page(),
+        "done",
+        "the lease has run out: the flow may claim again"
+    );
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
 #[tokio::test]
@@ -86,7 +92,7 @@ async fn a_contact_replaced_meanwhile_proves_nothing() {
     let mut registration = world.security_info.registration(&id, world.clock.now()).await.unwrap();
     registration.mobile = Some(PhoneNumber::from_stored("+60199999999".into()));
     world.enrolment.import(&id, &registration, None, world.clock.now()).await.unwrap();
-    assert_eq!(browser.password(NEW).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }
 
@@ -98,7 +104,7 @@ async fn an_account_switched_off_meanwhile_is_not_reset() {
     let mut account = rekey_tests::people::AISYAH.account();
     account.standing = shared::domain::account::Standing::Disabled;
     world.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
-    assert_eq!(browser.password(NEW).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
     assert!(!world.directory.was_written(&account.id, 1).await.unwrap());
 }
 
@@ -108,7 +114,7 @@ async fn two_flows_at_once_end_in_one_reset() {
     let (mut first, mut second) = (world.browser(), world.browser());
     first.prove_both("forgotten").await;
     second.prove_both("locked").await;
-    let (one, two) = tokio::join!(first.password(NEW), second.post("/unlock", json!({})));
+    let (one, two) = tokio::join!(first.password(NEW_PASSWORD), second.post("/unlock", json!({})));
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 410]);
@@ -141,10 +147,10 @@ async fn a_reset_works_though_clocks_differ() {
         turn();
         assert_eq!(browser.code(&world.last_code()).await.page(), "password");
         turn();
-        assert_eq!(browser.password(NEW).await.page(), "done");
+        assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
         turn();
         assert_eq!(browser.get("/done").await.json()["result"], "reset");
-        assert_eq!(world.sign_in(login, NEW).await, SignIn::Accepted);
+        assert_eq!(world.sign_in(login, NEW_PASSWORD).await, SignIn::Accepted);
     }
 }
 
@@ -185,13 +191,13 @@ async fn services_that_throttle_or_are_slow_are_waited_for() {
         disturb_each(&world, nth, how);
         let mut browser = world.browser();
         assert_eq!(browser.prove_both("forgotten").await.page(), "password", "{how:?}");
-        assert_eq!(browser.password(NEW).await.page(), "done", "{how:?}");
+        assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "{how:?}");
         world.deliver().await;
         world.mend();
         // What was hit in every attempt comes again when the queue shows it again.
         world.clock.advance(600);
         world.deliver().await;
-        assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+        assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
         let notices = world.outbox.messages().into_iter().filter(|message| message.code.is_none()).count();
         assert!(notices >= 4, "{how:?}: {notices}");
     }

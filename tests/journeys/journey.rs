@@ -2,14 +2,12 @@
 
 use http::Method;
 use rekey_tests::World;
-use rekey_tests::people::Person;
+use rekey_tests::people::{NEW_PASSWORD, Person};
 use serde_json::json;
 use shared::domain::flow::FlowCookie;
 use shared::domain::message::Channel;
 use shared::domain::notice::Event;
 use shared::ports::SignIn;
-
-const NEW: &str = "Kancil-Lompat-42!";
 
 #[tokio::test]
 async fn a_reset_by_mail_and_text() {
@@ -35,11 +33,11 @@ async fn a_reset_by_mail_and_text() {
     assert_eq!(password.page(), "password");
     assert!(password.json()["criteria"].as_array().unwrap().len() >= 7);
 
-    let done = browser.password(NEW).await;
+    let done = browser.password(NEW_PASSWORD).await;
     assert_eq!(done.page(), "done");
     assert_eq!(done.json()["result"], "reset");
     assert_eq!(browser.get("/done").await.page(), "done");
-    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Wrong);
 
     let notices = world.notices();
@@ -59,7 +57,7 @@ async fn an_unlock_keeps_the_password() {
     browser.code(&world.last_code()).await;
     browser.send_email().await;
     assert_eq!(browser.code(&world.last_code()).await.page(), "unlock");
-    assert_eq!(browser.password(NEW).await.problem(), (409, "out-of-step".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (409, "out-of-step".into()));
     let done = browser.post("/unlock", json!({})).await;
     assert_eq!((done.page(), &done.json()["result"]), ("done".into(), &json!("unlocked")));
     assert_eq!(world.sign_in("priya", Person::PASSWORD).await, SignIn::Accepted);
@@ -115,13 +113,13 @@ async fn after_the_end_there_is_only_done() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    browser.password(NEW).await;
+    browser.password(NEW_PASSWORD).await;
     for path in ["/reason", "/method", "/code", "/password", "/unlock"] {
         assert_eq!(browser.get(path).await.json()["page"], "done", "{path}");
     }
     let again = browser.password("Merdeka-Wau-Bulan-57").await;
     assert_eq!((again.problem().0, again.json()["page"].clone()), (409, json!("done")));
-    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
     assert_eq!(world.notices().len(), 4, "nothing is told twice");
 }
 
@@ -165,7 +163,7 @@ async fn what_is_done_is_not_cancelled() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    browser.password(NEW).await;
+    browser.password(NEW_PASSWORD).await;
     let form = browser
         .request(Method::POST, "/cancel")
         .header("sec-fetch-site", "same-origin")
@@ -182,7 +180,7 @@ async fn of_two_passwords_at_once_one_is_set_and_told() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    let passwords = [NEW, "Merdeka-Wau-Bulan-57"];
+    let passwords = [NEW_PASSWORD, "Merdeka-Wau-Bulan-57"];
     let tasks = passwords.map(|password| {
         let mut browser = browser.clone();
         tokio::spawn(async move { browser.password(password).await })
@@ -224,14 +222,14 @@ async fn the_first_success_ends_all_other_flows() {
     second.open("aisyah", "forgotten").await;
     second.totp(&world.app_code(0)).await;
     third.prove_both("forgotten").await;
-    assert_eq!(third.password(NEW).await.page(), "done");
-    for password in ["Merdeka-Wau-Bulan-57", "aisyah", NEW] {
+    assert_eq!(third.password(NEW_PASSWORD).await.page(), "done");
+    for password in ["Merdeka-Wau-Bulan-57", "aisyah", NEW_PASSWORD] {
         // A refusal takes the cookie away, so each attempt has its own.
         let answer = first.clone().password(password).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "it hears nothing about {password}");
     }
     assert_eq!(second.send_email().await.problem(), (410, "flow-ended".into()));
-    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
 #[tokio::test]
@@ -248,7 +246,8 @@ async fn a_password_is_told_everything_that_is_wrong_with_it() {
     assert_eq!(previous.json()["violations"][0]["id"], "previous");
     let control = browser.password("Kancil-Lompat\u{7}42!").await;
     assert_eq!(control.json()["violations"][0]["id"], "control-character");
-    let differs = browser.post("/password", json!({ "password": NEW, "confirmation": "other" })).await;
+    let differs =
+        browser.post("/password", json!({ "password": NEW_PASSWORD, "confirmation": "other" })).await;
     assert_eq!(differs.problem(), (422, "confirmation-differs".into()));
-    assert_eq!(browser.password(NEW).await.page(), "done");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
 }

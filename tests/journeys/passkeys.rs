@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rekey_tests::authenticator::{PRESENT, SYNCED, VERIFIED};
 use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::world::ORIGIN;
 use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
 use shared::adapters::signatures::RingSignatures;
@@ -17,7 +18,6 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret, SignatureVerifier as _};
 
-const ORIGIN: &str = "https://reset.contoh.example";
 const CHALLENGE: [u8; 32] = [7; 32];
 /// A passkey that nobody has, as it is stored.
 pub const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":0,"backup_eligible":false,"transports":[]}"#;

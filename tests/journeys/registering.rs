@@ -4,27 +4,16 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::people::{AISYAH, NEW_NUMBER, NEWCOMER};
 use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::{Value, json};
 use shared::domain::message::{Message, Recipient};
 use shared::domain::notice::Event;
-use shared::domain::pairing::PairingToken;
 use shared::domain::security_info::{Entry, Kind};
 use shared::ports::EnrolmentStore as _;
 
 use crate::crashes::{Mishap, Watch, disturb};
-
-/// Somebody who has registered nothing yet.
-const NEWCOMER: Person = Person {
-    login: "newcomer",
-    alternate_email: None,
-    mobile: None,
-    office_phone: None,
-    totp: false,
-    ..AISYAH
-};
-const NUMBER: &str = "+60123459900";
+use crate::security_info::token;
 
 /// Somebody who tries again, and for whom one call goes wrong.
 struct Trier {
@@ -240,7 +229,7 @@ mod stories {
 
     async fn contact(owner: &mut Trier) -> Value {
         let asked =
-            owner.insist("/security-info/add", |_| json!({ "kind": "mobile", "value": NUMBER })).await;
+            owner.insist("/security-info/add", |_| json!({ "kind": "mobile", "value": NEW_NUMBER })).await;
         assert_eq!(asked.page(), "confirm", "{}", owner.what());
         let code = owner.world.last_code();
         owner.confirm(|_| json!({ "id": "mobile", "code": code })).await
@@ -252,7 +241,7 @@ mod stories {
         let mobiles = of_kind(&list, "mobile");
         assert_eq!((mobiles.len(), &mobiles[0]["masked"]), (1, &json!("*****00")), "{}", owner.what());
         assert_ne!(mobiles[0]["usable_from"], mobiles[0]["added_at"], "it waits");
-        owner.assert_told(Event::Added(Kind::Mobile), &[&CONTACTS[..], &[NUMBER]].concat());
+        owner.assert_told(Event::Added(Kind::Mobile), &[&CONTACTS[..], &[NEW_NUMBER]].concat());
         owner.assert_closed("aisyah").await;
         owner.is_over()
     }
@@ -263,7 +252,7 @@ mod stories {
         assert_eq!(list["methods"].as_array().unwrap().len(), 1, "{}", owner.what());
         let mobile = of_kind(&list, "mobile")[0];
         assert_eq!(mobile["usable_from"], mobile["added_at"], "it counts at once");
-        owner.assert_told(Event::Added(Kind::Mobile), &["newcomer@student.contoh.example", NUMBER]);
+        owner.assert_told(Event::Added(Kind::Mobile), &["newcomer@student.contoh.example", NEW_NUMBER]);
         owner.assert_closed("newcomer").await;
         owner.is_over()
     }
@@ -357,8 +346,7 @@ mod stories {
         let asked = owner.insist("/security-info/add", |_| json!({ "kind": "authenticator" })).await;
         assert_eq!(asked.page(), "confirm", "{}", owner.what());
         let asked = asked.json();
-        let (_, token) = asked["pairing"].as_str().unwrap().split_once("/authenticator#pair=").unwrap();
-        let token = PairingToken::parse(token).unwrap();
+        let token = token(&asked);
         let mut phone = Phone::new(&owner.world, 1);
         let paired = phone_insists(&owner, &mut phone, async |phone| phone.pair(&token).await).await;
         assert_eq!(paired.status, 200, "{}: {}", owner.what(), paired.text());

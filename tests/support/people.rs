@@ -8,6 +8,12 @@ use shared::domain::method::Method;
 /// The seed of everybody's authenticator app, in base32.
 pub const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
+/// A password that the policy takes, for whoever sets a new one.
+pub const NEW_PASSWORD: &str = "Kancil-Lompat-42!";
+
+/// A number that nobody has registered yet.
+pub const NEW_NUMBER: &str = "+60123459900";
+
 /// One person: login, name, alternate address, mobile, office phone, authenticator app, standing.
 pub struct Person {
     /// The login.
@@ -81,7 +87,17 @@ pub const REGISTRAR: Person = Person {
     standing: Standing::Excluded,
 };
 
-/// Everybody.
+/// Has registered nothing yet. A world knows them where a test registers them.
+pub const NEWCOMER: Person = Person {
+    login: "newcomer",
+    alternate_email: None,
+    mobile: None,
+    office_phone: None,
+    totp: false,
+    ..AISYAH
+};
+
+/// Everybody whom every world knows.
 pub const ALL: [&Person; 5] = [&AISYAH, &PRIYA, &MEI, &DANIEL, &REGISTRAR];
 
 impl Person {

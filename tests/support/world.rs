@@ -40,6 +40,10 @@ use crate::people::{self, Person};
 
 /// The host that the product is asked under.
 pub const HOST: &str = "reset.contoh.example";
+/// The same as an address, for a world that is told it (`REKEY_PUBLIC_URL`).
+pub const ORIGIN: &str = "https://reset.contoh.example";
+/// Where the pages of a world are that is told no address, as browsers see them that use passkeys.
+pub const LAPTOP: &str = "http://localhost:8080";
 /// Where requests come from (RFC 5737).
 const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
 /// The queue of messages, by its name in template.yaml.

@@ -1,9 +1,10 @@
 //! Addresses and hosts that the client makes up.
 
 use rekey_tests::World;
+use rekey_tests::people::NEW_PASSWORD;
 use serde_json::json;
 
-use super::{NEW, post_from, with_code, wrong};
+use super::{post_from, with_code, wrong};
 
 /// What proxies say of a request, as an attacker would.
 const FORGED: [(&str, &str); 9] = [
@@ -45,7 +46,7 @@ async fn no_message_page_or_redirect_names_a_forged_host() {
     }
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    let body = json!({ "password": NEW, "confirmation": NEW });
+    let body = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD });
     assert_eq!(post_from(&mut browser, 1, &FORGED, "/password", &body).await.page(), "done");
     world.deliver().await;
     let messages = world.outbox.messages();

@@ -2,12 +2,12 @@
 
 use http::{Method, Request};
 use rekey_tests::World;
-use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
 use serde_json::json;
 use shared::domain::message::Message;
 use shared::ports::SignIn;
 
-use super::{NEW, with_code};
+use super::with_code;
 
 /// GitLab, CVE-2023-7028: an array of addresses was taken, and mail went to all of them.
 #[tokio::test]
@@ -45,13 +45,13 @@ async fn a_password_is_a_text_or_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    for odd in [json!([]), json!([NEW]), json!({}), json!(null), json!(true), json!(0), json!("")] {
+    for odd in [json!([]), json!([NEW_PASSWORD]), json!({}), json!(null), json!(true), json!(0), json!("")] {
         let answer = browser.post("/password", json!({ "password": odd, "confirmation": odd })).await;
         assert_eq!(answer.problem(), (400, "malformed".into()), "{odd}");
     }
     assert_eq!(world.sign_in("aisyah", "").await, SignIn::Wrong);
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(browser.password(NEW).await.page(), "done", "none of it cost anything");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "none of it cost anything");
 }
 
 /// MISP, CVE-2026-94379: what was counted for POST was not for other methods. Zimbra, CVE-2026-93637: one request held
@@ -91,7 +91,7 @@ async fn no_spelling_of_a_path_jumps_over_a_step() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    let body = json!({ "password": NEW, "confirmation": NEW });
+    let body = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD });
     for path in [
         "/password;step=2",
         "/code;/password",
@@ -209,7 +209,7 @@ async fn no_other_site_sets_a_password() {
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
     let cookie = format!("__Host-rekey={}", browser.cookie.clone().unwrap());
-    let body = json!({ "password": NEW, "confirmation": NEW }).to_string();
+    let body = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD }).to_string();
     for (kind, headers) in [
         ("text/plain", &[("origin", "https://evil.example")][..]),
         ("application/json", &[("origin", "https://evil.example")]),

@@ -14,9 +14,6 @@ use http::Method;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::Value;
 
-/// A password that the policy takes.
-const NEW: &str = "Kancil-Lompat-42!";
-
 /// Another code than `code`.
 fn wrong(code: &str, n: u32) -> String {
     format!("{:08}", (code.parse::<u32>().unwrap() + 1 + n) % 100_000_000)

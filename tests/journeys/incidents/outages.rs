@@ -1,9 +1,9 @@
 //! What the failure of something else gives away.
 
+use rekey_tests::people::NEW_PASSWORD;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::{Value, json};
 
-use super::NEW;
 use crate::decoys::twin;
 
 /// What answers can be told apart by.
@@ -24,7 +24,7 @@ async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<S
         ("/code/send", json!({ "method": "email" })),
         ("/code", json!({ "code": "12345678" })),
         ("/code", json!({ "method": "totp", "code": "000000" })),
-        ("/password", json!({ "password": NEW, "confirmation": NEW })),
+        ("/password", json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD })),
         ("/unlock", json!({})),
     ] {
         all.push(seen(&browser.post(path, body).await));

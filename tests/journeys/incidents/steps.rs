@@ -1,6 +1,6 @@
 //! Steps that were skipped, repeated, or taken for somebody else.
 
-use rekey_tests::people::Person;
+use rekey_tests::people::{NEW_PASSWORD, Person};
 use rekey_tests::{Browser, World};
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
@@ -8,7 +8,7 @@ use shared::domain::method::Method;
 use shared::ports::SecurityInfo as _;
 use shared::ports::SignIn;
 
-use super::{NEW, with_code, wrong};
+use super::{with_code, wrong};
 
 /// Everything that takes a flow on, in its form right.
 fn acts() -> [(&'static str, Value); 6] {
@@ -17,7 +17,7 @@ fn acts() -> [(&'static str, Value); 6] {
         ("/code/send", json!({ "method": "office_call", "contact": "03-2731 7272" })),
         ("/code", json!({ "code": "12345678" })),
         ("/code", json!({ "method": "totp", "code": "000001" })),
-        ("/password", json!({ "password": NEW, "confirmation": NEW })),
+        ("/password", json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD })),
         ("/unlock", json!({})),
     ]
 }
@@ -109,7 +109,7 @@ async fn a_reset_leaves_the_authenticator_as_it_was() {
     let before = seed().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    assert_eq!(browser.password(NEW).await.page(), "done");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     assert_eq!(seed().await, before);
     assert!(world.security_info.registration(&id, world.now()).await.unwrap().has(Method::Totp));
     let mut next = world.browser();
@@ -160,7 +160,7 @@ async fn a_cookie_planted_in_a_victims_browser_gains_nothing() {
     assert_ne!(victim.cookie, planted);
     let before = world.messages().len();
     assert_eq!(attacker.clone().send_email().await.problem().0, 409);
-    assert_eq!(attacker.clone().password(NEW).await.problem().0, 409);
+    assert_eq!(attacker.clone().password(NEW_PASSWORD).await.problem().0, 409);
     assert_eq!(attacker.cookie, planted, "no answer hands the newer one out");
     assert_eq!(world.messages().len(), before);
 }
@@ -198,10 +198,10 @@ async fn no_request_says_whose_flow_it_is_or_where_a_code_goes() {
     assert!(world.messages().is_empty());
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    let stranger = json!({ "password": NEW, "confirmation": NEW, "login": "priya" });
+    let stranger = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD, "login": "priya" });
     assert_eq!(browser.post("/password", stranger).await.problem(), (400, "malformed".into()));
     for login in ["aisyah", "priya"] {
-        assert_ne!(world.sign_in(login, NEW).await, SignIn::Accepted, "{login}");
+        assert_ne!(world.sign_in(login, NEW_PASSWORD).await, SignIn::Accepted, "{login}");
     }
 }
 
@@ -212,12 +212,12 @@ async fn a_captured_cookie_is_worthless_after_the_end() {
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
     let captured = browser.clone();
-    assert_eq!(browser.password(NEW).await.page(), "done");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     for (path, body) in acts() {
         let answer = captured.clone().post(path, body).await;
         assert_eq!((answer.problem().0, answer.json()["page"].clone()), (409, json!("done")), "{path}");
     }
     world.clock.advance(900);
-    assert_eq!(captured.clone().password(NEW).await.problem(), (410, "flow-ended".into()));
-    assert_eq!(world.sign_in("aisyah", NEW).await, SignIn::Accepted);
+    assert_eq!(captured.clone().password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }

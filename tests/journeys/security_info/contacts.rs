@@ -1,0 +1,103 @@
+//! Addresses and numbers are registered: which ones, and with how many codes.
+
+use rekey_tests::people::NEW_NUMBER;
+use serde_json::json;
+use shared::domain::message::{Message, Recipient};
+
+use super::{kinds, world};
+
+#[tokio::test]
+async fn what_the_password_protects_and_where_nobody_sends_is_refused() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    for (kind, value, code) in [
+        ("alternate_email", "other@student.contoh.example", "contact-refused"),
+        ("alternate_email", "newcomer@Staff.Contoh.Example", "contact-refused"),
+        ("alternate_email", "nothing", "malformed"),
+        ("mobile", "+4915112345678", "contact-refused"),
+        ("mobile", "call me", "malformed"),
+        ("mobile", "", "malformed"),
+        ("pigeon", "x", "malformed"),
+    ] {
+        assert_eq!(browser.clone().add(kind, value).await.problem().1, code, "{kind} {value}");
+    }
+    assert!(world.messages().is_empty());
+}
+
+#[tokio::test]
+async fn a_code_confirms_what_it_was_sent_to_and_nothing_else() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.add("mobile", NEW_NUMBER).await;
+    let code = world.last_code();
+    assert_eq!(browser.clone().confirm("office_phone", &code).await.problem(), (409, "out-of-step".into()));
+    // Another number asked for meanwhile: the first one's code is of no use for it.
+    world.clock.advance(30);
+    browser.add("mobile", "+60123459911").await;
+    assert_eq!(browser.clone().confirm("mobile", &code).await.problem().1, "code-wrong");
+    let other = world.browser().sign_in("newcomer").await;
+    assert_eq!(other.json()["methods"], json!([]), "nothing counts before it is confirmed");
+}
+
+#[tokio::test]
+async fn two_confirmations_at_once_make_one_entry() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.add("mobile", NEW_NUMBER).await;
+    let code = world.last_code();
+    let (mut one, mut two) = (browser.clone(), browser.clone());
+    let (one, two) = tokio::join!(one.confirm("mobile", &code), two.confirm("mobile", &code));
+    let mut statuses = [one.status.as_u16(), two.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 409]);
+    assert_eq!(kinds(&browser.get("/security-info").await.json()), ["mobile"]);
+}
+
+#[tokio::test]
+async fn a_mobile_is_proved_by_a_call_where_one_asks_for_it() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    let body = json!({ "kind": "mobile", "value": NEW_NUMBER, "by": "call" });
+    assert_eq!(browser.post("/security-info/add", body).await.page(), "confirm");
+    let called = world
+        .messages()
+        .into_iter()
+        .any(|message| matches!(message, Message::Code(code) if matches!(code.to, Recipient::Voice(_))));
+    assert!(called);
+}
+
+#[tokio::test]
+async fn codes_are_bounded_over_sessions() {
+    let world = world().await;
+    let mut sent = 0;
+    for session in 0..4 {
+        let mut browser = world.browser();
+        browser.sign_in("newcomer").await;
+        for n in 0..12 {
+            world.clock.advance(30);
+            let number = format!("+6012345{session}{n:03}");
+            sent += usize::from(browser.add("mobile", &number).await.status == 200);
+        }
+        world.clock.advance(3_600);
+    }
+    assert_eq!(sent, 20, "ten in a session, twenty in a day");
+}
+
+/// What waits to be confirmed is nobody's but the session's, and a stolen table does not tell it.
+#[tokio::test]
+async fn what_waits_lies_sealed_in_the_table() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.add("mobile", NEW_NUMBER).await;
+    let code = world.last_code();
+    let secret = browser.clone().add("totp", "").await.json()["secret"].as_str().unwrap().to_owned();
+    let dump = world.dump().await;
+    for text in [NEW_NUMBER, "0123459900", &code, &secret, browser.session.as_deref().unwrap()] {
+        assert!(!dump.contains(text), "{text}");
+    }
+}

@@ -1,0 +1,106 @@
+//! The list of what is registered: what it says, and what becomes of an entry that is taken off it.
+
+use rekey_tests::World;
+use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
+use serde_json::json;
+use shared::domain::notice::Event;
+use shared::domain::security_info::Kind;
+use shared::ports::SignIn;
+
+use super::{aisyah, app_code, entry, kinds, register, world};
+
+#[tokio::test]
+async fn a_newcomer_registers_everything_and_can_reset_at_once() {
+    let world = world().await;
+    let mut browser = world.browser();
+    let list = browser.sign_in("newcomer").await;
+    assert_eq!(list.page(), "security-info", "there is nothing yet to prove a second step with");
+    assert_eq!(list.json()["registered"], false);
+    assert_eq!(list.json()["methods"], json!([]));
+
+    register(&world, &mut browser, "alternate_email", "new@mail.example").await;
+    register(&world, &mut browser, "mobile", "012-345 9900").await;
+    let asked = browser.add("totp", "").await.json();
+    assert_eq!(asked["page"], "confirm");
+    let code = app_code(&world, &asked);
+    assert!(
+        asked["otpauth"].as_str().unwrap().starts_with("otpauth://totp/Universiti%20Contoh:newcomer?secret=")
+    );
+    assert!(asked["qr"].as_str().unwrap().starts_with("<svg"));
+    let list = browser.confirm("totp", &code).await.json();
+    assert_eq!(kinds(&list), ["alternate_email", "mobile", "totp"]);
+    assert_eq!(
+        (&list["registered"], &list["capable"], &list["due"]),
+        (&json!(true), &json!(true), &json!(false))
+    );
+    assert_eq!(entry(&list, "mobile")["masked"], "*****00");
+    assert_eq!(
+        entry(&list, "mobile")["usable_from"],
+        entry(&list, "mobile")["added_at"],
+        "the first ones count at once"
+    );
+
+    let mut reset = world.browser();
+    reset.open("newcomer", "forgotten").await;
+    assert_eq!(reset.totp(&code).await.problem().1, "code-wrong", "what registered the app is no proof");
+    reset.send_email().await;
+    assert_eq!(reset.code(&world.last_code()).await.page(), "method");
+    reset.send_phone("sms", NEW_NUMBER).await;
+    assert_eq!(reset.code(&world.last_code()).await.page(), "password");
+    assert_eq!(reset.password(NEW_PASSWORD).await.page(), "done");
+    assert_eq!(world.sign_in("newcomer", NEW_PASSWORD).await, SignIn::Accepted);
+}
+
+/// The page says what page 1 of a reset will do.
+#[tokio::test]
+async fn whoever_cannot_reset_is_not_told_that_they_can() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), totp: true, ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    let list = browser.second_step(&world.app_code(0)).await.json();
+    assert_eq!(
+        (&list["registered"], &list["capable"]),
+        (&json!(false), &json!(false)),
+        "the number is of no use"
+    );
+}
+
+#[tokio::test]
+async fn changes_are_bounded_in_a_day() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    for _ in 0..40 {
+        assert_eq!(browser.add("totp", "").await.page(), "confirm");
+    }
+    let refused = browser.add("totp", "").await;
+    assert_eq!(refused.problem(), (429, "slow-down".into()));
+    assert!(refused.headers.contains_key("retry-after"));
+    assert_eq!(browser.post("/security-info/remove", json!({ "id": "totp" })).await.problem().0, 429);
+}
+
+#[tokio::test]
+async fn what_is_removed_proves_nothing_any_more() {
+    let world = World::new().await;
+    let mut reset = world.browser();
+    reset.prove_both("forgotten").await;
+    let mut browser = aisyah(&world).await;
+    let list = browser.post("/security-info/remove", json!({ "id": "mobile" })).await.json();
+    assert!(!kinds(&list).contains(&"mobile".to_owned()));
+    assert_eq!(reset.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
+    let removed =
+        world.notices().iter().filter(|notice| notice.event == Event::Removed(Kind::Mobile)).count();
+    assert!(removed >= 4, "the removed one is told too: {removed}");
+    let again = browser.post("/security-info/remove", json!({ "id": "mobile" })).await;
+    assert_eq!(again.page(), "security-info", "a double click");
+}
+
+#[tokio::test]
+async fn after_half_a_year_one_is_asked_to_look_again() {
+    let world = World::new().await;
+    world.clock.advance(180 * 86_400);
+    let mut browser = aisyah(&world).await;
+    assert_eq!(browser.get("/security-info").await.json()["due"], true);
+    assert_eq!(browser.post("/security-info/reconfirm", json!({})).await.json()["due"], false);
+    assert_eq!(browser.get("/security-info").await.json()["due"], false);
+}

@@ -1,0 +1,103 @@
+//! The page where people register.
+
+mod authenticators;
+mod contacts;
+mod entries;
+mod getting_in;
+mod waiting;
+
+use std::sync::Arc;
+
+use rekey_tests::people::NEWCOMER;
+use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
+use serde_json::{Value, json};
+use shared::domain::pairing::PairingToken;
+
+/// A world that knows the newcomer too.
+pub(crate) async fn world() -> Arc<World> {
+    let world = World::new().await;
+    world.register(&NEWCOMER).await;
+    world
+}
+
+/// The kinds of what is registered, in order.
+pub(crate) fn kinds(list: &Value) -> Vec<String> {
+    let entries = list["methods"].as_array().unwrap();
+    entries.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
+}
+
+/// What is registered of a kind.
+pub(crate) fn entry<'a>(list: &'a Value, kind: &str) -> &'a Value {
+    let found = list["methods"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind);
+    found.unwrap_or_else(|| panic!("{kind} is not registered: {list}"))
+}
+
+/// Aisyah, signed in with both steps.
+pub(crate) async fn aisyah(world: &Arc<World>) -> Browser {
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
+    assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
+    browser
+}
+
+/// A contact, added and confirmed.
+pub(crate) async fn register(world: &World, browser: &mut Browser, kind: &str, value: &str) -> Value {
+    let asked = browser.add(kind, value).await;
+    assert_eq!(asked.page(), "confirm", "{kind}");
+    let answer = browser.confirm(kind, &world.last_code()).await;
+    assert_eq!(answer.page(), "security-info", "{kind}");
+    answer.json()
+}
+
+/// The code of the app that is about to be added.
+pub(crate) fn app_code(world: &World, asked: &Value) -> String {
+    let secret = totp_rs::Secret::try_from_base32(asked["secret"].as_str().unwrap()).unwrap();
+    let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+    app.generate(world.now().as_seconds().unsigned_abs()).to_string()
+}
+
+/// A code app, added and confirmed.
+pub(crate) async fn register_app(world: &World, browser: &mut Browser) -> Value {
+    let asked = browser.add("totp", "").await.json();
+    let answer = browser.confirm("totp", &app_code(world, &asked)).await;
+    assert_eq!(answer.page(), "security-info");
+    answer.json()
+}
+
+/// Proves the second step, or asks for what proves it.
+pub(crate) async fn verify(browser: &mut Browser, body: Value) -> Answer {
+    browser.post("/security-info/verify", body).await
+}
+
+/// The token of a pairing that was begun on the page.
+pub(crate) fn token(asked: &Value) -> PairingToken {
+    let (_, token) = asked["pairing"].as_str().unwrap().split_once("/authenticator#pair=").unwrap();
+    PairingToken::parse(token).unwrap()
+}
+
+/// A phone, paired and confirmed.
+pub(crate) async fn register_phone(world: &Arc<World>, browser: &mut Browser, number: u8) -> Phone {
+    let asked = browser.add("authenticator", "").await.json();
+    let mut phone = Phone::new(world, number);
+    let paired = phone.pair(&token(&asked)).await.json();
+    let answer = browser.confirm(asked["id"].as_str().unwrap(), paired["code"].as_str().unwrap()).await;
+    assert_eq!(answer.page(), "security-info");
+    phone
+}
+
+/// A passkey, made on a page of this origin and confirmed.
+pub(crate) async fn register_passkey(browser: &mut Browser, origin: &str) -> Passkey {
+    let asked = browser.add("passkey", "").await.json();
+    let (passkey, made) = Passkey::create(&asked["options"], &Saying::at(origin));
+    let body = json!({ "id": asked["id"], "assertion": made });
+    assert_eq!(browser.post("/security-info/confirm", body).await.page(), "security-info");
+    passkey
+}
+
+/// A sheet of recovery codes, confirmed; its codes.
+pub(crate) async fn register_sheet(browser: &mut Browser) -> Vec<String> {
+    let asked = browser.add("recovery_codes", "").await.json();
+    let answer = browser.post("/security-info/confirm", json!({ "id": "recovery_codes" })).await;
+    assert_eq!(answer.page(), "security-info");
+    asked["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
+}

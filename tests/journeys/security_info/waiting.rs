@@ -1,0 +1,186 @@
+//! When what was registered counts: at once, after some days, or after another proof.
+
+use rekey_tests::World;
+use rekey_tests::people::{NEW_NUMBER, NEWCOMER, Person};
+use serde_json::json;
+use shared::domain::message::Recipient;
+use shared::domain::notice::Event;
+use shared::domain::security_info::Kind;
+
+use super::{aisyah, app_code, entry, kinds, register, register_app};
+
+#[tokio::test]
+async fn a_contact_that_replaces_another_waits_and_everybody_is_told() {
+    let world = World::new().await;
+    let mut open = world.browser();
+    open.open("aisyah", "forgotten").await;
+    let mut browser = aisyah(&world).await;
+    let list = register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    assert_ne!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
+    assert_eq!(entry(&list, "mobile")["masked"], "*****00");
+
+    let told: Vec<String> = world
+        .notices()
+        .iter()
+        .filter(|notice| notice.event == Event::Added(Kind::Mobile))
+        .map(|notice| match &notice.to {
+            Recipient::Email(address) => address.expose().to_owned(),
+            Recipient::Sms(number) | Recipient::Voice(number) => number.expose().to_owned(),
+        })
+        .collect();
+    for contact in ["+60123456798", NEW_NUMBER, "aisyah.rahman@mail.example"] {
+        assert!(told.iter().any(|to| to == contact), "{contact} was not told: {told:?}");
+    }
+
+    assert_eq!(open.send_phone("sms", "+60123456798").await.problem(), (410, "flow-ended".into()));
+    let offers = async || {
+        let methods = world.browser().open("aisyah", "forgotten").await.json()["methods"].clone();
+        methods.as_array().unwrap().iter().any(|offer| offer["method"] == "sms")
+    };
+    assert!(!offers().await, "not yet");
+    world.clock.advance(72 * 3_600);
+    assert!(offers().await, "after 72 hours it counts");
+}
+
+#[tokio::test]
+async fn another_proof_lets_a_new_contact_count_at_once() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    let own = browser.clone().post("/security-info/verify", json!({ "method": "sms" })).await;
+    assert_eq!(own.problem().1, "method-unavailable", "it can't vouch for itself");
+    world.clock.advance(30);
+    let list = browser.second_step(&world.app_code(0)).await.json();
+    assert_eq!(entry(&list, "alternate_email")["usable_from"], entry(&list, "alternate_email")["added_at"]);
+    let usable_from = entry(&list, "mobile")["usable_from"].as_str().unwrap().to_owned();
+    assert_eq!(usable_from, world.now().to_string());
+}
+
+/// Who changes the only thing that is registered does not leave the door to the password alone: the new number opens the
+/// page, but vouches for nothing.
+#[tokio::test]
+async fn a_changed_number_guards_the_page_while_it_waits() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+60123457000"), ..NEWCOMER }).await;
+    let mut owner = world.browser();
+    assert_eq!(owner.sign_in("newcomer").await.page(), "second-step");
+    owner.post("/security-info/verify", json!({ "method": "sms" })).await;
+    let code = world.last_code();
+    owner.post("/security-info/verify", json!({ "method": "sms", "code": code })).await;
+    let list = register(&world, &mut owner, "mobile", NEW_NUMBER).await;
+    assert_ne!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
+
+    let mut stranger = world.browser();
+    assert_eq!(stranger.sign_in("newcomer").await.page(), "second-step", "the password alone opens nothing");
+    let refused = stranger.add("alternate_email", "stranger@mail.example").await;
+    assert_eq!((refused.problem().0, refused.json()["page"].clone()), (409, json!("second-step")));
+
+    let mut owner = world.browser();
+    owner.sign_in("newcomer").await;
+    owner.post("/security-info/verify", json!({ "method": "sms" })).await;
+    let code = world.last_code();
+    let list = owner.post("/security-info/verify", json!({ "method": "sms", "code": code })).await;
+    assert_eq!(list.page(), "security-info");
+    let list = register_app(&world, &mut owner).await;
+    for kind in ["mobile", "totp"] {
+        assert_ne!(entry(&list, kind)["usable_from"], entry(&list, kind)["added_at"], "{kind}");
+    }
+}
+
+/// Whose only number can't be reached any more gets in and mends it, but nothing that they add counts before everybody
+/// who is told has had time to act.
+#[tokio::test]
+async fn what_can_prove_nothing_opens_the_page_but_what_is_added_waits() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_in("newcomer").await.page(), "security-info");
+    let list = register_app(&world, &mut browser).await;
+    assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
+}
+
+/// Whoever got in once can't let their own contact count by their own app.
+#[tokio::test]
+async fn what_was_added_a_moment_ago_lifts_no_wait() {
+    let world = World::new().await;
+    world.register(&Person { alternate_email: Some("owner@mail.example"), ..NEWCOMER }).await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    let code = world.last_code();
+    browser.post("/security-info/verify", json!({ "method": "email", "code": code })).await;
+    let asked = browser.add("totp", "").await.json();
+    let list = browser.confirm("totp", &app_code(&world, &asked)).await.json();
+    assert_eq!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
+    register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    world.clock.advance(30);
+    let list = browser.second_step(&app_code(&world, &asked)).await.json();
+    assert_eq!(list["page"], "security-info", "it is a second step");
+    assert_ne!(entry(&list, "mobile")["usable_from"], world.now().to_string(), "but lifts nothing");
+}
+
+/// A list that was emptied is no beginning, whoever emptied it.
+#[tokio::test]
+async fn emptying_the_list_does_not_end_the_wait() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    for login in ["aisyah", "newcomer"] {
+        let mut browser = if login == "aisyah" { aisyah(&world).await } else { world.browser() };
+        browser.sign_in(login).await;
+        if login == "aisyah" {
+            world.clock.advance(30);
+            browser.second_step(&world.app_code(0)).await;
+        }
+        let list = browser.get("/security-info").await.json();
+        for kind in kinds(&list) {
+            browser.post("/security-info/remove", json!({ "id": kind })).await;
+        }
+        let mut again = world.browser();
+        let list = again.sign_in(login).await;
+        assert_eq!(
+            (list.page(), list.json()["methods"].clone()),
+            ("security-info".into(), json!([])),
+            "{login}"
+        );
+        let list = register(&world, &mut again, "alternate_email", "stranger@mail.example").await;
+        let mail = entry(&list, "alternate_email");
+        assert_ne!(mail["usable_from"], mail["added_at"], "{login}");
+    }
+}
+
+/// What somebody added by the password alone keeps nobody else out of the page while it waits.
+#[tokio::test]
+async fn a_contact_that_nothing_proved_does_not_guard_the_page() {
+    let world = World::new().await;
+    world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
+    let mut stranger = world.browser();
+    stranger.sign_in("newcomer").await;
+    register(&world, &mut stranger, "alternate_email", "stranger@mail.example").await;
+    let mut owner = world.browser();
+    assert_eq!(owner.sign_in("newcomer").await.page(), "security-info");
+    let list = owner.post("/security-info/remove", json!({ "id": "alternate_email" })).await.json();
+    assert_eq!(kinds(&list), ["mobile"]);
+}
+
+#[tokio::test]
+async fn without_a_cool_down_everything_counts_at_once() {
+    let world = World::with(&[("REKEY_COOL_DOWN_HOURS", "0")]).await;
+    let mut browser = aisyah(&world).await;
+    let list = register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    assert_eq!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
+}
+
+#[tokio::test]
+async fn a_wait_that_could_not_be_lifted_is_lifted_by_the_same_proof_again() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    browser.post("/security-info/verify", json!({ "method": "email" })).await;
+    let proof = json!({ "method": "email", "code": world.last_code() });
+    world.refuse("enrolment", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(browser.post("/security-info/verify", proof.clone()).await.status, 503);
+    world.mend();
+    let list = browser.post("/security-info/verify", proof).await;
+    assert_eq!(list.page(), "security-info");
+    assert_eq!(entry(&list.json(), "mobile")["usable_from"], world.now().to_string());
+}
