@@ -5,12 +5,16 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use p256::ecdsa::SigningKey;
 use rekey_tests::chance::TestEntropy;
 use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{
+    DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,
+};
 use shared::domain::account::{AccountId, Contact, Registration, Standing};
 use shared::domain::contact::PhoneNumber;
+use shared::domain::device::Device;
 use shared::domain::flow::FlowKey;
 use shared::domain::keys::Keyring;
 use shared::domain::method::{Factor, Method};
@@ -19,12 +23,12 @@ use shared::domain::passkey::Credential;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators as _, Claim, ClaimStore as _, Claimant, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, Secret, SecurityInfo as _, SignIn,
-    SignInDirectory as _, Write,
+    Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, Directory as _, DirectoryError,
+    DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, PushTargets as _, Secret,
+    SecurityInfo as _, SignIn, SignInDirectory as _, Write,
 };
 
-use crate::stores::on_both_stores;
+use crate::stores::{damaged, on_both_stores, put};
 
 on_both_stores!(
     an_account_is_found_by_its_logins,
@@ -43,8 +47,10 @@ on_both_stores!(
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
-    a_claim_is_one_flows;
+    a_claim_is_one_flows,
+    an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
     at_once: many_sign_ins_try_no_more_than_five, of_many_flows_one_takes_a_recovery_code,
+        an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -381,6 +387,100 @@ async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
     assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2, "and nothing came of it");
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     assert_eq!(listed.of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
+}
+
+/// What names an item of Aisyah's.
+fn key_of(item: &str) -> [(String, AttributeValue); 2] {
+    [("account", "aisyah"), ("item", item)]
+        .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
+}
+
+/// Its owner still sees it, and takes it away or puts another in its place. Only a contact that does not open stops
+/// everything: it may be a key that is missing, and then whoever looks on must hear of it.
+async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
+    let ports = with_sheet(client, &["one", "two"]).await;
+    let devices = DynamoDevices::new(client.clone(), TABLE);
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
+    for number in [1, 2] {
+        let passkey = Secret::Passkey { credential: credential.into() };
+        let device = Secret::Authenticator {
+            public_key: public_key.as_bytes().to_vec(),
+            subscription: Some("sealed".into()),
+        };
+        for (kind, secret) in [(Kind::Passkey, passkey), (Kind::Authenticator, device)] {
+            ports.enrolment.add(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await.unwrap();
+        }
+    }
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    for one in &listed.entries {
+        let key = key_of(one.id.as_str());
+        for (item, what) in damaged(client, TABLE, &key, &["account", "item"]).await {
+            put(client, TABLE, item).await;
+            let what = format!("{what} of {:?}", one.id);
+            let now = ports.enrolment.registered(&id()).await.unwrap();
+            assert_eq!(now.entries.len(), listed.entries.len(), "{what}");
+            let found = now.entries.iter().find(|entry| entry.id == one.id).unwrap();
+            let at = |name| if what.starts_with(name) { NOW + Seconds::DAY } else { NOW };
+            assert!(found.usable_from >= at("usable_from") && found.lifts_from >= at("lifts_from"), "{what}");
+            let read = ports.info.registration(&id(), NOW).await;
+            assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
+            let is_passkey = one.id.kind() == Kind::Passkey;
+            let is_spoilt = what.starts_with("credential") || what.starts_with("usable_from");
+            let passkeys = ports.authenticators.passkeys(&id(), NOW).await.unwrap();
+            assert_eq!(passkeys.len(), if is_passkey && is_spoilt { 1 } else { 2 }, "{what}");
+            let device = Device { account: id(), id: one.id.clone() };
+            let is_spoilt = what.starts_with("public_key") || what.starts_with("usable_from");
+            let is_device = one.id.kind() == Kind::Authenticator && !is_spoilt;
+            assert_eq!(devices.device(&device).await.unwrap().is_some(), is_device, "{what}");
+            let targets = devices.push_targets(&id(), NOW).await.unwrap();
+            assert!(!targets.is_empty(), "{what}");
+            if what.starts_with("usable_from") {
+                assert!(
+                    one.id.kind() != Kind::Totp
+                        || ports.authenticators.totp(&id(), NOW).await.unwrap().is_none()
+                );
+            }
+            ports.enrolment.remove(&id(), &one.id).await.unwrap();
+            assert_eq!(
+                ports.enrolment.registered(&id()).await.unwrap().entries.len(),
+                listed.entries.len() - 1
+            );
+        }
+        // As it was.
+        match one.id.kind() {
+            Kind::RecoveryCodes => drop(with_sheet(client, &["one", "two"]).await),
+            Kind::Passkey => {
+                let secret = Secret::Passkey { credential: credential.into() };
+                ports.enrolment.add(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+            }
+            Kind::Authenticator => {
+                let public_key = public_key.as_bytes().to_vec();
+                let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
+                ports.enrolment.add(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+            }
+            _ => ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap(),
+        }
+    }
+}
+
+/// Nobody may take it for one that was never changed: its list would stand open to the password alone.
+async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client: &Client) {
+    let ports = ports(client);
+    let by = FlowKey::from_bytes([5; 32]);
+    for generation in 0..2 {
+        ports.enrolment.change(&id(), generation, by).await.unwrap().unwrap();
+    }
+    for (item, what) in damaged(client, TABLE, &key_of("state"), &["account", "item"]).await {
+        put(client, TABLE, item).await;
+        let is_lost = what.starts_with("generation");
+        assert_eq!(ports.enrolment.registered(&id()).await.is_err(), is_lost, "{what}");
+        assert_eq!(ports.info.registration(&id(), NOW).await.is_err(), is_lost, "{what}");
+        let claimant = Claimant { flow: by, proved: &[] };
+        let claim = ports.claims.claim(&id(), &claimant, 2, NOW, NOW + Seconds(30)).await;
+        assert!(!is_lost || !matches!(claim, Ok(Claim::Held(_))), "{what}: {claim:?}");
+    }
 }
 
 async fn with_sheet(client: &Client, hashes: &[&str]) -> Ports {

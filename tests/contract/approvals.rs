@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
@@ -11,7 +13,7 @@ use shared::domain::keys::Tag;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Answered, ApprovalStore as _, DeviceAnswer};
 
-use crate::stores::on_both_stores;
+use crate::stores::{damaged, on_both_stores, put};
 
 on_both_stores!(
     one_request_waits_until_it_ends,
@@ -19,7 +21,8 @@ on_both_stores!(
     a_number_is_looked_at_once,
     the_same_answer_comes_to_the_same,
     a_refusal_pauses,
-    accounts_have_requests_of_their_own;
+    accounts_have_requests_of_their_own,
+    what_is_stored_otherwise_is_no_request;
     at_once: of_many_numbers_one_is_looked_at,
 );
 
@@ -132,6 +135,28 @@ async fn accounts_have_requests_of_their_own(client: &Client) {
     assert!(matches!(approvals.answer(&other, id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     assert!(approvals.newest(&other).await.unwrap().is_none());
     assert!(approvals.ask(&other, &request(2, 2, NOW), NOW).await.unwrap());
+}
+
+/// Nobody is let in by it, and nobody kept from asking for longer than it was to be kept, though it lies there still.
+async fn what_is_stored_otherwise_is_no_request(client: &Client) {
+    let approvals = approvals(client);
+    let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];
+    assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
+    let kept_until = NOW + Seconds(90) + Seconds::HOUR;
+    for (item, what) in damaged(client, "FlowsTable", &key, &["flow"]).await {
+        put(client, "FlowsTable", item.clone()).await;
+        let has_use = ["ttl", "blocked_until"].iter().any(|name| what.starts_with(name));
+        assert_eq!(approvals.newest(&account()).await.unwrap().is_some(), has_use, "{what}");
+        approvals.note_told(&account(), id(1)).await.unwrap();
+        let other = request(2, 2, kept_until);
+        assert!(approvals.ask(&account(), &other, kept_until).await.unwrap(), "{what}");
+        assert_eq!(approvals.newest(&account()).await.unwrap(), Some(other), "{what}");
+        for answer in [number(1), DeviceAnswer::Denied(NOW + Seconds::DAY)] {
+            put(client, "FlowsTable", item.clone()).await;
+            let answered = approvals.answer(&account(), id(1), answer, NOW).await.unwrap();
+            assert!(has_use || matches!(answered, Answered::Gone), "{what}: {answered:?}");
+        }
+    }
 }
 
 async fn of_many_numbers_one_is_looked_at(client: &Client) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -14,13 +15,15 @@ use shared::domain::method::Factor;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::BudgetStore as _;
 
-use crate::stores::on_both_stores;
+use crate::stores::{damaged, on_both_stores, put};
 
 on_both_stores!(
     a_count_goes_up,
     a_limit_lets_so_many_through,
     what_is_given_back_can_be_taken_again,
     a_ledger_is_replaced_by_one,
+    a_ledger_that_can_not_be_read_begins_anew,
+    a_count_that_can_not_be_read_ends_with_its_time,
     any_sequence_agrees_with_plain_numbers;
     at_once: of_many_takers_the_limit_gets_through,
 );
@@ -92,6 +95,47 @@ async fn a_ledger_is_replaced_by_one(client: &Client) {
     let read = budgets.ledger(&account).await.unwrap();
     assert_eq!((read.revision, &read.value), (1, &ledger));
     assert_eq!(budgets.replace_ledger(&account, 1, &ledger, NOW).await.unwrap(), Some(2));
+}
+
+/// Else its owner would get no code for as long as it lies there, however long ago it should have been removed.
+async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
+    let budgets = budgets(client);
+    let account = AccountId::from_directory("aisyah");
+    let mut ledger = SendLedger::default();
+    let send = Send {
+        factor: Factor::MobilePhone,
+        pool: Pool::First,
+        flow: FlowMark(1),
+        generation: 0,
+        proved: &[],
+    };
+    ledger.take(&send, NOW, &LIMITS).unwrap();
+    for revision in 0..3 {
+        budgets.replace_ledger(&account, revision, &ledger, NOW).await.unwrap().unwrap();
+    }
+    let key = [("budget".to_owned(), AttributeValue::S("sends#aisyah".to_owned()))];
+    for (item, what) in damaged(client, "BudgetsTable", &key, &["budget", "ttl"]).await {
+        put(client, "BudgetsTable", item).await;
+        let read = budgets.ledger(&account).await.unwrap();
+        let expected = if what.starts_with("rev") { &ledger } else { &SendLedger::default() };
+        assert_eq!(&read.value, expected, "{what}: what can be read counts");
+        let next = budgets.replace_ledger(&account, read.revision, &ledger, NOW).await.unwrap();
+        assert_eq!(next, Some(read.revision + 1), "{what}");
+        assert_eq!(budgets.ledger(&account).await.unwrap().value, ledger, "{what}");
+    }
+}
+
+/// A counter's key names its hour or its day, so that what is wrong with one is over with that.
+async fn a_count_that_can_not_be_read_ends_with_its_time(client: &Client) {
+    let budgets = budgets(client);
+    for value in [AttributeValue::S("many".to_owned()), AttributeValue::Bool(true)] {
+        let item =
+            [("budget".to_owned(), AttributeValue::S("sms#1".to_owned())), ("count".to_owned(), value)];
+        put(client, "BudgetsTable", item.into()).await;
+        assert!(!budgets.take("sms#1", 7, NOW + Seconds::DAY).await.is_ok_and(|taken| taken));
+        assert!(budgets.count("sms#1", NOW + Seconds::DAY).await.is_err());
+    }
+    assert!(budgets.take("sms#2", 1, NOW + Seconds::DAY).await.unwrap());
 }
 
 #[derive(Clone, Debug)]

@@ -17,4 +17,5 @@ mod pairings;
 mod queue;
 mod secrets;
 mod senders;
+mod sessions;
 mod stores;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
 use shared::adapters::dynamodb::DynamoPairings;
 use shared::domain::account::AccountId;
@@ -13,13 +15,14 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
 use shared::ports::{PairingConfirmed, PairingState, PairingStore as _};
 
-use crate::stores::on_both_stores;
+use crate::stores::{Item, damaged, on_both_stores, put};
 
 on_both_stores!(
     a_token_serves_once_and_in_time,
     a_phone_that_heard_no_answer_uses_its_token_again,
     a_code_is_looked_at_three_times,
-    a_pairing_is_its_sessions;
+    a_pairing_is_its_sessions,
+    what_is_stored_otherwise_is_no_pairing;
     at_once: of_many_phones_one_is_paired, many_codes_get_three_looks,
 );
 
@@ -131,6 +134,41 @@ async fn a_pairing_is_its_sessions(client: &Client) {
         assert_eq!(confirmed, PairingConfirmed::Gone);
     }
     assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "and cost no try");
+}
+
+async fn what_is_stored_otherwise_is_no_pairing(client: &Client) {
+    let pairings = begun(client).await;
+    let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
+    for (item, what) in damaged(client, "FlowsTable", &row, &["flow", "ttl", "tries", "label"]).await {
+        put(client, "FlowsTable", item).await;
+        let open = pairings.open(key(), &device_key(7), NOW).await.unwrap();
+        assert!(open.is_none_or(|pairing| pairing.account != account()), "{what}");
+        pairings.state(key(), &account(), &SESSION, NOW).await.unwrap();
+        let confirmed = confirm(&pairings, 1).await;
+        assert!(!matches!(confirmed, PairingConfirmed::Confirmed(_)), "{what}");
+    }
+    // Once a phone has used it.
+    let read = begun_anew(client, &pairings).await;
+    let spared = ["flow", "ttl", "label", "name", "subscription", "tries", "guess"];
+    for (item, what) in damaged(client, "FlowsTable", &row, &spared).await {
+        put(client, "FlowsTable", item).await;
+        let confirmed = confirm(&pairings, 1).await;
+        assert!(!matches!(confirmed, PairingConfirmed::Confirmed(_)), "{what}: {confirmed:?}");
+    }
+    put(client, "FlowsTable", read).await;
+    assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "as it was it is one");
+}
+
+/// The item of a pairing whose phone waits for code 1.
+async fn begun_anew(client: &Client, pairings: &DynamoPairings) -> Item {
+    let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
+    let row: Item = row.into();
+    client.delete_item().table_name("FlowsTable").set_key(Some(row.clone())).send().await.unwrap();
+    let pairing = Pairing::begin(account(), device(None).id, SESSION, "aisyah".to_owned(), NOW);
+    pairings.begin(key(), &pairing).await.unwrap();
+    assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
+    let read = client.get_item().table_name("FlowsTable").set_key(Some(row));
+    read.send().await.unwrap().item.unwrap()
 }
 
 async fn of_many_phones_one_is_paired(client: &Client) {

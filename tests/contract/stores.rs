@@ -1,9 +1,12 @@
 //! Two DynamoDB-compatible stores that others wrote, and the clients on them: what holds on both is not an oddity of
 //! one.
 
+use std::collections::HashMap;
+
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
+    AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
 use rekey_local::cloud::dynamodb;
 use rekey_local::template::{Table, Template};
@@ -54,6 +57,50 @@ async fn create(client: &Client, name: &str, table: &Table) {
         create = create.attribute_definitions(definition.build().unwrap());
     }
     create.send().await.unwrap();
+}
+
+/// An item.
+pub type Item = HashMap<String, AttributeValue>;
+
+/// The item of a key with one attribute after the other taken away, of another type, and of nonsense, with a word on
+/// which; `spared` stay as they are.
+pub async fn damaged(
+    client: &Client,
+    table: &str,
+    key: &[(String, AttributeValue)],
+    spared: &[&str],
+) -> Vec<(Item, String)> {
+    let read = client.get_item().table_name(table).set_key(Some(key.iter().cloned().collect()));
+    let item = read.send().await.unwrap().item.unwrap();
+    let mut all = Vec::new();
+    for (name, value) in &item {
+        if spared.contains(&name.as_str()) {
+            continue;
+        }
+        let nonsense = match value {
+            AttributeValue::B(_) => AttributeValue::B(Blob::new([1])),
+            AttributeValue::N(_) => AttributeValue::N("-0.5".to_owned()),
+            _ => AttributeValue::S("\u{fffd}{".to_owned()),
+        };
+        for (how, value) in [
+            ("is gone", None),
+            ("is of another type", Some(AttributeValue::Bool(true))),
+            ("is nonsense", Some(nonsense)),
+        ] {
+            let mut damaged = item.clone();
+            match value {
+                Some(value) => damaged.insert(name.clone(), value),
+                None => damaged.remove(name),
+            };
+            all.push((damaged, format!("{name} {how}")));
+        }
+    }
+    all
+}
+
+/// Writes an item as it is.
+pub async fn put(client: &Client, table: &str, item: Item) {
+    client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
 }
 
 /// Declares tests that run on both stores: one after the other on one moto, which takes seconds to start. Those of many

@@ -7,6 +7,7 @@ mod captcha;
 mod codes;
 mod cost;
 mod crashes;
+mod damaged;
 mod decoys;
 mod faults;
 mod incidents;

@@ -55,17 +55,16 @@ impl ApprovalStore for DynamoApprovals {
             .with("blocked_until", n(request.expires_at.as_seconds()))
             .with("ttl", n((request.expires_at + KEPT_AFTER).as_seconds()));
         // A request blocks until its end, answered or not: the browser that asked has not heard of the answer yet. A
-        // refusal blocks for a day.
+        // refusal blocks for a day. What can't be read blocks no longer than it is to be kept, whenever it is removed.
         let put = self
             .client
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item.0))
             .condition_expression(
-                "attribute_not_exists(#flow) OR #blocked_until <= :now \
-                 OR (#state <> :denied AND #of_flow = :of_flow)",
+                "#blocked_until <= :now OR NOT #ttl > :now OR (#state <> :denied AND #of_flow = :of_flow)",
             )
-            .expression_attribute_names("#flow", "flow")
+            .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_names("#blocked_until", "blocked_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#of_flow", "of_flow")
@@ -81,7 +80,7 @@ impl ApprovalStore for DynamoApprovals {
     async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError> {
         let key = [("flow", b(&ApprovalRequest::key(account)))];
         let item = consistent_get(&self.client, &self.table, &key).await?;
-        item.as_ref().map(decode).transpose()
+        Ok(item.as_ref().and_then(decode))
     }
 
     async fn answer(
@@ -124,15 +123,15 @@ impl ApprovalStore for DynamoApprovals {
                 .expression_attribute_values(":ttl", n((until + KEPT_AFTER).as_seconds())),
         };
         match update.send().await {
-            Ok(output) => answered(&Item(output.attributes.unwrap_or_default())),
+            Ok(output) => Ok(answered(&Item(output.attributes.unwrap_or_default()))),
             Err(error) => {
                 let Some(item) = not_met(error)? else { return Ok(Answered::Gone) };
-                let found = decode(&item)?;
+                let Some(found) = decode(&item) else { return Ok(Answered::Gone) };
                 let is_same = match answer {
                     DeviceAnswer::Number(tag) => item.tag("answer") == Some(tag),
                     DeviceAnswer::Denied(_) => found.status == RequestStatus::Denied,
                 };
-                if found.id == request && is_same { answered(&item) } else { Ok(Answered::Gone) }
+                Ok(if found.id == request && is_same { answered(&item) } else { Answered::Gone })
             }
         }
     }
@@ -157,35 +156,34 @@ impl ApprovalStore for DynamoApprovals {
 }
 
 /// What the answer of an item came to.
-fn answered(item: &Item) -> Result<Answered, StoreError> {
-    let found = decode(item)?;
-    Ok(match found.status {
+fn answered(item: &Item) -> Answered {
+    let Some(found) = decode(item) else { return Answered::Gone };
+    match found.status {
         RequestStatus::Approved => Answered::Approved,
         RequestStatus::Denied => {
             Answered::Denied { request: Box::new(found), told: item.bytes("told").is_some() }
         }
         RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
-    })
+    }
 }
 
-fn decode(item: &Item) -> Result<ApprovalRequest, StoreError> {
-    let number = item.tag("number").ok_or(StoreError::Unreadable("number"))?;
-    let of_flow = item.tag("of_flow").ok_or(StoreError::Unreadable("of_flow"))?;
-    let id = item.bytes("request").and_then(|bytes| bytes.try_into().ok());
-    let status = match item.text("state")? {
+/// A request. One of another version or that can't be read is none: another is asked for.
+fn decode(item: &Item) -> Option<ApprovalRequest> {
+    let number = item.tag("number")?;
+    let status = match item.optional_text("state")? {
         PENDING => RequestStatus::Pending,
         ANSWERED if item.tag("answer") == Some(number) => RequestStatus::Approved,
         ANSWERED => RequestStatus::Wrong,
         DENIED => RequestStatus::Denied,
-        _ => return Err(StoreError::Unreadable("state")),
+        _ => return None,
     };
-    Ok(ApprovalRequest {
-        id: RequestId::from_bytes(id.ok_or(StoreError::Unreadable("request"))?),
-        flow: FlowKey::from_bytes(*of_flow.as_bytes()),
+    Some(ApprovalRequest {
+        id: RequestId::from_bytes(item.bytes("request")?.try_into().ok()?),
+        flow: FlowKey::from_bytes(*item.tag("of_flow")?.as_bytes()),
         number,
-        asker: serde_json::from_str(item.text("asker")?).map_err(|_| StoreError::Unreadable("asker"))?,
-        created_at: item.moment("created_at")?,
-        expires_at: item.moment("expires_at")?,
+        asker: serde_json::from_str(item.optional_text("asker")?).ok()?,
+        created_at: item.moment("created_at").ok()?,
+        expires_at: item.moment("expires_at").ok()?,
         status,
     })
 }

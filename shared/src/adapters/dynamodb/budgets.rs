@@ -87,9 +87,10 @@ impl BudgetStore for DynamoBudgets {
     async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("budget", s(ledger_key(account)))]).await?;
         let Some(item) = item else { return Ok(Versioned { value: SendLedger::default(), revision: 0 }) };
-        let value =
-            serde_json::from_str(item.text("ledger")?).map_err(|_| StoreError::Unreadable("ledger"))?;
-        Ok(Versioned { value, revision: item.number("rev")? })
+        // One of another version, or that can't be read, begins anew: nobody from outside can make it so, and it would
+        // keep its owner from every code for as long as it lies there.
+        let value = item.optional_text("ledger").and_then(|text| serde_json::from_str(text).ok());
+        Ok(Versioned { value: value.unwrap_or_default(), revision: item.number("rev").unwrap_or_default() })
     }
 
     async fn replace_ledger(
@@ -107,8 +108,11 @@ impl BudgetStore for DynamoBudgets {
             .with("ttl", n((now + LEDGER_KEPT).as_seconds()));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         let put = if revision == 0 {
-            put.condition_expression("attribute_not_exists(#budget)")
-                .expression_attribute_names("#budget", "budget")
+            // None is there, or none that tells its revision.
+            put.condition_expression("NOT attribute_type(#rev, :number) OR #rev < :one")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":number", s("N"))
+                .expression_attribute_values(":one", n(1))
         } else {
             put.condition_expression("#rev = :rev")
                 .expression_attribute_names("#rev", "rev")

@@ -33,7 +33,7 @@ impl DynamoPairings {
         Self { client, table: table.into() }
     }
 
-    /// A live pairing.
+    /// A live pairing. One that can't be read is none, here and below: another is begun.
     async fn find(&self, key: PairingKey, now: Timestamp) -> Result<Option<Item>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
         Ok(item.filter(|item| item.moment("expires_at").is_ok_and(|end| now < end)))
@@ -67,19 +67,10 @@ impl PairingStore for DynamoPairings {
         now: Timestamp,
     ) -> Result<Option<Pairing>, StoreError> {
         let Some(item) = self.find(key, now).await? else { return Ok(None) };
+        let Some((state, pairing)) = pairing(&item) else { return Ok(None) };
         let is_its_own = item.bytes("public_key") == Some(device.to_bytes().as_slice());
         let is_confirmed = item.tag("guess") == item.tag("code");
-        if item.text("state")? != OPEN && (!is_its_own || is_confirmed) {
-            return Ok(None);
-        }
-        let session = item.tag("session").ok_or(StoreError::Unreadable("session"))?;
-        Ok(Some(Pairing {
-            account: AccountId::from_directory(item.text("account")?),
-            entry: EntryId::parse(item.text("device")?).ok_or(StoreError::Unreadable("device"))?,
-            session: *session.as_bytes(),
-            label: item.text("label")?.to_owned(),
-            expires_at: item.moment("expires_at")?,
-        }))
+        Ok((state == OPEN || (is_its_own && !is_confirmed)).then_some(pairing))
     }
 
     async fn pair(
@@ -139,9 +130,11 @@ impl PairingStore for DynamoPairings {
     ) -> Result<PairingState, StoreError> {
         let item = self.find(key, now).await?.filter(|item| is_of(item, account, session));
         let Some(item) = item else { return Ok(PairingState::Gone) };
-        Ok(match item.text("state")? {
-            OPEN => PairingState::Open,
-            _ => PairingState::Waiting(item.text("name")?.to_owned()),
+        Ok(match item.optional_text("state") {
+            Some(OPEN) => PairingState::Open,
+            _ => item
+                .optional_text("name")
+                .map_or(PairingState::Gone, |name| PairingState::Waiting(name.to_owned())),
         })
     }
 
@@ -194,7 +187,7 @@ impl PairingStore for DynamoPairings {
                     item.moment("expires_at").is_ok_and(|end| now < end) && is_of(item, account, session)
                 });
                 let Some(item) = found else { return Ok(PairingConfirmed::Gone) };
-                if item.text("state")? == OPEN {
+                if item.optional_text("state") == Some(OPEN) {
                     return Ok(PairingConfirmed::NotYet);
                 }
                 // Confirmed before, by this very code: a double click, a lost answer. No other code is looked at.
@@ -205,7 +198,8 @@ impl PairingStore for DynamoPairings {
                 item
             }
         };
-        device(&item).map(|device| PairingConfirmed::Confirmed(Box::new(device)))
+        Ok(device(&item)
+            .map_or(PairingConfirmed::Gone, |device| PairingConfirmed::Confirmed(Box::new(device))))
     }
 }
 
@@ -214,12 +208,23 @@ fn is_of(item: &Item, account: &AccountId, session: &[u8; 32]) -> bool {
         && item.tag("session").is_some_and(|own| own == Tag::from_bytes(*session))
 }
 
-fn device(item: &Item) -> Result<WaitingDevice, StoreError> {
-    let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
-    Ok(WaitingDevice {
-        id: EntryId::parse(item.text("device")?).ok_or(StoreError::Unreadable("device"))?,
-        key: key.ok_or(StoreError::Unreadable("public_key"))?,
+/// The state of an item, and the pairing that it holds.
+fn pairing(item: &Item) -> Option<(&str, Pairing)> {
+    let pairing = Pairing {
+        account: AccountId::from_directory(item.optional_text("account")?),
+        entry: EntryId::parse(item.optional_text("device")?)?,
+        session: *item.tag("session")?.as_bytes(),
+        label: item.optional_text("label")?.to_owned(),
+        expires_at: item.moment("expires_at").ok()?,
+    };
+    Some((item.optional_text("state")?, pairing))
+}
+
+fn device(item: &Item) -> Option<WaitingDevice> {
+    Some(WaitingDevice {
+        id: EntryId::parse(item.optional_text("device")?)?,
+        key: DeviceKey::from_bytes(item.bytes("public_key")?).ok()?,
         subscription: item.optional_text("subscription").map(str::to_owned),
-        name: item.text("name")?.to_owned(),
+        name: item.optional_text("name")?.to_owned(),
     })
 }

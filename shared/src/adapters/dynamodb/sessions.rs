@@ -42,14 +42,7 @@ impl SessionStore for DynamoSessions {
 
     async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
-        let Some(item) = item else { return Ok(None) };
-        if item.moment("expires_at")? <= now {
-            return Ok(None);
-        }
-        // One of another version is none: the person signs in anew.
-        let Some(body) = item.optional_text("session") else { return Ok(None) };
-        let Ok(value) = serde_json::from_str(body) else { return Ok(None) };
-        Ok(Some(Versioned { value, revision: item.number("rev")? }))
+        Ok(item.and_then(|item| decode(&item, now)))
     }
 
     async fn update(
@@ -87,6 +80,15 @@ impl SessionStore for DynamoSessions {
         let delete = self.client.delete_item().table_name(&self.table).key("flow", b(key.as_bytes()));
         delete.send().await.map(drop).map_err(unavailable)
     }
+}
+
+/// A live session. One that has expired, is of another version or can't be read is none: the person signs in anew.
+fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Session>> {
+    if item.moment("expires_at").ok()? <= now {
+        return None;
+    }
+    let value = serde_json::from_str(item.optional_text("session")?).ok()?;
+    Some(Versioned { value, revision: item.number("rev").ok()? })
 }
 
 fn item(key: FlowKey, revision: u64, session: &Session) -> Result<Item, StoreError> {

@@ -37,7 +37,7 @@ impl DynamoAuthenticators {
         let key = [("account", s(account.as_str())), ("item", s(EntryId::only(kind).as_str()))];
         let item = consistent_get(&self.client, &self.table, &key).await?;
         let Some(item) = item else { return Ok(None) };
-        Ok(if item.moment("usable_from")? > now { None } else { Some(item) })
+        Ok(Some(item).filter(|item| item.moment("usable_from").is_ok_and(|from| from <= now)))
     }
 
     /// A write to an entry that notes when, and for which flow, it was used.
@@ -97,13 +97,13 @@ impl Authenticators for DynamoAuthenticators {
         let items = query.send().await.map_err(unavailable)?.items.unwrap_or_default();
         let mut passkeys = Vec::with_capacity(items.len());
         for item in items.into_iter().map(Item) {
-            if item.moment("usable_from")? > now {
+            if !item.moment("usable_from").is_ok_and(|from| from <= now) {
                 continue;
             }
-            let id = EntryId::parse(item.text("item")?).ok_or(StoreError::Unreadable("item"))?;
-            let credential = Credential::parse(item.text("credential")?);
-            let credential = credential.map_err(|_| StoreError::Unreadable("credential"))?;
-            passkeys.push(StoredPasskey { id, credential });
+            // One that can't be read proves nothing, and keeps no other from proving.
+            let credential = item.optional_text("credential").and_then(|text| Credential::parse(text).ok());
+            let id = item.optional_text("item").and_then(EntryId::parse);
+            passkeys.extend(id.zip(credential).map(|(id, credential)| StoredPasskey { id, credential }));
         }
         Ok(passkeys)
     }

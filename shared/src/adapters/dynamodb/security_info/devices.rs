@@ -30,11 +30,10 @@ impl Devices for DynamoDevices {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
         let key = [("account", s(device.account.as_str())), ("item", s(device.id.as_str()))];
         let Some(item) = consistent_get(&self.client, &self.table, &key).await? else { return Ok(None) };
+        // One that can't be read is none: it pairs anew.
         let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
-        Ok(Some(StoredDevice {
-            key: key.ok_or(StoreError::Unreadable("public_key"))?,
-            usable_from: item.moment("usable_from")?,
-        }))
+        let usable_from = item.moment("usable_from").ok();
+        Ok(key.zip(usable_from).map(|(key, usable_from)| StoredDevice { key, usable_from }))
     }
 
     async fn note_used(&self, device: &Device, now: Timestamp) -> Result<(), StoreError> {
@@ -68,7 +67,7 @@ impl PushTargets for DynamoDevices {
         for item in items_of(&self.client, &self.table, account).await? {
             let id = EntryId::parse(item.text("item")?).filter(|id| id.kind() == Kind::Authenticator);
             let (Some(id), Some(sealed)) = (id, item.optional_text("subscription")) else { continue };
-            if item.moment("usable_from")? <= now {
+            if item.moment("usable_from").is_ok_and(|from| from <= now) {
                 targets.push((Device { account: account.clone(), id }, sealed.to_owned()));
             }
         }

@@ -16,6 +16,9 @@ use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
 use crate::ports::{EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
 
+/// A moment that nobody lives to see, and that can still be written: the last second of the year 9999.
+const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
+
 /// Keeps entries.
 #[derive(Clone)]
 pub struct DynamoEnrolment {
@@ -162,18 +165,20 @@ impl EnrolmentStore for DynamoEnrolment {
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
             let shown = match id.kind() {
                 Kind::RecoveryCodes => item.set("hashes").len().to_string(),
-                _ => item.text("shown")?.to_owned(),
+                _ => item.optional_text("shown").unwrap_or_default().to_owned(),
             };
+            // One of another version, or that can't be read whole, is listed, so that its owner can take it away, and
+            // never counts.
             registered.entries.push(Entry {
-                added_at: item.moment("added_at")?,
+                added_at: item.moment("added_at").unwrap_or(Timestamp::from_seconds(0)),
                 // What an earlier contact of the kind proved is not this one's.
                 last_used_at: item
                     .moment("last_used_at")
                     .ok()
                     .or(used_as_contact)
                     .filter(|used| item.moment("added_at").is_ok_and(|added| *used >= added)),
-                usable_from: item.moment("usable_from")?,
-                lifts_from: item.moment("lifts_from")?,
+                usable_from: item.moment("usable_from").unwrap_or(NEVER),
+                lifts_from: item.moment("lifts_from").unwrap_or(NEVER),
                 shown,
                 id,
             });

@@ -1,0 +1,82 @@
+//! The sessions of the page where people register.
+
+use std::sync::Arc;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::primitives::Blob;
+use aws_sdk_dynamodb::types::AttributeValue;
+use rekey_tests::chance::TestEntropy;
+use shared::adapters::dynamodb::DynamoSessions;
+use shared::domain::account::AccountId;
+use shared::domain::flow::{FlowKey, RequestId};
+use shared::domain::language::Language;
+use shared::domain::security_info::Registered;
+use shared::domain::session::{LIFETIME, Session};
+use shared::domain::time::Timestamp;
+use shared::ports::SessionStore as _;
+
+use crate::stores::{damaged, on_both_stores, put};
+
+on_both_stores!(
+    a_session_is_read_back_until_it_ends,
+    what_is_stored_otherwise_is_no_session;
+    at_once: of_many_writes_of_a_session_one_is_kept,
+);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
+
+fn session() -> Session {
+    let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+    Session::begin(account, &Registered::default(), Language::Tamil, None, challenge, NOW)
+}
+
+async fn begun(client: &Client) -> Arc<DynamoSessions> {
+    let sessions = DynamoSessions::new(client.clone(), "FlowsTable", Arc::new(TestEntropy::default()));
+    sessions.begin(KEY, &session()).await.unwrap();
+    assert!(sessions.begin(KEY, &session()).await.is_err(), "a key is taken once");
+    Arc::new(sessions)
+}
+
+async fn a_session_is_read_back_until_it_ends(client: &Client) {
+    let sessions = begun(client).await;
+    let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
+    assert_eq!((found.revision, found.value.language), (1, Language::Tamil));
+    let next = Session { tries: 3, ..found.value };
+    assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "it is another write's");
+    assert!(sessions.update(KEY, 1, &next, NOW).await.unwrap());
+    assert!(!sessions.update(KEY, 1, &next, NOW).await.unwrap());
+    assert_eq!(sessions.session(KEY, NOW).await.unwrap().unwrap().value.tries, 3);
+    let end = NOW + LIFETIME;
+    assert!(sessions.session(KEY, end).await.unwrap().is_none(), "its item is still there");
+    assert!(!sessions.update(KEY, 2, &next, end).await.unwrap());
+    sessions.end(KEY).await.unwrap();
+    sessions.end(KEY).await.unwrap();
+    assert!(sessions.session(KEY, NOW).await.unwrap().is_none());
+    assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "what has ended does not come back");
+}
+
+async fn what_is_stored_otherwise_is_no_session(client: &Client) {
+    let sessions = begun(client).await;
+    let key = [("flow".to_owned(), AttributeValue::B(Blob::new(KEY.as_bytes())))];
+    for (what, name) in damaged(client, "FlowsTable", &key, &["flow", "ttl"]).await {
+        put(client, "FlowsTable", what).await;
+        assert!(sessions.session(KEY, NOW).await.unwrap().is_none(), "{name}");
+        sessions.end(KEY).await.unwrap();
+    }
+}
+
+async fn of_many_writes_of_a_session_one_is_kept(client: &Client) {
+    let sessions = begun(client).await;
+    let tasks: Vec<_> = (0..40)
+        .map(|_| {
+            let sessions = sessions.clone();
+            tokio::spawn(async move { sessions.update(KEY, 1, &session(), NOW).await.unwrap() })
+        })
+        .collect();
+    let mut kept = 0;
+    for task in tasks {
+        kept += usize::from(task.await.unwrap());
+    }
+    assert_eq!(kept, 1);
+}
