@@ -108,7 +108,7 @@ async fn seeing(
     incoming: &mut Incoming,
     now: Timestamp,
 ) -> Outcome<(SessionCookie, Versioned<Session>)> {
-    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    let (cookie, found) = live(ports, incoming, now).await?;
     if found.value.may_see(&cookie) {
         Ok((cookie, found))
     } else {
@@ -116,17 +116,28 @@ async fn seeing(
     }
 }
 
-/// The session of a request that may change something. One whose account was switched off or kept out of self-service
-/// meanwhile ends.
+/// The session of a request that may change something.
 async fn changing(
     ports: &Ports,
     incoming: &mut Incoming,
     now: Timestamp,
 ) -> Outcome<(SessionCookie, Versioned<Session>)> {
-    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
-    if !found.value.may_change(&cookie, now) {
-        return Err(Problem::out_of_step("second-step").into());
+    let (cookie, found) = live(ports, incoming, now).await?;
+    if found.value.may_change(&cookie, now) {
+        Ok((cookie, found))
+    } else {
+        Err(Problem::out_of_step("second-step").into())
     }
+}
+
+/// The session of a request. One whose account was switched off or kept out of self-service meanwhile ends: it shows
+/// nothing more, sends nothing more and changes nothing more.
+async fn live(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(SessionCookie, Versioned<Session>)> {
+    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
     let account = ports.directory.account(&found.value.account).await?;
     if !account.is_some_and(|account| account.standing.may_reset()) {
         ports.sessions.end(cookie.key()).await?;

@@ -13,13 +13,13 @@ use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
 use shared::settings::Settings;
 
-use super::{Ports, Shared, answer, budgets, changing, keep, second_step, seeing, sending};
+use super::{Ports, Shared, answer, budgets, changing, keep, live, second_step, seeing, sending};
 
 /// `GET /security-info`: where the session is.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (cookie, found) = match incoming.live_session(&*ports.sessions, now).await {
+        let (cookie, found) = match live(ports, incoming, now).await {
             Ok(found) => found,
             Err(Failure::Problem(problem, _)) if problem.code == Code::FlowEnded => {
                 let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };

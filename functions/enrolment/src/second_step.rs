@@ -20,13 +20,13 @@ use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
-use super::{Ports, Shared, answer, budgets, give_back, keep, list, push, sending, spend, tries_left};
+use super::{Ports, Shared, answer, budgets, give_back, keep, list, live, push, sending, spend, tries_left};
 
 /// `GET /security-info/verify`.
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (_, found) = incoming.live_session(&*ports.sessions, now).await?;
+        let (_, found) = live(ports, incoming, now).await?;
         Ok(incoming.page(&view(ports, incoming, &found.value, None, now).await?))
     })
     .await
@@ -39,7 +39,7 @@ pub(crate) async fn verify(state: State<Shared>, incoming: Incoming) -> Response
 
 async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
-    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    let (cookie, found) = live(ports, incoming, now).await?;
     let mut fields = incoming.take_fields();
     let method = fields.require("method")?;
     let method = Method::parse(&method).ok_or_else(|| Problem::malformed("method"))?;

@@ -4,6 +4,7 @@
 mod addresses;
 mod input;
 mod outages;
+mod sessions;
 mod steps;
 
 use std::net::SocketAddr;

@@ -1,7 +1,8 @@
 //! Steps that were skipped, repeated, or taken for somebody else.
 
-use rekey_tests::people::{NEW_PASSWORD, Person};
-use rekey_tests::{Browser, World};
+use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
+use rekey_tests::world::LAPTOP;
+use rekey_tests::{Browser, Passkey, Phone, Saying, World};
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::method::Method;
@@ -11,7 +12,13 @@ use shared::ports::SignIn;
 use super::{with_code, wrong};
 
 /// Everything that takes a flow on, in its form right.
-fn acts() -> [(&'static str, Value); 6] {
+fn acts() -> [(&'static str, Value); 9] {
+    let assertion = Passkey::create(
+        &json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" }),
+        &Saying::at(LAPTOP),
+    )
+    .0
+    .answer(&json!({ "rpId": "localhost", "challenge": "AAAA" }), &Saying::at(LAPTOP));
     [
         ("/reason", json!({ "reason": "forgotten" })),
         ("/code/send", json!({ "method": "office_call", "contact": "03-2731 7272" })),
@@ -19,6 +26,9 @@ fn acts() -> [(&'static str, Value); 6] {
         ("/code", json!({ "method": "totp", "code": "000001" })),
         ("/password", json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD })),
         ("/unlock", json!({})),
+        ("/code", json!({ "method": "push" })),
+        ("/code", json!({ "method": "passkey", "assertion": assertion })),
+        ("/code", json!({ "method": "recovery_code", "code": "0123-4567-89AB-CDEF" })),
     ]
 }
 
@@ -26,10 +36,10 @@ fn acts() -> [(&'static str, Value); 6] {
 /// order. Choosing the reason once more shows the page where the flow is.
 const WAY: [(usize, &str, &str, &[usize]); 9] = [
     (0, "forgotten", "/reason", &[0]),
-    (1, "forgotten", "/method", &[0, 1, 3]),
-    (2, "forgotten", "/code", &[0, 1, 2, 3]),
-    (3, "forgotten", "/method", &[0, 1, 3]),
-    (4, "forgotten", "/code", &[0, 1, 2, 3]),
+    (1, "forgotten", "/method", &[0, 1, 3, 8]),
+    (2, "forgotten", "/code", &[0, 1, 2, 3, 8]),
+    (3, "forgotten", "/method", &[0, 1, 3, 8]),
+    (4, "forgotten", "/code", &[0, 1, 2, 3, 8]),
     (5, "forgotten", "/password", &[4]),
     (5, "locked", "/unlock", &[5]),
     (6, "forgotten", "/done", &[]),
@@ -59,18 +69,60 @@ async fn every_act_out_of_its_step_is_refused_and_changes_nothing() {
         let world = World::new().await;
         let mut browser = world.browser();
         go(&mut browser, done, reason).await;
-        let (before, queued) = (browser.get(page).await.json(), world.messages().len());
-        for (at, (path, body)) in acts().into_iter().enumerate() {
-            if !in_order.contains(&at) {
-                let answer = browser.clone().post(path, body).await;
-                assert_eq!(answer.problem(), (409, "out-of-step".into()), "{path} at {page}");
-            }
-        }
-        assert_eq!(browser.get(page).await.json(), before, "{page}");
-        assert_eq!(world.messages().len(), queued, "{page}");
+        refuses_all_but(&mut browser, page, in_order).await;
         let changed = done == 6 && reason == "forgotten";
         let expected = if changed { SignIn::Wrong } else { SignIn::Accepted };
         assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, expected, "{page}");
+    }
+}
+
+/// Whatever is not in order at this page is refused, and leaves everything as it was.
+async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) {
+    let (before, queued) = (browser.get(page).await.json(), browser.world().messages().len());
+    for (at, (path, body)) in acts().into_iter().enumerate() {
+        if !in_order.contains(&at) {
+            let answer = browser.clone().post(path, body.clone()).await;
+            assert_eq!(answer.problem(), (409, "out-of-step".into()), "{path} {body} at {before}");
+        }
+    }
+    assert_eq!(browser.get(page).await.json(), before, "{page}");
+    assert_eq!(browser.world().messages().len(), queued, "{page}");
+}
+
+/// The same for a flow that awaits a device's word, whether or not the device has given it, or a passkey's: what is
+/// awaited is one thing, and no other proves the step in its place.
+#[tokio::test]
+async fn a_flow_that_awaits_an_answer_takes_that_answer_and_no_other() {
+    for awaited in ["push", "approved", "passkey"] {
+        let world = World::new().await;
+        let mut phone = Phone::of(&world, 1, &AISYAH).await;
+        crate::passkeys::keep(&world, &AISYAH, 1, crate::passkeys::CREDENTIAL.to_owned()).await;
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        let method = if awaited == "passkey" { "passkey" } else { "push" };
+        let asked = browser.post("/code/send", json!({ "method": method })).await;
+        assert_eq!(asked.status, 200, "{}", asked.text());
+        if awaited == "approved" {
+            let request = phone.request().await;
+            phone.approve(&request, asked.json()["number"].as_str().unwrap()).await;
+        }
+        let in_order: &[usize] = match awaited {
+            // Nobody has answered yet, so that going on is out of order too.
+            "push" => &[0, 1, 3, 8],
+            "approved" => &[0, 1, 3, 6, 8],
+            _ => &[0, 1, 3, 7, 8],
+        };
+        refuses_all_but(&mut browser, "/code", in_order).await;
+        // Another browser has no part in it, nor has the next step.
+        let mut other = world.browser();
+        other.open("aisyah", "forgotten").await;
+        assert_eq!(other.approved().await.problem(), (409, "out-of-step".into()), "{awaited}");
+        assert_eq!(other.get("/method").await.json()["step"], 1, "{awaited}");
+        if awaited == "approved" {
+            assert_eq!(browser.approved().await.json()["step"], 2);
+            assert_eq!(browser.approved().await.problem(), (409, "out-of-step".into()), "once");
+            assert_eq!(browser.get("/method").await.json()["step"], 2);
+        }
     }
 }
 
