@@ -16,12 +16,19 @@ pub struct Browser {
     pub cookie: Option<String>,
     /// The cookie of the session on the page where people register, if it has one.
     pub session: Option<String>,
+    claims: &'static [(&'static str, &'static str)],
 }
 
 impl Browser {
     /// A new client without a cookie.
     pub fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), cookie: None, session: None }
+        Self { world: Arc::clone(world), cookie: None, session: None, claims: &[] }
+    }
+
+    /// The same client, sending these headers besides with every request.
+    #[must_use]
+    pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
+        Self { claims, ..self }
     }
 
     /// The world that it is in.
@@ -51,6 +58,8 @@ impl Browser {
     /// A request with this client's cookie, for JSON.
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
+        let request =
+            self.claims.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let flow = self.cookie.iter().map(|value| format!("__Host-rekey={value}"));
         let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
         let cookies: Vec<String> = flow.chain(session).collect();

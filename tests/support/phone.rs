@@ -42,6 +42,7 @@ pub struct Phone {
     pub handle: String,
     /// The nonce for the next request.
     pub nonce: String,
+    claims: &'static [(&'static str, &'static str)],
 }
 
 impl Phone {
@@ -53,7 +54,14 @@ impl Phone {
             subscription: SecretKey::from_slice(&[number + 100; 32]).unwrap(),
             handle: String::new(),
             nonce: String::new(),
+            claims: &[],
         }
+    }
+
+    /// The same phone, sending these headers besides with every request.
+    #[must_use]
+    pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
+        Self { claims, ..self }
     }
 
     /// A phone that is registered for somebody and counts from `usable_from` on; with its entry.
@@ -122,8 +130,8 @@ impl Phone {
     /// Asks once what waits.
     pub async fn ask(&mut self) -> Answer {
         let signature = self.sign(&["requests", &self.nonce]);
-        let request = Request::get("/authenticator/requests")
-            .header("accept", "application/json")
+        let request = self
+            .asking(Method::GET, "/authenticator/requests")
             .header("rekey-device", &self.handle)
             .header("rekey-nonce", &self.nonce)
             .header("rekey-signature", signature);
@@ -174,14 +182,18 @@ impl Phone {
 
     /// `POST path`.
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
-        let request = Request::builder().method(Method::POST).uri(path).header("accept", "application/json");
-        let request = request.header("content-type", "application/json").header(
+        let request = self.asking(Method::POST, path).header("content-type", "application/json").header(
             "user-agent",
             "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
         );
         let answer = self.world.answer(request.body(body.to_string()).unwrap()).await;
         self.keep_nonce(&answer);
         answer
+    }
+
+    fn asking(&self, method: Method, path: &str) -> http::request::Builder {
+        let request = Request::builder().method(method).uri(path).header("accept", "application/json");
+        self.claims.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
     fn keep_nonce(&mut self, answer: &Answer) {

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, Mutex, RwLock};
 
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::Client;
@@ -76,6 +76,7 @@ pub struct World {
     system: System,
     template: Template,
     running: RwLock<Running>,
+    said: Mutex<String>,
     _stop: watch::Sender<bool>,
 }
 
@@ -122,6 +123,7 @@ impl World {
             system,
             template,
             running,
+            said: Mutex::default(),
             directory: tables.accounts,
             security_info: tables.security_info,
             enrolment: tables.enrolment,
@@ -185,7 +187,15 @@ impl World {
         request.headers_mut().entry(header::HOST).or_insert(HOST.parse().unwrap());
         request.extensions_mut().get_or_insert_with(|| ConnectInfo(SocketAddr::from(PEER)));
         let gateway = self.running.read().unwrap().gateway.clone();
-        Answer::read(gateway.oneshot(request).await.unwrap()).await
+        let answer = Answer::read(gateway.oneshot(request).await.unwrap()).await;
+        let said = format!("{:?}{}", answer.headers, String::from_utf8_lossy(&answer.body));
+        self.said.lock().unwrap().push_str(&said);
+        answer
+    }
+
+    /// Headers and body of every answer so far.
+    pub fn said(&self) -> String {
+        self.said.lock().unwrap().clone()
     }
 
     /// The routes of template.yaml.

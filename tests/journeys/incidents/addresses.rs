@@ -1,10 +1,15 @@
 //! Addresses and hosts that the client makes up.
 
-use rekey_tests::World;
-use rekey_tests::people::NEW_PASSWORD;
+use std::collections::BTreeSet;
+
+use rekey_local::outbox::Channel;
+use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD};
+use rekey_tests::world::LAPTOP;
+use rekey_tests::{Passkey, Phone, Saying, World};
 use serde_json::json;
 
 use super::{post_from, with_code, wrong};
+use crate::security_info::{app_code, token, verify};
 
 /// What proxies say of a request, as an attacker would.
 const FORGED: [(&str, &str); 9] = [
@@ -24,7 +29,6 @@ const FORGED: [(&str, &str); 9] = [
 #[tokio::test]
 async fn no_message_page_or_redirect_names_a_forged_host() {
     let world = World::new().await;
-    let mut said = Vec::new();
     let mut browser = world.browser();
     for (method, contact) in
         [("email", ""), ("sms", "0123456798"), ("mobile_call", "0123456798"), ("office_call", "0327317272")]
@@ -41,7 +45,6 @@ async fn no_message_page_or_redirect_names_a_forged_host() {
         {
             let answer = post_from(&mut browser, 1, &FORGED, path, &body).await;
             assert_eq!(answer.status, 200, "{path}: {}", answer.text());
-            said.push(format!("{:?}{}", answer.headers, answer.text()));
         }
     }
     let mut browser = world.browser();
@@ -50,10 +53,9 @@ async fn no_message_page_or_redirect_names_a_forged_host() {
     assert_eq!(post_from(&mut browser, 1, &FORGED, "/password", &body).await.page(), "done");
     world.deliver().await;
     let messages = world.outbox.messages();
-    let channels: std::collections::BTreeSet<_> =
+    let channels: BTreeSet<_> =
         messages.iter().map(|one| (format!("{:?}", one.channel), one.code.is_some())).collect();
     assert_eq!(channels.len(), 6, "a code and a notice by mail, text and call: {channels:?}");
-    said.push(format!("{messages:?}"));
 
     for path in ["/", "/done", "/no-such-page", "/.well-known/change-password"] {
         let mut request = browser.request(http::Method::GET, path);
@@ -61,10 +63,108 @@ async fn no_message_page_or_redirect_names_a_forged_host() {
         for (name, value) in FORGED {
             request = request.header(name, value);
         }
-        let answer = browser.send(request.body(String::new()).unwrap()).await;
-        said.push(format!("{:?}{}", answer.headers, String::from_utf8_lossy(&answer.body)));
+        browser.send(request.body(String::new()).unwrap()).await;
     }
-    let said = said.concat();
+    never_said(&[world.said(), format!("{messages:?}")].concat());
+}
+
+/// The same where people register: the link and picture of a pairing, what passkeys are asked for, the label of a code
+/// app, every code, notice and push, and the pages. None of it takes a host, a scheme or a prefix from the request.
+#[tokio::test]
+async fn nothing_of_registering_names_a_forged_host() {
+    let world = World::new().await;
+    let browser = || world.browser().claiming(&FORGED);
+    let mut owner = browser();
+    assert_eq!(owner.sign_in("aisyah").await.page(), "second-step");
+    for method in ["email", "sms"] {
+        assert_eq!(verify(&mut owner, json!({ "method": method })).await.page(), "second-step", "{method}");
+    }
+    owner.html("/security-info/verify").await;
+    let code = world.last_code();
+    assert_eq!(verify(&mut owner, json!({ "method": "sms", "code": code })).await.page(), "security-info");
+    for (kind, value, by) in [
+        ("alternate_email", "new@mail.example", "sms"),
+        ("mobile", NEW_NUMBER, "call"),
+        ("office_phone", "+60387654321", "sms"),
+    ] {
+        let asked = owner.post("/security-info/add", json!({ "kind": kind, "value": value, "by": by })).await;
+        assert_eq!(asked.page(), "confirm", "{kind}");
+        assert_eq!(owner.confirm(kind, &world.last_code()).await.page(), "security-info", "{kind}");
+    }
+
+    let mut phone = Phone::new(&world, 1).claiming(&FORGED);
+    for kind in ["totp", "authenticator", "passkey", "recovery_codes"] {
+        let asked = owner.add(kind, "").await.json();
+        owner.html("/security-info/confirm").await;
+        let honest = owner.clone().claiming(&[]).get("/security-info/confirm").await.json();
+        assert_eq!(asked, honest, "{kind}: also the picture is that of an honest request");
+        let body = match kind {
+            "totp" => {
+                let label = "otpauth://totp/Universiti%20Contoh:aisyah?secret=";
+                assert!(asked["otpauth"].as_str().unwrap().starts_with(label), "{asked}");
+                json!({ "id": kind, "code": app_code(&world, &asked) })
+            }
+            "authenticator" => {
+                let link = format!("{}/authenticator#pair=", world.settings.public_url);
+                assert!(asked["pairing"].as_str().unwrap().starts_with(&link), "{asked}");
+                let paired = phone.pair(&token(&asked)).await.json();
+                json!({ "id": asked["id"], "code": paired["code"] })
+            }
+            "passkey" => {
+                assert_eq!(asked["options"]["rp"]["id"], "localhost");
+                // A page of the claimed host is none of ours, whatever host the request names.
+                for elsewhere in ["http://127.0.0.1:9999", "https://evil.example"] {
+                    let made = Passkey::create(&asked["options"], &Saying::at(elsewhere)).1;
+                    let body = json!({ "id": asked["id"], "assertion": made });
+                    let answer = owner.post("/security-info/confirm", body).await;
+                    assert_eq!(answer.problem().1, "code-wrong", "{elsewhere}");
+                }
+                json!({ "id": asked["id"], "assertion": Passkey::create(&asked["options"], &Saying::at(LAPTOP)).1 })
+            }
+            _ => json!({ "id": kind }),
+        };
+        assert_eq!(owner.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
+    }
+    owner.post("/security-info/remove", json!({ "id": "mobile" })).await;
+    owner.html("/security-info").await;
+
+    // The next second step is asked for by a push, and refused.
+    world.clock.advance(60);
+    let mut next = browser();
+    let asked = next.sign_in("aisyah").await.json();
+    assert_eq!(asked["options"]["rpId"], "localhost");
+    next.html("/security-info").await;
+    assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "second-step");
+    world.deliver().await;
+    let request = phone.request().await;
+    assert_eq!(phone.deny(&request).await.status, 200);
+    next.html("/security-info/verify").await;
+    for path in [
+        "/authenticator",
+        "/authenticator/manifest.webmanifest",
+        "/authenticator/sw.js",
+        "http://evil.example:9999/security-info",
+    ] {
+        browser().html(path).await;
+    }
+
+    world.deliver().await;
+    let messages = world.outbox.messages();
+    let (pushes, others): (Vec<_>, Vec<_>) =
+        messages.iter().partition(|message| message.channel == Channel::Push);
+    let channels: BTreeSet<_> =
+        others.iter().map(|one| (format!("{:?}", one.channel), one.code.is_some())).collect();
+    assert_eq!(
+        (channels.len(), pushes.len()),
+        (6, 1),
+        "a code and a notice by mail, text and call: {channels:?}"
+    );
+    assert_eq!(phone.opened(&pushes[0].body), r#"{"event":"request"}"#);
+    never_said(&[world.said(), format!("{others:?}")].concat());
+}
+
+/// Nothing of a forged request, and nothing that lets other sites in.
+fn never_said(said: &str) {
     for never in ["evil", "9999", "javascript:", "access-control", "\"server\"", "x-powered-by"] {
         assert!(!said.contains(never), "{never} is said");
     }
