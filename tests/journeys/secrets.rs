@@ -1,12 +1,16 @@
 //! What is stored and what is logged tells no code and no secret.
 
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rekey_tests::World;
-use rekey_tests::people::{AISYAH, Person, SEED};
-use serde_json::json;
+use rekey_tests::people::{AISYAH, NEW_NUMBER, Person, SEED};
+use rekey_tests::world::LAPTOP;
+use rekey_tests::{Passkey, Phone, Saying, World};
+use serde_json::{Value, json};
+
+use crate::security_info::{app_code, token, verify};
 
 #[tokio::test]
 async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
@@ -125,7 +129,7 @@ impl Lines {
     /// What stands in a field of the lines of an event, in order.
     fn field(&self, event: &str, field: &str) -> Vec<String> {
         let lines = self.text();
-        let lines = lines.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
         lines
             .map(|line| line["fields"].clone())
             .filter(|fields| fields["event"] == event)
@@ -212,5 +216,231 @@ async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
     }
     for secret in &secrets {
         assert!(!log.contains(secret.as_str()), "{secret} is logged:\n{log}");
+    }
+}
+
+/// Whatever must not be found elsewhere, and what was stored and queued while it was in use.
+struct Kept {
+    world: Arc<World>,
+    secrets: BTreeSet<String>,
+    stored: String,
+}
+
+impl Kept {
+    /// A secret as it is, and without the hyphens and spaces that people type.
+    fn add(&mut self, secret: &str) {
+        self.secrets.insert(secret.to_owned());
+        self.secrets.insert(secret.replace(['-', ' '], ""));
+    }
+
+    /// The parts of a cookie that its bearer alone knows.
+    fn cookie(&mut self, cookie: Option<&String>) {
+        for part in cookie.unwrap().split('.').filter(|part| part.len() > 16) {
+            self.add(part);
+        }
+    }
+
+    /// Keeps what lies in tables and queue just now.
+    async fn look(&mut self) {
+        self.stored.push_str(&self.world.dump().await);
+        let sealed: Vec<_> = self.world.envelopes().into_iter().map(|(envelope, _)| envelope).collect();
+        self.stored.push_str(&serde_json::to_string(&sealed).unwrap());
+    }
+}
+
+/// Signing in, each second step, each kind of entry, a pairing, an approval and a refusal, right and wrong, and on a day on
+/// which much goes wrong.
+#[tokio::test]
+async fn neither_log_nor_table_nor_queue_holds_a_secret_of_registering() {
+    let lines = Lines::default();
+    let _guard = lines.keep();
+    let world = World::new().await;
+    let saying = Saying::at(LAPTOP);
+    let mut kept = Kept { world: world.clone(), secrets: BTreeSet::new(), stored: String::new() };
+    for secret in [SEED, Person::PASSWORD, "Wrong-Password-1", NEW_NUMBER, "0123459900", "new@mail.example"] {
+        kept.add(secret);
+    }
+    for contact in [AISYAH.alternate_email, AISYAH.mobile, AISYAH.office_phone] {
+        kept.add(contact.unwrap());
+    }
+
+    // In, by the wrong password and the right one, and by a code that was sent.
+    let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
+    world.browser().post("/security-info/sign-in", wrong).await;
+    world.put_out_of_order("dynamodb:GetItem");
+    world.browser().sign_in("mei").await;
+    world.mend();
+    let mut owner = world.browser();
+    owner.sign_in("aisyah").await;
+    kept.cookie(owner.session.as_ref());
+    for method in ["email", "sms", "mobile_call", "office_call"] {
+        assert_eq!(verify(&mut owner, json!({ "method": method })).await.page(), "second-step", "{method}");
+        kept.add(&world.last_code());
+        kept.look().await;
+        verify(&mut owner, json!({ "method": method, "code": "00000000" })).await;
+    }
+    let code = json!({ "method": "office_call", "code": world.last_code() });
+    world.put_out_of_order("ses:");
+    world.deliver().await;
+    world.put_out_of_order("dynamodb:PutItem");
+    assert_eq!(verify(&mut owner, code.clone()).await.status, 503);
+    world.mend();
+    assert_eq!(verify(&mut owner, code).await.page(), "security-info");
+
+    // Each kind of entry.
+    let mut phone = Phone::new(&world, 1);
+    let subscription: Value = serde_json::from_str(&phone.subscription()).unwrap();
+    for secret in [&subscription["endpoint"], &subscription["keys"]["p256dh"], &subscription["keys"]["auth"]]
+    {
+        kept.add(secret.as_str().unwrap());
+    }
+    let (mut passkey, mut codes) = (None, Vec::new());
+    for (kind, value) in [
+        ("alternate_email", "new@mail.example"),
+        ("mobile", NEW_NUMBER),
+        ("totp", ""),
+        ("authenticator", ""),
+        ("passkey", ""),
+        ("recovery_codes", ""),
+    ] {
+        let asked = owner.add(kind, value).await.json();
+        assert_eq!(asked["page"], "confirm", "{kind}");
+        let mut body = json!({ "id": asked["id"] });
+        match kind {
+            "totp" => {
+                kept.add(asked["secret"].as_str().unwrap());
+                body["code"] = json!(app_code(&world, &asked));
+                kept.add(body["code"].as_str().unwrap());
+            }
+            "authenticator" => {
+                kept.add(&token(&asked).expose());
+                phone.pair_at(&token(&asked), "{}").await;
+                let paired = phone.pair(&token(&asked)).await.json();
+                kept.add(&phone.handle);
+                body["code"] = paired["code"].clone();
+                kept.add(paired["code"].as_str().unwrap());
+            }
+            "passkey" => {
+                let (made, answer) = Passkey::create(&asked["options"], &saying);
+                passkey = Some(made);
+                body["assertion"] = json!(answer);
+            }
+            "recovery_codes" => {
+                codes = asked["codes"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|code| code.as_str().unwrap().to_owned())
+                    .collect();
+                codes.iter().for_each(|code| kept.add(code));
+            }
+            _ => {
+                body["code"] = json!(world.last_code());
+                kept.add(&world.last_code());
+            }
+        }
+        kept.look().await;
+        if matches!(kind, "totp" | "authenticator") {
+            assert_eq!(
+                owner.confirm(asked["id"].as_str().unwrap(), "999999").await.problem().1,
+                "code-wrong"
+            );
+        } else if kind == "mobile" {
+            world.put_out_of_order("sqs:");
+            assert_eq!(owner.post("/security-info/confirm", body.clone()).await.status, 503);
+            world.mend();
+        }
+        assert_eq!(owner.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
+    }
+    kept.look().await;
+
+    // The second step by each of them, and a reset by each of them.
+    let mut passkey = passkey.unwrap();
+    let mut next = world.browser();
+    let options = next.sign_in("aisyah").await.json()["options"].clone();
+    kept.cookie(next.session.as_ref());
+    let assertion = passkey.answer(&options, &saying);
+    let signed: Value = serde_json::from_str(&assertion).unwrap();
+    kept.add(signed["response"]["signature"].as_str().unwrap());
+    assert_eq!(
+        verify(&mut next, json!({ "method": "passkey", "assertion": assertion })).await.page(),
+        "security-info"
+    );
+    assert_eq!(
+        verify(&mut next, json!({ "method": "recovery_code", "code": codes[0] })).await.page(),
+        "security-info"
+    );
+    verify(&mut next, json!({ "method": "totp", "code": "000000" })).await;
+    let mut numbers = Vec::new();
+    for approves in [true, false] {
+        let asked = verify(&mut next, json!({ "method": "push" })).await.json();
+        numbers.push(asked["number"].as_str().unwrap().to_owned());
+        world.put_out_of_order("sns:");
+        world.deliver().await;
+        world.mend();
+        let request = phone.request().await;
+        kept.look().await;
+        if approves {
+            phone.approve(&request, &numbers[0]).await;
+            assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
+            world.clock.advance(90);
+        } else {
+            assert_eq!(phone.deny(&request).await.status, 200);
+        }
+    }
+    world.clock.advance(60);
+    let mut reset = world.browser();
+    reset.open("aisyah", "forgotten").await;
+    kept.cookie(reset.cookie.as_ref());
+    assert_eq!(
+        reset
+            .post("/code", json!({ "method": "recovery_code", "code": "0123-4567-89AB-CDEF" }))
+            .await
+            .problem()
+            .1,
+        "code-wrong"
+    );
+    assert_eq!(
+        reset.post("/code", json!({ "method": "recovery_code", "code": codes[1] })).await.page(),
+        "method"
+    );
+    let options = reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
+    let assertion = passkey.answer(&options, &saying);
+    assert_eq!(
+        reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await.page(),
+        "password"
+    );
+    kept.look().await;
+    world.deliver().await;
+
+    let log = lines.text();
+    for event in [
+        "signed-in",
+        "sign-in-refused",
+        "second-step-sent",
+        "second-step-refused",
+        "second-step-proved",
+        "adding",
+        "not-confirmed",
+        "added",
+        "device-paired",
+        "approval",
+        "unavailable",
+        "passkey-asked",
+        "delivery",
+    ] {
+        assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
+    }
+    for secret in &kept.secrets {
+        assert!(!log.contains(secret.as_str()), "{secret} is logged:\n{log}");
+        assert!(!kept.stored.contains(secret.as_str()), "{secret} is stored in the clear");
+    }
+    for whose in ["aisyah", AISYAH.name] {
+        assert!(!log.contains(whose), "{whose} is logged:\n{log}");
+    }
+    for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let mut said = line["fields"].as_object().unwrap().values().map(ToString::to_string);
+        let number = said.find(|said| numbers.contains(&said.replace(['"', '(', ')'], "")));
+        assert!(number.is_none(), "the number on the page is logged: {line}");
     }
 }
