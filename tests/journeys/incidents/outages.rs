@@ -1,10 +1,22 @@
 //! What the failure of something else gives away.
 
-use rekey_tests::people::NEW_PASSWORD;
-use rekey_tests::{Answer, Browser, World};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::Method;
+use rekey_local::cloud::Disturbance;
+use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_tests::people::{AISYAH, NEW_NUMBER, NEW_PASSWORD, Person};
+use rekey_tests::world::LAPTOP;
+use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
 use serde_json::{Value, json};
+use shared::domain::security_info::Registered;
+use shared::ports::EnrolmentStore as _;
 
 use crate::decoys::twin;
+use crate::security_info::{
+    aisyah, app_code, register_passkey, register_phone, register_sheet, token, verify,
+};
 
 /// What answers can be told apart by.
 type Seen = (u16, Value, Value, Vec<String>);
@@ -65,5 +77,361 @@ async fn accounts_and_decoys_answer_alike_while_something_fails() {
             known.iter().all(|(_, _, page, _)| page != "password" && page != "done"),
             "{fault} let somebody in"
         );
+    }
+}
+
+/// Everything that the functions of registering and approving depend on.
+const OUTSIDE: [&str; 5] =
+    ["FlowsTable", "AccountsTable", "SecurityInfoTable", "BudgetsTable", "MessagesQueue"];
+
+/// Lets whatever the functions ask of a table or queue come to that.
+fn break_off(world: &World, outside: &'static str, how: Disturbance) {
+    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+        let is_hit = call.principal != ADMINISTRATOR && call.resource.as_deref() == Some(outside);
+        if is_hit { how } else { Disturbance::None }
+    })));
+}
+
+/// A sign-in as a browser without scripts sends it.
+async fn form(browser: &mut Browser, body: &str) -> Answer {
+    let request = browser
+        .request(Method::POST, "/security-info/sign-in")
+        .header("sec-fetch-site", "same-origin")
+        .header("content-type", "application/x-www-form-urlencoded");
+    let mut request = request.body(body.to_owned()).unwrap();
+    request.headers_mut().insert("accept", "text/html".parse().unwrap());
+    browser.send(request).await
+}
+
+/// The same at the sign-in of the page where people register: whatever fails, a name that somebody has and one that nobody
+/// has are told the same, and nobody gets in who would not.
+#[tokio::test]
+async fn a_sign_in_tells_no_more_while_something_fails() {
+    let strangers = [
+        ("nobody", Person::PASSWORD),
+        ("aisyah", "Wrong-Password-1"),
+        ("daniel", Person::PASSWORD),
+        ("registrar", Person::PASSWORD),
+    ];
+    for outside in OUTSIDE {
+        let mut all = Vec::new();
+        for (login, password) in strangers {
+            let world = World::new().await;
+            break_off(&world, outside, Disturbance::Refused);
+            let mut answers = Vec::new();
+            for _ in 0..4 {
+                let body = json!({ "login": login, "password": password });
+                let mut browser = world.browser();
+                answers.push(seen(&browser.post("/security-info/sign-in", body).await));
+                assert!(browser.session.is_none(), "{login} without {outside}");
+            }
+            all.push(answers);
+        }
+        assert!(all.iter().all(|answers| *answers == all[0]), "{outside}: {all:#?}");
+
+        let world = World::new().await;
+        break_off(&world, outside, Disturbance::Refused);
+        let mut owner = world.browser();
+        let answer = owner.sign_in("aisyah").await;
+        if outside == "MessagesQueue" {
+            assert_eq!(answer.page(), "second-step", "a sign-in sends nothing");
+        } else {
+            assert_eq!(answer.problem(), (503, "unavailable".into()), "{outside}");
+            assert!(owner.session.is_none(), "{outside}");
+            let page = form(&mut owner, &format!("login=aisyah&password={}", Person::PASSWORD)).await;
+            assert_eq!(page.status, 503, "{outside}");
+            assert!(!page.text().contains(Person::PASSWORD) && owner.session.is_none(), "{outside}");
+        }
+    }
+}
+
+/// Everything that somebody does who registers, and what their phone does.
+const ACTS: [&str; 26] = [
+    "sign-in",
+    "list",
+    "step",
+    "ask email",
+    "ask push",
+    "by totp",
+    "by email",
+    "by push",
+    "by passkey",
+    "by recovery_code",
+    "add mobile",
+    "add totp",
+    "add authenticator",
+    "add passkey",
+    "add recovery_codes",
+    "confirm mobile",
+    "confirm totp",
+    "confirm authenticator",
+    "confirm passkey",
+    "confirm recovery_codes",
+    "remove",
+    "reconfirm",
+    "phone pairs",
+    "phone asks",
+    "phone approves",
+    "phone denies",
+];
+
+/// Aisyah about to do something, with what it takes.
+struct Ready {
+    world: Arc<World>,
+    browser: Browser,
+    phone: Phone,
+    act: &'static str,
+    body: Value,
+    /// Somebody who knows her password and nothing else.
+    stranger: Browser,
+    /// What was registered before.
+    before: Registered,
+}
+
+impl Ready {
+    /// All that comes before the act, which goes well.
+    async fn to(act: &'static str) -> Self {
+        let world = World::new().await;
+        let (mut browser, mut stranger, mut phone) =
+            (world.browser(), world.browser(), Phone::new(&world, 1));
+        let (does, what) = act.split_once(' ').unwrap_or((act, ""));
+        let (mut passkey, mut codes) = (None, Vec::new());
+        match act {
+            "by passkey" => passkey = Some(register_passkey(&mut aisyah(&world).await, LAPTOP).await),
+            "by recovery_code" => codes = register_sheet(&mut aisyah(&world).await).await,
+            "ask push" | "by push" | "phone asks" | "phone approves" | "phone denies" => {
+                phone = register_phone(&world, &mut aisyah(&world).await, 1).await;
+            }
+            _ => {}
+        }
+        world.clock.advance(30);
+        assert_eq!(stranger.sign_in("aisyah").await.page(), "second-step");
+        let mut body = json!({ "login": "aisyah", "password": Person::PASSWORD });
+        if act != "sign-in" {
+            let page = browser.sign_in("aisyah").await.json();
+            body = match what {
+                "totp" => json!({ "method": what, "code": world.app_code(0) }),
+                "recovery_code" => json!({ "method": what, "code": codes[0] }),
+                "passkey" if does == "by" => {
+                    let assertion = passkey.unwrap().answer(&page["options"], &Saying::at(LAPTOP));
+                    json!({ "method": what, "assertion": assertion })
+                }
+                _ => json!({ "method": what }),
+            };
+        }
+        match (does, what) {
+            ("by", "email") => {
+                verify(&mut browser, body.clone()).await;
+                body["code"] = json!(world.last_code());
+            }
+            ("by", "push") | ("phone", "asks" | "approves" | "denies") => {
+                let asked = verify(&mut browser, json!({ "method": "push" })).await.json();
+                body["number"] = asked["number"].clone();
+                body["request"] = json!(phone.request().await);
+                if act == "by push" {
+                    approve(&mut phone, &body).await;
+                    body = json!({ "method": "push" });
+                }
+            }
+            ("add" | "confirm" | "list" | "remove" | "reconfirm" | "phone", _) => {
+                assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
+                let kind = if act == "phone pairs" { "authenticator" } else { what };
+                let value = if kind == "mobile" { NEW_NUMBER } else { "" };
+                body = match does {
+                    "add" if value.is_empty() => json!({ "kind": kind }),
+                    "add" => json!({ "kind": kind, "value": value }),
+                    "remove" => json!({ "id": "mobile" }),
+                    "confirm" | "phone" => {
+                        let asked = browser.add(kind, value).await.json();
+                        if act == "phone pairs" { asked } else { right(&world, &mut phone, &asked).await }
+                    }
+                    _ => json!({}),
+                };
+            }
+            _ => {}
+        }
+        let before = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
+        Self { world, browser, phone, act, body, stranger, before }
+    }
+
+    /// Does it.
+    async fn go(&mut self) -> Answer {
+        let path = match self.act.split_once(' ').unwrap_or((self.act, "")).0 {
+            "list" => return self.browser.get("/security-info").await,
+            "step" => return self.browser.get("/security-info/verify").await,
+            "phone" => {
+                return match self.act {
+                    "phone pairs" => self.phone.pair(&token(&self.body)).await,
+                    "phone asks" => self.phone.ask().await,
+                    "phone approves" => approve(&mut self.phone, &self.body).await,
+                    _ => self.phone.deny(self.body["request"].as_str().unwrap()).await,
+                };
+            }
+            "ask" | "by" => "verify",
+            does => does,
+        };
+        self.browser.post(&format!("/security-info/{path}"), self.body.clone()).await
+    }
+
+    /// Nothing came of it, for nobody.
+    async fn assert_unchanged(&mut self, what: &str) {
+        let now = self.world.enrolment.registered(&AISYAH.account().id).await.unwrap();
+        assert_eq!(now.entries, self.before.entries, "{what}");
+        let page = self.stranger.get("/security-info").await;
+        assert!(page.json()["registered"].is_null(), "{what}: {}", page.text());
+    }
+
+    /// Does it once more, as a person who is told that it did not work, until it is done.
+    async fn insist(&mut self, what: &str) {
+        for _ in 0..4 {
+            let answer = self.go().await;
+            match answer.status.as_u16() {
+                200 => return,
+                429 => self.world.clock.advance(30),
+                // What was to be asked never was; the nonce has got too old.
+                409 | 422 if ["code-spent", "nonce-stale"].contains(&answer.problem().1.as_str()) => {}
+                _ => panic!("{what}: {}", answer.text()),
+            }
+        }
+        panic!("{what}: it never worked");
+    }
+}
+
+async fn approve(phone: &mut Phone, body: &Value) -> Answer {
+    phone.approve(body["request"].as_str().unwrap(), body["number"].as_str().unwrap()).await
+}
+
+/// What confirms something that is about to be added.
+async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
+    let mut body = json!({ "id": asked["id"] });
+    match asked["kind"].as_str().unwrap() {
+        "totp" => body["code"] = json!(app_code(world, asked)),
+        "authenticator" => body["code"] = phone.pair(&token(asked)).await.json()["code"].clone(),
+        "passkey" => body["assertion"] = json!(Passkey::create(&asked["options"], &Saying::at(LAPTOP)).1),
+        "recovery_codes" => {}
+        _ => body["code"] = json!(world.last_code()),
+    }
+    body
+}
+
+/// Whatever somebody does while `outside` is out of order is told to be so, changes nothing and lets nobody in, and is done
+/// once it works again; but for `unfelt`, which goes on without it.
+async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
+    let mut went_on = Vec::new();
+    for act in ACTS {
+        let mut ready = Ready::to(act).await;
+        let what = format!("{act} without {outside}");
+        break_off(&ready.world, outside, Disturbance::Refused);
+        let answer = ready.go().await;
+        ready.world.mend();
+        if answer.status == 200 {
+            went_on.push(act);
+            continue;
+        }
+        assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
+        ready.assert_unchanged(&what).await;
+        ready.insist(&what).await;
+    }
+    assert_eq!(went_on, unfelt);
+}
+
+#[tokio::test]
+async fn registering_is_not_half_done_without_flows() {
+    nothing_is_half_done_without("FlowsTable", &[]).await;
+}
+
+#[tokio::test]
+async fn registering_is_not_half_done_without_the_directory() {
+    nothing_is_half_done_without(
+        "AccountsTable",
+        &["phone pairs", "phone asks", "phone approves", "phone denies"],
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn registering_is_not_half_done_without_security_info() {
+    nothing_is_half_done_without("SecurityInfoTable", &["phone pairs"]).await;
+}
+
+#[tokio::test]
+async fn registering_is_not_half_done_without_budgets() {
+    let unfelt = [
+        "list",
+        "step",
+        "by email",
+        "by push",
+        "by passkey",
+        "confirm mobile",
+        "confirm totp",
+        "confirm authenticator",
+        "confirm passkey",
+        "confirm recovery_codes",
+        "reconfirm",
+        "phone pairs",
+        "phone asks",
+        "phone approves",
+        "phone denies",
+    ];
+    nothing_is_half_done_without("BudgetsTable", &unfelt).await;
+}
+
+#[tokio::test]
+async fn registering_is_not_half_done_without_the_queue() {
+    let unfelt = [
+        "sign-in",
+        "list",
+        "step",
+        "by totp",
+        "by email",
+        "by push",
+        "by passkey",
+        "by recovery_code",
+        "add totp",
+        "add authenticator",
+        "add passkey",
+        "add recovery_codes",
+        "reconfirm",
+        "phone pairs",
+        "phone asks",
+        "phone approves",
+    ];
+    nothing_is_half_done_without("MessagesQueue", &unfelt).await;
+}
+
+/// What is too slow is carried out all the same, after the person was told that it did not work: it must let nobody in nor
+/// leave half of something behind, and trying again must end well.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_comes_too_late_is_not_half_done() {
+    let cases = [
+        ("sign-in", "FlowsTable"),
+        ("sign-in", "AccountsTable"),
+        ("by totp", "SecurityInfoTable"),
+        ("by totp", "BudgetsTable"),
+        ("by recovery_code", "SecurityInfoTable"),
+        ("confirm mobile", "FlowsTable"),
+        ("confirm authenticator", "FlowsTable"),
+        ("confirm totp", "MessagesQueue"),
+        ("remove", "SecurityInfoTable"),
+        ("phone pairs", "FlowsTable"),
+        ("phone approves", "FlowsTable"),
+        ("phone denies", "MessagesQueue"),
+    ];
+    let tasks = cases.map(|(act, outside)| {
+        tokio::spawn(async move {
+            let mut ready = Ready::to(act).await;
+            let what = format!("{act} while {outside} is slow");
+            break_off(&ready.world, outside, Disturbance::Late(Duration::from_millis(4_500)));
+            let answer = ready.go().await;
+            ready.world.mend();
+            assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
+            // Until the last of it is carried out.
+            tokio::time::sleep(Duration::from_secs(5)).await;
+            ready.assert_unchanged(&what).await;
+            ready.insist(&what).await;
+        })
+    });
+    for task in tasks {
+        task.await.unwrap();
     }
 }
