@@ -1,9 +1,15 @@
 //! Keys are rotated while flows are open.
 
-use rekey_tests::World;
+use rekey_local::outbox::Channel;
+use rekey_tests::people::NEW_NUMBER;
+use rekey_tests::world::LAPTOP;
+use rekey_tests::{Passkey, Phone, Saying, World};
+use serde_json::json;
 use shared::domain::flow::FlowCookie;
 use shared::domain::keys::Keyring;
 use shared::ports::SignIn;
+
+use crate::security_info::{aisyah, app_code, register_phone, token, verify};
 
 const SECRETS: [&str; 6] = [
     "REKEY_SECRET_CAPTCHA",
@@ -30,10 +36,10 @@ async fn a_reset_goes_on_over_rotated_keys() {
     let token = browser.get("/").await.json()["captcha"]["token"].as_str().unwrap().to_owned();
     rotate_all(&world).await;
     let characters = world.captcha_answer(&token);
-    let name = serde_json::json!({ "login": "aisyah", "captcha_token": token, "captcha_answer": characters });
+    let name = json!({ "login": "aisyah", "captcha_token": token, "captcha_answer": characters });
     assert_eq!(browser.post("/", name).await.page(), "reason");
     rotate_all(&world).await;
-    browser.post("/reason", serde_json::json!({ "reason": "forgotten" })).await;
+    browser.post("/reason", json!({ "reason": "forgotten" })).await;
     assert_eq!(browser.send_email().await.page(), "code");
     rotate_all(&world).await;
     world.deliver().await;
@@ -47,6 +53,139 @@ async fn a_reset_goes_on_over_rotated_keys() {
     let told = world.outbox.messages().into_iter().filter(|message| message.code.is_none()).count();
     assert_eq!(told, 4);
     assert_eq!(world.sign_in("aisyah", "Kancil-Lompat-42!").await, SignIn::Accepted);
+}
+
+/// The same on the page where people register: a session, what is about to be added to it, a pairing, what devices are
+/// asked, and everything that is registered stay good.
+#[tokio::test]
+async fn registering_goes_on_over_rotated_keys() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    let app_page = browser.html("/authenticator").await;
+    browser.sign_in("aisyah").await;
+    rotate_all(&world).await;
+    verify(&mut browser, json!({ "method": "email" })).await;
+    rotate_all(&world).await;
+    let code = world.last_code();
+    assert_eq!(
+        verify(&mut browser, json!({ "method": "email", "code": code })).await.page(),
+        "security-info"
+    );
+
+    let mut phone = Phone::new(&world, 1);
+    let (mut app, mut passkey, mut codes) = (json!(null), None, Vec::new());
+    for (kind, value) in
+        [("mobile", NEW_NUMBER), ("totp", ""), ("authenticator", ""), ("passkey", ""), ("recovery_codes", "")]
+    {
+        rotate_all(&world).await;
+        let asked = browser.add(kind, value).await.json();
+        rotate_all(&world).await;
+        assert_eq!(browser.get("/security-info/confirm").await.json(), asked, "{kind}");
+        let mut body = json!({ "id": asked["id"] });
+        match kind {
+            "mobile" => body["code"] = json!(world.last_code()),
+            "totp" => {
+                body["code"] = json!(app_code(&world, &asked));
+                app = asked.clone();
+            }
+            "authenticator" => {
+                body["code"] = phone.pair(&token(&asked)).await.json()["code"].clone();
+                rotate_all(&world).await;
+            }
+            "passkey" => {
+                let (made, answer) = Passkey::create(&asked["options"], &Saying::at(LAPTOP));
+                body["assertion"] = json!(answer);
+                passkey = Some(made);
+            }
+            _ => {
+                let shown = asked["codes"].as_array().unwrap();
+                codes = shown.iter().map(|code| code.as_str().unwrap().to_owned()).collect();
+            }
+        }
+        assert_eq!(browser.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
+    }
+    rotate_all(&world).await;
+
+    // Each of them opens the page, with a rotation between question and answer.
+    world.clock.advance(60);
+    let mut passkey = passkey.unwrap();
+    for method in ["totp", "passkey", "recovery_code", "push"] {
+        let mut next = world.browser();
+        let page = next.sign_in("aisyah").await.json();
+        let mut body = json!({ "method": method });
+        match method {
+            "totp" => body["code"] = json!(app_code(&world, &app)),
+            "passkey" => body["assertion"] = json!(passkey.answer(&page["options"], &Saying::at(LAPTOP))),
+            "recovery_code" => body["code"] = json!(codes[0]),
+            _ => {
+                let asked = verify(&mut next, body.clone()).await.json();
+                rotate_all(&world).await;
+                world.deliver().await;
+                let request = phone.request().await;
+                rotate_all(&world).await;
+                let answer = phone.approve(&request, asked["number"].as_str().unwrap()).await;
+                assert_eq!(answer.json()["status"], "approved", "{}", answer.text());
+            }
+        }
+        rotate_all(&world).await;
+        assert_eq!(verify(&mut next, body).await.page(), "security-info", "{method}");
+    }
+    let pushes = world.outbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
+    assert_eq!(pushes.count(), 1, "its subscription opens");
+    assert_eq!(
+        browser.html("/authenticator").await,
+        app_page,
+        "and is for the key that push services know us by"
+    );
+
+    // And so they prove the steps of a reset.
+    world.clock.advance(90);
+    let mut reset = world.browser();
+    reset.open("aisyah", "forgotten").await;
+    let asked = reset.send_push().await.json();
+    rotate_all(&world).await;
+    let request = phone.request().await;
+    phone.approve(&request, asked["number"].as_str().unwrap()).await;
+    rotate_all(&world).await;
+    assert_eq!(reset.approved().await.page(), "method");
+    let options = reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
+    rotate_all(&world).await;
+    let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
+    let proved = reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await;
+    assert_eq!(proved.page(), "password");
+}
+
+/// A key that is lost ends or stops what hangs on it, each secret's own, and nobody gets in by that.
+#[tokio::test]
+async fn a_key_that_is_gone_opens_nothing_where_people_register() {
+    for (secret, page, second_step, confirmed, device) in [
+        ("REKEY_SECRET_FLOWS", 200, 410, 410, 200),
+        ("REKEY_SECRET_SEEDS", 200, 503, 503, 200),
+        ("REKEY_SECRET_CONTACTS", 503, 503, 503, 200),
+        ("REKEY_SECRET_PUSH", 200, 200, 200, 403),
+    ] {
+        let world = World::new().await;
+        let mut owner = aisyah(&world).await;
+        let mut phone = register_phone(&world, &mut owner, 1).await;
+        let asked = owner.add("totp", "").await.json();
+        world.clock.advance(30);
+        let mut browser = world.browser();
+        browser.sign_in("aisyah").await;
+        world.cloud.put_secret(secret, format!(r#"{{"current":"9","9":"{:-<64}"}}"#, 9));
+        world.restart().await;
+
+        let shown = browser.get("/security-info").await;
+        assert_eq!(shown.status, page, "{secret}: {}", shown.text());
+        assert!(shown.json()["registered"].is_null(), "{secret}: {}", shown.text());
+        assert_eq!(browser.second_step(&world.app_code(0)).await.status, second_step, "{secret}");
+        let code = app_code(&world, &asked);
+        assert_eq!(owner.confirm("totp", &code).await.status, confirmed, "{secret}");
+        let asked = match phone.ask().await {
+            stale if stale.status == 409 => phone.ask().await,
+            asked => asked,
+        };
+        assert_eq!(asked.status, device, "{secret}: {}", asked.text());
+    }
 }
 
 /// With another key behind them every mask would change, and so tell who is real.
