@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::people::{AISYAH, NEW_NUMBER, Person, SEED};
 use rekey_tests::world::LAPTOP;
-use rekey_tests::{Passkey, Phone, Saying, World};
+use rekey_tests::{Browser, Passkey, Phone, Saying, World};
 use serde_json::{Value, json};
 
 use crate::security_info::{app_code, token, verify};
@@ -248,170 +248,194 @@ impl Kept {
     }
 }
 
+impl Kept {
+    /// In, by the wrong password and the right one, and by a code that was sent.
+    async fn of_signing_in(&mut self) -> Browser {
+        let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
+        self.world.browser().post("/security-info/sign-in", wrong).await;
+        self.world.put_out_of_order("dynamodb:GetItem");
+        self.world.browser().sign_in("mei").await;
+        self.world.mend();
+        let mut owner = self.world.browser();
+        owner.sign_in("aisyah").await;
+        self.cookie(owner.session.as_ref());
+        for method in ["email", "sms", "mobile_call", "office_call"] {
+            assert_eq!(
+                verify(&mut owner, json!({ "method": method })).await.page(),
+                "second-step",
+                "{method}"
+            );
+            self.add(&self.world.last_code());
+            self.look().await;
+            verify(&mut owner, json!({ "method": method, "code": "00000000" })).await;
+        }
+        let code = json!({ "method": "office_call", "code": self.world.last_code() });
+        self.world.put_out_of_order("ses:");
+        self.world.deliver().await;
+        self.world.put_out_of_order("dynamodb:PutItem");
+        assert_eq!(verify(&mut owner, code.clone()).await.status, 503);
+        self.world.mend();
+        assert_eq!(verify(&mut owner, code).await.page(), "security-info");
+        owner
+    }
+
+    /// Each kind of entry, and a pairing.
+    async fn of_registering(&mut self, owner: &mut Browser) -> (Phone, Passkey, Vec<String>) {
+        let mut phone = Phone::new(&self.world, 1);
+        let subscription: Value = serde_json::from_str(&phone.subscription()).unwrap();
+        for secret in
+            [&subscription["endpoint"], &subscription["keys"]["p256dh"], &subscription["keys"]["auth"]]
+        {
+            self.add(secret.as_str().unwrap());
+        }
+        let (mut passkey, mut codes) = (None, Vec::new());
+        for (kind, value) in [
+            ("alternate_email", "new@mail.example"),
+            ("mobile", NEW_NUMBER),
+            ("totp", ""),
+            ("authenticator", ""),
+            ("passkey", ""),
+            ("recovery_codes", ""),
+        ] {
+            let asked = owner.add(kind, value).await.json();
+            assert_eq!(asked["page"], "confirm", "{kind}");
+            let mut body = json!({ "id": asked["id"] });
+            match kind {
+                "totp" => {
+                    self.add(asked["secret"].as_str().unwrap());
+                    body["code"] = json!(app_code(&self.world, &asked));
+                    self.add(body["code"].as_str().unwrap());
+                }
+                "authenticator" => {
+                    self.add(&token(&asked).expose());
+                    phone.pair_at(&token(&asked), "{}").await;
+                    let paired = phone.pair(&token(&asked)).await.json();
+                    self.add(&phone.handle);
+                    body["code"] = paired["code"].clone();
+                    self.add(paired["code"].as_str().unwrap());
+                }
+                "passkey" => {
+                    let (made, answer) = Passkey::create(&asked["options"], &Saying::at(LAPTOP));
+                    passkey = Some(made);
+                    body["assertion"] = json!(answer);
+                }
+                "recovery_codes" => {
+                    codes = asked["codes"]
+                        .as_array()
+                        .unwrap()
+                        .iter()
+                        .map(|code| code.as_str().unwrap().to_owned())
+                        .collect();
+                    for code in &codes {
+                        self.add(code);
+                    }
+                }
+                _ => {
+                    body["code"] = json!(self.world.last_code());
+                    self.add(&self.world.last_code());
+                }
+            }
+            self.look().await;
+            if matches!(kind, "totp" | "authenticator") {
+                assert_eq!(
+                    owner.confirm(asked["id"].as_str().unwrap(), "999999").await.problem().1,
+                    "code-wrong"
+                );
+            } else if kind == "mobile" {
+                self.world.put_out_of_order("sqs:");
+                assert_eq!(owner.post("/security-info/confirm", body.clone()).await.status, 503);
+                self.world.mend();
+            }
+            assert_eq!(owner.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
+        }
+        self.look().await;
+        (phone, passkey.unwrap(), codes)
+    }
+
+    /// The second step by each of them, an approval, a refusal, and a reset; the numbers that were on the page.
+    async fn of_proving(
+        &mut self,
+        phone: &mut Phone,
+        passkey: &mut Passkey,
+        codes: &[String],
+    ) -> Vec<String> {
+        let mut next = self.world.browser();
+        let options = next.sign_in("aisyah").await.json()["options"].clone();
+        self.cookie(next.session.as_ref());
+        let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
+        let signed: Value = serde_json::from_str(&assertion).unwrap();
+        self.add(signed["response"]["signature"].as_str().unwrap());
+        assert_eq!(
+            verify(&mut next, json!({ "method": "passkey", "assertion": assertion })).await.page(),
+            "security-info"
+        );
+        assert_eq!(
+            verify(&mut next, json!({ "method": "recovery_code", "code": codes[0] })).await.page(),
+            "security-info"
+        );
+        verify(&mut next, json!({ "method": "totp", "code": "000000" })).await;
+        let mut numbers = Vec::new();
+        for approves in [true, false] {
+            let asked = verify(&mut next, json!({ "method": "push" })).await.json();
+            numbers.push(asked["number"].as_str().unwrap().to_owned());
+            self.world.put_out_of_order("sns:");
+            self.world.deliver().await;
+            self.world.mend();
+            let request = phone.request().await;
+            self.look().await;
+            if approves {
+                phone.approve(&request, &numbers[0]).await;
+                assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
+                self.world.clock.advance(90);
+            } else {
+                assert_eq!(phone.deny(&request).await.status, 200);
+            }
+        }
+        self.world.clock.advance(60);
+        let mut reset = self.world.browser();
+        reset.open("aisyah", "forgotten").await;
+        self.cookie(reset.cookie.as_ref());
+        assert_eq!(
+            reset
+                .post("/code", json!({ "method": "recovery_code", "code": "0123-4567-89AB-CDEF" }))
+                .await
+                .problem()
+                .1,
+            "code-wrong"
+        );
+        assert_eq!(
+            reset.post("/code", json!({ "method": "recovery_code", "code": codes[1] })).await.page(),
+            "method"
+        );
+        let options =
+            reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
+        let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
+        assert_eq!(
+            reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await.page(),
+            "password"
+        );
+        self.look().await;
+        self.world.deliver().await;
+        numbers
+    }
+}
+
 /// Signing in, each second step, each kind of entry, a pairing, an approval and a refusal, right and wrong, and on a day on
 /// which much goes wrong.
 #[tokio::test]
 async fn neither_log_nor_table_nor_queue_holds_a_secret_of_registering() {
     let lines = Lines::default();
     let _guard = lines.keep();
-    let world = World::new().await;
-    let saying = Saying::at(LAPTOP);
-    let mut kept = Kept { world: world.clone(), secrets: BTreeSet::new(), stored: String::new() };
+    let mut kept = Kept { world: World::new().await, secrets: BTreeSet::new(), stored: String::new() };
     for secret in [SEED, Person::PASSWORD, "Wrong-Password-1", NEW_NUMBER, "0123459900", "new@mail.example"] {
         kept.add(secret);
     }
     for contact in [AISYAH.alternate_email, AISYAH.mobile, AISYAH.office_phone] {
         kept.add(contact.unwrap());
     }
-
-    // In, by the wrong password and the right one, and by a code that was sent.
-    let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
-    world.browser().post("/security-info/sign-in", wrong).await;
-    world.put_out_of_order("dynamodb:GetItem");
-    world.browser().sign_in("mei").await;
-    world.mend();
-    let mut owner = world.browser();
-    owner.sign_in("aisyah").await;
-    kept.cookie(owner.session.as_ref());
-    for method in ["email", "sms", "mobile_call", "office_call"] {
-        assert_eq!(verify(&mut owner, json!({ "method": method })).await.page(), "second-step", "{method}");
-        kept.add(&world.last_code());
-        kept.look().await;
-        verify(&mut owner, json!({ "method": method, "code": "00000000" })).await;
-    }
-    let code = json!({ "method": "office_call", "code": world.last_code() });
-    world.put_out_of_order("ses:");
-    world.deliver().await;
-    world.put_out_of_order("dynamodb:PutItem");
-    assert_eq!(verify(&mut owner, code.clone()).await.status, 503);
-    world.mend();
-    assert_eq!(verify(&mut owner, code).await.page(), "security-info");
-
-    // Each kind of entry.
-    let mut phone = Phone::new(&world, 1);
-    let subscription: Value = serde_json::from_str(&phone.subscription()).unwrap();
-    for secret in [&subscription["endpoint"], &subscription["keys"]["p256dh"], &subscription["keys"]["auth"]]
-    {
-        kept.add(secret.as_str().unwrap());
-    }
-    let (mut passkey, mut codes) = (None, Vec::new());
-    for (kind, value) in [
-        ("alternate_email", "new@mail.example"),
-        ("mobile", NEW_NUMBER),
-        ("totp", ""),
-        ("authenticator", ""),
-        ("passkey", ""),
-        ("recovery_codes", ""),
-    ] {
-        let asked = owner.add(kind, value).await.json();
-        assert_eq!(asked["page"], "confirm", "{kind}");
-        let mut body = json!({ "id": asked["id"] });
-        match kind {
-            "totp" => {
-                kept.add(asked["secret"].as_str().unwrap());
-                body["code"] = json!(app_code(&world, &asked));
-                kept.add(body["code"].as_str().unwrap());
-            }
-            "authenticator" => {
-                kept.add(&token(&asked).expose());
-                phone.pair_at(&token(&asked), "{}").await;
-                let paired = phone.pair(&token(&asked)).await.json();
-                kept.add(&phone.handle);
-                body["code"] = paired["code"].clone();
-                kept.add(paired["code"].as_str().unwrap());
-            }
-            "passkey" => {
-                let (made, answer) = Passkey::create(&asked["options"], &saying);
-                passkey = Some(made);
-                body["assertion"] = json!(answer);
-            }
-            "recovery_codes" => {
-                codes = asked["codes"]
-                    .as_array()
-                    .unwrap()
-                    .iter()
-                    .map(|code| code.as_str().unwrap().to_owned())
-                    .collect();
-                codes.iter().for_each(|code| kept.add(code));
-            }
-            _ => {
-                body["code"] = json!(world.last_code());
-                kept.add(&world.last_code());
-            }
-        }
-        kept.look().await;
-        if matches!(kind, "totp" | "authenticator") {
-            assert_eq!(
-                owner.confirm(asked["id"].as_str().unwrap(), "999999").await.problem().1,
-                "code-wrong"
-            );
-        } else if kind == "mobile" {
-            world.put_out_of_order("sqs:");
-            assert_eq!(owner.post("/security-info/confirm", body.clone()).await.status, 503);
-            world.mend();
-        }
-        assert_eq!(owner.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
-    }
-    kept.look().await;
-
-    // The second step by each of them, and a reset by each of them.
-    let mut passkey = passkey.unwrap();
-    let mut next = world.browser();
-    let options = next.sign_in("aisyah").await.json()["options"].clone();
-    kept.cookie(next.session.as_ref());
-    let assertion = passkey.answer(&options, &saying);
-    let signed: Value = serde_json::from_str(&assertion).unwrap();
-    kept.add(signed["response"]["signature"].as_str().unwrap());
-    assert_eq!(
-        verify(&mut next, json!({ "method": "passkey", "assertion": assertion })).await.page(),
-        "security-info"
-    );
-    assert_eq!(
-        verify(&mut next, json!({ "method": "recovery_code", "code": codes[0] })).await.page(),
-        "security-info"
-    );
-    verify(&mut next, json!({ "method": "totp", "code": "000000" })).await;
-    let mut numbers = Vec::new();
-    for approves in [true, false] {
-        let asked = verify(&mut next, json!({ "method": "push" })).await.json();
-        numbers.push(asked["number"].as_str().unwrap().to_owned());
-        world.put_out_of_order("sns:");
-        world.deliver().await;
-        world.mend();
-        let request = phone.request().await;
-        kept.look().await;
-        if approves {
-            phone.approve(&request, &numbers[0]).await;
-            assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
-            world.clock.advance(90);
-        } else {
-            assert_eq!(phone.deny(&request).await.status, 200);
-        }
-    }
-    world.clock.advance(60);
-    let mut reset = world.browser();
-    reset.open("aisyah", "forgotten").await;
-    kept.cookie(reset.cookie.as_ref());
-    assert_eq!(
-        reset
-            .post("/code", json!({ "method": "recovery_code", "code": "0123-4567-89AB-CDEF" }))
-            .await
-            .problem()
-            .1,
-        "code-wrong"
-    );
-    assert_eq!(
-        reset.post("/code", json!({ "method": "recovery_code", "code": codes[1] })).await.page(),
-        "method"
-    );
-    let options = reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
-    let assertion = passkey.answer(&options, &saying);
-    assert_eq!(
-        reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await.page(),
-        "password"
-    );
-    kept.look().await;
-    world.deliver().await;
+    let mut owner = kept.of_signing_in().await;
+    let (mut phone, mut passkey, codes) = kept.of_registering(&mut owner).await;
+    let numbers = kept.of_proving(&mut phone, &mut passkey, &codes).await;
 
     let log = lines.text();
     for event in [
