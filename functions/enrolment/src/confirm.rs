@@ -31,6 +31,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
         let now = ports.clock.now();
         let (cookie, found) = changing(ports, incoming, now).await?;
+        list::current(ports, &cookie, &found.value).await?;
         let account = ports.directory.account(&found.value.account).await?.ok_or(Code::FlowEnded)?;
         let view = view(ports, &cookie, &found.value, &account, now).await?;
         let view = view.ok_or_else(|| Problem::out_of_step("security-info"))?;

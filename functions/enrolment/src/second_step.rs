@@ -26,7 +26,8 @@ use super::{Ports, Shared, answer, budgets, give_back, keep, list, live, push, s
 pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (_, found) = live(ports, incoming, now).await?;
+        let (cookie, found) = live(ports, incoming, now).await?;
+        list::current(ports, &cookie, &found.value).await?;
         Ok(incoming.page(&view(ports, incoming, &found.value, None, now).await?))
     })
     .await
@@ -40,6 +41,8 @@ pub(crate) async fn verify(state: State<Shared>, incoming: Incoming) -> Response
 async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
     let (cookie, found) = live(ports, incoming, now).await?;
+    // One that was overtaken asks for no more codes.
+    list::current(ports, &cookie, &found.value).await?;
     let mut fields = incoming.take_fields();
     let method = fields.require("method")?;
     let method = Method::parse(&method).ok_or_else(|| Problem::malformed("method"))?;

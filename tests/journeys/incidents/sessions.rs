@@ -48,7 +48,7 @@ const STATES: [(&str, &str); 15] = [
     ("device", "LdcdcnnnLnnLLi"),
     ("passkey", "LdcdcnnnnLnLLi"),
     ("codes", "LdcdcnnnnnLLLi"),
-    ("overtaken", "edcdeennnnneei"),
+    ("overtaken", "eeeeeennnnneei"),
     ("ended", "ieeeeeeeeeeeei"),
     ("expired", "ieeeeeeeeeeeei"),
     ("switched-off", "ieeeeeeeeeeeei"),
