@@ -54,23 +54,24 @@ impl Device {
 
     /// A nonce for its next request: when it was made, and a tag over that and the device.
     pub fn nonce(&self, keys: &Keyring, now: Timestamp) -> Option<String> {
-        let key = keys.current();
-        let tag = self.nonce_tag(keys, key, now.as_seconds())?;
-        Some(format!("{}.{:x}.{tag}", key.as_str(), now.as_unsigned()))
+        self.nonce_of(keys, keys.current(), now)
     }
 
-    /// Whether a nonce was made for this device, and not long ago.
+    /// Whether a nonce was made for this device, and not long ago. It is the text that was given out: a time that is written
+    /// otherwise is another text.
     pub fn knows_nonce(&self, keys: &Keyring, nonce: &str, now: Timestamp) -> bool {
-        let read = || {
+        let made_at = || {
             let mut parts = nonce.split('.');
             let key = KeyId::parse(parts.next()?).ok()?;
-            let made_at = i64::from_str_radix(parts.next()?, 16).ok()?;
-            let own = self.nonce_tag(keys, &key, made_at)?;
-            let is_own = parts.next()? == own && parts.next().is_none();
-            let made_at = Timestamp::from_seconds(made_at);
-            Some(is_own && made_at <= now + SKEW && now < made_at + NONCE_LIFETIME)
+            let made_at = Timestamp::from_seconds(i64::from_str_radix(parts.next()?, 16).ok()?);
+            (self.nonce_of(keys, &key, made_at)? == nonce).then_some(made_at)
         };
-        read().unwrap_or_default()
+        made_at().is_some_and(|made_at| made_at <= now + SKEW && now < made_at + NONCE_LIFETIME)
+    }
+
+    fn nonce_of(&self, keys: &Keyring, key: &KeyId, made_at: Timestamp) -> Option<String> {
+        let tag = self.nonce_tag(keys, key, made_at.as_seconds())?;
+        Some(format!("{}.{:x}.{tag}", key.as_str(), made_at.as_unsigned()))
     }
 
     fn nonce_tag(&self, keys: &Keyring, key: &KeyId, made_at: i64) -> Option<String> {
@@ -217,6 +218,13 @@ mod tests {
         assert!(!device(2).knows_nonce(&keys(), &nonce, now), "it is another device's");
         let later =
             nonce.replacen(&format!("{:x}", now.as_seconds()), &format!("{:x}", now.as_seconds() + 60), 1);
+        let seconds = format!("{:x}", now.as_seconds());
+        let longer = nonce.replacen(&seconds, &format!("0{seconds}"), 1);
+        let signed = nonce.replacen(&seconds, &format!("+{seconds}"), 1);
+        let capitals = nonce.replacen(&seconds, &seconds.to_uppercase(), 1);
+        for nonce in [&longer, &signed, &capitals] {
+            assert!(!device(1).knows_nonce(&keys(), nonce, now), "{nonce}: the time is written otherwise");
+        }
         for nonce in [later.as_str(), "", "1", "..", &format!("{nonce}.x")] {
             assert!(!device(1).knows_nonce(&keys(), nonce, now + Seconds(60)), "{nonce}");
         }

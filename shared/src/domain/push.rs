@@ -25,6 +25,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
+/// Characters that no address has (RFC 3986 §2): nothing can be posted to one with them.
+const NEVER: &[u8] = b"\"<>\\^`{|}";
 /// The longest endpoint. Those of today's services have some 250 characters.
 const ENDPOINT_MAX: usize = 1_024;
 
@@ -58,7 +60,8 @@ impl PushHosts {
 
     /// Whether a push may go to `endpoint`.
     pub fn allow(&self, endpoint: &str) -> bool {
-        if endpoint.len() > ENDPOINT_MAX || !endpoint.bytes().all(|b| b.is_ascii_graphic() && b != b'\\') {
+        let may_be_in_one = |b: u8| b.is_ascii_graphic() && !NEVER.contains(&b);
+        if endpoint.len() > ENDPOINT_MAX || !endpoint.bytes().all(may_be_in_one) {
             return false;
         }
         let rest = endpoint.strip_prefix("https://");
@@ -69,7 +72,9 @@ impl PushHosts {
         let local = endpoint.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
         local.is_some_and(|(authority, _)| {
             let port = authority.strip_prefix(LOOPBACK).and_then(|rest| rest.strip_prefix(':'));
-            self.have_loopback() && port.is_some_and(|port| port.parse::<u16>().is_ok())
+            let is_port =
+                |port: &str| port.bytes().all(|b| b.is_ascii_digit()) && port.parse::<u16>().is_ok();
+            self.have_loopback() && port.is_some_and(is_port)
         })
     }
 }
@@ -229,6 +234,9 @@ mod tests {
             "https://fcm.googleapis.com",
             "https://fcm.googleapis.com\\@evil.example/x",
             "https://fcm.googleapis.com/ x",
+            "https://fcm.googleapis.com/x?\"y",
+            "https://fcm.googleapis.com/<x>",
+            "https://fcm.googleapis.com/`x",
             "http://127.0.0.1:8000/x",
             "",
         ] {
@@ -244,6 +252,8 @@ mod tests {
         for endpoint in [
             "http://127.0.0.1/x",
             "http://127.0.0.1:x@evil.example/",
+            "http://127.0.0.1:+80/x",
+            "http://127.0.0.1:/x",
             "https://127.0.0.1/x",
             "http://127.0.0.2:80/x",
         ] {
