@@ -27,10 +27,20 @@ impl Target {
         S: Strategy,
         S::Value: Clone + Debug + Serialize + DeserializeOwned,
     {
+        self.run_all(inputs, |input| vec![check(input)]);
+    }
+
+    /// The same where an input may come to several outcomes at once.
+    pub fn run_all<S>(&self, inputs: &S, check: impl Fn(S::Value) -> Vec<String>)
+    where
+        S: Strategy,
+        S::Value: Clone + Debug + Serialize + DeserializeOwned,
+    {
         let outcomes = Mutex::new(BTreeMap::<String, u32>::new());
         let count = |input: S::Value| {
-            let outcome = check(input);
-            *outcomes.lock().unwrap().entry(outcome).or_default() += 1;
+            for outcome in check(input) {
+                *outcomes.lock().unwrap().entry(outcome).or_default() += 1;
+            }
         };
         for (file, input) in self.corpus::<S::Value>() {
             println!("{}: {file}", self.name);

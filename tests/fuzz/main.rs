@@ -1,8 +1,9 @@
 //! Input that nobody meant: whole events to the functions, and every text that is parsed.
 //!
-//! The inputs are drawn by proptest from seeds, so that a run repeats, on the stable toolchain; a failing one is made
-//! smaller and printed as JSON. Kept in `corpus/<target>/`, it is replayed before anything is drawn. `FUZZ_ROUNDS`
-//! (1) says how many seeds each target goes through: `tests/run --deep` takes more.
+//! Three sides are asked, each from every state that it knows: the reset itself, the page where people register, and the
+//! authenticator app. The inputs are drawn by proptest from seeds, so that a run repeats, on the stable toolchain; a
+//! failing one is made smaller and printed as JSON. Kept in `corpus/<target>/`, it is replayed before anything is drawn.
+//! `FUZZ_ROUNDS` (1) says how many seeds each target goes through: `tests/run --deep` takes more.
 
 #![expect(
     clippy::unwrap_used,
@@ -12,9 +13,12 @@
 )]
 
 mod answers;
-mod events;
+mod authenticator;
+mod edits;
+mod gateway;
 mod harness;
-mod inputs;
-mod json;
-mod scene;
+mod kept;
+mod registering;
+mod requests;
+mod reset;
 mod texts;

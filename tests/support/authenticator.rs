@@ -135,11 +135,7 @@ impl Passkey {
         let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rpId"]));
         let data = self.data(&rp_id, saying.flags);
         let client_data = client_data("webauthn.get", options, saying);
-        let signed = [&data[..], &Sha256::digest(&client_data)[..]].concat();
-        let signature = match &self.key {
-            Key::P256(pair) => pair.sign(&SystemRandom::new(), &signed).unwrap().as_ref().to_vec(),
-            Key::Ed25519(pair) => pair.sign(&signed).as_ref().to_vec(),
-        };
+        let signature = self.sign(&[&data[..], &Sha256::digest(&client_data)[..]].concat());
         let id = URL_SAFE_NO_PAD.encode(&self.id);
         let user_handle = saying.user_handle.clone().unwrap_or_else(|| self.user_handle.clone());
         json!({
@@ -155,6 +151,14 @@ impl Passkey {
             },
         })
         .to_string()
+    }
+
+    /// Signs a message.
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        match &self.key {
+            Key::P256(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),
+            Key::Ed25519(pair) => pair.sign(message).as_ref().to_vec(),
+        }
     }
 
     fn data(&self, rp_id: &str, flags: u8) -> Vec<u8> {

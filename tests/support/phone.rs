@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use shared::adapters::dynamodb::{DynamoApprovals, DynamoPairings};
 use shared::domain::code::OneTimeCode;
+use shared::domain::device::DeviceKey;
 use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
@@ -82,6 +83,11 @@ impl Phone {
     /// A phone that is registered for somebody and counts.
     pub async fn of(world: &Arc<World>, number: u8, person: &Person) -> Self {
         Self::registered(world, number, person, world.clock.now()).await.0
+    }
+
+    /// Its public key.
+    pub fn key(&self) -> DeviceKey {
+        DeviceKey::parse(&self.public_key()).unwrap()
     }
 
     /// Its public key as it is sent.

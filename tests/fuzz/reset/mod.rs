@@ -1,19 +1,22 @@
-//! Whole events to the functions.
+//! Whole events to the functions of the reset, from every step of a flow.
 
-use rekey_tests::Answer;
-use serde_json::Value;
+mod inputs;
+mod scene;
 
-use crate::answers::judge;
+use self::inputs::{At, SIDE, requests};
+use self::scene::{Scene, Whose};
+use crate::answers::{Rules, judge, seen};
 use crate::harness::Target;
-use crate::inputs::{At, requests};
-use crate::scene::{Live, Scene, Whose};
+
+/// Every place that an answer may send a browser to.
+const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
 
 #[test]
 fn any_event_is_answered_and_changes_an_account_only_at_the_end() {
     let scene = Scene::new();
     let target = Target {
-        name: "events",
-        cases: 700,
+        name: "reset",
+        cases: 800,
         reaches: &[
             "POST / 200 reason",
             "POST / 422 captcha-wrong",
@@ -33,16 +36,17 @@ fn any_event_is_answered_and_changes_an_account_only_at_the_end() {
         ],
     };
     target.run(&requests(), |request| {
-        scene.wait();
-        let live = scene.set(request.flow, Whose::Person);
+        scene.gateway.wait();
+        let live = scene.set(request.at, Whose::Person);
         let before = scene.account();
-        let Some(answer) = scene.ask(&request, &live) else { return "no request".to_owned() };
-        let outcome = judge(&request, &live, &answer);
+        let Some(answer) = scene.gateway.ask(&request, &live.filling) else { return "no request".to_owned() };
+        let rules = Rules { places: &PLACES, secrets: &[&live.code] };
+        let outcome = judge(&request, &live.filling, &rules, &answer);
         if scene.account() != before {
-            assert!(matches!(request.flow, At::Password | At::Unlock), "changed at {:?}", request.flow);
+            assert!(matches!(request.at, At::Password | At::Unlock), "changed at {:?}", request.at);
             assert!([200, 303].contains(&answer.status.as_u16()), "changed, but {outcome}");
         }
-        format!("{} {outcome}", request.place())
+        format!("{} {outcome}", request.place(&SIDE))
     });
 }
 
@@ -63,43 +67,19 @@ fn known_and_unknown_names_are_answered_alike() {
         ],
     };
     target.run(&requests(), |mut request| {
-        if matches!(request.flow, At::Second | At::AwaitingSecond | At::Password | At::Unlock | At::Done) {
-            request.flow = At::First;
+        if matches!(request.at, At::Second | At::AwaitingSecond | At::Password | At::Unlock | At::Done) {
+            request.at = At::First;
         }
         let answers = [Whose::Person, Whose::Nobody].map(|whose| {
-            scene.wait();
-            let live = scene.set(request.flow, whose).without_secrets();
-            let answer = scene.ask(&request, &live)?;
-            Some(seen(&answer, &live))
+            scene.gateway.wait();
+            let live = scene.set(request.at, whose).without_secrets();
+            let answer = scene.gateway.ask(&request, &live.filling)?;
+            Some(seen(&answer, |body| live.filling.unfill(body, &["{cookie}", "{at}", "{token}"])))
         });
         let [Some(person), Some(nobody)] = answers else { return "no request".to_owned() };
         let differing = person.1.lines().zip(nobody.1.lines()).find(|(one, other)| one != other);
         assert_eq!(differing, None);
         assert_eq!(person.1.len(), nobody.1.len());
-        format!("{} {}", request.place(), person.0)
+        format!("{} {}", request.place(&SIDE), person.0)
     });
-}
-
-/// An answer without what differs from one to the next: cookies, references, challenges, times, names.
-fn seen(answer: &Answer, live: &Live) -> (u16, String) {
-    let mut headers: Vec<&str> = answer.headers.keys().map(http::HeaderName::as_str).collect();
-    headers.sort_unstable();
-    let body = String::from_utf8_lossy(&answer.body).into_owned();
-    let body = match serde_json::from_str::<Value>(&body) {
-        Ok(mut body) => {
-            for member in ["captcha", "expires_at", "resend_at", "login"] {
-                if let Some(value) = body.get_mut(member) {
-                    *value = Value::Null;
-                }
-            }
-            body.to_string()
-        }
-        Err(_) if body.contains("captcha_token") => "the first page".to_owned(),
-        Err(_) if body.starts_with("<!") => live.unfill(&body),
-        Err(_) => answer.header("content-type").unwrap_or_default().to_owned(),
-    };
-    let cookies = answer.headers.get_all("set-cookie").iter().count();
-    let location = answer.header("location").unwrap_or_default();
-    let status = answer.status.as_u16();
-    (status, format!("{status} {location} {headers:?} {cookies} cookies\n{body}"))
 }

@@ -1,5 +1,4 @@
-//! Every text that is parsed, on its own: nothing panics, what is read is what was written, and what is sealed or
-//! tagged can't be made by changing something that was.
+//! Texts of the reset and of everybody: cookies, tokens, messages, names, contacts, codes, files and bodies.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -15,24 +14,9 @@ use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::Fields;
 
+use super::{KEYS, NOW, keys};
+use crate::edits::{changed, spoiled};
 use crate::harness::Target;
-use crate::inputs::{edited, edits, spoiled};
-
-const KEYS: &str =
-    r#"{"current":"2","1":"0123456789abcdef0123456789abcdef","2":"fedcba9876543210fedcba9876543210"}"#;
-const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-
-fn keys() -> Keyring {
-    Keyring::from_secret(KEYS).unwrap()
-}
-
-/// `seed`, changed at some places.
-fn changed(seed: String) -> impl Strategy<Value = String> {
-    prop_oneof![
-        8 => edits().prop_map(move |edits| edited(&seed, &edits)),
-        1 => any::<String>(),
-    ]
-}
 
 #[test]
 fn only_a_cookie_that_was_given_out_is_one() {

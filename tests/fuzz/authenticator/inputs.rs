@@ -1,0 +1,155 @@
+//! What is drawn for the authenticator app: what devices send, from every state of a pairing and of a request.
+
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde::{Deserialize, Serialize};
+
+use crate::requests::{self, Request, Side};
+
+/// Where the device of a request is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum At {
+    /// It has a token that nobody used.
+    Open,
+    /// It has used it, and its code was not typed yet.
+    Waiting,
+    /// Another device was faster.
+    Taken,
+    /// Its code was typed.
+    Confirmed,
+    /// The token is too old.
+    Ended,
+    /// It is registered, and something waits for it.
+    Asked,
+    /// It is registered, and nothing waits.
+    Idle,
+    /// What waited was approved.
+    Approved,
+    /// What waited was refused.
+    Refused,
+    /// It is registered and does not count yet.
+    NotYet,
+    /// It was removed.
+    Removed,
+}
+
+impl At {
+    const ALL: [Self; 11] = [
+        Self::Open,
+        Self::Waiting,
+        Self::Taken,
+        Self::Confirmed,
+        Self::Ended,
+        Self::Asked,
+        Self::Idle,
+        Self::Approved,
+        Self::Refused,
+        Self::NotYet,
+        Self::Removed,
+    ];
+
+    /// Whether it is about to pair.
+    pub const fn is_pairing(self) -> bool {
+        matches!(self, Self::Open | Self::Waiting | Self::Taken | Self::Confirmed | Self::Ended)
+    }
+
+    /// The paths that go with it.
+    const fn fitting(self) -> &'static [&'static str] {
+        match self {
+            Self::Idle => &["/authenticator/requests", "/authenticator", "/authenticator/sw.js"],
+            Self::Asked => &["/authenticator/answer", "/authenticator/answer", "/authenticator/requests"],
+            _ if self.is_pairing() => &["/authenticator/pair"],
+            _ => &["/authenticator/answer", "/authenticator/requests"],
+        }
+    }
+}
+
+const PATHS: [&str; 12] = [
+    "/authenticator/requests",
+    "/authenticator",
+    "/authenticator/manifest.webmanifest",
+    "/authenticator/sw.js",
+    "/authenticator/pair",
+    "/authenticator/answer",
+    "/authenticator/",
+    "/authenticator/..",
+    "/authenticator/%ff",
+    "/authenticator/answer/../pair",
+    "//authenticator",
+    "/Authenticator",
+];
+
+const FIELDS: [(&str, &[&str]); 12] = [
+    ("pairing", &["{pairing}", "00000000000000000000000000000000", "{pairing} ", "-{pairing}\n", ""]),
+    ("public_key", &["{key}", "{other_key}", "BA", "not base64!"]),
+    (
+        "subscription",
+        &[
+            "{subscription}",
+            "{\"endpoint\":\"https://evil.example/\",\"keys\":{\"p256dh\":\"{key}\",\"auth\":\"AAAAAAAAAAAAAAAAAAAAAA\"}}",
+            "{\"endpoint\":\"http://127.0.0.1:+1/\",\"keys\":{\"p256dh\":\"{key}\",\"auth\":\"AAAAAAAAAAAAAAAAAAAAAA\"}}",
+            "null",
+            "[[[[[[",
+        ],
+    ),
+    ("signature", &["{signature}", "", "AAAA", "{key}"]),
+    ("device", &["{device}", "{other_device}", "1.AAAA", "."]),
+    ("nonce", &["{nonce}", "{old_nonce}", "{other_nonce}", "1.0.AAAA", "..", ""]),
+    ("request", &["{request}", "00000000000000000000000000000000", "{request}0", "denied"]),
+    ("number", &["{number}", "{other_number}", " {number}\n", "9", "100", "denied", "１２"]),
+    ("number#other", &["{other_number}"]),
+    ("denied", &["true", "false", "TRUE", ""]),
+    ("account", &["aisyah"]),
+    ("at", &["AAAA"]),
+];
+
+/// The authenticator app.
+pub const SIDE: Side = Side {
+    paths: &PATHS,
+    got: &[
+        "/authenticator",
+        "/authenticator/manifest.webmanifest",
+        "/authenticator/sw.js",
+        "/authenticator/requests",
+    ],
+    fields: &FIELDS,
+    usual,
+    bodies: &[
+        "{\"device\":\"{device}\",\"nonce\":\"{nonce}\",\"request\":\"{request}\",\"denied\":\"true\",\"signature\":\"{signature}\"}",
+        "{\"pairing\":\"{pairing}\",\"public_key\":\"{key}\",\"signature\":\"{signature}\"}",
+        "device={device}&device={other_device}",
+    ],
+    cookies: &[],
+    headers: &[
+        ("rekey-device", &["{device}", "{other_device}", "1.AAAA", ""]),
+        ("rekey-nonce", &["{nonce}", "{old_nonce}", "{other_nonce}", "1.0.AAAA", ""]),
+        ("rekey-signature", &["{signature}", "AAAA", "\u{e9}", ""]),
+    ],
+};
+
+fn usual(path: &str) -> &'static [&'static [&'static str]] {
+    match path {
+        "/authenticator/pair" => &[
+            &["pairing", "public_key", "signature", "subscription"],
+            &["pairing", "public_key", "signature", "subscription"],
+            &["pairing", "public_key", "signature"],
+        ],
+        "/authenticator/answer" => &[
+            &["device", "nonce", "request", "number", "signature"],
+            &["device", "nonce", "request", "number#other", "signature"],
+            &["device", "nonce", "request", "number#other", "signature"],
+            &["device", "nonce", "request", "denied", "signature"],
+            &["device", "nonce", "request", "denied", "signature"],
+            &["device", "nonce", "request", "denied", "signature", "number"],
+        ],
+        _ => &[&[]],
+    }
+}
+
+/// Requests from every state of a device. In their texts stand `{pairing}` for its token, `{key}` and `{subscription}` for
+/// what it pairs with, `{device}` and `{nonce}` for what it was given, `{request}` and `{number}` for what waits; `{old_…}` and
+/// `{other_…}` for what is not right; and `{signature}` for its signature over whatever the request says besides.
+pub fn requests() -> impl Strategy<Value = Request<At>> {
+    let at = prop_oneof![1 => Just(At::Asked), 3 => select(&At::ALL[..])];
+    requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))
+}

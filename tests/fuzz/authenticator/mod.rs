@@ -1,0 +1,174 @@
+//! Whole events to the function of the authenticator app, from every state of a device.
+
+mod inputs;
+mod scene;
+
+use rekey_tests::Answer;
+use shared::domain::approval::RequestStatus;
+use shared::ports::PairingState;
+
+use self::inputs::{At, SIDE, requests};
+use self::scene::{Live, Scene};
+use crate::answers::{Rules, judge};
+use crate::gateway::{fields, said};
+use crate::harness::Target;
+use crate::kept::Change;
+use crate::requests::Request;
+
+#[test]
+fn any_event_is_answered_and_only_a_devices_own_word_pairs_or_approves() {
+    let scene = Scene::new();
+    let target = Target {
+        name: "authenticator",
+        cases: 800,
+        reaches: &[
+            "GET /authenticator 200 text/html; charset=utf-8",
+            "GET /authenticator/manifest.webmanifest 200 application/manifest+json",
+            "GET /authenticator/sw.js 200 text/javascript; charset=utf-8",
+            "GET /authenticator/requests 200 data",
+            "GET /authenticator/requests 409 nonce-stale",
+            "GET /authenticator/requests 403 device-unknown",
+            "POST /authenticator/pair 200 data",
+            "POST /authenticator/pair 400 malformed",
+            "POST /authenticator/pair 422 code-spent",
+            "POST /authenticator/answer 200 data",
+            "POST /authenticator/answer 400 malformed",
+            "POST /authenticator/answer 403 device-unknown",
+            "POST /authenticator/answer 409 nonce-stale",
+            "POST /authenticator/answer 422 code-wrong",
+            "POST /authenticator/answer 422 code-spent",
+            "paired",
+            "approved",
+            "refused",
+            "wrong",
+            "a request is seen",
+            "not yet",
+        ],
+    };
+    target.run_all(&requests(), |request| {
+        scene.gateway.wait();
+        let live = scene.set(&request);
+        let (status, pairing) = (scene.status(), scene.pairing(&live));
+        let Some(answer) = scene.gateway.ask(&request, &live.filling) else {
+            return vec!["no request".to_owned()];
+        };
+        let changes = scene.changes();
+        let rules = Rules { places: &[], secrets: &[] };
+        let outcome = judge(&request, &live.filling, &rules, &answer);
+        assert!(!answer.headers.contains_key("set-cookie") || request.query.contains("lang"), "a cookie");
+        let mut outcomes = vec![format!("{} {outcome}", request.place(&SIDE))];
+        outcomes.extend(paired(&scene, &request, &live, &answer, &pairing));
+        outcomes.extend(answered(&scene, &request, &live, status, &changes));
+        outcomes.extend(listed(&request, &live, &answer));
+        outcomes
+    });
+}
+
+/// A token is used by whoever has it and signs with the key that they pair, if nobody was faster. Whoever is told a code has
+/// used it.
+fn paired(
+    scene: &Scene,
+    request: &Request<At>,
+    live: &Live,
+    answer: &Answer,
+    before: &PairingState,
+) -> Option<String> {
+    let is_told = request.place(&SIDE) == "POST /authenticator/pair" && answer.status == 200;
+    let may_pair = !matches!(request.at, At::Taken | At::Confirmed | At::Ended);
+    let after = scene.pairing(live);
+    if after != *before {
+        assert!(may_pair, "{before:?} became {after:?} at {:?}", request.at);
+        assert!(is_told && matches!(after, PairingState::Waiting(_)), "{after:?}, but {}", answer.status);
+    }
+    if request.at == At::Taken {
+        assert!(scene.is_of_the_faster(live), "who was faster lost their pairing");
+    }
+    if !is_told {
+        return None;
+    }
+    assert!(may_pair, "paired at {:?}", request.at);
+    let said = said(request, &live.filling);
+    for needed in ["{pairing}", "{key}", "{signature}"] {
+        assert!(said.contains(live.filling.get(needed)), "paired without {needed}");
+    }
+    let subscription =
+        fields(&request.body, &live.filling).into_iter().find(|(name, _)| name == "subscription");
+    assert!(
+        subscription.is_none_or(|(_, text)| text.is_empty() || text.contains("http://127.0.0.1:")),
+        "a subscription of no service of ours"
+    );
+    Some("paired".to_owned())
+}
+
+/// A request is answered by the signature of a device that is registered and counts, over that answer; and nothing that is
+/// registered changes, but when the device was used last.
+fn answered(
+    scene: &Scene,
+    request: &Request<At>,
+    live: &Live,
+    before: RequestStatus,
+    changes: &[Change],
+) -> Option<String> {
+    let after = scene.status();
+    for change in changes {
+        assert_eq!((change.table, change.attribute.as_str()), ("SecurityInfoTable", "last_used_at"));
+        assert_eq!(after, RequestStatus::Approved);
+    }
+    if after == before {
+        assert!(scene.asks(live) || (request.at, after) == (At::Refused, RequestStatus::Denied), "it ended");
+        return None;
+    }
+    assert_eq!(request.place(&SIDE), "POST /authenticator/answer");
+    assert_eq!((request.at, before), (At::Asked, RequestStatus::Pending), "it became {after:?}");
+    let sent = fields(&request.body, &live.filling);
+    let field = |name: &str| {
+        let found = sent.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    let said = said(request, &live.filling);
+    for needed in ["{device}", "{nonce}", "{request}", "{signature}"] {
+        assert!(said.contains(live.filling.get(needed)), "{after:?} without {needed}");
+    }
+    let is_right = field("number").trim() == live.filling.get("{number}");
+    assert_eq!(scene.asks(live), after != RequestStatus::Denied, "whoever asked goes on, unless refused");
+    Some(match after {
+        RequestStatus::Approved => {
+            assert!(is_right, "approved by another number");
+            "approved".to_owned()
+        }
+        RequestStatus::Denied => {
+            assert!(said.contains("true"), "refused by {sent:?}");
+            "refused".to_owned()
+        }
+        RequestStatus::Wrong => {
+            assert!(!is_right);
+            "wrong".to_owned()
+        }
+        RequestStatus::Pending => panic!("it waits again"),
+    })
+}
+
+/// What waits is told to a device that signed, and never with its number.
+fn listed(request: &Request<At>, live: &Live, answer: &Answer) -> Option<String> {
+    if request.place(&SIDE) != "GET /authenticator/requests" || answer.status != 200 {
+        return None;
+    }
+    let is_own = ["{device}", "{nonce}", "{signature}"]
+        .iter()
+        .all(|needed| said(request, &live.filling).contains(live.filling.get(needed)));
+    assert!(is_own && request.at != At::Removed, "told without a signature");
+    if answer.headers.contains_key("content-encoding") {
+        return None;
+    }
+    let list = answer.json();
+    let waiting = list["requests"].as_array().unwrap();
+    assert_eq!(waiting.len(), usize::from(request.at == At::Asked), "{list}");
+    if list["usable_from"].is_string() {
+        assert_eq!(request.at, At::NotYet);
+        return Some("not yet".to_owned());
+    }
+    let waiting = waiting.first()?;
+    assert_eq!(waiting["request"], live.filling.get("{request}"));
+    assert!(waiting.get("number").is_none(), "{waiting}");
+    Some("a request is seen".to_owned())
+}

@@ -1,0 +1,246 @@
+//! A world in which a request of a device in any state can be made without going there first.
+
+use rekey_tests::Phone;
+use rekey_tests::people::AISYAH;
+use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
+use shared::domain::account::AccountId;
+use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
+use shared::domain::code::OneTimeCode;
+use shared::domain::device::{Device, NONCE_LIFETIME};
+use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
+use shared::domain::keys::Keyring;
+use shared::domain::language::Language;
+use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingToken, WaitingDevice};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::session::{Session, SessionCookie};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{
+    ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, PairingState,
+    PairingStore as _, SessionStore as _,
+};
+
+use super::inputs::At;
+use crate::gateway::{Filling, Gateway, fields};
+use crate::kept::{Change, Kept};
+use crate::requests::Request;
+
+/// The session that pairings are begun in.
+const SESSION: [u8; 32] = [6; 32];
+/// Longer than any run.
+const LONG: Seconds = Seconds(4_000_000_000);
+
+/// The world and what requests are made from.
+pub struct Scene {
+    /// The product.
+    pub gateway: Gateway,
+    sessions: DynamoSessions,
+    approvals: DynamoApprovals,
+    flows: Keyring,
+    push: Keyring,
+    /// Phones that are registered: one that counts, one that does not yet, one that was removed.
+    registered: [(Phone, EntryId); 3],
+    /// A phone that is about to pair, and another that may be faster.
+    new: [Phone; 2],
+    /// What was registered before any request.
+    before: Kept,
+}
+
+/// What is right in a request of the device that was just set.
+pub struct Live {
+    /// What is right.
+    pub filling: Filling,
+    /// The token of its pairing.
+    token: PairingToken,
+    /// The session that asked.
+    asking: SessionCookie,
+}
+
+impl Scene {
+    /// Somebody with three phones.
+    pub fn new() -> Self {
+        let gateway = Gateway::with(&[]);
+        let world = gateway.world.clone();
+        let now = world.clock.now();
+        let (registered, before) = gateway.run(async {
+            let registered = [
+                Phone::registered(&world, 1, &AISYAH, now).await,
+                Phone::registered(&world, 2, &AISYAH, now + LONG).await,
+                Phone::registered(&world, 3, &AISYAH, now).await,
+            ];
+            world.enrolment.remove(&AISYAH.account().id, &registered[2].1).await.unwrap();
+            (registered, Kept::read(&world).await)
+        });
+        Self {
+            sessions: DynamoSessions::new(world.client.clone(), "FlowsTable", world.entropy.clone()),
+            approvals: DynamoApprovals::new(world.client.clone(), "FlowsTable"),
+            flows: world.keyring("REKEY_SECRET_FLOWS"),
+            push: world.keyring("REKEY_SECRET_PUSH"),
+            new: [4, 5].map(|number| Phone::new(&world, number)),
+            registered,
+            before,
+            gateway,
+        }
+    }
+
+    /// What a request has changed, which is then put back.
+    pub fn changes(&self) -> Vec<Change> {
+        self.gateway.run(self.before.undo(&self.gateway.world))
+    }
+
+    /// How far the pairing is now.
+    pub fn pairing(&self, live: &Live) -> PairingState {
+        let world = &self.gateway.world;
+        let (account, now) = (AISYAH.account().id, world.clock.now());
+        self.gateway.run(world.pairings().state(live.token.key(), &account, &SESSION, now)).unwrap()
+    }
+
+    /// Whether the pairing is (still) that of the device that was faster.
+    pub fn is_of_the_faster(&self, live: &Live) -> bool {
+        let world = &self.gateway.world;
+        let open =
+            self.gateway.run(world.pairings().open(live.token.key(), &self.new[1].key(), world.clock.now()));
+        open.unwrap().is_some()
+    }
+
+    /// What became of the request that waited.
+    pub fn status(&self) -> RequestStatus {
+        self.gateway.run(self.approvals.newest(&AISYAH.account().id)).unwrap().unwrap().status
+    }
+
+    /// Whether the session that asked lives.
+    pub fn asks(&self, live: &Live) -> bool {
+        let now = self.gateway.world.clock.now();
+        self.gateway.run(self.sessions.session(live.asking.key(), now)).unwrap().is_some()
+    }
+
+    /// Sets a device where a request wants it, and lets it sign what the request says.
+    pub fn set(&self, request: &Request<At>) -> Live {
+        self.gateway.run(self.set_device(request))
+    }
+
+    async fn set_device(&self, request: &Request<At>) -> Live {
+        let (world, at) = (&self.gateway.world, request.at);
+        let (account, now) = (AISYAH.account().id, world.clock.now());
+        let (phone, id) = match at {
+            At::NotYet => &self.registered[1],
+            At::Removed => &self.registered[2],
+            _ => &self.registered[0],
+        };
+        let phone = if at.is_pairing() { &self.new[0] } else { phone };
+        let token = self.pair(at, &account, now).await;
+        let asking = SessionCookie::open(&self.flows, world.entropy.bytes());
+        let (waits, number) = self.ask(at, &asking, &account, now).await;
+        let device = |id: &EntryId| Device { account: account.clone(), id: id.clone() };
+        let nonce = |id: &EntryId, at: Timestamp| device(id).nonce(&self.push, at).unwrap();
+        let other = &self.registered[1];
+        let mut filling = Filling(vec![
+            ("{pairing}", token.expose()),
+            ("{key}", phone.public_key()),
+            ("{other_key}", self.new[1].public_key()),
+            ("{subscription}", phone.subscription()),
+            (
+                "{device}",
+                if at.is_pairing() { self.registered[0].0.handle.clone() } else { phone.handle.clone() },
+            ),
+            ("{other_device}", other.0.handle.clone()),
+            ("{nonce}", nonce(id, now)),
+            (
+                "{old_nonce}",
+                nonce(id, Timestamp::from_seconds(now.as_seconds() - i64::from(NONCE_LIFETIME.0))),
+            ),
+            ("{other_nonce}", nonce(if other.1 == *id { &self.registered[0].1 } else { &other.1 }, now)),
+            ("{request}", waits.to_string()),
+            ("{number}", number.to_string()),
+            ("{other_number}", (10 + (number - 9) % 90).to_string()),
+        ]);
+        filling.0.push(("{signature}", sign(phone, request, &filling)));
+        Live { filling, token, asking }
+    }
+
+    /// A pairing, as far as it is.
+    async fn pair(&self, at: At, account: &AccountId, now: Timestamp) -> PairingToken {
+        let world = &self.gateway.world;
+        let token = PairingToken::new(world.entropy.bytes());
+        let id = EntryId::new(Kind::Authenticator, world.entropy.bytes());
+        let begun = if at == At::Ended {
+            Timestamp::from_seconds(now.as_seconds() - i64::from(PAIRING_LIFETIME.0))
+        } else {
+            now
+        };
+        let pairing = Pairing::begin(account.clone(), id.clone(), SESSION, AISYAH.login.to_owned(), begun);
+        let (pairings, key) = (world.pairings(), token.key());
+        pairings.begin(key, &pairing).await.unwrap();
+        let faster = match at {
+            At::Waiting | At::Confirmed => &self.new[0],
+            At::Taken => &self.new[1],
+            _ => return token,
+        };
+        let code = OneTimeCode::generate(6, world.entropy.bytes());
+        let tag = key.code_tag(&self.flows, &code).unwrap();
+        let device = WaitingDevice { id, key: faster.key(), subscription: None, name: "a phone".into() };
+        assert!(pairings.pair(key, &device, tag, now).await.unwrap());
+        if at == At::Confirmed {
+            pairings.confirm(key, account, &SESSION, tag, now).await.unwrap();
+        }
+        token
+    }
+
+    /// A session that asks, as far as that is; its request and the number.
+    async fn ask(
+        &self,
+        at: At,
+        asking: &SessionCookie,
+        account: &AccountId,
+        now: Timestamp,
+    ) -> (RequestId, u8) {
+        let world = &self.gateway.world;
+        let id = RequestId::from_bytes(world.entropy.bytes());
+        let number = asking.approval_number(&self.flows, id).unwrap();
+        let tag = number.tag(&self.flows, id).unwrap();
+        let registered = world.enrolment.registered(account).await.unwrap();
+        let session = Session::begin(account.clone(), &registered, Language::English, None, id, now);
+        self.sessions.begin(asking.key(), &session).await.unwrap();
+        let request = ApprovalRequest {
+            id,
+            flow: asking.key(),
+            number: tag,
+            asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Windows".into() },
+            created_at: now,
+            expires_at: if at == At::Idle { now } else { now + APPROVAL_LIFETIME },
+            status: RequestStatus::Pending,
+        };
+        assert!(self.approvals.ask(account, &request, now).await.unwrap());
+        let answer = match at {
+            At::Approved => Some(DeviceAnswer::Number(tag)),
+            At::Refused => Some(DeviceAnswer::Denied(now + PAUSE)),
+            _ => None,
+        };
+        if let Some(answer) = answer {
+            self.approvals.answer(account, id, answer, now).await.unwrap();
+        }
+        (id, number.expose().parse().unwrap())
+    }
+}
+
+/// The phone's signature over what the request says.
+fn sign(phone: &Phone, request: &Request<At>, filling: &Filling) -> String {
+    let fields = fields(&request.body, filling);
+    let field = |name: &str| {
+        let found = fields.iter().find(|(known, _)| known == name);
+        found.map_or("", |(_, value)| value.as_str())
+    };
+    match request.path.as_str() {
+        "/authenticator/pair" => {
+            phone.sign(&["pair", field("pairing"), field("public_key"), field("subscription")])
+        }
+        "/authenticator/answer" => {
+            let answer = if field("denied").is_empty() { field("number") } else { "denied" };
+            phone.sign(&["answer", field("nonce"), field("request"), answer])
+        }
+        _ => {
+            let nonce = request.headers.iter().find(|(name, _)| name == "rekey-nonce");
+            let nonce = nonce.map(|(_, nonce)| filling.fill(nonce)).unwrap_or_default();
+            phone.sign(&["requests", &nonce])
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! What is registered and known of everybody, item by item, to see what a request changed and to put it back.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use rekey_tests::World;
+
+type Item = HashMap<String, AttributeValue>;
+
+/// The table of what is registered, and that of accounts.
+const TABLES: [(&str, &[&str]); 2] =
+    [("SecurityInfoTable", &["account", "item"]), ("AccountsTable", &["account"])];
+
+/// Where an item is: its table, and its key there.
+type Place = (&'static str, Vec<String>);
+
+/// Every item of these tables.
+pub struct Kept(BTreeMap<Place, Item>);
+
+/// One attribute that is another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The table.
+    pub table: &'static str,
+    /// The key of the item.
+    pub key: Vec<String>,
+    /// The attribute.
+    pub attribute: String,
+}
+
+impl Kept {
+    /// Reads everything.
+    pub async fn read(world: &World) -> Self {
+        let mut all = BTreeMap::new();
+        for (table, keys) in TABLES {
+            let items = world.client.scan().table_name(table).send().await.unwrap().items.unwrap();
+            for mut item in items {
+                let key = keys.iter().map(|key| item[*key].as_s().unwrap().clone()).collect();
+                for value in item.values_mut() {
+                    // A set has no order.
+                    if let AttributeValue::Ss(texts) = value {
+                        texts.sort();
+                    }
+                }
+                all.insert((table, key), item);
+            }
+        }
+        Self(all)
+    }
+
+    /// What has become of it, which is then put back.
+    pub async fn undo(&self, world: &World) -> Vec<Change> {
+        let later = Self::read(world).await;
+        let changes = self.changes(&later);
+        if !changes.is_empty() {
+            self.restore(world, &later).await;
+        }
+        changes
+    }
+
+    fn changes(&self, later: &Self) -> Vec<Change> {
+        let mut changes = Vec::new();
+        let places: BTreeSet<&Place> = self.0.keys().chain(later.0.keys()).collect();
+        for place in places {
+            let none = Item::new();
+            let (old, new) = (self.0.get(place).unwrap_or(&none), later.0.get(place).unwrap_or(&none));
+            let names: BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+            changes.extend(
+                names.into_iter().filter(|name| old.get(*name) != new.get(*name)).map(|name| Change {
+                    table: place.0,
+                    key: place.1.clone(),
+                    attribute: name.clone(),
+                }),
+            );
+        }
+        changes
+    }
+
+    async fn restore(&self, world: &World, later: &Self) {
+        for (place, item) in &self.0 {
+            if later.0.get(place) != Some(item) {
+                let put = world.client.put_item().table_name(place.0).set_item(Some(item.clone()));
+                put.send().await.unwrap();
+            }
+        }
+        for ((table, key), _) in later.0.iter().filter(|(place, _)| !self.0.contains_key(*place)) {
+            let names = TABLES.iter().find(|(name, _)| name == table).unwrap().1;
+            let key =
+                names.iter().map(|name| (*name).to_owned()).zip(key.iter().cloned().map(AttributeValue::S));
+            let delete = world.client.delete_item().table_name(*table).set_key(Some(key.collect()));
+            delete.send().await.unwrap();
+        }
+    }
+}

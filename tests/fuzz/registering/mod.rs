@@ -1,0 +1,197 @@
+//! Whole events to the page where people register, from every state of a session.
+
+mod inputs;
+mod scene;
+
+use rekey_tests::Answer;
+use rekey_tests::people::Person;
+
+use self::inputs::{At, SIDE, requests, sign_ins};
+
+use self::scene::{Live, Scene};
+use crate::answers::{Rules, judge, seen};
+use crate::gateway::said;
+use crate::harness::Target;
+use crate::kept::Change;
+use crate::requests::Request;
+
+pub use self::scene::PENDING;
+
+/// Every place that an answer may send a browser to.
+const PLACES: [&str; 3] = ["/security-info", "/security-info/verify", "/security-info/confirm"];
+/// What is noted of something when it proves something.
+const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "counter", "hashes"];
+
+#[test]
+fn any_event_is_answered_and_changes_nothing_that_its_session_may_not() {
+    let scene = Scene::new();
+    let target = Target {
+        name: "registering",
+        cases: 900,
+        reaches: &[
+            "GET /security-info 200 sign-in",
+            "GET /security-info 200 second-step",
+            "GET /security-info 200 security-info",
+            "POST /security-info/sign-in 200 second-step",
+            "POST /security-info/sign-in 303 /security-info/verify",
+            "POST /security-info/sign-in 422 sign-in-wrong",
+            "POST /security-info/sign-in 422 captcha-wrong",
+            "POST /security-info/sign-in 422 captcha-harder",
+            "POST /security-info/verify 200 second-step",
+            "POST /security-info/verify 200 security-info",
+            "POST /security-info/verify 410 flow-ended",
+            "POST /security-info/verify 422 code-wrong",
+            "POST /security-info/verify 422 code-spent",
+            "POST /security-info/add 200 confirm",
+            "POST /security-info/add 303 /security-info/confirm",
+            "POST /security-info/add 422 contact-refused",
+            "POST /security-info/add 409 out-of-step",
+            "POST /security-info/confirm 200 security-info",
+            "POST /security-info/confirm 409 out-of-step",
+            "POST /security-info/confirm 410 flow-ended",
+            "POST /security-info/confirm 422 code-wrong",
+            "POST /security-info/remove 200 security-info",
+            "POST /security-info/reconfirm 200 security-info",
+            "POST /security-info/sign-out 200 sign-in",
+            "added alternate_email",
+            "added mobile",
+            "added office_phone",
+            "added totp",
+            "added authenticator",
+            "added passkey",
+            "added recovery_codes",
+            "lifted",
+            "proved by totp",
+            "proved by passkey",
+            "proved by recovery_code",
+            "proved by push",
+            "proved by email",
+            "removed",
+        ],
+    };
+    target.run_all(&requests(), |request| {
+        scene.gateway.wait();
+        let live = scene.set(request.at);
+        let Some(answer) = scene.gateway.ask(&request, &live.filling) else {
+            return vec!["no request".to_owned()];
+        };
+        let changes = scene.changes();
+        let said = said(&request, &live.filling);
+        // What waits to be confirmed is shown to nobody but whoever may confirm it.
+        let adds = matches!(request.at, At::Adding(_)) && said.contains(live.filling.get("{session}"));
+        let mut secrets: Vec<&str> = live.proofs.iter().map(String::as_str).collect();
+        if !adds {
+            secrets.extend(live.shown.iter().map(String::as_str));
+        }
+        if !live.shown.contains(&live.code) {
+            secrets.push(&live.code);
+        }
+        let rules = Rules { places: &PLACES, secrets: &secrets };
+        let outcome = judge(&request, &live.filling, &rules, &answer);
+        begins_a_session_by_password_only(&request, &said, &answer);
+        let mut outcomes = vec![format!("{} {outcome}", request.place(&SIDE))];
+        outcomes.extend(proved(&scene, &request, &live, &said));
+        outcomes.extend(changed(&request, &live, &said, &answer, &changes));
+        outcomes
+    });
+}
+
+/// A cookie of a session is given to whoever said the password of its account, and to nobody else.
+fn begins_a_session_by_password_only(request: &Request<At>, said: &str, answer: &Answer) {
+    for cookie in answer.headers.get_all("set-cookie") {
+        let value = cookie.to_str().unwrap().strip_prefix("__Host-rekey-session=");
+        if value.is_some_and(|value| !value.starts_with(';')) {
+            assert_eq!(request.place(&SIDE), "POST /security-info/sign-in", "{cookie:?}");
+            assert!(said.contains(Person::PASSWORD), "a session without a password");
+        }
+    }
+}
+
+/// A second step is proved by whoever says what proves it, or holds the session that a device approved.
+fn proved(scene: &Scene, request: &Request<At>, live: &Live, said: &str) -> Option<String> {
+    let proved = scene.session(live)?.proved.filter(|proved| live.proved != Some(*proved))?;
+    assert_eq!(request.place(&SIDE), "POST /security-info/verify");
+    assert!(said.contains(live.filling.get("{session}")), "proved without the session's cookie");
+    let approved = request.at == At::Approved && said.contains("push");
+    assert!(approved || live.proofs.iter().any(|proof| said.contains(proof)), "proved by nothing");
+    Some(format!("proved by {}", proved.method.as_str()))
+}
+
+/// What was changed was changed by a request that may.
+fn changed(
+    request: &Request<At>,
+    live: &Live,
+    said: &str,
+    answer: &Answer,
+    changes: &[Change],
+) -> Option<String> {
+    let place = request.place(&SIDE);
+    let is_use = |change: &&Change| USE.contains(&change.attribute.as_str());
+    let mut registered = false;
+    let mut outcome = None;
+    for change in changes {
+        let what = change.attribute.as_str();
+        if change.table == "AccountsTable" {
+            assert_eq!(place, "POST /security-info/sign-in", "{change:?}");
+            assert!(["failures", "failed_at"].contains(&what), "{change:?}");
+            continue;
+        }
+        assert!(said.contains(live.filling.get("{session}")), "without the session's cookie: {change:?}");
+        match place.as_str() {
+            "POST /security-info/verify" if is_use(&change) => {}
+            "POST /security-info/verify" => {
+                assert_eq!((request.at, what), (At::Cooling, "usable_from"));
+                outcome = Some("lifted".to_owned());
+            }
+            "POST /security-info/reconfirm" => {
+                assert!(request.at.may_see(), "{change:?} at {:?}", request.at);
+                assert!(["confirmed_at", "generation"].contains(&what), "{change:?}");
+            }
+            "POST /security-info/confirm" | "POST /security-info/remove" => registered = true,
+            _ => panic!("{place} changed {change:?}"),
+        }
+    }
+    if !registered {
+        return outcome;
+    }
+    assert!(request.at.may_change(), "changed at {:?}: {changes:?}", request.at);
+    assert!([200, 303].contains(&answer.status.as_u16()), "changed, but {}", answer.status);
+    let whose = &changes.iter().find(|change| change.table == "SecurityInfoTable").unwrap().key[0];
+    assert!(changes.iter().all(|change| change.key[0] == *whose), "of two accounts: {changes:?}");
+    assert!(changes.iter().any(|change| change.attribute == "generation"), "others go on: {changes:?}");
+    if place.ends_with("remove") {
+        return Some("removed".to_owned());
+    }
+    let At::Adding(kind) = request.at else { panic!("something was added at {:?}", request.at) };
+    let id = live.filling.get("{id}");
+    let added = changes.iter().all(|change| change.key[1] == id || change.key[1] == "state");
+    assert!(added, "not what was asked for: {changes:?}");
+    // Recovery codes are confirmed by a click; a passkey signs nothing when it is made.
+    let proves = matches!(kind, shared::domain::security_info::Kind::RecoveryCodes)
+        || matches!(kind, shared::domain::security_info::Kind::Passkey)
+        || said.contains(&live.code);
+    assert!(proves, "{kind:?} was added without its proof");
+    Some(format!("added {}", kind.as_str()))
+}
+
+/// Whoever does not know the password learns nothing of a name: the same answer to one that somebody has and to one that
+/// nobody has, whatever else the request says.
+#[test]
+fn a_name_that_nobody_has_is_answered_as_a_wrong_password() {
+    let scene = Scene::new();
+    let target = Target { name: "sign-ins", cases: 100, reaches: &["400", "403", "422"] };
+    target.run(&sign_ins(), |request| {
+        let answers = ["aisyah", "zulkifli"].map(|login| {
+            scene.gateway.wait();
+            let mut live = scene.set(At::Nowhere);
+            live.filling.set("{login}", login);
+            live.filling.set("{password}", "Wrong-Password-1");
+            let answer = scene.gateway.ask(&request, &live.filling);
+            scene.changes();
+            Some(seen(&answer?, |body| live.filling.unfill(body, &["{login}", "{token}"])))
+        });
+        let [Some(person), Some(nobody)] = answers else { return "no request".to_owned() };
+        assert_eq!(person, nobody);
+        person.0.to_string()
+    });
+}

@@ -1,0 +1,397 @@
+//! A world in which a request of a session in any state can be made without going there first.
+
+use std::sync::Mutex;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rekey_tests::people::{AISYAH, DANIEL, Person};
+use rekey_tests::{Passkey, Phone, Saying};
+use serde_json::{Value, json};
+use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
+use shared::adapters::signatures::RingSignatures;
+use shared::domain::account::AccountId;
+use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
+use shared::domain::captcha::{Challenge, DIFFICULTY};
+use shared::domain::code::OneTimeCode;
+use shared::domain::flow::{APPROVAL_LIFETIME, PASSKEY_LIFETIME, RequestId};
+use shared::domain::keys::Keyring;
+use shared::domain::language::Language;
+use shared::domain::method::Method;
+use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
+use shared::domain::passkey::{Expected, Registration, UserHandle};
+use shared::domain::recovery_code::{RecoveryCodes, Sheet};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start, Worth};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::totp::TotpSeed;
+use shared::ports::{
+    ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, NewEntry,
+    PairingStore as _, Secret, SessionStore as _, SignatureVerifier as _,
+};
+
+use super::inputs::At;
+
+use crate::gateway::{Filling, Gateway};
+use crate::kept::{Change, Kept};
+
+/// Where the page is.
+const ORIGIN: &str = "https://reset.contoh.example";
+/// The domain that its passkeys are for.
+const PARTY: &str = "reset.contoh.example";
+/// The purpose under which `enrolment` seals what waits to be confirmed.
+pub const PENDING: &str = "rekey/pending";
+/// How long the code of a session is awaited.
+const CODE_LIFETIME: Seconds = Seconds(600);
+
+/// Somebody who has registered nothing.
+const NEWCOMER: Person = Person {
+    login: "newcomer",
+    alternate_email: None,
+    mobile: None,
+    office_phone: None,
+    totp: false,
+    ..AISYAH
+};
+
+/// The world and what requests are made from.
+pub struct Scene {
+    /// The product.
+    pub gateway: Gateway,
+    sessions: DynamoSessions,
+    approvals: DynamoApprovals,
+    flows: Keyring,
+    seeds: Keyring,
+    captcha: Keyring,
+    passkey: Mutex<Passkey>,
+    /// A phone that is registered with nobody.
+    phone: Phone,
+    /// The codes on the registered sheet.
+    paper: Vec<String>,
+    /// A new sheet, as it waits to be confirmed, and a code on it.
+    sheet: (String, String),
+    /// The entry of the registered passkey.
+    entry: EntryId,
+    /// What was registered before any request.
+    before: Kept,
+}
+
+/// What is right in a request of the session that was just set.
+pub struct Live {
+    /// What is right.
+    pub filling: Filling,
+    /// The cookie of the session.
+    pub cookie: SessionCookie,
+    /// The last proof in it.
+    pub proved: Option<Proved>,
+    /// The awaited code, which only its receiver knows.
+    pub code: String,
+    /// What a second step can be proved by: whoever proves it says one of these.
+    pub proofs: Vec<String>,
+    /// What the page shows of what is about to be added, to whoever adds it.
+    pub shown: Vec<String>,
+}
+
+/// What waits in a session.
+struct Waiting {
+    pending: Pending,
+    code: String,
+    attestation: String,
+    shown: Vec<String>,
+}
+
+impl Scene {
+    /// Somebody who has one of everything registered, and somebody who has nothing.
+    pub fn new() -> Self {
+        let gateway = Gateway::with(&[
+            ("REKEY_PUBLIC_URL", ORIGIN),
+            ("REKEY_RETURN_URLS", "https://portal.contoh.example/app/"),
+        ]);
+        let world = gateway.world.clone();
+        let flows = world.keyring("REKEY_SECRET_FLOWS");
+        let (account, now) = (AISYAH.account().id, world.clock.now());
+        let party = world.settings.relying_party();
+
+        let challenge = world.entropy.bytes();
+        let (passkey, answer) = Passkey::create(&creation(&flows, &account, challenge), &Saying::at(ORIGIN));
+        let expected = Expected { party: &party, challenge: &challenge };
+        let verifies =
+            |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
+        let attestation = Registration::parse(&answer).unwrap();
+        let handle = UserHandle::of(&flows, &account);
+        let credential = attestation.verify(handle, &expected, &verifies).unwrap().to_json();
+        let new_sheet = || {
+            let codes = RecoveryCodes::generate(&world.entropy.bytes());
+            let sheet = codes.hash_sheet(world.entropy.bytes()).unwrap();
+            (codes.iter().map(|code| code.expose().to_string()).collect::<Vec<_>>(), sheet)
+        };
+        let (paper, Sheet { salt, hashes }) = new_sheet();
+        let (shown, sheet) = new_sheet();
+        let waiting = json!({ "shown": shown, "salt": sheet.salt, "hashes": sheet.hashes }).to_string();
+        let entry = EntryId::new(Kind::Passkey, world.entropy.bytes());
+        let before = gateway.run(async {
+            world.register(&NEWCOMER).await;
+            let entries = [
+                NewEntry::new(entry.clone(), "laptop", Secret::Passkey { credential }, now),
+                NewEntry::new(
+                    EntryId::only(Kind::RecoveryCodes),
+                    "",
+                    Secret::RecoveryCodes { salt, hashes },
+                    now,
+                ),
+            ];
+            for entry in &entries {
+                world.enrolment.add(&account, entry).await.unwrap();
+            }
+            let mut phone = Phone::new(&world, 1);
+            let token = world.begin_pairing(&AISYAH).await;
+            let code = phone.pair_at(&token, "").await.json()["code"].as_str().unwrap().to_owned();
+            let confirmed = world.confirm_pairing(&token, &AISYAH, &code).await;
+            world.keep_device(&AISYAH, confirmed, now).await;
+            Kept::read(&world).await
+        });
+        Self {
+            sessions: DynamoSessions::new(world.client.clone(), "FlowsTable", world.entropy.clone()),
+            approvals: DynamoApprovals::new(world.client.clone(), "FlowsTable"),
+            seeds: world.keyring("REKEY_SECRET_SEEDS"),
+            captcha: world.keyring("REKEY_SECRET_CAPTCHA"),
+            passkey: Mutex::new(passkey),
+            phone: Phone::new(&world, 2),
+            sheet: (waiting, shown[0].clone()),
+            flows,
+            paper,
+            entry,
+            before,
+            gateway,
+        }
+    }
+
+    /// What a request has changed, which is then put back.
+    pub fn changes(&self) -> Vec<Change> {
+        self.gateway.run(self.before.undo(&self.gateway.world))
+    }
+
+    /// The session as it is now, if it lives.
+    pub fn session(&self, live: &Live) -> Option<Session> {
+        let now = self.gateway.world.clock.now();
+        let found = self.gateway.run(self.sessions.session(live.cookie.key(), now)).unwrap();
+        found.map(|found| found.value)
+    }
+
+    /// Sets a session where a request wants it.
+    pub fn set(&self, at: At) -> Live {
+        self.gateway.run(self.set_session(at))
+    }
+
+    async fn set_session(&self, at: At) -> Live {
+        let world = &self.gateway.world;
+        let now = world.clock.now();
+        let person = match at {
+            At::Newcomer => &NEWCOMER,
+            At::SwitchedOff => &DANIEL,
+            _ => &AISYAH,
+        };
+        let account = person.account().id;
+        let registered = world.enrolment.registered(&account).await.unwrap();
+        let cookie = SessionCookie::open(&self.flows, world.entropy.bytes());
+        let challenge = RequestId::from_bytes(world.entropy.bytes());
+        let mut session =
+            Session::begin(account.clone(), &registered, Language::English, None, challenge, now);
+        let proof = |method, worth| Some(Proved { method, at: now, worth });
+        session.proved = match at {
+            At::Nowhere
+            | At::Due
+            | At::Sent
+            | At::Asking
+            | At::Approved
+            | At::Denied
+            | At::Stranded
+            | At::Newcomer => None,
+            At::Paper => proof(Method::RecoveryCode, Worth::Opens),
+            At::Cooling => proof(Method::Totp, Worth::Vouches),
+            At::Stale | At::StaleAdding => {
+                // One second longer ago than a change allows.
+                let at = Timestamp::from_seconds(now.as_seconds() - 601);
+                Some(Proved { method: Method::Totp, at, worth: Worth::Lifts })
+            }
+            _ => proof(Method::Totp, Worth::Lifts),
+        };
+        match at {
+            At::Stranded => session.start = Start::Stranded,
+            At::Superseded => session.generation += 1,
+            At::Expired => session.expires_at = now,
+            At::Cooling => session.cooling.push(EntryId::only(Kind::AlternateEmail)),
+            _ => {}
+        }
+        let mut live = Live {
+            filling: Filling::default(),
+            proved: session.proved,
+            code: self.code(8),
+            proofs: Vec::new(),
+            shown: Vec::new(),
+            cookie,
+        };
+        let mut attestation = String::new();
+        match at {
+            At::Sent => {
+                session.asked = Some(self.awaited(&live.cookie, Method::Email, &live.code, now));
+                live.proofs.push(live.code.clone());
+            }
+            At::Asking | At::Approved | At::Denied => {
+                session.asked = Some(self.ask(&live.cookie, &account, at, now).await);
+            }
+            At::Adding(_) | At::StaleAdding | At::Superseded => {
+                let kind = if let At::Adding(kind) = at { kind } else { Kind::Mobile };
+                let waiting = self.waiting(&live.cookie, &account, kind, now).await;
+                session.pending = Some(waiting.pending);
+                attestation = waiting.attestation;
+                live.code = waiting.code;
+                live.shown = waiting.shown;
+            }
+            _ => {}
+        }
+        if at != At::Nowhere {
+            self.sessions.begin(live.cookie.key(), &session).await.unwrap();
+        }
+        self.fill(&mut live, &session, &attestation, person);
+        live
+    }
+
+    /// Says what is right.
+    fn fill(&self, live: &mut Live, session: &Session, attestation: &str, person: &Person) {
+        let world = &self.gateway.world;
+        let now = world.clock.now();
+        let request = RequestId::parse(&session.challenge).unwrap();
+        let challenge = live.cookie.passkey_challenge(&self.flows, request).unwrap();
+        let options = json!({ "challenge": URL_SAFE_NO_PAD.encode(challenge), "rpId": PARTY });
+        let assertion = self.passkey.lock().unwrap().answer(&options, &Saying::at(ORIGIN));
+        let signature: Value = serde_json::from_str(&assertion).unwrap();
+        let signature = signature["response"]["signature"].as_str().unwrap().to_owned();
+        let app = world.app_code(0);
+        live.proofs.extend([app.clone(), signature]);
+        live.proofs.extend(self.paper.iter().cloned());
+        let captcha = Challenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
+        let pending = session.pending.as_ref().map_or("mobile", |pending| pending.id.as_str());
+        live.filling = Filling(vec![
+            ("{session}", live.cookie.value(&self.flows).unwrap()),
+            ("{at}", live.cookie.at(&self.flows).unwrap()),
+            ("{code}", live.code.clone()),
+            ("{app}", app),
+            ("{recovery}", self.paper[0].clone()),
+            ("{assertion}", assertion),
+            ("{attestation}", attestation.to_owned()),
+            ("{id}", pending.to_owned()),
+            ("{entry}", self.entry.as_str().to_owned()),
+            ("{address}", "me@elsewhere.example".to_owned()),
+            ("{phone}", "012-345 9900".to_owned()),
+            ("{login}", person.login.to_owned()),
+            ("{password}", Person::PASSWORD.to_owned()),
+            ("{token}", captcha.seal(&self.captcha, world.entropy.bytes()).unwrap()),
+            ("{characters}", captcha.answer()),
+        ]);
+    }
+
+    fn code(&self, digits: u8) -> String {
+        OneTimeCode::generate(digits, self.gateway.world.entropy.bytes()).expose().to_owned()
+    }
+
+    /// The question whose answer is a code.
+    fn awaited(&self, cookie: &SessionCookie, method: Method, code: &str, now: Timestamp) -> Asked {
+        let request = RequestId::from_bytes(self.gateway.world.entropy.bytes());
+        let tag = cookie.code_tag(&self.flows, request, &OneTimeCode::parse(code).unwrap());
+        Asked::new(method, request, tag, now, CODE_LIFETIME)
+    }
+
+    /// Asks the devices, which have answered already where the session is so far.
+    async fn ask(&self, cookie: &SessionCookie, account: &AccountId, at: At, now: Timestamp) -> Asked {
+        let id = RequestId::from_bytes(self.gateway.world.entropy.bytes());
+        let asked = Asked::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
+        let number = cookie.approval_number(&self.flows, id).unwrap().tag(&self.flows, id).unwrap();
+        let request = ApprovalRequest {
+            id,
+            flow: cookie.key(),
+            number,
+            asker: Asker::default(),
+            created_at: now,
+            expires_at: asked.expires_at,
+            status: RequestStatus::Pending,
+        };
+        assert!(self.approvals.ask(account, &request, now).await.unwrap());
+        let answer = match at {
+            At::Approved => DeviceAnswer::Number(number),
+            At::Denied => DeviceAnswer::Denied(now + PAUSE),
+            _ => return asked,
+        };
+        self.approvals.answer(account, id, answer, now).await.unwrap();
+        asked
+    }
+
+    /// Something that is about to be added, as `enrolment` keeps it.
+    async fn waiting(
+        &self,
+        cookie: &SessionCookie,
+        account: &AccountId,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Waiting {
+        let world = &self.gateway.world;
+        let id = EntryId::new(kind, world.entropy.bytes());
+        let seal = |text: &str| {
+            let owner = cookie.key();
+            self.seeds.seal(PENDING, owner.as_bytes(), text.as_bytes(), world.entropy.bytes()).unwrap()
+        };
+        let contact = |method, text: &str| {
+            let code = self.code(8);
+            let asked = Some(self.awaited(cookie, method, &code, now));
+            (seal(text), asked, code, Vec::new())
+        };
+        let mut attestation = String::new();
+        let (sealed, asked, code, shown) = match kind {
+            Kind::AlternateEmail => contact(Method::Email, "me@elsewhere.example"),
+            Kind::Mobile => contact(Method::Sms, "+60123459900"),
+            Kind::OfficePhone => contact(Method::OfficeCall, "+60327319900"),
+            Kind::Totp => {
+                let seed = TotpSeed::generate(world.entropy.bytes());
+                let secret = totp_rs::Secret::try_from_base32(seed.expose()).unwrap();
+                let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
+                let code = app.generate(now.as_seconds().unsigned_abs()).to_string();
+                (seal(seed.expose()), None, code, vec![seed.expose().to_owned()])
+            }
+            Kind::Authenticator => {
+                let token = PairingToken::new(world.entropy.bytes());
+                let (by, login) = (*cookie.key().as_bytes(), AISYAH.login.to_owned());
+                let pairing = Pairing::begin(account.clone(), id.clone(), by, login, now);
+                let code = self.code(6);
+                let tag = token.key().code_tag(&self.flows, &OneTimeCode::parse(&code).unwrap()).unwrap();
+                let key = self.phone.key();
+                let device =
+                    WaitingDevice { id: id.clone(), key, subscription: None, name: "a phone".into() };
+                let pairings = world.pairings();
+                pairings.begin(token.key(), &pairing).await.unwrap();
+                assert!(pairings.pair(token.key(), &device, tag, now).await.unwrap());
+                (seal(&token.expose()), None, code, vec![token.expose()])
+            }
+            Kind::Passkey => {
+                let request = RequestId::from_bytes(world.entropy.bytes());
+                let challenge = cookie.passkey_challenge(&self.flows, request).unwrap();
+                let options = creation(&self.flows, account, challenge);
+                attestation = Passkey::create(&options, &Saying::at(ORIGIN)).1;
+                let asked = Asked::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
+                (String::new(), Some(asked), self.code(8), Vec::new())
+            }
+            Kind::RecoveryCodes => {
+                let (waiting, code) = &self.sheet;
+                (seal(waiting), None, code.clone(), vec![code.clone()])
+            }
+        };
+        Waiting { pending: Pending { id, shown: "*****".into(), sealed, asked }, code, attestation, shown }
+    }
+}
+
+/// What a browser is asked when a passkey of an account is made.
+fn creation(flows: &Keyring, account: &AccountId, challenge: [u8; 32]) -> Value {
+    json!({
+        "rp": { "id": PARTY },
+        "user": { "id": UserHandle::of(flows, account) },
+        "challenge": URL_SAFE_NO_PAD.encode(challenge),
+    })
+}

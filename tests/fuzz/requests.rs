@@ -1,0 +1,235 @@
+//! Requests as API Gateway hands them on, with everything a client can put in.
+
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+use serde::{Deserialize, Serialize};
+
+use crate::edits::{edited, edits, mostly};
+
+/// One request. In its texts `{…}` stands for what is right at the moment when it is made: see the `Scene` of its side.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Request<At> {
+    /// Where whoever makes it is.
+    pub at: At,
+    /// The method.
+    pub method: String,
+    /// The path as it is after percent-decoding.
+    pub path: String,
+    /// The query string as it was sent.
+    pub query: String,
+    /// Headers, but for the cookie.
+    pub headers: Vec<(String, String)>,
+    /// Cookies.
+    pub cookies: Vec<String>,
+    /// The body.
+    pub body: Body,
+}
+
+impl<At> Request<At> {
+    /// Method and path, where they are ones of the side.
+    pub fn place(&self, side: &Side) -> String {
+        let path = if side.paths.contains(&self.path.as_str()) { &self.path } else { "elsewhere" };
+        let method = if ["GET", "POST"].contains(&self.method.as_str()) { &self.method } else { "OTHER" };
+        format!("{method} {path}")
+    }
+}
+
+/// What a body is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Body {
+    /// None.
+    None,
+    /// Fields as JSON, as a form should the request say so.
+    Fields(Vec<(String, String)>),
+    /// The same with a character of one value replaced by another, once what stands for it is filled in.
+    Spoiled(Vec<(String, String)>, Spoil),
+    /// Text as it is.
+    Text(String),
+    /// Bytes that may be no text.
+    Bytes(Vec<u8>),
+}
+
+/// Which character of which value, each counted round, and what it becomes.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Spoil {
+    value: usize,
+    character: usize,
+    into: char,
+}
+
+impl Spoil {
+    /// Replaces it.
+    pub fn apply(&self, values: &mut [(String, String)]) {
+        let count = values.len().max(1);
+        let Some((_, value)) = values.get_mut(self.value % count) else { return };
+        let mut characters: Vec<char> = value.chars().collect();
+        let length = characters.len().max(1);
+        if let Some(character) = characters.get_mut(self.character % length) {
+            *character = self.into;
+        }
+        *value = characters.into_iter().collect();
+    }
+}
+
+/// Names with values that lead somewhere, mostly: the first does. What follows a `#` tells fields of one name apart, and is
+/// not sent.
+pub type Known = [(&'static str, &'static [&'static str])];
+
+/// What the requests of one side are made of.
+pub struct Side {
+    /// Every path that means something, and some that don't.
+    pub paths: &'static [&'static str],
+    /// The paths that are mostly got.
+    pub got: &'static [&'static str],
+    /// Every field.
+    pub fields: &'static Known,
+    /// The sets of fields that the page at a path sends.
+    pub usual: fn(&str) -> &'static [&'static [&'static str]],
+    /// Whole bodies that are nearly right.
+    pub bodies: &'static [&'static str],
+    /// The cookie that says where somebody is; empty where there is none.
+    pub cookies: &'static [&'static str],
+    /// Headers of this side's own, which every request has.
+    pub headers: &'static Known,
+}
+
+const HEADERS: [(&str, &[&str]); 16] = [
+    ("accept", &["application/json", "text/html", "*/*", "application/json;q=NaN,text/html;q=-1", ";;q=,"]),
+    (
+        "content-type",
+        &[
+            "application/json",
+            "application/x-www-form-urlencoded",
+            "text/plain",
+            "application/json; charset=utf-7",
+            "",
+        ],
+    ),
+    ("sec-fetch-site", &["same-origin", "cross-site", "none", "same-site,same-origin"]),
+    ("origin", &["https://reset.contoh.example", "null", "https://evil.example", "http://", "https://:"]),
+    ("host", &["reset.contoh.example", "evil.example", "", "a b", "[::1", "x:99999", "user@x"]),
+    ("x-forwarded-proto", &["https", "http", "", "javascript", "a b", "1", "://"]),
+    ("x-forwarded-for", &["198.51.100.1", "999.1.1.1, ::1", "\u{e9}"]),
+    ("x-forwarded-host", &["evil.example"]),
+    ("forwarded", &["for=_secret;host=evil.example;proto=\"\\"]),
+    ("accept-language", &["ms", "zh-Hans-CN;q=0.8, ta", ",,,", "*;q=1e999", "en-\u{e9}"]),
+    ("accept-encoding", &["br", "gzip, br;q=0", "identity;q=0", "br;q=x"]),
+    ("cookie", &["__Host-rekey=x", "=", ";;"]),
+    ("content-length", &["99999999999999999999"]),
+    ("transfer-encoding", &["chunked"]),
+    ("x-http-method-override", &["DELETE"]),
+    ("user-agent", &["\"><script>x</script>"]),
+];
+
+/// Requests of a side, each from somewhere to a path.
+pub fn requests<S, At>(side: &'static Side, somewhere: S) -> impl Strategy<Value = Request<At>>
+where
+    S: Strategy<Value = (At, String)>,
+    At: Clone + std::fmt::Debug + 'static,
+{
+    let query = prop_oneof![
+        6 => Just(String::new()),
+        1 => mostly(&["lang=ms", "lang=ta&lang=zh-Hans", "lang=%ff", "lang", "&&=", "lang=<script>", "a=|\"", "a#b", "\u{e9}", "return=https://portal.contoh.example/app/", "return=https://evil.example/"]),
+    ];
+    let cookies = match side.cookies {
+        [] => Just(Vec::new()).boxed(),
+        known => prop_oneof![12 => Just(vec![known[0].to_owned()]), 1 => vec(mostly(known), 0..3)].boxed(),
+    };
+    let somewhere = somewhere
+        .prop_flat_map(move |(at, path)| (Just(at), method(side, &path), body(side, &path), Just(path)));
+    (somewhere, query, headers(side), cookies).prop_map(
+        |((at, method, body, path), query, headers, cookies)| Request {
+            at,
+            method,
+            path,
+            query,
+            headers,
+            cookies,
+            body,
+        },
+    )
+}
+
+/// A path that leads on from where somebody is, mostly; else any other.
+pub fn path(side: &'static Side, fitting: &'static [&'static str]) -> impl Strategy<Value = String> {
+    let from_root = |path: String| if path.starts_with('/') { path } else { format!("/{path}") };
+    prop_oneof![8 => select(fitting).prop_map(str::to_owned), 2 => mostly(side.paths).prop_map(from_root)]
+}
+
+fn method(side: &Side, path: &str) -> impl Strategy<Value = String> + use<> {
+    let (usual, other) = if side.got.contains(&path) { ("GET", "POST") } else { ("POST", "GET") };
+    prop_oneof![
+        20 => Just(usual.to_owned()),
+        3 => Just(other.to_owned()),
+        1 => select(&["HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"][..]).prop_map(str::to_owned)
+    ]
+}
+
+/// Fields as the page takes them: all right, or each of them mostly; seldom any others.
+fn fields(side: &'static Side, path: &str) -> impl Strategy<Value = Vec<(String, String)>> + use<> {
+    let sent = |name: &str| name.split('#').next().unwrap().to_owned();
+    let values = |name: &str| side.fields.iter().find(|(known, _)| *known == name).unwrap().1;
+    let right = move |name: &&'static str| (sent(name), values(name)[0].to_owned());
+    let nearly = move |name: &&'static str| (Just(sent(name)), mostly(values(name)));
+    let any_field =
+        select(side.fields).prop_flat_map(move |(name, values)| (Just(sent(name)), mostly(values)));
+    let usual = (side.usual)(path);
+    prop_oneof![
+        4 => select(usual).prop_map(move |names| names.iter().map(right).collect::<Vec<_>>()),
+        6 => select(usual).prop_flat_map(move |names| names.iter().map(nearly).collect::<Vec<_>>()),
+        1 => vec(any_field, 0..4),
+    ]
+}
+
+fn body(side: &'static Side, path: &str) -> impl Strategy<Value = Body> + use<> {
+    let spoil = || {
+        let into = prop_oneof![select(&['A', 'B', '0', '1', '"', ' ', '\u{0}'][..]), any::<char>()];
+        (0_usize..8, 0_usize..1_000, into).prop_map(|(value, character, into)| Spoil {
+            value,
+            character,
+            into,
+        })
+    };
+    let nearly = prop_oneof![
+        select(side.bodies),
+        select(
+            &[
+                "{\"login\":\"a\",\"login\":\"b\"}",
+                "{\"code\":1e99999}",
+                "[[[[[[[[[[",
+                "login=%f",
+                "code={code}&at={at}"
+            ][..]
+        )
+    ];
+    prop_oneof![
+        20 => fields(side, path).prop_map(Body::Fields),
+        2 => (fields(side, path), spoil()).prop_map(|(fields, spoil)| Body::Spoiled(fields, spoil)),
+        1 => Just(Body::None),
+        2 => (nearly, edits()).prop_map(|(text, edits)| Body::Text(edited(text, &edits))),
+        1 => any::<String>().prop_map(Body::Text),
+        1 => vec(any::<u8>(), 0..100).prop_map(Body::Bytes),
+        1 => (0_usize..9_000).prop_map(|length| Body::Text("[".repeat(length))),
+    ]
+}
+
+fn headers(side: &'static Side) -> impl Strategy<Value = Vec<(String, String)>> {
+    let any_header =
+        select(&HEADERS[..]).prop_flat_map(|(name, values)| (Just(name.to_owned()), mostly(values)));
+    let usual = |name: &str, value: &str| Just(vec![(name.to_owned(), value.to_owned())]);
+    let wanted = prop_oneof![3 => usual("accept", "application/json"), 2 => usual("accept", "text/html"), 1 => Just(vec![])];
+    let kind = prop_oneof![
+        10 => usual("content-type", "application/json"),
+        6 => usual("content-type", "application/x-www-form-urlencoded"),
+        1 => Just(vec![])
+    ];
+    let from = prop_oneof![12 => usual("sec-fetch-site", "same-origin"), 1 => Just(vec![])];
+    let names = || side.headers.iter();
+    let right: Vec<_> = names().map(|(name, values)| ((*name).to_owned(), values[0].to_owned())).collect();
+    let nearly: Vec<_> = names().map(|(name, values)| (Just((*name).to_owned()), mostly(values))).collect();
+    let own = prop_oneof![Just(right), nearly];
+    let others = prop_oneof![3 => Just(vec![]), 1 => vec(any_header, 0..4)];
+    (wanted, kind, from, own, others)
+        .prop_map(|(wanted, kind, from, own, others)| [wanted, kind, from, own, others].concat())
+}

@@ -1,0 +1,246 @@
+//! What browsers and authenticators say of passkeys: JSON with base64url in it, CBOR with bytes in it, and bytes that are
+//! signed.
+//!
+//! What may be another and still says the same: of the JSON its spaces, the order of its members, and members that are
+//! nobody's (§5.8.1 of Web Authentication has them ignored); of a registration without attestation everything that its
+//! rules don't speak of, since nothing is signed there: the model of the authenticator, its counter, whether the passkey
+//! was copied, and the key itself. So whoever changes that on its way registers another key, which is why the page is
+//! served over TLS only. What was signed, an assertion and an attestation of a passkey's own, can't be another.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use ciborium::{Value as Cbor, cbor};
+use proptest::prelude::*;
+use proptest::sample::select;
+use rekey_tests::{Passkey, Saying};
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use shared::adapters::signatures::RingSignatures;
+use shared::domain::account::AccountId;
+use shared::domain::passkey::{
+    Assertion, Credential, Expected, PublicKey, Refusal, Registration, RelyingParty, UserHandle,
+};
+use shared::ports::SignatureVerifier as _;
+
+use super::keys;
+use crate::edits::{changed, changed_bytes};
+use crate::harness::Target;
+
+const ORIGIN: &str = "https://reset.contoh.example";
+const CHALLENGE: [u8; 32] = [7; 32];
+
+fn party() -> RelyingParty {
+    RelyingParty { id: "reset.contoh.example".into(), origins: vec![ORIGIN.into()] }
+}
+
+fn handle() -> UserHandle {
+    UserHandle::of(&keys(), &AccountId::from_directory("aisyah"))
+}
+
+fn creation() -> Value {
+    json!({
+        "rp": { "id": party().id },
+        "user": { "id": handle() },
+        "challenge": URL_SAFE_NO_PAD.encode(CHALLENGE),
+    })
+}
+
+fn verifies(key: &PublicKey, message: &[u8], signature: &[u8]) -> bool {
+    RingSignatures.verifies(key, message, signature)
+}
+
+fn registered(answer: &str) -> Result<Result<Credential, Refusal>, ()> {
+    let expected = Expected { party: &party(), challenge: &CHALLENGE };
+    let registration = Registration::parse(answer).map_err(|_| ())?;
+    Ok(registration.verify(handle(), &expected, &verifies))
+}
+
+/// The bytes of a member of an answer's `response`.
+fn part(answer: &Value, member: &str) -> Vec<u8> {
+    URL_SAFE_NO_PAD.decode(answer["response"][member].as_str().unwrap()).unwrap()
+}
+
+/// The answer with other bytes in a member of its `response`.
+fn with_part(answer: &str, member: &str, bytes: &[u8]) -> String {
+    let mut answer: Value = serde_json::from_str(answer).unwrap();
+    answer["response"][member] = json!(URL_SAFE_NO_PAD.encode(bytes));
+    answer.to_string()
+}
+
+/// The answer changed as a text, and in the bytes of each of these members.
+fn answers(answer: &str, members: &'static [&'static str]) -> impl Strategy<Value = String> + use<> {
+    let read: Value = serde_json::from_str(answer).unwrap();
+    let answer = answer.to_owned();
+    let text = changed(answer.clone());
+    let bytes = select(members).prop_flat_map(move |member| {
+        let answer = answer.clone();
+        changed_bytes(part(&read, member)).prop_map(move |bytes| with_part(&answer, member, &bytes))
+    });
+    prop_oneof![1 => text, 3 => bytes]
+}
+
+/// The bytes that authenticators wrap: `authData` of an attestation.
+fn data(object: &[u8]) -> Option<Vec<u8>> {
+    let object: Cbor = ciborium::from_reader(object).ok()?;
+    let found = object.into_map().ok()?.into_iter().find(|(key, _)| key.as_text() == Some("authData"));
+    found?.1.into_bytes().ok()
+}
+
+fn refusal(refusal: Refusal) -> String {
+    format!("{refusal:?}")
+}
+
+/// Whatever is accepted without attestation was made for this site, now, by somebody who was there, and is the one
+/// passkey that it names.
+#[test]
+fn any_registration_is_of_one_passkey_or_refused() {
+    let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
+    let object = part(&serde_json::from_str(&answer).unwrap(), "attestationObject");
+    let own = registered(&answer).unwrap().unwrap();
+    let inner = {
+        let (answer, data) = (answer.clone(), data(&object).unwrap());
+        changed_bytes(data).prop_map(move |data| {
+            let object = cbor!({ "fmt" => "none", "attStmt" => {}, "authData" => Cbor::Bytes(data) });
+            let mut bytes = Vec::new();
+            ciborium::into_writer(&object.unwrap(), &mut bytes).unwrap();
+            with_part(&answer, "attestationObject", &bytes)
+        })
+    };
+    let outer = answers(&answer, &["attestationObject", "attestationObject", "clientDataJSON"]);
+    let target = Target {
+        name: "attestations",
+        cases: 2_500,
+        reaches: &[
+            "malformed",
+            "Challenge",
+            "RelyingParty",
+            "Unsupported",
+            "User",
+            "the passkey",
+            "another key",
+        ],
+    };
+    target.run(&prop_oneof![outer, inner], |text| {
+        let Ok(outcome) = registered(&text) else { return "malformed".to_owned() };
+        let credential = match outcome {
+            Ok(credential) => credential,
+            Err(why) => return refusal(why),
+        };
+        let stored = credential.to_json();
+        assert_eq!(Credential::parse(&stored).as_ref(), Ok(&credential), "what is stored is read back");
+        let said: Value = serde_json::from_str(&text).unwrap();
+        // Bytes that are no text are replaced where nobody reads them (§7.1 step 5).
+        let client_data = part(&said, "clientDataJSON");
+        let client_data: Value = serde_json::from_str(&String::from_utf8_lossy(&client_data)).unwrap();
+        assert_eq!(client_data["type"], "webauthn.create");
+        assert_eq!(client_data["challenge"], URL_SAFE_NO_PAD.encode(CHALLENGE));
+        assert_eq!(client_data["origin"], ORIGIN);
+        assert_ne!(client_data["crossOrigin"], true);
+        let data = data(&part(&said, "attestationObject")).unwrap();
+        assert_eq!(data[..32], Sha256::digest(party().id)[..], "of another site");
+        assert_eq!(data[32] & 0b101, 0b101, "nobody was there, or it is not known who");
+        let kept: Value = serde_json::from_str(&stored).unwrap();
+        assert_eq!(kept["id"], said["id"]);
+        let id = URL_SAFE_NO_PAD.decode(kept["id"].as_str().unwrap()).unwrap();
+        assert_eq!(data[55..55 + id.len()], id, "it names another");
+        assert_eq!(kept["user_handle"], json!(handle()), "of another account");
+        let known: Value = serde_json::from_str(&own.to_json()).unwrap();
+        if kept["key"] == known["key"] { "the passkey" } else { "another key" }.to_owned()
+    });
+}
+
+/// A passkey that vouches for itself signs all that is kept of it.
+#[test]
+fn a_registration_that_its_passkey_signed_is_as_it_signed_it() {
+    let answer = signed_registration();
+    let own = registered(&answer).unwrap().unwrap();
+    let original: Value = serde_json::from_str(&answer).unwrap();
+    let target = Target {
+        name: "own-attestations",
+        cases: 1_500,
+        reaches: &["malformed", "Challenge", "Unsupported", "Signature", "the passkey"],
+    };
+    target.run(&answers(&answer, &["attestationObject", "clientDataJSON"]), |text| {
+        let Ok(outcome) = registered(&text) else { return "malformed".to_owned() };
+        let credential = match outcome {
+            Ok(credential) => credential,
+            Err(why) => return refusal(why),
+        };
+        let said: Value = serde_json::from_str(&text).unwrap();
+        let is_unsigned = data(&part(&said, "attestationObject")).is_some_and(|_| !is_packed(&said));
+        assert!(!is_unsigned, "the signature was taken out by changes like these");
+        assert_eq!(part(&said, "clientDataJSON"), part(&original, "clientDataJSON"));
+        let of = |answer: &Value| data(&part(answer, "attestationObject"));
+        assert_eq!(of(&said), of(&original), "other data is accepted as signed");
+        // How it can be reached is the browser's word, and only a hint.
+        let without_transports = |credential: &Credential| {
+            let mut json: Value = serde_json::from_str(&credential.to_json()).unwrap();
+            json["transports"] = Value::Null;
+            json
+        };
+        assert_eq!(without_transports(&credential), without_transports(&own));
+        "the passkey".to_owned()
+    });
+}
+
+/// A registration whose passkey vouches for itself.
+fn signed_registration() -> String {
+    let saying = Saying::at(ORIGIN);
+    let (passkey, answer) = Passkey::create(&creation(), &saying);
+    let answer: Value = serde_json::from_str(&answer).unwrap();
+    let data = data(&part(&answer, "attestationObject")).unwrap();
+    let client_data = part(&answer, "clientDataJSON");
+    let signature = passkey.sign(&[&data[..], &Sha256::digest(&client_data)[..]].concat());
+    let statement = cbor!({ "alg" => -7, "sig" => Cbor::Bytes(signature) }).unwrap();
+    passkey.registration(&data, &statement, "packed", &creation(), &saying)
+}
+
+fn is_packed(answer: &Value) -> bool {
+    let object: Result<Cbor, _> = ciborium::from_reader(&part(answer, "attestationObject")[..]);
+    let map = object.unwrap().into_map().unwrap();
+    map.iter().any(|(key, value)| key.as_text() == Some("fmt") && value.as_text() == Some("packed"))
+}
+
+/// A passkey's answer is accepted as it was signed, or not at all.
+#[test]
+fn an_assertion_is_as_it_was_signed() {
+    let saying = Saying::at(ORIGIN);
+    let (mut passkey, answer) = Passkey::create(&creation(), &saying);
+    let credential = registered(&answer).unwrap().unwrap();
+    let options = json!({ "rpId": party().id, "challenge": URL_SAFE_NO_PAD.encode(CHALLENGE) });
+    let answer = passkey.answer(&options, &saying);
+    let original: Value = serde_json::from_str(&answer).unwrap();
+    let expected = Expected { party: &party(), challenge: &CHALLENGE };
+    let members = &["clientDataJSON", "authenticatorData", "signature", "userHandle"];
+    let target = Target {
+        name: "assertions",
+        cases: 3_000,
+        reaches: &["malformed", "Challenge", "RelyingParty", "User", "Signature", "Unsupported", "accepted"],
+    };
+    target.run(&answers(&answer, members), |text| {
+        let Ok(assertion) = Assertion::parse(&text) else { return "malformed".to_owned() };
+        let counter = match assertion.verify(&credential, &expected, &verifies) {
+            Ok(counter) => counter,
+            Err(why) => return refusal(why),
+        };
+        assert_eq!(counter, passkey.counter);
+        let said: Value = serde_json::from_str(&text).unwrap();
+        assert_eq!(said["id"], original["id"]);
+        for member in members {
+            assert_eq!(part(&said, member), part(&original, member), "another {member} is accepted");
+        }
+        "accepted".to_owned()
+    });
+}
+
+#[test]
+fn any_stored_passkey_is_read_back_or_refused() {
+    let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
+    let stored = registered(&answer).unwrap().unwrap().to_json();
+    let target = Target { name: "passkeys", cases: 1_000, reaches: &["read", "refused"] };
+    target.run(&changed(stored), |text| {
+        let Ok(credential) = Credential::parse(&text) else { return "refused".to_owned() };
+        assert_eq!(Credential::parse(&credential.to_json()), Ok(credential));
+        "read".to_owned()
+    });
+}
