@@ -136,6 +136,7 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
         ],
         "/authenticator/answer" => &[
             &["device", "nonce", "request", "number", "signature"],
+            &["device", "nonce", "request", "number", "signature"],
             &["device", "nonce", "request", "number#other", "signature"],
             &["device", "nonce", "request", "number#other", "signature"],
             &["device", "nonce", "request", "denied", "signature"],

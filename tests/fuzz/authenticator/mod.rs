@@ -20,7 +20,7 @@ fn any_event_is_answered_and_only_a_devices_own_word_pairs_or_approves() {
     let scene = Scene::new();
     let target = Target {
         name: "authenticator",
-        cases: 800,
+        cases: 550,
         reaches: &[
             "GET /authenticator 200 text/html; charset=utf-8",
             "GET /authenticator/manifest.webmanifest 200 application/manifest+json",

@@ -132,7 +132,7 @@ impl Scene {
         let (waits, number) = self.ask(at, &asking, &account, now).await;
         let device = |id: &EntryId| Device { account: account.clone(), id: id.clone() };
         let nonce = |id: &EntryId, at: Timestamp| device(id).nonce(&self.push, at).unwrap();
-        let other = &self.registered[1];
+        let other = if at == At::NotYet { &self.registered[0] } else { &self.registered[1] };
         let mut filling = Filling(vec![
             ("{pairing}", token.expose()),
             ("{key}", phone.public_key()),
@@ -148,7 +148,7 @@ impl Scene {
                 "{old_nonce}",
                 nonce(id, Timestamp::from_seconds(now.as_seconds() - i64::from(NONCE_LIFETIME.0))),
             ),
-            ("{other_nonce}", nonce(if other.1 == *id { &self.registered[0].1 } else { &other.1 }, now)),
+            ("{other_nonce}", nonce(&other.1, now)),
             ("{request}", waits.to_string()),
             ("{number}", number.to_string()),
             ("{other_number}", (10 + (number - 9) % 90).to_string()),

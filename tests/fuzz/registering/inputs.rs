@@ -246,6 +246,7 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
     match path {
         "/security-info/sign-in" => &[
             &["login", "password"],
+            &["login", "password"],
             &["login", "password", "return"],
             &["login", "password#wrong"],
             &["login", "password", "captcha_token", "captcha_answer"],
@@ -259,6 +260,7 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
             &["method#push"],
             &["method#sent"],
             &["method#sent", "code"],
+            &["method#sent", "code"],
             &["method", "code", "at"],
         ],
         "/security-info/add" => &[
@@ -267,9 +269,13 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
             &["kind#phone", "value#phone", "by"],
             &["kind", "value", "at"],
         ],
-        "/security-info/confirm" => {
-            &[&["id", "code"], &["id#again", "code"], &["id#again", "assertion#new"], &["id#again", "at"]]
-        }
+        "/security-info/confirm" => &[
+            &["id", "code"],
+            &["id#again", "code"],
+            &["id#again", "code"],
+            &["id#again", "assertion#new"],
+            &["id#again", "at"],
+        ],
         "/security-info/remove" => &[&["id#entry"], &["id#entry", "at"]],
         _ => &[&[], &["at"]],
     }
@@ -281,9 +287,8 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
 /// `{phone}` for what could be; `{login}`, `{password}`, `{token}` and `{characters}` for a sign-in.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     let at = prop_oneof![
-        1 => Just(At::Nowhere),
-        1 => Just(At::Cooling),
-        5 => select(&Kind::ALL[..]).prop_map(At::Adding),
+        4 => select(&[At::Nowhere, At::Nowhere, At::Cooling, At::Sent, At::Sent][..]),
+        6 => select(&Kind::ALL[..]).prop_map(At::Adding),
         10 => select(&At::ALL[..]),
     ];
     requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))

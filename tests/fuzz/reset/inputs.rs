@@ -79,7 +79,7 @@ const FIELDS: [(&str, &[&str]); 15] = [
 /// The reset.
 pub const SIDE: Side = Side {
     paths: &PATHS,
-    got: &["/captcha/{token}/picture.png", "/captcha/{token}/sound.wav"],
+    got: &["/captcha/{token}/picture.png", "/captcha/{token}/sound.wav", "/method", "/done"],
     fields: &FIELDS,
     usual,
     bodies: &[
