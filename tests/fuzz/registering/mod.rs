@@ -5,12 +5,15 @@ mod scene;
 
 use rekey_tests::Answer;
 use rekey_tests::people::Person;
+use shared::domain::code::OneTimeCode;
+use shared::domain::recovery_code::RecoveryCode;
+use shared::domain::security_info::Kind;
 
 use self::inputs::{At, SIDE, requests, sign_ins};
 
 use self::scene::{Live, Scene};
 use crate::answers::{Rules, judge, seen};
-use crate::gateway::said;
+use crate::gateway::{Filling, fields, said};
 use crate::harness::Target;
 use crate::kept::Change;
 use crate::requests::{Body, Request};
@@ -76,7 +79,7 @@ fn any_event_is_answered_and_changes_nothing_that_its_session_may_not() {
             return vec!["no request".to_owned()];
         };
         let changes = scene.changes();
-        let said = said(&request, &live.filling);
+        let said = read(&request, &live.filling);
         // What waits to be confirmed is shown to nobody but whoever may confirm it.
         let adds = matches!(request.at, At::Adding(_)) && said.contains(live.filling.get("{session}"));
         let mut secrets: Vec<&str> = live.proofs.iter().map(String::as_str).collect();
@@ -94,6 +97,16 @@ fn any_event_is_answered_and_changes_nothing_that_its_session_may_not() {
         outcomes.extend(changed(&request, &live, &said, &answer, &changes));
         outcomes
     });
+}
+
+/// Everything that a request says, and what of it is a code as codes are read, however they are typed.
+fn read(request: &Request<At>, filling: &Filling) -> String {
+    let mut all = vec![said(request, filling)];
+    for (_, value) in fields(&request.body, filling) {
+        all.extend(OneTimeCode::parse(&value).map(|code| code.expose().to_owned()));
+        all.extend(RecoveryCode::parse(&value).map(|code| code.expose().to_string()));
+    }
+    all.join("\n")
 }
 
 /// A cookie of a session is given to whoever said the password of its account, and to nobody else.
@@ -167,9 +180,7 @@ fn changed(
     let added = changes.iter().all(|change| change.key[1] == id || change.key[1] == "state");
     assert!(added, "not what was asked for: {changes:?}");
     // Recovery codes are confirmed by a click; a passkey signs nothing when it is made.
-    let proves = matches!(kind, shared::domain::security_info::Kind::RecoveryCodes)
-        || matches!(kind, shared::domain::security_info::Kind::Passkey)
-        || said.contains(&live.code);
+    let proves = matches!(kind, Kind::RecoveryCodes | Kind::Passkey) || said.contains(&live.code);
     assert!(proves, "{kind:?} was added without its proof");
     Some(format!("added {}", kind.as_str()))
 }
