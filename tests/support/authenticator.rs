@@ -79,6 +79,11 @@ impl Passkey {
         Self::with_key(Key::Ed25519(Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap()), options, saying)
     }
 
+    /// The same with a key that is always the same for the same seed, and signs alike whenever it signs the same.
+    pub fn create_from_seed(options: &Value, saying: &Saying, seed: &[u8; 32]) -> (Self, String) {
+        Self::with_key(Key::Ed25519(Ed25519KeyPair::from_seed_unchecked(seed).unwrap()), options, saying)
+    }
+
     fn with_key(key: Key, options: &Value, saying: &Saying) -> (Self, String) {
         let public = match &key {
             Key::P256(pair) => pair.public_key().as_ref().to_vec(),
