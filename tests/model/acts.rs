@@ -8,15 +8,16 @@ use rekey_tests::people::Person;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::captcha::{Challenge, DIFFICULTY};
-use shared::domain::flow::FlowCookie;
+use shared::domain::flow::{FlowCookie, RequestId};
 use shared::domain::message::{Envelope, Message};
+use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
 
 use crate::calls::{Answer, Call};
 use crate::people;
 use crate::product::{Function, Product, Reply, Request, Running, Step};
-use crate::scope::{Ask, Mishap, PASSWORDS, Scope, Typed};
-use crate::state::{By, Client, Code, Queued, Seen, State};
+use crate::scope::{Ask, Asserted, Listed, Mishap, PASSWORDS, Phoned, Registers, Scope, Typed};
+use crate::state::{Assertion, By, Client, Code, Queued, Registering, Seen, State};
 use crate::tables::{Mutation, Row, Tables};
 
 /// One thing that happens.
@@ -34,6 +35,8 @@ pub enum Act {
     Tick(usize),
     /// The last call of a handler that was cut off, on its way through the network, is carried out now.
     Late(usize),
+    /// Whoever registers does the next thing.
+    Register,
 }
 
 /// What can be seen of it.
@@ -42,6 +45,8 @@ pub enum Event {
     Called(Function, &'static str, &'static str),
     Replied(By, Function, Reply),
     Died(By),
+    /// Somebody who registers came so far.
+    Registered(Registers, bool),
 }
 
 impl Scope {
@@ -49,8 +54,12 @@ impl Scope {
     pub fn begin(&self) -> State {
         let mut tables = Tables::default();
         for login in [people::VICTIM, people::ATTACKER] {
-            let row = Row { password: Person::PASSWORD.to_owned(), ..Row::default() };
-            tables.accounts.insert(AccountId::from_directory(login), row);
+            let account = AccountId::from_directory(login);
+            let mut entries = people::entries(&account);
+            let held = |kind: &&Kind| login == people::VICTIM || **kind == Kind::Authenticator;
+            entries.extend(self.holds.iter().filter(held).map(|kind| (*kind, 0)));
+            let row = Row { password: Person::PASSWORD.to_owned(), entries, ..Row::default() };
+            tables.accounts.insert(account, row);
         }
         let client = |(login, attacks): &(&'static str, bool)| Client {
             login,
@@ -58,6 +67,7 @@ impl Scope {
             cookie: None,
             flow: None,
             serial: 0,
+            number: None,
         };
         let mut state = State {
             now: START,
@@ -69,7 +79,8 @@ impl Scope {
             left: self.menu.iter().map(|(_, _, times)| *times).collect(),
             ticks: self.ticks.iter().map(|(_, times)| *times).collect(),
             faults: self.faults,
-            seen: Seen::default(),
+            registering: Registering::default(),
+            seen: Seen { counted: 1, ..Seen::default() },
         };
         for (client, ask) in &self.before {
             let reply = self.whole(&mut state, *client, *ask).unwrap();
@@ -84,7 +95,7 @@ impl Scope {
         let busy = state.handlers.len();
         if busy < self.at_once.max(1) {
             for (place, (client, ask, _)) in self.menu.iter().enumerate() {
-                if state.left[place] > 0 && Self::body(state, *client, *ask).is_some() {
+                if state.left[place] > 0 && self.body(state, *client, *ask).is_some() {
                     acts.push(Act::Ask(place));
                 }
             }
@@ -97,6 +108,9 @@ impl Scope {
         }
         acts.extend((0..busy).map(Act::Go));
         acts.extend((0..state.late.len()).map(Act::Late));
+        if state.registering.next < self.registers.len() && !state.registering.overtaken {
+            acts.push(Act::Register);
+        }
         for (place, left) in state.ticks.iter().enumerate() {
             // Cutting handlers off counts as a fault.
             let cuts_off = self.mishaps.contains(&Mishap::Late) && state.faults > 0;
@@ -160,6 +174,11 @@ impl Scope {
                     }
                 }
             }
+            Act::Register => {
+                let what = self.registers[state.registering.next];
+                let done = self.register(&mut state, what);
+                events.push(Event::Registered(what, done));
+            }
             Act::Late(place) => {
                 let (by, running) = state.late.remove(place);
                 let Step::Calls(call) = &*running.next else { unreachable!("only calls come late") };
@@ -205,6 +224,30 @@ impl Scope {
         (state != *before).then_some((state, events))
     }
 
+    /// The next thing that whoever registers does; whether it came to something.
+    fn register(&self, state: &mut State, what: Registers) -> bool {
+        let account = AccountId::from_directory(people::VICTIM);
+        let row = state.tables.accounts.get_mut(&account).unwrap();
+        state.registering.next += 1;
+        match what {
+            Registers::Reads => state.registering.generation = row.generation,
+            Registers::Changes => {
+                if row.generation != state.registering.generation {
+                    state.registering.overtaken = true;
+                    return false;
+                }
+                if self.mutation != Some(Mutation::RegisteredUnnoticed) {
+                    row.generation += 1;
+                    (row.claimed_by, row.lease_until) = (None, 0);
+                }
+                state.seen.registered += 1;
+            }
+            Registers::Puts(kind, number) => row.put(kind, number),
+            Registers::Deletes(kind, number) => row.delete(kind, number),
+        }
+        true
+    }
+
     /// A request of a client from its beginning to its end, with nothing between.
     pub fn whole(&self, state: &mut State, client: usize, ask: Ask) -> Option<Reply> {
         let request = self.request(state, client, ask)?;
@@ -240,7 +283,7 @@ impl Scope {
             body: json!({ "Records": [record] }).to_string(),
             at: state.now,
             seed: message.id ^ u64::from(message.receives),
-            read_then_write: false,
+            mutation: None,
         };
         (By::Queue(message.id), Running::start(self.parameters, request))
     }
@@ -301,6 +344,11 @@ impl Scope {
                 if let Some(cookie) = &reply.cookie {
                     client.cookie = (!cookie.is_empty()).then(|| cookie.as_str().into());
                 }
+                if let (Some("approval"), Some(number)) =
+                    (reply.body["page"].as_str(), reply.body["number"].as_str())
+                {
+                    client.number = Some(number.into());
+                }
                 let read = |cookie: &Arc<str>| FlowCookie::read(cookie, &people::keys());
                 client.flow = client.cookie.as_ref().and_then(read).map(|cookie| *cookie.key().as_bytes());
             }
@@ -340,17 +388,22 @@ impl Scope {
             Message::Decoy => "decoy",
             Message::Notice(_) => "notice",
             Message::Settle(_) => "settle",
-            Message::Push(_) | Message::Refused(_) => panic!("nobody in the model asks a device"),
+            Message::Push(_) => "push",
+            Message::Refused(_) => "refused",
         };
         let lost = match self.mutation {
             Some(Mutation::SettleLost) => kind == "settle",
             Some(Mutation::NoticesLost) => kind == "notice",
+            Some(Mutation::RefusalUntold) => kind == "refused",
             _ => false,
         };
         match &message {
             Message::Code(code) => self.observe_code(state, running, *flow.as_bytes(), code),
             Message::Notice(notice) if self.instant && !lost => {
                 state.seen.told.insert((*flow.as_bytes(), people::exposed(&notice.to)));
+            }
+            Message::Refused(_) if !lost => {
+                state.seen.refused.insert(*flow.as_bytes());
             }
             _ => {}
         }
@@ -377,22 +430,30 @@ impl Scope {
 
     /// The request that a client sends.
     fn request(&self, state: &mut State, client: usize, ask: Ask) -> Option<Request> {
-        let (function, path, body) = Self::body(state, client, ask)?;
+        let (function, path, body) = self.body(state, client, ask)?;
         let asking = &mut state.clients[client];
         asking.serial += 1;
+        if let Ask::Assert(asserted @ (Asserted::Newest | Asserted::Elder)) = ask {
+            let (challenge, counter) = Self::challenge(state, client, asserted)?;
+            state.seen.counted = counter;
+            let text = body["assertion"].as_str().unwrap().into();
+            state.seen.assertions.push(Assertion { text, challenge, counter, used: false });
+        }
+        let asking = &state.clients[client];
         Some(Request {
             function,
             path,
-            cookie: asking.cookie.clone(),
-            body: body.to_string(),
+            // A phone is no browser.
+            cookie: asking.cookie.clone().filter(|_| !matches!(ask, Ask::Phone(_))),
+            body: if body.is_null() { String::new() } else { body.to_string() },
             at: state.now,
             seed: client as u64 * 1_000 + u64::from(asking.serial),
-            read_then_write: self.mutation == Some(Mutation::GuessReadThenWrite),
+            mutation: self.mutation,
         })
     }
 
     /// Where it goes and what it says; nothing where the client doesn't know what to say.
-    pub fn body(state: &State, client: usize, ask: Ask) -> Option<(Function, &'static str, Value)> {
+    pub fn body(&self, state: &State, client: usize, ask: Ask) -> Option<(Function, &'static str, Value)> {
         let asking = &state.clients[client];
         let now = Timestamp::from_seconds(state.now);
         if asking.cookie.is_none() && ask != Ask::Open {
@@ -427,12 +488,91 @@ impl Scope {
                 let (code, _) = state.seen.app_codes.last()?;
                 (Function::CodeVerify, "/code", json!({ "method": "totp", "code": code }))
             }
+            Ask::Push => (Function::CodeSend, "/code/send", json!({ "method": "push" })),
+            Ask::Look => (Function::CodeVerify, "/code", Value::Null),
+            Ask::Approved => (Function::CodeVerify, "/code", json!({ "method": "push" })),
+            Ask::Phone(phoned) => {
+                let (request, typed) = Self::phoned(state, client, phoned)?;
+                let owner = if asking.attacks { people::ATTACKER } else { asking.login };
+                let body =
+                    people::answer_of_phone(owner, RequestId::from_bytes(request), typed.as_deref(), now);
+                (Function::Approval, "/authenticator/answer", body)
+            }
+            Ask::Passkey => (Function::CodeSend, "/code/send", json!({ "method": "passkey" })),
+            Ask::Assert(asserted) => {
+                let text = if asserted == Asserted::Seen {
+                    state.seen.assertions.last()?.text.to_string()
+                } else {
+                    let (place, counter) = Self::challenge(state, client, asserted)?;
+                    let challenge = &state.seen.challenges[place].text;
+                    let party = self.settings().relying_party();
+                    let whose = if asserted == Asserted::Nobodys { "" } else { people::VICTIM };
+                    people::assertion(whose, &people::keys(), &party, challenge, counter)
+                };
+                (Function::CodeVerify, "/code", json!({ "method": "passkey", "assertion": text }))
+            }
+            Ask::Recovery(listed) => {
+                let code = match listed {
+                    Listed::Nth(nth) => people::recovery_code(0, nth),
+                    Listed::Seen => state.seen.recovery_codes.last()?.clone(),
+                    Listed::Wrong => people::NO_CODE.to_owned(),
+                };
+                (Function::CodeVerify, "/code", json!({ "method": "recovery_code", "code": code }))
+            }
             Ask::Password(n) => {
                 let password = PASSWORDS[n];
                 let body = json!({ "password": password, "confirmation": password });
                 (Function::PasswordSet, "/password", body)
             }
             Ask::Unlock => (Function::PasswordSet, "/unlock", json!({})),
+        })
+    }
+
+    /// To which request a phone answers, and what is typed; nothing where it is "It wasn't me".
+    pub fn phoned(state: &State, client: usize, phoned: Phoned) -> Option<([u8; 16], Option<String>)> {
+        let asking = &state.clients[client];
+        let mut of_account = state.seen.requests.iter().rev().filter(|asked| asked.login == asking.login);
+        let shown = match phoned {
+            Phoned::ApprovesElder | Phoned::DeniesElder => of_account.nth(1)?,
+            _ => of_account.next()?,
+        };
+        let typed = match phoned {
+            Phoned::Denies | Phoned::DeniesElder => None,
+            Phoned::ApprovesElder => Some(shown.number.clone()),
+            Phoned::Mistypes => {
+                let number: u8 = shown.number.parse().unwrap();
+                Some(if number == 99 { 10 } else { number + 1 }.to_string())
+            }
+            Phoned::Approves if asking.attacks => {
+                let is_owners = |flow| !state.clients[state.seen.flows[flow].client].attacks;
+                let mut owners = state.seen.requests.iter().rev().filter(|asked| is_owners(&asked.flow));
+                Some(owners.next()?.number.clone())
+            }
+            Phoned::Approves => {
+                let number = asking.number.as_deref()?.to_owned();
+                // That two requests have one number is chance, one in ninety.
+                if number == shown.number && Some(shown.flow) != asking.flow {
+                    return None;
+                }
+                Some(number)
+            }
+        };
+        Some((shown.id, typed))
+    }
+
+    /// The place of the challenge that is answered, and what the passkey that answers counts to.
+    pub fn challenge(state: &State, client: usize, asserted: Asserted) -> Option<(usize, u32)> {
+        let flow = state.clients[client].flow?;
+        let shown = state.seen.challenges.iter().enumerate().rev();
+        let mut own = shown.filter(|(_, challenge)| challenge.flow == flow).map(|(place, _)| place);
+        Some(match asserted {
+            Asserted::Newest | Asserted::Nobodys => (own.next()?, state.seen.counted + 1),
+            Asserted::Elder => (own.nth(1)?, state.seen.counted + 1),
+            Asserted::Copied => {
+                let proved = state.seen.assertions.iter().rfind(|made| made.used)?;
+                (own.next()?, proved.counter)
+            }
+            Asserted::Seen => return None,
         })
     }
 

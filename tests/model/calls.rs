@@ -3,9 +3,13 @@
 use std::sync::Arc;
 
 use shared::domain::account::AccountId;
-use shared::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Record, StateName};
+use shared::domain::approval::{ApprovalRequest, RequestStatus};
+use shared::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Record, RequestId, StateName};
 use shared::domain::keys::Tag;
+use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
+
+use crate::people::Entries;
 
 /// One call on a port. Each is one operation of the service behind it, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +26,18 @@ pub enum Call {
     Registration { account: AccountId },
     Totp { account: AccountId },
     AcceptStep { account: AccountId, step: u64, flow: FlowKey },
+    Passkeys { account: AccountId },
+    AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: FlowKey },
+    Sheet { account: AccountId },
+    UseCode { account: AccountId, hash: String, flow: FlowKey },
+    AskDevices { account: AccountId, request: Requested, at: Timestamp },
+    Newest { account: AccountId },
+    Answer { account: AccountId, request: [u8; 16], answer: Answering, at: Timestamp },
+    NoteTold { account: AccountId, request: [u8; 16] },
+    Device { account: AccountId, id: EntryId },
+    NoteUsed { account: AccountId, id: EntryId },
+    Session { key: FlowKey },
+    PushTargets { account: AccountId },
     Claim { account: AccountId, flow: FlowKey, generation: u64, lease_until: Timestamp },
     Find { login: String },
     Account { id: AccountId },
@@ -48,6 +64,18 @@ impl Call {
             Self::Registration { .. } => "registration",
             Self::Totp { .. } => "totp",
             Self::AcceptStep { .. } => "accept-step",
+            Self::Passkeys { .. } => "passkeys",
+            Self::AcceptCounter { .. } => "accept-counter",
+            Self::Sheet { .. } => "sheet",
+            Self::UseCode { .. } => "use-code",
+            Self::AskDevices { .. } => "ask-devices",
+            Self::Newest { .. } => "newest",
+            Self::Answer { .. } => "answer",
+            Self::NoteTold { .. } => "note-told",
+            Self::Device { .. } => "device",
+            Self::NoteUsed { .. } => "note-used",
+            Self::Session { .. } => "session",
+            Self::PushTargets { .. } => "push-targets",
             Self::Claim { .. } => "claim",
             Self::Find { .. } => "find",
             Self::Account { .. } => "account",
@@ -69,6 +97,12 @@ impl Call {
                 | Self::Ledger { .. }
                 | Self::Registration { .. }
                 | Self::Totp { .. }
+                | Self::Passkeys { .. }
+                | Self::Sheet { .. }
+                | Self::Newest { .. }
+                | Self::Device { .. }
+                | Self::Session { .. }
+                | Self::PushTargets { .. }
                 | Self::Find { .. }
                 | Self::Account { .. }
                 | Self::Reuse { .. }
@@ -110,7 +144,16 @@ pub enum Answer {
     Registration {
         generation: u64,
         claimed_by: Option<FlowKey>,
+        entries: Entries,
     },
+    /// Somebody's passkeys, by number.
+    Passkeys(Vec<u8>),
+    /// Somebody's sheet of recovery codes, by number, and the hashes that are left on it.
+    Sheet(Option<(u8, Vec<String>)>),
+    /// The newest request to somebody's devices.
+    Newest(Option<Requested>),
+    /// What a device's answer came to; nothing where it was not looked at.
+    Answered(Option<Requested>),
     /// Who holds the account, under which generation and until when; nobody else if the claim was made.
     Claimed(Option<Holder>),
     Written(Outcome),
@@ -121,7 +164,13 @@ impl Answer {
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Failed => "failed",
-            Self::Done | Self::Number(_) | Self::Ledger { .. } | Self::Registration { .. } => "done",
+            Self::Done
+            | Self::Number(_)
+            | Self::Ledger { .. }
+            | Self::Registration { .. }
+            | Self::Passkeys(_)
+            | Self::Sheet(_) => "done",
+            Self::Newest(found) | Self::Answered(found) => found.as_ref().map_or("none", Requested::outcome),
             Self::Flag(true) => "yes",
             Self::Flag(false) => "no",
             Self::Flow(Some(stored)) => stored.state,
@@ -133,6 +182,75 @@ impl Answer {
             Self::Claimed(Some(_)) => "held by another",
             Self::Written(Outcome::Made) => "made",
             Self::Written(Outcome::Superseded) => "superseded",
+        }
+    }
+}
+
+/// A device's answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Answering {
+    Number([u8; 32]),
+    Denied(Timestamp),
+}
+
+/// A request to somebody's devices as its item holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Requested {
+    pub state: &'static str,
+    pub request: [u8; 16],
+    pub of_flow: [u8; 32],
+    pub number: [u8; 32],
+    pub answer: Option<[u8; 32]>,
+    pub asker: String,
+    pub created_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub blocked_until: Timestamp,
+    pub told: bool,
+}
+
+impl Requested {
+    /// The request as it is written.
+    pub fn of(request: &ApprovalRequest) -> Self {
+        Self {
+            state: "pending",
+            request: *request.id.as_bytes(),
+            of_flow: *request.flow.as_bytes(),
+            number: *request.number.as_bytes(),
+            answer: None,
+            asker: serde_json::to_string(&request.asker).unwrap(),
+            created_at: request.created_at,
+            expires_at: request.expires_at,
+            blocked_until: request.expires_at,
+            told: false,
+        }
+    }
+
+    /// The request as it is read.
+    pub fn request(&self) -> ApprovalRequest {
+        let status = match self.state {
+            "pending" => RequestStatus::Pending,
+            "denied" => RequestStatus::Denied,
+            _ if self.answer == Some(self.number) => RequestStatus::Approved,
+            _ => RequestStatus::Wrong,
+        };
+        ApprovalRequest {
+            id: RequestId::from_bytes(self.request),
+            flow: FlowKey::from_bytes(self.of_flow),
+            number: Tag::from_bytes(self.number),
+            asker: serde_json::from_str(&self.asker).unwrap(),
+            created_at: self.created_at,
+            expires_at: self.expires_at,
+            status,
+        }
+    }
+
+    /// What became of it.
+    pub fn outcome(&self) -> &'static str {
+        match self.request().status {
+            RequestStatus::Pending => "pending",
+            RequestStatus::Approved => "approved",
+            RequestStatus::Wrong => "answered wrongly",
+            RequestStatus::Denied => "denied",
         }
     }
 }

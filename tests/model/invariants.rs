@@ -5,27 +5,30 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use shared::domain::flow::{Flow, FlowCookie, FlowKey};
+use shared::domain::account::AccountId;
+use shared::domain::flow::{Flow, FlowCookie, FlowKey, PASSKEY_LIFETIME, RequestId};
 use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
+use shared::domain::recovery_code::TRIES_PER_DAY;
+use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
 use stateright::{Model, Property};
 
 use crate::acts::Act;
-use crate::calls::{Answer, Call, Outcome, Stored, Tries};
+use crate::calls::{Answer, Call, Outcome, Requested, Stored, Tries};
 use crate::people;
-use crate::product::{Reply, Running};
-use crate::scope::{Ask, PASSWORDS, Scope, Typed};
-use crate::state::{By, Change, Code, Course, State};
+use crate::product::{Function, Reply, Running};
+use crate::scope::{Ask, Asserted, Listed, PASSWORDS, Phoned, Scope, Typed};
+use crate::state::{Asking, By, Challenge, Change, Code, Course, State};
 use crate::tables::Tables;
 
 pub const I1: &str =
     "I1 a password changes only after fresh proofs for this account in this flow, by distinct factors";
 pub const I2: &str = "I2 each proof serves once";
 pub const I3: &str = "I3 wrong answers stay within the tries";
-pub const I4: &str = "I4 one code is good at a time";
+pub const I4: &str = "I4 one code or request is good at a time";
 pub const I5: &str = "I5 what is done, cancelled, expired or overtaken stays so";
-pub const I6: &str = "I6 codes sent stay within the budgets";
+pub const I6: &str = "I6 codes and requests stay within the budgets, and one request waits at a time";
 pub const I8: &str = "I8 a crash leaves a true end: one password, finished and told";
 pub const I9: &str = "I9 without the owner's channels nothing is proved";
 pub const I10: &str = "I10 from anywhere the owner gets through within two hours";
@@ -53,7 +56,9 @@ impl Model for Scope {
             Property::always(I1, |_, state: &State| !state.seen.broken.contains(I1)),
             Property::always(I2, |_, state: &State| !state.seen.broken.contains(I2)),
             Property::always(I3, |_, state: &State| !state.seen.broken.contains(I3)),
-            Property::always(I4, Self::one_code_is_good),
+            Property::always(I4, |scope: &Self, state: &State| {
+                !state.seen.broken.contains(I4) && scope.one_code_is_good(state)
+            }),
             Property::always(I5, |_, state: &State| !state.seen.broken.contains(I5)),
             Property::always(I6, |_, state: &State| !state.seen.broken.contains(I6)),
             Property::always(I8, |_, state: &State| {
@@ -84,7 +89,9 @@ fn is_settled(state: &State) -> bool {
     state.seen.changes.iter().all(|change| {
         let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
         let end = state.tables.flows.get(&change.flow).map(|stored| stored.state);
-        people::contacts(change.login).iter().all(told) && matches!(end, None | Some("done" | "cancelled"))
+        let entries = &state.tables.accounts[&AccountId::from_directory(change.login)].entries;
+        people::contacts(change.login, entries).iter().all(told)
+            && matches!(end, None | Some("done" | "cancelled"))
     })
 }
 
@@ -92,6 +99,7 @@ fn is_settled(state: &State) -> bool {
 pub struct Before {
     flow: Option<Stored>,
     account: Option<(u64, String)>,
+    request: Option<Requested>,
 }
 
 impl Scope {
@@ -108,7 +116,13 @@ impl Scope {
             }
             _ => None,
         };
-        Before { flow, account }
+        let request = match call {
+            Call::AskDevices { account, .. } | Call::Answer { account, .. } => {
+                state.tables.requests.get(account).cloned()
+            }
+            _ => None,
+        };
+        Before { flow, account, request }
     }
 
     pub fn observe_call(
@@ -132,6 +146,7 @@ impl Scope {
                     wrong_codes: 0,
                     ended: false,
                     opened_after: state.seen.changes.len(),
+                    registered_before: state.seen.registered,
                 };
                 state.seen.flows.entry(*key.as_bytes()).or_insert(course);
             }
@@ -144,6 +159,24 @@ impl Scope {
                 if before.account.as_ref() != Some(&now) {
                     self.observe_change(state, running, id.as_str(), call);
                 }
+            }
+            Call::AskDevices { .. } if *answer == Answer::Flag(true) => {
+                self.observe_request(state, running, call, before.request.as_ref());
+            }
+            Call::Answer { account, request, .. } => {
+                Self::observe_answer(state, running, account, *request, before.request.as_ref());
+            }
+            Call::Claim { flow, .. } if *answer == Answer::Claimed(None) => {
+                Self::observe_claim(state, *flow);
+            }
+            Call::AcceptStep { account, .. } if *answer == Answer::Flag(true) => {
+                Self::observe_use(state, account, Kind::Totp, None);
+            }
+            Call::AcceptCounter { account, .. } if *answer == Answer::Flag(true) => {
+                Self::observe_use(state, account, Kind::Passkey, None);
+            }
+            Call::UseCode { account, hash, .. } if *answer == Answer::Flag(true) => {
+                Self::observe_use(state, account, Kind::RecoveryCodes, Some(hash));
             }
             Call::Tell { to } => {
                 let By::Queue(id) = by else { return };
@@ -223,6 +256,43 @@ impl Scope {
                     seen.broken.insert(I1);
                 }
             }
+        } else if method == Method::Push {
+            let own =
+                |asked: &&mut Asking| asked.flow == *key.as_bytes() && asked.step == step && asked.approved;
+            match seen.requests.iter_mut().find(own) {
+                Some(asked) if asked.used => {
+                    seen.broken.insert(I2);
+                }
+                Some(asked) => asked.used = true,
+                None => {
+                    seen.broken.insert(I1);
+                }
+            }
+        } else if method == Method::Passkey {
+            let text = body["assertion"].as_str().unwrap_or_default();
+            let newest = seen.challenges.iter().rposition(|challenge| challenge.flow == *key.as_bytes());
+            match seen.assertions.iter_mut().find(|made| &*made.text == text) {
+                Some(made) if made.used => {
+                    seen.broken.insert(I2);
+                }
+                Some(made) if Some(made.challenge) != newest => {
+                    let is_own = seen.challenges[made.challenge].flow == *key.as_bytes();
+                    seen.broken.insert(if is_own { I4 } else { I1 });
+                }
+                Some(made) if at < seen.challenges[made.challenge].expires_at => made.used = true,
+                _ => {
+                    seen.broken.insert(I1);
+                }
+            }
+        } else if method == Method::RecoveryCode {
+            let listed = (0..2).any(|nth| people::recovery_code(0, nth) == typed);
+            if !listed {
+                seen.broken.insert(I1);
+            }
+            if seen.recovery_codes.iter().any(|used| used == typed) {
+                seen.broken.insert(I2);
+            }
+            seen.recovery_codes.push(typed.to_owned());
         } else {
             let shown = |off: i64| people::app_code(Timestamp::from_seconds(at + off)) == typed;
             if ![-30, 0, 30].into_iter().any(shown) {
@@ -232,6 +302,92 @@ impl Scope {
                 seen.broken.insert(I2);
             }
             seen.app_codes.push((typed.to_owned(), *key.as_bytes()));
+        }
+    }
+
+    /// A request to devices was kept.
+    fn observe_request(&self, state: &mut State, running: &Running, call: &Call, before: Option<&Requested>) {
+        let Call::AskDevices { request, at, .. } = call else { return };
+        let seen = &mut state.seen;
+        if seen.requests.iter().any(|asked| asked.id == request.request) {
+            return;
+        }
+        let cookie = running.request.cookie.as_ref();
+        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
+        let (flow, step) = (request.of_flow, cookie.step());
+        let login = state.clients[seen.flows[&flow].client].login;
+        let number = cookie.approval_number(&people::keys(), RequestId::from_bytes(request.request)).unwrap();
+        let waits = before.is_some_and(|found| found.of_flow != flow && found.expires_at > *at);
+        let paused = before.is_some_and(|found| found.state == "denied" && found.blocked_until > *at);
+        seen.requests.push(Asking {
+            flow,
+            login,
+            step,
+            id: request.request,
+            number: number.expose(),
+            asked_at: running.request.at,
+            approved: false,
+            used: false,
+        });
+        let settings = self.settings();
+        let lane = |asked: &&Asking| asked.login == login && asked.step.min(2) == step.min(2);
+        let within = |span: Seconds| {
+            let from = running.request.at - i64::from(span.0);
+            seen.requests.iter().filter(lane).filter(|asked| asked.asked_at > from).count()
+        };
+        let in_step = seen.requests.iter().filter(|asked| asked.flow == flow && asked.step == step).count();
+        if waits
+            || paused
+            || within(Seconds::HOUR) > usize::from(settings.push_per_hour)
+            || within(Seconds::DAY) > usize::from(settings.sends.per_day)
+            || in_step > usize::from(settings.flow.sends_per_step)
+        {
+            seen.broken.insert(I6);
+        }
+    }
+
+    /// A device answered.
+    fn observe_answer(
+        state: &mut State,
+        running: &Running,
+        account: &AccountId,
+        request: [u8; 16],
+        before: Option<&Requested>,
+    ) {
+        let after = state.tables.requests.get(account);
+        let (Some(before), Some(after)) = (before, after.filter(|after| before != Some(after))) else {
+            return;
+        };
+        let seen = &mut state.seen;
+        if before.request != request {
+            seen.broken.insert(I4);
+        }
+        if before.state != "pending" {
+            seen.broken.insert(I2);
+        }
+        if before.expires_at.as_seconds() <= running.request.at {
+            seen.broken.insert(I5);
+        }
+        let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
+        let asked = seen.requests.iter_mut().find(|asked| asked.id == after.request).unwrap();
+        asked.approved = body["number"] == asked.number.as_str();
+    }
+
+    /// Something that is held was used. What was replaced or removed proves nothing.
+    fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
+        let registered = state.tables.accounts[account].only(kind);
+        let is_of = |number| hash.is_none_or(|hash| people::sheet(number).hashes.contains(hash));
+        if !registered.is_some_and(is_of) {
+            state.seen.broken.insert(I1);
+        }
+    }
+
+    /// A flow got the right to change an account.
+    fn observe_claim(state: &mut State, flow: FlowKey) {
+        let seen = &mut state.seen;
+        let Some(course) = seen.flows.get(flow.as_bytes()) else { return };
+        if course.registered_before != seen.registered {
+            seen.broken.insert(I5);
         }
     }
 
@@ -314,6 +470,9 @@ impl Scope {
 
     /// A client was answered.
     pub fn observe_reply(&self, state: &mut State, client: usize, running: &Running, reply: &Reply) {
+        if running.request.function == Function::Approval && reply.body["status"] == "denied" {
+            Self::observe_refusal(state, running);
+        }
         let Some(cookie) = running.request.cookie.as_ref() else { return };
         let Some(cookie) = FlowCookie::read(cookie, &people::keys()) else { return };
         let flow = *cookie.key().as_bytes();
@@ -325,10 +484,17 @@ impl Scope {
             let course = seen.flows.get_mut(&flow).unwrap();
             course.wrong += 1;
             let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
-            if body["method"] == "totp" {
-                let looks = seen.app_looks.entry((login, cookie.step())).or_default();
+            let budget = match body["method"].as_str().and_then(Method::parse) {
+                Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_tries_per_day))),
+                Some(method @ Method::RecoveryCode) => Some((method, TRIES_PER_DAY)),
+                // A passkey's answer can't be guessed, so nothing but the flow's tries counts it.
+                Some(method) => Some((method, u64::from(settings.flow.flow_tries))),
+                None => None,
+            };
+            if let Some((method, budget)) = budget {
+                let looks = seen.looks.entry((method, login, cookie.step())).or_default();
                 *looks += 1;
-                if *looks > settings.totp_tries_per_day {
+                if method != Method::Passkey && u64::from(*looks) > budget {
                     seen.broken.insert(I3);
                 }
             } else {
@@ -340,6 +506,12 @@ impl Scope {
             if course.wrong > settings.flow.flow_tries {
                 seen.broken.insert(I3);
             }
+        }
+        if let Some(text) = reply.body["options"]["challenge"].as_str()
+            && !seen.challenges.iter().any(|challenge| challenge.text == text)
+        {
+            let expires_at = running.request.at + i64::from(PASSKEY_LIFETIME.0);
+            seen.challenges.push(Challenge { flow, text: text.to_owned(), expires_at });
         }
         if reply.body["page"] == "done" {
             let password = body["password"].as_str().filter(|_| reply.status == 200);
@@ -353,6 +525,18 @@ impl Scope {
                     seen.broken.insert(I8);
                 }
             }
+        }
+    }
+
+    /// Somebody was told that their refusal counts: whoever asked has lost their flow, and the owner will hear of it.
+    fn observe_refusal(state: &mut State, running: &Running) {
+        let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
+        let id = body["request"].as_str().and_then(RequestId::parse).unwrap();
+        let seen = &mut state.seen;
+        let asked = seen.requests.iter().find(|asked| asked.id == *id.as_bytes()).unwrap();
+        let end = state.tables.flows.get(&asked.flow).map(|stored| stored.state);
+        if !matches!(end, None | Some("done" | "cancelled")) || !seen.refused.contains(&asked.flow) {
+            seen.broken.insert(I8);
         }
     }
 
@@ -387,7 +571,8 @@ impl Scope {
         }
         let mut hasher = DefaultHasher::new();
         let Tables { accounts, ledgers, counts, .. } = &state.tables;
-        (accounts, ledgers, counts, state.now).hash(&mut hasher);
+        (self.parameters, accounts, ledgers, counts, &state.tables.requests, state.seen.counted, state.now)
+            .hash(&mut hasher);
         let digest = hasher.finish();
         if let Some(through) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
             return through;
@@ -413,17 +598,26 @@ impl Scope {
         ask(state, Ask::Open);
         ask(state, Ask::Forgotten);
         let mut page = "method".to_owned();
-        for way in [Ask::Email, Ask::Sms { right: true }, Ask::App { right: true }] {
+        let last = [Ask::Passkey, Ask::Recovery(Listed::Nth(0)), Ask::Recovery(Listed::Nth(1))];
+        let first = [Ask::Push, Ask::Email, Ask::Sms { right: true }, Ask::App { right: true }];
+        for way in first.into_iter().chain(last) {
             if page == "password" {
                 break;
             }
             let mut next = ask(state, way);
-            if next.as_deref() == Some("code") {
-                next = ask(state, Ask::Code(Typed::Newest));
-            }
+            next = match next.as_deref() {
+                Some("code") => ask(state, Ask::Code(Typed::Newest)),
+                Some("passkey") => ask(state, Ask::Assert(Asserted::Newest)),
+                Some("approval") => {
+                    let request = Ask::Phone(Phoned::Approves);
+                    let _ = self.body(state, owner, request).and_then(|_| self.whole(state, owner, request));
+                    ask(state, Ask::Approved)
+                }
+                _ => next,
+            };
             page = next.unwrap_or(page);
         }
-        let account = shared::domain::account::AccountId::from_directory(self.clients[owner].0);
+        let account = AccountId::from_directory(self.clients[owner].0);
         let present = &state.tables.accounts[&account].password;
         let other = PASSWORDS.iter().position(|password| password != present).unwrap();
         ask(state, Ask::Password(other)).as_deref() == Some("done")

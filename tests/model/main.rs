@@ -5,6 +5,7 @@
 
 mod acts;
 mod calls;
+mod held;
 mod histories;
 mod invariants;
 mod pair;

@@ -6,14 +6,15 @@ use serde_json::Value;
 use shared::domain::account::AccountId;
 use shared::domain::decoy;
 use shared::domain::name::CanonicalName;
+use shared::domain::security_info::Kind;
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
 use crate::acts::{Act, Event};
 use crate::calls::Call;
 use crate::people::{self, VICTIM};
 use crate::product::{Parameters, Product, Step};
-use crate::scope::{Ask, Mishap, Scope, Typed};
-use crate::searches::ONE_STEP;
+use crate::scope::{Ask, Asserted, Listed, Mishap, Scope, Typed};
+use crate::searches::{ONE_STEP, TWO_STEPS};
 use crate::state::State;
 use crate::tables::Mutation;
 
@@ -44,6 +45,7 @@ fn seen(state: &State, events: &[Event]) -> Vec<String> {
                 format!("{} {body} {cookie:?}", reply.status)
             }
             Event::Died(_) => "died".to_owned(),
+            Event::Registered(what, _) => format!("{what:?}"),
         })
         .collect();
     seen.extend(state.handlers.iter().map(|(_, running)| match &*running.next {
@@ -62,8 +64,10 @@ fn veil(body: &mut Value) {
     match body {
         Value::Object(fields) => {
             for (name, value) in fields {
-                if let ("masked" | "token" | "picture" | "sound" | "challenge", Value::String(text)) =
-                    (name.as_str(), &*value)
+                if let (
+                    "masked" | "token" | "picture" | "sound" | "challenge" | "number",
+                    Value::String(text),
+                ) = (name.as_str(), &*value)
                 {
                     *value = text.len().into();
                 } else {
@@ -112,12 +116,15 @@ impl Model for Pair {
 }
 
 /// A name without an account whose decoy offers what the victim has.
-fn nobody(parameters: Parameters) -> &'static str {
+fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let settings = Product::of(parameters).settings.clone();
     let methods = |registration: shared::domain::account::Registration| -> Vec<_> {
         registration.offers(&settings.methods).iter().map(|offer| offer.method).collect()
     };
-    let wanted = methods(people::registration(&AccountId::from_directory(VICTIM)));
+    let victim = AccountId::from_directory(VICTIM);
+    let mut entries = people::entries(&victim);
+    entries.extend(holds.iter().map(|kind| (*kind, 0)));
+    let wanted = methods(people::registration(&victim, &entries));
     let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
         let name = CanonicalName::parse(login, &[]).unwrap();
         let id = AccountId::of_nobody(&name.reference(&people::keys()));
@@ -128,11 +135,20 @@ fn nobody(parameters: Parameters) -> &'static str {
     name.unwrap().leak()
 }
 
+/// A scope on the victim, and the same on nobody.
+fn of_both(scope: &Scope) -> Pair {
+    let on = |login| {
+        let clients = scope.clients.iter().map(|(_, attacks)| (login, *attacks)).collect();
+        Scope { clients, ..scope.clone() }
+    };
+    Pair { known: on(VICTIM), unknown: on(nobody(scope.parameters, scope.holds)) }
+}
+
 /// Everything that somebody without the account's channels may try.
 fn pair(mutation: Option<Mutation>) -> Pair {
-    let scope = |login| Scope {
+    of_both(&Scope {
         parameters: ONE_STEP,
-        clients: vec![(login, true), (login, true)],
+        clients: vec![(VICTIM, true), (VICTIM, true)],
         before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Locked)]).collect(),
         menu: vec![
             (0, Ask::Email, 2),
@@ -147,27 +163,50 @@ fn pair(mutation: Option<Mutation>) -> Pair {
         at_once: 0,
         mutation,
         ..Scope::default()
-    };
-    Pair { known: scope(VICTIM), unknown: scope(nobody(ONE_STEP)) }
+    })
 }
 
-/// The same with calls that fail and fewer requests.
-fn pair_with_faults() -> Pair {
-    let Pair { known, unknown } = pair(None);
-    let faulty = |scope: Scope| Scope {
+/// In two steps, on an account that has a phone, a passkey and recovery codes too: whatever may be tried with these.
+fn pair_in_two_steps(mutation: Option<Mutation>) -> Pair {
+    of_both(&Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, true), (VICTIM, true)],
+        holds: &[Kind::Authenticator, Kind::Passkey, Kind::RecoveryCodes],
+        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
         menu: vec![
-            (0, Ask::Email, 1),
-            (0, Ask::Sms { right: false }, 1),
-            (0, Ask::Code(Typed::Wrong), 1),
-            (0, Ask::App { right: false }, 1),
+            (0, Ask::Push, 1),
+            (1, Ask::Push, 1),
+            (0, Ask::Look, 1),
+            (0, Ask::Approved, 1),
+            (0, Ask::Passkey, 1),
+            (0, Ask::Assert(Asserted::Nobodys), 1),
         ],
+        ticks: vec![(91, 1)],
+        at_once: 0,
+        mutation,
+        ..Scope::default()
+    })
+}
+
+/// With other requests of the first client.
+fn with_menu(pair: Pair, menu: &[Ask]) -> Pair {
+    let other = |scope: Scope| Scope {
+        menu: menu.iter().map(|ask| (0, *ask, 1)).collect(),
         ticks: Vec::new(),
+        ..scope
+    };
+    Pair { known: other(pair.known), unknown: other(pair.unknown) }
+}
+
+/// With calls that fail.
+fn with_faults(pair: Pair) -> Pair {
+    let faulty = |scope: Scope| Scope {
         at_once: 1,
         faults: 1,
         mishaps: vec![Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash],
         ..scope
     };
-    Pair { known: faulty(known), unknown: faulty(unknown) }
+    Pair { known: faulty(pair.known), unknown: faulty(pair.unknown) }
 }
 
 fn search(name: &str, pair: Pair) {
@@ -184,12 +223,33 @@ fn an_account_and_a_decoy_are_seen_alike() {
 
 #[test]
 fn an_account_and_a_decoy_are_seen_alike_when_calls_fail() {
-    search("pair with faults", pair_with_faults());
+    let menu = [Ask::Email, Ask::Sms { right: false }, Ask::Code(Typed::Wrong), Ask::App { right: false }];
+    search("pair with faults", with_faults(with_menu(pair(None), &menu)));
+}
+
+#[test]
+fn an_account_and_a_decoy_are_seen_alike_in_two_steps() {
+    let pair = || pair_in_two_steps(None);
+    search("pair in two steps", pair());
+    let wrong = Ask::Sms { right: false };
+    let menu = [Ask::Recovery(Listed::Wrong), Ask::Email, Ask::Code(Typed::Wrong), wrong, Ask::Push];
+    search("pair with recovery codes", with_menu(pair(), &menu));
+    let menu = [Ask::Push, Ask::Approved, Ask::Email, wrong];
+    search("pair in two steps with faults", with_faults(with_menu(pair(), &menu)));
+}
+
+/// Searches until the two are told apart.
+fn are_found_out(pair: Pair) {
+    let checker = pair.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    checker.assert_any_discovery(I7);
 }
 
 #[test]
 fn decoys_without_a_budget_are_found_out() {
-    let failures = HasDiscoveries::AnyFailures;
-    let checker = pair(Some(Mutation::NoLedgerForNobody)).checker().finish_when(failures).spawn_bfs().join();
-    checker.assert_any_discovery(I7);
+    are_found_out(pair(Some(Mutation::NoLedgerForNobody)));
+}
+
+#[test]
+fn decoys_that_no_request_waits_for_are_found_out() {
+    are_found_out(pair_in_two_steps(Some(Mutation::NoRequestForNobody)));
 }

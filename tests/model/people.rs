@@ -1,16 +1,38 @@
 //! The people of the model: the victim has everything, the attacker an account of their own, anybody else is nobody.
 
+use std::cell::RefCell;
+use std::collections::{BTreeSet, HashMap};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use p256::ecdsa::signature::Signer as _;
+use p256::ecdsa::{Signature, SigningKey};
 use rekey_tests::people::{AISYAH, PRIYA, Person, SEED};
+use rekey_tests::{Passkey, Saying};
+use serde_json::{Value, json};
+use shared::adapters::signatures::RingSignatures;
 use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::device::{Device, DeviceKey, Signed};
+use shared::domain::flow::RequestId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::Recipient;
-use shared::domain::time::Timestamp;
+use shared::domain::passkey::{self, CreationOptions, Expected, Owner, RelyingParty, UserHandle};
+use shared::domain::recovery_code::{RecoveryCode, Sheet};
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
+use shared::ports::SignatureVerifier as _;
 
 pub const VICTIM: &str = "aisyah";
 pub const ATTACKER: &str = "priya";
 /// What is typed as the mobile's number, as the victim knows it.
 pub const MOBILE: &str = "012-345 6798";
+/// A recovery code that is on no sheet.
+pub const NO_CODE: &str = "0000-0000-0000-0000";
+
+/// What is registered: of each kind, by number. One that takes the place of another has the next number.
+pub type Entries = BTreeSet<(Kind, u8)>;
 
 pub fn person(login: &str) -> Option<&'static Person> {
     [&AISYAH, &PRIYA].into_iter().find(|person| person.login == login)
@@ -20,14 +42,42 @@ pub fn account(login: &str) -> Account {
     Account { standing: Standing::Active, ..person(login).unwrap().account() }
 }
 
-/// What is registered, without generation and claim.
-pub fn registration(account: &AccountId) -> Registration {
-    person(account.as_str()).map(Person::registration).unwrap_or_default()
+/// What somebody has before anything is registered in the model.
+pub fn entries(account: &AccountId) -> Entries {
+    let Some(person) = person(account.as_str()) else { return Entries::new() };
+    let has = [
+        (Kind::AlternateEmail, person.alternate_email.is_some()),
+        (Kind::Mobile, person.mobile.is_some()),
+        (Kind::OfficePhone, person.office_phone.is_some()),
+        (Kind::Totp, person.totp),
+    ];
+    has.into_iter().filter(|(_, has)| *has).map(|(kind, _)| (kind, 0)).collect()
+}
+
+/// What is registered, without generation and claim. A sheet counts while it has codes.
+pub fn registration(account: &AccountId, entries: &Entries) -> Registration {
+    let Some(person) = person(account.as_str()) else { return Registration::default() };
+    let mut registration = person.registration();
+    let number = |kind| entries.iter().find(|(of, _)| *of == kind).map(|(_, number)| *number);
+    registration.alternate_email = registration.alternate_email.and_then(|first| {
+        let other = |n| EmailAddress::from_stored(format!("{n}@mail.example"));
+        number(Kind::AlternateEmail).map(|n| if n == 0 { first } else { other(n) })
+    });
+    let phone = |first: Option<PhoneNumber>, kind| {
+        let other = |n| PhoneNumber::from_stored(format!("+6012000000{n}"));
+        first.and_then(|first| number(kind).map(|n| if n == 0 { first } else { other(n) }))
+    };
+    registration.mobile = phone(registration.mobile, Kind::Mobile);
+    registration.office_phone = phone(registration.office_phone, Kind::OfficePhone);
+    let kinds = [Kind::Totp, Kind::Authenticator, Kind::Passkey, Kind::RecoveryCodes];
+    let held = kinds.into_iter().filter(|kind| number(*kind).is_some());
+    registration.holds = held.flat_map(Kind::methods).copied().collect();
+    registration
 }
 
 /// Every contact that is told of a change.
-pub fn contacts(account: &str) -> Vec<String> {
-    let registration = registration(&AccountId::from_directory(account));
+pub fn contacts(account: &str, entries: &Entries) -> Vec<String> {
+    let registration = registration(&AccountId::from_directory(account), entries);
     let phones = [registration.mobile, registration.office_phone].into_iter().flatten();
     let mails = [self::account(account).email, registration.alternate_email].into_iter().flatten();
     let mut all: Vec<String> = phones.map(|phone| phone.expose().to_owned()).collect();
@@ -58,4 +108,109 @@ pub fn exposed(to: &Recipient) -> String {
         Recipient::Email(address) => address.expose().to_owned(),
         Recipient::Sms(number) | Recipient::Voice(number) => number.expose().to_owned(),
     }
+}
+
+/// The entry of somebody's phone, passkey or whatever else it is.
+pub fn entry(kind: Kind, number: u8) -> EntryId {
+    EntryId::new(kind, [number; 8])
+}
+
+/// Somebody's phone.
+pub fn device(account: &str) -> Device {
+    Device { account: AccountId::from_directory(account), id: entry(Kind::Authenticator, 0) }
+}
+
+fn signing_key(account: &str) -> SigningKey {
+    SigningKey::from_slice(&[if account == VICTIM { 1 } else { 2 }; 32]).unwrap()
+}
+
+/// The public key of somebody's phone.
+pub fn device_key(account: &str) -> DeviceKey {
+    DeviceKey::from_bytes(signing_key(account).verifying_key().to_sec1_point(false).as_bytes()).unwrap()
+}
+
+/// What a phone sends when a number is typed, or "It wasn't me" is said.
+pub fn answer_of_phone(account: &str, request: RequestId, typed: Option<&str>, now: Timestamp) -> Value {
+    thread_local! {
+        /// Signing is slow, and every state asks what could be signed.
+        static KNOWN: RefCell<HashMap<String, Value>> = RefCell::default();
+    }
+    let key = format!("{account} {request} {typed:?} {now:?}");
+    let sign = || signed_by_phone(account, request, typed, now);
+    KNOWN.with_borrow_mut(|known| known.entry(key).or_insert_with(sign).clone())
+}
+
+fn signed_by_phone(account: &str, request: RequestId, typed: Option<&str>, now: Timestamp) -> Value {
+    let device = device(account);
+    let (handle, nonce) = (device.handle(&keys(), [7; 24]).unwrap(), device.nonce(&keys(), now).unwrap());
+    let signed = Signed::Answer { nonce: &nonce, request, answer: typed.unwrap_or("denied") };
+    let signature: Signature = signing_key(account).sign(signed.text().as_bytes());
+    let mut body = json!({
+        "device": handle,
+        "nonce": nonce,
+        "request": request.to_string(),
+        "signature": URL_SAFE_NO_PAD.encode(signature.to_bytes()),
+    });
+    match typed {
+        Some(number) => body["number"] = number.into(),
+        None => body["denied"] = "true".into(),
+    }
+    body
+}
+
+/// Somebody's passkey, and what is kept of it by a site with these keys.
+pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, String) {
+    let account = AccountId::from_directory(login);
+    let handle = UserHandle::of(keys, &account);
+    let owner = Owner { handle: &handle, login, name: login };
+    let options = CreationOptions::new(party, "Universiti Contoh", owner, [7; 32], &[], Seconds(300));
+    let saying = Saying::at(&party.origins[0]);
+    let (passkey, answer) = Passkey::create_from_seed(
+        &serde_json::to_value(&options).unwrap(),
+        &saying,
+        &[if login == VICTIM { 7 } else { 8 }; 32],
+    );
+    let expected = Expected { party, challenge: &[7; 32] };
+    let verifies =
+        |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
+    let registration = passkey::Registration::parse(&answer).unwrap();
+    (passkey, registration.verify(handle, &expected, &verifies).unwrap().to_json())
+}
+
+/// What somebody's passkey makes of a challenge when it counts to `counter`.
+pub fn assertion(login: &str, keys: &Keyring, party: &RelyingParty, challenge: &str, counter: u32) -> String {
+    thread_local! {
+        static KNOWN: RefCell<HashMap<String, String>> = RefCell::default();
+    }
+    let sign = || {
+        let (mut passkey, _) = passkey(login, keys, party);
+        passkey.counter = counter - 1;
+        let options = json!({ "rpId": party.id, "challenge": challenge });
+        passkey.answer(&options, &Saying::at(&party.origins[0]))
+    };
+    let key = format!("{login} {} {challenge} {counter}", party.id);
+    KNOWN.with_borrow_mut(|known| known.entry(key).or_insert_with(sign).clone())
+}
+
+/// A code of one of the victim's sheets, as it is copied by hand.
+pub fn recovery_code(sheet: u8, nth: usize) -> String {
+    format!("{}{}{}", "ABCD-EFGH-JKMN-PQ", 2 + sheet, 2 + nth)
+}
+
+/// A sheet with two codes, as it is kept while it is whole.
+pub fn sheet(number: u8) -> Sheet {
+    thread_local! {
+        /// Its hashes are slow.
+        static KNOWN: RefCell<HashMap<u8, Sheet>> = RefCell::default();
+    }
+    let make = || {
+        let mut sheet = Sheet { salt: URL_SAFE_NO_PAD.encode([number + 1; 16]), hashes: Vec::new() };
+        for nth in 0..2 {
+            let code = RecoveryCode::parse(&recovery_code(number, nth)).unwrap();
+            let hash = sheet.hash(&code).unwrap();
+            sheet.hashes.push(hash);
+        }
+        sheet
+    };
+    KNOWN.with_borrow_mut(|known| known.entry(number).or_insert_with(make).clone())
 }

@@ -10,24 +10,31 @@ use std::cell::RefCell;
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use shared::domain::account::{Account, AccountId, Registration};
+use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
-use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
+use shared::domain::device::Device;
+use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened, RequestId};
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
+use shared::domain::passkey::{Credential, RelyingParty};
+use shared::domain::push::Subscription;
 use shared::domain::recovery_code::Sheet;
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators, BudgetStore, Claim, ClaimStore, Claimant, Clock, Directory, DirectoryError,
-    DirectoryWriter, Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics,
-    QueueError, SecurityInfo, SendError, StoreError, StoredPasskey, StoredTotp, TextSender, Versioned,
+    Answered, ApprovalStore, Authenticators, BudgetStore, Claim, ClaimStore, Claimant, Clock, DeviceAnswer,
+    Devices, Directory, DirectoryError, DirectoryWriter, Entropy, FlowStore, Guess, Guessed, Mail,
+    MailSender, MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo,
+    SendError, SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned,
     VoiceSender, Write,
 };
 
-use crate::calls::{Answer, Call, Outcome, Stored, Tries};
+use crate::calls::{Answer, Answering, Call, Outcome, Requested, Stored, Tries};
 use crate::people;
+use crate::tables::Mutation;
 
 /// What one run of a handler is given.
 #[derive(Default)]
@@ -42,8 +49,14 @@ pub struct Script {
     pub seed: u64,
     /// How often it was drawn.
     pub drawn: u64,
-    /// Whether a guess is compared with what was read, as [`crate::tables::Mutation::GuessReadThenWrite`] has it.
-    pub read_then_write: bool,
+    /// A rule that is taken out: those of what is done between two calls are taken out here.
+    pub mutation: Option<Mutation>,
+    /// The request to devices that the flow which was read awaits the answer of.
+    pub awaited: Option<(FlowKey, RequestId)>,
+    /// The hashes on the sheet that was read.
+    pub listed: Vec<String>,
+    /// Whose passkeys are asked for.
+    pub party: Option<RelyingParty>,
     /// The call beyond the script's end.
     pub pending: Option<Call>,
 }
@@ -68,6 +81,10 @@ async fn ask(call: Call) -> Answer {
     }
     SCRIPT.with_borrow_mut(|script| script.pending = Some(call));
     std::future::pending().await
+}
+
+fn mutated(by: Mutation) -> bool {
+    SCRIPT.with_borrow(|script| script.mutation) == Some(by)
 }
 
 fn failed() -> Box<dyn std::error::Error + Send + Sync> {
@@ -116,7 +133,13 @@ impl FlowStore for Scripted {
     }
 
     async fn load(&self, key: FlowKey, at: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
-        let read = |stored: Stored| Versioned { value: stored.flow(), revision: stored.rev };
+        let read = |stored: Stored| {
+            let flow = stored.flow();
+            if let Flow::AwaitingAnswer(state) = &flow {
+                SCRIPT.with_borrow_mut(|script| script.awaited = Some((key, state.request)));
+            }
+            Versioned { value: flow, revision: stored.rev }
+        };
         ask!(Call::Load { key, at }, Answer::Flow(found) => found.map(read))
     }
 
@@ -140,7 +163,7 @@ impl FlowStore for Scripted {
     ) -> Result<Guessed, StoreError> {
         let (step, tag) = (guess.step, *guess.tag.as_bytes());
         let call = Call::Guess { key, step, tag, tries: Tries::from(limits), at };
-        if SCRIPT.with_borrow(|script| script.read_then_write)
+        if mutated(Mutation::GuessReadThenWrite)
             && let Answer::Flow(Some(mut read)) = ask(Call::Load { key, at }).await
             && let Some(slot) = read.slot.as_mut().filter(|slot| slot.tries < limits.code_tries)
         {
@@ -227,11 +250,10 @@ impl BudgetStore for Scripted {
 #[async_trait]
 impl SecurityInfo for Scripted {
     async fn registration(&self, account: &AccountId, _: Timestamp) -> Result<Registration, StoreError> {
-        let registered = people::registration(account);
         ask!(
             Call::Registration { account: account.clone() },
-            Answer::Registration { generation, claimed_by } =>
-                Registration { generation, claimed_by, ..registered },
+            Answer::Registration { generation, claimed_by, entries } =>
+                Registration { generation, claimed_by, ..people::registration(account, &entries) },
         )
     }
 }
@@ -258,33 +280,164 @@ impl Authenticators for Scripted {
         )
     }
 
-    async fn passkeys(&self, _: &AccountId, _: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
-        panic!("nobody in the model has a passkey");
+    async fn passkeys(&self, account: &AccountId, _: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
+        let kept = |number| {
+            let party = SCRIPT.with_borrow(|script| script.party.clone()).unwrap();
+            let (_, credential) = people::passkey(people::VICTIM, &people::keys(), &party);
+            let credential = Credential::parse(&credential).unwrap();
+            StoredPasskey { id: people::entry(Kind::Passkey, number), credential }
+        };
+        ask!(
+            Call::Passkeys { account: account.clone() },
+            Answer::Passkeys(numbers) => numbers.into_iter().map(kept).collect(),
+        )
     }
 
     async fn accept_counter(
         &self,
-        _: &AccountId,
-        _: &EntryId,
-        _: u32,
-        _: FlowKey,
+        account: &AccountId,
+        passkey: &EntryId,
+        counter: u32,
+        flow: FlowKey,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
-        panic!("nobody in the model has a passkey");
+        ask!(
+            Call::AcceptCounter { account: account.clone(), passkey: passkey.clone(), counter, flow },
+            Answer::Flag(accepted) => accepted,
+        )
     }
 
-    async fn recovery_sheet(&self, _: &AccountId, _: Timestamp) -> Result<Option<Sheet>, StoreError> {
-        panic!("nobody in the model has recovery codes");
+    async fn recovery_sheet(&self, account: &AccountId, _: Timestamp) -> Result<Option<Sheet>, StoreError> {
+        let read = |(number, hashes): (u8, Vec<String>)| {
+            SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&hashes));
+            Sheet { hashes, ..people::sheet(number) }
+        };
+        ask!(Call::Sheet { account: account.clone() }, Answer::Sheet(found) => found.map(read))
     }
 
     async fn use_recovery_code(
         &self,
-        _: &AccountId,
-        _: &str,
-        _: FlowKey,
+        account: &AccountId,
+        hash: &str,
+        flow: FlowKey,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
-        panic!("nobody in the model has recovery codes");
+        let call = Call::UseCode { account: account.clone(), hash: hash.to_owned(), flow };
+        if mutated(Mutation::RecoveryCodeReadThenTaken) {
+            let listed = SCRIPT.with_borrow(|script| script.listed.iter().any(|other| other == hash));
+            let _ = ask(call).await;
+            return Ok(listed);
+        }
+        ask!(call, Answer::Flag(taken) => taken)
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for Scripted {
+    async fn ask(
+        &self,
+        account: &AccountId,
+        request: &ApprovalRequest,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let call = Call::AskDevices { account: account.clone(), request: Requested::of(request), at };
+        ask!(call, Answer::Flag(asked) => asked)
+    }
+
+    async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError> {
+        let read = |found: Requested| {
+            let found = found.request();
+            match SCRIPT.with_borrow(|script| script.awaited) {
+                Some((flow, id)) if mutated(Mutation::ApprovalOfAnyFlow) => {
+                    ApprovalRequest { flow, id, ..found }
+                }
+                _ => found,
+            }
+        };
+        ask!(Call::Newest { account: account.clone() }, Answer::Newest(found) => found.map(read))
+    }
+
+    async fn answer(
+        &self,
+        account: &AccountId,
+        request: RequestId,
+        answer: DeviceAnswer,
+        at: Timestamp,
+    ) -> Result<Answered, StoreError> {
+        let answer = match answer {
+            DeviceAnswer::Number(tag) => Answering::Number(*tag.as_bytes()),
+            DeviceAnswer::Denied(until) => Answering::Denied(until),
+        };
+        let came_to = |found: Requested| match found.request() {
+            request if request.status == RequestStatus::Approved => Answered::Approved,
+            request if request.status == RequestStatus::Denied => {
+                Answered::Denied { request: Box::new(request), told: found.told }
+            }
+            _ => Answered::Wrong,
+        };
+        let call = Call::Answer { account: account.clone(), request: *request.as_bytes(), answer, at };
+        ask!(call, Answer::Answered(found) => found.map_or(Answered::Gone, came_to))
+    }
+
+    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+        let call = Call::NoteTold { account: account.clone(), request: *request.as_bytes() };
+        ask!(call, Answer::Done => ())
+    }
+}
+
+#[async_trait]
+impl Devices for Scripted {
+    async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
+        let kept = || StoredDevice {
+            key: people::device_key(device.account.as_str()),
+            usable_from: Timestamp::from_seconds(0),
+        };
+        let call = Call::Device { account: device.account.clone(), id: device.id.clone() };
+        ask!(call, Answer::Flag(there) => there.then(kept))
+    }
+
+    async fn note_used(&self, device: &Device, _: Timestamp) -> Result<(), StoreError> {
+        let call = Call::NoteUsed { account: device.account.clone(), id: device.id.clone() };
+        ask!(call, Answer::Done => ())
+    }
+}
+
+#[async_trait]
+impl SessionStore for Scripted {
+    async fn begin(&self, _: FlowKey, _: &Session) -> Result<(), StoreError> {
+        panic!("nobody in the model signs in");
+    }
+
+    async fn session(&self, key: FlowKey, _: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
+        ask!(Call::Session { key }, Answer::Flow(None) => None)
+    }
+
+    async fn update(&self, _: FlowKey, _: u64, _: &Session, _: Timestamp) -> Result<bool, StoreError> {
+        panic!("nobody in the model signs in");
+    }
+
+    async fn end(&self, _: FlowKey) -> Result<(), StoreError> {
+        panic!("nobody in the model signs in");
+    }
+}
+
+#[async_trait]
+impl PushTargets for Scripted {
+    async fn push_targets(
+        &self,
+        account: &AccountId,
+        _: Timestamp,
+    ) -> Result<Vec<(Device, String)>, StoreError> {
+        let call = Call::PushTargets { account: account.clone() };
+        // What is sealed for a device is not for anybody in the model to open.
+        ask!(call, Answer::Flag(_) => Vec::new())
+    }
+}
+
+#[async_trait]
+impl PushSender for Scripted {
+    async fn push(&self, _: &Subscription, _: &Push<'_>, _: Timestamp) -> Result<(), SendError> {
+        panic!("no push leaves the model");
     }
 }
 

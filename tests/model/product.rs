@@ -13,6 +13,8 @@ use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use shared::adapters::signatures::RingSignatures;
+use shared::domain::keys::Keyring;
 use shared::domain::wording::Wording;
 use shared::http::Site;
 use shared::settings::Settings;
@@ -21,7 +23,8 @@ use tower::ServiceExt as _;
 use crate::calls::{Answer, Call};
 use crate::people::keys;
 use crate::ports::{SCRIPT, Script, Scripted};
-use crate::unused::NoDevices;
+use crate::tables::Mutation;
+use crate::unused::NoPairings;
 
 /// The parameters that differ from the defaults.
 pub type Parameters = &'static [(&'static str, &'static str)];
@@ -34,6 +37,7 @@ pub enum Function {
     CodeVerify,
     PasswordSet,
     Delivery,
+    Approval,
 }
 
 /// An invocation of a function.
@@ -42,14 +46,14 @@ pub struct Request {
     pub function: Function,
     pub path: &'static str,
     pub cookie: Option<Arc<str>>,
-    /// The JSON of a POST, or the event of the queue.
+    /// The JSON of a POST, or the event of the queue; empty where a page is looked at.
     pub body: String,
     /// The time when it began.
     pub at: i64,
     /// What its entropy is drawn from.
     pub seed: u64,
-    /// See [`Script::read_then_write`].
-    pub read_then_write: bool,
+    /// See [`Script::mutation`].
+    pub mutation: Option<Mutation>,
 }
 
 /// What a function does next.
@@ -105,7 +109,7 @@ impl Hash for Running {
 impl Running {
     pub fn start(parameters: Parameters, request: Request) -> Self {
         let mut hasher = DefaultHasher::new();
-        request.hash(&mut hasher);
+        (parameters, &request).hash(&mut hasher);
         Self::come(parameters, Arc::new(request), Arc::default(), hasher.finish())
     }
 
@@ -196,7 +200,7 @@ impl Product {
                     flows: ports.clone(),
                     budgets: ports.clone(),
                     security_info: ports.clone(),
-                    approvals: Arc::new(NoDevices),
+                    approvals: ports.clone(),
                     queue: ports.clone(),
                     messages: keys.clone(),
                     clock: ports.clone(),
@@ -210,12 +214,13 @@ impl Product {
                     flows: ports.clone(),
                     budgets: ports.clone(),
                     authenticators: ports.clone(),
-                    approvals: Arc::new(NoDevices),
-                    signatures: Arc::new(NoDevices),
+                    approvals: ports.clone(),
+                    signatures: Arc::new(RingSignatures),
                     seeds: keys.clone(),
                     clock: ports.clone(),
                 }),
             ),
+            (Function::Approval, Self::approval(&site, &ports, &keys)),
             (
                 Function::PasswordSet,
                 password_set::router(password_set::Ports {
@@ -241,8 +246,8 @@ impl Product {
             mails: ports.clone(),
             texts: ports.clone(),
             calls: ports.clone(),
-            pushes: Arc::new(NoDevices),
-            push_targets: Arc::new(NoDevices),
+            pushes: ports.clone(),
+            push_targets: ports.clone(),
             push: keys.clone(),
             queue: ports.clone(),
             budgets: ports.clone(),
@@ -255,13 +260,30 @@ impl Product {
         Self { settings, runtime, routers: HashMap::from(routers), delivery }
     }
 
+    fn approval(site: &Site, ports: &Arc<Scripted>, keys: &Arc<Keyring>) -> Router {
+        approval::router(approval::Ports {
+            site: site.clone(),
+            devices: ports.clone(),
+            approvals: ports.clone(),
+            pairings: Arc::new(NoPairings),
+            flows: ports.clone(),
+            sessions: ports.clone(),
+            queue: ports.clone(),
+            messages: keys.clone(),
+            push: keys.clone(),
+            clock: ports.clone(),
+            entropy: ports.clone(),
+        })
+    }
+
     /// Runs a request from its beginning, with the answers that it got so far.
     fn run(&self, request: &Request, answers: &[(Answer, i64)]) -> Step {
         let script = Script {
             answers: answers.to_vec(),
             now: request.at,
             seed: request.seed,
-            read_then_write: request.read_then_write,
+            mutation: request.mutation,
+            party: Some(self.settings.relying_party()),
             ..Script::default()
         };
         SCRIPT.set(script);
@@ -281,7 +303,10 @@ impl Product {
             let failures = delivery::handle(&self.delivery, event).await.batch_item_failures.len();
             return Reply { status: if failures == 0 { 200 } else { 500 }, body: json!({}), cookie: None };
         }
-        let mut built = http::Request::post(request.path)
+        let method = if request.body.is_empty() { http::Method::GET } else { http::Method::POST };
+        let mut built = http::Request::builder()
+            .method(method)
+            .uri(request.path)
             .header("accept", "application/json")
             .header("content-type", "application/json");
         if let Some(cookie) = &request.cookie {

@@ -25,6 +25,7 @@ pub const TWO_STEPS: crate::product::Parameters = &[
     ("REKEY_SENDS_PER_HOUR", "2"),
     ("REKEY_SENDS_PER_DAY", "4"),
     ("REKEY_TOTP_TRIES_PER_DAY", "2"),
+    ("REKEY_PUSH_PER_HOUR", "2"),
 ];
 
 /// Guesses at a code, two at once, while it is replaced and expires.
@@ -63,7 +64,7 @@ pub fn guesses_that_fail() -> Scope {
 }
 
 /// Everything that goes wrong.
-const WHATEVER: [Mishap; 7] =
+pub const WHATEVER: [Mishap; 7] =
     [Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash, Mishap::Late, Mishap::Drop, Mishap::Forget];
 
 /// Two browsers of one person stand before the last act; one clicks twice and gives up, the other is the first to
@@ -252,13 +253,18 @@ pub fn drained_in_two_steps() -> Scope {
 }
 
 /// Searches all of a scope and tells how much that was.
-fn search(name: &str, scope: Scope) {
+pub fn search(name: &str, scope: Scope) {
     report(name, &scope.checker().spawn_bfs().join());
 }
 
 /// Searches a scope as far as half a million states go.
 fn search_long(name: &str, scope: Scope) {
-    report(name, &scope.checker().target_state_count(500_000).spawn_bfs().join());
+    search_as_far(name, scope, 500_000);
+}
+
+/// Searches a scope as far as so many states go.
+pub fn search_as_far(name: &str, scope: Scope, states: usize) {
+    report(name, &scope.checker().target_state_count(states).spawn_bfs().join());
 }
 
 fn report(name: &str, checker: &impl Checker<Scope>) {

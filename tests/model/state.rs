@@ -25,7 +25,19 @@ pub struct State {
     pub ticks: Vec<u8>,
     /// How many faults may still happen.
     pub faults: u8,
+    pub registering: Registering,
     pub seen: Seen,
+}
+
+/// How far whoever registers has come with what the scope says.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Registering {
+    /// The next thing to do.
+    pub next: usize,
+    /// The generation that was read.
+    pub generation: u64,
+    /// Whether somebody else has changed the account meanwhile.
+    pub overtaken: bool,
 }
 
 /// Who invoked a handler.
@@ -48,6 +60,8 @@ pub struct Client {
     pub flow: Option<[u8; 32]>,
     /// How many requests it has sent.
     pub serial: u8,
+    /// The number that its page shows for a phone.
+    pub number: Option<Arc<str>>,
 }
 
 /// A message in the queue.
@@ -70,8 +84,22 @@ pub struct Seen {
     pub flows: BTreeMap<[u8; 32], Course>,
     /// App codes that proved something, each with its flow.
     pub app_codes: Vec<(String, [u8; 32])>,
-    /// Wrong answers from the authenticator app, by account and step.
-    pub app_looks: BTreeMap<(&'static str, u8), u8>,
+    /// Wrong answers by what the account has a budget of looks at, by account and step.
+    pub looks: BTreeMap<(Method, &'static str, u8), u8>,
+    /// Requests to devices in the order in which they were made.
+    pub requests: Vec<Asking>,
+    /// Flows whose request was refused and whose owner is to be told of it.
+    pub refused: BTreeSet<[u8; 32]>,
+    /// Challenges for passkeys in the order in which pages showed them.
+    pub challenges: Vec<Challenge>,
+    /// What was made with the passkey.
+    pub assertions: Vec<Assertion>,
+    /// How often the passkey has signed.
+    pub counted: u32,
+    /// Recovery codes that proved something.
+    pub recovery_codes: Vec<String>,
+    /// How often somebody who registers moved the generation on.
+    pub registered: u8,
     /// Changes that were made, in order.
     pub changes: Vec<Change>,
     /// Who was told of whose change.
@@ -97,6 +125,40 @@ pub struct Code {
     pub used: bool,
 }
 
+/// A request to somebody's devices.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Asking {
+    pub flow: [u8; 32],
+    pub login: &'static str,
+    pub step: u8,
+    pub id: [u8; 16],
+    /// As the page shows it.
+    pub number: String,
+    pub asked_at: i64,
+    /// Whether its owner typed the number in time.
+    pub approved: bool,
+    pub used: bool,
+}
+
+/// A challenge for a passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Challenge {
+    pub flow: [u8; 32],
+    pub text: String,
+    pub expires_at: i64,
+}
+
+/// An answer of the owner's passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Assertion {
+    pub text: Arc<str>,
+    /// The place of the challenge that it answers.
+    pub challenge: usize,
+    /// What the passkey had counted to.
+    pub counter: u32,
+    pub used: bool,
+}
+
 /// What became of a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Course {
@@ -114,6 +176,8 @@ pub struct Course {
     pub ended: bool,
     /// How many changes had been made to the account when it was opened.
     pub opened_after: usize,
+    /// How often whoever registers had moved the generation on.
+    pub registered_before: u8,
 }
 
 /// A change in the directory.

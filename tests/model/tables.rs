@@ -1,16 +1,17 @@
 //! What the services do with a call: the conditions and updates of the adapters, on values that can be hashed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use shared::domain::account::AccountId;
+use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
 
-use crate::calls::{Answer, Call, Holder, Outcome, Stored};
-use crate::people;
+use crate::calls::{Answer, Answering, Call, Holder, Outcome, Requested, Stored};
+use crate::people::{self, Entries};
 
 /// A rule that is taken out, to see that the search then finds what it stands against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutation {
     /// A guess is compared with what was read before, and counted in a write of its own.
     GuessReadThenWrite,
@@ -38,6 +39,28 @@ pub enum Mutation {
     SettleLost,
     /// Notices are lost.
     NoticesLost,
+    /// A recovery code stays on its sheet.
+    RecoveryCodeStays,
+    /// A recovery code is looked for on the sheet that was read before, and taken off in a write of its own.
+    RecoveryCodeReadThenTaken,
+    /// A passkey's counter is not kept.
+    CounterNotKept,
+    /// An approval is that of whichever flow looks for one.
+    ApprovalOfAnyFlow,
+    /// A request takes the place of whichever request waits.
+    AskedBlindly,
+    /// An answer is to whichever request waits.
+    AnswerToAnyRequest,
+    /// A request is answered again.
+    AnsweredAgain,
+    /// A refusal pauses nothing.
+    RefusalForgotten,
+    /// No request is kept for names without an account.
+    NoRequestForNobody,
+    /// Word of a refusal is lost.
+    RefusalUntold,
+    /// Whoever registers does not move the generation on.
+    RegisteredUnnoticed,
 }
 
 /// An account as directory and security info have it.
@@ -51,6 +74,61 @@ pub struct Row {
     pub lease_until: i64,
     pub last_step: u64,
     pub last_flow: Option<[u8; 32]>,
+    /// What is registered.
+    pub entries: Entries,
+    /// The counters of passkeys, each with the flow that it was accepted for last.
+    pub counters: BTreeMap<u8, (u32, [u8; 32])>,
+    /// The hashes that were taken off the sheet.
+    pub taken: BTreeSet<String>,
+    /// The one that was taken last, with its flow.
+    pub last_taken: Option<(String, [u8; 32])>,
+}
+
+impl Row {
+    /// The number of the entry of a kind that there is only one of.
+    pub fn only(&self, kind: Kind) -> Option<u8> {
+        self.entries.iter().find(|(of, _)| *of == kind).map(|(_, number)| *number)
+    }
+
+    /// The hashes that are left on the sheet.
+    fn left(&self) -> Option<(u8, Vec<String>)> {
+        let number = self.only(Kind::RecoveryCodes)?;
+        let mut hashes = people::sheet(number).hashes;
+        hashes.retain(|hash| !self.taken.contains(hash));
+        Some((number, hashes))
+    }
+
+    /// What counts: a sheet that is used up does not.
+    fn counting(&self) -> Entries {
+        let is_used_up = self.left().is_some_and(|(_, hashes)| hashes.is_empty());
+        let counts = |(kind, _): &&(Kind, u8)| !(is_used_up && *kind == Kind::RecoveryCodes);
+        self.entries.iter().filter(counts).copied().collect()
+    }
+
+    /// Writes an entry. Of most kinds there is one, whose item it replaces.
+    pub fn put(&mut self, kind: Kind, number: u8) {
+        if kind.limit() == 1 {
+            self.entries.retain(|(of, _)| *of != kind);
+        }
+        self.entries.insert((kind, number));
+        self.is_another(kind, number);
+    }
+
+    /// Deletes an entry.
+    pub fn delete(&mut self, kind: Kind, number: u8) {
+        self.entries.remove(&(kind, number));
+        self.is_another(kind, number);
+    }
+
+    /// What was noted in an item is gone with it.
+    fn is_another(&mut self, kind: Kind, number: u8) {
+        match kind {
+            Kind::Totp => (self.last_step, self.last_flow) = (0, None),
+            Kind::Passkey => drop(self.counters.remove(&number)),
+            Kind::RecoveryCodes => (self.taken, self.last_taken) = (BTreeSet::new(), None),
+            _ => {}
+        }
+    }
 }
 
 /// Everything that is stored.
@@ -62,6 +140,8 @@ pub struct Tables {
     pub counts: BTreeMap<String, u64>,
     pub ledgers: BTreeMap<AccountId, (u64, Arc<str>)>,
     pub accounts: BTreeMap<AccountId, Row>,
+    /// The newest request to the devices of an account.
+    pub requests: BTreeMap<AccountId, Requested>,
 }
 
 impl Tables {
@@ -76,7 +156,21 @@ impl Tables {
             Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
                 self.budget(call, mutation)
             }
+            Call::AskDevices { .. }
+            | Call::Newest { .. }
+            | Call::Answer { .. }
+            | Call::NoteTold { .. }
+            | Call::Session { .. } => self.request(call, mutation),
             Call::Enqueue { .. } | Call::Tell { .. } => Answer::Done,
+            Call::Totp { .. }
+            | Call::AcceptStep { .. }
+            | Call::Passkeys { .. }
+            | Call::AcceptCounter { .. }
+            | Call::Sheet { .. }
+            | Call::UseCode { .. }
+            | Call::Device { .. }
+            | Call::NoteUsed { .. }
+            | Call::PushTargets { .. } => self.entry(call, mutation),
             _ => self.account(call, mutation),
         }
     }
@@ -195,27 +289,126 @@ impl Tables {
         }
     }
 
-    /// The tables `security-info` and `accounts`.
+    /// Requests to devices, which lie among the flows.
+    fn request(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
+        let mutated = |by| mutation == Some(by);
+        match call {
+            Call::AskDevices { account, request, at } => {
+                let free = self.requests.get(account).is_none_or(|found| {
+                    let is_own = found.state != "denied" && found.of_flow == request.of_flow;
+                    let forgotten = found.state == "denied" && mutated(Mutation::RefusalForgotten);
+                    found.blocked_until <= *at || is_own || forgotten || mutated(Mutation::AskedBlindly)
+                });
+                let forgotten = mutated(Mutation::NoRequestForNobody) && account.as_str().starts_with('~');
+                if free && !forgotten {
+                    self.requests.insert(account.clone(), request.clone());
+                }
+                Answer::Flag(free)
+            }
+            Call::Newest { account } => Answer::Newest(self.requests.get(account).cloned()),
+            Call::Answer { account, request, answer, at } => {
+                let Some(found) = self.requests.get_mut(account) else { return Answer::Answered(None) };
+                let is_it = found.request == *request || mutated(Mutation::AnswerToAnyRequest);
+                let is_pending = found.state == "pending" || mutated(Mutation::AnsweredAgain);
+                if is_it && is_pending && found.expires_at > *at {
+                    match answer {
+                        Answering::Number(tag) => (found.state, found.answer) = ("answered", Some(*tag)),
+                        Answering::Denied(until) => {
+                            (found.state, found.blocked_until) = ("denied", *until);
+                        }
+                    }
+                    return Answer::Answered(Some(found.clone()));
+                }
+                let is_same = match answer {
+                    Answering::Number(tag) => found.answer == Some(*tag),
+                    Answering::Denied(_) => found.state == "denied",
+                };
+                Answer::Answered(Some(found.clone()).filter(|_| found.request == *request && is_same))
+            }
+            Call::NoteTold { account, request } => {
+                if let Some(found) = self.requests.get_mut(account).filter(|found| found.request == *request)
+                {
+                    found.told = true;
+                }
+                Answer::Done
+            }
+            // Nobody in the model signs in.
+            Call::Session { .. } => Answer::Flow(None),
+            _ => unreachable!("another table's"),
+        }
+    }
+
+    /// The entries in the table `security-info`.
+    fn entry(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
+        let mutated = |by| mutation == Some(by);
+        let row = |account| self.accounts.get(account);
+        match call {
+            Call::Totp { account } => {
+                Answer::Flag(row(account).is_some_and(|row| row.only(Kind::Totp).is_some()))
+            }
+            Call::AcceptStep { account, step, flow } => {
+                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
+                let again = row.last_step == *step && row.last_flow == Some(*flow.as_bytes());
+                let moves = row.last_step < *step || again || mutated(Mutation::AppStepAgain);
+                let accepted = moves && row.only(Kind::Totp).is_some();
+                if accepted {
+                    row.last_step = *step;
+                    row.last_flow = Some(*flow.as_bytes());
+                }
+                Answer::Flag(accepted)
+            }
+            Call::Passkeys { account } => {
+                let entries = row(account).map(|row| row.entries.clone()).unwrap_or_default();
+                let passkeys = entries.into_iter().filter(|(kind, _)| *kind == Kind::Passkey);
+                Answer::Passkeys(passkeys.map(|(_, number)| number).collect())
+            }
+            Call::AcceptCounter { account, passkey, counter, flow } => {
+                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
+                let of_id = |entry: &&(Kind, u8)| people::entry(entry.0, entry.1) == *passkey;
+                let Some((_, number)) = row.entries.iter().find(of_id) else { return Answer::Flag(false) };
+                let moves = row.counters.get(number).is_none_or(|(kept, by)| {
+                    *kept < *counter || (kept == counter && (*counter == 0 || by == flow.as_bytes()))
+                });
+                if moves {
+                    row.counters.insert(*number, (*counter, *flow.as_bytes()));
+                }
+                Answer::Flag(moves || mutated(Mutation::CounterNotKept))
+            }
+            Call::Sheet { account } => Answer::Sheet(row(account).and_then(Row::left)),
+            Call::UseCode { account, hash, flow } => {
+                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
+                let use_of = Some((hash.clone(), *flow.as_bytes()));
+                let listed = row.left().is_some_and(|(_, hashes)| hashes.contains(hash));
+                let again = row.last_taken == use_of;
+                if listed || again {
+                    if !mutated(Mutation::RecoveryCodeStays) {
+                        row.taken.insert(hash.clone());
+                    }
+                    row.last_taken = use_of;
+                }
+                Answer::Flag(listed || again)
+            }
+            Call::Device { account, id } => {
+                let is_it = |entry: &(Kind, u8)| people::entry(entry.0, entry.1) == *id;
+                Answer::Flag(row(account).is_some_and(|row| row.entries.iter().any(is_it)))
+            }
+            Call::PushTargets { account } => {
+                Answer::Flag(row(account).is_some_and(|row| row.only(Kind::Authenticator).is_some()))
+            }
+            // When it was used last is only shown.
+            Call::NoteUsed { .. } => Answer::Done,
+            _ => unreachable!("another table's"),
+        }
+    }
+
+    /// The account as a whole, in the tables `security-info` and `accounts`.
     fn account(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
             Call::Registration { account } => {
                 let row = self.accounts.get(account).cloned().unwrap_or_default();
                 let claimed_by = row.claimed_by.map(shared::domain::flow::FlowKey::from_bytes);
-                Answer::Registration { generation: row.generation, claimed_by }
-            }
-            Call::Totp { account } => {
-                Answer::Flag(people::registration(account).has(shared::domain::method::Method::Totp))
-            }
-            Call::AcceptStep { account, step, flow } => {
-                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
-                let again = row.last_step == *step && row.last_flow == Some(*flow.as_bytes());
-                let accepted = row.last_step < *step || again || mutated(Mutation::AppStepAgain);
-                if accepted {
-                    row.last_step = *step;
-                    row.last_flow = Some(*flow.as_bytes());
-                }
-                Answer::Flag(accepted)
+                Answer::Registration { generation: row.generation, claimed_by, entries: row.counting() }
             }
             Call::Claim { account, flow, generation, lease_until } => {
                 let row = self.accounts.entry(account.clone()).or_default();

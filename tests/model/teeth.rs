@@ -4,6 +4,10 @@ use std::collections::BTreeSet;
 
 use stateright::{Checker as _, HasDiscoveries, Model as _};
 
+use crate::held::{
+    passkeys_beside_an_attacker, pushes, pushes_asked_again, pushes_beside_an_attacker, pushes_that_fail,
+    recovery_codes, recovery_codes_beside_an_attacker, registering,
+};
 use crate::invariants::{I1, I2, I3, I4, I5, I6, I8, I9, I10};
 use crate::scope::Scope;
 use crate::searches::{changes, changes_that_fail, drained, guesses, owner_and_attacker, sends, two_steps};
@@ -75,4 +79,46 @@ fn lost_notices_and_lost_looks_break_i8() {
 #[test]
 fn ledgers_that_never_forget_break_i10() {
     breaks(drained(), Mutation::LedgerNeverForgets, I10);
+}
+
+#[test]
+fn recovery_codes_that_are_not_taken_off_at_once_break_i2() {
+    breaks(recovery_codes_beside_an_attacker(), Mutation::RecoveryCodeStays, I2);
+    breaks(recovery_codes(), Mutation::RecoveryCodeReadThenTaken, I2);
+}
+
+#[test]
+fn a_counter_that_is_not_kept_breaks_i9() {
+    breaks(passkeys_beside_an_attacker(), Mutation::CounterNotKept, I9);
+}
+
+#[test]
+fn an_approval_of_any_flow_breaks_i9() {
+    breaks(pushes_beside_an_attacker(), Mutation::ApprovalOfAnyFlow, I9);
+}
+
+#[test]
+fn answers_to_any_request_break_i4() {
+    breaks(pushes_asked_again(), Mutation::AnswerToAnyRequest, I4);
+}
+
+#[test]
+fn requests_answered_again_break_i2() {
+    breaks(pushes_asked_again(), Mutation::AnsweredAgain, I2);
+}
+
+#[test]
+fn requests_asked_blindly_and_refusals_forgotten_break_i6() {
+    breaks(pushes(), Mutation::AskedBlindly, I6);
+    breaks(pushes_beside_an_attacker(), Mutation::RefusalForgotten, I6);
+}
+
+#[test]
+fn refusals_that_nobody_hears_of_break_i8() {
+    breaks(pushes_that_fail(), Mutation::RefusalUntold, I8);
+}
+
+#[test]
+fn registering_without_a_generation_breaks_i5() {
+    breaks(registering(), Mutation::RegisteredUnnoticed, I5);
 }

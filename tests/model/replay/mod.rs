@@ -9,6 +9,10 @@ mod gate;
 mod real;
 mod traces;
 
+use crate::held::{
+    passkeys, passkeys_that_fail, pushes, pushes_asked_again, pushes_that_fail, recovery_codes,
+    recovery_codes_that_fail, registering,
+};
 use crate::scope::Scope;
 use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail};
 use crate::tables::Mutation;
@@ -43,6 +47,50 @@ async fn changes_happen_as_the_model_says() {
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn changes_that_fail_happen_as_the_model_says() {
     replay("changes that fail", changes_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn recovery_codes_happen_as_the_model_says() {
+    replay("recovery codes", recovery_codes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn recovery_codes_that_fail_happen_as_the_model_says() {
+    replay("recovery codes that fail", recovery_codes_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn pushes_happen_as_the_model_says() {
+    replay("pushes", pushes()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every answer to either of two requests"]
+async fn pushes_asked_again_happen_as_the_model_says() {
+    replay("pushes asked again", Scope { at_once: 1, ..pushes_asked_again() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn pushes_that_fail_happen_as_the_model_says() {
+    replay("pushes that fail", pushes_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn passkeys_happen_as_the_model_says() {
+    replay("passkeys", passkeys()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn passkeys_that_fail_happen_as_the_model_says() {
+    replay("passkeys that fail", passkeys_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn registering_happens_as_the_model_says() {
+    replay("registering", registering()).await;
 }
 
 /// A model in which an old code is good still says what the product doesn't do.

@@ -10,14 +10,21 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_local::cloud::Disturbance;
 use rekey_local::cloud::roles::Call as Seen;
 use rekey_tests::chance::START;
+use rekey_tests::people::AISYAH;
 use rekey_tests::people::Person;
-use rekey_tests::{Answer, Browser, World};
+use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::{Value, json};
+use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
-use shared::domain::flow::FlowCookie;
+use shared::domain::approval::RequestStatus;
+use shared::domain::device::Device;
+use shared::domain::flow::{FlowCookie, FlowKey, RequestId};
 use shared::domain::message::{Envelope, Message};
-use shared::ports::SignIn;
-use shared::ports::{Clock as _, Directory as _};
+use shared::domain::security_info::Kind;
+use shared::ports::{
+    ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _,
+    SignIn,
+};
 use tokio::task::JoinHandle;
 
 use super::gate::Gate;
@@ -25,7 +32,7 @@ use super::traces::Trace;
 use crate::acts::{Act, Event};
 use crate::people::{self, VICTIM};
 use crate::product::{Function, Reply, Running, Step};
-use crate::scope::{Ask, Mishap, PASSWORDS, Scope};
+use crate::scope::{Ask, Asserted, Mishap, PASSWORDS, Registers, Scope};
 use crate::state::{By, State};
 
 /// How often the SDK makes a call before it gives up.
@@ -54,6 +61,16 @@ struct Real {
     tasks: BTreeMap<Who, Task>,
     /// The codes in the order in which they were queued, as the model keeps them.
     codes: Vec<String>,
+    /// The victim's phone.
+    phone: Option<Phone>,
+    /// The requests to it in the order in which they were made.
+    requests: Vec<RequestId>,
+    /// The challenges for passkeys in the order in which pages showed them.
+    challenges: Vec<String>,
+    /// What the passkey made last.
+    asserted: Option<String>,
+    /// The generation that whoever registers read.
+    registering: u64,
 }
 
 /// Does every act of a trace, and compares.
@@ -64,8 +81,16 @@ pub async fn replay(scope: &Scope, trace: &Trace) {
         gate: Arc::default(),
         tasks: BTreeMap::new(),
         codes: Vec::new(),
+        phone: None,
+        requests: Vec::new(),
+        challenges: Vec::new(),
+        asserted: None,
+        registering: 0,
         world,
     };
+    for kind in scope.holds {
+        real.hold(*kind).await;
+    }
     real.prepare(scope).await;
     real.gate = Gate::before(&real.world);
     let mut state = scope.begin();
@@ -91,33 +116,140 @@ impl Drop for Real {
 }
 
 impl Real {
+    /// The victim has one of these.
+    async fn hold(&mut self, kind: Kind) {
+        if kind == Kind::Authenticator {
+            self.phone = Some(Phone::of(&self.world, 1, &AISYAH).await);
+        } else {
+            self.put(kind, 0).await;
+        }
+    }
+
+    /// Writes an entry of the victim's.
+    async fn put(&self, kind: Kind, number: u8) {
+        let secret = match kind {
+            Kind::Passkey => {
+                let flows = self.world.keyring("REKEY_SECRET_FLOWS");
+                let (_, credential) = people::passkey(VICTIM, &flows, &self.world.settings.relying_party());
+                Secret::Passkey { credential }
+            }
+            Kind::RecoveryCodes => {
+                let sheet = people::sheet(number);
+                Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes }
+            }
+            other => panic!("{other:?} is not replayed"),
+        };
+        let entry = NewEntry::new(people::entry(kind, number), "", secret, self.world.now());
+        self.world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
+    }
+
     /// What happens before the search.
     async fn prepare(&mut self, scope: &Scope) {
         let mut state = Scope { before: Vec::new(), ..scope.clone() }.begin();
         for (client, ask) in &scope.before {
-            let body = self.body(&state, *client, *ask);
+            let body = self.body(scope, &state, *client, *ask);
             let answer = Self::ask(&mut self.browsers[*client], *ask, body).await;
             let reply = scope.whole(&mut state, *client, *ask).unwrap();
             same(&reply, &answer, "before the trace");
             self.note_codes();
+            self.note_challenge(&answer);
+            self.note_request().await;
         }
     }
 
     /// The body of a request, with the real code in the place of the model's.
-    fn body(&self, state: &State, client: usize, ask: Ask) -> (&'static str, Value) {
-        let (_, path, mut body) = Scope::body(state, client, ask).unwrap();
+    fn body(&self, scope: &Scope, state: &State, client: usize, ask: Ask) -> (&'static str, Value) {
+        let (_, path, mut body) = scope.body(state, client, ask).unwrap();
         if let Ask::Code(typed) = ask {
             let text = Scope::code(state, &state.clients[client], typed).unwrap();
             if let Some(place) = state.seen.codes.iter().position(|code| code.text == text) {
                 body["code"] = self.codes[place].clone().into();
             }
         }
+        if let Ask::Assert(asserted) = ask {
+            let made = || {
+                let (place, counter) = Scope::challenge(state, client, asserted)?;
+                let flows = self.world.keyring("REKEY_SECRET_FLOWS");
+                let party = self.world.settings.relying_party();
+                Some(people::assertion(VICTIM, &flows, &party, &self.challenges[place], counter))
+            };
+            body["assertion"] = made().or_else(|| self.asserted.clone()).unwrap().into();
+        }
+        if let Ask::Phone(phoned) = ask {
+            let (id, typed) = Scope::phoned(state, client, phoned).unwrap();
+            let requests = &state.seen.requests;
+            let shown = requests.iter().position(|asked| asked.id == id).unwrap();
+            let typed = typed.map(|typed| {
+                let right = requests.iter().rposition(|asked| asked.number == typed);
+                let number: u8 = self.number(state, right.unwrap_or(shown)).parse().unwrap();
+                let wrong = if number == 99 { 10 } else { number + 1 };
+                if right.is_some() { number } else { wrong }.to_string()
+            });
+            body = self.signed_by_phone(self.requests[shown], typed.as_deref());
+        }
         (path, body)
+    }
+
+    /// The number of a request, by the place at which it was made.
+    fn number(&self, state: &State, place: usize) -> String {
+        let keys = self.world.keyring("REKEY_SECRET_FLOWS");
+        let client = state.seen.flows[&state.seen.requests[place].flow].client;
+        let cookie = FlowCookie::read(self.browsers[client].cookie.as_ref().unwrap(), &keys).unwrap();
+        cookie.approval_number(&keys, self.requests[place]).unwrap().expose()
+    }
+
+    fn signed_by_phone(&self, request: RequestId, typed: Option<&str>) -> Value {
+        let mut phone = self.phone.clone().unwrap();
+        let keys = self.world.keyring("REKEY_SECRET_PUSH");
+        phone.nonce =
+            Device::of_handle(&keys, &phone.handle).unwrap().nonce(&keys, self.world.now()).unwrap();
+        let mut body = phone.approval(&request.to_string(), typed.unwrap_or("denied"));
+        if typed.is_none() {
+            body.as_object_mut().unwrap().remove("number");
+            body["denied"] = "true".into();
+        }
+        body
+    }
+
+    fn note_challenge(&mut self, answer: &Answer) {
+        if let Some(text) = answer.json()["options"]["challenge"].as_str()
+            && !self.challenges.iter().any(|known| known == text)
+        {
+            self.challenges.push(text.to_owned());
+        }
+    }
+
+    /// The newest request to the victim's devices, and whether it is what the model says.
+    async fn note_request(&mut self) -> Option<RequestStatus> {
+        let approvals = DynamoApprovals::new(self.world.client.clone(), "FlowsTable");
+        let newest = approvals.newest(&AISYAH.account().id).await.unwrap()?;
+        if !self.requests.contains(&newest.id) {
+            self.requests.push(newest.id);
+        }
+        Some(newest.status)
+    }
+
+    async fn register(&mut self, what: Registers) {
+        let (account, by) = (AISYAH.account().id, FlowKey::from_bytes([9; 32]));
+        let store = &self.world.enrolment;
+        match what {
+            Registers::Reads => {
+                self.registering = store.registered(&account).await.unwrap().generation;
+            }
+            Registers::Changes => drop(store.change(&account, self.registering, by).await.unwrap()),
+            Registers::Puts(kind, number) => self.put(kind, number).await,
+            Registers::Deletes(kind, number) => {
+                store.remove(&account, &people::entry(kind, number)).await.unwrap();
+            }
+        }
     }
 
     async fn ask(browser: &mut Browser, ask: Ask, (path, body): (&'static str, Value)) -> Answer {
         if ask == Ask::Open {
             return browser.identify(body["login"].as_str().unwrap()).await;
+        }
+        if ask == Ask::Look {
+            return browser.get(path).await;
         }
         browser.post(path, body).await
     }
@@ -136,9 +268,16 @@ impl Real {
                 let (client, ask, _) = scope.menu[place];
                 let serial = u64::from(before.clients[client].serial) + 1;
                 let by = (By::Client(client, place), client as u64 * 1_000 + serial);
-                let body = self.body(before, client, ask);
-                let mut browser = self.browsers[client].clone();
+                let body = self.body(scope, before, client, ask);
+                if matches!(ask, Ask::Assert(Asserted::Newest | Asserted::Elder)) {
+                    self.asserted = body.1["assertion"].as_str().map(str::to_owned);
+                }
+                let (mut browser, phone) = (self.browsers[client].clone(), self.phone.clone());
                 let join = tokio::spawn(async move {
+                    if let (Ask::Phone(_), Some(mut phone)) = (ask, phone) {
+                        let answer = phone.post(body.0, body.1).await;
+                        return (None, Ended::Answered(Box::new(answer)));
+                    }
                     let answer = Self::ask(&mut browser, ask, body).await;
                     (Some(browser), Ended::Answered(Box::new(answer)))
                 });
@@ -207,6 +346,7 @@ impl Real {
                 self.world.clock.advance(scope.ticks[place].0);
                 return;
             }
+            Act::Register => return self.register(scope.registers[before.registering.next]).await,
             Act::Late(_) => unreachable!("no trace has it"),
         };
         self.follow(after, by, events, what).await;
@@ -223,7 +363,10 @@ impl Real {
             assert!(task.waiting.is_none(), "{what}: it still waits for {:?}", task.waiting);
             let (browser, ended) = task.join.await.unwrap();
             match ended {
-                Ended::Answered(answer) => same(reply, &answer, what),
+                Ended::Answered(answer) => {
+                    same(reply, &answer, what);
+                    self.note_challenge(&answer);
+                }
                 Ended::Delivered(failures) => {
                     assert_eq!(
                         (function, failures == 0),
@@ -337,6 +480,11 @@ impl Real {
         assert_eq!(told, model, "{what}: who is told");
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
         let id = AccountId::from_directory(VICTIM);
+        let status = self.note_request().await;
+        let newest = state.tables.requests.get(&id).map(|found| found.request().status);
+        assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
+        let registered = self.world.security_info.registration(&id, self.world.now()).await.unwrap();
+        assert_eq!(registered.generation, state.tables.accounts[&id].generation, "{what}: the generation");
         let written = state.tables.accounts[&id].written;
         for (generation, expected) in [(written, true), (written + 1, false)] {
             let found = self.world.directory.was_written(&id, generation).await.unwrap();
@@ -361,15 +509,17 @@ fn who((by, running): &(By, Running)) -> Who {
 /// What a call of the model is on the wire.
 fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
     match kind {
-        "insert" | "replace" => ("dynamodb:PutItem", "FlowsTable"),
-        "load" => ("dynamodb:GetItem", "FlowsTable"),
-        "guess" | "spend" => ("dynamodb:UpdateItem", "FlowsTable"),
+        "insert" | "replace" | "ask-devices" => ("dynamodb:PutItem", "FlowsTable"),
+        "load" | "newest" | "session" => ("dynamodb:GetItem", "FlowsTable"),
+        "guess" | "spend" | "answer" | "note-told" => ("dynamodb:UpdateItem", "FlowsTable"),
         "count" | "take" => ("dynamodb:UpdateItem", "BudgetsTable"),
         "ledger" => ("dynamodb:GetItem", "BudgetsTable"),
         "replace-ledger" => ("dynamodb:PutItem", "BudgetsTable"),
-        "registration" => ("dynamodb:Query", "SecurityInfoTable"),
-        "totp" => ("dynamodb:GetItem", "SecurityInfoTable"),
-        "accept-step" | "claim" => ("dynamodb:UpdateItem", "SecurityInfoTable"),
+        "registration" | "passkeys" => ("dynamodb:Query", "SecurityInfoTable"),
+        "totp" | "sheet" | "device" => ("dynamodb:GetItem", "SecurityInfoTable"),
+        "accept-step" | "claim" | "accept-counter" | "use-code" | "note-used" => {
+            ("dynamodb:UpdateItem", "SecurityInfoTable")
+        }
         "find" | "account" | "reuse" | "was-written" => ("dynamodb:GetItem", "AccountsTable"),
         "write" => ("dynamodb:UpdateItem", "AccountsTable"),
         "enqueue" => ("sqs:SendMessage", ""),
@@ -381,7 +531,7 @@ fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
 fn same(reply: &Reply, answer: &Answer, what: &str) {
     let json = answer.json();
     let read = |body: &Value| {
-        let words = ["code", "page", "tries_left", "step", "result"];
+        let words = ["code", "page", "tries_left", "step", "result", "status"];
         words.map(|word| if word == "code" && reply.status == 200 { Value::Null } else { body[word].clone() })
     };
     assert_eq!((answer.status.as_u16(), read(&json)), (reply.status, read(&reply.body)), "{what}");

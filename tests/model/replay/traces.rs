@@ -26,11 +26,13 @@ fn kinds(scope: &Scope, before: &State, act: Act, events: &[Event]) -> Vec<Strin
         Act::Deliver(_) => "deliver".to_owned(),
         Act::Tick(place) => format!("tick {place}"),
         Act::Late(_) => "late".to_owned(),
+        Act::Register => "register".to_owned(),
     };
     let of = |event: &Event| match event {
         Event::Called(function, call, answer) => format!("{what} {function:?} {call} {answer}"),
         Event::Replied(_, function, reply) => format!("{function:?} {} {}", reply.status, reply.word()),
         Event::Died(_) => "died".to_owned(),
+        Event::Registered(what, done) => format!("{what:?} {done}"),
     };
     if events.is_empty() { vec![what] } else { events.iter().map(of).collect() }
 }

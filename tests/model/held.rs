@@ -1,0 +1,344 @@
+//! The searches of what people hold: a sheet of recovery codes, a phone that approves, a passkey; and of what registering
+//! does to flows that are open.
+
+use shared::domain::security_info::Kind;
+
+use crate::people::VICTIM;
+use crate::product::Parameters;
+use crate::scope::{Ask, Asserted, Listed, Phoned, Registers, Scope, Typed};
+use crate::searches::{ONE_STEP, TWO_STEPS, WHATEVER, search, search_as_far};
+
+/// One step, by a name of this site that passkeys can belong to.
+const PASSKEYS: Parameters = &[
+    ("REKEY_PUBLIC_URL", "https://reset.contoh.example"),
+    ("REKEY_STEPS", "1"),
+    ("REKEY_CODE_TRIES", "2"),
+    ("REKEY_FLOW_TRIES", "3"),
+    ("REKEY_SENDS_PER_STEP", "2"),
+    ("REKEY_SENDS_PER_HOUR", "2"),
+    ("REKEY_SENDS_PER_DAY", "4"),
+    ("REKEY_TOTP_TRIES_PER_DAY", "2"),
+];
+
+/// Two browsers of one person, two requests at once, with one recovery code in both.
+pub fn recovery_codes() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, false)],
+        holds: &[Kind::RecoveryCodes],
+        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        menu: vec![
+            (0, Ask::Recovery(Listed::Nth(0)), 2),
+            (1, Ask::Recovery(Listed::Nth(0)), 1),
+            (0, Ask::Recovery(Listed::Wrong), 1),
+        ],
+        at_once: 2,
+        ..Scope::default()
+    }
+}
+
+/// One by one, while calls fail, functions die and items go.
+pub fn recovery_codes_that_fail() -> Scope {
+    Scope {
+        menu: vec![
+            (0, Ask::Recovery(Listed::Nth(0)), 2),
+            (1, Ask::Recovery(Listed::Nth(0)), 1),
+            (1, Ask::Recovery(Listed::Nth(1)), 1),
+        ],
+        at_once: 1,
+        faults: 1,
+        mishaps: WHATEVER.to_vec(),
+        ..recovery_codes()
+    }
+}
+
+/// The owner goes through both steps with a recovery code, which somebody else sees and types into a flow of their own.
+pub fn recovery_codes_beside_an_attacker() -> Scope {
+    Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, false), (VICTIM, true)],
+        menu: vec![
+            (0, Ask::Recovery(Listed::Nth(0)), 1),
+            (0, Ask::App { right: true }, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Recovery(Listed::Seen), 1),
+            (1, Ask::AppSeen, 1),
+            (1, Ask::Password(1), 1),
+        ],
+        ticks: vec![(46, 1)],
+        at_once: 0,
+        changes: true,
+        ..recovery_codes()
+    }
+}
+
+/// Somebody else asks the owner's phone as the owner does, two requests at once; the owner approves by the number of
+/// their own page.
+pub fn pushes() -> Scope {
+    Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, false), (VICTIM, true)],
+        holds: &[Kind::Authenticator],
+        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        menu: vec![
+            (0, Ask::Push, 1),
+            (0, Ask::Phone(Phoned::Approves), 1),
+            (0, Ask::Approved, 1),
+            (1, Ask::Push, 1),
+            (1, Ask::Approved, 1),
+        ],
+        at_once: 2,
+        ..Scope::default()
+    }
+}
+
+/// The owner asks again and answers to either request, or refuses.
+pub fn pushes_asked_again() -> Scope {
+    Scope {
+        before: vec![
+            (0, Ask::Open),
+            (0, Ask::Forgotten),
+            (0, Ask::Push),
+            (1, Ask::Open),
+            (1, Ask::Forgotten),
+        ],
+        menu: vec![
+            (0, Ask::Push, 1),
+            (0, Ask::Phone(Phoned::Approves), 1),
+            (0, Ask::Phone(Phoned::ApprovesElder), 1),
+            (0, Ask::Phone(Phoned::Mistypes), 1),
+            (0, Ask::Phone(Phoned::DeniesElder), 1),
+            (0, Ask::Approved, 1),
+            (1, Ask::Push, 1),
+        ],
+        ticks: vec![(31, 1), (91, 1)],
+        at_once: 0,
+        ..pushes()
+    }
+}
+
+/// One by one, while calls fail, functions die and items go.
+pub fn pushes_that_fail() -> Scope {
+    Scope {
+        menu: vec![
+            (0, Ask::Push, 1),
+            (0, Ask::Phone(Phoned::Approves), 1),
+            (0, Ask::Phone(Phoned::Denies), 2),
+            (0, Ask::Look, 1),
+            (0, Ask::Approved, 1),
+        ],
+        ticks: Vec::new(),
+        at_once: 1,
+        faults: 1,
+        mishaps: WHATEVER.to_vec(),
+        ..pushes()
+    }
+}
+
+/// The owner goes the second step by phone, beside somebody with a flow on their name, a phone of their own, and a look at
+/// the number.
+pub fn pushes_beside_an_attacker() -> Scope {
+    Scope {
+        before: vec![
+            (0, Ask::Open),
+            (0, Ask::Forgotten),
+            (0, Ask::Email),
+            (0, Ask::Code(Typed::Newest)),
+            (1, Ask::Open),
+            (1, Ask::Forgotten),
+        ],
+        menu: vec![
+            (0, Ask::Push, 1),
+            (0, Ask::Phone(Phoned::Approves), 1),
+            (0, Ask::Phone(Phoned::Denies), 1),
+            (0, Ask::Approved, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Push, 1),
+            (1, Ask::Phone(Phoned::Approves), 1),
+            (1, Ask::Approved, 1),
+        ],
+        ticks: vec![(91, 1)],
+        at_once: 0,
+        changes: true,
+        ..pushes()
+    }
+}
+
+/// Somebody else asks the owner's phone until the owner refuses, and uses up what can be used up.
+pub fn drained_of_pushes() -> Scope {
+    Scope {
+        parameters: TWO_STEPS,
+        clients: vec![(VICTIM, false), (VICTIM, true), (VICTIM, true)],
+        holds: &[Kind::Authenticator],
+        before: (1..3).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        menu: vec![
+            (1, Ask::Push, 1),
+            (2, Ask::Push, 1),
+            (1, Ask::Email, 1),
+            (2, Ask::Email, 1),
+            (0, Ask::Phone(Phoned::Denies), 1),
+            (2, Ask::App { right: false }, 1),
+        ],
+        ticks: vec![(91, 1)],
+        at_once: 0,
+        hopeful: true,
+        ..Scope::default()
+    }
+}
+
+/// The owner's passkey, two requests at once: right, twice, and for a challenge that is not the newest.
+pub fn passkeys() -> Scope {
+    Scope {
+        parameters: PASSKEYS,
+        clients: vec![(VICTIM, false), (VICTIM, false)],
+        holds: &[Kind::Passkey],
+        before: (0..2)
+            .flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten), (client, Ask::Passkey)])
+            .collect(),
+        menu: vec![
+            (0, Ask::Assert(Asserted::Newest), 1),
+            (0, Ask::Assert(Asserted::Seen), 2),
+            (1, Ask::Assert(Asserted::Seen), 1),
+            (0, Ask::Passkey, 1),
+            (0, Ask::Assert(Asserted::Elder), 1),
+        ],
+        ticks: vec![(301, 1)],
+        at_once: 2,
+        ..Scope::default()
+    }
+}
+
+/// One by one, while calls fail, functions die and items go.
+pub fn passkeys_that_fail() -> Scope {
+    Scope {
+        menu: vec![
+            (0, Ask::Assert(Asserted::Newest), 1),
+            (0, Ask::Assert(Asserted::Seen), 1),
+            (1, Ask::Assert(Asserted::Newest), 1),
+            (0, Ask::Passkey, 1),
+        ],
+        ticks: Vec::new(),
+        at_once: 1,
+        faults: 1,
+        mishaps: WHATEVER.to_vec(),
+        ..passkeys()
+    }
+}
+
+/// The owner uses a passkey beside somebody who sees what it makes, and has a copy of it from before.
+pub fn passkeys_beside_an_attacker() -> Scope {
+    Scope {
+        clients: vec![(VICTIM, false), (VICTIM, true)],
+        menu: vec![
+            (0, Ask::Assert(Asserted::Newest), 1),
+            (0, Ask::Assert(Asserted::Elder), 1),
+            (0, Ask::Email, 1),
+            (0, Ask::Passkey, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Assert(Asserted::Seen), 1),
+            (1, Ask::Assert(Asserted::Copied), 1),
+            (1, Ask::Password(1), 1),
+        ],
+        ticks: vec![(301, 1)],
+        at_once: 0,
+        changes: true,
+        ..passkeys()
+    }
+}
+
+/// Somebody registers a new sheet while a flow is open that uses the old one.
+pub fn registering() -> Scope {
+    Scope {
+        parameters: ONE_STEP,
+        clients: vec![(VICTIM, false), (VICTIM, false)],
+        holds: &[Kind::RecoveryCodes],
+        before: vec![(0, Ask::Open), (0, Ask::Forgotten)],
+        registers: &[Registers::Reads, Registers::Changes, Registers::Puts(Kind::RecoveryCodes, 1)],
+        menu: vec![(0, Ask::Recovery(Listed::Nth(0)), 2), (0, Ask::Password(0), 1), (0, Ask::Password(1), 1)],
+        ticks: vec![(46, 1)],
+        at_once: 1,
+        changes: true,
+        ..Scope::default()
+    }
+}
+
+/// Somebody removes the app that shows codes while one flow uses it and another is opened.
+pub fn removing() -> Scope {
+    Scope {
+        holds: &[],
+        registers: &[Registers::Reads, Registers::Changes, Registers::Deletes(Kind::Totp, 0)],
+        menu: vec![
+            (0, Ask::App { right: true }, 1),
+            (0, Ask::Password(0), 1),
+            (1, Ask::Open, 1),
+            (1, Ask::Forgotten, 1),
+            (1, Ask::App { right: true }, 1),
+            (1, Ask::Password(1), 1),
+        ],
+        at_once: 0,
+        ..registering()
+    }
+}
+
+#[test]
+fn recovery_codes_serve_once() {
+    search("recovery codes", recovery_codes());
+    search("recovery codes that fail", recovery_codes_that_fail());
+    search("recovery codes beside an attacker", recovery_codes_beside_an_attacker());
+}
+
+#[test]
+fn pushes_are_approved_by_their_owner() {
+    search("pushes", pushes());
+    search("pushes asked again", pushes_asked_again());
+    search("pushes that fail", pushes_that_fail());
+    search("pushes beside an attacker", pushes_beside_an_attacker());
+    search("drained of pushes", drained_of_pushes());
+}
+
+#[test]
+fn passkeys_answer_their_challenge() {
+    search("passkeys", passkeys());
+    search("passkeys that fail", passkeys_that_fail());
+    search("passkeys beside an attacker", passkeys_beside_an_attacker());
+}
+
+#[test]
+#[ignore = "minutes: flows that are opened between any two calls"]
+fn registering_between_any_calls() {
+    search_as_far("removing", Scope { at_once: 1, ..removing() }, 100_000);
+    let scope = Scope { faults: 1, mishaps: WHATEVER.to_vec(), ..registering() };
+    search_as_far("registering", scope, 60_000);
+}
+
+#[test]
+#[ignore = "minutes: more at once, with two faults"]
+fn recovery_codes_at_once_that_fail_twice() {
+    search_as_far("recovery codes", Scope { faults: 2, ..recovery_codes_that_fail() }, 50_000);
+    search_as_far("recovery codes at once", Scope { at_once: 2, ..recovery_codes_that_fail() }, 50_000);
+}
+
+#[test]
+#[ignore = "minutes: more at once, with two faults"]
+fn pushes_at_once_that_fail_twice() {
+    search_as_far("pushes", Scope { faults: 2, ..pushes_that_fail() }, 150_000);
+    search_as_far("pushes at once", Scope { at_once: 2, ..pushes_that_fail() }, 150_000);
+    search_as_far(
+        "pushes asked again",
+        Scope { ticks: vec![(31, 2), (91, 1)], ..pushes_asked_again() },
+        150_000,
+    );
+}
+
+#[test]
+#[ignore = "minutes: more at once, with two faults"]
+fn passkeys_at_once_that_fail_twice() {
+    search_as_far("passkeys", Scope { faults: 2, ..passkeys_that_fail() }, 150_000);
+    search_as_far("passkeys at once", Scope { at_once: 2, ..passkeys_that_fail() }, 150_000);
+}
+
+#[test]
+fn registering_ends_flows_that_are_open() {
+    search("registering", registering());
+    search("removing", removing());
+}
