@@ -295,7 +295,7 @@ async fn a_contact_that_does_not_count_yet_proves_nothing(client: &Client) {
     let later = NOW + Seconds::DAY;
     let entry =
         NewEntry { usable_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
-    ports.enrolment.add(&id(), &entry).await.unwrap();
+    ports.enrolment.put(&id(), &entry).await.unwrap();
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.contact(Method::Sms).is_none() && read.mobile.is_some(), "it is told of changes, no more");
     assert!(ports.info.registration(&id(), later).await.unwrap().contact(Method::Sms).is_some());
@@ -326,10 +326,25 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     assert_eq!(listed.changed_by, None, "a reset has changed it since");
     assert_eq!(change(1, session).await, None);
 
-    ports.enrolment.remove(&id(), &EntryId::only(Kind::Mobile)).await.unwrap();
+    let mobile = EntryId::only(Kind::Mobile);
+    let remove = async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile).await.unwrap();
+    assert_eq!(change(2, session).await, Some(3));
+    assert_eq!(remove(3, other).await, None, "whose change it is not");
+    assert_eq!(remove(2, session).await, None);
+    assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries.len(), 4);
+    assert_eq!(remove(3, session).await, Some(4), "what began since the change is over too");
+    assert_eq!(remove(3, session).await, None, "it is done");
+    let number = PhoneNumber::from_stored("+60199999999".to_owned());
+    let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW);
+    let add = async |generation, by| ports.enrolment.add(&id(), generation, by, &entry).await.unwrap();
+    assert_eq!((add(4, other).await, add(3, session).await), (None, None));
+    assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries.len(), 3);
+    assert_eq!(add(4, session).await, Some(5));
+    assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries[1].shown, "*****99");
+    assert_eq!(remove(5, session).await, Some(6));
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
-    assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 2));
+    assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
 }
 
 async fn a_time_step_is_accepted_once(client: &Client) {
@@ -362,9 +377,9 @@ async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
     ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
-    ports.enrolment.add(&id(), &new).await.unwrap();
+    ports.enrolment.put(&id(), &new).await.unwrap();
     let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
-    ports.enrolment.add(&id(), &later).await.unwrap();
+    ports.enrolment.put(&id(), &later).await.unwrap();
     let found = read(&id(), NOW).await;
     assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
     assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
@@ -410,7 +425,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             subscription: Some("sealed".into()),
         };
         for (kind, secret) in [(Kind::Passkey, passkey), (Kind::Authenticator, device)] {
-            ports.enrolment.add(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await.unwrap();
+            ports.enrolment.put(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await.unwrap();
         }
     }
     let listed = ports.enrolment.registered(&id()).await.unwrap();
@@ -442,7 +457,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
                         || ports.authenticators.totp(&id(), NOW).await.unwrap().is_none()
                 );
             }
-            ports.enrolment.remove(&id(), &one.id).await.unwrap();
+            ports.enrolment.delete(&id(), &one.id).await.unwrap();
             assert_eq!(
                 ports.enrolment.registered(&id()).await.unwrap().entries.len(),
                 listed.entries.len() - 1
@@ -453,12 +468,12 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             Kind::RecoveryCodes => drop(with_sheet(client, &["one", "two"]).await),
             Kind::Passkey => {
                 let secret = Secret::Passkey { credential: credential.into() };
-                ports.enrolment.add(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+                ports.enrolment.put(&id(), &entry(one.id.clone(), secret)).await.unwrap();
             }
             Kind::Authenticator => {
                 let public_key = public_key.as_bytes().to_vec();
                 let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
-                ports.enrolment.add(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+                ports.enrolment.put(&id(), &entry(one.id.clone(), secret)).await.unwrap();
             }
             _ => ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap(),
         }
@@ -487,7 +502,7 @@ async fn with_sheet(client: &Client, hashes: &[&str]) -> Ports {
     let ports = ports(client);
     let hashes = hashes.iter().map(ToString::to_string).collect();
     let secret = Secret::RecoveryCodes { salt: "salt".into(), hashes };
-    ports.enrolment.add(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await.unwrap();
+    ports.enrolment.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await.unwrap();
     ports
 }
 

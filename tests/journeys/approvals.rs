@@ -303,7 +303,7 @@ async fn only_a_registered_device_of_the_account_answers() {
     // One that was removed meanwhile.
     let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
     let entry = registered.entries.iter().find(|entry| entry.shown == "Chrome, Android").unwrap();
-    world.enrolment.remove(&AISYAH.account().id, &entry.id).await.unwrap();
+    world.enrolment.delete(&AISYAH.account().id, &entry.id).await.unwrap();
     assert_eq!(phone.approve(&request, &number).await.problem(), (403, "device-unknown".into()));
     assert_eq!(status(&mut browser).await, "pending", "nothing of that was looked at");
 }

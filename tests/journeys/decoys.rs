@@ -7,7 +7,7 @@ use rekey_tests::people::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret};
+use shared::ports::{Clock as _, NewEntry, Secret};
 
 /// Names without a usable account: unknown, switched off, kept out, with too little registered.
 const DECOYS: [&str; 6] = ["nobody", "somebody", "student1", "daniel", "registrar", "mei"];
@@ -106,7 +106,7 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
     for (_, kind, secret) in secrets.into_iter().filter(|(method, ..)| offers(method)) {
         let shown = String::new();
         let entry = NewEntry::new(EntryId::new(kind, [1; 8]), shown, secret, now);
-        world.enrolment.add(&person.account().id, &entry).await.unwrap();
+        world.enrolment.put(&person.account().id, &entry).await.unwrap();
     }
 }
 

@@ -52,7 +52,7 @@ pub async fn keep(world: &World, person: &Person, number: u8, credential: String
     let now = world.clock.now();
     let id = EntryId::new(Kind::Passkey, [number; 8]);
     let entry = NewEntry::new(id, "laptop", Secret::Passkey { credential }, now);
-    world.enrolment.add(&person.account().id, &entry).await.unwrap();
+    world.enrolment.put(&person.account().id, &entry).await.unwrap();
 }
 
 /// A passkey of somebody, registered.
@@ -302,7 +302,7 @@ async fn a_passkey_that_is_gone_or_does_not_count_yet_proves_nothing() {
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
     let id = EntryId::new(Kind::Passkey, [1; 8]);
-    world.enrolment.remove(&AISYAH.account().id, &id).await.unwrap();
+    world.enrolment.delete(&AISYAH.account().id, &id).await.unwrap();
     let gone = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
     assert_eq!(gone.problem(), (422, "code-wrong".into()));
 
@@ -311,7 +311,7 @@ async fn a_passkey_that_is_gone_or_does_not_count_yet_proves_nothing() {
     let now = world.clock.now();
     let secret = Secret::Passkey { credential: credential.to_json() };
     let entry = NewEntry { usable_from: now + Seconds::DAY, ..NewEntry::new(id, "", secret, now) };
-    world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
+    world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
     let early = answer(&mut browser, &later.answer(&options, &Saying::at(ORIGIN))).await;
     assert_eq!(early.problem(), (422, "code-wrong".into()));
 }

@@ -16,7 +16,7 @@ async fn sheet(world: &World) -> Vec<String> {
     let now = world.clock.now();
     let secret = Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes };
     let entry = NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", secret, now);
-    world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
+    world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
     codes.iter().map(|code| code.expose().to_string()).collect()
 }
 

@@ -231,21 +231,28 @@ impl Scope {
         state.registering.next += 1;
         match what {
             Registers::Reads => state.registering.generation = row.generation,
-            Registers::Changes => {
-                if row.generation != state.registering.generation {
-                    state.registering.overtaken = true;
-                    return false;
-                }
-                if self.mutation != Some(Mutation::RegisteredUnnoticed) {
-                    row.generation += 1;
-                    (row.claimed_by, row.lease_until) = (None, 0);
-                }
-                state.seen.registered += 1;
+            _ if row.generation != state.registering.generation => {
+                state.registering.overtaken = true;
+                return false;
             }
+            Registers::Changes => {}
             Registers::Puts(kind, number) => row.put(kind, number),
             Registers::Deletes(kind, number) => row.delete(kind, number),
         }
+        if what != Registers::Reads {
+            self.moves_on(row);
+            state.registering.generation = row.generation;
+            state.seen.registered += 1;
+        }
         true
+    }
+
+    /// Moves the generation on.
+    fn moves_on(&self, row: &mut Row) {
+        if self.mutation != Some(Mutation::RegisteredUnnoticed) {
+            row.generation += 1;
+            (row.claimed_by, row.lease_until) = (None, 0);
+        }
     }
 
     /// A request of a client from its beginning to its end, with nothing between.

@@ -22,9 +22,7 @@ use shared::domain::code::OneTimeCode;
 use shared::domain::keys::Keyring;
 use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{
-    Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret,
-};
+use shared::ports::{Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret};
 use tokio::net::TcpListener;
 
 const SESSION: [u8; 32] = [5; 32];
@@ -89,6 +87,6 @@ async fn confirm(
     let secret =
         Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
     let entry = NewEntry::new(device.id, device.name, secret, now);
-    phones.enrolment.add(&account, &entry).await.unwrap();
+    phones.enrolment.put(&account, &entry).await.unwrap();
     StatusCode::NO_CONTENT
 }

@@ -22,8 +22,7 @@ use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    ApprovalStore as _, Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, PairingConfirmed,
-    PairingStore as _, Secret,
+    ApprovalStore as _, Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret,
 };
 
 use crate::answer::Answer;
@@ -278,7 +277,7 @@ impl World {
             Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
         let now = self.clock.now();
         let entry = NewEntry { usable_from, ..NewEntry::new(device.id, device.name, secret, now) };
-        self.enrolment.add(&person.account().id, &entry).await.unwrap();
+        self.enrolment.put(&person.account().id, &entry).await.unwrap();
         id
     }
 

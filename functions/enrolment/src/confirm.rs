@@ -277,7 +277,11 @@ async fn write(
         proved: session.is_proved(),
         ..NewEntry::new(ready.id.clone(), ready.shown.clone(), secret, now)
     };
-    ports.enrolment.add(&session.account, &entry).await?;
+    session.generation = ports
+        .enrolment
+        .add(&session.account, session.generation, cookie.key(), &entry)
+        .await?
+        .ok_or_else(|| Problem::out_of_step("security-info"))?;
     keep(ports, cookie, found.revision, &session, now).await?;
     tracing::info!(event = "added", session = ?cookie.key(), kind = kind.as_str());
     let registered = ports.enrolment.registered(&session.account).await?;

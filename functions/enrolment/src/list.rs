@@ -81,7 +81,11 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
             // ask for once more. The other way round nobody would hear of one that was made.
             sending::tell(ports, &cookie, &session, Event::Removed(id.kind()), Registration::default(), now)
                 .await?;
-            ports.enrolment.remove(&session.account, &id).await?;
+            // The generation that it moves to is this session's by being noted as its own.
+            let (generation, by) = (session.generation, cookie.key());
+            if ports.enrolment.remove(&session.account, generation, by, &id).await?.is_none() {
+                return Err(Problem::out_of_step("security-info").into());
+            }
             tracing::info!(event = "removed", session = ?cookie.key(), kind = id.kind().as_str());
         }
         let registered = ports.enrolment.registered(&session.account).await?;

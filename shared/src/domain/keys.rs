@@ -321,6 +321,7 @@ mod tests {
         for (eldest, newest) in [("9", "10"), ("8", "9"), ("20261124", "20270101"), ("z", "aa")] {
             let keys = ring(newest, &[(newest, ONE), (eldest, TWO)]);
             assert_eq!(keys.eldest().as_str(), eldest, "{newest}");
+            assert!(keys.eldest() < keys.current(), "{eldest} before {newest}");
         }
     }
 

@@ -89,9 +89,9 @@ pub trait EnrolmentStore: Send + Sync {
     /// [`StoreError`].
     async fn registered(&self, account: &AccountId) -> Result<Registered, StoreError>;
 
-    /// Moves the account's generation from `generation` to the next, which ends every reset flow and every session that
-    /// remembers an older one; the new generation, or `None` when somebody else was faster. It comes before whatever is
-    /// taken away or replaced: if the function dies in between, something has ended too much and nothing too little. The
+    /// Begins a change: moves the account's generation from `generation` to the next, which ends every reset flow and every
+    /// session that remembers an older one; the new generation, or `None` when somebody else was faster. It comes before
+    /// whatever is told and done: if the function dies in between, something has ended too much and nothing too little. The
     /// session that changes it, `by`, is noted and goes on.
     ///
     /// # Errors
@@ -103,17 +103,31 @@ pub trait EnrolmentStore: Send + Sync {
         by: FlowKey,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Writes an entry, replacing one of the same id.
+    /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
+    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. The new generation, or
+    /// `None`, with nothing written, when `generation` is no longer that of a change which `by` began.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn add(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError>;
+    /// [`StoreError`]; the change may then be done.
+    async fn add(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+        entry: &NewEntry<'_>,
+    ) -> Result<Option<u64>, StoreError>;
 
-    /// Removes an entry; one that is gone already stays gone.
+    /// Ends a change by removing an entry, as [`Self::add`] writes one; one that is gone already stays gone.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn remove(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError>;
+    /// [`StoreError`]; the change may then be done.
+    async fn remove(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+        id: &EntryId,
+    ) -> Result<Option<u64>, StoreError>;
 
     /// Lets an entry count from `from` on.
     ///

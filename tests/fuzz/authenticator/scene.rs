@@ -67,7 +67,7 @@ impl Scene {
                 Phone::registered(&world, 2, &AISYAH, now + LONG).await,
                 Phone::registered(&world, 3, &AISYAH, now).await,
             ];
-            world.enrolment.remove(&AISYAH.account().id, &registered[2].1).await.unwrap();
+            world.enrolment.delete(&AISYAH.account().id, &registered[2].1).await.unwrap();
             (registered, Kept::read(&world).await)
         });
         Self {

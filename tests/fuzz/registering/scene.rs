@@ -140,7 +140,7 @@ impl Scene {
                 ),
             ];
             for entry in &entries {
-                world.enrolment.add(&account, entry).await.unwrap();
+                world.enrolment.put(&account, entry).await.unwrap();
             }
             let mut phone = Phone::new(&world, 1);
             let token = world.begin_pairing(&AISYAH).await;

@@ -121,12 +121,12 @@ impl Real {
         if kind == Kind::Authenticator {
             self.phone = Some(Phone::of(&self.world, 1, &AISYAH).await);
         } else {
-            self.put(kind, 0).await;
+            self.world.enrolment.put(&AISYAH.account().id, &self.entry(kind, 0)).await.unwrap();
         }
     }
 
-    /// Writes an entry of the victim's.
-    async fn put(&self, kind: Kind, number: u8) {
+    /// An entry of the victim's.
+    fn entry(&self, kind: Kind, number: u8) -> NewEntry<'static> {
         let secret = match kind {
             Kind::Passkey => {
                 let flows = self.world.keyring("REKEY_SECRET_FLOWS");
@@ -139,8 +139,7 @@ impl Real {
             }
             other => panic!("{other:?} is not replayed"),
         };
-        let entry = NewEntry::new(people::entry(kind, number), "", secret, self.world.now());
-        self.world.enrolment.add(&AISYAH.account().id, &entry).await.unwrap();
+        NewEntry::new(people::entry(kind, number), "", secret, self.world.now())
     }
 
     /// What happens before the search.
@@ -229,17 +228,26 @@ impl Real {
         Some(newest.status)
     }
 
+    /// Whoever was overtaken is stopped by the model.
+    fn moved(&mut self, to: Option<u64>) {
+        self.registering = to.unwrap_or(self.registering);
+    }
+
     async fn register(&mut self, what: Registers) {
         let (account, by) = (AISYAH.account().id, FlowKey::from_bytes([9; 32]));
-        let store = &self.world.enrolment;
+        let store = self.world.enrolment.clone();
         match what {
             Registers::Reads => {
                 self.registering = store.registered(&account).await.unwrap().generation;
             }
-            Registers::Changes => drop(store.change(&account, self.registering, by).await.unwrap()),
-            Registers::Puts(kind, number) => self.put(kind, number).await,
+            Registers::Changes => self.moved(store.change(&account, self.registering, by).await.unwrap()),
+            Registers::Puts(kind, number) => {
+                let entry = self.entry(kind, number);
+                self.moved(store.add(&account, self.registering, by, &entry).await.unwrap());
+            }
             Registers::Deletes(kind, number) => {
-                store.remove(&account, &people::entry(kind, number)).await.unwrap();
+                let id = people::entry(kind, number);
+                self.moved(store.remove(&account, self.registering, by, &id).await.unwrap());
             }
         }
     }

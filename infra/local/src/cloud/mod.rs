@@ -237,13 +237,13 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         fault.status = StatusCode::FORBIDDEN;
         return protocol.refuse(fault, &request);
     };
-    let call = protocol.call(principal, &body);
-    if !services.roles.allow(&call) {
+    let calls = protocol.calls(principal, &body);
+    if let Some(call) = calls.iter().find(|call| !services.roles.allow(call)) {
         tracing::error!(?call, "the role in template.yaml does not allow it");
         let why = format!("{principal} is not authorized to perform: {}", call.action);
         return protocol.refuse(Fault::new("AccessDeniedException", why), &request);
     }
-    match services.decide(call) {
+    match services.decide(calls) {
         Disturbance::None => services.carry_out(&protocol, &headers, body, &request).await,
         Disturbance::Late(wait) => {
             tokio::time::sleep(wait).await;
@@ -282,12 +282,22 @@ impl Protocol {
         }
     }
 
-    /// The call as IAM sees it.
-    fn call(&self, principal: &str, body: &[u8]) -> Call {
+    /// The call as IAM sees it: a transaction as the writes that it is made of.
+    fn calls(&self, principal: &str, body: &[u8]) -> Vec<Call> {
         let read: Value = match self {
             Self::Json { .. } => serde_json::from_slice(body).unwrap_or_default(),
             Self::Query { .. } => Value::Null,
         };
+        let writes = read["TransactItems"].as_array().into_iter().flatten();
+        let writes = writes.filter_map(Value::as_object).flatten().map(|(write, of)| {
+            let (service, operation) = (dynamodb::SERVICE.to_owned(), format!("{write}Item"));
+            Self::Json { service, operation }.call(principal, of)
+        });
+        let writes: Vec<Call> = writes.collect();
+        if writes.is_empty() { vec![self.call(principal, &read)] } else { writes }
+    }
+
+    fn call(&self, principal: &str, read: &Value) -> Call {
         let (action, resource) = match self {
             Self::Json { service, operation } => {
                 let member = |name: &str| read[name].as_str().map(str::to_owned);
@@ -337,11 +347,15 @@ impl Protocol {
 }
 
 impl Services {
-    /// Counts the call, and asks what is to happen to it.
-    fn decide(&self, call: Call) -> Disturbance {
+    /// Counts the calls, and asks what is to happen to the first, and so to all.
+    fn decide(&self, calls: Vec<Call>) -> Disturbance {
         let disturb = self.disturb.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let disturbance = disturb.map_or(Disturbance::None, |disturb| disturb(&call));
-        *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
+        let first = disturb.zip(calls.first());
+        let disturbance = first.map_or(Disturbance::None, |(disturb, first)| disturb(first));
+        let mut counts = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        for call in calls {
+            *counts.entry(call).or_default() += 1;
+        }
         disturbance
     }
 

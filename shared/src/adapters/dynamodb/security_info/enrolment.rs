@@ -4,7 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{AttributeValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::{
+    AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
+};
 
 use super::claims::used_at;
 use super::{CONTACT, STATE, items_of, owner_of_contact};
@@ -75,13 +79,21 @@ impl DynamoEnrolment {
         begin.send().await.map(drop).map_err(unavailable)
     }
 
-    async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
+    /// Writes an entry and nothing else (an import): open flows and sessions go on.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
         let item = self.item(account, entry)?;
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         put.send().await.map(drop).map_err(unavailable)
     }
 
-    async fn delete(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError> {
+    /// Removes an entry and nothing else; one that is gone already stays gone.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn delete(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError> {
         let delete = self
             .client
             .delete_item()
@@ -138,7 +150,59 @@ impl DynamoEnrolment {
             .key("item", s(STATE))
             .update_expression(expression)
     }
+
+    /// Ends a change: carries `write` out and moves the generation on, both or neither.
+    async fn finish(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+        write: TransactWriteItem,
+    ) -> Result<Option<u64>, StoreError> {
+        let next = generation + 1;
+        let bump = Update::builder()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(STATE))
+            .update_expression(MOVE)
+            .condition_expression("#generation = :generation AND #changed_by = :by")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_names("#changed_by", "changed_by")
+            .expression_attribute_names("#changed_to", "changed_to")
+            .expression_attribute_names("#claimed_by", "claimed_by")
+            .expression_attribute_names("#lease_until", "lease_until")
+            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":next", n(next))
+            .expression_attribute_values(":by", b(by.as_bytes()))
+            .build()
+            .map_err(incomplete)?;
+        let bump = TransactWriteItem::builder().update(bump).build();
+        let both = self.client.transact_write_items().transact_items(bump).transact_items(write);
+        // A try whose answer was lost is known by the token that the SDK gives it and all that follow it.
+        let Err(error) = both.send().await else { return Ok(Some(next)) };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled))
+                if canceled
+                    .cancellation_reasons()
+                    .iter()
+                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
+            {
+                Ok(None)
+            }
+            _ => Err(unavailable(error)),
+        }
+    }
 }
+
+/// A request that lacks something, which ours don't.
+fn incomplete(error: BuildError) -> StoreError {
+    StoreError::Unavailable(Box::new(error))
+}
+
+/// Moves the generation on. A reset that had claimed the account is over like any other: it can't claim anew what it
+/// claimed before.
+const MOVE: &str =
+    "SET #generation = :next, #changed_by = :by, #changed_to = :next REMOVE #claimed_by, #lease_until";
 
 /// The session that moved the generation to `generation`, if it is there and was moved by one. A reset moves it without a
 /// word here, so what was moved to is noted too.
@@ -200,12 +264,8 @@ impl EnrolmentStore for DynamoEnrolment {
             0 => "attribute_not_exists(#generation) OR #generation = :generation",
             _ => "#generation = :generation",
         };
-        // A reset that had claimed the account is over like any other: it can't claim anew what it claimed before.
         let bump = self
-            .update_state(
-                account,
-                "SET #generation = :next, #changed_by = :by, #changed_to = :next REMOVE #claimed_by, #lease_until",
-            )
+            .update_state(account, MOVE)
             .condition_expression(stands)
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_names("#claimed_by", "claimed_by")
@@ -226,12 +286,33 @@ impl EnrolmentStore for DynamoEnrolment {
         }
     }
 
-    async fn add(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
-        self.put(account, entry).await
+    async fn add(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+        entry: &NewEntry<'_>,
+    ) -> Result<Option<u64>, StoreError> {
+        let item = self.item(account, entry)?;
+        let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
+        let write = TransactWriteItem::builder().put(put.map_err(incomplete)?).build();
+        self.finish(account, generation, by, write).await
     }
 
-    async fn remove(&self, account: &AccountId, id: &EntryId) -> Result<(), StoreError> {
-        self.delete(account, id).await
+    async fn remove(
+        &self,
+        account: &AccountId,
+        generation: u64,
+        by: FlowKey,
+        id: &EntryId,
+    ) -> Result<Option<u64>, StoreError> {
+        let delete = Delete::builder()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()))
+            .build();
+        let write = TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build();
+        self.finish(account, generation, by, write).await
     }
 
     async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError> {
