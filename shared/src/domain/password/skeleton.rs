@@ -85,7 +85,8 @@ fn letters(character: char) -> u32 {
         '2' => "z",
         _ => "",
     };
-    read_as.bytes().fold(0, |letters, letter| letters | 1 << (letter - b'a'))
+    // None of them is there twice.
+    read_as.bytes().map(|letter| 1_u32 << (letter - b'a')).sum()
 }
 
 #[cfg(test)]
