@@ -55,6 +55,9 @@ fn registered(answer: &str) -> Result<Result<Credential, Refusal>, ()> {
     Ok(registration.verify(handle(), &expected, &verifies))
 }
 
+/// Read, with half a character in a member that is of no interest: what looks at all of it here can't read it.
+const HALF: &str = "half a character in what is ignored";
+
 /// The bytes of a member of an answer's `response`.
 fn part(answer: &Value, member: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(answer["response"][member].as_str().unwrap()).unwrap()
@@ -128,7 +131,7 @@ fn any_registration_is_of_one_passkey_or_refused() {
         };
         let stored = credential.to_json();
         assert_eq!(Credential::parse(&stored).as_ref(), Ok(&credential), "what is stored is read back");
-        let said: Value = serde_json::from_str(&text).unwrap();
+        let Ok(said) = serde_json::from_str::<Value>(&text) else { return HALF.to_owned() };
         // Bytes that are no text are replaced where nobody reads them (§7.1 step 5).
         let client_data = part(&said, "clientDataJSON");
         let client_data: Value = serde_json::from_str(&String::from_utf8_lossy(&client_data)).unwrap();
@@ -166,7 +169,7 @@ fn a_registration_that_its_passkey_signed_is_as_it_signed_it() {
             Ok(credential) => credential,
             Err(why) => return refusal(why),
         };
-        let said: Value = serde_json::from_str(&text).unwrap();
+        let Ok(said) = serde_json::from_str::<Value>(&text) else { return HALF.to_owned() };
         let is_unsigned = data(&part(&said, "attestationObject")).is_some_and(|_| !is_packed(&said));
         assert!(!is_unsigned, "the signature was taken out by changes like these");
         assert_eq!(part(&said, "clientDataJSON"), part(&original, "clientDataJSON"));
@@ -224,7 +227,7 @@ fn an_assertion_is_as_it_was_signed() {
             Err(why) => return refusal(why),
         };
         assert_eq!(counter, passkey.counter);
-        let said: Value = serde_json::from_str(&text).unwrap();
+        let Ok(said) = serde_json::from_str::<Value>(&text) else { return HALF.to_owned() };
         assert_eq!(said["id"], original["id"]);
         for member in members {
             assert_eq!(part(&said, member), part(&original, member), "another {member} is accepted");

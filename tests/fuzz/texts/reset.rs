@@ -121,7 +121,9 @@ fn any_text_is_a_name_or_none() {
         let again = CanonicalName::parse(name.as_str(), &own).map(|again| again.as_str().to_owned());
         assert_eq!(again.as_deref(), Ok(name.as_str()), "a canonical name is its own");
         let upper = CanonicalName::parse(&text.to_uppercase(), &own);
-        assert!(upper.is_ok_and(|upper| upper == name) || has_no_capital(&text), "{text:?} in capitals");
+        // Some capitals are two letters, and then it may be too long for a name.
+        let is_same = upper.map_or(text.to_uppercase().len() > text.len(), |upper| upper == name);
+        assert!(is_same || has_no_capital(&text), "{text:?} in capitals");
         "a name".to_owned()
     });
 }
