@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use rekey_tests::people::{AISYAH, DANIEL, Person};
+use rekey_tests::people::{AISYAH, DANIEL, NEWCOMER, Person};
 use rekey_tests::{Passkey, Phone, Saying};
 use serde_json::{Value, json};
 use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
@@ -42,16 +42,6 @@ const PARTY: &str = "reset.contoh.example";
 pub const PENDING: &str = "rekey/pending";
 /// How long the code of a session is awaited.
 const CODE_LIFETIME: Seconds = Seconds(600);
-
-/// Somebody who has registered nothing.
-const NEWCOMER: Person = Person {
-    login: "newcomer",
-    alternate_email: None,
-    mobile: None,
-    office_phone: None,
-    totp: false,
-    ..AISYAH
-};
 
 /// The world and what requests are made from.
 pub struct Scene {
