@@ -1,11 +1,12 @@
 //! What every function of Rekey shares.
 //!
 //! [`domain`] holds the rules and touches nothing outside; [`ports`] says in the domain's words what it needs
-//! from outside; [`adapters`] fulfil the ports with one outside system each; [`http`] turns requests into typed
-//! input and answers into pages or JSON, and is the only place that knows status codes. [`settings`] is the one
-//! reader of the environment.
+//! from outside; [`change`] makes, over the ports, the change that all else leads to; [`adapters`] fulfil the ports
+//! with one outside system each; [`http`] turns requests into typed input and answers into pages or JSON, and is the
+//! only place that knows status codes. [`settings`] is the one reader of the environment.
 
 pub mod adapters;
+pub mod change;
 pub mod domain;
 #[cfg(feature = "http")]
 pub mod http;

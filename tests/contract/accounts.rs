@@ -1,45 +1,32 @@
-//! The tables of accounts and security info: the built-in directory, what is registered, and who may change it.
+//! The table of security info: what is registered, and who may change the account.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
 use rekey_tests::chance::TestEntropy;
-use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
-use shared::adapters::directories::BuiltinDirectory;
+use rekey_tests::people::AISYAH;
 use shared::adapters::dynamodb::{
     DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,
 };
-use shared::domain::account::{AccountId, Contact, Registration, Standing};
+use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
 use shared::domain::flow::FlowKey;
 use shared::domain::keys::Keyring;
 use shared::domain::method::{Factor, Method};
-use shared::domain::name::CanonicalName;
 use shared::domain::passkey::Credential;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, PushTargets as _, Secret,
-    SecurityInfo as _, SignIn, SignInDirectory as _, Write,
+    Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, EnrolmentStore as _, NewEntry,
+    PushTargets as _, Secret, SecurityInfo as _,
 };
 
 use crate::stores::{damaged, on_both_stores, put};
 
 on_both_stores!(
-    an_account_is_found_by_its_logins,
-    five_failures_lock_and_an_unlock_mends_it,
-    a_lockout_ends_by_itself,
-    failures_far_apart_do_not_add_up,
-    a_lockout_changes_nothing_that_the_organisation_says,
-    a_failed_sign_in_works_out_one_hash,
-    a_write_is_carried_out_once_and_by_the_latest_claim,
-    what_may_not_be_reset_is_not_written,
-    previous_passwords_are_known,
     what_was_registered_is_read_back,
     a_contact_opens_for_its_owner_and_kind_only,
     a_contact_that_does_not_count_yet_proves_nothing,
@@ -48,180 +35,16 @@ on_both_stores!(
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
     a_claim_is_one_flows,
+    released_claim_is_free_for_its_flow_only,
     an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
-    at_once: many_sign_ins_try_no_more_than_five, of_many_flows_one_takes_a_recovery_code,
+    at_once: of_many_flows_one_takes_a_recovery_code,
         an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-const NEW: &str = "Kancil-Lompat-42!";
-
-fn name(login: &str) -> CanonicalName {
-    CanonicalName::parse(login, &[]).unwrap()
-}
 
 fn id() -> AccountId {
     AccountId::from_directory("aisyah")
-}
-
-async fn directory(client: &Client) -> Arc<BuiltinDirectory> {
-    let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", Arc::new(TestEntropy::default()));
-    for person in [&AISYAH, &DANIEL] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-    }
-    Arc::new(directory)
-}
-
-async fn an_account_is_found_by_its_logins(client: &Client) {
-    let directory = directory(client).await;
-    let found = directory.find(&name("aisyah")).await.unwrap().unwrap();
-    assert_eq!((found.id, found.name.as_str(), found.standing), (id(), AISYAH.name, Standing::Active));
-    assert!(directory.find(&name("nobody")).await.unwrap().is_none());
-    assert!(directory.account(&AccountId::from_directory("nobody")).await.unwrap().is_none());
-}
-
-async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
-    let directory = directory(client).await;
-    let sign_in = async |password| directory.sign_in(&name("aisyah"), password, NOW).await.unwrap();
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Accepted, "which starts the count again");
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(sign_in("wrong").await, SignIn::Locked);
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
-    directory.write(&id(), 1, Write::Unlock, 1, NOW).await.unwrap();
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(directory.sign_in(&name("daniel"), Person::PASSWORD, NOW).await.unwrap(), SignIn::Disabled);
-    assert_eq!(directory.sign_in(&name("nobody"), "x", NOW).await.unwrap(), SignIn::Wrong);
-}
-
-/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
-async fn a_lockout_ends_by_itself(client: &Client) {
-    let directory = directory(client).await;
-    let sign_in = async |password, now| directory.sign_in(&name("aisyah"), password, now).await.unwrap();
-    let later = NOW + Seconds(15 * 60);
-    for _ in 0..5 {
-        let _ = sign_in("wrong", NOW).await;
-    }
-    for seconds in [0, 450, 899] {
-        assert_eq!(sign_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
-    }
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
-    }
-    assert_eq!(sign_in("wrong", later).await, SignIn::Locked);
-    assert_eq!(sign_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
-}
-
-async fn failures_far_apart_do_not_add_up(client: &Client) {
-    let directory = directory(client).await;
-    for quarter in 0..7 {
-        let now = NOW + Seconds(quarter * 15 * 60);
-        assert_eq!(directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap(), SignIn::Wrong);
-    }
-}
-
-async fn a_lockout_changes_nothing_that_the_organisation_says(client: &Client) {
-    let directory = directory(client).await;
-    for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-        for _ in 0..6 {
-            let _ = directory.sign_in(&name(person.login), "wrong", NOW).await.unwrap();
-        }
-        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
-        assert_eq!(standing, person.standing, "{}", person.login);
-    }
-    let sign_in = async |now| directory.sign_in(&name("priya"), Person::PASSWORD, now).await.unwrap();
-    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
-    directory.write(&AccountId::from_directory("priya"), 1, Write::Unlock, 1, NOW).await.unwrap();
-    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Accepted);
-}
-
-/// Chance that counts the salts which it gives.
-#[derive(Default)]
-struct Salts(AtomicU8);
-
-impl Entropy for Salts {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0.fetch_add(1, Ordering::SeqCst));
-    }
-}
-
-/// The stored one is worked out again; where none is stored, one with a new salt stands in for it.
-async fn a_failed_sign_in_works_out_one_hash(client: &Client) {
-    let salts = Arc::new(Salts::default());
-    let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", salts.clone());
-    for person in [&AISYAH, &PRIYA, &DANIEL] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-    }
-    directory.create(&REGISTRAR.account(), None).await.unwrap();
-    for (login, new) in [("aisyah", 0), ("priya", 0), ("daniel", 0), ("registrar", 1), ("nobody", 1)] {
-        let before = salts.0.load(Ordering::SeqCst);
-        assert_ne!(directory.sign_in(&name(login), "wrong", NOW).await.unwrap(), SignIn::Accepted);
-        assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}");
-    }
-}
-
-async fn many_sign_ins_try_no_more_than_five(client: &Client) {
-    let directory = directory(client).await;
-    for now in [NOW, NOW + Seconds(15 * 60)] {
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let directory = directory.clone();
-                tokio::spawn(async move { directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap() })
-            })
-            .collect();
-        let mut wrong = 0;
-        for task in tasks {
-            wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
-        }
-        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
-    }
-}
-
-async fn a_write_is_carried_out_once_and_by_the_latest_claim(client: &Client) {
-    let directory = directory(client).await;
-    assert!(!directory.was_written(&id(), 1).await.unwrap());
-    directory.write(&id(), 2, Write::Password(NEW), 1, NOW).await.unwrap();
-    assert!(
-        directory.was_written(&id(), 2).await.unwrap() && !directory.was_written(&id(), 3).await.unwrap()
-    );
-    directory.write(&id(), 2, Write::Password("Something-Else-9"), 1, NOW).await.unwrap();
-    assert_eq!(
-        directory.sign_in(&name("aisyah"), NEW, NOW).await.unwrap(),
-        SignIn::Accepted,
-        "repeated: no change"
-    );
-    let straggler = directory.write(&id(), 1, Write::Password("Something-Else-9"), 1, NOW).await;
-    assert!(matches!(straggler, Err(DirectoryError::Superseded)));
-}
-
-async fn what_may_not_be_reset_is_not_written(client: &Client) {
-    let directory = directory(client).await;
-    for id in ["daniel", "nobody"] {
-        let id = AccountId::from_directory(id);
-        for write in [Write::Password(NEW), Write::Unlock] {
-            let refused = directory.write(&id, 1, write, 1, NOW).await;
-            assert!(matches!(refused, Err(DirectoryError::Refused)), "{id:?}");
-        }
-    }
-}
-
-async fn previous_passwords_are_known(client: &Client) {
-    let directory = directory(client).await;
-    let is_previous = async |password, history| {
-        let found = directory.account_and_reuse(&id(), password, history).await.unwrap();
-        found.expect("an account").1
-    };
-    assert!(is_previous(Person::PASSWORD, 1).await && !is_previous(Person::PASSWORD, 0).await);
-    directory.write(&id(), 1, Write::Password(NEW), 2, NOW).await.unwrap();
-    assert!(is_previous(NEW, 1).await && !is_previous(Person::PASSWORD, 1).await);
-    assert!(is_previous(Person::PASSWORD, 2).await, "two are kept");
-    directory.write(&id(), 2, Write::Password("Merdeka-Wau-Bulan-57"), 2, NOW).await.unwrap();
-    assert!(is_previous(NEW, 2).await && !is_previous(Person::PASSWORD, 2).await, "and no more");
 }
 
 /// The three ports that work on the table.
@@ -565,4 +388,22 @@ async fn a_claim_is_one_flows(client: &Client) {
     assert_eq!(claim(1, 0, NOW + Seconds(30)).await, Claim::Held(2), "its own lease has run out");
     assert_eq!(claim(2, 0, NOW + Seconds(30)).await, Claim::Lost);
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
+}
+
+async fn released_claim_is_free_for_its_flow_only(client: &Client) {
+    let ports = ports(client);
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    let flow = |byte| FlowKey::from_bytes([byte; 32]);
+    let claim = async |byte: u8, generation| {
+        let claimant = Claimant { flow: flow(byte), proved: &[] };
+        ports.claims.claim(&id(), &claimant, generation, NOW, NOW + Seconds(30)).await.unwrap()
+    };
+    assert_eq!(claim(1, 0).await, Claim::Held(1));
+    for (other, generation) in [(flow(2), 1), (flow(1), 0), (flow(1), 2)] {
+        ports.claims.release(&id(), other, generation).await.unwrap();
+        assert_eq!(claim(1, 0).await, Claim::Busy, "it is not its claim that was released");
+    }
+    ports.claims.release(&id(), flow(1), 1).await.unwrap();
+    assert_eq!(claim(2, 0).await, Claim::Lost, "another flow");
+    assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
 }

@@ -21,8 +21,10 @@ on_both_stores!(
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
     tries_of_the_flow_are_spent_one_by_one,
+    history_checks_are_for_proven_flows_only,
     what_is_stored_otherwise_is_no_flow;
     at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins,
+        concurrent_history_checks_never_exceed_their_limit,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -164,6 +166,61 @@ async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
     let nobody = FlowKey::from_bytes([8; 32]);
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
+}
+
+/// A flow of one step that was proved by a sent code, or by something else.
+async fn proven(client: &Client, by_code: bool) -> Arc<DynamoFlows> {
+    let flows = if by_code { awaiting(client).await } else { flows(client) };
+    if by_code {
+        assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
+    } else {
+        flows.insert(KEY, &opened()).await.unwrap();
+        let mut choosing = choosing();
+        choosing.facts.steps = 1;
+        assert!(flows.replace(KEY, 1, &choosing.prove(Method::Totp, tag(1)), NOW).await.unwrap());
+    }
+    flows
+}
+
+async fn history_checks_are_for_proven_flows_only(client: &Client) {
+    let flows = flows(client);
+    let check = async |steps| flows.spend_history_check(KEY, steps, 2, NOW).await.unwrap();
+    assert!(!check(1).await, "there is no flow");
+    flows.insert(KEY, &opened()).await.unwrap();
+    assert!(!check(1).await, "it is at its beginning");
+    for by_code in [true, false] {
+        let _ = client
+            .delete_item()
+            .table_name("FlowsTable")
+            .key("flow", AttributeValue::B(Blob::new(KEY.as_bytes())))
+            .send()
+            .await
+            .unwrap();
+        proven(client, by_code).await;
+        if by_code {
+            assert!(!check(2).await, "a second step is not proved yet");
+        }
+        let revision = flows.load(KEY, NOW).await.unwrap().unwrap().revision;
+        assert!(!flows.spend_history_check(KEY, 1, 2, NOW + LIMITS.lifetime).await.unwrap(), "it has ended");
+        assert!(check(1).await && check(1).await && !check(1).await, "two checks, and no third");
+        assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().revision, revision);
+        assert!(flows.spend_history_check(KEY, 1, 3, NOW).await.unwrap(), "the limit is the caller's");
+    }
+}
+
+async fn concurrent_history_checks_never_exceed_their_limit(client: &Client) {
+    let flows = proven(client, true).await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let flows = flows.clone();
+            tokio::spawn(async move { flows.spend_history_check(KEY, 1, 10, NOW).await.unwrap() })
+        })
+        .collect();
+    let mut granted = 0;
+    for task in tasks {
+        granted += usize::from(task.await.unwrap());
+    }
+    assert_eq!(granted, 10);
 }
 
 async fn what_is_stored_otherwise_is_no_flow(client: &Client) {

@@ -1,5 +1,5 @@
-//! Who may know whom: the domain nothing, the ports the domain, the adapters and the pages both, a function all but
-//! the adapters. Only `main.rs` and the laptop twin compose.
+//! Who may know whom: the domain nothing, the ports the domain, the change, the adapters and the pages both, a function
+//! all but the adapters. Only `main.rs` and the laptop twin compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -58,6 +58,7 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
         ["shared", "domain", ..] => to.breach_of_the_domain(),
         ["shared", "ports", ..] => to.breach_of_the_ports(),
         ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
+        ["shared", "change", ..] => to.breach_of_the_change(),
         ["shared", "http", ..] => to.breach_of_the_pages(),
         [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
             to.breach_of_a_function(function)
@@ -108,6 +109,15 @@ impl Target<'_> {
             return Some("a port speaks the domain's words only");
         }
         self.is_outside().then_some("a port knows no vendor")
+    }
+
+    /// It tells the log what it did; all else it does over ports.
+    fn breach_of_the_change(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "ports", "change"]) {
+            return Some("a change is made over ports");
+        }
+        let is_outside = self.is_outside() && self.segments[0] != "tracing";
+        is_outside.then_some("a change knows no vendor")
     }
 
     fn breach_of_an_adapter(&self, adapter: &str) -> Option<&'static str> {
@@ -203,6 +213,9 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "adapters", "sns"], "use super::ses::Mail;"),
         (&["shared", "adapters", "dynamodb"], "use super::directories::Builtin;"),
         (&["shared", "adapters", "sns"], "use crate::http::Page;"),
+        (&["shared", "change", "finish"], "use crate::adapters::dynamodb::DynamoFlows;"),
+        (&["shared", "change", "finish"], "use crate::http::Failure;"),
+        (&["shared", "change"], "fn f() { tokio::time::sleep(x); }"),
         (&["shared", "http", "pages"], "use crate::adapters::memory::Flows;"),
         (&["captcha"], "fn f() { shared::adapters::dynamodb::Flows::new(); }"),
         (&["captcha", "picture"], "use code_send::router;"),
@@ -225,6 +238,10 @@ fn the_law_lets_the_lawful_through() {
         (
             &["shared", "adapters", "sns"],
             "use super::aws::config; use aws_sdk_sns::Client; use crate::ports::X;",
+        ),
+        (
+            &["shared", "change", "finish"],
+            "use super::LEASE; use crate::domain::flow::Flow; use crate::ports::Clock; use tracing::warn;",
         ),
         (&["shared", "http", "pages"], "use crate::ports::Clock; use axum::Router;"),
         (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),

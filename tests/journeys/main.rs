@@ -14,6 +14,7 @@ mod incidents;
 mod journey;
 mod pairings;
 mod passkeys;
+mod password_checks;
 mod recovery_codes;
 mod registering;
 mod roles;

@@ -135,6 +135,8 @@ impl Row {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
     pub flows: BTreeMap<[u8; 32], Stored>,
+    /// How many checks of a new password flows have spent.
+    pub history_checks: BTreeMap<[u8; 32], u8>,
     /// Codes that newer ones replaced; only a mutation looks at them.
     pub old_codes: BTreeMap<[u8; 32], Vec<[u8; 32]>>,
     pub counts: BTreeMap<String, u64>,
@@ -152,7 +154,8 @@ impl Tables {
             | Call::Load { .. }
             | Call::Replace { .. }
             | Call::Guess { .. }
-            | Call::Spend { .. } => self.flow(call, mutation),
+            | Call::Spend { .. }
+            | Call::SpendCheck { .. } => self.flow(call, mutation),
             Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
                 self.budget(call, mutation)
             }
@@ -245,6 +248,19 @@ impl Tables {
                     }
                     None => Answer::Flow(None),
                 }
+            }
+            Call::SpendCheck { key, steps, limit, at } => {
+                let live = self.live(key.as_bytes(), *at, mutation);
+                let is_proven = live.is_some_and(|item| {
+                    item.state == "proven"
+                        || (item.state == "awaiting-code" && item.is_proved() && item.step == *steps)
+                });
+                let spent = self.history_checks.get(key.as_bytes()).copied().unwrap_or_default();
+                let granted = is_proven && spent < *limit;
+                if granted {
+                    self.history_checks.insert(*key.as_bytes(), spent + 1);
+                }
+                Answer::Flag(granted)
             }
             _ => unreachable!("another table's"),
         }
@@ -426,11 +442,11 @@ impl Tables {
             }
             Call::Find { login } => Answer::Flag(people::person(login).is_some()),
             Call::Account { id } => Answer::Flag(self.accounts.contains_key(id)),
-            Call::Reuse { id, password } => Answer::Flag(self.accounts[id].password == *password),
-            Call::WasWritten { id, generation } => Answer::Flag(self.accounts[id].written >= *generation),
-            Call::Write { id, generation, password } => {
+            Call::Precheck { id, password } => Answer::Flag(self.accounts[id].password == *password),
+            Call::Outcome { id, number } => Answer::Flag(self.accounts[id].written >= *number),
+            Call::Apply { id, number, password } => {
                 let row = self.accounts.get_mut(id).unwrap();
-                let outcome = match row.written.cmp(generation) {
+                let outcome = match row.written.cmp(number) {
                     _ if mutated(Mutation::WriteWithoutGeneration) => Outcome::Made,
                     std::cmp::Ordering::Less => Outcome::Made,
                     // The same write once more changes nothing more.
@@ -438,7 +454,7 @@ impl Tables {
                     std::cmp::Ordering::Greater => Outcome::Superseded,
                 };
                 if outcome == Outcome::Made {
-                    row.written = *generation;
+                    row.written = *number;
                     if let Some(password) = password {
                         row.password.clone_from(password);
                     }

@@ -26,7 +26,12 @@ async fn main() -> Result<(), lambda_http::Error> {
             process.resource("REKEY_TABLE_SECURITY_INFO")?,
             process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
-        directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
+        directory: Arc::new(BuiltinDirectory::new(
+            store,
+            accounts,
+            process.entropy.clone(),
+            process.settings.password_history,
+        )),
         clock: process.clock,
         entropy: process.entropy,
     };

@@ -21,7 +21,7 @@ use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::domain::wording::{Content, Wording};
 use shared::ports::{
-    BudgetStore, Clock, Directory, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
+    BudgetStore, ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
     PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
@@ -57,7 +57,7 @@ pub struct Ports {
     /// Flows, to settle them.
     pub flows: Arc<dyn FlowStore>,
     /// The directory, to see whether a change was made.
-    pub directory: Arc<dyn Directory>,
+    pub directory: Arc<dyn ChangeInspector>,
     /// The contacts that are told.
     pub security_info: Arc<dyn SecurityInfo>,
     /// What is worth an alarm.

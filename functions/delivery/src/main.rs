@@ -48,7 +48,12 @@ async fn main() -> Result<(), Error> {
             security_info,
             process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
-        directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
+        directory: Arc::new(BuiltinDirectory::new(
+            store,
+            accounts,
+            process.entropy.clone(),
+            settings.password_history,
+        )),
         metrics: Arc::new(EmfMetrics),
         clock: process.clock,
         entropy: process.entropy,

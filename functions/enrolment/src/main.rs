@@ -38,7 +38,12 @@ async fn main() -> Result<(), lambda_http::Error> {
         security_info: Arc::new(DynamoSecurityInfo::new(store.clone(), info.clone(), contacts.clone())),
         enrolment: Arc::new(DynamoEnrolment::new(store.clone(), info.clone(), contacts, entropy)),
         authenticators: Arc::new(DynamoAuthenticators::new(store.clone(), info)),
-        directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
+        directory: Arc::new(BuiltinDirectory::new(
+            store,
+            accounts,
+            process.entropy.clone(),
+            process.settings.password_history,
+        )),
         queue: Arc::new(SqsQueue::new(&process.aws, process.resource("REKEY_QUEUE_MESSAGES")?)),
         clock: process.clock,
         entropy: process.entropy,

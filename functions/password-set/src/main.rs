@@ -33,7 +33,12 @@ async fn main() -> Result<(), lambda_http::Error> {
             security_info,
             process.keyring("REKEY_SECRET_CONTACTS").await?,
         )),
-        directory: Arc::new(BuiltinDirectory::new(store, accounts, process.entropy.clone())),
+        directory: Arc::new(BuiltinDirectory::new(
+            store,
+            accounts,
+            process.entropy.clone(),
+            process.settings.password_history,
+        )),
         queue: Arc::new(SqsQueue::new(&process.aws, process.resource("REKEY_QUEUE_MESSAGES")?)),
         clock: process.clock,
         entropy: process.entropy,

@@ -316,7 +316,8 @@ impl Process<'_> {
 
     fn directory(&self) -> Result<BuiltinDirectory, Failure> {
         let table = self.resource("REKEY_TABLE_ACCOUNTS")?;
-        Ok(BuiltinDirectory::new(self.store(), table, self.parts.system.entropy.clone()))
+        let (entropy, history) = (self.parts.system.entropy.clone(), self.parts.settings.password_history);
+        Ok(BuiltinDirectory::new(self.store(), table, entropy, history))
     }
 
     fn queue(&self) -> Result<SqsQueue, Failure> {

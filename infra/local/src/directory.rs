@@ -8,9 +8,12 @@ use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
+use shared::domain::password::NewPassword;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
-use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
+use shared::ports::{
+    self, AccountImport as _, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory,
+};
 
 use crate::failure::Failure;
 use crate::outbox::{Accounts, SignIn, Unreadable};
@@ -76,7 +79,8 @@ impl Tables {
             standing: person.state,
         };
         // Last, since its presence means that the person is complete.
-        Ok(self.accounts.create(&account, person.password.as_deref()).await?)
+        let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
+        Ok(self.accounts.put(&account, password.as_ref()).await?)
     }
 }
 
@@ -94,7 +98,7 @@ impl Accounts for BuiltinDirectory {
         now: Timestamp,
     ) -> Result<SignIn, Unreadable> {
         Ok(match SignInDirectory::sign_in(self, name, password, now).await.map_err(unreadable)? {
-            ports::SignIn::Accepted => SignIn::SignedIn,
+            ports::SignIn::Accepted(_) => SignIn::SignedIn,
             ports::SignIn::Wrong => SignIn::Wrong,
             ports::SignIn::Locked => SignIn::Locked,
             ports::SignIn::Disabled => SignIn::Disabled,

@@ -46,6 +46,8 @@ pub struct Grant {
     pub resources: Vec<String>,
     /// The attributes that a call may name, where the statement bounds them (`dynamodb:Attributes`).
     pub attributes: Option<Vec<String>>,
+    /// Whether a read has to name the attributes that it wants (`dynamodb:Select`).
+    pub selects: bool,
 }
 
 /// A route of the HTTP API.
@@ -237,7 +239,9 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
         let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
         let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
         let attributes = items(bound).filter_map(text).map(str::to_owned).collect();
+        let select = &statement["Condition"]["StringEquals"]["dynamodb:Select"];
         Ok(Grant {
+            selects: text(select) == Some("SPECIFIC_ATTRIBUTES"),
             attributes: (!bound.is_null()).then_some(attributes),
             actions: items(&statement["Action"]).filter_map(text).map(str::to_owned).collect(),
             resources: resources.filter_map(|value| reference(value).or_else(|| pattern(value))).collect(),

@@ -20,9 +20,10 @@ use shared::domain::push::Subscription;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::wording::Wording;
 use shared::ports::{
-    BudgetStore, Clock, Directory, DirectoryError, Entropy, FlowStore, Guess, Guessed, Mail, MailSender,
-    MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
-    StoreError, TextSender, Versioned, VoiceSender,
+    BudgetStore, Capabilities, ChangeInspector, ChangeOutcome, Clock, Directory, DirectoryError, Entropy,
+    FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics, PasswordChange, Push,
+    PushSender, PushTargets, QueueError, SecurityInfo, SendError, StoreError, TextSender, Versioned,
+    VoiceSender,
 };
 use shared::settings::Settings;
 
@@ -48,7 +49,8 @@ pub struct Around {
     counts: Mutex<BTreeMap<String, u64>>,
     metrics: Mutex<Vec<Metric>>,
     flow: Mutex<Option<Versioned<Flow>>>,
-    written: Mutex<u64>,
+    /// The number of the directory's last change; nothing where it can't tell.
+    written: Mutex<Option<u64>>,
     targets: Mutex<Vec<(Device, String)>>,
 }
 
@@ -64,7 +66,7 @@ impl Default for Around {
             counts: Mutex::default(),
             metrics: Mutex::default(),
             flow: Mutex::default(),
-            written: Mutex::default(),
+            written: Mutex::new(Some(0)),
             targets: Mutex::default(),
         }
     }
@@ -97,7 +99,12 @@ impl Around {
 
     /// The directory carries out the write of `generation`.
     pub fn write(&self, generation: u64) {
-        *self.written.lock().unwrap() = generation;
+        *self.written.lock().unwrap() = Some(generation);
+    }
+
+    /// The directory can't tell what became of a write.
+    pub fn forget_writes(&self) {
+        *self.written.lock().unwrap() = None;
     }
 
     /// What was sent since the last look: to whom, and what.
@@ -326,12 +333,20 @@ impl FlowStore for Around {
     async fn spend_try(&self, _: FlowKey, _: &FlowLimits, _: Timestamp) -> Result<Option<Flow>, StoreError> {
         Err(StoreError::Unreadable("delivery guesses nothing"))
     }
+
+    async fn spend_history_check(&self, _: FlowKey, _: u8, _: u8, _: Timestamp) -> Result<bool, StoreError> {
+        Err(StoreError::Unreadable("delivery checks no password"))
+    }
 }
 
 #[async_trait]
 impl Directory for Around {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unlock: true, sign_in: true, history: true }
+    }
+
     async fn find(&self, _: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
-        Err(DirectoryError::Refused)
+        Err(DirectoryError("delivery knows no names".into()))
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
@@ -344,9 +359,16 @@ impl Directory for Around {
             standing: Standing::Active,
         }))
     }
+}
 
-    async fn was_written(&self, _: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
-        Ok(*self.written.lock().unwrap() >= generation)
+#[async_trait]
+impl ChangeInspector for Around {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        Ok(match *self.written.lock().unwrap() {
+            None => ChangeOutcome::CannotTell,
+            Some(written) if written >= change.number => ChangeOutcome::Applied,
+            Some(_) => ChangeOutcome::NotApplied,
+        })
     }
 }
 

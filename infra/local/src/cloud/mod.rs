@@ -332,10 +332,11 @@ impl Protocol {
         let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
         let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-        let mut attributes: Vec<String> =
-            if action == "dynamodb:UpdateItem" { names.chain(keys).collect() } else { Vec::new() };
+        let selects = read["ProjectionExpression"].is_string();
+        let named = selects || action == "dynamodb:UpdateItem";
+        let mut attributes: Vec<String> = if named { names.chain(keys).collect() } else { Vec::new() };
         attributes.sort_unstable();
-        Call { principal: principal.to_owned(), action, resource, attributes, consistent }
+        Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
     }
 
     fn refuse(&self, fault: Fault, request: &str) -> Response<Body> {
