@@ -1,5 +1,5 @@
 //! Who may know whom: the domain nothing, the ports the domain, the change, the adapters and the pages both, a function
-//! all but the adapters. Only `main.rs` and the laptop twin compose.
+//! all but the adapters. Only `process` and the laptop twin compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,10 +45,8 @@ const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now
 /// What every AWS adapter stands on: the clients' common configuration.
 const COMMON_ADAPTER: &str = "aws";
 
-/// Adapters that are a further use of another's system: the built-in directory is a table, and a process starts with
-/// its secrets and the machine's clock.
-const STANDS_ON: &[(&str, &str)] =
-    &[("directories", "dynamodb"), ("process", "secrets"), ("process", "system")];
+/// Adapters that are a further use of another's system: the built-in directory is a table.
+const STANDS_ON: &[(&str, &str)] = &[("directories", "dynamodb")];
 
 /// Why `path`, found in `module`, breaks the law; `None` where it doesn't.
 fn breach(module: &[&str], path: &str) -> Option<&'static str> {
@@ -61,7 +59,7 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
         ["shared", "change", ..] => to.breach_of_the_change(),
         ["shared", "http", ..] => to.breach_of_the_pages(),
         [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
-            to.breach_of_a_function(function)
+            to.breach_of_a_function(function, inner)
         }
         _ => None,
     }
@@ -124,21 +122,27 @@ impl Target<'_> {
         if self.is_in("shared::http") {
             return Some("an adapter knows no page");
         }
+        if self.is_in("shared::process") {
+            return Some("an adapter does not compose");
+        }
         let ["shared", "adapters", other, ..] = self.segments else { return None };
         let lawful = [adapter, COMMON_ADAPTER].contains(other) || STANDS_ON.contains(&(adapter, *other));
         (!lawful).then_some("an adapter knows no other adapter")
     }
 
     fn breach_of_the_pages(&self) -> Option<&'static str> {
-        if self.is_in("shared::adapters") {
+        if self.is_in("shared::adapters") || self.is_in("shared::process") {
             return Some("a page knows no adapter");
         }
         self.is_an_sdk().then_some("a page knows no vendor")
     }
 
-    fn breach_of_a_function(&self, function: &str) -> Option<&'static str> {
+    fn breach_of_a_function(&self, function: &str, inner: &[&str]) -> Option<&'static str> {
         if self.is_in("shared::adapters") || self.is_an_sdk() || self.is_in("aws_types") {
-            return Some("a function gets its adapters from main.rs, as ports");
+            return Some("a function gets its adapters from the process, as ports");
+        }
+        if self.is_in("shared::process") && !inner.is_empty() {
+            return Some("only lib.rs lists the ports that the process gives");
         }
         let other = FUNCTIONS.contains(&self.segments[0]) && self.segments[0] != function;
         other.then_some("a function knows no other function")
@@ -217,6 +221,9 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "change", "finish"], "use crate::http::Failure;"),
         (&["shared", "change"], "fn f() { tokio::time::sleep(x); }"),
         (&["shared", "http", "pages"], "use crate::adapters::memory::Flows;"),
+        (&["shared", "adapters", "sns"], "use crate::process::Process;"),
+        (&["shared", "http", "pages"], "use crate::process::Process;"),
+        (&["captcha", "picture"], "use shared::process::Process;"),
         (&["captcha"], "fn f() { shared::adapters::dynamodb::Flows::new(); }"),
         (&["captcha", "picture"], "use code_send::router;"),
         (&["captcha"], "use aws_sdk_dynamodb as db;"),
@@ -245,7 +252,8 @@ fn the_law_lets_the_lawful_through() {
         ),
         (&["shared", "http", "pages"], "use crate::ports::Clock; use axum::Router;"),
         (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),
-        (&["captcha", "main"], "use shared::adapters::dynamodb::Flows;"),
+        (&["captcha"], "use shared::process::{Process, StartError};"),
+        (&["captcha", "main"], "use shared::process::Process;"),
     ];
     for (module, source) in lawful {
         for path in paths(source, module) {

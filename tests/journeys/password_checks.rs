@@ -4,19 +4,15 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_local::cloud::roles::Call;
 use rekey_tests::people::{NEW_PASSWORD, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
-use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoClaims, DynamoFlows};
-use shared::adapters::sqs::SqsQueue;
 use shared::domain::account::{Account, AccountId};
 use shared::domain::name::CanonicalName;
 use shared::domain::password::{NewPassword, Violation};
 use shared::domain::time::Timestamp;
-use shared::http::Site;
 use shared::ports::{
     Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError, PasswordChange,
     PasswordDirectory, Write,
@@ -175,20 +171,12 @@ impl PasswordDirectory for Another {
 /// A world whose directory answers these changes otherwise.
 async fn world(instead: impl IntoIterator<Item = Instead>) -> Arc<World> {
     let world = World::new().await;
-    let queue = world.cloud.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
     let directory =
         Another { builtin: world.directory.clone(), instead: Mutex::new(instead.into_iter().collect()) };
+    let process = world.process("password-set").await;
     let ports = password_set::Ports {
-        site: Site { settings: world.settings.clone(), flows: Arc::new(world.keyring("REKEY_SECRET_FLOWS")) },
-        flows: Arc::new(DynamoFlows::new(world.client.clone(), "FlowsTable")),
-        security_info: Arc::new(world.security_info.clone()),
-        claims: Arc::new(DynamoClaims::new(world.client.clone(), "SecurityInfoTable")),
         directory: Arc::new(directory),
-        queue: Arc::new(SqsQueue::new(&emulated(world.cloud.endpoint(), ADMINISTRATOR), queue)),
-        messages: Arc::new(world.keyring("REKEY_SECRET_MESSAGES")),
-        policy: world.settings.password_policy([]).unwrap(),
-        clock: world.clock.clone(),
-        entropy: world.entropy.clone(),
+        ..password_set::Ports::from_process(&process).unwrap()
     };
     world.replace_function("password-set", password_set::router(ports));
     world

@@ -34,6 +34,7 @@ use shared::ports::{
     self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, EntropyExt as _,
     PasswordChange, SignInDirectory as _,
 };
+use shared::process::Process;
 use shared::settings::Settings;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -145,6 +146,10 @@ impl World {
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
+        let contacts = Keyring::from_secret(&cloud.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
+        let security_info = DynamoSecurityInfo::new(client.clone(), "SecurityInfoTable", Arc::new(contacts));
+        let history = settings.password_history;
+        let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), history);
         let world = Self {
             authenticators: DynamoAuthenticators::new(client.clone(), "SecurityInfoTable"),
             claims: DynamoClaims::new(client.clone(), "SecurityInfoTable"),
@@ -153,9 +158,9 @@ impl World {
             template,
             running,
             said: Mutex::default(),
-            directory: tables.accounts,
-            security_info: tables.security_info,
-            enrolment: tables.enrolment,
+            directory,
+            security_info,
+            enrolment: (*tables.enrolment).clone(),
             clock,
             entropy,
             cloud,
@@ -175,6 +180,12 @@ impl World {
             Parts { cloud: &self.cloud, settings: self.settings.clone(), system: self.system.clone() };
         let running = start(&parts, &self.template).await;
         *self.running.write().unwrap() = running;
+    }
+
+    /// A function's process, as it is started with its own role.
+    pub async fn process(&self, function: &str) -> Process {
+        let (settings, system) = (self.settings.clone(), self.system.clone());
+        Parts { cloud: &self.cloud, settings, system }.process(function).await.unwrap()
     }
 
     /// Adds a key to a secret and makes it the current one.

@@ -30,6 +30,7 @@ use shared::ports::{
     ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
     Versioned,
 };
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -51,6 +52,26 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            budgets: process.budgets()?,
+            security_info: process.security_info()?,
+            approvals: process.approvals()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
 }
 
 /// The ports as the handlers share them.

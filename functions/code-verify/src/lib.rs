@@ -25,6 +25,7 @@ use shared::http::{Failure, Fields, Incoming, NewCookie, Next, Outcome, Site, ch
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed, SignatureVerifier,
 };
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -44,6 +45,25 @@ pub struct Ports {
     pub signatures: Arc<dyn SignatureVerifier>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            budgets: process.budgets()?,
+            approvals: process.approvals()?,
+            authenticators: process.authenticators()?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            signatures: process.signatures(),
+            clock: process.clock(),
+        })
+    }
 }
 
 /// The ports as the handlers share them.

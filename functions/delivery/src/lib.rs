@@ -24,6 +24,7 @@ use shared::ports::{
     BudgetStore, ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
     PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
+use shared::process::{Process, StartError};
 use shared::settings::Settings;
 
 /// What delivery needs from outside.
@@ -62,6 +63,34 @@ pub struct Ports {
     pub security_info: Arc<dyn SecurityInfo>,
     /// What is worth an alarm.
     pub metrics: Arc<dyn Metrics>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            settings: process.settings(),
+            wording: process.wording()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+            mails: process.mails(),
+            texts: process.texts(),
+            calls: process.calls(),
+            pushes: process.pushes()?,
+            push_targets: process.push_targets()?,
+            push: process.keyring("REKEY_SECRET_PUSH")?,
+            queue: process.queue()?,
+            budgets: process.budgets()?,
+            flows: process.flows()?,
+            directory: process.change_inspector()?,
+            security_info: process.security_info()?,
+            metrics: process.metrics(),
+        })
+    }
 }
 
 /// Handles a batch, its messages side by side, and names those that are to come again.

@@ -19,6 +19,7 @@ use shared::http::{Next, serve};
 use shared::ports::{
     ClaimStore, Clock, Entropy, FlowStore, MessageQueue, PasswordDirectory, SecurityInfo, Write,
 };
+use shared::process::{Process, StartError};
 
 /// How often a double click looks for the first click's answer, and how long it waits before each look: two seconds
 /// in all, of the ten that a function has.
@@ -47,6 +48,27 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            security_info: process.security_info()?,
+            claims: process.claims()?,
+            directory: process.password_directory()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            policy: process.password_policy()?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
 }
 
 impl Ports {

@@ -6,8 +6,6 @@ pub mod aws;
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
-#[cfg(all(feature = "secrets", feature = "system"))]
-pub mod process;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(feature = "ses")]
