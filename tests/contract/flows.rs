@@ -44,8 +44,10 @@ fn guess(byte: u8) -> Guess {
 }
 
 fn opened() -> Opened {
-    let offers =
-        Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".to_owned() }).collect();
+    let offers = Method::ALL
+        .into_iter()
+        .map(|method| Offer { method, masked: "*****98".to_owned(), young: false })
+        .collect();
     Opened {
         facts: Facts {
             account: AccountId::from_directory("aisyah"),

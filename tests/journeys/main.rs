@@ -9,6 +9,7 @@ mod cost;
 mod crashes;
 mod damaged;
 mod decoys;
+mod evidence;
 mod faults;
 mod incidents;
 mod journey;

@@ -285,7 +285,7 @@ impl Authenticators for Scripted {
             let party = SCRIPT.with_borrow(|script| script.party.clone()).unwrap();
             let (_, credential) = people::passkey(people::VICTIM, &people::keys(), &party);
             let credential = Credential::parse(&credential).unwrap();
-            StoredPasskey { id: people::entry(Kind::Passkey, number), credential }
+            StoredPasskey { id: people::entry(Kind::Passkey, number), credential, young: false }
         };
         ask!(
             Call::Passkeys { account: account.clone() },
@@ -365,7 +365,7 @@ impl ApprovalStore for Scripted {
         at: Timestamp,
     ) -> Result<Answered, StoreError> {
         let answer = match answer {
-            DeviceAnswer::Number(tag) => Answering::Number(*tag.as_bytes()),
+            DeviceAnswer::Number { tag, .. } => Answering::Number(*tag.as_bytes()),
             DeviceAnswer::Denied(until) => Answering::Denied(until),
         };
         let came_to = |found: Requested| match found.request() {
@@ -391,6 +391,7 @@ impl Devices for Scripted {
         let kept = || StoredDevice {
             key: people::device_key(device.account.as_str()),
             usable_from: Timestamp::from_seconds(0),
+            old_from: Timestamp::from_seconds(0),
         };
         let call = Call::Device { account: device.account.clone(), id: device.id.clone() };
         ask!(call, Answer::Flag(there) => there.then(kept))

@@ -6,23 +6,27 @@ use shared::domain::keys::Tag;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Code;
-use shared::http::{Failure, Outcome};
+use shared::http::view::View;
+use shared::http::{Failure, Outcome, choice_of};
 use shared::ports::Versioned;
 
 use super::Ports;
 
 /// Notes the proof. What proved it is this flow's by now. Another request may change the flow meanwhile (a guess, a
-/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent.
+/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent. A `young` factor
+/// is refused where only an old one serves.
 pub(crate) async fn prove(
     ports: &Ports,
     cookie: &FlowCookie,
     mut read: Versioned<Choosing>,
-    method: Method,
+    (method, young): (Method, bool),
     tag: Tag,
     now: Timestamp,
 ) -> Outcome<Flow> {
     for _ in 0..=ports.site.settings.flow.flow_tries {
-        let next = read.value.prove(method, tag);
+        let page = choice_of(&read.value, Some(method));
+        let next = read.value.prove(method, young, tag);
+        let next = next.map_err(|refusal| Failure::on_page(refusal.into(), View::Method(page)))?;
         if ports.flows.replace(cookie.key(), read.revision, &next, now).await? {
             return Ok(next);
         }

@@ -9,7 +9,7 @@ use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{Approval, ApprovalStatus, View};
-use shared::http::{Failure, Incoming, Outcome};
+use shared::http::{Failure, Incoming, Outcome, choice_of};
 
 use super::Ports;
 
@@ -26,7 +26,19 @@ pub(crate) async fn page(
     flow: &AwaitingAnswer,
     now: Timestamp,
 ) -> Outcome<Approval> {
+    Ok(read(ports, incoming, cookie, flow, now).await?.0)
+}
+
+/// The page, and whether the device that answered is young.
+async fn read(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &FlowCookie,
+    flow: &AwaitingAnswer,
+    now: Timestamp,
+) -> Outcome<(Approval, bool)> {
     let request = newest(ports, cookie, flow).await?;
+    let young = request.as_ref().is_none_or(|request| request.young);
     let mut page = incoming.approval_of(flow, now).ok_or(Code::FlowEnded)?;
     match request.map(|request| request.status) {
         Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
@@ -35,7 +47,7 @@ pub(crate) async fn page(
         Some(RequestStatus::Denied) => return Err(Code::FlowEnded.into()),
         Some(RequestStatus::Pending) | None => {}
     }
-    Ok(page)
+    Ok((page, young))
 }
 
 /// Goes on if the request was approved; the flow as it then is.
@@ -50,7 +62,7 @@ pub(crate) async fn verify(
         read => read?,
     };
     let (mut revision, mut flow) = (found.revision, awaiting(found.value)?);
-    let page = page(ports, incoming, cookie, &flow, now).await?;
+    let (page, young) = read(ports, incoming, cookie, &flow, now).await?;
     match page.status {
         ApprovalStatus::Pending => return Err(Failure::OutOfStep(Stage::Approval, None)),
         ApprovalStatus::Ended => {
@@ -63,7 +75,10 @@ pub(crate) async fn verify(
     let request = flow.request;
     let tag = cookie.answer_tag(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
     for _ in 0..ATTEMPTS {
-        let next = flow.give_up().prove(Method::Push, tag);
+        let choosing = flow.give_up();
+        let choice = choice_of(&choosing, Some(Method::Push));
+        let next = choosing.prove(Method::Push, young, tag);
+        let next = next.map_err(|refusal| Failure::on_page(refusal.into(), View::Method(choice)))?;
         if ports.flows.replace(cookie.key(), revision, &next, now).await? {
             return Ok(next);
         }

@@ -8,7 +8,7 @@ use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
 
@@ -26,6 +26,8 @@ pub struct Tables {
     pub enrolment: DynamoEnrolment,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// How long a contact waits that takes the place of another.
+    pub waiting_period: Seconds,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -66,7 +68,8 @@ impl Tables {
             office_phone: person.office_phone.clone(),
             ..Registration::default()
         };
-        self.enrolment.import(&id, &registration, sealed.as_deref(), self.clock.now()).await?;
+        let now = self.clock.now();
+        self.enrolment.import(&id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         let account = Account {
             id,
             name: person.name.clone(),

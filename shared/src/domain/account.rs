@@ -5,11 +5,13 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::contact::{EmailAddress, PhoneNumber};
+use super::factor::FactorValue;
 use super::flow::FlowKey;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};
 use super::name::NameRef;
+use super::security_info::Kind;
 
 /// Names one account in every table: the directory's own id, or, where there is no account, a text that no
 /// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
@@ -91,7 +93,8 @@ pub struct Account {
     pub standing: Standing,
 }
 
-/// What is registered for an account besides its directory entry.
+/// What is registered for an account besides its directory entry. Of each contact, the one that serves; where none
+/// does yet, the one that waits.
 #[derive(Clone, Debug, Default)]
 pub struct Registration {
     /// The alternate address.
@@ -100,17 +103,32 @@ pub struct Registration {
     pub mobile: Option<PhoneNumber>,
     /// The phone in the office.
     pub office_phone: Option<PhoneNumber>,
-    /// Contacts that prove nothing yet: they replaced or joined others a short while ago. They are told of changes.
+    /// Contacts that wait to take the place of one that serves until then. They are told of changes, no more.
+    pub successors: Successors,
+    /// Contacts that prove nothing yet: they joined others a short while ago. They are told of changes.
     pub not_yet: Vec<Factor>,
     /// The same, of those that were added without any proof: meanwhile they don't guard the page either.
     pub unproved: Vec<Factor>,
     /// The methods without a contact that count: an app for codes or approvals, a passkey, a recovery code.
     pub holds: Vec<Method>,
+    /// The methods that count and whose factor has not been active for the waiting period yet.
+    pub young: Vec<Method>,
     /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
     /// can act only while it still stands, so the first flow to succeed ends all others.
     pub generation: u64,
     /// The flow that made the last change, or is at it.
     pub claimed_by: Option<FlowKey>,
+}
+
+/// Contacts that wait to take the place of others.
+#[derive(Clone, Debug, Default)]
+pub struct Successors {
+    /// The next alternate address.
+    pub alternate_email: Option<EmailAddress>,
+    /// The next mobile phone.
+    pub mobile: Option<PhoneNumber>,
+    /// The next phone in the office.
+    pub office_phone: Option<PhoneNumber>,
 }
 
 impl Registration {
@@ -130,14 +148,40 @@ impl Registration {
         self.holds.contains(&method) || self.contact(method).is_some()
     }
 
-    /// What the person can be offered: registered here and allowed by policy, in the order of the page.
+    /// The factor behind a method that counts, by value.
+    pub fn factor(&self, method: Method) -> Option<FactorValue<'_>> {
+        match self.contact(method) {
+            Some(Contact::Email(address)) => Some(FactorValue::Mailbox(address)),
+            Some(Contact::Phone(number)) => Some(FactorValue::Phone(number)),
+            None => FactorValue::without_contact(method.factor()).filter(|_| self.holds.contains(&method)),
+        }
+    }
+
+    /// What the person can be offered: registered here and allowed by policy, in the order of the page. A number that
+    /// stands in two columns is offered once, as the mobile; its age is that of the older one.
     pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
         let masked = |method| self.contact(method).map(|contact| contact.masked()).unwrap_or_default();
+        let is_one_phone = self.is_one_phone(allowed);
+        let is_young = |method: Method| {
+            let is_old_elsewhere =
+                is_one_phone && method.is_phone() && !self.young.contains(&Method::OfficeCall);
+            self.young.contains(&method) && !is_old_elsewhere
+        };
         Method::ALL
             .into_iter()
             .filter(|method| allowed.contains(method) && self.has(*method))
-            .map(|method| Offer { method, masked: masked(method) })
+            .filter(|method| *method != Method::OfficeCall || !is_one_phone)
+            .map(|method| Offer { method, masked: masked(method), young: is_young(method) })
             .collect()
+    }
+
+    /// Whether the office phone is the mobile, which is among what is `allowed`.
+    fn is_one_phone(&self, allowed: &[Method]) -> bool {
+        let mobile = [Method::Sms, Method::MobileCall].into_iter().find(|method| allowed.contains(method));
+        match (mobile.and_then(|method| self.contact(method)), self.contact(Method::OfficeCall)) {
+            (Some(Contact::Phone(mobile)), Some(Contact::Phone(office))) => mobile.matches(office),
+            _ => false,
+        }
     }
 }
 
@@ -159,6 +203,19 @@ impl Contact<'_> {
         }
     }
 
+    /// Whether it is the contact that was stored, as one of `kind`.
+    pub fn is_stored_as(&self, kind: Kind, stored: String) -> bool {
+        match self {
+            Self::Email(address) => {
+                kind == Kind::AlternateEmail
+                    && *address.expose() == *EmailAddress::from_stored(stored).expose()
+            }
+            Self::Phone(number) => {
+                kind != Kind::AlternateEmail && number.matches(&PhoneNumber::from_stored(stored))
+            }
+        }
+    }
+
     /// The whole contact, for the message to it and for its fingerprint.
     pub fn expose(&self) -> &str {
         match self {
@@ -175,6 +232,22 @@ pub struct Offer {
     pub method: Method,
     /// The mask of its contact.
     pub masked: String,
+    /// Whether its factor has not been active for the waiting period yet. The browser is not told.
+    #[serde(default, rename = "y", skip_serializing_if = "is_false")]
+    pub young: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(young: &bool) -> bool {
+    !*young
+}
+
+impl Offer {
+    /// The offer as a page shows it: how long its factor has been active is nobody's business.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self { young: false, ..self.clone() }
+    }
 }
 
 /// Whether the offers hold enough distinct factors for `steps` verification steps.
@@ -201,6 +274,30 @@ mod tests {
         assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
         assert!(suffices(&offers, 1));
         assert!(!suffices(&offers, 2));
+    }
+
+    #[test]
+    fn equal_numbers_in_two_columns_are_one_factor() {
+        let mut twice = Registration { office_phone: registration().mobile, ..registration() };
+        let methods = |registration: &Registration, allowed: &[Method]| {
+            registration.offers(allowed).iter().map(|offer| offer.method).collect::<Vec<_>>()
+        };
+        assert_eq!(methods(&twice, &Method::ALL), [Method::Sms, Method::MobileCall]);
+        assert!(!suffices(&twice.offers(&Method::ALL), 2));
+        assert_eq!(methods(&twice, &[Method::OfficeCall]), [Method::OfficeCall], "the mobile is not allowed");
+        twice.young = vec![Method::Sms, Method::MobileCall];
+        assert!(twice.offers(&Method::ALL).iter().all(|offer| !offer.young), "the number is old");
+        twice.young.push(Method::OfficeCall);
+        assert!(twice.offers(&Method::ALL).iter().all(|offer| offer.young));
+    }
+
+    #[test]
+    fn age_of_an_offer_reaches_no_page() {
+        let young = Registration { young: vec![Method::Sms], ..registration() };
+        let offer = &young.offers(&[Method::Sms])[0];
+        assert!(offer.young && !offer.shown().young);
+        let shown = serde_json::to_string(&offer.shown()).unwrap();
+        assert_eq!(shown, r#"{"method":"sms","masked":"*****98"}"#);
     }
 
     #[test]

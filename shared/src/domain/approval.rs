@@ -87,6 +87,8 @@ pub struct ApprovalRequest {
     pub expires_at: Timestamp,
     /// What became of it.
     pub status: RequestStatus,
+    /// Whether the device that answered had not been active for the waiting period yet.
+    pub young: bool,
 }
 
 impl ApprovalRequest {
@@ -159,6 +161,7 @@ mod tests {
             created_at: at(0),
             expires_at: at(90),
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(request.is_open(at(89)) && !request.is_open(at(90)));
         assert!(request.is_of(flow, id));

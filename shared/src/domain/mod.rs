@@ -10,6 +10,7 @@ pub mod code;
 pub mod contact;
 pub mod decoy;
 pub mod device;
+pub mod factor;
 pub mod flow;
 pub mod keys;
 pub mod language;

@@ -6,6 +6,7 @@ use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
 };
+use crate::domain::account::Offer;
 use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
@@ -106,7 +107,7 @@ pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     MethodChoice {
         step: flow.progress.step(),
         steps: flow.facts.steps,
-        methods: flow.offers().cloned().collect(),
+        methods: flow.offers().map(Offer::shown).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
     }

@@ -85,7 +85,7 @@ async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
             steps: 2,
             opened_at: NOW,
             expires_at: NOW + LIMITS.lifetime,
-            offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into() }],
+            offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into(), young: false }],
             language: Language::English,
         },
     };

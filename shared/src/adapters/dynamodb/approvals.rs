@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{Item, b, consistent_get, n, not_met, s};
 use crate::domain::account::AccountId;
@@ -109,9 +109,11 @@ impl ApprovalStore for DynamoApprovals {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = match answer {
             // Stored beside the number without being compared, as a guess at a code is.
-            DeviceAnswer::Number(tag) => update
-                .update_expression("SET #state = :answered, #answer = :answer")
+            DeviceAnswer::Number { tag, young } => update
+                .update_expression("SET #state = :answered, #answer = :answer, #young = :young")
                 .expression_attribute_names("#answer", "answer")
+                .expression_attribute_names("#young", "young")
+                .expression_attribute_values(":young", AttributeValue::Bool(young))
                 .expression_attribute_values(":answered", s(ANSWERED))
                 .expression_attribute_values(":answer", b(tag.as_bytes())),
             DeviceAnswer::Denied(until) => update
@@ -128,7 +130,7 @@ impl ApprovalStore for DynamoApprovals {
                 let Some(item) = not_met(error)? else { return Ok(Answered::Gone) };
                 let Some(found) = decode(&item) else { return Ok(Answered::Gone) };
                 let is_same = match answer {
-                    DeviceAnswer::Number(tag) => item.tag("answer") == Some(tag),
+                    DeviceAnswer::Number { tag, .. } => item.tag("answer") == Some(tag),
                     DeviceAnswer::Denied(_) => found.status == RequestStatus::Denied,
                 };
                 Ok(if found.id == request && is_same { answered(&item) } else { Answered::Gone })
@@ -185,5 +187,7 @@ fn decode(item: &Item) -> Option<ApprovalRequest> {
         created_at: item.moment("created_at").ok()?,
         expires_at: item.moment("expires_at").ok()?,
         status,
+        // An answer that does not tell its device's age is a young one's.
+        young: status == RequestStatus::Approved && item.flag("young").unwrap_or(true),
     })
 }

@@ -64,6 +64,10 @@ impl Item {
         self.0.get(name)?.as_b().ok().map(AsRef::as_ref)
     }
 
+    pub(in crate::adapters) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
     pub(in crate::adapters) fn with(mut self, name: &str, value: AttributeValue) -> Self {
         self.0.insert(name.to_owned(), value);
         self

@@ -131,6 +131,14 @@ pub struct Proof {
     /// that was replaced meanwhile proves nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "record::optional_tag")]
     pub contact: Option<Tag>,
+    /// Whether the factor had not been active for the waiting period yet.
+    #[serde(default, rename = "y", skip_serializing_if = "is_false")]
+    pub young: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(young: &bool) -> bool {
+    !*young
 }
 
 /// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
