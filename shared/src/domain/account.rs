@@ -4,12 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::contact::{EmailAddress, PhoneNumber};
+use super::contact::{EmailAddress, PhoneNumber, canonical_domain};
 use super::flow::FlowKey;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};
-use super::name::NameRef;
+use super::name::{NameRef, fold};
 
 /// Names one account in every table: the directory's own id, or, where there is no account, a text that no
 /// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
@@ -91,6 +91,31 @@ pub struct Account {
     pub standing: Standing,
 }
 
+impl Account {
+    /// Whether the password that may be forgotten opens this mailbox, however it is spelt: the one that the directory has,
+    /// one that is a login of the account (with or without a `+tag`), or any in one of the organisation's own domains or
+    /// below one. Such a mailbox is no evidence.
+    pub fn protects(&self, address: &EmailAddress, own_domains: &[String]) -> bool {
+        let canonical = address.canonical();
+        let Some((local, domain)) = canonical.rsplit_once('@') else { return false };
+        let is_below = |own: &str| {
+            let own = canonical_domain(own).unwrap_or_else(|| fold(own));
+            domain.strip_suffix(own.as_str()).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        let untagged = local.split_once('+').map_or(local, |(local, _)| local);
+        let is_login = |login: &String| {
+            let login = EmailAddress::from_stored(login.clone()).canonical();
+            *login == *canonical || login.rsplit_once('@') == Some((untagged, domain))
+        };
+        own_domains.iter().any(|own| is_below(own))
+            || self.email.as_ref().is_some_and(|email| {
+                let email = email.canonical();
+                email == canonical || email.rsplit_once('@').is_some_and(|(_, own)| is_below(own))
+            })
+            || self.logins.iter().any(is_login)
+    }
+}
+
 /// What is registered for an account besides its directory entry.
 #[derive(Clone, Debug, Default)]
 pub struct Registration {
@@ -125,6 +150,13 @@ impl Registration {
         }
     }
 
+    /// Whether this address or number is registered, under whatever kind and from whenever it counts.
+    pub fn holds_contact(&self, contact: Contact<'_>) -> bool {
+        let email = self.alternate_email.as_ref().map(Contact::Email);
+        let phones = [&self.mobile, &self.office_phone].map(|phone| phone.as_ref().map(Contact::Phone));
+        email.into_iter().chain(phones.into_iter().flatten()).any(|held| held == contact)
+    }
+
     /// Whether `method` is registered.
     pub fn has(&self, method: Method) -> bool {
         self.holds.contains(&method) || self.contact(method).is_some()
@@ -142,7 +174,7 @@ impl Registration {
 }
 
 /// A contact of either kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact<'a> {
     /// A mailbox.
     Email(&'a EmailAddress),
@@ -201,6 +233,72 @@ mod tests {
         assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
         assert!(suffices(&offers, 1));
         assert!(!suffices(&offers, 2));
+    }
+
+    fn account() -> Account {
+        Account {
+            id: AccountId::from_directory("aisyah"),
+            name: "Nur Aisyah".into(),
+            logins: vec!["aisyah".into(), "aisyah@club.example".into()],
+            email: Some(EmailAddress::from_stored("aisyah@Mail.Contoh.example".into())),
+            language: None,
+            standing: Standing::Active,
+        }
+    }
+
+    #[test]
+    fn mailbox_of_the_password_is_protected_in_every_spelling() {
+        let own = ["student.contoh.example".to_owned(), "b\u{fc}cher.example".to_owned()];
+        for spelt in [
+            "aisyah@student.contoh.example",
+            "somebody@student.contoh.example.",
+            "AISYAH@Student\u{3002}Contoh\u{ff0e}Example",
+            "ai\u{ad}syah@stu\u{ad}dent.contoh.example",
+            "aisyah@student\u{200b}.contoh.example",
+            "aisyah@lab.student.contoh.example",
+            "aisyah@\u{202d}mail.contoh.example",
+            "x@deep.below.mail.contoh.example",
+            "x@B\u{dc}CHER.example",
+            "x@xn--bcher-kva.example",
+            "Aisyah@Club.example.",
+            "aisyah+reset@club.example",
+        ] {
+            let address = EmailAddress::parse(spelt).unwrap();
+            assert!(account().protects(&address, &own), "{spelt:?}");
+            assert!(
+                account().protects(&EmailAddress::from_stored(spelt.to_owned()), &own),
+                "stored: {spelt:?}"
+            );
+        }
+        for other in [
+            "aisyah@mail.example",
+            "aisyah@contoh.example",
+            "aisyah@notstudent.contoh.example",
+            "aisyah@student.contoh.example.org",
+            "siti@club.example",
+            "aisyah@sub.club.example",
+        ] {
+            assert!(!account().protects(&EmailAddress::parse(other).unwrap(), &own), "{other}");
+        }
+        let nobodys = Account { email: None, logins: Vec::new(), ..account() };
+        assert!(!nobodys.protects(&EmailAddress::parse("aisyah@mail.contoh.example").unwrap(), &[]));
+    }
+
+    #[test]
+    fn contact_is_held_by_value_under_any_kind() {
+        let registration = Registration {
+            alternate_email: EmailAddress::parse("aisyah@mail.example").ok(),
+            office_phone: PhoneNumber::parse("+60327317272", Country::MALAYSIA).ok(),
+            ..registration()
+        };
+        for typed in ["012-345 6798", "03-2731 7272"] {
+            let number = PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
+            assert!(registration.holds_contact(Contact::Phone(&number)), "{typed}");
+        }
+        let held = |text| registration.holds_contact(Contact::Email(&EmailAddress::parse(text).unwrap()));
+        assert!(held("AISYAH@mail\u{3002}example.") && !held("siti@mail.example"));
+        let other = PhoneNumber::parse("012-345 6799", Country::MALAYSIA).unwrap();
+        assert!(!registration.holds_contact(Contact::Phone(&other)));
     }
 
     #[test]
