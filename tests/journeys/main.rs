@@ -12,6 +12,7 @@ mod decoys;
 mod faults;
 mod incidents;
 mod journey;
+mod older_cookies;
 mod pairings;
 mod passkeys;
 mod recovery_codes;
