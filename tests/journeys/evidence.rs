@@ -358,10 +358,10 @@ async fn person_left_with_the_app_adds_a_phone_that_waits() {
     assert!(!counts(&world, &list, "mobile"));
     // Half a session later the same app opens the next change, and lifts nothing.
     world.clock.advance(610);
-    assert_eq!(owner.add("office_phone", "+60312345000").await.json()["page"], "second-step");
+    assert_eq!(owner.add("office_phone", "+60327317273").await.json()["page"], "second-step");
     let list = owner.second_step(&world.app_code(0)).await.json();
     assert!(!counts(&world, &list, "mobile"));
-    register(&world, &mut owner, "office_phone", "+60312345000").await;
+    register(&world, &mut owner, "office_phone", "+60327317273").await;
 
     world.clock.advance(WAIT);
     let mut reset = world.browser();

@@ -12,7 +12,7 @@ use serde_json::json;
 use shared::domain::account::{AccountId, Contact};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::security_info::Kind;
-use shared::ports::{Clock as _, Directory as _, NewEntry, SignIn};
+use shared::ports::{Directory as _, NewEntry, SignIn};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_passwords_at_once_exactly_one_wins() {

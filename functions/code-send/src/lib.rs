@@ -123,7 +123,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let unavailable = || on_methods(Problem::new(Code::MethodUnavailable));
     let contact = registration.contact(method).ok_or_else(unavailable)?;
-    let fingerprint = cookie.contact_tag(&ports.site.flows, contact.expose()).ok_or(Code::FlowEnded)?;
+    let fingerprint = cookie.contact_tag(&ports.site.flows, &contact.canonical()).ok_or(Code::FlowEnded)?;
     if flow.has_used(&fingerprint) {
         return Err(unavailable());
     }

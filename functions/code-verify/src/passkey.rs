@@ -4,7 +4,7 @@
 //! counter moves forward, for one flow; then the flow. Its challenge is this flow's, step's and request's, so that it
 //! can't be used a second time. A decoy has no passkey: it spends alike and is never right.
 
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie};
+use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, PASSKEY_LIFETIME};
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected, Refusal};
 use shared::domain::time::Timestamp;
@@ -34,7 +34,7 @@ pub(crate) async fn verify(
         Some(view) => Failure::on_page(problem, View::Passkey(view)),
         None => problem.into(),
     };
-    if now >= asked.expires_at {
+    if !asked.expires_at.is_ahead(now, PASSKEY_LIFETIME) {
         return Err(refused(&asked, Problem::new(Code::CodeSpent)));
     }
     let spent = ports.flows.spend_try(cookie.key(), &settings.flow, now).await?.ok_or(Code::FlowEnded)?;

@@ -1,7 +1,7 @@
 //! What every answer comes to that is checked against something of the account's: a proof noted in the flow, or the
 //! newer cookie for whoever sends the same answer twice.
 
-use shared::domain::flow::{Choosing, Flow, FlowCookie};
+use shared::domain::flow::{Choosing, FLOW_LONGEST, Flow, FlowCookie, OLDER_ANSWERS};
 use shared::domain::keys::Tag;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
@@ -43,8 +43,8 @@ pub(crate) async fn prove(
     Err(Code::Unavailable.into())
 }
 
-/// The same answer once more with the older cookie (a double click): it gets the newer cookie again. Looking costs a
-/// try, as everywhere.
+/// The same answer once more with an older cookie (a double click, a lost answer): it gets the newer cookie again. Such
+/// answers have a count of their own; beyond it nothing is compared. None of them touches the flow.
 pub(crate) async fn again(
     ports: &Ports,
     cookie: &FlowCookie,
@@ -52,13 +52,21 @@ pub(crate) async fn again(
     tag: &Tag,
     now: Timestamp,
 ) -> Outcome<Failure> {
-    let spent = ports.flows.spend_try(cookie.key(), &ports.site.settings.flow, now).await?;
-    Ok(match spent {
-        Some(flow) if flow.was_proved_by(cookie.step(), tag) => {
-            Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs())))
-        }
-        _ => Failure::OlderCookie(Box::new(flow)),
-    })
+    if take_older(ports, cookie, &flow, now).await? && flow.was_proved_by(cookie.step(), tag) {
+        return Ok(Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs()))));
+    }
+    Ok(Failure::OlderCookie(Box::new(flow)))
+}
+
+/// Takes an answer with an older cookie, before it is compared.
+pub(crate) async fn take_older(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Flow,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let (key, until) = (cookie.key().older_answers(flow.proofs()), now + FLOW_LONGEST);
+    Ok(ports.budgets.take(&key, OLDER_ANSWERS, until).await?)
 }
 
 /// The tries that a wrong answer leaves: it spends one.

@@ -4,14 +4,14 @@
 //! the browser that asked, with its cookie, and no other.
 
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, Stage};
+use shared::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, Flow, FlowCookie, Stage};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{Approval, ApprovalStatus, View};
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 
-use super::Ports;
+use super::{Ports, proof};
 
 /// For so long after its end a request helps a browser that missed the answer (a double click) to its newer cookie.
 const REMEMBERED: Seconds = Seconds(60);
@@ -119,10 +119,14 @@ async fn newest(
 /// The older cookie once more (a double click, a lost answer): where the request that it asked for proved the last step,
 /// it gets the newer cookie.
 async fn again(ports: &Ports, cookie: &FlowCookie, flow: Flow, now: Timestamp) -> Outcome<Failure> {
+    if !proof::take_older(ports, cookie, &flow, now).await? {
+        return Ok(Failure::OlderCookie(Box::new(flow)));
+    }
     let request = ports.approvals.newest(&flow.facts().account).await?;
     let proved = request.is_some_and(|request| {
         let tag = cookie.answer_tag(&ports.site.flows, request.id);
-        let is_fresh = now < request.expires_at + REMEMBERED;
+        let is_fresh = request.expires_at.is_ahead(now, APPROVAL_LIFETIME)
+            || request.expires_at.is_within(REMEMBERED, now);
         let is_ours = request.status == RequestStatus::Approved && request.is_of(cookie.key(), request.id);
         is_fresh && is_ours && tag.is_some_and(|tag| flow.was_proved_by(cookie.step(), &tag))
     });

@@ -5,8 +5,9 @@ use shared::domain::security_info::{Kind, Registered};
 use shared::domain::session::{Held, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
+use shared::http::problem::Code;
 
-use super::Ports;
+use super::{Ports, list};
 
 /// From when on something counts that the session adds now.
 pub(crate) async fn active_from(
@@ -31,7 +32,8 @@ async fn factors(
     now: Timestamp,
 ) -> Outcome<Vec<String>> {
     let settings = &ports.site.settings;
-    let mut registration = ports.security_info.registration(&session.account, now).await?;
+    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let mut registration = list::evidence(ports, &account, now).await?;
     registration.not_yet.clear();
     registration.unproved.clear();
     let contacts = settings.offers(&registration);

@@ -103,6 +103,12 @@ pub(crate) async fn current(ports: &Ports, cookie: &SessionCookie, session: &Ses
     if is_ours { Ok(registered) } else { Err(Code::FlowEnded.into()) }
 }
 
+/// What is registered for an account, as evidence.
+pub(crate) async fn evidence(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Registration> {
+    let registration = ports.security_info.registration(&account.id, now).await?;
+    Ok(registration.as_evidence_for(account, &ports.site.settings.login_domains))
+}
+
 /// The list.
 pub(crate) async fn view(
     ports: &Ports,
@@ -111,7 +117,7 @@ pub(crate) async fn view(
     now: Timestamp,
 ) -> Outcome<View> {
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
-    let registration = ports.security_info.registration(&session.account, now).await?;
+    let registration = evidence(ports, &account, now).await?;
     Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
 }
 

@@ -27,11 +27,16 @@ pub(crate) async fn ask_or_look(
         let tag = cookie.answer_tag(&ports.site.flows, Method::Push, request.as_bytes());
         tag.ok_or(Code::FlowEnded)
     };
-    if found.value.is_ahead_of(cookie)
-        && let Some(newest) = ports.approvals.newest(&found.value.account).await?
-        && found.value.was_proved_by(&tag(newest.id)?, now)
-    {
-        return second_step::again(ports, incoming, cookie, &found.value, now).await;
+    if found.value.is_ahead_of(cookie) {
+        // An older cookie gets no more than the newer one, by the approval that proved: it neither asks nor takes what the
+        // newest cookie asked for.
+        if budgets::older(ports, cookie, &found.value, now).await?
+            && let Some(newest) = ports.approvals.newest(&found.value.account).await?
+            && found.value.was_proved_by(&tag(newest.id)?, now)
+        {
+            return second_step::again(ports, incoming, cookie, &found.value, now).await;
+        }
+        return Err(Code::FlowEnded.into());
     }
     let asked = found.value.asked.clone().filter(|asked| asked.method == Method::Push && asked.is_open(now));
     let Some(request) = asked.and_then(|asked| asked.request()) else {

@@ -58,6 +58,10 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let answer = match method {
         Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
+            // With an older cookie nothing is asked for: it would take the place of what the newest one awaits.
+            if found.value.is_ahead_of(&cookie) {
+                return Err(Code::FlowEnded.into());
+            }
             return send(ports, incoming, &cookie, found, &provable.registration, method, now).await;
         }
         Method::Push => return push::ask_or_look(ports, incoming, &cookie, found, now).await,
@@ -146,9 +150,11 @@ async fn check(
 ) -> Outcome {
     let method = by.method;
     let tag = answer.tag(cookie, &ports.site.flows, method).ok_or(Code::FlowEnded)?;
-    let mut found = found;
-    if found.value.is_ahead_of(cookie) {
-        found = spend(ports, cookie, found, |_| (), now).await?;
+    let is_older = found.value.is_ahead_of(cookie);
+    if is_older {
+        if !budgets::older(ports, cookie, &found.value, now).await? {
+            return Err(Code::FlowEnded.into());
+        }
         if found.value.was_proved_by(&tag, now) {
             return again(ports, incoming, cookie, &found.value, now).await;
         }
@@ -177,7 +183,8 @@ async fn check(
             asked.tries = asked.tries.saturating_add(1);
         }
     };
-    let mut found = spend(ports, cookie, found, count, now).await?;
+    // An older cookie has paid from its own count: it spends nothing of the session's.
+    let mut found = if is_older { found } else { spend(ports, cookie, found, count, now).await? };
     let session = &found.value;
     let right = match answer {
         Answer::Code(code) if method == Method::Totp => is_totp(ports, cookie, session, code, now).await?,
@@ -196,6 +203,11 @@ async fn check(
             tag.is_some_and(|tag| asked.is(&tag))
         }),
     };
+    if !right && is_older {
+        tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
+        let problem = Problem::new(Code::CodeWrong);
+        return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
+    }
     if !right {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
         let asked = session.asked.as_ref().filter(|asked| asked.method == method);
@@ -203,7 +215,9 @@ async fn check(
         let problem = Problem { tries_left, ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
-    give_back(&mut found.value);
+    if !is_older {
+        give_back(&mut found.value);
+    }
     proved(ports, incoming, cookie, found, by, &tag, now).await
 }
 
@@ -335,7 +349,8 @@ impl Provable {
 /// too: they open the page, whose door would else stand open to the password alone for as long as they wait.
 pub(crate) async fn provable(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Provable> {
     let settings = &ports.site.settings;
-    let mut registration = ports.security_info.registration(account, now).await?;
+    let account = ports.directory.account(account).await?.ok_or(Code::FlowEnded)?;
+    let mut registration = list::evidence(ports, &account, now).await?;
     let offers = |registration: &Registration| {
         let mut offers = registration.offers(&settings.second_steps);
         offers.retain(|offer| settings.reaches(registration, offer.method));

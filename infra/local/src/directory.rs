@@ -5,7 +5,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
-use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::account::{Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
 use shared::domain::time::{Seconds, Timestamp};
@@ -54,7 +54,8 @@ impl Tables {
         if self.accounts.find(name).await?.is_some() {
             return Ok(());
         }
-        let id = AccountId::from_directory(name.as_str());
+        let account = person.account();
+        let id = &account.id;
         let sealed = match &person.totp_secret {
             Some(secret) => {
                 let nonce = self.entropy.bytes();
@@ -69,15 +70,7 @@ impl Tables {
             ..Registration::default()
         };
         let now = self.clock.now();
-        self.enrolment.import(&id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
-        let account = Account {
-            id,
-            name: person.name.clone(),
-            logins: person.names.iter().map(|name| name.as_str().to_owned()).collect(),
-            email: person.email.clone(),
-            language: person.language,
-            standing: person.state,
-        };
+        self.enrolment.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         // Last, since its presence means that the person is complete.
         Ok(self.accounts.create(&account, person.password.as_deref()).await?)
     }

@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::account::AccountId;
-use super::flow::{FlowKey, RequestId};
+use super::flow::{APPROVAL_LIFETIME, FlowKey, RequestId};
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
@@ -99,7 +99,7 @@ impl ApprovalRequest {
 
     /// Whether it still waits for its answer.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.status == RequestStatus::Pending && now < self.expires_at
+        self.status == RequestStatus::Pending && self.expires_at.is_ahead(now, APPROVAL_LIFETIME)
     }
 
     /// Whether it is the request `id` of `flow`.

@@ -27,8 +27,8 @@ impl FactorValue<'_> {
     /// The canonical text, unique over all kinds. It may hold a whole contact: it is made into a tag, never stored.
     pub fn canonical(&self) -> String {
         match self {
-            Self::Mailbox(address) => format!("mailto:{}", address.expose()),
-            Self::Phone(number) => format!("tel:{}", number.expose()),
+            Self::Mailbox(address) => format!("mailto:{}", *address.canonical()),
+            Self::Phone(number) => format!("tel:{}", *number.canonical()),
             Self::App => "app".to_owned(),
             Self::Passkey => "passkey".to_owned(),
             Self::RecoverySheet => "recovery sheet".to_owned(),

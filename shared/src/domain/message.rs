@@ -61,8 +61,8 @@ impl Recipient {
     /// Whether both reach the same mailbox or telephone.
     pub fn is_same_contact(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Email(one), Self::Email(other)) => one.expose().eq_ignore_ascii_case(other.expose()),
-            (Self::Sms(one) | Self::Voice(one), Self::Sms(other) | Self::Voice(other)) => one.matches(other),
+            (Self::Email(one), Self::Email(other)) => one == other,
+            (Self::Sms(one) | Self::Voice(one), Self::Sms(other) | Self::Voice(other)) => one == other,
             _ => false,
         }
     }

@@ -20,7 +20,7 @@ use super::account::AccountId;
 use super::approval::ApprovalNumber;
 use super::code::OneTimeCode;
 use super::factor::{self, FactorValue, VerifiedFactor};
-use super::flow::{FlowKey, RequestId};
+use super::flow::{CODE_LONGEST, FlowKey, RequestId};
 use super::keys::{KeyId, Keyring, Tag};
 use super::language::Language;
 use super::method::Method;
@@ -251,7 +251,7 @@ impl Asked {
 
     /// Whether it may still be answered.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        now < self.expires_at && self.tries < CODE_TRIES
+        self.expires_at.is_ahead(now, CODE_LONGEST) && self.tries < CODE_TRIES
     }
 }
 
@@ -339,13 +339,13 @@ impl Session {
 
     /// Whether the last proof was this answer, a moment ago: a double click, or a page that was lost on its way.
     pub fn was_proved_by(&self, answer: &Tag, now: Timestamp) -> bool {
-        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + REMEMBERED);
+        let is_fresh = self.proved.is_some_and(|proved| proved.at.is_within(REMEMBERED, now));
         is_fresh && is_stored(self.answered.as_deref(), answer)
     }
 
     /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
     pub fn may_change(&self, cookie: &SessionCookie, now: Timestamp) -> bool {
-        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + STEP_UP);
+        let is_fresh = self.proved.is_some_and(|proved| proved.at.is_within(STEP_UP, now));
         !self.is_ahead_of(cookie) && (self.start != Start::Provable || is_fresh)
     }
 
