@@ -61,7 +61,7 @@ fn name(login: &str) -> CanonicalName {
 }
 
 fn id() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 async fn directory(client: &Client) -> Arc<BuiltinDirectory> {
@@ -77,7 +77,7 @@ async fn an_account_is_found_by_its_logins(client: &Client) {
     let found = directory.find(&name("aisyah")).await.unwrap().unwrap();
     assert_eq!((found.id, found.name.as_str(), found.standing), (id(), AISYAH.name, Standing::Active));
     assert!(directory.find(&name("nobody")).await.unwrap().is_none());
-    assert!(directory.account(&AccountId::from_directory("nobody")).await.unwrap().is_none());
+    assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
 }
 
 async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
@@ -136,7 +136,7 @@ async fn a_lockout_changes_nothing_that_the_organisation_says(client: &Client) {
     }
     let sign_in = async |now| directory.sign_in(&name("priya"), Person::PASSWORD, now).await.unwrap();
     assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
-    directory.write(&AccountId::from_directory("priya"), 1, Write::Unlock, 1, NOW).await.unwrap();
+    directory.write(&AccountId::from_directory("priya").unwrap(), 1, Write::Unlock, 1, NOW).await.unwrap();
     assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Accepted);
 }
 
@@ -202,7 +202,7 @@ async fn a_write_is_carried_out_once_and_by_the_latest_claim(client: &Client) {
 async fn what_may_not_be_reset_is_not_written(client: &Client) {
     let directory = directory(client).await;
     for id in ["daniel", "nobody"] {
-        let id = AccountId::from_directory(id);
+        let id = AccountId::from_directory(id).unwrap();
         for write in [Write::Password(NEW), Write::Unlock] {
             let refused = directory.write(&id, 1, write, 1, NOW).await;
             assert!(matches!(refused, Err(DirectoryError::Refused)), "{id:?}");
@@ -272,7 +272,7 @@ async fn what_was_registered_is_read_back(client: &Client) {
 async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
     let ports = ports(client);
     ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
-    let other = AccountId::from_directory("mallory");
+    let other = AccountId::from_directory("mallory").unwrap();
     let key = |account: &AccountId, item: &str| {
         [("account", account.as_str()), ("item", item)]
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
@@ -384,7 +384,7 @@ async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
     assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
     assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
     assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2);
-    assert!(read(&AccountId::from_directory("other"), NOW).await.is_empty());
+    assert!(read(&AccountId::from_directory("other").unwrap(), NOW).await.is_empty());
 
     let accept = async |id: &EntryId, counter, flow| {
         let flow = FlowKey::from_bytes([flow; 32]);

@@ -29,7 +29,7 @@ on_both_stores!(
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 
 fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 fn id(byte: u8) -> RequestId {
@@ -131,7 +131,7 @@ async fn a_refusal_pauses(client: &Client) {
 async fn accounts_have_requests_of_their_own(client: &Client) {
     let approvals = approvals(client);
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
-    let other = AccountId::from_directory("priya");
+    let other = AccountId::from_directory("priya").unwrap();
     assert!(matches!(approvals.answer(&other, id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     assert!(approvals.newest(&other).await.unwrap().is_none());
     assert!(approvals.ask(&other, &request(2, 2, NOW), NOW).await.unwrap());

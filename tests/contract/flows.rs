@@ -48,7 +48,7 @@ fn opened() -> Opened {
         Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".to_owned() }).collect();
     Opened {
         facts: Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 3,
             steps: 2,

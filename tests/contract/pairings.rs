@@ -34,7 +34,7 @@ fn key() -> PairingKey {
 }
 
 fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 fn code(byte: u8) -> Tag {
@@ -123,7 +123,7 @@ async fn a_code_is_looked_at_three_times(client: &Client) {
 async fn a_pairing_is_its_sessions(client: &Client) {
     let pairings = begun(client).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
-    let other = AccountId::from_directory("priya");
+    let other = AccountId::from_directory("priya").unwrap();
     let waiting = PairingState::Waiting("Chrome, Android".to_owned());
     assert_eq!(pairings.state(key(), &account(), &SESSION, NOW).await.unwrap(), waiting);
     for (account, session, now) in

@@ -27,7 +27,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
 
 fn session() -> Session {
-    let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+    let (account, challenge) = (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));
     Session::begin(account, &Registered::default(), Language::Tamil, None, challenge, NOW)
 }
 

@@ -88,7 +88,7 @@ async fn a_contact_replaced_meanwhile_proves_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
-    let id = AccountId::from_directory("aisyah");
+    let id = AccountId::from_directory("aisyah").unwrap();
     let mut registration = world.security_info.registration(&id, world.clock.now()).await.unwrap();
     registration.mobile = Some(PhoneNumber::from_stored("+60199999999".into()));
     world.enrolment.import(&id, &registration, None, world.clock.now()).await.unwrap();

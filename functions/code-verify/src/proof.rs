@@ -4,7 +4,7 @@
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::keys::Tag;
 use shared::domain::method::Method;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time::Timestamp;
 use shared::http::problem::Code;
 use shared::http::{Failure, Outcome};
 use shared::ports::Versioned;
@@ -67,18 +67,4 @@ pub(crate) async fn spend(ports: &Ports, cookie: &FlowCookie, now: Timestamp) ->
         _ => return Err(Code::FlowEnded.into()),
     };
     Ok(limits.flow_tries.saturating_sub(tries))
-}
-
-/// Takes a look from one of the account's daily budgets, one pool for each step: a stranger can drain the first only.
-pub(crate) async fn take(
-    ports: &Ports,
-    flow: &Choosing,
-    budget: &str,
-    limit: u64,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    let pool = flow.progress.step().min(2);
-    let key = format!("{budget}#{}#{day}#{pool}", flow.facts.account.as_str());
-    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
 }

@@ -7,6 +7,7 @@
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
+use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
@@ -39,7 +40,8 @@ pub(crate) async fn verify(
     flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
 
     let step = matching_step(ports, &flow, code, now).await?;
-    if !proof::take(ports, &flow, "totp", settings.totp_tries_per_day.into(), now).await? {
+    let attempts = RateLimit::TotpAttempts(flow.facts.account.clone(), Bucket::of_step(flow.progress.step()));
+    if !ports.budgets.take(&attempts, settings.totp_tries_per_day.into(), now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
     let accepted = match step {

@@ -52,7 +52,7 @@ impl Tables {
         if self.accounts.find(name).await?.is_some() {
             return Ok(());
         }
-        let id = AccountId::from_directory(name.as_str());
+        let id = AccountId::from_directory(name.as_str())?;
         let sealed = match &person.totp_secret {
             Some(secret) => {
                 let nonce = self.entropy.bytes();

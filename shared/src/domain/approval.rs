@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn a_request_is_its_flows_and_its_accounts_and_ends() {
-        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account));
+        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());
         assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
         let (flow, id) = (FlowKey::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
         let at = Timestamp::from_seconds;

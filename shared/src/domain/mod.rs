@@ -21,6 +21,7 @@ pub mod pairing;
 pub mod passkey;
 pub mod password;
 pub mod push;
+pub mod rate_limit;
 pub mod recovery_code;
 pub mod security_info;
 pub mod session;

@@ -106,7 +106,7 @@ mod tests {
         let address = |text: &str| EmailAddress::from_stored(text.into());
         let number = |text: &str| PhoneNumber::from_stored(text.into());
         let account = Account {
-            id: AccountId::from_directory("aisyah"),
+            id: AccountId::from_directory("aisyah").unwrap(),
             name: "Aisyah".into(),
             logins: vec!["aisyah".into()],
             email: email.map(address),

@@ -14,7 +14,7 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Seconds;
 
 fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 fn push() -> Message {

@@ -17,6 +17,7 @@ use shared::domain::language::Language;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
+use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::wording::Wording;
 use shared::ports::{
@@ -259,22 +260,22 @@ impl MessageQueue for Around {
 
 #[async_trait]
 impl BudgetStore for Around {
-    async fn count(&self, key: &str, _: Timestamp) -> Result<u64, StoreError> {
+    async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
         let mut counts = self.counts.lock().unwrap();
-        let count = counts.entry(key.to_owned()).or_default();
+        let count = counts.entry(limit.key(now)).or_default();
         *count += 1;
         Ok(*count)
     }
 
-    async fn take(&self, key: &str, limit: u64, _: Timestamp) -> Result<bool, StoreError> {
+    async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
         let mut counts = self.counts.lock().unwrap();
-        let count = counts.entry(key.to_owned()).or_default();
-        let left = *count < limit;
+        let count = counts.entry(limit.key(now)).or_default();
+        let left = *count < most;
         *count += u64::from(left);
         Ok(left)
     }
 
-    async fn give_back(&self, _: &str) -> Result<(), StoreError> {
+    async fn give_back(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
         Err(StoreError::Unreadable("delivery gives nothing back"))
     }
 

@@ -306,7 +306,7 @@ mod tests {
         let offers: Vec<Offer> =
             Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".into() }).collect();
         let facts = Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 7,
             steps: 2,

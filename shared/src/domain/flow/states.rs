@@ -300,7 +300,7 @@ mod tests {
         let offers = Method::ALL.map(|method| Offer { method, masked: "*****98".into() }).to_vec();
         Flow::Opened(Opened {
             facts: Facts {
-                account: AccountId::from_directory("aisyah"),
+                account: AccountId::from_directory("aisyah").unwrap(),
                 decoy: false,
                 generation: 3,
                 steps,
