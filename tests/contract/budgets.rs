@@ -1,45 +1,38 @@
 //! The table of budgets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use shared::adapters::dynamodb::DynamoBudgets;
 use shared::domain::account::AccountId;
 use shared::domain::budget::{FlowMark, Pool, Send, SendLedger, SendLimits};
 use shared::domain::method::Factor;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::BudgetStore as _;
 
-use crate::stores::{damaged, on_both_stores, put};
+use crate::stores::{Stores, damaged, on_every_store, put};
 
-on_both_stores!(
+on_every_store!(
     a_count_goes_up,
     a_limit_lets_so_many_through,
     what_is_given_back_can_be_taken_again,
     a_ledger_is_replaced_by_one,
-    a_ledger_that_can_not_be_read_begins_anew,
-    a_count_that_can_not_be_read_ends_with_its_time,
     any_sequence_agrees_with_plain_numbers;
-    at_once: of_many_takers_the_limit_gets_through,
+    at_once: of_many_takers_the_limit_gets_through;
+    in_tables: a_ledger_that_can_not_be_read_begins_anew, a_count_that_can_not_be_read_ends_with_its_time;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const LIMITS: SendLimits =
     SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
 
-fn budgets(client: &Client) -> Arc<DynamoBudgets> {
-    Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable"))
-}
-
-async fn a_count_goes_up(client: &Client) {
-    let budgets = budgets(client);
+async fn a_count_goes_up(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let opens = |name| RateLimit::OpensOfName(NameRef::from_bytes([name; 32]));
     for expected in 1..4 {
         assert_eq!(budgets.count(&opens(1), NOW).await.unwrap(), expected);
@@ -48,15 +41,15 @@ async fn a_count_goes_up(client: &Client) {
     assert_eq!(budgets.count(&opens(1), NOW + Seconds::HOUR).await.unwrap(), 1, "another window");
 }
 
-async fn a_limit_lets_so_many_through(client: &Client) {
-    let budgets = budgets(client);
+async fn a_limit_lets_so_many_through(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     for expected in [true, true, false, false] {
         assert_eq!(budgets.take(&RateLimit::PhoneMessages, 2, NOW).await.unwrap(), expected);
     }
 }
 
-async fn what_is_given_back_can_be_taken_again(client: &Client) {
-    let budgets = budgets(client);
+async fn what_is_given_back_can_be_taken_again(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let take = async || budgets.take(&RateLimit::PhoneMessages, 1, NOW).await.unwrap();
     budgets.give_back(&RateLimit::PhoneMessages, NOW).await.unwrap();
     assert!(take().await && !take().await, "nothing was taken yet, so nothing came back");
@@ -64,8 +57,8 @@ async fn what_is_given_back_can_be_taken_again(client: &Client) {
     assert!(take().await && !take().await);
 }
 
-async fn of_many_takers_the_limit_gets_through(client: &Client) {
-    let budgets = budgets(client);
+async fn of_many_takers_the_limit_gets_through(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let budgets = budgets.clone();
@@ -85,8 +78,8 @@ async fn of_many_takers_the_limit_gets_through(client: &Client) {
     );
 }
 
-async fn a_ledger_is_replaced_by_one(client: &Client) {
-    let budgets = budgets(client);
+async fn a_ledger_is_replaced_by_one(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let account = AccountId::from_directory("aisyah").unwrap();
     let read = budgets.ledger(&account).await.unwrap();
     assert_eq!((read.revision, &read.value), (0, &SendLedger::default()));
@@ -108,7 +101,7 @@ async fn a_ledger_is_replaced_by_one(client: &Client) {
 
 /// Else its owner would get no code for as long as it lies there, however long ago it should have been removed.
 async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
-    let budgets = budgets(client);
+    let budgets = Stores::in_tables(client).budgets;
     let account = AccountId::from_directory("aisyah").unwrap();
     let mut ledger = SendLedger::default();
     let send = Send {
@@ -136,7 +129,7 @@ async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
 
 /// A counter's key names its hour or its day, so that what is wrong with one is over with that.
 async fn a_count_that_can_not_be_read_ends_with_its_time(client: &Client) {
-    let budgets = budgets(client);
+    let budgets = Stores::in_tables(client).budgets;
     for value in [AttributeValue::S("many".to_owned()), AttributeValue::Bool(true)] {
         let item = [
             ("budget".to_owned(), AttributeValue::S(RateLimit::PhoneMessages.key(NOW))),
@@ -157,8 +150,8 @@ enum Act {
 }
 
 /// Counters and revisions kept in a map, and every sequence of calls decided by them.
-async fn any_sequence_agrees_with_plain_numbers(client: &Client) {
-    let budgets = budgets(client);
+async fn any_sequence_agrees_with_plain_numbers(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let act =
         prop_oneof![Just(Act::Count), (0_u64..6).prop_map(Act::Take), (0_u64..5).prop_map(Act::Replace)];
     let sequence = prop::collection::vec((act, 0_usize..2), 120);

@@ -62,7 +62,7 @@ pub struct NumberError;
 
 /// What the app shows of who asks, so that one knows one's own request. From fixed lists and the gateway's own word, none
 /// of it in the client's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asker {
     /// The network that its address lies in: `203.0.113.x`.
     pub network: String,
@@ -71,7 +71,7 @@ pub struct Asker {
 }
 
 /// A request to approve. An account has one at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ApprovalRequest {
     /// Which.
     pub id: RequestId,
@@ -107,7 +107,7 @@ impl ApprovalRequest {
 }
 
 /// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestStatus {
     /// Nobody has answered.
     Pending,
