@@ -54,7 +54,7 @@ impl Scope {
     pub fn begin(&self) -> State {
         let mut tables = Tables::default();
         for login in [people::VICTIM, people::ATTACKER] {
-            let account = AccountId::from_directory(login);
+            let account = AccountId::from_directory(login).unwrap();
             let mut entries = people::entries(&account);
             let held = |kind: &&Kind| login == people::VICTIM || **kind == Kind::Authenticator;
             entries.extend(self.holds.iter().filter(held).map(|kind| (*kind, 0)));
@@ -226,7 +226,7 @@ impl Scope {
 
     /// The next thing that whoever registers does; whether it came to something.
     fn register(&self, state: &mut State, what: Registers) -> bool {
-        let account = AccountId::from_directory(people::VICTIM);
+        let account = AccountId::from_directory(people::VICTIM).unwrap();
         let row = state.tables.accounts.get_mut(&account).unwrap();
         state.registering.next += 1;
         match what {

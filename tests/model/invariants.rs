@@ -89,7 +89,7 @@ fn is_settled(state: &State) -> bool {
     state.seen.changes.iter().all(|change| {
         let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
         let end = state.tables.flows.get(&change.flow).map(|stored| stored.state);
-        let entries = &state.tables.accounts[&AccountId::from_directory(change.login)].entries;
+        let entries = &state.tables.accounts[&AccountId::from_directory(change.login).unwrap()].entries;
         people::contacts(change.login, entries).iter().all(told)
             && matches!(end, None | Some("done" | "cancelled"))
     })
@@ -617,7 +617,7 @@ impl Scope {
             };
             page = next.unwrap_or(page);
         }
-        let account = AccountId::from_directory(self.clients[owner].0);
+        let account = AccountId::from_directory(self.clients[owner].0).unwrap();
         let present = &state.tables.accounts[&account].password;
         let other = PASSWORDS.iter().position(|password| password != present).unwrap();
         ask(state, Ask::Password(other)).as_deref() == Some("done")

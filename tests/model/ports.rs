@@ -20,6 +20,7 @@ use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
 use shared::domain::passkey::{Credential, RelyingParty};
 use shared::domain::push::Subscription;
+use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::Sheet;
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::Session;
@@ -206,15 +207,16 @@ impl FlowStore for Scripted {
 
 #[async_trait]
 impl BudgetStore for Scripted {
-    async fn count(&self, key: &str, until: Timestamp) -> Result<u64, StoreError> {
-        ask!(Call::Count { key: key.to_owned(), until }, Answer::Number(count) => count)
+    async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
+        ask!(Call::Count { key: limit.key(now), until: limit.kept_until(now) }, Answer::Number(count) => count)
     }
 
-    async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError> {
-        ask!(Call::Take { key: key.to_owned(), limit, until }, Answer::Flag(taken) => taken)
+    async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
+        let (key, until) = (limit.key(now), limit.kept_until(now));
+        ask!(Call::Take { key, limit: most, until }, Answer::Flag(taken) => taken)
     }
 
-    async fn give_back(&self, _: &str) -> Result<(), StoreError> {
+    async fn give_back(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
         panic!("nobody in the model signs in");
     }
 

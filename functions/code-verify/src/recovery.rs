@@ -6,6 +6,7 @@
 
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
+use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
@@ -37,7 +38,9 @@ pub(crate) async fn verify(
     let offer = flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
     let by = (Method::RecoveryCode, offer.young);
 
-    if !proof::take(ports, &flow, "recovery", TRIES_PER_DAY, now).await? {
+    let attempts =
+        RateLimit::RecoveryAttempts(flow.facts.account.clone(), Bucket::of_step(flow.progress.step()));
+    if !ports.budgets.take(&attempts, TRIES_PER_DAY, now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
     if !take_off(ports, &flow, cookie, code, now).await? {

@@ -11,6 +11,7 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
+use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
@@ -168,9 +169,13 @@ async fn check(
     let may_look = match method {
         Method::Totp => {
             let limit = u64::from(ports.site.settings.totp_tries_per_day);
-            budgets::look(ports, "totp", limit, account, now).await?
+            let attempts = RateLimit::TotpAttempts(account.clone(), Bucket::Enrolment);
+            ports.budgets.take(&attempts, limit, now).await?
         }
-        Method::RecoveryCode => budgets::look(ports, "recovery", TRIES_PER_DAY, account, now).await?,
+        Method::RecoveryCode => {
+            let attempts = RateLimit::RecoveryAttempts(account.clone(), Bucket::Enrolment);
+            ports.budgets.take(&attempts, TRIES_PER_DAY, now).await?
+        }
         _ => true,
     };
     if !may_look {

@@ -425,8 +425,7 @@ async fn what_comes_too_late_is_not_half_done() {
             let answer = ready.go().await;
             ready.world.mend();
             assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
-            // Until the last of it is carried out.
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            ready.world.cloud.idle().await;
             ready.assert_unchanged(&what).await;
             ready.insist(&what).await;
         })

@@ -489,7 +489,7 @@ impl Real {
         let model: BTreeSet<String> = state.seen.told.iter().map(|(_, to)| to.clone()).collect();
         assert_eq!(told, model, "{what}: who is told");
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
-        let id = AccountId::from_directory(VICTIM);
+        let id = AccountId::from_directory(VICTIM).unwrap();
         let status = self.note_request().await;
         let newest = state.tables.requests.get(&id).map(|found| found.request().status);
         assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
@@ -503,7 +503,7 @@ impl Real {
     }
 
     async fn compare_passwords(&self, state: &State, trace: &Trace) {
-        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM)];
+        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM).unwrap()];
         let others = if state.seen.changes.is_empty() { &[][..] } else { &PASSWORDS[..] };
         for password in others.iter().copied().chain([Person::PASSWORD]) {
             let accepted = self.world.sign_in(VICTIM, password).await == SignIn::Accepted;

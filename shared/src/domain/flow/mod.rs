@@ -149,7 +149,7 @@ const fn is_false(young: &bool) -> bool {
 }
 
 /// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {

@@ -15,6 +15,7 @@ use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
+use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::keys::Keyring;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
@@ -65,31 +66,24 @@ impl DynamoEnrolment {
             (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
             (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
         ];
+        let held: Vec<HeldContact> =
+            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
         let mut replaced = Vec::new();
         for (kind, contact) in contacts {
             let id = EntryId::only(kind);
-            let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
-            if found.is_some_and(|item| !item.flag("imported").unwrap_or_default()) {
-                continue;
+            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
+                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
+                    replaced.extend(replaces.then_some(kind));
+                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                    let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
+                    let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
+                    let item =
+                        found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
+                    self.put_item(item).await?;
+                }
+                (ImportAction::Remove, _) => self.delete(account, &id).await?,
+                _ => {}
             }
-            let Some(contact) = contact else {
-                self.delete(account, &id).await?;
-                continue;
-            };
-            if found.is_some_and(|item| self.holds(account, item, kind, contact)) {
-                continue;
-            }
-            let mut entry = NewEntry::contact(kind, contact, now);
-            if let Some(known) = self.known(account, &items, contact) {
-                (entry.usable_from, entry.old_from) = known;
-            } else if !is_first {
-                entry.usable_from = now + waiting_period;
-                entry.old_from = entry.usable_from + waiting_period;
-                replaced.extend(found.map(|_| kind));
-            }
-            let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
-            let item = found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
-            self.put_item(item).await?;
         }
         let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
         if let Some(seed) = sealed_seed.filter(|_| !has_app) {
@@ -108,29 +102,6 @@ impl DynamoEnrolment {
         // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
         begin.send().await.map_err(unavailable)?;
         Ok(replaced)
-    }
-
-    /// Whether an entry's contact has this value.
-    fn holds(&self, account: &AccountId, item: &Item, kind: Kind, contact: Contact<'_>) -> bool {
-        let stored = item.optional_text("sealed");
-        let stored = stored.and_then(|sealed| open_contact(&self.contacts, account, kind, sealed).ok());
-        stored.is_some_and(|stored| contact.is_stored_as(kind, stored))
-    }
-
-    /// Since when a value counts, and from when on as old, where any entry of the account has it: then it is the same
-    /// factor under another name.
-    fn known(
-        &self,
-        account: &AccountId,
-        items: &[Item],
-        contact: Contact<'_>,
-    ) -> Option<(Timestamp, Timestamp)> {
-        let kind = |item: &Item| item.optional_text("item").and_then(EntryId::parse).map(|id| id.kind());
-        let mut same = items.iter().filter(|item| {
-            let kind = kind(item).filter(|kind| kind.is_contact());
-            kind.is_some_and(|kind| self.holds(account, item, kind, contact))
-        });
-        same.find_map(|item| item.moment("usable_from").ok().zip(item.moment("lifts_from").ok()))
     }
 
     /// Writes an entry and nothing else (an import): open flows and sessions go on.
@@ -262,6 +233,19 @@ impl DynamoEnrolment {
 /// A request that lacks something, which ours don't.
 fn incomplete(error: BuildError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
+}
+
+/// The contact of an item, if it is one that opens.
+fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<HeldContact> {
+    let kind = EntryId::parse(item.optional_text("item")?)?.kind();
+    let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
+    Some(HeldContact {
+        kind,
+        value,
+        is_imported: item.flag("imported").unwrap_or_default(),
+        usable_from: item.moment("usable_from").ok()?,
+        old_from: item.moment("lifts_from").unwrap_or(NEVER),
+    })
 }
 
 /// The item of an entry that waits, with the contact that serves until then: the one that it replaces, or the one that
