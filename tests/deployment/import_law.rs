@@ -1,5 +1,5 @@
-//! Who may know whom: the domain nothing, the ports the domain, the adapters and the pages both, a function all but
-//! the adapters. Only `main.rs` and the laptop twin compose.
+//! Who may know whom: the domain nothing, the ports and the texts the domain, the adapters and the pages both, a
+//! function all but the adapters. Only `main.rs` and the laptop twin compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,6 +57,7 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
     match module {
         ["shared", "domain", ..] => to.breach_of_the_domain(),
         ["shared", "ports", ..] => to.breach_of_the_ports(),
+        ["shared", "text", ..] => to.breach_of_the_texts(),
         ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
         ["shared", "http", ..] => to.breach_of_the_pages(),
         [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
@@ -93,11 +94,23 @@ impl Target<'_> {
         if self.is_elsewhere_in_shared(&["domain"]) {
             return Some("the domain knows nothing but itself");
         }
+        self.breach_of_purity()
+    }
+
+    /// Pages and messages are worded by the same means, so the texts stand below both.
+    fn breach_of_the_texts(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "text"]) {
+            return Some("a text knows the domain's words only");
+        }
+        self.breach_of_purity()
+    }
+
+    fn breach_of_purity(&self) -> Option<&'static str> {
         // `std::time::Duration` is a plain number.
         let impure = IMPURE.iter().any(|module| self.is_in(module)) && !self.is_in("std::time::Duration");
         if self.is_outside() || impure || self.segments.iter().any(|name| IMPURE_NAMES.contains(name)) {
             return Some(
-                "the domain is pure: time and chance are parameters, and nothing is read or written",
+                "domain and texts are pure: time and chance are parameters, and nothing is read or written",
             );
         }
         (self.segments[0] == "async_trait").then_some("the domain waits for nothing")
@@ -111,8 +124,8 @@ impl Target<'_> {
     }
 
     fn breach_of_an_adapter(&self, adapter: &str) -> Option<&'static str> {
-        if self.is_in("shared::http") {
-            return Some("an adapter knows no page");
+        if self.is_in("shared::http") || self.is_in("shared::text") {
+            return Some("an adapter knows no page and no text");
         }
         let ["shared", "adapters", other, ..] = self.segments else { return None };
         let lawful = [adapter, COMMON_ADAPTER].contains(other) || STANDS_ON.contains(&(adapter, *other));
@@ -200,6 +213,10 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "domain", "flow"], "fn f() { tokio::spawn(x); }"),
         (&["shared", "ports", "clock"], "use super::super::adapters::system;"),
         (&["shared", "ports", "clock"], "use http::StatusCode;"),
+        (&["shared", "domain", "flow"], "use crate::text::messages::Wording;"),
+        (&["shared", "text", "messages"], "use crate::http::Page;"),
+        (&["shared", "text", "messages"], "fn f() { jiff::Timestamp::now(); }"),
+        (&["shared", "adapters", "sns"], "use crate::text::messages::Wording;"),
         (&["shared", "adapters", "sns"], "use super::ses::Mail;"),
         (&["shared", "adapters", "dynamodb"], "use super::directories::Builtin;"),
         (&["shared", "adapters", "sns"], "use crate::http::Page;"),
@@ -226,7 +243,11 @@ fn the_law_lets_the_lawful_through() {
             &["shared", "adapters", "sns"],
             "use super::aws::config; use aws_sdk_sns::Client; use crate::ports::X;",
         ),
-        (&["shared", "http", "pages"], "use crate::ports::Clock; use axum::Router;"),
+        (&["shared", "text", "messages"], "use crate::domain::language::Language; use super::Text;"),
+        (
+            &["shared", "http", "pages"],
+            "use crate::ports::Clock; use crate::text::pages::Texts; use axum::Router;",
+        ),
         (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),
         (&["captcha", "main"], "use shared::adapters::dynamodb::Flows;"),
     ];

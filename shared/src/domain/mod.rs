@@ -27,4 +27,3 @@ pub mod session;
 pub mod slow_hash;
 pub mod time;
 pub mod totp;
-pub mod wording;

@@ -18,7 +18,6 @@ pub mod page;
 pub mod problem;
 mod routes;
 pub mod security_info;
-pub mod text;
 pub mod theme;
 pub mod view;
 mod views;

@@ -1,7 +1,6 @@
 //! Flows as views.
 
 use super::incoming::Incoming;
-use super::text::criterion_text;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
@@ -12,6 +11,7 @@ use crate::domain::method::Method;
 use crate::domain::password;
 use crate::domain::time::Timestamp;
 use crate::settings::Settings;
+use crate::text::pages::criterion_text;
 
 /// The path of the page that shows a stage.
 pub const fn location(stage: Stage) -> &'static str {

@@ -18,13 +18,13 @@ use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::domain::wording::Wording;
 use shared::ports::{
     BudgetStore, Clock, Directory, DirectoryError, Entropy, FlowStore, Guess, Guessed, Mail, MailSender,
     MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
     StoreError, TextSender, Versioned, VoiceSender,
 };
 use shared::settings::Settings;
+use shared::text::messages::Wording;
 
 /// When every test begins: 2026-11-24T04:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -141,7 +141,7 @@ pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        wording: Wording::new("Universiti Contoh", None).unwrap(),
+        wording: Wording::new("Universiti Contoh", None),
         messages: Arc::new(keys()),
         clock: around.clone(),
         entropy: around.clone(),
