@@ -113,7 +113,7 @@ impl Target<'_> {
                 "domain and texts are pure: time and chance are parameters, and nothing is read or written",
             );
         }
-        (self.segments[0] == "async_trait").then_some("the domain waits for nothing")
+        (self.segments[0] == "async_trait").then_some("domain and texts wait for nothing")
     }
 
     fn breach_of_the_ports(&self) -> Option<&'static str> {
@@ -149,7 +149,7 @@ impl Target<'_> {
 }
 
 /// Each source file below `source` with its module's path, beginning with the crate's name.
-fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
+pub fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
     let mut folders = vec![source.to_owned()];
     while let Some(folder) = folders.pop() {

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::contact::{EmailAddress, PhoneNumber};
-use super::flow::FlowKey;
+use super::holder::FlowKey;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};

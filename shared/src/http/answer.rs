@@ -1,16 +1,16 @@
 //! Answers: one view or problem, as a page or as JSON.
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, SESSION_COOKIE};
+use super::failure::{Failure, causes};
+use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, Refused, SESSION_COOKIE};
 use super::page::{self, PageContext};
+use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Code, Problem};
-use super::security_info::HOME;
 use super::view::View;
-use super::views::location;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, FlowCookie, Stage};
 use crate::domain::session::SessionCookie;
@@ -105,6 +105,22 @@ impl Incoming {
         self.problem_with(&Problem::out_of_step(flow.stage().as_str()), None, None)
     }
 
+    /// What becomes of a failure here: a browser without a session is sent to sign in, one at another step to that
+    /// step; everything else is told.
+    pub fn session_failure(&self, failure: Failure) -> Response {
+        if self.format == Format::Html
+            && let Failure::Problem(problem, None) = &failure
+        {
+            match (problem.code, problem.page) {
+                (Code::FlowEnded, _) => return self.redirect(HOME, Some(NewCookie::NoSession)),
+                (Code::OutOfStep, Some("second-step")) => return self.redirect(VERIFY, None),
+                (Code::OutOfStep, _) => return self.redirect(HOME, None),
+                _ => {}
+            }
+        }
+        failure.answer(self)
+    }
+
     fn problem_with(
         &self,
         problem: &Problem,
@@ -155,7 +171,7 @@ impl Incoming {
             help_desk_url: settings.help_desk_url.as_deref(),
             colour: settings.colour.as_deref(),
             at,
-            path: if self.is_post { views::page_of(&self.path) } else { &self.path },
+            path: if self.is_post { page_of(&self.path) } else { &self.path },
         }
     }
 
@@ -207,6 +223,28 @@ impl Incoming {
             append_cookie(&mut response, &remembered);
         }
         response
+    }
+}
+
+impl Failure {
+    /// The answer. A failure outside is logged here, once, and told as `unavailable`.
+    pub fn answer(self, incoming: &Incoming) -> Response {
+        match self {
+            Self::Problem(problem, view) => incoming.problem(&problem, view.as_deref()),
+            Self::OutOfStep(stage, newer) => incoming.out_of_step(stage, newer.as_ref()),
+            Self::OlderCookie(flow) => incoming.older_cookie(&flow),
+            Self::Outside(what, cause) => {
+                let causes = causes(cause.as_ref());
+                tracing::error!(event = "unavailable", what, causes, path = incoming.path);
+                incoming.problem(&Problem::new(Code::Unavailable), None)
+            }
+        }
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.incoming.problem(&self.problem, None)
     }
 }
 

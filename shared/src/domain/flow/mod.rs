@@ -18,7 +18,8 @@ mod cookie;
 mod record;
 mod states;
 
-pub use cookie::{FlowCookie, FlowId, FlowKey};
+pub use super::holder::FlowKey;
+pub use cookie::{FlowCookie, FlowId};
 pub use record::{CodeSlot, Record, RecordError, StateName};
 pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
 

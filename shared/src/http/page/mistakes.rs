@@ -2,8 +2,8 @@
 
 use crate::domain::method::Method;
 use crate::http::problem::{Code, Problem};
-use crate::http::security_info::Needs;
 use crate::http::view::View;
+use crate::http::view::security_info::Needs;
 use crate::text::Text;
 use crate::text::pages::Texts;
 

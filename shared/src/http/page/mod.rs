@@ -15,7 +15,7 @@ use askama::Template;
 pub use self::authenticator::{authenticator, authenticator_name};
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
-use super::security_info::{Needs, SecondStep, SecurityInfo};
+use super::view::security_info::{Needs, SecondStep, SecurityInfo};
 use super::view::{MethodChoice, PasskeyOptions, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;

@@ -8,7 +8,7 @@ use crate::domain::account::Offer;
 use crate::domain::security_info::Kind;
 use crate::http::encoding::encode;
 use crate::http::problem::Code;
-use crate::http::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
+use crate::http::view::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry, PasskeyOptions, PasswordEntry,
     Reason, Unlock, Work,
