@@ -39,7 +39,7 @@ impl Incoming {
                 _ => View::Password(PasswordEntry {
                     criteria: criteria(settings, self.language),
                     steps: state.facts.steps,
-                    length: (settings.password_min, settings.password_max),
+                    length: (settings.password.min, settings.password.max),
                 }),
             },
             Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
@@ -118,6 +118,6 @@ pub fn violation(violation: &password::Violation, settings: &Settings, language:
 fn sentence(id: &str, settings: &Settings, language: Language) -> Criterion {
     Criterion {
         id: id.to_owned(),
-        text: criterion_text(language, id, settings.password_min, settings.password_max),
+        text: criterion_text(language, id, settings.password.min, settings.password.max),
     }
 }

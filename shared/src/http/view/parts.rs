@@ -56,7 +56,7 @@ impl PasskeyOptions {
         Self {
             challenge: URL_SAFE_NO_PAD.encode(challenge),
             timeout: PASSKEY_LIFETIME.0 * 1_000,
-            rp_id: settings.rp_id().to_owned(),
+            rp_id: settings.relying_party().id,
             allow_credentials: [],
             user_verification: "required",
         }
