@@ -42,8 +42,8 @@ const IMPURE: &[&str] =
     &["std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread", "std::time"];
 const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now", "thread_rng"];
 
-/// What every AWS adapter stands on: the clients' common configuration.
-const COMMON_ADAPTER: &str = "aws";
+/// What AWS adapters stand on: the clients' common configuration, and what a refusal means for a message.
+const COMMON_ADAPTERS: [&str; 2] = ["aws", "sending"];
 
 /// Adapters that are a further use of another's system: the built-in directory is a table, and a process starts with
 /// its secrets and the machine's clock.
@@ -128,7 +128,8 @@ impl Target<'_> {
             return Some("an adapter knows no page and no text");
         }
         let ["shared", "adapters", other, ..] = self.segments else { return None };
-        let lawful = [adapter, COMMON_ADAPTER].contains(other) || STANDS_ON.contains(&(adapter, *other));
+        let lawful =
+            *other == adapter || COMMON_ADAPTERS.contains(other) || STANDS_ON.contains(&(adapter, *other));
         (!lawful).then_some("an adapter knows no other adapter")
     }
 
