@@ -105,20 +105,34 @@ impl Incoming {
         self.problem_with(&Problem::out_of_step(flow.stage().as_str()), None, None)
     }
 
-    /// What becomes of a failure here: a browser without a session is sent to sign in, one at another step to that
-    /// step; everything else is told.
-    pub fn session_failure(&self, failure: Failure) -> Response {
-        if self.format == Format::Html
-            && let Failure::Problem(problem, None) = &failure
-        {
-            match (problem.code, problem.page) {
-                (Code::FlowEnded, _) => return self.redirect(HOME, Some(NewCookie::NoSession)),
-                (Code::OutOfStep, Some("second-step")) => return self.redirect(VERIFY, None),
-                (Code::OutOfStep, _) => return self.redirect(HOME, None),
-                _ => {}
+    /// What becomes of a failure. One outside is logged here, once, and told as `unavailable`.
+    pub fn failed(&self, failure: Failure) -> Response {
+        match failure {
+            Failure::Problem(problem, None) if self.is_of_a_session() => self.session_problem(&problem),
+            Failure::Problem(problem, view) => self.problem(&problem, view.as_deref()),
+            Failure::OutOfStep(stage, newer) => self.out_of_step(stage, newer.as_ref()),
+            Failure::OlderCookie(flow) => self.older_cookie(&flow),
+            Failure::Outside(what, cause) => {
+                let causes = causes(cause.as_ref());
+                tracing::error!(event = "unavailable", what, causes, path = self.path);
+                self.problem(&Problem::new(Code::Unavailable), None)
             }
         }
-        failure.answer(self)
+    }
+
+    /// Whether the request is about the page where people register, and so about a session.
+    fn is_of_a_session(&self) -> bool {
+        self.path.starts_with(HOME)
+    }
+
+    /// A browser without a session is sent to sign in, one at another step to that step; everything else is told.
+    fn session_problem(&self, problem: &Problem) -> Response {
+        match (self.format, problem.code, problem.page) {
+            (Format::Html, Code::FlowEnded, _) => self.redirect(HOME, Some(NewCookie::NoSession)),
+            (Format::Html, Code::OutOfStep, Some("second-step")) => self.redirect(VERIFY, None),
+            (Format::Html, Code::OutOfStep, _) => self.redirect(HOME, None),
+            _ => self.problem(problem, None),
+        }
     }
 
     fn problem_with(
@@ -143,7 +157,7 @@ impl Incoming {
             out.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         // The cookie of what ended: a reset goes on in another tab while a session is over, and the other way round.
-        let (name, came) = if self.path.starts_with(HOME) {
+        let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
         } else {
             (FLOW_COOKIE, self.cookie.is_some())
@@ -223,22 +237,6 @@ impl Incoming {
             append_cookie(&mut response, &remembered);
         }
         response
-    }
-}
-
-impl Failure {
-    /// The answer. A failure outside is logged here, once, and told as `unavailable`.
-    pub fn answer(self, incoming: &Incoming) -> Response {
-        match self {
-            Self::Problem(problem, view) => incoming.problem(&problem, view.as_deref()),
-            Self::OutOfStep(stage, newer) => incoming.out_of_step(stage, newer.as_ref()),
-            Self::OlderCookie(flow) => incoming.older_cookie(&flow),
-            Self::Outside(what, cause) => {
-                let causes = causes(cause.as_ref());
-                tracing::error!(event = "unavailable", what, causes, path = incoming.path);
-                incoming.problem(&Problem::new(Code::Unavailable), None)
-            }
-        }
     }
 }
 

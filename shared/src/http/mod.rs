@@ -5,6 +5,7 @@
 //! request has said.
 
 mod answer;
+mod app;
 pub mod assets;
 pub mod captcha;
 pub mod encoding;
@@ -23,6 +24,7 @@ pub mod view;
 mod views;
 
 pub use answer::{NewCookie, Next};
+pub use app::{App, HasSite, answer};
 pub use event::{Function, function, run};
 pub use failure::{Failure, Outcome};
 pub use fields::Fields;
