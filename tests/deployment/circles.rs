@@ -19,7 +19,12 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 const ROOTS: [&str; 1] = ["main"];
 
 /// The one tangle that is left: its handlers answer with each other's pages.
-const KNOWN: [&str; 0] = [];
+const KNOWN: [&str; 4] = [
+    "enrolment::add <-> enrolment::confirm",
+    "enrolment::list <-> enrolment::push",
+    "enrolment::list <-> enrolment::second_step",
+    "enrolment::push <-> enrolment::second_step",
+];
 
 struct Module {
     path: Vec<String>,
@@ -41,14 +46,21 @@ fn is_root(path: &[String]) -> bool {
 
 fn arrows(modules: &[Module]) -> Arrows {
     let known: BTreeSet<String> = modules.iter().map(|module| module.path.join("::")).collect();
-    let segments = |module: &Module| module.path.clone();
-    let aliases: BTreeMap<String, BTreeMap<String, String>> = modules
-        .iter()
-        .map(|module| (module.path.join("::"), names(&module.source, &strs(&segments(module)))))
-        .collect();
+    // A folder may name the modules in it without saying that they are its own.
+    let absolute = |module: &Module, path: String| {
+        let inner = format!("{}::{path}", module.path.join("::"));
+        let first = path.split("::").next().unwrap_or_default();
+        if known.contains(&format!("{}::{first}", module.path.join("::"))) { inner } else { path }
+    };
+    let handed_on = |module: &Module| {
+        let names = names(&module.source, &strs(&module.path)).into_iter();
+        (module.path.join("::"), names.map(|(name, path)| (name, absolute(module, path))).collect())
+    };
+    let aliases: BTreeMap<String, BTreeMap<String, String>> = modules.iter().map(handed_on).collect();
     let mut arrows = Arrows::new();
     for module in modules {
         for path in paths(&module.source, &strs(&module.path)) {
+            let path = absolute(module, path);
             let Some(target) = module_of(&path, &known, &aliases, 0) else { continue };
             let target: Vec<String> = target.split("::").map(str::to_owned).collect();
             let common = module.path.iter().zip(&target).take_while(|(one, other)| one == other).count();

