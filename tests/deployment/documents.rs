@@ -396,7 +396,7 @@ fn the_profiles_are_accepted() {
         .collect();
     let [recovery, strict] = &profiles[..] else { panic!("{} profiles", profiles.len()) };
     for profile in [recovery, strict] {
-        assert!(profile.password_classes.is_empty() && profile.password_min >= 15);
+        assert!(profile.password.classes.is_empty() && profile.password.min >= 15);
         assert!(profile.methods.iter().all(|method| !method.is_phone()), "texts and calls are restricted");
     }
     assert_eq!((recovery.steps, &recovery.methods[..]), (2, &[Method::Email, Method::Totp][..]));

@@ -15,9 +15,9 @@ use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::keys::Keyring;
-use shared::domain::wording::Wording;
 use shared::http::Site;
 use shared::settings::Settings;
+use shared::text::messages::Wording;
 use tower::ServiceExt as _;
 
 use crate::calls::{Answer, Call};
@@ -239,7 +239,7 @@ impl Product {
         ];
         let delivery = delivery::Ports {
             settings: settings.clone(),
-            wording: Wording::new(&settings.organisation, None).unwrap(),
+            wording: Wording::new(&settings.organisation, None),
             messages: keys.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),

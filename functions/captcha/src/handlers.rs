@@ -11,25 +11,21 @@ use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{self, Identify, View};
-use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, assets};
+use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer, assets};
 
-use super::{Ports, Shared, open, picture, sound};
+use super::{Ports, open, picture, sound};
 
 /// `GET /`: a new challenge, which costs no write.
-pub(crate) async fn identify(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    let page = || -> Outcome<View> { Ok(identify_view(captchas(&ports).challenge(None)?, String::new())) };
-    match page() {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn identify(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
+        Ok(incoming.page(&identify_view(captchas(ports).challenge(None)?, String::new())))
+    })
+    .await
 }
 
 /// `POST /`: the name and the answer; opens the flow.
-pub(crate) async fn begin(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_begin(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn begin(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_begin).await
 }
 
 async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -103,20 +99,20 @@ type Segment = Result<Path<String>, PathRejection>;
 
 /// `GET /captcha/{token}/picture.png`: always the same picture for one token.
 pub(crate) async fn show_picture(
-    State(Shared(ports)): State<Shared>,
+    State(app): State<App<Ports>>,
     token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, token, &incoming, "image/png", picture::render)
+    rendered(&app, token, &incoming, "image/png", picture::render)
 }
 
 /// `GET /captcha/{token}/sound.wav`: the same characters, spoken.
 pub(crate) async fn play_sound(
-    State(Shared(ports)): State<Shared>,
+    State(app): State<App<Ports>>,
     token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, token, &incoming, "audio/wav", sound::render)
+    rendered(&app, token, &incoming, "audio/wav", sound::render)
 }
 
 fn rendered(

@@ -10,7 +10,7 @@ mod push;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use shared::domain::account::{Contact, Registration};
@@ -25,7 +25,7 @@ use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve};
+use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, code_of, serve};
 use shared::ports::{
     ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
     Versioned,
@@ -53,26 +53,19 @@ pub struct Ports {
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
 /// The route of this function.
 pub fn router(ports: Ports) -> Router {
-    serve(Router::new().route("/code/send", post(send)), Shared(Arc::new(ports)))
+    serve(Router::new().route("/code/send", post(send)), ports)
 }
 
-async fn send(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_send(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn send(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_send).await
 }
 
 async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {

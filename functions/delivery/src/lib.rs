@@ -19,12 +19,12 @@ use shared::domain::flow::{APPROVAL_LIFETIME, CODE_LONGEST, FlowKey};
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
-use shared::domain::wording::{Content, Wording};
 use shared::ports::{
     BudgetStore, Clock, Directory, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
     PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
+use shared::text::messages::{Content, Wording};
 
 /// What delivery needs from outside.
 pub struct Ports {

@@ -15,7 +15,7 @@ use shared::adapters::system::EmfMetrics;
 use shared::adapters::voice::VoiceCalls;
 use shared::adapters::web_push::WebPushes;
 use shared::domain::push::VapidKey;
-use shared::domain::wording::Wording;
+use shared::text::messages::Wording;
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Error> {
         )),
         push_targets: Arc::new(DynamoDevices::new(store.clone(), security_info.clone())),
         push,
-        wording: Wording::new(&settings.organisation, settings.help_desk_url.as_deref())?,
+        wording: Wording::new(&settings.organisation, settings.help_desk_url.as_deref()),
         messages: process.keyring("REKEY_SECRET_MESSAGES").await?,
         mails: Arc::new(SesMails::new(aws, &settings.organisation, &settings.mail_from)),
         texts: Arc::new(SnsTexts::new(aws, settings.sms_sender_id.clone())),

@@ -25,10 +25,10 @@ use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
 use shared::domain::push::VapidKey;
 use shared::domain::time::Timestamp;
-use shared::domain::wording::Wording;
 use shared::http::Site;
 use shared::ports::{Metric, Metrics};
 use shared::settings::Settings;
+use shared::text::messages::Wording;
 
 use crate::cloud::Cloud;
 use crate::cloud::roles::ADMINISTRATOR;
@@ -224,8 +224,7 @@ impl Parts<'_> {
     async fn delivery(&self) -> Result<Consume, Failure> {
         let process = self.process("delivery");
         let settings = &self.settings;
-        let wording = Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
-            .map_err(|error| Failure::new(error.to_string()))?;
+        let wording = Wording::new(&settings.organisation, settings.help_desk_url.as_deref());
         let push = process.keyring("REKEY_SECRET_PUSH").await?;
         let vapid = VapidKey::of(&push).ok_or_else(|| Failure::new("REKEY_SECRET_PUSH makes no key"))?;
         let ports = Arc::new(delivery::Ports {

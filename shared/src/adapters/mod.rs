@@ -12,6 +12,8 @@ pub mod memory;
 pub mod process;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]
+mod sending;
 #[cfg(feature = "ses")]
 pub mod ses;
 #[cfg(feature = "signatures")]

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::contact::{EmailAddress, PhoneNumber, canonical_domain};
 use super::factor::FactorValue;
-use super::flow::FlowKey;
+use super::holder::FlowKey;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};

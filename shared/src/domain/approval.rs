@@ -7,12 +7,44 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::account::AccountId;
-use super::flow::{APPROVAL_LIFETIME, FlowKey, RequestId};
+use super::holder::FlowKey;
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
+/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
+/// nobody approves what they no longer remember having asked for.
+pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
 /// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
 pub const PAUSE: Seconds = Seconds::DAY;
+
+/// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The request of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads the hexadecimal form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
 
 /// The number that the page shows and the app asks for: two digits, 10 to 99. Without it an approval proves nothing: who
 /// approves has to see the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 use super::account::{AccountId, Contact};
 use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
-use super::flow::{FlowKey, Outcome};
+use super::event::Event;
+use super::flow::Outcome;
+use super::holder::FlowKey;
 use super::keys::{Keyring, SealError};
 use super::language::Language;
 use super::method::Method;
-use super::notice::Event;
 use super::time::Timestamp;
 
 /// Every message is padded to this many bytes before it is sealed.

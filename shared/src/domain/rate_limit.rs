@@ -6,7 +6,7 @@
 use super::account::AccountId;
 use super::client::AddressBlock;
 use super::contact::PhoneNumber;
-use super::flow::FlowKey;
+use super::holder::FlowKey;
 use super::keys::Keyring;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};

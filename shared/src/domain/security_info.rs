@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::FlowKey;
+use super::holder::FlowKey;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, Request};
-use axum::response::Response;
 use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use lambda_http::request::RequestContext;
@@ -116,29 +116,28 @@ impl Incoming {
     }
 }
 
+/// A request that no handler sees, and what is wrong with it.
+pub struct Refused {
+    pub(super) incoming: Box<Incoming>,
+    pub(super) problem: Problem,
+}
+
 impl<S> FromRequest<S> for Incoming
 where
     S: Send + Sync,
     Site: FromRef<S>,
 {
-    type Rejection = Response;
+    type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
         let context = parts.extensions.get::<RequestContext>();
         let mut incoming =
             Self::of_head(Site::from_ref(state), &parts.method, &parts.uri, &parts.headers, context);
         if incoming.is_post {
-            if let Err(problem) = same_origin(&parts.headers, context) {
-                return Err(incoming.problem(&problem, None));
-            }
-            let body = match Limited::new(body, BODY_MAX + 1).collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(_) => return Err(incoming.problem(&Problem::new(Code::TooLarge), None)),
-            };
-            match Fields::read(text(&parts.headers, header::CONTENT_TYPE), &body) {
+            match body_of(&parts.headers, context, body).await {
                 Ok(fields) => incoming.fields = fields,
-                Err(problem) => return Err(incoming.problem(&problem, None)),
+                Err(problem) => return Err(Refused { incoming: Box::new(incoming), problem }),
             }
         }
         Ok(incoming)
@@ -184,6 +183,17 @@ impl Incoming {
             site,
         }
     }
+}
+
+/// The fields of a body that comes from this site and is not too large.
+async fn body_of(
+    headers: &HeaderMap,
+    context: Option<&RequestContext>,
+    body: Body,
+) -> Result<Fields, Problem> {
+    same_origin(headers, context)?;
+    let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::new(Code::TooLarge))?;
+    Fields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
 }
 
 /// Cross-site requests are refused by what browsers say of themselves (OWASP CSRF Cheat Sheet, Fetch Metadata).

@@ -1,7 +1,7 @@
 //! Flows as views.
 
 use super::incoming::Incoming;
-use super::text::criterion_text;
+use super::paths::HOME;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
@@ -13,37 +13,11 @@ use crate::domain::method::Method;
 use crate::domain::password;
 use crate::domain::time::Timestamp;
 use crate::settings::Settings;
-
-/// The path of the page that shows a stage.
-pub const fn location(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Reason => "/reason",
-        Stage::Method => "/method",
-        Stage::Code | Stage::Approval | Stage::Passkey => "/code",
-        Stage::Password => "/password",
-        Stage::Unlock => "/unlock",
-        Stage::Done => "/done",
-        Stage::Ended => "/",
-    }
-}
-
-/// The page on which the form of a POST stands, for links that reload it.
-pub(super) fn page_of(path: &str) -> &str {
-    match path {
-        "/code/send" => "/method",
-        "/cancel" => "/",
-        "/security-info/sign-in"
-        | "/security-info/add"
-        | "/security-info/remove"
-        | "/security-info/reconfirm"
-        | "/security-info/sign-out" => "/security-info",
-        other => other,
-    }
-}
+use crate::text::pages::criterion_text;
 
 /// The reference to flow and step for the forms of the answer.
 pub(super) fn at(incoming: &Incoming) -> Option<String> {
-    if incoming.path.starts_with(super::security_info::HOME) {
+    if incoming.path.starts_with(HOME) {
         return incoming.session.as_ref()?.at(&incoming.site.flows);
     }
     incoming.cookie.as_ref()?.at(&incoming.site.flows)
@@ -66,7 +40,7 @@ impl Incoming {
                 _ => View::Password(PasswordEntry {
                     criteria: criteria(settings, self.language),
                     steps: state.facts.steps,
-                    length: (settings.password_min, settings.password_max),
+                    length: (settings.password.min, settings.password.max),
                 }),
             },
             Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
@@ -149,6 +123,6 @@ pub fn violation(violation: &password::Violation, settings: &Settings, language:
 fn sentence(id: &str, settings: &Settings, language: Language) -> Criterion {
     Criterion {
         id: id.to_owned(),
-        text: criterion_text(language, id, settings.password_min, settings.password_max),
+        text: criterion_text(language, id, settings.password.min, settings.password.max),
     }
 }

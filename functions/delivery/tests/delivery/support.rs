@@ -18,12 +18,12 @@ use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::domain::wording::Wording;
 use shared::ports::{
     Clock, Directory, DirectoryError, Entropy, Mail, MailSender, MessageQueue, Metric, Metrics, NewEntry,
     Push, PushSender, QueueError, Secret, SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
+use shared::text::messages::Wording;
 
 /// When every test begins: 2026-11-24T04:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -58,7 +58,7 @@ impl Default for Around {
             ..Registration::default()
         };
         let mut tables = Tables::default();
-        tables.security_info.import(&account(), &contacts, None, START);
+        tables.security_info.import(&account(), &contacts, None, Seconds(0), START);
         Self {
             now: AtomicI64::new(START.as_seconds()),
             drawn: AtomicU8::new(0),
@@ -150,7 +150,7 @@ pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        wording: Wording::new("Universiti Contoh", None).unwrap(),
+        wording: Wording::new("Universiti Contoh", None),
         messages: Arc::new(keys()),
         clock: around.clone(),
         entropy: around.clone(),

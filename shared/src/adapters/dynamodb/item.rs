@@ -27,6 +27,7 @@ impl Item {
         self.0.get(name)?.as_s().ok().map(String::as_str)
     }
 
+    #[cfg(feature = "builtin-directory")]
     pub(in crate::adapters) fn texts(&self, name: &str) -> Vec<String> {
         let list = self.0.get(name).and_then(|value| value.as_l().ok());
         list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
@@ -107,6 +108,7 @@ pub(in crate::adapters) async fn consistent_get(
 
 /// A read by the whole key at half the price, which may miss a write of the last second: for what is looked at again
 /// before anything hangs on it.
+#[cfg(feature = "builtin-directory")]
 pub(in crate::adapters) async fn eventual_get(
     client: &Client,
     table: &str,

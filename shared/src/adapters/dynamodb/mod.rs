@@ -16,6 +16,7 @@ pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
+#[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
 pub use security_info::{

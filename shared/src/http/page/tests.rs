@@ -8,12 +8,12 @@ use crate::domain::account::Offer;
 use crate::domain::security_info::Kind;
 use crate::http::encoding::encode;
 use crate::http::problem::Code;
-use crate::http::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
-use crate::http::text::criterion_text;
+use crate::http::view::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry, PasskeyOptions, PasswordEntry,
     Reason, Unlock, Work,
 };
+use crate::text::pages::criterion_text;
 
 const TYPED: &str = "\"><script>alert(1)</script>";
 
