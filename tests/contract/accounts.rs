@@ -20,11 +20,12 @@ use shared::domain::keys::Keyring;
 use shared::domain::method::{Factor, Method};
 use shared::domain::name::CanonicalName;
 use shared::domain::passkey::Credential;
+use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, Directory as _, DirectoryError,
-    DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, PushTargets as _, Secret,
+    Added, Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, Directory as _,
+    DirectoryError, DirectoryWriter as _, EnrolmentStore as _, Entropy, NewEntry, PushTargets as _, Secret,
     SecurityInfo as _, SignIn, SignInDirectory as _, Write,
 };
 
@@ -44,17 +45,20 @@ on_both_stores!(
     a_contact_opens_for_its_owner_and_kind_only,
     a_contact_that_does_not_count_yet_proves_nothing,
     entries_are_listed_changed_and_removed,
+    a_passkey_is_registered_once_over_all_accounts,
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
     a_claim_is_one_flows,
     an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
-    at_once: many_sign_ins_try_no_more_than_five, of_many_flows_one_takes_a_recovery_code,
+    at_once: many_sign_ins_try_no_more_than_five, of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code,
         an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const NEW: &str = "Kancil-Lompat-42!";
+/// A passkey as it is kept.
+const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
 
 fn name(login: &str) -> CanonicalName {
     CanonicalName::parse(login, &[]).unwrap()
@@ -337,14 +341,94 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW);
     let add = async |generation, by| ports.enrolment.add(&id(), generation, by, &entry).await.unwrap();
-    assert_eq!((add(4, other).await, add(3, session).await), (None, None));
+    assert_eq!((add(4, other).await, add(3, session).await), (Added::Overtaken, Added::Overtaken));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries.len(), 3);
-    assert_eq!(add(4, session).await, Some(5));
+    assert_eq!(add(4, session).await, Added::Done(5));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries[1].shown, "*****99");
     assert_eq!(remove(5, session).await, Some(6));
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
+}
+
+/// Web Authentication Level 3 §7.1 step 26.
+async fn a_passkey_is_registered_once_over_all_accounts(client: &Client) {
+    let ports = Arc::new(ports(client));
+    let (aisyah, siti) = (id(), AccountId::from_directory("siti"));
+    let by = FlowKey::from_bytes([1; 32]);
+    let json = |id: &str| CREDENTIAL.replace("AAAA", id);
+    let add = async |account: &AccountId, number: u8, credential: String| {
+        let generation = ports.enrolment.registered(account).await.unwrap().generation;
+        let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+        let secret = Secret::Passkey { credential };
+        let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+        ports.enrolment.add(account, generation, by, &entry).await.unwrap()
+    };
+    let is_registered =
+        async |id: &str| ports.enrolment.is_registered(&Credential::parse(&json(id)).unwrap()).await.unwrap();
+    let remove = async |account: &AccountId, number: u8| {
+        let generation = ports.enrolment.registered(account).await.unwrap().generation;
+        let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+        let id = EntryId::new(Kind::Passkey, [number; 8]);
+        assert!(ports.enrolment.remove(account, generation, by, &id).await.unwrap().is_some());
+    };
+    assert!(!is_registered("AAAA").await);
+    assert!(matches!(add(&aisyah, 1, json("AAAA")).await, Added::Done(_)));
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    for (account, number) in [(&siti, 1), (&siti, 2), (&aisyah, 2)] {
+        assert_eq!(add(account, number, json("AAAA")).await, Added::Taken);
+    }
+    let at = |account: &AccountId| {
+        let (ports, account) = (ports.clone(), account.clone());
+        async move { ports.enrolment.registered(&account).await.unwrap().entries.len() }
+    };
+    assert_eq!((at(&aisyah).await, at(&siti).await), (1, 0), "nothing is written of what is refused");
+    assert!(matches!(add(&siti, 1, json("AAAB")).await, Added::Done(_)), "another passkey");
+    remove(&siti, 1).await;
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    remove(&aisyah, 1).await;
+    assert!(matches!(add(&siti, 3, json("AAAA")).await, Added::Done(_)), "it is free again");
+    remove(&aisyah, 1).await;
+    assert!(is_registered("AAAA").await, "an entry that is gone frees nothing");
+
+    // As an earlier version wrote it: known once its account is looked at.
+    let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: json("AAAC") });
+    ports.enrolment.put(&aisyah, &old).await.unwrap();
+    assert!(!is_registered("AAAC").await);
+    assert_eq!(at(&aisyah).await, 1);
+    assert!(is_registered("AAAC").await);
+    assert_eq!(add(&siti, 4, json("AAAC")).await, Added::Taken);
+    // Of two that are the same, the first keeps it.
+    let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: json("AAAC") });
+    ports.enrolment.put(&siti, &twin).await.unwrap();
+    assert_eq!(at(&siti).await, 2);
+    remove(&siti, 9).await;
+    assert!(is_registered("AAAC").await, "it is the first one's still");
+    remove(&aisyah, 9).await;
+    assert!(!is_registered("AAAC").await);
+}
+
+async fn of_many_accounts_one_registers_a_passkey(client: &Client) {
+    let ports = Arc::new(ports(client));
+    let tasks: Vec<_> = (0..10)
+        .map(|number| {
+            let ports = ports.clone();
+            tokio::spawn(async move {
+                let account = AccountId::from_directory(format!("person{number}"));
+                let by = FlowKey::from_bytes([number; 32]);
+                ports.enrolment.change(&account, 0, by).await.unwrap();
+                let secret = Secret::Passkey { credential: CREDENTIAL.to_owned() };
+                let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+                ports.enrolment.add(&account, 1, by, &entry).await
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        // A store may tell one that comes at the same moment to try again.
+        done += u8::from(matches!(task.await.unwrap(), Ok(Added::Done(_))));
+    }
+    assert_eq!(done, 1);
 }
 
 async fn a_time_step_is_accepted_once(client: &Client) {
@@ -373,7 +457,7 @@ async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
     let ports = ports(client);
     let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
     assert!(read(&id(), NOW).await.is_empty());
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let credential = CREDENTIAL;
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
     ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
@@ -416,7 +500,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
     let ports = with_sheet(client, &["one", "two"]).await;
     let devices = DynamoDevices::new(client.clone(), TABLE);
     ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let credential = CREDENTIAL;
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
     for number in [1, 2] {
         let passkey = Secret::Passkey { credential: credential.into() };
@@ -501,7 +585,7 @@ async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client
 async fn with_sheet(client: &Client, hashes: &[&str]) -> Ports {
     let ports = ports(client);
     let hashes = hashes.iter().map(ToString::to_string).collect();
-    let secret = Secret::RecoveryCodes { salt: "salt".into(), hashes };
+    let secret = Secret::RecoveryCodes(Sheet { hashed_with: HashedWith::Key("1".into()), hashes });
     ports.enrolment.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await.unwrap();
     ports
 }
@@ -516,7 +600,8 @@ async fn a_recovery_code_is_taken_once(client: &Client) {
     assert!(!take("one", 1).await, "there is no sheet");
     with_sheet(client, &["one", "two"]).await;
     let sheet = async || ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
-    assert_eq!((sheet().await.salt.as_str(), sheet().await.hashes.len()), ("salt", 2));
+    let read = sheet().await;
+    assert_eq!((read.hashed_with, read.hashes.len()), (HashedWith::Key("1".into()), 2));
     assert!(!take("three", 1).await);
     assert!(take("one", 1).await);
     assert!(take("one", 1).await, "the same flow once more: its answer was lost");

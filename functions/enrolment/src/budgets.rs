@@ -21,7 +21,7 @@ const SIGN_INS_PER_ADDRESS: u64 = 300;
 const CODES_PER_DAY: u64 = 20;
 /// Additions and removals of one account in a day: more than anybody registers, few enough to be no flood.
 const CHANGES_PER_DAY: u64 = 40;
-/// The pool of app codes and recovery codes that this page spends: the third, beside those of a reset's two steps.
+/// The pool of app codes that this page spends: the third, beside those of a reset's two steps.
 const POOL: u8 = 3;
 
 /// Whether a password may be tried without a CAPTCHA. The try is taken before, so that of many at once no more pass than may
@@ -48,8 +48,8 @@ fn hour(now: Timestamp) -> i64 {
     now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0))
 }
 
-/// Takes a change that is asked for: an addition that begins, or a removal. Each of them may cost ten slow hashes, and tells
-/// everybody by texts and calls.
+/// Takes a change that is asked for: an addition that begins, or a removal. Each of them tells everybody by texts and
+/// calls.
 ///
 /// # Errors
 /// [`Code::SlowDown`] when the day's are used up.
@@ -74,16 +74,10 @@ pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> 
     Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::HOUR.0)).await?)
 }
 
-/// Takes a look at a code of the account's app, or at one of its recovery codes.
-pub(crate) async fn look(
-    ports: &Ports,
-    what: &str,
-    limit: u64,
-    account: &AccountId,
-    now: Timestamp,
-) -> Outcome<bool> {
+/// Takes a look at a code of the account's app.
+pub(crate) async fn look(ports: &Ports, limit: u64, account: &AccountId, now: Timestamp) -> Outcome<bool> {
     let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    let key = format!("{what}#{}#{day}#{POOL}", account.as_str());
+    let key = format!("totp#{}#{day}#{POOL}", account.as_str());
     Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
 }
 
