@@ -16,11 +16,12 @@ use shared::domain::flow::FlowKey;
 use shared::domain::method::{Factor, Method};
 use shared::domain::name::CanonicalName;
 use shared::domain::passkey::Credential;
+use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Claim, Claimant, Directory as _, DirectoryError, DirectoryWriter as _, Entropy, NewEntry, Secret, SignIn,
-    SignInDirectory as _, Write,
+    Added, Claim, Claimant, Directory as _, DirectoryError, DirectoryWriter as _, Entropy, NewEntry, Secret,
+    SignIn, SignInDirectory as _, Write,
 };
 
 use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
@@ -29,11 +30,13 @@ on_every_store!(
     what_was_registered_is_read_back,
     a_contact_that_does_not_count_yet_proves_nothing,
     entries_are_listed_changed_and_removed,
+    a_passkey_is_registered_once_over_all_accounts,
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
+    a_passkey_is_registered_once_over_all_accounts,
     a_claim_is_one_flows;
-    at_once: of_many_flows_one_takes_a_recovery_code;
+    at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code;
     in_tables: an_account_is_found_by_its_logins,
         five_failures_lock_and_an_unlock_mends_it,
         a_lockout_ends_by_itself,
@@ -44,6 +47,7 @@ on_every_store!(
         what_may_not_be_reset_is_not_written,
         previous_passwords_are_known,
         a_contact_opens_for_its_owner_and_kind_only,
+        a_passkey_of_an_earlier_version_becomes_known,
         an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
     in_tables_at_once: many_sign_ins_try_no_more_than_five,
         an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other
@@ -51,6 +55,8 @@ on_every_store!(
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const NEW: &str = "Kancil-Lompat-42!";
+/// A passkey as it is kept.
+const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
 
 fn name(login: &str) -> CanonicalName {
     CanonicalName::parse(login, &[]).unwrap()
@@ -308,14 +314,106 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW);
     let add = async |generation, by| ports.enrolment.add(&id(), generation, by, &entry).await.unwrap();
-    assert_eq!((add(4, other).await, add(3, session).await), (None, None));
+    assert_eq!((add(4, other).await, add(3, session).await), (Added::Overtaken, Added::Overtaken));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries.len(), 3);
-    assert_eq!(add(4, session).await, Some(5));
+    assert_eq!(add(4, session).await, Added::Done(5));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries[1].shown, "*****99");
     assert_eq!(remove(5, session).await, Some(6));
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
+}
+
+/// Web Authentication Level 3 §7.1 step 26.
+async fn a_passkey_is_registered_once_over_all_accounts(ports: &Stores) {
+    let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
+    let add = async |account: &AccountId, number, id| add_passkey(ports, account, number, id).await;
+    let remove = async |account: &AccountId, number| remove_passkey(ports, account, number).await;
+    let is_registered = async |id| is_passkey_registered(ports, id).await;
+    let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
+    assert!(!is_registered("AAAA").await);
+    assert!(matches!(add(&aisyah, 1, "AAAA").await, Added::Done(_)));
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    for (account, number) in [(&siti, 1), (&siti, 2), (&aisyah, 2)] {
+        assert_eq!(add(account, number, "AAAA").await, Added::Taken);
+    }
+    assert_eq!((at(&aisyah).await, at(&siti).await), (1, 0), "nothing is written of what is refused");
+    assert!(matches!(add(&siti, 1, "AAAB").await, Added::Done(_)), "another passkey");
+    remove(&siti, 1).await;
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    remove(&aisyah, 1).await;
+    assert!(matches!(add(&siti, 3, "AAAA").await, Added::Done(_)), "it is free again");
+    remove(&aisyah, 1).await;
+    assert!(is_registered("AAAA").await, "an entry that is gone frees nothing");
+}
+
+fn credential(id: &str) -> String {
+    CREDENTIAL.replace("AAAA", id)
+}
+
+async fn add_passkey(ports: &Stores, account: &AccountId, number: u8, id: &str) -> Added {
+    let by = FlowKey::from_bytes([1; 32]);
+    let generation = ports.enrolment.registered(account).await.unwrap().generation;
+    let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+    let secret = Secret::Passkey { credential: credential(id) };
+    let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+    ports.enrolment.add(account, generation, by, &entry).await.unwrap()
+}
+
+async fn remove_passkey(ports: &Stores, account: &AccountId, number: u8) {
+    let by = FlowKey::from_bytes([1; 32]);
+    let generation = ports.enrolment.registered(account).await.unwrap().generation;
+    let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+    let id = EntryId::new(Kind::Passkey, [number; 8]);
+    assert!(ports.enrolment.remove(account, generation, by, &id, NOW).await.unwrap().is_some());
+}
+
+async fn is_passkey_registered(ports: &Stores, id: &str) -> bool {
+    ports.enrolment.is_registered(&Credential::parse(&credential(id)).unwrap()).await.unwrap()
+}
+
+/// It is known once its account is looked at.
+async fn a_passkey_of_an_earlier_version_becomes_known(client: &Client) {
+    let ports = &Stores::in_tables(client);
+    let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
+    let is_registered = async |id| is_passkey_registered(ports, id).await;
+    let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
+    let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    ports.plant.put(&aisyah, &old).await;
+    assert!(!is_registered("AAAC").await);
+    assert_eq!(at(&aisyah).await, 1);
+    assert!(is_registered("AAAC").await);
+    assert_eq!(add_passkey(ports, &siti, 4, "AAAC").await, Added::Taken);
+    // Of two that are the same, the first keeps it.
+    let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    ports.plant.put(&siti, &twin).await;
+    assert_eq!(at(&siti).await, 1);
+    remove_passkey(ports, &siti, 9).await;
+    assert!(is_registered("AAAC").await, "it is the first one's still");
+    remove_passkey(ports, &aisyah, 9).await;
+    assert!(!is_registered("AAAC").await);
+}
+
+async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
+    let tasks: Vec<_> = (0..10)
+        .map(|number| {
+            let ports = ports.clone();
+            tokio::spawn(async move {
+                let account = AccountId::from_directory(format!("person{number}")).unwrap();
+                let by = FlowKey::from_bytes([number; 32]);
+                ports.enrolment.change(&account, 0, by).await.unwrap();
+                let secret = Secret::Passkey { credential: CREDENTIAL.to_owned() };
+                let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+                ports.enrolment.add(&account, 1, by, &entry).await
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        // A store may tell one that comes at the same moment to try again.
+        done += u8::from(matches!(task.await.unwrap(), Ok(Added::Done(_))));
+    }
+    assert_eq!(done, 1);
 }
 
 async fn a_time_step_is_accepted_once(ports: &Stores) {
@@ -342,7 +440,7 @@ fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
 async fn passkeys_are_read_and_their_counters_move_forward(ports: &Stores) {
     let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
     assert!(read(&id(), NOW).await.is_empty());
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let credential = CREDENTIAL;
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
     ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
@@ -383,9 +481,9 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 /// everything: it may be a key that is missing, and then whoever looks on must hear of it.
 async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
-    put_sheet(ports, &["one", "two"]).await;
     ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    put_sheet(ports, &["one", "two"]).await;
+    let credential = CREDENTIAL;
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
     for number in [1, 2] {
         let passkey = Secret::Passkey { credential: credential.into() };
@@ -469,7 +567,7 @@ async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client
 
 async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     let hashes = hashes.iter().map(ToString::to_string).collect();
-    let secret = Secret::RecoveryCodes { salt: "salt".into(), hashes };
+    let secret = Secret::RecoveryCodes(Sheet { hashed_with: HashedWith::Key("1".into()), hashes });
     ports.plant.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
@@ -482,7 +580,8 @@ async fn a_recovery_code_is_taken_once(ports: &Stores) {
     assert!(!take("one", 1).await, "there is no sheet");
     put_sheet(ports, &["one", "two"]).await;
     let sheet = async || ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
-    assert_eq!((sheet().await.salt.as_str(), sheet().await.hashes.len()), ("salt", 2));
+    let read = sheet().await;
+    assert_eq!((read.hashed_with, read.hashes.len()), (HashedWith::Key("1".into()), 2));
     assert!(!take("three", 1).await);
     assert!(take("one", 1).await);
     assert!(take("one", 1).await, "the same flow once more: its answer was lost");

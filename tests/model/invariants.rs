@@ -9,7 +9,6 @@ use shared::domain::account::AccountId;
 use shared::domain::flow::{Flow, FlowCookie, FlowKey, PASSKEY_LIFETIME, RequestId};
 use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
-use shared::domain::recovery_code::TRIES_PER_DAY;
 use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
 use stateright::{Model, Property};
@@ -376,7 +375,8 @@ impl Scope {
     /// Something that is held was used. What was replaced or removed proves nothing.
     fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
         let registered = state.tables.accounts[account].only(kind);
-        let is_of = |number| hash.is_none_or(|hash| people::sheet(number).hashes.contains(hash));
+        let is_of =
+            |number| hash.is_none_or(|hash| people::sheet(number, &people::keys()).hashes.contains(hash));
         if !registered.is_some_and(is_of) {
             state.seen.broken.insert(I1);
         }
@@ -486,15 +486,14 @@ impl Scope {
             let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
             let budget = match body["method"].as_str().and_then(Method::parse) {
                 Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_tries_per_day))),
-                Some(method @ Method::RecoveryCode) => Some((method, TRIES_PER_DAY)),
-                // A passkey's answer can't be guessed, so nothing but the flow's tries counts it.
+                // A passkey's answer and a recovery code can't be guessed, so nothing but the flow's tries counts it.
                 Some(method) => Some((method, u64::from(settings.flow.flow_tries))),
                 None => None,
             };
             if let Some((method, budget)) = budget {
                 let looks = seen.looks.entry((method, login, cookie.step())).or_default();
                 *looks += 1;
-                if method != Method::Passkey && u64::from(*looks) > budget {
+                if method == Method::Totp && u64::from(*looks) > budget {
                     seen.broken.insert(I3);
                 }
             } else {

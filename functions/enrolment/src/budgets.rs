@@ -43,8 +43,8 @@ pub(crate) async fn accepted(ports: &Ports, name: &NameRef, now: Timestamp) -> O
     Ok(ports.budgets.give_back(&RateLimit::SignInsRefused(*name), now).await?)
 }
 
-/// Takes a change that is asked for: an addition that begins, or a removal. Each of them may cost ten slow hashes, and tells
-/// everybody by texts and calls.
+/// Takes a change that is asked for: an addition that begins, or a removal. Each of them tells everybody by texts and
+/// calls.
 ///
 /// # Errors
 /// [`Code::SlowDown`] when the day's are used up.

@@ -12,7 +12,7 @@ use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
 use shared::domain::rate_limit::{Bucket, RateLimit};
-use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
+use shared::domain::recovery_code::{RecoveryCode, Sheet};
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
@@ -172,10 +172,6 @@ async fn check(
             let attempts = RateLimit::TotpAttempts(account.clone(), Bucket::Enrolment);
             ports.budgets.take(&attempts, limit, now).await?
         }
-        Method::RecoveryCode => {
-            let attempts = RateLimit::RecoveryAttempts(account.clone(), Bucket::Enrolment);
-            ports.budgets.take(&attempts, TRIES_PER_DAY, now).await?
-        }
         _ => true,
     };
     if !may_look {
@@ -299,8 +295,12 @@ async fn is_recovery_code(
     now: Timestamp,
 ) -> Outcome<bool> {
     let account = &session.account;
-    let sheet = ports.authenticators.recovery_sheet(account, now).await?.unwrap_or_else(Sheet::nobodys);
-    let hash = sheet.hash(code)?;
+    let sheet = ports
+        .authenticators
+        .recovery_sheet(account, now)
+        .await?
+        .unwrap_or_else(|| Sheet::of_nobody(&ports.seeds));
+    let hash = sheet.hash(code, &ports.seeds, account)?;
     Ok(ports.authenticators.use_recovery_code(account, &hash, session.proof_key(cookie), now).await?)
 }
 

@@ -33,8 +33,8 @@ pub enum RateLimit {
     },
     /// Attempts at an account's app codes in a day.
     TotpAttempts(AccountId, Bucket),
-    /// Attempts at an account's recovery codes in a day.
-    RecoveryAttempts(AccountId, Bucket),
+    /// Attempts at an account's recovery codes from one network in a day, on a sheet that costs a slow hash each.
+    SlowRecoveryAttempts(AccountId, AddressBlock),
     /// Requests to an account's devices in an hour, at enrolment. Those of a reset are in the account's ledger.
     PushRequests(AccountId),
     /// Codes sent for an account in a day, at enrolment.
@@ -187,7 +187,9 @@ impl RateLimit {
             Self::SignInsRefused(name) => of_name("sign-ins-refused", name),
             Self::Captcha { spend_id, .. } => format!("captcha#{}", hex::encode(spend_id)),
             Self::TotpAttempts(account, bucket) => attempts("totp", account, *bucket),
-            Self::RecoveryAttempts(account, bucket) => attempts("recovery", account, *bucket),
+            Self::SlowRecoveryAttempts(account, address) => {
+                format!("recovery#{}#{}#{address}", account.as_str(), day())
+            }
             Self::PushRequests(account) => {
                 format!("push#{}#{}#{}", account.as_str(), hour(), Bucket::Enrolment.as_str())
             }
@@ -231,7 +233,7 @@ impl RateLimit {
             | Self::PushRequests(_)
             | Self::OlderAnswers { .. } => Window::Hour,
             Self::TotpAttempts(..)
-            | Self::RecoveryAttempts(..)
+            | Self::SlowRecoveryAttempts(..)
             | Self::EnrolmentCodes(_)
             | Self::Changes(_)
             | Self::PhoneMessages
@@ -312,8 +314,8 @@ mod tests {
                 172_800,
             ),
             (
-                RateLimit::RecoveryAttempts(account("~ab"), Bucket::Enrolment),
-                "recovery#~ab#20781#3".into(),
+                RateLimit::SlowRecoveryAttempts(account("~ab"), address("203.0.113.7")),
+                "recovery#~ab#20781#203.0.113.7".into(),
                 172_800,
             ),
             (RateLimit::PushRequests(account("aisyah")), "push#aisyah#498748#3".into(), 7_200),
@@ -412,7 +414,8 @@ mod tests {
             name().prop_map(RateLimit::SignInsRefused),
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
             (account(), bucket()).prop_map(|(account, bucket)| RateLimit::TotpAttempts(account, bucket)),
-            (account(), bucket()).prop_map(|(account, bucket)| RateLimit::RecoveryAttempts(account, bucket)),
+            (account(), address())
+                .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
             account().prop_map(RateLimit::PushRequests),
             account().prop_map(RateLimit::EnrolmentCodes),
             account().prop_map(RateLimit::Changes),

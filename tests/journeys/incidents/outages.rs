@@ -362,6 +362,7 @@ async fn registering_is_not_half_done_without_budgets() {
         "by email",
         "by push",
         "by passkey",
+        "by recovery_code",
         "confirm mobile",
         "confirm totp",
         "confirm authenticator",

@@ -22,8 +22,8 @@ use shared::domain::flow::{FlowCookie, FlowKey, RequestId};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::ports::{
-    ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _,
-    SignIn,
+    Added, ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret,
+    SecurityInfo as _, SignIn,
 };
 use tokio::task::JoinHandle;
 
@@ -134,8 +134,7 @@ impl Real {
                 Secret::Passkey { credential }
             }
             Kind::RecoveryCodes => {
-                let sheet = people::sheet(number);
-                Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes }
+                Secret::RecoveryCodes(people::sheet(number, &self.world.keyring("REKEY_SECRET_SEEDS")))
             }
             other => panic!("{other:?} is not replayed"),
         };
@@ -243,7 +242,8 @@ impl Real {
             Registers::Changes => self.moved(store.change(&account, self.registering, by).await.unwrap()),
             Registers::Puts(kind, number) => {
                 let entry = self.entry(kind, number);
-                self.moved(store.add(&account, self.registering, by, &entry).await.unwrap());
+                let added = store.add(&account, self.registering, by, &entry).await.unwrap();
+                self.moved(if let Added::Done(generation) = added { Some(generation) } else { None });
             }
             Registers::Deletes(kind, number) => {
                 let id = people::entry(kind, number);

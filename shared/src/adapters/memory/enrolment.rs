@@ -10,9 +10,11 @@ use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::method::Factor;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{EnrolmentStore, NewEntry, Secret, StoreError};
+use crate::ports::{Added, EnrolmentStore, NewEntry, Secret, StoreError};
 
 /// What an entry holds besides what may be shown of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -42,8 +44,8 @@ pub enum StoredSecret {
     },
     /// A sheet of recovery codes.
     RecoveryCodes {
-        /// The salt of all its hashes.
-        salt: String,
+        /// What its codes were hashed with.
+        hashed_with: HashedWith,
         /// The hashes that are left.
         hashes: BTreeSet<String>,
         /// The one that was taken last.
@@ -62,9 +64,9 @@ impl StoredSecret {
                 Self::Authenticator { public_key: public_key.clone(), subscription: subscription.clone() }
             }
             Secret::Passkey { credential } => Self::Passkey { credential: credential.clone(), counter: None },
-            Secret::RecoveryCodes { salt, hashes } => Self::RecoveryCodes {
-                salt: salt.clone(),
-                hashes: hashes.iter().cloned().collect(),
+            Secret::RecoveryCodes(sheet) => Self::RecoveryCodes {
+                hashed_with: sheet.hashed_with.clone(),
+                hashes: sheet.hashes.iter().cloned().collect(),
                 last_hash: None,
             },
         }
@@ -213,10 +215,18 @@ impl EntriesOf {
         self.state.as_mut().filter(|state| state.generation == generation)
     }
 
+    /// Whether `generation` is that of a change which `by` began.
+    fn is_changed_by(&mut self, generation: u64, by: FlowKey) -> bool {
+        self.state_at(generation)
+            .is_some_and(|state| state.changed.is_some_and(|(changed_by, _)| changed_by == by))
+    }
+
     /// Ends a change that `by` began: the next generation, or nothing when it isn't the one any more.
     fn finish(&mut self, generation: u64, by: FlowKey) -> Option<u64> {
-        let state = self.state_at(generation)?;
-        state.changed.is_some_and(|(changed_by, _)| changed_by == by).then(|| state.change(by))
+        if !self.is_changed_by(generation, by) {
+            return None;
+        }
+        self.state_at(generation).map(|state| state.change(by))
     }
 }
 
@@ -228,6 +238,17 @@ impl SecurityInfoTable {
     /// What is stored of an account, from now on if nothing was.
     pub fn of(&mut self, account: &AccountId) -> &mut EntriesOf {
         self.0.entry(account.clone()).or_default()
+    }
+
+    /// Whether any account has a passkey.
+    fn has_passkey(&self, passkey: &Credential) -> bool {
+        let mut secrets = self.0.values().flat_map(|found| found.entries.values()).map(|entry| &entry.secret);
+        secrets.any(|secret| match secret {
+            StoredSecret::Passkey { credential, .. } => {
+                Credential::parse(credential).is_ok_and(|own| own.reference() == passkey.reference())
+            }
+            _ => false,
+        })
     }
 
     /// Writes an entry and nothing else, as an import does: open flows and sessions go on.
@@ -349,12 +370,29 @@ impl EnrolmentStore for Memory {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Added, StoreError> {
         Ok(self.with(|tables| {
-            let next = tables.security_info.of(account).finish(generation, by)?;
+            let is_taken = match &entry.secret {
+                Secret::Passkey { credential } => {
+                    Credential::parse(credential).is_ok_and(|one| tables.security_info.has_passkey(&one))
+                }
+                _ => false,
+            };
+            let found = tables.security_info.of(account);
+            if !found.is_changed_by(generation, by) {
+                return Added::Overtaken;
+            }
+            if is_taken {
+                return Added::Taken;
+            }
+            let Some(next) = found.finish(generation, by) else { return Added::Overtaken };
             tables.security_info.put(account, entry);
-            Some(next)
+            Added::Done(next)
         }))
+    }
+
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError> {
+        Ok(self.with(|tables| tables.security_info.has_passkey(passkey)))
     }
 
     async fn remove(

@@ -239,8 +239,8 @@ impl Authenticators for Memory {
 
     async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError> {
         Ok(self.with(|tables| match tables.security_info.only(account, Kind::RecoveryCodes, now) {
-            Some(StoredSecret::RecoveryCodes { salt, hashes, .. }) => {
-                Some(Sheet { salt: salt.clone(), hashes: hashes.iter().cloned().collect() })
+            Some(StoredSecret::RecoveryCodes { hashed_with, hashes, .. }) => {
+                Some(Sheet { hashed_with: hashed_with.clone(), hashes: hashes.iter().cloned().collect() })
             }
             _ => None,
         }))

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -17,9 +18,11 @@ use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::keys::Keyring;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
+use crate::ports::{Added, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
 
 /// Keeps entries.
 #[derive(Clone)]
@@ -160,8 +163,12 @@ impl DynamoEnrolment {
                 }
             }
             Secret::Passkey { credential } => item.with("credential", s(credential)),
-            Secret::RecoveryCodes { salt, hashes } => {
-                item.with("salt", s(salt)).with("hashes", AttributeValue::Ss(hashes.clone()))
+            Secret::RecoveryCodes(sheet) => {
+                let (name, with) = match &sheet.hashed_with {
+                    HashedWith::Key(id) => ("key", id),
+                    HashedWith::Salt(salt) => ("salt", salt),
+                };
+                item.with(name, s(with)).with("hashes", AttributeValue::Ss(sheet.hashes.clone()))
             }
         })
     }
@@ -179,15 +186,15 @@ impl DynamoEnrolment {
             .update_expression(expression)
     }
 
-    /// Ends a change: carries `write` out and moves the generation on, both or neither.
+    /// Ends a change: carries the writes out and moves the generation on, all or none.
     async fn finish(
         &self,
         account: &AccountId,
         generation: u64,
         by: FlowKey,
-        write: TransactWriteItem,
+        writes: Vec<TransactWriteItem>,
         removed_at: Option<Timestamp>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Added, StoreError> {
         let next = generation + 1;
         let bump = Update::builder()
             .table_name(&self.table)
@@ -213,21 +220,122 @@ impl DynamoEnrolment {
             .build()
             .map_err(incomplete)?;
         let bump = TransactWriteItem::builder().update(bump).build();
-        let both = self.client.transact_write_items().transact_items(bump).transact_items(write);
+        let all = self.client.transact_write_items().transact_items(bump);
+        let all = writes.into_iter().fold(all, TransactWriteItemsFluentBuilder::transact_items);
         // A try whose answer was lost is known by the token that the SDK gives it and all that follow it.
-        let Err(error) = both.send().await else { return Ok(Some(next)) };
-        match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(canceled))
-                if canceled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
-            {
-                Ok(None)
-            }
-            _ => Err(unavailable(error)),
+        let Err(error) = all.send().await else { return Ok(Added::Done(next)) };
+        // The bump comes first: where it is refused too, that is why.
+        match refused(&error).first() {
+            Some(0) => Ok(Added::Overtaken),
+            Some(_) => Ok(Added::Taken),
+            None => Err(unavailable(error)),
         }
     }
+
+    /// Makes a passkey known among all accounts that an earlier version wrote. Where another account was faster with the same
+    /// one, that stays.
+    async fn make_known(&self, account: &AccountId, item: &Item) -> Result<(), StoreError> {
+        let id = item.optional_text("item").and_then(EntryId::parse);
+        let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {
+            return Ok(());
+        };
+        let Some(reference) = item.optional_text("credential").and_then(reference_of) else { return Ok(()) };
+        let note = Update::builder()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()))
+            .update_expression("SET #reference = :reference")
+            .condition_expression("attribute_exists(#credential)")
+            .expression_attribute_names("#reference", REFERENCE)
+            .expression_attribute_names("#credential", "credential")
+            .expression_attribute_values(":reference", b(&reference))
+            .build()
+            .map_err(incomplete)?;
+        let note = TransactWriteItem::builder().update(note).build();
+        let claim = self.claim_passkey(account, &id, reference)?;
+        let both = self.client.transact_write_items().transact_items(claim).transact_items(note);
+        match both.send().await {
+            // Another was faster, with the same passkey or this very write.
+            Err(error) if !is_canceled(&error) => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The write that makes a passkey known as this entry's, unless it is another's.
+    fn claim_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        reference: [u8; 32],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("account", s(known_as(&reference)))
+            .item("item", s(OWNER))
+            .item("owner", s(account.as_str()))
+            .item("entry", s(id.as_str()))
+            .condition_expression("attribute_not_exists(#account) OR (#owner = :owner AND #entry = :entry)")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#entry", "entry")
+            .expression_attribute_values(":owner", s(account.as_str()))
+            .expression_attribute_values(":entry", s(id.as_str()))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that forgets what [`Self::claim_passkey`] made known, if that is this entry's.
+    async fn release_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let key = [("account", s(account.as_str())), ("item", s(id.as_str()))];
+        let entry = consistent_get(&self.client, &self.table, &key).await?;
+        let Some(reference) = entry.and_then(|entry| entry.tag(REFERENCE)) else { return Ok(None) };
+        let known_as = known_as(reference.as_bytes());
+        let key = [("account", s(&known_as)), ("item", s(OWNER))];
+        let known = consistent_get(&self.client, &self.table, &key).await?;
+        let is_its = |known: &Item| {
+            known.optional_text("owner") == Some(account.as_str())
+                && known.optional_text("entry") == Some(id.as_str())
+        };
+        if !known.is_some_and(|known| is_its(&known)) {
+            return Ok(None);
+        }
+        let delete =
+            Delete::builder().table_name(&self.table).key("account", s(known_as)).key("item", s(OWNER));
+        Ok(Some(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build()))
+    }
+}
+
+/// Where an entry notes by what its passkey is known among all accounts.
+const REFERENCE: &str = "known_as";
+/// The item that tells whose a passkey is.
+const OWNER: &str = "owner";
+
+/// Under which name a passkey is known among all accounts. `~` begins no account's id.
+fn known_as(reference: &[u8; 32]) -> String {
+    format!("~passkey/{}", hex::encode(reference))
+}
+
+fn reference_of(credential: &str) -> Option<[u8; 32]> {
+    Credential::parse(credential).ok().map(|credential| credential.reference())
+}
+
+fn is_canceled(error: &SdkError<TransactWriteItemsError>) -> bool {
+    matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionCanceledException(_)))
+}
+
+/// The writes of a transaction whose conditions were not met, by their place; none where it failed otherwise.
+fn refused(error: &SdkError<TransactWriteItemsError>) -> Vec<usize> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
+    else {
+        return Vec::new();
+    };
+    let reasons = canceled.cancellation_reasons().iter().enumerate();
+    reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed")).map(|(at, _)| at).collect()
 }
 
 /// A request that lacks something, which ours don't.
@@ -288,6 +396,7 @@ impl EnrolmentStore for DynamoEnrolment {
         }
         for item in &items {
             let Some(id) = EntryId::parse(item.text("item")?) else { continue };
+            self.make_known(account, item).await?;
             let used_as_contact =
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
             let shown = match id.kind() {
@@ -356,7 +465,7 @@ impl EnrolmentStore for DynamoEnrolment {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Added, StoreError> {
         let mut item = self.item(account, entry)?;
         if entry.id.kind().is_contact() && entry.usable_from > entry.added_at {
             let key = [("account", s(account.as_str())), ("item", s(entry.id.as_str()))];
@@ -364,9 +473,20 @@ impl EnrolmentStore for DynamoEnrolment {
                 item = with_predecessor(item, &found, entry);
             }
         }
+        let mut writes = Vec::new();
+        if let Secret::Passkey { credential } = &entry.secret {
+            let reference = reference_of(credential).ok_or(StoreError::Unreadable("credential"))?;
+            item = item.with(REFERENCE, b(&reference));
+            writes.push(self.claim_passkey(account, &entry.id, reference)?);
+        }
         let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
-        let write = TransactWriteItem::builder().put(put.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write, None).await
+        writes.push(TransactWriteItem::builder().put(put.map_err(incomplete)?).build());
+        self.finish(account, generation, by, writes, None).await
+    }
+
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError> {
+        let key = [("account", s(known_as(&passkey.reference()))), ("item", s(OWNER))];
+        Ok(consistent_get(&self.client, &self.table, &key).await?.is_some())
     }
 
     async fn remove(
@@ -382,8 +502,14 @@ impl EnrolmentStore for DynamoEnrolment {
             .key("account", s(account.as_str()))
             .key("item", s(id.as_str()))
             .build();
-        let write = TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write, Some(now)).await
+        let mut writes = vec![TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build()];
+        if id.kind() == Kind::Passkey {
+            writes.extend(self.release_passkey(account, id).await?);
+        }
+        Ok(match self.finish(account, generation, by, writes, Some(now)).await? {
+            Added::Done(generation) => Some(generation),
+            Added::Overtaken | Added::Taken => None,
+        })
     }
 
     async fn count_from(
