@@ -11,7 +11,7 @@ use thiserror::Error;
 use crate::domain::account::{Contact, Offer, Registration};
 use crate::domain::budget::SendLimits;
 use crate::domain::contact::{Country, EmailAddress};
-use crate::domain::flow::FlowLimits;
+use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
@@ -134,8 +134,8 @@ impl Settings {
             cool_down: Seconds(reader.number("REKEY_COOL_DOWN_HOURS", 72, 0..=720) * Seconds::HOUR.0),
             return_urls: reader.list("REKEY_RETURN_URLS", "", return_url),
             flow: FlowLimits {
-                lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=1_800)),
-                code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=600)),
+                lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=FLOW_LONGEST.0)),
+                code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=CODE_LONGEST.0)),
                 code_tries: reader.number("REKEY_CODE_TRIES", 5, 1..=10),
                 flow_tries: reader.number("REKEY_FLOW_TRIES", 10, 1..=20),
                 sends_per_step: reader.number("REKEY_SENDS_PER_STEP", 3, 1..=10),

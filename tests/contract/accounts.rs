@@ -297,7 +297,8 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(change(1, session).await, None);
 
     let mobile = EntryId::only(Kind::Mobile);
-    let remove = async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile).await.unwrap();
+    let remove =
+        async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile, NOW).await.unwrap();
     assert_eq!(change(2, session).await, Some(3));
     assert_eq!(remove(3, other).await, None, "whose change it is not");
     assert_eq!(remove(2, session).await, None);
@@ -406,7 +407,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             assert_eq!(now.entries.len(), listed.entries.len(), "{what}");
             let found = now.entries.iter().find(|entry| entry.id == one.id).unwrap();
             let at = |name| if what.starts_with(name) { NOW + Seconds::DAY } else { NOW };
-            assert!(found.usable_from >= at("usable_from") && found.lifts_from >= at("lifts_from"), "{what}");
+            assert!(found.usable_from >= at("usable_from") && found.old_from >= at("lifts_from"), "{what}");
             let read = ports.info.registration(&id(), NOW).await;
             assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
             let is_passkey = one.id.kind() == Kind::Passkey;

@@ -22,7 +22,7 @@ use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::keys::Keyring;
 use shared::domain::security_info::EntryId;
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, ClaimStore, Devices, EnrolmentStore, FlowStore, NewEntry,
     PairingStore, PushTargets, SecurityInfo, SessionStore,
@@ -141,6 +141,9 @@ impl Stores {
     }
 }
 
+/// How long what a later import changes waits.
+const WAIT: Seconds = Seconds(72 * 3_600);
+
 /// Writes entries as an import does: past every condition.
 #[async_trait]
 pub trait Plant: Send + Sync {
@@ -157,7 +160,7 @@ pub trait Plant: Send + Sync {
 #[async_trait]
 impl Plant for DynamoEnrolment {
     async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
-        self.import(account, contacts, seed, now).await.unwrap();
+        self.import(account, contacts, seed, WAIT, now).await.unwrap();
     }
 
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
@@ -172,7 +175,7 @@ impl Plant for DynamoEnrolment {
 #[async_trait]
 impl Plant for Memory {
     async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
-        self.with(|tables| tables.security_info.import(account, contacts, seed, now));
+        self.with(|tables| drop(tables.security_info.import(account, contacts, seed, WAIT, now)));
     }
 
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {

@@ -2,8 +2,10 @@
 
 use shared::domain::account::AccountId;
 use shared::domain::client::AddressBlock;
+use shared::domain::flow::OLDER_ANSWERS;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
+use shared::domain::session::{Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
 use shared::http::problem::{Code, Problem};
@@ -64,4 +66,15 @@ pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> 
 pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
     let limit = u64::from(ports.site.settings.push_per_hour);
     Ok(ports.budgets.take(&RateLimit::PushRequests(account.clone()), limit, now).await?)
+}
+
+/// Takes an answer that came with an older cookie, before it is compared.
+pub(crate) async fn older(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    session: &Session,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let limit = RateLimit::OlderAnswers { holder: cookie.key(), verified: session.proofs };
+    Ok(ports.budgets.take(&limit, OLDER_ANSWERS, now).await?)
 }

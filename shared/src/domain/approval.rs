@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::account::AccountId;
-use super::flow::{FlowKey, RequestId};
+use super::flow::{APPROVAL_LIFETIME, FlowKey, RequestId};
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
@@ -87,6 +87,8 @@ pub struct ApprovalRequest {
     pub expires_at: Timestamp,
     /// What became of it.
     pub status: RequestStatus,
+    /// Whether the device that answered had not been active for the waiting period yet.
+    pub young: bool,
 }
 
 impl ApprovalRequest {
@@ -97,7 +99,7 @@ impl ApprovalRequest {
 
     /// Whether it still waits for its answer.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.status == RequestStatus::Pending && now < self.expires_at
+        self.status == RequestStatus::Pending && self.expires_at.is_ahead(now, APPROVAL_LIFETIME)
     }
 
     /// Whether it is the request `id` of `flow`.
@@ -159,6 +161,7 @@ mod tests {
             created_at: at(0),
             expires_at: at(90),
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(request.is_open(at(89)) && !request.is_open(at(90)));
         assert!(request.is_of(flow, id));

@@ -6,6 +6,7 @@
 use super::account::AccountId;
 use super::client::AddressBlock;
 use super::contact::PhoneNumber;
+use super::flow::FlowKey;
 use super::keys::Keyring;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
@@ -48,6 +49,14 @@ pub enum RateLimit {
     PhoneMessages,
     /// Deliveries of one message that came before.
     Redelivery(MessageId),
+    /// Answers that come to a flow or session with an older cookie once so many steps are verified. They lie apart from the
+    /// holder, so that they change nothing of it.
+    OlderAnswers {
+        /// The flow or session.
+        holder: FlowKey,
+        /// How many steps it has verified.
+        verified: u8,
+    },
 }
 
 /// Which attempts at one account's codes count together. A stranger can drain the first step's by naming the account; the
@@ -188,6 +197,9 @@ impl RateLimit {
             Self::CodesToNewNumber(range) => of_number("new-number", range),
             Self::PhoneMessages => format!("sms#{}", Window::Day.date(now)),
             Self::Redelivery(message) => format!("sms#{}", message.0),
+            Self::OlderAnswers { holder, verified } => {
+                format!("older#{}#{verified}", hex::encode(holder.as_bytes()))
+            }
         }
     }
 
@@ -195,7 +207,7 @@ impl RateLimit {
     pub fn window_end(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Captcha { expires_at, .. } => *expires_at,
-            Self::Redelivery(_) => self.kept_until(now),
+            Self::Redelivery(_) | Self::OlderAnswers { .. } => self.kept_until(now),
             _ => self.window().end(now),
         }
     }
@@ -216,7 +228,8 @@ impl RateLimit {
             | Self::SignInsOfAddress(_)
             | Self::SignInsRefused(_)
             | Self::Captcha { .. }
-            | Self::PushRequests(_) => Window::Hour,
+            | Self::PushRequests(_)
+            | Self::OlderAnswers { .. } => Window::Hour,
             Self::TotpAttempts(..)
             | Self::RecoveryAttempts(..)
             | Self::EnrolmentCodes(_)
@@ -317,6 +330,11 @@ mod tests {
                 7_200,
             ),
             (RateLimit::PhoneMessages, "sms#2026-11-24".into(), 172_800),
+            (
+                RateLimit::OlderAnswers { holder: FlowKey::from_bytes([0xef; 32]), verified: 1 },
+                format!("older#{}#1", "ef".repeat(32)),
+                7_200,
+            ),
             (RateLimit::Redelivery(MessageId::parse("5fea7756").unwrap()), "sms#5fea7756".into(), 172_800),
         ] {
             assert_eq!(limit.key(NOW), key);

@@ -421,6 +421,7 @@ pub(crate) struct RegisteredList {
     pub(crate) used: Text,
     pub(crate) unused: Text,
     pub(crate) waits: Text,
+    pub(crate) until_then: Text,
     pub(crate) lift_lead: Text,
     pub(crate) lift: Text,
     pub(crate) remove: Text,

@@ -58,7 +58,7 @@ impl Default for Around {
             ..Registration::default()
         };
         let mut tables = Tables::default();
-        tables.security_info.import(&account(), &contacts, None, START);
+        tables.security_info.import(&account(), &contacts, None, Seconds(0), START);
         Self {
             now: AtomicI64::new(START.as_seconds()),
             drawn: AtomicU8::new(0),

@@ -70,11 +70,12 @@ impl Approvals {
         let found = self.0.get_mut(account).filter(|found| found.request.id == request)?;
         if found.request.is_open(now) {
             match answer {
-                DeviceAnswer::Number(tag) => {
+                DeviceAnswer::Number { tag, young } => {
                     let is_right = tag == found.request.number;
                     found.request.status =
                         if is_right { RequestStatus::Approved } else { RequestStatus::Wrong };
                     found.answer = Some(tag);
+                    found.request.young = is_right && young;
                 }
                 DeviceAnswer::Denied(until) => {
                     found.request.status = RequestStatus::Denied;
@@ -84,7 +85,7 @@ impl Approvals {
             return Some(found);
         }
         let is_same = match answer {
-            DeviceAnswer::Number(tag) => found.answer == Some(tag),
+            DeviceAnswer::Number { tag, .. } => found.answer == Some(tag),
             DeviceAnswer::Denied(_) => found.request.status == RequestStatus::Denied,
         };
         is_same.then_some(found)

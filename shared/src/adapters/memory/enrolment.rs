@@ -8,9 +8,10 @@ use super::Memory;
 use super::contact::StoredContact;
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
+use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::method::Factor;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{EnrolmentStore, NewEntry, Secret, StoreError};
 
 /// What an entry holds besides what may be shown of it.
@@ -70,6 +71,17 @@ impl StoredSecret {
     }
 }
 
+/// A contact that serves until the one which takes its place does.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Predecessor {
+    /// Its mask.
+    pub shown: String,
+    /// The contact.
+    pub contact: StoredContact,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
+}
+
 /// An entry as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredEntry {
@@ -79,8 +91,12 @@ pub struct StoredEntry {
     pub added_at: Timestamp,
     /// From when on it counts.
     pub usable_from: Timestamp,
-    /// From when on a proof by it lets others count at once.
-    pub lifts_from: Timestamp,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
+    /// The contact that serves until this one does, where it takes the place of another.
+    pub predecessor: Option<Predecessor>,
+    /// Whether an import wrote it.
+    pub is_imported: bool,
     /// Whether a second step was proved when it was added.
     pub proved: bool,
     /// What it holds.
@@ -97,11 +113,25 @@ impl StoredEntry {
             shown: entry.shown.clone(),
             added_at: entry.added_at,
             usable_from: entry.usable_from,
-            lifts_from: entry.lifts_from,
+            old_from: entry.old_from,
+            predecessor: None,
+            is_imported: false,
             proved: entry.proved,
             secret: StoredSecret::of(&entry.secret),
             last_used_at: None,
             last_flow: None,
+        }
+    }
+
+    /// The contact that serves at `now` in the place of the one that takes it over from `now` on.
+    fn serving(&self, now: Timestamp) -> Option<Predecessor> {
+        match &self.secret {
+            StoredSecret::Contact(contact) if self.counts(now) => Some(Predecessor {
+                shown: self.shown.clone(),
+                contact: contact.clone(),
+                old_from: self.old_from,
+            }),
+            _ => self.predecessor.clone(),
         }
     }
 
@@ -129,7 +159,8 @@ impl StoredEntry {
             // What an earlier contact of the kind proved is not this one's.
             last_used_at: self.last_used_at.or(used_as_contact).filter(|used| *used >= self.added_at),
             usable_from: self.usable_from,
-            lifts_from: self.lifts_from,
+            old_from: self.old_from,
+            predecessor: self.predecessor.as_ref().map(|earlier| earlier.shown.clone()),
         }
     }
 }
@@ -145,6 +176,8 @@ pub struct StateOf {
     pub claimed: Option<(FlowKey, Timestamp)>,
     /// When the person looked through everything.
     pub confirmed_at: Option<Timestamp>,
+    /// When the person last removed something.
+    pub removed_at: Option<Timestamp>,
     /// When contacts last proved something.
     pub used_at: BTreeMap<Factor, Timestamp>,
 }
@@ -199,34 +232,73 @@ impl SecurityInfoTable {
 
     /// Writes an entry and nothing else, as an import does: open flows and sessions go on.
     pub fn put(&mut self, account: &AccountId, entry: &NewEntry<'_>) {
-        self.of(account).entries.insert(entry.id.clone(), StoredEntry::of(entry));
+        self.write(account, StoredEntry::of(entry), entry);
     }
 
-    /// Writes the contacts and the code app of an account, which count at once, as an import does. Contacts that are not
-    /// given are taken away; a generation and a claim that are there stay.
+    /// Writes an entry; one that waits keeps the contact that serves until it does.
+    fn write(&mut self, account: &AccountId, mut stored: StoredEntry, entry: &NewEntry<'_>) {
+        let entries = &mut self.of(account).entries;
+        if entry.usable_from > entry.added_at {
+            stored.predecessor = entries.get(&entry.id).and_then(|found| found.serving(entry.added_at));
+        }
+        entries.insert(entry.id.clone(), stored);
+    }
+
+    /// Writes the contacts and the code app of an account, as an import does: see [`import_contact`]. The kinds whose
+    /// contact takes the place of another.
     pub fn import(
         &mut self,
         account: &AccountId,
         registration: &Registration,
         sealed_seed: Option<&str>,
+        waiting_period: Seconds,
         now: Timestamp,
-    ) {
+    ) -> Vec<Kind> {
+        let found = self.of(account);
+        let is_first =
+            found.entries.is_empty() && found.state.as_ref().is_none_or(|state| state.generation == 0);
+        let held: Vec<HeldContact> =
+            found.entries.iter().filter_map(|(id, entry)| held_contact(id, entry)).collect();
+        let mut replaced = Vec::new();
         for (kind, contact) in [
             (Kind::AlternateEmail, registration.alternate_email.as_ref().map(Contact::Email)),
             (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
             (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
         ] {
-            match contact {
-                Some(contact) => self.put(account, &NewEntry::contact(kind, contact, now)),
-                None => drop(self.of(account).entries.remove(&EntryId::only(kind))),
+            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
+                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
+                    replaced.extend(replaces.then_some(kind));
+                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                    self.write(account, StoredEntry { is_imported: true, ..StoredEntry::of(&entry) }, &entry);
+                }
+                (ImportAction::Remove, _) => drop(self.of(account).entries.remove(&EntryId::only(kind))),
+                _ => {}
             }
         }
-        if let Some(seed) = sealed_seed {
+        let id = EntryId::only(Kind::Totp);
+        if let Some(seed) = sealed_seed.filter(|_| !self.of(account).entries.contains_key(&id)) {
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            self.put(account, &NewEntry::new(EntryId::only(Kind::Totp), "", secret, now));
+            let mut entry = NewEntry::new(id, "", secret, now);
+            if !is_first {
+                entry.usable_from = now + waiting_period;
+                entry.old_from = entry.usable_from + waiting_period;
+            }
+            self.put(account, &entry);
         }
         self.of(account).state.get_or_insert_default();
+        replaced
     }
+}
+
+fn held_contact(id: &EntryId, entry: &StoredEntry) -> Option<HeldContact> {
+    let StoredSecret::Contact(contact) = &entry.secret else { return None };
+    Some(HeldContact {
+        kind: id.kind(),
+        value: contact.expose(),
+        is_imported: entry.is_imported,
+        usable_from: entry.usable_from,
+        old_from: entry.old_from,
+    })
 }
 
 #[async_trait]
@@ -246,6 +318,7 @@ impl EnrolmentStore for Memory {
                 generation,
                 changed_by: state.and_then(|state| state.changed_by(generation)),
                 confirmed_at: state.and_then(|state| state.confirmed_at),
+                removed_at: state.and_then(|state| state.removed_at),
             }
         }))
     }
@@ -290,20 +363,31 @@ impl EnrolmentStore for Memory {
         generation: u64,
         by: FlowKey,
         id: &EntryId,
+        now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         Ok(self.with(|tables| {
             let found = tables.security_info.of(account);
             let next = found.finish(generation, by)?;
             found.entries.remove(id);
+            if let Some(state) = &mut found.state {
+                state.removed_at = Some(now);
+            }
             Some(next)
         }))
     }
 
-    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError> {
+    async fn count_from(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        from: Timestamp,
+        old_from: Timestamp,
+    ) -> Result<(), StoreError> {
         self.with(|tables| {
             // One that was removed meanwhile does not come back.
             if let Some(entry) = tables.security_info.of(account).entries.get_mut(id) {
                 entry.usable_from = from;
+                entry.old_from = old_from;
             }
         });
         Ok(())

@@ -150,12 +150,6 @@ impl FlowStore for Memory {
                 if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
                     return Guessed::Spent(flow);
                 }
-                if flow.proofs() == guess.step
-                    && let Some(flow) = tables.flows.spend_try(key, limits, now).and_then(value)
-                    && flow.was_proved_by(guess.step, &guess.tag)
-                {
-                    return Guessed::Again(flow);
-                }
                 Guessed::NotAwaited(flow)
             }
         }))

@@ -25,17 +25,31 @@ impl EntriesOf {
             registration.generation = state.generation;
             registration.claimed_by = state.claimed.map(|(flow, _)| flow);
         }
+        let (mut young, mut old) = (Vec::new(), Vec::new());
         for (id, entry) in &self.entries {
-            let (kind, counts) = (id.kind(), entry.counts(now));
+            let kind = id.kind();
+            let predecessor = entry.predecessor.as_ref().filter(|_| !entry.counts(now));
+            let counts = entry.counts(now) || predecessor.is_some();
+            let old_from = predecessor.map_or(entry.old_from, |earlier| earlier.old_from);
             match &entry.secret {
                 StoredSecret::Contact(contact) => {
-                    let contact = contact.expose();
+                    let serving = predecessor.map_or(contact, |earlier| &earlier.contact).expose();
                     match kind {
                         Kind::AlternateEmail => {
-                            registration.alternate_email = Some(EmailAddress::from_stored(contact));
+                            registration.alternate_email = Some(EmailAddress::from_stored(serving));
                         }
-                        Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(contact)),
-                        _ => registration.office_phone = Some(PhoneNumber::from_stored(contact)),
+                        Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(serving)),
+                        _ => registration.office_phone = Some(PhoneNumber::from_stored(serving)),
+                    }
+                    if predecessor.is_some() {
+                        let (next, contact) = (&mut registration.successors, contact.expose());
+                        match kind {
+                            Kind::AlternateEmail => {
+                                next.alternate_email = Some(EmailAddress::from_stored(contact));
+                            }
+                            Kind::Mobile => next.mobile = Some(PhoneNumber::from_stored(contact)),
+                            _ => next.office_phone = Some(PhoneNumber::from_stored(contact)),
+                        }
                     }
                     if !counts {
                         let waiting =
@@ -43,11 +57,17 @@ impl EntriesOf {
                         waiting.push(kind.factor());
                     }
                 }
-                StoredSecret::RecoveryCodes { hashes, .. } if hashes.is_empty() => {}
+                StoredSecret::RecoveryCodes { hashes, .. } if hashes.is_empty() => continue,
                 _ if counts => registration.holds.extend(kind.methods()),
                 _ => {}
             }
+            if counts {
+                let serving = if old_from > now { &mut young } else { &mut old };
+                serving.extend(kind.methods());
+            }
         }
+        young.retain(|method| !old.contains(method));
+        registration.young = young;
         registration
     }
 }
@@ -196,7 +216,7 @@ impl Authenticators for Memory {
         let read = |(id, entry): (&EntryId, &StoredEntry)| match &entry.secret {
             StoredSecret::Passkey { credential, .. } if entry.counts(now) => {
                 let credential = Credential::parse(credential).ok()?;
-                Some(StoredPasskey { id: id.clone(), credential })
+                Some(StoredPasskey { id: id.clone(), credential, young: entry.old_from > now })
             }
             _ => None,
         };
@@ -272,7 +292,7 @@ impl Devices for Memory {
             let entry = tables.security_info.entry(&device.account, &device.id)?;
             let StoredSecret::Authenticator { public_key, .. } = &entry.secret else { return None };
             let key = DeviceKey::from_bytes(public_key).ok()?;
-            Some(StoredDevice { key, usable_from: entry.usable_from })
+            Some(StoredDevice { key, usable_from: entry.usable_from, old_from: entry.old_from })
         }))
     }
 
