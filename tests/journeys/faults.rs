@@ -192,7 +192,17 @@ async fn services_that_throttle_or_are_slow_are_waited_for() {
         let world = World::new().await;
         let calls = disturb_each(&world, nth, how);
         let mut browser = world.browser();
-        assert_eq!(browser.prove_both("forgotten").await.page(), "password", "{how:?}");
+        browser.open("aisyah", "forgotten").await;
+        for step in ["method", "password"] {
+            let sent = match step {
+                "method" => browser.send_email().await,
+                _ => browser.send_phone("sms", "012-345 6798").await,
+            };
+            assert_eq!(sent.page(), "code", "{how:?}");
+            // A call that was given up may queue the same code once more, behind others.
+            world.cloud.idle().await;
+            assert_eq!(browser.code(&world.last_code()).await.page(), step, "{how:?}");
+        }
         assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "{how:?}");
         world.deliver().await;
         world.mend();

@@ -8,7 +8,7 @@ use rekey_tests::people::Person;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::captcha::{Challenge, DIFFICULTY};
-use shared::domain::flow::{FlowCookie, RequestId};
+use shared::domain::flow::{FlowCookie, RequestId, StateName};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
@@ -125,7 +125,7 @@ impl Scope {
                     Mishap::Late => 0,
                     Mishap::Duplicate => state.queue.len(),
                     Mishap::Drop => state.seen.codes.len(),
-                    Mishap::Forget => state.tables.flows.len(),
+                    Mishap::Forget => state.tables.flows.0.len(),
                     _ => busy,
                 };
                 acts.extend((0..places).map(|place| Act::Mishap(*mishap, place)));
@@ -215,8 +215,8 @@ impl Scope {
                     }
                     Mishap::Late => unreachable!("time does it"),
                     Mishap::Forget => {
-                        let key = *state.tables.flows.keys().nth(place)?;
-                        state.tables.flows.remove(&key);
+                        let key = *state.tables.flows.0.keys().nth(place)?;
+                        state.tables.flows.0.remove(&key);
                     }
                 }
             }
@@ -327,7 +327,7 @@ impl Scope {
         let key = FlowCookie::read(cookie, &people::keys()).unwrap().key();
         let look = Call::Load { key, at: Timestamp::from_seconds(state.now) };
         let (status, body) = match state.tables.carry_out(&look, self.mutation) {
-            Answer::Flow(Some(stored)) if stored.state == "done" => {
+            Answer::Flow(Some(stored)) if stored.record.state == StateName::Done => {
                 (409, json!({ "code": "out-of-step", "page": "done" }))
             }
             Answer::Flow(Some(_)) => (503, json!({ "code": "unavailable" })),

@@ -109,7 +109,7 @@ impl Model for Pair {
         vec![
             Property::always(I7, |_, state: &Both| state.alike),
             Property::sometimes("a budget is used up", |_, state: &Both| {
-                state.known.tables.ledgers.values().any(|(rev, _)| *rev > 2)
+                state.known.tables.budgets.ledgers.values().any(|(rev, _)| *rev > 2)
             }),
         ]
     }

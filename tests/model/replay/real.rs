@@ -343,7 +343,7 @@ impl Real {
                 return;
             }
             Act::Mishap(Mishap::Forget, place) => {
-                let key = before.tables.flows.keys().nth(place).unwrap();
+                let key = before.tables.flows.0.keys().nth(place).unwrap();
                 let client = before.seen.flows[key].client;
                 self.forget(client).await;
                 return;
@@ -491,7 +491,7 @@ impl Real {
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
         let id = AccountId::from_directory(VICTIM).unwrap();
         let status = self.note_request().await;
-        let newest = state.tables.requests.get(&id).map(|found| found.request().status);
+        let newest = state.tables.requests.0.get(&id).map(|found| found.request.status);
         assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
         let registered = self.world.security_info.registration(&id, self.world.now()).await.unwrap();
         assert_eq!(registered.generation, state.tables.accounts[&id].generation, "{what}: the generation");

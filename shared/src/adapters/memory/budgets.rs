@@ -1,6 +1,7 @@
 //! Counters of rate limits, and the ledgers of accounts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -17,7 +18,7 @@ pub struct Budgets {
     /// The counters.
     pub counts: BTreeMap<String, u64>,
     /// The ledgers.
-    pub ledgers: BTreeMap<AccountId, (u64, String)>,
+    pub ledgers: BTreeMap<AccountId, (u64, Arc<str>)>,
 }
 
 impl Budgets {
@@ -38,10 +39,10 @@ impl Budgets {
     }
 
     /// Replaces the ledger that was read as `revision`; `false` when somebody else was faster.
-    pub fn replace_ledger(&mut self, account: &AccountId, revision: u64, ledger: String) -> bool {
+    pub fn replace_ledger(&mut self, account: &AccountId, revision: u64, ledger: &str) -> bool {
         let is_it = self.ledgers.get(account).map_or(0, |(revision, _)| *revision) == revision;
         if is_it {
-            self.ledgers.insert(account.clone(), (revision + 1, ledger));
+            self.ledgers.insert(account.clone(), (revision + 1, ledger.into()));
         }
         is_it
     }
@@ -68,7 +69,9 @@ impl BudgetStore for Memory {
 
     async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
         let found = self.with(|tables| tables.budgets.ledgers.get(account).cloned());
-        let (revision, ledger) = found.unwrap_or_default();
+        let Some((revision, ledger)) = found else {
+            return Ok(Versioned { value: SendLedger::default(), revision: 0 });
+        };
         Ok(Versioned { value: serde_json::from_str(&ledger).unwrap_or_default(), revision })
     }
 
@@ -80,7 +83,7 @@ impl BudgetStore for Memory {
         _: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         let ledger = serde_json::to_string(ledger).map_err(|_| StoreError::Unreadable("ledger"))?;
-        let is_it = self.with(|tables| tables.budgets.replace_ledger(account, revision, ledger));
+        let is_it = self.with(|tables| tables.budgets.replace_ledger(account, revision, &ledger));
         Ok(is_it.then_some(revision + 1))
     }
 }

@@ -1,6 +1,7 @@
 //! Flows.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 
@@ -14,19 +15,19 @@ use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
 pub struct StoredFlow {
     /// Which write of it this is.
     pub revision: u64,
-    /// What was written.
-    pub record: Record,
+    /// What was written. Shared, since copies of whole tables mostly hold the same flows.
+    pub record: Arc<Record>,
 }
 
 impl StoredFlow {
     /// A flow as a write of `revision` leaves it.
     pub fn of(revision: u64, flow: &Flow) -> Self {
-        Self { revision, record: Record::from(flow) }
+        Self { revision, record: Arc::new(Record::from(flow)) }
     }
 
     /// The flow. One that can't be read is none: the person begins anew.
     pub fn read(&self) -> Option<Versioned<Flow>> {
-        let value = Flow::try_from(self.record.clone()).ok()?;
+        let value = Flow::try_from((*self.record).clone()).ok()?;
         Some(Versioned { value, revision: self.revision })
     }
 
@@ -76,7 +77,7 @@ impl Flows {
     ) -> Result<StoredFlow, Option<StoredFlow>> {
         let found = self.0.get_mut(key.as_bytes()).filter(|flow| flow.is_live(now));
         let Some(found) = found else { return Err(None) };
-        let record = &mut found.record;
+        let record = Arc::make_mut(&mut found.record);
         let is_awaited = record.state == StateName::AwaitingCode && record.step == guess.step;
         match record.slot.as_mut() {
             Some(slot)
@@ -102,7 +103,7 @@ impl Flows {
         if !found.is_live(now) || found.record.flow_tries >= limits.flow_tries {
             return None;
         }
-        found.record.flow_tries += 1;
+        Arc::make_mut(&mut found.record).flow_tries += 1;
         found.revision += 1;
         Some(found)
     }
