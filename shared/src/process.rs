@@ -34,13 +34,13 @@ use crate::domain::keys::Keyring;
 use crate::domain::password::PasswordPolicy;
 #[cfg(feature = "web-push")]
 use crate::domain::push::VapidKey;
-use crate::domain::wording::{Wording, WordingError};
 #[cfg(feature = "http")]
 use crate::http::Site;
 use crate::ports::{self, Clock, Entropy, Metrics};
 #[cfg(feature = "builtin-directory")]
 use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
+use crate::text::messages::Wording;
 
 /// The secrets of template.yaml. Each function is told of those that its role lets it read.
 const SECRETS: [&str; 6] = [
@@ -156,12 +156,9 @@ impl Process {
     }
 
     /// What messages say.
-    ///
-    /// # Errors
-    /// [`StartError::Wording`] when they don't fit.
-    pub fn wording(&self) -> Result<Wording, StartError> {
+    pub fn wording(&self) -> Wording {
         let settings = &self.parts.settings;
-        Ok(Wording::new(&settings.organisation, settings.help_desk_url.as_deref())?)
+        Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {
@@ -287,7 +284,7 @@ impl Process {
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {
-        let (table, history) = (self.resource("REKEY_TABLE_ACCOUNTS")?, self.parts.settings.password_history);
+        let (table, history) = (self.resource("REKEY_TABLE_ACCOUNTS")?, self.parts.settings.password.history);
         Ok(BuiltinDirectory::new(self.store(), table, self.entropy(), history))
     }
 }
@@ -359,9 +356,6 @@ pub enum StartError {
     /// The organisation's own blocklist can't be read.
     #[error("REKEY_PASSWORD_BLOCKLIST {0}: {1}")]
     Blocklist(String, std::io::Error),
-    /// The messages can't be worded.
-    #[error(transparent)]
-    Wording(#[from] WordingError),
     /// The keys of pushes make no key to sign with.
     #[error("REKEY_SECRET_PUSH makes no key")]
     Vapid,

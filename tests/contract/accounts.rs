@@ -1,83 +1,54 @@
 //! The table of security info: what is registered, and who may change the account.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
-use rekey_tests::chance::TestEntropy;
 use rekey_tests::people::AISYAH;
-use shared::adapters::dynamodb::{
-    DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,
-};
 use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
 use shared::domain::flow::FlowKey;
-use shared::domain::keys::Keyring;
 use shared::domain::method::{Factor, Method};
 use shared::domain::passkey::Credential;
+use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{
-    Authenticators as _, Claim, ClaimStore as _, Claimant, Devices as _, EnrolmentStore as _, NewEntry,
-    PushTargets as _, Secret, SecurityInfo as _,
-};
+use shared::ports::{Added, Claim, Claimant, NewEntry, Secret};
 
-use crate::stores::{damaged, on_both_stores, put};
+use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
 
-on_both_stores!(
+on_every_store!(
     what_was_registered_is_read_back,
-    a_contact_opens_for_its_owner_and_kind_only,
     a_contact_that_does_not_count_yet_proves_nothing,
     entries_are_listed_changed_and_removed,
+    a_passkey_is_registered_once_over_all_accounts,
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
     a_claim_is_one_flows,
-    released_claim_is_free_for_its_flow_only,
-    an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
-    at_once: of_many_flows_one_takes_a_recovery_code,
-        an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other,
+    released_claim_is_free_for_its_flow_only;
+    at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code;
+    in_tables: a_contact_opens_for_its_owner_and_kind_only,
+        a_passkey_of_an_earlier_version_becomes_known,
+        an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
+    in_tables_at_once: an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+/// A passkey as it is kept.
+const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
 
 fn id() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
-/// The three ports that work on the table.
-struct Ports {
-    info: DynamoSecurityInfo,
-    enrolment: DynamoEnrolment,
-    authenticators: DynamoAuthenticators,
-    claims: DynamoClaims,
-}
+const TABLE: &str = ENTRIES;
 
-const TABLE: &str = "SecurityInfoTable";
-
-fn contacts() -> Arc<Keyring> {
-    let secret = r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#;
-    Arc::new(Keyring::from_secret(secret).unwrap())
-}
-
-fn ports(client: &Client) -> Ports {
-    let entropy = Arc::new(TestEntropy::default());
-    Ports {
-        info: DynamoSecurityInfo::new(client.clone(), TABLE, contacts()),
-        enrolment: DynamoEnrolment::new(client.clone(), TABLE, contacts(), entropy),
-        authenticators: DynamoAuthenticators::new(client.clone(), TABLE),
-        claims: DynamoClaims::new(client.clone(), TABLE),
-    }
-}
-
-async fn what_was_registered_is_read_back(client: &Client) {
-    let ports = ports(client);
+async fn what_was_registered_is_read_back(ports: &Stores) {
     let nothing = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
     assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.has(Method::Totp) && read.has(Method::OfficeCall));
     assert_eq!(read.mobile.unwrap().expose(), "+60123456798");
@@ -86,16 +57,16 @@ async fn what_was_registered_is_read_back(client: &Client) {
 
     let mobile = Some(PhoneNumber::from_stored("+60199999999".to_owned()));
     let less = Registration { mobile, ..Registration::default() };
-    ports.enrolment.import(&id(), &less, None, NOW).await.unwrap();
+    ports.plant.import(&id(), &less, None, NOW).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.alternate_email.is_none() && read.office_phone.is_none(), "what is not given is taken away");
 }
 
 /// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
 async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
-    let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
-    let other = AccountId::from_directory("mallory");
+    let ports = &Stores::in_tables(client);
+    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let other = AccountId::from_directory("mallory").unwrap();
     let key = |account: &AccountId, item: &str| {
         [("account", account.as_str()), ("item", item)]
             .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
@@ -111,28 +82,26 @@ async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
     }
 }
 
-async fn a_contact_that_does_not_count_yet_proves_nothing(client: &Client) {
-    let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+async fn a_contact_that_does_not_count_yet_proves_nothing(ports: &Stores) {
+    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let later = NOW + Seconds::DAY;
     let entry =
         NewEntry { usable_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
-    ports.enrolment.put(&id(), &entry).await.unwrap();
+    ports.plant.put(&id(), &entry).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.contact(Method::Sms).is_none() && read.mobile.is_some(), "it is told of changes, no more");
     assert!(ports.info.registration(&id(), later).await.unwrap().contact(Method::Sms).is_some());
 }
 
-async fn entries_are_listed_changed_and_removed(client: &Client) {
-    let ports = ports(client);
+async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap(), Registered::default());
     let (session, other) = (FlowKey::from_bytes([5; 32]), FlowKey::from_bytes([6; 32]));
     let change = async |generation, by| ports.enrolment.change(&id(), generation, by).await.unwrap();
     assert_eq!(change(0, session).await, Some(1), "the first change of an account");
     assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
     assert_eq!(change(0, other).await, None, "somebody was faster");
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
     assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp]);
@@ -150,7 +119,8 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     assert_eq!(change(1, session).await, None);
 
     let mobile = EntryId::only(Kind::Mobile);
-    let remove = async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile).await.unwrap();
+    let remove =
+        async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile, NOW).await.unwrap();
     assert_eq!(change(2, session).await, Some(3));
     assert_eq!(remove(3, other).await, None, "whose change it is not");
     assert_eq!(remove(2, session).await, None);
@@ -160,9 +130,9 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW);
     let add = async |generation, by| ports.enrolment.add(&id(), generation, by, &entry).await.unwrap();
-    assert_eq!((add(4, other).await, add(3, session).await), (None, None));
+    assert_eq!((add(4, other).await, add(3, session).await), (Added::Overtaken, Added::Overtaken));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries.len(), 3);
-    assert_eq!(add(4, session).await, Some(5));
+    assert_eq!(add(4, session).await, Added::Done(5));
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap().entries[1].shown, "*****99");
     assert_eq!(remove(5, session).await, Some(6));
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
@@ -170,14 +140,105 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
 }
 
-async fn a_time_step_is_accepted_once(client: &Client) {
-    let ports = ports(client);
+/// Web Authentication Level 3 §7.1 step 26.
+async fn a_passkey_is_registered_once_over_all_accounts(ports: &Stores) {
+    let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
+    let add = async |account: &AccountId, number, id| add_passkey(ports, account, number, id).await;
+    let remove = async |account: &AccountId, number| remove_passkey(ports, account, number).await;
+    let is_registered = async |id| is_passkey_registered(ports, id).await;
+    let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
+    assert!(!is_registered("AAAA").await);
+    assert!(matches!(add(&aisyah, 1, "AAAA").await, Added::Done(_)));
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    for (account, number) in [(&siti, 1), (&siti, 2), (&aisyah, 2)] {
+        assert_eq!(add(account, number, "AAAA").await, Added::Taken);
+    }
+    assert_eq!((at(&aisyah).await, at(&siti).await), (1, 0), "nothing is written of what is refused");
+    assert!(matches!(add(&siti, 1, "AAAB").await, Added::Done(_)), "another passkey");
+    remove(&siti, 1).await;
+    assert!(is_registered("AAAA").await && !is_registered("AAAB").await);
+    remove(&aisyah, 1).await;
+    assert!(matches!(add(&siti, 3, "AAAA").await, Added::Done(_)), "it is free again");
+    remove(&aisyah, 1).await;
+    assert!(is_registered("AAAA").await, "an entry that is gone frees nothing");
+}
+
+fn credential(id: &str) -> String {
+    CREDENTIAL.replace("AAAA", id)
+}
+
+async fn add_passkey(ports: &Stores, account: &AccountId, number: u8, id: &str) -> Added {
+    let by = FlowKey::from_bytes([1; 32]);
+    let generation = ports.enrolment.registered(account).await.unwrap().generation;
+    let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+    let secret = Secret::Passkey { credential: credential(id) };
+    let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+    ports.enrolment.add(account, generation, by, &entry).await.unwrap()
+}
+
+async fn remove_passkey(ports: &Stores, account: &AccountId, number: u8) {
+    let by = FlowKey::from_bytes([1; 32]);
+    let generation = ports.enrolment.registered(account).await.unwrap().generation;
+    let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
+    let id = EntryId::new(Kind::Passkey, [number; 8]);
+    assert!(ports.enrolment.remove(account, generation, by, &id, NOW).await.unwrap().is_some());
+}
+
+async fn is_passkey_registered(ports: &Stores, id: &str) -> bool {
+    ports.enrolment.is_registered(&Credential::parse(&credential(id)).unwrap()).await.unwrap()
+}
+
+/// It is known once its account is looked at.
+async fn a_passkey_of_an_earlier_version_becomes_known(client: &Client) {
+    let ports = &Stores::in_tables(client);
+    let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
+    let is_registered = async |id| is_passkey_registered(ports, id).await;
+    let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
+    let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    ports.plant.put(&aisyah, &old).await;
+    assert!(!is_registered("AAAC").await);
+    assert_eq!(at(&aisyah).await, 1);
+    assert!(is_registered("AAAC").await);
+    assert_eq!(add_passkey(ports, &siti, 4, "AAAC").await, Added::Taken);
+    // Of two that are the same, the first keeps it.
+    let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    ports.plant.put(&siti, &twin).await;
+    assert_eq!(at(&siti).await, 1);
+    remove_passkey(ports, &siti, 9).await;
+    assert!(is_registered("AAAC").await, "it is the first one's still");
+    remove_passkey(ports, &aisyah, 9).await;
+    assert!(!is_registered("AAAC").await);
+}
+
+async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
+    let tasks: Vec<_> = (0..10)
+        .map(|number| {
+            let ports = ports.clone();
+            tokio::spawn(async move {
+                let account = AccountId::from_directory(format!("person{number}")).unwrap();
+                let by = FlowKey::from_bytes([number; 32]);
+                ports.enrolment.change(&account, 0, by).await.unwrap();
+                let secret = Secret::Passkey { credential: CREDENTIAL.to_owned() };
+                let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
+                ports.enrolment.add(&account, 1, by, &entry).await
+            })
+        })
+        .collect();
+    let mut done = 0;
+    for task in tasks {
+        // A store may tell one that comes at the same moment to try again.
+        done += u8::from(matches!(task.await.unwrap(), Ok(Added::Done(_))));
+    }
+    assert_eq!(done, 1);
+}
+
+async fn a_time_step_is_accepted_once(ports: &Stores) {
     let accept = async |step, flow| {
         let flow = FlowKey::from_bytes([flow; 32]);
         ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
     };
     assert!(!accept(5, 1).await, "there is no app");
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     assert!(accept(5, 1).await);
     assert!(accept(5, 1).await, "the same flow once more: its answer was lost");
     for step in [5, 4] {
@@ -192,22 +253,21 @@ fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
     NewEntry::new(id, "", secret, NOW)
 }
 
-async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
-    let ports = ports(client);
+async fn passkeys_are_read_and_their_counters_move_forward(ports: &Stores) {
     let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
     assert!(read(&id(), NOW).await.is_empty());
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let credential = CREDENTIAL;
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
-    ports.enrolment.put(&id(), &new).await.unwrap();
+    ports.plant.put(&id(), &new).await;
     let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
-    ports.enrolment.put(&id(), &later).await.unwrap();
+    ports.plant.put(&id(), &later).await;
     let found = read(&id(), NOW).await;
     assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
     assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
     assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2);
-    assert!(read(&AccountId::from_directory("other"), NOW).await.is_empty());
+    assert!(read(&AccountId::from_directory("other").unwrap(), NOW).await.is_empty());
 
     let accept = async |id: &EntryId, counter, flow| {
         let flow = FlowKey::from_bytes([flow; 32]);
@@ -236,10 +296,10 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 /// Its owner still sees it, and takes it away or puts another in its place. Only a contact that does not open stops
 /// everything: it may be a key that is missing, and then whoever looks on must hear of it.
 async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
-    let ports = with_sheet(client, &["one", "two"]).await;
-    let devices = DynamoDevices::new(client.clone(), TABLE);
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
-    let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
+    let ports = &Stores::in_tables(client);
+    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    put_sheet(ports, &["one", "two"]).await;
+    let credential = CREDENTIAL;
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
     for number in [1, 2] {
         let passkey = Secret::Passkey { credential: credential.into() };
@@ -248,7 +308,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             subscription: Some("sealed".into()),
         };
         for (kind, secret) in [(Kind::Passkey, passkey), (Kind::Authenticator, device)] {
-            ports.enrolment.put(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await.unwrap();
+            ports.plant.put(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await;
         }
     }
     let listed = ports.enrolment.registered(&id()).await.unwrap();
@@ -261,7 +321,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             assert_eq!(now.entries.len(), listed.entries.len(), "{what}");
             let found = now.entries.iter().find(|entry| entry.id == one.id).unwrap();
             let at = |name| if what.starts_with(name) { NOW + Seconds::DAY } else { NOW };
-            assert!(found.usable_from >= at("usable_from") && found.lifts_from >= at("lifts_from"), "{what}");
+            assert!(found.usable_from >= at("usable_from") && found.old_from >= at("lifts_from"), "{what}");
             let read = ports.info.registration(&id(), NOW).await;
             assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
             let is_passkey = one.id.kind() == Kind::Passkey;
@@ -271,8 +331,8 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             let device = Device { account: id(), id: one.id.clone() };
             let is_spoilt = what.starts_with("public_key") || what.starts_with("usable_from");
             let is_device = one.id.kind() == Kind::Authenticator && !is_spoilt;
-            assert_eq!(devices.device(&device).await.unwrap().is_some(), is_device, "{what}");
-            let targets = devices.push_targets(&id(), NOW).await.unwrap();
+            assert_eq!(ports.devices.device(&device).await.unwrap().is_some(), is_device, "{what}");
+            let targets = ports.push_targets.push_targets(&id(), NOW).await.unwrap();
             assert!(!targets.is_empty(), "{what}");
             if what.starts_with("usable_from") {
                 assert!(
@@ -280,7 +340,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
                         || ports.authenticators.totp(&id(), NOW).await.unwrap().is_none()
                 );
             }
-            ports.enrolment.delete(&id(), &one.id).await.unwrap();
+            ports.plant.delete(&id(), &one.id).await;
             assert_eq!(
                 ports.enrolment.registered(&id()).await.unwrap().entries.len(),
                 listed.entries.len() - 1
@@ -288,24 +348,24 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
         }
         // As it was.
         match one.id.kind() {
-            Kind::RecoveryCodes => drop(with_sheet(client, &["one", "two"]).await),
+            Kind::RecoveryCodes => put_sheet(ports, &["one", "two"]).await,
             Kind::Passkey => {
                 let secret = Secret::Passkey { credential: credential.into() };
-                ports.enrolment.put(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+                ports.plant.put(&id(), &entry(one.id.clone(), secret)).await;
             }
             Kind::Authenticator => {
                 let public_key = public_key.as_bytes().to_vec();
                 let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
-                ports.enrolment.put(&id(), &entry(one.id.clone(), secret)).await.unwrap();
+                ports.plant.put(&id(), &entry(one.id.clone(), secret)).await;
             }
-            _ => ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap(),
+            _ => ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await,
         }
     }
 }
 
 /// Nobody may take it for one that was never changed: its list would stand open to the password alone.
 async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client: &Client) {
-    let ports = ports(client);
+    let ports = &Stores::in_tables(client);
     let by = FlowKey::from_bytes([5; 32]);
     for generation in 0..2 {
         ports.enrolment.change(&id(), generation, by).await.unwrap().unwrap();
@@ -321,25 +381,23 @@ async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client
     }
 }
 
-async fn with_sheet(client: &Client, hashes: &[&str]) -> Ports {
-    let ports = ports(client);
+async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     let hashes = hashes.iter().map(ToString::to_string).collect();
-    let secret = Secret::RecoveryCodes { salt: "salt".into(), hashes };
-    ports.enrolment.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await.unwrap();
-    ports
+    let secret = Secret::RecoveryCodes(Sheet { hashed_with: HashedWith::Key("1".into()), hashes });
+    ports.plant.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
-async fn a_recovery_code_is_taken_once(client: &Client) {
-    let ports = ports(client);
+async fn a_recovery_code_is_taken_once(ports: &Stores) {
     assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
     let take = async |hash: &str, flow| {
         let flow = FlowKey::from_bytes([flow; 32]);
         ports.authenticators.use_recovery_code(&id(), hash, flow, NOW).await.unwrap()
     };
     assert!(!take("one", 1).await, "there is no sheet");
-    with_sheet(client, &["one", "two"]).await;
+    put_sheet(ports, &["one", "two"]).await;
     let sheet = async || ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
-    assert_eq!((sheet().await.salt.as_str(), sheet().await.hashes.len()), ("salt", 2));
+    let read = sheet().await;
+    assert_eq!((read.hashed_with, read.hashes.len()), (HashedWith::Key("1".into()), 2));
     assert!(!take("three", 1).await);
     assert!(take("one", 1).await);
     assert!(take("one", 1).await, "the same flow once more: its answer was lost");
@@ -355,8 +413,8 @@ async fn a_recovery_code_is_taken_once(client: &Client) {
     assert_eq!((entry.shown.as_str(), entry.last_used_at), ("0", Some(NOW)));
 }
 
-async fn of_many_flows_one_takes_a_recovery_code(client: &Client) {
-    let ports = Arc::new(with_sheet(client, &["one", "two", "three"]).await);
+async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
+    put_sheet(ports, &["one", "two", "three"]).await;
     let mut tasks = Vec::new();
     for flow in 0..50 {
         let ports = ports.clone();
@@ -374,9 +432,8 @@ async fn of_many_flows_one_takes_a_recovery_code(client: &Client) {
     assert_eq!(sheet.hashes.len(), 2);
 }
 
-async fn a_claim_is_one_flows(client: &Client) {
-    let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+async fn a_claim_is_one_flows(ports: &Stores) {
+    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
         let claimant = Claimant { flow: FlowKey::from_bytes([flow; 32]), proved: &[] };
         ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()
@@ -390,9 +447,8 @@ async fn a_claim_is_one_flows(client: &Client) {
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
 }
 
-async fn released_claim_is_free_for_its_flow_only(client: &Client) {
-    let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
+    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| FlowKey::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
         let claimant = Claimant { flow: flow(byte), proved: &[] };

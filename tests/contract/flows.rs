@@ -5,26 +5,26 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Offer};
 use shared::domain::flow::{Choosing, Facts, Flow, FlowKey, FlowLimits, Opened, Reason, Stage};
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{FlowStore as _, Guess, Guessed};
+use shared::ports::{FlowStore, Guess, Guessed};
 
-use crate::stores::on_both_stores;
+use crate::stores::{Stores, on_every_store};
 
-on_both_stores!(
+on_every_store!(
     a_flow_is_read_back_until_it_ends,
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
     tries_of_the_flow_are_spent_one_by_one,
-    history_checks_are_for_proven_flows_only,
-    what_is_stored_otherwise_is_no_flow;
+    history_checks_are_for_proven_flows_only;
     at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins,
-        concurrent_history_checks_never_exceed_their_limit,
+        concurrent_history_checks_never_exceed_their_limit;
+    in_tables: what_is_stored_otherwise_is_no_flow;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -46,11 +46,13 @@ fn guess(byte: u8) -> Guess {
 }
 
 fn opened() -> Opened {
-    let offers =
-        Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".to_owned() }).collect();
+    let offers = Method::ALL
+        .into_iter()
+        .map(|method| Offer { method, masked: "*****98".to_owned(), young: false })
+        .collect();
     Opened {
         facts: Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 3,
             steps: 2,
@@ -66,21 +68,17 @@ fn choosing() -> Choosing {
     opened().choose(Reason::Forgotten)
 }
 
-fn flows(client: &Client) -> Arc<DynamoFlows> {
-    Arc::new(DynamoFlows::new(client.clone(), "FlowsTable"))
-}
-
 /// A flow that awaits the code with tag 1.
-async fn awaiting(client: &Client) -> Arc<DynamoFlows> {
-    let flows = flows(client);
+async fn awaiting(stores: &Stores) -> Arc<dyn FlowStore> {
+    let flows = stores.flows.clone();
     flows.insert(KEY, &opened()).await.unwrap();
     let next = Flow::AwaitingCode(choosing().send(Method::Email, tag(1), tag(9), NOW, &LIMITS));
     assert!(flows.replace(KEY, 1, &next, NOW).await.unwrap());
     flows
 }
 
-async fn a_flow_is_read_back_until_it_ends(client: &Client) {
-    let flows = flows(client);
+async fn a_flow_is_read_back_until_it_ends(stores: &Stores) {
+    let flows = &stores.flows;
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
     flows.insert(KEY, &opened()).await.unwrap();
     assert!(flows.insert(KEY, &opened()).await.is_err(), "a key is taken once");
@@ -91,8 +89,8 @@ async fn a_flow_is_read_back_until_it_ends(client: &Client) {
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
 }
 
-async fn a_replacement_names_what_it_replaces(client: &Client) {
-    let flows = flows(client);
+async fn a_replacement_names_what_it_replaces(stores: &Stores) {
+    let flows = &stores.flows;
     let next = Flow::Choosing(choosing());
     assert!(!flows.replace(KEY, 1, &next, NOW).await.unwrap(), "nothing is there");
     flows.insert(KEY, &opened()).await.unwrap();
@@ -103,8 +101,8 @@ async fn a_replacement_names_what_it_replaces(client: &Client) {
     assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().value.stage(), Stage::Method);
 }
 
-async fn a_guess_is_one_look(client: &Client) {
-    let flows = awaiting(client).await;
+async fn a_guess_is_one_look(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let Guessed::Wrong(Flow::AwaitingCode(left)) = flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
     else {
         panic!("a wrong guess")
@@ -118,15 +116,22 @@ async fn a_guess_is_one_look(client: &Client) {
         panic!("the right guess")
     };
     assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Again(_)));
-    assert!(matches!(flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap(), Guessed::NotAwaited(_)));
+    for again in [1, 2] {
+        let guessed = flows.guess(KEY, guess(again), &LIMITS, NOW).await.unwrap();
+        let Guessed::NotAwaited(flow) = guessed else { panic!("no code is awaited") };
+        assert_eq!(flow.was_proved_by(1, &tag(again)), again == 1);
+        assert!(
+            matches!(flow, Flow::Choosing(state) if state.progress.flow_tries == 2),
+            "and no try is spent"
+        );
+    }
     let ended = NOW + LIMITS.lifetime;
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), Guessed::Gone));
     let nobody = FlowKey::from_bytes([8; 32]);
     assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
 }
 
-async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
+async fn all_at_once(flows: &Arc<dyn FlowStore>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
     let tasks: Vec<_> = guesses
         .map(|guess| {
             let flows = flows.clone();
@@ -140,8 +145,8 @@ async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Gue
     all
 }
 
-async fn many_guesses_get_as_many_looks_as_there_are_tries(client: &Client) {
-    let flows = awaiting(client).await;
+async fn many_guesses_get_as_many_looks_as_there_are_tries(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
     let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();
     let refused = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Spent(_))).count();
@@ -149,15 +154,15 @@ async fn many_guesses_get_as_many_looks_as_there_are_tries(client: &Client) {
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Spent(_)));
 }
 
-async fn of_many_right_guesses_one_wins(client: &Client) {
-    let flows = awaiting(client).await;
+async fn of_many_right_guesses_one_wins(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
     let won = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Right(_))).count();
     assert_eq!(won, 1);
 }
 
-async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
-    let flows = flows(client);
+async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
+    let flows = &stores.flows;
     flows.insert(KEY, &opened()).await.unwrap();
     for spent in 1..=10 {
         let flow = flows.spend_try(KEY, &LIMITS, NOW).await.unwrap();
@@ -168,48 +173,33 @@ async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
 }
 
-/// A flow of one step that was proved by a sent code, or by something else.
-async fn proven(client: &Client, by_code: bool) -> Arc<DynamoFlows> {
-    let flows = if by_code { awaiting(client).await } else { flows(client) };
-    if by_code {
-        assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
-    } else {
-        flows.insert(KEY, &opened()).await.unwrap();
-        let mut choosing = choosing();
-        choosing.facts.steps = 1;
-        assert!(flows.replace(KEY, 1, &choosing.prove(Method::Totp, tag(1)), NOW).await.unwrap());
-    }
-    flows
-}
-
-async fn history_checks_are_for_proven_flows_only(client: &Client) {
-    let flows = flows(client);
-    let check = async |steps| flows.spend_history_check(KEY, steps, 2, NOW).await.unwrap();
-    assert!(!check(1).await, "there is no flow");
-    flows.insert(KEY, &opened()).await.unwrap();
-    assert!(!check(1).await, "it is at its beginning");
-    for by_code in [true, false] {
-        let _ = client
-            .delete_item()
-            .table_name("FlowsTable")
-            .key("flow", AttributeValue::B(Blob::new(KEY.as_bytes())))
-            .send()
-            .await
-            .unwrap();
-        proven(client, by_code).await;
-        if by_code {
-            assert!(!check(2).await, "a second step is not proved yet");
-        }
-        let revision = flows.load(KEY, NOW).await.unwrap().unwrap().revision;
-        assert!(!flows.spend_history_check(KEY, 1, 2, NOW + LIMITS.lifetime).await.unwrap(), "it has ended");
-        assert!(check(1).await && check(1).await && !check(1).await, "two checks, and no third");
-        assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().revision, revision);
-        assert!(flows.spend_history_check(KEY, 1, 3, NOW).await.unwrap(), "the limit is the caller's");
+async fn history_checks_are_for_proven_flows_only(stores: &Stores) {
+    let (flows, other) = (&stores.flows, FlowKey::from_bytes([8; 32]));
+    let check = async |key, steps| flows.spend_history_check(key, steps, 2, NOW).await.unwrap();
+    assert!(!check(KEY, 1).await, "there is no flow");
+    awaiting(stores).await;
+    assert!(!check(KEY, 1).await, "its code is awaited");
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
+    assert!(!check(KEY, 2).await, "a second step is not proved yet");
+    flows.insert(other, &opened()).await.unwrap();
+    assert!(!check(other, 1).await, "it is at its beginning");
+    let mut choosing = choosing();
+    choosing.facts.steps = 1;
+    let proven = choosing.prove(Method::Totp, false, tag(1)).unwrap();
+    assert!(flows.replace(other, 1, &proven, NOW).await.unwrap());
+    for key in [KEY, other] {
+        let revision = flows.load(key, NOW).await.unwrap().unwrap().revision;
+        let ended = NOW + LIMITS.lifetime;
+        assert!(!flows.spend_history_check(key, 1, 2, ended).await.unwrap(), "it has ended");
+        assert!(check(key, 1).await && check(key, 1).await && !check(key, 1).await, "two, and no third");
+        assert_eq!(flows.load(key, NOW).await.unwrap().unwrap().revision, revision);
+        assert!(flows.spend_history_check(key, 1, 3, NOW).await.unwrap(), "the limit is the caller's");
     }
 }
 
-async fn concurrent_history_checks_never_exceed_their_limit(client: &Client) {
-    let flows = proven(client, true).await;
+async fn concurrent_history_checks_never_exceed_their_limit(stores: &Stores) {
+    let flows = awaiting(stores).await;
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let flows = flows.clone();
@@ -224,7 +214,7 @@ async fn concurrent_history_checks_never_exceed_their_limit(client: &Client) {
 }
 
 async fn what_is_stored_otherwise_is_no_flow(client: &Client) {
-    let flows = awaiting(client).await;
+    let flows = awaiting(&Stores::in_tables(client)).await;
     let key = AttributeValue::B(Blob::new(KEY.as_bytes()));
     let mut item = client
         .get_item()

@@ -1,5 +1,5 @@
-//! Who may know whom: the domain nothing, the ports the domain, the change, the adapters and the pages both, a function
-//! all but the adapters. Only `process` and the laptop twin compose.
+//! Who may know whom: the domain nothing, the ports and the texts the domain, the change, the adapters and the pages
+//! both, a function all but the adapters. Only `process` and the laptop twin compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -42,8 +42,8 @@ const IMPURE: &[&str] =
     &["std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread", "std::time"];
 const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now", "thread_rng"];
 
-/// What every AWS adapter stands on: the clients' common configuration.
-const COMMON_ADAPTER: &str = "aws";
+/// What AWS adapters stand on: the clients' common configuration, and what a refusal means for a message.
+const COMMON_ADAPTERS: [&str; 2] = ["aws", "sending"];
 
 /// Adapters that are a further use of another's system: the built-in directory is a table.
 const STANDS_ON: &[(&str, &str)] = &[("directories", "dynamodb")];
@@ -55,6 +55,7 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
     match module {
         ["shared", "domain", ..] => to.breach_of_the_domain(),
         ["shared", "ports", ..] => to.breach_of_the_ports(),
+        ["shared", "text", ..] => to.breach_of_the_texts(),
         ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
         ["shared", "change", ..] => to.breach_of_the_change(),
         ["shared", "http", ..] => to.breach_of_the_pages(),
@@ -92,14 +93,26 @@ impl Target<'_> {
         if self.is_elsewhere_in_shared(&["domain"]) {
             return Some("the domain knows nothing but itself");
         }
+        self.breach_of_purity()
+    }
+
+    /// Pages and messages are worded by the same means, so the texts stand below both.
+    fn breach_of_the_texts(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "text"]) {
+            return Some("a text knows the domain's words only");
+        }
+        self.breach_of_purity()
+    }
+
+    fn breach_of_purity(&self) -> Option<&'static str> {
         // `std::time::Duration` is a plain number.
         let impure = IMPURE.iter().any(|module| self.is_in(module)) && !self.is_in("std::time::Duration");
         if self.is_outside() || impure || self.segments.iter().any(|name| IMPURE_NAMES.contains(name)) {
             return Some(
-                "the domain is pure: time and chance are parameters, and nothing is read or written",
+                "domain and texts are pure: time and chance are parameters, and nothing is read or written",
             );
         }
-        (self.segments[0] == "async_trait").then_some("the domain waits for nothing")
+        (self.segments[0] == "async_trait").then_some("domain and texts wait for nothing")
     }
 
     fn breach_of_the_ports(&self) -> Option<&'static str> {
@@ -119,14 +132,15 @@ impl Target<'_> {
     }
 
     fn breach_of_an_adapter(&self, adapter: &str) -> Option<&'static str> {
-        if self.is_in("shared::http") {
-            return Some("an adapter knows no page");
+        if self.is_in("shared::http") || self.is_in("shared::text") {
+            return Some("an adapter knows no page and no text");
         }
         if self.is_in("shared::process") {
             return Some("an adapter does not compose");
         }
         let ["shared", "adapters", other, ..] = self.segments else { return None };
-        let lawful = [adapter, COMMON_ADAPTER].contains(other) || STANDS_ON.contains(&(adapter, *other));
+        let lawful =
+            *other == adapter || COMMON_ADAPTERS.contains(other) || STANDS_ON.contains(&(adapter, *other));
         (!lawful).then_some("an adapter knows no other adapter")
     }
 
@@ -150,7 +164,7 @@ impl Target<'_> {
 }
 
 /// Each source file below `source` with its module's path, beginning with the crate's name.
-fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
+pub fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
     let mut folders = vec![source.to_owned()];
     while let Some(folder) = folders.pop() {
@@ -214,6 +228,10 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "domain", "flow"], "fn f() { tokio::spawn(x); }"),
         (&["shared", "ports", "clock"], "use super::super::adapters::system;"),
         (&["shared", "ports", "clock"], "use http::StatusCode;"),
+        (&["shared", "domain", "flow"], "use crate::text::messages::Wording;"),
+        (&["shared", "text", "messages"], "use crate::http::Page;"),
+        (&["shared", "text", "messages"], "fn f() { jiff::Timestamp::now(); }"),
+        (&["shared", "adapters", "sns"], "use crate::text::messages::Wording;"),
         (&["shared", "adapters", "sns"], "use super::ses::Mail;"),
         (&["shared", "adapters", "dynamodb"], "use super::directories::Builtin;"),
         (&["shared", "adapters", "sns"], "use crate::http::Page;"),
@@ -250,7 +268,11 @@ fn the_law_lets_the_lawful_through() {
             &["shared", "change", "finish"],
             "use super::LEASE; use crate::domain::flow::Flow; use crate::ports::Clock; use tracing::warn;",
         ),
-        (&["shared", "http", "pages"], "use crate::ports::Clock; use axum::Router;"),
+        (&["shared", "text", "messages"], "use crate::domain::language::Language; use super::Text;"),
+        (
+            &["shared", "http", "pages"],
+            "use crate::ports::Clock; use crate::text::pages::Texts; use axum::Router;",
+        ),
         (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),
         (&["captcha"], "use shared::process::{Process, StartError};"),
         (&["captcha", "main"], "use shared::process::Process;"),

@@ -3,7 +3,7 @@
 //! The file is read as Rust tokens, so comments, strings and line breaks play no part, and what a macro is given
 //! counts like any other code. Test modules are left out: a test composes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
@@ -11,16 +11,26 @@ use proc_macro2::{Delimiter, TokenStream, TokenTree};
 /// Every path of `source`, its segments joined by `::`, and `crate`, `self` and `super` resolved against `module`
 /// (the module's path from the crate's root, whose first segment is the crate's name).
 pub fn paths(source: &str, module: &[&str]) -> BTreeSet<String> {
+    scan(source, module).found
+}
+
+/// The names that the `use` declarations of `source` give to paths, each with its path.
+pub fn names(source: &str, module: &[&str]) -> BTreeMap<String, String> {
+    scan(source, module).names
+}
+
+fn scan(source: &str, module: &[&str]) -> Scanner {
     let tokens = TokenStream::from_str(source).unwrap();
     let module = module.iter().map(ToString::to_string).collect();
-    let mut scanner = Scanner { module, found: BTreeSet::new() };
+    let mut scanner = Scanner { module, found: BTreeSet::new(), names: BTreeMap::new() };
     scanner.scan(tokens);
-    scanner.found
+    scanner
 }
 
 struct Scanner {
     module: Vec<String>,
     found: BTreeSet<String>,
+    names: BTreeMap<String, String>,
 }
 
 impl Scanner {
@@ -78,7 +88,19 @@ impl Scanner {
             }
         }
         if segments.len() > 1 || import {
-            self.found.insert(self.resolve(segments).join("::"));
+            let segments = self.resolve(segments);
+            let path = segments.join("::");
+            self.found.insert(path.clone());
+            if import {
+                let mut name = segments.last().cloned();
+                if let [TokenTree::Ident(r#as), TokenTree::Ident(alias), ..] = &tokens[at..]
+                    && r#as == "as"
+                {
+                    name = Some(alias.to_string());
+                    at += 2;
+                }
+                self.names.extend(name.map(|name| (name, path)));
+            }
         }
         at
     }
@@ -155,6 +177,20 @@ fn imports_and_inline_paths_are_found() {
         paths(source, &["shared", "ports", "budgets"]),
         expected.iter().map(ToString::to_string).collect()
     );
+}
+
+#[test]
+fn imported_names_stand_for_their_paths() {
+    let source = "use super::{clock::Clock as C, store}; pub use self::inner::{Thing, Other};";
+    let found = names(source, &["shared", "ports"]);
+    let found: Vec<_> = found.iter().map(|(name, path)| format!("{name} = {path}")).collect();
+    let expected = [
+        "C = shared::clock::Clock",
+        "Other = shared::ports::inner::Other",
+        "Thing = shared::ports::inner::Thing",
+        "store = shared::store",
+    ];
+    assert_eq!(found, expected);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 //! Nothing here starts a server; each test reads files of the workspace, or asks cargo what it would build.
 
 #[cfg(test)]
+mod circles;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod features;

@@ -127,7 +127,7 @@ fn the_functions_start_with_the_defaults() {
 
 #[test]
 fn every_setting_that_is_read_is_a_parameter() {
-    let source = fs::read_to_string(root().join("shared/src/settings.rs")).unwrap();
+    let source = fs::read_to_string(root().join("shared/src/settings/mod.rs")).unwrap();
     let code = source.split("#[cfg(test)]").next().unwrap();
     let read: BTreeSet<String> = code
         .split("\"REKEY_")

@@ -13,18 +13,18 @@ use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use shared::adapters::memory::Memory;
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::keys::Keyring;
-use shared::domain::wording::Wording;
 use shared::http::Site;
 use shared::settings::Settings;
+use shared::text::messages::Wording;
 use tower::ServiceExt as _;
 
 use crate::calls::{Answer, Call};
 use crate::people::keys;
 use crate::ports::{SCRIPT, Script, Scripted};
 use crate::tables::Mutation;
-use crate::unused::NoPairings;
 
 /// The parameters that differ from the defaults.
 pub type Parameters = &'static [(&'static str, &'static str)];
@@ -239,7 +239,7 @@ impl Product {
         ];
         let delivery = delivery::Ports {
             settings: settings.clone(),
-            wording: Wording::new(&settings.organisation, None).unwrap(),
+            wording: Wording::new(&settings.organisation, None),
             messages: keys.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),
@@ -265,7 +265,8 @@ impl Product {
             site: site.clone(),
             devices: ports.clone(),
             approvals: ports.clone(),
-            pairings: Arc::new(NoPairings),
+            // Nobody in the model pairs a device.
+            pairings: Arc::new(Memory::default()),
             flows: ports.clone(),
             sessions: ports.clone(),
             queue: ports.clone(),

@@ -11,25 +11,18 @@ use shared::domain::language::Language;
 use shared::domain::message::{Message, Refused};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
-use shared::http::{Incoming, Outcome};
+use shared::http::{App, Incoming, Outcome, answer as respond};
 use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 
+use super::Ports;
 use super::caller::Claim;
-use super::{Ports, Shared};
 
 /// How often the end of a flow that somebody changes meanwhile is tried.
 const ATTEMPTS: u8 = 5;
 
 /// `GET /authenticator/requests`, signed in headers: `Rekey-Device`, `Rekey-Nonce`, `Rekey-Signature`.
-pub(crate) async fn requests(
-    State(Shared(ports)): State<Shared>,
-    headers: HeaderMap,
-    incoming: Incoming,
-) -> Response {
-    match try_requests(&ports, &headers, &incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn requests(app: State<App<Ports>>, headers: HeaderMap, incoming: Incoming) -> Response {
+    respond(app, incoming, async |ports, incoming| try_requests(ports, &headers, incoming).await).await
 }
 
 async fn try_requests(ports: &Ports, headers: &HeaderMap, incoming: &Incoming) -> Outcome {
@@ -66,11 +59,8 @@ fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
 }
 
 /// `POST /authenticator/answer`.
-pub(crate) async fn answer(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_answer(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn answer(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    respond(app, incoming, try_answer).await
 }
 
 async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -100,7 +90,7 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let answer = match number {
         Some(number) => {
             let tag = number.tag(&ports.site.flows, request).ok_or(Code::Unavailable)?;
-            DeviceAnswer::Number(tag)
+            DeviceAnswer::Number { tag, young: stored.old_from > now }
         }
         None => DeviceAnswer::Denied(now + PAUSE),
     };

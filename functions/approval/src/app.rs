@@ -6,19 +6,20 @@ use http::header;
 use serde_json::json;
 use shared::domain::push::VapidKey;
 use shared::http::problem::Code;
-use shared::http::{Failure, Incoming, assets};
+use shared::http::{App, Incoming, answer, assets};
 
-use super::Shared;
+use super::Ports;
 
 /// Keeps the page for a time without a network.
 const SERVICE_WORKER: &str = include_str!("../assets/sw.js");
 
 /// `GET /authenticator`: the page. Everything that happens on it its script does.
-pub(crate) async fn page(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    match VapidKey::of(&ports.push) {
-        Some(key) => incoming.authenticator(&key.public()),
-        None => Failure::from(Code::Unavailable).answer(&incoming),
-    }
+pub(crate) async fn page(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
+        let key = VapidKey::of(&ports.push).ok_or(Code::Unavailable)?;
+        Ok(incoming.authenticator(&key.public()))
+    })
+    .await
 }
 
 /// `GET /authenticator/manifest.webmanifest` (W3C Web Application Manifest).

@@ -11,10 +11,9 @@ mod pair;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
-use shared::http::{Site, serve};
+use shared::http::{HasSite, Site, serve};
 use shared::ports::{
     ApprovalStore, Clock, Devices, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
 };
@@ -68,13 +67,9 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -87,5 +82,5 @@ pub fn router(ports: Ports) -> Router {
         .route("/authenticator/pair", post(pair::pair))
         .route("/authenticator/requests", get(answer::requests))
         .route("/authenticator/answer", post(answer::answer));
-    serve(routes, Shared(Arc::new(ports)))
+    serve(routes, ports)
 }

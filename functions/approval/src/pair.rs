@@ -8,18 +8,15 @@ use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::pairing::{PAIRING_DIGITS, PairingToken, WaitingDevice};
 use shared::domain::push::Subscription;
 use shared::http::problem::{Code, Problem};
-use shared::http::{Incoming, Outcome};
+use shared::http::{App, Incoming, Outcome, answer};
 use shared::ports::EntropyExt as _;
 
-use super::{Ports, Shared};
+use super::Ports;
 
 /// `POST /authenticator/pair`: the code that the device shows, to be typed where the token came from. Until then it is no
 /// device of anybody.
-pub(crate) async fn pair(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_pair(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn pair(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_pair).await
 }
 
 async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {

@@ -6,29 +6,26 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::domain::captcha::Challenge;
 use shared::domain::name::{CanonicalName, NameRef};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{self, Identify, View};
-use shared::http::{Failure, Incoming, NewCookie, Next, Outcome, assets};
+use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer, assets};
 
-use super::{Ports, Shared, open, picture, sound};
+use super::{Ports, open, picture, sound};
 
 /// `GET /`: a new challenge, which costs no write.
-pub(crate) async fn identify(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    let page = || -> Outcome<View> { Ok(identify_view(captchas(&ports).challenge(None)?, String::new())) };
-    match page() {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn identify(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
+        Ok(incoming.page(&identify_view(captchas(ports).challenge(None)?, String::new())))
+    })
+    .await
 }
 
 /// `POST /`: the name and the answer; opens the flow.
-pub(crate) async fn begin(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_begin(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+pub(crate) async fn begin(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_begin).await
 }
 
 async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -63,7 +60,7 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         return Err(again(&captchas, Code::CaptchaHarder, Some(reference), typed)?);
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
-    let address = incoming.address_block();
+    let address = incoming.address_block().to_string();
     tracing::info!(event = "opened", flow = ?cookie.key(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
     Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
@@ -73,12 +70,8 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 /// challenge is harder, for names with and without an account alike.
 async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Timestamp) -> Outcome<bool> {
     let settings = &ports.site.settings;
-    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
-    let until = now + Seconds(2 * Seconds::HOUR.0);
-    let by_name =
-        ports.budgets.count(&format!("opens#name#{}#{hour}", hex::encode(name.as_bytes())), until).await?;
-    let by_address =
-        ports.budgets.count(&format!("opens#address#{}#{hour}", incoming.address_block()), until).await?;
+    let by_name = ports.budgets.count(&RateLimit::OpensOfName(*name), now).await?;
+    let by_address = ports.budgets.count(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
     Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
 }
 
@@ -106,20 +99,20 @@ type Segment = Result<Path<String>, PathRejection>;
 
 /// `GET /captcha/{token}/picture.png`: always the same picture for one token.
 pub(crate) async fn show_picture(
-    State(Shared(ports)): State<Shared>,
+    State(app): State<App<Ports>>,
     token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, token, &incoming, "image/png", picture::render)
+    rendered(&app, token, &incoming, "image/png", picture::render)
 }
 
 /// `GET /captcha/{token}/sound.wav`: the same characters, spoken.
 pub(crate) async fn play_sound(
-    State(Shared(ports)): State<Shared>,
+    State(app): State<App<Ports>>,
     token: Segment,
     incoming: Incoming,
 ) -> Response {
-    rendered(&ports, token, &incoming, "audio/wav", sound::render)
+    rendered(&app, token, &incoming, "audio/wav", sound::render)
 }
 
 fn rendered(

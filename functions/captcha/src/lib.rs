@@ -11,10 +11,9 @@ pub mod sound;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::FromRef;
 use axum::routing::get;
 use shared::domain::keys::Keyring;
-use shared::http::{Site, serve};
+use shared::http::{HasSite, Site, serve};
 use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
 use shared::process::{Process, StartError};
 
@@ -57,13 +56,9 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -75,5 +70,5 @@ pub fn router(ports: Ports) -> Router {
         .route("/captcha/{token}/sound.wav", get(handlers::play_sound))
         .route("/assets/{file}", get(handlers::asset))
         .route("/.well-known/change-password", get(handlers::change_password));
-    serve(routes, Shared(Arc::new(ports)))
+    serve(routes, ports)
 }

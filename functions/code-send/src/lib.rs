@@ -10,7 +10,7 @@ mod push;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::post;
 use shared::domain::account::{Contact, Registration};
@@ -25,7 +25,7 @@ use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Next, Outcome, Site, choice_of, code_of, serve};
+use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, code_of, serve};
 use shared::ports::{
     ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
     Versioned,
@@ -74,26 +74,19 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
 /// The route of this function.
 pub fn router(ports: Ports) -> Router {
-    serve(Router::new().route("/code/send", post(send)), Shared(Arc::new(ports)))
+    serve(Router::new().route("/code/send", post(send)), ports)
 }
 
-async fn send(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_send(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn send(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_send).await
 }
 
 async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -142,8 +135,12 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         }
         return passkey::ask(ports, incoming, &cookie, Versioned { value: flow, revision }, now).await;
     }
-    let contact =
-        registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
+    let unavailable = || on_methods(Problem::new(Code::MethodUnavailable));
+    let contact = registration.contact(method).ok_or_else(unavailable)?;
+    let fingerprint = cookie.contact_tag(&ports.site.flows, &contact.canonical()).ok_or(Code::FlowEnded)?;
+    if flow.has_used(&fingerprint) {
+        return Err(unavailable());
+    }
 
     let sent = if let Contact::Phone(number) = contact {
         let typed = typed.ok_or_else(|| on_methods(Problem::malformed("contact")))?;
@@ -170,8 +167,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     let code = OneTimeCode::generate(settings.code_digits, ports.entropy.bytes());
     let (message, tag) = message(ports, &flow.facts, &cookie, method, contact, &code, now)?;
-    let contact = cookie.contact_tag(&ports.site.flows, contact.expose()).ok_or(Code::FlowEnded)?;
-    let awaiting = flow.send(method, tag, contact, now, &settings.flow);
+    let awaiting = flow.send(method, tag, fingerprint, now, &settings.flow);
     let view = View::Code(code_of(&awaiting, &settings, now));
     let (step, decoy) = (awaiting.progress.step(), awaiting.facts.decoy);
     let account = awaiting.facts.account.clone();

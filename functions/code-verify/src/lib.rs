@@ -9,7 +9,7 @@ mod totp;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use shared::domain::code::OneTimeCode;
@@ -21,7 +21,10 @@ use shared::domain::recovery_code::RecoveryCode;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Fields, Incoming, NewCookie, Next, Outcome, Site, choice_of, location, serve};
+use shared::http::{
+    App, Failure, Fields, HasSite, Incoming, NewCookie, Next, Outcome, Site, answer, choice_of, location,
+    serve,
+};
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed, SignatureVerifier,
 };
@@ -33,7 +36,7 @@ pub struct Ports {
     pub site: Site,
     /// The flows.
     pub flows: Arc<dyn FlowStore>,
-    /// The budgets of app codes and recovery codes.
+    /// The budgets of app codes, and of answers with an older cookie.
     pub budgets: Arc<dyn BudgetStore>,
     /// The requests to devices.
     pub approvals: Arc<dyn ApprovalStore>,
@@ -66,47 +69,39 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
 /// The routes of this function.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new().route("/code", get(show).post(verify)).route("/code/send", get(show));
-    serve(routes, Shared(Arc::new(ports)))
+    serve(routes, ports)
 }
 
-async fn show(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
+async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_show).await
+}
+
+async fn try_show(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
-    let page = async {
-        let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
-        if let Flow::AwaitingAnswer(state) = &found.value
-            && state.sent.method == Method::Push
-        {
-            return Ok(View::Approval(push::page(&ports, &incoming, &cookie, state, now).await?));
-        }
-        match incoming.view_of(&found.value, now) {
-            Some(view @ (View::Code(_) | View::Passkey(_))) => Ok(view),
-            _ => Err(Failure::OutOfStep(found.value.stage(), None)),
-        }
-    };
-    match page.await {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    if let Flow::AwaitingAnswer(state) = &found.value
+        && state.sent.method == Method::Push
+    {
+        let view = push::page(ports, incoming, &cookie, state, now).await?;
+        return Ok(incoming.page(&View::Approval(view)));
+    }
+    match incoming.view_of(&found.value, now) {
+        Some(view @ (View::Code(_) | View::Passkey(_))) => Ok(incoming.page(&view)),
+        _ => Err(Failure::OutOfStep(found.value.stage(), None)),
     }
 }
 
-async fn verify(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_verify(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn verify(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_verify).await
 }
 
 async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -157,9 +152,8 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         Guessed::Wrong(flow) => Err(refused(Code::CodeWrong, &flow)),
         Guessed::Spent(flow) if flow.is_exhausted(&settings.flow) => Err(Code::FlowEnded.into()),
         Guessed::Spent(flow) => Err(refused(Code::CodeSpent, &flow)),
-        Guessed::Again(flow) => {
-            let newer = cookie.with_proofs(flow.proofs());
-            Err(Failure::OutOfStep(flow.stage(), Some(newer)))
+        Guessed::NotAwaited(flow) if flow.proofs() > cookie.proofs() => {
+            Err(proof::again(ports, &cookie, flow, &tag, now).await?)
         }
         Guessed::NotAwaited(flow) => Err(not_awaited(&cookie, flow)),
         Guessed::Gone => Err(Code::FlowEnded.into()),

@@ -1,28 +1,33 @@
 //! What every answer comes to that is checked against something of the account's: a proof noted in the flow, or the
 //! newer cookie for whoever sends the same answer twice.
 
-use shared::domain::flow::{Choosing, Flow, FlowCookie};
+use shared::domain::flow::{Choosing, Flow, FlowCookie, OLDER_ANSWERS};
 use shared::domain::keys::Tag;
 use shared::domain::method::Method;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::time::Timestamp;
 use shared::http::problem::Code;
-use shared::http::{Failure, Outcome};
+use shared::http::view::View;
+use shared::http::{Failure, Outcome, choice_of};
 use shared::ports::Versioned;
 
 use super::Ports;
 
 /// Notes the proof. What proved it is this flow's by now. Another request may change the flow meanwhile (a guess, a
-/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent.
+/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent. A `young` factor
+/// is refused where only an old one serves.
 pub(crate) async fn prove(
     ports: &Ports,
     cookie: &FlowCookie,
     mut read: Versioned<Choosing>,
-    method: Method,
+    (method, young): (Method, bool),
     tag: Tag,
     now: Timestamp,
 ) -> Outcome<Flow> {
     for _ in 0..=ports.site.settings.flow.flow_tries {
-        let next = read.value.prove(method, tag);
+        let page = choice_of(&read.value, Some(method));
+        let next = read.value.prove(method, young, tag);
+        let next = next.map_err(|refusal| Failure::on_page(refusal.into(), View::Method(page)))?;
         if ports.flows.replace(cookie.key(), read.revision, &next, now).await? {
             return Ok(next);
         }
@@ -39,8 +44,8 @@ pub(crate) async fn prove(
     Err(Code::Unavailable.into())
 }
 
-/// The same answer once more with the older cookie (a double click): it gets the newer cookie again. Looking costs a
-/// try, as everywhere.
+/// The same answer once more with an older cookie (a double click, a lost answer): it gets the newer cookie again. Such
+/// answers have a count of their own; beyond it nothing is compared. None of them touches the flow.
 pub(crate) async fn again(
     ports: &Ports,
     cookie: &FlowCookie,
@@ -48,13 +53,21 @@ pub(crate) async fn again(
     tag: &Tag,
     now: Timestamp,
 ) -> Outcome<Failure> {
-    let spent = ports.flows.spend_try(cookie.key(), &ports.site.settings.flow, now).await?;
-    Ok(match spent {
-        Some(flow) if flow.was_proved_by(cookie.step(), tag) => {
-            Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs())))
-        }
-        _ => Failure::OlderCookie(Box::new(flow)),
-    })
+    if take_older(ports, cookie, &flow, now).await? && flow.was_proved_by(cookie.step(), tag) {
+        return Ok(Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs()))));
+    }
+    Ok(Failure::OlderCookie(Box::new(flow)))
+}
+
+/// Takes an answer with an older cookie, before it is compared.
+pub(crate) async fn take_older(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Flow,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let limit = RateLimit::OlderAnswers { holder: cookie.key(), verified: flow.proofs() };
+    Ok(ports.budgets.take(&limit, OLDER_ANSWERS, now).await?)
 }
 
 /// The tries that a wrong answer leaves: it spends one.
@@ -67,18 +80,4 @@ pub(crate) async fn spend(ports: &Ports, cookie: &FlowCookie, now: Timestamp) ->
         _ => return Err(Code::FlowEnded.into()),
     };
     Ok(limits.flow_tries.saturating_sub(tries))
-}
-
-/// Takes a look from one of the account's daily budgets, one pool for each step: a stranger can drain the first only.
-pub(crate) async fn take(
-    ports: &Ports,
-    flow: &Choosing,
-    budget: &str,
-    limit: u64,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    let pool = flow.progress.step().min(2);
-    let key = format!("{budget}#{}#{day}#{pool}", flow.facts.account.as_str());
-    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
 }

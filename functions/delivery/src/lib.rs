@@ -15,17 +15,17 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
-use shared::domain::flow::FlowKey;
+use shared::domain::flow::{APPROVAL_LIFETIME, CODE_LONGEST, FlowKey};
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
-use shared::domain::wording::{Content, Wording};
 use shared::ports::{
     BudgetStore, ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
     PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
+use shared::text::messages::{Content, Wording};
 
 /// What delivery needs from outside.
 pub struct Ports {
@@ -73,7 +73,7 @@ impl Ports {
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             settings: process.settings(),
-            wording: process.wording()?,
+            wording: process.wording(),
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             clock: process.clock(),
             entropy: process.entropy(),
@@ -112,7 +112,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         return verdict.again_as(receipt.id);
     };
     let (kind, channel, verdict) = match &message {
-        Message::Code(code) if code.expires_at <= now => {
+        Message::Code(code) if !code.expires_at.is_ahead(now, CODE_LONGEST) => {
             ("code", Some(code.to.channel()), Verdict::again("the code has expired"))
         }
         Message::Code(code) => {
@@ -122,7 +122,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         Message::Notice(notice) => {
             ("notice", Some(notice.to.channel()), send::now(ports, Content::Notice(notice)).await)
         }
-        Message::Push(push) if push.expires_at <= now => {
+        Message::Push(push) if !push.expires_at.is_ahead(now, APPROVAL_LIFETIME) => {
             ("push", None, Verdict::ended(End::Dropped, "the request has expired"))
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),

@@ -2,8 +2,8 @@
 
 use shared::domain::message::{CodeMessage, Recipient};
 use shared::domain::time::Timestamp;
-use shared::domain::wording::Content;
 use shared::ports::{Mail, SendError};
+use shared::text::messages::Content;
 
 use crate::{End, Ports, Receipt, Verdict, budgets};
 

@@ -7,6 +7,7 @@
 mod add;
 mod budgets;
 mod confirm;
+mod held;
 mod list;
 mod picture;
 mod push;
@@ -18,14 +19,12 @@ mod sign_in;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
-use axum::response::Response;
 use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
 use shared::domain::session::{Asked, CODE_TRIES, Session, SessionCookie, TRIES};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
-use shared::http::{Incoming, Outcome, Site, serve};
+use shared::http::{App, HasSite, Incoming, Outcome, Site, answer, serve};
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
     SecurityInfo, SessionStore, SignInDirectory, SignatureVerifier, Versioned,
@@ -95,15 +94,14 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
+
+/// The ports as the handlers share them.
+type Shared = App<Ports>;
 
 /// The routes of this function.
 pub fn router(ports: Ports) -> Router {
@@ -116,18 +114,7 @@ pub fn router(ports: Ports) -> Router {
         .route("/security-info/remove", post(list::remove))
         .route("/security-info/reconfirm", post(list::reconfirm))
         .route("/security-info/sign-out", post(sign_in::sign_out));
-    serve(routes, Shared(Arc::new(ports)))
-}
-
-/// Answers with what a handler came to.
-async fn answer<F>(State(Shared(ports)): State<Shared>, mut incoming: Incoming, handler: F) -> Response
-where
-    F: AsyncFnOnce(&Ports, &mut Incoming) -> Outcome,
-{
-    match handler(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => incoming.session_failure(failure),
-    }
+    serve(routes, ports)
 }
 
 /// The session of a request that may see the list.

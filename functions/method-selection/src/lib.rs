@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
-use shared::http::{Failure, Format, Incoming, Next, Outcome, Site, choice_of, serve};
+use shared::http::{App, Failure, Format, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, serve};
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
 
@@ -33,13 +33,9 @@ impl Ports {
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -49,28 +45,24 @@ pub fn router(ports: Ports) -> Router {
         .route("/reason", get(show_reason).post(give_reason))
         .route("/method", get(show_methods))
         .route("/cancel", post(cancel));
-    serve(routes, Shared(Arc::new(ports)))
+    serve(routes, ports)
 }
 
-async fn show_reason(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    let page = async {
+async fn show_reason(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
         match found.value {
-            Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) => Ok(View::Reason(view::Reason {})),
+            Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) => {
+                Ok(incoming.page(&View::Reason(view::Reason {})))
+            }
             elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
         }
-    };
-    match page.await {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
-    }
+    })
+    .await
 }
 
-async fn give_reason(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_give_reason(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn give_reason(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_give_reason).await
 }
 
 async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -92,28 +84,27 @@ async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.next(&Next { view, location: "/method", cookie: None }))
 }
 
-async fn show_methods(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    let page = async {
+async fn show_methods(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
         // A pending code is not given up by looking; only by asking for another.
-        Ok::<_, Failure>(View::Method(choice_of(&found.value.choosing()?, None)))
-    };
-    match page.await {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
-    }
+        Ok(incoming.page(&View::Method(choice_of(&found.value.choosing()?, None))))
+    })
+    .await
 }
 
 /// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know. A
 /// browser whose flow is done already sees that instead: something was changed, and stays so.
-async fn cancel(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    let ended = View::Ended(Ended { why: Why::Cancelled });
-    match try_cancel(&ports, &mut incoming).await {
-        Ok(Left::Nothing) => incoming.last(&ended),
-        Ok(Left::AFinishedFlow) if incoming.format == Format::Html => incoming.out_of_step(Stage::Done, None),
-        Ok(Left::AnotherFlow | Left::AFinishedFlow) => incoming.page(&ended),
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn cancel(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
+        let ended = View::Ended(Ended { why: Why::Cancelled });
+        Ok(match try_cancel(ports, incoming).await? {
+            Left::Nothing => incoming.last(&ended),
+            Left::AFinishedFlow if incoming.format == Format::Html => incoming.out_of_step(Stage::Done, None),
+            Left::AnotherFlow | Left::AFinishedFlow => incoming.page(&ended),
+        })
+    })
+    .await
 }
 
 /// What the browser still has after a cancel.
@@ -126,7 +117,8 @@ enum Left {
     AFinishedFlow,
 }
 
-/// Any genuine cookie of a flow may end it, also one that is older than its last proof.
+/// The newest cookie of a flow ends it. An older one is worth nothing any more: whoever holds it has left, and the flow goes
+/// on.
 async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
     let mut fields = incoming.take_fields();
     let at = fields.take("at");
@@ -142,6 +134,7 @@ async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
         match found.value.stage() {
             Stage::Done => return Ok(Left::AFinishedFlow),
             Stage::Ended => break,
+            _ if found.value.proofs() != cookie.proofs() => break,
             _ => {}
         }
         let next = found.value.cancel();

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use axum::extract::{FromRef, State};
+use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use shared::change::{AuthorizedChange, ChangeFailure, ChangePorts, FinishPorts};
@@ -14,8 +14,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
-use shared::http::{Failure, Incoming, Outcome, Site, violation};
-use shared::http::{Next, serve};
+use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, serve, violation};
 use shared::ports::{
     ClaimStore, Clock, Entropy, FlowStore, MessageQueue, PasswordDirectory, SecurityInfo, Write,
 };
@@ -85,18 +84,15 @@ impl Ports {
             claims: &*self.claims,
             directory: &*self.directory,
             keys: &self.site.flows,
+            own_domains: &self.site.settings.login_domains,
             clock: &*self.clock,
         }
     }
 }
 
-/// The ports as the handlers share them.
-#[derive(Clone)]
-struct Shared(Arc<Ports>);
-
-impl FromRef<Shared> for Site {
-    fn from_ref(ports: &Shared) -> Self {
-        ports.0.site.clone()
+impl HasSite for Ports {
+    fn site(&self) -> &Site {
+        &self.site
     }
 }
 
@@ -106,43 +102,34 @@ pub fn router(ports: Ports) -> Router {
         .route("/password", get(show_password).post(set_password))
         .route("/unlock", get(show_unlock).post(unlock))
         .route("/done", get(show_done));
-    serve(routes, Shared(Arc::new(ports)))
+    serve(routes, ports)
 }
 
-async fn show_password(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    show(&ports, incoming, Stage::Password).await
+async fn show_password(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Password).await).await
 }
 
-async fn show_unlock(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    show(&ports, incoming, Stage::Unlock).await
+async fn show_unlock(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Unlock).await).await
 }
 
-async fn show_done(State(Shared(ports)): State<Shared>, incoming: Incoming) -> Response {
-    show(&ports, incoming, Stage::Done).await
+async fn show_done(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Done).await).await
 }
 
 /// The page of `stage`, if the flow is there.
-async fn show(ports: &Ports, mut incoming: Incoming, stage: Stage) -> Response {
+async fn show(ports: &Ports, incoming: &mut Incoming, stage: Stage) -> Outcome {
     let now = ports.clock.now();
-    let page = async {
-        let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
-        if found.value.stage() != stage {
-            return Err(Failure::OutOfStep(found.value.stage(), None));
-        }
-        let view = incoming.view_of(&found.value, now);
-        view.ok_or_else(|| Code::FlowEnded.into())
-    };
-    match page.await {
-        Ok(view) => incoming.page(&view),
-        Err(failure) => failure.answer(&incoming),
+    let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
+    if found.value.stage() != stage {
+        return Err(Failure::OutOfStep(found.value.stage(), None));
     }
+    let view = incoming.view_of(&found.value, now).ok_or(Code::FlowEnded)?;
+    Ok(incoming.page(&view))
 }
 
-async fn set_password(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_set_password(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn set_password(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_set_password).await
 }
 
 async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -193,11 +180,8 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
 }
 
-async fn unlock(State(Shared(ports)): State<Shared>, mut incoming: Incoming) -> Response {
-    match try_unlock(&ports, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => failure.answer(&incoming),
-    }
+async fn unlock(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_unlock).await
 }
 
 async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use shared::adapters::dynamodb::DynamoEnrolment;
-use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::account::{Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{self, AccountImport, Clock, Entropy, EntropyExt as _, SignInDirectory};
 use shared::process::{Process, StartError};
@@ -27,6 +27,8 @@ pub struct Tables {
     pub enrolment: Arc<DynamoEnrolment>,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// How long a contact waits that takes the place of another.
+    pub waiting_period: Seconds,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -44,6 +46,7 @@ impl Tables {
             directory: process.sign_in_directory()?,
             enrolment: process.enrolment()?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            waiting_period: process.settings().cool_down,
             clock: process.clock(),
             entropy: process.entropy(),
         })
@@ -68,7 +71,8 @@ impl Tables {
         if self.directory.find(name).await?.is_some() {
             return Ok(());
         }
-        let id = AccountId::from_directory(name.as_str());
+        let account = person.account()?;
+        let id = &account.id;
         let sealed = match &person.totp_secret {
             Some(secret) => {
                 let nonce = self.entropy.bytes();
@@ -82,15 +86,8 @@ impl Tables {
             office_phone: person.office_phone.clone(),
             ..Registration::default()
         };
-        self.enrolment.import(&id, &registration, sealed.as_deref(), self.clock.now()).await?;
-        let account = Account {
-            id,
-            name: person.name.clone(),
-            logins: person.names.iter().map(|name| name.as_str().to_owned()).collect(),
-            email: person.email.clone(),
-            language: person.language,
-            standing: person.state,
-        };
+        let now = self.clock.now();
+        self.enrolment.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         // Last, since its presence means that the person is complete.
         let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
         Ok(self.accounts.put(&account, password.as_ref()).await?)

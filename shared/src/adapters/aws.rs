@@ -17,7 +17,6 @@ use aws_types::sdk_config;
 use aws_types::service_config::{LoadServiceConfig, ServiceConfigKey};
 use thiserror::Error;
 
-use crate::ports::SendError;
 use crate::settings;
 
 /// See `roots/README.md`.
@@ -103,7 +102,7 @@ fn common() -> sdk_config::Builder {
 /// it was given, and what is logged must not.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct CallError(String);
+pub struct CallError(pub(super) String);
 
 impl CallError {
     /// What may be told of `error`.
@@ -117,64 +116,5 @@ impl CallError {
             _ => "an unknown error",
         };
         Self(kind.to_owned())
-    }
-
-    /// Something that an answer lacks or says.
-    pub(super) fn said(what: impl Into<String>) -> Self {
-        Self(what.into())
-    }
-}
-
-/// A provider's refusal is final only where its code says that the recipient or the message is at fault. Anything
-/// else, a missing permission or an unverified sender too, may be mended within a code's life, and ends in the
-/// dead-letter queue if it is not.
-pub(super) fn send_error<E: ProvideErrorMetadata, R>(
-    error: &SdkError<E, R>,
-    final_codes: &[&str],
-) -> SendError {
-    let code = match error {
-        SdkError::ServiceError(answer) => answer.err().code(),
-        _ => None,
-    };
-    let told = CallError::of(error);
-    if code.is_some_and(|code| final_codes.contains(&code)) {
-        SendError::Refused(told.into())
-    } else {
-        SendError::Unavailable(told.into())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use aws_smithy_runtime_api::http::{Response, StatusCode};
-    use aws_smithy_types::body::SdkBody;
-    use aws_smithy_types::error::ErrorMetadata;
-
-    use super::*;
-
-    fn answer(code: &str) -> SdkError<ErrorMetadata, Response> {
-        let told = ErrorMetadata::builder().code(code).message("+60123456798 is not valid").build();
-        let status = StatusCode::try_from(400).unwrap();
-        SdkError::service_error(told, Response::new(status, SdkBody::empty()))
-    }
-
-    #[test]
-    fn only_named_codes_are_final() {
-        assert!(matches!(
-            send_error(&answer("Throttling"), &["InvalidParameter"]),
-            SendError::Unavailable(_)
-        ));
-        assert!(matches!(
-            send_error(&answer("InvalidParameter"), &["InvalidParameter"]),
-            SendError::Refused(_)
-        ));
-        let timeout = SdkError::<ErrorMetadata, Response>::timeout_error("+60123456798");
-        assert!(matches!(send_error(&timeout, &[]), SendError::Unavailable(_)));
-    }
-
-    #[test]
-    fn what_the_provider_quotes_is_not_told() {
-        let error = send_error(&answer("InvalidParameter"), &[]);
-        assert!(!format!("{error:?} {error}").contains("60123456798"));
     }
 }

@@ -6,8 +6,12 @@ pub mod aws;
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "memory")]
+pub mod memory;
 #[cfg(feature = "secrets")]
 pub mod secrets;
+#[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]
+mod sending;
 #[cfg(feature = "ses")]
 pub mod ses;
 #[cfg(feature = "signatures")]

@@ -39,7 +39,7 @@ pub async fn keyrings(
             if let Some(error) = answer.errors().first() {
                 let name = asked(error.secret_id()).map_or("a secret", |(name, _)| *name);
                 let code = error.error_code().unwrap_or("an unnamed error");
-                return Err(SecretError::Refused(name, CallError::said(code)));
+                return Err(SecretError::Refused(name, CallError(code.to_owned())));
             }
             for entry in answer.secret_values.unwrap_or_default() {
                 let found = asked(entry.arn.as_deref()).or_else(|| asked(entry.name.as_deref()));

@@ -7,7 +7,7 @@ use aws_types::SdkConfig;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::aws::{CallError, send_error};
+use super::sending::{said, send_error};
 use crate::domain::contact::EmailAddress;
 use crate::ports::{Mail, MailSender, SendError};
 
@@ -42,7 +42,7 @@ impl MailSender for SesMails {
 
 fn utf8(text: &str) -> Result<Content, SendError> {
     let content = Content::builder().data(text).charset("UTF-8").build();
-    content.map_err(|_| SendError::Refused(CallError::said("a part could not be built").into()))
+    content.map_err(|_| SendError::Refused(said("a part could not be built").into()))
 }
 
 /// `name` as the phrase before an address: a quoted string where it is ASCII (RFC 5322 §3.2.4), else encoded words

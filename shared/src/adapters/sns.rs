@@ -5,7 +5,7 @@ use aws_sdk_sns::Client;
 use aws_sdk_sns::types::MessageAttributeValue;
 use aws_types::SdkConfig;
 
-use super::aws::{CallError, send_error};
+use super::sending::{said, send_error};
 use crate::domain::contact::PhoneNumber;
 use crate::ports::{SendError, TextSender};
 
@@ -43,5 +43,5 @@ impl TextSender for SnsTexts {
 
 fn attribute(value: &str) -> Result<MessageAttributeValue, SendError> {
     let attribute = MessageAttributeValue::builder().data_type("String").string_value(value).build();
-    attribute.map_err(|_| SendError::Refused(CallError::said("an attribute could not be built").into()))
+    attribute.map_err(|_| SendError::Refused(said("an attribute could not be built").into()))
 }

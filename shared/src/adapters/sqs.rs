@@ -41,7 +41,7 @@ impl SqsQueue {
         let answer = call.send().await.map_err(|error| QueueError(CallError::of(&error).into()))?;
         match answer.failed().first() {
             None => Ok(()),
-            Some(failed) => Err(QueueError(CallError::said(failed.code()).into())),
+            Some(failed) => Err(QueueError(CallError(failed.code().to_owned()).into())),
         }
     }
 }

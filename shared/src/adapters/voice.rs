@@ -5,7 +5,7 @@ use aws_sdk_pinpointsmsvoicev2::Client;
 use aws_sdk_pinpointsmsvoicev2::types::{VoiceId, VoiceMessageBodyTextType};
 use aws_types::SdkConfig;
 
-use super::aws::send_error;
+use super::sending::send_error;
 use crate::domain::contact::PhoneNumber;
 use crate::domain::language::Language;
 use crate::ports::{SendError, VoiceSender};

@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::json;
 
-use super::aws::CallError;
+use super::sending::said;
 use crate::domain::push::{PushHosts, Subscription, VapidKey};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, Push, PushSender, SendError};
@@ -69,13 +69,12 @@ impl WebPushes {
 impl PushSender for WebPushes {
     async fn push(&self, to: &Subscription, push: &Push<'_>, now: Timestamp) -> Result<(), SendError> {
         let request = self.request(to, push, now);
-        let request =
-            request.ok_or_else(|| SendError::Refused(CallError::said("no push service of ours").into()))?;
+        let request = request.ok_or_else(|| SendError::Refused(said("no push service of ours").into()))?;
         match self.connector.get_or_init(connector).call(request).await {
             Ok(answer) => outcome(answer.status().as_u16()),
             Err(error) => {
                 let what = if error.is_timeout() { "no answer in time" } else { "no connection" };
-                Err(SendError::Unavailable(CallError::said(what).into()))
+                Err(SendError::Unavailable(said(what).into()))
             }
         }
     }
@@ -95,9 +94,9 @@ fn connector() -> Connector {
 fn outcome(status: u16) -> Result<(), SendError> {
     match status {
         200..=299 => Ok(()),
-        404 | 410 => Err(SendError::Refused(CallError::said("the subscription is gone").into())),
-        408 | 429 | 500.. => Err(SendError::Unavailable(CallError::said(format!("status {status}")).into())),
-        _ => Err(SendError::Refused(CallError::said(format!("status {status}")).into())),
+        404 | 410 => Err(SendError::Refused(said("the subscription is gone").into())),
+        408 | 429 | 500.. => Err(SendError::Unavailable(said(format!("status {status}")).into())),
+        _ => Err(SendError::Refused(said(format!("status {status}")).into())),
     }
 }
 

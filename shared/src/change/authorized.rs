@@ -27,6 +27,8 @@ pub struct ChangePorts<'a> {
     pub directory: &'a dyn PasswordDirectory,
     /// The keys of flows.
     pub keys: &'a Keyring,
+    /// The organisation's own domains: what lies below one is no contact of its person's own.
+    pub own_domains: &'a [String],
     /// The clock that a change's deadline is compared with.
     pub clock: &'a dyn Clock,
 }
@@ -84,11 +86,12 @@ impl<'a> AuthorizedChange<'a> {
     ) -> Result<Self, ChangeFailure> {
         let account = ports.directory.account(&flow.facts.account).await?.ok_or(ChangeFailure::Ended)?;
         let registration = ports.finish.security_info.registration(&account.id, now).await?;
+        let registration = registration.as_evidence_for(&account, ports.own_domains);
         let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
             None => registration.has(proof.method) || proof.method == Method::RecoveryCode,
             Some(fingerprint) => registration
                 .contact(proof.method)
-                .and_then(|contact| cookie.contact_tag(ports.keys, contact.expose()))
+                .and_then(|contact| cookie.contact_tag(ports.keys, &contact.canonical()))
                 .is_some_and(|now| now == fingerprint),
         });
         let key = cookie.key();

@@ -7,12 +7,44 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::account::AccountId;
-use super::flow::{FlowKey, RequestId};
+use super::holder::FlowKey;
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
+/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
+/// nobody approves what they no longer remember having asked for.
+pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
 /// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
 pub const PAUSE: Seconds = Seconds::DAY;
+
+/// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    /// The request of these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// Reads the hexadecimal form.
+    pub fn parse(text: &str) -> Option<Self> {
+        let mut bytes = [0; 16];
+        hex::decode_to_slice(text, &mut bytes).ok()?;
+        Some(Self(bytes))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&hex::encode(self.0))
+    }
+}
 
 /// The number that the page shows and the app asks for: two digits, 10 to 99. Without it an approval proves nothing: who
 /// approves has to see the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).
@@ -62,7 +94,7 @@ pub struct NumberError;
 
 /// What the app shows of who asks, so that one knows one's own request. From fixed lists and the gateway's own word, none
 /// of it in the client's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asker {
     /// The network that its address lies in: `203.0.113.x`.
     pub network: String,
@@ -71,7 +103,7 @@ pub struct Asker {
 }
 
 /// A request to approve. An account has one at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ApprovalRequest {
     /// Which.
     pub id: RequestId,
@@ -87,6 +119,8 @@ pub struct ApprovalRequest {
     pub expires_at: Timestamp,
     /// What became of it.
     pub status: RequestStatus,
+    /// Whether the device that answered had not been active for the waiting period yet.
+    pub young: bool,
 }
 
 impl ApprovalRequest {
@@ -97,7 +131,7 @@ impl ApprovalRequest {
 
     /// Whether it still waits for its answer.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.status == RequestStatus::Pending && now < self.expires_at
+        self.status == RequestStatus::Pending && self.expires_at.is_ahead(now, APPROVAL_LIFETIME)
     }
 
     /// Whether it is the request `id` of `flow`.
@@ -107,7 +141,7 @@ impl ApprovalRequest {
 }
 
 /// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestStatus {
     /// Nobody has answered.
     Pending,
@@ -147,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_request_is_its_flows_and_its_accounts_and_ends() {
-        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account));
+        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());
         assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
         let (flow, id) = (FlowKey::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
         let at = Timestamp::from_seconds;
@@ -159,6 +193,7 @@ mod tests {
             created_at: at(0),
             expires_at: at(90),
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(request.is_open(at(89)) && !request.is_open(at(90)));
         assert!(request.is_of(flow, id));

@@ -10,11 +10,12 @@ use zeroize::Zeroizing;
 use super::account::{AccountId, Contact};
 use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
-use super::flow::{FlowKey, Outcome};
+use super::event::Event;
+use super::flow::Outcome;
+use super::holder::FlowKey;
 use super::keys::{Keyring, SealError};
 use super::language::Language;
 use super::method::Method;
-use super::notice::Event;
 use super::time::Timestamp;
 
 /// Every message is padded to this many bytes before it is sealed.
@@ -55,6 +56,15 @@ impl Recipient {
                 Some(Self::Voice(number.clone()))
             }
             _ => None,
+        }
+    }
+
+    /// Whether both reach the same mailbox or telephone.
+    pub fn is_same_contact(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Email(one), Self::Email(other)) => one == other,
+            (Self::Sms(one) | Self::Voice(one), Self::Sms(other) | Self::Voice(other)) => one == other,
+            _ => false,
         }
     }
 

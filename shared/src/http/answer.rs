@@ -1,16 +1,16 @@
 //! Answers: one view or problem, as a page or as JSON.
 
 use axum::body::Body;
-use axum::response::Response;
+use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, SESSION_COOKIE};
+use super::failure::{Failure, causes};
+use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, Refused, SESSION_COOKIE};
 use super::page::{self, PageContext};
+use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Code, Problem};
-use super::security_info::HOME;
 use super::view::View;
-use super::views::location;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, FlowCookie, Stage};
 use crate::domain::session::SessionCookie;
@@ -105,6 +105,36 @@ impl Incoming {
         self.problem_with(&Problem::out_of_step(flow.stage().as_str()), None, None)
     }
 
+    /// What becomes of a failure. One outside is logged here, once, and told as `unavailable`.
+    pub fn failed(&self, failure: Failure) -> Response {
+        match failure {
+            Failure::Problem(problem, None) if self.is_of_a_session() => self.session_problem(&problem),
+            Failure::Problem(problem, view) => self.problem(&problem, view.as_deref()),
+            Failure::OutOfStep(stage, newer) => self.out_of_step(stage, newer.as_ref()),
+            Failure::OlderCookie(flow) => self.older_cookie(&flow),
+            Failure::Outside(what, cause) => {
+                let causes = causes(cause.as_ref());
+                tracing::error!(event = "unavailable", what, causes, path = self.path);
+                self.problem(&Problem::new(Code::Unavailable), None)
+            }
+        }
+    }
+
+    /// Whether the request is about the page where people register, and so about a session.
+    fn is_of_a_session(&self) -> bool {
+        self.path.starts_with(HOME)
+    }
+
+    /// A browser without a session is sent to sign in, one at another step to that step; everything else is told.
+    fn session_problem(&self, problem: &Problem) -> Response {
+        match (self.format, problem.code, problem.page) {
+            (Format::Html, Code::FlowEnded, _) => self.redirect(HOME, Some(NewCookie::NoSession)),
+            (Format::Html, Code::OutOfStep, Some("second-step")) => self.redirect(VERIFY, None),
+            (Format::Html, Code::OutOfStep, _) => self.redirect(HOME, None),
+            _ => self.problem(problem, None),
+        }
+    }
+
     fn problem_with(
         &self,
         problem: &Problem,
@@ -127,7 +157,7 @@ impl Incoming {
             out.insert(header::ALLOW, HeaderValue::from_static(allow));
         }
         // The cookie of what ended: a reset goes on in another tab while a session is over, and the other way round.
-        let (name, came) = if self.path.starts_with(HOME) {
+        let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
         } else {
             (FLOW_COOKIE, self.cookie.is_some())
@@ -155,7 +185,7 @@ impl Incoming {
             help_desk_url: settings.help_desk_url.as_deref(),
             colour: settings.colour.as_deref(),
             at,
-            path: if self.is_post { views::page_of(&self.path) } else { &self.path },
+            path: if self.is_post { page_of(&self.path) } else { &self.path },
         }
     }
 
@@ -207,6 +237,12 @@ impl Incoming {
             append_cookie(&mut response, &remembered);
         }
         response
+    }
+}
+
+impl IntoResponse for Refused {
+    fn into_response(self) -> Response {
+        self.incoming.problem(&self.problem, None)
     }
 }
 

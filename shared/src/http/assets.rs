@@ -1,5 +1,5 @@
 //! What pages fetch besides themselves: style, scripts, icon. Each is named by its content, so that a browser may keep
-//! it for ever, and was compressed when the crate was built (`build.rs`).
+//! it for ever, and was compressed when the crate was built (`build/assets.rs`).
 
 use std::borrow::Cow;
 

@@ -10,7 +10,6 @@ use crate::domain::flow::{Flow, FlowCookie, OutOfStep, SendRefusal, Stage};
 use crate::domain::keys::SealError;
 use crate::domain::message::MessageError;
 use crate::domain::recovery_code::HashError;
-use crate::http::Incoming;
 use crate::ports::{DirectoryError, QueueError, StoreError};
 
 /// The result of a handler: an answer, or why there is none.
@@ -51,24 +50,10 @@ impl Failure {
     pub fn on_page(problem: Problem, view: View) -> Self {
         Self::Problem(Box::new(problem), Some(Box::new(view)))
     }
-
-    /// The answer. A failure outside is logged here, once, and told as `unavailable`.
-    pub fn answer(self, incoming: &Incoming) -> Response {
-        match self {
-            Self::Problem(problem, view) => incoming.problem(&problem, view.as_deref()),
-            Self::OutOfStep(stage, newer) => incoming.out_of_step(stage, newer.as_ref()),
-            Self::OlderCookie(flow) => incoming.older_cookie(&flow),
-            Self::Outside(what, cause) => {
-                let causes = causes(cause.as_ref());
-                tracing::error!(event = "unavailable", what, causes, path = incoming.path);
-                incoming.problem(&Problem::new(Code::Unavailable), None)
-            }
-        }
-    }
 }
 
 /// The chain of causes in one line.
-fn causes(error: &(dyn std::error::Error + 'static)) -> String {
+pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .map(ToString::to_string)
         .collect::<Vec<_>>()

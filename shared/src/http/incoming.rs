@@ -1,17 +1,17 @@
 //! A request as the handlers see it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, Request};
-use axum::response::Response;
 use http::{HeaderMap, Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use lambda_http::request::RequestContext;
 
 use super::fields::{BODY_MAX, Fields};
 use super::problem::{Code, Problem};
-use crate::domain::client;
+use crate::domain::client::{self, AddressBlock};
 use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
@@ -74,16 +74,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// The client's address as budgets count it: one IPv4 address, or the /64 that an IPv6 customer has.
-    pub fn address_block(&self) -> String {
-        match self.address {
-            Some(IpAddr::V4(address)) => address.to_string(),
-            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => address.to_string(),
-                None => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).to_string(),
-            },
-            None => "unknown".to_owned(),
-        }
+    /// The client's address as rate limits count it.
+    pub fn address_block(&self) -> AddressBlock {
+        AddressBlock::of(self.address)
     }
 
     /// The network that the client's address lies in, as a rough place: `203.0.113.x`, or the /48 that a site of IPv6 has.
@@ -123,29 +116,28 @@ impl Incoming {
     }
 }
 
+/// A request that no handler sees, and what is wrong with it.
+pub struct Refused {
+    pub(super) incoming: Box<Incoming>,
+    pub(super) problem: Problem,
+}
+
 impl<S> FromRequest<S> for Incoming
 where
     S: Send + Sync,
     Site: FromRef<S>,
 {
-    type Rejection = Response;
+    type Rejection = Refused;
 
-    async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refused> {
         let (parts, body) = request.into_parts();
         let context = parts.extensions.get::<RequestContext>();
         let mut incoming =
             Self::of_head(Site::from_ref(state), &parts.method, &parts.uri, &parts.headers, context);
         if incoming.is_post {
-            if let Err(problem) = same_origin(&parts.headers, context) {
-                return Err(incoming.problem(&problem, None));
-            }
-            let body = match Limited::new(body, BODY_MAX + 1).collect().await {
-                Ok(body) => body.to_bytes(),
-                Err(_) => return Err(incoming.problem(&Problem::new(Code::TooLarge), None)),
-            };
-            match Fields::read(text(&parts.headers, header::CONTENT_TYPE), &body) {
+            match body_of(&parts.headers, context, body).await {
                 Ok(fields) => incoming.fields = fields,
-                Err(problem) => return Err(incoming.problem(&problem, None)),
+                Err(problem) => return Err(Refused { incoming: Box::new(incoming), problem }),
             }
         }
         Ok(incoming)
@@ -191,6 +183,17 @@ impl Incoming {
             site,
         }
     }
+}
+
+/// The fields of a body that comes from this site and is not too large.
+async fn body_of(
+    headers: &HeaderMap,
+    context: Option<&RequestContext>,
+    body: Body,
+) -> Result<Fields, Problem> {
+    same_origin(headers, context)?;
+    let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::new(Code::TooLarge))?;
+    Fields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
 }
 
 /// Cross-site requests are refused by what browsers say of themselves (OWASP CSRF Cheat Sheet, Fetch Metadata).

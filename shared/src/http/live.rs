@@ -1,11 +1,12 @@
-//! The flow that a request is about, read once, with everything that does not depend on what is asked.
+//! The flow or session that a request is about, read once, with everything that does not depend on what is asked.
 
 use super::failure::{Failure, Outcome};
 use super::incoming::Incoming;
-use super::problem::Code;
+use super::problem::{Code, Problem};
 use crate::domain::flow::{Flow, FlowCookie};
+use crate::domain::session::{Session, SessionCookie};
 use crate::domain::time::Timestamp;
-use crate::ports::{FlowStore, Versioned};
+use crate::ports::{FlowStore, SessionStore, Versioned};
 
 impl Incoming {
     /// The cookie and the flow it names, if it lives and the cookie is its newest.
@@ -28,6 +29,24 @@ impl Incoming {
         }
         if !self.take_at(&cookie) {
             return Err(Failure::OutOfStep(found.value.stage(), None));
+        }
+        Ok((cookie, found))
+    }
+
+    /// The cookie and the session that it names, if it lives.
+    ///
+    /// # Errors
+    /// `flow-ended` for one that is unknown or over; `out-of-step` for a form of another session.
+    pub async fn live_session(
+        &mut self,
+        sessions: &dyn SessionStore,
+        now: Timestamp,
+    ) -> Outcome<(SessionCookie, Versioned<Session>)> {
+        let cookie = self.session.clone().ok_or(Code::FlowEnded)?;
+        let found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let at = self.fields.take("at");
+        if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
+            return Err(Problem::out_of_step("security-info").into());
         }
         Ok((cookie, found))
     }

@@ -5,6 +5,7 @@
 //! request has said.
 
 mod answer;
+mod app;
 pub mod assets;
 pub mod captcha;
 pub mod encoding;
@@ -15,18 +16,20 @@ pub mod headers;
 mod incoming;
 mod live;
 pub mod page;
+mod paths;
 pub mod problem;
 mod routes;
-pub mod security_info;
-pub mod text;
 pub mod theme;
 pub mod view;
 mod views;
 
 pub use answer::{NewCookie, Next};
+pub use app::{App, HasSite, answer};
 pub use event::{Function, function, run};
 pub use failure::{Failure, Outcome};
 pub use fields::Fields;
 pub use incoming::{Format, Incoming, Site};
+pub use paths::location;
 pub use routes::{ROUTES, Route, serve};
-pub use views::{choice_of, code_of, location, violation};
+pub use view::security_info;
+pub use views::{choice_of, code_of, violation};

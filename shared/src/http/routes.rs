@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{FromRef, Request, State};
+use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use futures_util::FutureExt as _;
@@ -13,6 +13,7 @@ use http::{HeaderMap, Method};
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt as _};
 
+use super::app::{App, HasSite};
 use super::headers;
 use super::incoming::{Incoming, Site};
 use super::problem::{Code, Problem};
@@ -62,26 +63,21 @@ pub const ROUTES: [Route; 27] = [
 
 /// Finishes a function's router: other paths and methods get their problem, and every answer the security
 /// headers.
-pub fn serve<S>(router: Router<S>, state: S) -> Router
+pub fn serve<P>(router: Router<App<P>>, ports: P) -> Router
 where
-    S: Clone + Send + Sync + 'static,
-    Site: FromRef<S>,
+    P: HasSite + Send + Sync + 'static,
 {
-    let site = Site::from_ref(&state);
+    let site = ports.site().clone();
     router
-        .fallback(elsewhere::<S>)
-        .method_not_allowed_fallback(elsewhere::<S>)
+        .fallback(elsewhere::<P>)
+        .method_not_allowed_fallback(elsewhere::<P>)
         .layer(middleware::from_fn_with_state(site, with_headers))
-        .with_state(state)
+        .with_state(App::new(ports))
 }
 
-async fn elsewhere<S>(State(state): State<S>, request: Request) -> Response
-where
-    S: Clone + Send + Sync + 'static,
-    Site: FromRef<S>,
-{
+async fn elsewhere<P: HasSite>(State(app): State<App<P>>, request: Request) -> Response {
     let path = request.uri().path();
-    problem(Site::from_ref(&state), &request, &missing(path))
+    problem(app.site().clone(), &request, &missing(path))
 }
 
 fn problem(site: Site, request: &Request, problem: &Problem) -> Response {
@@ -182,6 +178,12 @@ mod tests {
     use super::*;
     use crate::domain::keys::Keyring;
     use crate::settings::Settings;
+
+    impl HasSite for Site {
+        fn site(&self) -> &Site {
+            self
+        }
+    }
 
     /// The answer of a function whose handlers panic, or never end, when Lambda will cut it off in so many milliseconds.
     async fn answer(path: &str, cut_off_in: Option<u64>) -> Response {

@@ -1,48 +1,23 @@
 //! Flows as views.
 
 use super::incoming::Incoming;
-use super::text::criterion_text;
+use super::paths::HOME;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
 };
-use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
+use crate::domain::account::Offer;
+use crate::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::password;
 use crate::domain::time::Timestamp;
 use crate::settings::Settings;
-
-/// The path of the page that shows a stage.
-pub const fn location(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Reason => "/reason",
-        Stage::Method => "/method",
-        Stage::Code | Stage::Approval | Stage::Passkey => "/code",
-        Stage::Password => "/password",
-        Stage::Unlock => "/unlock",
-        Stage::Done => "/done",
-        Stage::Ended => "/",
-    }
-}
-
-/// The page on which the form of a POST stands, for links that reload it.
-pub(super) fn page_of(path: &str) -> &str {
-    match path {
-        "/code/send" => "/method",
-        "/cancel" => "/",
-        "/security-info/sign-in"
-        | "/security-info/add"
-        | "/security-info/remove"
-        | "/security-info/reconfirm"
-        | "/security-info/sign-out" => "/security-info",
-        other => other,
-    }
-}
+use crate::text::pages::criterion_text;
 
 /// The reference to flow and step for the forms of the answer.
 pub(super) fn at(incoming: &Incoming) -> Option<String> {
-    if incoming.path.starts_with(super::security_info::HOME) {
+    if incoming.path.starts_with(HOME) {
         return incoming.session.as_ref()?.at(&incoming.site.flows);
     }
     incoming.cookie.as_ref()?.at(&incoming.site.flows)
@@ -65,7 +40,7 @@ impl Incoming {
                 _ => View::Password(PasswordEntry {
                     criteria: criteria(settings, self.language),
                     steps: state.facts.steps,
-                    length: (settings.password_min, settings.password_max),
+                    length: (settings.password.min, settings.password.max),
                 }),
             },
             Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
@@ -81,7 +56,11 @@ impl Incoming {
             steps: flow.facts.steps,
             number: number.expose(),
             expires_at: flow.expires_at.to_string(),
-            status: if now < flow.expires_at { ApprovalStatus::Pending } else { ApprovalStatus::Ended },
+            status: if flow.expires_at.is_ahead(now, APPROVAL_LIFETIME) {
+                ApprovalStatus::Pending
+            } else {
+                ApprovalStatus::Ended
+            },
             seconds_left: flow.expires_at.seconds_after(now),
             may_ask_again: flow.may_ask_again(&self.site.settings.flow),
             outcome: flow.progress.reason.outcome(),
@@ -106,7 +85,7 @@ pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     MethodChoice {
         step: flow.progress.step(),
         steps: flow.facts.steps,
-        methods: flow.offers().cloned().collect(),
+        methods: flow.offers().map(Offer::shown).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
     }
@@ -144,6 +123,6 @@ pub fn violation(violation: &password::Violation, settings: &Settings, language:
 fn sentence(id: &str, settings: &Settings, language: Language) -> Criterion {
     Criterion {
         id: id.to_owned(),
-        text: criterion_text(language, id, settings.password_min, settings.password_max),
+        text: criterion_text(language, id, settings.password.min, settings.password.max),
     }
 }

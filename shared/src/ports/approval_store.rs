@@ -10,10 +10,15 @@ use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
 /// An answer of a device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceAnswer {
-    /// A number was typed; its tag.
-    Number(Tag),
+    /// A number was typed.
+    Number {
+        /// Its tag.
+        tag: Tag,
+        /// Whether the device has not been active for the waiting period yet.
+        young: bool,
+    },
     /// "It wasn't me": nothing can be asked until this moment.
     Denied(Timestamp),
 }

@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::account::{AccountId, Contact};
 use crate::domain::flow::FlowKey;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
 
@@ -33,12 +35,7 @@ pub enum Secret<'a> {
         credential: String,
     },
     /// A sheet of recovery codes.
-    RecoveryCodes {
-        /// The salt of all its hashes.
-        salt: String,
-        /// One slow hash for each code that is left.
-        hashes: Vec<String>,
-    },
+    RecoveryCodes(Sheet),
 }
 
 /// An entry to be written.
@@ -54,24 +51,16 @@ pub struct NewEntry<'a> {
     pub added_at: Timestamp,
     /// From when on it counts.
     pub usable_from: Timestamp,
-    /// From when on a proof by it lets others count at once.
-    pub lifts_from: Timestamp,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
     /// Whether a second step was proved when it was added, or none could be since it is the first.
     pub proved: bool,
 }
 
 impl<'a> NewEntry<'a> {
-    /// An entry that counts at once, in everything.
+    /// An entry that counts at once and as one that has long been active.
     pub fn new(id: EntryId, shown: impl Into<String>, secret: Secret<'a>, now: Timestamp) -> Self {
-        Self {
-            id,
-            shown: shown.into(),
-            secret,
-            added_at: now,
-            usable_from: now,
-            lifts_from: now,
-            proved: true,
-        }
+        Self { id, shown: shown.into(), secret, added_at: now, usable_from: now, old_from: now, proved: true }
     }
 
     /// A contact that counts at once.
@@ -80,10 +69,22 @@ impl<'a> NewEntry<'a> {
     }
 }
 
+/// What came of adding an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is written; the account's new generation.
+    Done(u64),
+    /// Nothing is: the generation is no longer that of a change which the caller began.
+    Overtaken,
+    /// Nothing is: the passkey is registered already, here or for another account.
+    Taken,
+}
+
 /// Keeps entries. Only the function that people register with has it.
 #[async_trait]
 pub trait EnrolmentStore: Send + Sync {
-    /// Everything that is registered, strongly consistent.
+    /// Everything that is registered, strongly consistent. Passkeys that an earlier version wrote are made known among all
+    /// accounts on the way: see [`Self::is_registered`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -104,8 +105,9 @@ pub trait EnrolmentStore: Send + Sync {
     ) -> Result<Option<u64>, StoreError>;
 
     /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
-    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. The new generation, or
-    /// `None`, with nothing written, when `generation` is no longer that of a change which `by` began.
+    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. A contact that it replaces
+    /// serves until the new one does. A passkey is registered once over all accounts: of any number of callers at once, one
+    /// succeeds.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.
@@ -115,9 +117,17 @@ pub trait EnrolmentStore: Send + Sync {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError>;
+    ) -> Result<Added, StoreError>;
 
-    /// Ends a change by removing an entry, as [`Self::add`] writes one; one that is gone already stays gone.
+    /// Whether a passkey is registered, for any account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError>;
+
+    /// Ends a change by removing an entry, as [`Self::add`] writes one, and notes that something was removed `now`; one that
+    /// is gone already stays gone. The new generation, or `None`, with nothing removed, when `generation` is no longer that
+    /// of a change which `by` began.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.
@@ -127,13 +137,20 @@ pub trait EnrolmentStore: Send + Sync {
         generation: u64,
         by: FlowKey,
         id: &EntryId,
+        now: Timestamp,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Lets an entry count from `from` on.
+    /// Lets an entry count from `from` on, and as one that has long been active from `old_from` on.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError>;
+    async fn count_from(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        from: Timestamp,
+        old_from: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Notes that the person has looked through everything.
     ///

@@ -23,7 +23,7 @@ pub use directory::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
     PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
 };
-pub use enrolment::{EnrolmentStore, NewEntry, Secret};
+pub use enrolment::{Added, EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};

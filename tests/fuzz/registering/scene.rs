@@ -13,15 +13,16 @@ use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
 use shared::domain::captcha::{Challenge, DIFFICULTY};
 use shared::domain::code::OneTimeCode;
+use shared::domain::factor::VerifiedFactor;
 use shared::domain::flow::{APPROVAL_LIFETIME, PASSKEY_LIFETIME, RequestId};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
-use shared::domain::recovery_code::{RecoveryCodes, Sheet};
+use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start, Worth};
+use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
@@ -111,27 +112,25 @@ impl Scene {
         let credential = attestation.verify(handle, &expected, &verifies).unwrap().to_json();
         let new_sheet = || {
             let codes = RecoveryCodes::generate(&world.entropy.bytes());
-            let sheet = codes.hash_sheet(world.entropy.bytes()).unwrap();
+            let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &account).unwrap();
             (codes.iter().map(|code| code.expose().to_string()).collect::<Vec<_>>(), sheet)
         };
-        let (paper, Sheet { salt, hashes }) = new_sheet();
+        let (paper, kept) = new_sheet();
         let (shown, sheet) = new_sheet();
-        let waiting = json!({ "shown": shown, "salt": sheet.salt, "hashes": sheet.hashes }).to_string();
+        let waiting =
+            json!({ "shown": shown, "hashed_with": sheet.hashed_with, "hashes": sheet.hashes }).to_string();
         let entry = EntryId::new(Kind::Passkey, world.entropy.bytes());
         let before = gateway.run(async {
             world.register(&NEWCOMER).await;
             let entries = [
                 NewEntry::new(entry.clone(), "laptop", Secret::Passkey { credential }, now),
-                NewEntry::new(
-                    EntryId::only(Kind::RecoveryCodes),
-                    "",
-                    Secret::RecoveryCodes { salt, hashes },
-                    now,
-                ),
+                NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", Secret::RecoveryCodes(kept), now),
             ];
             for entry in &entries {
                 world.enrolment.put(&account, entry).await.unwrap();
             }
+            // Its owner has been here since: the passkey is known among all accounts.
+            world.enrolment.registered(&account).await.unwrap();
             let mut phone = Phone::new(&world, 1);
             let token = world.begin_pairing(&AISYAH).await;
             let code = phone.pair_at(&token, "").await.json()["code"].as_str().unwrap().to_owned();
@@ -186,7 +185,7 @@ impl Scene {
         let challenge = RequestId::from_bytes(world.entropy.bytes());
         let mut session =
             Session::begin(account.clone(), &registered, Language::English, None, challenge, now);
-        let proof = |method, worth| Some(Proved { method, at: now, worth });
+        let proof = |method| Some(Proved { method, at: now });
         session.proved = match at {
             At::Nowhere
             | At::Due
@@ -196,20 +195,24 @@ impl Scene {
             | At::Denied
             | At::Stranded
             | At::Newcomer => None,
-            At::Paper => proof(Method::RecoveryCode, Worth::Opens),
-            At::Cooling => proof(Method::Totp, Worth::Vouches),
+            At::Paper => proof(Method::RecoveryCode),
             At::Stale | At::StaleAdding => {
                 // One second longer ago than a change allows.
                 let at = Timestamp::from_seconds(now.as_seconds() - 601);
-                Some(Proved { method: Method::Totp, at, worth: Worth::Lifts })
+                Some(Proved { method: Method::Totp, at })
             }
-            _ => proof(Method::Totp, Worth::Lifts),
+            _ => proof(Method::Totp),
         };
         match at {
             At::Stranded => session.start = Start::Stranded,
             At::Superseded => session.generation += 1,
             At::Expired => session.expires_at = now,
-            At::Cooling => session.cooling.push(EntryId::only(Kind::AlternateEmail)),
+            At::Cooling => {
+                session.cooling.push(EntryId::only(Kind::AlternateEmail));
+                // The next factor is the second.
+                let factor = VerifiedFactor { method: Method::Sms, factor: "first".to_owned(), old: true };
+                session.verified.push(factor);
+            }
             _ => {}
         }
         let mut live = Live {
@@ -304,10 +307,11 @@ impl Scene {
             created_at: now,
             expires_at: asked.expires_at,
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(self.approvals.ask(account, &request, now).await.unwrap());
         let answer = match at {
-            At::Approved => DeviceAnswer::Number(number),
+            At::Approved => DeviceAnswer::Number { tag: number, young: false },
             At::Denied => DeviceAnswer::Denied(now + PAUSE),
             _ => return asked,
         };

@@ -87,7 +87,7 @@ impl Scene {
     async fn set_flow(&self, at: At, whose: Whose) -> Live {
         let world = &self.gateway.world;
         let (now, limits) = (world.clock.now(), world.settings.flow);
-        let person = AccountId::from_directory(AISYAH.login);
+        let person = AccountId::from_directory(AISYAH.login).unwrap();
         let registered = world.security_info.registration(&person, world.now()).await.unwrap();
         let login = match whose {
             Whose::Person => AISYAH.login,
@@ -146,7 +146,7 @@ impl Scene {
         let reason = if at == At::Unlock { Reason::Locked } else { Reason::Forgotten };
         let send = |flow: Flow, cookie: &FlowCookie, method: Method| {
             let contact = registered.contact(method).unwrap();
-            let contact = cookie.contact_tag(&self.flows, contact.expose()).unwrap();
+            let contact = cookie.contact_tag(&self.flows, &contact.canonical()).unwrap();
             let tag = cookie.code_tag(&self.flows, code).unwrap();
             flow.choosing().unwrap().send(method, tag, contact, now, &limits)
         };

@@ -20,7 +20,7 @@ use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::slow_hash::hasher;
-use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
     Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, StoreError, Write,
@@ -116,7 +116,9 @@ impl Directory for BuiltinDirectory {
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
-        Ok(self.attributes(id, &ACCOUNT).await?.as_ref().map(read_account).transpose()?)
+        // Whether it may be changed is a condition of the change, so this read need not see the last second's writes.
+        let item = self.read(format!("account/{}", id.as_str()), &ACCOUNT, false).await?;
+        Ok(item.as_ref().map(read_account).transpose()?)
     }
 }
 
@@ -168,7 +170,7 @@ impl SignInDirectory for BuiltinDirectory {
             None => NOBODY.to_owned(),
         };
         let begins_anew =
-            item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| at + LOCKOUT <= now));
+            item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| !at.is_within(LOCKOUT, now)));
         let mut tried = self.count_try(&key, begins_anew, now).await?;
         // Another sign-in began the count meanwhile.
         if begins_anew && matches!(&tried, Try::Refused(Some(item)) if counts(read_standing(item)?)) {
@@ -207,7 +209,11 @@ impl BuiltinDirectory {
     /// Counts a sign-in as failed, as the first or as one more. `standing` stays what the organisation says it is.
     async fn count_try(&self, key: &str, first: bool, now: Timestamp) -> Result<Try, DirectoryError> {
         let (count, condition, bound) = if first {
-            (":one", "#failed_at <= :bound", (now.as_seconds() - i64::from(LOCKOUT.0)).into())
+            (
+                ":one",
+                "(#failed_at <= :bound OR #failed_at > :latest)",
+                (now.as_seconds() - i64::from(LOCKOUT.0)).into(),
+            )
         } else {
             ("#failures + :one", "#failures < :bound", i128::from(FAILURES_MAX))
         };
@@ -224,6 +230,12 @@ impl BuiltinDirectory {
             .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // A failure that is yet to come was never written as one, and would lock the account for good.
+        let counted = if first {
+            counted.expression_attribute_values(":latest", n((now + SKEW).as_seconds()))
+        } else {
+            counted
+        };
         match counted.send().await {
             Ok(output) => Ok(Try::Counted(Item(output.attributes.unwrap_or_default()))),
             Err(error) => Ok(Try::Refused(not_met(error)?)),
@@ -231,11 +243,18 @@ impl BuiltinDirectory {
     }
 
     /// The hashes of the present password and of those before it, `count` at most. None need no read.
-    async fn latest_passwords(&self, id: &AccountId, count: u8) -> Result<Vec<String>, DirectoryError> {
+    async fn latest_passwords(
+        &self,
+        id: &AccountId,
+        count: u8,
+        consistent: bool,
+    ) -> Result<Vec<String>, DirectoryError> {
         if count == 0 {
             return Ok(Vec::new());
         }
-        let Some(item) = self.attributes(id, &["password", "previous"]).await? else { return Ok(Vec::new()) };
+        let key = format!("account/{}", id.as_str());
+        let item = self.read(key, &["password", "previous"], consistent).await?;
+        let Some(item) = item else { return Ok(Vec::new()) };
         let present = item.optional_text("password").map(str::to_owned);
         Ok(present.into_iter().chain(item.texts("previous")).take(usize::from(count)).collect())
     }
@@ -273,7 +292,7 @@ impl PasswordDirectory for BuiltinDirectory {
         account: &AccountId,
         password: &NewPassword,
     ) -> Result<Vec<Violation>, DirectoryError> {
-        let earlier = self.latest_passwords(account, self.history).await?;
+        let earlier = self.latest_passwords(account, self.history, false).await?;
         let reused = earlier.iter().any(|phc| verifies(phc, password.expose()));
         Ok(reused.then_some(Violation::Previous).into_iter().collect())
     }
@@ -302,7 +321,7 @@ impl PasswordDirectory for BuiltinDirectory {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Write::Password(password) = write {
             // The new one counts as one of those that are kept.
-            let kept = self.latest_passwords(&change.account, self.history.saturating_sub(1)).await;
+            let kept = self.latest_passwords(&change.account, self.history.saturating_sub(1), true).await;
             let previous = kept.map_err(not_applied)?.into_iter().map(s).collect();
             let password = self.hash(password.expose()).map_err(not_applied)?;
             expression.push_str(", #password = :password, #previous = :previous, #changed_at = :changed_at");
@@ -337,7 +356,7 @@ fn verifies(phc: &str, password: &str) -> bool {
 
 fn read_account(item: &Item) -> Result<Account, StoreError> {
     Ok(Account {
-        id: AccountId::from_directory(item.text("id")?),
+        id: AccountId::from_directory(item.text("id")?).map_err(|_| StoreError::Unreadable("id"))?,
         name: item.text("name")?.to_owned(),
         logins: item.texts("logins"),
         email: item.optional_text("email").map(|text| EmailAddress::from_stored(text.to_owned())),

@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::keys::Tag;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::StoreError;
 
 /// A stored item.
@@ -27,6 +27,7 @@ impl Item {
         self.0.get(name)?.as_s().ok().map(String::as_str)
     }
 
+    #[cfg(feature = "builtin-directory")]
     pub(in crate::adapters) fn texts(&self, name: &str) -> Vec<String> {
         let list = self.0.get(name).and_then(|value| value.as_l().ok());
         list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
@@ -54,6 +55,11 @@ impl Item {
         self.number(name).map(Timestamp::from_seconds)
     }
 
+    /// Whether the end under this name is still to come, and no further away than `longest`.
+    pub(in crate::adapters) fn is_live(&self, name: &'static str, now: Timestamp, longest: Seconds) -> bool {
+        self.moment(name).is_ok_and(|end| end.is_ahead(now, longest))
+    }
+
     /// A tag; one that is there but not 32 bytes long stands for none.
     pub(in crate::adapters) fn tag(&self, name: &str) -> Option<Tag> {
         let bytes = self.0.get(name)?.as_b().ok()?.as_ref();
@@ -62,6 +68,10 @@ impl Item {
 
     pub(in crate::adapters) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name)?.as_b().ok().map(AsRef::as_ref)
+    }
+
+    pub(in crate::adapters) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     pub(in crate::adapters) fn with(mut self, name: &str, value: AttributeValue) -> Self {
@@ -82,6 +92,11 @@ pub(in crate::adapters) fn b(bytes: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
+/// The furthest end that a condition takes for one: see [`Timestamp::is_ahead`].
+pub(in crate::adapters) fn latest(now: Timestamp, longest: Seconds) -> AttributeValue {
+    n(Timestamp::latest_end(now, longest).as_seconds())
+}
+
 /// A strongly consistent read by the whole key.
 pub(in crate::adapters) async fn consistent_get(
     client: &Client,
@@ -94,6 +109,7 @@ pub(in crate::adapters) async fn consistent_get(
 
 /// A read of these attributes alone, by the whole key. One that is not `consistent` costs half and may miss a write of
 /// the last second: for what is looked at again before anything hangs on it.
+#[cfg(feature = "builtin-directory")]
 pub(in crate::adapters) async fn get_attributes(
     client: &Client,
     table: &str,

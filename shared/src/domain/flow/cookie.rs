@@ -9,42 +9,14 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::RequestId;
 use crate::domain::approval::ApprovalNumber;
-use crate::domain::budget::FlowMark;
 use crate::domain::code::OneTimeCode;
+use crate::domain::holder::FlowKey;
 use crate::domain::keys::{KeyId, Keyring, Tag};
 use crate::domain::recovery_code::RecoveryCode;
 
 /// A flow's id: 256 random bits, known to the browser only (ASVS 7.2.3). Tables hold its hash.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct FlowId([u8; 32]);
-
-/// The hash under which a flow is stored. Knowing it does not give the cookie.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowKey([u8; 32]);
-
-impl FlowKey {
-    /// Takes back a stored key.
-    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
-        Self(bytes)
-    }
-
-    /// The 32 bytes.
-    pub const fn as_bytes(&self) -> &[u8; 32] {
-        &self.0
-    }
-
-    /// A short reference for budgets.
-    pub fn mark(&self) -> FlowMark {
-        FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
-    }
-}
-
-impl fmt::Debug for FlowKey {
-    /// Eight hexadecimal digits: enough to follow a flow through a log.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.mark().0)
-    }
-}
 
 /// The content of the cookie `__Host-rekey`. Each proof changes it without storing anything, so an older cookie
 /// is refused for what lies beyond its step, and a handler knows flow and step before it reads a table.
@@ -101,7 +73,7 @@ impl FlowCookie {
 
     /// Where the flow is stored.
     pub fn key(&self) -> FlowKey {
-        FlowKey(Sha256::digest(self.id.0).into())
+        FlowKey::from_bytes(Sha256::digest(self.id.0).into())
     }
 
     /// The public reference to flow and step that forms carry, so that a form left in another tab can't act on the
@@ -242,14 +214,6 @@ mod tests {
         assert!(!second.is_of_this_flow(&keys(), &at(&FlowCookie::open(&keys(), [6; 32]))));
         assert!(!second.is_of_this_flow(&keys(), ""));
         assert_eq!(at(&first).len(), 16);
-    }
-
-    #[test]
-    fn a_log_names_a_flow_by_eight_digits() {
-        let key = FlowKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
-        assert_eq!(format!("{key:?}"), "a0a1a2a3");
-        assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
-        assert_eq!(key.as_bytes()[31], 0xbf);
     }
 
     proptest! {

@@ -12,7 +12,7 @@ use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
 /// A stored state. `AwaitingCode` may already be proved: its code slot tells ([`AwaitingCode::settle`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// See [`Opened`].
     Opened,
@@ -61,7 +61,7 @@ impl StateName {
 }
 
 /// The part of a stored flow that the one write of a verification works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CodeSlot {
     /// The tag of the awaited code.
     pub code: Tag,
@@ -74,7 +74,7 @@ pub struct CodeSlot {
 }
 
 /// A flow as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The state.
     pub state: StateName,
@@ -303,10 +303,12 @@ mod tests {
 
     fn every_state() -> Vec<Flow> {
         let now = Timestamp::from_seconds(1_790_000_000);
-        let offers: Vec<Offer> =
-            Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".into() }).collect();
+        let offers: Vec<Offer> = Method::ALL
+            .into_iter()
+            .map(|method| Offer { method, masked: "*****98".into(), young: true })
+            .collect();
         let facts = Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 7,
             steps: 2,
@@ -324,10 +326,12 @@ mod tests {
         awaiting.progress.flow_tries = 4;
         let proven = choosing
             .clone()
-            .prove(Method::Totp, tag(4))
+            .prove(Method::Totp, true, tag(4))
+            .unwrap()
             .choosing()
             .unwrap()
-            .prove(Method::Email, tag(5))
+            .prove(Method::Email, true, tag(5))
+            .unwrap()
             .proven(Stage::Unlock)
             .unwrap();
         vec![

@@ -42,6 +42,21 @@ pub struct RelyingParty {
     pub origins: Vec<String>,
 }
 
+impl RelyingParty {
+    /// The relying party of a site. It follows from the public URL and from nothing that a request says: its id is the
+    /// host. A browser takes no address for one, so on a laptop passkeys are used at `localhost`.
+    pub fn of_site(public_url: &str) -> Self {
+        let (scheme, rest) = public_url.split_once("://").unwrap_or_default();
+        let authority = rest.split('/').next().unwrap_or_default();
+        let mut origins = vec![format!("{scheme}://{authority}")];
+        if let Some(port) = authority.strip_prefix("127.0.0.1") {
+            origins.push(format!("{scheme}://localhost{port}"));
+        }
+        let host = authority.split(':').next().unwrap_or_default();
+        Self { id: if host == "127.0.0.1" { "localhost" } else { host }.to_owned(), origins }
+    }
+}
+
 /// What an answer has to be to.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {

@@ -29,6 +29,7 @@ mod own_words;
 mod policy;
 #[cfg(test)]
 mod properties;
+mod rules;
 mod skeleton;
 
 pub use candidate::{NewPassword, PasswordError};
@@ -37,3 +38,4 @@ pub use common::CommonPasswords;
 pub use names::Person;
 pub use own_words::{OwnWords, OwnWordsError};
 pub use policy::{Criterion, PasswordPolicy, PolicyError, Violation};
+pub use rules::PasswordRules;

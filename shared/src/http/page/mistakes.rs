@@ -2,9 +2,10 @@
 
 use crate::domain::method::Method;
 use crate::http::problem::{Code, Problem};
-use crate::http::security_info::Needs;
-use crate::http::text::{Fields, Text, Texts};
 use crate::http::view::View;
+use crate::http::view::security_info::Needs;
+use crate::text::Text;
+use crate::text::pages::Texts;
 
 /// One line of the error summary.
 pub(super) struct Mistake {
@@ -24,11 +25,12 @@ pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
 }
 
 fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
-    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code).detail);
+    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code.as_str()).detail);
     let particulars = match problem.code {
         Code::Malformed if detail_on(view, problem, t).is_none() => {
-            if let Some(text) = problem.field.and_then(|field| t.fields.of(field)) {
-                return text.to_string();
+            let text = problem.field.map(|field| t.fields.of(field).to_string());
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                return text;
             }
             None
         }
@@ -108,21 +110,4 @@ fn target(field: &str, view: &View) -> Option<String> {
         _ => return None,
     };
     Some(id.to_owned())
-}
-
-impl Fields {
-    fn of(&self, field: &str) -> Option<&Text> {
-        Some(match field {
-            "login" => &self.login,
-            "captcha_answer" => &self.captcha_answer,
-            "reason" => &self.reason,
-            "method" => &self.method,
-            "contact" => &self.contact,
-            "code" => &self.code,
-            "password" => &self.password,
-            "confirmation" => &self.confirmation,
-            "value" => &self.value,
-            _ => return None,
-        })
-    }
 }

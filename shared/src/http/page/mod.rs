@@ -15,13 +15,14 @@ use askama::Template;
 pub use self::authenticator::{authenticator, authenticator_name};
 use self::mistakes::Mistake;
 use super::problem::{Document, Problem};
-use super::security_info::{Needs, SecondStep, SecurityInfo};
-use super::text::{Panel, Text, Texts};
+use super::view::security_info::{Needs, SecondStep, SecurityInfo};
 use super::view::{MethodChoice, PasskeyOptions, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
+use crate::text::Text;
+use crate::text::pages::Texts;
 
 /// What every page shows of the deployment and the request.
 #[derive(Clone, Copy, Debug)]
@@ -54,11 +55,11 @@ pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> Str
 /// A problem that has no page of its own: what it is in plain words, and a way on.
 pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
     let t = Texts::of(page.language);
-    let texts = t.problems.of(problem.code);
+    let texts = t.problems.of(problem.code.as_str());
     html_of(&Page {
         t,
         page,
-        heading: texts.title.clone(),
+        heading: texts.title.to_string(),
         body: Body::Problem(&texts.detail),
         mistakes: Vec::new(),
     })
@@ -67,7 +68,7 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
 /// A problem as the document of RFC 9457, in words of a language. What its code carries (tries, seconds) stays in
 /// members of its own.
 pub fn document(problem: &Problem, language: Language) -> Document<'_> {
-    let texts = Texts::of(language).problems.of(problem.code);
+    let texts = Texts::of(language).problems.of(problem.code.as_str());
     Document {
         r#type: format!("urn:rekey:problem:{}", problem.code.as_str()),
         title: texts.title.as_str(),
@@ -88,31 +89,33 @@ fn html_of(page: &impl Template) -> String {
 }
 
 /// The heading of a page, of which no other page of a flow has the same.
-fn heading(view: &View, t: &Texts) -> Text {
-    match view {
-        View::Identify(_) => t.identify.heading.clone(),
-        View::Reason(_) => t.reason.heading.clone(),
-        View::Method(view) if view.steps == 1 => t.method.heading_only.clone(),
-        View::Method(view) => t.method.heading.with("step", view.step),
-        View::Code(_) => t.code.heading.clone(),
-        View::Approval(_) => t.approval.heading.clone(),
-        View::Passkey(_) => t.passkey.heading.clone(),
-        View::Password(_) => t.password.heading.clone(),
-        View::Unlock(_) => t.unlock.heading.clone(),
+fn heading(view: &View, t: &Texts) -> String {
+    let text = match view {
+        View::Identify(_) => t.identify.heading,
+        View::Reason(_) => t.reason.heading,
+        View::Method(view) if view.steps == 1 => t.method.heading_only,
+        View::Method(view) => return t.method.heading.with("step", view.step).to_string(),
+        View::Code(_) => t.code.heading,
+        View::Approval(_) => t.approval.heading,
+        View::Passkey(_) => t.passkey.heading,
+        View::Password(_) => t.password.heading,
+        View::Unlock(_) => t.unlock.heading,
         View::Done(view) => match view.result {
-            Outcome::Reset => t.done.reset.clone(),
-            Outcome::Unlocked => t.done.unlocked.clone(),
+            Outcome::Reset => t.done.reset,
+            Outcome::Unlocked => t.done.unlocked,
         },
         View::Ended(view) => match view.why {
-            Why::Cancelled => t.ended.cancelled.clone(),
+            Why::Cancelled => t.ended.cancelled,
         },
-        View::SignIn(_) => t.security_info.sign_in.heading.clone(),
-        View::SecondStep(_) => t.security_info.second_step.heading.clone(),
-        View::SecurityInfo(_) => t.security_info.list.heading.clone(),
+        View::SignIn(_) => t.security_info.sign_in.heading,
+        View::SecondStep(_) => t.security_info.second_step.heading,
+        View::SecurityInfo(_) => t.security_info.list.heading,
         View::Confirm(view) => {
-            t.security_info.confirm.heading.with("kind", &t.security_info.kinds.of(view.kind).name)
+            let kind = t.security_info.kinds.of(view.kind.as_str()).name;
+            return t.security_info.confirm.heading.with("kind", kind).to_string();
         }
-    }
+    };
+    text.to_string()
 }
 
 /// What fills the frame of `page.html`.
@@ -128,7 +131,7 @@ enum Body<'a> {
 struct Page<'a> {
     t: &'static Texts,
     page: &'a PageContext<'a>,
-    heading: Text,
+    heading: String,
     body: Body<'a>,
     mistakes: Vec<Mistake>,
 }
@@ -216,7 +219,8 @@ impl Page<'_> {
             Outcome::Reset => &self.t.trail.password,
             Outcome::Unlocked => &self.t.trail.unlock,
         };
-        let names = (1..=steps).map(|number| self.t.trail.step.with("step", number)).chain([last.clone()]);
+        let names = (1..=steps).map(|number| self.t.trail.step.with("step", number).to_string());
+        let names = names.chain([last.to_string()]);
         let step_of = |(number, name)| TrailStep { name, is_done: number < step, is_current: number == step };
         (1..).zip(names).map(step_of).collect()
     }
@@ -239,7 +243,7 @@ fn exactly(view: &SecurityInfo) -> bool {
 
 /// One item of the trail of steps.
 struct TrailStep {
-    name: Text,
+    name: String,
     is_done: bool,
     is_current: bool,
 }

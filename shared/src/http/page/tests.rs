@@ -8,12 +8,12 @@ use crate::domain::account::Offer;
 use crate::domain::security_info::Kind;
 use crate::http::encoding::encode;
 use crate::http::problem::Code;
-use crate::http::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
-use crate::http::text::criterion_text;
+use crate::http::view::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry, PasskeyOptions, PasswordEntry,
     Reason, Unlock, Work,
 };
+use crate::text::pages::criterion_text;
 
 const TYPED: &str = "\"><script>alert(1)</script>";
 
@@ -48,7 +48,7 @@ fn offers() -> Vec<Offer> {
         Method::Totp => "",
         _ => "*****98",
     };
-    Method::ALL.map(|method| Offer { method, masked: masked(method).into() }).to_vec()
+    Method::ALL.map(|method| Offer { method, masked: masked(method).into(), young: false }).to_vec()
 }
 
 fn criteria(language: Language) -> Vec<Criterion> {
@@ -159,6 +159,7 @@ fn entries() -> Vec<EntryView> {
         added_at: AT.into(),
         last_used_at: kind.is_contact().then(|| AT.to_owned()),
         usable_from: AT.into(),
+        predecessor: (kind == Kind::Mobile).then(|| "*****97".to_owned()),
         counts: kind != Kind::Mobile,
     };
     Kind::ALL.map(entry).to_vec()

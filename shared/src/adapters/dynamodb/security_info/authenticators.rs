@@ -5,11 +5,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::is_young;
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::flow::FlowKey;
 use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::Sheet;
+use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
@@ -103,7 +104,12 @@ impl Authenticators for DynamoAuthenticators {
             // One that can't be read proves nothing, and keeps no other from proving.
             let credential = item.optional_text("credential").and_then(|text| Credential::parse(text).ok());
             let id = item.optional_text("item").and_then(EntryId::parse);
-            passkeys.extend(id.zip(credential).map(|(id, credential)| StoredPasskey { id, credential }));
+            let young = is_young(&item, now);
+            passkeys.extend(id.zip(credential).map(|(id, credential)| StoredPasskey {
+                id,
+                credential,
+                young,
+            }));
         }
         Ok(passkeys)
     }
@@ -136,7 +142,11 @@ impl Authenticators for DynamoAuthenticators {
 
     async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError> {
         let Some(item) = self.only(account, Kind::RecoveryCodes, now).await? else { return Ok(None) };
-        Ok(Some(Sheet { salt: item.text("salt")?.to_owned(), hashes: item.set("hashes") }))
+        let hashed_with = match item.optional_text("key") {
+            Some(id) => HashedWith::Key(id.to_owned()),
+            None => HashedWith::Salt(item.text("salt")?.to_owned()),
+        };
+        Ok(Some(Sheet { hashed_with, hashes: item.set("hashes") }))
     }
 
     async fn use_recovery_code(

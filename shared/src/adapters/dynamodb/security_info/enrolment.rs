@@ -4,24 +4,25 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
 use super::claims::used_at;
-use super::{CONTACT, STATE, items_of, owner_of_contact};
-use crate::adapters::dynamodb::item::{Item, b, n, not_met, s, unavailable};
+use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
+use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
+use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::keys::Keyring;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
-use crate::domain::time::Timestamp;
-use crate::ports::{EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
-
-/// A moment that nobody lives to see, and that can still be written: the last second of the year 9999.
-const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{Added, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
 
 /// Keeps entries.
 #[derive(Clone)]
@@ -43,8 +44,11 @@ impl DynamoEnrolment {
         Self { client, table: table.into(), contacts, entropy }
     }
 
-    /// Writes the contacts and the code app of an account, which count at once (an import): whoever imports vouches
-    /// for them. Contacts that are not given are taken away; a generation and a claim that are there stay.
+    /// Writes the contacts and the code app of an account (an import), and tells which contacts took the place of others;
+    /// those are to be notified. What an account that never held anything gets counts at once and as old: whoever imports
+    /// vouches for it. Afterwards a value that is there already keeps its age, in whichever column, and any other waits
+    /// `waiting_period`; until then the one that it replaces serves. Contacts that the person enrolled stay as they are,
+    /// imported ones that are not given any more are taken away. A code app, a generation and a claim that are there stay.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -53,22 +57,45 @@ impl DynamoEnrolment {
         account: &AccountId,
         registration: &Registration,
         sealed_seed: Option<&str>,
+        waiting_period: Seconds,
         now: Timestamp,
-    ) -> Result<(), StoreError> {
+    ) -> Result<Vec<Kind>, StoreError> {
+        let items = items_of(&self.client, &self.table, account).await?;
+        let is_state = |item: &&Item| item.optional_text("item") == Some(STATE);
+        let generation = items.iter().find(is_state).and_then(|state| state.number::<u64>("generation").ok());
+        let is_first = generation.unwrap_or_default() == 0 && items.iter().all(|item| is_state(&item));
         let contacts = [
             (Kind::AlternateEmail, registration.alternate_email.as_ref().map(Contact::Email)),
             (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
             (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
         ];
+        let held: Vec<HeldContact> =
+            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
+        let mut replaced = Vec::new();
         for (kind, contact) in contacts {
-            match contact {
-                Some(contact) => self.put(account, &NewEntry::contact(kind, contact, now)).await?,
-                None => self.delete(account, &EntryId::only(kind)).await?,
+            let id = EntryId::only(kind);
+            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
+                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
+                    replaced.extend(replaces.then_some(kind));
+                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                    let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
+                    let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
+                    let item =
+                        found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
+                    self.put_item(item).await?;
+                }
+                (ImportAction::Remove, _) => self.delete(account, &id).await?,
+                _ => {}
             }
         }
-        if let Some(seed) = sealed_seed {
+        let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
+        if let Some(seed) = sealed_seed.filter(|_| !has_app) {
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
+            let mut entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
+            if !is_first {
+                entry.usable_from = now + waiting_period;
+                entry.old_from = entry.usable_from + waiting_period;
+            }
             self.put(account, &entry).await?;
         }
         let begin = self
@@ -76,7 +103,8 @@ impl DynamoEnrolment {
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_values(":zero", n(0));
         // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
-        begin.send().await.map(drop).map_err(unavailable)
+        begin.send().await.map_err(unavailable)?;
+        Ok(replaced)
     }
 
     /// Writes an entry and nothing else (an import): open flows and sessions go on.
@@ -84,7 +112,10 @@ impl DynamoEnrolment {
     /// # Errors
     /// [`StoreError`].
     pub async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<(), StoreError> {
-        let item = self.item(account, entry)?;
+        self.put_item(self.item(account, entry)?).await
+    }
+
+    async fn put_item(&self, item: Item) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         put.send().await.map(drop).map_err(unavailable)
     }
@@ -110,7 +141,7 @@ impl DynamoEnrolment {
             .with("shown", s(&entry.shown))
             .with("added_at", n(entry.added_at.as_seconds()))
             .with("usable_from", n(entry.usable_from.as_seconds()))
-            .with("lifts_from", n(entry.lifts_from.as_seconds()))
+            .with("lifts_from", n(entry.old_from.as_seconds()))
             .with("proved", AttributeValue::Bool(entry.proved));
         Ok(match &entry.secret {
             Secret::Contact(contact) => {
@@ -132,8 +163,12 @@ impl DynamoEnrolment {
                 }
             }
             Secret::Passkey { credential } => item.with("credential", s(credential)),
-            Secret::RecoveryCodes { salt, hashes } => {
-                item.with("salt", s(salt)).with("hashes", AttributeValue::Ss(hashes.clone()))
+            Secret::RecoveryCodes(sheet) => {
+                let (name, with) = match &sheet.hashed_with {
+                    HashedWith::Key(id) => ("key", id),
+                    HashedWith::Salt(salt) => ("salt", salt),
+                };
+                item.with(name, s(with)).with("hashes", AttributeValue::Ss(sheet.hashes.clone()))
             }
         })
     }
@@ -151,20 +186,28 @@ impl DynamoEnrolment {
             .update_expression(expression)
     }
 
-    /// Ends a change: carries `write` out and moves the generation on, both or neither.
+    /// Ends a change: carries the writes out and moves the generation on, all or none.
     async fn finish(
         &self,
         account: &AccountId,
         generation: u64,
         by: FlowKey,
-        write: TransactWriteItem,
-    ) -> Result<Option<u64>, StoreError> {
+        writes: Vec<TransactWriteItem>,
+        removed_at: Option<Timestamp>,
+    ) -> Result<Added, StoreError> {
         let next = generation + 1;
         let bump = Update::builder()
             .table_name(&self.table)
             .key("account", s(account.as_str()))
-            .key("item", s(STATE))
-            .update_expression(MOVE)
+            .key("item", s(STATE));
+        let bump = match removed_at {
+            None => bump.update_expression(MOVE),
+            Some(now) => bump
+                .update_expression(MOVE.replacen("SET ", "SET #removed_at = :now, ", 1))
+                .expression_attribute_names("#removed_at", "removed_at")
+                .expression_attribute_values(":now", n(now.as_seconds())),
+        };
+        let bump = bump
             .condition_expression("#generation = :generation AND #changed_by = :by")
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_names("#changed_by", "changed_by")
@@ -177,26 +220,153 @@ impl DynamoEnrolment {
             .build()
             .map_err(incomplete)?;
         let bump = TransactWriteItem::builder().update(bump).build();
-        let both = self.client.transact_write_items().transact_items(bump).transact_items(write);
+        let all = self.client.transact_write_items().transact_items(bump);
+        let all = writes.into_iter().fold(all, TransactWriteItemsFluentBuilder::transact_items);
         // A try whose answer was lost is known by the token that the SDK gives it and all that follow it.
-        let Err(error) = both.send().await else { return Ok(Some(next)) };
-        match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(canceled))
-                if canceled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
-            {
-                Ok(None)
-            }
-            _ => Err(unavailable(error)),
+        let Err(error) = all.send().await else { return Ok(Added::Done(next)) };
+        // The bump comes first: where it is refused too, that is why.
+        match refused(&error).first() {
+            Some(0) => Ok(Added::Overtaken),
+            Some(_) => Ok(Added::Taken),
+            None => Err(unavailable(error)),
         }
     }
+
+    /// Makes a passkey known among all accounts that an earlier version wrote. Where another account was faster with the same
+    /// one, that stays.
+    async fn make_known(&self, account: &AccountId, item: &Item) -> Result<(), StoreError> {
+        let id = item.optional_text("item").and_then(EntryId::parse);
+        let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {
+            return Ok(());
+        };
+        let Some(reference) = item.optional_text("credential").and_then(reference_of) else { return Ok(()) };
+        let note = Update::builder()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()))
+            .update_expression("SET #reference = :reference")
+            .condition_expression("attribute_exists(#credential)")
+            .expression_attribute_names("#reference", REFERENCE)
+            .expression_attribute_names("#credential", "credential")
+            .expression_attribute_values(":reference", b(&reference))
+            .build()
+            .map_err(incomplete)?;
+        let note = TransactWriteItem::builder().update(note).build();
+        let claim = self.claim_passkey(account, &id, reference)?;
+        let both = self.client.transact_write_items().transact_items(claim).transact_items(note);
+        match both.send().await {
+            // Another was faster, with the same passkey or this very write.
+            Err(error) if !is_canceled(&error) => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The write that makes a passkey known as this entry's, unless it is another's.
+    fn claim_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        reference: [u8; 32],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("account", s(known_as(&reference)))
+            .item("item", s(OWNER))
+            .item("owner", s(account.as_str()))
+            .item("entry", s(id.as_str()))
+            .condition_expression("attribute_not_exists(#account) OR (#owner = :owner AND #entry = :entry)")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#entry", "entry")
+            .expression_attribute_values(":owner", s(account.as_str()))
+            .expression_attribute_values(":entry", s(id.as_str()))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that forgets what [`Self::claim_passkey`] made known, if that is this entry's.
+    async fn release_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let key = [("account", s(account.as_str())), ("item", s(id.as_str()))];
+        let entry = consistent_get(&self.client, &self.table, &key).await?;
+        let Some(reference) = entry.and_then(|entry| entry.tag(REFERENCE)) else { return Ok(None) };
+        let known_as = known_as(reference.as_bytes());
+        let key = [("account", s(&known_as)), ("item", s(OWNER))];
+        let known = consistent_get(&self.client, &self.table, &key).await?;
+        let is_its = |known: &Item| {
+            known.optional_text("owner") == Some(account.as_str())
+                && known.optional_text("entry") == Some(id.as_str())
+        };
+        if !known.is_some_and(|known| is_its(&known)) {
+            return Ok(None);
+        }
+        let delete =
+            Delete::builder().table_name(&self.table).key("account", s(known_as)).key("item", s(OWNER));
+        Ok(Some(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build()))
+    }
+}
+
+/// Where an entry notes by what its passkey is known among all accounts.
+const REFERENCE: &str = "known_as";
+/// The item that tells whose a passkey is.
+const OWNER: &str = "owner";
+
+/// Under which name a passkey is known among all accounts. `~` begins no account's id.
+fn known_as(reference: &[u8; 32]) -> String {
+    format!("~passkey/{}", hex::encode(reference))
+}
+
+fn reference_of(credential: &str) -> Option<[u8; 32]> {
+    Credential::parse(credential).ok().map(|credential| credential.reference())
+}
+
+fn is_canceled(error: &SdkError<TransactWriteItemsError>) -> bool {
+    matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionCanceledException(_)))
+}
+
+/// The writes of a transaction whose conditions were not met, by their place; none where it failed otherwise.
+fn refused(error: &SdkError<TransactWriteItemsError>) -> Vec<usize> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
+    else {
+        return Vec::new();
+    };
+    let reasons = canceled.cancellation_reasons().iter().enumerate();
+    reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed")).map(|(at, _)| at).collect()
 }
 
 /// A request that lacks something, which ours don't.
 fn incomplete(error: BuildError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
+}
+
+/// The contact of an item, if it is one that opens.
+fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<HeldContact> {
+    let kind = EntryId::parse(item.optional_text("item")?)?.kind();
+    let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
+    Some(HeldContact {
+        kind,
+        value,
+        is_imported: item.flag("imported").unwrap_or_default(),
+        usable_from: item.moment("usable_from").ok()?,
+        old_from: item.moment("lifts_from").unwrap_or(NEVER),
+    })
+}
+
+/// The item of an entry that waits, with the contact that serves until then: the one that it replaces, or the one that
+/// serves in the place of that.
+fn with_predecessor(item: Item, found: &Item, entry: &NewEntry<'_>) -> Item {
+    if entry.usable_from <= entry.added_at {
+        return item;
+    }
+    let serves = found.moment("usable_from").is_ok_and(|from| from <= entry.added_at);
+    PREDECESSOR.iter().fold(item, |item, (name, prior)| {
+        let value = found.0.get(if serves { *name } else { *prior });
+        value.into_iter().fold(item, |item, value| item.with(prior, value.clone()))
+    })
 }
 
 /// Moves the generation on. A reset that had claimed the account is over like any other: it can't claim anew what it
@@ -222,9 +392,11 @@ impl EnrolmentStore for DynamoEnrolment {
             registered.generation = state.number("generation")?;
             registered.changed_by = changed_by(state, registered.generation);
             registered.confirmed_at = state.moment("confirmed_at").ok();
+            registered.removed_at = state.moment("removed_at").ok();
         }
         for item in &items {
             let Some(id) = EntryId::parse(item.text("item")?) else { continue };
+            self.make_known(account, item).await?;
             let used_as_contact =
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
             let shown = match id.kind() {
@@ -242,7 +414,8 @@ impl EnrolmentStore for DynamoEnrolment {
                     .or(used_as_contact)
                     .filter(|used| item.moment("added_at").is_ok_and(|added| *used >= added)),
                 usable_from: item.moment("usable_from").unwrap_or(NEVER),
-                lifts_from: item.moment("lifts_from").unwrap_or(NEVER),
+                old_from: item.moment("lifts_from").unwrap_or(NEVER),
+                predecessor: item.optional_text("prior_shown").map(str::to_owned),
                 shown,
                 id,
             });
@@ -292,11 +465,28 @@ impl EnrolmentStore for DynamoEnrolment {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError> {
-        let item = self.item(account, entry)?;
+    ) -> Result<Added, StoreError> {
+        let mut item = self.item(account, entry)?;
+        if entry.id.kind().is_contact() && entry.usable_from > entry.added_at {
+            let key = [("account", s(account.as_str())), ("item", s(entry.id.as_str()))];
+            if let Some(found) = consistent_get(&self.client, &self.table, &key).await? {
+                item = with_predecessor(item, &found, entry);
+            }
+        }
+        let mut writes = Vec::new();
+        if let Secret::Passkey { credential } = &entry.secret {
+            let reference = reference_of(credential).ok_or(StoreError::Unreadable("credential"))?;
+            item = item.with(REFERENCE, b(&reference));
+            writes.push(self.claim_passkey(account, &entry.id, reference)?);
+        }
         let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
-        let write = TransactWriteItem::builder().put(put.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write).await
+        writes.push(TransactWriteItem::builder().put(put.map_err(incomplete)?).build());
+        self.finish(account, generation, by, writes, None).await
+    }
+
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError> {
+        let key = [("account", s(known_as(&passkey.reference()))), ("item", s(OWNER))];
+        Ok(consistent_get(&self.client, &self.table, &key).await?.is_some())
     }
 
     async fn remove(
@@ -305,28 +495,43 @@ impl EnrolmentStore for DynamoEnrolment {
         generation: u64,
         by: FlowKey,
         id: &EntryId,
+        now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         let delete = Delete::builder()
             .table_name(&self.table)
             .key("account", s(account.as_str()))
             .key("item", s(id.as_str()))
             .build();
-        let write = TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write).await
+        let mut writes = vec![TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build()];
+        if id.kind() == Kind::Passkey {
+            writes.extend(self.release_passkey(account, id).await?);
+        }
+        Ok(match self.finish(account, generation, by, writes, Some(now)).await? {
+            Added::Done(generation) => Some(generation),
+            Added::Overtaken | Added::Taken => None,
+        })
     }
 
-    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError> {
+    async fn count_from(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        from: Timestamp,
+        old_from: Timestamp,
+    ) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
             .key("account", s(account.as_str()))
             .key("item", s(id.as_str()))
-            .update_expression("SET #usable_from = :from")
+            .update_expression("SET #usable_from = :from, #old_from = :old_from")
             // One that was removed meanwhile does not come back.
             .condition_expression("attribute_exists(#usable_from)")
             .expression_attribute_names("#usable_from", "usable_from")
-            .expression_attribute_values(":from", n(from.as_seconds()));
+            .expression_attribute_names("#old_from", "lifts_from")
+            .expression_attribute_values(":from", n(from.as_seconds()))
+            .expression_attribute_values(":old_from", n(old_from.as_seconds()));
         match update.send().await {
             Ok(_) => Ok(()),
             Err(error) => not_met(error).map(drop),

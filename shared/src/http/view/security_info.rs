@@ -1,26 +1,13 @@
-//! The views of the page where people register, and what its requests have in common.
+//! The views of the page where people register.
 
 use serde::Serialize;
 
-use super::answer::NewCookie;
-use super::failure::{Failure, Outcome};
-use super::incoming::{Format, Incoming};
-use super::problem::{Code, Problem};
-use super::view::{Captcha, PasskeyOptions};
+pub use super::super::paths::{CONFIRM, HOME, VERIFY};
+use super::parts::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
 use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
-use crate::domain::session::{Session, SessionCookie};
-use crate::domain::time::Timestamp;
-use crate::ports::{SessionStore, Versioned};
-
-/// The page itself.
-pub const HOME: &str = "/security-info";
-/// Where the second step is shown.
-pub const VERIFY: &str = "/security-info/verify";
-/// Where what is about to be registered is shown.
-pub const CONFIRM: &str = "/security-info/confirm";
 
 /// Sign in to see and change what is registered.
 #[derive(Clone, Default, Serialize)]
@@ -131,6 +118,9 @@ pub struct EntryView {
     pub last_used_at: Option<String>,
     /// From when on it serves in a reset (RFC 3339).
     pub usable_from: String,
+    /// The mask of the contact that serves until then, where this one takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
     /// Whether it does already.
     #[serde(skip)]
     pub counts: bool,
@@ -189,41 +179,5 @@ pub enum Needs {
 impl std::fmt::Debug for Needs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Needs(..)")
-    }
-}
-
-impl Incoming {
-    /// The cookie and the session that it names, if it lives.
-    ///
-    /// # Errors
-    /// `flow-ended` for one that is unknown or over; `out-of-step` for a form of another session.
-    pub async fn live_session(
-        &mut self,
-        sessions: &dyn SessionStore,
-        now: Timestamp,
-    ) -> Outcome<(SessionCookie, Versioned<Session>)> {
-        let cookie = self.session.clone().ok_or(Code::FlowEnded)?;
-        let found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
-        let at = self.fields.take("at");
-        if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
-            return Err(Problem::out_of_step("security-info").into());
-        }
-        Ok((cookie, found))
-    }
-
-    /// What becomes of a failure here: a browser without a session is sent to sign in, one at another step to that
-    /// step; everything else is told.
-    pub fn session_failure(&self, failure: Failure) -> axum::response::Response {
-        if self.format == Format::Html
-            && let Failure::Problem(problem, None) = &failure
-        {
-            match (problem.code, problem.page) {
-                (Code::FlowEnded, _) => return self.redirect(HOME, Some(NewCookie::NoSession)),
-                (Code::OutOfStep, Some("second-step")) => return self.redirect(VERIFY, None),
-                (Code::OutOfStep, _) => return self.redirect(HOME, None),
-                _ => {}
-            }
-        }
-        failure.answer(self)
     }
 }

@@ -1,8 +1,9 @@
 //! Calls, as SSML that Amazon Polly speaks: slowly, the digits one by one, everything that matters twice.
 
-use super::texts::{Speech, Template, Texts};
+use super::texts::{Speech, Texts};
 use super::{Content, Worded};
 use crate::domain::notice::Event;
+use crate::text::Text;
 
 /// Between two digits; time to write one down.
 const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
@@ -48,7 +49,7 @@ pub(super) fn compose(speech: &Speech, texts: &Texts, content: Content<'_>, orga
     Worded(ssml)
 }
 
-fn say(ssml: &mut String, sentence: &Template, values: &[(&str, &str)]) {
+fn say(ssml: &mut String, sentence: &Text, values: &[(&str, &str)]) {
     for c in sentence.fill(values).chars() {
         match c {
             '&' => ssml.push_str("&amp;"),

@@ -6,6 +6,7 @@ use super::texts::Texts;
 use super::{Content, Worded, WordedMail};
 use crate::domain::language::Language;
 use crate::domain::message::Purpose;
+use crate::text::Text;
 
 /// A piece of a mail.
 enum Block {
@@ -28,7 +29,7 @@ pub(super) fn compose(
         Content::Code(message) => {
             let minutes = message.minutes.to_string();
             let values = [("organisation", organisation), ("minutes", minutes.as_str())];
-            let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
+            let say = |template: &Text| Block::Paragraph(template.fill(&values));
             let code = &texts.code;
             let grouped = Block::Code(Worded(message.code.grouped()));
             let (lead, unasked) = match message.purpose {
@@ -48,7 +49,7 @@ pub(super) fn compose(
                 ("how", how.as_str()),
                 ("kind", kind),
             ];
-            let say = |template: &super::texts::Template| Block::Paragraph(template.fill(&values));
+            let say = |template: &Text| Block::Paragraph(template.fill(&values));
             let (this, every) = (texts.change(notice.event), &texts.change);
             let mut blocks = vec![say(&this.what)];
             if !notice.methods.is_empty() {

@@ -1,6 +1,6 @@
 //! What messages say, in every language and for every channel.
 //!
-//! The sentences are in `locales/messages`, one file a language. Here they are filled in and given the form that
+//! The sentences are filled in and given the form that
 //! the channel asks for: a mail in two parts, a text that is one segment, a call in SSML. No message carries a
 //! password or a link that acts; a text carries no link at all.
 
@@ -9,12 +9,11 @@ mod segment;
 mod speech;
 mod texts;
 
-use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use self::texts::{Speech, Texts};
-use super::language::Language;
-use super::message::{CodeMessage, Notice, Recipient};
+use self::texts::Texts;
+use crate::domain::language::Language;
+use crate::domain::message::{CodeMessage, Notice, Recipient};
 
 /// What is to be said.
 #[derive(Clone, Copy, Debug)]
@@ -76,84 +75,45 @@ pub struct WordedCall {
 pub struct Wording {
     organisation: String,
     help_desk: Option<String>,
-    english: Texts,
-    malay: Texts,
-    chinese: Texts,
-    tamil: Texts,
-    english_speech: Speech,
-    chinese_speech: Speech,
 }
 
 impl Wording {
     /// The messages of `organisation`, whose help desk is reached at `help_desk` (a URL, told in mails only).
-    ///
-    /// # Errors
-    /// [`WordingError`] when the sentences of a language can't be read: never, as the tests of this module show.
-    pub fn new(organisation: &str, help_desk: Option<&str>) -> Result<Self, WordingError> {
-        let mut english = texts::read(Language::English)?;
-        let mut chinese = texts::read(Language::Chinese)?;
-        Ok(Self {
-            organisation: organisation.to_owned(),
-            help_desk: help_desk.map(str::to_owned),
-            malay: texts::read(Language::Malay)?,
-            tamil: texts::read(Language::Tamil)?,
-            english_speech: english.speech.take().ok_or(WordingError(Language::English))?,
-            chinese_speech: chinese.speech.take().ok_or(WordingError(Language::Chinese))?,
-            english,
-            chinese,
-        })
+    pub fn new(organisation: &str, help_desk: Option<&str>) -> Self {
+        Self { organisation: organisation.to_owned(), help_desk: help_desk.map(str::to_owned) }
     }
 
     /// The content as a mail.
     pub fn mail(&self, content: Content<'_>) -> WordedMail {
         let language = content.language();
-        mail::compose(language, self.texts(language), content, &self.organisation, self.help_desk.as_deref())
+        mail::compose(language, Texts::of(language), content, &self.organisation, self.help_desk.as_deref())
     }
 
     /// The content as a text of one segment.
     pub fn text(&self, content: Content<'_>) -> Worded {
-        let texts = self.texts(content.language());
+        let texts = Texts::of(content.language());
         match content {
             Content::Code(message) => {
                 let (code, minutes) = (Worded(message.code.grouped()), message.minutes.to_string());
                 let values = [("code", code.expose()), ("minutes", minutes.as_str())];
-                segment::fit(&texts.code.text, &self.organisation, &values)
+                segment::fit(texts.code.text, &self.organisation, &values)
             }
             Content::Notice(notice) => {
                 let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
                 let kind = texts.kind(notice.event);
                 let values = [("when", when.as_str()), ("how", how.as_str()), ("kind", kind)];
-                segment::fit(&texts.change(notice.event).text, &self.organisation, &values)
+                segment::fit(texts.change(notice.event).text, &self.organisation, &values)
             }
         }
     }
 
-    /// The content as a call. No voice that can be rented speaks Malay or Tamil, so these are told in English.
+    /// The content as a call.
     pub fn call(&self, content: Content<'_>) -> WordedCall {
-        let (language, speech) = match content.language() {
-            Language::Chinese => (Language::Chinese, &self.chinese_speech),
-            Language::English | Language::Malay | Language::Tamil => {
-                (Language::English, &self.english_speech)
-            }
-        };
-        let ssml = speech::compose(speech, self.texts(language), content, &self.organisation);
+        let (language, speech) = Texts::speech(content.language());
+        let ssml = speech::compose(speech, Texts::of(language), content, &self.organisation);
         WordedCall { ssml, language }
     }
-
-    const fn texts(&self, language: Language) -> &Texts {
-        match language {
-            Language::English => &self.english,
-            Language::Malay => &self.malay,
-            Language::Chinese => &self.chinese,
-            Language::Tamil => &self.tamil,
-        }
-    }
 }
-
-/// The sentences of a language that can't be read.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the messages in {0:?} can't be read")]
-pub struct WordingError(Language);
 
 #[cfg(test)]
 mod tests {
@@ -167,7 +127,7 @@ mod tests {
     use crate::domain::time::Timestamp;
 
     fn wording() -> Wording {
-        Wording::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2")).unwrap()
+        Wording::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2"))
     }
 
     fn code(language: Language) -> CodeMessage {
@@ -224,7 +184,7 @@ mod tests {
             ("tel:+60312345678", "+60312345678"),
             ("https://help.contoh.example", "https://help.contoh.example"),
         ] {
-            let wording = Wording::new("Uni", Some(url)).unwrap();
+            let wording = Wording::new("Uni", Some(url));
             let mail = wording.mail(Content::Code(&code(Language::English)));
             assert!(mail.text.expose().contains(&format!(": {shown}\n")), "{}", mail.text.expose());
             let link = format!("<a href=\"{url}\" style=\"color:#0b5394\">{shown}</a>");

@@ -3,7 +3,7 @@
 use unicode_normalization::char::is_combining_mark;
 
 use super::Worded;
-use super::texts::Template;
+use crate::text::Text;
 
 /// What Malaysia's carriers put before a text from an application; it counts.
 const PREFIX: &str = "RM0.00 ";
@@ -20,9 +20,9 @@ const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// The first of `forms` that fits one segment with the whole name of the organisation; else the last, with the name
 /// shortened until it fits.
-pub(super) fn fit(forms: &[Template], organisation: &str, values: &[(&str, &str)]) -> Worded {
+pub(super) fn fit(forms: &[Text], organisation: &str, values: &[(&str, &str)]) -> Worded {
     let organisation = plain_punctuation(organisation);
-    let fill = |form: &Template, name: &str| {
+    let fill = |form: &Text, name: &str| {
         let mut all = vec![("organisation", name)];
         all.extend_from_slice(values);
         Worded(form.fill(&all))
@@ -85,7 +85,7 @@ mod tests {
     use crate::domain::notice::Event;
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
-    use crate::domain::wording::{Content, Wording};
+    use crate::text::messages::{Content, Wording};
 
     fn to() -> Recipient {
         Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
@@ -100,14 +100,14 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
         };
-        let wording = Wording::new(organisation, Some("https://help.contoh.example")).unwrap();
+        let wording = Wording::new(organisation, Some("https://help.contoh.example"));
         wording.text(Content::Code(&message)).expose().to_owned()
     }
 
     fn notice(organisation: &str, language: Language, event: Event, methods: &[Method]) -> String {
         let at = Timestamp::from_seconds(1_795_493_940);
         let notice = Notice { to: to(), event, at, methods: methods.to_vec(), language };
-        Wording::new(organisation, None).unwrap().text(Content::Notice(&notice)).expose().to_owned()
+        Wording::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
     }
 
     fn events() -> Vec<Event> {

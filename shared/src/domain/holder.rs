@@ -1,0 +1,46 @@
+//! What holds a challenge, a lease or a request: a flow, or a session of the page where people register.
+
+use std::fmt;
+
+use super::budget::FlowMark;
+
+/// The hash under which a flow is stored. Knowing it does not give the cookie.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct FlowKey([u8; 32]);
+
+impl FlowKey {
+    /// Takes back a stored key.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// The 32 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// A short reference for budgets.
+    pub fn mark(&self) -> FlowMark {
+        FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
+    }
+}
+
+impl fmt::Debug for FlowKey {
+    /// Eight hexadecimal digits: enough to follow a flow through a log.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.mark().0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_names_a_flow_by_eight_digits() {
+        let key = FlowKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
+        assert_eq!(format!("{key:?}"), "a0a1a2a3");
+        assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
+        assert_eq!(key.as_bytes()[31], 0xbf);
+    }
+}

@@ -1,0 +1,122 @@
+//! What a deployment offers to verify people by, and how likely somebody guesses through it.
+
+use std::collections::BTreeSet;
+
+use super::account::{Contact, Offer, Registration};
+use super::budget::SendLimits;
+use super::contact::Country;
+use super::flow::FlowLimits;
+use super::method::Method;
+
+/// The highest accepted chance that one targeted account is guessed open within a year by somebody who never
+/// pauses and whom nobody notices.
+pub const YEARLY_CHANCE_MAX: f64 = 0.02;
+
+/// Returns what a reset offers for what is registered: allowed, counting, and in a country that messages may go to.
+pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Country]) -> Vec<Offer> {
+    let mut offers = registration.offers(allowed);
+    offers.retain(|offer| reaches(registration, offer.method, countries));
+    offers
+}
+
+/// Whether a code may be sent to the registered contact of `method`.
+pub fn reaches(registration: &Registration, method: Method, countries: &[Country]) -> bool {
+    match registration.contact(method) {
+        Some(Contact::Phone(number)) => number.is_reachable_in(countries),
+        Some(Contact::Email(_)) => true,
+        None => registration.has(method),
+    }
+}
+
+/// How often somebody can guess.
+#[derive(Clone, Copy, Debug)]
+pub struct Guesses<'a> {
+    /// Verification steps before the password, 1 or 2.
+    pub steps: u8,
+    /// The methods that are offered.
+    pub methods: &'a [Method],
+    /// The digits of a sent code.
+    pub code_digits: u8,
+    /// The limits within a flow.
+    pub flow: &'a FlowLimits,
+    /// The limits over flows.
+    pub sends: &'a SendLimits,
+    /// Answers from the authenticator app per account, day and step.
+    pub totp_tries_per_day: u8,
+}
+
+impl Guesses<'_> {
+    /// Returns the chance that one targeted account is guessed open within a year, by an attacker who drains its
+    /// budgets every day. With one step: a code of every sent factor, and the authenticator app's with its three valid
+    /// steps. With two steps the attacker must also guess the second within a flow that the first has opened.
+    pub fn yearly_chance(&self) -> f64 {
+        const DAYS: f64 = 365.0;
+        let codes = 10_f64.powi(i32::from(self.code_digits));
+        let app = |tries: u8| f64::from(tries) * 3.0 / 1e6;
+        let sent = self.methods.iter().filter(|method| method.is_sent());
+        // A factor counts once, by however many of its methods a code can be sent.
+        let factors: BTreeSet<_> = sent.map(|method| method.factor()).collect();
+        let factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
+        let with_app = self.methods.contains(&Method::Totp);
+        let tries = self.flow.code_tries;
+        let sent = factors * f64::from(self.sends.per_day) * f64::from(tries) / codes;
+        let first = DAYS * (sent + if with_app { app(self.totp_tries_per_day) } else { 0.0 });
+        let of_flow = self.flow.flow_tries;
+        let second = f64::from(of_flow) / codes + if with_app { app(of_flow) } else { 0.0 };
+        if self.steps == 1 { first } else { first * second }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::contact::PhoneNumber;
+    use crate::domain::time::Seconds;
+
+    fn yearly_chance(methods: &[Method]) -> f64 {
+        let flow = FlowLimits {
+            lifetime: Seconds(900),
+            code_lifetime: Seconds(600),
+            code_tries: 5,
+            flow_tries: 10,
+            sends_per_step: 3,
+        };
+        let sends = SendLimits {
+            per_hour: 5,
+            per_day: 10,
+            contacts_per_flow: 5,
+            contacts_per_day: 10,
+            unredeemed: 20,
+        };
+        let guesses =
+            Guesses { steps: 1, methods, code_digits: 8, flow: &flow, sends: &sends, totp_tries_per_day: 10 };
+        guesses.yearly_chance()
+    }
+
+    #[test]
+    fn yearly_chance_ignores_the_order_of_methods() {
+        let phones = yearly_chance(&[Method::Sms, Method::MobileCall, Method::OfficeCall]);
+        let mixed = yearly_chance(&[Method::Sms, Method::OfficeCall, Method::MobileCall]);
+        assert!((phones - mixed).abs() < f64::EPSILON, "{phones} {mixed}");
+    }
+
+    #[test]
+    fn yearly_chance_grows_with_each_factor() {
+        let (mobile, office) =
+            (yearly_chance(&[Method::Sms]), yearly_chance(&[Method::Sms, Method::OfficeCall]));
+        assert!((office / mobile - 2.0).abs() < 1e-9, "{mobile} {office}");
+        // Ten codes a day with five tries each, of a hundred million.
+        assert!((mobile - 365.0 * 50.0 / 1e8).abs() < 1e-12, "{mobile}");
+        assert!(yearly_chance(&[Method::Sms, Method::Totp]) > mobile + 0.01);
+    }
+
+    #[test]
+    fn number_in_another_country_is_not_offered() {
+        let mobile = PhoneNumber::parse("+6591234567", Country::MALAYSIA).ok();
+        let registration = Registration { mobile, ..Registration::default() };
+        assert!(registration.offers(&Method::ALL).iter().any(|offer| offer.method == Method::Sms));
+        assert!(offers(&registration, &Method::ALL, &[Country::MALAYSIA]).is_empty());
+        let singapore = Country::parse("SG").unwrap();
+        assert_eq!(offers(&registration, &Method::ALL, &[singapore]).len(), 2);
+    }
+}

@@ -1,0 +1,73 @@
+//! Where people may be sent back to after they have registered.
+
+/// The allowed addresses: each is one that an asked-for address must be, or begin with if it ends in a slash.
+#[derive(Clone, Debug, Default)]
+pub struct ReturnUrls(Vec<String>);
+
+impl ReturnUrls {
+    /// The longest address that is looked at.
+    const LONGEST: usize = 512;
+
+    /// The allowed addresses, each of them fit to be one ([`ReturnUrls::is_fit`]).
+    pub fn new(urls: Vec<String>) -> Self {
+        Self(urls)
+    }
+
+    /// Whether an address may be allowed: `https:` with a path, so that no longer host begins with it.
+    pub fn is_fit(url: &str) -> bool {
+        let authority = url.strip_prefix("https://").and_then(|rest| rest.split_once('/'));
+        authority.is_some_and(|(host, _)| !host.is_empty())
+            && url.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b))
+    }
+
+    /// Returns the asked-for address, if it is an allowed one. One that a browser would resolve to somewhere else
+    /// (`..`, also percent-encoded) is none, nor is one with a fragment, behind which the state would be lost.
+    pub fn allowed<'a>(&self, asked: &'a str) -> Option<&'a str> {
+        let plain = asked.len() <= Self::LONGEST
+            && asked.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\#".contains(&b));
+        let path = asked.split('?').next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+        let plain = plain && !path.split(['/', ';']).any(|segment| matches!(segment, "." | ".."));
+        let fits = |allowed: &String| {
+            asked == allowed || (allowed.ends_with('/') && asked.starts_with(allowed.as_str()))
+        };
+        (plain && self.0.iter().any(fits)).then_some(asked)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn people_are_sent_back_to_allowed_addresses_only() {
+        let app = "https://portal.example/app/";
+        let urls = ReturnUrls::new(vec![app.to_owned(), "https://my.example/home".to_owned()]);
+        for fits in [app, "https://portal.example/app/me?tab=1", "https://my.example/home"] {
+            assert_eq!(urls.allowed(fits), Some(fits));
+        }
+        for bad in [
+            "https://portal.example/",
+            "https://portal.example.evil/app/",
+            "https://my.example/home/x",
+            "https://portal.example/app/\"onclick",
+            "https://portal.example/app/../evil",
+            "https://portal.example/app/%2E%2e/evil",
+            "https://portal.example/app/.",
+            "https://portal.example/app/#x",
+            "javascript:alert(1)",
+            "",
+        ] {
+            assert_eq!(urls.allowed(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn allowed_address_has_a_path() {
+        assert!(ReturnUrls::is_fit("https://portal.example/"));
+        for bad in
+            ["https://portal.example", "https:///x", "http://portal.example/", "https://portal.example/<"]
+        {
+            assert!(!ReturnUrls::is_fit(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,118 @@
+//! The texts of messages, and the words that are filled into them.
+
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+use crate::domain::notice::Event;
+use crate::domain::time::Timestamp;
+use crate::text::Text;
+
+include!(concat!(env!("OUT_DIR"), "/messages.rs"));
+
+impl Texts {
+    /// The language in which calls are spoken to somebody who reads `language`, and their texts. No voice that can be
+    /// rented speaks Malay or Tamil, so these are told in English.
+    pub(super) fn speech(language: Language) -> (Language, &'static Speech) {
+        match Self::of(language).speech {
+            Some(speech) => (language, speech),
+            None => (Language::English, &EN_SPEECH),
+        }
+    }
+
+    /// A moment, to the minute, in UTC: the one zone that is the same for every reader and both ends of a dispute.
+    pub(super) fn moment(&self, at: Timestamp) -> String {
+        let moment = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let moment = jiff::tz::Offset::UTC.to_datetime(moment);
+        let month = usize::try_from(moment.month() - 1).ok().and_then(|number| self.months.get(number));
+        self.moment.fill(&[
+            ("year", &moment.year().to_string()),
+            ("month", month.map_or("", Text::as_str)),
+            ("day", &moment.day().to_string()),
+            ("time", &format!("{:02}:{:02}", moment.hour(), moment.minute())),
+        ])
+    }
+
+    /// The methods in words.
+    pub(super) fn methods(&self, methods: &[Method]) -> String {
+        let word = |method: &Method| self.methods.of(method.as_str()).as_str();
+        methods.iter().map(word).collect::<Vec<_>>().join(self.and.as_str())
+    }
+
+    /// The messages about a change.
+    pub(super) const fn change(&self, event: Event) -> &Added {
+        match event {
+            Event::Reset => &self.reset,
+            Event::Unlocked => &self.unlocked,
+            Event::Added(_) => &self.added,
+            Event::Removed(_) => &self.removed,
+            Event::Refused => &self.refused,
+        }
+    }
+
+    /// What was added or removed, in words; nothing for other events.
+    pub(super) fn kind(&self, event: Event) -> &'static str {
+        let (Event::Added(kind) | Event::Removed(kind)) = event else { return "" };
+        self.kinds.of(kind.as_str()).as_str()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+    use crate::domain::security_info::Kind;
+
+    #[test]
+    fn every_language_names_months_methods_and_kinds() {
+        for language in Language::ALL {
+            let texts = Texts::of(language);
+            assert_eq!(texts.months.len(), 12, "{language:?}");
+            assert!(
+                Method::ALL.into_iter().all(|method| !texts.methods(&[method]).is_empty()),
+                "{language:?}"
+            );
+            assert!(
+                Kind::ALL.into_iter().all(|kind| !texts.kind(Event::Added(kind)).is_empty()),
+                "{language:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_sentence_is_empty_or_left_in_english() {
+        fn sentences(value: &Value, found: &mut Vec<String>) {
+            match value {
+                Value::Object(fields) => fields.values().for_each(|v| sentences(v, found)),
+                Value::Array(items) => items.iter().for_each(|v| sentences(v, found)),
+                Value::String(text) => found.push(text.clone()),
+                _ => {}
+            }
+        }
+        let all = |language: Language| {
+            let mut found = Vec::new();
+            let file = format!("{}/locales/messages/{}.json", env!("CARGO_MANIFEST_DIR"), language.tag());
+            let locale = std::fs::read_to_string(file).unwrap();
+            sentences(&serde_json::from_str(&locale).unwrap(), &mut found);
+            found
+        };
+        let english = all(Language::English);
+        for language in [Language::Malay, Language::Chinese, Language::Tamil] {
+            for sentence in all(language) {
+                // A sentence of placeholders (a date) may well be the same.
+                let words = sentence.split(|c: char| c.is_whitespace()).filter(|word| !word.starts_with('{'));
+                let long = words.map(|word| word.chars().count()).sum::<usize>() > 22;
+                let untranslated = long && english.contains(&sentence);
+                assert!(!sentence.is_empty() && !untranslated, "{language:?}: {sentence}");
+            }
+        }
+    }
+
+    #[test]
+    fn moments_are_unambiguous() {
+        let at = Timestamp::from_seconds(1_795_493_940);
+        let moment = |language| Texts::of(language).moment(at);
+        assert_eq!(moment(Language::English), "24 Nov 2026, 04:19 UTC");
+        assert_eq!(moment(Language::Malay), "24 Nov 2026, 04:19 UTC");
+        assert_eq!(moment(Language::Chinese), "2026年11月24日 04:19 UTC");
+    }
+}

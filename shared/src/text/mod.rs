@@ -1,0 +1,133 @@
+//! What Rekey says, in every language: on pages and in messages.
+//!
+//! The texts are in `locales`, one file a language for pages and one for messages. The build script turns them into
+//! constants (`build/texts.rs`), so nothing is read when a function starts, and a sentence can't be missing.
+
+pub mod messages;
+#[cfg(feature = "http")]
+pub mod pages;
+
+use std::fmt::{self, Display};
+
+/// A sentence or label, perhaps with `{placeholders}`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Text(&'static str);
+
+impl Text {
+    /// The text as it stands in the locale.
+    pub const fn as_str(&self) -> &'static str {
+        self.0
+    }
+
+    /// The text with its placeholders filled, in one pass: a value is never read as a placeholder. One without a value
+    /// is left out.
+    pub fn fill(&self, values: &[(&str, &str)]) -> String {
+        let mut filled = String::with_capacity(self.0.len() + 64);
+        let mut rest = self.0;
+        while let Some((before, after)) = rest.split_once('{')
+            && let Some((name, after)) = after.split_once('}')
+        {
+            filled.push_str(before);
+            filled.push_str(values.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value));
+            rest = after;
+        }
+        filled.push_str(rest);
+        filled
+    }
+
+    /// The text with a placeholder's value, to be followed by those of the others.
+    pub fn with(&self, placeholder: &'static str, value: impl Display) -> Filled {
+        Filled { text: *self, values: Vec::new() }.with(placeholder, value)
+    }
+}
+
+impl Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// A text with the values of its placeholders.
+pub struct Filled {
+    text: Text,
+    values: Vec<(&'static str, String)>,
+}
+
+impl Filled {
+    /// With the value of a further placeholder.
+    #[must_use]
+    pub fn with(mut self, placeholder: &'static str, value: impl Display) -> Self {
+        self.values.push((placeholder, value.to_string()));
+        self
+    }
+}
+
+impl Display for Filled {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let values: Vec<_> = self.values.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        f.write_str(&self.text.fill(&values))
+    }
+}
+
+#[cfg(test)]
+#[path = "../../build/texts.rs"]
+mod generator;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[test]
+    fn value_with_braces_is_not_a_placeholder() {
+        let text = Text("{a} and {b}");
+        assert_eq!(text.fill(&[("a", "{b}"), ("b", "{")]), "{b} and {");
+        assert_eq!(text.with("a", "{b}").with("b", 2).to_string(), "{b} and 2");
+    }
+
+    #[test]
+    fn placeholder_without_value_is_left_out() {
+        assert_eq!(Text("a {b}c").fill(&[]), "a c");
+    }
+
+    fn generated(english: Value, malay: Value) -> Result<String, String> {
+        generator::generate(&BTreeMap::from([("en".to_owned(), english), ("ms".to_owned(), malay)]))
+    }
+
+    #[test]
+    fn locales_with_the_same_texts_are_accepted() {
+        let english = json!({ "title": "Hello {name}", "methods": { "sms": { "choice": "Text", "code": "Code" },
+            "call": { "choice": "Call" } }, "forms": ["{a} {b}", "{a}"], "speech": { "hello": "Hello" } });
+        let malay = json!({ "title": "{name}, helo", "methods": { "sms": { "choice": "Teks", "code": "Kod" },
+            "call": { "choice": "Panggil" } }, "forms": ["{a}"] });
+        let source = generated(english, malay).unwrap();
+        assert!(source.contains("\"ms\" => &MS"), "{source}");
+        assert!(
+            source.contains("call: MethodsEntry { choice: Text(\"Panggil\"), code: Text(\"\"), }"),
+            "{source}"
+        );
+        assert!(source.contains("speech: None") && source.contains("speech: Some(&EN_SPEECH)"), "{source}");
+    }
+
+    #[test]
+    fn locale_with_other_texts_stops_the_build() {
+        let english = || json!({ "shell": { "next": "Wait {seconds}" }, "forms": ["{a} {b}", "{a}"] });
+        for malay in [
+            json!({ "shell": {}, "forms": ["{a}"] }),
+            json!({ "shell": { "next": "Tunggu {seconds}", "more": "Lagi" }, "forms": ["{a}"] }),
+            json!({ "shell": { "next": "Tunggu" }, "forms": ["{a}"] }),
+            json!({ "shell": { "next": "Tunggu {saat}" }, "forms": ["{a}"] }),
+            json!({ "shell": { "next": "Tunggu {seconds" }, "forms": ["{a}"] }),
+            json!({ "shell": { "next": " " }, "forms": ["{a}"] }),
+            json!({ "shell": { "next": "Tunggu {seconds}" }, "forms": ["{b}"] }),
+            json!({ "shell": { "next": "Tunggu {seconds}" }, "forms": ["{c}", "{a}"] }),
+            json!({ "shell": { "next": "Tunggu {seconds}" }, "forms": "{a}" }),
+        ] {
+            assert!(generated(english(), malay.clone()).is_err(), "{malay}");
+        }
+        assert!(generated(english(), english()).is_ok());
+    }
+}

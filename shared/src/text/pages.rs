@@ -1,0 +1,57 @@
+//! The texts of pages and problems, as fields that the templates name.
+
+use super::Text;
+use crate::domain::language::Language;
+
+include!(concat!(env!("OUT_DIR"), "/pages.rs"));
+
+/// The sentence for a criterion or violation of the password policy, by its id. An id that no locale knows is its own
+/// sentence: better than none.
+pub fn criterion_text(language: Language, id: &str, min: u16, max: u16) -> String {
+    let text = Texts::of(language).criteria.of(id);
+    if text.as_str().is_empty() { id.to_owned() } else { text.with("min", min).with("max", max).to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::method::Method;
+    use crate::domain::security_info::Kind;
+
+    #[test]
+    fn every_language_has_texts_of_its_own() {
+        let mut titles: Vec<_> =
+            Language::ALL.into_iter().map(|language| Texts::of(language).reason.heading.as_str()).collect();
+        titles.sort_unstable();
+        titles.dedup();
+        assert_eq!(titles.len(), Language::ALL.len());
+    }
+
+    #[test]
+    fn every_method_has_the_texts_of_its_panel() {
+        for method in Method::ALL {
+            let texts = Texts::of(Language::English).methods.of(method.as_str());
+            let has = |text: Text| !text.as_str().is_empty();
+            assert!(has(texts.choice) && has(texts.panel), "{method:?}");
+            assert_eq!(has(texts.button), method.is_sent() || method.is_asked(), "{method:?}");
+            assert_eq!(has(texts.sent) && has(texts.late), method.is_sent(), "{method:?}");
+            assert_eq!(has(texts.code), !method.is_sent() && !method.is_asked(), "{method:?}");
+        }
+    }
+
+    #[test]
+    fn every_kind_has_its_texts() {
+        for kind in Kind::ALL {
+            assert!(
+                !Texts::of(Language::English).security_info.kinds.of(kind.as_str()).name.as_str().is_empty()
+            );
+        }
+    }
+
+    #[test]
+    fn criteria_have_sentences_with_their_numbers() {
+        assert!(criterion_text(Language::English, "length", 12, 128).contains("12"));
+        assert!(criterion_text(Language::Tamil, "too-long", 12, 128).contains("128"));
+        assert_eq!(criterion_text(Language::English, "horoscope", 1, 2), "horoscope");
+    }
+}
