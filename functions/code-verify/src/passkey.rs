@@ -4,7 +4,7 @@
 //! counter moves forward, for one flow; then the flow. Its challenge is this flow's, step's and request's, so that it
 //! can't be used a second time. A decoy has no passkey: it spends alike and is never right.
 
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, PASSKEY_LIFETIME};
+use shared::domain::flow::{AwaitingAnswer, Facts, Flow, FlowCookie, PASSKEY_LIFETIME};
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected, Refusal};
 use shared::domain::time::Timestamp;

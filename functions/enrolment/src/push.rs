@@ -7,14 +7,14 @@ use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
 use shared::domain::session::{Asked, Session, SessionCookie};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::VERIFY;
 use shared::http::{Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 use shared::verification::approval::NewRequest;
 
-use super::{Ports, budgets, keep, second_step};
+use super::{Ports, budgets, keep, second_step, sending};
 
 /// Asks the devices of the account, or, while they are asked, looks what they answered.
 pub(crate) async fn ask_or_look(
