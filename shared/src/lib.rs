@@ -2,7 +2,7 @@
 //!
 //! [`domain`] holds the rules and touches nothing outside; [`ports`] says in the domain's words what it needs
 //! from outside; [`adapters`] fulfil the ports with one outside system each; [`text`] holds what is said, in every
-//! language; [`http`] turns requests into typed input and answers into pages or JSON, and is the only place that knows
+//! language; [`verification`] asks for proof and checks it; [`http`] turns requests into typed input and answers into pages or JSON, and is the only place that knows
 //! status codes. [`settings`] is the one reader of the environment.
 
 pub mod adapters;
@@ -12,3 +12,4 @@ pub mod http;
 pub mod ports;
 pub mod settings;
 pub mod text;
+pub mod verification;
