@@ -54,6 +54,7 @@ on_both_stores!(
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+const WAIT: Seconds = Seconds(72 * 3_600);
 const NEW: &str = "Kancil-Lompat-42!";
 
 fn name(login: &str) -> CanonicalName {
@@ -254,7 +255,7 @@ async fn what_was_registered_is_read_back(client: &Client) {
     let nothing = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
     assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW).await.unwrap();
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.has(Method::Totp) && read.has(Method::OfficeCall));
     assert_eq!(read.mobile.unwrap().expose(), "+60123456798");
@@ -263,7 +264,7 @@ async fn what_was_registered_is_read_back(client: &Client) {
 
     let mobile = Some(PhoneNumber::from_stored("+60199999999".to_owned()));
     let less = Registration { mobile, ..Registration::default() };
-    ports.enrolment.import(&id(), &less, None, NOW).await.unwrap();
+    ports.enrolment.import(&id(), &less, None, WAIT, NOW).await.unwrap();
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.alternate_email.is_none() && read.office_phone.is_none(), "what is not given is taken away");
 }
@@ -271,7 +272,7 @@ async fn what_was_registered_is_read_back(client: &Client) {
 /// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
 async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
     let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, WAIT, NOW).await.unwrap();
     let other = AccountId::from_directory("mallory");
     let key = |account: &AccountId, item: &str| {
         [("account", account.as_str()), ("item", item)]
@@ -290,7 +291,7 @@ async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
 
 async fn a_contact_that_does_not_count_yet_proves_nothing(client: &Client) {
     let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, WAIT, NOW).await.unwrap();
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let later = NOW + Seconds::DAY;
     let entry =
@@ -309,7 +310,7 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     assert_eq!(change(0, session).await, Some(1), "the first change of an account");
     assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
     assert_eq!(change(0, other).await, None, "somebody was faster");
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
     assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp]);
@@ -327,7 +328,8 @@ async fn entries_are_listed_changed_and_removed(client: &Client) {
     assert_eq!(change(1, session).await, None);
 
     let mobile = EntryId::only(Kind::Mobile);
-    let remove = async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile).await.unwrap();
+    let remove =
+        async |generation, by| ports.enrolment.remove(&id(), generation, by, &mobile, NOW).await.unwrap();
     assert_eq!(change(2, session).await, Some(3));
     assert_eq!(remove(3, other).await, None, "whose change it is not");
     assert_eq!(remove(2, session).await, None);
@@ -354,7 +356,7 @@ async fn a_time_step_is_accepted_once(client: &Client) {
         ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
     };
     assert!(!accept(5, 1).await, "there is no app");
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW).await.unwrap();
     assert!(accept(5, 1).await);
     assert!(accept(5, 1).await, "the same flow once more: its answer was lost");
     for step in [5, 4] {
@@ -375,7 +377,7 @@ async fn passkeys_are_read_and_their_counters_move_forward(client: &Client) {
     assert!(read(&id(), NOW).await.is_empty());
     let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW).await.unwrap();
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
     ports.enrolment.put(&id(), &new).await.unwrap();
     let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
@@ -413,9 +415,9 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 /// Its owner still sees it, and takes it away or puts another in its place. Only a contact that does not open stops
 /// everything: it may be a key that is missing, and then whoever looks on must hear of it.
 async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
+    ports(client).enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW).await.unwrap();
     let ports = with_sheet(client, &["one", "two"]).await;
     let devices = DynamoDevices::new(client.clone(), TABLE);
-    ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap();
     let credential = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
     for number in [1, 2] {
@@ -438,7 +440,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
             assert_eq!(now.entries.len(), listed.entries.len(), "{what}");
             let found = now.entries.iter().find(|entry| entry.id == one.id).unwrap();
             let at = |name| if what.starts_with(name) { NOW + Seconds::DAY } else { NOW };
-            assert!(found.usable_from >= at("usable_from") && found.lifts_from >= at("lifts_from"), "{what}");
+            assert!(found.usable_from >= at("usable_from") && found.old_from >= at("lifts_from"), "{what}");
             let read = ports.info.registration(&id(), NOW).await;
             assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
             let is_passkey = one.id.kind() == Kind::Passkey;
@@ -475,7 +477,13 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
                 let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
                 ports.enrolment.put(&id(), &entry(one.id.clone(), secret)).await.unwrap();
             }
-            _ => ports.enrolment.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await.unwrap(),
+            _ => drop(
+                ports
+                    .enrolment
+                    .import(&id(), &AISYAH.registration(), Some("sealed"), WAIT, NOW)
+                    .await
+                    .unwrap(),
+            ),
         }
     }
 }
@@ -553,7 +561,7 @@ async fn of_many_flows_one_takes_a_recovery_code(client: &Client) {
 
 async fn a_claim_is_one_flows(client: &Client) {
     let ports = ports(client);
-    ports.enrolment.import(&id(), &AISYAH.registration(), None, NOW).await.unwrap();
+    ports.enrolment.import(&id(), &AISYAH.registration(), None, WAIT, NOW).await.unwrap();
     let claim = async |flow: u8, generation, now| {
         let claimant = Claimant { flow: FlowKey::from_bytes([flow; 32]), proved: &[] };
         ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()

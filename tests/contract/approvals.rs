@@ -37,7 +37,7 @@ fn id(byte: u8) -> RequestId {
 }
 
 fn number(byte: u8) -> DeviceAnswer {
-    DeviceAnswer::Number(Tag::from_bytes([byte; 32]))
+    DeviceAnswer::Number { tag: Tag::from_bytes([byte; 32]), young: false }
 }
 
 /// Request `byte` of flow `flow`, made at `now`; its number has the tag 1.
@@ -50,6 +50,7 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
         created_at: now,
         expires_at: now + Seconds(90),
         status: RequestStatus::Pending,
+        young: false,
     }
 }
 

@@ -44,8 +44,10 @@ fn guess(byte: u8) -> Guess {
 }
 
 fn opened() -> Opened {
-    let offers =
-        Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".to_owned() }).collect();
+    let offers = Method::ALL
+        .into_iter()
+        .map(|method| Offer { method, masked: "*****98".to_owned(), young: false })
+        .collect();
     Opened {
         facts: Facts {
             account: AccountId::from_directory("aisyah"),
@@ -116,8 +118,15 @@ async fn a_guess_is_one_look(client: &Client) {
         panic!("the right guess")
     };
     assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Again(_)));
-    assert!(matches!(flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap(), Guessed::NotAwaited(_)));
+    for again in [1, 2] {
+        let guessed = flows.guess(KEY, guess(again), &LIMITS, NOW).await.unwrap();
+        let Guessed::NotAwaited(flow) = guessed else { panic!("no code is awaited") };
+        assert_eq!(flow.was_proved_by(1, &tag(again)), again == 1);
+        assert!(
+            matches!(flow, Flow::Choosing(state) if state.progress.flow_tries == 2),
+            "and no try is spent"
+        );
+    }
     let ended = NOW + LIMITS.lifetime;
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), Guessed::Gone));
     let nobody = FlowKey::from_bytes([8; 32]);

@@ -2,19 +2,49 @@
 //! them, and nobody is kept out for longer than they were to be kept.
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rekey_tests::people::{AISYAH, NEW_NUMBER};
+use rekey_tests::people::{AISYAH, NEW_NUMBER, Person};
 use rekey_tests::world::LAPTOP;
 use rekey_tests::{Phone, Saying, World};
 use serde_json::json;
+use shared::domain::flow::FlowKey;
+use shared::domain::time::Seconds;
+use shared::ports::{Claim, ClaimStore as _, Claimant, SignIn};
 
 use crate::security_info::{aisyah, entry, kinds, register_passkey, register_phone, token, verify};
 
 /// Gives an attribute of every item of a table that has it another value.
 async fn damage(world: &World, table: &str, name: &str, value: &AttributeValue) {
+    rewrite(world, table, name, |_| value.clone()).await;
+}
+
+/// Writes a time in milliseconds that is kept in seconds.
+async fn in_milliseconds(world: &World, table: &str, name: &str) {
+    rewrite(world, table, name, |value| AttributeValue::N(format!("{}000", value.as_n().unwrap()))).await;
+}
+
+/// The same for times within a text: whatever is a number of seconds of these years.
+async fn text_in_milliseconds(world: &World, table: &str, name: &str) {
+    rewrite(world, table, name, |value| {
+        let mut text = String::new();
+        for part in value.as_s().unwrap().split_inclusive(|c: char| !c.is_ascii_digit()) {
+            let digits = part.trim_end_matches(|c: char| !c.is_ascii_digit());
+            let is_time = digits.len() == 10 && digits.starts_with("17");
+            text.push_str(digits);
+            text.push_str(if is_time { "000" } else { "" });
+            text.push_str(&part[digits.len()..]);
+        }
+        assert_ne!(&text, value.as_s().unwrap(), "no time is in it");
+        AttributeValue::S(text)
+    })
+    .await;
+}
+
+async fn rewrite(world: &World, table: &str, name: &str, change: impl Fn(&AttributeValue) -> AttributeValue) {
     let mut hit = 0;
     for mut item in world.client.scan().table_name(table).send().await.unwrap().items.unwrap() {
-        if item.contains_key(name) {
-            item.insert(name.to_owned(), value.clone());
+        if let Some(value) = item.get(name) {
+            let value = change(value);
+            item.insert(name.to_owned(), value);
             world.client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
             hit += 1;
         }
@@ -185,4 +215,146 @@ async fn what_should_have_been_removed_long_ago_is_not_there() {
     let request = phone.request().await;
     phone.approve(&request, page["number"].as_str().unwrap()).await;
     assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
+}
+
+#[tokio::test]
+async fn flow_with_an_expiry_in_milliseconds_is_over() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    let code = world.last_code();
+    in_milliseconds(&world, "FlowsTable", "expires_at").await;
+    let ended = (410, "flow-ended".to_owned());
+    assert_eq!(browser.clone().code(&code).await.problem(), ended);
+    assert_eq!(browser.clone().totp(&world.app_code(0)).await.problem(), ended);
+    assert_eq!(browser.send_email().await.problem(), ended);
+    assert_eq!(browser.get("/code").await.problem(), ended);
+}
+
+#[tokio::test]
+async fn code_with_an_expiry_in_milliseconds_is_spent() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    in_milliseconds(&world, "FlowsTable", "code_expires_at").await;
+    assert_eq!(browser.code(&world.last_code()).await.problem(), (422, "code-spent".into()));
+    world.clock.advance(30);
+    assert_eq!(browser.send_email().await.page(), "code");
+    assert_eq!(browser.code(&world.last_code()).await.page(), "method");
+}
+
+#[tokio::test]
+async fn session_with_an_expiry_in_milliseconds_is_over() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    in_milliseconds(&world, "FlowsTable", "expires_at").await;
+    assert_eq!(browser.clone().add("mobile", NEW_NUMBER).await.problem(), (410, "flow-ended".into()));
+    assert_eq!(browser.get("/security-info").await.page(), "sign-in");
+}
+
+/// Neither what was proved nor what was asked is fresh for ever.
+#[tokio::test]
+async fn times_in_milliseconds_within_a_session_prove_nothing() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    let mut asked = world.browser();
+    asked.sign_in("aisyah").await;
+    verify(&mut asked, json!({ "method": "email" })).await;
+    text_in_milliseconds(&world, "FlowsTable", "session").await;
+    assert_eq!(browser.add("mobile", NEW_NUMBER).await.problem(), (409, "out-of-step".into()));
+    let typed = json!({ "method": "email", "code": world.last_code() });
+    assert_eq!(verify(&mut asked, typed).await.problem(), (422, "code-spent".into()));
+}
+
+#[tokio::test]
+async fn request_with_an_expiry_in_milliseconds_is_over() {
+    let world = World::new().await;
+    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut reset = world.browser();
+    reset.open("aisyah", "forgotten").await;
+    let number = reset.send_push().await.json()["number"].as_str().unwrap().to_owned();
+    let request = phone.request().await;
+    rewrite(&world, "FlowsTable", "blocked_until", |_| AttributeValue::N("1".to_owned() + &"0".repeat(12)))
+        .await;
+    let requests = || async {
+        for mut item in world.client.scan().table_name("FlowsTable").send().await.unwrap().items.unwrap() {
+            if let Some(AttributeValue::N(end)) =
+                item.get("expires_at").filter(|_| item.contains_key("asker"))
+            {
+                let late = AttributeValue::N(format!("{end}000"));
+                item.insert("expires_at".to_owned(), late);
+                world.client.put_item().table_name("FlowsTable").set_item(Some(item)).send().await.unwrap();
+            }
+        }
+    };
+    requests().await;
+    assert!(phone.requests().await.is_empty());
+    assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()));
+    // Nor does it keep anybody else from asking.
+    let mut session = world.browser();
+    session.sign_in("aisyah").await;
+    assert_eq!(verify(&mut session, json!({ "method": "push" })).await.status, 200);
+}
+
+#[tokio::test]
+async fn pairing_with_an_expiry_in_milliseconds_is_over() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    let asked = browser.add("authenticator", "").await.json();
+    for mut item in world.client.scan().table_name("FlowsTable").send().await.unwrap().items.unwrap() {
+        if let Some(AttributeValue::N(end)) = item.get("expires_at").filter(|_| item.contains_key("device")) {
+            let late = AttributeValue::N(format!("{end}000"));
+            item.insert("expires_at".to_owned(), late);
+            world.client.put_item().table_name("FlowsTable").set_item(Some(item)).send().await.unwrap();
+        }
+    }
+    let paired = Phone::new(&world, 1).pair(&token(&asked)).await;
+    assert_eq!(paired.problem(), (422, "code-spent".into()));
+    register_phone(&world, &mut browser, 2).await;
+}
+
+#[tokio::test]
+async fn ledger_in_milliseconds_keeps_nobody_from_codes() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        let mut browser = world.browser();
+        browser.open("aisyah", "forgotten").await;
+        browser.send_email().await;
+        world.clock.advance(30);
+        browser.send_email().await;
+    }
+    text_in_milliseconds(&world, "BudgetsTable", "ledger").await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    assert_eq!(browser.send_email().await.page(), "code");
+}
+
+/// A claim whose lease never ends would keep its own flow from trying again.
+#[tokio::test]
+async fn lease_in_milliseconds_has_run_out() {
+    let world = World::new().await;
+    let flow = FlowKey::from_bytes([7; 32]);
+    let claimant = Claimant { flow, proved: &[] };
+    let account = AISYAH.account().id;
+    let claim = async || {
+        let now = world.now();
+        world.claims.claim(&account, &claimant, 0, now, now + Seconds(30)).await.unwrap()
+    };
+    assert_eq!(claim().await, Claim::Held(1));
+    assert_eq!(claim().await, Claim::Busy);
+    in_milliseconds(&world, "SecurityInfoTable", "lease_until").await;
+    assert_eq!(claim().await, Claim::Held(2));
+}
+
+#[tokio::test]
+async fn failed_sign_in_in_milliseconds_locks_nobody_for_good() {
+    let world = World::new().await;
+    for _ in 0..5 {
+        world.sign_in("aisyah", "Salah-Sama-Sekali-1").await;
+    }
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Locked);
+    in_milliseconds(&world, "AccountsTable", "failed_at").await;
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }

@@ -9,10 +9,10 @@ use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
 use rekey_tests::people::{NEW_PASSWORD, Person};
 use serde_json::json;
-use shared::domain::account::AccountId;
+use shared::domain::account::{AccountId, Contact};
 use shared::domain::contact::PhoneNumber;
-use shared::ports::SignIn;
-use shared::ports::{Clock as _, Directory as _, SecurityInfo as _};
+use shared::domain::security_info::Kind;
+use shared::ports::{Directory as _, NewEntry, SignIn};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn of_many_passwords_at_once_exactly_one_wins() {
@@ -89,9 +89,9 @@ async fn a_contact_replaced_meanwhile_proves_nothing() {
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
     let id = AccountId::from_directory("aisyah");
-    let mut registration = world.security_info.registration(&id, world.clock.now()).await.unwrap();
-    registration.mobile = Some(PhoneNumber::from_stored("+60199999999".into()));
-    world.enrolment.import(&id, &registration, None, world.clock.now()).await.unwrap();
+    let number = PhoneNumber::from_stored("+60199999999".into());
+    let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), world.now());
+    world.enrolment.put(&id, &entry).await.unwrap();
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }

@@ -321,6 +321,9 @@ async fn the_answer_that_proved_gets_the_newer_cookie_once_more() {
         assert_eq!(browser.get("/security-info").await.page(), "security-info", "{method}");
         world.clock.advance(60);
         later.post(VERIFY, body).await;
-        assert_eq!(later.get("/security-info").await.page(), "second-step", "{method}, too late");
+        assert_ne!(later.session, browser.session, "{method}, too late");
+        // What a code may prove anew, an approval does not: it may be one that the newest cookie asked for.
+        let page = if method == "push" { "sign-in" } else { "second-step" };
+        assert_eq!(later.get("/security-info").await.page(), page, "{method}, too late");
     }
 }

@@ -241,6 +241,7 @@ impl Requested {
             created_at: self.created_at,
             expires_at: self.expires_at,
             status,
+            young: false,
         }
     }
 

@@ -271,12 +271,7 @@ impl Tables {
                 let (rev, ledger) = found.unwrap_or_else(|| (0, "{}".into()));
                 Answer::Ledger { rev, ledger: ledger.to_string() }
             }
-            Call::ReplaceLedger { account, rev, ledger, at } => {
-                let ledger = &if mutated(Mutation::LedgerNeverForgets) {
-                    ageless(ledger, *at)
-                } else {
-                    ledger.clone()
-                };
+            Call::ReplaceLedger { account, rev, ledger, .. } => {
                 let forgotten = mutated(Mutation::NoLedgerForNobody) && account.as_str().starts_with('~');
                 let found = self.ledgers.get(account).map_or(0, |(rev, _)| *rev);
                 let replaced = found == *rev || mutated(Mutation::BlindLedger);
@@ -453,16 +448,4 @@ impl Tables {
         let found = self.flows.get(key)?;
         (found.expires_at > at || mutation == Some(Mutation::TtlTrusted)).then_some(found)
     }
-}
-
-/// A ledger whose messages were all sent in a future that never comes.
-fn ageless(ledger: &str, at: Timestamp) -> String {
-    let mut ledger: serde_json::Value = serde_json::from_str(ledger).unwrap();
-    let lanes = ledger.get_mut("s").and_then(serde_json::Value::as_array_mut);
-    for lane in lanes.into_iter().flatten() {
-        for sent in lane["a"].as_array_mut().into_iter().flatten() {
-            *sent = (at.as_seconds() + 10 * 86_400).into();
-        }
-    }
-    ledger.to_string()
 }

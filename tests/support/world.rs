@@ -168,7 +168,11 @@ impl World {
             seed.seal(&seeds, account.id.as_str(), self.entropy.bytes()).unwrap()
         });
         let now = self.clock.now();
-        self.enrolment.import(&account.id, &person.registration(), seed.as_deref(), now).await.unwrap();
+        let (registration, waiting_period) = (person.registration(), self.settings.cool_down);
+        self.enrolment
+            .import(&account.id, &registration, seed.as_deref(), waiting_period, now)
+            .await
+            .unwrap();
     }
 
     /// What time it is.

@@ -90,7 +90,7 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let answer = match number {
         Some(number) => {
             let tag = number.tag(&ports.site.flows, request).ok_or(Code::Unavailable)?;
-            DeviceAnswer::Number(tag)
+            DeviceAnswer::Number { tag, young: stored.old_from > now }
         }
         None => DeviceAnswer::Denied(now + PAUSE),
     };

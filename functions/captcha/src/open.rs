@@ -32,6 +32,10 @@ pub(crate) async fn flow(
     let may_reset = found.as_ref().is_some_and(|account| account.standing.may_reset());
     let id = found.as_ref().map_or(&nobody, |account| &account.id);
     let registration = ports.security_info.registration(id, now).await?;
+    let registration = match &found {
+        Some(account) => registration.as_evidence_for(account, &settings.login_domains),
+        None => registration,
+    };
 
     // Both are worked out each time; only then is one taken.
     let seeming =

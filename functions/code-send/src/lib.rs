@@ -114,8 +114,12 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         }
         return passkey::ask(ports, incoming, &cookie, Versioned { value: flow, revision }, now).await;
     }
-    let contact =
-        registration.contact(method).ok_or_else(|| on_methods(Problem::new(Code::MethodUnavailable)))?;
+    let unavailable = || on_methods(Problem::new(Code::MethodUnavailable));
+    let contact = registration.contact(method).ok_or_else(unavailable)?;
+    let fingerprint = cookie.contact_tag(&ports.site.flows, &contact.canonical()).ok_or(Code::FlowEnded)?;
+    if flow.has_used(&fingerprint) {
+        return Err(unavailable());
+    }
 
     let sent = if let Contact::Phone(number) = contact {
         let typed = typed.ok_or_else(|| on_methods(Problem::malformed("contact")))?;
@@ -142,8 +146,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     let code = OneTimeCode::generate(settings.code_digits, ports.entropy.bytes());
     let (message, tag) = message(ports, &flow.facts, &cookie, method, contact, &code, now)?;
-    let contact = cookie.contact_tag(&ports.site.flows, contact.expose()).ok_or(Code::FlowEnded)?;
-    let awaiting = flow.send(method, tag, contact, now, &settings.flow);
+    let awaiting = flow.send(method, tag, fingerprint, now, &settings.flow);
     let view = View::Code(code_of(&awaiting, &settings, now));
     let (step, decoy) = (awaiting.progress.step(), awaiting.facts.decoy);
     let account = awaiting.facts.account.clone();

@@ -11,7 +11,9 @@ use super::{Ports, overtaken};
 
 /// Whether a passkey was asked for and may still answer.
 pub(crate) fn is_asked(flow: &Flow, now: Timestamp) -> bool {
-    matches!(flow, Flow::AwaitingAnswer(state) if state.sent.method == Method::Passkey && now < state.expires_at)
+    matches!(flow, Flow::AwaitingAnswer(state)
+        if state.sent.method == Method::Passkey
+        && state.expires_at.is_ahead(now, PASSKEY_LIFETIME))
 }
 
 /// Asks for one. The challenge follows from flow, step and request, so nothing but the request is kept.

@@ -69,6 +69,7 @@ pub(crate) async fn ask(
         created_at: now,
         expires_at,
         status: RequestStatus::Pending,
+        young: false,
     };
     if !ports.approvals.ask(&facts.account, &request, now).await? {
         give_back(ports, cookie, &flow, now).await;

@@ -35,7 +35,7 @@ pub struct Ports {
     pub site: Site,
     /// The flows.
     pub flows: Arc<dyn FlowStore>,
-    /// The budgets of app codes and recovery codes.
+    /// The budgets of app codes, and of answers with an older cookie.
     pub budgets: Arc<dyn BudgetStore>,
     /// The requests to devices.
     pub approvals: Arc<dyn ApprovalStore>,
@@ -132,9 +132,8 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         Guessed::Wrong(flow) => Err(refused(Code::CodeWrong, &flow)),
         Guessed::Spent(flow) if flow.is_exhausted(&settings.flow) => Err(Code::FlowEnded.into()),
         Guessed::Spent(flow) => Err(refused(Code::CodeSpent, &flow)),
-        Guessed::Again(flow) => {
-            let newer = cookie.with_proofs(flow.proofs());
-            Err(Failure::OutOfStep(flow.stage(), Some(newer)))
+        Guessed::NotAwaited(flow) if flow.proofs() > cookie.proofs() => {
+            Err(proof::again(ports, &cookie, flow, &tag, now).await?)
         }
         Guessed::NotAwaited(flow) => Err(not_awaited(&cookie, flow)),
         Guessed::Gone => Err(Code::FlowEnded.into()),

@@ -4,7 +4,7 @@
 //! counter moves forward, for one flow; then the flow. Its challenge is this flow's, step's and request's, so that it
 //! can't be used a second time. A decoy has no passkey: it spends alike and is never right.
 
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie};
+use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, PASSKEY_LIFETIME};
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected, Refusal};
 use shared::domain::time::Timestamp;
@@ -34,7 +34,7 @@ pub(crate) async fn verify(
         Some(view) => Failure::on_page(problem, View::Passkey(view)),
         None => problem.into(),
     };
-    if now >= asked.expires_at {
+    if !asked.expires_at.is_ahead(now, PASSKEY_LIFETIME) {
         return Err(refused(&asked, Problem::new(Code::CodeSpent)));
     }
     let spent = ports.flows.spend_try(cookie.key(), &settings.flow, now).await?.ok_or(Code::FlowEnded)?;
@@ -44,11 +44,11 @@ pub(crate) async fn verify(
     let asked = awaiting(cookie, spent)?;
 
     match check(ports, &asked, cookie, assertion, now).await? {
-        Ok(()) => {
+        Ok(young) => {
             // The revision is the one after ours, if nobody came between.
             let revision = found.revision + 1;
             let read = Versioned { value: asked.give_up(), revision };
-            proof::prove(ports, cookie, read, Method::Passkey, tag, now).await
+            proof::prove(ports, cookie, read, (Method::Passkey, young), tag, now).await
         }
         Err(refusal) => {
             super::log_refused(cookie, refusal);
@@ -67,14 +67,15 @@ fn awaiting(cookie: &FlowCookie, flow: Flow) -> Outcome<AwaitingAnswer> {
     }
 }
 
-/// Whether it is the answer of one of the account's passkeys to this request, and its counter moved forward.
+/// Whether it is the answer of one of the account's passkeys to this request, and its counter moved forward; and if so,
+/// whether that passkey is young.
 async fn check(
     ports: &Ports,
     asked: &AwaitingAnswer,
     cookie: &FlowCookie,
     assertion: &Assertion,
     now: Timestamp,
-) -> Outcome<Result<(), Refusal>> {
+) -> Outcome<Result<bool, Refusal>> {
     let account = &asked.facts.account;
     let passkeys = ports.authenticators.passkeys(account, now).await?;
     let mut own = passkeys.iter().filter(|_| !asked.facts.decoy);
@@ -92,5 +93,5 @@ async fn check(
     };
     let accepted =
         ports.authenticators.accept_counter(account, &passkey.id, counter, cookie.key(), now).await?;
-    Ok(if accepted { Ok(()) } else { Err(Refusal::Counter) })
+    Ok(if accepted { Ok(passkey.young) } else { Err(Refusal::Counter) })
 }

@@ -1,28 +1,32 @@
 //! What every answer comes to that is checked against something of the account's: a proof noted in the flow, or the
 //! newer cookie for whoever sends the same answer twice.
 
-use shared::domain::flow::{Choosing, Flow, FlowCookie};
+use shared::domain::flow::{Choosing, FLOW_LONGEST, Flow, FlowCookie, OLDER_ANSWERS};
 use shared::domain::keys::Tag;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Code;
-use shared::http::{Failure, Outcome};
+use shared::http::view::View;
+use shared::http::{Failure, Outcome, choice_of};
 use shared::ports::Versioned;
 
 use super::Ports;
 
 /// Notes the proof. What proved it is this flow's by now. Another request may change the flow meanwhile (a guess, a
-/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent.
+/// double click), so it is noted on whatever the flow has become, as often as tries can have been spent. A `young` factor
+/// is refused where only an old one serves.
 pub(crate) async fn prove(
     ports: &Ports,
     cookie: &FlowCookie,
     mut read: Versioned<Choosing>,
-    method: Method,
+    (method, young): (Method, bool),
     tag: Tag,
     now: Timestamp,
 ) -> Outcome<Flow> {
     for _ in 0..=ports.site.settings.flow.flow_tries {
-        let next = read.value.prove(method, tag);
+        let page = choice_of(&read.value, Some(method));
+        let next = read.value.prove(method, young, tag);
+        let next = next.map_err(|refusal| Failure::on_page(refusal.into(), View::Method(page)))?;
         if ports.flows.replace(cookie.key(), read.revision, &next, now).await? {
             return Ok(next);
         }
@@ -39,8 +43,8 @@ pub(crate) async fn prove(
     Err(Code::Unavailable.into())
 }
 
-/// The same answer once more with the older cookie (a double click): it gets the newer cookie again. Looking costs a
-/// try, as everywhere.
+/// The same answer once more with an older cookie (a double click, a lost answer): it gets the newer cookie again. Such
+/// answers have a count of their own; beyond it nothing is compared. None of them touches the flow.
 pub(crate) async fn again(
     ports: &Ports,
     cookie: &FlowCookie,
@@ -48,13 +52,21 @@ pub(crate) async fn again(
     tag: &Tag,
     now: Timestamp,
 ) -> Outcome<Failure> {
-    let spent = ports.flows.spend_try(cookie.key(), &ports.site.settings.flow, now).await?;
-    Ok(match spent {
-        Some(flow) if flow.was_proved_by(cookie.step(), tag) => {
-            Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs())))
-        }
-        _ => Failure::OlderCookie(Box::new(flow)),
-    })
+    if take_older(ports, cookie, &flow, now).await? && flow.was_proved_by(cookie.step(), tag) {
+        return Ok(Failure::OutOfStep(flow.stage(), Some(cookie.with_proofs(flow.proofs()))));
+    }
+    Ok(Failure::OlderCookie(Box::new(flow)))
+}
+
+/// Takes an answer with an older cookie, before it is compared.
+pub(crate) async fn take_older(
+    ports: &Ports,
+    cookie: &FlowCookie,
+    flow: &Flow,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let (key, until) = (cookie.key().older_answers(flow.proofs()), now + FLOW_LONGEST);
+    Ok(ports.budgets.take(&key, OLDER_ANSWERS, until).await?)
 }
 
 /// The tries that a wrong answer leaves: it spends one.

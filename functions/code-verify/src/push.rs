@@ -4,14 +4,14 @@
 //! the browser that asked, with its cookie, and no other.
 
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, Stage};
+use shared::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, Flow, FlowCookie, Stage};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{Approval, ApprovalStatus, View};
-use shared::http::{Failure, Incoming, Outcome};
+use shared::http::{Failure, Incoming, Outcome, choice_of};
 
-use super::Ports;
+use super::{Ports, proof};
 
 /// For so long after its end a request helps a browser that missed the answer (a double click) to its newer cookie.
 const REMEMBERED: Seconds = Seconds(60);
@@ -26,7 +26,19 @@ pub(crate) async fn page(
     flow: &AwaitingAnswer,
     now: Timestamp,
 ) -> Outcome<Approval> {
+    Ok(read(ports, incoming, cookie, flow, now).await?.0)
+}
+
+/// The page, and whether the device that answered is young.
+async fn read(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &FlowCookie,
+    flow: &AwaitingAnswer,
+    now: Timestamp,
+) -> Outcome<(Approval, bool)> {
     let request = newest(ports, cookie, flow).await?;
+    let young = request.as_ref().is_none_or(|request| request.young);
     let mut page = incoming.approval_of(flow, now).ok_or(Code::FlowEnded)?;
     match request.map(|request| request.status) {
         Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
@@ -35,7 +47,7 @@ pub(crate) async fn page(
         Some(RequestStatus::Denied) => return Err(Code::FlowEnded.into()),
         Some(RequestStatus::Pending) | None => {}
     }
-    Ok(page)
+    Ok((page, young))
 }
 
 /// Goes on if the request was approved; the flow as it then is.
@@ -50,7 +62,7 @@ pub(crate) async fn verify(
         read => read?,
     };
     let (mut revision, mut flow) = (found.revision, awaiting(found.value)?);
-    let page = page(ports, incoming, cookie, &flow, now).await?;
+    let (page, young) = read(ports, incoming, cookie, &flow, now).await?;
     match page.status {
         ApprovalStatus::Pending => return Err(Failure::OutOfStep(Stage::Approval, None)),
         ApprovalStatus::Ended => {
@@ -63,7 +75,10 @@ pub(crate) async fn verify(
     let request = flow.request;
     let tag = cookie.answer_tag(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
     for _ in 0..ATTEMPTS {
-        let next = flow.give_up().prove(Method::Push, tag);
+        let choosing = flow.give_up();
+        let choice = choice_of(&choosing, Some(Method::Push));
+        let next = choosing.prove(Method::Push, young, tag);
+        let next = next.map_err(|refusal| Failure::on_page(refusal.into(), View::Method(choice)))?;
         if ports.flows.replace(cookie.key(), revision, &next, now).await? {
             return Ok(next);
         }
@@ -104,10 +119,14 @@ async fn newest(
 /// The older cookie once more (a double click, a lost answer): where the request that it asked for proved the last step,
 /// it gets the newer cookie.
 async fn again(ports: &Ports, cookie: &FlowCookie, flow: Flow, now: Timestamp) -> Outcome<Failure> {
+    if !proof::take_older(ports, cookie, &flow, now).await? {
+        return Ok(Failure::OlderCookie(Box::new(flow)));
+    }
     let request = ports.approvals.newest(&flow.facts().account).await?;
     let proved = request.is_some_and(|request| {
         let tag = cookie.answer_tag(&ports.site.flows, request.id);
-        let is_fresh = now < request.expires_at + REMEMBERED;
+        let is_fresh = request.expires_at.is_ahead(now, APPROVAL_LIFETIME)
+            || request.expires_at.is_within(REMEMBERED, now);
         let is_ours = request.status == RequestStatus::Approved && request.is_of(cookie.key(), request.id);
         is_fresh && is_ours && tag.is_some_and(|tag| flow.was_proved_by(cookie.step(), &tag))
     });

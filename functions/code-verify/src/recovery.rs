@@ -34,7 +34,8 @@ pub(crate) async fn verify(
         let problem = Problem { field: Some("code"), ..problem };
         Failure::on_page(problem, View::Method(choice_of(flow, Some(Method::RecoveryCode))))
     };
-    flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let offer = flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let by = (Method::RecoveryCode, offer.young);
 
     if !proof::take(ports, &flow, "recovery", TRIES_PER_DAY, now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
@@ -47,7 +48,7 @@ pub(crate) async fn verify(
             Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) },
         ));
     }
-    proof::prove(ports, cookie, Versioned { value: flow, revision }, Method::RecoveryCode, tag, now).await
+    proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
 }
 
 /// Takes the code off the account's sheet; `false` when it isn't on it. The store is asked even for a code that is not

@@ -36,7 +36,8 @@ pub(crate) async fn verify(
         let problem = Problem { field: Some("code"), ..problem };
         Failure::on_page(problem, View::Method(choice_of(flow, Some(Method::Totp))))
     };
-    flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let offer = flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let by = (Method::Totp, offer.young);
 
     let step = matching_step(ports, &flow, code, now).await?;
     if !proof::take(ports, &flow, "totp", settings.totp_tries_per_day.into(), now).await? {
@@ -54,7 +55,7 @@ pub(crate) async fn verify(
             Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) },
         ));
     }
-    proof::prove(ports, cookie, Versioned { value: flow, revision }, Method::Totp, tag, now).await
+    proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
 }
 
 /// The time step of the code, if it is the account's. An account without an app, and a decoy, read alike.

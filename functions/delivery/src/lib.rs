@@ -15,7 +15,7 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
-use shared::domain::flow::FlowKey;
+use shared::domain::flow::{APPROVAL_LIFETIME, CODE_LONGEST, FlowKey};
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
@@ -83,7 +83,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         return verdict.again_as(receipt.id);
     };
     let (kind, channel, verdict) = match &message {
-        Message::Code(code) if code.expires_at <= now => {
+        Message::Code(code) if !code.expires_at.is_ahead(now, CODE_LONGEST) => {
             ("code", Some(code.to.channel()), Verdict::again("the code has expired"))
         }
         Message::Code(code) => {
@@ -93,7 +93,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         Message::Notice(notice) => {
             ("notice", Some(notice.to.channel()), send::now(ports, Content::Notice(notice)).await)
         }
-        Message::Push(push) if push.expires_at <= now => {
+        Message::Push(push) if !push.expires_at.is_ahead(now, APPROVAL_LIFETIME) => {
             ("push", None, Verdict::ended(End::Dropped, "the request has expired"))
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),

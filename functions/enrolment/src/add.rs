@@ -7,7 +7,6 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::flow::{PASSKEY_LIFETIME, RequestId};
 use shared::domain::message::Purpose;
 use shared::domain::method::Method;
-use shared::domain::name::{CanonicalName, fold};
 use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind, Registered};
@@ -54,7 +53,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
     let settings = &ports.site.settings;
     budgets::change(ports, &account.id, now).await?;
-    let registration = ports.security_info.registration(&account.id, now).await?;
+    let registration = list::evidence(ports, &account, now).await?;
     let on_list = |session: &Session, problem: Problem| {
         let mut view = list::of(settings, &account, session, &registered, registration.clone(), now);
         view.selected = Some(kind);
@@ -80,6 +79,13 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             Err(problem) => return Err(on_list(&session, problem)),
         };
         let contact = contact.as_contact();
+        // The same thing under two kinds is one factor still.
+        if registration.holds_contact(contact) {
+            return Err(on_list(
+                &session,
+                Problem { field: Some("value"), ..Problem::new(Code::ContactRefused) },
+            ));
+        }
         let earlier = session.pending.as_ref().and_then(|pending| pending.asked.as_ref());
         if let Err(problem) = sending::may_send(&session, earlier, method, now) {
             return Err(on_list(&session, Problem { field: Some("value"), ..problem }));
@@ -171,7 +177,7 @@ fn read(settings: &Settings, account: &Account, asked: &Asked) -> Result<(Typed,
     let refused = || Problem { field: Some("value"), ..Problem::new(Code::ContactRefused) };
     if asked.kind == Kind::AlternateEmail {
         let address = EmailAddress::parse(&asked.value).map_err(|_| malformed())?;
-        if is_protected(settings, account, &address) {
+        if account.protects(&address, &settings.login_domains) {
             return Err(refused());
         }
         return Ok((Typed::Email(address), Method::Email));
@@ -186,15 +192,4 @@ fn read(settings: &Settings, account: &Account, asked: &Asked) -> Result<(Typed,
         (_, false) => Method::Sms,
     };
     Ok((Typed::Phone(number), method))
-}
-
-/// Whether the password that may be forgotten opens this mailbox: the one that the directory has, one that is a login of
-/// the account, or any of the organisation's own domains.
-fn is_protected(settings: &Settings, account: &Account, address: &EmailAddress) -> bool {
-    let domain = |text: &str| fold(text.rsplit_once('@').map_or("", |(_, domain)| domain));
-    let own = domain(address.expose());
-    let of_organisation = settings.login_domains.contains(&own)
-        || account.email.as_ref().is_some_and(|email| domain(email.expose()) == own);
-    let as_login = CanonicalName::parse(address.expose(), &settings.login_domains);
-    of_organisation || as_login.is_ok_and(|name| account.logins.iter().any(|login| login == name.as_str()))
 }

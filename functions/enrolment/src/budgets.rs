@@ -1,7 +1,9 @@
 //! How often one may try here, across sessions, addresses and processes.
 
 use shared::domain::account::AccountId;
+use shared::domain::flow::OLDER_ANSWERS;
 use shared::domain::name::NameRef;
+use shared::domain::session::{LIFETIME, Session, SessionCookie};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::Outcome;
 use shared::http::problem::{Code, Problem};
@@ -83,6 +85,17 @@ pub(crate) async fn look(
     let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
     let key = format!("{what}#{}#{day}#{POOL}", account.as_str());
     Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+}
+
+/// Takes an answer that came with an older cookie, before it is compared.
+pub(crate) async fn older(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    session: &Session,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let (key, until) = (cookie.key().older_answers(session.proofs), now + LIFETIME);
+    Ok(ports.budgets.take(&key, OLDER_ANSWERS, until).await?)
 }
 
 async fn of_day(ports: &Ports, key: &str, limit: u64, now: Timestamp) -> Outcome<bool> {

@@ -23,7 +23,7 @@ use shared::ports::{EntropyExt as _, NewEntry, PairingConfirmed, Secret, Version
 
 use super::add::Typed;
 use super::{
-    Ports, Shared, answer, changing, give_back, keep, list, picture, seal, sending, spend, tries_left,
+    Ports, Shared, answer, changing, give_back, held, keep, list, picture, seal, sending, spend, tries_left,
 };
 
 /// `GET /security-info/confirm`.
@@ -243,7 +243,8 @@ async fn write(
         .change(&session.account, registered.generation, cookie.key())
         .await?
         .ok_or_else(|| Problem::out_of_step("security-info"))?;
-    let usable_from = session.usable_from(kind, ports.site.settings.cool_down, now);
+    let waiting_period = ports.site.settings.cool_down;
+    let usable_from = held::active_from(ports, cookie, &session, &registered, now).await?;
     session.pending = None;
     give_back(&mut session);
     session.cooling.retain(|cooling| *cooling != ready.id);
@@ -270,10 +271,9 @@ async fn write(
         }
     };
     sending::tell(ports, cookie, &session, Event::Added(kind), new, now).await?;
-    let lifts_from = session.lifts_from(ports.site.settings.cool_down, now);
     let entry = NewEntry {
         usable_from,
-        lifts_from,
+        old_from: usable_from + waiting_period,
         proved: session.is_proved(),
         ..NewEntry::new(ready.id.clone(), ready.shown.clone(), secret, now)
     };

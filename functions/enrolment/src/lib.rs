@@ -7,6 +7,7 @@
 mod add;
 mod budgets;
 mod confirm;
+mod held;
 mod list;
 mod picture;
 mod push;

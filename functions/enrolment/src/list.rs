@@ -2,7 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::domain::account::{Account, Registration, suffices};
+use shared::domain::account::{Account, Offer, Registration, suffices};
+use shared::domain::method::Method;
 use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::session::{Session, SessionCookie};
@@ -83,7 +84,7 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
                 .await?;
             // The generation that it moves to is this session's by being noted as its own.
             let (generation, by) = (session.generation, cookie.key());
-            if ports.enrolment.remove(&session.account, generation, by, &id).await?.is_none() {
+            if ports.enrolment.remove(&session.account, generation, by, &id, now).await?.is_none() {
                 return Err(Problem::out_of_step("security-info").into());
             }
             tracing::info!(event = "removed", session = ?cookie.key(), kind = id.kind().as_str());
@@ -102,6 +103,12 @@ pub(crate) async fn current(ports: &Ports, cookie: &SessionCookie, session: &Ses
     if is_ours { Ok(registered) } else { Err(Code::FlowEnded.into()) }
 }
 
+/// What is registered for an account, as evidence.
+pub(crate) async fn evidence(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Registration> {
+    let registration = ports.security_info.registration(&account.id, now).await?;
+    Ok(registration.as_evidence_for(account, &ports.site.settings.login_domains))
+}
+
 /// The list.
 pub(crate) async fn view(
     ports: &Ports,
@@ -110,7 +117,7 @@ pub(crate) async fn view(
     now: Timestamp,
 ) -> Outcome<View> {
     let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
-    let registration = ports.security_info.registration(&session.account, now).await?;
+    let registration = evidence(ports, &account, now).await?;
     Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
 }
 
@@ -130,10 +137,13 @@ pub(crate) fn of(
         added_at: entry.added_at.to_string(),
         last_used_at: entry.last_used_at.map(|at| at.to_string()),
         usable_from: entry.usable_from.to_string(),
+        predecessor: entry.predecessor.clone().filter(|_| entry.usable_from > now),
         counts: entry.usable_from <= now,
     };
     let needed = settings.steps;
     let capable = suffices(&settings.offers(&registration), needed) && account.standing.may_reset();
+    let offers = registration.offers(&settings.second_steps);
+    let may_lift = !session.cooling.is_empty() && can_waive(&offers);
     registration.not_yet.clear();
     registration.unproved.clear();
     let reached = settings.offers(&registration);
@@ -159,11 +169,17 @@ pub(crate) fn of(
         kinds,
         needed,
         factors,
-        may_lift: !session.cooling.is_empty() && registered.can_lift(now),
+        may_lift,
         selected: None,
         value: String::new(),
         back: session.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
     }
+}
+
+/// Whether two different old factors could be verified here.
+fn can_waive(offers: &[Offer]) -> bool {
+    let vouches = |offer: &&Offer| !offer.young && offer.method != Method::RecoveryCode;
+    suffices(&offers.iter().filter(vouches).cloned().collect::<Vec<_>>(), 2)
 }
 
 /// The way back to the portal, which learns from it how things stand.

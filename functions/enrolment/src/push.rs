@@ -2,6 +2,7 @@
 
 use axum::response::Response;
 use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::factor::FactorValue;
 use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
@@ -26,21 +27,28 @@ pub(crate) async fn ask_or_look(
         let tag = cookie.answer_tag(&ports.site.flows, Method::Push, request.as_bytes());
         tag.ok_or(Code::FlowEnded)
     };
-    if found.value.is_ahead_of(cookie)
-        && let Some(newest) = ports.approvals.newest(&found.value.account).await?
-        && found.value.was_proved_by(&tag(newest.id)?, now)
-    {
-        return second_step::again(ports, incoming, cookie, &found.value, now).await;
+    if found.value.is_ahead_of(cookie) {
+        // An older cookie gets no more than the newer one, by the approval that proved: it neither asks nor takes what the
+        // newest cookie asked for.
+        if budgets::older(ports, cookie, &found.value, now).await?
+            && let Some(newest) = ports.approvals.newest(&found.value.account).await?
+            && found.value.was_proved_by(&tag(newest.id)?, now)
+        {
+            return second_step::again(ports, incoming, cookie, &found.value, now).await;
+        }
+        return Err(Code::FlowEnded.into());
     }
     let asked = found.value.asked.clone().filter(|asked| asked.method == Method::Push && asked.is_open(now));
     let Some(request) = asked.and_then(|asked| asked.request()) else {
         return ask(ports, incoming, cookie, found, now).await;
     };
     let newest = ports.approvals.newest(&found.value.account).await?;
-    let status = newest.filter(|newest| newest.is_of(cookie.key(), request)).map(|newest| newest.status);
-    match status {
+    let newest = newest.filter(|newest| newest.is_of(cookie.key(), request));
+    match newest.as_ref().map(|newest| newest.status) {
         Some(RequestStatus::Approved) => {
-            let by = second_step::By { method: Method::Push, counts: true };
+            let young = newest.is_none_or(|newest| newest.young);
+            let factor = cookie.factor_tag(&ports.site.flows, &FactorValue::App);
+            let by = second_step::By { method: Method::Push, factor, young };
             second_step::proved(ports, incoming, cookie, found, by, &tag(request)?, now).await
         }
         // "It wasn't me": whoever holds this session is not the owner.
@@ -84,6 +92,7 @@ async fn ask(
         created_at: now,
         expires_at: asked.expires_at,
         status: RequestStatus::Pending,
+        young: false,
     };
     session.asked = Some(asked);
     keep(ports, cookie, found.revision, &session, now).await?;

@@ -5,13 +5,14 @@ use axum::response::Response;
 use shared::domain::account::{AccountId, Offer, Registration};
 use shared::domain::approval::ApprovalNumber;
 use shared::domain::code::OneTimeCode;
+use shared::domain::factor::VerifiedFactor;
 use shared::domain::flow::RequestId;
 use shared::domain::keys::{Keyring, Tag};
 use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
 use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
-use shared::domain::session::{Proved, Session, SessionCookie, Worth};
+use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
@@ -57,6 +58,10 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let answer = match method {
         Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
+            // With an older cookie nothing is asked for: it would take the place of what the newest one awaits.
+            if found.value.is_ahead_of(&cookie) {
+                return Err(Code::FlowEnded.into());
+            }
             return send(ports, incoming, &cookie, found, &provable.registration, method, now).await;
         }
         Method::Push => return push::ask_or_look(ports, incoming, &cookie, found, now).await,
@@ -71,7 +76,8 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let problem = Problem::malformed(field);
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     };
-    check(ports, incoming, &cookie, found, By { method, counts: provable.counts }, &answer, now).await
+    let by = provable.by(&cookie, &ports.site.flows, method);
+    check(ports, incoming, &cookie, found, by, &answer, now).await
 }
 
 /// What was sent to prove the second step.
@@ -124,11 +130,12 @@ async fn send(
 }
 
 /// What a second step is proved by.
-#[derive(Clone, Copy)]
 pub(crate) struct By {
     pub(crate) method: Method,
-    /// Whether it is registered as something that counts.
-    pub(crate) counts: bool,
+    /// The tag of its factor, if that counts in resets too.
+    pub(crate) factor: Option<String>,
+    /// Whether the factor has not been active for the waiting period yet.
+    pub(crate) young: bool,
 }
 
 /// Spends a try, then looks.
@@ -137,15 +144,17 @@ async fn check(
     incoming: &Incoming,
     cookie: &SessionCookie,
     found: Versioned<Session>,
-    by: By,
+    mut by: By,
     answer: &Answer,
     now: Timestamp,
 ) -> Outcome {
     let method = by.method;
     let tag = answer.tag(cookie, &ports.site.flows, method).ok_or(Code::FlowEnded)?;
-    let mut found = found;
-    if found.value.is_ahead_of(cookie) {
-        found = spend(ports, cookie, found, |_| (), now).await?;
+    let is_older = found.value.is_ahead_of(cookie);
+    if is_older {
+        if !budgets::older(ports, cookie, &found.value, now).await? {
+            return Err(Code::FlowEnded.into());
+        }
         if found.value.was_proved_by(&tag, now) {
             return again(ports, incoming, cookie, &found.value, now).await;
         }
@@ -174,12 +183,17 @@ async fn check(
             asked.tries = asked.tries.saturating_add(1);
         }
     };
-    let mut found = spend(ports, cookie, found, count, now).await?;
+    // An older cookie has paid from its own count: it spends nothing of the session's.
+    let mut found = if is_older { found } else { spend(ports, cookie, found, count, now).await? };
     let session = &found.value;
     let right = match answer {
         Answer::Code(code) if method == Method::Totp => is_totp(ports, cookie, session, code, now).await?,
         Answer::Recovery(code) => is_recovery_code(ports, cookie, session, code, now).await?,
-        Answer::Passkey(assertion) => is_passkey(ports, cookie, session, assertion, now).await?,
+        Answer::Passkey(assertion) => {
+            let used = is_passkey(ports, cookie, session, assertion, now).await?;
+            by.young = used.unwrap_or(true);
+            used.is_some()
+        }
         Answer::Code(_) if !was_open => {
             let problem = Problem::new(Code::CodeSpent);
             return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
@@ -189,6 +203,11 @@ async fn check(
             tag.is_some_and(|tag| asked.is(&tag))
         }),
     };
+    if !right && is_older {
+        tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
+        let problem = Problem::new(Code::CodeWrong);
+        return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
+    }
     if !right {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
         let asked = session.asked.as_ref().filter(|asked| asked.method == method);
@@ -196,7 +215,9 @@ async fn check(
         let problem = Problem { tries_left, ..Problem::new(Code::CodeWrong) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
-    give_back(&mut found.value);
+    if !is_older {
+        give_back(&mut found.value);
+    }
     proved(ports, incoming, cookie, found, by, &tag, now).await
 }
 
@@ -214,7 +235,8 @@ pub(crate) async fn again(
     Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
 }
 
-/// The second step is proved. What was added in this session before counts from now on, if this vouches for it.
+/// The second step is proved. What was added in this session before counts from now on, if this is the second of two
+/// different old factors.
 pub(crate) async fn proved(
     ports: &Ports,
     incoming: &Incoming,
@@ -226,19 +248,16 @@ pub(crate) async fn proved(
 ) -> Outcome {
     let mut session = found.value;
     let registered = list::current(ports, cookie, &session).await?;
-    let method = by.method;
-    let worth = if !by.counts || method == Method::RecoveryCode {
-        Worth::Opens
-    } else if registered.lifts(method.factor(), now) {
-        Worth::Lifts
-    } else {
-        Worth::Vouches
-    };
-    session.prove(Proved { method, at: now, worth }, answer, RequestId::from_bytes(ports.entropy.bytes()));
-    let cooling = if worth == Worth::Lifts { std::mem::take(&mut session.cooling) } else { Vec::new() };
+    let By { method, factor, young } = by;
+    let factor = factor.map(|factor| VerifiedFactor { method, factor, old: !young });
+    let challenge = RequestId::from_bytes(ports.entropy.bytes());
+    session.prove(Proved { method, at: now }, factor, answer, challenge);
+    let waives = session.waives_waiting_period();
+    let cooling = if waives { std::mem::take(&mut session.cooling) } else { Vec::new() };
+    let old_from = now + ports.site.settings.cool_down;
     // Before the session forgets what waits: where it can't be lifted now, the same proof lifts it when it comes again.
     for id in &cooling {
-        ports.enrolment.count_from(&session.account, id, now).await?;
+        ports.enrolment.count_from(&session.account, id, now, old_from).await?;
     }
     let registered =
         if cooling.is_empty() { registered } else { list::current(ports, cookie, &session).await? };
@@ -246,7 +265,7 @@ pub(crate) async fn proved(
     // The last that can fail: from here on only the newer cookie is worth the proof.
     keep(ports, cookie, found.revision, &session, now).await?;
     let method = method.as_str();
-    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, ?worth);
+    tracing::info!(event = "second-step-proved", session = ?cookie.key(), method, waives);
     let newer = cookie.with_proofs(session.proofs);
     Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
 }
@@ -280,17 +299,18 @@ async fn is_recovery_code(
     Ok(ports.authenticators.use_recovery_code(account, &hash, session.proof_key(cookie), now).await?)
 }
 
-/// Whether it is the answer of one of the account's passkeys to this session's challenge, and its counter moved forward.
+/// Whether it is the answer of one of the account's passkeys to this session's challenge, and its counter moved forward;
+/// and if so, whether that passkey is young.
 async fn is_passkey(
     ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
     assertion: &Assertion,
     now: Timestamp,
-) -> Outcome<bool> {
+) -> Outcome<Option<bool>> {
     let passkeys = ports.authenticators.passkeys(&session.account, now).await?;
     let Some(passkey) = passkeys.iter().find(|passkey| assertion.is_by(&passkey.credential)) else {
-        return Ok(false);
+        return Ok(None);
     };
     let request = RequestId::parse(&session.challenge).ok_or(Code::FlowEnded)?;
     let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
@@ -298,9 +318,11 @@ async fn is_passkey(
     let expected = Expected { party: &party, challenge: &challenge };
     let verifies =
         |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
-    let Ok(counter) = assertion.verify(&passkey.credential, &expected, &verifies) else { return Ok(false) };
+    let Ok(counter) = assertion.verify(&passkey.credential, &expected, &verifies) else { return Ok(None) };
     let by = session.proof_key(cookie);
-    Ok(ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?)
+    let accepted =
+        ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?;
+    Ok(accepted.then_some(passkey.young))
 }
 
 /// What an account can prove a second step with.
@@ -313,11 +335,22 @@ pub(crate) struct Provable {
     counts: bool,
 }
 
+impl Provable {
+    /// What a proof by `method` is by.
+    fn by(&self, cookie: &SessionCookie, flows: &Keyring, method: Method) -> By {
+        let value = self.registration.factor(method).filter(|_| self.counts);
+        let factor = value.and_then(|value| cookie.factor_tag(flows, &value));
+        let young = self.offers.iter().any(|offer| offer.method == method && offer.young);
+        By { method, factor, young }
+    }
+}
+
 /// What an account can prove a second step with now. Where nothing counts but paper, contacts that still wait are asked for
 /// too: they open the page, whose door would else stand open to the password alone for as long as they wait.
 pub(crate) async fn provable(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Provable> {
     let settings = &ports.site.settings;
-    let mut registration = ports.security_info.registration(account, now).await?;
+    let account = ports.directory.account(account).await?.ok_or(Code::FlowEnded)?;
+    let mut registration = list::evidence(ports, &account, now).await?;
     let offers = |registration: &Registration| {
         let mut offers = registration.offers(&settings.second_steps);
         offers.retain(|offer| settings.reaches(registration, offer.method));
@@ -366,7 +399,7 @@ pub(crate) async fn view(
         number: number.map(ApprovalNumber::expose),
         selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
         again: session.may_see(cookie),
-        methods,
+        methods: methods.iter().map(Offer::shown).collect(),
     }))
 }
 

@@ -6,6 +6,7 @@ use shared::domain::flow::RequestId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::session::{Session, SessionCookie, Start};
+use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{self, HOME, VERIFY};
@@ -87,7 +88,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     // Its cookie is about to be replaced, and nobody should find it open elsewhere (ASVS 7.2.4).
     if let Some(former) = &incoming.session {
-        ports.sessions.end(former.key()).await?;
+        end(ports, former, now).await?;
     }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.key(), &session).await?;
@@ -105,6 +106,15 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.next(&Next { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
 }
 
+/// Ends the session of a cookie. An older cookie is worth nothing any more, so its session goes on.
+async fn end(ports: &Ports, cookie: &SessionCookie, now: Timestamp) -> Outcome<()> {
+    let found = ports.sessions.session(cookie.key(), now).await?;
+    if found.is_some_and(|found| !found.value.is_ahead_of(cookie)) {
+        ports.sessions.end(cookie.key()).await?;
+    }
+    Ok(())
+}
+
 /// `POST /security-info/sign-out`: also without a session there is nothing that the person would have to know.
 pub(crate) async fn sign_out(state: State<Shared>, incoming: Incoming) -> Response {
     answer(state, incoming, async |ports, incoming| {
@@ -112,7 +122,7 @@ pub(crate) async fn sign_out(state: State<Shared>, incoming: Incoming) -> Respon
         fields.take("at");
         fields.finish()?;
         if let Some(cookie) = incoming.session.take() {
-            ports.sessions.end(cookie.key()).await?;
+            end(ports, &cookie, ports.clock.now()).await?;
             tracing::info!(event = "signed-out", session = ?cookie.key());
         }
         let view = View::SignIn(security_info::SignIn::default());

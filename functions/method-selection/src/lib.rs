@@ -106,7 +106,8 @@ enum Left {
     AFinishedFlow,
 }
 
-/// Any genuine cookie of a flow may end it, also one that is older than its last proof.
+/// The newest cookie of a flow ends it. An older one is worth nothing any more: whoever holds it has left, and the flow goes
+/// on.
 async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
     let mut fields = incoming.take_fields();
     let at = fields.take("at");
@@ -122,6 +123,7 @@ async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
         match found.value.stage() {
             Stage::Done => return Ok(Left::AFinishedFlow),
             Stage::Ended => break,
+            _ if found.value.proofs() != cookie.proofs() => break,
             _ => {}
         }
         let next = found.value.cancel();

@@ -57,11 +57,12 @@ pub(crate) async fn owner(
     now: Timestamp,
 ) -> Outcome<Owner> {
     let registration = ports.security_info.registration(&account.id, now).await?;
+    let registration = registration.as_evidence_for(&account, &ports.site.settings.login_domains);
     let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
         None => registration.has(proof.method) || proof.method == Method::RecoveryCode,
         Some(fingerprint) => registration
             .contact(proof.method)
-            .and_then(|contact| cookie.contact_tag(&ports.site.flows, contact.expose()))
+            .and_then(|contact| cookie.contact_tag(&ports.site.flows, &contact.canonical()))
             .is_some_and(|now| now == fingerprint),
     });
     let ours =

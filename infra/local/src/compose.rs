@@ -70,6 +70,7 @@ impl Parts<'_> {
             security_info: administrator.security_info().await?,
             enrolment: administrator.enrolment().await?,
             seeds: administrator.keyring("REKEY_SECRET_SEEDS").await?,
+            waiting_period: self.settings.cool_down,
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
         })

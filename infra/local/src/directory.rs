@@ -5,10 +5,10 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
-use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::account::{Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
 
@@ -26,6 +26,8 @@ pub struct Tables {
     pub enrolment: DynamoEnrolment,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
+    /// How long a contact waits that takes the place of another.
+    pub waiting_period: Seconds,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Chance.
@@ -52,7 +54,8 @@ impl Tables {
         if self.accounts.find(name).await?.is_some() {
             return Ok(());
         }
-        let id = AccountId::from_directory(name.as_str());
+        let account = person.account();
+        let id = &account.id;
         let sealed = match &person.totp_secret {
             Some(secret) => {
                 let nonce = self.entropy.bytes();
@@ -66,15 +69,8 @@ impl Tables {
             office_phone: person.office_phone.clone(),
             ..Registration::default()
         };
-        self.enrolment.import(&id, &registration, sealed.as_deref(), self.clock.now()).await?;
-        let account = Account {
-            id,
-            name: person.name.clone(),
-            logins: person.names.iter().map(|name| name.as_str().to_owned()).collect(),
-            email: person.email.clone(),
-            language: person.language,
-            standing: person.state,
-        };
+        let now = self.clock.now();
+        self.enrolment.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         // Last, since its presence means that the person is complete.
         Ok(self.accounts.create(&account, person.password.as_deref()).await?)
     }

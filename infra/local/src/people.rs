@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::domain::account::Standing;
+use shared::domain::account::{Account, AccountId, Standing};
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::name::CanonicalName;
@@ -53,7 +53,27 @@ pub struct Person {
     pub state: Standing,
 }
 
+/// What a file holds.
+pub struct People {
+    /// The people.
+    pub people: Vec<Person>,
+    /// What was left out of them, and why: one line each, by row and column.
+    pub warnings: Vec<String>,
+}
+
 impl Person {
+    /// The account that the directory has of them.
+    pub fn account(&self) -> Account {
+        Account {
+            id: AccountId::from_directory(self.names.first().map_or("", CanonicalName::as_str)),
+            name: self.name.clone(),
+            logins: self.names.iter().map(|name| name.as_str().to_owned()).collect(),
+            email: self.email.clone(),
+            language: self.language,
+            standing: self.state,
+        }
+    }
+
     /// The login that names the account.
     pub fn login(&self) -> &str {
         self.logins.first().map_or("", String::as_str)
@@ -64,7 +84,7 @@ impl Person {
 ///
 /// # Errors
 /// [`Failure`] with one line for every fault.
-pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<Vec<Person>, Failure> {
+pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
@@ -79,7 +99,7 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<Vec<Person>, 
         }
         return Err(Failure::all(errors));
     }
-    let mut people = Vec::new();
+    let (mut people, mut warnings) = (Vec::new(), Vec::new());
     let mut taken = BTreeMap::new();
     for record in reader.records() {
         let (line, record) = match record {
@@ -94,8 +114,16 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<Vec<Person>, 
             errors.push(format!("{file}: row {line}: {found} fields where {expected} are expected"));
             continue;
         }
-        let mut row = Row { file, line, header: &header, record: &record, errors: &mut errors };
-        let person = row.person(domains);
+        let mut row = Row {
+            file,
+            line,
+            header: &header,
+            record: &record,
+            errors: &mut errors,
+            warnings: &mut warnings,
+        };
+        let mut person = row.person(domains);
+        row.leave_out(&mut person, domains);
         for name in &person.names {
             if let Some(first) = taken.insert(name.clone(), line) {
                 row.error("login", &format!("`{}` is in row {first} already", name.as_str()));
@@ -106,7 +134,7 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<Vec<Person>, 
     if people.is_empty() && errors.is_empty() {
         errors.push(format!("{file}: nobody is in it"));
     }
-    if errors.is_empty() { Ok(people) } else { Err(Failure::all(errors)) }
+    if errors.is_empty() { Ok(People { people, warnings }) } else { Err(Failure::all(errors)) }
 }
 
 fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
@@ -133,11 +161,27 @@ struct Row<'a> {
     header: &'a csv::StringRecord,
     record: &'a csv::StringRecord,
     errors: &'a mut Vec<String>,
+    warnings: &'a mut Vec<String>,
 }
 
 impl<'a> Row<'a> {
     fn error(&mut self, column: &str, why: &str) {
         self.errors.push(format!("{}: row {}, column {column}: {why}", self.file, self.line));
+    }
+
+    fn warning(&mut self, column: &str, why: &str) {
+        self.warnings.push(format!("{}: row {}, column {column}: {why}", self.file, self.line));
+    }
+
+    /// Takes out of a person what proves nothing, or nothing more.
+    fn leave_out(&mut self, person: &mut Person, domains: &[String]) {
+        let account = person.account();
+        if person.alternate_email.take_if(|email| account.protects(email, domains)).is_some() {
+            self.warning("alternate_email", "left out: the password protects this mailbox");
+        }
+        if person.office_phone.take_if(|office| person.mobile.as_ref() == Some(office)).is_some() {
+            self.warning("office_phone", "left out: the number is that of the mobile, and kept there");
+        }
     }
 
     fn field(&self, column: &str) -> Option<&'a str> {
@@ -236,7 +280,8 @@ mod tests {
 
     #[test]
     fn the_demo_people_cover_every_standing() {
-        let people = parse("people.csv", DEMO, &domains()).unwrap();
+        let People { people, warnings } = parse("people.csv", DEMO, &domains()).unwrap();
+        assert!(warnings.is_empty(), "{warnings:?}");
         let logins: Vec<_> = people.iter().map(Person::login).collect();
         assert!(logins.contains(&"aisyah") && logins.contains(&"registrar"));
         for state in [Standing::Active, Standing::Locked, Standing::Disabled, Standing::Excluded] {
@@ -247,7 +292,7 @@ mod tests {
     #[test]
     fn columns_in_any_order_and_only_two_are_needed() {
         let text = "\u{feff}name,login\nNur Aisyah,aisyah;nur@student.contoh.example\n";
-        let people = parse("people.csv", text, &domains()).unwrap();
+        let people = parse("people.csv", text, &domains()).unwrap().people;
         assert_eq!(people[0].logins, ["aisyah", "nur@student.contoh.example"]);
         assert_eq!(people[0].names[1].as_str(), "nur");
         assert_eq!(people[0].state, Standing::Active);
@@ -275,6 +320,29 @@ mod tests {
             assert!(found.iter().any(|line| line == expected), "{expected}\n{found:#?}");
         }
         assert_eq!(found.len(), 8, "{found:#?}");
+    }
+
+    #[test]
+    fn protected_mailbox_and_second_number_are_left_out() {
+        let text = "login,name,email,alternate_email,mobile,office_phone\n\
+                    a,A,a@mail.contoh.example,a@mail.example,+60123456798,+60327317272\n\
+                    b,B,b@mail.contoh.example,B@Mail\u{3002}Contoh.example.,+60123456799,+60123456799\n\
+                    c,C,,c@lab.student\u{ad}.contoh.example,,+60327317272\n\
+                    d;d@club.example,D,,D@club.example,,\n";
+        let People { people, warnings } = parse("people.csv", text, &domains()).unwrap();
+        assert!(people[0].alternate_email.is_some() && people[0].office_phone.is_some());
+        assert!(people[1..].iter().all(|person| person.alternate_email.is_none()));
+        assert!(people[1].mobile.is_some() && people[1].office_phone.is_none());
+        assert!(people[2].office_phone.is_some(), "another person's number is another matter");
+        assert_eq!(
+            warnings,
+            [
+                "people.csv: row 3, column alternate_email: left out: the password protects this mailbox",
+                "people.csv: row 3, column office_phone: left out: the number is that of the mobile, and kept there",
+                "people.csv: row 4, column alternate_email: left out: the password protects this mailbox",
+                "people.csv: row 5, column alternate_email: left out: the password protects this mailbox",
+            ]
+        );
     }
 
     #[test]

@@ -20,6 +20,9 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     writeln!(out, "  Try a password               {}/sign-in", url_of(local.outbox_address))?;
     writeln!(out, "  Register what proves you     {}/security-info\n", url_of(product))?;
     people(out, &local.people)?;
+    for warning in &local.warnings {
+        writeln!(out, "  {warning}")?;
+    }
     writeln!(
         out,
         "\nMails, texts and calls arrive in the outbox, which also shows everybody's numbers, passwords"
@@ -38,6 +41,9 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
 fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     writeln!(out, "# Rekey's local cloud. Outbox: {}", url_of(local.outbox_address))?;
     writeln!(out, "# Run the functions with these variables: cargo lambda watch --ignore-changes")?;
+    for warning in &local.warnings {
+        writeln!(out, "# {}", warning.replace(char::is_control, " "))?;
+    }
     let cloud = local.cloud.environment();
     let cloud = cloud.iter().map(|(name, value)| (name, value));
     for (name, value) in cloud.chain(&local.parameters.pairs) {
@@ -101,7 +107,7 @@ mod tests {
     #[test]
     fn people_stand_in_columns() {
         let domains = ["student.contoh.example".to_owned()];
-        let demo = crate::people::parse("people.csv", crate::people::DEMO, &domains).unwrap();
+        let demo = crate::people::parse("people.csv", crate::people::DEMO, &domains).unwrap().people;
         let mut out = Vec::new();
         people(&mut out, &demo).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -17,7 +17,7 @@ use crate::compose::Parts;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::outbox::{self, Demo, Outbox, Site};
-use crate::people::{self, Person};
+use crate::people::{self, People, Person};
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
@@ -37,6 +37,8 @@ pub struct Local {
     pub outbox: Outbox,
     /// Who can be tried.
     pub people: Arc<Vec<Person>>,
+    /// What of the file was left out.
+    pub warnings: Vec<String>,
     /// The parameters.
     pub parameters: Parameters,
     /// The local cloud.
@@ -64,7 +66,8 @@ impl Local {
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
         let parameters = settings::read(environment, options, &product_url)?;
-        let people = Arc::new(read_people(options, &parameters)?);
+        let People { people, warnings } = read_people(options, &parameters)?;
+        let people = Arc::new(people);
 
         let system = System::of_machine();
         let template = Template::of_project()?;
@@ -105,7 +108,18 @@ impl Local {
             }
         };
         servers.push(tokio::spawn(worker::run(cloud.queues(), consumer, consume, stopped)));
-        Ok(Self { product, outbox_address, outbox, people, parameters, cloud, folder, stop, servers })
+        Ok(Self {
+            product,
+            outbox_address,
+            outbox,
+            people,
+            warnings,
+            parameters,
+            cloud,
+            folder,
+            stop,
+            servers,
+        })
     }
 
     /// Ends everything: lets requests in progress finish for half a second, and keeps what lies in the queues.
@@ -139,7 +153,7 @@ fn host_of(url: &str) -> &str {
     authority.split(['/', ':']).next().unwrap_or_default()
 }
 
-fn read_people(options: &Options, parameters: &Parameters) -> Result<Vec<Person>, Failure> {
+fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
     let domains = &parameters.settings.login_domains;
     let Some(file) = &options.people else {
         return people::parse("people.csv", people::DEMO, domains);

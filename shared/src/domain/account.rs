@@ -3,13 +3,16 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
 
-use super::contact::{EmailAddress, PhoneNumber};
+use super::contact::{EmailAddress, PhoneNumber, canonical_domain};
+use super::factor::FactorValue;
 use super::holder::FlowKey;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};
-use super::name::NameRef;
+use super::name::{NameRef, fold};
+use super::security_info::Kind;
 
 /// Names one account in every table: the directory's own id, or, where there is no account, a text that no
 /// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
@@ -91,7 +94,33 @@ pub struct Account {
     pub standing: Standing,
 }
 
-/// What is registered for an account besides its directory entry.
+impl Account {
+    /// Whether the password that may be forgotten opens this mailbox, however it is spelt: the one that the directory has,
+    /// one that is a login of the account (with or without a `+tag`), or any in one of the organisation's own domains or
+    /// below one. Such a mailbox is no evidence.
+    pub fn protects(&self, address: &EmailAddress, own_domains: &[String]) -> bool {
+        let canonical = address.canonical();
+        let Some((local, domain)) = canonical.rsplit_once('@') else { return false };
+        let is_below = |own: &str| {
+            let own = canonical_domain(own).unwrap_or_else(|| fold(own));
+            domain.strip_suffix(own.as_str()).is_some_and(|above| above.is_empty() || above.ends_with('.'))
+        };
+        let untagged = local.split_once('+').map_or(local, |(local, _)| local);
+        let is_login = |login: &String| {
+            let login = EmailAddress::from_stored(login.clone()).canonical();
+            *login == *canonical || login.rsplit_once('@') == Some((untagged, domain))
+        };
+        own_domains.iter().any(|own| is_below(own))
+            || self.email.as_ref().is_some_and(|email| {
+                let email = email.canonical();
+                email == canonical || email.rsplit_once('@').is_some_and(|(_, own)| is_below(own))
+            })
+            || self.logins.iter().any(is_login)
+    }
+}
+
+/// What is registered for an account besides its directory entry. Of each contact, the one that serves; where none
+/// does yet, the one that waits.
 #[derive(Clone, Debug, Default)]
 pub struct Registration {
     /// The alternate address.
@@ -100,12 +129,18 @@ pub struct Registration {
     pub mobile: Option<PhoneNumber>,
     /// The phone in the office.
     pub office_phone: Option<PhoneNumber>,
-    /// Contacts that prove nothing yet: they replaced or joined others a short while ago. They are told of changes.
+    /// Contacts that wait to take the place of one that serves until then. They are told of changes, no more.
+    pub successors: Successors,
+    /// Contacts that prove nothing yet: they joined others a short while ago. They are told of changes.
     pub not_yet: Vec<Factor>,
     /// The same, of those that were added without any proof: meanwhile they don't guard the page either.
     pub unproved: Vec<Factor>,
+    /// Whether the alternate address is a mailbox that the password protects: see [`Self::as_evidence_for`].
+    pub is_mailbox_protected: bool,
     /// The methods without a contact that count: an app for codes or approvals, a passkey, a recovery code.
     pub holds: Vec<Method>,
+    /// The methods that count and whose factor has not been active for the waiting period yet.
+    pub young: Vec<Method>,
     /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
     /// can act only while it still stands, so the first flow to succeed ends all others.
     pub generation: u64,
@@ -113,10 +148,22 @@ pub struct Registration {
     pub claimed_by: Option<FlowKey>,
 }
 
+/// Contacts that wait to take the place of others.
+#[derive(Clone, Debug, Default)]
+pub struct Successors {
+    /// The next alternate address.
+    pub alternate_email: Option<EmailAddress>,
+    /// The next mobile phone.
+    pub mobile: Option<PhoneNumber>,
+    /// The next phone in the office.
+    pub office_phone: Option<PhoneNumber>,
+}
+
 impl Registration {
     /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
+            Factor::AlternateEmail if self.is_mailbox_protected => None,
             factor if self.not_yet.contains(&factor) || self.unproved.contains(&factor) => None,
             Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
             Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
@@ -125,24 +172,69 @@ impl Registration {
         }
     }
 
+    /// Whether this address or number is registered, under whatever kind and from whenever it counts.
+    pub fn holds_contact(&self, contact: Contact<'_>) -> bool {
+        let next = &self.successors;
+        let emails = [&self.alternate_email, &next.alternate_email];
+        let emails = emails.into_iter().flatten().map(Contact::Email);
+        let phones = [&self.mobile, &self.office_phone, &next.mobile, &next.office_phone];
+        let phones = phones.into_iter().flatten().map(Contact::Phone);
+        emails.chain(phones).any(|held| held == contact)
+    }
+
+    /// The registration as evidence for `account`: a mailbox that its password protects is notified and verifies nothing,
+    /// whatever an import or an earlier version let in.
+    #[must_use]
+    pub fn as_evidence_for(mut self, account: &Account, own_domains: &[String]) -> Self {
+        let mailbox = self.alternate_email.as_ref();
+        self.is_mailbox_protected = mailbox.is_some_and(|address| account.protects(address, own_domains));
+        self
+    }
+
     /// Whether `method` is registered.
     pub fn has(&self, method: Method) -> bool {
         self.holds.contains(&method) || self.contact(method).is_some()
     }
 
-    /// What the person can be offered: registered here and allowed by policy, in the order of the page.
+    /// The factor behind a method that counts, by value.
+    pub fn factor(&self, method: Method) -> Option<FactorValue<'_>> {
+        match self.contact(method) {
+            Some(Contact::Email(address)) => Some(FactorValue::Mailbox(address)),
+            Some(Contact::Phone(number)) => Some(FactorValue::Phone(number)),
+            None => FactorValue::without_contact(method.factor()).filter(|_| self.holds.contains(&method)),
+        }
+    }
+
+    /// What the person can be offered: registered here and allowed by policy, in the order of the page. A number that
+    /// stands in two columns is offered once, as the mobile; its age is that of the older one.
     pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
         let masked = |method| self.contact(method).map(|contact| contact.masked()).unwrap_or_default();
+        let is_one_phone = self.is_one_phone(allowed);
+        let is_young = |method: Method| {
+            let is_old_elsewhere =
+                is_one_phone && method.is_phone() && !self.young.contains(&Method::OfficeCall);
+            self.young.contains(&method) && !is_old_elsewhere
+        };
         Method::ALL
             .into_iter()
             .filter(|method| allowed.contains(method) && self.has(*method))
-            .map(|method| Offer { method, masked: masked(method) })
+            .filter(|method| *method != Method::OfficeCall || !is_one_phone)
+            .map(|method| Offer { method, masked: masked(method), young: is_young(method) })
             .collect()
+    }
+
+    /// Whether the office phone is the mobile, which is among what is `allowed`.
+    fn is_one_phone(&self, allowed: &[Method]) -> bool {
+        let mobile = [Method::Sms, Method::MobileCall].into_iter().find(|method| allowed.contains(method));
+        match (mobile.and_then(|method| self.contact(method)), self.contact(Method::OfficeCall)) {
+            (Some(Contact::Phone(mobile)), Some(Contact::Phone(office))) => mobile == office,
+            _ => false,
+        }
     }
 }
 
 /// A contact of either kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact<'a> {
     /// A mailbox.
     Email(&'a EmailAddress),
@@ -159,7 +251,24 @@ impl Contact<'_> {
         }
     }
 
-    /// The whole contact, for the message to it and for its fingerprint.
+    /// Whether it is the contact that was stored, as one of `kind`.
+    pub fn is_stored_as(&self, kind: Kind, stored: String) -> bool {
+        let is_mailbox = kind == Kind::AlternateEmail;
+        match self {
+            Self::Email(address) => is_mailbox && **address == EmailAddress::from_stored(stored),
+            Self::Phone(number) => !is_mailbox && **number == PhoneNumber::from_stored(stored),
+        }
+    }
+
+    /// The form in which contacts of a kind are compared, for its fingerprint.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        match self {
+            Self::Email(address) => address.canonical(),
+            Self::Phone(number) => number.canonical(),
+        }
+    }
+
+    /// The whole contact, for the message to it.
     pub fn expose(&self) -> &str {
         match self {
             Self::Email(address) => address.expose(),
@@ -175,6 +284,22 @@ pub struct Offer {
     pub method: Method,
     /// The mask of its contact.
     pub masked: String,
+    /// Whether its factor has not been active for the waiting period yet. The browser is not told.
+    #[serde(default, rename = "y", skip_serializing_if = "is_false")]
+    pub young: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(young: &bool) -> bool {
+    !*young
+}
+
+impl Offer {
+    /// The offer as a page shows it: how long its factor has been active is nobody's business.
+    #[must_use]
+    pub fn shown(&self) -> Self {
+        Self { young: false, ..self.clone() }
+    }
 }
 
 /// Whether the offers hold enough distinct factors for `steps` verification steps.
@@ -201,6 +326,106 @@ mod tests {
         assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
         assert!(suffices(&offers, 1));
         assert!(!suffices(&offers, 2));
+    }
+
+    fn account() -> Account {
+        Account {
+            id: AccountId::from_directory("aisyah"),
+            name: "Nur Aisyah".into(),
+            logins: vec!["aisyah".into(), "aisyah@club.example".into()],
+            email: Some(EmailAddress::from_stored("aisyah@Mail.Contoh.example".into())),
+            language: None,
+            standing: Standing::Active,
+        }
+    }
+
+    #[test]
+    fn mailbox_of_the_password_is_protected_in_every_spelling() {
+        let own = ["student.contoh.example".to_owned(), "b\u{fc}cher.example".to_owned()];
+        for spelt in [
+            "aisyah@student.contoh.example",
+            "somebody@student.contoh.example.",
+            "AISYAH@Student\u{3002}Contoh\u{ff0e}Example",
+            "ai\u{ad}syah@stu\u{ad}dent.contoh.example",
+            "aisyah@student\u{200b}.contoh.example",
+            "aisyah@lab.student.contoh.example",
+            "aisyah@\u{202d}mail.contoh.example",
+            "x@deep.below.mail.contoh.example",
+            "x@B\u{dc}CHER.example",
+            "x@xn--bcher-kva.example",
+            "Aisyah@Club.example.",
+            "aisyah+reset@club.example",
+        ] {
+            let address = EmailAddress::parse(spelt).unwrap();
+            assert!(account().protects(&address, &own), "{spelt:?}");
+            assert!(
+                account().protects(&EmailAddress::from_stored(spelt.to_owned()), &own),
+                "stored: {spelt:?}"
+            );
+        }
+        for other in [
+            "aisyah@mail.example",
+            "aisyah@contoh.example",
+            "aisyah@notstudent.contoh.example",
+            "aisyah@student.contoh.example.org",
+            "siti@club.example",
+            "aisyah@sub.club.example",
+        ] {
+            assert!(!account().protects(&EmailAddress::parse(other).unwrap(), &own), "{other}");
+        }
+        let nobodys = Account { email: None, logins: Vec::new(), ..account() };
+        assert!(!nobodys.protects(&EmailAddress::parse("aisyah@mail.contoh.example").unwrap(), &[]));
+    }
+
+    #[test]
+    fn contact_is_held_by_value_under_any_kind() {
+        let registration = Registration {
+            alternate_email: EmailAddress::parse("aisyah@mail.example").ok(),
+            office_phone: PhoneNumber::parse("+60327317272", Country::MALAYSIA).ok(),
+            ..registration()
+        };
+        for typed in ["012-345 6798", "03-2731 7272"] {
+            let number = PhoneNumber::parse(typed, Country::MALAYSIA).unwrap();
+            assert!(registration.holds_contact(Contact::Phone(&number)), "{typed}");
+        }
+        let held = |text| registration.holds_contact(Contact::Email(&EmailAddress::parse(text).unwrap()));
+        assert!(held("AISYAH@mail\u{3002}example.") && !held("siti@mail.example"));
+        let other = PhoneNumber::parse("012-345 6799", Country::MALAYSIA).unwrap();
+        assert!(!registration.holds_contact(Contact::Phone(&other)));
+    }
+
+    #[test]
+    fn equal_numbers_in_two_columns_are_one_factor() {
+        let mut twice = Registration { office_phone: registration().mobile, ..registration() };
+        let methods = |registration: &Registration, allowed: &[Method]| {
+            registration.offers(allowed).iter().map(|offer| offer.method).collect::<Vec<_>>()
+        };
+        assert_eq!(methods(&twice, &Method::ALL), [Method::Sms, Method::MobileCall]);
+        assert!(!suffices(&twice.offers(&Method::ALL), 2));
+        assert_eq!(methods(&twice, &[Method::OfficeCall]), [Method::OfficeCall], "the mobile is not allowed");
+        twice.young = vec![Method::Sms, Method::MobileCall];
+        assert!(twice.offers(&Method::ALL).iter().all(|offer| !offer.young), "the number is old");
+        twice.young.push(Method::OfficeCall);
+        assert!(twice.offers(&Method::ALL).iter().all(|offer| offer.young));
+    }
+
+    #[test]
+    fn protected_mailbox_is_notified_but_verifies_nothing() {
+        let address = EmailAddress::from_stored("aisyah@lab.contoh.example.".into());
+        let registration = Registration { alternate_email: Some(address), ..registration() };
+        let own = ["contoh.example".to_owned()];
+        let evidence = registration.clone().as_evidence_for(&account(), &own);
+        assert!(!evidence.has(Method::Email) && evidence.alternate_email.is_some());
+        assert!(registration.as_evidence_for(&account(), &[]).has(Method::Email));
+    }
+
+    #[test]
+    fn age_of_an_offer_reaches_no_page() {
+        let young = Registration { young: vec![Method::Sms], ..registration() };
+        let offer = &young.offers(&[Method::Sms])[0];
+        assert!(offer.young && !offer.shown().young);
+        let shown = serde_json::to_string(&offer.shown()).unwrap();
+        assert_eq!(shown, r#"{"method":"sms","masked":"*****98"}"#);
     }
 
     #[test]

@@ -11,6 +11,10 @@ use super::holder::FlowKey;
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
+/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
+/// nobody approves what they no longer remember having asked for.
+pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
+
 /// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
 pub const PAUSE: Seconds = Seconds::DAY;
 
@@ -116,6 +120,8 @@ pub struct ApprovalRequest {
     pub expires_at: Timestamp,
     /// What became of it.
     pub status: RequestStatus,
+    /// Whether the device that answered had not been active for the waiting period yet.
+    pub young: bool,
 }
 
 impl ApprovalRequest {
@@ -126,7 +132,7 @@ impl ApprovalRequest {
 
     /// Whether it still waits for its answer.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        self.status == RequestStatus::Pending && now < self.expires_at
+        self.status == RequestStatus::Pending && self.expires_at.is_ahead(now, APPROVAL_LIFETIME)
     }
 
     /// Whether it is the request `id` of `flow`.
@@ -188,6 +194,7 @@ mod tests {
             created_at: at(0),
             expires_at: at(90),
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(request.is_open(at(89)) && !request.is_open(at(90)));
         assert!(request.is_of(flow, id));

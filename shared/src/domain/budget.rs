@@ -185,14 +185,14 @@ impl SendLedger {
     /// Drops what is older than a day. A lane whose last message is that old is open again.
     fn forget(&mut self, now: Timestamp) {
         for tries in [&mut self.contact_tries, &mut self.later_contact_tries] {
-            tries.retain(|(_, at)| *at + Seconds::DAY > now);
+            tries.retain(|(_, at)| at.is_within(Seconds::DAY, now));
         }
         for lane in &mut self.lanes {
             // The run of unredeemed codes spans days, so it ends with a whole quiet day, not entry by entry.
-            if lane.sent.last().is_none_or(|last| *last + CLOSED <= now) {
+            if !lane.sent.last().is_some_and(|last| last.is_within(CLOSED, now)) {
                 lane.unredeemed = 0;
             }
-            lane.sent.retain(|at| *at + Seconds::DAY > now);
+            lane.sent.retain(|at| at.is_within(Seconds::DAY, now));
         }
         self.lanes.retain(|lane| !lane.sent.is_empty());
     }

@@ -96,7 +96,7 @@ impl Challenge {
         }
         let plain = keys.open(PURPOSE, &[], token).map_err(|_| CaptchaError::Malformed)?;
         let challenge = Self::read(&plain).ok_or(CaptchaError::Malformed)?;
-        if now < challenge.expires_at { Ok(challenge) } else { Err(CaptchaError::Expired) }
+        if challenge.expires_at.is_ahead(now, LIFETIME) { Ok(challenge) } else { Err(CaptchaError::Expired) }
     }
 
     fn read(plain: &[u8]) -> Option<Self> {

@@ -3,12 +3,15 @@
 use std::fmt;
 use std::str::FromStr as _;
 
+use idna::AsciiDenyList;
+use idna::uts46::{DnsLength, Hyphens, Uts46};
 use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
 use super::code::ascii_digit;
+use super::name::fold;
 
 /// A telephone number in E.164 form (`+60123456798`). Shown only as a mask.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -19,9 +22,14 @@ fn is_punctuation(c: char) -> bool {
     matches!(c, '-' | '.' | '(' | ')' | '[' | ']' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
-/// Marks of direction and joiners, which come along when a number is copied from a contact (Unicode, category Cf).
+/// What can't be seen: soft hyphens, marks of direction, joiners, selectors of variants, tags (Unicode,
+/// `Default_Ignorable_Code_Point`). Some come along when a contact is copied.
 fn is_invisible(c: char) -> bool {
-    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
+        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
+        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl PhoneNumber {
@@ -70,6 +78,16 @@ impl PhoneNumber {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
+    /// The E.164 value by which numbers are compared: country and national number, without an extension, whatever an
+    /// earlier version stored.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        let number = self.0.split(';').next().unwrap_or_default();
+        Zeroizing::new(match phonenumber::parse(None, number) {
+            Ok(number) => format!("+{}{}", number.country().code(), number.national()),
+            Err(_) => self.0.clone(),
+        })
+    }
+
     /// Whether texts and calls may go to it: it belongs to one of `countries`, and is of no kind that exists to earn by
     /// being called or that no person answers (toll fraud: AWS End User Messaging, "artificially inflated traffic"). A
     /// range that the numbering plan's data does not know is none that we would pay for: nobody can say who earns there.
@@ -94,33 +112,66 @@ impl PhoneNumber {
     }
 }
 
+impl PartialEq for PhoneNumber {
+    /// By value: see [`PhoneNumber::canonical`].
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical().as_bytes().ct_eq(other.canonical().as_bytes()).into()
+    }
+}
+
+impl Eq for PhoneNumber {}
+
 impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PhoneNumber({})", self.masked())
     }
 }
 
-/// An e-mail address. Shown only as a mask.
+/// An e-mail address, in a form that mail reaches. Shown only as a mask, compared by its canonical form.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct EmailAddress(String);
 
+/// What an address of a person never has, and some servers give a meaning of their own: quotes, comments, literals, lists
+/// and routes (RFC 5321 §4.1.2; `%` and `!` of older mail).
+fn is_mail_syntax(c: char) -> bool {
+    matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\\' | ',' | ';' | ':' | '%' | '!')
+}
+
+/// The domain of a mailbox as its A-labels (UTS #46), lower case, without a dot at its end.
+pub(super) fn canonical_domain(text: &str) -> Option<String> {
+    let text = text.strip_suffix('.').unwrap_or(text);
+    let (deny, hyphens, length) = (AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
+    Uts46::new().to_ascii(text.as_bytes(), deny, hyphens, length).ok().map(std::borrow::Cow::into_owned)
+}
+
 impl EmailAddress {
-    /// Reads an address: one `@` with something on both sides, no space or control character, at most 254
-    /// octets. Whether it exists only a mail can tell.
+    /// Reads an address in any of its spellings: one `@` with something on both sides, at most 254 octets, no space or
+    /// control character. What can't be seen is dropped, wide forms and other full stops are those of ASCII, and the domain
+    /// becomes what the DNS has. Whether it exists only a mail can tell.
     ///
     /// # Errors
     /// [`ContactError::Email`] when it is not of that form.
     pub fn parse(text: &str) -> Result<Self, ContactError> {
+        if text.len() > 1_024 {
+            return Err(ContactError::Email);
+        }
+        let seen = |c: &char| !is_invisible(*c);
+        let dot = |c| if matches!(c, '\u{3002}' | '\u{ff61}') { '.' } else { c };
+        let text: Zeroizing<String> =
+            Zeroizing::new(text.chars().filter(seen).nfkc().filter(seen).map(dot).collect());
         let text = text.trim();
         let (local, domain) = text.split_once('@').ok_or(ContactError::Email)?;
-        let fits = text.len() <= 254
-            && !local.is_empty()
-            && !domain.is_empty()
-            && !domain.contains('@')
-            && !text
-                .chars()
-                .any(|c| c.is_whitespace() || c.is_control() || matches!(c, '<' | '>' | ',' | ';'));
-        if fits { Ok(Self(text.to_owned())) } else { Err(ContactError::Email) }
+        let is_plain = !local.is_empty()
+            && !text.chars().any(|c| c.is_whitespace() || c.is_control() || is_mail_syntax(c));
+        let domain = canonical_domain(domain).filter(|_| is_plain).ok_or(ContactError::Email)?;
+        let address = Self(format!("{local}@{domain}"));
+        if address.0.len() <= 254 { Ok(address) } else { Err(ContactError::Email) }
+    }
+
+    /// The form by which mailboxes are compared: case-folded too. One that an earlier version stored and that is none by
+    /// now is only folded.
+    pub fn canonical(&self) -> Zeroizing<String> {
+        Zeroizing::new(fold(Self::parse(&self.0).as_ref().unwrap_or(self).expose()))
     }
 
     /// Takes back an address that was stored or sealed.
@@ -139,6 +190,15 @@ impl EmailAddress {
         format!("{}*****@*****", self.0.chars().next().unwrap_or('*').to_lowercase())
     }
 }
+
+impl PartialEq for EmailAddress {
+    /// By value: see [`EmailAddress::canonical`].
+    fn eq(&self, other: &Self) -> bool {
+        self.canonical() == other.canonical()
+    }
+}
+
+impl Eq for EmailAddress {}
 
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -259,6 +319,85 @@ mod tests {
         for text in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x", "a@b,c@d"] {
             assert!(EmailAddress::parse(text).is_err(), "{text}");
         }
+        for text in [
+            "a@[192.0.2.1]",
+            "a@[IPv6:::1]",
+            "a(of b)@mail.example",
+            "a@mail.example(of b)",
+            "\"a b\"@mail.example",
+            "a%mail.example@relay.example",
+            "relay.example!a@mail.example",
+            "@relay.example:a@mail.example",
+            "a@mail..example",
+            "a@mail.example..",
+            "a@.",
+            "a\u{0}@mail.example",
+            "a\u{85}@mail.example",
+            "\u{200b}@mail.example",
+            "a@\u{ad}",
+            "a＠b＠c",
+        ] {
+            assert!(EmailAddress::parse(text).is_err(), "{text:?}");
+        }
+        let longest = format!("{}@mail.example", "a".repeat(241));
+        assert!(
+            EmailAddress::parse(&longest).is_ok() && EmailAddress::parse(&format!("a{longest}")).is_err()
+        );
+    }
+
+    #[test]
+    fn mailbox_in_every_spelling_is_one() {
+        let plain = EmailAddress::parse("aisyah@mail.example").unwrap();
+        for spelt in [
+            "AISYAH@MAIL.EXAMPLE",
+            " aisyah@mail.example. ",
+            "aisyah@mail\u{3002}example",
+            "aisyah@mail\u{ff0e}example",
+            "aisyah@mail\u{ff61}example\u{3002}",
+            "ai\u{ad}syah@ma\u{ad}il.example",
+            "aisyah\u{200b}@mail\u{2060}.exam\u{200d}ple\u{feff}",
+            "\u{202e}aisyah\u{202c}@\u{200f}mail.example",
+            "ａｉｓｙａｈ＠ｍａｉｌ．ｅｘａｍｐｌｅ",
+            "ai\u{17f}yah@mail.example",
+            "ais\u{fe0f}yah@mail.example\u{e0061}",
+        ] {
+            let address = EmailAddress::parse(spelt).unwrap();
+            assert_eq!(address.canonical(), plain.canonical(), "{spelt:?}");
+            assert!(address == plain && address.expose().is_ascii(), "{spelt:?}: {}", address.expose());
+            assert!(EmailAddress::from_stored(spelt.to_owned()) == plain, "stored as {spelt:?}");
+        }
+        for other in ["aisya@mail.example", "aisyah@mail.example.org", "aisyah@sub.mail.example"] {
+            assert!(EmailAddress::parse(other).unwrap() != plain, "{other}");
+        }
+        let mixed = EmailAddress::parse("Aisyah.Rahman@Mail.Example").unwrap();
+        assert_eq!(mixed.expose(), "Aisyah.Rahman@mail.example", "what mail is sent to keeps its case");
+        let wide = EmailAddress::parse("aisyah@b\u{fc}cher.example").unwrap();
+        assert_eq!(wide.expose(), "aisyah@xn--bcher-kva.example");
+        assert!(wide == EmailAddress::parse("aisyah@XN--BCHER-KVA.example").unwrap());
+        assert!(wide == EmailAddress::parse("aisyah@bu\u{308}cher.example").unwrap());
+    }
+
+    #[test]
+    fn stored_text_that_is_no_address_is_compared() {
+        let stored = |text: &str| EmailAddress::from_stored(text.to_owned());
+        assert!(stored("\"A B\"@mail.example") == stored("\"a b\"@MAIL.example"));
+        assert!(stored("\"a b\"@mail.example") != stored("\"a c\"@mail.example"));
+    }
+
+    #[test]
+    fn numbers_are_equal_by_value() {
+        let stored = |text: &str| PhoneNumber::from_stored(text.to_owned());
+        let typed = PhoneNumber::parse("012-345 6798", Country::MALAYSIA).unwrap();
+        assert!(typed == stored("+60123456798") && typed == stored("+60 12-345 6798"));
+        assert!(typed == stored("+60123456798;ext=12") && typed != stored("+60123456799"));
+        assert!(
+            stored("+390612345678") == stored("+39 06 1234 5678")
+                && stored("+390612345678") != stored("+39612345678")
+        );
+        assert!(
+            stored("+000000000042") == stored("+000000000042")
+                && stored("+000000000042") != stored("+000000000043")
+        );
     }
 
     /// What may stand between two digits.

@@ -38,14 +38,11 @@ pub fn registration(
             .map_or([0; 32], |tag| *tag.as_bytes())
     };
     let whole = || Registration {
-        unproved: Vec::new(),
         alternate_email: Some(address(&draw("email"), name)),
         mobile: Some(number(draw("mobile"))),
         office_phone: Some(number(draw("office number"))),
-        not_yet: Vec::new(),
         holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
-        generation: 0,
-        claimed_by: None,
+        ..Registration::default()
     };
     by_lot(&draw("what there is"), whole, allowed, steps)
 }
@@ -120,7 +117,6 @@ mod tests {
     /// A decoy that the lots gave everything they can.
     fn decoy_with(lots: &[u8; 32]) -> Registration {
         let whole = || Registration {
-            unproved: Vec::new(),
             alternate_email: Some(address(&[0; 32], None)),
             mobile: Some(number([0; 32])),
             office_phone: Some(number([1; 32])),

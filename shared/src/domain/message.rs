@@ -59,6 +59,15 @@ impl Recipient {
         }
     }
 
+    /// Whether both reach the same mailbox or telephone.
+    pub fn is_same_contact(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Email(one), Self::Email(other)) => one == other,
+            (Self::Sms(one) | Self::Voice(one), Self::Sms(other) | Self::Voice(other)) => one == other,
+            _ => false,
+        }
+    }
+
     /// How it travels.
     pub const fn channel(&self) -> Channel {
         match self {

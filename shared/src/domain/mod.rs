@@ -11,6 +11,7 @@ pub mod contact;
 pub mod decoy;
 pub mod device;
 pub mod event;
+pub mod factor;
 pub mod flow;
 pub mod holder;
 pub mod keys;

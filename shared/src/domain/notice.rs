@@ -9,20 +9,16 @@ use super::message::{Notice, Recipient};
 /// mobile, a call to the office phone (NIST 800-63B-4 §4.2.3, ASVS 6.3.7). Whoever got hold of one contact does not
 /// hold them all. A contact that is registered twice is told once.
 pub fn notices(account: &Account, registration: &Registration, change: &Change) -> Vec<Notice> {
-    let mut recipients = Vec::with_capacity(4);
-    let alternate = registration.alternate_email.as_ref();
-    if let Some(email) = &account.email {
-        let again = alternate.is_some_and(|other| other.expose().eq_ignore_ascii_case(email.expose()));
-        if !again {
-            recipients.push(Recipient::Email(email.clone()));
-        }
-    }
-    recipients.extend(alternate.cloned().map(Recipient::Email));
-    recipients.extend(registration.mobile.clone().map(Recipient::Sms));
-    if let Some(office) = &registration.office_phone {
-        let again = registration.mobile.as_ref().is_some_and(|mobile| mobile.matches(office));
-        if !again {
-            recipients.push(Recipient::Voice(office.clone()));
+    let next = &registration.successors;
+    let mails = [&account.email, &registration.alternate_email, &next.alternate_email];
+    let mails = mails.into_iter().flatten().cloned().map(Recipient::Email);
+    let mobiles = [&registration.mobile, &next.mobile].into_iter().flatten().cloned().map(Recipient::Sms);
+    let offices = [&registration.office_phone, &next.office_phone];
+    let offices = offices.into_iter().flatten().cloned().map(Recipient::Voice);
+    let mut recipients: Vec<Recipient> = Vec::with_capacity(4);
+    for to in mails.chain(mobiles).chain(offices) {
+        if !recipients.iter().any(|told| told.is_same_contact(&to)) {
+            recipients.push(to);
         }
     }
     let notice = |to| Notice {
@@ -82,6 +78,28 @@ mod tests {
             told(Some("a@u.example"), Some("a@mail.example"), Some("+60123456798"), Some("+60312345678"));
         assert_eq!(all, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
         assert!(told(None, None, None, None).is_empty());
+    }
+
+    #[test]
+    fn successor_of_a_contact_is_notified_beside_it() {
+        let number = |text: &str| Some(PhoneNumber::from_stored(text.into()));
+        let account = Account {
+            id: AccountId::from_directory("aisyah"),
+            name: "Aisyah".into(),
+            logins: vec!["aisyah".into()],
+            email: None,
+            language: None,
+            standing: Standing::Active,
+        };
+        let mut registration = Registration { mobile: number("+60123456798"), ..Registration::default() };
+        registration.successors.mobile = number("+60123456700");
+        let change = Change {
+            event: Event::Reset,
+            methods: vec![Method::Sms],
+            at: Timestamp::from_seconds(1_790_000_000),
+            language: Language::Malay,
+        };
+        assert_eq!(notices(&account, &registration, &change).len(), 2);
     }
 
     #[test]

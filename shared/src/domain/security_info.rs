@@ -179,8 +179,10 @@ pub struct Entry {
     pub last_used_at: Option<Timestamp>,
     /// From when on it counts.
     pub usable_from: Timestamp,
-    /// From when on a proof by it lets others count at once.
-    pub lifts_from: Timestamp,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
+    /// The mask of the contact that serves until then, where this one takes its place.
+    pub predecessor: Option<String>,
 }
 
 /// Everything that an account has registered.
@@ -195,24 +197,14 @@ pub struct Registered {
     pub changed_by: Option<FlowKey>,
     /// When the person last looked through all of it and found it right.
     pub confirmed_at: Option<Timestamp>,
+    /// When the person last removed something.
+    pub removed_at: Option<Timestamp>,
 }
 
 impl Registered {
     /// The entries of a kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.id.kind() == kind)
-    }
-
-    /// Whether a proof by `factor` at `now` lets others count at once: nothing of it was added a short while ago, by
-    /// whomever.
-    pub fn lifts(&self, factor: Factor, now: Timestamp) -> bool {
-        let mut own = self.entries.iter().filter(|entry| entry.id.kind().factor() == factor);
-        factor != Factor::RecoveryCodes && own.all(|entry| entry.lifts_from <= now)
-    }
-
-    /// Whether any proof would let others count at once.
-    pub fn can_lift(&self, now: Timestamp) -> bool {
-        self.entries.iter().any(|entry| entry.usable_from <= now && self.lifts(entry.id.kind().factor(), now))
     }
 
     /// The factors of the kinds that serve, whether or not they count yet; a sheet of recovery codes while it has some.
@@ -247,7 +239,8 @@ mod tests {
             added_at: at,
             last_used_at: None,
             usable_from: Timestamp::from_seconds(1_790_000_000 + usable_from),
-            lifts_from: at,
+            old_from: at,
+            predecessor: None,
         }
     }
 
@@ -298,21 +291,6 @@ mod tests {
         assert_eq!(registered("0").factors(|_| true), two);
         assert_eq!(registered("1").factors(|_| true).len(), 3);
         assert_eq!(registered("1").factors(|kind| kind == Kind::Totp), [Factor::AuthenticatorApp]);
-    }
-
-    #[test]
-    fn what_was_added_a_short_while_ago_lifts_nothing_nor_does_its_factor() {
-        let now = Timestamp::from_seconds(1_790_000_000);
-        let young = |id| Entry { lifts_from: now + Seconds(60), ..entry(id, 0) };
-        let passkeys = |one, other| Registered { entries: vec![one, other], ..Registered::default() };
-        let (old, new) = ("passkey.0123456789abcdef", "passkey.fedcba9876543210");
-        let registered = passkeys(entry(old, 0), young(new));
-        assert!(
-            !registered.lifts(Factor::Passkey, now) && registered.lifts(Factor::Passkey, now + Seconds(60))
-        );
-        assert!(passkeys(entry(old, 0), entry(new, 0)).lifts(Factor::Passkey, now));
-        assert!(!passkeys(entry("recovery_codes", 0), young(new)).lifts(Factor::RecoveryCodes, now));
-        assert!(!registered.can_lift(now) && registered.can_lift(now + Seconds(60)));
     }
 
     #[test]

@@ -19,12 +19,13 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::account::AccountId;
 use super::approval::ApprovalNumber;
 use super::code::OneTimeCode;
-use super::flow::RequestId;
+use super::factor::{self, FactorValue, VerifiedFactor};
+use super::flow::{CODE_LONGEST, RequestId};
 use super::holder::FlowKey;
 use super::keys::{KeyId, Keyring, Tag};
 use super::language::Language;
 use super::method::Method;
-use super::security_info::{EntryId, Kind, Registered};
+use super::security_info::{EntryId, Registered};
 use super::time::{Seconds, Timestamp};
 
 /// How long a session lasts, however busy: what Microsoft's page gives.
@@ -104,6 +105,12 @@ impl SessionCookie {
         self.tag(flows, "rekey/session-code", &[request.as_bytes(), code.expose().as_bytes()])
     }
 
+    /// The tag of a factor by its value, in this session.
+    pub fn factor_tag(&self, flows: &Keyring, value: &FactorValue<'_>) -> Option<String> {
+        let tag = self.tag(flows, "rekey/session-factor", &[value.canonical().as_bytes()])?;
+        Some(URL_SAFE_NO_PAD.encode(tag.as_bytes()))
+    }
+
     /// The tag of an answer that proves the second step, whatever it is.
     pub fn answer_tag(&self, flows: &Keyring, method: Method, answer: &[u8]) -> Option<Tag> {
         self.tag(flows, "rekey/session-answer", &[method.as_str().as_bytes(), answer])
@@ -152,6 +159,8 @@ pub struct Session {
     pub start: Start,
     /// The last proof beyond the password.
     pub proved: Option<Proved>,
+    /// The factors that verified it and that serve in resets too, each once.
+    pub verified: Vec<VerifiedFactor>,
     /// How many there were; its cookie says the same. The count stops at its end, far beyond what fits a session's time.
     pub proofs: u8,
     /// The tag of the answer that was the last one, base64url.
@@ -176,7 +185,7 @@ pub struct Session {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Start {
-    /// Nothing, since nothing was ever registered: there is no second step, and what is registered counts at once.
+    /// Nothing, since nothing was ever registered: there is no second step, and what this session registers counts at once.
     First,
     /// A second step, and so it must.
     Provable,
@@ -193,22 +202,6 @@ pub struct Proved {
     pub method: Method,
     /// When.
     pub at: Timestamp,
-    /// What it is good for.
-    pub worth: Worth,
-}
-
-/// What a proof is good for besides opening the page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Worth {
-    /// Nothing: by a recovery code, since a sheet of paper is found more easily than a phone; or by a contact that waits
-    /// itself.
-    Opens,
-    /// It vouches for the apps and passkeys that are added after it.
-    Vouches,
-    /// Also for contacts that were added before it, since what proved it is none of the latest additions: whoever got in
-    /// once can't let their own contact count by their own app.
-    Lifts,
 }
 
 /// A code or an answer that is awaited.
@@ -259,7 +252,7 @@ impl Asked {
 
     /// Whether it may still be answered.
     pub fn is_open(&self, now: Timestamp) -> bool {
-        now < self.expires_at && self.tries < CODE_TRIES
+        self.expires_at.is_ahead(now, CODE_LONGEST) && self.tries < CODE_TRIES
     }
 }
 
@@ -310,6 +303,7 @@ impl Session {
                 Registered { .. } => Start::Provable,
             },
             proved: None,
+            verified: Vec::new(),
             proofs: 0,
             answered: None,
             asked: None,
@@ -322,9 +316,17 @@ impl Session {
         }
     }
 
-    /// Goes on from a proof, with another challenge, so that nothing proves twice.
-    pub fn prove(&mut self, proved: Proved, answer: &Tag, challenge: RequestId) {
+    /// Goes on from a proof, with another challenge, so that nothing proves twice. `factor` is what verified it, if it
+    /// counts in resets too; the same one once more changes nothing.
+    pub fn prove(
+        &mut self,
+        proved: Proved,
+        factor: Option<VerifiedFactor>,
+        answer: &Tag,
+        challenge: RequestId,
+    ) {
         self.proved = Some(proved);
+        self.verified.extend(factor.filter(|factor| !self.verified.contains(factor)));
         self.proofs = self.proofs.saturating_add(1);
         self.answered = Some(URL_SAFE_NO_PAD.encode(answer.as_bytes()));
         self.asked = None;
@@ -338,13 +340,13 @@ impl Session {
 
     /// Whether the last proof was this answer, a moment ago: a double click, or a page that was lost on its way.
     pub fn was_proved_by(&self, answer: &Tag, now: Timestamp) -> bool {
-        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + REMEMBERED);
+        let is_fresh = self.proved.is_some_and(|proved| proved.at.is_within(REMEMBERED, now));
         is_fresh && is_stored(self.answered.as_deref(), answer)
     }
 
     /// Whether something may be changed now: a second step was proved a short while ago, or there is none to prove.
     pub fn may_change(&self, cookie: &SessionCookie, now: Timestamp) -> bool {
-        let is_fresh = self.proved.is_some_and(|proved| now < proved.at + STEP_UP);
+        let is_fresh = self.proved.is_some_and(|proved| proved.at.is_within(STEP_UP, now));
         !self.is_ahead_of(cookie) && (self.start != Start::Provable || is_fresh)
     }
 
@@ -360,18 +362,21 @@ impl Session {
         !self.is_ahead_of(cookie) && (self.start != Start::Provable || self.proved.is_some())
     }
 
-    /// From when on an entry counts that is confirmed now. The first ones count at once. A contact that joins or replaces
-    /// others waits `cool_down`, so that whoever took over a session can't turn it into a reset before the owner, who is
-    /// told, has had time to act. So does everything else that no proof vouches for.
-    pub fn usable_from(&self, kind: Kind, cool_down: Seconds, now: Timestamp) -> Timestamp {
-        let vouched = self.proved.is_some_and(|proved| proved.worth >= Worth::Vouches);
-        let waits = self.start != Start::First && (kind.is_contact() || !vouched);
-        if waits { now + cool_down } else { now }
+    /// Whether the session has verified two different old factors: then nothing that it adds has to wait.
+    pub fn waives_waiting_period(&self) -> bool {
+        factor::waives_waiting_period(&self.verified)
     }
 
-    /// From when on a proof by what is confirmed now lets others count at once.
-    pub fn lifts_from(&self, cool_down: Seconds, now: Timestamp) -> Timestamp {
-        if self.start == Start::First { now } else { now + cool_down }
+    /// From when on something counts that is confirmed now. It waits, so that whoever took over a session can't turn it
+    /// into a reset before the owner, who is told, has had time to act. It counts at once on an account that never held
+    /// anything; for a session that has verified two different old factors; and on an account that holds fewer factors
+    /// than a reset `needs`, all of them verified here, and that lost none within the waiting period.
+    pub fn active_from(&self, held: &Held<'_>, waiting_period: Seconds, now: Timestamp) -> Timestamp {
+        let is_whole = held.removed_at.is_none_or(|removed| removed + waiting_period <= now);
+        let holds_too_little =
+            is_whole && factor::has_verified_too_few(held.factors, &self.verified, held.needed);
+        let at_once = self.start == Start::First || self.waives_waiting_period() || holds_too_little;
+        if at_once { now } else { now + waiting_period }
     }
 
     /// Whether what is added in it was preceded by a proof, or could not be.
@@ -380,10 +385,21 @@ impl Session {
     }
 }
 
+/// What an account holds when a session adds something to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Held<'a> {
+    /// The tags of all its factors that serve in a reset, whether or not they count yet, in this session.
+    pub factors: &'a [String],
+    /// When one of them was last removed by its owner.
+    pub removed_at: Option<Timestamp>,
+    /// How many a reset needs.
+    pub needed: u8,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::security_info::Entry;
+    use crate::domain::security_info::{Entry, Kind};
 
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
     const COOL_DOWN: Seconds = Seconds(72 * 3_600);
@@ -400,8 +416,27 @@ mod tests {
         session
     }
 
-    fn proved(method: Method, worth: Worth) -> Session {
-        Session { proved: Some(Proved { method, at: NOW, worth }), ..session(Start::Provable) }
+    fn proved(method: Method) -> Session {
+        Session { proved: Some(Proved { method, at: NOW }), ..session(Start::Provable) }
+    }
+
+    fn verified(factors: &[(Method, &str, bool)]) -> Session {
+        let mut session = session(Start::Provable);
+        let answer = SessionCookie::open(&keys(), [5; 32]).answer_tag(&keys(), Method::Totp, b"1").unwrap();
+        for (method, factor, old) in factors {
+            let factor = VerifiedFactor { method: *method, factor: (*factor).to_owned(), old: *old };
+            let proved = Proved { method: *method, at: NOW };
+            session.prove(proved, Some(factor), &answer, RequestId::from_bytes([2; 16]));
+        }
+        session
+    }
+
+    fn counts_at_once(session: &Session, held: &[&str], removed_at: Option<Timestamp>) -> bool {
+        let factors: Vec<String> = held.iter().map(|tag| (*tag).to_owned()).collect();
+        let held = Held { factors: &factors, removed_at, needed: 2 };
+        let from = session.active_from(&held, COOL_DOWN, NOW);
+        assert!(from == NOW || from == NOW + COOL_DOWN);
+        from == NOW
     }
 
     #[test]
@@ -426,14 +461,14 @@ mod tests {
         let raised = values[0].replacen(".AA.", ".AQ.", 1);
         assert!(raised != values[0] && SessionCookie::read(&raised, &keys()).is_none());
 
-        let totp = Proved { method: Method::Totp, at: NOW, worth: Worth::Lifts };
+        let totp = Proved { method: Method::Totp, at: NOW };
         let answers = [b"123456", b"123457"];
         let answers = answers.map(|code| cookie.answer_tag(&keys(), Method::Totp, code).unwrap());
         for start in [Start::First, Start::Provable, Start::Stranded] {
             let mut session = session(start);
             assert!(!session.was_proved_by(&answers[0], NOW));
             for (proofs, answer) in (1..).zip(&answers) {
-                session.prove(totp, answer, RequestId::from_bytes([2; 16]));
+                session.prove(totp, None, answer, RequestId::from_bytes([2; 16]));
                 let newest = cookie.with_proofs(proofs);
                 assert!(session.may_see(&newest) && session.may_change(&newest, NOW));
                 let older = cookie.with_proofs(proofs - 1);
@@ -527,24 +562,40 @@ mod tests {
         }
         let provable = session(Start::Provable);
         assert!(!provable.may_change(&cookie, NOW) && !provable.may_see(&cookie));
-        let proved = proved(Method::Totp, Worth::Vouches);
+        let proved = proved(Method::Totp);
         let may_change = |seconds| proved.may_change(&cookie, NOW + Seconds(seconds));
         assert!(may_change(599) && !may_change(600));
         assert!(proved.may_see(&cookie));
     }
 
     #[test]
-    fn the_first_ones_count_at_once_and_what_nothing_vouches_for_waits() {
-        let waits = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW + COOL_DOWN;
-        let counts = |session: &Session, kind| session.usable_from(kind, COOL_DOWN, NOW) == NOW;
-        assert!(
-            counts(&session(Start::First), Kind::Mobile) && counts(&session(Start::First), Kind::Passkey)
-        );
-        let vouched = proved(Method::Totp, Worth::Vouches);
-        assert!(waits(&vouched, Kind::Mobile) && counts(&vouched, Kind::Passkey));
-        for unvouched in [session(Start::Stranded), proved(Method::RecoveryCode, Worth::Opens)] {
-            assert!(waits(&unvouched, Kind::Mobile) && waits(&unvouched, Kind::Passkey));
+    fn enrolment_waits_without_two_old_factors() {
+        assert!(counts_at_once(&session(Start::First), &[], None), "nothing was ever held");
+        assert!(!counts_at_once(&session(Start::Stranded), &[], None), "an emptied account");
+        let mail = (Method::Email, "mail", true);
+        for waits in [
+            verified(&[]),
+            verified(&[mail]),
+            verified(&[mail, mail]),
+            verified(&[mail, (Method::Totp, "app", false)]),
+            verified(&[mail, (Method::RecoveryCode, "sheet", true)]),
+        ] {
+            assert!(!counts_at_once(&waits, &["mail", "phone"], None), "{:?}", waits.verified);
         }
+        assert!(counts_at_once(&verified(&[mail, (Method::Totp, "app", true)]), &["mail", "phone"], None));
+    }
+
+    #[test]
+    fn one_verified_factor_of_one_lets_the_next_count() {
+        let young = verified(&[(Method::Email, "mail", false)]);
+        assert!(counts_at_once(&young, &["mail"], None), "all that is held is verified");
+        assert!(!counts_at_once(&young, &["phone"], None) && !counts_at_once(&young, &[], None));
+        let removed = |ago: u32| {
+            let at = Timestamp::from_seconds(NOW.as_seconds() - i64::from(ago));
+            counts_at_once(&young, &["mail"], Some(at))
+        };
+        assert!(!removed(0) && !removed(COOL_DOWN.0 - 1), "what was removed a short while ago is missing");
+        assert!(removed(COOL_DOWN.0));
     }
 
     #[test]
@@ -561,7 +612,8 @@ mod tests {
                 added_at: NOW,
                 last_used_at: None,
                 usable_from: NOW,
-                lifts_from: NOW,
+                old_from: NOW,
+                predecessor: None,
             }],
             generation,
             ..Registered::default()
@@ -573,12 +625,17 @@ mod tests {
     }
 
     #[test]
-    fn what_is_added_later_lifts_nothing_for_a_while() {
-        assert_eq!(session(Start::First).lifts_from(COOL_DOWN, NOW), NOW);
-        for later in [session(Start::Stranded), proved(Method::Totp, Worth::Lifts)] {
-            assert_eq!(later.lifts_from(COOL_DOWN, NOW), NOW + COOL_DOWN);
-        }
+    fn factor_tag_belongs_to_value_and_session() {
+        let (one, other) = (SessionCookie::open(&keys(), [5; 32]), SessionCookie::open(&keys(), [6; 32]));
+        let app = one.factor_tag(&keys(), &FactorValue::App);
+        assert_eq!(app, one.factor_tag(&keys(), &FactorValue::App));
+        assert_ne!(app, one.factor_tag(&keys(), &FactorValue::Passkey));
+        assert_ne!(app, other.factor_tag(&keys(), &FactorValue::App));
+    }
+
+    #[test]
+    fn first_or_verified_sessions_are_proved() {
         assert!(session(Start::First).is_proved() && !session(Start::Stranded).is_proved());
-        assert!(proved(Method::RecoveryCode, Worth::Opens).is_proved());
+        assert!(proved(Method::RecoveryCode).is_proved());
     }
 }

@@ -5,6 +5,9 @@ use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
+/// How far apart the clocks of two functions may be.
+pub const SKEW: Seconds = Seconds(60);
+
 /// A moment: seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -24,6 +27,22 @@ impl Timestamp {
     /// Seconds since the epoch as TOTP counts them (RFC 6238 §4.2); before the epoch there are none.
     pub fn as_unsigned(self) -> u64 {
         u64::try_from(self.0).unwrap_or(0)
+    }
+
+    /// Whether this end is still to come, and no further away than what of its kind lives longest. An end that is further
+    /// away was never written as one (milliseconds for seconds, say): it would never come, so it counts as past.
+    pub fn is_ahead(self, now: Self, longest: Seconds) -> bool {
+        now < self && self <= Self::latest_end(now, longest)
+    }
+
+    /// The furthest end that something of a kind can have which lives no longer than `longest`.
+    pub fn latest_end(now: Self, longest: Seconds) -> Self {
+        now + longest + SKEW
+    }
+
+    /// Whether this moment lies less than `span` back. One that is yet to come was never written as a past one.
+    pub fn is_within(self, span: Seconds, now: Self) -> bool {
+        self <= now + SKEW && now < self + span
     }
 
     /// Seconds from now until this moment, at least zero.
@@ -78,5 +97,27 @@ mod tests {
         let now = Timestamp::from_seconds(100);
         assert_eq!((now + Seconds(30)).seconds_after(now), 30);
         assert_eq!(now.seconds_after(now + Seconds(30)), 0);
+    }
+
+    #[test]
+    fn an_end_too_far_away_counts_as_past() {
+        let (now, longest) = (Timestamp::from_seconds(1_790_000_000), Seconds(900));
+        for seconds in [1, 900, 960] {
+            assert!((now + Seconds(seconds)).is_ahead(now, longest), "{seconds}");
+        }
+        assert!(!now.is_ahead(now, longest) && !(now + Seconds(961)).is_ahead(now, longest));
+        assert!(!Timestamp::from_seconds(1_790_000_900_000).is_ahead(now, longest), "milliseconds");
+        assert!(!Timestamp::from_seconds(i64::MAX).is_ahead(now, longest));
+    }
+
+    #[test]
+    fn a_moment_to_come_is_not_within_a_span_of_the_past() {
+        let (now, span) = (Timestamp::from_seconds(1_790_000_000), Seconds(600));
+        let ago = |seconds: i64| Timestamp::from_seconds(now.as_seconds() - seconds);
+        assert!(
+            ago(0).is_within(span, now) && ago(599).is_within(span, now) && ago(-60).is_within(span, now)
+        );
+        assert!(!ago(600).is_within(span, now) && !ago(-61).is_within(span, now));
+        assert!(!Timestamp::from_seconds(1_790_000_000_000).is_within(span, now), "milliseconds");
     }
 }

@@ -6,7 +6,8 @@ use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
 };
-use crate::domain::flow::{AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
+use crate::domain::account::Offer;
+use crate::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::password;
@@ -55,7 +56,11 @@ impl Incoming {
             steps: flow.facts.steps,
             number: number.expose(),
             expires_at: flow.expires_at.to_string(),
-            status: if now < flow.expires_at { ApprovalStatus::Pending } else { ApprovalStatus::Ended },
+            status: if flow.expires_at.is_ahead(now, APPROVAL_LIFETIME) {
+                ApprovalStatus::Pending
+            } else {
+                ApprovalStatus::Ended
+            },
             seconds_left: flow.expires_at.seconds_after(now),
             may_ask_again: flow.may_ask_again(&self.site.settings.flow),
             outcome: flow.progress.reason.outcome(),
@@ -80,7 +85,7 @@ pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     MethodChoice {
         step: flow.progress.step(),
         steps: flow.facts.steps,
-        methods: flow.offers().cloned().collect(),
+        methods: flow.offers().map(Offer::shown).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
     }

@@ -12,8 +12,13 @@ use crate::domain::time::Timestamp;
 /// An answer of a device.
 #[derive(Clone, Copy, Debug)]
 pub enum DeviceAnswer {
-    /// A number was typed; its tag.
-    Number(Tag),
+    /// A number was typed.
+    Number {
+        /// Its tag.
+        tag: Tag,
+        /// Whether the device has not been active for the waiting period yet.
+        young: bool,
+    },
     /// "It wasn't me": nothing can be asked until this moment.
     Denied(Timestamp),
 }

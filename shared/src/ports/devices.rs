@@ -14,6 +14,8 @@ pub struct StoredDevice {
     pub key: DeviceKey,
     /// From when on it counts.
     pub usable_from: Timestamp,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
 }
 
 /// Finds devices, and notes that they were used.

@@ -54,24 +54,16 @@ pub struct NewEntry<'a> {
     pub added_at: Timestamp,
     /// From when on it counts.
     pub usable_from: Timestamp,
-    /// From when on a proof by it lets others count at once.
-    pub lifts_from: Timestamp,
+    /// From when on it has been active for the waiting period.
+    pub old_from: Timestamp,
     /// Whether a second step was proved when it was added, or none could be since it is the first.
     pub proved: bool,
 }
 
 impl<'a> NewEntry<'a> {
-    /// An entry that counts at once, in everything.
+    /// An entry that counts at once and as one that has long been active.
     pub fn new(id: EntryId, shown: impl Into<String>, secret: Secret<'a>, now: Timestamp) -> Self {
-        Self {
-            id,
-            shown: shown.into(),
-            secret,
-            added_at: now,
-            usable_from: now,
-            lifts_from: now,
-            proved: true,
-        }
+        Self { id, shown: shown.into(), secret, added_at: now, usable_from: now, old_from: now, proved: true }
     }
 
     /// A contact that counts at once.
@@ -104,8 +96,9 @@ pub trait EnrolmentStore: Send + Sync {
     ) -> Result<Option<u64>, StoreError>;
 
     /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
-    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. The new generation, or
-    /// `None`, with nothing written, when `generation` is no longer that of a change which `by` began.
+    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. A contact that it replaces
+    /// serves until the new one does. The new generation, or `None`, with nothing written, when `generation` is no longer
+    /// that of a change which `by` began.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.
@@ -117,7 +110,8 @@ pub trait EnrolmentStore: Send + Sync {
         entry: &NewEntry<'_>,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Ends a change by removing an entry, as [`Self::add`] writes one; one that is gone already stays gone.
+    /// Ends a change by removing an entry, as [`Self::add`] writes one, and notes that something was removed `now`; one that
+    /// is gone already stays gone.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.
@@ -127,13 +121,20 @@ pub trait EnrolmentStore: Send + Sync {
         generation: u64,
         by: FlowKey,
         id: &EntryId,
+        now: Timestamp,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Lets an entry count from `from` on.
+    /// Lets an entry count from `from` on, and as one that has long been active from `old_from` on.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn count_from(&self, account: &AccountId, id: &EntryId, from: Timestamp) -> Result<(), StoreError>;
+    async fn count_from(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        from: Timestamp,
+        old_from: Timestamp,
+    ) -> Result<(), StoreError>;
 
     /// Notes that the person has looked through everything.
     ///

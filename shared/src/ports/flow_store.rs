@@ -36,8 +36,6 @@ pub enum Guessed {
     Spent(Flow),
     /// Not looked at: no code is awaited in this step. The flow is as it was.
     NotAwaited(Flow),
-    /// The step was already proved, and by this very code (a double click, a lost answer).
-    Again(Flow),
     /// There is no such flow (any more).
     Gone,
 }

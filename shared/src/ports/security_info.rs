@@ -36,6 +36,8 @@ pub struct StoredPasskey {
     pub id: EntryId,
     /// Its public half.
     pub credential: Credential,
+    /// Whether it has not been active for the waiting period yet.
+    pub young: bool,
 }
 
 /// The authenticators of an account.

@@ -11,7 +11,7 @@ use self::reader::Reader;
 use crate::domain::account::{Offer, Registration};
 use crate::domain::budget::SendLimits;
 use crate::domain::contact::{Country, EmailAddress};
-use crate::domain::flow::FlowLimits;
+use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
@@ -276,8 +276,8 @@ pub fn aws(name: &str) -> Option<String> {
 
 fn flow_limits(reader: &mut Reader) -> FlowLimits {
     FlowLimits {
-        lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=1_800)),
-        code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=600)),
+        lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=FLOW_LONGEST.0)),
+        code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=CODE_LONGEST.0)),
         code_tries: reader.number("REKEY_CODE_TRIES", 5, 1..=10),
         flow_tries: reader.number("REKEY_FLOW_TRIES", 10, 1..=20),
         sends_per_step: reader.number("REKEY_SENDS_PER_STEP", 3, 1..=10),

@@ -208,10 +208,11 @@ impl Scene {
             created_at: now,
             expires_at: if at == At::Idle { now } else { now + APPROVAL_LIFETIME },
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(self.approvals.ask(account, &request, now).await.unwrap());
         let answer = match at {
-            At::Approved => Some(DeviceAnswer::Number(tag)),
+            At::Approved => Some(DeviceAnswer::Number { tag, young: false }),
             At::Refused => Some(DeviceAnswer::Denied(now + PAUSE)),
             _ => None,
         };

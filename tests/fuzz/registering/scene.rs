@@ -13,6 +13,7 @@ use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
 use shared::domain::captcha::{Challenge, DIFFICULTY};
 use shared::domain::code::OneTimeCode;
+use shared::domain::factor::VerifiedFactor;
 use shared::domain::flow::{APPROVAL_LIFETIME, PASSKEY_LIFETIME, RequestId};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
@@ -21,7 +22,7 @@ use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
 use shared::domain::recovery_code::{RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start, Worth};
+use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
@@ -186,7 +187,7 @@ impl Scene {
         let challenge = RequestId::from_bytes(world.entropy.bytes());
         let mut session =
             Session::begin(account.clone(), &registered, Language::English, None, challenge, now);
-        let proof = |method, worth| Some(Proved { method, at: now, worth });
+        let proof = |method| Some(Proved { method, at: now });
         session.proved = match at {
             At::Nowhere
             | At::Due
@@ -196,20 +197,24 @@ impl Scene {
             | At::Denied
             | At::Stranded
             | At::Newcomer => None,
-            At::Paper => proof(Method::RecoveryCode, Worth::Opens),
-            At::Cooling => proof(Method::Totp, Worth::Vouches),
+            At::Paper => proof(Method::RecoveryCode),
             At::Stale | At::StaleAdding => {
                 // One second longer ago than a change allows.
                 let at = Timestamp::from_seconds(now.as_seconds() - 601);
-                Some(Proved { method: Method::Totp, at, worth: Worth::Lifts })
+                Some(Proved { method: Method::Totp, at })
             }
-            _ => proof(Method::Totp, Worth::Lifts),
+            _ => proof(Method::Totp),
         };
         match at {
             At::Stranded => session.start = Start::Stranded,
             At::Superseded => session.generation += 1,
             At::Expired => session.expires_at = now,
-            At::Cooling => session.cooling.push(EntryId::only(Kind::AlternateEmail)),
+            At::Cooling => {
+                session.cooling.push(EntryId::only(Kind::AlternateEmail));
+                // The next factor is the second.
+                let factor = VerifiedFactor { method: Method::Sms, factor: "first".to_owned(), old: true };
+                session.verified.push(factor);
+            }
             _ => {}
         }
         let mut live = Live {
@@ -304,10 +309,11 @@ impl Scene {
             created_at: now,
             expires_at: asked.expires_at,
             status: RequestStatus::Pending,
+            young: false,
         };
         assert!(self.approvals.ask(account, &request, now).await.unwrap());
         let answer = match at {
-            At::Approved => DeviceAnswer::Number(number),
+            At::Approved => DeviceAnswer::Number { tag: number, young: false },
             At::Denied => DeviceAnswer::Denied(now + PAUSE),
             _ => return asked,
         };

@@ -146,7 +146,7 @@ impl Scene {
         let reason = if at == At::Unlock { Reason::Locked } else { Reason::Forgotten };
         let send = |flow: Flow, cookie: &FlowCookie, method: Method| {
             let contact = registered.contact(method).unwrap();
-            let contact = cookie.contact_tag(&self.flows, contact.expose()).unwrap();
+            let contact = cookie.contact_tag(&self.flows, &contact.canonical()).unwrap();
             let tag = cookie.code_tag(&self.flows, code).unwrap();
             flow.choosing().unwrap().send(method, tag, contact, now, &limits)
         };

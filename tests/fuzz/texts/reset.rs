@@ -151,6 +151,8 @@ fn any_text_is_an_address_or_none() {
         );
         let first = whole.chars().next().unwrap().to_lowercase().to_string();
         assert_eq!(address.masked(), format!("{first}*****@*****"));
+        let again = EmailAddress::parse(whole).unwrap();
+        assert!(again.expose() == whole && again == address, "{whole:?} is {:?}", again.expose());
         "an address".to_owned()
     });
 }
@@ -195,8 +197,8 @@ fn any_file_of_people_is_read_or_says_why() {
                 assert!(!failure.to_string().is_empty());
                 "refused".to_owned()
             }
-            Ok(people) => {
-                assert!(people.iter().all(|person| !person.names.is_empty()));
+            Ok(read) => {
+                assert!(read.people.iter().all(|person| !person.names.is_empty()));
                 "read".to_owned()
             }
         }

@@ -4,7 +4,7 @@ use rekey_tests::people::NEW_NUMBER;
 use serde_json::json;
 use shared::domain::message::{Message, Recipient};
 
-use super::{kinds, world};
+use super::{kinds, register, world};
 
 #[tokio::test]
 async fn what_the_password_protects_and_where_nobody_sends_is_refused() {
@@ -23,6 +23,65 @@ async fn what_the_password_protects_and_where_nobody_sends_is_refused() {
         assert_eq!(browser.clone().add(kind, value).await.problem().1, code, "{kind} {value}");
     }
     assert!(world.messages().is_empty());
+}
+
+/// The mailbox that the forgotten password opens is no evidence, however it is spelt.
+#[tokio::test]
+async fn protected_mailbox_is_refused_in_every_spelling() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    for spelt in [
+        "newcomer@student.contoh.example.",
+        "newcomer@student\u{3002}contoh\u{ff0e}example",
+        "newcomer@stu\u{ad}dent.contoh.example",
+        "newcomer@student\u{200b}.contoh.example",
+        "\u{202d}newcomer@student.contoh.example\u{202c}",
+        "NEWCOMER@STUDENT.CONTOH.EXAMPLE",
+        "newcomer@lab.student.contoh.example",
+        "ｎｅｗｃｏｍｅｒ＠ｓｔｕｄｅｎｔ．ｃｏｎｔｏｈ．ｅｘａｍｐｌｅ",
+    ] {
+        let problem = browser.clone().add("alternate_email", spelt).await.problem();
+        assert_eq!(problem, (422, "contact-refused".into()), "{spelt:?}");
+        let form = form_urlencoded::Serializer::new(String::new())
+            .extend_pairs([("kind", "alternate_email"), ("value", spelt)])
+            .finish();
+        let request = browser
+            .request(http::Method::POST, "/security-info/add")
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin");
+        let mut request = request.body(form).unwrap();
+        request.headers_mut().insert("accept", "text/html".parse().unwrap());
+        let page = browser.clone().send(request).await;
+        assert_eq!(page.status, 422, "{spelt:?}");
+        assert!(page.text().contains("not a mailbox that this password protects"), "{spelt:?}");
+    }
+    for syntax in ["a@[192.0.2.1]", "a%student.contoh.example@mail.example", "a(b)@mail.example"] {
+        let problem = browser.clone().add("alternate_email", syntax).await.problem();
+        assert_eq!(problem.1, "malformed", "{syntax}");
+    }
+    assert!(world.messages().is_empty());
+}
+
+#[tokio::test]
+async fn contact_registered_already_is_refused_under_any_kind() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    register(&world, &mut browser, "mobile", NEW_NUMBER).await;
+    register(&world, &mut browser, "alternate_email", "newcomer@mail.example").await;
+    world.clock.advance(30);
+    let sent = world.messages().len();
+    for (kind, value) in [
+        ("office_phone", NEW_NUMBER),
+        ("mobile", NEW_NUMBER),
+        ("alternate_email", "NewComer@mail\u{ff61}exam\u{ad}ple."),
+    ] {
+        let problem = browser.clone().add(kind, value).await.problem();
+        assert_eq!(problem, (422, "contact-refused".into()), "{kind} {value}");
+    }
+    assert_eq!(world.messages().len(), sent);
+    assert_eq!(browser.add("office_phone", "+60327317272").await.page(), "confirm");
 }
 
 #[tokio::test]

@@ -43,7 +43,6 @@ enum Told {
     Right,
     Wrong { tries_left: u8 },
     Spent,
-    Again,
     Elsewhere,
 }
 
@@ -53,26 +52,20 @@ impl SequentialSpec for Code {
     type Ret = Told;
 
     fn invoke(&mut self, right: &bool) -> Told {
-        if !self.proved && (self.looks == LIMITS.code_tries || self.spent == LIMITS.flow_tries) {
-            return Told::Spent;
-        }
-        if self.proved && self.spent == LIMITS.flow_tries {
+        if self.proved {
             return Told::Elsewhere;
         }
-        self.spent += 1;
-        match (self.proved, right) {
-            (true, true) => Told::Again,
-            (true, false) => Told::Elsewhere,
-            (false, true) => {
-                self.proved = true;
-                Told::Right
-            }
-            (false, false) => {
-                self.looks += 1;
-                let of_flow = LIMITS.flow_tries - self.spent;
-                Told::Wrong { tries_left: of_flow.min(LIMITS.code_tries - self.looks) }
-            }
+        if self.looks == LIMITS.code_tries || self.spent == LIMITS.flow_tries {
+            return Told::Spent;
         }
+        self.spent += 1;
+        if *right {
+            self.proved = true;
+            return Told::Right;
+        }
+        self.looks += 1;
+        let of_flow = LIMITS.flow_tries - self.spent;
+        Told::Wrong { tries_left: of_flow.min(LIMITS.code_tries - self.looks) }
     }
 }
 
@@ -85,7 +78,7 @@ async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
             steps: 2,
             opened_at: NOW,
             expires_at: NOW + LIMITS.lifetime,
-            offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into() }],
+            offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into(), young: false }],
             language: Language::English,
         },
     };
@@ -101,7 +94,6 @@ async fn guess(flows: &DynamoFlows, key: FlowKey, right: bool) -> Told {
         Guessed::Right(_) => Told::Right,
         Guessed::Wrong(Flow::AwaitingCode(state)) => Told::Wrong { tries_left: state.tries_left(&LIMITS) },
         Guessed::Spent(_) => Told::Spent,
-        Guessed::Again(_) => Told::Again,
         Guessed::NotAwaited(_) => Told::Elsewhere,
         other => panic!("{other:?}"),
     }

@@ -247,7 +247,9 @@ impl Real {
             }
             Registers::Deletes(kind, number) => {
                 let id = people::entry(kind, number);
-                self.moved(store.remove(&account, self.registering, by, &id).await.unwrap());
+                self.moved(
+                    store.remove(&account, self.registering, by, &id, self.world.now()).await.unwrap(),
+                );
             }
         }
     }

@@ -11,7 +11,7 @@ use shared::domain::message::{Channel, Message, Push, Refused};
 use shared::domain::notice::Event;
 use shared::domain::push::{PushHosts, Subscription};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::time::Seconds;
+use shared::domain::time::{Seconds, Timestamp};
 
 fn account() -> AccountId {
     AccountId::from_directory("aisyah")
@@ -32,6 +32,15 @@ fn subscribed(around: &Around, number: u8, path: &str) {
     let device = Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) };
     let sealed = Subscription::parse(&json, &hosts).unwrap().seal(&keys(), &device, [number; 24]).unwrap();
     around.subscribe(device, sealed);
+}
+
+#[tokio::test]
+async fn push_with_an_expiry_in_milliseconds_is_not_sent() {
+    let around = Arc::new(Around::default());
+    subscribed(&around, 1, "one");
+    let expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
+    assert!(!comes_again(&around, &Message::Push(Push { account: account(), expires_at })).await);
+    assert!(around.sent().is_empty());
 }
 
 /// Whether the message is to come again.

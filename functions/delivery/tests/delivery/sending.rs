@@ -10,7 +10,7 @@ use shared::domain::language::Language;
 use shared::domain::message::{CodeMessage, Message, Notice, Purpose, Recipient};
 use shared::domain::method::Method;
 use shared::domain::notice::Event;
-use shared::domain::time::Seconds;
+use shared::domain::time::{Seconds, Timestamp};
 
 fn email() -> Recipient {
     Recipient::Email(EmailAddress::from_stored("aisyah@mail.example".into()))
@@ -85,6 +85,15 @@ async fn a_code_waits_for_its_provider_until_it_has_expired() {
     assert_eq!(around.sent().len(), 1);
     around.advance(Seconds(1));
     assert_eq!(deliver(&around, &[], &[code(mobile())], 3).await, ["0"], "on its way to the dead letters");
+    assert!(around.sent().is_empty());
+}
+
+#[tokio::test]
+async fn code_with_an_expiry_in_milliseconds_is_not_sent() {
+    let around = Arc::new(Around::default());
+    let Message::Code(mut late) = code(mobile()) else { panic!("a code") };
+    late.expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
+    assert_eq!(deliver(&around, &[], &[Message::Code(late)], 1).await, ["0"]);
     assert!(around.sent().is_empty());
 }
 

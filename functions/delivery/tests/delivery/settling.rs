@@ -27,8 +27,8 @@ fn proven(reason: Reason) -> Flow {
         language: Language::Malay,
     };
     let tag = Tag::from_bytes([1; 32]);
-    let second = Opened { facts }.choose(reason).prove(Method::Totp, tag).choosing().unwrap();
-    second.prove(Method::Email, tag)
+    let second = Opened { facts }.choose(reason).prove(Method::Totp, false, tag).unwrap().choosing().unwrap();
+    second.prove(Method::Email, false, tag).unwrap()
 }
 
 fn done(reason: Reason, notices_queued: bool) -> Flow {

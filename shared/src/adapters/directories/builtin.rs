@@ -19,7 +19,7 @@ use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::slow_hash::hasher;
-use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
     Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, SignIn, SignInDirectory,
     StoreError, Write,
@@ -151,7 +151,7 @@ impl SignInDirectory for BuiltinDirectory {
             None => NOBODY.to_owned(),
         };
         let begins_anew =
-            item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| at + LOCKOUT <= now));
+            item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| !at.is_within(LOCKOUT, now)));
         let mut tried = self.count_try(&key, begins_anew, now).await?;
         // Another sign-in began the count meanwhile.
         if begins_anew && matches!(&tried, Try::Refused(Some(item)) if counts(read_standing(item)?)) {
@@ -190,7 +190,11 @@ impl BuiltinDirectory {
     /// Counts a sign-in as failed, as the first or as one more. `standing` stays what the organisation says it is.
     async fn count_try(&self, key: &str, first: bool, now: Timestamp) -> Result<Try, DirectoryError> {
         let (count, condition, bound) = if first {
-            (":one", "#failed_at <= :bound", (now.as_seconds() - i64::from(LOCKOUT.0)).into())
+            (
+                ":one",
+                "(#failed_at <= :bound OR #failed_at > :latest)",
+                (now.as_seconds() - i64::from(LOCKOUT.0)).into(),
+            )
         } else {
             ("#failures + :one", "#failures < :bound", i128::from(FAILURES_MAX))
         };
@@ -207,6 +211,12 @@ impl BuiltinDirectory {
             .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
+        // A failure that is yet to come was never written as one, and would lock the account for good.
+        let counted = if first {
+            counted.expression_attribute_values(":latest", n((now + SKEW).as_seconds()))
+        } else {
+            counted
+        };
         match counted.send().await {
             Ok(output) => Ok(Try::Counted(Item(output.attributes.unwrap_or_default()))),
             Err(error) => Ok(Try::Refused(not_met(error)?)),

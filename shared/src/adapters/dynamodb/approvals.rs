@@ -2,12 +2,12 @@
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
+use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::item::{Item, b, consistent_get, n, not_met, s};
+use super::item::{Item, b, consistent_get, latest, n, not_met, s};
 use crate::domain::account::AccountId;
-use crate::domain::approval::{ApprovalRequest, RequestStatus};
-use crate::domain::flow::{FlowKey, RequestId};
+use crate::domain::approval::{ApprovalRequest, PAUSE, RequestStatus};
+use crate::domain::flow::{APPROVAL_LIFETIME, FlowKey, RequestId};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
 
@@ -62,13 +62,16 @@ impl ApprovalStore for DynamoApprovals {
             .table_name(&self.table)
             .set_item(Some(item.0))
             .condition_expression(
-                "#blocked_until <= :now OR NOT #ttl > :now OR (#state <> :denied AND #of_flow = :of_flow)",
+                "#blocked_until <= :now OR #blocked_until > :latest OR NOT #ttl > :now OR #ttl > :kept_latest \
+                 OR (#state <> :denied AND #of_flow = :of_flow)",
             )
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_names("#blocked_until", "blocked_until")
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#of_flow", "of_flow")
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, PAUSE))
+            .expression_attribute_values(":kept_latest", latest(now + PAUSE, KEPT_AFTER))
             .expression_attribute_values(":denied", s(DENIED))
             .expression_attribute_values(":of_flow", b(request.flow.as_bytes()));
         match put.send().await {
@@ -96,7 +99,8 @@ impl ApprovalStore for DynamoApprovals {
             .table_name(&self.table)
             .key("flow", b(&ApprovalRequest::key(account)))
             .condition_expression(
-                "#state = :pending AND #request = :request AND #expires_at > :now AND attribute_exists(#number)",
+                "#state = :pending AND #request = :request AND #expires_at > :now AND #expires_at <= :latest \
+                 AND attribute_exists(#number)",
             )
             .expression_attribute_names("#state", "state")
             .expression_attribute_names("#request", "request")
@@ -105,13 +109,16 @@ impl ApprovalStore for DynamoApprovals {
             .expression_attribute_values(":pending", s(PENDING))
             .expression_attribute_values(":request", b(request.as_bytes()))
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, APPROVAL_LIFETIME))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = match answer {
             // Stored beside the number without being compared, as a guess at a code is.
-            DeviceAnswer::Number(tag) => update
-                .update_expression("SET #state = :answered, #answer = :answer")
+            DeviceAnswer::Number { tag, young } => update
+                .update_expression("SET #state = :answered, #answer = :answer, #young = :young")
                 .expression_attribute_names("#answer", "answer")
+                .expression_attribute_names("#young", "young")
+                .expression_attribute_values(":young", AttributeValue::Bool(young))
                 .expression_attribute_values(":answered", s(ANSWERED))
                 .expression_attribute_values(":answer", b(tag.as_bytes())),
             DeviceAnswer::Denied(until) => update
@@ -128,7 +135,7 @@ impl ApprovalStore for DynamoApprovals {
                 let Some(item) = not_met(error)? else { return Ok(Answered::Gone) };
                 let Some(found) = decode(&item) else { return Ok(Answered::Gone) };
                 let is_same = match answer {
-                    DeviceAnswer::Number(tag) => item.tag("answer") == Some(tag),
+                    DeviceAnswer::Number { tag, .. } => item.tag("answer") == Some(tag),
                     DeviceAnswer::Denied(_) => found.status == RequestStatus::Denied,
                 };
                 Ok(if found.id == request && is_same { answered(&item) } else { Answered::Gone })
@@ -185,5 +192,7 @@ fn decode(item: &Item) -> Option<ApprovalRequest> {
         created_at: item.moment("created_at").ok()?,
         expires_at: item.moment("expires_at").ok()?,
         status,
+        // An answer that does not tell its device's age is a young one's.
+        young: status == RequestStatus::Approved && item.flag("young").unwrap_or(true),
     })
 }

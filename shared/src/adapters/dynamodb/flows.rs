@@ -4,8 +4,10 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::item::{Item, b, consistent_get, n, not_met, s};
-use crate::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Opened, Record, StateName};
+use super::item::{Item, b, consistent_get, latest, n, not_met, s};
+use crate::domain::flow::{
+    CODE_LONGEST, CodeSlot, FLOW_LONGEST, Flow, FlowKey, FlowLimits, Opened, Record, StateName,
+};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
 
@@ -59,11 +61,12 @@ impl FlowStore for DynamoFlows {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item.0))
-            .condition_expression("#rev = :rev AND #expires_at > :now")
+            .condition_expression("#rev = :rev AND #expires_at > :now AND #expires_at <= :latest")
             .expression_attribute_names("#rev", "rev")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_values(":rev", n(revision))
-            .expression_attribute_values(":now", n(now.as_seconds()));
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, FLOW_LONGEST));
         match put.send().await {
             Ok(_) => Ok(true),
             Err(error) => not_met(error).map(|_| false),
@@ -86,7 +89,8 @@ impl FlowStore for DynamoFlows {
             .key("flow", b(key.as_bytes()))
             .update_expression("SET #guess = :guess ADD #rev :one, #code_tries :one, #flow_tries :one")
             .condition_expression(
-                "#state = :awaiting AND #step = :step AND #expires_at > :now AND #code_expires_at > :now \
+                "#state = :awaiting AND #step = :step AND #expires_at > :now AND #expires_at <= :latest \
+                 AND #code_expires_at > :now AND #code_expires_at <= :code_latest \
                  AND #code_tries < :code_tries AND #flow_tries < :flow_tries \
                  AND attribute_exists(#code) AND attribute_exists(#guess) AND #guess <> #code",
             )
@@ -104,6 +108,8 @@ impl FlowStore for DynamoFlows {
             .expression_attribute_values(":awaiting", s(StateName::AwaitingCode.as_str()))
             .expression_attribute_values(":step", n(guess.step))
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, FLOW_LONGEST))
+            .expression_attribute_values(":code_latest", latest(now, CODE_LONGEST))
             .expression_attribute_values(":code_tries", n(limits.code_tries))
             .expression_attribute_values(":flow_tries", n(limits.flow_tries))
             .return_values(ReturnValue::AllNew)
@@ -119,7 +125,7 @@ impl FlowStore for DynamoFlows {
             }
             Err(error) => {
                 let found = not_met(error)?.and_then(|item| decode(&item, now));
-                self.refused(key, guess, limits, now, found.map(|read| read.value)).await
+                Ok(refused(guess, found.map(|read| read.value)))
             }
         }
     }
@@ -136,13 +142,16 @@ impl FlowStore for DynamoFlows {
             .table_name(&self.table)
             .key("flow", b(key.as_bytes()))
             .update_expression("ADD #rev :one, #flow_tries :one")
-            .condition_expression("#flow_tries < :flow_tries AND #expires_at > :now")
+            .condition_expression(
+                "#flow_tries < :flow_tries AND #expires_at > :now AND #expires_at <= :latest",
+            )
             .expression_attribute_names("#rev", "rev")
             .expression_attribute_names("#flow_tries", "flow_tries")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":flow_tries", n(limits.flow_tries))
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, FLOW_LONGEST))
             .return_values(ReturnValue::AllNew);
         match update.send().await {
             Ok(output) => {
@@ -154,29 +163,14 @@ impl FlowStore for DynamoFlows {
     }
 }
 
-impl DynamoFlows {
-    /// What a guess was that the write did not look at.
-    async fn refused(
-        &self,
-        key: FlowKey,
-        guess: Guess,
-        limits: &FlowLimits,
-        now: Timestamp,
-        found: Option<Flow>,
-    ) -> Result<Guessed, StoreError> {
-        let Some(flow) = found else { return Ok(Guessed::Gone) };
-        if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
-            return Ok(Guessed::Spent(flow));
+/// What a guess was that the write did not look at.
+fn refused(guess: Guess, found: Option<Flow>) -> Guessed {
+    match found {
+        None => Guessed::Gone,
+        Some(flow @ Flow::AwaitingCode(_)) if flow.proofs().saturating_add(1) == guess.step => {
+            Guessed::Spent(flow)
         }
-        // One step further: perhaps the same code once more. Looking costs a try here too, or whoever holds an
-        // older cookie could look for the code as often as they please.
-        if flow.proofs() == guess.step
-            && let Some(flow) = self.spend_try(key, limits, now).await?
-            && flow.was_proved_by(guess.step, &guess.tag)
-        {
-            return Ok(Guessed::Again(flow));
-        }
-        Ok(Guessed::NotAwaited(flow))
+        Some(flow) => Guessed::NotAwaited(flow),
     }
 }
 
@@ -202,7 +196,7 @@ fn encode(key: FlowKey, revision: u64, flow: &Flow) -> Item {
 /// A live flow. One that has expired, is of another version or can't be read is none: the person begins anew.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
     let read = || -> Result<Versioned<Flow>, StoreError> {
-        if item.number::<u8>("v")? != VERSION || item.moment("expires_at")? <= now {
+        if item.number::<u8>("v")? != VERSION || !item.is_live("expires_at", now, FLOW_LONGEST) {
             return Err(StoreError::Unreadable("flow"));
         }
         let state = StateName::parse(item.text("state")?).ok_or(StoreError::Unreadable("state"))?;

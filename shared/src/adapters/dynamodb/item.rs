@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use crate::domain::keys::Tag;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::StoreError;
 
 /// A stored item.
@@ -55,6 +55,11 @@ impl Item {
         self.number(name).map(Timestamp::from_seconds)
     }
 
+    /// Whether the end under this name is still to come, and no further away than `longest`.
+    pub(in crate::adapters) fn is_live(&self, name: &'static str, now: Timestamp, longest: Seconds) -> bool {
+        self.moment(name).is_ok_and(|end| end.is_ahead(now, longest))
+    }
+
     /// A tag; one that is there but not 32 bytes long stands for none.
     pub(in crate::adapters) fn tag(&self, name: &str) -> Option<Tag> {
         let bytes = self.0.get(name)?.as_b().ok()?.as_ref();
@@ -63,6 +68,10 @@ impl Item {
 
     pub(in crate::adapters) fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.0.get(name)?.as_b().ok().map(AsRef::as_ref)
+    }
+
+    pub(in crate::adapters) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     pub(in crate::adapters) fn with(mut self, name: &str, value: AttributeValue) -> Self {
@@ -81,6 +90,11 @@ pub(in crate::adapters) fn n(number: impl Into<i128>) -> AttributeValue {
 
 pub(in crate::adapters) fn b(bytes: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
+}
+
+/// The furthest end that a condition takes for one: see [`Timestamp::is_ahead`].
+pub(in crate::adapters) fn latest(now: Timestamp, longest: Seconds) -> AttributeValue {
+    n(Timestamp::latest_end(now, longest).as_seconds())
 }
 
 /// A strongly consistent read by the whole key.

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::item::{Item, b, consistent_get, n, not_met, s, unavailable};
+use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::device::DeviceKey;
 use crate::domain::keys::Tag;
-use crate::domain::pairing::{PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
+use crate::domain::pairing::{PAIRING_LIFETIME, PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
 use crate::domain::security_info::EntryId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
@@ -36,7 +36,7 @@ impl DynamoPairings {
     /// A live pairing. One that can't be read is none, here and below: another is begun.
     async fn find(&self, key: PairingKey, now: Timestamp) -> Result<Option<Item>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
-        Ok(item.filter(|item| item.moment("expires_at").is_ok_and(|end| now < end)))
+        Ok(item.filter(|item| is_live(item, now)))
     }
 }
 
@@ -90,7 +90,7 @@ impl PairingStore for DynamoPairings {
             .table_name(&self.table)
             .key("flow", b(key.as_bytes()))
             .condition_expression(
-                "#expires_at > :now AND (#state = :open \
+                "#expires_at > :now AND #expires_at <= :latest AND (#state = :open \
                  OR (#state = :waiting AND #public_key = :public_key AND #guess <> #code))",
             )
             .expression_attribute_names("#state", "state")
@@ -105,7 +105,8 @@ impl PairingStore for DynamoPairings {
             .expression_attribute_values(":name", s(&device.name))
             .expression_attribute_values(":code", b(code.as_bytes()))
             .expression_attribute_values(":no_guess", b(&[0]))
-            .expression_attribute_values(":now", n(now.as_seconds()));
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, PAIRING_LIFETIME));
         if let Some(subscription) = &device.subscription {
             set.push_str(", #subscription = :subscription");
             update = update
@@ -155,7 +156,7 @@ impl PairingStore for DynamoPairings {
             .update_expression("SET #guess = :guess ADD #tries :one")
             .condition_expression(
                 "#state = :waiting AND #account = :account AND #session = :session AND #expires_at > :now \
-                 AND #tries < :tries AND attribute_exists(#code) AND attribute_exists(#guess) AND #guess <> #code",
+                 AND #expires_at <= :latest AND #tries < :tries AND attribute_exists(#code) AND attribute_exists(#guess) AND #guess <> #code",
             )
             .expression_attribute_names("#guess", "guess")
             .expression_attribute_names("#code", "code")
@@ -170,6 +171,7 @@ impl PairingStore for DynamoPairings {
             .expression_attribute_values(":account", s(account.as_str()))
             .expression_attribute_values(":session", b(session))
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, PAIRING_LIFETIME))
             .expression_attribute_values(":tries", n(PAIRING_TRIES))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
@@ -183,9 +185,8 @@ impl PairingStore for DynamoPairings {
                 item
             }
             Err(error) => {
-                let found = not_met(error)?.filter(|item| {
-                    item.moment("expires_at").is_ok_and(|end| now < end) && is_of(item, account, session)
-                });
+                let found =
+                    not_met(error)?.filter(|item| is_live(item, now) && is_of(item, account, session));
                 let Some(item) = found else { return Ok(PairingConfirmed::Gone) };
                 if item.optional_text("state") == Some(OPEN) {
                     return Ok(PairingConfirmed::NotYet);
@@ -201,6 +202,10 @@ impl PairingStore for DynamoPairings {
         Ok(device(&item)
             .map_or(PairingConfirmed::Gone, |device| PairingConfirmed::Confirmed(Box::new(device))))
     }
+}
+
+fn is_live(item: &Item, now: Timestamp) -> bool {
+    item.is_live("expires_at", now, PAIRING_LIFETIME)
 }
 
 fn is_of(item: &Item, account: &AccountId, session: &[u8; 32]) -> bool {

@@ -6,9 +6,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
-use super::item::{Item, b, consistent_get, n, not_met, s, unavailable};
+use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::flow::FlowKey;
-use crate::domain::session::Session;
+use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, SessionStore, StoreError, Versioned};
 
@@ -61,12 +61,15 @@ impl SessionStore for DynamoSessions {
             .put_item()
             .table_name(&self.table)
             .set_item(Some(item.0))
-            .condition_expression("#rev = :rev AND #expires_at > :now AND attribute_exists(#session)")
+            .condition_expression(
+                "#rev = :rev AND #expires_at > :now AND #expires_at <= :latest AND attribute_exists(#session)",
+            )
             .expression_attribute_names("#rev", "rev")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_names("#session", "session")
             .expression_attribute_values(":rev", n(revision))
             .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, LIFETIME))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match put.send().await {
             Ok(_) => Ok(true),
@@ -84,7 +87,7 @@ impl SessionStore for DynamoSessions {
 
 /// A live session. One that has expired, is of another version or can't be read is none: the person signs in anew.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Session>> {
-    if item.moment("expires_at").ok()? <= now {
+    if !item.is_live("expires_at", now, LIFETIME) {
         return None;
     }
     let value = serde_json::from_str(item.optional_text("session")?).ok()?;

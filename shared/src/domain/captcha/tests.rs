@@ -125,6 +125,14 @@ fn a_token_expires_at_its_moment() {
 }
 
 #[test]
+fn token_with_an_expiry_in_milliseconds_has_expired() {
+    let keys = keyring('k');
+    let late = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
+    let token = Challenge { expires_at: late, ..normal() }.seal(&keys, [0; 24]).unwrap();
+    assert_eq!(Challenge::open(&token, &keys, NOW), Err(CaptchaError::Expired));
+}
+
+#[test]
 fn a_token_opens_under_its_own_key_alone() {
     let token = harder().seal(&keyring('k'), [0; 24]).unwrap();
     assert_eq!(Challenge::open(&token, &keyring('k'), NOW).unwrap(), harder());

@@ -18,7 +18,7 @@ mod cookie;
 mod record;
 mod states;
 
-pub use super::approval::RequestId;
+pub use super::approval::{APPROVAL_LIFETIME, RequestId};
 pub use super::holder::FlowKey;
 pub use cookie::{FlowCookie, FlowId};
 pub use record::{CodeSlot, Record, RecordError, StateName};
@@ -33,9 +33,13 @@ use super::language::Language;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 
-/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
-/// nobody approves what they no longer remember having asked for.
-pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
+/// Answers with an older cookie that are compared in one step: enough for a double click and lost answers. They have a count
+/// of their own, so that whoever holds an older cookie neither spends the tries nor ends anything.
+pub const OLDER_ANSWERS: u64 = 5;
+/// The longest that a flow may be set to live (`REKEY_FLOW_TTL_SECS`).
+pub const FLOW_LONGEST: Seconds = Seconds(1_800);
+/// The longest that a sent code may be set to be good for (`REKEY_CODE_TTL_SECS`).
+pub const CODE_LONGEST: Seconds = Seconds(600);
 /// How long a request for a passkey waits: the five minutes that Web Authentication Level 3 §15.1 recommends.
 pub const PASSKEY_LIFETIME: Seconds = Seconds(300);
 
@@ -131,6 +135,14 @@ pub struct Proof {
     /// that was replaced meanwhile proves nothing.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "record::optional_tag")]
     pub contact: Option<Tag>,
+    /// Whether the factor had not been active for the waiting period yet.
+    #[serde(default, rename = "y", skip_serializing_if = "is_false")]
+    pub young: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(young: &bool) -> bool {
+    !*young
 }
 
 /// What was sent by one method in the step at hand.

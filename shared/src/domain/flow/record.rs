@@ -303,8 +303,10 @@ mod tests {
 
     fn every_state() -> Vec<Flow> {
         let now = Timestamp::from_seconds(1_790_000_000);
-        let offers: Vec<Offer> =
-            Method::ALL.into_iter().map(|method| Offer { method, masked: "*****98".into() }).collect();
+        let offers: Vec<Offer> = Method::ALL
+            .into_iter()
+            .map(|method| Offer { method, masked: "*****98".into(), young: true })
+            .collect();
         let facts = Facts {
             account: AccountId::from_directory("aisyah"),
             decoy: false,
@@ -324,10 +326,12 @@ mod tests {
         awaiting.progress.flow_tries = 4;
         let proven = choosing
             .clone()
-            .prove(Method::Totp, tag(4))
+            .prove(Method::Totp, true, tag(4))
+            .unwrap()
             .choosing()
             .unwrap()
-            .prove(Method::Email, tag(5))
+            .prove(Method::Email, true, tag(5))
+            .unwrap()
             .proven(Stage::Unlock)
             .unwrap();
         vec![

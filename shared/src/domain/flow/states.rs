@@ -34,10 +34,32 @@ pub struct Choosing {
 }
 
 impl Choosing {
-    /// What can be chosen in this step: everything whose factor has not served yet.
+    /// What can be chosen in this step: everything whose factor has not served yet, and after a young factor only old
+    /// ones where the flow has any.
     pub fn offers(&self) -> impl Iterator<Item = &Offer> {
+        self.facts.offers.iter().filter(|offer| self.accepts(offer.method, offer.young))
+    }
+
+    /// Whether a factor may serve in this step. A reset needs one factor that has been active for the waiting period
+    /// where policy offers one: a young factor is accepted only while a later step can still be by an old one.
+    pub fn accepts(&self, method: Method, young: bool) -> bool {
         let used = self.progress.proved_factors();
-        self.facts.offers.iter().filter(move |offer| !used.contains(&offer.method.factor()))
+        if used.contains(&method.factor()) {
+            return false;
+        }
+        let mut old = self.facts.offers.iter().filter(|offer| !offer.young);
+        let needs_old = old.clone().next().is_some() && self.progress.proofs.iter().all(|proof| proof.young);
+        if !young || !needs_old {
+            return true;
+        }
+        let factor = method.factor();
+        self.progress.step() < self.facts.steps
+            && old.any(|offer| offer.method.factor() != factor && !used.contains(&offer.method.factor()))
+    }
+
+    /// Whether a contact, by its fingerprint, has verified an earlier step, under whatever column it stood then.
+    pub fn has_used(&self, contact: &Tag) -> bool {
+        self.progress.proofs.iter().any(|proof| proof.contact.as_ref() == Some(contact))
     }
 
     /// The offer of `method` in this step.
@@ -115,10 +137,21 @@ impl Choosing {
     }
 
     /// Notes that the step was proved by what the person holds: a code from the authenticator app, an answer of a
-    /// device, a recovery code.
-    pub fn prove(mut self, method: Method, code: Tag) -> Flow {
-        self.progress.proofs.push(Proof { method, code, contact: None });
-        self.advance()
+    /// device, a recovery code. Its factor is `young` or old; see [`Self::accepts`].
+    ///
+    /// # Errors
+    /// [`SendRefusal::Unavailable`] when a factor of that age can't serve in this step.
+    pub fn prove(mut self, method: Method, young: bool, code: Tag) -> Result<Flow, SendRefusal> {
+        if !self.accepts(method, young) {
+            return Err(SendRefusal::Unavailable);
+        }
+        self.progress.proofs.push(Proof { method, code, contact: None, young });
+        Ok(self.advance())
+    }
+
+    /// Whether the factor of a method was young when the flow was opened.
+    fn is_young(&self, method: Method) -> bool {
+        self.facts.offers.iter().any(|offer| offer.method == method && offer.young)
     }
 
     fn advance(mut self) -> Flow {
@@ -157,13 +190,11 @@ impl AwaitingCode {
         if self.guess != Some(self.code) {
             return Flow::AwaitingCode(self);
         }
-        let mut progress = self.progress;
-        progress.proofs.push(Proof {
-            method: self.sent.method,
-            code: self.code,
-            contact: Some(self.contact),
-        });
-        Choosing { facts: self.facts, progress }.advance()
+        let (method, code, contact) = (self.sent.method, self.code, Some(self.contact));
+        let mut flow = Choosing { facts: self.facts, progress: self.progress };
+        let young = flow.is_young(method);
+        flow.progress.proofs.push(Proof { method, code, contact, young });
+        flow.advance()
     }
 
     /// Goes back to the choice of a method. What was sent and tried stays counted.
@@ -297,7 +328,8 @@ mod tests {
     }
 
     fn opened(steps: u8) -> Flow {
-        let offers = Method::ALL.map(|method| Offer { method, masked: "*****98".into() }).to_vec();
+        let offers =
+            Method::ALL.map(|method| Offer { method, masked: "*****98".into(), young: false }).to_vec();
         Flow::Opened(Opened {
             facts: Facts {
                 account: AccountId::from_directory("aisyah"),
@@ -333,8 +365,65 @@ mod tests {
         );
         assert_eq!(offered.len(), Method::ALL.len() - 2);
         assert_eq!(second.may_send(Method::MobileCall, at(20), &LIMITS), Err(SendRefusal::Unavailable));
-        let proven = second.prove(Method::Totp, RIGHT).proven(Stage::Password).unwrap();
+        let proven = second.prove(Method::Totp, false, RIGHT).unwrap().proven(Stage::Password).unwrap();
         assert_eq!(proven.finish(at(30), true).outcome, Outcome::Reset);
+    }
+
+    fn offering(steps: u8, offers: &[(Method, bool)]) -> Choosing {
+        let mut flow = choosing(steps);
+        let offer = |(method, young): &(Method, bool)| Offer {
+            method: *method,
+            masked: String::new(),
+            young: *young,
+        };
+        flow.facts.offers = offers.iter().map(offer).collect();
+        flow
+    }
+
+    fn offered(flow: &Choosing) -> Vec<Method> {
+        flow.offers().map(|offer| offer.method).collect()
+    }
+
+    #[test]
+    fn young_first_factor_leaves_only_old_ones() {
+        use Method::{Email, Passkey, Sms, Totp};
+        let flow = offering(2, &[(Email, false), (Sms, true), (Totp, true), (Passkey, false)]);
+        assert_eq!(offered(&flow), [Email, Sms, Totp, Passkey], "the first step may be any");
+        let second = flow.clone().prove(Totp, true, RIGHT).unwrap().choosing().unwrap();
+        assert_eq!(offered(&second), [Email, Passkey]);
+        assert_eq!(second.clone().prove(Sms, true, RIGHT).unwrap_err(), SendRefusal::Unavailable);
+        assert_eq!(
+            second.prove(Passkey, true, RIGHT).unwrap_err(),
+            SendRefusal::Unavailable,
+            "a new passkey"
+        );
+        let second = flow.prove(Passkey, false, RIGHT).unwrap().choosing().unwrap();
+        assert_eq!(offered(&second), [Email, Sms, Totp], "one old factor is enough");
+    }
+
+    #[test]
+    fn single_step_needs_an_old_factor_if_any() {
+        use Method::{Email, Sms, Totp};
+        assert_eq!(offered(&offering(1, &[(Email, false), (Sms, true), (Totp, true)])), [Email]);
+        assert_eq!(offered(&offering(1, &[(Email, true), (Sms, true)])), [Email, Sms], "none is old");
+    }
+
+    #[test]
+    fn young_factor_that_ends_in_a_dead_end_is_not_offered() {
+        use Method::{Push, Sms, Totp};
+        // Code and approval are one factor: after the young one nothing old would be left.
+        assert_eq!(offered(&offering(2, &[(Push, true), (Totp, false), (Sms, true)])), [Totp, Sms]);
+        let waits = offering(2, &[(Totp, false), (Sms, true)]);
+        assert_eq!(waits.prove(Totp, true, RIGHT).unwrap_err(), SendRefusal::Unavailable, "a young device");
+    }
+
+    #[test]
+    fn code_to_a_young_contact_is_young_evidence() {
+        let flow = offering(2, &[(Method::Email, true), (Method::Totp, false), (Method::Sms, true)]);
+        let second = right(flow.send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS)).choosing().unwrap();
+        assert!(second.progress.proofs[0].young);
+        assert_eq!(offered(&second), [Method::Totp]);
+        assert!(second.has_used(&CONTACT) && !second.has_used(&RIGHT));
     }
 
     #[test]
@@ -396,8 +485,13 @@ mod tests {
             Flow::Choosing(choosing(2)).proven(Stage::Password).unwrap_err(),
             OutOfStep { awaited: Stage::Password, found: Stage::Method }
         );
-        let unlock =
-            opened(1).choose_reason(Reason::Locked).unwrap().choosing().unwrap().prove(Method::Totp, RIGHT);
+        let unlock = opened(1)
+            .choose_reason(Reason::Locked)
+            .unwrap()
+            .choosing()
+            .unwrap()
+            .prove(Method::Totp, false, RIGHT)
+            .unwrap();
         assert_eq!(unlock.stage(), Stage::Unlock);
         assert!(unlock.clone().proven(Stage::Password).is_err());
         assert!(unlock.choose_reason(Reason::Forgotten).is_err(), "the reason is fixed once all is proved");
@@ -432,7 +526,12 @@ mod tests {
     fn cancelling_ends_everything_but_what_is_done() {
         assert_eq!(opened(2).cancel().stage(), Stage::Ended);
         let done = Flow::Done(
-            choosing(1).prove(Method::Totp, RIGHT).proven(Stage::Password).unwrap().finish(at(1), true),
+            choosing(1)
+                .prove(Method::Totp, false, RIGHT)
+                .unwrap()
+                .proven(Stage::Password)
+                .unwrap()
+                .finish(at(1), true),
         );
         assert_eq!(done.cancel().stage(), Stage::Done);
     }
@@ -448,7 +547,7 @@ mod tests {
         assert!(!second.was_proved_by(1, &tag(2)) && !second.was_proved_by(2, &RIGHT));
         let awaiting = second.choosing().unwrap().send(Method::Sms, tag(3), CONTACT, at(1), &LIMITS);
         assert!(Flow::AwaitingCode(awaiting.clone()).was_proved_by(1, &RIGHT));
-        let proven = awaiting.give_up_code().prove(Method::Totp, tag(4));
+        let proven = awaiting.give_up_code().prove(Method::Totp, false, tag(4)).unwrap();
         assert!(proven.was_proved_by(2, &tag(4)));
         assert!(!proven.was_proved_by(1, &RIGHT), "a step before the last one");
         assert!(!opened(2).was_proved_by(0, &RIGHT));
@@ -469,7 +568,10 @@ mod tests {
             |tries| Flow::AwaitingCode(with(tries).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert!(!awaiting(9).is_exhausted(&LIMITS));
         assert!(awaiting(10).is_exhausted(&LIMITS));
-        assert!(!with(10).prove(Method::Totp, RIGHT).is_exhausted(&LIMITS), "the last try was right");
+        assert!(
+            !with(10).prove(Method::Totp, false, RIGHT).unwrap().is_exhausted(&LIMITS),
+            "the last try was right"
+        );
         assert!(!opened(1).is_exhausted(&LIMITS));
     }
 
@@ -481,7 +583,7 @@ mod tests {
         let awaiting = second.clone().choosing().unwrap().send(Method::Sms, RIGHT, CONTACT, at(1), &LIMITS);
         assert_eq!(Flow::AwaitingCode(awaiting.clone()).proofs(), 1);
         assert_eq!(awaiting.progress.step(), 2);
-        let proven = second.choosing().unwrap().prove(Method::Totp, RIGHT);
+        let proven = second.choosing().unwrap().prove(Method::Totp, false, RIGHT).unwrap();
         assert_eq!(proven.proofs(), 2);
         let done = Flow::Done(proven.clone().proven(Stage::Password).unwrap().finish(at(2), true));
         assert_eq!((done.proofs(), proven.cancel().proofs()), (2, 0));

@@ -48,7 +48,7 @@ fn offers() -> Vec<Offer> {
         Method::Totp => "",
         _ => "*****98",
     };
-    Method::ALL.map(|method| Offer { method, masked: masked(method).into() }).to_vec()
+    Method::ALL.map(|method| Offer { method, masked: masked(method).into(), young: false }).to_vec()
 }
 
 fn criteria(language: Language) -> Vec<Criterion> {
@@ -159,6 +159,7 @@ fn entries() -> Vec<EntryView> {
         added_at: AT.into(),
         last_used_at: kind.is_contact().then(|| AT.to_owned()),
         usable_from: AT.into(),
+        predecessor: (kind == Kind::Mobile).then(|| "*****97".to_owned()),
         counts: kind != Kind::Mobile,
     };
     Kind::ALL.map(entry).to_vec()

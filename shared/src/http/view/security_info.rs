@@ -118,6 +118,9 @@ pub struct EntryView {
     pub last_used_at: Option<String>,
     /// From when on it serves in a reset (RFC 3339).
     pub usable_from: String,
+    /// The mask of the contact that serves until then, where this one takes its place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub predecessor: Option<String>,
     /// Whether it does already.
     #[serde(skip)]
     pub counts: bool,

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
+use super::is_young;
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::flow::FlowKey;
@@ -103,7 +104,12 @@ impl Authenticators for DynamoAuthenticators {
             // One that can't be read proves nothing, and keeps no other from proving.
             let credential = item.optional_text("credential").and_then(|text| Credential::parse(text).ok());
             let id = item.optional_text("item").and_then(EntryId::parse);
-            passkeys.extend(id.zip(credential).map(|(id, credential)| StoredPasskey { id, credential }));
+            let young = is_young(&item, now);
+            passkeys.extend(id.zip(credential).map(|(id, credential)| StoredPasskey {
+                id,
+                credential,
+                young,
+            }));
         }
         Ok(passkeys)
     }

@@ -8,7 +8,7 @@ use super::STATE;
 use crate::adapters::dynamodb::item::{Item, b, n, not_met, s};
 use crate::domain::account::AccountId;
 use crate::domain::method::Factor;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{Claim, ClaimStore, Claimant, StoreError};
 
 /// Keeps claims.
@@ -90,7 +90,8 @@ impl ClaimStore for DynamoClaims {
         if !ours(&found) {
             return Ok(Claim::Lost);
         }
-        if found.moment("lease_until")? > now {
+        // One that ends later than one of now would was never written as an end.
+        if found.moment("lease_until").is_ok_and(|end| now < end && end <= lease_until + SKEW) {
             return Ok(Claim::Busy);
         }
         // Our own claim, and whoever made it is gone: claim anew. The next generation shuts out a write of the

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
-use super::items_of;
+use super::{NEVER, items_of};
 use crate::adapters::dynamodb::item::{consistent_get, n, not_met, s};
 use crate::domain::account::AccountId;
 use crate::domain::device::{Device, DeviceKey};
@@ -33,7 +33,8 @@ impl Devices for DynamoDevices {
         // One that can't be read is none: it pairs anew.
         let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
         let usable_from = item.moment("usable_from").ok();
-        Ok(key.zip(usable_from).map(|(key, usable_from)| StoredDevice { key, usable_from }))
+        let old_from = item.moment("lifts_from").unwrap_or(NEVER);
+        Ok(key.zip(usable_from).map(|(key, usable_from)| StoredDevice { key, usable_from, old_from }))
     }
 
     async fn note_used(&self, device: &Device, now: Timestamp) -> Result<(), StoreError> {

@@ -21,7 +21,7 @@ pub use self::claims::DynamoClaims;
 pub use self::devices::DynamoDevices;
 pub use self::enrolment::DynamoEnrolment;
 use super::item::{Item, s, unavailable};
-use crate::domain::account::{AccountId, Registration};
+use crate::domain::account::{AccountId, Registration, Successors};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::flow::FlowKey;
 use crate::domain::keys::Keyring;
@@ -33,6 +33,12 @@ use crate::ports::{SecurityInfo, StoreError};
 const STATE: &str = "state";
 /// The purpose under which contacts are sealed.
 const CONTACT: &str = "rekey/registered-contact";
+/// A moment that nobody lives to see, and that can still be written: the last second of the year 9999.
+const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
+/// The attributes of a contact that serves until the one which takes its place does, each with the name that it has in
+/// an entry of its own. The attribute of its age has had the name `lifts_from` since ages were not kept.
+const PREDECESSOR: [(&str, &str); 3] =
+    [("sealed", "prior_sealed"), ("shown", "prior_shown"), ("lifts_from", "prior_lifts_from")];
 
 /// Reads what is registered.
 #[derive(Clone, Debug)]
@@ -53,6 +59,7 @@ impl DynamoSecurityInfo {
 impl SecurityInfo for DynamoSecurityInfo {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError> {
         let mut registration = Registration::default();
+        let (mut young, mut old) = (Vec::new(), Vec::new());
         for item in items_of(&self.client, &self.table, account).await? {
             let Some(id) = EntryId::parse(item.text("item")?) else {
                 if item.text("item")? == STATE {
@@ -62,7 +69,17 @@ impl SecurityInfo for DynamoSecurityInfo {
                 }
                 continue;
             };
-            let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
+            let (item, counts) = match predecessor(&item, now) {
+                Some(serving) => {
+                    let next = open_contact(&self.contacts, account, id.kind(), item.text("sealed")?)?;
+                    add_successor(&mut registration.successors, id.kind(), next);
+                    (serving, true)
+                }
+                None => {
+                    let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
+                    (item, counts)
+                }
+            };
             let contact = || open_contact(&self.contacts, account, id.kind(), item.text("sealed")?);
             match id.kind() {
                 Kind::AlternateEmail => {
@@ -70,7 +87,7 @@ impl SecurityInfo for DynamoSecurityInfo {
                 }
                 Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(contact()?)),
                 Kind::OfficePhone => registration.office_phone = Some(PhoneNumber::from_stored(contact()?)),
-                Kind::RecoveryCodes if !has_codes_left(&item) => {}
+                Kind::RecoveryCodes if !has_codes_left(&item) => continue,
                 Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes if counts => {
                     registration.holds.extend(id.kind().methods());
                 }
@@ -81,7 +98,14 @@ impl SecurityInfo for DynamoSecurityInfo {
                     if item.flag("proved")? { &mut registration.not_yet } else { &mut registration.unproved };
                 waiting.push(id.kind().factor());
             }
+            if counts {
+                let serving = if is_young(&item, now) { &mut young } else { &mut old };
+                serving.extend(id.kind().methods());
+            }
         }
+        // Of several devices or passkeys one that is old is enough: whichever is used tells its own age.
+        young.retain(|method| !old.contains(method));
+        registration.young = young;
         Ok(registration)
     }
 }
@@ -97,6 +121,30 @@ async fn items_of(client: &Client, table: &str, account: &AccountId) -> Result<V
         .consistent_read(true);
     let items = query.send().await.map_err(unavailable)?.items.unwrap_or_default();
     Ok(items.into_iter().map(Item).collect())
+}
+
+/// The contact that serves until the one of an entry does, as an entry of its own; none where there is none, or its
+/// successor counts by now.
+fn predecessor(item: &Item, now: Timestamp) -> Option<Item> {
+    let serves = item.moment("usable_from").is_ok_and(|from| from > now) && item.has("prior_sealed");
+    serves.then(|| {
+        let attribute =
+            |(name, prior): &(&str, &str)| Some(((*name).to_owned(), item.0.get(*prior)?.clone()));
+        Item(PREDECESSOR.iter().filter_map(attribute).collect())
+    })
+}
+
+fn add_successor(successors: &mut Successors, kind: Kind, contact: String) {
+    match kind {
+        Kind::AlternateEmail => successors.alternate_email = Some(EmailAddress::from_stored(contact)),
+        Kind::OfficePhone => successors.office_phone = Some(PhoneNumber::from_stored(contact)),
+        _ => successors.mobile = Some(PhoneNumber::from_stored(contact)),
+    }
+}
+
+/// Whether an entry has not been active for the waiting period yet. One that does not say so has not.
+fn is_young(item: &Item, now: Timestamp) -> bool {
+    !item.moment("lifts_from").is_ok_and(|from| from <= now)
 }
 
 /// Whom a contact belongs to, and as what: a number can't be moved to another account, nor from office to mobile.

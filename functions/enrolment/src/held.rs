@@ -1,0 +1,53 @@
+//! The factors that an account holds, and from when on another one counts.
+
+use shared::domain::factor::FactorValue;
+use shared::domain::security_info::{Kind, Registered};
+use shared::domain::session::{Held, Session, SessionCookie};
+use shared::domain::time::Timestamp;
+use shared::http::Outcome;
+use shared::http::problem::Code;
+
+use super::{Ports, list};
+
+/// From when on something counts that the session adds now.
+pub(crate) async fn active_from(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    session: &Session,
+    registered: &Registered,
+    now: Timestamp,
+) -> Outcome<Timestamp> {
+    let settings = &ports.site.settings;
+    let factors = factors(ports, cookie, session, registered, now).await?;
+    let held = Held { factors: &factors, removed_at: registered.removed_at, needed: settings.steps };
+    Ok(session.active_from(&held, settings.cool_down, now))
+}
+
+/// The tags of every factor that serves in a reset, by value, whether or not it counts yet.
+async fn factors(
+    ports: &Ports,
+    cookie: &SessionCookie,
+    session: &Session,
+    registered: &Registered,
+    now: Timestamp,
+) -> Outcome<Vec<String>> {
+    let settings = &ports.site.settings;
+    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let mut registration = list::evidence(ports, &account, now).await?;
+    registration.not_yet.clear();
+    registration.unproved.clear();
+    let contacts = settings.offers(&registration);
+    let contacts = contacts.iter().filter_map(|offer| registration.factor(offer.method));
+    let has_codes = |kind: Kind, shown: &str| kind != Kind::RecoveryCodes || shown != "0";
+    let others = registered
+        .entries
+        .iter()
+        .filter(|entry| has_codes(entry.id.kind(), &entry.shown))
+        .filter(|entry| entry.id.kind().methods().iter().any(|method| settings.methods.contains(method)))
+        .filter_map(|entry| FactorValue::without_contact(entry.id.kind().factor()));
+    let mut tags: Vec<String> =
+        contacts.chain(others).filter_map(|value| cookie.factor_tag(&ports.site.flows, &value)).collect();
+    tags.sort_unstable();
+    tags.dedup();
+    Ok(tags)
+}

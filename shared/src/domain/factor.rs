@@ -1,0 +1,130 @@
+//! Factors by value: what a person possesses, and the evidence that they possess it.
+//!
+//! A factor is the thing itself, not the column that it stands in: a number that is registered as mobile and as office
+//! phone is one factor, and the mailbox that verified a session twice has verified it once.
+
+use serde::{Deserialize, Serialize};
+
+use super::contact::{EmailAddress, PhoneNumber};
+use super::method::{Factor, Method};
+
+/// The value of a factor, in the form in which two of them are compared.
+#[derive(Clone, Copy, Debug)]
+pub enum FactorValue<'a> {
+    /// A mailbox.
+    Mailbox(&'a EmailAddress),
+    /// A telephone, by its number.
+    Phone(&'a PhoneNumber),
+    /// The authenticator app: its codes and its approvals are one registration.
+    App,
+    /// The passkeys of the account. Several of them count as one factor: a password manager may hold all.
+    Passkey,
+    /// The sheet of recovery codes.
+    RecoverySheet,
+}
+
+impl FactorValue<'_> {
+    /// The canonical text, unique over all kinds. It may hold a whole contact: it is made into a tag, never stored.
+    pub fn canonical(&self) -> String {
+        match self {
+            Self::Mailbox(address) => format!("mailto:{}", *address.canonical()),
+            Self::Phone(number) => format!("tel:{}", *number.canonical()),
+            Self::App => "app".to_owned(),
+            Self::Passkey => "passkey".to_owned(),
+            Self::RecoverySheet => "recovery sheet".to_owned(),
+        }
+    }
+
+    /// The value of a factor that an account has one of, whatever its kind but a contact.
+    pub const fn without_contact(factor: Factor) -> Option<Self> {
+        match factor {
+            Factor::AlternateEmail | Factor::MobilePhone | Factor::OfficePhone => None,
+            Factor::AuthenticatorApp => Some(Self::App),
+            Factor::Passkey => Some(Self::Passkey),
+            Factor::RecoveryCodes => Some(Self::RecoverySheet),
+        }
+    }
+}
+
+/// One verification of a session by a factor that serves in resets too.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VerifiedFactor {
+    /// How it was verified.
+    pub method: Method,
+    /// The tag of the factor's value, keyed and bound to the session, base64url.
+    pub factor: String,
+    /// Whether the factor had been active for the waiting period when it was verified.
+    pub old: bool,
+}
+
+impl VerifiedFactor {
+    /// Whether it can vouch for what is newly enrolled. A sheet of paper is found more easily than a phone.
+    pub const fn vouches(&self) -> bool {
+        !matches!(self.method, Method::RecoveryCode)
+    }
+}
+
+/// Whether `verified` holds two different factors that are old: then nothing that the session enrols has to wait.
+pub fn waives_waiting_period(verified: &[VerifiedFactor]) -> bool {
+    let mut old: Vec<&str> =
+        verified.iter().filter(|one| one.old && one.vouches()).map(|one| one.factor.as_str()).collect();
+    old.sort_unstable();
+    old.dedup();
+    old.len() >= 2
+}
+
+/// Whether `held`, the tags of every factor that an account holds, are fewer than a reset `needs`, and all of them are
+/// verified. An account that holds none has not verified any.
+pub fn has_verified_too_few(held: &[String], verified: &[VerifiedFactor], needs: u8) -> bool {
+    let is_verified = |tag: &String| verified.iter().any(|one| one.vouches() && one.factor == *tag);
+    !held.is_empty() && held.len() < usize::from(needs) && held.iter().all(is_verified)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn verified(method: Method, factor: &str, old: bool) -> VerifiedFactor {
+        VerifiedFactor { method, factor: factor.to_owned(), old }
+    }
+
+    #[test]
+    fn waiting_period_is_waived_by_two_different_old_factors() {
+        let mail = verified(Method::Email, "mail", true);
+        let app = verified(Method::Totp, "app", true);
+        assert!(waives_waiting_period(&[mail.clone(), app.clone()]));
+        assert!(!waives_waiting_period(&[mail.clone(), mail.clone()]), "the same factor twice");
+        assert!(!waives_waiting_period(&[mail.clone(), verified(Method::Totp, "app", false)]), "a young one");
+        let sheet = verified(Method::RecoveryCode, "sheet", true);
+        assert!(!waives_waiting_period(&[mail, sheet]), "a sheet never counts");
+        assert!(!waives_waiting_period(&[app]) && !waives_waiting_period(&[]));
+    }
+
+    #[test]
+    fn too_few_factors_count_only_if_all_are_verified() {
+        let held = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let mail = [verified(Method::Email, "mail", false)];
+        assert!(has_verified_too_few(&held(&["mail"]), &mail, 2));
+        assert!(!has_verified_too_few(&held(&["mail"]), &mail, 1), "one is enough for a reset");
+        assert!(!has_verified_too_few(&held(&["mail", "app"]), &mail, 2));
+        assert!(!has_verified_too_few(&held(&["app"]), &mail, 2), "another one");
+        assert!(!has_verified_too_few(&[], &mail, 2), "an emptied account");
+        let sheet = [verified(Method::RecoveryCode, "sheet", true)];
+        assert!(!has_verified_too_few(&held(&["sheet"]), &sheet, 2));
+    }
+
+    #[test]
+    fn canonical_values_of_different_kinds_differ() {
+        let (address, number) =
+            (EmailAddress::from_stored("app".into()), PhoneNumber::from_stored("app".into()));
+        let all = [
+            FactorValue::Mailbox(&address),
+            FactorValue::Phone(&number),
+            FactorValue::App,
+            FactorValue::Passkey,
+            FactorValue::RecoverySheet,
+        ];
+        let values: std::collections::BTreeSet<String> = all.iter().map(FactorValue::canonical).collect();
+        assert_eq!(values.len(), all.len());
+    }
+}
