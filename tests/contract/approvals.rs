@@ -1,35 +1,33 @@
 //! The requests to approve.
 
-use std::sync::Arc;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
 use shared::domain::flow::{FlowKey, RequestId};
 use shared::domain::keys::Tag;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Answered, ApprovalStore as _, DeviceAnswer};
+use shared::ports::{Answered, DeviceAnswer};
 
-use crate::stores::{damaged, on_both_stores, put};
+use crate::stores::{Stores, damaged, on_every_store, put};
 
-on_both_stores!(
+on_every_store!(
     one_request_waits_until_it_ends,
     a_flow_replaces_its_own,
     a_number_is_looked_at_once,
     the_same_answer_comes_to_the_same,
     a_refusal_pauses,
-    accounts_have_requests_of_their_own,
-    what_is_stored_otherwise_is_no_request;
-    at_once: of_many_numbers_one_is_looked_at,
+    accounts_have_requests_of_their_own;
+    at_once: of_many_numbers_one_is_looked_at;
+    in_tables: what_is_stored_otherwise_is_no_request;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 
 fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 fn id(byte: u8) -> RequestId {
@@ -54,12 +52,8 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
     }
 }
 
-fn approvals(client: &Client) -> Arc<DynamoApprovals> {
-    Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable"))
-}
-
-async fn one_request_waits_until_it_ends(client: &Client) {
-    let approvals = approvals(client);
+async fn one_request_waits_until_it_ends(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     assert!(approvals.newest(&account()).await.unwrap().is_none());
     let first = request(1, 1, NOW);
     assert!(approvals.ask(&account(), &first, NOW).await.unwrap());
@@ -72,8 +66,8 @@ async fn one_request_waits_until_it_ends(client: &Client) {
     assert!(approvals.ask(&account(), &request(2, 2, ended), ended).await.unwrap());
 }
 
-async fn a_flow_replaces_its_own(client: &Client) {
-    let approvals = approvals(client);
+async fn a_flow_replaces_its_own(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
     assert!(approvals.ask(&account(), &request(2, 1, NOW), NOW).await.unwrap());
     assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
@@ -84,8 +78,8 @@ async fn a_flow_replaces_its_own(client: &Client) {
     );
 }
 
-async fn a_number_is_looked_at_once(client: &Client) {
-    let approvals = approvals(client);
+async fn a_number_is_looked_at_once(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     for _ in 0..2 {
         let same = approvals.answer(&account(), id(1), number(2), NOW).await.unwrap();
@@ -97,8 +91,8 @@ async fn a_number_is_looked_at_once(client: &Client) {
     assert!(matches!(approvals.answer(&account(), id(1), denied, NOW).await.unwrap(), Answered::Gone));
 }
 
-async fn the_same_answer_comes_to_the_same(client: &Client) {
-    let approvals = approvals(client);
+async fn the_same_answer_comes_to_the_same(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let answer = async |request, answer| approvals.answer(&account(), request, answer, NOW).await.unwrap();
     for _ in 0..2 {
@@ -109,8 +103,8 @@ async fn the_same_answer_comes_to_the_same(client: &Client) {
     assert!(matches!(answer(id(1), DeviceAnswer::Denied(NOW + Seconds::DAY)).await, Answered::Gone));
 }
 
-async fn a_refusal_pauses(client: &Client) {
-    let approvals = approvals(client);
+async fn a_refusal_pauses(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let until = NOW + Seconds::DAY;
     let denied = DeviceAnswer::Denied(until);
@@ -129,10 +123,10 @@ async fn a_refusal_pauses(client: &Client) {
     assert!(approvals.ask(&account(), &request(2, 2, until), until).await.unwrap());
 }
 
-async fn accounts_have_requests_of_their_own(client: &Client) {
-    let approvals = approvals(client);
+async fn accounts_have_requests_of_their_own(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
-    let other = AccountId::from_directory("priya");
+    let other = AccountId::from_directory("priya").unwrap();
     assert!(matches!(approvals.answer(&other, id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     assert!(approvals.newest(&other).await.unwrap().is_none());
     assert!(approvals.ask(&other, &request(2, 2, NOW), NOW).await.unwrap());
@@ -140,7 +134,7 @@ async fn accounts_have_requests_of_their_own(client: &Client) {
 
 /// Nobody is let in by it, and nobody kept from asking for longer than it was to be kept, though it lies there still.
 async fn what_is_stored_otherwise_is_no_request(client: &Client) {
-    let approvals = approvals(client);
+    let approvals = Stores::in_tables(client).approvals;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];
     assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
     let kept_until = NOW + Seconds(90) + Seconds::HOUR;
@@ -160,8 +154,8 @@ async fn what_is_stored_otherwise_is_no_request(client: &Client) {
     }
 }
 
-async fn of_many_numbers_one_is_looked_at(client: &Client) {
-    let approvals = approvals(client);
+async fn of_many_numbers_one_is_looked_at(stores: &Stores) {
+    let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let tasks: Vec<_> = (0..50)
         .map(|n| {

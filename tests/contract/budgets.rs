@@ -1,71 +1,68 @@
 //! The table of budgets.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use shared::adapters::dynamodb::DynamoBudgets;
 use shared::domain::account::AccountId;
 use shared::domain::budget::{FlowMark, Pool, Send, SendLedger, SendLimits};
 use shared::domain::method::Factor;
+use shared::domain::name::NameRef;
+use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::BudgetStore as _;
 
-use crate::stores::{damaged, on_both_stores, put};
+use crate::stores::{Stores, damaged, on_every_store, put};
 
-on_both_stores!(
+on_every_store!(
     a_count_goes_up,
     a_limit_lets_so_many_through,
     what_is_given_back_can_be_taken_again,
     a_ledger_is_replaced_by_one,
-    a_ledger_that_can_not_be_read_begins_anew,
-    a_count_that_can_not_be_read_ends_with_its_time,
     any_sequence_agrees_with_plain_numbers;
-    at_once: of_many_takers_the_limit_gets_through,
+    at_once: of_many_takers_the_limit_gets_through;
+    in_tables: a_ledger_that_can_not_be_read_begins_anew, a_count_that_can_not_be_read_ends_with_its_time;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const LIMITS: SendLimits =
     SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
 
-fn budgets(client: &Client) -> Arc<DynamoBudgets> {
-    Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable"))
-}
-
-async fn a_count_goes_up(client: &Client) {
-    let budgets = budgets(client);
+async fn a_count_goes_up(stores: &Stores) {
+    let budgets = stores.budgets.clone();
+    let opens = |name| RateLimit::OpensOfName(NameRef::from_bytes([name; 32]));
     for expected in 1..4 {
-        assert_eq!(budgets.count("opens", NOW + Seconds::DAY).await.unwrap(), expected);
+        assert_eq!(budgets.count(&opens(1), NOW).await.unwrap(), expected);
     }
-    assert_eq!(budgets.count("others", NOW + Seconds::DAY).await.unwrap(), 1);
+    assert_eq!(budgets.count(&opens(2), NOW).await.unwrap(), 1);
+    assert_eq!(budgets.count(&opens(1), NOW + Seconds::HOUR).await.unwrap(), 1, "another window");
 }
 
-async fn a_limit_lets_so_many_through(client: &Client) {
-    let budgets = budgets(client);
+async fn a_limit_lets_so_many_through(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     for expected in [true, true, false, false] {
-        assert_eq!(budgets.take("sms", 2, NOW + Seconds::DAY).await.unwrap(), expected);
+        assert_eq!(budgets.take(&RateLimit::PhoneMessages, 2, NOW).await.unwrap(), expected);
     }
 }
 
-async fn what_is_given_back_can_be_taken_again(client: &Client) {
-    let budgets = budgets(client);
-    let take = async || budgets.take("sms", 1, NOW + Seconds::DAY).await.unwrap();
-    budgets.give_back("sms").await.unwrap();
+async fn what_is_given_back_can_be_taken_again(stores: &Stores) {
+    let budgets = stores.budgets.clone();
+    let take = async || budgets.take(&RateLimit::PhoneMessages, 1, NOW).await.unwrap();
+    budgets.give_back(&RateLimit::PhoneMessages, NOW).await.unwrap();
     assert!(take().await && !take().await, "nothing was taken yet, so nothing came back");
-    budgets.give_back("sms").await.unwrap();
+    budgets.give_back(&RateLimit::PhoneMessages, NOW).await.unwrap();
     assert!(take().await && !take().await);
 }
 
-async fn of_many_takers_the_limit_gets_through(client: &Client) {
-    let budgets = budgets(client);
+async fn of_many_takers_the_limit_gets_through(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let budgets = budgets.clone();
-            tokio::spawn(async move { budgets.take("sms", 7, NOW + Seconds::DAY).await.unwrap() })
+            tokio::spawn(async move { budgets.take(&RateLimit::PhoneMessages, 7, NOW).await.unwrap() })
         })
         .collect();
     let mut taken = 0;
@@ -73,12 +70,17 @@ async fn of_many_takers_the_limit_gets_through(client: &Client) {
         taken += usize::from(task.await.unwrap());
     }
     assert_eq!(taken, 7);
-    assert!(!budgets.take("none", 0, NOW + Seconds::DAY).await.unwrap());
+    assert!(
+        !budgets
+            .take(&RateLimit::Changes(AccountId::from_directory("aisyah").unwrap()), 0, NOW)
+            .await
+            .unwrap()
+    );
 }
 
-async fn a_ledger_is_replaced_by_one(client: &Client) {
-    let budgets = budgets(client);
-    let account = AccountId::from_directory("aisyah");
+async fn a_ledger_is_replaced_by_one(stores: &Stores) {
+    let budgets = stores.budgets.clone();
+    let account = AccountId::from_directory("aisyah").unwrap();
     let read = budgets.ledger(&account).await.unwrap();
     assert_eq!((read.revision, &read.value), (0, &SendLedger::default()));
     let mut ledger = read.value;
@@ -99,8 +101,8 @@ async fn a_ledger_is_replaced_by_one(client: &Client) {
 
 /// Else its owner would get no code for as long as it lies there, however long ago it should have been removed.
 async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
-    let budgets = budgets(client);
-    let account = AccountId::from_directory("aisyah");
+    let budgets = Stores::in_tables(client).budgets;
+    let account = AccountId::from_directory("aisyah").unwrap();
     let mut ledger = SendLedger::default();
     let send = Send {
         factor: Factor::MobilePhone,
@@ -127,15 +129,17 @@ async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
 
 /// A counter's key names its hour or its day, so that what is wrong with one is over with that.
 async fn a_count_that_can_not_be_read_ends_with_its_time(client: &Client) {
-    let budgets = budgets(client);
+    let budgets = Stores::in_tables(client).budgets;
     for value in [AttributeValue::S("many".to_owned()), AttributeValue::Bool(true)] {
-        let item =
-            [("budget".to_owned(), AttributeValue::S("sms#1".to_owned())), ("count".to_owned(), value)];
+        let item = [
+            ("budget".to_owned(), AttributeValue::S(RateLimit::PhoneMessages.key(NOW))),
+            ("count".to_owned(), value),
+        ];
         put(client, "BudgetsTable", item.into()).await;
-        assert!(!budgets.take("sms#1", 7, NOW + Seconds::DAY).await.is_ok_and(|taken| taken));
-        assert!(budgets.count("sms#1", NOW + Seconds::DAY).await.is_err());
+        assert!(!budgets.take(&RateLimit::PhoneMessages, 7, NOW).await.is_ok_and(|taken| taken));
+        assert!(budgets.count(&RateLimit::PhoneMessages, NOW).await.is_err());
     }
-    assert!(budgets.take("sms#2", 1, NOW + Seconds::DAY).await.unwrap());
+    assert!(budgets.take(&RateLimit::PhoneMessages, 1, NOW + Seconds::DAY).await.unwrap());
 }
 
 #[derive(Clone, Debug)]
@@ -146,8 +150,8 @@ enum Act {
 }
 
 /// Counters and revisions kept in a map, and every sequence of calls decided by them.
-async fn any_sequence_agrees_with_plain_numbers(client: &Client) {
-    let budgets = budgets(client);
+async fn any_sequence_agrees_with_plain_numbers(stores: &Stores) {
+    let budgets = stores.budgets.clone();
     let act =
         prop_oneof![Just(Act::Count), (0_u64..6).prop_map(Act::Take), (0_u64..5).prop_map(Act::Replace)];
     let sequence = prop::collection::vec((act, 0_usize..2), 120);
@@ -155,19 +159,19 @@ async fn any_sequence_agrees_with_plain_numbers(client: &Client) {
     let acts = sequence.new_tree(&mut runner).unwrap().current();
     let (mut counts, mut revisions) = (BTreeMap::<usize, u64>::new(), BTreeMap::<usize, u64>::new());
     for (at, (act, who)) in acts.into_iter().enumerate() {
-        let (key, until) = (format!("plain#{who}"), NOW + Seconds::DAY);
-        let account = AccountId::from_directory(format!("plain{who}"));
+        let account = AccountId::from_directory(format!("plain{who}")).unwrap();
+        let plain = RateLimit::Changes(account.clone());
         let count = counts.entry(who).or_default();
         let revision = revisions.entry(who).or_default();
         match act {
             Act::Count => {
                 *count += 1;
-                assert_eq!(budgets.count(&key, until).await.unwrap(), *count, "act {at}");
+                assert_eq!(budgets.count(&plain, NOW).await.unwrap(), *count, "act {at}");
             }
             Act::Take(limit) => {
                 let fits = *count < limit;
                 *count += u64::from(fits);
-                assert_eq!(budgets.take(&key, limit, until).await.unwrap(), fits, "act {at}");
+                assert_eq!(budgets.take(&plain, limit, NOW).await.unwrap(), fits, "act {at}");
             }
             Act::Replace(read) => {
                 let fits = *revision == read;

@@ -5,24 +5,24 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Offer};
 use shared::domain::flow::{Choosing, Facts, Flow, FlowKey, FlowLimits, Opened, Reason, Stage};
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{FlowStore as _, Guess, Guessed};
+use shared::ports::{FlowStore, Guess, Guessed};
 
-use crate::stores::on_both_stores;
+use crate::stores::{Stores, on_every_store};
 
-on_both_stores!(
+on_every_store!(
     a_flow_is_read_back_until_it_ends,
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
-    tries_of_the_flow_are_spent_one_by_one,
-    what_is_stored_otherwise_is_no_flow;
-    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins,
+    tries_of_the_flow_are_spent_one_by_one;
+    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins;
+    in_tables: what_is_stored_otherwise_is_no_flow;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -50,7 +50,7 @@ fn opened() -> Opened {
         .collect();
     Opened {
         facts: Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 3,
             steps: 2,
@@ -66,21 +66,17 @@ fn choosing() -> Choosing {
     opened().choose(Reason::Forgotten)
 }
 
-fn flows(client: &Client) -> Arc<DynamoFlows> {
-    Arc::new(DynamoFlows::new(client.clone(), "FlowsTable"))
-}
-
 /// A flow that awaits the code with tag 1.
-async fn awaiting(client: &Client) -> Arc<DynamoFlows> {
-    let flows = flows(client);
+async fn awaiting(stores: &Stores) -> Arc<dyn FlowStore> {
+    let flows = stores.flows.clone();
     flows.insert(KEY, &opened()).await.unwrap();
     let next = Flow::AwaitingCode(choosing().send(Method::Email, tag(1), tag(9), NOW, &LIMITS));
     assert!(flows.replace(KEY, 1, &next, NOW).await.unwrap());
     flows
 }
 
-async fn a_flow_is_read_back_until_it_ends(client: &Client) {
-    let flows = flows(client);
+async fn a_flow_is_read_back_until_it_ends(stores: &Stores) {
+    let flows = &stores.flows;
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
     flows.insert(KEY, &opened()).await.unwrap();
     assert!(flows.insert(KEY, &opened()).await.is_err(), "a key is taken once");
@@ -91,8 +87,8 @@ async fn a_flow_is_read_back_until_it_ends(client: &Client) {
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
 }
 
-async fn a_replacement_names_what_it_replaces(client: &Client) {
-    let flows = flows(client);
+async fn a_replacement_names_what_it_replaces(stores: &Stores) {
+    let flows = &stores.flows;
     let next = Flow::Choosing(choosing());
     assert!(!flows.replace(KEY, 1, &next, NOW).await.unwrap(), "nothing is there");
     flows.insert(KEY, &opened()).await.unwrap();
@@ -103,8 +99,8 @@ async fn a_replacement_names_what_it_replaces(client: &Client) {
     assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().value.stage(), Stage::Method);
 }
 
-async fn a_guess_is_one_look(client: &Client) {
-    let flows = awaiting(client).await;
+async fn a_guess_is_one_look(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let Guessed::Wrong(Flow::AwaitingCode(left)) = flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
     else {
         panic!("a wrong guess")
@@ -133,7 +129,7 @@ async fn a_guess_is_one_look(client: &Client) {
     assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
 }
 
-async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
+async fn all_at_once(flows: &Arc<dyn FlowStore>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
     let tasks: Vec<_> = guesses
         .map(|guess| {
             let flows = flows.clone();
@@ -147,8 +143,8 @@ async fn all_at_once(flows: &Arc<DynamoFlows>, guesses: impl Iterator<Item = Gue
     all
 }
 
-async fn many_guesses_get_as_many_looks_as_there_are_tries(client: &Client) {
-    let flows = awaiting(client).await;
+async fn many_guesses_get_as_many_looks_as_there_are_tries(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
     let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();
     let refused = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Spent(_))).count();
@@ -156,15 +152,15 @@ async fn many_guesses_get_as_many_looks_as_there_are_tries(client: &Client) {
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Spent(_)));
 }
 
-async fn of_many_right_guesses_one_wins(client: &Client) {
-    let flows = awaiting(client).await;
+async fn of_many_right_guesses_one_wins(stores: &Stores) {
+    let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
     let won = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Right(_))).count();
     assert_eq!(won, 1);
 }
 
-async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
-    let flows = flows(client);
+async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
+    let flows = &stores.flows;
     flows.insert(KEY, &opened()).await.unwrap();
     for spent in 1..=10 {
         let flow = flows.spend_try(KEY, &LIMITS, NOW).await.unwrap();
@@ -176,7 +172,7 @@ async fn tries_of_the_flow_are_spent_one_by_one(client: &Client) {
 }
 
 async fn what_is_stored_otherwise_is_no_flow(client: &Client) {
-    let flows = awaiting(client).await;
+    let flows = awaiting(&Stores::in_tables(client)).await;
     let key = AttributeValue::B(Blob::new(KEY.as_bytes()));
     let mut item = client
         .get_item()

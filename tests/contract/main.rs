@@ -10,6 +10,7 @@
 mod accounts;
 mod approvals;
 mod budgets;
+mod devices;
 mod flows;
 mod local;
 mod moto;

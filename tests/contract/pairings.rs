@@ -6,24 +6,24 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
-use shared::adapters::dynamodb::DynamoPairings;
 use shared::domain::account::AccountId;
 use shared::domain::device::DeviceKey;
 use shared::domain::keys::Tag;
 use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingKey, PairingToken, WaitingDevice};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
-use shared::ports::{PairingConfirmed, PairingState, PairingStore as _};
+use shared::ports::{PairingConfirmed, PairingState, PairingStore};
 
-use crate::stores::{Item, damaged, on_both_stores, put};
+use crate::stores::{Item, Stores, damaged, on_every_store, put};
 
-on_both_stores!(
+on_every_store!(
     a_token_serves_once_and_in_time,
     a_phone_that_heard_no_answer_uses_its_token_again,
     a_code_is_looked_at_three_times,
-    a_pairing_is_its_sessions,
-    what_is_stored_otherwise_is_no_pairing;
-    at_once: of_many_phones_one_is_paired, many_codes_get_three_looks,
+    a_pairing_is_its_sessions;
+    at_once: of_many_phones_one_is_paired, many_codes_get_three_looks;
+    in_tables: what_is_stored_otherwise_is_no_pairing;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -34,7 +34,7 @@ fn key() -> PairingKey {
 }
 
 fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 fn code(byte: u8) -> Tag {
@@ -61,22 +61,22 @@ fn other(byte: u8) -> WaitingDevice {
 }
 
 /// A pairing that has begun.
-async fn begun(client: &Client) -> Arc<DynamoPairings> {
-    let pairings = DynamoPairings::new(client.clone(), "FlowsTable");
+async fn begun(stores: &Stores) -> Arc<dyn PairingStore> {
+    let pairings = stores.pairings.clone();
     let entry = device(None).id;
     let pairing = Pairing::begin(account(), entry, SESSION, "aisyah".to_owned(), NOW);
     pairings.begin(key(), &pairing).await.unwrap();
     assert!(pairings.begin(key(), &pairing).await.is_err(), "a key is taken once");
     assert_eq!(pairings.open(key(), &device_key(7), NOW).await.unwrap(), Some(pairing));
-    Arc::new(pairings)
+    pairings
 }
 
-async fn confirm(pairings: &DynamoPairings, byte: u8) -> PairingConfirmed {
+async fn confirm(pairings: &Arc<dyn PairingStore>, byte: u8) -> PairingConfirmed {
     pairings.confirm(key(), &account(), &SESSION, code(byte), NOW).await.unwrap()
 }
 
-async fn a_token_serves_once_and_in_time(client: &Client) {
-    let pairings = begun(client).await;
+async fn a_token_serves_once_and_in_time(stores: &Stores) {
+    let pairings = begun(stores).await;
     let late = NOW + PAIRING_LIFETIME;
     assert_eq!(pairings.open(key(), &device_key(7), late).await.unwrap(), None);
     assert!(!pairings.pair(key(), &device(None), code(1), late).await.unwrap());
@@ -89,8 +89,8 @@ async fn a_token_serves_once_and_in_time(client: &Client) {
     assert_eq!(pairings.open(nobodys, &device_key(7), NOW).await.unwrap(), None);
 }
 
-async fn a_phone_that_heard_no_answer_uses_its_token_again(client: &Client) {
-    let pairings = begun(client).await;
+async fn a_phone_that_heard_no_answer_uses_its_token_again(stores: &Stores) {
+    let pairings = begun(stores).await;
     let own = device_key(7);
     assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
     assert_eq!(confirm(&pairings, 9).await, PairingConfirmed::Wrong { tries_left: 2 });
@@ -107,8 +107,8 @@ async fn a_phone_that_heard_no_answer_uses_its_token_again(client: &Client) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
 }
 
-async fn a_code_is_looked_at_three_times(client: &Client) {
-    let pairings = begun(client).await;
+async fn a_code_is_looked_at_three_times(stores: &Stores) {
+    let pairings = begun(stores).await;
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::NotYet);
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     for tries_left in [2, 1] {
@@ -120,10 +120,10 @@ async fn a_code_is_looked_at_three_times(client: &Client) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Spent);
 }
 
-async fn a_pairing_is_its_sessions(client: &Client) {
-    let pairings = begun(client).await;
+async fn a_pairing_is_its_sessions(stores: &Stores) {
+    let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
-    let other = AccountId::from_directory("priya");
+    let other = AccountId::from_directory("priya").unwrap();
     let waiting = PairingState::Waiting("Chrome, Android".to_owned());
     assert_eq!(pairings.state(key(), &account(), &SESSION, NOW).await.unwrap(), waiting);
     for (account, session, now) in
@@ -137,7 +137,7 @@ async fn a_pairing_is_its_sessions(client: &Client) {
 }
 
 async fn what_is_stored_otherwise_is_no_pairing(client: &Client) {
-    let pairings = begun(client).await;
+    let pairings = begun(&Stores::in_tables(client)).await;
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
     for (item, what) in damaged(client, "FlowsTable", &row, &["flow", "ttl", "tries", "label"]).await {
         put(client, "FlowsTable", item).await;
@@ -160,7 +160,7 @@ async fn what_is_stored_otherwise_is_no_pairing(client: &Client) {
 }
 
 /// The item of a pairing whose phone waits for code 1.
-async fn begun_anew(client: &Client, pairings: &DynamoPairings) -> Item {
+async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
     let row: Item = row.into();
     client.delete_item().table_name("FlowsTable").set_key(Some(row.clone())).send().await.unwrap();
@@ -171,8 +171,8 @@ async fn begun_anew(client: &Client, pairings: &DynamoPairings) -> Item {
     read.send().await.unwrap().item.unwrap()
 }
 
-async fn of_many_phones_one_is_paired(client: &Client) {
-    let pairings = begun(client).await;
+async fn of_many_phones_one_is_paired(stores: &Stores) {
+    let pairings = begun(stores).await;
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let pairings = pairings.clone();
@@ -186,8 +186,8 @@ async fn of_many_phones_one_is_paired(client: &Client) {
     assert_eq!(paired, 1);
 }
 
-async fn many_codes_get_three_looks(client: &Client) {
-    let pairings = begun(client).await;
+async fn many_codes_get_three_looks(stores: &Stores) {
+    let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     let tasks: Vec<_> = (10..40)
         .map(|n| {

@@ -1,6 +1,7 @@
-//! SQS.
+//! The queue: SQS and the memory.
 
 use aws_sdk_sqs::Client;
+use shared::adapters::memory::Memory;
 use shared::adapters::sqs::SqsQueue;
 use shared::domain::flow::FlowKey;
 use shared::domain::keys::Keyring;
@@ -21,6 +22,19 @@ async fn received(client: &Client, url: &str) -> Vec<Envelope> {
     let answer = client.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
     let bodies = answer.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
     bodies.map(|body| serde_json::from_str(&body).unwrap()).collect()
+}
+
+#[tokio::test]
+async fn memory_holds_messages_as_they_were_sent() {
+    let memory = Memory::default();
+    let sent = envelopes(4);
+    memory.send(&sent[..1], Seconds(45)).await.unwrap();
+    memory.send(&sent[1..], Seconds(0)).await.unwrap();
+    let queued = memory.with(|tables| tables.queue.0.clone());
+    let held: Vec<Envelope> =
+        queued.iter().map(|queued| serde_json::from_str(&queued.body).unwrap()).collect();
+    assert_eq!(held, sent);
+    assert_eq!(queued.iter().map(|queued| queued.delay).collect::<Vec<_>>(), [45, 0, 0, 0]);
 }
 
 #[tokio::test]

@@ -5,41 +5,40 @@ use std::sync::Arc;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use rekey_tests::chance::TestEntropy;
-use shared::adapters::dynamodb::DynamoSessions;
 use shared::domain::account::AccountId;
 use shared::domain::flow::{FlowKey, RequestId};
 use shared::domain::language::Language;
 use shared::domain::security_info::Registered;
 use shared::domain::session::{LIFETIME, Session};
 use shared::domain::time::Timestamp;
-use shared::ports::SessionStore as _;
+use shared::ports::SessionStore;
 
-use crate::stores::{damaged, on_both_stores, put};
+use crate::stores::{Stores, damaged, on_every_store, put};
 
-on_both_stores!(
-    a_session_is_read_back_until_it_ends,
-    what_is_stored_otherwise_is_no_session;
-    at_once: of_many_writes_of_a_session_one_is_kept,
+on_every_store!(
+    a_session_is_read_back_until_it_ends;
+    at_once: of_many_writes_of_a_session_one_is_kept;
+    in_tables: what_is_stored_otherwise_is_no_session;
+    in_tables_at_once:
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
 
 fn session() -> Session {
-    let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+    let (account, challenge) = (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));
     Session::begin(account, &Registered::default(), Language::Tamil, None, challenge, NOW)
 }
 
-async fn begun(client: &Client) -> Arc<DynamoSessions> {
-    let sessions = DynamoSessions::new(client.clone(), "FlowsTable", Arc::new(TestEntropy::default()));
+async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
+    let sessions = stores.sessions.clone();
     sessions.begin(KEY, &session()).await.unwrap();
     assert!(sessions.begin(KEY, &session()).await.is_err(), "a key is taken once");
-    Arc::new(sessions)
+    sessions
 }
 
-async fn a_session_is_read_back_until_it_ends(client: &Client) {
-    let sessions = begun(client).await;
+async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
+    let sessions = begun(stores).await;
     let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
     assert_eq!((found.revision, found.value.language), (1, Language::Tamil));
     let next = Session { tries: 3, ..found.value };
@@ -57,7 +56,7 @@ async fn a_session_is_read_back_until_it_ends(client: &Client) {
 }
 
 async fn what_is_stored_otherwise_is_no_session(client: &Client) {
-    let sessions = begun(client).await;
+    let sessions = begun(&Stores::in_tables(client)).await;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(KEY.as_bytes())))];
     for (what, name) in damaged(client, "FlowsTable", &key, &["flow", "ttl"]).await {
         put(client, "FlowsTable", what).await;
@@ -66,8 +65,8 @@ async fn what_is_stored_otherwise_is_no_session(client: &Client) {
     }
 }
 
-async fn of_many_writes_of_a_session_one_is_kept(client: &Client) {
-    let sessions = begun(client).await;
+async fn of_many_writes_of_a_session_one_is_kept(stores: &Stores) {
+    let sessions = begun(stores).await;
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let sessions = sessions.clone();

@@ -1,8 +1,10 @@
-//! Two DynamoDB-compatible stores that others wrote, and the clients on them: what holds on both is not an oddity of
-//! one.
+//! The stores that every port is held to: the memory, and two DynamoDB-compatible ones that others wrote. What holds on all
+//! of them is not an oddity of one.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
@@ -10,7 +12,21 @@ use aws_sdk_dynamodb::types::{
 };
 use rekey_local::cloud::dynamodb;
 use rekey_local::template::{Table, Template};
+use rekey_tests::chance::TestEntropy;
 use shared::adapters::aws::emulated;
+use shared::adapters::dynamodb::{
+    DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices, DynamoEnrolment,
+    DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
+};
+use shared::adapters::memory::Memory;
+use shared::domain::account::{AccountId, Registration};
+use shared::domain::keys::Keyring;
+use shared::domain::security_info::EntryId;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{
+    ApprovalStore, Authenticators, BudgetStore, ClaimStore, Devices, EnrolmentStore, FlowStore, NewEntry,
+    PairingStore, PushTargets, SecurityInfo, SessionStore,
+};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -59,6 +75,118 @@ async fn create(client: &Client, name: &str, table: &Table) {
     create.send().await.unwrap();
 }
 
+/// The table of entries.
+pub const ENTRIES: &str = "SecurityInfoTable";
+
+/// The keys that contacts are sealed with.
+pub fn contacts() -> Arc<Keyring> {
+    let secret = r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#;
+    Arc::new(Keyring::from_secret(secret).unwrap())
+}
+
+/// Every port over one store.
+#[derive(Clone)]
+pub struct Stores {
+    pub flows: Arc<dyn FlowStore>,
+    pub sessions: Arc<dyn SessionStore>,
+    pub approvals: Arc<dyn ApprovalStore>,
+    pub pairings: Arc<dyn PairingStore>,
+    pub budgets: Arc<dyn BudgetStore>,
+    pub info: Arc<dyn SecurityInfo>,
+    pub enrolment: Arc<dyn EnrolmentStore>,
+    pub authenticators: Arc<dyn Authenticators>,
+    pub claims: Arc<dyn ClaimStore>,
+    pub devices: Arc<dyn Devices>,
+    pub push_targets: Arc<dyn PushTargets>,
+    pub plant: Arc<dyn Plant>,
+}
+
+impl Stores {
+    pub fn in_memory() -> Self {
+        let memory = Arc::new(Memory::default());
+        Self {
+            flows: memory.clone(),
+            sessions: memory.clone(),
+            approvals: memory.clone(),
+            pairings: memory.clone(),
+            budgets: memory.clone(),
+            info: memory.clone(),
+            enrolment: memory.clone(),
+            authenticators: memory.clone(),
+            claims: memory.clone(),
+            devices: memory.clone(),
+            push_targets: memory.clone(),
+            plant: memory,
+        }
+    }
+
+    pub fn in_tables(client: &Client) -> Self {
+        let entropy = Arc::new(TestEntropy::default());
+        let enrolment = Arc::new(DynamoEnrolment::new(client.clone(), ENTRIES, contacts(), entropy.clone()));
+        let devices = Arc::new(DynamoDevices::new(client.clone(), ENTRIES));
+        Self {
+            flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
+            sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
+            approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
+            pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
+            budgets: Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable")),
+            info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
+            enrolment: enrolment.clone(),
+            authenticators: Arc::new(DynamoAuthenticators::new(client.clone(), ENTRIES)),
+            claims: Arc::new(DynamoClaims::new(client.clone(), ENTRIES)),
+            devices: devices.clone(),
+            push_targets: devices,
+            plant: enrolment,
+        }
+    }
+}
+
+/// How long what a later import changes waits.
+const WAIT: Seconds = Seconds(72 * 3_600);
+
+/// Writes entries as an import does: past every condition.
+#[async_trait]
+pub trait Plant: Send + Sync {
+    /// The contacts of an account, and its code app if there is a seed.
+    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp);
+
+    /// An entry.
+    async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
+
+    /// Takes an entry away.
+    async fn delete(&self, account: &AccountId, id: &EntryId);
+}
+
+#[async_trait]
+impl Plant for DynamoEnrolment {
+    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
+        self.import(account, contacts, seed, WAIT, now).await.unwrap();
+    }
+
+    async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
+        self.put(account, entry).await.unwrap();
+    }
+
+    async fn delete(&self, account: &AccountId, id: &EntryId) {
+        self.delete(account, id).await.unwrap();
+    }
+}
+
+#[async_trait]
+impl Plant for Memory {
+    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
+        self.with(|tables| drop(tables.security_info.import(account, contacts, seed, WAIT, now)));
+    }
+
+    async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
+        self.with(|tables| tables.security_info.put(account, entry));
+    }
+
+    async fn delete(&self, account: &AccountId, id: &EntryId) {
+        self.with(|tables| tables.security_info.of(account).entries.remove(id));
+    }
+}
+
 /// An item.
 pub type Item = HashMap<String, AttributeValue>;
 
@@ -103,21 +231,44 @@ pub async fn put(client: &Client, table: &str, item: Item) {
     client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
 }
 
-/// Declares tests that run on both stores: one after the other on one moto, which takes seconds to start. Those of many
-/// calls `at_once` run on dynoxide only: moto's threads read and write an item without a lock between.
-macro_rules! on_both_stores {
-    ($($contract:ident),+; at_once: $($race:ident),+ $(,)?) => {
+/// Declares tests that run on every store: in memory and on dynoxide each by itself, and one after the other on one moto,
+/// which takes seconds to start. Those of many calls `at_once` run on moto not: its threads read and write an item without a
+/// lock between. Those `in_tables` are about items and not about the port, and get the client of the tables.
+macro_rules! on_every_store {
+    ($($contract:ident),+; at_once: $($race:ident),*;
+     in_tables: $($item:ident),*; in_tables_at_once: $($item_race:ident),* $(,)?) => {
+        mod memory {
+            $(#[tokio::test]
+            async fn $contract() {
+                super::$contract(&crate::stores::Stores::in_memory()).await;
+            })+
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $race() {
+                super::$race(&crate::stores::Stores::in_memory()).await;
+            })*
+        }
+
         mod dynoxide {
             $(#[tokio::test]
             async fn $contract() {
                 let store = crate::stores::Dynoxide::start().await;
-                super::$contract(&store.client).await;
+                super::$contract(&crate::stores::Stores::in_tables(&store.client)).await;
             })+
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $race() {
                 let store = crate::stores::Dynoxide::start().await;
-                super::$race(&store.client).await;
-            })+
+                super::$race(&crate::stores::Stores::in_tables(&store.client)).await;
+            })*
+            $(#[tokio::test]
+            async fn $item() {
+                let store = crate::stores::Dynoxide::start().await;
+                super::$item(&store.client).await;
+            })*
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $item_race() {
+                let store = crate::stores::Dynoxide::start().await;
+                super::$item_race(&store.client).await;
+            })*
         }
 
         #[tokio::test(flavor = "multi_thread")]
@@ -125,9 +276,13 @@ macro_rules! on_both_stores {
             let moto = crate::moto::Moto::start().await;
             $(
                 eprintln!("{}", stringify!($contract));
-                $contract(&crate::stores::renew(&moto).await).await;
+                $contract(&crate::stores::Stores::in_tables(&crate::stores::renew(&moto).await)).await;
             )+
+            $(
+                eprintln!("{}", stringify!($item));
+                $item(&crate::stores::renew(&moto).await).await;
+            )*
         }
     };
 }
-pub(crate) use on_both_stores;
+pub(crate) use on_every_store;

@@ -78,7 +78,7 @@ fn sources(folders: &[&str]) -> String {
     sources
 }
 
-/// The names of all tests: functions with a test attribute, and contracts that are run on both stores.
+/// The names of all tests: functions with a test attribute, and contracts that are run on every store.
 fn tests() -> BTreeSet<String> {
     let sources = sources(&["functions", "shared", "infra", "tests"]);
     let attributed = ["#[test]", "#[tokio::test"].into_iter().flat_map(|test| sources.split(test).skip(1));
@@ -86,11 +86,11 @@ fn tests() -> BTreeSet<String> {
         let head = after.split('{').next()?;
         head.split("fn ").nth(1)?.split('(').next()
     });
-    let of_both_stores = sources.split("on_both_stores!(").skip(1).flat_map(|rest| {
+    let of_every_store = sources.split("on_every_store!(").skip(1).flat_map(|rest| {
         let list = rest.split(')').next().unwrap_or_default();
         list.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
     });
-    named.chain(of_both_stores).map(ToOwned::to_owned).collect()
+    named.chain(of_every_store).map(ToOwned::to_owned).collect()
 }
 
 fn is_test_name(word: &str) -> bool {

@@ -200,6 +200,7 @@ async fn a_refusal_is_told_though_its_answer_was_lost_and_its_flow_is_over() {
     assert_eq!(browser.post("/cancel", json!({})).await.page(), "ended");
     world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
     assert_eq!(phone.deny(&request).await.status, 200);
+    world.mend();
     assert_eq!(refusals(&world), 1);
 }
 

@@ -97,6 +97,7 @@ async fn a_reset_survives_any_failure_of_the_last_act() {
             world.mend();
             let Some(hit) = watch.hit.lock().unwrap().clone() else {
                 assert_eq!(first.page(), "done");
+                assert!(nth > 1, "no call went wrong");
                 break;
             };
             let what = format!("{mishap:?} at call {nth}, {} {:?}", hit.action, hit.resource);
@@ -204,6 +205,7 @@ async fn a_reset_survives_any_lost_answer() {
         world.deliver().await;
         assert_eq!(told(&world).len(), 4, "{}", what());
         if watch.hit.lock().unwrap().is_none() {
+            assert!(nth > 1, "no call went wrong");
             return;
         }
     }

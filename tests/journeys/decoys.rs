@@ -6,6 +6,7 @@ use rekey_local::cloud::roles::Call;
 use rekey_tests::people::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, Passkey, Saying, World};
 use serde_json::{Value, json};
+use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{Clock as _, NewEntry, Secret};
 
@@ -99,7 +100,10 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
         (
             "recovery_code",
             Kind::RecoveryCodes,
-            Secret::RecoveryCodes { salt: "c2FsdHNhbHRzYWx0c2FsdA".into(), hashes: vec!["hash".into()] },
+            Secret::RecoveryCodes(Sheet {
+                hashed_with: HashedWith::Key("1".into()),
+                hashes: vec!["hash".into()],
+            }),
         ),
     ];
     let now = world.clock.now();

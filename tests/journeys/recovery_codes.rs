@@ -5,19 +5,22 @@ use std::sync::Arc;
 use rekey_tests::people::AISYAH;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
-use shared::domain::recovery_code::{COUNT, RecoveryCodes};
+use shared::domain::recovery_code::{COUNT, HashedWith, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, Secret};
 
 /// Writes a sheet for Aisyah; its codes as they are shown.
 async fn sheet(world: &World) -> Vec<String> {
     let codes = RecoveryCodes::generate(&world.entropy.bytes());
-    let sheet = codes.hash_sheet(world.entropy.bytes()).unwrap();
-    let now = world.clock.now();
-    let secret = Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes };
-    let entry = NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", secret, now);
-    world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
+    let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &AISYAH.account().id).unwrap();
+    keep(world, sheet).await;
     codes.iter().map(|code| code.expose().to_string()).collect()
+}
+
+async fn keep(world: &World, sheet: Sheet) {
+    let secret = Secret::RecoveryCodes(sheet);
+    let entry = NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", secret, world.clock.now());
+    world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
 }
 
 async fn left(world: &World) -> String {
@@ -124,25 +127,95 @@ async fn a_recovery_code_counts_though_the_flow_dies_after_it() {
     assert_eq!(enter(&mut browser, &codes[0]).await.page(), "method");
 }
 
+/// A stranger who guesses ends flows of their own, and closes nothing to the owner.
 #[tokio::test]
-async fn the_recovery_codes_daily_budget_holds_over_flows() {
+async fn guesses_at_recovery_codes_never_close_the_method() {
     let world = World::new().await;
     let codes = sheet(&world).await;
-    let mut wrong = 0;
     for _ in 0..3 {
         let mut browser = opened(&world).await;
-        for _ in 0..5 {
-            match enter(&mut browser, "0123-4567-89AB-CDEF").await.problem().1.as_str() {
-                "code-wrong" => wrong += 1,
-                other => assert_eq!(other, "method-unavailable"),
-            }
+        for left in (0..10).rev() {
+            let answer = enter(&mut browser, "0123-4567-89AB-CDEF").await;
+            assert_eq!(
+                (answer.problem().1.as_str(), &answer.json()["tries_left"]),
+                ("code-wrong", &json!(left))
+            );
         }
+        assert_eq!(enter(&mut browser, &codes[0]).await.problem(), (410, "flow-ended".into()));
+    }
+    assert_eq!(enter(&mut opened(&world).await, &codes[0]).await.page(), "method");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_guesses_at_recovery_codes_are_compared_ten_times() {
+    let world = World::new().await;
+    sheet(&world).await;
+    let browser = opened(&world).await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let mut browser = browser.clone();
+            tokio::spawn(async move { enter(&mut browser, "0123-4567-89AB-CDEF").await.problem().1 })
+        })
+        .collect();
+    let mut wrong = 0;
+    for task in tasks {
+        wrong += u8::from(task.await.unwrap() == "code-wrong");
     }
     assert_eq!(wrong, 10);
-    let mut browser = opened(&world).await;
-    assert_eq!(enter(&mut browser, &codes[0]).await.problem(), (422, "method-unavailable".into()));
-    browser.totp(&world.app_code(0)).await;
-    assert_eq!(enter(&mut browser, &codes[0]).await.page(), "password", "the second step has its own");
+}
+
+/// As an earlier version kept it: argon2id hashes with a salt.
+fn slow_sheet() -> Sheet {
+    Sheet {
+        hashed_with: HashedWith::Salt("AQEBAQEBAQEBAQEBAQEBAQ".into()),
+        hashes: vec!["rbluiuZBJMWXobejqUMrBSTT3XB6qfTbr8ECZbsCUK0".into(), "another".into()],
+    }
+}
+
+#[tokio::test]
+async fn sheet_of_an_earlier_version_serves_once() {
+    let world = World::new().await;
+    keep(&world, slow_sheet()).await;
+    assert_eq!(enter(&mut opened(&world).await, "0123-4567-89AB-CDEF").await.page(), "method");
+    assert_eq!(left(&world).await, "1");
+    let again = enter(&mut opened(&world).await, "0123-4567-89AB-CDEF").await;
+    assert_eq!(again.problem(), (422, "code-wrong".into()));
+    // In a session too.
+    keep(&world, slow_sheet()).await;
+    let mut browser = world.browser();
+    browser.sign_in("aisyah").await;
+    let body = json!({ "method": "recovery_code", "code": "0123-4567-89AB-CDEF" });
+    assert_eq!(browser.post("/security-info/verify", body).await.page(), "security-info");
+}
+
+#[tokio::test]
+async fn sheet_serves_after_its_key_was_rotated() {
+    let world = World::new().await;
+    let codes = sheet(&world).await;
+    world.rotate("REKEY_SECRET_SEEDS");
+    world.restart().await;
+    assert_eq!(enter(&mut opened(&world).await, &codes[0]).await.page(), "method");
+    let wrong = enter(&mut opened(&world).await, &codes[0]).await;
+    assert_eq!(wrong.problem(), (422, "code-wrong".into()), "and once still");
+}
+
+/// Each look costs a slow hash: one network gets ten a day, and no other pays for it.
+#[tokio::test]
+async fn slow_looks_are_bounded_by_network() {
+    let world = World::new().await;
+    keep(&world, slow_sheet()).await;
+    let from = async |host: u8, code: &str| {
+        let mut browser = opened(&world).await;
+        let body = json!({ "method": "recovery_code", "code": code }).to_string();
+        let request = browser.request(http::Method::POST, "/code").header("content-type", "application/json");
+        let peer = std::net::SocketAddr::from(([198, 51, 100, host], 40_000));
+        browser.send(request.extension(axum::extract::ConnectInfo(peer)).body(body).unwrap()).await
+    };
+    for _ in 0..10 {
+        assert_eq!(from(1, "ABCD-EFGH-JKMN-PQRS").await.problem().1, "code-wrong");
+    }
+    assert_eq!(from(1, "0123-4567-89AB-CDEF").await.problem(), (422, "method-unavailable".into()));
+    assert_eq!(from(2, "0123-4567-89AB-CDEF").await.page(), "method");
 }
 
 #[tokio::test]

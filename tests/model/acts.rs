@@ -8,7 +8,7 @@ use rekey_tests::people::Person;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::captcha::{Challenge, DIFFICULTY};
-use shared::domain::flow::{FlowCookie, RequestId};
+use shared::domain::flow::{FlowCookie, RequestId, StateName};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
@@ -54,7 +54,7 @@ impl Scope {
     pub fn begin(&self) -> State {
         let mut tables = Tables::default();
         for login in [people::VICTIM, people::ATTACKER] {
-            let account = AccountId::from_directory(login);
+            let account = AccountId::from_directory(login).unwrap();
             let mut entries = people::entries(&account);
             let held = |kind: &&Kind| login == people::VICTIM || **kind == Kind::Authenticator;
             entries.extend(self.holds.iter().filter(held).map(|kind| (*kind, 0)));
@@ -125,7 +125,7 @@ impl Scope {
                     Mishap::Late => 0,
                     Mishap::Duplicate => state.queue.len(),
                     Mishap::Drop => state.seen.codes.len(),
-                    Mishap::Forget => state.tables.flows.len(),
+                    Mishap::Forget => state.tables.flows.0.len(),
                     _ => busy,
                 };
                 acts.extend((0..places).map(|place| Act::Mishap(*mishap, place)));
@@ -215,8 +215,8 @@ impl Scope {
                     }
                     Mishap::Late => unreachable!("time does it"),
                     Mishap::Forget => {
-                        let key = *state.tables.flows.keys().nth(place)?;
-                        state.tables.flows.remove(&key);
+                        let key = *state.tables.flows.0.keys().nth(place)?;
+                        state.tables.flows.0.remove(&key);
                     }
                 }
             }
@@ -226,7 +226,7 @@ impl Scope {
 
     /// The next thing that whoever registers does; whether it came to something.
     fn register(&self, state: &mut State, what: Registers) -> bool {
-        let account = AccountId::from_directory(people::VICTIM);
+        let account = AccountId::from_directory(people::VICTIM).unwrap();
         let row = state.tables.accounts.get_mut(&account).unwrap();
         state.registering.next += 1;
         match what {
@@ -327,7 +327,7 @@ impl Scope {
         let key = FlowCookie::read(cookie, &people::keys()).unwrap().key();
         let look = Call::Load { key, at: Timestamp::from_seconds(state.now) };
         let (status, body) = match state.tables.carry_out(&look, self.mutation) {
-            Answer::Flow(Some(stored)) if stored.state == "done" => {
+            Answer::Flow(Some(stored)) if stored.record.state == StateName::Done => {
                 (409, json!({ "code": "out-of-step", "page": "done" }))
             }
             Answer::Flow(Some(_)) => (503, json!({ "code": "unavailable" })),

@@ -1,24 +1,23 @@
 //! What a handler asks of its ports, and what it is answered, as values that can be compared and hashed.
 
-use std::sync::Arc;
-
+use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Record, RequestId, StateName};
-use shared::domain::keys::Tag;
+use shared::domain::flow::{Flow, FlowKey, FlowLimits, RequestId, StateName};
 use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
+use shared::ports::{DeviceAnswer, Guess};
 
 use crate::people::Entries;
 
 /// One call on a port. Each is one operation of the service behind it, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    Insert { key: FlowKey, flow: Stored },
+    Insert { key: FlowKey, flow: StoredFlow },
     Load { key: FlowKey, at: Timestamp },
-    Replace { key: FlowKey, next: Stored, at: Timestamp },
-    Guess { key: FlowKey, step: u8, tag: [u8; 32], tries: Tries, at: Timestamp },
-    Spend { key: FlowKey, tries: Tries, at: Timestamp },
+    Replace { key: FlowKey, next: StoredFlow, at: Timestamp },
+    Guess { key: FlowKey, guess: Guess, limits: FlowLimits, at: Timestamp },
+    Spend { key: FlowKey, limits: FlowLimits, at: Timestamp },
     Count { key: String, until: Timestamp },
     Take { key: String, limit: u64, until: Timestamp },
     Ledger { account: AccountId },
@@ -30,10 +29,10 @@ pub enum Call {
     AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: FlowKey },
     Sheet { account: AccountId },
     UseCode { account: AccountId, hash: String, flow: FlowKey },
-    AskDevices { account: AccountId, request: Requested, at: Timestamp },
+    AskDevices { account: AccountId, request: ApprovalRequest, at: Timestamp },
     Newest { account: AccountId },
-    Answer { account: AccountId, request: [u8; 16], answer: Answering, at: Timestamp },
-    NoteTold { account: AccountId, request: [u8; 16] },
+    Answer { account: AccountId, request: RequestId, answer: DeviceAnswer, at: Timestamp },
+    NoteTold { account: AccountId, request: RequestId },
     Device { account: AccountId, id: EntryId },
     NoteUsed { account: AccountId, id: EntryId },
     Session { key: FlowKey },
@@ -111,19 +110,6 @@ impl Call {
     }
 }
 
-/// The limits that a conditional write names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Tries {
-    pub code: u8,
-    pub flow: u8,
-}
-
-impl From<&FlowLimits> for Tries {
-    fn from(limits: &FlowLimits) -> Self {
-        Self { code: limits.code_tries, flow: limits.flow_tries }
-    }
-}
-
 /// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
@@ -132,11 +118,11 @@ pub enum Answer {
     Done,
     Flag(bool),
     Number(u64),
-    Flow(Option<Stored>),
+    Flow(Option<StoredFlow>),
     /// The guess was looked at; the item as it is now.
-    Looked(Stored),
+    Looked(StoredFlow),
     /// The guess was not looked at; the item as it is.
-    Unlooked(Option<Stored>),
+    Unlooked(Option<StoredFlow>),
     Ledger {
         rev: u64,
         ledger: String,
@@ -151,9 +137,9 @@ pub enum Answer {
     /// Somebody's sheet of recovery codes, by number, and the hashes that are left on it.
     Sheet(Option<(u8, Vec<String>)>),
     /// The newest request to somebody's devices.
-    Newest(Option<Requested>),
+    Newest(Option<ApprovalRequest>),
     /// What a device's answer came to; nothing where it was not looked at.
-    Answered(Option<Requested>),
+    Answered(Option<StoredRequest>),
     /// Who holds the account, under which generation and until when; nobody else if the claim was made.
     Claimed(Option<Holder>),
     Written(Outcome),
@@ -170,12 +156,13 @@ impl Answer {
             | Self::Registration { .. }
             | Self::Passkeys(_)
             | Self::Sheet(_) => "done",
-            Self::Newest(found) | Self::Answered(found) => found.as_ref().map_or("none", Requested::outcome),
+            Self::Newest(found) => outcome(found.as_ref()),
+            Self::Answered(found) => outcome(found.as_ref().map(|found| &found.request)),
             Self::Flag(true) => "yes",
             Self::Flag(false) => "no",
-            Self::Flow(Some(stored)) => stored.state,
+            Self::Flow(Some(stored)) => stored.record.state.as_str(),
             Self::Flow(None) => "none",
-            Self::Looked(stored) if stored.is_proved() => "right",
+            Self::Looked(stored) if is_proved(stored) => "right",
             Self::Looked(_) => "wrong",
             Self::Unlooked(_) => "not looked at",
             Self::Claimed(None) => "held",
@@ -186,73 +173,14 @@ impl Answer {
     }
 }
 
-/// A device's answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Answering {
-    Number([u8; 32]),
-    Denied(Timestamp),
-}
-
-/// A request to somebody's devices as its item holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Requested {
-    pub state: &'static str,
-    pub request: [u8; 16],
-    pub of_flow: [u8; 32],
-    pub number: [u8; 32],
-    pub answer: Option<[u8; 32]>,
-    pub asker: String,
-    pub created_at: Timestamp,
-    pub expires_at: Timestamp,
-    pub blocked_until: Timestamp,
-    pub told: bool,
-}
-
-impl Requested {
-    /// The request as it is written.
-    pub fn of(request: &ApprovalRequest) -> Self {
-        Self {
-            state: "pending",
-            request: *request.id.as_bytes(),
-            of_flow: *request.flow.as_bytes(),
-            number: *request.number.as_bytes(),
-            answer: None,
-            asker: serde_json::to_string(&request.asker).unwrap(),
-            created_at: request.created_at,
-            expires_at: request.expires_at,
-            blocked_until: request.expires_at,
-            told: false,
-        }
-    }
-
-    /// The request as it is read.
-    pub fn request(&self) -> ApprovalRequest {
-        let status = match self.state {
-            "pending" => RequestStatus::Pending,
-            "denied" => RequestStatus::Denied,
-            _ if self.answer == Some(self.number) => RequestStatus::Approved,
-            _ => RequestStatus::Wrong,
-        };
-        ApprovalRequest {
-            id: RequestId::from_bytes(self.request),
-            flow: FlowKey::from_bytes(self.of_flow),
-            number: Tag::from_bytes(self.number),
-            asker: serde_json::from_str(&self.asker).unwrap(),
-            created_at: self.created_at,
-            expires_at: self.expires_at,
-            status,
-            young: false,
-        }
-    }
-
-    /// What became of it.
-    pub fn outcome(&self) -> &'static str {
-        match self.request().status {
-            RequestStatus::Pending => "pending",
-            RequestStatus::Approved => "approved",
-            RequestStatus::Wrong => "answered wrongly",
-            RequestStatus::Denied => "denied",
-        }
+/// What became of a request to somebody's devices.
+fn outcome(request: Option<&ApprovalRequest>) -> &'static str {
+    match request.map(|request| request.status) {
+        None => "none",
+        Some(RequestStatus::Pending) => "pending",
+        Some(RequestStatus::Approved) => "approved",
+        Some(RequestStatus::Wrong) => "answered wrongly",
+        Some(RequestStatus::Denied) => "denied",
     }
 }
 
@@ -270,74 +198,22 @@ pub enum Outcome {
     Superseded,
 }
 
-/// A flow as its item holds it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Stored {
-    pub rev: u64,
-    pub state: &'static str,
-    pub step: u8,
-    pub expires_at: Timestamp,
-    pub flow_tries: u8,
-    pub slot: Option<Slot>,
-    pub body: Arc<str>,
+/// The flow that a store keeps.
+pub fn flow_of(stored: &StoredFlow) -> Flow {
+    stored.read().unwrap().value
 }
 
-/// The awaited code in it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Slot {
-    pub code: [u8; 32],
-    pub guess: Option<[u8; 32]>,
-    pub tries: u8,
-    pub expires_at: Timestamp,
+/// How many steps of it are proved.
+pub fn proofs(stored: &StoredFlow) -> u8 {
+    stored.record.step.saturating_sub(1) + u8::from(is_proved(stored))
 }
 
-impl Stored {
-    /// The flow as it is written.
-    pub fn of(rev: u64, flow: &Flow) -> Self {
-        let record = Record::from(flow);
-        let slot = record.slot.map(|slot| Slot {
-            code: *slot.code.as_bytes(),
-            guess: slot.guess.map(|guess| *guess.as_bytes()),
-            tries: slot.tries,
-            expires_at: slot.expires_at,
-        });
-        Self {
-            rev,
-            state: record.state.as_str(),
-            step: record.step,
-            expires_at: record.expires_at,
-            flow_tries: record.flow_tries,
-            slot,
-            body: record.body.into(),
-        }
-    }
+/// Whether the last guess was the code.
+pub fn is_proved(stored: &StoredFlow) -> bool {
+    stored.record.slot.as_ref().is_some_and(|slot| slot.guess == Some(slot.code))
+}
 
-    /// The flow as it is read.
-    pub fn flow(&self) -> Flow {
-        let slot = self.slot.as_ref().map(|slot| CodeSlot {
-            code: Tag::from_bytes(slot.code),
-            guess: slot.guess.map(Tag::from_bytes),
-            tries: slot.tries,
-            expires_at: slot.expires_at,
-        });
-        let record = Record {
-            state: StateName::parse(self.state).unwrap(),
-            step: self.step,
-            expires_at: self.expires_at,
-            flow_tries: self.flow_tries,
-            slot,
-            body: self.body.to_string(),
-        };
-        Flow::try_from(record).unwrap()
-    }
-
-    /// How many steps are proved.
-    pub fn proofs(&self) -> u8 {
-        self.step.saturating_sub(1) + u8::from(self.is_proved())
-    }
-
-    /// Whether the last guess was the code.
-    pub fn is_proved(&self) -> bool {
-        self.slot.as_ref().is_some_and(|slot| slot.guess == Some(slot.code))
-    }
+/// Whether it was done or cancelled.
+pub fn has_ended(stored: &StoredFlow) -> bool {
+    matches!(stored.record.state, StateName::Done | StateName::Cancelled)
 }

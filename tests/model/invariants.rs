@@ -5,17 +5,20 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
+use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
+use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::flow::{Flow, FlowCookie, FlowKey, PASSKEY_LIFETIME, RequestId};
+use shared::domain::keys::Tag;
 use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
-use shared::domain::recovery_code::TRIES_PER_DAY;
 use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::Guess;
 use stateright::{Model, Property};
 
 use crate::acts::Act;
-use crate::calls::{Answer, Call, Outcome, Requested, Stored, Tries};
+use crate::calls::{Answer, Call, Outcome, flow_of, has_ended, is_proved, proofs};
 use crate::people;
 use crate::product::{Function, Reply, Running};
 use crate::scope::{Ask, Asserted, Listed, PASSWORDS, Phoned, Scope, Typed};
@@ -88,25 +91,24 @@ fn is_quiet(state: &State) -> bool {
 fn is_settled(state: &State) -> bool {
     state.seen.changes.iter().all(|change| {
         let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
-        let end = state.tables.flows.get(&change.flow).map(|stored| stored.state);
-        let entries = &state.tables.accounts[&AccountId::from_directory(change.login)].entries;
-        people::contacts(change.login, entries).iter().all(told)
-            && matches!(end, None | Some("done" | "cancelled"))
+        let end = state.tables.flows.0.get(&change.flow);
+        let entries = &state.tables.accounts[&AccountId::from_directory(change.login).unwrap()].entries;
+        people::contacts(change.login, entries).iter().all(told) && end.is_none_or(has_ended)
     })
 }
 
 /// What a call may change, as it was before.
 pub struct Before {
-    flow: Option<Stored>,
+    flow: Option<StoredFlow>,
     account: Option<(u64, String)>,
-    request: Option<Requested>,
+    request: Option<StoredRequest>,
 }
 
 impl Scope {
     pub fn flow_before(state: &State, call: &Call) -> Before {
         let flow = match call {
             Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
-                state.tables.flows.get(key.as_bytes()).cloned()
+                state.tables.flows.0.get(key.as_bytes()).cloned()
             }
             _ => None,
         };
@@ -118,7 +120,7 @@ impl Scope {
         };
         let request = match call {
             Call::AskDevices { account, .. } | Call::Answer { account, .. } => {
-                state.tables.requests.get(account).cloned()
+                state.tables.requests.0.get(account).cloned()
             }
             _ => None,
         };
@@ -139,7 +141,7 @@ impl Scope {
                 let By::Client(client, _) = by else { return };
                 let course = Course {
                     client,
-                    expires_at: flow.expires_at.as_seconds(),
+                    expires_at: flow.record.expires_at.as_seconds(),
                     proofs: Vec::new(),
                     awaited: BTreeSet::new(),
                     wrong: 0,
@@ -199,24 +201,24 @@ impl Scope {
     }
 
     /// A flow may have changed.
-    fn observe_flow(state: &mut State, by: By, running: &Running, key: FlowKey, before: Option<Stored>) {
-        let after = state.tables.flows.get(key.as_bytes()).cloned();
+    fn observe_flow(state: &mut State, by: By, running: &Running, key: FlowKey, before: Option<StoredFlow>) {
+        let after = state.tables.flows.0.get(key.as_bytes()).cloned();
         let (Some(before), Some(after)) = (before, after) else { return };
         if before == after {
             return;
         }
         let Some(course) = state.seen.flows.get_mut(key.as_bytes()) else { return };
         let expired = course.expires_at <= running.request.at;
-        let over = matches!(before.state, "done" | "cancelled") && after.state != before.state;
+        let over = has_ended(&before) && after.record.state != before.record.state;
         if over || (expired && matches!(by, By::Client(..))) {
             state.seen.broken.insert(I5);
         }
-        course.ended |= matches!(after.state, "done" | "cancelled");
-        if let Flow::AwaitingCode(awaiting) = after.flow() {
-            course.awaited.insert((after.step, awaiting.sent.method));
+        course.ended |= has_ended(&after);
+        if let Flow::AwaitingCode(awaiting) = flow_of(&after) {
+            course.awaited.insert((after.record.step, awaiting.sent.method));
         }
-        if after.proofs() > before.proofs() {
-            Self::observe_proof(state, running, key, before.proofs() + 1, &after.flow());
+        if proofs(&after) > proofs(&before) {
+            Self::observe_proof(state, running, key, proofs(&before) + 1, &flow_of(&after));
         }
     }
 
@@ -306,24 +308,32 @@ impl Scope {
     }
 
     /// A request to devices was kept.
-    fn observe_request(&self, state: &mut State, running: &Running, call: &Call, before: Option<&Requested>) {
+    fn observe_request(
+        &self,
+        state: &mut State,
+        running: &Running,
+        call: &Call,
+        before: Option<&StoredRequest>,
+    ) {
         let Call::AskDevices { request, at, .. } = call else { return };
         let seen = &mut state.seen;
-        if seen.requests.iter().any(|asked| asked.id == request.request) {
+        if seen.requests.iter().any(|asked| asked.id == *request.id.as_bytes()) {
             return;
         }
         let cookie = running.request.cookie.as_ref();
         let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
-        let (flow, step) = (request.of_flow, cookie.step());
+        let (flow, step) = (*request.flow.as_bytes(), cookie.step());
         let login = state.clients[seen.flows[&flow].client].login;
-        let number = cookie.approval_number(&people::keys(), RequestId::from_bytes(request.request)).unwrap();
-        let waits = before.is_some_and(|found| found.of_flow != flow && found.expires_at > *at);
-        let paused = before.is_some_and(|found| found.state == "denied" && found.blocked_until > *at);
+        let number = cookie.approval_number(&people::keys(), request.id).unwrap();
+        let is_others = |found: &ApprovalRequest| *found.flow.as_bytes() != flow && found.expires_at > *at;
+        let waits = before.is_some_and(|found| is_others(&found.request));
+        let was_denied = |found: &ApprovalRequest| found.status == RequestStatus::Denied;
+        let paused = before.is_some_and(|found| was_denied(&found.request) && found.blocked_until > *at);
         seen.requests.push(Asking {
             flow,
             login,
             step,
-            id: request.request,
+            id: *request.id.as_bytes(),
             number: number.expose(),
             asked_at: running.request.at,
             approved: false,
@@ -351,32 +361,33 @@ impl Scope {
         state: &mut State,
         running: &Running,
         account: &AccountId,
-        request: [u8; 16],
-        before: Option<&Requested>,
+        request: RequestId,
+        before: Option<&StoredRequest>,
     ) {
-        let after = state.tables.requests.get(account);
+        let after = state.tables.requests.0.get(account);
         let (Some(before), Some(after)) = (before, after.filter(|after| before != Some(after))) else {
             return;
         };
         let seen = &mut state.seen;
-        if before.request != request {
+        if before.request.id != request {
             seen.broken.insert(I4);
         }
-        if before.state != "pending" {
+        if before.request.status != RequestStatus::Pending {
             seen.broken.insert(I2);
         }
-        if before.expires_at.as_seconds() <= running.request.at {
+        if before.request.expires_at.as_seconds() <= running.request.at {
             seen.broken.insert(I5);
         }
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
-        let asked = seen.requests.iter_mut().find(|asked| asked.id == after.request).unwrap();
+        let asked = seen.requests.iter_mut().find(|asked| asked.id == *after.request.id.as_bytes()).unwrap();
         asked.approved = body["number"] == asked.number.as_str();
     }
 
     /// Something that is held was used. What was replaced or removed proves nothing.
     fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
         let registered = state.tables.accounts[account].only(kind);
-        let is_of = |number| hash.is_none_or(|hash| people::sheet(number).hashes.contains(hash));
+        let is_of =
+            |number| hash.is_none_or(|hash| people::sheet(number, &people::keys()).hashes.contains(hash));
         if !registered.is_some_and(is_of) {
             state.seen.broken.insert(I1);
         }
@@ -486,15 +497,14 @@ impl Scope {
             let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
             let budget = match body["method"].as_str().and_then(Method::parse) {
                 Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_tries_per_day))),
-                Some(method @ Method::RecoveryCode) => Some((method, TRIES_PER_DAY)),
-                // A passkey's answer can't be guessed, so nothing but the flow's tries counts it.
+                // A passkey's answer and a recovery code can't be guessed, so nothing but the flow's tries counts it.
                 Some(method) => Some((method, u64::from(settings.flow.flow_tries))),
                 None => None,
             };
             if let Some((method, budget)) = budget {
                 let looks = seen.looks.entry((method, login, cookie.step())).or_default();
                 *looks += 1;
-                if method != Method::Passkey && u64::from(*looks) > budget {
+                if method == Method::Totp && u64::from(*looks) > budget {
                     seen.broken.insert(I3);
                 }
             } else {
@@ -534,8 +544,8 @@ impl Scope {
         let id = body["request"].as_str().and_then(RequestId::parse).unwrap();
         let seen = &mut state.seen;
         let asked = seen.requests.iter().find(|asked| asked.id == *id.as_bytes()).unwrap();
-        let end = state.tables.flows.get(&asked.flow).map(|stored| stored.state);
-        if !matches!(end, None | Some("done" | "cancelled")) || !seen.refused.contains(&asked.flow) {
+        let end = state.tables.flows.0.get(&asked.flow);
+        if !end.is_none_or(has_ended) || !seen.refused.contains(&asked.flow) {
             seen.broken.insert(I8);
         }
     }
@@ -547,13 +557,12 @@ impl Scope {
             let good = |code: &&Code| {
                 let guess = Call::Guess {
                     key: FlowKey::from_bytes(*flow),
-                    step: code.step,
-                    tag: code.tag,
-                    tries: Tries::from(limits),
+                    guess: Guess { step: code.step, tag: Tag::from_bytes(code.tag) },
+                    limits: *limits,
                     at: Timestamp::from_seconds(state.now),
                 };
                 let answer = state.tables.clone().carry_out(&guess, self.mutation);
-                matches!(answer, Answer::Looked(stored) if stored.is_proved())
+                matches!(answer, Answer::Looked(stored) if is_proved(&stored))
             };
             let codes: Vec<&Code> = state.seen.codes.iter().filter(|code| code.flow == *flow).collect();
             codes.len() < 2 || codes.into_iter().filter(good).count() < 2
@@ -570,9 +579,8 @@ impl Scope {
             static KNOWN: RefCell<HashMap<u64, bool>> = RefCell::default();
         }
         let mut hasher = DefaultHasher::new();
-        let Tables { accounts, ledgers, counts, .. } = &state.tables;
-        (self.parameters, accounts, ledgers, counts, &state.tables.requests, state.seen.counted, state.now)
-            .hash(&mut hasher);
+        let Tables { accounts, budgets, requests, .. } = &state.tables;
+        (self.parameters, accounts, budgets, requests, state.seen.counted, state.now).hash(&mut hasher);
         let digest = hasher.finish();
         if let Some(through) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
             return through;
@@ -617,7 +625,7 @@ impl Scope {
             };
             page = next.unwrap_or(page);
         }
-        let account = AccountId::from_directory(self.clients[owner].0);
+        let account = AccountId::from_directory(self.clients[owner].0).unwrap();
         let present = &state.tables.accounts[&account].password;
         let other = PASSWORDS.iter().position(|password| password != present).unwrap();
         ask(state, Ask::Password(other)).as_deref() == Some("done")

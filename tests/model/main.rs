@@ -18,4 +18,3 @@ mod searches;
 mod state;
 mod tables;
 mod teeth;
-mod unused;

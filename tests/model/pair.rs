@@ -109,7 +109,7 @@ impl Model for Pair {
         vec![
             Property::always(I7, |_, state: &Both| state.alike),
             Property::sometimes("a budget is used up", |_, state: &Both| {
-                state.known.tables.ledgers.values().any(|(rev, _)| *rev > 2)
+                state.known.tables.budgets.ledgers.values().any(|(rev, _)| *rev > 2)
             }),
         ]
     }
@@ -121,7 +121,7 @@ fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let methods = |registration: shared::domain::account::Registration| -> Vec<_> {
         registration.offers(&settings.methods).iter().map(|offer| offer.method).collect()
     };
-    let victim = AccountId::from_directory(VICTIM);
+    let victim = AccountId::from_directory(VICTIM).unwrap();
     let mut entries = people::entries(&victim);
     entries.extend(holds.iter().map(|kind| (*kind, 0)));
     let wanted = methods(people::registration(&victim, &entries));

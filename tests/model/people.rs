@@ -77,7 +77,7 @@ pub fn registration(account: &AccountId, entries: &Entries) -> Registration {
 
 /// Every contact that is told of a change.
 pub fn contacts(account: &str, entries: &Entries) -> Vec<String> {
-    let registration = registration(&AccountId::from_directory(account), entries);
+    let registration = registration(&AccountId::from_directory(account).unwrap(), entries);
     let phones = [registration.mobile, registration.office_phone].into_iter().flatten();
     let mails = [self::account(account).email, registration.alternate_email].into_iter().flatten();
     let mut all: Vec<String> = phones.map(|phone| phone.expose().to_owned()).collect();
@@ -117,7 +117,7 @@ pub fn entry(kind: Kind, number: u8) -> EntryId {
 
 /// Somebody's phone.
 pub fn device(account: &str) -> Device {
-    Device { account: AccountId::from_directory(account), id: entry(Kind::Authenticator, 0) }
+    Device { account: AccountId::from_directory(account).unwrap(), id: entry(Kind::Authenticator, 0) }
 }
 
 fn signing_key(account: &str) -> SigningKey {
@@ -160,7 +160,7 @@ fn signed_by_phone(account: &str, request: RequestId, typed: Option<&str>, now: 
 
 /// Somebody's passkey, and what is kept of it by a site with these keys.
 pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, String) {
-    let account = AccountId::from_directory(login);
+    let account = AccountId::from_directory(login).unwrap();
     let handle = UserHandle::of(keys, &account);
     let owner = Owner { handle: &handle, login, name: login };
     let options = CreationOptions::new(party, "Universiti Contoh", owner, [7; 32], &[], Seconds(300));
@@ -197,20 +197,13 @@ pub fn recovery_code(sheet: u8, nth: usize) -> String {
     format!("{}{}{}", "ABCD-EFGH-JKMN-PQ", 2 + sheet, 2 + nth)
 }
 
-/// A sheet with two codes, as it is kept while it is whole.
-pub fn sheet(number: u8) -> Sheet {
-    thread_local! {
-        /// Its hashes are slow.
-        static KNOWN: RefCell<HashMap<u8, Sheet>> = RefCell::default();
+/// A sheet with two codes, as it is kept under these keys while it is whole.
+pub fn sheet(number: u8, keys: &Keyring) -> Sheet {
+    let mut sheet = Sheet::of_nobody(keys);
+    for nth in 0..2 {
+        let code = RecoveryCode::parse(&recovery_code(number, nth)).unwrap();
+        let hash = sheet.hash(&code, keys, &AccountId::from_directory(VICTIM).unwrap()).unwrap();
+        sheet.hashes.push(hash);
     }
-    let make = || {
-        let mut sheet = Sheet { salt: URL_SAFE_NO_PAD.encode([number + 1; 16]), hashes: Vec::new() };
-        for nth in 0..2 {
-            let code = RecoveryCode::parse(&recovery_code(number, nth)).unwrap();
-            let hash = sheet.hash(&code).unwrap();
-            sheet.hashes.push(hash);
-        }
-        sheet
-    };
-    KNOWN.with_borrow_mut(|known| known.entry(number).or_insert_with(make).clone())
+    sheet
 }

@@ -9,17 +9,19 @@ use std::cell::RefCell;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
+use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::{Account, AccountId, Registration};
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
-use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened, RequestId};
+use shared::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Opened, Record, RequestId};
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
 use shared::domain::passkey::{Credential, RelyingParty};
 use shared::domain::push::Subscription;
+use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::Sheet;
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::Session;
@@ -32,7 +34,7 @@ use shared::ports::{
     VoiceSender, Write,
 };
 
-use crate::calls::{Answer, Answering, Call, Outcome, Requested, Stored, Tries};
+use crate::calls::{Answer, Call, Outcome, flow_of};
 use crate::people;
 use crate::tables::Mutation;
 
@@ -128,17 +130,17 @@ impl Entropy for Scripted {
 #[async_trait]
 impl FlowStore for Scripted {
     async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
-        let flow = Stored::of(1, &Flow::Opened(flow.clone()));
+        let flow = StoredFlow::of(1, &Flow::Opened(flow.clone()));
         ask!(Call::Insert { key, flow }, Answer::Done => ())
     }
 
     async fn load(&self, key: FlowKey, at: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
-        let read = |stored: Stored| {
-            let flow = stored.flow();
+        let read = |stored: StoredFlow| {
+            let flow = flow_of(&stored);
             if let Flow::AwaitingAnswer(state) = &flow {
                 SCRIPT.with_borrow_mut(|script| script.awaited = Some((key, state.request)));
             }
-            Versioned { value: flow, revision: stored.rev }
+            Versioned { value: flow, revision: stored.revision }
         };
         ask!(Call::Load { key, at }, Answer::Flow(found) => found.map(read))
     }
@@ -150,7 +152,7 @@ impl FlowStore for Scripted {
         next: &Flow,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let next = Stored::of(revision + 1, next);
+        let next = StoredFlow::of(revision + 1, next);
         ask!(Call::Replace { key, next, at }, Answer::Flag(replaced) => replaced)
     }
 
@@ -161,23 +163,23 @@ impl FlowStore for Scripted {
         limits: &FlowLimits,
         at: Timestamp,
     ) -> Result<Guessed, StoreError> {
-        let (step, tag) = (guess.step, *guess.tag.as_bytes());
-        let call = Call::Guess { key, step, tag, tries: Tries::from(limits), at };
+        let step = guess.step;
+        let call = Call::Guess { key, guess, limits: *limits, at };
         if mutated(Mutation::GuessReadThenWrite)
-            && let Answer::Flow(Some(mut read)) = ask(Call::Load { key, at }).await
-            && let Some(slot) = read.slot.as_mut().filter(|slot| slot.tries < limits.code_tries)
+            && let Answer::Flow(Some(read)) = ask(Call::Load { key, at }).await
+            && let Some(slot) = read.record.slot.as_ref().filter(|slot| slot.tries < limits.code_tries)
         {
-            slot.guess = Some(tag);
-            slot.tries += 1;
+            let slot = CodeSlot { guess: Some(guess.tag), tries: slot.tries + 1, ..slot.clone() };
+            let record = Record { slot: Some(slot), ..(*read.record).clone() };
             let _ = ask(call).await;
-            return Ok(match read.flow() {
+            return Ok(match Flow::try_from(record).unwrap() {
                 flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
                 flow => Guessed::Right(flow),
             });
         }
         let found = match ask(call).await {
             Answer::Looked(stored) => {
-                return Ok(match stored.flow() {
+                return Ok(match flow_of(&stored) {
                     flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
                     flow => Guessed::Right(flow),
                 });
@@ -186,7 +188,7 @@ impl FlowStore for Scripted {
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a guess"),
         };
-        let Some(flow) = found.map(|stored| stored.flow()) else { return Ok(Guessed::Gone) };
+        let Some(flow) = found.as_ref().map(flow_of) else { return Ok(Guessed::Gone) };
         if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs() + 1 == step {
             return Ok(Guessed::Spent(flow));
         }
@@ -199,22 +201,22 @@ impl FlowStore for Scripted {
         limits: &FlowLimits,
         at: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
-        let tries = Tries::from(limits);
-        ask!(Call::Spend { key, tries, at }, Answer::Flow(found) => found.map(|stored| stored.flow()))
+        ask!(Call::Spend { key, limits: *limits, at }, Answer::Flow(found) => found.as_ref().map(flow_of))
     }
 }
 
 #[async_trait]
 impl BudgetStore for Scripted {
-    async fn count(&self, key: &str, until: Timestamp) -> Result<u64, StoreError> {
-        ask!(Call::Count { key: key.to_owned(), until }, Answer::Number(count) => count)
+    async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
+        ask!(Call::Count { key: limit.key(now), until: limit.kept_until(now) }, Answer::Number(count) => count)
     }
 
-    async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError> {
-        ask!(Call::Take { key: key.to_owned(), limit, until }, Answer::Flag(taken) => taken)
+    async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
+        let (key, until) = (limit.key(now), limit.kept_until(now));
+        ask!(Call::Take { key, limit: most, until }, Answer::Flag(taken) => taken)
     }
 
-    async fn give_back(&self, _: &str) -> Result<(), StoreError> {
+    async fn give_back(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
         panic!("nobody in the model signs in");
     }
 
@@ -307,7 +309,7 @@ impl Authenticators for Scripted {
     async fn recovery_sheet(&self, account: &AccountId, _: Timestamp) -> Result<Option<Sheet>, StoreError> {
         let read = |(number, hashes): (u8, Vec<String>)| {
             SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&hashes));
-            Sheet { hashes, ..people::sheet(number) }
+            Sheet { hashes, ..people::sheet(number, &people::keys()) }
         };
         ask!(Call::Sheet { account: account.clone() }, Answer::Sheet(found) => found.map(read))
     }
@@ -337,19 +339,14 @@ impl ApprovalStore for Scripted {
         request: &ApprovalRequest,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let call = Call::AskDevices { account: account.clone(), request: Requested::of(request), at };
+        let call = Call::AskDevices { account: account.clone(), request: request.clone(), at };
         ask!(call, Answer::Flag(asked) => asked)
     }
 
     async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError> {
-        let read = |found: Requested| {
-            let found = found.request();
-            match SCRIPT.with_borrow(|script| script.awaited) {
-                Some((flow, id)) if mutated(Mutation::ApprovalOfAnyFlow) => {
-                    ApprovalRequest { flow, id, ..found }
-                }
-                _ => found,
-            }
+        let read = |found: ApprovalRequest| match SCRIPT.with_borrow(|script| script.awaited) {
+            Some((flow, id)) if mutated(Mutation::ApprovalOfAnyFlow) => ApprovalRequest { flow, id, ..found },
+            _ => found,
         };
         ask!(Call::Newest { account: account.clone() }, Answer::Newest(found) => found.map(read))
     }
@@ -361,23 +358,17 @@ impl ApprovalStore for Scripted {
         answer: DeviceAnswer,
         at: Timestamp,
     ) -> Result<Answered, StoreError> {
-        let answer = match answer {
-            DeviceAnswer::Number { tag, .. } => Answering::Number(*tag.as_bytes()),
-            DeviceAnswer::Denied(until) => Answering::Denied(until),
+        let came_to = |found: StoredRequest| match found.request.status {
+            RequestStatus::Approved => Answered::Approved,
+            RequestStatus::Denied => Answered::Denied { request: Box::new(found.request), told: found.told },
+            RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
         };
-        let came_to = |found: Requested| match found.request() {
-            request if request.status == RequestStatus::Approved => Answered::Approved,
-            request if request.status == RequestStatus::Denied => {
-                Answered::Denied { request: Box::new(request), told: found.told }
-            }
-            _ => Answered::Wrong,
-        };
-        let call = Call::Answer { account: account.clone(), request: *request.as_bytes(), answer, at };
+        let call = Call::Answer { account: account.clone(), request, answer, at };
         ask!(call, Answer::Answered(found) => found.map_or(Answered::Gone, came_to))
     }
 
     async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
-        let call = Call::NoteTold { account: account.clone(), request: *request.as_bytes() };
+        let call = Call::NoteTold { account: account.clone(), request };
         ask!(call, Answer::Done => ())
     }
 }

@@ -13,6 +13,7 @@ use axum::Router;
 use axum::body::Body;
 use http_body_util::BodyExt as _;
 use serde_json::{Value, json};
+use shared::adapters::memory::Memory;
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::keys::Keyring;
 use shared::http::Site;
@@ -24,7 +25,6 @@ use crate::calls::{Answer, Call};
 use crate::people::keys;
 use crate::ports::{SCRIPT, Script, Scripted};
 use crate::tables::Mutation;
-use crate::unused::NoPairings;
 
 /// The parameters that differ from the defaults.
 pub type Parameters = &'static [(&'static str, &'static str)];
@@ -265,7 +265,8 @@ impl Product {
             site: site.clone(),
             devices: ports.clone(),
             approvals: ports.clone(),
-            pairings: Arc::new(NoPairings),
+            // Nobody in the model pairs a device.
+            pairings: Arc::new(Memory::default()),
             flows: ports.clone(),
             sessions: ports.clone(),
             queue: ports.clone(),

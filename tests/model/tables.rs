@@ -1,13 +1,16 @@
-//! What the services do with a call: the conditions and updates of the adapters, on values that can be hashed.
+//! What the services do with a call. Flows, budgets and requests are the memory's own tables; accounts are kept as the few
+//! values that the search tells apart. A rule is taken out by what a call is given or finds.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
+use shared::adapters::memory::{Approvals, Budgets, Flows, StoredRequest};
 use shared::domain::account::AccountId;
+use shared::domain::approval::RequestStatus;
+use shared::domain::keys::Tag;
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
 
-use crate::calls::{Answer, Answering, Call, Holder, Outcome, Requested, Stored};
+use crate::calls::{Answer, Call, Holder, Outcome};
 use crate::people::{self, Entries};
 
 /// A rule that is taken out, to see that the search then finds what it stands against.
@@ -93,7 +96,7 @@ impl Row {
     /// The hashes that are left on the sheet.
     fn left(&self) -> Option<(u8, Vec<String>)> {
         let number = self.only(Kind::RecoveryCodes)?;
-        let mut hashes = people::sheet(number).hashes;
+        let mut hashes = people::sheet(number, &people::keys()).hashes;
         hashes.retain(|hash| !self.taken.contains(hash));
         Some((number, hashes))
     }
@@ -134,14 +137,13 @@ impl Row {
 /// Everything that is stored.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
-    pub flows: BTreeMap<[u8; 32], Stored>,
+    pub flows: Flows,
     /// Codes that newer ones replaced; only a mutation looks at them.
-    pub old_codes: BTreeMap<[u8; 32], Vec<[u8; 32]>>,
-    pub counts: BTreeMap<String, u64>,
-    pub ledgers: BTreeMap<AccountId, (u64, Arc<str>)>,
+    pub old_codes: BTreeMap<[u8; 32], Vec<Tag>>,
+    pub budgets: Budgets,
     pub accounts: BTreeMap<AccountId, Row>,
     /// The newest request to the devices of an account.
-    pub requests: BTreeMap<AccountId, Requested>,
+    pub requests: Approvals,
 }
 
 impl Tables {
@@ -178,73 +180,48 @@ impl Tables {
     /// The table `flows`.
     fn flow(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
+        // What is left to the TTL has never expired.
+        let at = |at: Timestamp| {
+            if mutated(Mutation::TtlTrusted) { Timestamp::from_seconds(i64::MIN) } else { at }
+        };
         match call {
-            Call::Insert { key, flow } => {
-                // The adapter takes a key that is there already for a failure.
-                if self.flows.contains_key(key.as_bytes()) {
-                    return Answer::Failed;
+            // The adapter takes a key that is there already for a failure.
+            Call::Insert { key, flow } => match self.flows.insert(*key, flow.clone()) {
+                true => Answer::Done,
+                false => Answer::Failed,
+            },
+            Call::Load { key, at: now } => Answer::Flow(self.flows.live(*key, at(*now)).cloned()),
+            Call::Replace { key, next, at: now } => {
+                let before = self.flows.live(*key, at(*now)).cloned();
+                let mut next = next.clone();
+                if mutated(Mutation::BlindReplace) {
+                    next.revision = before.as_ref().map_or(0, |before| before.revision) + 1;
                 }
-                self.flows.insert(*key.as_bytes(), flow.clone());
-                Answer::Done
-            }
-            Call::Load { key, at } => Answer::Flow(self.live(key.as_bytes(), *at, mutation).cloned()),
-            Call::Replace { key, next, at } => {
-                let key = *key.as_bytes();
-                let live = self.live(&key, *at, mutation);
-                let found =
-                    live.is_some_and(|found| found.rev + 1 == next.rev || mutated(Mutation::BlindReplace));
-                if !found {
-                    return Answer::Flag(false);
-                }
-                let before = self.flows.insert(key, next.clone());
-                if mutated(Mutation::OldCodesStay)
-                    && let Some(slot) = before.and_then(|before| before.slot)
+                let replaced = self.flows.replace(*key, next, at(*now));
+                if replaced
+                    && mutated(Mutation::OldCodesStay)
+                    && let Some(slot) = before.and_then(|before| before.record.slot.clone())
                 {
-                    self.old_codes.entry(key).or_default().push(slot.code);
+                    self.old_codes.entry(*key.as_bytes()).or_default().push(slot.code);
                 }
-                Answer::Flag(true)
+                Answer::Flag(replaced)
             }
-            Call::Guess { key, step, tag, tries, at } => {
-                let old = self.old_codes.get(key.as_bytes()).cloned().unwrap_or_default();
-                let Some(item) = self.flows.get_mut(key.as_bytes()) else { return Answer::Unlooked(None) };
-                let ttl_trusted = mutated(Mutation::TtlTrusted);
-                let live = item.expires_at > *at || ttl_trusted;
-                let awaited = item.state == "awaiting-code" && item.step == *step && live;
-                let has_tries = item.flow_tries < tries.flow;
-                let looked = match &mut item.slot {
-                    Some(slot) if awaited && has_tries => {
-                        let open = (slot.expires_at > *at || ttl_trusted)
-                            && slot.tries < tries.code
-                            && slot.guess != Some(slot.code);
-                        if open {
-                            let right = mutated(Mutation::GuessUnlooked)
-                                || (mutated(Mutation::OldCodesStay) && old.contains(tag));
-                            slot.guess = Some(if right { slot.code } else { *tag });
-                            slot.tries += 1;
-                        }
-                        open
-                    }
-                    _ => false,
-                };
-                if looked {
-                    item.flow_tries += 1;
-                    item.rev += 1;
-                    Answer::Looked(item.clone())
-                } else {
-                    Answer::Unlooked(live.then(|| item.clone()))
+            Call::Guess { key, guess, limits, at: now } => {
+                let mut guess = *guess;
+                let is_old = self.old_codes.get(key.as_bytes()).is_some_and(|old| old.contains(&guess.tag));
+                let slot = self.flows.live(*key, at(*now)).and_then(|found| found.record.slot.as_ref());
+                if let Some(slot) = slot
+                    && (mutated(Mutation::GuessUnlooked) || (mutated(Mutation::OldCodesStay) && is_old))
+                {
+                    guess.tag = slot.code;
+                }
+                match self.flows.try_guess(*key, &guess, limits, at(*now)) {
+                    Ok(looked) => Answer::Looked(looked),
+                    Err(found) => Answer::Unlooked(found),
                 }
             }
-            Call::Spend { key, tries, at } => {
-                let live = self.live(key.as_bytes(), *at, mutation).is_some();
-                let item = self.flows.get_mut(key.as_bytes());
-                match item.filter(|item| live && item.flow_tries < tries.flow) {
-                    Some(item) => {
-                        item.flow_tries += 1;
-                        item.rev += 1;
-                        Answer::Flow(Some(item.clone()))
-                    }
-                    None => Answer::Flow(None),
-                }
+            Call::Spend { key, limits, at: now } => {
+                Answer::Flow(self.flows.spend_try(*key, limits, at(*now)).cloned())
             }
             _ => unreachable!("another table's"),
         }
@@ -254,31 +231,20 @@ impl Tables {
     fn budget(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
-            Call::Count { key, .. } => {
-                let count = self.counts.entry(key.clone()).or_default();
-                *count += 1;
-                Answer::Number(*count)
-            }
-            Call::Take { key, limit, .. } => {
-                let count = self.counts.get(key).copied().unwrap_or_default();
-                if count < *limit {
-                    self.counts.insert(key.clone(), count + 1);
-                }
-                Answer::Flag(count < *limit)
-            }
+            Call::Count { key, .. } => Answer::Number(self.budgets.count(key.clone())),
+            Call::Take { key, limit, .. } => Answer::Flag(self.budgets.take(key.clone(), *limit)),
             Call::Ledger { account } => {
-                let found = self.ledgers.get(account).cloned();
+                let found = self.budgets.ledgers.get(account).cloned();
                 let (rev, ledger) = found.unwrap_or_else(|| (0, "{}".into()));
                 Answer::Ledger { rev, ledger: ledger.to_string() }
             }
             Call::ReplaceLedger { account, rev, ledger, .. } => {
-                let forgotten = mutated(Mutation::NoLedgerForNobody) && account.as_str().starts_with('~');
-                let found = self.ledgers.get(account).map_or(0, |(rev, _)| *rev);
-                let replaced = found == *rev || mutated(Mutation::BlindLedger);
-                if replaced && !forgotten {
-                    self.ledgers.insert(account.clone(), (rev + 1, ledger.as_str().into()));
+                let found = self.budgets.ledgers.get(account).map_or(0, |(rev, _)| *rev);
+                if mutated(Mutation::NoLedgerForNobody) && account.as_str().starts_with('~') {
+                    return Answer::Flag(found == *rev);
                 }
-                Answer::Flag(replaced)
+                let rev = if mutated(Mutation::BlindLedger) { found } else { *rev };
+                Answer::Flag(self.budgets.replace_ledger(account, rev, ledger))
             }
             _ => unreachable!("another table's"),
         }
@@ -289,42 +255,35 @@ impl Tables {
         let mutated = |by| mutation == Some(by);
         match call {
             Call::AskDevices { account, request, at } => {
-                let free = self.requests.get(account).is_none_or(|found| {
-                    let is_own = found.state != "denied" && found.of_flow == request.of_flow;
-                    let forgotten = found.state == "denied" && mutated(Mutation::RefusalForgotten);
-                    found.blocked_until <= *at || is_own || forgotten || mutated(Mutation::AskedBlindly)
-                });
-                let forgotten = mutated(Mutation::NoRequestForNobody) && account.as_str().starts_with('~');
-                if free && !forgotten {
-                    self.requests.insert(account.clone(), request.clone());
+                let was_denied = |found: &StoredRequest| found.request.status == RequestStatus::Denied;
+                let forgotten = mutated(Mutation::RefusalForgotten)
+                    && self.requests.0.get(account).is_some_and(was_denied);
+                if forgotten || mutated(Mutation::AskedBlindly) {
+                    self.requests.0.remove(account);
                 }
-                Answer::Flag(free)
+                if mutated(Mutation::NoRequestForNobody) && account.as_str().starts_with('~') {
+                    return Answer::Flag(self.requests.clone().ask(account, request.clone(), *at));
+                }
+                Answer::Flag(self.requests.ask(account, request.clone(), *at))
             }
-            Call::Newest { account } => Answer::Newest(self.requests.get(account).cloned()),
+            Call::Newest { account } => {
+                Answer::Newest(self.requests.0.get(account).map(|found| found.request.clone()))
+            }
             Call::Answer { account, request, answer, at } => {
-                let Some(found) = self.requests.get_mut(account) else { return Answer::Answered(None) };
-                let is_it = found.request == *request || mutated(Mutation::AnswerToAnyRequest);
-                let is_pending = found.state == "pending" || mutated(Mutation::AnsweredAgain);
-                if is_it && is_pending && found.expires_at > *at {
-                    match answer {
-                        Answering::Number(tag) => (found.state, found.answer) = ("answered", Some(*tag)),
-                        Answering::Denied(until) => {
-                            (found.state, found.blocked_until) = ("denied", *until);
-                        }
+                let mut request = *request;
+                if let Some(found) = self.requests.0.get_mut(account) {
+                    if mutated(Mutation::AnswerToAnyRequest) {
+                        request = found.request.id;
                     }
-                    return Answer::Answered(Some(found.clone()));
+                    let is_in_time = found.request.id == request && found.request.expires_at > *at;
+                    if mutated(Mutation::AnsweredAgain) && is_in_time {
+                        found.request.status = RequestStatus::Pending;
+                    }
                 }
-                let is_same = match answer {
-                    Answering::Number(tag) => found.answer == Some(*tag),
-                    Answering::Denied(_) => found.state == "denied",
-                };
-                Answer::Answered(Some(found.clone()).filter(|_| found.request == *request && is_same))
+                Answer::Answered(self.requests.answer(account, request, *answer, *at).cloned())
             }
             Call::NoteTold { account, request } => {
-                if let Some(found) = self.requests.get_mut(account).filter(|found| found.request == *request)
-                {
-                    found.told = true;
-                }
+                self.requests.note_told(account, *request);
                 Answer::Done
             }
             // Nobody in the model signs in.
@@ -442,10 +401,5 @@ impl Tables {
             }
             _ => unreachable!("another table's"),
         }
-    }
-
-    fn live(&self, key: &[u8; 32], at: Timestamp, mutation: Option<Mutation>) -> Option<&Stored> {
-        let found = self.flows.get(key)?;
-        (found.expires_at > at || mutation == Some(Mutation::TtlTrusted)).then_some(found)
     }
 }

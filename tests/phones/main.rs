@@ -69,7 +69,7 @@ async fn main() {
 async fn begin(State(phones): State<Arc<Phones>>, Path(login): Path<String>) -> Json<Value> {
     let token = PairingToken::new(SystemEntropy.bytes());
     let entry = EntryId::new(Kind::Authenticator, SystemEntropy.bytes());
-    let account = AccountId::from_directory(&login);
+    let account = AccountId::from_directory(&login).unwrap();
     let pairing = Pairing::begin(account, entry, SESSION, login, SystemClock.now());
     phones.pairings.begin(token.key(), &pairing).await.unwrap();
     Json(json!({ "pairing": token.expose() }))
@@ -79,7 +79,7 @@ async fn confirm(
     State(phones): State<Arc<Phones>>,
     Path((login, pairing, code)): Path<(String, String, String)>,
 ) -> StatusCode {
-    let (account, now) = (AccountId::from_directory(login), SystemClock.now());
+    let (account, now) = (AccountId::from_directory(login).unwrap(), SystemClock.now());
     let key = PairingToken::parse(&pairing).unwrap().key();
     let tag = key.code_tag(&phones.flows, &OneTimeCode::parse(&code).unwrap()).unwrap();
     let confirmed = phones.pairings.confirm(key, &account, &SESSION, tag, now).await.unwrap();

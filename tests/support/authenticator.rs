@@ -85,27 +85,29 @@ impl Passkey {
     }
 
     fn with_key(key: Key, options: &Value, saying: &Saying) -> (Self, String) {
-        let public = match &key {
-            Key::P256(pair) => pair.public_key().as_ref().to_vec(),
-            Key::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
-        };
-        let id = Sha256::digest(&public)[..16].to_vec();
+        let id = Sha256::digest(public_key(&key))[..16].to_vec();
         let user_handle = text(&options["user"]["id"]);
         let passkey = Self { key, id, user_handle, counter: 1 };
+        let answer = passkey.register(options, saying);
+        (passkey, answer)
+    }
+
+    /// The answer to creation options that registers this passkey, whoever it was made for.
+    pub fn register(&self, options: &Value, saying: &Saying) -> String {
+        let public = public_key(&self.key);
         let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rp"]["id"]));
-        let mut data = passkey.data(&rp_id, saying.flags | 1 << 6);
+        let mut data = self.data(&rp_id, saying.flags | 1 << 6);
         data.extend([0; 16]);
-        data.extend(u16::try_from(passkey.id.len()).unwrap().to_be_bytes());
-        data.extend(&passkey.id);
-        let cose = match &passkey.key {
+        data.extend(u16::try_from(self.id.len()).unwrap().to_be_bytes());
+        data.extend(&self.id);
+        let cose = match &self.key {
             Key::P256(_) => {
                 cbor!({ 1 => 2, 3 => -7, -1 => 1, -2 => bytes(&public[1..33]), -3 => bytes(&public[33..]) })
             }
             Key::Ed25519(_) => cbor!({ 1 => 1, 3 => -8, -1 => 6, -2 => bytes(&public) }),
         };
         data.extend(encode(&cose.unwrap()));
-        let answer = passkey.registration(&data, &cbor!({}).unwrap(), "none", options, saying);
-        (passkey, answer)
+        self.registration(&data, &cbor!({}).unwrap(), "none", options, saying)
     }
 
     /// A registration of this passkey with other data and another attestation.
@@ -132,6 +134,11 @@ impl Passkey {
             },
         })
         .to_string()
+    }
+
+    /// Its id, as browsers write it.
+    pub fn id_text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(&self.id)
     }
 
     /// Answers request options.
@@ -171,6 +178,13 @@ impl Passkey {
         data.push(flags);
         data.extend(self.counter.to_be_bytes());
         data
+    }
+}
+
+fn public_key(key: &Key) -> Vec<u8> {
+    match key {
+        Key::P256(pair) => pair.public_key().as_ref().to_vec(),
+        Key::Ed25519(pair) => pair.public_key().as_ref().to_vec(),
     }
 }
 

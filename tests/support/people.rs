@@ -107,7 +107,7 @@ impl Person {
     /// The person's account.
     pub fn account(&self) -> Account {
         Account {
-            id: AccountId::from_directory(self.login),
+            id: AccountId::from_directory(self.login).unwrap(),
             name: self.name.to_owned(),
             logins: vec![self.login.to_owned()],
             email: Some(EmailAddress::from_stored(format!("{}@student.contoh.example", self.login))),

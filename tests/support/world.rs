@@ -77,6 +77,8 @@ pub struct World {
     template: Template,
     running: RwLock<Running>,
     said: Mutex<String>,
+    /// A call that is to be disturbed, and whether it came.
+    awaited: Mutex<Option<(String, Arc<AtomicBool>)>>,
     _stop: watch::Sender<bool>,
 }
 
@@ -124,6 +126,7 @@ impl World {
             template,
             running,
             said: Mutex::default(),
+            awaited: Mutex::default(),
             directory: tables.accounts,
             security_info: tables.security_info,
             enrolment: tables.enrolment,
@@ -254,18 +257,32 @@ impl World {
         })));
     }
 
+    /// Tells such calls of a function from all others, and remembers that there was one.
+    fn such(
+        &self,
+        function: &'static str,
+        action: &'static str,
+        resource: &'static str,
+    ) -> impl Fn(&Call) -> bool + use<> {
+        let seen = Arc::new(AtomicBool::new(false));
+        *self.awaited.lock().unwrap() = Some((format!("{function} {action} {resource}"), seen.clone()));
+        move |call: &Call| {
+            let is_such = call.principal == function
+                && call.action == action
+                && call.resource.as_deref() == Some(resource);
+            seen.fetch_or(is_such, Ordering::SeqCst);
+            is_such
+        }
+    }
+
     /// Lets a function die right after a call: that call is carried out, and whatever it calls afterwards is not.
     pub fn die_after(&self, function: &'static str, action: &'static str, resource: &'static str) {
-        let dead = AtomicBool::new(false);
+        let (is_such, dead) = (self.such(function, action, resource), AtomicBool::new(false));
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
-            if call.principal != function {
-                return Disturbance::None;
-            }
-            if dead.load(Ordering::SeqCst) {
+            if call.principal == function && dead.load(Ordering::SeqCst) {
                 return Disturbance::Refused;
             }
-            let last = call.action == action && call.resource.as_deref() == Some(resource);
-            dead.fetch_or(last, Ordering::SeqCst);
+            dead.fetch_or(is_such(call), Ordering::SeqCst);
             Disturbance::None
         })));
     }
@@ -273,11 +290,9 @@ impl World {
     /// Lets the answer of a function's next such call get lost: the call is carried out, the function hears of a failure
     /// and asks again.
     pub fn lose_answer(&self, function: &'static str, action: &'static str, resource: &'static str) {
-        let lost = AtomicBool::new(false);
+        let (is_such, lost) = (self.such(function, action, resource), AtomicBool::new(false));
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
-            let is_such = call.principal == function && call.action == action;
-            let is_it = is_such && call.resource.as_deref() == Some(resource);
-            if is_it && !lost.swap(true, Ordering::SeqCst) {
+            if is_such(call) && !lost.swap(true, Ordering::SeqCst) {
                 Disturbance::AnswerLost
             } else {
                 Disturbance::None
@@ -287,16 +302,18 @@ impl World {
 
     /// Refuses every such call of a function.
     pub fn refuse(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let is_such = self.such(function, action, resource);
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
-            let is_such = call.principal == function && call.action == action;
-            let is_it = is_such && call.resource.as_deref() == Some(resource);
-            if is_it { Disturbance::Refused } else { Disturbance::None }
+            if is_such(call) { Disturbance::Refused } else { Disturbance::None }
         })));
     }
 
-    /// Lets everything work again.
+    /// Lets everything work again. What was to be disturbed must have come, or the test has disturbed nothing.
     pub fn mend(&self) {
         self.cloud.disturb(None);
+        if let Some((what, seen)) = self.awaited.lock().unwrap().take() {
+            assert!(seen.load(Ordering::SeqCst), "nothing was disturbed: {what} was never called");
+        }
     }
 
     /// The code of the newest message that has one: in the queue, or, once that is delivered, in the outbox.

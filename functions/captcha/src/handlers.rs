@@ -6,7 +6,8 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::domain::captcha::Challenge;
 use shared::domain::name::{CanonicalName, NameRef};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::{self, Identify, View};
@@ -59,7 +60,7 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         return Err(again(&captchas, Code::CaptchaHarder, Some(reference), typed)?);
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
-    let address = incoming.address_block();
+    let address = incoming.address_block().to_string();
     tracing::info!(event = "opened", flow = ?cookie.key(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
     Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
@@ -69,12 +70,8 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 /// challenge is harder, for names with and without an account alike.
 async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Timestamp) -> Outcome<bool> {
     let settings = &ports.site.settings;
-    let hour = now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0));
-    let until = now + Seconds(2 * Seconds::HOUR.0);
-    let by_name =
-        ports.budgets.count(&format!("opens#name#{}#{hour}", hex::encode(name.as_bytes())), until).await?;
-    let by_address =
-        ports.budgets.count(&format!("opens#address#{}#{hour}", incoming.address_block()), until).await?;
+    let by_name = ports.budgets.count(&RateLimit::OpensOfName(*name), now).await?;
+    let by_address = ports.budgets.count(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
     Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
 }
 

@@ -1,10 +1,11 @@
 //! What every answer comes to that is checked against something of the account's: a proof noted in the flow, or the
 //! newer cookie for whoever sends the same answer twice.
 
-use shared::domain::flow::{Choosing, FLOW_LONGEST, Flow, FlowCookie, OLDER_ANSWERS};
+use shared::domain::flow::{Choosing, Flow, FlowCookie, OLDER_ANSWERS};
 use shared::domain::keys::Tag;
 use shared::domain::method::Method;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::time::Timestamp;
 use shared::http::problem::Code;
 use shared::http::view::View;
 use shared::http::{Failure, Outcome, choice_of};
@@ -65,8 +66,8 @@ pub(crate) async fn take_older(
     flow: &Flow,
     now: Timestamp,
 ) -> Outcome<bool> {
-    let (key, until) = (cookie.key().older_answers(flow.proofs()), now + FLOW_LONGEST);
-    Ok(ports.budgets.take(&key, OLDER_ANSWERS, until).await?)
+    let limit = RateLimit::OlderAnswers { holder: cookie.key(), verified: flow.proofs() };
+    Ok(ports.budgets.take(&limit, OLDER_ANSWERS, now).await?)
 }
 
 /// The tries that a wrong answer leaves: it spends one.
@@ -79,18 +80,4 @@ pub(crate) async fn spend(ports: &Ports, cookie: &FlowCookie, now: Timestamp) ->
         _ => return Err(Code::FlowEnded.into()),
     };
     Ok(limits.flow_tries.saturating_sub(tries))
-}
-
-/// Takes a look from one of the account's daily budgets, one pool for each step: a stranger can drain the first only.
-pub(crate) async fn take(
-    ports: &Ports,
-    flow: &Choosing,
-    budget: &str,
-    limit: u64,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    let pool = flow.progress.step().min(2);
-    let key = format!("{budget}#{}#{day}#{pool}", flow.facts.account.as_str());
-    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
 }

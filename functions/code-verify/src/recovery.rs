@@ -1,12 +1,13 @@
 //! A recovery code.
 //!
-//! The order of the writes is the same as for a code from the app: the account's budget, which also bounds what the slow
-//! hash costs; then the sheet, which each code is taken off once, for one flow; then the flow. A decoy, and an account
-//! whose codes are gone, spend and hash alike and are never right.
+//! The flow's try is spent first; then the code is taken off the sheet, once, for one flow; then the flow goes on. Nothing of
+//! the account's is used up by guesses, which 80 bits stand against, so that no stranger closes the method to its owner. A
+//! decoy, and an account whose codes are gone, spend and hash alike and are never right.
 
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
-use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
@@ -28,7 +29,8 @@ pub(crate) async fn verify(
         Err(Failure::OlderCookie(flow)) => return Err(proof::again(ports, cookie, *flow, &tag, now).await?),
         read => read?,
     };
-    let revision = found.revision;
+    // The revision is the one after the try is spent, if nobody comes between.
+    let revision = found.revision + 1;
     let flow = found.value.choosing()?;
     let refused = |flow: &Choosing, problem: Problem| {
         let problem = Problem { field: Some("code"), ..problem };
@@ -37,32 +39,32 @@ pub(crate) async fn verify(
     let offer = flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
     let by = (Method::RecoveryCode, offer.young);
 
-    if !proof::take(ports, &flow, "recovery", TRIES_PER_DAY, now).await? {
+    let sheet = ports.authenticators.recovery_sheet(&flow.facts.account, now).await?;
+    let sheet = sheet.filter(|_| !flow.facts.decoy).unwrap_or_else(|| Sheet::of_nobody(&ports.seeds));
+    if sheet.is_slow() && !take_slow(ports, incoming, &flow, now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
-    if !take_off(ports, &flow, cookie, code, now).await? {
-        let tries_left = proof::spend(ports, cookie, now).await?;
+    let limits = &ports.site.settings.flow;
+    let spent = ports.flows.spend_try(cookie.key(), limits, now).await?.ok_or(Code::FlowEnded)?;
+    if spent.proofs() != cookie.proofs() {
+        return Err(super::not_awaited(cookie, spent));
+    }
+    let flow = spent.choosing()?;
+    // The store is asked even for a code that is not on the sheet as it was read: it knows whether this flow took it a
+    // moment ago.
+    let account = &flow.facts.account;
+    let hash = sheet.hash(code, &ports.seeds, account)?;
+    if !ports.authenticators.use_recovery_code(account, &hash, cookie.key(), now).await? {
         super::log_refused(cookie, "code-wrong");
-        return Err(refused(
-            &flow,
-            Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) },
-        ));
+        let tries_left = Some(limits.flow_tries.saturating_sub(flow.progress.flow_tries));
+        return Err(refused(&flow, Problem { tries_left, ..Problem::new(Code::CodeWrong) }));
     }
     proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
 }
 
-/// Takes the code off the account's sheet; `false` when it isn't on it. The store is asked even for a code that is not
-/// on the sheet as it was read: it knows whether this flow took it a moment ago.
-async fn take_off(
-    ports: &Ports,
-    flow: &Choosing,
-    cookie: &FlowCookie,
-    code: &RecoveryCode,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let account = &flow.facts.account;
-    let sheet = ports.authenticators.recovery_sheet(account, now).await?;
-    let sheet = sheet.filter(|_| !flow.facts.decoy).unwrap_or_else(Sheet::nobodys);
-    let hash = sheet.hash(code)?;
-    Ok(ports.authenticators.use_recovery_code(account, &hash, cookie.key(), now).await?)
+/// Takes a look at a sheet that costs a slow hash: so many from one network, so that nobody elsewhere closes the method to
+/// its owner.
+async fn take_slow(ports: &Ports, incoming: &Incoming, flow: &Choosing, now: Timestamp) -> Outcome<bool> {
+    let attempts = RateLimit::SlowRecoveryAttempts(flow.facts.account.clone(), incoming.address_block());
+    Ok(ports.budgets.take(&attempts, SLOW_LOOKS_PER_DAY, now).await?)
 }

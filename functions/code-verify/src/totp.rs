@@ -7,6 +7,7 @@
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
+use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
@@ -40,7 +41,8 @@ pub(crate) async fn verify(
     let by = (Method::Totp, offer.young);
 
     let step = matching_step(ports, &flow, code, now).await?;
-    if !proof::take(ports, &flow, "totp", settings.totp_tries_per_day.into(), now).await? {
+    let attempts = RateLimit::TotpAttempts(flow.facts.account.clone(), Bucket::of_step(flow.progress.step()));
+    if !ports.budgets.take(&attempts, settings.totp_tries_per_day.into(), now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
     let accepted = match step {

@@ -6,7 +6,8 @@
 
 use shared::domain::contact::PhoneNumber;
 use shared::domain::message::Purpose;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::{MessageId, NumberRange, RateLimit};
+use shared::domain::time::Timestamp;
 use shared::ports::{Metric, StoreError};
 
 use crate::{Ports, Receipt};
@@ -25,33 +26,32 @@ pub(crate) async fn take(
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Result<Option<Metric>, StoreError> {
-    let until = now + Seconds(2 * Seconds::DAY.0);
-    if receipt.returned && ports.budgets.count(&format!("sms#{}", receipt.id), until).await? > 1 {
+    if receipt.returned
+        && let Some(message) = MessageId::parse(receipt.id)
+        && ports.budgets.count(&RateLimit::Redelivery(message), now).await? > 1
+    {
         return Ok(None);
     }
     let settings = &ports.settings;
-    // Twice what one account may ask for: several accounts with one number share it, one alone never feels it. Anybody with
-    // an account may type anybody's number to register it, so that is counted apart: it must not use up what its owner needs.
-    let (pool, per_number) = match purpose {
-        Purpose::SecurityInfo => ("new-number", u64::from(settings.sends.per_day)),
-        Purpose::Reset | Purpose::SecondStep => ("number", 2 * u64::from(settings.sends.per_day)),
-    };
-    let (moment, day, hour) = (now.to_string(), "yyyy-mm-dd".len(), "yyyy-mm-ddThh".len());
-    let at = |length: usize| moment.get(..length).unwrap_or(&moment);
-    let tagged = |what: &str| {
-        let messages = &ports.messages;
-        messages.tag(messages.eldest(), "rekey/number budget", &[what.as_bytes()])
-    };
-    let (Some(whole), Some(block)) = (tagged(number.expose()), tagged(number.block())) else {
+    let (whole, block) =
+        (NumberRange::whole(number, &ports.messages), NumberRange::block(number, &ports.messages));
+    let (Some(whole), Some(block)) = (whole, block) else {
         return Err(StoreError::Unreadable("no key for the budgets of numbers"));
     };
-    let key = |tag: &[u8; 32], at: &str| format!("{pool}#{}#{at}", hex::encode(&tag[..16]));
-    for (key, limit, metric) in [
-        (key(whole.as_bytes(), at(day)), per_number, Metric::NumberBudgetExhausted),
-        (key(block.as_bytes(), at(hour)), u64::from(settings.sends_per_block), Metric::NumberBudgetExhausted),
-        (format!("sms#{}", at(day)), u64::from(settings.sms_per_day), Metric::SmsBudgetExhausted),
+    // Twice what one account may ask for: several accounts with one number share it, one alone never feels it. Anybody with
+    // an account may type anybody's number to register it, so that is counted apart: it must not use up what its owner needs.
+    let (of_range, per_number): (fn(NumberRange) -> RateLimit, _) = match purpose {
+        Purpose::SecurityInfo => (RateLimit::CodesToNewNumber, u64::from(settings.sends.per_day)),
+        Purpose::Reset | Purpose::SecondStep => {
+            (RateLimit::CodesToNumber, 2 * u64::from(settings.sends.per_day))
+        }
+    };
+    for (limit, most, metric) in [
+        (of_range(whole), per_number, Metric::NumberBudgetExhausted),
+        (of_range(block), u64::from(settings.sends_per_block), Metric::NumberBudgetExhausted),
+        (RateLimit::PhoneMessages, u64::from(settings.sms_per_day), Metric::SmsBudgetExhausted),
     ] {
-        if !ports.budgets.take(&key, limit, until).await? {
+        if !ports.budgets.take(&limit, most, now).await? {
             return Ok(Some(metric));
         }
     }

@@ -124,7 +124,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             }
             _ => {
                 let codes = RecoveryCodes::generate(&ports.entropy.bytes());
-                let sheet = codes.hash_sheet(ports.entropy.bytes())?;
+                let sheet = codes.sheet(&ports.seeds, &account.id)?;
                 let sealed = seal::seal(ports, &cookie, &confirm::Codes::new(&codes, sheet).to_json())?;
                 Pending { id, shown: String::new(), sealed, asked: None }
             }

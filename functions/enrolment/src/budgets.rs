@@ -1,10 +1,12 @@
 //! How often one may try here, across sessions, addresses and processes.
 
 use shared::domain::account::AccountId;
+use shared::domain::client::AddressBlock;
 use shared::domain::flow::OLDER_ANSWERS;
 use shared::domain::name::NameRef;
-use shared::domain::session::{LIFETIME, Session, SessionCookie};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::rate_limit::RateLimit;
+use shared::domain::session::{Session, SessionCookie};
+use shared::domain::time::Timestamp;
 use shared::http::Outcome;
 use shared::http::problem::{Code, Problem};
 
@@ -21,70 +23,49 @@ const SIGN_INS_PER_ADDRESS: u64 = 300;
 const CODES_PER_DAY: u64 = 20;
 /// Additions and removals of one account in a day: more than anybody registers, few enough to be no flood.
 const CHANGES_PER_DAY: u64 = 40;
-/// The pool of app codes and recovery codes that this page spends: the third, beside those of a reset's two steps.
-const POOL: u8 = 3;
 
 /// Whether a password may be tried without a CAPTCHA. The try is taken before, so that of many at once no more pass than may
 /// fail; the name is counted whether or not somebody has it.
-pub(crate) async fn sign_in(ports: &Ports, name: &NameRef, address: &str, now: Timestamp) -> Outcome<bool> {
-    let (hour, until) = (hour(now), now + Seconds(2 * Seconds::HOUR.0));
-    let by_address = ports.budgets.count(&format!("sign-ins-of-address#{address}#{hour}"), until).await?;
-    let by_name = format!("sign-ins-of-name#{}#{hour}", hex::encode(name.as_bytes()));
-    let by_name = ports.budgets.count(&by_name, until).await?;
+pub(crate) async fn sign_in(
+    ports: &Ports,
+    name: &NameRef,
+    address: AddressBlock,
+    now: Timestamp,
+) -> Outcome<bool> {
+    let by_address = ports.budgets.count(&RateLimit::SignInsOfAddress(address), now).await?;
+    let by_name = ports.budgets.count(&RateLimit::SignInsOfName(*name), now).await?;
     let over = by_address > SIGN_INS_PER_ADDRESS || by_name > SIGN_INS_PER_NAME;
-    Ok(!over && ports.budgets.take(&refused(name, now), REFUSED_PER_NAME, until).await?)
+    Ok(!over && ports.budgets.take(&RateLimit::SignInsRefused(*name), REFUSED_PER_NAME, now).await?)
 }
 
 /// Gives back the try of a sign-in that was accepted.
 pub(crate) async fn accepted(ports: &Ports, name: &NameRef, now: Timestamp) -> Outcome<()> {
-    Ok(ports.budgets.give_back(&refused(name, now)).await?)
+    Ok(ports.budgets.give_back(&RateLimit::SignInsRefused(*name), now).await?)
 }
 
-fn refused(name: &NameRef, now: Timestamp) -> String {
-    format!("sign-ins-refused#{}#{}", hex::encode(name.as_bytes()), hour(now))
-}
-
-fn hour(now: Timestamp) -> i64 {
-    now.as_seconds().div_euclid(i64::from(Seconds::HOUR.0))
-}
-
-/// Takes a change that is asked for: an addition that begins, or a removal. Each of them may cost ten slow hashes, and tells
-/// everybody by texts and calls.
+/// Takes a change that is asked for: an addition that begins, or a removal. Each of them tells everybody by texts and
+/// calls.
 ///
 /// # Errors
 /// [`Code::SlowDown`] when the day's are used up.
 pub(crate) async fn change(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<()> {
-    if of_day(ports, &format!("changes#{}", account.as_str()), CHANGES_PER_DAY, now).await? {
+    let changes = RateLimit::Changes(account.clone());
+    if ports.budgets.take(&changes, CHANGES_PER_DAY, now).await? {
         return Ok(());
     }
-    let day = i64::from(Seconds::DAY.0);
-    let left = u32::try_from(day - now.as_seconds().rem_euclid(day)).ok();
-    Err(Problem { retry_after: left, ..Problem::new(Code::SlowDown) }.into())
+    let left = changes.window_end(now).seconds_after(now);
+    Err(Problem { retry_after: Some(left), ..Problem::new(Code::SlowDown) }.into())
 }
 
 /// Takes a code to be sent for an account.
 pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
-    of_day(ports, &format!("enrolment-codes#{}", account.as_str()), CODES_PER_DAY, now).await
+    Ok(ports.budgets.take(&RateLimit::EnrolmentCodes(account.clone()), CODES_PER_DAY, now).await?)
 }
 
 /// Takes a request to the account's devices.
 pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
-    let key = format!("push#{}#{}#{POOL}", account.as_str(), hour(now));
     let limit = u64::from(ports.site.settings.push_per_hour);
-    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::HOUR.0)).await?)
-}
-
-/// Takes a look at a code of the account's app, or at one of its recovery codes.
-pub(crate) async fn look(
-    ports: &Ports,
-    what: &str,
-    limit: u64,
-    account: &AccountId,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    let key = format!("{what}#{}#{day}#{POOL}", account.as_str());
-    Ok(ports.budgets.take(&key, limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+    Ok(ports.budgets.take(&RateLimit::PushRequests(account.clone()), limit, now).await?)
 }
 
 /// Takes an answer that came with an older cookie, before it is compared.
@@ -94,11 +75,6 @@ pub(crate) async fn older(
     session: &Session,
     now: Timestamp,
 ) -> Outcome<bool> {
-    let (key, until) = (cookie.key().older_answers(session.proofs), now + LIFETIME);
-    Ok(ports.budgets.take(&key, OLDER_ANSWERS, until).await?)
-}
-
-async fn of_day(ports: &Ports, key: &str, limit: u64, now: Timestamp) -> Outcome<bool> {
-    let day = now.as_seconds().div_euclid(i64::from(Seconds::DAY.0));
-    Ok(ports.budgets.take(&format!("{key}#{day}"), limit, now + Seconds(2 * Seconds::DAY.0)).await?)
+    let limit = RateLimit::OlderAnswers { holder: cookie.key(), verified: session.proofs };
+    Ok(ports.budgets.take(&limit, OLDER_ANSWERS, now).await?)
 }

@@ -10,7 +10,7 @@ use shared::domain::flow::PASSKEY_LIFETIME;
 use shared::domain::notice::Event;
 use shared::domain::pairing::{PAIRING_TRIES, PairingToken, WaitingDevice};
 use shared::domain::passkey::{CreationOptions, Expected, Owner, Registration as Attestation, UserHandle};
-use shared::domain::recovery_code::{RecoveryCode, RecoveryCodes, Sheet};
+use shared::domain::recovery_code::{HashedWith, RecoveryCode, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::{Asked, Pending, Session, SessionCookie};
 use shared::domain::time::Timestamp;
@@ -19,7 +19,7 @@ use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{Confirm, HOME, Needs};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
-use shared::ports::{EntropyExt as _, NewEntry, PairingConfirmed, Secret, Versioned};
+use shared::ports::{Added, EntropyExt as _, NewEntry, PairingConfirmed, Secret, Versioned};
 
 use super::add::Typed;
 use super::{
@@ -124,7 +124,7 @@ enum What {
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Codes {
     shown: Vec<String>,
-    salt: String,
+    hashed_with: HashedWith,
     hashes: Vec<String>,
 }
 
@@ -132,7 +132,7 @@ impl Codes {
     /// The codes with their sheet.
     pub(crate) fn new(codes: &RecoveryCodes, sheet: Sheet) -> Self {
         let shown = codes.iter().map(|code| code.expose().to_string()).collect();
-        Self { shown, salt: sheet.salt, hashes: sheet.hashes }
+        Self { shown, hashed_with: sheet.hashed_with, hashes: sheet.hashes }
     }
 
     /// To be sealed.
@@ -191,6 +191,10 @@ async fn prove(
             };
             let handle = UserHandle::of(flows, &session.account);
             match attestation.verify(handle, &expected, &verifies) {
+                // Before anybody is told; the write looks again.
+                Ok(credential) if ports.enrolment.is_registered(&credential).await? => {
+                    Ok(Err(Problem::new(Code::PasskeyRegistered)))
+                }
                 Ok(credential) => {
                     ready(pending.shown.clone(), What::Passkey { credential: credential.to_json() })
                 }
@@ -198,12 +202,12 @@ async fn prove(
             }
         }
         (Kind::RecoveryCodes, Answer::Kept(typed)) => {
-            let Codes { shown, salt, hashes } = codes(&kept()?)?;
+            let Codes { shown, hashed_with, hashes } = codes(&kept()?)?;
             let is_one = |code: &RecoveryCode| shown.iter().any(|own| *own == *code.expose());
             if !typed.as_ref().is_none_or(is_one) {
                 return wrong();
             }
-            ready(String::new(), What::RecoveryCodes(Sheet { salt, hashes }))
+            ready(String::new(), What::RecoveryCodes(Sheet { hashed_with, hashes }))
         }
         (kind, Answer::Code(code)) if kind.is_contact() => {
             let asked = pending.asked.as_ref().ok_or(Code::FlowEnded)?;
@@ -266,9 +270,7 @@ async fn write(
             Secret::Authenticator { public_key: public_key.clone(), subscription: subscription.clone() }
         }
         What::Passkey { credential } => Secret::Passkey { credential: credential.clone() },
-        What::RecoveryCodes(sheet) => {
-            Secret::RecoveryCodes { salt: sheet.salt.clone(), hashes: sheet.hashes.clone() }
-        }
+        What::RecoveryCodes(sheet) => Secret::RecoveryCodes(sheet.clone()),
     };
     sending::tell(ports, cookie, &session, Event::Added(kind), new, now).await?;
     let entry = NewEntry {
@@ -277,11 +279,12 @@ async fn write(
         proved: session.is_proved(),
         ..NewEntry::new(ready.id.clone(), ready.shown.clone(), secret, now)
     };
-    session.generation = ports
-        .enrolment
-        .add(&session.account, session.generation, cookie.key(), &entry)
-        .await?
-        .ok_or_else(|| Problem::out_of_step("security-info"))?;
+    let added = ports.enrolment.add(&session.account, session.generation, cookie.key(), &entry).await?;
+    session.generation = match added {
+        Added::Done(generation) => generation,
+        Added::Overtaken => return Err(Problem::out_of_step("security-info").into()),
+        Added::Taken => return Err(Code::PasskeyRegistered.into()),
+    };
     keep(ports, cookie, found.revision, &session, now).await?;
     tracing::info!(event = "added", session = ?cookie.key(), kind = kind.as_str());
     let registered = ports.enrolment.registered(&session.account).await?;

@@ -11,7 +11,8 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
-use shared::domain::recovery_code::{RecoveryCode, Sheet, TRIES_PER_DAY};
+use shared::domain::rate_limit::{Bucket, RateLimit};
+use shared::domain::recovery_code::{RecoveryCode, Sheet};
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
@@ -168,9 +169,9 @@ async fn check(
     let may_look = match method {
         Method::Totp => {
             let limit = u64::from(ports.site.settings.totp_tries_per_day);
-            budgets::look(ports, "totp", limit, account, now).await?
+            let attempts = RateLimit::TotpAttempts(account.clone(), Bucket::Enrolment);
+            ports.budgets.take(&attempts, limit, now).await?
         }
-        Method::RecoveryCode => budgets::look(ports, "recovery", TRIES_PER_DAY, account, now).await?,
         _ => true,
     };
     if !may_look {
@@ -294,8 +295,12 @@ async fn is_recovery_code(
     now: Timestamp,
 ) -> Outcome<bool> {
     let account = &session.account;
-    let sheet = ports.authenticators.recovery_sheet(account, now).await?.unwrap_or_else(Sheet::nobodys);
-    let hash = sheet.hash(code)?;
+    let sheet = ports
+        .authenticators
+        .recovery_sheet(account, now)
+        .await?
+        .unwrap_or_else(|| Sheet::of_nobody(&ports.seeds));
+    let hash = sheet.hash(code, &ports.seeds, account)?;
     Ok(ports.authenticators.use_recovery_code(account, &hash, session.proof_key(cookie), now).await?)
 }
 

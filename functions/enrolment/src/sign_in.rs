@@ -57,7 +57,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
                 Checked::Wrong { .. } => return Err(again(Code::CaptchaWrong)?),
             }
         }
-        None if budgets::sign_in(ports, &reference, &incoming.address_block(), now).await? => false,
+        None if budgets::sign_in(ports, &reference, incoming.address_block(), now).await? => false,
         None => return Err(again(Code::CaptchaHarder)?),
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
@@ -66,7 +66,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
     };
     let Some(account) = account.filter(|account| account.standing.may_reset()) else {
-        tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block());
+        tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block().to_string());
         // Where this one took a CAPTCHA, the next one will.
         return Err(if solved {
             again(Code::SignInWrong)?
@@ -92,7 +92,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.key(), &session).await?;
-    let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block());
+    let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block().to_string());
     let start = session.start;
     tracing::info!(event = "signed-in", session = ?cookie.key(), name = ?reference, account = ?mark, ?start, address);
 

@@ -54,7 +54,7 @@ impl Tables {
         if self.accounts.find(name).await?.is_some() {
             return Ok(());
         }
-        let account = person.account();
+        let account = person.account()?;
         let id = &account.id;
         let sealed = match &person.totp_secret {
             Some(secret) => {

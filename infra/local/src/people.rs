@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::domain::account::{Account, AccountId, Standing};
+use shared::domain::account::{Account, AccountId, AccountIdError, Standing};
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::name::CanonicalName;
@@ -63,15 +63,18 @@ pub struct People {
 
 impl Person {
     /// The account that the directory has of them.
-    pub fn account(&self) -> Account {
-        Account {
-            id: AccountId::from_directory(self.names.first().map_or("", CanonicalName::as_str)),
+    ///
+    /// # Errors
+    /// [`AccountIdError`] when the first login can't name one.
+    pub fn account(&self) -> Result<Account, AccountIdError> {
+        Ok(Account {
+            id: AccountId::from_directory(self.names.first().map_or("", CanonicalName::as_str))?,
             name: self.name.clone(),
             logins: self.names.iter().map(|name| name.as_str().to_owned()).collect(),
             email: self.email.clone(),
             language: self.language,
             standing: self.state,
-        }
+        })
     }
 
     /// The login that names the account.
@@ -175,7 +178,8 @@ impl<'a> Row<'a> {
 
     /// Takes out of a person what proves nothing, or nothing more.
     fn leave_out(&mut self, person: &mut Person, domains: &[String]) {
-        let account = person.account();
+        // A row without a login has its own error.
+        let Ok(account) = person.account() else { return };
         if person.alternate_email.take_if(|email| account.protects(email, domains)).is_some() {
             self.warning("alternate_email", "left out: the password protects this mailbox");
         }

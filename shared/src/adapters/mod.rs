@@ -6,6 +6,8 @@ pub mod aws;
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "memory")]
+pub mod memory;
 #[cfg(all(feature = "secrets", feature = "system"))]
 pub mod process;
 #[cfg(feature = "secrets")]

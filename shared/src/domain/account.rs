@@ -3,6 +3,7 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::contact::{EmailAddress, PhoneNumber, canonical_domain};
@@ -14,6 +15,9 @@ use super::method::{Factor, Method};
 use super::name::{NameRef, fold};
 use super::security_info::Kind;
 
+/// The longest id of an account in octets. It is part of keys in DynamoDB, which have 2048 at most.
+pub const ACCOUNT_ID_MAX: usize = 1024;
+
 /// Names one account in every table: the directory's own id, or, where there is no account, a text that no
 /// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -21,12 +25,19 @@ use super::security_info::Kind;
 pub struct AccountId(String);
 
 impl AccountId {
-    /// The id that a directory gave.
-    pub fn from_directory(id: impl Into<String>) -> Self {
-        Self(id.into())
+    /// Reads an id that a directory gave: `objectGUID`, `entryUUID`, `sub`, `oid`, a login. It may hold any characters but
+    /// control characters.
+    ///
+    /// # Errors
+    /// [`AccountIdError`] when it is empty, has more than [`ACCOUNT_ID_MAX`] octets or a control character, or stands for a
+    /// name without an account ([`Self::of_nobody`]).
+    pub fn from_directory(id: impl Into<String>) -> Result<Self, AccountIdError> {
+        let id = id.into();
+        let fits = (1..=ACCOUNT_ID_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
+        if fits && !is_of_nobody(&id) { Ok(Self(id)) } else { Err(AccountIdError) }
     }
 
-    /// The id that stands for a name without an account. `~` sorts and reads as nothing a directory issues.
+    /// The id that stands for a name without an account: `~` and 32 hexadecimal digits.
     pub fn of_nobody(name: &NameRef) -> Self {
         Self(format!("~{}", hex::encode(&name.as_bytes()[..16])))
     }
@@ -42,6 +53,16 @@ impl AccountId {
         AccountMark(tag.and_then(|tag| tag.as_bytes().first_chunk().copied()).unwrap_or_default())
     }
 }
+
+fn is_of_nobody(id: &str) -> bool {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    id.strip_prefix('~').is_some_and(|digits| digits.len() == 32 && digits.bytes().all(is_digit))
+}
+
+/// A text that is no account's id.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("not the id of an account")]
+pub struct AccountIdError;
 
 /// A keyed pseudonym: the lines of one account are found together (ASVS 5.0 16.2.1), and nobody without the key knows
 /// whose they are.
@@ -321,6 +342,25 @@ mod tests {
     }
 
     #[test]
+    fn account_ids_of_directories_are_read() {
+        let longest = "a".repeat(ACCOUNT_ID_MAX);
+        for id in ["aisyah", "0b5c2f3e-9a1d", "a#1#20781", "~aisyah", "ஆயிஷா", longest.as_str()] {
+            assert_eq!(AccountId::from_directory(id).unwrap().as_str(), id);
+        }
+        for id in ["", "a\nb", "a\0", &format!("{longest}a")] {
+            assert_eq!(AccountId::from_directory(id), Err(AccountIdError), "{id:?}");
+        }
+    }
+
+    #[test]
+    fn account_id_of_nobody_is_no_directorys() {
+        let nobody = AccountId::of_nobody(&NameRef::from_bytes([0xab; 32]));
+        assert_eq!(AccountId::from_directory(nobody.as_str()), Err(AccountIdError));
+        let stored = serde_json::to_string(&nobody).unwrap();
+        assert_eq!(serde_json::from_str::<AccountId>(&stored).unwrap(), nobody, "flows of decoys are read");
+    }
+
+    #[test]
     fn one_phone_is_one_factor_though_it_offers_two_methods() {
         let offers = registration().offers(&Method::ALL);
         assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
@@ -330,7 +370,7 @@ mod tests {
 
     fn account() -> Account {
         Account {
-            id: AccountId::from_directory("aisyah"),
+            id: AccountId::from_directory("aisyah").unwrap(),
             name: "Nur Aisyah".into(),
             logins: vec!["aisyah".into(), "aisyah@club.example".into()],
             email: Some(EmailAddress::from_stored("aisyah@Mail.Contoh.example".into())),

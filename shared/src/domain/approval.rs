@@ -19,7 +19,7 @@ pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
 pub const PAUSE: Seconds = Seconds::DAY;
 
 /// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
@@ -95,7 +95,7 @@ pub struct NumberError;
 
 /// What the app shows of who asks, so that one knows one's own request. From fixed lists and the gateway's own word, none
 /// of it in the client's words.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asker {
     /// The network that its address lies in: `203.0.113.x`.
     pub network: String,
@@ -104,7 +104,7 @@ pub struct Asker {
 }
 
 /// A request to approve. An account has one at most.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ApprovalRequest {
     /// Which.
     pub id: RequestId,
@@ -142,7 +142,7 @@ impl ApprovalRequest {
 }
 
 /// What became of a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestStatus {
     /// Nobody has answered.
     Pending,
@@ -182,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_request_is_its_flows_and_its_accounts_and_ends() {
-        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account));
+        let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());
         assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
         let (flow, id) = (FlowKey::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
         let at = Timestamp::from_seconds;

@@ -1,4 +1,35 @@
-//! What a person is told of a browser that asks for something: enough to recognise one's own, and no more.
+//! A client as others know it: the address by which it is counted, and what a person is told of a browser that asks for
+//! something, which is enough to recognise one's own, and no more.
+
+// Of addresses, `core` has the plain values and `std` the sockets besides.
+use core::net::{IpAddr, Ipv6Addr};
+use std::fmt;
+
+/// A client's address as rate limits count it: one IPv4 address, or the /64 that an IPv6 customer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct AddressBlock(Option<IpAddr>);
+
+impl AddressBlock {
+    /// The block of an address; clients whose address is not known are one block.
+    pub fn of(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| match address.to_canonical() {
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
+            }
+            address @ IpAddr::V4(_) => address,
+        }))
+    }
+}
+
+impl fmt::Display for AddressBlock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(address) => write!(f, "{address}"),
+            None => f.write_str("unknown"),
+        }
+    }
+}
 
 /// Browsers by the word that only they, or they before all others, have in `User-Agent`. The order counts: Edge and
 /// Opera also call themselves Chrome, and everybody calls itself Safari.

@@ -49,7 +49,7 @@ impl Device {
         let plain = keys.open(HANDLE, &[], handle).ok()?;
         let (id, account) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
         let id = EntryId::parse(id).filter(|id| id.kind() == Kind::Authenticator)?;
-        Some(Self { account: AccountId::from_directory(account), id })
+        Some(Self { account: AccountId::from_directory(account).ok()?, id })
     }
 
     /// A nonce for its next request: when it was made, and a tag over that and the device.
@@ -190,7 +190,7 @@ mod tests {
 
     fn device(number: u8) -> Device {
         Device {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             id: EntryId::new(Kind::Authenticator, [number; 8]),
         }
     }

@@ -50,7 +50,7 @@ mod tests {
         let address = |text: &str| EmailAddress::from_stored(text.into());
         let number = |text: &str| PhoneNumber::from_stored(text.into());
         let account = Account {
-            id: AccountId::from_directory("aisyah"),
+            id: AccountId::from_directory("aisyah").unwrap(),
             name: "Aisyah".into(),
             logins: vec!["aisyah".into()],
             email: email.map(address),
@@ -84,7 +84,7 @@ mod tests {
     fn successor_of_a_contact_is_notified_beside_it() {
         let number = |text: &str| Some(PhoneNumber::from_stored(text.into()));
         let account = Account {
-            id: AccountId::from_directory("aisyah"),
+            id: AccountId::from_directory("aisyah").unwrap(),
             name: "Aisyah".into(),
             logins: vec!["aisyah".into()],
             email: None,

@@ -75,7 +75,7 @@ impl PairingKey {
 }
 
 /// A pairing that somebody signed in has begun.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pairing {
     /// For whom.
     pub account: AccountId,

@@ -283,7 +283,7 @@ mod tests {
         let known = hosts(&["fcm.googleapis.com"]);
         let subscription = Subscription::parse(json, &known).unwrap();
         let device = |number| Device {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             id: EntryId::new(Kind::Authenticator, [number; 8]),
         };
         let sealed = subscription.seal(&keys, &device(1), [1; 24]).unwrap();

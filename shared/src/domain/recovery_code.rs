@@ -4,15 +4,20 @@ use std::fmt;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
+use super::account::AccountId;
+use super::keys::{KeyId, Keyring};
 use super::slow_hash::hasher;
 
 /// How many a sheet has.
 pub const COUNT: usize = 10;
-/// Looks at an account's sheet in a day and step. Nobody guesses 80 bits; it bounds what the slow hash costs us.
-pub const TRIES_PER_DAY: u64 = 10;
+/// Looks from one network in a day at a sheet of an earlier version, each of which costs a slow hash.
+pub const SLOW_LOOKS_PER_DAY: u64 = 10;
+/// The purpose under which codes are kept.
+const PURPOSE: &str = "rekey/recovery-code";
 
 /// Bytes of entropy in a code: 80 bits, where NIST asks for 20 and where below 64 more has to be done.
 const ENTROPY: usize = 10;
@@ -103,14 +108,14 @@ impl RecoveryCodes {
         self.0.iter()
     }
 
-    /// What is kept of them: takes ten slow hashes.
+    /// What is kept of them for an account, under the current key of `seeds`.
     ///
     /// # Errors
-    /// [`HashError`].
-    pub fn hash_sheet(&self, salt: [u8; 16]) -> Result<Sheet, HashError> {
-        let mut sheet = Sheet { salt: URL_SAFE_NO_PAD.encode(salt), hashes: Vec::with_capacity(COUNT) };
+    /// [`HashError`], which would mean that the ring has no current key.
+    pub fn sheet(&self, seeds: &Keyring, account: &AccountId) -> Result<Sheet, HashError> {
+        let mut sheet = Sheet::of_nobody(seeds);
         for code in &self.0 {
-            let hash = sheet.hash(code)?;
+            let hash = sheet.hash(code, seeds, account)?;
             sheet.hashes.push(hash);
         }
         Ok(sheet)
@@ -123,33 +128,68 @@ impl fmt::Debug for RecoveryCodes {
     }
 }
 
-/// The hashes of the codes that are left, with the one salt of them all, so that a look costs one slow hash however
-/// many are left. A salt is there against tables made beforehand, and no two sheets share one.
+/// The hashes of the codes that are left. 80 random bits need no slow hash, which anybody could make us work out: a keyed
+/// one keeps them from whoever reads the table (NIST SP 800-63B-4 §3.1.2 asks for a salt and a slow hash below 112 bits where
+/// no key is kept apart).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sheet {
-    /// The salt.
-    pub salt: String,
-    /// One slow hash for each code that is left.
+    /// What its codes were hashed with.
+    pub hashed_with: HashedWith,
+    /// One hash for each code that is left.
     pub hashes: Vec<String>,
+}
+
+/// What the codes of a sheet were hashed with.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HashedWith {
+    /// The key of seeds with this id.
+    Key(String),
+    /// A slow hash with this salt, as an earlier version did.
+    Salt(String),
 }
 
 impl Sheet {
     /// The sheet of whoever has none: no code is on it, and a look costs what it costs at any other.
-    pub fn nobodys() -> Self {
-        Self { salt: URL_SAFE_NO_PAD.encode([0; 16]), hashes: Vec::new() }
+    pub fn of_nobody(seeds: &Keyring) -> Self {
+        Self { hashed_with: HashedWith::Key(seeds.current().as_str().to_owned()), hashes: Vec::new() }
     }
 
-    /// The hash of the code on this sheet: which of them it is.
+    /// Whether a look costs a slow hash: at a sheet of an earlier version.
+    pub const fn is_slow(&self) -> bool {
+        matches!(self.hashed_with, HashedWith::Salt(_))
+    }
+
+    /// The hash of the code on this sheet of the account: which of them it is.
     ///
     /// # Errors
     /// [`HashError`] when the sheet can't be read.
-    pub fn hash(&self, code: &RecoveryCode) -> Result<String, HashError> {
-        let salt = URL_SAFE_NO_PAD.decode(&self.salt).map_err(|_| HashError)?;
-        let mut hash = [0; 32];
-        let hasher = hasher().map_err(|_| HashError)?;
-        hasher.hash_password_into(code.0.as_bytes(), &salt, &mut hash).map_err(|_| HashError)?;
+    pub fn hash(
+        &self,
+        code: &RecoveryCode,
+        seeds: &Keyring,
+        account: &AccountId,
+    ) -> Result<String, HashError> {
+        let hash = match &self.hashed_with {
+            HashedWith::Key(id) => {
+                let parts = [account.as_str().as_bytes(), code.0.as_bytes()];
+                let tag = |id: &KeyId| seeds.tag(id, PURPOSE, &parts);
+                // Where its key is gone, no code is on the sheet any more, and a look costs what it costs.
+                let tag = KeyId::parse(id).ok().and_then(|id| tag(&id)).or_else(|| tag(seeds.current()));
+                *tag.ok_or(HashError)?.as_bytes()
+            }
+            HashedWith::Salt(salt) => slow_hash(code, salt)?,
+        };
         Ok(URL_SAFE_NO_PAD.encode(hash))
     }
+}
+
+fn slow_hash(code: &RecoveryCode, salt: &str) -> Result<[u8; 32], HashError> {
+    let salt = URL_SAFE_NO_PAD.decode(salt).map_err(|_| HashError)?;
+    let mut hash = [0; 32];
+    let hasher = hasher().map_err(|_| HashError)?;
+    hasher.hash_password_into(code.0.as_bytes(), &salt, &mut hash).map_err(|_| HashError)?;
+    Ok(hash)
 }
 
 /// A text that is no recovery code.
@@ -221,18 +261,49 @@ mod tests {
             *byte = u8::try_from(at).unwrap();
         }
         let codes = RecoveryCodes::generate(&entropy);
-        let sheet = codes.hash_sheet([1; 16]).unwrap();
-        assert_eq!(sheet.hashes.len(), COUNT);
+        let (seeds, aisyah) = (keys("1"), AccountId::from_directory("aisyah").unwrap());
+        let sheet = codes.sheet(&seeds, &aisyah).unwrap();
+        assert_eq!((sheet.hashes.len(), sheet.is_slow()), (COUNT, false));
         for code in codes.iter() {
-            assert!(sheet.hashes.contains(&sheet.hash(code).unwrap()));
+            assert!(sheet.hashes.contains(&sheet.hash(code, &seeds, &aisyah).unwrap()));
             assert!(!format!("{sheet:?}").contains(code.0.as_str()));
         }
-        assert!(!sheet.hashes.contains(&sheet.hash(&code(9)).unwrap()));
+        assert!(!sheet.hashes.contains(&sheet.hash(&code(9), &seeds, &aisyah).unwrap()));
         let first = codes.iter().next().unwrap();
-        let other = codes.hash_sheet([2; 16]).unwrap();
-        assert!(!sheet.hashes.contains(&other.hash(first).unwrap()), "another salt");
-        assert!(Sheet::nobodys().hash(first).is_ok(), "a look at nobody's sheet costs the same");
-        assert!(Sheet { salt: "?".into(), hashes: Vec::new() }.hash(first).is_err());
+        let siti = AccountId::from_directory("siti").unwrap();
+        assert!(!sheet.hashes.contains(&sheet.hash(first, &seeds, &siti).unwrap()), "another account's");
+        assert!(
+            sheet.hashes.contains(&sheet.hash(first, &keys("2"), &aisyah).unwrap()),
+            "the key was rotated"
+        );
+        assert_ne!(codes.sheet(&keys("2"), &aisyah).unwrap().hashes, sheet.hashes);
+        assert!(Sheet::of_nobody(&seeds).hash(first, &seeds, &aisyah).is_ok(), "a look costs the same");
+        for gone in ["9", "", "?"] {
+            let sheet = Sheet { hashed_with: HashedWith::Key(gone.into()), ..sheet.clone() };
+            let hash = sheet.hash(first, &keys("2"), &aisyah).unwrap();
+            assert!(!sheet.hashes.contains(&hash), "{gone:?}");
+        }
+    }
+
+    fn keys(current: &str) -> Keyring {
+        let secret = r#""1":"0123456789abcdef0123456789abcdef","2":"abcdef0123456789abcdef0123456789""#;
+        Keyring::from_secret(&format!(r#"{{"current":"{current}",{secret}}}"#)).unwrap()
+    }
+
+    /// As an earlier version kept it: argon2id, 19 MiB, two passes.
+    #[test]
+    fn sheet_with_slow_hashes_knows_its_codes() {
+        let (seeds, aisyah) = (keys("1"), AccountId::from_directory("aisyah").unwrap());
+        let salted = |salt: &str| Sheet {
+            hashed_with: HashedWith::Salt(salt.to_owned()),
+            hashes: vec!["rbluiuZBJMWXobejqUMrBSTT3XB6qfTbr8ECZbsCUK0".into()],
+        };
+        let sheet = salted("AQEBAQEBAQEBAQEBAQEBAQ");
+        assert!(sheet.is_slow());
+        let known = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
+        assert!(sheet.hashes.contains(&sheet.hash(&known, &seeds, &aisyah).unwrap()));
+        assert!(!sheet.hashes.contains(&sheet.hash(&code(9), &seeds, &aisyah).unwrap()));
+        assert_eq!(salted("?").hash(&known, &seeds, &aisyah), Err(HashError));
     }
 
     proptest! {

@@ -410,7 +410,8 @@ mod tests {
 
     fn session(start: Start) -> Session {
         let registered = Registered::default();
-        let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+        let (account, challenge) =
+            (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));
         let mut session = Session::begin(account, &registered, Language::English, None, challenge, NOW);
         session.start = start;
         session
@@ -601,7 +602,8 @@ mod tests {
     #[test]
     fn what_was_emptied_is_no_beginning() {
         let emptied = Registered { generation: 3, ..Registered::default() };
-        let (account, challenge) = (AccountId::from_directory("aisyah"), RequestId::from_bytes([1; 16]));
+        let (account, challenge) =
+            (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));
         let begin = |registered: Registered| {
             Session::begin(account.clone(), &registered, Language::English, None, challenge, NOW).start
         };

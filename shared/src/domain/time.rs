@@ -68,7 +68,7 @@ impl fmt::Display for Timestamp {
 }
 
 /// A span of time in seconds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seconds(pub u32);
 
 impl Seconds {

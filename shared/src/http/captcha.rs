@@ -6,7 +6,8 @@ use super::view::{Captcha, Work};
 use crate::domain::captcha::{CaptchaError, Challenge, DIFFICULTY, DIFFICULTY_HARDER, Solution, Verdict};
 use crate::domain::keys::Keyring;
 use crate::domain::name::NameRef;
-use crate::domain::time::{Seconds, Timestamp};
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::time::Timestamp;
 use crate::ports::{BudgetStore, Entropy, EntropyExt as _};
 
 /// What challenges are made of and spent in.
@@ -88,8 +89,8 @@ impl Captchas<'_> {
             return Ok(Checked::Wrong { harder: false });
         };
         let harder = challenge.is_harder();
-        let key = format!("captcha#{}", hex::encode(challenge.spend_id()));
-        let unspent = self.budgets.take(&key, 1, challenge.expires_at() + Seconds::HOUR).await?;
+        let once = RateLimit::Captcha { spend_id: challenge.spend_id(), expires_at: challenge.expires_at() };
+        let unspent = self.budgets.take(&once, 1, self.now).await?;
         let solved = unspent && matches!(challenge.check(solution, name), Verdict::Passed);
         Ok(if solved { Checked::Solved { harder } } else { Checked::Wrong { harder } })
     }

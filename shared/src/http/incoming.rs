@@ -1,6 +1,6 @@
 //! A request as the handlers see it.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -11,7 +11,7 @@ use lambda_http::request::RequestContext;
 
 use super::fields::{BODY_MAX, Fields};
 use super::problem::{Code, Problem};
-use crate::domain::client;
+use crate::domain::client::{self, AddressBlock};
 use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
@@ -74,16 +74,9 @@ pub struct Incoming {
 }
 
 impl Incoming {
-    /// The client's address as budgets count it: one IPv4 address, or the /64 that an IPv6 customer has.
-    pub fn address_block(&self) -> String {
-        match self.address {
-            Some(IpAddr::V4(address)) => address.to_string(),
-            Some(IpAddr::V6(address)) => match address.to_ipv4_mapped() {
-                Some(address) => address.to_string(),
-                None => Ipv6Addr::from(u128::from(address) & !u128::from(u64::MAX)).to_string(),
-            },
-            None => "unknown".to_owned(),
-        }
+    /// The client's address as rate limits count it.
+    pub fn address_block(&self) -> AddressBlock {
+        AddressBlock::of(self.address)
     }
 
     /// The network that the client's address lies in, as a rough place: `203.0.113.x`, or the /48 that a site of IPv6 has.

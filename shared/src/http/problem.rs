@@ -40,6 +40,8 @@ pub enum Code {
     ContactRefused,
     /// As many of this kind are registered as may be.
     LimitReached,
+    /// The passkey is registered already.
+    PasskeyRegistered,
     /// The code is wrong.
     CodeWrong,
     /// The code has expired or its tries are used up.
@@ -60,7 +62,7 @@ pub enum Code {
 
 impl Code {
     /// Every code, for tables and tests.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 24] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -76,6 +78,7 @@ impl Code {
         Self::SignInWrong,
         Self::ContactRefused,
         Self::LimitReached,
+        Self::PasskeyRegistered,
         Self::CodeWrong,
         Self::CodeSpent,
         Self::PasswordRejected,
@@ -104,6 +107,7 @@ impl Code {
             Self::SignInWrong => "sign-in-wrong",
             Self::ContactRefused => "contact-refused",
             Self::LimitReached => "limit-reached",
+            Self::PasskeyRegistered => "passkey-registered",
             Self::CodeWrong => "code-wrong",
             Self::CodeSpent => "code-spent",
             Self::PasswordRejected => "password-rejected",
@@ -133,6 +137,7 @@ impl Code {
             | Self::SignInWrong
             | Self::ContactRefused
             | Self::LimitReached
+            | Self::PasskeyRegistered
             | Self::CodeWrong
             | Self::CodeSpent
             | Self::PasswordRejected

@@ -10,7 +10,7 @@ use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
 /// An answer of a device.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceAnswer {
     /// A number was typed.
     Number {

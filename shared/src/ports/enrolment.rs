@@ -5,6 +5,8 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::account::{AccountId, Contact};
 use crate::domain::flow::FlowKey;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
 
@@ -33,12 +35,7 @@ pub enum Secret<'a> {
         credential: String,
     },
     /// A sheet of recovery codes.
-    RecoveryCodes {
-        /// The salt of all its hashes.
-        salt: String,
-        /// One slow hash for each code that is left.
-        hashes: Vec<String>,
-    },
+    RecoveryCodes(Sheet),
 }
 
 /// An entry to be written.
@@ -72,10 +69,22 @@ impl<'a> NewEntry<'a> {
     }
 }
 
+/// What came of adding an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It is written; the account's new generation.
+    Done(u64),
+    /// Nothing is: the generation is no longer that of a change which the caller began.
+    Overtaken,
+    /// Nothing is: the passkey is registered already, here or for another account.
+    Taken,
+}
+
 /// Keeps entries. Only the function that people register with has it.
 #[async_trait]
 pub trait EnrolmentStore: Send + Sync {
-    /// Everything that is registered, strongly consistent.
+    /// Everything that is registered, strongly consistent. Passkeys that an earlier version wrote are made known among all
+    /// accounts on the way: see [`Self::is_registered`].
     ///
     /// # Errors
     /// [`StoreError`].
@@ -97,8 +106,8 @@ pub trait EnrolmentStore: Send + Sync {
 
     /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
     /// step: whatever began since [`Self::change`] knew what was there before, and is over too. A contact that it replaces
-    /// serves until the new one does. The new generation, or `None`, with nothing written, when `generation` is no longer
-    /// that of a change which `by` began.
+    /// serves until the new one does. A passkey is registered once over all accounts: of any number of callers at once, one
+    /// succeeds.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.
@@ -108,10 +117,17 @@ pub trait EnrolmentStore: Send + Sync {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError>;
+    ) -> Result<Added, StoreError>;
+
+    /// Whether a passkey is registered, for any account.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError>;
 
     /// Ends a change by removing an entry, as [`Self::add`] writes one, and notes that something was removed `now`; one that
-    /// is gone already stays gone.
+    /// is gone already stays gone. The new generation, or `None`, with nothing removed, when `generation` is no longer that
+    /// of a change which `by` began.
     ///
     /// # Errors
     /// [`StoreError`]; the change may then be done.

@@ -17,7 +17,7 @@ pub struct Versioned<T> {
 }
 
 /// A guess at the code of one step.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Guess {
     /// The step that the cookie may act in.
     pub step: u8,

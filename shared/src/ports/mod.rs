@@ -20,7 +20,7 @@ pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
 pub use devices::{Devices, PushTargets, StoredDevice};
 pub use directory::{Directory, DirectoryError, DirectoryWriter, SignIn, SignInDirectory, Write};
-pub use enrolment::{EnrolmentStore, NewEntry, Secret};
+pub use enrolment::{Added, EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};

@@ -20,7 +20,7 @@ use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
-use shared::domain::recovery_code::{RecoveryCodes, Sheet};
+use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start};
 use shared::domain::time::{Seconds, Timestamp};
@@ -112,27 +112,25 @@ impl Scene {
         let credential = attestation.verify(handle, &expected, &verifies).unwrap().to_json();
         let new_sheet = || {
             let codes = RecoveryCodes::generate(&world.entropy.bytes());
-            let sheet = codes.hash_sheet(world.entropy.bytes()).unwrap();
+            let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &account).unwrap();
             (codes.iter().map(|code| code.expose().to_string()).collect::<Vec<_>>(), sheet)
         };
-        let (paper, Sheet { salt, hashes }) = new_sheet();
+        let (paper, kept) = new_sheet();
         let (shown, sheet) = new_sheet();
-        let waiting = json!({ "shown": shown, "salt": sheet.salt, "hashes": sheet.hashes }).to_string();
+        let waiting =
+            json!({ "shown": shown, "hashed_with": sheet.hashed_with, "hashes": sheet.hashes }).to_string();
         let entry = EntryId::new(Kind::Passkey, world.entropy.bytes());
         let before = gateway.run(async {
             world.register(&NEWCOMER).await;
             let entries = [
                 NewEntry::new(entry.clone(), "laptop", Secret::Passkey { credential }, now),
-                NewEntry::new(
-                    EntryId::only(Kind::RecoveryCodes),
-                    "",
-                    Secret::RecoveryCodes { salt, hashes },
-                    now,
-                ),
+                NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", Secret::RecoveryCodes(kept), now),
             ];
             for entry in &entries {
                 world.enrolment.put(&account, entry).await.unwrap();
             }
+            // Its owner has been here since: the passkey is known among all accounts.
+            world.enrolment.registered(&account).await.unwrap();
             let mut phone = Phone::new(&world, 1);
             let token = world.begin_pairing(&AISYAH).await;
             let code = phone.pair_at(&token, "").await.json()["code"].as_str().unwrap().to_owned();

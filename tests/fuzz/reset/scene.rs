@@ -87,7 +87,7 @@ impl Scene {
     async fn set_flow(&self, at: At, whose: Whose) -> Live {
         let world = &self.gateway.world;
         let (now, limits) = (world.clock.now(), world.settings.flow);
-        let person = AccountId::from_directory(AISYAH.login);
+        let person = AccountId::from_directory(AISYAH.login).unwrap();
         let registered = world.security_info.registration(&person, world.now()).await.unwrap();
         let login = match whose {
             Whose::Person => AISYAH.login,

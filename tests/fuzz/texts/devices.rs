@@ -22,7 +22,7 @@ use crate::harness::Target;
 
 fn device(number: u8) -> Device {
     Device {
-        account: AccountId::from_directory("aisyah"),
+        account: AccountId::from_directory("aisyah").unwrap(),
         id: EntryId::new(Kind::Authenticator, [number; 8]),
     }
 }

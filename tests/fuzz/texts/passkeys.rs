@@ -34,7 +34,7 @@ fn party() -> RelyingParty {
 }
 
 fn handle() -> UserHandle {
-    UserHandle::of(&keys(), &AccountId::from_directory("aisyah"))
+    UserHandle::of(&keys(), &AccountId::from_directory("aisyah").unwrap())
 }
 
 fn creation() -> Value {

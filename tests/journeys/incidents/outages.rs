@@ -362,6 +362,7 @@ async fn registering_is_not_half_done_without_budgets() {
         "by email",
         "by push",
         "by passkey",
+        "by recovery_code",
         "confirm mobile",
         "confirm totp",
         "confirm authenticator",
@@ -425,8 +426,7 @@ async fn what_comes_too_late_is_not_half_done() {
             let answer = ready.go().await;
             ready.world.mend();
             assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
-            // Until the last of it is carried out.
-            tokio::time::sleep(Duration::from_secs(5)).await;
+            ready.world.cloud.idle().await;
             ready.assert_unchanged(&what).await;
             ready.insist(&what).await;
         })

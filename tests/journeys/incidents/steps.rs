@@ -147,7 +147,7 @@ async fn choosing_another_method_proves_nothing_and_kills_the_code() {
 #[tokio::test]
 async fn a_reset_leaves_the_authenticator_as_it_was() {
     let world = World::new().await;
-    let id = AccountId::from_directory("aisyah");
+    let id = AccountId::from_directory("aisyah").unwrap();
     let seed = async || {
         let keys = [("account", id.as_str()), ("item", "totp")];
         let read = keys.iter().fold(

@@ -1,13 +1,14 @@
 //! Passkeys, phones and recovery codes are registered, and serve from then on.
 
-use rekey_tests::people::{NEW_PASSWORD, NEWCOMER};
-use rekey_tests::world::ORIGIN;
-use rekey_tests::{Browser, Passkey, Phone, Saying, World};
+use rekey_tests::people::{AISYAH, NEW_PASSWORD, NEWCOMER};
+use rekey_tests::world::{LAPTOP, ORIGIN};
+use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
 use serde_json::json;
 use shared::domain::notice::Event;
-use shared::domain::security_info::Kind;
+use shared::domain::security_info::{EntryId, Kind};
+use shared::ports::{NewEntry, Secret};
 
-use super::{aisyah, entry, kinds, register, token};
+use super::{aisyah, entry, kinds, register, register_passkey, token, world};
 
 #[tokio::test]
 async fn a_passkey_is_registered_and_resets_with_mail() {
@@ -50,6 +51,83 @@ async fn a_passkey_is_registered_and_resets_with_mail() {
     reset.send_email().await;
     assert_eq!(reset.code(&world.last_code()).await.page(), "password");
     assert_eq!(reset.password(NEW_PASSWORD).await.page(), "done");
+}
+
+/// Adds a passkey that somebody has made already; how many notices that told of.
+async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (Answer, usize) {
+    let told = world.notices().len();
+    let asked = browser.add("passkey", "").await.json();
+    let made = passkey.register(&asked["options"], &Saying::at(LAPTOP));
+    let answer =
+        browser.post("/security-info/confirm", json!({ "id": asked["id"], "assertion": made })).await;
+    (answer, world.notices().len() - told)
+}
+
+/// Web Authentication Level 3 §7.1 step 26.
+#[tokio::test]
+async fn passkey_registered_for_any_account_is_refused() {
+    let world = world().await;
+    let mut owner = aisyah(&world).await;
+    let passkey = register_passkey(&mut owner, LAPTOP).await;
+    let mut other = world.browser();
+    other.sign_in("newcomer").await;
+    for browser in [&mut owner, &mut other] {
+        let (answer, told) = add_again(&world, browser, &passkey).await;
+        assert_eq!((answer.problem(), told), ((422, "passkey-registered".into()), 0));
+        assert!(answer.text().contains("registered already"), "{}", answer.text());
+        let page = browser.html("/security-info/confirm").await;
+        assert!(page.contains("passkey"), "another one may be made at once");
+    }
+    assert!(kinds(&other.get("/security-info").await.json()).is_empty());
+
+    // Its owner takes it away: now it is anybody's.
+    let list = owner.get("/security-info").await.json();
+    let id = entry(&list, "passkey")["id"].clone();
+    assert_eq!(owner.post("/security-info/remove", json!({ "id": id })).await.page(), "security-info");
+    assert_eq!(add_again(&world, &mut other, &passkey).await.0.page(), "security-info");
+    assert_eq!(add_again(&world, &mut owner, &passkey).await.0.problem().1, "passkey-registered");
+}
+
+/// What an earlier version kept is known from the first time that its owner is at this page.
+#[tokio::test]
+async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
+    let world = world().await;
+    let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
+    let (passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
+    let id = passkey.id_text();
+    let credential = format!(
+        r#"{{"id":"{id}","key":{{"algorithm":"EdDSA","point":"AAAA"}},"user_handle":"AAAA","counter":1,"backup_eligible":true,"transports":[]}}"#
+    );
+    let entry =
+        NewEntry::new(EntryId::new(Kind::Passkey, [1; 8]), "", Secret::Passkey { credential }, world.now());
+    world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
+    let mut owner = aisyah(&world).await;
+    assert_eq!(owner.get("/security-info").await.page(), "security-info");
+    let mut other = world.browser();
+    other.sign_in("newcomer").await;
+    assert_eq!(add_again(&world, &mut other, &passkey).await.0.problem().1, "passkey-registered");
+}
+
+/// Two accounts at once: one wins, through all that lies between.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_accounts_register_one_passkey_once() {
+    let world = world().await;
+    let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
+    let (passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
+    let mut browsers = vec![aisyah(&world).await, world.browser()];
+    browsers[1].sign_in("newcomer").await;
+    let mut tasks = Vec::new();
+    for mut browser in browsers {
+        let asked = browser.add("passkey", "").await.json();
+        let assertion = passkey.register(&asked["options"], &Saying::at(LAPTOP));
+        let body = json!({ "id": asked["id"], "assertion": assertion });
+        tasks.push(tokio::spawn(async move { browser.post("/security-info/confirm", body).await.status }));
+    }
+    let mut done = 0;
+    for task in tasks {
+        done += u8::from(task.await.unwrap() == 200);
+    }
+    assert_eq!(done, 1);
 }
 
 #[tokio::test]

@@ -88,7 +88,7 @@ async fn sends_come_out_as_if_asked_one_after_the_other() {
 async fn a_ledger_read_and_then_written_is_found_out() {
     let world = World::new().await;
     let budgets = DynamoBudgets::new(world.client.clone(), "BudgetsTable");
-    let account = AccountId::from_directory("aisyah");
+    let account = AccountId::from_directory("aisyah").unwrap();
     let (limits, now) = (SendLimits { per_hour: 2, ..world.settings.sends }, world.clock.now());
     let spec = Budget { ledger: SendLedger::default(), limits, now };
     let history = History::of(spec.clone());

@@ -63,7 +63,7 @@ fn at(seconds: i64) -> Timestamp {
 #[tokio::test(flavor = "multi_thread")]
 async fn claims_come_out_as_if_made_one_after_the_other() {
     let world = World::new().await;
-    let account = AccountId::from_directory("aisyah");
+    let account = AccountId::from_directory("aisyah").unwrap();
     for seed in 0..SEEDS {
         let first = world.security_info.registration(&account, at(0)).await.unwrap().generation;
         let start = i64::from(seed) * 100;

@@ -72,7 +72,7 @@ impl SequentialSpec for Code {
 async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
     let opened = Opened {
         facts: Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 0,
             steps: 2,

@@ -41,7 +41,7 @@ fn key(flow: u8) -> FlowKey {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
     let world = World::new().await;
-    let account = AccountId::from_directory("aisyah");
+    let account = AccountId::from_directory("aisyah").unwrap();
     for seed in 0..SEEDS {
         // Each run's steps lie behind those of the one before.
         let base = u64::from(seed) * 10 + 10;

@@ -22,8 +22,8 @@ use shared::domain::flow::{FlowCookie, FlowKey, RequestId};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::ports::{
-    ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _,
-    SignIn,
+    Added, ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret,
+    SecurityInfo as _, SignIn,
 };
 use tokio::task::JoinHandle;
 
@@ -134,8 +134,7 @@ impl Real {
                 Secret::Passkey { credential }
             }
             Kind::RecoveryCodes => {
-                let sheet = people::sheet(number);
-                Secret::RecoveryCodes { salt: sheet.salt, hashes: sheet.hashes }
+                Secret::RecoveryCodes(people::sheet(number, &self.world.keyring("REKEY_SECRET_SEEDS")))
             }
             other => panic!("{other:?} is not replayed"),
         };
@@ -243,7 +242,8 @@ impl Real {
             Registers::Changes => self.moved(store.change(&account, self.registering, by).await.unwrap()),
             Registers::Puts(kind, number) => {
                 let entry = self.entry(kind, number);
-                self.moved(store.add(&account, self.registering, by, &entry).await.unwrap());
+                let added = store.add(&account, self.registering, by, &entry).await.unwrap();
+                self.moved(if let Added::Done(generation) = added { Some(generation) } else { None });
             }
             Registers::Deletes(kind, number) => {
                 let id = people::entry(kind, number);
@@ -343,7 +343,7 @@ impl Real {
                 return;
             }
             Act::Mishap(Mishap::Forget, place) => {
-                let key = before.tables.flows.keys().nth(place).unwrap();
+                let key = before.tables.flows.0.keys().nth(place).unwrap();
                 let client = before.seen.flows[key].client;
                 self.forget(client).await;
                 return;
@@ -489,9 +489,9 @@ impl Real {
         let model: BTreeSet<String> = state.seen.told.iter().map(|(_, to)| to.clone()).collect();
         assert_eq!(told, model, "{what}: who is told");
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
-        let id = AccountId::from_directory(VICTIM);
+        let id = AccountId::from_directory(VICTIM).unwrap();
         let status = self.note_request().await;
-        let newest = state.tables.requests.get(&id).map(|found| found.request().status);
+        let newest = state.tables.requests.0.get(&id).map(|found| found.request.status);
         assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
         let registered = self.world.security_info.registration(&id, self.world.now()).await.unwrap();
         assert_eq!(registered.generation, state.tables.accounts[&id].generation, "{what}: the generation");
@@ -503,7 +503,7 @@ impl Real {
     }
 
     async fn compare_passwords(&self, state: &State, trace: &Trace) {
-        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM)];
+        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM).unwrap()];
         let others = if state.seen.changes.is_empty() { &[][..] } else { &PASSWORDS[..] };
         for password in others.iter().copied().chain([Person::PASSWORD]) {
             let accepted = self.world.sign_in(VICTIM, password).await == SignIn::Accepted;

@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::support::{Around, Provider, START, event, keys, ports, sealed};
+use crate::support::{Around, Provider, START, account, event, keys, ports, sealed};
 use delivery::handle;
-use shared::domain::account::AccountId;
 use shared::domain::device::Device;
 use shared::domain::language::Language;
 use shared::domain::message::{Channel, Message, Push, Refused};
@@ -12,10 +11,6 @@ use shared::domain::notice::Event;
 use shared::domain::push::{PushHosts, Subscription};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
-
-fn account() -> AccountId {
-    AccountId::from_directory("aisyah")
-}
 
 fn push() -> Message {
     Message::Push(Push { account: account(), expires_at: START + Seconds(90) })
@@ -31,7 +26,7 @@ fn subscribed(around: &Around, number: u8, path: &str) {
     let hosts = PushHosts::new(vec!["push.example".to_owned()]);
     let device = Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) };
     let sealed = Subscription::parse(&json, &hosts).unwrap().seal(&keys(), &device, [number; 24]).unwrap();
-    around.subscribe(device, sealed);
+    around.subscribe(&device, sealed);
 }
 
 #[tokio::test]

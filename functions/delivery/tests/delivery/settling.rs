@@ -17,7 +17,7 @@ const GENERATION: u64 = 4;
 
 fn proven(reason: Reason) -> Flow {
     let facts = Facts {
-        account: AccountId::from_directory("aisyah"),
+        account: AccountId::from_directory("aisyah").unwrap(),
         decoy: false,
         generation: GENERATION - 1,
         steps: 2,
@@ -44,7 +44,7 @@ async fn settle(around: &Arc<Around>) -> bool {
 async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
     let settle = Settle {
         flow: flow_key(),
-        account: AccountId::from_directory("aisyah"),
+        account: AccountId::from_directory("aisyah").unwrap(),
         generation: GENERATION,
         outcome,
         methods: vec![Method::Totp, Method::Email],

@@ -1,27 +1,26 @@
 //! Delivery with everything around it in memory: what was sent can be looked at, and anything can be broken.
 
-use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use delivery::Ports;
+use shared::adapters::memory::{Memory, StoredFlow, Tables};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
-use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
-use shared::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
+use shared::domain::flow::{Flow, FlowKey};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
+use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    BudgetStore, Clock, Directory, DirectoryError, Entropy, FlowStore, Guess, Guessed, Mail, MailSender,
-    MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
-    StoreError, TextSender, Versioned, VoiceSender,
+    Clock, Directory, DirectoryError, Entropy, Mail, MailSender, MessageQueue, Metric, Metrics, NewEntry,
+    Push, PushSender, QueueError, Secret, SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
 use shared::text::messages::Wording;
@@ -43,29 +42,32 @@ pub struct Around {
     drawn: AtomicU8,
     provider: Mutex<Provider>,
     sent: Mutex<Vec<(String, String)>>,
-    queued: Mutex<Vec<Envelope>>,
     queue_is_down: Mutex<bool>,
-    counts: Mutex<BTreeMap<String, u64>>,
     metrics: Mutex<Vec<Metric>>,
-    flow: Mutex<Option<Versioned<Flow>>>,
     written: Mutex<u64>,
-    targets: Mutex<Vec<(Device, String)>>,
+    /// What is stored.
+    memory: Arc<Memory>,
 }
 
 impl Default for Around {
     fn default() -> Self {
+        let contacts = Registration {
+            alternate_email: Some(EmailAddress::from_stored("aisyah@mail.example".into())),
+            mobile: Some(PhoneNumber::from_stored("+60123456798".into())),
+            office_phone: Some(PhoneNumber::from_stored("+60327317272".into())),
+            ..Registration::default()
+        };
+        let mut tables = Tables::default();
+        tables.security_info.import(&account(), &contacts, None, Seconds(0), START);
         Self {
             now: AtomicI64::new(START.as_seconds()),
             drawn: AtomicU8::new(0),
             provider: Mutex::new(Provider::Up),
             sent: Mutex::default(),
-            queued: Mutex::default(),
             queue_is_down: Mutex::default(),
-            counts: Mutex::default(),
             metrics: Mutex::default(),
-            flow: Mutex::default(),
             written: Mutex::default(),
-            targets: Mutex::default(),
+            memory: Arc::new(Memory::of(tables)),
         }
     }
 }
@@ -84,15 +86,20 @@ impl Around {
     }
 
     pub fn put_flow(&self, flow: Flow) {
-        *self.flow.lock().unwrap() = Some(Versioned { value: flow, revision: 7 });
+        let flow = StoredFlow::of(7, &flow);
+        self.memory.with(|tables| tables.flows.0.insert(*flow_key().as_bytes(), flow));
     }
 
     pub fn flow(&self) -> Option<Flow> {
-        self.flow.lock().unwrap().clone().map(|found| found.value)
+        let read = |tables: &mut Tables| tables.flows.0.get(flow_key().as_bytes())?.read();
+        self.memory.with(read).map(|read| read.value)
     }
 
-    pub fn subscribe(&self, device: Device, sealed: String) {
-        self.targets.lock().unwrap().push((device, sealed));
+    /// Registers a device that takes pushes at a sealed subscription.
+    pub fn subscribe(&self, device: &Device, sealed: String) {
+        let secret = Secret::Authenticator { public_key: Vec::new(), subscription: Some(sealed) };
+        let entry = NewEntry::new(device.id.clone(), "", secret, START);
+        self.memory.with(|tables| tables.security_info.put(&device.account, &entry));
     }
 
     /// The directory carries out the write of `generation`.
@@ -106,8 +113,9 @@ impl Around {
     }
 
     pub fn queued(&self) -> Vec<Message> {
-        let queued = std::mem::take(&mut *self.queued.lock().unwrap());
-        queued.iter().map(|envelope| envelope.open(&keys()).unwrap().1).collect()
+        let queued = self.memory.with(|tables| std::mem::take(&mut tables.queue.0));
+        let open = |body: &str| serde_json::from_str::<Envelope>(body).unwrap().open(&keys()).unwrap().1;
+        queued.iter().map(|queued| open(&queued.body)).collect()
     }
 
     pub fn metrics(&self) -> usize {
@@ -116,11 +124,12 @@ impl Around {
 
     /// The names of all budgets that were taken from.
     pub fn budgets(&self) -> Vec<String> {
-        self.counts.lock().unwrap().keys().cloned().collect()
+        self.memory.with(|tables| tables.budgets.counts.keys().cloned().collect())
     }
 
     pub fn taken(&self) -> u64 {
-        self.counts.lock().unwrap().get("sms#2026-11-24").copied().unwrap_or_default()
+        let key = RateLimit::PhoneMessages.key(START);
+        self.memory.with(|tables| tables.budgets.counts.get(&key).copied()).unwrap_or_default()
     }
 
     fn take(&self, to: &str, what: String) -> Result<(), SendError> {
@@ -149,19 +158,24 @@ pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
         texts: around.clone(),
         calls: around.clone(),
         pushes: around.clone(),
-        push_targets: around.clone(),
+        push_targets: around.memory.clone(),
         push: Arc::new(keys()),
         queue: around.clone(),
-        budgets: around.clone(),
-        flows: around.clone(),
+        budgets: around.memory.clone(),
+        flows: around.memory.clone(),
         directory: around.clone(),
-        security_info: around.clone(),
+        security_info: around.memory.clone(),
         metrics: around.clone(),
     }
 }
 
 pub fn keys() -> Keyring {
     Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
+}
+
+/// Whose messages they are.
+pub fn account() -> AccountId {
+    AccountId::from_directory("aisyah").unwrap()
 }
 
 pub fn flow_key() -> FlowKey {
@@ -240,91 +254,12 @@ impl PushSender for Around {
 }
 
 #[async_trait]
-impl PushTargets for Around {
-    async fn push_targets(&self, _: &AccountId, _: Timestamp) -> Result<Vec<(Device, String)>, StoreError> {
-        Ok(self.targets.lock().unwrap().clone())
-    }
-}
-
-#[async_trait]
 impl MessageQueue for Around {
-    async fn send(&self, messages: &[Envelope], _: Seconds) -> Result<(), QueueError> {
+    async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError> {
         if *self.queue_is_down.lock().unwrap() {
             return Err(QueueError("down".into()));
         }
-        self.queued.lock().unwrap().extend_from_slice(messages);
-        Ok(())
-    }
-}
-
-#[async_trait]
-impl BudgetStore for Around {
-    async fn count(&self, key: &str, _: Timestamp) -> Result<u64, StoreError> {
-        let mut counts = self.counts.lock().unwrap();
-        let count = counts.entry(key.to_owned()).or_default();
-        *count += 1;
-        Ok(*count)
-    }
-
-    async fn take(&self, key: &str, limit: u64, _: Timestamp) -> Result<bool, StoreError> {
-        let mut counts = self.counts.lock().unwrap();
-        let count = counts.entry(key.to_owned()).or_default();
-        let left = *count < limit;
-        *count += u64::from(left);
-        Ok(left)
-    }
-
-    async fn give_back(&self, _: &str) -> Result<(), StoreError> {
-        Err(StoreError::Unreadable("delivery gives nothing back"))
-    }
-
-    async fn ledger(&self, _: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
-        Err(StoreError::Unreadable("delivery reads no ledger"))
-    }
-
-    async fn replace_ledger(
-        &self,
-        _: &AccountId,
-        _: u64,
-        _: &SendLedger,
-        _: Timestamp,
-    ) -> Result<Option<u64>, StoreError> {
-        Err(StoreError::Unreadable("delivery writes no ledger"))
-    }
-}
-
-#[async_trait]
-impl FlowStore for Around {
-    async fn insert(&self, _: FlowKey, _: &Opened) -> Result<(), StoreError> {
-        Err(StoreError::Unreadable("delivery opens no flow"))
-    }
-
-    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
-        let found = self.flow.lock().unwrap().clone();
-        Ok(found.filter(|found| key == flow_key() && found.value.facts().expires_at > now))
-    }
-
-    async fn replace(
-        &self,
-        _: FlowKey,
-        revision: u64,
-        next: &Flow,
-        _: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let mut flow = self.flow.lock().unwrap();
-        let fits = flow.as_ref().is_some_and(|found| found.revision == revision);
-        if fits {
-            *flow = Some(Versioned { value: next.clone(), revision: revision + 1 });
-        }
-        Ok(fits)
-    }
-
-    async fn guess(&self, _: FlowKey, _: Guess, _: &FlowLimits, _: Timestamp) -> Result<Guessed, StoreError> {
-        Err(StoreError::Unreadable("delivery guesses nothing"))
-    }
-
-    async fn spend_try(&self, _: FlowKey, _: &FlowLimits, _: Timestamp) -> Result<Option<Flow>, StoreError> {
-        Err(StoreError::Unreadable("delivery guesses nothing"))
+        self.memory.send(messages, delay).await
     }
 }
 
@@ -347,18 +282,5 @@ impl Directory for Around {
 
     async fn was_written(&self, _: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
         Ok(*self.written.lock().unwrap() >= generation)
-    }
-}
-
-#[async_trait]
-impl SecurityInfo for Around {
-    async fn registration(&self, _: &AccountId, _: Timestamp) -> Result<Registration, StoreError> {
-        Ok(Registration {
-            alternate_email: Some(EmailAddress::from_stored("aisyah@mail.example".into())),
-            mobile: Some(PhoneNumber::from_stored("+60123456798".into())),
-            office_phone: Some(PhoneNumber::from_stored("+60327317272".into())),
-            generation: 4,
-            ..Registration::default()
-        })
     }
 }

@@ -62,7 +62,7 @@ pub enum Disturbance {
     Throttled,
     /// It is carried out, but the caller hears of a failure.
     AnswerLost,
-    /// It is answered late.
+    /// It is carried out and answered late, also when nobody waits for it any more.
     Late(Duration),
 }
 
@@ -88,6 +88,8 @@ struct Services {
     secrets: Secrets,
     calls: Mutex<BTreeMap<Call, u64>>,
     disturb: Mutex<Option<Disturb>>,
+    /// How many calls are still to be carried out late.
+    late: watch::Sender<usize>,
 }
 
 impl Cloud {
@@ -122,6 +124,7 @@ impl Cloud {
             template,
             calls: Mutex::default(),
             disturb: Mutex::default(),
+            late: watch::Sender::new(0),
         });
         tokio::spawn(dynamodb::serve(store_listener, database.clone(), stop.clone()));
         tokio::spawn(crate::serve::serve(listener, router(state.clone()), stop));
@@ -202,6 +205,12 @@ impl Cloud {
     pub fn disturb(&self, disturb: Option<Disturb>) {
         *self.state.disturb.lock().unwrap_or_else(PoisonError::into_inner) = disturb;
     }
+
+    /// Waits until every call that came late ([`Disturbance::Late`]) is carried out.
+    pub async fn idle(&self) {
+        // The sender lives as long as this cloud, so that there is always an end to wait for.
+        let _ = self.state.late.subscribe().wait_for(|late| *late == 0).await;
+    }
 }
 
 /// An ARN of the local account.
@@ -246,8 +255,15 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
     match services.decide(calls) {
         Disturbance::None => services.carry_out(&protocol, &headers, body, &request).await,
         Disturbance::Late(wait) => {
-            tokio::time::sleep(wait).await;
-            services.carry_out(&protocol, &headers, body, &request).await
+            services.late.send_modify(|late| *late += 1);
+            // In a task of its own: it is carried out whether or not the caller still waits for it.
+            let carried_out = tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                let response = services.carry_out(&protocol, &headers, body, &request).await;
+                services.late.send_modify(|late| *late -= 1);
+                response
+            });
+            carried_out.await.unwrap_or_else(|_| Response::new(Body::empty()))
         }
         Disturbance::Refused => protocol.refuse(out_of_order(), &request),
         Disturbance::Throttled => {

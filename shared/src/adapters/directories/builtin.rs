@@ -313,7 +313,7 @@ fn verifies(phc: &str, password: &str) -> bool {
 
 fn read_account(item: &Item) -> Result<Account, StoreError> {
     Ok(Account {
-        id: AccountId::from_directory(item.text("id")?),
+        id: AccountId::from_directory(item.text("id")?).map_err(|_| StoreError::Unreadable("id"))?,
         name: item.text("name")?.to_owned(),
         logins: item.texts("logins"),
         email: item.optional_text("email").map(|text| EmailAddress::from_stored(text.to_owned())),

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::ReturnValue;
 use super::item::{Item, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::budget::SendLedger;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{BudgetStore, StoreError, Versioned};
 
@@ -29,50 +30,50 @@ impl DynamoBudgets {
 
 #[async_trait]
 impl BudgetStore for DynamoBudgets {
-    async fn count(&self, key: &str, until: Timestamp) -> Result<u64, StoreError> {
+    async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("budget", s(key))
+            .key("budget", s(limit.key(now)))
             .update_expression("SET #ttl = :ttl ADD #count :one")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_names("#count", "count")
-            .expression_attribute_values(":ttl", n(until.as_seconds()))
+            .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
             .expression_attribute_values(":one", n(1))
             .return_values(ReturnValue::UpdatedNew);
         let output = update.send().await.map_err(unavailable)?;
         Item(output.attributes.unwrap_or_default()).number("count")
     }
 
-    async fn take(&self, key: &str, limit: u64, until: Timestamp) -> Result<bool, StoreError> {
-        if limit == 0 {
+    async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
+        if most == 0 {
             return Ok(false);
         }
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("budget", s(key))
+            .key("budget", s(limit.key(now)))
             .update_expression("SET #ttl = :ttl ADD #count :one")
-            .condition_expression("attribute_not_exists(#count) OR #count < :limit")
+            .condition_expression("attribute_not_exists(#count) OR #count < :most")
             .expression_attribute_names("#ttl", "ttl")
             .expression_attribute_names("#count", "count")
-            .expression_attribute_values(":ttl", n(until.as_seconds()))
+            .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":limit", n(limit));
+            .expression_attribute_values(":most", n(most));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) => not_met(error).map(|_| false),
         }
     }
 
-    async fn give_back(&self, key: &str) -> Result<(), StoreError> {
+    async fn give_back(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("budget", s(key))
+            .key("budget", s(limit.key(now)))
             .update_expression("ADD #count :less")
             .condition_expression("#count > :none")
             .expression_attribute_names("#count", "count")

@@ -216,7 +216,7 @@ fn is_of(item: &Item, account: &AccountId, session: &[u8; 32]) -> bool {
 /// The state of an item, and the pairing that it holds.
 fn pairing(item: &Item) -> Option<(&str, Pairing)> {
     let pairing = Pairing {
-        account: AccountId::from_directory(item.optional_text("account")?),
+        account: AccountId::from_directory(item.optional_text("account")?).ok()?,
         entry: EntryId::parse(item.optional_text("device")?)?,
         session: *item.tag("session")?.as_bytes(),
         label: item.optional_text("label")?.to_owned(),

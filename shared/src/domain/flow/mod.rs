@@ -185,7 +185,7 @@ impl Progress {
 }
 
 /// The limits within one flow.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowLimits {
     /// How long a flow lives; absolute, never extended.
     pub lifetime: Seconds,

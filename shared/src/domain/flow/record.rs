@@ -12,7 +12,7 @@ use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
 /// A stored state. `AwaitingCode` may already be proved: its code slot tells ([`AwaitingCode::settle`]).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// See [`Opened`].
     Opened,
@@ -61,7 +61,7 @@ impl StateName {
 }
 
 /// The part of a stored flow that the one write of a verification works on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CodeSlot {
     /// The tag of the awaited code.
     pub code: Tag,
@@ -74,7 +74,7 @@ pub struct CodeSlot {
 }
 
 /// A flow as it is stored.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
     /// The state.
     pub state: StateName,
@@ -308,7 +308,7 @@ mod tests {
             .map(|method| Offer { method, masked: "*****98".into(), young: true })
             .collect();
         let facts = Facts {
-            account: AccountId::from_directory("aisyah"),
+            account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 7,
             steps: 2,

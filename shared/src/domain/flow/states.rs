@@ -332,7 +332,7 @@ mod tests {
             Method::ALL.map(|method| Offer { method, masked: "*****98".into(), young: false }).to_vec();
         Flow::Opened(Opened {
             facts: Facts {
-                account: AccountId::from_directory("aisyah"),
+                account: AccountId::from_directory("aisyah").unwrap(),
                 decoy: false,
                 generation: 3,
                 steps,

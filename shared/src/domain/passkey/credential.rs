@@ -1,6 +1,7 @@
 //! A passkey as it is kept: its public half.
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::{Bytes, UserHandle};
@@ -31,6 +32,12 @@ impl Credential {
     pub fn to_json(&self) -> String {
         // Plain data has no way to fail.
         serde_json::to_string(self).unwrap_or_default()
+    }
+
+    /// What its id is known by among all accounts: authenticators make ids that nobody else has, so one that is there twice
+    /// was copied (§7.1 step 26).
+    pub fn reference(&self) -> [u8; 32] {
+        Sha256::digest(&self.id.0).into()
     }
 
     /// Whether it can be copied to other devices of its owner, who then don't lose it with one of them.

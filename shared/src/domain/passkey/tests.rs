@@ -282,7 +282,7 @@ fn a_user_handle_is_the_accounts_and_tells_no_name() {
         let (one, two) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
         Keyring::from_secret(&format!(r#"{{"current":"{current}","1":"{one}","2":"{two}"}}"#)).unwrap()
     };
-    let of = |keys: &Keyring, name: &str| UserHandle::of(keys, &AccountId::from_directory(name));
+    let of = |keys: &Keyring, name: &str| UserHandle::of(keys, &AccountId::from_directory(name).unwrap());
     assert_eq!(of(&keys("1"), "aisyah"), of(&keys("2"), "aisyah"), "a newer key changes nothing");
     assert_ne!(of(&keys("1"), "aisyah"), of(&keys("1"), "weiling"));
     assert_eq!(of(&keys("1"), "aisyah").0.as_slice().len(), 32);

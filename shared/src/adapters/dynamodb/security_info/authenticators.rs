@@ -10,7 +10,7 @@ use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, un
 use crate::domain::account::AccountId;
 use crate::domain::flow::FlowKey;
 use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::Sheet;
+use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
@@ -142,7 +142,11 @@ impl Authenticators for DynamoAuthenticators {
 
     async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError> {
         let Some(item) = self.only(account, Kind::RecoveryCodes, now).await? else { return Ok(None) };
-        Ok(Some(Sheet { salt: item.text("salt")?.to_owned(), hashes: item.set("hashes") }))
+        let hashed_with = match item.optional_text("key") {
+            Some(id) => HashedWith::Key(id.to_owned()),
+            None => HashedWith::Salt(item.text("salt")?.to_owned()),
+        };
+        Ok(Some(Sheet { hashed_with, hashes: item.set("hashes") }))
     }
 
     async fn use_recovery_code(

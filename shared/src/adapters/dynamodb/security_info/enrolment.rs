@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::BuildError;
+use aws_sdk_dynamodb::error::{BuildError, SdkError};
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::operation::transact_write_items::builders::TransactWriteItemsFluentBuilder;
 use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
@@ -15,10 +16,13 @@ use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::flow::FlowKey;
+use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::keys::Keyring;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
+use crate::ports::{Added, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
 
 /// Keeps entries.
 #[derive(Clone)]
@@ -65,31 +69,24 @@ impl DynamoEnrolment {
             (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
             (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
         ];
+        let held: Vec<HeldContact> =
+            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
         let mut replaced = Vec::new();
         for (kind, contact) in contacts {
             let id = EntryId::only(kind);
-            let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
-            if found.is_some_and(|item| !item.flag("imported").unwrap_or_default()) {
-                continue;
+            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
+                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
+                    replaced.extend(replaces.then_some(kind));
+                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                    let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
+                    let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
+                    let item =
+                        found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
+                    self.put_item(item).await?;
+                }
+                (ImportAction::Remove, _) => self.delete(account, &id).await?,
+                _ => {}
             }
-            let Some(contact) = contact else {
-                self.delete(account, &id).await?;
-                continue;
-            };
-            if found.is_some_and(|item| self.holds(account, item, kind, contact)) {
-                continue;
-            }
-            let mut entry = NewEntry::contact(kind, contact, now);
-            if let Some(known) = self.known(account, &items, contact) {
-                (entry.usable_from, entry.old_from) = known;
-            } else if !is_first {
-                entry.usable_from = now + waiting_period;
-                entry.old_from = entry.usable_from + waiting_period;
-                replaced.extend(found.map(|_| kind));
-            }
-            let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
-            let item = found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
-            self.put_item(item).await?;
         }
         let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
         if let Some(seed) = sealed_seed.filter(|_| !has_app) {
@@ -108,29 +105,6 @@ impl DynamoEnrolment {
         // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
         begin.send().await.map_err(unavailable)?;
         Ok(replaced)
-    }
-
-    /// Whether an entry's contact has this value.
-    fn holds(&self, account: &AccountId, item: &Item, kind: Kind, contact: Contact<'_>) -> bool {
-        let stored = item.optional_text("sealed");
-        let stored = stored.and_then(|sealed| open_contact(&self.contacts, account, kind, sealed).ok());
-        stored.is_some_and(|stored| contact.is_stored_as(kind, stored))
-    }
-
-    /// Since when a value counts, and from when on as old, where any entry of the account has it: then it is the same
-    /// factor under another name.
-    fn known(
-        &self,
-        account: &AccountId,
-        items: &[Item],
-        contact: Contact<'_>,
-    ) -> Option<(Timestamp, Timestamp)> {
-        let kind = |item: &Item| item.optional_text("item").and_then(EntryId::parse).map(|id| id.kind());
-        let mut same = items.iter().filter(|item| {
-            let kind = kind(item).filter(|kind| kind.is_contact());
-            kind.is_some_and(|kind| self.holds(account, item, kind, contact))
-        });
-        same.find_map(|item| item.moment("usable_from").ok().zip(item.moment("lifts_from").ok()))
     }
 
     /// Writes an entry and nothing else (an import): open flows and sessions go on.
@@ -189,8 +163,12 @@ impl DynamoEnrolment {
                 }
             }
             Secret::Passkey { credential } => item.with("credential", s(credential)),
-            Secret::RecoveryCodes { salt, hashes } => {
-                item.with("salt", s(salt)).with("hashes", AttributeValue::Ss(hashes.clone()))
+            Secret::RecoveryCodes(sheet) => {
+                let (name, with) = match &sheet.hashed_with {
+                    HashedWith::Key(id) => ("key", id),
+                    HashedWith::Salt(salt) => ("salt", salt),
+                };
+                item.with(name, s(with)).with("hashes", AttributeValue::Ss(sheet.hashes.clone()))
             }
         })
     }
@@ -208,15 +186,15 @@ impl DynamoEnrolment {
             .update_expression(expression)
     }
 
-    /// Ends a change: carries `write` out and moves the generation on, both or neither.
+    /// Ends a change: carries the writes out and moves the generation on, all or none.
     async fn finish(
         &self,
         account: &AccountId,
         generation: u64,
         by: FlowKey,
-        write: TransactWriteItem,
+        writes: Vec<TransactWriteItem>,
         removed_at: Option<Timestamp>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Added, StoreError> {
         let next = generation + 1;
         let bump = Update::builder()
             .table_name(&self.table)
@@ -242,26 +220,140 @@ impl DynamoEnrolment {
             .build()
             .map_err(incomplete)?;
         let bump = TransactWriteItem::builder().update(bump).build();
-        let both = self.client.transact_write_items().transact_items(bump).transact_items(write);
+        let all = self.client.transact_write_items().transact_items(bump);
+        let all = writes.into_iter().fold(all, TransactWriteItemsFluentBuilder::transact_items);
         // A try whose answer was lost is known by the token that the SDK gives it and all that follow it.
-        let Err(error) = both.send().await else { return Ok(Some(next)) };
-        match error.as_service_error() {
-            Some(TransactWriteItemsError::TransactionCanceledException(canceled))
-                if canceled
-                    .cancellation_reasons()
-                    .iter()
-                    .any(|reason| reason.code() == Some("ConditionalCheckFailed")) =>
-            {
-                Ok(None)
-            }
-            _ => Err(unavailable(error)),
+        let Err(error) = all.send().await else { return Ok(Added::Done(next)) };
+        // The bump comes first: where it is refused too, that is why.
+        match refused(&error).first() {
+            Some(0) => Ok(Added::Overtaken),
+            Some(_) => Ok(Added::Taken),
+            None => Err(unavailable(error)),
         }
     }
+
+    /// Makes a passkey known among all accounts that an earlier version wrote. Where another account was faster with the same
+    /// one, that stays.
+    async fn make_known(&self, account: &AccountId, item: &Item) -> Result<(), StoreError> {
+        let id = item.optional_text("item").and_then(EntryId::parse);
+        let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {
+            return Ok(());
+        };
+        let Some(reference) = item.optional_text("credential").and_then(reference_of) else { return Ok(()) };
+        let note = Update::builder()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(id.as_str()))
+            .update_expression("SET #reference = :reference")
+            .condition_expression("attribute_exists(#credential)")
+            .expression_attribute_names("#reference", REFERENCE)
+            .expression_attribute_names("#credential", "credential")
+            .expression_attribute_values(":reference", b(&reference))
+            .build()
+            .map_err(incomplete)?;
+        let note = TransactWriteItem::builder().update(note).build();
+        let claim = self.claim_passkey(account, &id, reference)?;
+        let both = self.client.transact_write_items().transact_items(claim).transact_items(note);
+        match both.send().await {
+            // Another was faster, with the same passkey or this very write.
+            Err(error) if !is_canceled(&error) => Err(unavailable(error)),
+            _ => Ok(()),
+        }
+    }
+
+    /// The write that makes a passkey known as this entry's, unless it is another's.
+    fn claim_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+        reference: [u8; 32],
+    ) -> Result<TransactWriteItem, StoreError> {
+        let put = Put::builder()
+            .table_name(&self.table)
+            .item("account", s(known_as(&reference)))
+            .item("item", s(OWNER))
+            .item("owner", s(account.as_str()))
+            .item("entry", s(id.as_str()))
+            .condition_expression("attribute_not_exists(#account) OR (#owner = :owner AND #entry = :entry)")
+            .expression_attribute_names("#account", "account")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_names("#entry", "entry")
+            .expression_attribute_values(":owner", s(account.as_str()))
+            .expression_attribute_values(":entry", s(id.as_str()))
+            .build()
+            .map_err(incomplete)?;
+        Ok(TransactWriteItem::builder().put(put).build())
+    }
+
+    /// The write that forgets what [`Self::claim_passkey`] made known, if that is this entry's.
+    async fn release_passkey(
+        &self,
+        account: &AccountId,
+        id: &EntryId,
+    ) -> Result<Option<TransactWriteItem>, StoreError> {
+        let key = [("account", s(account.as_str())), ("item", s(id.as_str()))];
+        let entry = consistent_get(&self.client, &self.table, &key).await?;
+        let Some(reference) = entry.and_then(|entry| entry.tag(REFERENCE)) else { return Ok(None) };
+        let known_as = known_as(reference.as_bytes());
+        let key = [("account", s(&known_as)), ("item", s(OWNER))];
+        let known = consistent_get(&self.client, &self.table, &key).await?;
+        let is_its = |known: &Item| {
+            known.optional_text("owner") == Some(account.as_str())
+                && known.optional_text("entry") == Some(id.as_str())
+        };
+        if !known.is_some_and(|known| is_its(&known)) {
+            return Ok(None);
+        }
+        let delete =
+            Delete::builder().table_name(&self.table).key("account", s(known_as)).key("item", s(OWNER));
+        Ok(Some(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build()))
+    }
+}
+
+/// Where an entry notes by what its passkey is known among all accounts.
+const REFERENCE: &str = "known_as";
+/// The item that tells whose a passkey is.
+const OWNER: &str = "owner";
+
+/// Under which name a passkey is known among all accounts. `~` begins no account's id.
+fn known_as(reference: &[u8; 32]) -> String {
+    format!("~passkey/{}", hex::encode(reference))
+}
+
+fn reference_of(credential: &str) -> Option<[u8; 32]> {
+    Credential::parse(credential).ok().map(|credential| credential.reference())
+}
+
+fn is_canceled(error: &SdkError<TransactWriteItemsError>) -> bool {
+    matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionCanceledException(_)))
+}
+
+/// The writes of a transaction whose conditions were not met, by their place; none where it failed otherwise.
+fn refused(error: &SdkError<TransactWriteItemsError>) -> Vec<usize> {
+    let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
+    else {
+        return Vec::new();
+    };
+    let reasons = canceled.cancellation_reasons().iter().enumerate();
+    reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed")).map(|(at, _)| at).collect()
 }
 
 /// A request that lacks something, which ours don't.
 fn incomplete(error: BuildError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
+}
+
+/// The contact of an item, if it is one that opens.
+fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<HeldContact> {
+    let kind = EntryId::parse(item.optional_text("item")?)?.kind();
+    let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
+    Some(HeldContact {
+        kind,
+        value,
+        is_imported: item.flag("imported").unwrap_or_default(),
+        usable_from: item.moment("usable_from").ok()?,
+        old_from: item.moment("lifts_from").unwrap_or(NEVER),
+    })
 }
 
 /// The item of an entry that waits, with the contact that serves until then: the one that it replaces, or the one that
@@ -304,6 +396,7 @@ impl EnrolmentStore for DynamoEnrolment {
         }
         for item in &items {
             let Some(id) = EntryId::parse(item.text("item")?) else { continue };
+            self.make_known(account, item).await?;
             let used_as_contact =
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
             let shown = match id.kind() {
@@ -372,7 +465,7 @@ impl EnrolmentStore for DynamoEnrolment {
         generation: u64,
         by: FlowKey,
         entry: &NewEntry<'_>,
-    ) -> Result<Option<u64>, StoreError> {
+    ) -> Result<Added, StoreError> {
         let mut item = self.item(account, entry)?;
         if entry.id.kind().is_contact() && entry.usable_from > entry.added_at {
             let key = [("account", s(account.as_str())), ("item", s(entry.id.as_str()))];
@@ -380,9 +473,20 @@ impl EnrolmentStore for DynamoEnrolment {
                 item = with_predecessor(item, &found, entry);
             }
         }
+        let mut writes = Vec::new();
+        if let Secret::Passkey { credential } = &entry.secret {
+            let reference = reference_of(credential).ok_or(StoreError::Unreadable("credential"))?;
+            item = item.with(REFERENCE, b(&reference));
+            writes.push(self.claim_passkey(account, &entry.id, reference)?);
+        }
         let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
-        let write = TransactWriteItem::builder().put(put.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write, None).await
+        writes.push(TransactWriteItem::builder().put(put.map_err(incomplete)?).build());
+        self.finish(account, generation, by, writes, None).await
+    }
+
+    async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError> {
+        let key = [("account", s(known_as(&passkey.reference()))), ("item", s(OWNER))];
+        Ok(consistent_get(&self.client, &self.table, &key).await?.is_some())
     }
 
     async fn remove(
@@ -398,8 +502,14 @@ impl EnrolmentStore for DynamoEnrolment {
             .key("account", s(account.as_str()))
             .key("item", s(id.as_str()))
             .build();
-        let write = TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build();
-        self.finish(account, generation, by, write, Some(now)).await
+        let mut writes = vec![TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build()];
+        if id.kind() == Kind::Passkey {
+            writes.extend(self.release_passkey(account, id).await?);
+        }
+        Ok(match self.finish(account, generation, by, writes, Some(now)).await? {
+            Added::Done(generation) => Some(generation),
+            Added::Overtaken | Added::Taken => None,
+        })
     }
 
     async fn count_from(

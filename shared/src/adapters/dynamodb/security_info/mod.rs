@@ -1,5 +1,6 @@
 //! The table `security-info`. Under each account lie an item `state` (its generation, its claim, when what it
-//! proved with was last used) and one item per entry, named by its [`EntryId`].
+//! proved with was last used) and one item per entry, named by its [`EntryId`]. Under the hash of each passkey's id lies
+//! whose it is, so that none is registered for two accounts.
 //!
 //! Contacts are sealed with their owner and kind as associated data, so that an item copied from one account to
 //! another does not open; their masks lie beside them, for whoever may only show them.

@@ -1,0 +1,135 @@
+//! Requests to approve: one for each account.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::Memory;
+use crate::domain::account::AccountId;
+use crate::domain::approval::{ApprovalRequest, RequestStatus};
+use crate::domain::flow::RequestId;
+use crate::domain::keys::Tag;
+use crate::domain::time::Timestamp;
+use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
+
+/// A request as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredRequest {
+    /// The request.
+    pub request: ApprovalRequest,
+    /// The tag of the number that it was answered with.
+    pub answer: Option<Tag>,
+    /// Until when no other flow can ask.
+    pub blocked_until: Timestamp,
+    /// Whether the notices of its refusal are in the queue.
+    pub told: bool,
+}
+
+impl StoredRequest {
+    /// A request that nobody has answered.
+    pub fn new(request: ApprovalRequest) -> Self {
+        Self { blocked_until: request.expires_at, request, answer: None, told: false }
+    }
+
+    fn came_to(&self) -> Answered {
+        match self.request.status {
+            RequestStatus::Approved => Answered::Approved,
+            RequestStatus::Denied => {
+                Answered::Denied { request: Box::new(self.request.clone()), told: self.told }
+            }
+            RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
+        }
+    }
+}
+
+/// The newest request of each account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Approvals(pub BTreeMap<AccountId, StoredRequest>);
+
+impl Approvals {
+    /// Keeps a new request if none waits and the method is not paused. A flow may replace its own that was not refused.
+    pub fn ask(&mut self, account: &AccountId, request: ApprovalRequest, now: Timestamp) -> bool {
+        let is_free = self.0.get(account).is_none_or(|found| {
+            let is_own = found.request.flow == request.flow && found.request.status != RequestStatus::Denied;
+            found.blocked_until <= now || is_own
+        });
+        if is_free {
+            self.0.insert(account.clone(), StoredRequest::new(request));
+        }
+        is_free
+    }
+
+    /// Answers a request that waits; the request as it then is. The same answer once more comes to what it came to.
+    pub fn answer(
+        &mut self,
+        account: &AccountId,
+        request: RequestId,
+        answer: DeviceAnswer,
+        now: Timestamp,
+    ) -> Option<&StoredRequest> {
+        let found = self.0.get_mut(account).filter(|found| found.request.id == request)?;
+        if found.request.is_open(now) {
+            match answer {
+                DeviceAnswer::Number { tag, young } => {
+                    let is_right = tag == found.request.number;
+                    found.request.status =
+                        if is_right { RequestStatus::Approved } else { RequestStatus::Wrong };
+                    found.answer = Some(tag);
+                    found.request.young = is_right && young;
+                }
+                DeviceAnswer::Denied(until) => {
+                    found.request.status = RequestStatus::Denied;
+                    found.blocked_until = until;
+                }
+            }
+            return Some(found);
+        }
+        let is_same = match answer {
+            DeviceAnswer::Number { tag, .. } => found.answer == Some(tag),
+            DeviceAnswer::Denied(_) => found.request.status == RequestStatus::Denied,
+        };
+        is_same.then_some(found)
+    }
+
+    /// Notes that the notices of a refused request are in the queue.
+    pub fn note_told(&mut self, account: &AccountId, request: RequestId) {
+        if let Some(found) = self.0.get_mut(account).filter(|found| found.request.id == request) {
+            found.told = true;
+        }
+    }
+}
+
+#[async_trait]
+impl ApprovalStore for Memory {
+    async fn ask(
+        &self,
+        account: &AccountId,
+        request: &ApprovalRequest,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let request = ApprovalRequest { status: RequestStatus::Pending, ..request.clone() };
+        Ok(self.with(|tables| tables.approvals.ask(account, request, now)))
+    }
+
+    async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError> {
+        Ok(self.with(|tables| tables.approvals.0.get(account).map(|found| found.request.clone())))
+    }
+
+    async fn answer(
+        &self,
+        account: &AccountId,
+        request: RequestId,
+        answer: DeviceAnswer,
+        now: Timestamp,
+    ) -> Result<Answered, StoreError> {
+        Ok(self.with(|tables| {
+            let found = tables.approvals.answer(account, request, answer, now);
+            found.map_or(Answered::Gone, StoredRequest::came_to)
+        }))
+    }
+
+    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+        self.with(|tables| tables.approvals.note_told(account, request));
+        Ok(())
+    }
+}

@@ -1,0 +1,167 @@
+//! Flows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+
+use super::{Memory, taken};
+use crate::domain::flow::{Flow, FlowKey, FlowLimits, Opened, Record, StateName};
+use crate::domain::time::Timestamp;
+use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
+
+/// A flow as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredFlow {
+    /// Which write of it this is.
+    pub revision: u64,
+    /// What was written. Shared, since copies of whole tables mostly hold the same flows.
+    pub record: Arc<Record>,
+}
+
+impl StoredFlow {
+    /// A flow as a write of `revision` leaves it.
+    pub fn of(revision: u64, flow: &Flow) -> Self {
+        Self { revision, record: Arc::new(Record::from(flow)) }
+    }
+
+    /// The flow. One that can't be read is none: the person begins anew.
+    pub fn read(&self) -> Option<Versioned<Flow>> {
+        let value = Flow::try_from((*self.record).clone()).ok()?;
+        Some(Versioned { value, revision: self.revision })
+    }
+
+    fn is_live(&self, now: Timestamp) -> bool {
+        self.record.expires_at > now
+    }
+}
+
+/// The flows by their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Flows(pub BTreeMap<[u8; 32], StoredFlow>);
+
+impl Flows {
+    /// Keeps a new flow; `false` where the key is taken.
+    pub fn insert(&mut self, key: FlowKey, flow: StoredFlow) -> bool {
+        let is_free = !self.0.contains_key(key.as_bytes());
+        if is_free {
+            self.0.insert(*key.as_bytes(), flow);
+        }
+        is_free
+    }
+
+    /// The flow of a key, if it has not expired.
+    pub fn live(&self, key: FlowKey, now: Timestamp) -> Option<&StoredFlow> {
+        self.0.get(key.as_bytes()).filter(|flow| flow.is_live(now))
+    }
+
+    /// Replaces the flow that was read as the revision before that of `next`; `false` when it is another by now, or gone.
+    pub fn replace(&mut self, key: FlowKey, next: StoredFlow, now: Timestamp) -> bool {
+        let is_it = self.live(key, now).is_some_and(|found| found.revision + 1 == next.revision);
+        if is_it {
+            self.0.insert(*key.as_bytes(), next);
+        }
+        is_it
+    }
+
+    /// Spends a try and notes the guess beside the code, if one is awaited that nothing was right for.
+    ///
+    /// # Errors
+    /// The flow as it is, if it is there and has not expired, when the guess is not looked at.
+    pub fn try_guess(
+        &mut self,
+        key: FlowKey,
+        guess: &Guess,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Result<StoredFlow, Option<StoredFlow>> {
+        let found = self.0.get_mut(key.as_bytes()).filter(|flow| flow.is_live(now));
+        let Some(found) = found else { return Err(None) };
+        let record = Arc::make_mut(&mut found.record);
+        let is_awaited = record.state == StateName::AwaitingCode && record.step == guess.step;
+        match record.slot.as_mut() {
+            Some(slot)
+                if is_awaited
+                    && slot.expires_at > now
+                    && slot.tries < limits.code_tries
+                    && record.flow_tries < limits.flow_tries
+                    && slot.guess != Some(slot.code) =>
+            {
+                slot.guess = Some(guess.tag);
+                slot.tries += 1;
+                record.flow_tries += 1;
+                found.revision += 1;
+                Ok(found.clone())
+            }
+            _ => Err(Some(found.clone())),
+        }
+    }
+
+    /// Spends one of the flow's tries; the flow as it then is, or nothing when none is left or the flow is gone.
+    pub fn spend_try(&mut self, key: FlowKey, limits: &FlowLimits, now: Timestamp) -> Option<&StoredFlow> {
+        let found = self.0.get_mut(key.as_bytes())?;
+        if !found.is_live(now) || found.record.flow_tries >= limits.flow_tries {
+            return None;
+        }
+        Arc::make_mut(&mut found.record).flow_tries += 1;
+        found.revision += 1;
+        Some(found)
+    }
+}
+
+#[async_trait]
+impl FlowStore for Memory {
+    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+        let flow = StoredFlow::of(1, &Flow::Opened(flow.clone()));
+        if self.with(|tables| tables.flows.insert(key, flow)) { Ok(()) } else { Err(taken()) }
+    }
+
+    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+        Ok(self.with(|tables| tables.flows.live(key, now).and_then(StoredFlow::read)))
+    }
+
+    async fn replace(
+        &self,
+        key: FlowKey,
+        revision: u64,
+        next: &Flow,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let next = StoredFlow::of(revision + 1, next);
+        Ok(self.with(|tables| tables.flows.replace(key, next, now)))
+    }
+
+    async fn guess(
+        &self,
+        key: FlowKey,
+        guess: Guess,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Result<Guessed, StoreError> {
+        let value = |found: &StoredFlow| found.read().map(|read| read.value);
+        Ok(self.with(|tables| match tables.flows.try_guess(key, &guess, limits, now) {
+            Ok(found) => match value(&found) {
+                None => Guessed::Gone,
+                Some(flow @ Flow::AwaitingCode(_)) => Guessed::Wrong(flow),
+                Some(flow) => Guessed::Right(flow),
+            },
+            Err(found) => {
+                let Some(flow) = found.as_ref().and_then(value) else { return Guessed::Gone };
+                if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
+                    return Guessed::Spent(flow);
+                }
+                Guessed::NotAwaited(flow)
+            }
+        }))
+    }
+
+    async fn spend_try(
+        &self,
+        key: FlowKey,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Result<Option<Flow>, StoreError> {
+        let read = |found: &StoredFlow| found.read().map(|read| read.value);
+        Ok(self.with(|tables| tables.flows.spend_try(key, limits, now).and_then(read)))
+    }
+}

@@ -1,0 +1,84 @@
+//! Sessions of the page where people enrol.
+
+use std::collections::BTreeMap;
+
+use async_trait::async_trait;
+
+use super::{Memory, taken};
+use crate::domain::flow::FlowKey;
+use crate::domain::session::Session;
+use crate::domain::time::Timestamp;
+use crate::ports::{SessionStore, StoreError, Versioned};
+
+/// A session as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredSession {
+    /// Which write of it this is.
+    pub revision: u64,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The session as JSON.
+    pub body: String,
+}
+
+impl StoredSession {
+    fn of(revision: u64, session: &Session) -> Result<Self, StoreError> {
+        let body = serde_json::to_string(session).map_err(|_| StoreError::Unreadable("session"))?;
+        Ok(Self { revision, expires_at: session.expires_at, body })
+    }
+}
+
+/// The sessions by their keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Sessions(pub BTreeMap<[u8; 32], StoredSession>);
+
+impl Sessions {
+    fn live(&self, key: FlowKey, now: Timestamp) -> Option<&StoredSession> {
+        self.0.get(key.as_bytes()).filter(|session| session.expires_at > now)
+    }
+}
+
+#[async_trait]
+impl SessionStore for Memory {
+    async fn begin(&self, key: FlowKey, session: &Session) -> Result<(), StoreError> {
+        let session = StoredSession::of(1, session)?;
+        self.with(|tables| {
+            let sessions = &mut tables.sessions.0;
+            if sessions.contains_key(key.as_bytes()) {
+                return Err(taken());
+            }
+            sessions.insert(*key.as_bytes(), session);
+            Ok(())
+        })
+    }
+
+    async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
+        let found = self.with(|tables| tables.sessions.live(key, now).cloned());
+        Ok(found.and_then(|found| {
+            let value = serde_json::from_str(&found.body).ok()?;
+            Some(Versioned { value, revision: found.revision })
+        }))
+    }
+
+    async fn update(
+        &self,
+        key: FlowKey,
+        revision: u64,
+        next: &Session,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let next = StoredSession::of(revision + 1, next)?;
+        Ok(self.with(|tables| {
+            let is_it = tables.sessions.live(key, now).is_some_and(|found| found.revision == revision);
+            if is_it {
+                tables.sessions.0.insert(*key.as_bytes(), next);
+            }
+            is_it
+        }))
+    }
+
+    async fn end(&self, key: FlowKey) -> Result<(), StoreError> {
+        self.with(|tables| tables.sessions.0.remove(key.as_bytes()));
+        Ok(())
+    }
+}
