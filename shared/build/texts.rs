@@ -19,6 +19,9 @@ const OPTIONAL: [&str; 1] = ["speech"];
 
 const ENGLISH: &str = "en";
 
+/// The type of all texts of a language, and how the names of the types in it end.
+const ROOT: &str = "Texts";
+
 /// The Rust source for locales by their tags.
 pub(crate) fn generate(locales: &BTreeMap<String, Value>) -> Result<String, String> {
     let object = |tag: &str| match locales.get(tag) {
@@ -27,22 +30,22 @@ pub(crate) fn generate(locales: &BTreeMap<String, Value>) -> Result<String, Stri
     };
     let english = object(ENGLISH)?;
     let mut out = String::new();
-    declare("Texts", "", english, &mut out)?;
+    declare(ROOT, "", english, &mut out)?;
     let mut arms = String::new();
     for tag in locales.keys() {
         let locale = object(tag)?;
         compare(english, locale, "").map_err(|error| format!("{tag}: {error}"))?;
         let name = constant(tag);
         let mut sections = String::new();
-        let literal = literal("Texts", &name, english, locale, &mut sections)?;
-        let _ = writeln!(out, "{sections}static {name}: Texts = {literal};");
+        let literal = literal(ROOT, &name, english, locale, &mut sections)?;
+        let _ = writeln!(out, "{sections}static {name}: {ROOT} = {literal};");
         if tag != ENGLISH {
             let _ = writeln!(arms, "            {tag:?} => &{name},");
         }
     }
     let _ = writeln!(
         out,
-        "impl Texts {{\n    pub(crate) fn of(language: Language) -> &'static Self {{\n        \
+        "impl {ROOT} {{\n    pub(crate) fn of(language: Language) -> &'static Self {{\n        \
          match language.tag() {{\n{arms}            _ => &{},\n        }}\n    }}\n}}",
         constant(ENGLISH)
     );
@@ -79,17 +82,18 @@ fn declare(name: &str, key: &str, object: &Object, out: &mut String) -> Result<(
 
 /// Writes how an entry of a table is found. The texts of an unknown key are empty.
 fn look_up(name: &str, table: &Object, out: &mut String) {
-    let entries: Object = table.values().filter_map(Value::as_object).cloned().flatten().collect();
+    let entries = entries_of(table);
     let mut arms = String::new();
     for (key, _) in table.iter().filter(|(_, value)| value.is_object() != entries.is_empty()) {
         let _ = writeln!(arms, "            {key:?} => &self.{},", snake(key));
     }
+    let entry = name.strip_suffix(ROOT).unwrap_or(name);
     let (of, nothing) = if entries.is_empty() {
         ("Text".to_owned(), text(None))
     } else {
         let fields: Vec<String> =
             entries.keys().map(|field| format!("{}: {}", snake(field), text(None))).collect();
-        (format!("{name}Entry"), format!("{name}Entry {{ {} }}", fields.join(", ")))
+        (format!("{entry}Entry"), format!("{entry}Entry {{ {} }}", fields.join(", ")))
     };
     let _ = writeln!(
         out,
@@ -101,14 +105,20 @@ fn look_up(name: &str, table: &Object, out: &mut String) {
 
 /// The type of the object at `field` of `parent`. Objects beside each other with the same keys have one type.
 fn type_of(parent: &str, parent_key: &str, field: &str, siblings: &Object) -> String {
-    let parent = if parent == "Texts" { "" } else { parent };
+    let parent = parent.strip_suffix(ROOT).unwrap_or(parent);
     if TABLES.contains(&parent_key) {
         return format!("{parent}Entry");
     }
     let keys = |value: &Value| value.as_object().map(|object| object.keys().cloned().collect::<Vec<_>>());
     let own = siblings.get(field).and_then(keys);
     let first = siblings.iter().find(|(_, value)| keys(value) == own).map_or(field, |(name, _)| name);
-    format!("{parent}{}", pascal(first))
+    format!("{parent}{}{ROOT}", pascal(first))
+}
+
+/// The keys of all entries of a table, if those are objects.
+fn entries_of(table: &Object) -> Object {
+    let entries = table.values().filter_map(Value::as_object).flatten();
+    entries.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
 /// The keys of an object; those of all entries for an entry of a table.
@@ -117,7 +127,7 @@ fn entry(parent_key: &str, value: &Value, siblings: &Object) -> Result<Object, S
     if !TABLES.contains(&parent_key) {
         return Ok(own);
     }
-    let all: Object = siblings.values().filter_map(Value::as_object).cloned().flatten().collect();
+    let all = entries_of(siblings);
     if all.values().all(Value::is_string) { Ok(all) } else { Err(format!("{parent_key}: texts only")) }
 }
 

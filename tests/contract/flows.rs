@@ -17,6 +17,7 @@ use crate::stores::{Stores, on_every_store};
 
 on_every_store!(
     a_flow_is_read_back_until_it_ends,
+    flow_with_an_end_too_far_away_is_none,
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
     tries_of_the_flow_are_spent_one_by_one,
@@ -87,6 +88,18 @@ async fn a_flow_is_read_back_until_it_ends(stores: &Stores) {
     assert_eq!(found.value.facts(), &opened().facts);
     let end = NOW + LIMITS.lifetime;
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
+}
+
+/// In milliseconds, say.
+async fn flow_with_an_end_too_far_away_is_none(stores: &Stores) {
+    let flows = &stores.flows;
+    let mut late = opened();
+    late.facts.expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
+    flows.insert(KEY, &late).await.unwrap();
+    assert!(flows.load(KEY, NOW).await.unwrap().is_none());
+    assert!(!flows.replace(KEY, 1, &Flow::Choosing(choosing()), NOW).await.unwrap());
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
+    assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
 }
 
 async fn a_replacement_names_what_it_replaces(stores: &Stores) {

@@ -16,7 +16,7 @@ use shared::ports::SessionStore;
 use crate::stores::{Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    a_session_is_read_back_until_it_ends;
+    a_session_is_read_back_until_it_ends, session_with_an_end_too_far_away_is_none;
     at_once: of_many_writes_of_a_session_one_is_kept;
     in_tables: what_is_stored_otherwise_is_no_session;
     in_tables_at_once:
@@ -53,6 +53,15 @@ async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
     sessions.end(KEY).await.unwrap();
     assert!(sessions.session(KEY, NOW).await.unwrap().is_none());
     assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "what has ended does not come back");
+}
+
+/// In milliseconds, say.
+async fn session_with_an_end_too_far_away_is_none(stores: &Stores) {
+    let expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
+    let late = Session { expires_at, ..session() };
+    stores.sessions.begin(KEY, &late).await.unwrap();
+    assert!(stores.sessions.session(KEY, NOW).await.unwrap().is_none());
+    assert!(!stores.sessions.update(KEY, 1, &session(), NOW).await.unwrap());
 }
 
 async fn what_is_stored_otherwise_is_no_session(client: &Client) {

@@ -56,6 +56,7 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
         ["shared", "domain", ..] => to.breach_of_the_domain(),
         ["shared", "ports", ..] => to.breach_of_the_ports(),
         ["shared", "text", ..] => to.breach_of_the_texts(),
+        ["shared", "verification", ..] => to.breach_of_verification(),
         ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
         ["shared", "change", ..] => to.breach_of_the_change(),
         ["shared", "http", ..] => to.breach_of_the_pages(),
@@ -124,11 +125,18 @@ impl Target<'_> {
 
     /// It tells the log what it did; all else it does over ports.
     fn breach_of_the_change(&self) -> Option<&'static str> {
-        if self.is_elsewhere_in_shared(&["domain", "ports", "change"]) {
+        if self.is_elsewhere_in_shared(&["domain", "ports", "verification", "change"]) {
             return Some("a change is made over ports");
         }
         let is_outside = self.is_outside() && self.segments[0] != "tracing";
         is_outside.then_some("a change knows no vendor")
+    }
+
+    fn breach_of_verification(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "ports", "verification"]) {
+            return Some("verification knows rules and ports, no page and no adapter");
+        }
+        self.is_outside().then_some("verification knows no vendor")
     }
 
     fn breach_of_an_adapter(&self, adapter: &str) -> Option<&'static str> {
@@ -228,6 +236,8 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "domain", "flow"], "fn f() { tokio::spawn(x); }"),
         (&["shared", "ports", "clock"], "use super::super::adapters::system;"),
         (&["shared", "ports", "clock"], "use http::StatusCode;"),
+        (&["shared", "verification", "totp"], "use crate::http::problem::Problem;"),
+        (&["shared", "verification", "totp"], "use crate::adapters::memory::Memory;"),
         (&["shared", "domain", "flow"], "use crate::text::messages::Wording;"),
         (&["shared", "text", "messages"], "use crate::http::Page;"),
         (&["shared", "text", "messages"], "fn f() { jiff::Timestamp::now(); }"),

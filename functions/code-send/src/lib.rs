@@ -20,7 +20,7 @@ use shared::domain::contact::PhoneNumber;
 use shared::domain::decoy;
 use shared::domain::flow::{Facts, Flow, FlowCookie};
 use shared::domain::keys::{Keyring, Tag};
-use shared::domain::message::{CodeMessage, Message, Purpose, Recipient};
+use shared::domain::message::{Message, Purpose};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Code, Problem};
@@ -31,6 +31,8 @@ use shared::ports::{
     Versioned,
 };
 use shared::process::{Process, StartError};
+use shared::verification::outgoing::Outgoing;
+use shared::verification::sent_code::NewCode;
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -71,6 +73,11 @@ impl Ports {
             clock: process.clock(),
             entropy: process.entropy(),
         })
+    }
+
+    /// The way to `delivery`.
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
     }
 }
 
@@ -183,8 +190,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
             return overtaken(incoming, &cookie, &found, now);
         }
     }
-    let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
-    ports.queue.send(&[envelope], Seconds(0)).await?;
+    ports.outgoing().send(cookie.key(), &[message], Seconds(0)).await?;
     tracing::info!(event = "code-sent", flow = ?cookie.key(), step, method = method.as_str(), decoy);
     Ok(incoming.next(&Next { view, location: "/code", cookie: None }))
 }
@@ -217,18 +223,10 @@ fn message(
         return Ok((Message::Decoy, nobodys));
     }
     let settings = &ports.site.settings;
-    let to = Recipient::of_code(method, contact).ok_or(Code::MethodUnavailable)?;
     let expires_at = facts.expires_at.min(now + settings.flow.code_lifetime);
-    let minutes = Seconds(expires_at.seconds_after(now)).whole_minutes();
-    let message = CodeMessage {
-        to,
-        purpose: Purpose::Reset,
-        code: code.clone(),
-        language: facts.language,
-        expires_at,
-        minutes,
-    };
-    Ok((Message::Code(message), tag))
+    let (purpose, language) = (Purpose::Reset, facts.language);
+    let code = NewCode { code, method, contact, purpose, language, expires_at };
+    Ok((code.message(now).ok_or(Code::MethodUnavailable)?, tag))
 }
 
 /// Somebody else was faster: a double click on the same button, most likely. If a code or a request is on its way, that

@@ -4,7 +4,7 @@
 //! where none of another flow waits and the owner has refused none for a day; else the flow goes back to where it was.
 
 use shared::domain::account::Registration;
-use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::approval::Asker;
 use shared::domain::budget::Pool;
 use shared::domain::flow::{APPROVAL_LIFETIME, Choosing, Flow, FlowCookie, RequestId};
 use shared::domain::message::{Message, Push};
@@ -14,6 +14,7 @@ use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome, choice_of};
 use shared::ports::EntropyExt as _;
+use shared::verification::approval::NewRequest;
 
 use crate::{Ports, budgets};
 
@@ -61,16 +62,14 @@ pub(crate) async fn ask(
         }
     }
     let number = cookie.approval_number(&ports.site.flows, id).ok_or(Code::FlowEnded)?;
-    let request = ApprovalRequest {
+    let request = NewRequest {
         id,
-        flow: cookie.key(),
-        number: number.tag(&ports.site.flows, id).ok_or(Code::FlowEnded)?,
+        holder: cookie.key(),
+        number,
         asker: Asker { network: incoming.network(), browser: incoming.browser.clone() },
-        created_at: now,
         expires_at,
-        status: RequestStatus::Pending,
-        young: false,
     };
+    let request = request.pending(&ports.site.flows, now).ok_or(Code::FlowEnded)?;
     if !ports.approvals.ask(&facts.account, &request, now).await? {
         give_back(ports, cookie, &flow, now).await;
         // Somebody who changed the flow meanwhile has left it elsewhere already.
@@ -79,8 +78,7 @@ pub(crate) async fn ask(
     }
     let message =
         if facts.decoy { Message::Decoy } else { Message::Push(Push { account: facts.account, expires_at }) };
-    let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
-    ports.queue.send(&[envelope], Seconds(0)).await?;
+    ports.outgoing().send(cookie.key(), &[message], Seconds(0)).await?;
     let (step, decoy) = (flow.progress.step(), facts.decoy);
     tracing::info!(event = "approval-asked", flow = ?cookie.key(), step, decoy);
     Ok(incoming.next(&Next { view, location: "/code", cookie: None }))

@@ -4,7 +4,7 @@
 //! counter moves forward, for one flow; then the flow. Its challenge is this flow's, step's and request's, so that it
 //! can't be used a second time. A decoy has no passkey: it spends alike and is never right.
 
-use shared::domain::flow::{AwaitingAnswer, Flow, FlowCookie, PASSKEY_LIFETIME};
+use shared::domain::flow::{AwaitingAnswer, Facts, Flow, FlowCookie, PASSKEY_LIFETIME};
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected, Refusal};
 use shared::domain::time::Timestamp;
@@ -12,6 +12,8 @@ use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome};
 use shared::ports::Versioned;
+use shared::verification::Subject;
+use shared::verification::passkey::{Passkeys, UsedPasskey};
 
 use super::{Ports, proof};
 
@@ -44,7 +46,7 @@ pub(crate) async fn verify(
     let asked = awaiting(cookie, spent)?;
 
     match check(ports, &asked, cookie, assertion, now).await? {
-        Ok(young) => {
+        Ok(UsedPasskey { young }) => {
             // The revision is the one after ours, if nobody came between.
             let revision = found.revision + 1;
             let read = Versioned { value: asked.give_up(), revision };
@@ -67,31 +69,19 @@ fn awaiting(cookie: &FlowCookie, flow: Flow) -> Outcome<AwaitingAnswer> {
     }
 }
 
-/// Whether it is the answer of one of the account's passkeys to this request, and its counter moved forward; and if so,
-/// whether that passkey is young.
+/// The account's passkey whose answer to this request it is.
 async fn check(
     ports: &Ports,
     asked: &AwaitingAnswer,
     cookie: &FlowCookie,
     assertion: &Assertion,
     now: Timestamp,
-) -> Outcome<Result<bool, Refusal>> {
-    let account = &asked.facts.account;
-    let passkeys = ports.authenticators.passkeys(account, now).await?;
-    let mut own = passkeys.iter().filter(|_| !asked.facts.decoy);
-    let Some(passkey) = own.find(|passkey| assertion.is_by(&passkey.credential)) else {
-        return Ok(Err(Refusal::User));
-    };
+) -> Outcome<Result<UsedPasskey, Refusal>> {
     let party = ports.site.settings.relying_party();
     let challenge = cookie.passkey_challenge(&ports.site.flows, asked.request).ok_or(Code::FlowEnded)?;
     let expected = Expected { party: &party, challenge: &challenge };
-    let verifies =
-        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
-    let counter = match assertion.verify(&passkey.credential, &expected, &verifies) {
-        Ok(counter) => counter,
-        Err(refusal) => return Ok(Err(refusal)),
-    };
-    let accepted =
-        ports.authenticators.accept_counter(account, &passkey.id, counter, cookie.key(), now).await?;
-    Ok(if accepted { Ok(passkey.young) } else { Err(Refusal::Counter) })
+    let Facts { account, decoy, .. } = &asked.facts;
+    let subject = Subject { account, decoy: *decoy, used_for: cookie.key() };
+    let passkeys = Passkeys { authenticators: &*ports.authenticators, signatures: &*ports.signatures };
+    Ok(passkeys.check(subject, assertion, &expected, now).await?)
 }

@@ -7,12 +7,14 @@
 use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
 use shared::domain::rate_limit::RateLimit;
-use shared::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
+use shared::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 use shared::ports::Versioned;
+use shared::verification::Subject;
+use shared::verification::recovery_code::RecoverySheets;
 
 use super::{Ports, proof};
 
@@ -39,8 +41,10 @@ pub(crate) async fn verify(
     let offer = flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
     let by = (Method::RecoveryCode, offer.young);
 
-    let sheet = ports.authenticators.recovery_sheet(&flow.facts.account, now).await?;
-    let sheet = sheet.filter(|_| !flow.facts.decoy).unwrap_or_else(|| Sheet::of_nobody(&ports.seeds));
+    let sheets = RecoverySheets { authenticators: &*ports.authenticators, seeds: &ports.seeds };
+    let account = flow.facts.account.clone();
+    let subject = Subject { account: &account, decoy: flow.facts.decoy, used_for: cookie.key() };
+    let sheet = sheets.sheet(subject, now).await?;
     if sheet.is_slow() && !take_slow(ports, incoming, &flow, now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
@@ -50,11 +54,7 @@ pub(crate) async fn verify(
         return Err(super::not_awaited(cookie, spent));
     }
     let flow = spent.choosing()?;
-    // The store is asked even for a code that is not on the sheet as it was read: it knows whether this flow took it a
-    // moment ago.
-    let account = &flow.facts.account;
-    let hash = sheet.hash(code, &ports.seeds, account)?;
-    if !ports.authenticators.use_recovery_code(account, &hash, cookie.key(), now).await? {
+    if !sheets.check(subject, &sheet, code, now).await? {
         super::log_refused(cookie, "code-wrong");
         let tries_left = Some(limits.flow_tries.saturating_sub(flow.progress.flow_tries));
         return Err(refused(&flow, Problem { tries_left, ..Problem::new(Code::CodeWrong) }));

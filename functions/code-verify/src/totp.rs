@@ -9,11 +9,12 @@ use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
 use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::time::Timestamp;
-use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 use shared::ports::Versioned;
+use shared::verification::Subject;
+use shared::verification::totp::Totp;
 
 use super::{Ports, proof};
 
@@ -40,15 +41,13 @@ pub(crate) async fn verify(
     let offer = flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
     let by = (Method::Totp, offer.young);
 
-    let step = matching_step(ports, &flow, code, now).await?;
     let attempts = RateLimit::TotpAttempts(flow.facts.account.clone(), Bucket::of_step(flow.progress.step()));
     if !ports.budgets.take(&attempts, settings.totp_tries_per_day.into(), now).await? {
         return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
     }
-    let accepted = match step {
-        Some(step) => ports.authenticators.accept_step(&flow.facts.account, step, cookie.key(), now).await?,
-        None => false,
-    };
+    let subject = Subject { account: &flow.facts.account, decoy: flow.facts.decoy, used_for: cookie.key() };
+    let totp = Totp { authenticators: &*ports.authenticators, seeds: &ports.seeds };
+    let accepted = totp.check(subject, code, now).await?;
     if !accepted {
         let tries_left = proof::spend(ports, cookie, now).await?;
         super::log_refused(cookie, "code-wrong");
@@ -58,18 +57,4 @@ pub(crate) async fn verify(
         ));
     }
     proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
-}
-
-/// The time step of the code, if it is the account's. An account without an app, and a decoy, read alike.
-async fn matching_step(
-    ports: &Ports,
-    flow: &Choosing,
-    code: &OneTimeCode,
-    now: Timestamp,
-) -> Outcome<Option<u64>> {
-    let account = &flow.facts.account;
-    let stored = ports.authenticators.totp(account, now).await?;
-    let Some(stored) = stored.filter(|_| !flow.facts.decoy) else { return Ok(None) };
-    let seed = TotpSeed::open(&ports.seeds, account.as_str(), &stored.sealed_seed)?;
-    Ok(seed.matching_step(code, now))
 }

@@ -133,7 +133,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     session.pending = Some(pending);
     keep(ports, &cookie, found.revision, &session, now).await?;
     if let Some(message) = message {
-        sending::queue(ports, &cookie, &message).await?;
+        sending::queue(ports, &cookie, &[message]).await?;
     }
     tracing::info!(event = "adding", session = ?cookie.key(), kind = kind.as_str());
     let view = confirm::view(ports, &cookie, &session, &account, now).await?.ok_or(Code::FlowEnded)?;

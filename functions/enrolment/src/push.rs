@@ -1,19 +1,20 @@
 //! Approving a second step on the authenticator app.
 
 use axum::response::Response;
-use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::approval::{Asker, RequestStatus};
 use shared::domain::factor::FactorValue;
 use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
 use shared::domain::session::{Asked, Session, SessionCookie};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time::Timestamp;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::VERIFY;
 use shared::http::{Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
+use shared::verification::approval::NewRequest;
 
-use super::{Ports, budgets, keep, second_step};
+use super::{Ports, budgets, keep, second_step, sending};
 
 /// Asks the devices of the account, or, while they are asked, looks what they answered.
 pub(crate) async fn ask_or_look(
@@ -84,16 +85,14 @@ async fn ask(
     let flows = &ports.site.flows;
     let number = cookie.approval_number(flows, id).ok_or(Code::FlowEnded)?;
     let asked = Asked::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
-    let request = ApprovalRequest {
+    let request = NewRequest {
         id,
-        flow: cookie.key(),
-        number: number.tag(flows, id).ok_or(Code::FlowEnded)?,
+        holder: cookie.key(),
+        number,
         asker: Asker { network: incoming.network(), browser: incoming.browser.clone() },
-        created_at: now,
         expires_at: asked.expires_at,
-        status: RequestStatus::Pending,
-        young: false,
     };
+    let request = request.pending(flows, now).ok_or(Code::FlowEnded)?;
     session.asked = Some(asked);
     keep(ports, cookie, found.revision, &session, now).await?;
     if !ports.approvals.ask(&session.account, &request, now).await? {
@@ -101,8 +100,7 @@ async fn ask(
         return Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?);
     }
     let push = Push { account: session.account.clone(), expires_at: request.expires_at };
-    let envelope = Message::Push(push).seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
-    ports.queue.send(&[envelope], Seconds(0)).await?;
+    sending::queue(ports, cookie, &[Message::Push(push)]).await?;
     tracing::info!(event = "second-step-sent", session = ?cookie.key(), method = "push");
     waiting(ports, incoming, &session, now).await
 }

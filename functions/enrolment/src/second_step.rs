@@ -12,15 +12,18 @@ use shared::domain::message::Purpose;
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected};
 use shared::domain::rate_limit::{Bucket, RateLimit};
-use shared::domain::recovery_code::{RecoveryCode, Sheet};
+use shared::domain::recovery_code::RecoveryCode;
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
-use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::{HOME, SecondStep, VERIFY};
 use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
+use shared::verification::Subject;
+use shared::verification::passkey::{Passkeys, UsedPasskey};
+use shared::verification::recovery_code::RecoverySheets;
+use shared::verification::totp::Totp;
 
 use super::{Ports, Shared, answer, budgets, give_back, keep, list, live, push, sending, spend, tries_left};
 
@@ -124,7 +127,7 @@ async fn send(
     session.sends += 1;
     session.asked = Some(asked);
     keep(ports, cookie, found.revision, &session, now).await?;
-    sending::queue(ports, cookie, &message).await?;
+    sending::queue(ports, cookie, &[message]).await?;
     tracing::info!(event = "second-step-sent", session = ?cookie.key(), method = method.as_str());
     let view = view(ports, incoming, &session, Some(method), now).await?;
     Ok(incoming.next(&Next { view, location: VERIFY, cookie: None }))
@@ -188,11 +191,18 @@ async fn check(
     let mut found = if is_older { found } else { spend(ports, cookie, found, count, now).await? };
     let session = &found.value;
     let right = match answer {
-        Answer::Code(code) if method == Method::Totp => is_totp(ports, cookie, session, code, now).await?,
-        Answer::Recovery(code) => is_recovery_code(ports, cookie, session, code, now).await?,
+        Answer::Code(code) if method == Method::Totp => {
+            let totp = Totp { authenticators: &*ports.authenticators, seeds: &ports.seeds };
+            totp.check(subject(session, cookie), code, now).await?
+        }
+        Answer::Recovery(code) => {
+            let sheets = RecoverySheets { authenticators: &*ports.authenticators, seeds: &ports.seeds };
+            let sheet = sheets.sheet(subject(session, cookie), now).await?;
+            sheets.check(subject(session, cookie), &sheet, code, now).await?
+        }
         Answer::Passkey(assertion) => {
-            let used = is_passkey(ports, cookie, session, assertion, now).await?;
-            by.young = used.unwrap_or(true);
+            let used = used_passkey(ports, cookie, session, assertion, now).await?;
+            by.young = used.is_none_or(|used| used.young);
             used.is_some()
         }
         Answer::Code(_) if !was_open => {
@@ -271,63 +281,25 @@ pub(crate) async fn proved(
     Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
 }
 
-/// Whether the code is the account's app's, in a time step that was not accepted before.
-async fn is_totp(
-    ports: &Ports,
-    cookie: &SessionCookie,
-    session: &Session,
-    code: &OneTimeCode,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let account = &session.account;
-    let Some(stored) = ports.authenticators.totp(account, now).await? else { return Ok(false) };
-    let seed = TotpSeed::open(&ports.seeds, account.as_str(), &stored.sealed_seed)?;
-    let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
-    Ok(ports.authenticators.accept_step(account, step, session.proof_key(cookie), now).await?)
-}
-
-/// Whether the code is on the account's sheet, and is taken off it by this.
-async fn is_recovery_code(
-    ports: &Ports,
-    cookie: &SessionCookie,
-    session: &Session,
-    code: &RecoveryCode,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let account = &session.account;
-    let sheet = ports
-        .authenticators
-        .recovery_sheet(account, now)
-        .await?
-        .unwrap_or_else(|| Sheet::of_nobody(&ports.seeds));
-    let hash = sheet.hash(code, &ports.seeds, account)?;
-    Ok(ports.authenticators.use_recovery_code(account, &hash, session.proof_key(cookie), now).await?)
-}
-
-/// Whether it is the answer of one of the account's passkeys to this session's challenge, and its counter moved forward;
-/// and if so, whether that passkey is young.
-async fn is_passkey(
+/// The session's answer to a passkey's challenge; whose answer it is, and whether that passkey is young.
+async fn used_passkey(
     ports: &Ports,
     cookie: &SessionCookie,
     session: &Session,
     assertion: &Assertion,
     now: Timestamp,
-) -> Outcome<Option<bool>> {
-    let passkeys = ports.authenticators.passkeys(&session.account, now).await?;
-    let Some(passkey) = passkeys.iter().find(|passkey| assertion.is_by(&passkey.credential)) else {
-        return Ok(None);
-    };
+) -> Outcome<Option<UsedPasskey>> {
     let request = RequestId::parse(&session.challenge).ok_or(Code::FlowEnded)?;
     let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
     let party = ports.site.settings.relying_party();
     let expected = Expected { party: &party, challenge: &challenge };
-    let verifies =
-        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
-    let Ok(counter) = assertion.verify(&passkey.credential, &expected, &verifies) else { return Ok(None) };
-    let by = session.proof_key(cookie);
-    let accepted =
-        ports.authenticators.accept_counter(&session.account, &passkey.id, counter, by, now).await?;
-    Ok(accepted.then_some(passkey.young))
+    let passkeys = Passkeys { authenticators: &*ports.authenticators, signatures: &*ports.signatures };
+    Ok(passkeys.check(subject(session, cookie), assertion, &expected, now).await?.ok())
+}
+
+/// An answer is used up for one verification of the session, not for the whole of it.
+fn subject<'a>(session: &'a Session, cookie: &SessionCookie) -> Subject<'a> {
+    Subject { account: &session.account, decoy: false, used_for: session.proof_key(cookie) }
 }
 
 /// What an account can prove a second step with.

@@ -3,7 +3,7 @@
 use shared::domain::account::{Account, Contact, Registration};
 use shared::domain::code::OneTimeCode;
 use shared::domain::flow::RequestId;
-use shared::domain::message::{CodeMessage, Message, Purpose, Recipient};
+use shared::domain::message::{Message, Purpose};
 use shared::domain::method::Method;
 use shared::domain::notice::{Change, Event, notices};
 use shared::domain::session::{Asked, RESEND, SENDS, Session, SessionCookie};
@@ -13,6 +13,9 @@ use shared::http::problem::{Code, Problem};
 use shared::http::security_info::Sent;
 use shared::ports::EntropyExt as _;
 use shared::settings::Settings;
+
+use shared::verification::outgoing::Outgoing;
+use shared::verification::sent_code::NewCode;
 
 use super::{Ports, budgets};
 
@@ -53,22 +56,17 @@ pub(crate) async fn code(
     let tag = cookie.code_tag(&ports.site.flows, request, &code).ok_or(Code::FlowEnded)?;
     let lifetime = Seconds(settings.flow.code_lifetime.0.min(session.expires_at.seconds_after(now)));
     let asked = Asked::new(method, request, Some(tag), now, lifetime);
-    let to = Recipient::of_code(method, contact).ok_or(Code::MethodUnavailable)?;
-    let message = CodeMessage {
-        to,
-        purpose,
-        code,
-        language: session.language,
-        expires_at: asked.expires_at,
-        minutes: lifetime.whole_minutes(),
-    };
-    Ok(Ok((asked, Message::Code(message))))
+    let (language, expires_at) = (session.language, asked.expires_at);
+    let code = NewCode { code: &code, method, contact, purpose, language, expires_at };
+    let message = code.message(now).ok_or(Code::MethodUnavailable)?;
+    Ok(Ok((asked, message)))
 }
 
-/// Puts a message into the queue.
-pub(crate) async fn queue(ports: &Ports, cookie: &SessionCookie, message: &Message) -> Outcome<()> {
-    let envelope = message.seal(&ports.messages, cookie.key(), ports.entropy.bytes())?;
-    Ok(ports.queue.send(&[envelope], Seconds(0)).await?)
+/// Puts messages into the queue.
+pub(crate) async fn queue(ports: &Ports, cookie: &SessionCookie, messages: &[Message]) -> Outcome<()> {
+    let (queue, messages_keys) = (&*ports.queue, &*ports.messages);
+    let outgoing = Outgoing { queue, messages: messages_keys, entropy: &*ports.entropy };
+    Ok(outgoing.send(cookie.key(), messages, Seconds(0)).await?)
 }
 
 /// Tells every contact of a change: those that were there before it, and `new`, which it brings. It comes before the
@@ -87,12 +85,7 @@ pub(crate) async fn tell(
     let change = Change { event, methods, at: now, language: session.language };
     let mut told = notices(&account, &before, &change);
     told.extend(notices(&Account { email: None, ..account }, &new, &change));
-    let seal = |notice| Message::Notice(notice).seal(&ports.messages, cookie.key(), ports.entropy.bytes());
-    let envelopes = told.into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
-    if !envelopes.is_empty() {
-        ports.queue.send(&envelopes, Seconds(0)).await?;
-    }
-    Ok(())
+    queue(ports, cookie, &told.into_iter().map(Message::Notice).collect::<Vec<_>>()).await
 }
 
 /// A code that is awaited, as it is shown.

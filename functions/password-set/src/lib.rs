@@ -19,6 +19,7 @@ use shared::ports::{
     ClaimStore, Clock, Entropy, FlowStore, MessageQueue, PasswordDirectory, SecurityInfo, Write,
 };
 use shared::process::{Process, StartError};
+use shared::verification::outgoing::Outgoing;
 
 /// How often a double click looks for the first click's answer, and how long it waits before each look: two seconds
 /// in all, of the ten that a function has.
@@ -77,9 +78,7 @@ impl Ports {
             finish: FinishPorts {
                 flows: &*self.flows,
                 security_info: &*self.security_info,
-                queue: &*self.queue,
-                messages: &self.messages,
-                entropy: &*self.entropy,
+                outgoing: Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy },
             },
             claims: &*self.claims,
             directory: &*self.directory,

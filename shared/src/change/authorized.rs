@@ -155,8 +155,8 @@ impl<'a> AuthorizedChange<'a> {
             methods: self.flow.progress.proofs.iter().map(|proof| proof.method).collect(),
             language: facts.language,
         });
-        let queued = self.ports.finish.queue(self.key, &[settle], RECONCILE_AFTER).await;
-        queued.map_err(|error| ChangeFailure::Outside("queue", error))?;
+        let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;
+        queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))?;
 
         // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
         // nothing left to write: whoever typed that password was first, and is told that it is done.

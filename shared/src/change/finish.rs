@@ -1,14 +1,13 @@
 //! What follows once the directory has made a change.
 
-use std::error::Error;
-
 use crate::domain::account::{Account, Registration};
 use crate::domain::flow::FlowKey;
-use crate::domain::keys::Keyring;
-use crate::domain::message::{Envelope, Message};
+use crate::domain::message::Message;
 use crate::domain::notice::{Change, notices};
 use crate::domain::time::Seconds;
-use crate::ports::{Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo};
+use crate::ports::{FlowStore, SecurityInfo};
+use crate::verification::VerificationError;
+use crate::verification::outgoing::Outgoing;
 
 /// The ports over which a change is finished.
 #[derive(Clone, Copy)]
@@ -17,12 +16,8 @@ pub struct FinishPorts<'a> {
     pub flows: &'a dyn FlowStore,
     /// The contacts that are notified.
     pub security_info: &'a dyn SecurityInfo,
-    /// The queue to `delivery`.
-    pub queue: &'a dyn MessageQueue,
-    /// The keys of messages.
-    pub messages: &'a Keyring,
-    /// The source of nonces.
-    pub entropy: &'a dyn Entropy,
+    /// The way to `delivery`.
+    pub outgoing: Outgoing<'a>,
 }
 
 impl FinishPorts<'_> {
@@ -33,24 +28,9 @@ impl FinishPorts<'_> {
         account: &Account,
         registration: &Registration,
         change: &Change,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
+    ) -> Result<(), VerificationError> {
         let messages: Vec<Message> =
             notices(account, registration, change).into_iter().map(Message::Notice).collect();
-        self.queue(flow, &messages, Seconds(0)).await
-    }
-
-    /// Seals messages and queues them.
-    pub(super) async fn queue(
-        &self,
-        flow: FlowKey,
-        messages: &[Message],
-        delay: Seconds,
-    ) -> Result<(), Box<dyn Error + Send + Sync>> {
-        let seal = |message: &Message| message.seal(self.messages, flow, self.entropy.bytes());
-        let envelopes = messages.iter().map(seal).collect::<Result<Vec<Envelope>, _>>()?;
-        if !envelopes.is_empty() {
-            self.queue.send(&envelopes, delay).await?;
-        }
-        Ok(())
+        self.outgoing.send(flow, &messages, Seconds(0)).await
     }
 }

@@ -14,6 +14,7 @@ use super::time::{Seconds, Timestamp};
 /// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
 /// nobody approves what they no longer remember having asked for.
 pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
+
 /// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
 pub const PAUSE: Seconds = Seconds::DAY;
 

@@ -19,6 +19,12 @@ impl FlowKey {
         &self.0
     }
 
+    /// The budget of answers that come with an older cookie once so many proofs are there. It lies apart from the flow or
+    /// session, so that they change nothing of it.
+    pub fn older_answers(&self, proofs: u8) -> String {
+        format!("older#{}#{proofs}", hex::encode(self.0))
+    }
+
     /// A short reference for budgets.
     pub fn mark(&self) -> FlowMark {
         FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))

@@ -11,6 +11,7 @@ use crate::domain::keys::SealError;
 use crate::domain::message::MessageError;
 use crate::domain::recovery_code::HashError;
 use crate::ports::{DirectoryError, QueueError, StoreError};
+use crate::verification::VerificationError;
 
 /// The result of a handler: an answer, or why there is none.
 pub type Outcome<T = Response> = Result<T, Failure>;
@@ -114,6 +115,18 @@ impl From<MessageError> for Failure {
 impl From<HashError> for Failure {
     fn from(error: HashError) -> Self {
         Self::Outside("hashing", Box::new(error))
+    }
+}
+
+impl From<VerificationError> for Failure {
+    fn from(error: VerificationError) -> Self {
+        match error {
+            VerificationError::Store(error) => error.into(),
+            VerificationError::Queue(error) => error.into(),
+            VerificationError::Seal(error) => error.into(),
+            VerificationError::Message(error) => error.into(),
+            VerificationError::Hash(error) => error.into(),
+        }
     }
 }
 

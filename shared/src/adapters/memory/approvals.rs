@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::Memory;
 use crate::domain::account::AccountId;
-use crate::domain::approval::{ApprovalRequest, RequestStatus};
+use crate::domain::approval::{ApprovalRequest, PAUSE, RequestStatus};
 use crate::domain::flow::RequestId;
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
@@ -51,7 +51,7 @@ impl Approvals {
     pub fn ask(&mut self, account: &AccountId, request: ApprovalRequest, now: Timestamp) -> bool {
         let is_free = self.0.get(account).is_none_or(|found| {
             let is_own = found.request.flow == request.flow && found.request.status != RequestStatus::Denied;
-            found.blocked_until <= now || is_own
+            !found.blocked_until.is_ahead(now, PAUSE) || is_own
         });
         if is_free {
             self.0.insert(account.clone(), StoredRequest::new(request));

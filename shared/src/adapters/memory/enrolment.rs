@@ -253,7 +253,7 @@ impl SecurityInfoTable {
 
     /// Writes an entry and nothing else, as an import does: open flows and sessions go on.
     pub fn put(&mut self, account: &AccountId, entry: &NewEntry<'_>) {
-        self.write(account, StoredEntry::of(entry), entry);
+        self.of(account).entries.insert(entry.id.clone(), StoredEntry::of(entry));
     }
 
     /// Writes an entry; one that waits keeps the contact that serves until it does.
@@ -386,7 +386,7 @@ impl EnrolmentStore for Memory {
                 return Added::Taken;
             }
             let Some(next) = found.finish(generation, by) else { return Added::Overtaken };
-            tables.security_info.put(account, entry);
+            tables.security_info.write(account, StoredEntry::of(entry), entry);
             Added::Done(next)
         }))
     }

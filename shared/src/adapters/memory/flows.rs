@@ -6,7 +6,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Memory, taken};
-use crate::domain::flow::{Flow, FlowKey, FlowLimits, Opened, Record, StateName};
+use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, Flow, FlowKey, FlowLimits, Opened, Record, StateName};
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
 
@@ -34,7 +34,7 @@ impl StoredFlow {
     }
 
     fn is_live(&self, now: Timestamp) -> bool {
-        self.record.expires_at > now
+        self.record.expires_at.is_ahead(now, FLOW_LONGEST)
     }
 }
 
@@ -84,7 +84,7 @@ impl Flows {
         match record.slot.as_mut() {
             Some(slot)
                 if is_awaited
-                    && slot.expires_at > now
+                    && slot.expires_at.is_ahead(now, CODE_LONGEST)
                     && slot.tries < limits.code_tries
                     && record.flow_tries < limits.flow_tries
                     && slot.guess != Some(slot.code) =>

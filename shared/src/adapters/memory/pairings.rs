@@ -8,7 +8,7 @@ use super::{Memory, taken};
 use crate::domain::account::AccountId;
 use crate::domain::device::DeviceKey;
 use crate::domain::keys::Tag;
-use crate::domain::pairing::{PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
+use crate::domain::pairing::{PAIRING_LIFETIME, PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
 use crate::domain::time::Timestamp;
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
 
@@ -59,7 +59,9 @@ pub struct Pairings(pub BTreeMap<[u8; 32], StoredPairing>);
 
 impl Pairings {
     fn live(&mut self, key: PairingKey, now: Timestamp) -> Option<&mut StoredPairing> {
-        self.0.get_mut(key.as_bytes()).filter(|found| found.pairing.expires_at > now)
+        self.0
+            .get_mut(key.as_bytes())
+            .filter(|found| found.pairing.expires_at.is_ahead(now, PAIRING_LIFETIME))
     }
 
     fn of_session(

@@ -12,7 +12,7 @@ use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind};
-use crate::domain::time::Timestamp;
+use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
     Authenticators, Claim, ClaimStore, Claimant, Devices, PushTargets, SecurityInfo, StoreError,
     StoredDevice, StoredPasskey, StoredTotp,
@@ -284,7 +284,7 @@ impl ClaimStore for Memory {
             match try_claim(generation) {
                 Ok(held) => Claim::Held(held),
                 Err(Some(found)) if found.flow == claimant.flow => {
-                    if found.lease_until > now {
+                    if now < found.lease_until && found.lease_until <= lease_until + SKEW {
                         return Claim::Busy;
                     }
                     // Its own claim, and whoever made it is gone: it claims anew.

@@ -6,7 +6,7 @@ use async_trait::async_trait;
 
 use super::{Memory, taken};
 use crate::domain::flow::FlowKey;
-use crate::domain::session::Session;
+use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, StoreError, Versioned};
 
@@ -34,7 +34,7 @@ pub struct Sessions(pub BTreeMap<[u8; 32], StoredSession>);
 
 impl Sessions {
     fn live(&self, key: FlowKey, now: Timestamp) -> Option<&StoredSession> {
-        self.0.get(key.as_bytes()).filter(|session| session.expires_at > now)
+        self.0.get(key.as_bytes()).filter(|session| session.expires_at.is_ahead(now, LIFETIME))
     }
 }
 

@@ -6,7 +6,7 @@ use askama::Template;
 use super::{PageContext, html_of};
 use crate::domain::language::Language;
 use crate::http::{assets, theme};
-use crate::text::pages::{Authenticator, Texts};
+use crate::text::pages::{AuthenticatorTexts, Texts};
 
 /// The page as HTML.
 pub fn authenticator(page: &PageContext, push_key: &str) -> String {
@@ -27,7 +27,7 @@ pub fn authenticator_name(language: Language) -> &'static str {
 #[template(path = "authenticator.html")]
 struct Shell<'a> {
     t: &'static Texts,
-    app: &'static Authenticator,
+    app: &'static AuthenticatorTexts,
     page: &'a PageContext<'a>,
     push_key: &'a str,
 }

@@ -352,8 +352,7 @@ fn every_broken_rule_is_said() {
 fn headings_differ_from_page_to_page() {
     for language in Language::ALL {
         let texts = Texts::of(language);
-        let headings: BTreeSet<String> =
-            views(language).iter().map(|view| heading(view, texts).to_string()).collect();
+        let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
         // Who, why, step 1, step 2, the only step, code, passkey, password, unlock, changed, unlocked, cancelled; sign in,
         // second step, the list, and three kinds to confirm.
         assert_eq!(headings.len(), 18, "{headings:?}");
@@ -367,7 +366,7 @@ fn the_trail_ticks_what_is_done_and_ends_in_what_the_flow_is_for() {
         let page = context(Language::English);
         let page =
             Page { t, page: &page, heading: heading(view, t), body: Body::View(view), mistakes: Vec::new() };
-        page.trail().iter().map(|s| (s.name.to_string(), s.is_done, s.is_current)).collect::<Vec<_>>()
+        page.trail().iter().map(|s| (s.name.clone(), s.is_done, s.is_current)).collect::<Vec<_>>()
     };
     let step = |number, is_done, is_current| (format!("verification step {number}"), is_done, is_current);
     let last = |text: &str, is_current| (text.to_owned(), false, is_current);

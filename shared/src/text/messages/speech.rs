@@ -1,6 +1,6 @@
 //! Calls, as SSML that Amazon Polly speaks: slowly, the digits one by one, everything that matters twice.
 
-use super::texts::{Speech, Texts};
+use super::texts::{SpeechTexts, Texts};
 use super::{Content, Worded};
 use crate::domain::notice::Event;
 use crate::text::Text;
@@ -11,7 +11,12 @@ const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
 const PAUSE: &str = "<break time=\"1s\"/>";
 
 /// Composes a call. `texts` are those of the spoken language.
-pub(super) fn compose(speech: &Speech, texts: &Texts, content: Content<'_>, organisation: &str) -> Worded {
+pub(super) fn compose(
+    speech: &SpeechTexts,
+    texts: &Texts,
+    content: Content<'_>,
+    organisation: &str,
+) -> Worded {
     let mut ssml = String::with_capacity(6_000);
     ssml.push_str("<speak><prosody rate=\"slow\">");
     match content {

@@ -11,7 +11,7 @@ include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 impl Texts {
     /// The language in which calls are spoken to somebody who reads `language`, and their texts. No voice that can be
     /// rented speaks Malay or Tamil, so these are told in English.
-    pub(super) fn speech(language: Language) -> (Language, &'static Speech) {
+    pub(super) fn speech(language: Language) -> (Language, &'static SpeechTexts) {
         match Self::of(language).speech {
             Some(speech) => (language, speech),
             None => (Language::English, &EN_SPEECH),
@@ -38,7 +38,7 @@ impl Texts {
     }
 
     /// The messages about a change.
-    pub(super) const fn change(&self, event: Event) -> &Added {
+    pub(super) const fn change(&self, event: Event) -> &AddedTexts {
         match event {
             Event::Reset => &self.reset,
             Event::Unlocked => &self.unlocked,

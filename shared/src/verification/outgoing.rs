@@ -1,0 +1,39 @@
+//! Messages on their way to `delivery`.
+
+use super::VerificationError;
+use crate::domain::holder::FlowKey;
+use crate::domain::keys::Keyring;
+use crate::domain::message::Message;
+use crate::domain::time::Seconds;
+use crate::ports::{Entropy, EntropyExt as _, MessageQueue};
+
+/// What sending needs.
+#[derive(Clone, Copy)]
+pub struct Outgoing<'a> {
+    /// The queue.
+    pub queue: &'a dyn MessageQueue,
+    /// The keys of messages.
+    pub messages: &'a Keyring,
+    /// The nonces of seals.
+    pub entropy: &'a dyn Entropy,
+}
+
+impl Outgoing<'_> {
+    /// Seals messages for their holder and queues them, to be delivered after `delay`. Nothing is queued of none.
+    ///
+    /// # Errors
+    /// [`VerificationError`] when one of them may not have been taken.
+    pub async fn send(
+        &self,
+        holder: FlowKey,
+        messages: &[Message],
+        delay: Seconds,
+    ) -> Result<(), VerificationError> {
+        let seal = |message: &Message| message.seal(self.messages, holder, self.entropy.bytes());
+        let envelopes = messages.iter().map(seal).collect::<Result<Vec<_>, _>>()?;
+        if !envelopes.is_empty() {
+            self.queue.send(&envelopes, delay).await?;
+        }
+        Ok(())
+    }
+}
