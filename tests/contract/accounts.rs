@@ -34,7 +34,6 @@ on_every_store!(
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
-    a_passkey_is_registered_once_over_all_accounts,
     a_claim_is_one_flows;
     at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code;
     in_tables: an_account_is_found_by_its_logins,

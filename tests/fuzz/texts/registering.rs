@@ -111,7 +111,7 @@ fn any_text_is_the_number_of_an_approval_or_none() {
 #[test]
 fn any_text_is_one_recovery_code_or_none() {
     let codes = RecoveryCodes::generate(&std::array::from_fn(|at| u8::try_from(at).unwrap()));
-    let (seeds, account) = (keys(), AccountId::from_directory("aisyah"));
+    let (seeds, account) = (keys(), AccountId::from_directory("aisyah").unwrap());
     let sheet = codes.sheet(&seeds, &account).unwrap();
     let own: Vec<String> = codes.iter().map(|code| code.expose().to_string()).collect();
     let seed = own[3].clone();
@@ -145,7 +145,7 @@ fn any_sheet_is_looked_at_or_refused() {
             Sheet { hashed_with, hashes: Vec::new() }.hash(
                 &code,
                 &keys(),
-                &AccountId::from_directory("aisyah"),
+                &AccountId::from_directory("aisyah").unwrap(),
             )
         };
         let _ = hash_with(HashedWith::Key(salt.clone()));
