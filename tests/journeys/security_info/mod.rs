@@ -101,3 +101,12 @@ pub(crate) async fn register_sheet(browser: &mut Browser) -> Vec<String> {
     assert_eq!(answer.page(), "security-info");
     asked["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
+
+/// Aisyah, signed in and verified by two factors that she has had for a while: nothing that she adds waits.
+pub(crate) async fn verified_twice(world: &Arc<World>) -> Browser {
+    let mut browser = aisyah(world).await;
+    verify(&mut browser, json!({ "method": "email" })).await;
+    let body = json!({ "method": "email", "code": world.last_code() });
+    assert_eq!(verify(&mut browser, body).await.page(), "security-info");
+    browser
+}
