@@ -9,6 +9,7 @@ use rekey_tests::SignIn;
 use rekey_tests::chance::TestEntropy;
 use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
 use shared::adapters::directories::BuiltinDirectory;
+use shared::adapters::memory::MemoryDirectory;
 use shared::domain::account::AccountId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
@@ -72,9 +73,33 @@ impl Fixture for Builtin<'_> {
     }
 }
 
-/// Puts the built-in directory under tests of the suite.
+/// The built-in directory in memory.
+struct InMemory;
+
+#[async_trait]
+impl Fixture for InMemory {
+    type Directory = MemoryDirectory;
+
+    async fn given(&self, history: u8) -> Arc<MemoryDirectory> {
+        let entropy = Arc::new(TestEntropy::default());
+        let directory = MemoryDirectory::new(Arc::default(), entropy, history);
+        for person in [&AISYAH, &DANIEL] {
+            put(&directory, person, Some(Person::PASSWORD)).await;
+        }
+        Arc::new(directory)
+    }
+}
+
+/// Puts the built-in directory under tests of the suite, in memory and in the tables.
 macro_rules! builtin {
     ($($contract:ident),+ $(,)?) => {
+        mod memory_suite {
+            $(#[tokio::test]
+            async fn $contract() {
+                super::suite::$contract(&super::InMemory).await;
+            })+
+        }
+
         $(async fn $contract(client: &Client) {
             suite::$contract(&Builtin { client }).await;
         })+
@@ -89,6 +114,24 @@ builtin!(
     unlock_keeps_the_password,
     previous_passwords_are_recognised,
 );
+
+#[tokio::test]
+async fn memory_locks_for_a_while_after_five_failures() {
+    let directory = InMemory.given(1).await;
+    let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
+    for _ in 0..4 {
+        assert_eq!(try_in("wrong", NOW).await, SignIn::Wrong);
+    }
+    assert_eq!(try_in("wrong", NOW).await, SignIn::Locked);
+    let almost = NOW + Seconds(15 * 60 - 1);
+    assert_eq!(try_in(Person::PASSWORD, almost).await, SignIn::Locked);
+    assert_eq!(try_in(Person::PASSWORD, almost + Seconds(1)).await, SignIn::Accepted);
+    for _ in 0..5 {
+        let _ = try_in("wrong", almost).await;
+    }
+    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
+    assert_eq!(try_in(Person::PASSWORD, almost).await, SignIn::Accepted, "an unlock ends it");
+}
 
 fn name(login: &str) -> CanonicalName {
     CanonicalName::parse(login, &[]).unwrap()

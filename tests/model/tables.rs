@@ -187,10 +187,13 @@ impl Tables {
         };
         match call {
             // The adapter takes a key that is there already for a failure.
-            Call::Insert { key, flow } => match self.flows.insert(*key, flow.clone()) {
-                true => Answer::Done,
-                false => Answer::Failed,
-            },
+            Call::Insert { key, flow } => {
+                if self.flows.insert(*key, flow.clone()) {
+                    Answer::Done
+                } else {
+                    Answer::Failed
+                }
+            }
             Call::Load { key, at: now } => Answer::Flow(self.flows.live(*key, at(*now)).cloned()),
             Call::Replace { key, next, at: now } => {
                 let before = self.flows.live(*key, at(*now)).cloned();

@@ -77,7 +77,7 @@ impl fmt::Debug for AccountMark {
 }
 
 /// What the directory says of an account's standing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
     /// Can sign in.

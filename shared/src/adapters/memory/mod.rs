@@ -6,6 +6,7 @@
 //!
 //! What is stored is plain data ([`Tables`]), so that a test can copy, compare, hash and change it.
 
+mod accounts;
 mod approvals;
 mod budgets;
 mod contact;
@@ -18,6 +19,7 @@ mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
+pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use budgets::Budgets;
 pub use contact::StoredContact;
@@ -45,6 +47,8 @@ pub struct Tables {
     pub budgets: Budgets,
     /// What is enrolled.
     pub security_info: SecurityInfoTable,
+    /// The accounts of the built-in directory.
+    pub accounts: Accounts,
     /// The messages that wait.
     pub queue: Queue,
 }

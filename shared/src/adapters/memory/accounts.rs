@@ -1,0 +1,289 @@
+//! The built-in directory's accounts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+use argon2::Argon2;
+use argon2::password_hash::phc::PasswordHash;
+use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
+use async_trait::async_trait;
+
+use super::Memory;
+use super::contact::StoredContact;
+use crate::domain::account::{Account, AccountId, Contact, Standing};
+use crate::domain::contact::EmailAddress;
+use crate::domain::language::Language;
+use crate::domain::name::CanonicalName;
+use crate::domain::password::{NewPassword, Violation};
+use crate::domain::slow_hash::hasher;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{
+    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
+    Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
+};
+
+/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
+const FAILURES_MAX: u32 = 5;
+/// How long that lasts.
+const LOCKOUT: Seconds = Seconds(15 * 60);
+
+/// A slow hash of a password.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct StoredPassword(String);
+
+impl fmt::Debug for StoredPassword {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("StoredPassword(..)")
+    }
+}
+
+/// An account as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredAccount {
+    /// The person's name.
+    pub name: String,
+    /// All logins.
+    pub logins: Vec<String>,
+    /// The organisation's own address of the person.
+    pub email: Option<StoredContact>,
+    /// The language of messages.
+    pub language: Option<Language>,
+    /// What the organisation says of it.
+    pub standing: Standing,
+    /// The present password.
+    pub password: Option<StoredPassword>,
+    /// Those before it, the latest first.
+    pub previous: Vec<StoredPassword>,
+    /// Failed sign-ins in a row.
+    pub failures: u32,
+    /// When the last of them was.
+    pub failed_at: Timestamp,
+    /// The number of the last change.
+    pub number: u64,
+}
+
+impl StoredAccount {
+    fn read(&self, id: &AccountId) -> Account {
+        Account {
+            id: id.clone(),
+            name: self.name.clone(),
+            logins: self.logins.clone(),
+            email: self.email.as_ref().map(|email| EmailAddress::from_stored(email.expose())),
+            language: self.language,
+            standing: self.standing,
+        }
+    }
+
+    /// Counts a sign-in as failed; `false` when it may not be compared.
+    fn count_attempt(&mut self, now: Timestamp) -> bool {
+        let is_new = self.failed_at + LOCKOUT <= now;
+        let counts = matches!(self.standing, Standing::Active | Standing::Excluded);
+        let may_try = counts && (is_new || self.failures < FAILURES_MAX);
+        if may_try {
+            self.failures = if is_new { 1 } else { self.failures + 1 };
+            self.failed_at = now;
+        }
+        may_try
+    }
+
+    fn latest_passwords(&self, count: u8) -> Vec<StoredPassword> {
+        self.password.iter().chain(&self.previous).take(usize::from(count)).cloned().collect()
+    }
+}
+
+/// The accounts, and who owns which login.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Accounts {
+    /// The owners of logins.
+    pub logins: BTreeMap<String, AccountId>,
+    /// The accounts.
+    pub accounts: BTreeMap<AccountId, StoredAccount>,
+}
+
+impl Accounts {
+    fn named(&self, name: &CanonicalName) -> Option<(&AccountId, &StoredAccount)> {
+        self.accounts.get_key_value(self.logins.get(name.as_str())?)
+    }
+}
+
+/// The built-in directory over a memory.
+#[derive(Clone)]
+pub struct MemoryDirectory {
+    memory: Arc<Memory>,
+    entropy: Arc<dyn Entropy>,
+    history: u8,
+}
+
+impl MemoryDirectory {
+    /// Keeps accounts in `memory`; `entropy` makes salts, and the present password and those before it are refused as new
+    /// ones, `history` of them.
+    pub fn new(memory: Arc<Memory>, entropy: Arc<dyn Entropy>, history: u8) -> Self {
+        Self { memory, entropy, history }
+    }
+
+    fn hash(&self, password: &str) -> Result<StoredPassword, DirectoryError> {
+        let salt: [u8; 16] = self.entropy.bytes();
+        let hasher = hasher().map_err(failed)?;
+        let hash = hasher.hash_password_with_salt(password.as_bytes(), &salt).map_err(failed)?;
+        Ok(StoredPassword(hash.to_string()))
+    }
+
+    /// Whether a password is the stored one. One hash is worked out, also where none is stored.
+    fn is_right(&self, stored: Option<&StoredPassword>, password: &str) -> Result<bool, DirectoryError> {
+        match stored {
+            Some(stored) => Ok(verifies(stored, password)),
+            None => self.hash(password).map(|_| false),
+        }
+    }
+}
+
+fn verifies(stored: &StoredPassword, password: &str) -> bool {
+    PasswordHash::new(&stored.0)
+        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+}
+
+fn failed(error: impl std::error::Error + Send + Sync + 'static) -> DirectoryError {
+    DirectoryError(Box::new(error))
+}
+
+#[async_trait]
+impl Directory for MemoryDirectory {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unlock: true, sign_in: true, history: self.history > 0 }
+    }
+
+    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
+        let read = |(id, found): (&AccountId, &StoredAccount)| found.read(id);
+        Ok(self.memory.with(|tables| tables.accounts.named(name).map(read)))
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
+        Ok(self.memory.with(|tables| tables.accounts.accounts.get(id).map(|found| found.read(id))))
+    }
+}
+
+#[async_trait]
+impl AccountImport for MemoryDirectory {
+    async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError> {
+        let password = password.map(|password| self.hash(password.expose())).transpose()?;
+        let stored = StoredAccount {
+            name: account.name.clone(),
+            logins: account.logins.clone(),
+            email: account.email.as_ref().map(|email| StoredContact::of(&Contact::Email(email))),
+            language: account.language,
+            standing: account.standing,
+            password,
+            previous: Vec::new(),
+            failures: 0,
+            failed_at: Timestamp::from_seconds(0),
+            number: 0,
+        };
+        self.memory.with(|tables| {
+            let owned = account.logins.iter().map(|login| (login.clone(), account.id.clone()));
+            tables.accounts.logins.extend(owned);
+            tables.accounts.accounts.insert(account.id.clone(), stored);
+        });
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl SignInDirectory for MemoryDirectory {
+    async fn sign_in(
+        &self,
+        name: &CanonicalName,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignIn, DirectoryError> {
+        let attempted = self.memory.with(|tables| {
+            let id = tables.accounts.logins.get(name.as_str())?.clone();
+            let found = tables.accounts.accounts.get_mut(&id)?;
+            let may_try = found.count_attempt(now);
+            Some((id, found.clone(), may_try))
+        });
+        // Outside the lock: a hash takes its time.
+        let Some((id, found, may_try)) = attempted else {
+            self.is_right(None, password)?;
+            return Ok(SignIn::Wrong);
+        };
+        let is_right = self.is_right(found.password.as_ref(), password)?;
+        Ok(match found.standing {
+            _ if may_try && is_right => {
+                self.memory.with(|tables| {
+                    if let Some(found) = tables.accounts.accounts.get_mut(&id) {
+                        found.failures = 0;
+                    }
+                });
+                SignIn::Accepted(found.read(&id))
+            }
+            _ if may_try && found.failures < FAILURES_MAX => SignIn::Wrong,
+            Standing::Disabled => SignIn::Disabled,
+            _ => SignIn::Locked,
+        })
+    }
+}
+
+#[async_trait]
+impl ChangeInspector for MemoryDirectory {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        let is_made = self.memory.with(|tables| {
+            let found = tables.accounts.accounts.get(&change.account);
+            found.is_some_and(|found| found.number >= change.number)
+        });
+        Ok(if is_made { ChangeOutcome::Applied } else { ChangeOutcome::NotApplied })
+    }
+}
+
+#[async_trait]
+impl PasswordDirectory for MemoryDirectory {
+    async fn precheck(
+        &self,
+        account: &AccountId,
+        password: &NewPassword,
+    ) -> Result<Vec<Violation>, DirectoryError> {
+        let earlier = self.memory.with(|tables| {
+            let found = tables.accounts.accounts.get(account);
+            found.map(|found| found.latest_passwords(self.history)).unwrap_or_default()
+        });
+        let is_reused = earlier.iter().any(|stored| verifies(stored, password.expose()));
+        Ok(is_reused.then_some(Violation::Previous).into_iter().collect())
+    }
+
+    async fn apply(
+        &self,
+        change: &PasswordChange,
+        write: Write<'_>,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
+        if now >= change.deadline {
+            return Err(ChangeError::NotApplied("the deadline has passed".into()));
+        }
+        let password = match write {
+            Write::Password(password) => {
+                let hash = self.hash(password.expose());
+                Some(hash.map_err(|error| ChangeError::NotApplied(Box::new(error)))?)
+            }
+            Write::Unlock => None,
+        };
+        self.memory.with(|tables| {
+            let found = tables.accounts.accounts.get_mut(&change.account);
+            let found = found.ok_or(ChangeError::NotPermitted)?;
+            match found.number.cmp(&change.number) {
+                std::cmp::Ordering::Equal => return Ok(()),
+                std::cmp::Ordering::Greater => return Err(ChangeError::Superseded),
+                std::cmp::Ordering::Less if !found.standing.may_reset() => {
+                    return Err(ChangeError::NotPermitted);
+                }
+                std::cmp::Ordering::Less => {}
+            }
+            (found.number, found.standing, found.failures) = (change.number, Standing::Active, 0);
+            if let Some(password) = password {
+                // The new one counts as one of those that are kept.
+                found.previous = found.latest_passwords(self.history.saturating_sub(1));
+                found.password = Some(password);
+            }
+            Ok(())
+        })
+    }
+}
