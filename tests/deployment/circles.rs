@@ -86,9 +86,9 @@ fn module_of(
     let handed_on = segments.get(length).and_then(|name| aliases.get(&module)?.get(*name));
     match handed_on {
         Some(from) if from != path && depth < 8 => {
-            let rest =
-                segments[length + 1..].iter().map(|segment| format!("::{segment}")).collect::<String>();
-            module_of(&format!("{from}{rest}"), known, aliases, depth + 1).or(Some(module))
+            let rest = segments[length + 1..].iter().copied();
+            let path = std::iter::once(from.as_str()).chain(rest).collect::<Vec<_>>().join("::");
+            module_of(&path, known, aliases, depth + 1).or(Some(module))
         }
         _ => Some(module),
     }

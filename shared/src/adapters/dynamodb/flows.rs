@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use super::item::{Item, b, consistent_get, latest, n, not_met, s};
+use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::flow::{
     CODE_LONGEST, CodeSlot, FLOW_LONGEST, Flow, FlowKey, FlowLimits, Opened, Record, StateName,
 };
@@ -40,7 +40,7 @@ impl FlowStore for DynamoFlows {
         let put = put
             .condition_expression("attribute_not_exists(#flow)")
             .expression_attribute_names("#flow", "flow");
-        put.send().await.map(drop).map_err(super::unavailable)
+        put.send().await.map(drop).map_err(unavailable)
     }
 
     async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
