@@ -341,7 +341,7 @@ impl Protocol {
             }
         };
         let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
-        // Every attribute of an expression is is_bounded by a placeholder.
+        // Every attribute of an expression is named by a placeholder.
         let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
         let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
