@@ -52,6 +52,9 @@ const SECRETS: [&str; 6] = [
     "REKEY_SECRET_SEEDS",
 ];
 
+/// Tells a function its resources by the names of their variables.
+pub type Resources = dyn Fn(&str) -> Option<String> + Send + Sync;
+
 /// What a process is started from.
 pub struct Parts {
     /// The parameters.
@@ -65,7 +68,7 @@ pub struct Parts {
     /// Where metrics are counted.
     pub metrics: Arc<dyn Metrics>,
     /// The name or address of a resource, as template.yaml tells it to this function (`REKEY_TABLE_FLOWS`).
-    pub resources: Box<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub resources: Box<Resources>,
 }
 
 /// A started process.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use super::aws::CallError;
 use crate::domain::keys::{KeyError, Keyring};
 
-/// The most secrets that one call names (`SecretIdList` of BatchGetSecretValue).
+/// The most secrets that one call names (`SecretIdList` of `BatchGetSecretValue`).
 const BATCH: usize = 20;
 
 /// Keyrings by the names that their secrets were asked for under.

@@ -346,8 +346,8 @@ impl Protocol {
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
         let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
         let selects = read["ProjectionExpression"].is_string();
-        let named = selects || action == "dynamodb:UpdateItem";
-        let mut attributes: Vec<String> = if named { names.chain(keys).collect() } else { Vec::new() };
+        let is_bounded = selects || action == "dynamodb:UpdateItem";
+        let mut attributes: Vec<String> = if is_bounded { names.chain(keys).collect() } else { Vec::new() };
         attributes.sort_unstable();
         Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
     }
