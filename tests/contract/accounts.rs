@@ -1,28 +1,19 @@
-//! The tables of accounts and security info: the built-in directory, what is registered, and who may change it.
-
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
+//! The table of security info: what is registered, and who may change the account.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
-use rekey_tests::chance::TestEntropy;
-use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
-use shared::adapters::directories::BuiltinDirectory;
-use shared::domain::account::{AccountId, Contact, Registration, Standing};
+use rekey_tests::people::AISYAH;
+use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
 use shared::domain::flow::FlowKey;
 use shared::domain::method::{Factor, Method};
-use shared::domain::name::CanonicalName;
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{
-    Added, Claim, Claimant, Directory as _, DirectoryError, DirectoryWriter as _, Entropy, NewEntry, Secret,
-    SignIn, SignInDirectory as _, Write,
-};
+use shared::ports::{Added, Claim, Claimant, NewEntry, Secret};
 
 use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
 
@@ -34,195 +25,21 @@ on_every_store!(
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
-    a_claim_is_one_flows;
+    a_claim_is_one_flows,
+    released_claim_is_free_for_its_flow_only;
     at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code;
-    in_tables: an_account_is_found_by_its_logins,
-        five_failures_lock_and_an_unlock_mends_it,
-        a_lockout_ends_by_itself,
-        failures_far_apart_do_not_add_up,
-        a_lockout_changes_nothing_that_the_organisation_says,
-        a_failed_sign_in_works_out_one_hash,
-        a_write_is_carried_out_once_and_by_the_latest_claim,
-        what_may_not_be_reset_is_not_written,
-        previous_passwords_are_known,
-        a_contact_opens_for_its_owner_and_kind_only,
+    in_tables: a_contact_opens_for_its_owner_and_kind_only,
         a_passkey_of_an_earlier_version_becomes_known,
         an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
-    in_tables_at_once: many_sign_ins_try_no_more_than_five,
-        an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other
+    in_tables_at_once: an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-const NEW: &str = "Kancil-Lompat-42!";
 /// A passkey as it is kept.
 const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
 
-fn name(login: &str) -> CanonicalName {
-    CanonicalName::parse(login, &[]).unwrap()
-}
-
 fn id() -> AccountId {
     AccountId::from_directory("aisyah").unwrap()
-}
-
-async fn directory(client: &Client) -> Arc<BuiltinDirectory> {
-    let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", Arc::new(TestEntropy::default()));
-    for person in [&AISYAH, &DANIEL] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-    }
-    Arc::new(directory)
-}
-
-async fn an_account_is_found_by_its_logins(client: &Client) {
-    let directory = directory(client).await;
-    let found = directory.find(&name("aisyah")).await.unwrap().unwrap();
-    assert_eq!((found.id, found.name.as_str(), found.standing), (id(), AISYAH.name, Standing::Active));
-    assert!(directory.find(&name("nobody")).await.unwrap().is_none());
-    assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
-}
-
-async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
-    let directory = directory(client).await;
-    let sign_in = async |password| directory.sign_in(&name("aisyah"), password, NOW).await.unwrap();
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Accepted, "which starts the count again");
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(sign_in("wrong").await, SignIn::Locked);
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
-    directory.write(&id(), 1, Write::Unlock, 1, NOW).await.unwrap();
-    assert_eq!(sign_in(Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(directory.sign_in(&name("daniel"), Person::PASSWORD, NOW).await.unwrap(), SignIn::Disabled);
-    assert_eq!(directory.sign_in(&name("nobody"), "x", NOW).await.unwrap(), SignIn::Wrong);
-}
-
-/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
-async fn a_lockout_ends_by_itself(client: &Client) {
-    let directory = directory(client).await;
-    let sign_in = async |password, now| directory.sign_in(&name("aisyah"), password, now).await.unwrap();
-    let later = NOW + Seconds(15 * 60);
-    for _ in 0..5 {
-        let _ = sign_in("wrong", NOW).await;
-    }
-    for seconds in [0, 450, 899] {
-        assert_eq!(sign_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
-    }
-    for _ in 0..4 {
-        assert_eq!(sign_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
-    }
-    assert_eq!(sign_in("wrong", later).await, SignIn::Locked);
-    assert_eq!(sign_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
-}
-
-async fn failures_far_apart_do_not_add_up(client: &Client) {
-    let directory = directory(client).await;
-    for quarter in 0..7 {
-        let now = NOW + Seconds(quarter * 15 * 60);
-        assert_eq!(directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap(), SignIn::Wrong);
-    }
-}
-
-async fn a_lockout_changes_nothing_that_the_organisation_says(client: &Client) {
-    let directory = directory(client).await;
-    for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-        for _ in 0..6 {
-            let _ = directory.sign_in(&name(person.login), "wrong", NOW).await.unwrap();
-        }
-        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
-        assert_eq!(standing, person.standing, "{}", person.login);
-    }
-    let sign_in = async |now| directory.sign_in(&name("priya"), Person::PASSWORD, now).await.unwrap();
-    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
-    directory.write(&AccountId::from_directory("priya").unwrap(), 1, Write::Unlock, 1, NOW).await.unwrap();
-    assert_eq!(sign_in(NOW + Seconds::DAY).await, SignIn::Accepted);
-}
-
-/// Chance that counts the salts which it gives.
-#[derive(Default)]
-struct Salts(AtomicU8);
-
-impl Entropy for Salts {
-    fn fill(&self, bytes: &mut [u8]) {
-        bytes.fill(self.0.fetch_add(1, Ordering::SeqCst));
-    }
-}
-
-/// The stored one is worked out again; where none is stored, one with a new salt stands in for it.
-async fn a_failed_sign_in_works_out_one_hash(client: &Client) {
-    let salts = Arc::new(Salts::default());
-    let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", salts.clone());
-    for person in [&AISYAH, &PRIYA, &DANIEL] {
-        directory.create(&person.account(), Some(Person::PASSWORD)).await.unwrap();
-    }
-    directory.create(&REGISTRAR.account(), None).await.unwrap();
-    for (login, new) in [("aisyah", 0), ("priya", 0), ("daniel", 0), ("registrar", 1), ("nobody", 1)] {
-        let before = salts.0.load(Ordering::SeqCst);
-        assert_ne!(directory.sign_in(&name(login), "wrong", NOW).await.unwrap(), SignIn::Accepted);
-        assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}");
-    }
-}
-
-async fn many_sign_ins_try_no_more_than_five(client: &Client) {
-    let directory = directory(client).await;
-    for now in [NOW, NOW + Seconds(15 * 60)] {
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let directory = directory.clone();
-                tokio::spawn(async move { directory.sign_in(&name("aisyah"), "wrong", now).await.unwrap() })
-            })
-            .collect();
-        let mut wrong = 0;
-        for task in tasks {
-            wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
-        }
-        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
-    }
-}
-
-async fn a_write_is_carried_out_once_and_by_the_latest_claim(client: &Client) {
-    let directory = directory(client).await;
-    assert!(!directory.was_written(&id(), 1).await.unwrap());
-    directory.write(&id(), 2, Write::Password(NEW), 1, NOW).await.unwrap();
-    assert!(
-        directory.was_written(&id(), 2).await.unwrap() && !directory.was_written(&id(), 3).await.unwrap()
-    );
-    directory.write(&id(), 2, Write::Password("Something-Else-9"), 1, NOW).await.unwrap();
-    assert_eq!(
-        directory.sign_in(&name("aisyah"), NEW, NOW).await.unwrap(),
-        SignIn::Accepted,
-        "repeated: no change"
-    );
-    let straggler = directory.write(&id(), 1, Write::Password("Something-Else-9"), 1, NOW).await;
-    assert!(matches!(straggler, Err(DirectoryError::Superseded)));
-}
-
-async fn what_may_not_be_reset_is_not_written(client: &Client) {
-    let directory = directory(client).await;
-    for id in ["daniel", "nobody"] {
-        let id = AccountId::from_directory(id).unwrap();
-        for write in [Write::Password(NEW), Write::Unlock] {
-            let refused = directory.write(&id, 1, write, 1, NOW).await;
-            assert!(matches!(refused, Err(DirectoryError::Refused)), "{id:?}");
-        }
-    }
-}
-
-async fn previous_passwords_are_known(client: &Client) {
-    let directory = directory(client).await;
-    let is_previous = async |password, history| {
-        let found = directory.account_and_reuse(&id(), password, history).await.unwrap();
-        found.expect("an account").1
-    };
-    assert!(is_previous(Person::PASSWORD, 1).await && !is_previous(Person::PASSWORD, 0).await);
-    directory.write(&id(), 1, Write::Password(NEW), 2, NOW).await.unwrap();
-    assert!(is_previous(NEW, 1).await && !is_previous(Person::PASSWORD, 1).await);
-    assert!(is_previous(Person::PASSWORD, 2).await, "two are kept");
-    directory.write(&id(), 2, Write::Password("Merdeka-Wau-Bulan-57"), 2, NOW).await.unwrap();
-    assert!(is_previous(NEW, 2).await && !is_previous(Person::PASSWORD, 2).await, "and no more");
 }
 
 const TABLE: &str = ENTRIES;
@@ -628,4 +445,21 @@ async fn a_claim_is_one_flows(ports: &Stores) {
     assert_eq!(claim(1, 0, NOW + Seconds(30)).await, Claim::Held(2), "its own lease has run out");
     assert_eq!(claim(2, 0, NOW + Seconds(30)).await, Claim::Lost);
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
+}
+
+async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
+    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let flow = |byte| FlowKey::from_bytes([byte; 32]);
+    let claim = async |byte: u8, generation| {
+        let claimant = Claimant { flow: flow(byte), proved: &[] };
+        ports.claims.claim(&id(), &claimant, generation, NOW, NOW + Seconds(30)).await.unwrap()
+    };
+    assert_eq!(claim(1, 0).await, Claim::Held(1));
+    for (other, generation) in [(flow(2), 1), (flow(1), 0), (flow(1), 2)] {
+        ports.claims.release(&id(), other, generation).await.unwrap();
+        assert_eq!(claim(1, 0).await, Claim::Busy, "it is not its claim that was released");
+    }
+    ports.claims.release(&id(), flow(1), 1).await.unwrap();
+    assert_eq!(claim(2, 0).await, Claim::Lost, "another flow");
+    assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
 }

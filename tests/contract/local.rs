@@ -7,7 +7,7 @@ use rekey_local::outbox::{Channel, Outbox};
 use rekey_local::system::System;
 use rekey_local::template::Template;
 use shared::adapters::aws::{SdkConfig, emulated};
-use shared::adapters::secrets::{SecretError, keyring};
+use shared::adapters::secrets::{SecretError, keyrings};
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
@@ -115,17 +115,26 @@ async fn the_queue_takes_messages_one_by_one_or_together() {
 #[tokio::test]
 async fn keys_come_from_the_secrets_endpoint() {
     let local = Local::start().await;
-    let arn = local.cloud.any_resource("REKEY_SECRET_SEEDS").unwrap();
-    assert_eq!(keyring(&local.config, &arn).await.unwrap().current().as_str(), "1");
-    assert!(matches!(keyring(&local.config, "none").await, Err(SecretError::Unavailable(_))));
+    let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());
+    let both = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
+    let found = keyrings(&local.config, &both).await.unwrap();
+    assert_eq!(found.len(), 2);
+    assert_eq!(found["REKEY_SECRET_SEEDS"].current().as_str(), "1");
+    let [flows, _] = both;
+    let missing = keyrings(&local.config, &[flows, ("GONE", "none".into())]).await.unwrap_err();
+    assert_eq!(missing.to_string(), "GONE is refused: ResourceNotFoundException");
 }
 
 #[tokio::test]
 async fn a_function_without_the_right_is_refused() {
     let local = Local::start().await;
     let captcha = emulated(local.cloud.endpoint(), "captcha");
-    let seeds = local.cloud.any_resource("REKEY_SECRET_SEEDS").unwrap();
-    assert!(matches!(keyring(&captcha, &seeds).await, Err(SecretError::Unavailable(_))));
+    let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());
+    let [flows, seeds] = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
+    assert_eq!(keyrings(&captcha, std::slice::from_ref(&flows)).await.unwrap().len(), 1);
+    let refused = keyrings(&captcha, &[flows, seeds]).await.unwrap_err();
+    assert!(matches!(refused, SecretError::Refused("REKEY_SECRET_SEEDS", _)), "{refused:?}");
+    assert_eq!(refused.to_string(), "REKEY_SECRET_SEEDS is refused: AccessDeniedException");
     let text = SnsTexts::new(&captcha, None).send_text(&number("+60123456798"), "x").await;
     assert!(text.is_err() && local.outbox.messages().is_empty());
 }

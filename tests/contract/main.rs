@@ -11,6 +11,7 @@ mod accounts;
 mod approvals;
 mod budgets;
 mod devices;
+mod directories;
 mod flows;
 mod local;
 mod moto;

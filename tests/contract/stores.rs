@@ -235,13 +235,13 @@ pub async fn put(client: &Client, table: &str, item: Item) {
 /// which takes seconds to start. Those of many calls `at_once` run on moto not: its threads read and write an item without a
 /// lock between. Those `in_tables` are about items and not about the port, and get the client of the tables.
 macro_rules! on_every_store {
-    ($($contract:ident),+; at_once: $($race:ident),*;
+    ($($contract:ident),*; at_once: $($race:ident),*;
      in_tables: $($item:ident),*; in_tables_at_once: $($item_race:ident),* $(,)?) => {
         mod memory {
             $(#[tokio::test]
             async fn $contract() {
                 super::$contract(&crate::stores::Stores::in_memory()).await;
-            })+
+            })*
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $race() {
                 super::$race(&crate::stores::Stores::in_memory()).await;
@@ -253,7 +253,7 @@ macro_rules! on_every_store {
             async fn $contract() {
                 let store = crate::stores::Dynoxide::start().await;
                 super::$contract(&crate::stores::Stores::in_tables(&store.client)).await;
-            })+
+            })*
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $race() {
                 let store = crate::stores::Dynoxide::start().await;
@@ -277,7 +277,7 @@ macro_rules! on_every_store {
             $(
                 eprintln!("{}", stringify!($contract));
                 $contract(&crate::stores::Stores::in_tables(&crate::stores::renew(&moto).await)).await;
-            )+
+            )*
             $(
                 eprintln!("{}", stringify!($item));
                 $item(&crate::stores::renew(&moto).await).await;

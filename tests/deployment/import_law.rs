@@ -1,5 +1,5 @@
-//! Who may know whom: the domain nothing, the ports and the texts the domain, the adapters and the pages both, a
-//! function all but the adapters. Only `main.rs` and the laptop twin compose.
+//! Who may know whom: the domain nothing, the ports and the texts the domain, the change, the adapters and the pages
+//! both, a function all but the adapters. Only `process` and the laptop twin compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,10 +45,8 @@ const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now
 /// What AWS adapters stand on: the clients' common configuration, and what a refusal means for a message.
 const COMMON_ADAPTERS: [&str; 2] = ["aws", "sending"];
 
-/// Adapters that are a further use of another's system: the built-in directory is a table, and a process starts with
-/// its secrets and the machine's clock.
-const STANDS_ON: &[(&str, &str)] =
-    &[("directories", "dynamodb"), ("process", "secrets"), ("process", "system")];
+/// Adapters that are a further use of another's system: the built-in directory is a table.
+const STANDS_ON: &[(&str, &str)] = &[("directories", "dynamodb")];
 
 /// Why `path`, found in `module`, breaks the law; `None` where it doesn't.
 fn breach(module: &[&str], path: &str) -> Option<&'static str> {
@@ -60,9 +58,10 @@ fn breach(module: &[&str], path: &str) -> Option<&'static str> {
         ["shared", "text", ..] => to.breach_of_the_texts(),
         ["shared", "verification", ..] => to.breach_of_verification(),
         ["shared", "adapters", adapter, ..] => to.breach_of_an_adapter(adapter),
+        ["shared", "change", ..] => to.breach_of_the_change(),
         ["shared", "http", ..] => to.breach_of_the_pages(),
         [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
-            to.breach_of_a_function(function)
+            to.breach_of_a_function(function, inner)
         }
         _ => None,
     }
@@ -124,6 +123,15 @@ impl Target<'_> {
         self.is_outside().then_some("a port knows no vendor")
     }
 
+    /// It tells the log what it did; all else it does over ports.
+    fn breach_of_the_change(&self) -> Option<&'static str> {
+        if self.is_elsewhere_in_shared(&["domain", "ports", "verification", "change"]) {
+            return Some("a change is made over ports");
+        }
+        let is_outside = self.is_outside() && self.segments[0] != "tracing";
+        is_outside.then_some("a change knows no vendor")
+    }
+
     fn breach_of_verification(&self) -> Option<&'static str> {
         if self.is_elsewhere_in_shared(&["domain", "ports", "verification"]) {
             return Some("verification knows rules and ports, no page and no adapter");
@@ -135,6 +143,9 @@ impl Target<'_> {
         if self.is_in("shared::http") || self.is_in("shared::text") {
             return Some("an adapter knows no page and no text");
         }
+        if self.is_in("shared::process") {
+            return Some("an adapter does not compose");
+        }
         let ["shared", "adapters", other, ..] = self.segments else { return None };
         let lawful =
             *other == adapter || COMMON_ADAPTERS.contains(other) || STANDS_ON.contains(&(adapter, *other));
@@ -142,15 +153,18 @@ impl Target<'_> {
     }
 
     fn breach_of_the_pages(&self) -> Option<&'static str> {
-        if self.is_in("shared::adapters") {
+        if self.is_in("shared::adapters") || self.is_in("shared::process") {
             return Some("a page knows no adapter");
         }
         self.is_an_sdk().then_some("a page knows no vendor")
     }
 
-    fn breach_of_a_function(&self, function: &str) -> Option<&'static str> {
+    fn breach_of_a_function(&self, function: &str, inner: &[&str]) -> Option<&'static str> {
         if self.is_in("shared::adapters") || self.is_an_sdk() || self.is_in("aws_types") {
-            return Some("a function gets its adapters from main.rs, as ports");
+            return Some("a function gets its adapters from the process, as ports");
+        }
+        if self.is_in("shared::process") && !inner.is_empty() {
+            return Some("only lib.rs lists the ports that the process gives");
         }
         let other = FUNCTIONS.contains(&self.segments[0]) && self.segments[0] != function;
         other.then_some("a function knows no other function")
@@ -231,7 +245,13 @@ fn the_law_finds_each_kind_of_breach() {
         (&["shared", "adapters", "sns"], "use super::ses::Mail;"),
         (&["shared", "adapters", "dynamodb"], "use super::directories::Builtin;"),
         (&["shared", "adapters", "sns"], "use crate::http::Page;"),
+        (&["shared", "change", "finish"], "use crate::adapters::dynamodb::DynamoFlows;"),
+        (&["shared", "change", "finish"], "use crate::http::Failure;"),
+        (&["shared", "change"], "fn f() { tokio::time::sleep(x); }"),
         (&["shared", "http", "pages"], "use crate::adapters::memory::Flows;"),
+        (&["shared", "adapters", "sns"], "use crate::process::Process;"),
+        (&["shared", "http", "pages"], "use crate::process::Process;"),
+        (&["captcha", "picture"], "use shared::process::Process;"),
         (&["captcha"], "fn f() { shared::adapters::dynamodb::Flows::new(); }"),
         (&["captcha", "picture"], "use code_send::router;"),
         (&["captcha"], "use aws_sdk_dynamodb as db;"),
@@ -254,13 +274,18 @@ fn the_law_lets_the_lawful_through() {
             &["shared", "adapters", "sns"],
             "use super::aws::config; use aws_sdk_sns::Client; use crate::ports::X;",
         ),
+        (
+            &["shared", "change", "finish"],
+            "use super::LEASE; use crate::domain::flow::Flow; use crate::ports::Clock; use tracing::warn;",
+        ),
         (&["shared", "text", "messages"], "use crate::domain::language::Language; use super::Text;"),
         (
             &["shared", "http", "pages"],
             "use crate::ports::Clock; use crate::text::pages::Texts; use axum::Router;",
         ),
         (&["captcha"], "use shared::http::Page; use axum::Router; use crate::picture;"),
-        (&["captcha", "main"], "use shared::adapters::dynamodb::Flows;"),
+        (&["captcha"], "use shared::process::{Process, StartError};"),
+        (&["captcha", "main"], "use shared::process::Process;"),
     ];
     for (module, source) in lawful {
         for path in paths(source, module) {

@@ -20,6 +20,10 @@ pub struct Statement {
     pub resources: Vec<String>,
     /// False for `NotResource`: everything but these.
     pub positive: bool,
+    /// The attributes of items that it is bounded to, if it is.
+    pub attributes: Option<BTreeSet<String>>,
+    /// Whether a read has to name the attributes that it wants.
+    pub selects: bool,
 }
 
 /// One Lambda function of the template.
@@ -103,10 +107,14 @@ fn statements(role: &Value) -> Vec<Statement> {
         .map(|statement| {
             assert_eq!(statement["Effect"], "Allow", "a role of this template only allows");
             let resource = statement.get("Resource");
+            let condition = &statement["Condition"];
+            let bound = &condition["ForAllValues:StringEquals"]["dynamodb:Attributes"];
             Statement {
                 actions: list(&statement["Action"]).iter().map(text).collect(),
                 resources: list(resource.unwrap_or(&statement["NotResource"])).iter().map(target).collect(),
                 positive: resource.is_some(),
+                attributes: (!bound.is_null()).then(|| list(bound).iter().map(text).collect()),
+                selects: condition["StringEquals"]["dynamodb:Select"] == "SPECIFIC_ATTRIBUTES",
             }
         })
         .collect()

@@ -7,10 +7,9 @@ use std::sync::{Arc, Mutex};
 use rekey_local::cloud::Disturbance;
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::people::{NEW_PASSWORD, Person};
-use rekey_tests::{Answer, Browser, World};
+use rekey_tests::{Answer, Browser, SignIn, World};
 use serde_json::json;
 use shared::domain::message::Message;
-use shared::ports::SignIn;
 
 /// What the person types the second time, so that the two can be told apart.
 const SECOND: &str = "Merdeka-Wau-Bulan-57";

@@ -4,11 +4,11 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::people::{AISYAH, NEW_NUMBER, Person};
 use rekey_tests::world::LAPTOP;
-use rekey_tests::{Phone, Saying, World};
+use rekey_tests::{Phone, Saying, SignIn, World};
 use serde_json::json;
 use shared::domain::flow::FlowKey;
 use shared::domain::time::Seconds;
-use shared::ports::{Claim, ClaimStore as _, Claimant, SignIn};
+use shared::ports::{Claim, ClaimStore as _, Claimant};
 
 use crate::security_info::{aisyah, entry, kinds, register_passkey, register_phone, token, verify};
 

@@ -1,13 +1,12 @@
 //! The way through, and the ways off it.
 
 use http::Method;
-use rekey_tests::World;
 use rekey_tests::people::{NEW_PASSWORD, Person};
+use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::flow::FlowCookie;
 use shared::domain::message::Channel;
 use shared::domain::notice::Event;
-use shared::ports::SignIn;
 
 #[tokio::test]
 async fn a_reset_by_mail_and_text() {

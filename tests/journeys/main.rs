@@ -16,6 +16,7 @@ mod journey;
 mod older_cookies;
 mod pairings;
 mod passkeys;
+mod password_checks;
 mod recovery_codes;
 mod registering;
 mod roles;

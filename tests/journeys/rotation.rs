@@ -3,11 +3,10 @@
 use rekey_local::outbox::Channel;
 use rekey_tests::people::NEW_NUMBER;
 use rekey_tests::world::LAPTOP;
-use rekey_tests::{Passkey, Phone, Saying, World};
+use rekey_tests::{Passkey, Phone, Saying, SignIn, World};
 use serde_json::json;
 use shared::domain::flow::FlowCookie;
 use shared::domain::keys::Keyring;
-use shared::ports::SignIn;
 
 use crate::security_info::{aisyah, app_code, register_phone, token, verify};
 

@@ -196,7 +196,7 @@ async fn a_sign_in_makes_the_same_calls_whatever_it_fails_by() {
         let _ = world.sign_in("mei", WRONG).await;
     }
     let bare = Person { login: "bare", ..AISYAH };
-    world.directory.create(&bare.account(), None).await.unwrap();
+    world.put_account(&bare.account(), None).await;
     let mut all = Vec::new();
     for (login, password) in [
         ("nobody", Person::PASSWORD),
@@ -241,7 +241,7 @@ async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
         assert_eq!(browser.add("mobile", "+60123459900").await.page(), "confirm");
         let (code, asked) = (world.last_code(), world.messages().len());
         let account = Account { standing, ..AISYAH.account() };
-        world.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
+        world.put_account(&account, Some(Person::PASSWORD)).await;
         let body = match path {
             "add" => json!({ "kind": "office_phone", "value": "+60387654321" }),
             "confirm" => json!({ "id": "mobile", "code": code }),
@@ -250,7 +250,7 @@ async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
         let answer = browser.clone().post(&format!("/security-info/{path}"), body).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "{path}");
         assert_eq!(world.messages().len(), asked, "nobody is sent or told anything");
-        world.directory.create(&AISYAH.account(), Some(Person::PASSWORD)).await.unwrap();
+        world.put_account(&AISYAH.account(), Some(Person::PASSWORD)).await;
         assert_eq!(browser.get("/security-info").await.page(), "sign-in", "the session is over");
     }
 }

@@ -18,6 +18,7 @@ pub enum Call {
     Replace { key: FlowKey, next: StoredFlow, at: Timestamp },
     Guess { key: FlowKey, guess: Guess, limits: FlowLimits, at: Timestamp },
     Spend { key: FlowKey, limits: FlowLimits, at: Timestamp },
+    SpendCheck { key: FlowKey, steps: u8, limit: u8, at: Timestamp },
     Count { key: String, until: Timestamp },
     Take { key: String, limit: u64, until: Timestamp },
     Ledger { account: AccountId },
@@ -40,9 +41,9 @@ pub enum Call {
     Claim { account: AccountId, flow: FlowKey, generation: u64, lease_until: Timestamp },
     Find { login: String },
     Account { id: AccountId },
-    Reuse { id: AccountId, password: String },
-    WasWritten { id: AccountId, generation: u64 },
-    Write { id: AccountId, generation: u64, password: Option<String> },
+    Precheck { id: AccountId, password: String },
+    Outcome { id: AccountId, number: u64 },
+    Apply { id: AccountId, number: u64, password: Option<String> },
     Enqueue { bodies: Vec<String>, delay: u32 },
     Tell { to: String },
 }
@@ -56,6 +57,7 @@ impl Call {
             Self::Replace { .. } => "replace",
             Self::Guess { .. } => "guess",
             Self::Spend { .. } => "spend",
+            Self::SpendCheck { .. } => "spend-check",
             Self::Count { .. } => "count",
             Self::Take { .. } => "take",
             Self::Ledger { .. } => "ledger",
@@ -78,9 +80,9 @@ impl Call {
             Self::Claim { .. } => "claim",
             Self::Find { .. } => "find",
             Self::Account { .. } => "account",
-            Self::Reuse { .. } => "reuse",
-            Self::WasWritten { .. } => "was-written",
-            Self::Write { .. } => "write",
+            Self::Precheck { .. } => "precheck",
+            Self::Outcome { .. } => "outcome",
+            Self::Apply { .. } => "apply",
             Self::Enqueue { .. } => "enqueue",
             Self::Tell { .. } => "tell",
         }
@@ -104,8 +106,8 @@ impl Call {
                 | Self::PushTargets { .. }
                 | Self::Find { .. }
                 | Self::Account { .. }
-                | Self::Reuse { .. }
-                | Self::WasWritten { .. }
+                | Self::Precheck { .. }
+                | Self::Outcome { .. }
         )
     }
 }

@@ -113,7 +113,7 @@ impl Scope {
             _ => None,
         };
         let account = match call {
-            Call::Write { id, .. } => {
+            Call::Apply { id, .. } => {
                 Some((state.tables.accounts[id].written, state.tables.accounts[id].password.clone()))
             }
             _ => None,
@@ -155,7 +155,7 @@ impl Scope {
             Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
                 Self::observe_flow(state, by, running, *key, before.flow);
             }
-            Call::Write { id, .. } if *answer == Answer::Written(Outcome::Made) => {
+            Call::Apply { id, .. } if *answer == Answer::Written(Outcome::Made) => {
                 let row = &state.tables.accounts[id];
                 let now = (row.written, row.password.clone());
                 if before.account.as_ref() != Some(&now) {
@@ -404,7 +404,7 @@ impl Scope {
 
     /// The directory was written to.
     fn observe_change(&self, state: &mut State, running: &Running, id: &str, call: &Call) {
-        let Call::Write { password, .. } = call else { return };
+        let Call::Apply { password, .. } = call else { return };
         let cookie = running.request.cookie.as_ref();
         let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
         let flow = *cookie.key().as_bytes();

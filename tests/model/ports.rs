@@ -20,6 +20,7 @@ use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
 use shared::domain::passkey::{Credential, RelyingParty};
+use shared::domain::password::{NewPassword, Violation};
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::Sheet;
@@ -27,11 +28,11 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Answered, ApprovalStore, Authenticators, BudgetStore, Claim, ClaimStore, Claimant, Clock, DeviceAnswer,
-    Devices, Directory, DirectoryError, DirectoryWriter, Entropy, FlowStore, Guess, Guessed, Mail,
-    MailSender, MessageQueue, Metric, Metrics, Push, PushSender, PushTargets, QueueError, SecurityInfo,
-    SendError, SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned,
-    VoiceSender, Write,
+    Answered, ApprovalStore, Authenticators, BudgetStore, Capabilities, ChangeError, ChangeInspector,
+    ChangeOutcome, Claim, ClaimStore, Claimant, Clock, DeviceAnswer, Devices, Directory, DirectoryError,
+    Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics, PasswordChange,
+    PasswordDirectory, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError, SessionStore,
+    StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned, VoiceSender, Write,
 };
 
 use crate::calls::{Answer, Call, Outcome, flow_of};
@@ -202,6 +203,16 @@ impl FlowStore for Scripted {
         at: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
         ask!(Call::Spend { key, limits: *limits, at }, Answer::Flow(found) => found.as_ref().map(flow_of))
+    }
+
+    async fn spend_history_check(
+        &self,
+        key: FlowKey,
+        steps: u8,
+        limit: u8,
+        at: Timestamp,
+    ) -> Result<bool, StoreError> {
+        ask!(Call::SpendCheck { key, steps, limit, at }, Answer::Flag(granted) => granted)
     }
 }
 
@@ -462,10 +473,18 @@ impl ClaimStore for Scripted {
             other => panic!("{other:?} is no answer to a claim"),
         }
     }
+
+    async fn release(&self, _: &AccountId, _: FlowKey, _: u64) -> Result<(), StoreError> {
+        panic!("the directory of the model refuses no password");
+    }
 }
 
 #[async_trait]
 impl Directory for Scripted {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unlock: true, sign_in: true, history: true }
+    }
+
     async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
         let login = name.as_str().to_owned();
         ask!(Call::Find { login: login.clone() }, Answer::Flag(there) => there.then(|| people::account(&login)))
@@ -477,43 +496,47 @@ impl Directory for Scripted {
             Answer::Flag(there) => there.then(|| people::account(id.as_str())),
         )
     }
+}
 
-    async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
-        ask!(Call::WasWritten { id: id.clone(), generation }, Answer::Flag(written) => written)
+#[async_trait]
+impl ChangeInspector for Scripted {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        ask!(
+            Call::Outcome { id: change.account.clone(), number: change.number },
+            Answer::Flag(true) => ChangeOutcome::Applied,
+            Answer::Flag(false) => ChangeOutcome::NotApplied,
+        )
     }
 }
 
 #[async_trait]
-impl DirectoryWriter for Scripted {
-    async fn account_and_reuse(
+impl PasswordDirectory for Scripted {
+    async fn precheck(
         &self,
-        id: &AccountId,
-        password: &str,
-        _history: u8,
-    ) -> Result<Option<(Account, bool)>, DirectoryError> {
+        account: &AccountId,
+        password: &NewPassword,
+    ) -> Result<Vec<Violation>, DirectoryError> {
         ask!(
-            Call::Reuse { id: id.clone(), password: password.to_owned() },
-            Answer::Flag(reused) => Some((people::account(id.as_str()), reused)),
+            Call::Precheck { id: account.clone(), password: password.expose().to_owned() },
+            Answer::Flag(reused) => reused.then_some(Violation::Previous).into_iter().collect(),
         )
     }
 
-    async fn write(
+    async fn apply(
         &self,
-        id: &AccountId,
-        generation: u64,
+        change: &PasswordChange,
         write: Write<'_>,
-        _history: u8,
         _now: Timestamp,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), ChangeError> {
         let password = match write {
-            Write::Password(password) => Some(password.to_owned()),
+            Write::Password(password) => Some(password.expose().to_owned()),
             Write::Unlock => None,
         };
-        match ask(Call::Write { id: id.clone(), generation, password }).await {
+        match ask(Call::Apply { id: change.account.clone(), number: change.number, password }).await {
             Answer::Written(Outcome::Made) => Ok(()),
-            Answer::Written(Outcome::Superseded) => Err(DirectoryError::Superseded),
-            Answer::Failed => Err(DirectoryError::Unavailable(failed())),
-            other => panic!("{other:?} is no answer to a write"),
+            Answer::Written(Outcome::Superseded) => Err(ChangeError::Superseded),
+            Answer::Failed => Err(ChangeError::Unknown(failed())),
+            other => panic!("{other:?} is no answer to a change"),
         }
     }
 }

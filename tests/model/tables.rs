@@ -154,7 +154,8 @@ impl Tables {
             | Call::Load { .. }
             | Call::Replace { .. }
             | Call::Guess { .. }
-            | Call::Spend { .. } => self.flow(call, mutation),
+            | Call::Spend { .. }
+            | Call::SpendCheck { .. } => self.flow(call, mutation),
             Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
                 self.budget(call, mutation)
             }
@@ -222,6 +223,9 @@ impl Tables {
             }
             Call::Spend { key, limits, at: now } => {
                 Answer::Flow(self.flows.spend_try(*key, limits, at(*now)).cloned())
+            }
+            Call::SpendCheck { key, steps, limit, at: now } => {
+                Answer::Flag(self.flows.spend_history_check(*key, *steps, *limit, at(*now)))
             }
             _ => unreachable!("another table's"),
         }
@@ -380,11 +384,11 @@ impl Tables {
             }
             Call::Find { login } => Answer::Flag(people::person(login).is_some()),
             Call::Account { id } => Answer::Flag(self.accounts.contains_key(id)),
-            Call::Reuse { id, password } => Answer::Flag(self.accounts[id].password == *password),
-            Call::WasWritten { id, generation } => Answer::Flag(self.accounts[id].written >= *generation),
-            Call::Write { id, generation, password } => {
+            Call::Precheck { id, password } => Answer::Flag(self.accounts[id].password == *password),
+            Call::Outcome { id, number } => Answer::Flag(self.accounts[id].written >= *number),
+            Call::Apply { id, number, password } => {
                 let row = self.accounts.get_mut(id).unwrap();
-                let outcome = match row.written.cmp(generation) {
+                let outcome = match row.written.cmp(number) {
                     _ if mutated(Mutation::WriteWithoutGeneration) => Outcome::Made,
                     std::cmp::Ordering::Less => Outcome::Made,
                     // The same write once more changes nothing more.
@@ -392,7 +396,7 @@ impl Tables {
                     std::cmp::Ordering::Greater => Outcome::Superseded,
                 };
                 if outcome == Outcome::Made {
-                    row.written = *generation;
+                    row.written = *number;
                     if let Some(password) = password {
                         row.password.clone_from(password);
                     }

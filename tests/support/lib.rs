@@ -21,4 +21,4 @@ pub use answer::Answer;
 pub use authenticator::{Passkey, Saying};
 pub use browser::Browser;
 pub use phone::Phone;
-pub use world::World;
+pub use world::{SignIn, World};

@@ -22,13 +22,19 @@ use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+use shared::domain::account::{Account, AccountId};
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, Settle};
 use shared::domain::name::CanonicalName;
+use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::{Clock as _, EntropyExt as _, SignIn, SignInDirectory as _};
+use shared::ports::{
+    self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, EntropyExt as _,
+    PasswordChange, SignInDirectory as _,
+};
+use shared::process::Process;
 use shared::settings::Settings;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -82,6 +88,30 @@ pub struct World {
     _stop: watch::Sender<bool>,
 }
 
+/// What a sign-in comes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignIn {
+    /// See [`ports::SignIn::Accepted`].
+    Accepted,
+    /// See [`ports::SignIn::Wrong`].
+    Wrong,
+    /// See [`ports::SignIn::Locked`].
+    Locked,
+    /// See [`ports::SignIn::Disabled`].
+    Disabled,
+}
+
+impl From<ports::SignIn> for SignIn {
+    fn from(sign_in: ports::SignIn) -> Self {
+        match sign_in {
+            ports::SignIn::Accepted(_) => Self::Accepted,
+            ports::SignIn::Wrong => Self::Wrong,
+            ports::SignIn::Locked => Self::Locked,
+            ports::SignIn::Disabled => Self::Disabled,
+        }
+    }
+}
+
 /// The functions as they were started last.
 struct Running {
     gateway: Router,
@@ -118,6 +148,10 @@ impl World {
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
+        let contacts = Keyring::from_secret(&cloud.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
+        let security_info = DynamoSecurityInfo::new(client.clone(), "SecurityInfoTable", Arc::new(contacts));
+        let history = settings.password.history;
+        let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), history);
         let world = Self {
             authenticators: DynamoAuthenticators::new(client.clone(), "SecurityInfoTable"),
             claims: DynamoClaims::new(client.clone(), "SecurityInfoTable"),
@@ -127,9 +161,9 @@ impl World {
             running,
             said: Mutex::default(),
             awaited: Mutex::default(),
-            directory: tables.accounts,
-            security_info: tables.security_info,
-            enrolment: tables.enrolment,
+            directory,
+            security_info,
+            enrolment: (*tables.enrolment).clone(),
             clock,
             entropy,
             cloud,
@@ -151,6 +185,12 @@ impl World {
         *self.running.write().unwrap() = running;
     }
 
+    /// A function's process, as it is started with its own role.
+    pub async fn process(&self, function: &str) -> Process {
+        let (settings, system) = (self.settings.clone(), self.system.clone());
+        Parts { cloud: &self.cloud, settings, system }.process(function).await.unwrap()
+    }
+
     /// Adds a key to a secret and makes it the current one.
     pub fn rotate(&self, variable: &str) {
         let mut ring: BTreeMap<String, String> =
@@ -164,7 +204,7 @@ impl World {
     /// Writes a person into directory and security info.
     pub async fn register(&self, person: &Person) {
         let account = person.account();
-        self.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
+        self.put_account(&account, Some(Person::PASSWORD)).await;
         let seed = person.totp.then(|| {
             let seed = TotpSeed::parse(people::SEED).unwrap();
             let seeds = self.keyring("REKEY_SECRET_SEEDS");
@@ -176,6 +216,18 @@ impl World {
             .import(&account.id, &registration, seed.as_deref(), waiting_period, now)
             .await
             .unwrap();
+    }
+
+    /// Writes an account into the directory, in the place of one that is there.
+    pub async fn put_account(&self, account: &Account, password: Option<&str>) {
+        let password = password.map(|password| NewPassword::parse(password).unwrap());
+        self.directory.put(account, password.as_ref()).await.unwrap();
+    }
+
+    /// Whether the directory has made the change with this number, or a later one.
+    pub async fn was_changed(&self, account: &AccountId, number: u64) -> bool {
+        let change = PasswordChange { account: account.clone(), number, deadline: self.now() };
+        self.directory.outcome(&change).await.unwrap() == ChangeOutcome::Applied
     }
 
     /// What time it is.
@@ -203,6 +255,13 @@ impl World {
     /// Headers and body of every answer so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
+    }
+
+    /// Lets another router answer for a function, until the functions are started anew.
+    pub fn replace_function(&self, name: &str, router: Router) {
+        let mut running = self.running.write().unwrap();
+        running.routers.insert(name.to_owned(), router);
+        running.gateway = gateway(&self.system, &self.template, &running.routers);
     }
 
     /// The routes of template.yaml.
@@ -349,7 +408,7 @@ impl World {
     /// What a sign-in with a password comes to.
     pub async fn sign_in(&self, login: &str, password: &str) -> SignIn {
         let name = CanonicalName::parse(login, &self.settings.login_domains).unwrap();
-        self.directory.sign_in(&name, password, self.clock.now()).await.unwrap()
+        self.directory.sign_in(&name, password, self.clock.now()).await.unwrap().into()
     }
 
     /// Every item of every table, as text.
@@ -368,7 +427,10 @@ impl World {
 
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {
     let functions = parts.functions().await.unwrap();
-    let routes = template.routes.clone();
-    let gateway = rekey_local::gateway::router(parts.system.clone(), HOST, routes, functions.routers.clone());
+    let gateway = gateway(&parts.system, template, &functions.routers);
     Running { gateway, routers: functions.routers, delivery: functions.delivery }
+}
+
+fn gateway(system: &System, template: &Template, routers: &HashMap<String, Router>) -> Router {
+    rekey_local::gateway::router(system.clone(), HOST, template.routes.clone(), routers.clone())
 }

@@ -17,6 +17,7 @@ use shared::http::{HasSite, Site, serve};
 use shared::ports::{
     ApprovalStore, Clock, Devices, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
 };
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -42,6 +43,28 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            devices: process.devices()?,
+            approvals: process.approvals()?,
+            pairings: process.pairings()?,
+            flows: process.flows()?,
+            sessions: process.sessions()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            push: process.keyring("REKEY_SECRET_PUSH")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
 }
 
 impl HasSite for Ports {

@@ -15,6 +15,7 @@ use axum::routing::get;
 use shared::domain::keys::Keyring;
 use shared::http::{HasSite, Site, serve};
 use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -34,6 +35,25 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            budgets: process.budgets()?,
+            directory: process.directory()?,
+            security_info: process.security_info()?,
+            captcha: process.keyring("REKEY_SECRET_CAPTCHA")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
 }
 
 impl HasSite for Ports {

@@ -30,6 +30,7 @@ use shared::ports::{
     ApprovalStore, BudgetStore, Clock, Entropy, EntropyExt as _, FlowStore, MessageQueue, SecurityInfo,
     Versioned,
 };
+use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 use shared::verification::sent_code::NewCode;
 
@@ -56,6 +57,24 @@ pub struct Ports {
 }
 
 impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            budgets: process.budgets()?,
+            security_info: process.security_info()?,
+            approvals: process.approvals()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
+
     /// The way to `delivery`.
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }

@@ -28,6 +28,7 @@ use shared::http::{
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, Guess, Guessed, SignatureVerifier,
 };
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -47,6 +48,25 @@ pub struct Ports {
     pub signatures: Arc<dyn SignatureVerifier>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            budgets: process.budgets()?,
+            approvals: process.approvals()?,
+            authenticators: process.authenticators()?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            signatures: process.signatures(),
+            clock: process.clock(),
+        })
+    }
 }
 
 impl HasSite for Ports {

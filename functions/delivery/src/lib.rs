@@ -20,9 +20,10 @@ use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    BudgetStore, Clock, Directory, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
+    BudgetStore, ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
     PushTargets, SecurityInfo, TextSender, VoiceSender,
 };
+use shared::process::{Process, StartError};
 use shared::settings::Settings;
 use shared::text::messages::{Content, Wording};
 
@@ -57,11 +58,39 @@ pub struct Ports {
     /// Flows, to settle them.
     pub flows: Arc<dyn FlowStore>,
     /// The directory, to see whether a change was made.
-    pub directory: Arc<dyn Directory>,
+    pub directory: Arc<dyn ChangeInspector>,
     /// The contacts that are told.
     pub security_info: Arc<dyn SecurityInfo>,
     /// What is worth an alarm.
     pub metrics: Arc<dyn Metrics>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            settings: process.settings(),
+            wording: process.wording(),
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+            mails: process.mails(),
+            texts: process.texts(),
+            calls: process.calls(),
+            pushes: process.pushes()?,
+            push_targets: process.push_targets()?,
+            push: process.keyring("REKEY_SECRET_PUSH")?,
+            queue: process.queue()?,
+            budgets: process.budgets()?,
+            flows: process.flows()?,
+            directory: process.change_inspector()?,
+            security_info: process.security_info()?,
+            metrics: process.metrics(),
+        })
+    }
 }
 
 /// Handles a batch, its messages side by side, and names those that are to come again.

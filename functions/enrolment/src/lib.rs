@@ -29,6 +29,7 @@ use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
     SecurityInfo, SessionStore, SignInDirectory, SignatureVerifier, Versioned,
 };
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -64,6 +65,33 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            sessions: process.sessions()?,
+            directory: process.sign_in_directory()?,
+            security_info: process.security_info()?,
+            enrolment: process.enrolment()?,
+            approvals: process.approvals()?,
+            pairings: process.pairings()?,
+            signatures: process.signatures(),
+            authenticators: process.authenticators()?,
+            budgets: process.budgets()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            captcha: process.keyring("REKEY_SECRET_CAPTCHA")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
 }
 
 impl HasSite for Ports {

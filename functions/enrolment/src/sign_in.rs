@@ -62,7 +62,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {
-        SignIn::Accepted => ports.directory.find(&name).await?,
+        SignIn::Accepted(account) => Some(account),
         SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
     };
     let Some(account) = account.filter(|account| account.standing.may_reset()) else {

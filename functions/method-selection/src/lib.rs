@@ -11,6 +11,7 @@ use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
 use shared::http::{App, Failure, Format, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, serve};
 use shared::ports::{Clock, FlowStore};
+use shared::process::{Process, StartError};
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -20,6 +21,16 @@ pub struct Ports {
     pub flows: Arc<dyn FlowStore>,
     /// The time.
     pub clock: Arc<dyn Clock>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self { site: process.site()?, flows: process.flows()?, clock: process.clock() })
+    }
 }
 
 impl HasSite for Ports {

@@ -1,21 +1,30 @@
 //! Sets the password or unlocks the account: the only function that writes to a directory.
 
-mod change;
-
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
+use shared::change::{AuthorizedChange, ChangeFailure, ChangePorts, FinishPorts};
 use shared::domain::account::Account;
-use shared::domain::flow::{Flow, Proven, Stage};
+use shared::domain::flow::{Flow, FlowCookie, Proven, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::{Code, Problem};
 use shared::http::view::View;
 use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, serve, violation};
-use shared::ports::{ClaimStore, Clock, DirectoryWriter, Entropy, FlowStore, MessageQueue, SecurityInfo};
+use shared::ports::{
+    ClaimStore, Clock, Entropy, FlowStore, MessageQueue, PasswordDirectory, SecurityInfo, Write,
+};
+use shared::process::{Process, StartError};
+use shared::verification::outgoing::Outgoing;
+
+/// How often a double click looks for the first click's answer, and how long it waits before each look: two seconds
+/// in all, of the ten that a function has.
+const POLLS: u8 = 20;
+const POLL_EVERY: Duration = Duration::from_millis(100);
 
 /// What this function needs from outside.
 pub struct Ports {
@@ -28,7 +37,7 @@ pub struct Ports {
     /// The right to change an account.
     pub claims: Arc<dyn ClaimStore>,
     /// The directory, to be written to.
-    pub directory: Arc<dyn DirectoryWriter>,
+    pub directory: Arc<dyn PasswordDirectory>,
     /// The queue to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// The keys of messages.
@@ -39,6 +48,45 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Chance.
     pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// The ports as the process fulfils them.
+    ///
+    /// # Errors
+    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            site: process.site()?,
+            flows: process.flows()?,
+            security_info: process.security_info()?,
+            claims: process.claims()?,
+            directory: process.password_directory()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            policy: process.password_policy()?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
+}
+
+impl Ports {
+    /// Those over which a change is made.
+    fn of_change(&self) -> ChangePorts<'_> {
+        ChangePorts {
+            finish: FinishPorts {
+                flows: &*self.flows,
+                security_info: &*self.security_info,
+                outgoing: Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy },
+            },
+            claims: &*self.claims,
+            directory: &*self.directory,
+            keys: &self.site.flows,
+            own_domains: &self.site.settings.login_domains,
+            clock: &*self.clock,
+        }
+    }
 }
 
 impl HasSite for Ports {
@@ -103,31 +151,32 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let violations = violations.iter().map(of).collect();
         on_page(Problem { violations, field: Some("password"), ..Problem::new(Code::PasswordRejected) })
     };
+    // What needs no look at the account comes first. Of what a password is compared with, the dearest comes last: it
+    // tells whether a guess is the present password, so it is spent from what the flow has.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
-    let (id, history) = (&flow.facts.account, ports.policy.history());
-    let account = ports.directory.account_and_reuse(id, password.expose(), history).await?;
-    let (account, reused) = account.ok_or(Code::FlowEnded)?;
-    let owner = change::owner(ports, &cookie, &flow, account, now).await?;
-    if change::is_made(ports, &cookie, &flow, &owner).await? {
-        // A double click, or a second attempt after a lost answer: the rules would find the password used already.
-        let change = change::Change::Password(&password);
-        let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
-        return Ok(finished(ports, incoming, &done));
-    }
-    let mut violations = ports.policy.violations(&password, &person(&owner.account));
-    if reused {
-        violations.push(Violation::Previous);
-    }
-    if !violations.is_empty() {
-        return Err(reject(&violations));
-    }
     if !password.is_confirmed_by(&confirmation) {
         let field = Some("confirmation");
         return Err(on_page(Problem { field, ..Problem::new(Code::ConfirmationDiffers) }));
     }
-    let change = change::Change::Password(&password);
-    let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
-    Ok(finished(ports, incoming, &done))
+    let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
+    let change = change.map_err(failure)?;
+    // After a double click, or a lost answer, the rules would find the password used already.
+    if !change.is_made().await.map_err(failure)? {
+        let violations = ports.policy.violations(&password, &person(change.account()));
+        if !violations.is_empty() {
+            return Err(reject(&violations));
+        }
+        let violations = change.check(&password).await.map_err(failure)?;
+        if !violations.is_empty() {
+            return Err(reject(&violations));
+        }
+    }
+    match change.apply(Write::Password(&password)).await {
+        Ok(done) => Ok(finished(ports, incoming, &done)),
+        Err(ChangeFailure::Rejected(violations)) => Err(reject(&violations)),
+        Err(ChangeFailure::Busy) => Err(doubled(ports, &cookie).await),
+        Err(other) => Err(failure(other)),
+    }
 }
 
 async fn unlock(app: State<App<Ports>>, incoming: Incoming) -> Response {
@@ -139,11 +188,39 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let flow: Proven = found.value.proven(Stage::Unlock)?;
     incoming.take_fields().finish()?;
-    let account = ports.directory.account(&flow.facts.account).await?.ok_or(Code::FlowEnded)?;
-    let owner = change::owner(ports, &cookie, &flow, account, now).await?;
-    let change = change::Change::Unlock;
-    let done = change::carry_out(ports, &cookie, found.revision, flow, &owner, change, now).await?;
-    Ok(finished(ports, incoming, &done))
+    let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
+    match change.map_err(failure)?.apply(Write::Unlock).await {
+        Ok(done) => Ok(finished(ports, incoming, &done)),
+        Err(ChangeFailure::Busy) => Err(doubled(ports, &cookie).await),
+        Err(other) => Err(failure(other)),
+    }
+}
+
+/// What a change that was not made is told as.
+fn failure(failure: ChangeFailure) -> Failure {
+    match failure {
+        ChangeFailure::Ended => Code::FlowEnded.into(),
+        ChangeFailure::Done => Failure::OutOfStep(Stage::Done, None),
+        ChangeFailure::Rejected(_) => Code::PasswordRejected.into(),
+        ChangeFailure::Busy => Code::Unavailable.into(),
+        ChangeFailure::Outside(what, cause) => Failure::Outside(what, cause),
+    }
+}
+
+/// The same flow is already at it (a double click): waits for what comes of it.
+async fn doubled(ports: &Ports, cookie: &FlowCookie) -> Failure {
+    for _ in 0..POLLS {
+        tokio::time::sleep(POLL_EVERY).await;
+        match ports.flows.load(cookie.key(), ports.clock.now()).await {
+            Ok(Some(found)) if found.value.stage() == Stage::Done => {
+                return Failure::OutOfStep(Stage::Done, None);
+            }
+            Ok(Some(_)) => {}
+            Ok(None) => return Code::FlowEnded.into(),
+            Err(error) => return error.into(),
+        }
+    }
+    Code::Unavailable.into()
 }
 
 fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {

@@ -1,16 +1,17 @@
-//! The people of the CSV file in the tables, and the built-in directory as the outbox uses it.
+//! The people of the CSV file in the tables, and the directory as the outbox uses it.
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoEnrolment, DynamoSecurityInfo};
+use shared::adapters::dynamodb::DynamoEnrolment;
 use shared::domain::account::{Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
+use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::{self, Clock, Directory as _, Entropy, EntropyExt as _, SignInDirectory};
+use shared::ports::{self, AccountImport, Clock, Entropy, EntropyExt as _, SignInDirectory};
+use shared::process::{Process, StartError};
 
 use crate::failure::Failure;
 use crate::outbox::{Accounts, SignIn, Unreadable};
@@ -18,12 +19,12 @@ use crate::people::Person;
 
 /// The tables that people are written to, and the keys of their authenticators.
 pub struct Tables {
-    /// The accounts.
-    pub accounts: BuiltinDirectory,
-    /// What is registered, to be read.
-    pub security_info: DynamoSecurityInfo,
+    /// The accounts, to be written.
+    pub accounts: Arc<dyn AccountImport>,
+    /// The same, to be found and signed in to.
+    pub directory: Arc<dyn SignInDirectory>,
     /// What is registered, to be written.
-    pub enrolment: DynamoEnrolment,
+    pub enrolment: Arc<DynamoEnrolment>,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
     /// How long a contact waits that takes the place of another.
@@ -35,6 +36,22 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// The tables of a process that is told of all of them.
+    ///
+    /// # Errors
+    /// [`StartError`] when it isn't.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            accounts: process.account_import()?,
+            directory: process.sign_in_directory()?,
+            enrolment: process.enrolment()?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            waiting_period: process.settings().cool_down,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
+
     /// Writes the people who are not there yet. Whoever is there stays as they are: their password may have been
     /// changed, their account locked.
     ///
@@ -51,7 +68,7 @@ impl Tables {
 
     async fn seed_one(&self, person: &Person) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
         let Some(name) = person.names.first() else { return Ok(()) };
-        if self.accounts.find(name).await?.is_some() {
+        if self.directory.find(name).await?.is_some() {
             return Ok(());
         }
         let account = person.account()?;
@@ -72,14 +89,18 @@ impl Tables {
         let now = self.clock.now();
         self.enrolment.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         // Last, since its presence means that the person is complete.
-        Ok(self.accounts.create(&account, person.password.as_deref()).await?)
+        let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
+        Ok(self.accounts.put(&account, password.as_ref()).await?)
     }
 }
 
+/// The directory as the outbox uses it.
+pub struct DemoAccounts(pub Arc<dyn SignInDirectory>);
+
 #[async_trait]
-impl Accounts for BuiltinDirectory {
+impl Accounts for DemoAccounts {
     async fn standing(&self, name: &CanonicalName) -> Result<Option<Standing>, Unreadable> {
-        let found = self.find(name).await.map_err(unreadable)?;
+        let found = self.0.find(name).await.map_err(unreadable)?;
         Ok(found.map(|account| account.standing))
     }
 
@@ -89,8 +110,8 @@ impl Accounts for BuiltinDirectory {
         password: &str,
         now: Timestamp,
     ) -> Result<SignIn, Unreadable> {
-        Ok(match SignInDirectory::sign_in(self, name, password, now).await.map_err(unreadable)? {
-            ports::SignIn::Accepted => SignIn::SignedIn,
+        Ok(match self.0.sign_in(name, password, now).await.map_err(unreadable)? {
+            ports::SignIn::Accepted(_) => SignIn::SignedIn,
             ports::SignIn::Wrong => SignIn::Wrong,
             ports::SignIn::Locked => SignIn::Locked,
             ports::SignIn::Disabled => SignIn::Disabled,

@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 use crate::cloud::Cloud;
 use crate::cloud::secrets::write_private;
 use crate::compose::Parts;
+use crate::directory::DemoAccounts;
 use crate::failure::Failure;
 use crate::options::Options;
 use crate::outbox::{self, Demo, Outbox, Site};
@@ -88,7 +89,7 @@ impl Local {
             demo: Demo {
                 people: people.clone(),
                 domains: Arc::new(parameters.settings.login_domains.clone()),
-                accounts: Arc::new(tables.accounts),
+                accounts: Arc::new(DemoAccounts(tables.directory)),
                 captchas: Arc::new(parts.captcha_answers().await?),
             },
             address: outbox_address,

@@ -42,10 +42,12 @@ pub struct Function {
 pub struct Grant {
     /// `dynamodb:PutItem` and the like, without wildcards.
     pub actions: Vec<String>,
-    /// Logical ids, or patterns of names that AWS gives (`!Sub`).
+    /// Logical ids, patterns of names that AWS gives (`!Sub`), or `*`.
     pub resources: Vec<String>,
     /// The attributes that a call may name, where the statement bounds them (`dynamodb:Attributes`).
     pub attributes: Option<Vec<String>>,
+    /// Whether a read has to name the attributes that it wants (`dynamodb:Select`).
+    pub selects: bool,
 }
 
 /// A route of the HTTP API.
@@ -237,10 +239,12 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
         let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
         let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
         let attributes = items(bound).filter_map(text).map(str::to_owned).collect();
+        let select = &statement["Condition"]["StringEquals"]["dynamodb:Select"];
         Ok(Grant {
+            selects: text(select) == Some("SPECIFIC_ATTRIBUTES"),
             attributes: (!bound.is_null()).then_some(attributes),
             actions: items(&statement["Action"]).filter_map(text).map(str::to_owned).collect(),
-            resources: resources.filter_map(|value| reference(value).or_else(|| pattern(value))).collect(),
+            resources: resources.filter_map(resource).collect(),
         })
     };
     statements.map(grant).collect()
@@ -250,6 +254,11 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     let single = (!value.is_null() && !value.is_sequence()).then_some(value);
     value.as_sequence().into_iter().flatten().chain(single)
+}
+
+/// What a statement is about: a logical id, a pattern of names that AWS gives, or `*`.
+fn resource(value: &Value) -> Option<String> {
+    reference(value).or_else(|| pattern(value)).or_else(|| text(value).map(str::to_owned))
 }
 
 /// The text of `!Sub`.

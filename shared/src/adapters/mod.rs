@@ -8,8 +8,6 @@ pub mod directories;
 pub mod dynamodb;
 #[cfg(feature = "memory")]
 pub mod memory;
-#[cfg(all(feature = "secrets", feature = "system"))]
-pub mod process;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]

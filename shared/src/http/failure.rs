@@ -96,11 +96,7 @@ impl From<StoreError> for Failure {
 
 impl From<DirectoryError> for Failure {
     fn from(error: DirectoryError) -> Self {
-        match error {
-            // The account went away under the flow: over, like any other end.
-            DirectoryError::Refused | DirectoryError::Superseded => Code::FlowEnded.into(),
-            DirectoryError::Unavailable(_) => Self::Outside("directory", Box::new(error)),
-        }
+        Self::Outside("directory", Box::new(error))
     }
 }
 

@@ -1,15 +1,32 @@
-//! The directory that holds accounts and passwords.
+//! The directory: where accounts and passwords are authoritative.
+
+use std::error::Error;
 
 use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::account::{Account, AccountId};
 use crate::domain::name::CanonicalName;
+use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
+
+/// What a directory can do. It stays as it is for as long as the process lives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Capabilities {
+    /// It can unlock an account and leave the password as it is.
+    pub unlock: bool,
+    /// It can check a password ([`SignInDirectory`]).
+    pub sign_in: bool,
+    /// It can say of a password, before it is set, that it was used before ([`PasswordDirectory::precheck`]).
+    pub history: bool,
+}
 
 /// Reads accounts.
 #[async_trait]
 pub trait Directory: Send + Sync {
+    /// What this directory can do.
+    fn capabilities(&self) -> Capabilities;
+
     /// The account that a name belongs to. A miss costs what a hit costs.
     ///
     /// # Errors
@@ -21,19 +38,13 @@ pub trait Directory: Send + Sync {
     /// # Errors
     /// [`DirectoryError`].
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError>;
-
-    /// Whether the write that a claim made `generation` for has been carried out.
-    ///
-    /// # Errors
-    /// [`DirectoryError`].
-    async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError>;
 }
 
 /// What a sign-in came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub enum SignIn {
-    /// The password is right.
-    Accepted,
+    /// The password is right, and this is the account.
+    Accepted(Account),
     /// The name or the password is wrong.
     Wrong,
     /// Too many failures, for a while, or locked by the organisation; an unlock or a reset ends either.
@@ -42,11 +53,11 @@ pub enum SignIn {
     Disabled,
 }
 
-/// Tries passwords. Only `enrolment` has it.
+/// Checks passwords. Only `enrolment` has it.
 #[async_trait]
 pub trait SignInDirectory: Directory {
-    /// Tries a password (in NFC). The directory's own lockout holds. Whatever a sign-in fails by, it takes the same calls
-    /// and the same work, also for a name that nobody has.
+    /// Checks a password (in NFC). The directory's own lockout holds. Every failed sign-in takes the same calls and the
+    /// same work, whatever it fails by, also for a name that nobody has.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -58,55 +69,103 @@ pub trait SignInDirectory: Directory {
     ) -> Result<SignIn, DirectoryError>;
 }
 
-/// A change to an account.
-#[derive(Clone, Copy)]
+/// One try to change an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PasswordChange {
+    /// The account.
+    pub account: AccountId,
+    /// The number that the lease gave: a later change of the account has a greater one.
+    pub number: u64,
+    /// The change must not begin at this moment or later: the lease that it is made under is over then.
+    pub deadline: Timestamp,
+}
+
+/// What a change writes.
+#[derive(Clone, Copy, Debug)]
 pub enum Write<'a> {
-    /// A new password, in NFC; it unlocks as well.
-    Password(&'a str),
+    /// A new password; it unlocks as well.
+    Password(&'a NewPassword),
     /// Unlock; the password stays.
     Unlock,
 }
 
-/// Changes accounts. Only `password-set` has it.
-#[async_trait]
-pub trait DirectoryWriter: Directory {
-    /// The account by its id, and whether `password` (in NFC) is its present one or one of the `history - 1` before it:
-    /// one question, since both are asked for each password that is tried.
-    ///
-    /// # Errors
-    /// [`DirectoryError`].
-    async fn account_and_reuse(
-        &self,
-        id: &AccountId,
-        password: &str,
-        history: u8,
-    ) -> Result<Option<(Account, bool)>, DirectoryError>;
-
-    /// Carries out a change under the claim that made `generation`. Repeating it changes nothing more; a change
-    /// under an older claim than the last one is refused as [`DirectoryError::Superseded`].
-    ///
-    /// # Errors
-    /// [`DirectoryError`].
-    async fn write(
-        &self,
-        id: &AccountId,
-        generation: u64,
-        write: Write<'_>,
-        history: u8,
-        now: Timestamp,
-    ) -> Result<(), DirectoryError>;
+/// What became of a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChangeOutcome {
+    /// It was made, or a later one was.
+    Applied,
+    /// It was not made, and will not be.
+    NotApplied,
+    /// The directory can't tell, now or ever.
+    CannotTell,
 }
 
-/// The directory did not do what it was asked to.
+/// Finds out what became of a change. `delivery` has it, and `password-set`.
+#[async_trait]
+pub trait ChangeInspector: Directory {
+    /// What became of a change whose answer was lost.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError>;
+}
+
+/// Changes accounts. Only `password-set` has it.
+#[async_trait]
+pub trait PasswordDirectory: ChangeInspector {
+    /// What the directory can say against a password before it is set; nothing where it can't say anything.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn precheck(
+        &self,
+        account: &AccountId,
+        password: &NewPassword,
+    ) -> Result<Vec<Violation>, DirectoryError>;
+
+    /// Makes a change at most once, if its deadline lies after `now`. Repeating it changes nothing more.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    async fn apply(
+        &self,
+        change: &PasswordChange,
+        write: Write<'_>,
+        now: Timestamp,
+    ) -> Result<(), ChangeError>;
+}
+
+/// Takes accounts over from elsewhere. Only the built-in directory has it.
+#[async_trait]
+pub trait AccountImport: Send + Sync {
+    /// Writes an account with its logins and its password, in the place of one that is there.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError>;
+}
+
+/// The directory is slow, throttled or gone, or holds something that can't be read.
 #[derive(Debug, Error)]
-pub enum DirectoryError {
-    /// It is slow, throttled or gone. Nothing is known about a write.
-    #[error("the directory is unavailable")]
-    Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// The account is gone, or was switched off meanwhile.
-    #[error("the account can't be changed any more")]
-    Refused,
-    /// A later claim has written already.
+#[error("the directory is unavailable")]
+pub struct DirectoryError(#[source] pub Box<dyn Error + Send + Sync>);
+
+/// Why a change was not made, as far as the directory knows.
+#[derive(Debug, Error)]
+pub enum ChangeError {
+    /// The directory refuses this password; another may do.
+    #[error("the directory refuses the password")]
+    Rejected(Vec<Violation>),
+    /// The account is gone, was switched off meanwhile, or is not to be changed from here.
+    #[error("the account can't be changed")]
+    NotPermitted,
+    /// A later change was made already.
     #[error("a later change was made already")]
     Superseded,
+    /// Nothing was changed.
+    #[error("the change was not made")]
+    NotApplied(#[source] Box<dyn Error + Send + Sync>),
+    /// Nobody knows whether something was changed.
+    #[error("whether the change was made is unknown")]
+    Unknown(#[source] Box<dyn Error + Send + Sync>),
 }

@@ -19,7 +19,10 @@ pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
 pub use devices::{Devices, PushTargets, StoredDevice};
-pub use directory::{Directory, DirectoryError, DirectoryWriter, SignIn, SignInDirectory, Write};
+pub use directory::{
+    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
+    PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
+};
 pub use enrolment::{Added, EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
 pub use message_queue::{MessageQueue, QueueError};

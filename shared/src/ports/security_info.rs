@@ -140,4 +140,11 @@ pub trait ClaimStore: Send + Sync {
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError>;
+
+    /// Ends the lease of a claim that changed nothing, so that its flow may claim again at once. A claim that is another
+    /// by now stays.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the lease then runs out by itself.
+    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError>;
 }

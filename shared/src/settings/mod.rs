@@ -70,6 +70,8 @@ pub struct Settings {
     pub sends_per_block: u32,
     /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment.
     pub sms_per_day: u32,
+    /// `REKEY_DIRECTORY`: where accounts and passwords are authoritative.
+    pub directory: DirectoryKind,
     /// The rules for passwords: `REKEY_PASSWORD_MIN`, `REKEY_PASSWORD_MAX`, `REKEY_PASSWORD_CLASSES`
     /// (`upper,lower,digit,symbol`, or nothing), `REKEY_PASSWORD_HISTORY`, `REKEY_PASSWORD_WORDS`.
     pub password: PasswordRules,
@@ -96,6 +98,19 @@ pub struct Settings {
     /// `REKEY_VOICE_ORIGIN`: where calls come from: a telephone number of the AWS account, its id or ARN, or a
     /// pool's. AWS refuses calls without one.
     pub voice_origin: Option<String>,
+}
+
+/// The directories of this build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DirectoryKind {
+    /// The built-in one: a table of our own.
+    Builtin,
+}
+
+impl DirectoryKind {
+    fn parse(name: &str) -> Option<Self> {
+        (name == "builtin").then_some(Self::Builtin)
+    }
 }
 
 impl Settings {
@@ -142,6 +157,11 @@ impl Settings {
             home_country: reader.one("REKEY_HOME_COUNTRY", "MY", forms::country).unwrap_or(Country::MALAYSIA),
             sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),
             sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
+            directory: reader
+                .one("REKEY_DIRECTORY", "builtin", |name| {
+                    DirectoryKind::parse(name).ok_or("no directory of this build: it knows `builtin`")
+                })
+                .unwrap_or(DirectoryKind::Builtin),
             password: password_rules(&mut reader),
             password_blocklist: reader.one("REKEY_PASSWORD_BLOCKLIST", "", |path| Ok(path.to_owned())),
             public_url: reader
@@ -177,9 +197,6 @@ impl Settings {
                     .ok_or("a telephone number, or an id or ARN of a number or pool")
             }),
         };
-        reader.one("REKEY_DIRECTORY", "builtin", |name| {
-            (name == "builtin").then_some(()).ok_or("this build knows only `builtin`")
-        });
         settings.second_steps.clone_from(&settings.methods);
         if settings.steps == 1 {
             settings.methods.retain(|method| *method != Method::Push);

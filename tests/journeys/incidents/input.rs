@@ -1,11 +1,10 @@
 //! Input of another type, another method, another spelling.
 
 use http::{Method, Request};
-use rekey_tests::World;
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
+use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::message::Message;
-use shared::ports::SignIn;
 
 use super::with_code;
 

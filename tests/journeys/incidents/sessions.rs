@@ -113,7 +113,7 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
         "expired" => world.clock.advance(900),
         "switched-off" => {
             let account = Account { standing: Standing::Disabled, ..AISYAH.account() };
-            world.directory.create(&account, Some(Person::PASSWORD)).await.unwrap();
+            world.put_account(&account, Some(Person::PASSWORD)).await;
         }
         _ => {}
     }

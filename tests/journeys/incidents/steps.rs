@@ -2,12 +2,11 @@
 
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
 use rekey_tests::world::LAPTOP;
-use rekey_tests::{Browser, Passkey, Phone, Saying, World};
+use rekey_tests::{Browser, Passkey, Phone, Saying, SignIn, World};
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::method::Method;
 use shared::ports::SecurityInfo as _;
-use shared::ports::SignIn;
 
 use super::{with_code, wrong};
 

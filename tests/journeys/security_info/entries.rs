@@ -1,11 +1,10 @@
 //! The list of what is registered: what it says, and what becomes of an entry that is taken off it.
 
-use rekey_tests::World;
 use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
+use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::notice::Event;
 use shared::domain::security_info::Kind;
-use shared::ports::SignIn;
 
 use super::{aisyah, app_code, entry, kinds, register, world};
 

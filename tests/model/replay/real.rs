@@ -12,7 +12,7 @@ use rekey_local::cloud::roles::Call as Seen;
 use rekey_tests::chance::START;
 use rekey_tests::people::AISYAH;
 use rekey_tests::people::Person;
-use rekey_tests::{Answer, Browser, Phone, World};
+use rekey_tests::{Answer, Browser, Phone, SignIn, World};
 use serde_json::{Value, json};
 use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
@@ -22,8 +22,7 @@ use shared::domain::flow::{FlowCookie, FlowKey, RequestId};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::ports::{
-    Added, ApprovalStore as _, Clock as _, Directory as _, EnrolmentStore as _, NewEntry, Secret,
-    SecurityInfo as _, SignIn,
+    Added, ApprovalStore as _, Clock as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _,
 };
 use tokio::task::JoinHandle;
 
@@ -497,7 +496,7 @@ impl Real {
         assert_eq!(registered.generation, state.tables.accounts[&id].generation, "{what}: the generation");
         let written = state.tables.accounts[&id].written;
         for (generation, expected) in [(written, true), (written + 1, false)] {
-            let found = self.world.directory.was_written(&id, generation).await.unwrap();
+            let found = self.world.was_changed(&id, generation).await;
             assert_eq!(found, expected, "{what}: generation {generation} of the directory");
         }
     }
@@ -521,7 +520,7 @@ fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "insert" | "replace" | "ask-devices" => ("dynamodb:PutItem", "FlowsTable"),
         "load" | "newest" | "session" => ("dynamodb:GetItem", "FlowsTable"),
-        "guess" | "spend" | "answer" | "note-told" => ("dynamodb:UpdateItem", "FlowsTable"),
+        "guess" | "spend" | "spend-check" | "answer" | "note-told" => ("dynamodb:UpdateItem", "FlowsTable"),
         "count" | "take" => ("dynamodb:UpdateItem", "BudgetsTable"),
         "ledger" => ("dynamodb:GetItem", "BudgetsTable"),
         "replace-ledger" => ("dynamodb:PutItem", "BudgetsTable"),
@@ -530,8 +529,8 @@ fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
         "accept-step" | "claim" | "accept-counter" | "use-code" | "note-used" => {
             ("dynamodb:UpdateItem", "SecurityInfoTable")
         }
-        "find" | "account" | "reuse" | "was-written" => ("dynamodb:GetItem", "AccountsTable"),
-        "write" => ("dynamodb:UpdateItem", "AccountsTable"),
+        "find" | "account" | "precheck" | "outcome" => ("dynamodb:GetItem", "AccountsTable"),
+        "apply" => ("dynamodb:UpdateItem", "AccountsTable"),
         "enqueue" => ("sqs:SendMessage", ""),
         other => panic!("{other} is not replayed"),
     }

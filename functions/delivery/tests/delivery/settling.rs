@@ -109,6 +109,18 @@ async fn died_before_the_notices_everybody_is_told_once() {
 }
 
 #[tokio::test]
+async fn change_nobody_can_tell_of_is_asked_again() {
+    let around = Arc::new(Around::default());
+    around.put_flow(proven(Reason::Forgotten));
+    around.forget_writes();
+    assert!(settle(&around).await, "the look comes again");
+    assert!(notices(&around).is_empty() && !is_told(&around));
+    around.write(GENERATION);
+    assert!(!settle(&around).await);
+    assert!(notices(&around).len() == 4 && is_told(&around));
+}
+
+#[tokio::test]
 async fn finished_and_told_is_left_alone() {
     let around = Arc::new(Around::default());
     around.put_flow(done(Reason::Locked, true));

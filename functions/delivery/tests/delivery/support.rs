@@ -19,8 +19,9 @@ use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Clock, Directory, DirectoryError, Entropy, Mail, MailSender, MessageQueue, Metric, Metrics, NewEntry,
-    Push, PushSender, QueueError, Secret, SendError, TextSender, VoiceSender,
+    Capabilities, ChangeInspector, ChangeOutcome, Clock, Directory, DirectoryError, Entropy, Mail,
+    MailSender, MessageQueue, Metric, Metrics, NewEntry, PasswordChange, Push, PushSender, QueueError,
+    Secret, SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
 use shared::text::messages::Wording;
@@ -44,7 +45,8 @@ pub struct Around {
     sent: Mutex<Vec<(String, String)>>,
     queue_is_down: Mutex<bool>,
     metrics: Mutex<Vec<Metric>>,
-    written: Mutex<u64>,
+    /// The number of the directory's last change; nothing where it can't tell.
+    written: Mutex<Option<u64>>,
     /// What is stored.
     memory: Arc<Memory>,
 }
@@ -66,7 +68,7 @@ impl Default for Around {
             sent: Mutex::default(),
             queue_is_down: Mutex::default(),
             metrics: Mutex::default(),
-            written: Mutex::default(),
+            written: Mutex::new(Some(0)),
             memory: Arc::new(Memory::of(tables)),
         }
     }
@@ -104,7 +106,12 @@ impl Around {
 
     /// The directory carries out the write of `generation`.
     pub fn write(&self, generation: u64) {
-        *self.written.lock().unwrap() = generation;
+        *self.written.lock().unwrap() = Some(generation);
+    }
+
+    /// The directory can't tell what became of a write.
+    pub fn forget_writes(&self) {
+        *self.written.lock().unwrap() = None;
     }
 
     /// What was sent since the last look: to whom, and what.
@@ -265,8 +272,12 @@ impl MessageQueue for Around {
 
 #[async_trait]
 impl Directory for Around {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unlock: true, sign_in: true, history: true }
+    }
+
     async fn find(&self, _: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
-        Err(DirectoryError::Refused)
+        Err(DirectoryError("delivery knows no names".into()))
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
@@ -279,8 +290,15 @@ impl Directory for Around {
             standing: Standing::Active,
         }))
     }
+}
 
-    async fn was_written(&self, _: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
-        Ok(*self.written.lock().unwrap() >= generation)
+#[async_trait]
+impl ChangeInspector for Around {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        Ok(match *self.written.lock().unwrap() {
+            None => ChangeOutcome::CannotTell,
+            Some(written) if written >= change.number => ChangeOutcome::Applied,
+            Some(_) => ChangeOutcome::NotApplied,
+        })
     }
 }

@@ -139,20 +139,20 @@ impl Cloud {
             ("AWS_SECRET_ACCESS_KEY".to_owned(), ADMINISTRATOR.to_owned()),
             ("AWS_ENDPOINT_URL".to_owned(), self.state.origin.clone()),
         ];
-        let functions = self.state.template.functions.values();
-        let variables: BTreeMap<&String, &String> =
-            functions.flat_map(|function| &function.variables).collect();
-        pairs.extend(variables.into_iter().map(|(variable, id)| (variable.clone(), self.name_of(id))));
+        pairs.extend(self.resources(ADMINISTRATOR));
         pairs
     }
 
-    /// The name, URL or ARN behind an environment variable of a function, as `!Ref` in the template gives it. Nothing
-    /// where the function is not told of it.
-    pub fn resource(&self, function: &str, variable: &str) -> Option<String> {
-        self.state.template.resource_of(function, variable).map(|id| self.name_of(id))
+    /// What a function is told of: names, URLs and ARNs by environment variable, as `!Ref` in the template gives them.
+    /// Whoever set the cloud up is told of everything.
+    pub fn resources(&self, principal: &str) -> BTreeMap<String, String> {
+        let functions = self.state.template.functions.iter();
+        let told = functions.filter(|(name, _)| [name, ADMINISTRATOR].contains(&principal));
+        let variables = told.flat_map(|(_, function)| &function.variables);
+        variables.map(|(variable, id)| (variable.clone(), self.name_of(id))).collect()
     }
 
-    /// The same for whoever set the cloud up, who knows of everything.
+    /// The name, URL or ARN behind an environment variable, whichever function is told of it.
     pub fn any_resource(&self, variable: &str) -> Option<String> {
         self.state.template.resource(variable).map(|id| self.name_of(id))
     }
@@ -253,13 +253,14 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         return protocol.refuse(Fault::new("AccessDeniedException", why), &request);
     }
     match services.decide(calls) {
-        Disturbance::None => services.carry_out(&protocol, &headers, body, &request).await,
+        Disturbance::None => services.carry_out(principal, &protocol, &headers, body, &request).await,
         Disturbance::Late(wait) => {
             services.late.send_modify(|late| *late += 1);
             // In a task of its own: it is carried out whether or not the caller still waits for it.
+            let principal = principal.to_owned();
             let carried_out = tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
-                let response = services.carry_out(&protocol, &headers, body, &request).await;
+                let response = services.carry_out(&principal, &protocol, &headers, body, &request).await;
                 services.late.send_modify(|late| *late -= 1);
                 response
             });
@@ -270,7 +271,7 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
             protocol.refuse(Fault::new("ThrottlingException", "a test wants it so"), &request)
         }
         Disturbance::AnswerLost => {
-            services.carry_out(&protocol, &headers, body, &request).await;
+            services.carry_out(principal, &protocol, &headers, body, &request).await;
             protocol.refuse(out_of_order(), &request)
         }
     }
@@ -325,10 +326,6 @@ impl Protocol {
                         // Sending several at once takes no right of its own.
                         (format!("sqs:{}", operation.trim_end_matches("Batch")), Some(queue))
                     }
-                    "secretsmanager" => {
-                        let secret = member("SecretId").map(|id| secrets::name_of(&id).to_owned());
-                        (format!("secretsmanager:{operation}"), secret)
-                    }
                     "PinpointSMSVoiceV2" => (format!("sms-voice:{operation}"), None),
                     other => (format!("{other}:{operation}"), None),
                 }
@@ -348,10 +345,11 @@ impl Protocol {
         let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
         let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-        let mut attributes: Vec<String> =
-            if action == "dynamodb:UpdateItem" { names.chain(keys).collect() } else { Vec::new() };
+        let selects = read["ProjectionExpression"].is_string();
+        let named = selects || action == "dynamodb:UpdateItem";
+        let mut attributes: Vec<String> = if named { names.chain(keys).collect() } else { Vec::new() };
         attributes.sort_unstable();
-        Call { principal: principal.to_owned(), action, resource, attributes, consistent }
+        Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
     }
 
     fn refuse(&self, fault: Fault, request: &str) -> Response<Body> {
@@ -363,6 +361,23 @@ impl Protocol {
 }
 
 impl Services {
+    /// Whether the caller's role hands out a secret that one call asks for among others. What it does is counted.
+    fn may_read_secret(&self, principal: &str, name: &str) -> bool {
+        let call = Call {
+            principal: principal.to_owned(),
+            action: "secretsmanager:GetSecretValue".to_owned(),
+            resource: Some(name.to_owned()),
+            attributes: Vec::new(),
+            selects: false,
+            consistent: false,
+        };
+        let allowed = self.roles.allow(&call);
+        if allowed {
+            *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
+        }
+        allowed
+    }
+
     /// Counts the calls, and asks what is to happen to the first, and so to all.
     fn decide(&self, calls: Vec<Call>) -> Disturbance {
         let disturb = self.disturb.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -377,6 +392,7 @@ impl Services {
 
     async fn carry_out(
         &self,
+        principal: &str,
         protocol: &Protocol,
         headers: &HeaderMap,
         body: Bytes,
@@ -393,7 +409,10 @@ impl Services {
                 "PinpointSMSVoiceV2" => {
                     json_response(voice::call(&self.outbox, operation, &body), "1.0", request)
                 }
-                "secretsmanager" => json_response(self.secrets.call(operation, &body), "1.1", request),
+                "secretsmanager" => {
+                    let may_read = |name: &str| self.may_read_secret(principal, name);
+                    json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
+                }
                 other => {
                     let fault = Fault::new("UnknownOperationException", format!("{other} is not emulated"));
                     protocol.refuse(fault, request)

@@ -22,6 +22,8 @@ pub struct Call {
     pub resource: Option<String>,
     /// The attributes that it names, in its key and its expressions.
     pub attributes: Vec<String>,
+    /// Whether it is a read of the attributes alone that it names.
+    pub selects: bool,
     /// Whether it is a read that must see every write before it. DynamoDB charges half for others.
     pub consistent: bool,
 }
@@ -47,6 +49,7 @@ impl Roles {
             grant.actions.contains(&call.action)
                 && call.resource.as_ref().is_none_or(on_it)
                 && grant.attributes.as_ref().is_none_or(within)
+                && (call.selects || !grant.selects)
         })
     }
 }
@@ -67,6 +70,7 @@ mod tests {
             action: action.to_owned(),
             resource: resource.map(str::to_owned),
             attributes: Vec::new(),
+            selects: false,
             consistent: false,
         }
     }
@@ -81,6 +85,24 @@ mod tests {
         assert!(roles.allow(&update("enrolment", &["account", "failures"])));
         assert!(!roles.allow(&update("enrolment", &["account", "failures", "password"])));
         assert!(roles.allow(&update("password-set", &["account", "password"])));
+    }
+
+    #[test]
+    fn a_condition_bounds_what_may_be_read() {
+        let roles = Roles::of(&Template::of_project().unwrap());
+        let read = |principal, selects, attributes: &[&str]| Call {
+            selects,
+            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
+            ..call(principal, "dynamodb:GetItem", Some("AccountsTable"))
+        };
+        for principal in ["captcha", "delivery"] {
+            assert!(roles.allow(&read(principal, true, &["account", "name", "standing"])));
+            for secret in ["password", "previous"] {
+                assert!(!roles.allow(&read(principal, true, &["account", "name", secret])), "{principal}");
+            }
+            assert!(!roles.allow(&read(principal, false, &[])), "{principal} reads whole items");
+        }
+        assert!(roles.allow(&read("password-set", true, &["account", "password", "previous"])));
     }
 
     #[test]

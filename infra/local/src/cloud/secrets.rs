@@ -17,6 +17,9 @@ use crate::failure::Failure;
 use crate::system::System;
 use crate::template::SecretSettings;
 
+/// The most secrets that one call may ask for.
+const BATCH: usize = 20;
+
 /// Secrets by name. It has no `Debug`.
 pub struct Secrets(Mutex<BTreeMap<String, String>>);
 
@@ -67,26 +70,41 @@ impl Secrets {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a call of `secretsmanager.<operation>`.
+    /// Answers a call of `secretsmanager.<operation>`. Of the secrets of one call each is handed out if the caller
+    /// `may_read` it.
     ///
     /// # Errors
     /// [`Fault`] as Secrets Manager words it.
-    pub fn call(&self, operation: &str, body: &[u8]) -> Answer {
-        if operation != "GetSecretValue" {
+    pub fn call(&self, operation: &str, body: &[u8], may_read: &dyn Fn(&str) -> bool) -> Answer {
+        if operation != "BatchGetSecretValue" {
             return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
         }
-        let call: Named = read_json(body)?;
-        let id = call.secret_id.filter(|id| !id.is_empty()).ok_or_else(|| {
-            Fault::new("InvalidParameterException", "You must provide a value for the SecretId parameter.")
-        })?;
-        let name = name_of(&id);
-        let value = self.value(name).ok_or_else(|| {
-            Fault::new("ResourceNotFoundException", "Secrets Manager can't find the specified secret.")
-        })?;
-        Ok(json!({
+        let call: Asked = read_json(body)?;
+        if !(1..=BATCH).contains(&call.secret_id_list.len()) {
+            let why = "SecretIdList must have from 1 to 20 members.";
+            return Err(Fault::new("InvalidParameterException", why));
+        }
+        let (mut values, mut errors) = (Vec::new(), Vec::new());
+        for id in &call.secret_id_list {
+            let error = |code: &str, why: &str| json!({ "SecretId": id, "ErrorCode": code, "Message": why });
+            if !may_read(name_of(id)) {
+                errors.push(error("AccessDeniedException", "the role does not allow it"));
+            } else if let Some(entry) = self.entry(id) {
+                values.push(entry);
+            } else {
+                let why = "Secrets Manager can't find the specified secret.";
+                errors.push(error("ResourceNotFoundException", why));
+            }
+        }
+        Ok(json!({ "SecretValues": values, "Errors": errors }))
+    }
+
+    fn entry(&self, id: &str) -> Option<Value> {
+        let name = name_of(id);
+        Some(json!({
             "ARN": secret_arn(name),
             "Name": name,
-            "SecretString": value,
+            "SecretString": self.value(name)?,
             "VersionId": "00000000-0000-4000-8000-000000000001",
             "VersionStages": ["AWSCURRENT"],
         }))
@@ -105,8 +123,9 @@ pub fn name_of(id: &str) -> &str {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
-struct Named {
-    secret_id: Option<String>,
+struct Asked {
+    #[serde(default)]
+    secret_id_list: Vec<String>,
 }
 
 /// Sixty-two characters do not divide 256, so bytes beyond the last whole multiple are drawn again.

@@ -13,16 +13,17 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
-use crate::adapters::dynamodb::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
+use crate::adapters::dynamodb::{Item, get_attributes, n, not_met, s, unavailable};
 use crate::domain::account::{Account, AccountId, Standing};
 use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
+use crate::domain::password::{NewPassword, Violation};
 use crate::domain::slow_hash::hasher;
 use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
-    Directory, DirectoryError, DirectoryWriter, Entropy, EntropyExt as _, SignIn, SignInDirectory,
-    StoreError, Write,
+    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
+    Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, StoreError, Write,
 };
 
 /// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
@@ -31,6 +32,10 @@ const FAILURES_MAX: u32 = 5;
 /// How long that lasts: it ends by itself, or a stranger could shut people out for good (OWASP Authentication Cheat Sheet,
 /// account lockout). What the organisation has locked stays so.
 const LOCKOUT: Seconds = Seconds(15 * 60);
+
+/// The attributes that an [`Account`] is read from. The role of a function that only reads accounts lists these and no
+/// password.
+const ACCOUNT: [&str; 6] = ["id", "name", "logins", "email", "language", "standing"];
 
 /// Where a miss looks: `~` begins no id, so no item can be there.
 const NOBODY: &str = "account/~";
@@ -41,23 +46,89 @@ pub struct BuiltinDirectory {
     client: Client,
     table: String,
     entropy: Arc<dyn Entropy>,
+    history: u8,
 }
 
 impl BuiltinDirectory {
-    /// Keeps accounts in `table`; `entropy` makes salts.
-    pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>) -> Self {
-        Self { client, table: table.into(), entropy }
+    /// Keeps accounts in `table`; `entropy` makes salts, and the present password and those before it are refused as new
+    /// ones, `history` of them.
+    pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>, history: u8) -> Self {
+        Self { client, table: table.into(), entropy, history }
     }
 
-    /// Writes an account with its logins (an import), replacing one that is there.
-    ///
-    /// # Errors
-    /// [`DirectoryError`].
-    pub async fn create(&self, account: &Account, password: Option<&str>) -> Result<(), DirectoryError> {
+    fn update(&self, key: &str, expression: &str) -> UpdateItemFluentBuilder {
+        let update = self.client.update_item().table_name(&self.table).key("account", s(key));
+        update.update_expression(expression)
+    }
+
+    /// These attributes of the account behind a name. Who it is, and that it may be reset, is looked at again when it is
+    /// changed.
+    async fn find_attributes(
+        &self,
+        name: &CanonicalName,
+        attributes: &[&str],
+    ) -> Result<Option<Item>, DirectoryError> {
+        let login = self.read(format!("login/{}", name.as_str()), &["owner"], false).await?;
+        // A miss reads as well, so that it takes what a hit takes.
+        let owner = login.as_ref().and_then(|item| item.optional_text("owner"));
+        let key = owner.map_or_else(|| NOBODY.to_owned(), |owner| format!("account/{owner}"));
+        self.read(key, attributes, false).await
+    }
+
+    /// These attributes of an account, as the last write left them.
+    async fn attributes(&self, id: &AccountId, attributes: &[&str]) -> Result<Option<Item>, DirectoryError> {
+        self.read(format!("account/{}", id.as_str()), attributes, true).await
+    }
+
+    async fn read(
+        &self,
+        key: String,
+        attributes: &[&str],
+        consistent: bool,
+    ) -> Result<Option<Item>, DirectoryError> {
+        let key = ("account", s(key));
+        Ok(get_attributes(&self.client, &self.table, key, attributes, consistent).await?)
+    }
+
+    async fn put_item(&self, item: Item) -> Result<(), DirectoryError> {
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        put.send().await.map(drop).map_err(|error| unavailable(error).into())
+    }
+
+    fn hash(&self, password: &str) -> Result<String, DirectoryError> {
+        let salt: [u8; 16] = self.entropy.bytes();
+        hasher()
+            .map_err(hashing)?
+            .hash_password_with_salt(password.as_bytes(), &salt)
+            .map(|hash| hash.to_string())
+            .map_err(hashing)
+    }
+}
+
+#[async_trait]
+impl Directory for BuiltinDirectory {
+    fn capabilities(&self) -> Capabilities {
+        Capabilities { unlock: true, sign_in: true, history: self.history > 0 }
+    }
+
+    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
+        Ok(self.find_attributes(name, &ACCOUNT).await?.as_ref().map(read_account).transpose()?)
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
+        // Whether it may be changed is a condition of the change, so this read need not see the last second's writes.
+        let item = self.read(format!("account/{}", id.as_str()), &ACCOUNT, false).await?;
+        Ok(item.as_ref().map(read_account).transpose()?)
+    }
+}
+
+#[async_trait]
+impl AccountImport for BuiltinDirectory {
+    async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError> {
         let id = account.id.as_str();
         for login in &account.logins {
             let item = Item::default().with("account", s(format!("login/{login}"))).with("owner", s(id));
-            self.put(item).await?;
+            self.put_item(item).await?;
         }
         let logins = account.logins.iter().map(s).collect();
         let mut item = Item::default()
@@ -76,61 +147,9 @@ impl BuiltinDirectory {
             item = item.with("language", s(language.tag()));
         }
         if let Some(password) = password {
-            item = item.with("password", s(self.hash(password)?));
+            item = item.with("password", s(self.hash(password.expose())?));
         }
-        self.put(item).await
-    }
-
-    fn update(&self, key: &str, expression: &str) -> UpdateItemFluentBuilder {
-        let update = self.client.update_item().table_name(&self.table).key("account", s(key));
-        update.update_expression(expression)
-    }
-
-    /// The account behind a name. Who it is, and that it may be reset, is looked at again when it is changed.
-    async fn item_of(&self, name: &CanonicalName) -> Result<Option<Item>, DirectoryError> {
-        let read = async |key: String| eventual_get(&self.client, &self.table, &[("account", s(key))]).await;
-        let login = read(format!("login/{}", name.as_str())).await?;
-        // A miss reads as well, so that it takes what a hit takes.
-        let owner = login.as_ref().and_then(|item| item.optional_text("owner"));
-        Ok(read(owner.map_or_else(|| NOBODY.to_owned(), |owner| format!("account/{owner}"))).await?)
-    }
-
-    async fn get(&self, key: String) -> Result<Option<Item>, DirectoryError> {
-        Ok(consistent_get(&self.client, &self.table, &[("account", s(key))]).await?)
-    }
-
-    async fn put(&self, item: Item) -> Result<(), DirectoryError> {
-        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
-        put.send().await.map(drop).map_err(|error| unavailable(error).into())
-    }
-
-    fn hash(&self, password: &str) -> Result<String, DirectoryError> {
-        let salt: [u8; 16] = self.entropy.bytes();
-        hasher()
-            .map_err(hashing)?
-            .hash_password_with_salt(password.as_bytes(), &salt)
-            .map(|hash| hash.to_string())
-            .map_err(hashing)
-    }
-}
-
-#[async_trait]
-impl Directory for BuiltinDirectory {
-    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
-        Ok(self.item_of(name).await?.as_ref().map(read_account).transpose()?)
-    }
-
-    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
-        let item = self.get(format!("account/{}", id.as_str())).await?;
-        Ok(item.as_ref().map(read_account).transpose()?)
-    }
-
-    async fn was_written(&self, id: &AccountId, generation: u64) -> Result<bool, DirectoryError> {
-        let item = self.get(format!("account/{}", id.as_str())).await?;
-        Ok(match item {
-            Some(item) => item.number::<u64>("generation")? >= generation,
-            None => false,
-        })
+        self.put_item(item).await
     }
 }
 
@@ -145,7 +164,7 @@ impl SignInDirectory for BuiltinDirectory {
         password: &str,
         now: Timestamp,
     ) -> Result<SignIn, DirectoryError> {
-        let item = self.item_of(name).await?;
+        let item = self.find_attributes(name, &["id", "failed_at"]).await?;
         let key = match &item {
             Some(item) => format!("account/{}", item.text("id")?),
             None => NOBODY.to_owned(),
@@ -163,13 +182,13 @@ impl SignInDirectory for BuiltinDirectory {
         };
         let right = self.is_right(found.optional_text("password"), password)?;
         Ok(match tried {
-            Try::Counted(_) if right => {
+            Try::Counted(found) if right => {
                 let forgiven = self
                     .update(&key, "SET #failures = :zero")
                     .expression_attribute_names("#failures", "failures")
                     .expression_attribute_values(":zero", n(0));
                 forgiven.send().await.map_err(unavailable)?;
-                SignIn::Accepted
+                SignIn::Accepted(read_account(&found)?)
             }
             Try::Counted(found) if found.number::<u32>("failures")? < FAILURES_MAX => SignIn::Wrong,
             Try::Refused(Some(found)) if read_standing(&found)? == Standing::Disabled => SignIn::Disabled,
@@ -223,6 +242,23 @@ impl BuiltinDirectory {
         }
     }
 
+    /// The hashes of the present password and of those before it, `count` at most. None need no read.
+    async fn latest_passwords(
+        &self,
+        id: &AccountId,
+        count: u8,
+        consistent: bool,
+    ) -> Result<Vec<String>, DirectoryError> {
+        if count == 0 {
+            return Ok(Vec::new());
+        }
+        let key = format!("account/{}", id.as_str());
+        let item = self.read(key, &["password", "previous"], consistent).await?;
+        let Some(item) = item else { return Ok(Vec::new()) };
+        let present = item.optional_text("password").map(str::to_owned);
+        Ok(present.into_iter().chain(item.texts("previous")).take(usize::from(count)).collect())
+    }
+
     /// Whether a password is the stored one. One hash is worked out, also where nothing readable is stored.
     fn is_right(&self, stored: Option<&str>, password: &str) -> Result<bool, DirectoryError> {
         match stored.and_then(|phc| PasswordHash::new(phc).ok()) {
@@ -238,72 +274,79 @@ const fn counts(standing: Standing) -> bool {
 }
 
 #[async_trait]
-impl DirectoryWriter for BuiltinDirectory {
-    async fn account_and_reuse(
+impl ChangeInspector for BuiltinDirectory {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        let item = self.attributes(&change.account, &["generation"]).await?;
+        let made = match item {
+            Some(item) => item.number::<u64>("generation")? >= change.number,
+            None => false,
+        };
+        Ok(if made { ChangeOutcome::Applied } else { ChangeOutcome::NotApplied })
+    }
+}
+
+#[async_trait]
+impl PasswordDirectory for BuiltinDirectory {
+    async fn precheck(
         &self,
-        id: &AccountId,
-        password: &str,
-        history: u8,
-    ) -> Result<Option<(Account, bool)>, DirectoryError> {
-        let Some(item) = self.get(format!("account/{}", id.as_str())).await? else { return Ok(None) };
-        let reused = latest_passwords(&item, history).iter().any(|phc| verifies(phc, password));
-        Ok(Some((read_account(&item)?, reused)))
+        account: &AccountId,
+        password: &NewPassword,
+    ) -> Result<Vec<Violation>, DirectoryError> {
+        let earlier = self.latest_passwords(account, self.history, false).await?;
+        let reused = earlier.iter().any(|phc| verifies(phc, password.expose()));
+        Ok(reused.then_some(Violation::Previous).into_iter().collect())
     }
 
-    async fn write(
+    async fn apply(
         &self,
-        id: &AccountId,
-        generation: u64,
+        change: &PasswordChange,
         write: Write<'_>,
-        history: u8,
         now: Timestamp,
-    ) -> Result<(), DirectoryError> {
+    ) -> Result<(), ChangeError> {
+        if now >= change.deadline {
+            return Err(ChangeError::NotApplied("the deadline has passed".into()));
+        }
         let mut expression =
             "SET #generation = :generation, #standing = :active, #failures = :zero".to_owned();
         let mut update = self
-            .update(&format!("account/{}", id.as_str()), "")
+            .update(&format!("account/{}", change.account.as_str()), "")
             .condition_expression("#generation < :generation AND #standing IN (:active, :locked)")
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_names("#standing", "standing")
             .expression_attribute_names("#failures", "failures")
-            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":generation", n(change.number))
             .expression_attribute_values(":active", s(standing_word(Standing::Active)))
             .expression_attribute_values(":locked", s(standing_word(Standing::Locked)))
             .expression_attribute_values(":zero", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Write::Password(password) = write {
-            let kept = history.saturating_sub(1);
-            // What is not kept need not be read.
-            let previous = if kept == 0 {
-                Vec::new()
-            } else {
-                let before = self.get(format!("account/{}", id.as_str())).await?;
-                latest_passwords(&before.ok_or(DirectoryError::Refused)?, kept)
-            };
-            let previous = previous.into_iter().map(s).collect();
+            // The new one counts as one of those that are kept.
+            let kept = self.latest_passwords(&change.account, self.history.saturating_sub(1), true).await;
+            let previous = kept.map_err(not_applied)?.into_iter().map(s).collect();
+            let password = self.hash(password.expose()).map_err(not_applied)?;
             expression.push_str(", #password = :password, #previous = :previous, #changed_at = :changed_at");
             update = update
                 .expression_attribute_names("#password", "password")
                 .expression_attribute_names("#previous", "previous")
                 .expression_attribute_names("#changed_at", "changed_at")
-                .expression_attribute_values(":password", s(self.hash(password)?))
+                .expression_attribute_values(":password", s(password))
                 .expression_attribute_values(":previous", AttributeValue::L(previous))
                 .expression_attribute_values(":changed_at", n(now.as_seconds()));
         }
         let Err(error) = update.update_expression(expression).send().await else { return Ok(()) };
-        let found = not_met(error)?.ok_or(DirectoryError::Refused)?;
-        match found.number::<u64>("generation")?.cmp(&generation) {
-            std::cmp::Ordering::Less => Err(DirectoryError::Refused),
+        // An attempt may have been carried out though a later one failed, so any other failure leaves it open.
+        let found = not_met(error).map_err(|error| ChangeError::Unknown(Box::new(error)))?;
+        let found = found.ok_or(ChangeError::NotPermitted)?;
+        match found.number::<u64>("generation").map_err(not_applied)?.cmp(&change.number) {
+            std::cmp::Ordering::Less => Err(ChangeError::NotPermitted),
             std::cmp::Ordering::Equal => Ok(()),
-            std::cmp::Ordering::Greater => Err(DirectoryError::Superseded),
+            std::cmp::Ordering::Greater => Err(ChangeError::Superseded),
         }
     }
 }
 
-/// The hashes of the present password and of those before it, `count` at most.
-fn latest_passwords(account: &Item, count: u8) -> Vec<String> {
-    let present = account.optional_text("password").map(str::to_owned);
-    present.into_iter().chain(account.texts("previous")).take(usize::from(count)).collect()
+fn not_applied(error: impl std::error::Error + Send + Sync + 'static) -> ChangeError {
+    ChangeError::NotApplied(Box::new(error))
 }
 
 fn verifies(phc: &str, password: &str) -> bool {
@@ -342,11 +385,11 @@ const fn standing_word(standing: Standing) -> &'static str {
 }
 
 fn hashing(error: impl std::error::Error + Send + Sync + 'static) -> DirectoryError {
-    DirectoryError::Unavailable(Box::new(error))
+    DirectoryError(Box::new(error))
 }
 
 impl From<StoreError> for DirectoryError {
     fn from(error: StoreError) -> Self {
-        Self::Unavailable(Box::new(error))
+        Self(Box::new(error))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
-use aws_sdk_dynamodb::operation::get_item::GetItemError;
+use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -103,30 +103,34 @@ pub(in crate::adapters) async fn consistent_get(
     table: &str,
     key: &[(&str, AttributeValue)],
 ) -> Result<Option<Item>, StoreError> {
-    get(client, table, key, true).await
+    let key = key.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
+    found(client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await)
 }
 
-/// A read by the whole key at half the price, which may miss a write of the last second: for what is looked at again
-/// before anything hangs on it.
+/// A read of these attributes alone, by the whole key. One that is not `consistent` costs half and may miss a write of
+/// the last second: for what is looked at again before anything hangs on it.
 #[cfg(feature = "builtin-directory")]
-pub(in crate::adapters) async fn eventual_get(
+pub(in crate::adapters) async fn get_attributes(
     client: &Client,
     table: &str,
-    key: &[(&str, AttributeValue)],
-) -> Result<Option<Item>, StoreError> {
-    get(client, table, key, false).await
-}
-
-async fn get(
-    client: &Client,
-    table: &str,
-    key: &[(&str, AttributeValue)],
+    key: (&str, AttributeValue),
+    attributes: &[&str],
     consistent: bool,
 ) -> Result<Option<Item>, StoreError> {
-    let key = key.iter().map(|(name, value)| ((*name).to_owned(), value.clone())).collect();
-    let read =
-        client.get_item().table_name(table).set_key(Some(key)).consistent_read(consistent).send().await;
-    read.map(|output| output.item.map(Item)).map_err(|error: SdkError<GetItemError>| unavailable(error))
+    let placeholders: Vec<String> = attributes.iter().map(|name| format!("#{name}")).collect();
+    let names = attributes.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+    let read = client
+        .get_item()
+        .table_name(table)
+        .key(key.0, key.1)
+        .projection_expression(placeholders.join(", "))
+        .set_expression_attribute_names(Some(names))
+        .consistent_read(consistent);
+    found(read.send().await)
+}
+
+fn found(read: Result<GetItemOutput, SdkError<GetItemError>>) -> Result<Option<Item>, StoreError> {
+    read.map(|output| output.item.map(Item)).map_err(unavailable)
 }
 
 /// An SDK error as the port's. The cause goes along for the log; DynamoDB's messages name tables and keys'

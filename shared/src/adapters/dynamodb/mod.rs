@@ -17,7 +17,7 @@ pub use aws_sdk_dynamodb::Client;
 pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
 #[cfg(feature = "builtin-directory")]
-pub(super) use item::{Item, consistent_get, eventual_get, n, not_met, s, unavailable};
+pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
 pub use security_info::{
     DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,

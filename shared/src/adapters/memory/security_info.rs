@@ -170,6 +170,17 @@ impl SecurityInfoTable {
         state.used_at.extend(proved.map(|factor| (*factor, now)));
         Ok(state.generation)
     }
+
+    /// Ends the lease of a flow's claim, if it is still its claim and of this generation.
+    pub fn release(&mut self, account: &AccountId, flow: FlowKey, generation: u64) {
+        let state = self.0.get_mut(account).and_then(|found| found.state.as_mut());
+        let state = state.filter(|state| state.generation == generation);
+        if let Some((_, lease_until)) =
+            state.and_then(|state| state.claimed.as_mut()).filter(|(by, _)| *by == flow)
+        {
+            *lease_until = Timestamp::from_seconds(0);
+        }
+    }
 }
 
 /// The flow that holds an account.
@@ -282,6 +293,11 @@ impl ClaimStore for Memory {
                 Err(_) => Claim::Lost,
             }
         }))
+    }
+
+    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError> {
+        self.with(|tables| tables.security_info.release(account, flow, generation));
+        Ok(())
     }
 }
 

@@ -7,6 +7,7 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use super::STATE;
 use crate::adapters::dynamodb::item::{Item, b, n, not_met, s};
 use crate::domain::account::AccountId;
+use crate::domain::flow::FlowKey;
 use crate::domain::method::Factor;
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{Claim, ClaimStore, Claimant, StoreError};
@@ -100,6 +101,27 @@ impl ClaimStore for DynamoClaims {
         match self.try_claim(account, claimant, held, now, lease_until).await? {
             None => Ok(Claim::Held(held + 1)),
             Some(faster) => Ok(if ours(&faster) { Claim::Busy } else { Claim::Lost }),
+        }
+    }
+
+    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(STATE))
+            .update_expression("SET #lease_until = :over")
+            .condition_expression("#generation = :generation AND #claimed_by = :flow")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_names("#claimed_by", "claimed_by")
+            .expression_attribute_names("#lease_until", "lease_until")
+            .expression_attribute_values(":generation", n(generation))
+            .expression_attribute_values(":flow", b(flow.as_bytes()))
+            .expression_attribute_values(":over", n(0));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
         }
     }
 }

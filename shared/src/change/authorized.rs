@@ -1,0 +1,225 @@
+//! A change that its flow may make.
+
+use std::error::Error;
+
+use super::{FinishPorts, HISTORY_CHECKS, LEASE, RECONCILE_AFTER};
+use crate::domain::account::{Account, Registration};
+use crate::domain::flow::{Flow, FlowCookie, FlowKey, Proven, Stage};
+use crate::domain::keys::Keyring;
+use crate::domain::message::{Message, Settle};
+use crate::domain::method::Method;
+use crate::domain::notice;
+use crate::domain::password::{NewPassword, Violation};
+use crate::domain::time::Timestamp;
+use crate::ports::{
+    ChangeError, ChangeOutcome, Claim, ClaimStore, Claimant, Clock, DirectoryError, PasswordChange,
+    PasswordDirectory, StoreError, Write,
+};
+
+/// The ports over which a change is made.
+#[derive(Clone, Copy)]
+pub struct ChangePorts<'a> {
+    /// Those over which it is finished.
+    pub finish: FinishPorts<'a>,
+    /// The right to change an account.
+    pub claims: &'a dyn ClaimStore,
+    /// The directory.
+    pub directory: &'a dyn PasswordDirectory,
+    /// The keys of flows.
+    pub keys: &'a Keyring,
+    /// The organisation's own domains: what lies below one is no contact of its person's own.
+    pub own_domains: &'a [String],
+    /// The clock that a change's deadline is compared with.
+    pub clock: &'a dyn Clock,
+}
+
+/// Why a change was not made, or not by this request.
+#[derive(Debug)]
+pub enum ChangeFailure {
+    /// The flow may not change the account (any more).
+    Ended,
+    /// The change was made by a request of the same flow before this one.
+    Done,
+    /// Another request of the same flow is at it (a double click).
+    Busy,
+    /// The directory refuses the password. The flow may try another at once.
+    Rejected(Vec<Violation>),
+    /// Something outside failed: what, and why. Whether the change was made, reconciling finds out.
+    Outside(&'static str, Box<dyn Error + Send + Sync>),
+}
+
+impl From<StoreError> for ChangeFailure {
+    fn from(error: StoreError) -> Self {
+        Self::Outside("store", Box::new(error))
+    }
+}
+
+impl From<DirectoryError> for ChangeFailure {
+    fn from(error: DirectoryError) -> Self {
+        Self::Outside("directory", Box::new(error))
+    }
+}
+
+/// A change that its flow may make, with the account and its contacts as they are now.
+pub struct AuthorizedChange<'a> {
+    ports: ChangePorts<'a>,
+    key: FlowKey,
+    revision: u64,
+    flow: Proven,
+    account: Account,
+    registration: Registration,
+    now: Timestamp,
+}
+
+impl<'a> AuthorizedChange<'a> {
+    /// Authorizes the change, if the account is there, not switched off or excluded, has the same contacts as the codes
+    /// went to, and was not changed by another flow since this one was opened.
+    ///
+    /// # Errors
+    /// [`ChangeFailure::Ended`] where it may not be changed, and what fails outside.
+    pub async fn authorize(
+        ports: ChangePorts<'a>,
+        cookie: &FlowCookie,
+        revision: u64,
+        flow: Proven,
+        now: Timestamp,
+    ) -> Result<Self, ChangeFailure> {
+        let account = ports.directory.account(&flow.facts.account).await?.ok_or(ChangeFailure::Ended)?;
+        let registration = ports.finish.security_info.registration(&account.id, now).await?;
+        let registration = registration.as_evidence_for(&account, ports.own_domains);
+        let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
+            None => registration.has(proof.method) || proof.method == Method::RecoveryCode,
+            Some(fingerprint) => registration
+                .contact(proof.method)
+                .and_then(|contact| cookie.contact_tag(ports.keys, &contact.canonical()))
+                .is_some_and(|now| now == fingerprint),
+        });
+        let key = cookie.key();
+        let ours = registration.generation == flow.facts.generation || registration.claimed_by == Some(key);
+        if !flow.facts.decoy && account.standing.may_reset() && unchanged && ours {
+            Ok(Self { ports, key, revision, flow, account, registration, now })
+        } else {
+            Err(ChangeFailure::Ended)
+        }
+    }
+
+    /// The account.
+    pub fn account(&self) -> &Account {
+        &self.account
+    }
+
+    /// Whether the directory holds this flow's change already, made by a request that came before.
+    ///
+    /// # Errors
+    /// What fails outside.
+    pub async fn is_made(&self) -> Result<bool, ChangeFailure> {
+        Ok(self.registration.claimed_by == Some(self.key) && self.first_was_made().await?)
+    }
+
+    /// What speaks against a password in the directory's eyes. The check is spent before anything is compared, and of
+    /// ten each flow has no eleventh; a refusal when the password is set is paid with it too.
+    ///
+    /// # Errors
+    /// [`ChangeFailure::Ended`] when no check is left, [`ChangeFailure::Done`] when the flow is done by now, and what
+    /// fails outside.
+    pub async fn check(&self, password: &NewPassword) -> Result<Vec<Violation>, ChangeFailure> {
+        let (flows, steps) = (self.ports.finish.flows, self.flow.facts.steps);
+        if !flows.spend_history_check(self.key, steps, HISTORY_CHECKS, self.now).await? {
+            let found = flows.load(self.key, self.now).await?;
+            let is_done = found.is_some_and(|found| found.value.stage() == Stage::Done);
+            return Err(if is_done { ChangeFailure::Done } else { ChangeFailure::Ended });
+        }
+        Ok(self.ports.directory.precheck(&self.account.id, password).await?)
+    }
+
+    /// Makes the change once. The flow as it then is: done.
+    ///
+    /// # Errors
+    /// [`ChangeFailure`].
+    pub async fn apply(self, write: Write<'_>) -> Result<Flow, ChangeFailure> {
+        let (id, facts) = (&self.account.id, &self.flow.facts);
+        let proved = self.flow.progress.proved_factors();
+        let claimant = Claimant { flow: self.key, proved: &proved };
+        let deadline = self.now + LEASE;
+        let claim = self.ports.claims.claim(id, &claimant, facts.generation, self.now, deadline).await?;
+        let number = match claim {
+            Claim::Held(generation) => generation,
+            Claim::Busy => return Err(ChangeFailure::Busy),
+            Claim::Lost => return Err(ChangeFailure::Ended),
+        };
+        let settle = Message::Settle(Settle {
+            flow: self.key,
+            account: id.clone(),
+            generation: number,
+            outcome: self.flow.progress.reason.outcome(),
+            methods: self.flow.progress.proofs.iter().map(|proof| proof.method).collect(),
+            language: facts.language,
+        });
+        let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;
+        queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))?;
+
+        // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
+        // nothing left to write: whoever typed that password was first, and is told that it is done.
+        if number != self.first_number() && self.first_was_made().await? {
+            self.finish().await;
+            return Err(ChangeFailure::Done);
+        }
+        let change = PasswordChange { account: id.clone(), number, deadline };
+        match self.ports.directory.apply(&change, write, self.ports.clock.now()).await {
+            Ok(()) => Ok(self.finish().await),
+            Err(ChangeError::Rejected(violations)) => {
+                self.release(number).await;
+                Err(ChangeFailure::Rejected(violations))
+            }
+            Err(error @ ChangeError::NotApplied(_)) => {
+                self.release(number).await;
+                Err(ChangeFailure::Outside("directory", Box::new(error)))
+            }
+            Err(error @ ChangeError::Unknown(_)) => Err(ChangeFailure::Outside("directory", Box::new(error))),
+            Err(error @ (ChangeError::NotPermitted | ChangeError::Superseded)) => {
+                tracing::warn!(event = "change-refused", flow = ?self.key, reason = %error);
+                Err(ChangeFailure::Ended)
+            }
+        }
+    }
+
+    /// The number of this flow's first claim.
+    fn first_number(&self) -> u64 {
+        self.flow.facts.generation + 1
+    }
+
+    /// Whether the change of the first claim was made, or of a later one. One that nobody can tell of counts as not
+    /// made: made again, it ends in what was typed last.
+    async fn first_was_made(&self) -> Result<bool, DirectoryError> {
+        let (account, number) = (self.account.id.clone(), self.first_number());
+        let first = PasswordChange { account, number, deadline: self.now };
+        Ok(self.ports.directory.outcome(&first).await? == ChangeOutcome::Applied)
+    }
+
+    /// Lets this flow claim again at once. Without it the lease runs out.
+    async fn release(&self, number: u64) {
+        if let Err(error) = self.ports.claims.release(&self.account.id, self.key, number).await {
+            tracing::warn!(event = "release-failed", flow = ?self.key, reason = %error);
+        }
+    }
+
+    /// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
+    /// failure any more: what can't be done now, reconciling does.
+    async fn finish(self) -> Flow {
+        let (key, finish, now) = (self.key, self.ports.finish, self.now);
+        let outcome = self.flow.progress.reason.outcome();
+        let language = self.flow.facts.language;
+        let change = notice::Change::proved_by(&self.flow.progress.proofs, outcome, now, language);
+        let told = finish.notify(key, &self.account, &self.registration, &change).await;
+        if let Err(error) = &told {
+            tracing::warn!(event = "notices-delayed", flow = ?key, reason = %error);
+        }
+        let done = Flow::Done(self.flow.finish(now, told.is_ok()));
+        if !matches!(finish.flows.replace(key, self.revision, &done, now).await, Ok(true)) {
+            tracing::warn!(event = "finish-delayed", flow = ?key);
+        }
+        let account = self.account.id.mark(self.ports.keys);
+        tracing::info!(event = "done", flow = ?key, ?account, ?outcome);
+        done
+    }
+}

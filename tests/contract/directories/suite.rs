@@ -1,0 +1,116 @@
+//! What every directory does. Of what one can't do, its tests say nothing.
+
+use rekey_tests::SignIn;
+use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
+use shared::domain::account::{AccountId, Standing};
+use shared::domain::password::Violation;
+use shared::domain::time::Seconds;
+use shared::ports::{
+    self, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _, PasswordDirectory as _,
+    SignInDirectory as _, Write,
+};
+
+use super::{Fixture, NOW, change, name, password, sign_in};
+
+const OTHER: &str = "Merdeka-Wau-Bulan-57";
+
+pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    for login in AISYAH.account().logins {
+        let found = directory.find(&name(&login)).await.unwrap().unwrap();
+        assert_eq!((found.name.as_str(), found.standing), (AISYAH.name, Standing::Active));
+        let read = directory.account(&found.id).await.unwrap().unwrap();
+        assert_eq!((read.id, read.name, read.logins), (found.id, found.name, found.logins));
+    }
+    assert!(directory.find(&name("nobody")).await.unwrap().is_none());
+    assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
+}
+
+pub async fn accepted_sign_in_brings_its_account(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    if !directory.capabilities().sign_in {
+        return;
+    }
+    let accepted = directory.sign_in(&name("aisyah"), Person::PASSWORD, NOW).await.unwrap();
+    let ports::SignIn::Accepted(account) = accepted else { panic!("{accepted:?}") };
+    let found = directory.find(&name("aisyah")).await.unwrap().unwrap();
+    assert_eq!((account.id, account.name, account.logins), (found.id, found.name, found.logins));
+    for (login, typed) in [("aisyah", "wrong"), ("nobody", Person::PASSWORD)] {
+        assert_eq!(sign_in(&*directory, login, typed, NOW).await, SignIn::Wrong, "{login}");
+    }
+    assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
+}
+
+pub async fn change_is_made_once_and_latest_wins(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    let outcome = async |number| directory.outcome(&change("aisyah", number)).await.unwrap();
+    let apply = async |number, typed| {
+        let typed = password(typed);
+        directory.apply(&change("aisyah", number), Write::Password(&typed), NOW).await
+    };
+    assert_ne!(outcome(1).await, ChangeOutcome::Applied);
+    apply(2, NEW_PASSWORD).await.unwrap();
+    assert_ne!(outcome(2).await, ChangeOutcome::NotApplied);
+    assert_ne!(outcome(3).await, ChangeOutcome::Applied);
+    apply(2, OTHER).await.unwrap();
+    let straggler = apply(1, OTHER).await;
+    assert!(matches!(straggler, Err(ChangeError::Superseded)), "{straggler:?}");
+    if directory.capabilities().sign_in {
+        assert_eq!(sign_in(&*directory, "aisyah", OTHER, NOW).await, SignIn::Wrong, "made once");
+        assert_eq!(sign_in(&*directory, "aisyah", NEW_PASSWORD, NOW).await, SignIn::Accepted);
+    }
+}
+
+pub async fn change_after_its_deadline_is_not_made(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    let (change, typed) = (change("aisyah", 1), password(NEW_PASSWORD));
+    for now in [change.deadline, change.deadline + Seconds::HOUR] {
+        let late = directory.apply(&change, Write::Password(&typed), now).await;
+        assert!(matches!(late, Err(ChangeError::NotApplied(_))), "{late:?}");
+    }
+    assert_ne!(directory.outcome(&change).await.unwrap(), ChangeOutcome::Applied);
+}
+
+pub async fn account_that_may_not_reset_stays_unchanged(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    let typed = password(NEW_PASSWORD);
+    for account in ["daniel", "nobody"] {
+        for write in [Write::Password(&typed), Write::Unlock] {
+            let refused = directory.apply(&change(account, 1), write, NOW).await;
+            assert!(matches!(refused, Err(ChangeError::NotPermitted)), "{account}: {refused:?}");
+        }
+        assert_eq!(directory.outcome(&change(account, 1)).await.unwrap(), ChangeOutcome::NotApplied);
+    }
+}
+
+pub async fn unlock_keeps_the_password(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    if !(directory.capabilities().unlock && directory.capabilities().sign_in) {
+        return;
+    }
+    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
+    assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+}
+
+pub async fn previous_passwords_are_recognised(fixture: &impl Fixture) {
+    let directory = fixture.given(2).await;
+    if !directory.capabilities().history {
+        return;
+    }
+    let id = AccountId::from_directory("aisyah").unwrap();
+    let is_previous = async |typed| {
+        let violations = directory.precheck(&id, &password(typed)).await.unwrap();
+        violations.contains(&Violation::Previous)
+    };
+    let apply = async |number, typed| {
+        let typed = password(typed);
+        directory.apply(&change("aisyah", number), Write::Password(&typed), NOW).await.unwrap();
+    };
+    assert!(is_previous(Person::PASSWORD).await && !is_previous(NEW_PASSWORD).await);
+    apply(1, NEW_PASSWORD).await;
+    assert!(is_previous(NEW_PASSWORD).await && is_previous(Person::PASSWORD).await, "two are kept");
+    apply(2, OTHER).await;
+    assert!(is_previous(NEW_PASSWORD).await && !is_previous(Person::PASSWORD).await, "and no more");
+    let nobody = AccountId::from_directory("nobody").unwrap();
+    assert!(directory.precheck(&nobody, &password(OTHER)).await.unwrap().is_empty());
+}

@@ -1,0 +1,257 @@
+//! What a flow that has proved everything can learn of the present password, and what a directory can answer.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+
+use async_trait::async_trait;
+use rekey_local::cloud::roles::Call;
+use rekey_tests::people::{NEW_PASSWORD, Person};
+use rekey_tests::{SignIn, World};
+use serde_json::json;
+use shared::adapters::directories::BuiltinDirectory;
+use shared::domain::account::{Account, AccountId};
+use shared::domain::name::CanonicalName;
+use shared::domain::password::{NewPassword, Violation};
+use shared::domain::time::Timestamp;
+use shared::ports::{
+    Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError, PasswordChange,
+    PasswordDirectory, Write,
+};
+
+/// How often `password-set` has read what a new password is compared with.
+fn hash_reads(world: &World) -> u64 {
+    let is_such =
+        |call: &Call| call.principal == "password-set" && call.attributes.contains(&"password".into());
+    world.cloud.calls().iter().filter(|(call, _)| is_such(call) && call.selects).map(|(_, count)| count).sum()
+}
+
+#[tokio::test]
+async fn wrong_confirmation_tells_nothing_about_the_password() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let mut told = Vec::new();
+    for password in [Person::PASSWORD, NEW_PASSWORD].repeat(10) {
+        let body = json!({ "password": password, "confirmation": "other" });
+        let answer = browser.post("/password", body).await;
+        assert_eq!(answer.problem(), (422, "confirmation-differs".into()));
+        told.push(answer.text());
+    }
+    told.dedup();
+    assert_eq!(told.len(), 1, "one answer for the right guess and the wrong one");
+    assert_eq!(hash_reads(&world), 0);
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "no check was spent");
+}
+
+#[tokio::test]
+async fn password_against_the_rules_costs_no_check() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for _ in 0..15 {
+        assert_eq!(browser.password("Kancil").await.problem(), (422, "password-rejected".into()));
+    }
+    assert_eq!(hash_reads(&world), 0);
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+}
+
+#[tokio::test]
+async fn eleventh_history_check_is_refused_unseen() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for _ in 0..10 {
+        let answer = browser.password(Person::PASSWORD).await;
+        assert_eq!(answer.json()["violations"][0]["id"], "previous");
+    }
+    let reads = hash_reads(&world);
+    for password in [Person::PASSWORD, NEW_PASSWORD] {
+        // A refusal takes the cookie away, so each attempt has its own.
+        let answer = browser.clone().password(password).await;
+        assert_eq!(answer.problem(), (410, "flow-ended".into()), "{password}");
+    }
+    assert_eq!(hash_reads(&world), reads);
+    assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
+    world.clock.advance(3_600);
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "another flow has ten of its own");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fifty_concurrent_guesses_are_checked_ten_times() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let tasks: Vec<_> = (0..50)
+        .map(|_| {
+            let mut browser = browser.clone();
+            tokio::spawn(async move { browser.password(Person::PASSWORD).await.status.as_u16() })
+        })
+        .collect();
+    let mut statuses = Vec::new();
+    for task in tasks {
+        statuses.push(task.await.unwrap());
+    }
+    statuses.sort_unstable();
+    assert_eq!(statuses, [vec![410; 40], vec![422; 10]].concat());
+    assert_eq!(hash_reads(&world), 10);
+}
+
+/// What a directory answers to a change instead of making it.
+#[derive(Clone, Copy, Debug)]
+enum Instead {
+    /// It refuses the password.
+    Rejects,
+    /// It makes the change, but the answer is lost.
+    LosesItsAnswer,
+    /// It does not make the change, and nobody hears whether.
+    LosesTheChange,
+    /// It does not make the change, and says so.
+    DoesNotApply,
+}
+
+/// The built-in directory, which does something else first.
+struct Another {
+    builtin: BuiltinDirectory,
+    instead: Mutex<VecDeque<Instead>>,
+}
+
+#[async_trait]
+impl Directory for Another {
+    fn capabilities(&self) -> Capabilities {
+        self.builtin.capabilities()
+    }
+
+    async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
+        self.builtin.find(name).await
+    }
+
+    async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
+        self.builtin.account(id).await
+    }
+}
+
+#[async_trait]
+impl ChangeInspector for Another {
+    async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
+        self.builtin.outcome(change).await
+    }
+}
+
+#[async_trait]
+impl PasswordDirectory for Another {
+    async fn precheck(
+        &self,
+        account: &AccountId,
+        password: &NewPassword,
+    ) -> Result<Vec<Violation>, DirectoryError> {
+        self.builtin.precheck(account, password).await
+    }
+
+    async fn apply(
+        &self,
+        change: &PasswordChange,
+        write: Write<'_>,
+        now: Timestamp,
+    ) -> Result<(), ChangeError> {
+        let instead = self.instead.lock().unwrap().pop_front();
+        match instead {
+            None => self.builtin.apply(change, write, now).await,
+            Some(Instead::Rejects) => Err(ChangeError::Rejected(vec![Violation::Previous])),
+            Some(Instead::LosesItsAnswer) => {
+                self.builtin.apply(change, write, now).await?;
+                Err(ChangeError::Unknown("the answer is lost".into()))
+            }
+            Some(Instead::LosesTheChange) => Err(ChangeError::Unknown("the question is lost".into())),
+            Some(Instead::DoesNotApply) => Err(ChangeError::NotApplied("it is busy".into())),
+        }
+    }
+}
+
+/// A world whose directory answers these changes otherwise.
+async fn world(instead: impl IntoIterator<Item = Instead>) -> Arc<World> {
+    let world = World::new().await;
+    let directory =
+        Another { builtin: world.directory.clone(), instead: Mutex::new(instead.into_iter().collect()) };
+    let process = world.process("password-set").await;
+    let ports = password_set::Ports {
+        directory: Arc::new(directory),
+        ..password_set::Ports::from_process(&process).unwrap()
+    };
+    world.replace_function("password-set", password_set::router(ports));
+    world
+}
+
+/// How many contacts were told of a change.
+fn told(world: &World) -> usize {
+    world.outbox.messages().iter().filter(|message| message.code.is_none()).count()
+}
+
+#[tokio::test]
+async fn rejected_password_is_told_and_another_taken_at_once() {
+    let world = world([Instead::Rejects, Instead::Rejects]).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for _ in 0..2 {
+        let rejected = browser.password("Merdeka-Wau-Bulan-57").await;
+        assert_eq!(rejected.problem(), (422, "password-rejected".into()));
+        assert_eq!(rejected.json()["violations"][0]["id"], "previous");
+        assert_eq!(browser.get("/password").await.page(), "password", "no proof is lost");
+    }
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 4, "of the one change");
+}
+
+#[tokio::test]
+async fn rejected_passwords_count_as_history_checks() {
+    let world = world([Instead::Rejects; 11]).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for _ in 0..10 {
+        assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
+    }
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 0, "nothing was changed");
+}
+
+#[tokio::test]
+async fn lost_answer_of_a_directory_is_reconciled() {
+    let world = world([Instead::LosesItsAnswer]).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.get("/password").await.page(), "password", "the flow stays");
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 4);
+    assert_eq!(browser.get("/done").await.json()["result"], "reset");
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
+}
+
+#[tokio::test]
+async fn lost_change_of_a_directory_can_be_repeated() {
+    let world = world([Instead::LosesTheChange]).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 0);
+    assert_eq!(browser.password("Merdeka-Wau-Bulan-57").await.page(), "done");
+    assert_eq!(world.sign_in("aisyah", "Merdeka-Wau-Bulan-57").await, SignIn::Accepted);
+}
+
+#[tokio::test]
+async fn change_not_applied_can_be_repeated_at_once() {
+    let world = world([Instead::DoesNotApply]).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
+}
