@@ -22,6 +22,10 @@ const RECOVERY_CODES: u8 = 64;
 /// Of 256 decoys, how many have an alternate address that begins as their name does. Most people's does.
 const ADDRESSES_LIKE_THE_NAME: u8 = 216;
 
+/// The lines of a decoy's numbers.
+const MOBILE: u8 = 0;
+const OFFICE: u8 = 1;
+
 /// The decoy of `id`, with enough methods of `allowed` for `steps` steps. `name` is known at the opening and
 /// colours the mask of the address; afterwards only the numbers are of interest. Its numbers belong to no country, so
 /// nothing that can be typed ever matches one, and its address is in a domain that can't exist (RFC 6761 §6.4).
@@ -39,8 +43,8 @@ pub fn registration(
     };
     let whole = || Registration {
         alternate_email: Some(address(&draw("email"), name)),
-        mobile: Some(number(draw("mobile"))),
-        office_phone: Some(number(draw("office number"))),
+        mobile: Some(number(MOBILE, draw("mobile"))),
+        office_phone: Some(number(OFFICE, draw("office number"))),
         holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
         ..Registration::default()
     };
@@ -95,8 +99,10 @@ fn address(drawn: &[u8; 32], name: Option<&CanonicalName>) -> EmailAddress {
     EmailAddress::from_stored(format!("{initial}@decoy.invalid"))
 }
 
-fn number(drawn: [u8; 32]) -> PhoneNumber {
-    PhoneNumber::from_stored(format!("+0{:09}{:02}", 0, drawn[0] % 100))
+/// A number of a line, of which no more than the last two digits are shown. Two lines never share a number: one number would
+/// be one factor.
+fn number(line: u8, drawn: [u8; 32]) -> PhoneNumber {
+    PhoneNumber::from_stored(format!("+0{line:09}{:02}", drawn[0] % 100))
 }
 
 #[cfg(test)]
@@ -118,8 +124,8 @@ mod tests {
     fn decoy_with(lots: &[u8; 32]) -> Registration {
         let whole = || Registration {
             alternate_email: Some(address(&[0; 32], None)),
-            mobile: Some(number([0; 32])),
-            office_phone: Some(number([1; 32])),
+            mobile: Some(number(MOBILE, [0; 32])),
+            office_phone: Some(number(OFFICE, [1; 32])),
             holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
             ..Registration::default()
         };
