@@ -10,7 +10,9 @@ use shared::domain::flow::FlowKey;
 use shared::domain::time::Seconds;
 use shared::ports::{Claim, ClaimStore as _, Claimant};
 
-use crate::security_info::{aisyah, entry, kinds, register_passkey, register_phone, token, verify};
+use crate::security_info::{
+    aisyah, entry, kinds, register_passkey, register_phone, token, verified_twice, verify,
+};
 
 /// Gives an attribute of every item of a table that has it another value.
 async fn damage(world: &World, table: &str, name: &str, value: &AttributeValue) {
@@ -146,7 +148,7 @@ async fn a_pairing_that_can_not_be_read_is_none() {
 #[tokio::test]
 async fn a_passkey_that_can_not_be_read_spoils_no_other() {
     let world = World::new().await;
-    let mut owner = aisyah(&world).await;
+    let mut owner = verified_twice(&world).await;
     register_passkey(&mut owner, LAPTOP).await;
     damage(&world, "SecurityInfoTable", "credential", &text("{}")).await;
     damage(&world, "SecurityInfoTable", "lifts_from", &AttributeValue::Bool(true)).await;
@@ -181,7 +183,7 @@ async fn a_ledger_that_can_not_be_read_keeps_nobody_from_their_codes() {
 #[tokio::test]
 async fn what_should_have_been_removed_long_ago_is_not_there() {
     let world = World::new().await;
-    let mut browser = aisyah(&world).await;
+    let mut browser = verified_twice(&world).await;
     let mut phone = register_phone(&world, &mut browser, 1).await;
     let asked = browser.add("authenticator", "").await.json();
     let (mut approved, mut reset) = (world.browser(), world.browser());

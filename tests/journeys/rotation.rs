@@ -70,6 +70,8 @@ async fn registering_goes_on_over_rotated_keys() {
         verify(&mut browser, json!({ "method": "email", "code": code })).await.page(),
         "security-info"
     );
+    let code = world.app_code(0);
+    assert_eq!(browser.second_step(&code).await.page(), "security-info", "nothing has to wait");
 
     let mut phone = Phone::new(&world, 1);
     let (mut app, mut passkey, mut codes) = (json!(null), None, Vec::new());

@@ -196,6 +196,7 @@ impl Scene {
             | At::Stranded
             | At::Newcomer => None,
             At::Paper => proof(Method::RecoveryCode),
+            At::Cooling => proof(Method::Sms),
             At::Stale | At::StaleAdding => {
                 // One second longer ago than a change allows.
                 let at = Timestamp::from_seconds(now.as_seconds() - 601);

@@ -58,7 +58,7 @@ const PATHS: [&str; 20] = [
 ];
 
 /// Fields with values that lead somewhere, mostly.
-const FIELDS: [(&str, &[&str]); 15] = [
+const FIELDS: [(&str, &[&str]); 17] = [
     ("login", &["{login}", "AISYAH@student.contoh.example", "\"><script>x</script>", "a\u{0}b", "@", "ﬀ"]),
     ("captcha_token", &["{token}", "1.AAAA", "."]),
     ("captcha_answer", &["{characters}", "333333", " "]),
@@ -72,6 +72,8 @@ const FIELDS: [(&str, &[&str]); 15] = [
     ("code#wrong", &["00000000", "11112222"]),
     ("password", &["{password}", "short", "Harimau-Malaya-2019", "{login}", "\u{0}", "é\u{301}\u{202e}"]),
     ("confirmation", &["{password}", "short", "Harimau-Malaya-2019"]),
+    ("password#weak", &["short"]),
+    ("confirmation#weak", &["short"]),
     ("at", &["{at}", "AAAA", ""]),
     ("admin", &["true"]),
 ];
@@ -104,7 +106,7 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
             &["method", "at"],
         ],
         "/code" => &[&["code"], &["code"], &["code#wrong"], &["method", "code"], &["code", "at"]],
-        "/password" => &[&["password", "confirmation"]],
+        "/password" => &[&["password", "confirmation"], &["password#weak", "confirmation#weak"]],
         _ => &[&[]],
     }
 }

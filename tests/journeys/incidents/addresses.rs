@@ -82,6 +82,7 @@ async fn nothing_of_registering_names_a_forged_host() {
     owner.html("/security-info/verify").await;
     let code = world.last_code();
     assert_eq!(verify(&mut owner, json!({ "method": "sms", "code": code })).await.page(), "security-info");
+    assert_eq!(owner.second_step(&world.app_code(0)).await.page(), "security-info", "nothing has to wait");
     for (kind, value, by) in [
         ("alternate_email", "new@mail.example", "sms"),
         ("mobile", NEW_NUMBER, "call"),

@@ -15,7 +15,7 @@ use shared::ports::EnrolmentStore as _;
 
 use crate::decoys::twin;
 use crate::security_info::{
-    aisyah, app_code, register_passkey, register_phone, register_sheet, token, verify,
+    aisyah, app_code, register_passkey, register_phone, register_sheet, token, verified_twice, verify,
 };
 
 /// What answers can be told apart by.
@@ -197,10 +197,10 @@ impl Ready {
         let (does, what) = act.split_once(' ').unwrap_or((act, ""));
         let (mut passkey, mut codes) = (None, Vec::new());
         match act {
-            "by passkey" => passkey = Some(register_passkey(&mut aisyah(&world).await, LAPTOP).await),
-            "by recovery_code" => codes = register_sheet(&mut aisyah(&world).await).await,
+            "by passkey" => passkey = Some(register_passkey(&mut verified_twice(&world).await, LAPTOP).await),
+            "by recovery_code" => codes = register_sheet(&mut verified_twice(&world).await).await,
             "ask push" | "by push" | "phone asks" | "phone approves" | "phone denies" => {
-                phone = register_phone(&world, &mut aisyah(&world).await, 1).await;
+                phone = register_phone(&world, &mut verified_twice(&world).await, 1).await;
             }
             _ => {}
         }

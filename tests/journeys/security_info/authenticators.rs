@@ -8,7 +8,7 @@ use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{NewEntry, Secret};
 
-use super::{aisyah, entry, kinds, register, register_passkey, token, world};
+use super::{aisyah, entry, kinds, register, register_passkey, token, verified_twice, world};
 
 #[tokio::test]
 async fn a_passkey_is_registered_and_resets_with_mail() {
@@ -133,7 +133,7 @@ async fn concurrent_accounts_register_one_passkey_once() {
 #[tokio::test]
 async fn a_phone_is_paired_and_approves_a_second_step() {
     let world = World::new().await;
-    let mut browser = aisyah(&world).await;
+    let mut browser = verified_twice(&world).await;
     let asked = browser.add("authenticator", "").await.json();
     let mut phone = Phone::new(&world, 1);
     let paired = phone.pair(&token(&asked)).await.json();
@@ -166,7 +166,7 @@ async fn a_phone_is_paired_and_approves_a_second_step() {
 #[tokio::test]
 async fn recovery_codes_are_shown_until_they_are_kept_and_each_serves_once() {
     let world = World::new().await;
-    let mut browser = aisyah(&world).await;
+    let mut browser = verified_twice(&world).await;
     let asked = browser.add("recovery_codes", "").await.json();
     let codes: Vec<String> =
         asked["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect();
