@@ -2,7 +2,7 @@
 
 use http::Method;
 use rekey_tests::people::{NEW_PASSWORD, Person};
-use rekey_tests::{SignIn, World};
+use rekey_tests::{Browser, SignIn, World};
 use serde_json::json;
 use shared::domain::flow::FlowCookie;
 use shared::domain::message::Channel;
@@ -144,11 +144,14 @@ async fn a_page_that_lies_behind_cancels_its_flow_and_no_other() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    let mut behind = browser.clone();
-    browser.totp(&world.app_code(0)).await;
     let keys = world.keyring("REKEY_SECRET_FLOWS");
-    let cookie = FlowCookie::read(browser.cookie.as_deref().unwrap(), &keys).unwrap();
+    let read = |browser: &Browser| FlowCookie::read(browser.cookie.as_deref().unwrap(), &keys).unwrap();
+    let (mut behind, at) = (browser.clone(), read(&browser).at(&keys).unwrap());
+    browser.totp(&world.app_code(0)).await;
+    let cookie = read(&browser);
     assert_eq!(behind.post("/cancel", json!({})).await.page(), "ended");
+    assert_eq!(browser.get("/method").await.page(), "method", "an older cookie ends nothing");
+    assert_eq!(browser.clone().post("/cancel", json!({ "at": at })).await.page(), "ended");
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
 
     browser.open("priya", "forgotten").await;

@@ -270,7 +270,7 @@ mod stories {
         assert_eq!(of_kind(&list, "totp").len(), 1, "{}", owner.what());
         owner.assert_told(Event::Added(Kind::Totp), &CONTACTS);
         owner.world.mend();
-        owner.world.clock.advance(60);
+        owner.world.clock.advance(72 * 3_600);
         let mut next = owner.world.browser();
         next.sign_in("aisyah").await;
         assert_eq!(next.second_step(&code(&owner.world)).await.page(), "security-info", "{}", owner.what());

@@ -139,8 +139,8 @@ async fn registering_goes_on_over_rotated_keys() {
         "and is for the key that push services know us by"
     );
 
-    // And so they prove the steps of a reset.
-    world.clock.advance(90);
+    // And so they prove the steps of a reset, once they have been there for a while.
+    world.clock.advance(72 * 3_600);
     let mut reset = world.browser();
     reset.open("aisyah", "forgotten").await;
     let asked = reset.send_push().await.json();

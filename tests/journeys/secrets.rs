@@ -276,6 +276,9 @@ impl Kept {
         assert_eq!(verify(&mut owner, code.clone()).await.status, 503);
         self.world.mend();
         assert_eq!(verify(&mut owner, code).await.page(), "security-info");
+        let code = self.world.app_code(0);
+        self.add(&code);
+        assert_eq!(owner.second_step(&code).await.page(), "security-info", "nothing has to wait");
         owner
     }
 
@@ -391,7 +394,7 @@ impl Kept {
                 assert_eq!(phone.deny(&request).await.status, 200);
             }
         }
-        self.world.clock.advance(60);
+        self.world.clock.advance(72 * 3_600);
         let mut reset = self.world.browser();
         reset.open("aisyah", "forgotten").await;
         self.cookie(reset.cookie.as_ref());

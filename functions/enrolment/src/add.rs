@@ -10,7 +10,8 @@ use shared::domain::method::Method;
 use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind, Registered};
-use shared::domain::session::{Asked as Awaited, Pending, Session};
+use shared::domain::session::{Asked as Awaited, Pending, Session, SessionCookie};
+use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
 use shared::http::problem::{Code, Problem};
 use shared::http::security_info::CONFIRM;
@@ -102,33 +103,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let sealed = seal::seal(ports, &cookie, contact.expose())?;
         Pending { id, shown: contact.masked(), sealed, asked: Some(code) }
     } else {
-        match kind {
-            Kind::Totp => {
-                let seed = TotpSeed::generate(ports.entropy.bytes());
-                let sealed = seal::seal(ports, &cookie, seed.expose())?;
-                Pending { id, shown: String::new(), sealed, asked: None }
-            }
-            Kind::Authenticator => {
-                let token = PairingToken::new(ports.entropy.bytes());
-                let login = account.logins.first().unwrap_or(&account.name).clone();
-                let by = *cookie.key().as_bytes();
-                let pairing = Pairing::begin(account.id.clone(), id.clone(), by, login, now);
-                ports.pairings.begin(token.key(), &pairing).await?;
-                let sealed = seal::seal(ports, &cookie, &token.expose())?;
-                Pending { id, shown: String::new(), sealed, asked: None }
-            }
-            Kind::Passkey => {
-                let request = RequestId::from_bytes(ports.entropy.bytes());
-                let asked = Awaited::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
-                Pending { id, shown: incoming.browser.clone(), sealed: String::new(), asked: Some(asked) }
-            }
-            _ => {
-                let codes = RecoveryCodes::generate(&ports.entropy.bytes());
-                let sheet = codes.sheet(&ports.seeds, &account.id)?;
-                let sealed = seal::seal(ports, &cookie, &confirm::Codes::new(&codes, sheet).to_json())?;
-                Pending { id, shown: String::new(), sealed, asked: None }
-            }
-        }
+        authenticator(ports, incoming, &cookie, &account, id, now).await?
     };
     session.pending = Some(pending);
     keep(ports, &cookie, found.revision, &session, now).await?;
@@ -138,6 +113,44 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     tracing::info!(event = "adding", session = ?cookie.key(), kind = kind.as_str());
     let view = confirm::view(ports, &cookie, &session, &account, now).await?.ok_or(Code::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
+}
+
+/// What waits of something that has no contact: it is shown or asked for, and nothing is sent.
+async fn authenticator(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &SessionCookie,
+    account: &Account,
+    id: EntryId,
+    now: Timestamp,
+) -> Outcome<Pending> {
+    Ok(match id.kind() {
+        Kind::Totp => {
+            let seed = TotpSeed::generate(ports.entropy.bytes());
+            let sealed = seal::seal(ports, cookie, seed.expose())?;
+            Pending { id, shown: String::new(), sealed, asked: None }
+        }
+        Kind::Authenticator => {
+            let token = PairingToken::new(ports.entropy.bytes());
+            let login = account.logins.first().unwrap_or(&account.name).clone();
+            let by = *cookie.key().as_bytes();
+            let pairing = Pairing::begin(account.id.clone(), id.clone(), by, login, now);
+            ports.pairings.begin(token.key(), &pairing).await?;
+            let sealed = seal::seal(ports, cookie, &token.expose())?;
+            Pending { id, shown: String::new(), sealed, asked: None }
+        }
+        Kind::Passkey => {
+            let request = RequestId::from_bytes(ports.entropy.bytes());
+            let asked = Awaited::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
+            Pending { id, shown: incoming.browser.clone(), sealed: String::new(), asked: Some(asked) }
+        }
+        _ => {
+            let codes = RecoveryCodes::generate(&ports.entropy.bytes());
+            let sheet = codes.sheet(&ports.seeds, &account.id)?;
+            let sealed = seal::seal(ports, cookie, &confirm::Codes::new(&codes, sheet).to_json())?;
+            Pending { id, shown: String::new(), sealed, asked: None }
+        }
+    })
 }
 
 /// Whether no other of a kind has room. What there is only one of can be replaced.

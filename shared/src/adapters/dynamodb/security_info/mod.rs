@@ -70,16 +70,13 @@ impl SecurityInfo for DynamoSecurityInfo {
                 }
                 continue;
             };
-            let (item, counts) = match predecessor(&item, now) {
-                Some(serving) => {
-                    let next = open_contact(&self.contacts, account, id.kind(), item.text("sealed")?)?;
-                    add_successor(&mut registration.successors, id.kind(), next);
-                    (serving, true)
-                }
-                None => {
-                    let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
-                    (item, counts)
-                }
+            let (item, counts) = if let Some(serving) = predecessor(&item, now) {
+                let next = open_contact(&self.contacts, account, id.kind(), item.text("sealed")?)?;
+                add_successor(&mut registration.successors, id.kind(), next);
+                (serving, true)
+            } else {
+                let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
+                (item, counts)
             };
             let contact = || open_contact(&self.contacts, account, id.kind(), item.text("sealed")?);
             match id.kind() {
