@@ -11,7 +11,7 @@ async fn keyrings_are_read_in_one_call() {
     let config = moto.config();
     let client = Client::new(&config);
     for (name, key) in [("messages", "1"), ("flows", "2")] {
-        let secret = format!(r#"{{"current":"{key}","{key}":"{:-<64}"}}"#, name);
+        let secret = format!(r#"{{"current":"{key}","{key}":"{name:-<64}"}}"#);
         client.create_secret().name(name).secret_string(secret).send().await.unwrap();
     }
     client.create_secret().name("other").secret_string("{}").send().await.unwrap();

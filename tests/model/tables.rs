@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use rekey_tests::chance::START;
 use shared::adapters::memory::{Approvals, Budgets, Flows, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
@@ -181,9 +182,9 @@ impl Tables {
     /// The table `flows`.
     fn flow(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
-        // What is left to the TTL has never expired.
+        // What is left to the TTL has never expired: it is read as when the search began.
         let at = |at: Timestamp| {
-            if mutated(Mutation::TtlTrusted) { Timestamp::from_seconds(i64::MIN) } else { at }
+            if mutated(Mutation::TtlTrusted) { Timestamp::from_seconds(START) } else { at }
         };
         match call {
             // The adapter takes a key that is there already for a failure.

@@ -15,7 +15,7 @@ use shared::ports::EnrolmentStore as _;
 
 use crate::decoys::twin;
 use crate::security_info::{
-    aisyah, app_code, register_passkey, register_phone, register_sheet, token, verified_twice, verify,
+    app_code, register_passkey, register_phone, register_sheet, token, verified_twice, verify,
 };
 
 /// What answers can be told apart by.

@@ -70,7 +70,7 @@ fn is_told(around: &Around) -> bool {
 #[tokio::test]
 async fn died_after_the_claim_nothing_was_changed_and_nobody_is_told() {
     let around = Arc::new(Around::default());
-    around.put_flow(proven(Reason::Forgotten));
+    around.put_flow(&proven(Reason::Forgotten));
     assert!(!settle(&around).await);
     assert!(around.queued().is_empty());
     assert_eq!(around.flow().unwrap().stage(), Stage::Password, "the person may try again");
@@ -80,7 +80,7 @@ async fn died_after_the_claim_nothing_was_changed_and_nobody_is_told() {
 async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
     for (reason, outcome) in [(Reason::Forgotten, Outcome::Reset), (Reason::Locked, Outcome::Unlocked)] {
         let around = Arc::new(Around::default());
-        around.put_flow(proven(reason));
+        around.put_flow(&proven(reason));
         around.write(GENERATION);
         assert!(!settle_as(&around, outcome).await);
         let told = notices(&around);
@@ -97,7 +97,7 @@ async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
 #[tokio::test]
 async fn died_before_the_notices_everybody_is_told_once() {
     let around = Arc::new(Around::default());
-    around.put_flow(done(Reason::Forgotten, false));
+    around.put_flow(&done(Reason::Forgotten, false));
     around.write(GENERATION);
     assert!(!settle(&around).await);
     let told = notices(&around);
@@ -111,7 +111,7 @@ async fn died_before_the_notices_everybody_is_told_once() {
 #[tokio::test]
 async fn change_nobody_can_tell_of_is_asked_again() {
     let around = Arc::new(Around::default());
-    around.put_flow(proven(Reason::Forgotten));
+    around.put_flow(&proven(Reason::Forgotten));
     around.forget_writes();
     assert!(settle(&around).await, "the look comes again");
     assert!(notices(&around).is_empty() && !is_told(&around));
@@ -123,7 +123,7 @@ async fn change_nobody_can_tell_of_is_asked_again() {
 #[tokio::test]
 async fn finished_and_told_is_left_alone() {
     let around = Arc::new(Around::default());
-    around.put_flow(done(Reason::Locked, true));
+    around.put_flow(&done(Reason::Locked, true));
     around.write(GENERATION);
     assert!(!settle(&around).await);
     assert!(notices(&around).is_empty());
@@ -132,7 +132,7 @@ async fn finished_and_told_is_left_alone() {
 #[tokio::test]
 async fn a_queue_that_is_down_is_tried_again() {
     let around = Arc::new(Around::default());
-    around.put_flow(proven(Reason::Forgotten));
+    around.put_flow(&proven(Reason::Forgotten));
     around.write(GENERATION);
     around.break_queue(true);
     assert!(settle(&around).await);
@@ -147,7 +147,7 @@ async fn a_change_is_told_though_its_flow_is_gone_or_cancelled() {
     for flow in [None, Some(proven(Reason::Forgotten).cancel())] {
         let around = Arc::new(Around::default());
         if let Some(flow) = flow {
-            around.put_flow(flow);
+            around.put_flow(&flow);
         }
         around.write(GENERATION);
         assert!(!settle(&around).await);

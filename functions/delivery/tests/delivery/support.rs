@@ -87,8 +87,8 @@ impl Around {
         *self.queue_is_down.lock().unwrap() = down;
     }
 
-    pub fn put_flow(&self, flow: Flow) {
-        let flow = StoredFlow::of(7, &flow);
+    pub fn put_flow(&self, flow: &Flow) {
+        let flow = StoredFlow::of(7, flow);
         self.memory.with(|tables| tables.flows.0.insert(*flow_key().as_bytes(), flow));
     }
 
