@@ -7,7 +7,7 @@ use rekey_tests::people::AISYAH;
 use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::method::{Factor, Method};
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
@@ -96,7 +96,7 @@ async fn a_contact_that_does_not_count_yet_proves_nothing(ports: &Stores) {
 
 async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(ports.enrolment.registered(&id()).await.unwrap(), Registered::default());
-    let (session, other) = (FlowKey::from_bytes([5; 32]), FlowKey::from_bytes([6; 32]));
+    let (session, other) = (HolderId::from_bytes([5; 32]), HolderId::from_bytes([6; 32]));
     let change = async |generation, by| ports.enrolment.change(&id(), generation, by).await.unwrap();
     assert_eq!(change(0, session).await, Some(1), "the first change of an account");
     assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
@@ -109,7 +109,7 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(listed.entries[1].last_used_at, None);
     assert_eq!(listed.changed_by, Some(session));
 
-    let claimant = Claimant { flow: FlowKey::from_bytes([1; 32]), proved: &[Factor::MobilePhone] };
+    let claimant = Claimant { flow: HolderId::from_bytes([1; 32]), proved: &[Factor::MobilePhone] };
     ports.claims.claim(&id(), &claimant, 1, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
     ports.authenticators.accept_step(&id(), 5, claimant.flow, NOW + Seconds(6)).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
@@ -168,7 +168,7 @@ fn credential(id: &str) -> String {
 }
 
 async fn add_passkey(ports: &Stores, account: &AccountId, number: u8, id: &str) -> Added {
-    let by = FlowKey::from_bytes([1; 32]);
+    let by = HolderId::from_bytes([1; 32]);
     let generation = ports.enrolment.registered(account).await.unwrap().generation;
     let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
     let secret = Secret::Passkey { credential: credential(id) };
@@ -177,7 +177,7 @@ async fn add_passkey(ports: &Stores, account: &AccountId, number: u8, id: &str) 
 }
 
 async fn remove_passkey(ports: &Stores, account: &AccountId, number: u8) {
-    let by = FlowKey::from_bytes([1; 32]);
+    let by = HolderId::from_bytes([1; 32]);
     let generation = ports.enrolment.registered(account).await.unwrap().generation;
     let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
     let id = EntryId::new(Kind::Passkey, [number; 8]);
@@ -216,7 +216,7 @@ async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
             let ports = ports.clone();
             tokio::spawn(async move {
                 let account = AccountId::from_directory(format!("person{number}")).unwrap();
-                let by = FlowKey::from_bytes([number; 32]);
+                let by = HolderId::from_bytes([number; 32]);
                 ports.enrolment.change(&account, 0, by).await.unwrap();
                 let secret = Secret::Passkey { credential: CREDENTIAL.to_owned() };
                 let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
@@ -234,7 +234,7 @@ async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
 
 async fn a_time_step_is_accepted_once(ports: &Stores) {
     let accept = async |step, flow| {
-        let flow = FlowKey::from_bytes([flow; 32]);
+        let flow = HolderId::from_bytes([flow; 32]);
         ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
     };
     assert!(!accept(5, 1).await, "there is no app");
@@ -270,7 +270,7 @@ async fn passkeys_are_read_and_their_counters_move_forward(ports: &Stores) {
     assert!(read(&AccountId::from_directory("other").unwrap(), NOW).await.is_empty());
 
     let accept = async |id: &EntryId, counter, flow| {
-        let flow = FlowKey::from_bytes([flow; 32]);
+        let flow = HolderId::from_bytes([flow; 32]);
         ports.authenticators.accept_counter(&self::id(), id, counter, flow, NOW).await.unwrap()
     };
     assert!(accept(&one, 5, 1).await);
@@ -366,7 +366,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
 /// Nobody may take it for one that was never changed: its list would stand open to the password alone.
 async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client: &Client) {
     let ports = &Stores::in_tables(client);
-    let by = FlowKey::from_bytes([5; 32]);
+    let by = HolderId::from_bytes([5; 32]);
     for generation in 0..2 {
         ports.enrolment.change(&id(), generation, by).await.unwrap().unwrap();
     }
@@ -390,7 +390,7 @@ async fn put_sheet(ports: &Stores, hashes: &[&str]) {
 async fn a_recovery_code_is_taken_once(ports: &Stores) {
     assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
     let take = async |hash: &str, flow| {
-        let flow = FlowKey::from_bytes([flow; 32]);
+        let flow = HolderId::from_bytes([flow; 32]);
         ports.authenticators.use_recovery_code(&id(), hash, flow, NOW).await.unwrap()
     };
     assert!(!take("one", 1).await, "there is no sheet");
@@ -419,7 +419,7 @@ async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
     for flow in 0..50 {
         let ports = ports.clone();
         tasks.push(tokio::spawn(async move {
-            let flow = FlowKey::from_bytes([flow; 32]);
+            let flow = HolderId::from_bytes([flow; 32]);
             ports.authenticators.use_recovery_code(&id(), "two", flow, NOW).await.unwrap()
         }));
     }
@@ -435,7 +435,7 @@ async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
 async fn a_claim_is_one_flows(ports: &Stores) {
     ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
-        let claimant = Claimant { flow: FlowKey::from_bytes([flow; 32]), proved: &[] };
+        let claimant = Claimant { flow: HolderId::from_bytes([flow; 32]), proved: &[] };
         ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0, NOW).await, Claim::Held(1));
@@ -449,7 +449,7 @@ async fn a_claim_is_one_flows(ports: &Stores) {
 
 async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
     ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
-    let flow = |byte| FlowKey::from_bytes([byte; 32]);
+    let flow = |byte| HolderId::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
         let claimant = Claimant { flow: flow(byte), proved: &[] };
         ports.claims.claim(&id(), &claimant, generation, NOW, NOW + Seconds(30)).await.unwrap()

@@ -5,7 +5,8 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
-use shared::domain::flow::{FlowKey, RequestId};
+use shared::domain::flow::RequestId;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Answered, DeviceAnswer};
@@ -42,7 +43,7 @@ fn number(byte: u8) -> DeviceAnswer {
 fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
     ApprovalRequest {
         id: id(byte),
-        flow: FlowKey::from_bytes([flow; 32]),
+        flow: HolderId::from_bytes([flow; 32]),
         number: Tag::from_bytes([1; 32]),
         asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Linux".into() },
         created_at: now,

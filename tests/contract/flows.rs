@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::account::{AccountId, Offer};
-use shared::domain::flow::{Choosing, Facts, Flow, FlowKey, FlowLimits, Opened, Reason, Stage};
+use shared::domain::flow::{Choosing, Facts, Flow, FlowLimits, Opened, Reason, Stage};
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
@@ -36,7 +37,7 @@ const LIMITS: FlowLimits = FlowLimits {
     flow_tries: 10,
     sends_per_step: 3,
 };
-const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
+const KEY: HolderId = HolderId::from_bytes([7; 32]);
 
 fn tag(byte: u8) -> Tag {
     Tag::from_bytes([byte; 32])
@@ -140,7 +141,7 @@ async fn a_guess_is_one_look(stores: &Stores) {
     }
     let ended = NOW + LIMITS.lifetime;
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), Guessed::Gone));
-    let nobody = FlowKey::from_bytes([8; 32]);
+    let nobody = HolderId::from_bytes([8; 32]);
     assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
 }
 
@@ -182,12 +183,12 @@ async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
         assert!(flow.is_some(), "try {spent}");
     }
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
-    let nobody = FlowKey::from_bytes([8; 32]);
+    let nobody = HolderId::from_bytes([8; 32]);
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
 }
 
 async fn history_checks_are_for_proven_flows_only(stores: &Stores) {
-    let (flows, other) = (&stores.flows, FlowKey::from_bytes([8; 32]));
+    let (flows, other) = (&stores.flows, HolderId::from_bytes([8; 32]));
     let check = async |key, steps| flows.spend_history_check(key, steps, 2, NOW).await.unwrap();
     assert!(!check(KEY, 1).await, "there is no flow");
     awaiting(stores).await;

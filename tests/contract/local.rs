@@ -13,7 +13,7 @@ use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
 use shared::adapters::voice::VoiceCalls;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::Message;
@@ -103,7 +103,7 @@ async fn the_queue_takes_messages_one_by_one_or_together() {
     let url = local.cloud.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
     let queue = SqsQueue::new(&local.config, url);
     let keys = Keyring::from_secret(&local.cloud.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
-    let seal = |n| Message::Decoy.seal(&keys, FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
+    let seal = |n| Message::Decoy.seal(&keys, HolderId::from_bytes([n; 32]), [n; 24]).unwrap();
     queue.send(&[seal(1)], Seconds(45)).await.unwrap();
     queue.send(&[seal(2), seal(3)], Seconds(0)).await.unwrap();
     let queued = local.cloud.queues().contents("MessagesQueue").unwrap();

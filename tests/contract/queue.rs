@@ -3,7 +3,7 @@
 use aws_sdk_sqs::Client;
 use shared::adapters::memory::Memory;
 use shared::adapters::sqs::SqsQueue;
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::time::Seconds;
@@ -13,7 +13,7 @@ use crate::moto::Moto;
 
 fn envelopes(count: u8) -> Vec<Envelope> {
     let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
-    let seal = |n| Message::Decoy.seal(&keys, FlowKey::from_bytes([n; 32]), [n; 24]).unwrap();
+    let seal = |n| Message::Decoy.seal(&keys, HolderId::from_bytes([n; 32]), [n; 24]).unwrap();
     (0..count).map(seal).collect()
 }
 

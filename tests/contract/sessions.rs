@@ -6,7 +6,8 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::account::AccountId;
-use shared::domain::flow::{FlowKey, RequestId};
+use shared::domain::flow::RequestId;
+use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
 use shared::domain::security_info::Registered;
 use shared::domain::session::{LIFETIME, Session};
@@ -23,7 +24,7 @@ on_every_store!(
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-const KEY: FlowKey = FlowKey::from_bytes([7; 32]);
+const KEY: HolderId = HolderId::from_bytes([7; 32]);
 
 fn session() -> Session {
     let (account, challenge) = (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));

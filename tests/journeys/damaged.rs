@@ -6,7 +6,7 @@ use rekey_tests::people::{AISYAH, NEW_NUMBER, Person};
 use rekey_tests::world::LAPTOP;
 use rekey_tests::{Phone, Saying, SignIn, World};
 use serde_json::json;
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::time::Seconds;
 use shared::ports::{Claim, ClaimStore as _, Claimant};
 
@@ -337,7 +337,7 @@ async fn ledger_in_milliseconds_keeps_nobody_from_codes() {
 #[tokio::test]
 async fn lease_in_milliseconds_has_run_out() {
     let world = World::new().await;
-    let flow = FlowKey::from_bytes([7; 32]);
+    let flow = HolderId::from_bytes([7; 32]);
     let claimant = Claimant { flow, proved: &[] };
     let account = AISYAH.account().id;
     let claim = async || {

@@ -3,7 +3,8 @@
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{Flow, FlowKey, FlowLimits, RequestId, StateName};
+use shared::domain::flow::{Flow, FlowLimits, RequestId, StateName};
+use shared::domain::holder::HolderId;
 use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
 use shared::ports::{DeviceAnswer, Guess};
@@ -13,32 +14,32 @@ use crate::people::Entries;
 /// One call on a port. Each is one operation of the service behind it, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
-    Insert { key: FlowKey, flow: StoredFlow },
-    Load { key: FlowKey, at: Timestamp },
-    Replace { key: FlowKey, next: StoredFlow, at: Timestamp },
-    Guess { key: FlowKey, guess: Guess, limits: FlowLimits, at: Timestamp },
-    Spend { key: FlowKey, limits: FlowLimits, at: Timestamp },
-    SpendCheck { key: FlowKey, steps: u8, limit: u8, at: Timestamp },
+    Insert { key: HolderId, flow: StoredFlow },
+    Load { key: HolderId, at: Timestamp },
+    Replace { key: HolderId, next: StoredFlow, at: Timestamp },
+    Guess { key: HolderId, guess: Guess, limits: FlowLimits, at: Timestamp },
+    Spend { key: HolderId, limits: FlowLimits, at: Timestamp },
+    SpendCheck { key: HolderId, steps: u8, limit: u8, at: Timestamp },
     Count { key: String, until: Timestamp },
     Take { key: String, limit: u64, until: Timestamp },
     Ledger { account: AccountId },
     ReplaceLedger { account: AccountId, rev: u64, ledger: String, at: Timestamp },
     Registration { account: AccountId },
     Totp { account: AccountId },
-    AcceptStep { account: AccountId, step: u64, flow: FlowKey },
+    AcceptStep { account: AccountId, step: u64, flow: HolderId },
     Passkeys { account: AccountId },
-    AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: FlowKey },
+    AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: HolderId },
     Sheet { account: AccountId },
-    UseCode { account: AccountId, hash: String, flow: FlowKey },
+    UseCode { account: AccountId, hash: String, flow: HolderId },
     AskDevices { account: AccountId, request: ApprovalRequest, at: Timestamp },
     Newest { account: AccountId },
     Answer { account: AccountId, request: RequestId, answer: DeviceAnswer, at: Timestamp },
     NoteTold { account: AccountId, request: RequestId },
     Device { account: AccountId, id: EntryId },
     NoteUsed { account: AccountId, id: EntryId },
-    Session { key: FlowKey },
+    Session { key: HolderId },
     PushTargets { account: AccountId },
-    Claim { account: AccountId, flow: FlowKey, generation: u64, lease_until: Timestamp },
+    Claim { account: AccountId, flow: HolderId, generation: u64, lease_until: Timestamp },
     Find { login: String },
     Account { id: AccountId },
     Precheck { id: AccountId, password: String },
@@ -131,7 +132,7 @@ pub enum Answer {
     },
     Registration {
         generation: u64,
-        claimed_by: Option<FlowKey>,
+        claimed_by: Option<HolderId>,
         entries: Entries,
     },
     /// Somebody's passkeys, by number.
@@ -188,7 +189,7 @@ fn outcome(request: Option<&ApprovalRequest>) -> &'static str {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
-    pub flow: Option<FlowKey>,
+    pub flow: Option<HolderId>,
     pub generation: u64,
     pub lease_until: Timestamp,
 }

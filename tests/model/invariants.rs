@@ -8,7 +8,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{Flow, FlowCookie, FlowKey, PASSKEY_LIFETIME, RequestId};
+use shared::domain::flow::{Flow, FlowCookie, PASSKEY_LIFETIME, RequestId};
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
@@ -201,7 +202,7 @@ impl Scope {
     }
 
     /// A flow may have changed.
-    fn observe_flow(state: &mut State, by: By, running: &Running, key: FlowKey, before: Option<StoredFlow>) {
+    fn observe_flow(state: &mut State, by: By, running: &Running, key: HolderId, before: Option<StoredFlow>) {
         let after = state.tables.flows.0.get(key.as_bytes()).cloned();
         let (Some(before), Some(after)) = (before, after) else { return };
         if before == after {
@@ -223,7 +224,7 @@ impl Scope {
     }
 
     /// A step was proved.
-    fn observe_proof(state: &mut State, running: &Running, key: FlowKey, step: u8, flow: &Flow) {
+    fn observe_proof(state: &mut State, running: &Running, key: HolderId, step: u8, flow: &Flow) {
         let proofs = match flow {
             Flow::Choosing(state) => &state.progress.proofs,
             Flow::Proven(state) => &state.progress.proofs,
@@ -394,7 +395,7 @@ impl Scope {
     }
 
     /// A flow got the right to change an account.
-    fn observe_claim(state: &mut State, flow: FlowKey) {
+    fn observe_claim(state: &mut State, flow: HolderId) {
         let seen = &mut state.seen;
         let Some(course) = seen.flows.get(flow.as_bytes()) else { return };
         if course.registered_before != seen.registered {
@@ -556,7 +557,7 @@ impl Scope {
         state.seen.flows.keys().all(|flow| {
             let good = |code: &&Code| {
                 let guess = Call::Guess {
-                    key: FlowKey::from_bytes(*flow),
+                    key: HolderId::from_bytes(*flow),
                     guess: Guess { step: code.step, tag: Tag::from_bytes(code.tag) },
                     limits: *limits,
                     at: Timestamp::from_seconds(state.now),

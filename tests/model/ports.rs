@@ -15,7 +15,8 @@ use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
-use shared::domain::flow::{CodeSlot, Flow, FlowKey, FlowLimits, Opened, Record, RequestId};
+use shared::domain::flow::{CodeSlot, Flow, FlowLimits, Opened, Record, RequestId};
+use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
@@ -55,7 +56,7 @@ pub struct Script {
     /// A rule that is taken out: those of what is done between two calls are taken out here.
     pub mutation: Option<Mutation>,
     /// The request to devices that the flow which was read awaits the answer of.
-    pub awaited: Option<(FlowKey, RequestId)>,
+    pub awaited: Option<(HolderId, RequestId)>,
     /// The hashes on the sheet that was read.
     pub listed: Vec<String>,
     /// Whose passkeys are asked for.
@@ -130,12 +131,12 @@ impl Entropy for Scripted {
 
 #[async_trait]
 impl FlowStore for Scripted {
-    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+    async fn insert(&self, key: HolderId, flow: &Opened) -> Result<(), StoreError> {
         let flow = StoredFlow::of(1, &Flow::Opened(flow.clone()));
         ask!(Call::Insert { key, flow }, Answer::Done => ())
     }
 
-    async fn load(&self, key: FlowKey, at: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+    async fn load(&self, key: HolderId, at: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
         let read = |stored: StoredFlow| {
             let flow = flow_of(&stored);
             if let Flow::AwaitingAnswer(state) = &flow {
@@ -148,7 +149,7 @@ impl FlowStore for Scripted {
 
     async fn replace(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Flow,
         at: Timestamp,
@@ -159,7 +160,7 @@ impl FlowStore for Scripted {
 
     async fn guess(
         &self,
-        key: FlowKey,
+        key: HolderId,
         guess: Guess,
         limits: &FlowLimits,
         at: Timestamp,
@@ -198,7 +199,7 @@ impl FlowStore for Scripted {
 
     async fn spend_try(
         &self,
-        key: FlowKey,
+        key: HolderId,
         limits: &FlowLimits,
         at: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
@@ -207,7 +208,7 @@ impl FlowStore for Scripted {
 
     async fn spend_history_check(
         &self,
-        key: FlowKey,
+        key: HolderId,
         steps: u8,
         limit: u8,
         at: Timestamp,
@@ -281,7 +282,7 @@ impl Authenticators for Scripted {
         &self,
         account: &AccountId,
         step: u64,
-        flow: FlowKey,
+        flow: HolderId,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         ask!(
@@ -308,7 +309,7 @@ impl Authenticators for Scripted {
         account: &AccountId,
         passkey: &EntryId,
         counter: u32,
-        flow: FlowKey,
+        flow: HolderId,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         ask!(
@@ -329,7 +330,7 @@ impl Authenticators for Scripted {
         &self,
         account: &AccountId,
         hash: &str,
-        flow: FlowKey,
+        flow: HolderId,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         let call = Call::UseCode { account: account.clone(), hash: hash.to_owned(), flow };
@@ -404,19 +405,19 @@ impl Devices for Scripted {
 
 #[async_trait]
 impl SessionStore for Scripted {
-    async fn begin(&self, _: FlowKey, _: &Session) -> Result<(), StoreError> {
+    async fn begin(&self, _: HolderId, _: &Session) -> Result<(), StoreError> {
         panic!("nobody in the model signs in");
     }
 
-    async fn session(&self, key: FlowKey, _: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
+    async fn session(&self, key: HolderId, _: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
         ask!(Call::Session { key }, Answer::Flow(None) => None)
     }
 
-    async fn update(&self, _: FlowKey, _: u64, _: &Session, _: Timestamp) -> Result<bool, StoreError> {
+    async fn update(&self, _: HolderId, _: u64, _: &Session, _: Timestamp) -> Result<bool, StoreError> {
         panic!("nobody in the model signs in");
     }
 
-    async fn end(&self, _: FlowKey) -> Result<(), StoreError> {
+    async fn end(&self, _: HolderId) -> Result<(), StoreError> {
         panic!("nobody in the model signs in");
     }
 }
@@ -474,7 +475,7 @@ impl ClaimStore for Scripted {
         }
     }
 
-    async fn release(&self, _: &AccountId, _: FlowKey, _: u64) -> Result<(), StoreError> {
+    async fn release(&self, _: &AccountId, _: HolderId, _: u64) -> Result<(), StoreError> {
         panic!("the directory of the model refuses no password");
     }
 }

@@ -369,14 +369,14 @@ impl Tables {
         match call {
             Call::Registration { account } => {
                 let row = self.accounts.get(account).cloned().unwrap_or_default();
-                let claimed_by = row.claimed_by.map(shared::domain::flow::FlowKey::from_bytes);
+                let claimed_by = row.claimed_by.map(shared::domain::holder::HolderId::from_bytes);
                 Answer::Registration { generation: row.generation, claimed_by, entries: row.counting() }
             }
             Call::Claim { account, flow, generation, lease_until } => {
                 let row = self.accounts.entry(account.clone()).or_default();
                 if row.generation != *generation && !mutated(Mutation::ClaimWithoutGeneration) {
                     return Answer::Claimed(Some(Holder {
-                        flow: row.claimed_by.map(shared::domain::flow::FlowKey::from_bytes),
+                        flow: row.claimed_by.map(shared::domain::holder::HolderId::from_bytes),
                         generation: row.generation,
                         lease_until: Timestamp::from_seconds(row.lease_until),
                     }));

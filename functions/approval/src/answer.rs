@@ -6,7 +6,8 @@ use http::HeaderMap;
 use serde_json::{Value, json};
 use shared::domain::approval::{ApprovalNumber, ApprovalRequest, PAUSE};
 use shared::domain::device::{Device, Signed};
-use shared::domain::flow::{Flow, FlowKey, RequestId};
+use shared::domain::flow::{Flow, RequestId};
+use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
 use shared::domain::message::{Message, Refused};
 use shared::domain::time::{Seconds, Timestamp};
@@ -162,7 +163,7 @@ async fn tell(
 /// Ends the flow that was refused, if it is not over.
 async fn cancel(
     ports: &Ports,
-    key: FlowKey,
+    key: HolderId,
     mut found: Option<Versioned<Flow>>,
     now: Timestamp,
 ) -> Outcome<()> {

@@ -15,7 +15,8 @@ use std::sync::Arc;
 
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use futures_util::future::join_all;
-use shared::domain::flow::{APPROVAL_LIFETIME, CODE_LONGEST, FlowKey};
+use shared::domain::flow::{APPROVAL_LIFETIME, CODE_LONGEST};
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
@@ -133,7 +134,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
     verdict.again_as(receipt.id)
 }
 
-fn open(body: &str, messages: &Keyring) -> Option<(FlowKey, Message)> {
+fn open(body: &str, messages: &Keyring) -> Option<(HolderId, Message)> {
     serde_json::from_str::<Envelope>(body).ok()?.open(messages).ok()
 }
 
@@ -223,7 +224,7 @@ impl Verdict {
 }
 
 /// One event a message, of the same form for everybody's: which flow, how, what came of it. Never to whom or what.
-fn log(flow: Option<FlowKey>, kind: &str, channel: Option<Channel>, verdict: &Verdict) {
+fn log(flow: Option<HolderId>, kind: &str, channel: Option<Channel>, verdict: &Verdict) {
     let flow = flow.map_or_else(|| "unknown".to_owned(), |flow| format!("{flow:?}"));
     let channel = match channel {
         Some(Channel::Email) => "email",

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::message::{Message, Refused};
 use shared::domain::notice::{Change, Event, notices};
 use shared::domain::time::Seconds;
@@ -11,7 +11,7 @@ use shared::ports::EntropyExt as _;
 use crate::{End, Ports, Verdict};
 
 /// Makes the notices and queues them, so that each is retried alone.
-pub(crate) async fn tell(ports: &Ports, flow: FlowKey, refused: &Refused) -> Verdict {
+pub(crate) async fn tell(ports: &Ports, flow: HolderId, refused: &Refused) -> Verdict {
     match try_tell(ports, flow, refused).await {
         Ok(verdict) => verdict,
         Err(error) => Verdict::failed(End::Again, error.as_ref()),
@@ -20,7 +20,7 @@ pub(crate) async fn tell(ports: &Ports, flow: FlowKey, refused: &Refused) -> Ver
 
 async fn try_tell(
     ports: &Ports,
-    flow: FlowKey,
+    flow: HolderId,
     refused: &Refused,
 ) -> Result<Verdict, Box<dyn Error + Send + Sync>> {
     let Some(account) = ports.directory.account(&refused.account).await? else {

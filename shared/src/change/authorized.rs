@@ -4,7 +4,8 @@ use std::error::Error;
 
 use super::{FinishPorts, HISTORY_CHECKS, LEASE, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
-use crate::domain::flow::{Flow, FlowCookie, FlowKey, Proven, Stage};
+use crate::domain::flow::{Flow, FlowCookie, Proven, Stage};
+use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::{Message, Settle};
 use crate::domain::method::Method;
@@ -63,7 +64,7 @@ impl From<DirectoryError> for ChangeFailure {
 /// A change that its flow may make, with the account and its contacts as they are now.
 pub struct AuthorizedChange<'a> {
     ports: ChangePorts<'a>,
-    key: FlowKey,
+    key: HolderId,
     revision: u64,
     flow: Proven,
     account: Account,

@@ -1,7 +1,7 @@
 //! What follows once the directory has made a change.
 
 use crate::domain::account::{Account, Registration};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::message::Message;
 use crate::domain::notice::{Change, notices};
 use crate::domain::time::Seconds;
@@ -24,7 +24,7 @@ impl FinishPorts<'_> {
     /// Queues a notice of the change to every contact of the account.
     pub(super) async fn notify(
         &self,
-        flow: FlowKey,
+        flow: HolderId,
         account: &Account,
         registration: &Registration,
         change: &Change,

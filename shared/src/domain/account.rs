@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 
 use super::contact::{EmailAddress, PhoneNumber, canonical_domain};
 use super::factor::FactorValue;
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Method};
@@ -166,7 +166,7 @@ pub struct Registration {
     /// can act only while it still stands, so the first flow to succeed ends all others.
     pub generation: u64,
     /// The flow that made the last change, or is at it.
-    pub claimed_by: Option<FlowKey>,
+    pub claimed_by: Option<HolderId>,
 }
 
 /// Contacts that wait to take the place of others.

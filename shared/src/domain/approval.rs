@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use thiserror::Error;
 
 use super::account::AccountId;
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
@@ -109,7 +109,7 @@ pub struct ApprovalRequest {
     /// Which.
     pub id: RequestId,
     /// The flow that asks.
-    pub flow: FlowKey,
+    pub flow: HolderId,
     /// The tag of the number that its page shows.
     pub number: Tag,
     /// Who asks.
@@ -136,7 +136,7 @@ impl ApprovalRequest {
     }
 
     /// Whether it is the request `id` of `flow`.
-    pub fn is_of(&self, flow: FlowKey, id: RequestId) -> bool {
+    pub fn is_of(&self, flow: HolderId, id: RequestId) -> bool {
         self.flow == flow && self.id == id
     }
 }
@@ -184,7 +184,7 @@ mod tests {
     fn a_request_is_its_flows_and_its_accounts_and_ends() {
         let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());
         assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
-        let (flow, id) = (FlowKey::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
+        let (flow, id) = (HolderId::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));
         let at = Timestamp::from_seconds;
         let request = ApprovalRequest {
             id,
@@ -199,7 +199,7 @@ mod tests {
         assert!(request.is_open(at(89)) && !request.is_open(at(90)));
         assert!(request.is_of(flow, id));
         assert!(
-            !request.is_of(FlowKey::from_bytes([2; 32]), id)
+            !request.is_of(HolderId::from_bytes([2; 32]), id)
                 && !request.is_of(flow, RequestId::from_bytes([2; 16]))
         );
         assert!(!ApprovalRequest { status: RequestStatus::Approved, ..request }.is_open(at(89)));

@@ -6,9 +6,9 @@ use super::budget::FlowMark;
 
 /// The hash under which a flow is stored. Knowing it does not give the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct FlowKey([u8; 32]);
+pub struct HolderId([u8; 32]);
 
-impl FlowKey {
+impl HolderId {
     /// Takes back a stored key.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
@@ -31,7 +31,7 @@ impl FlowKey {
     }
 }
 
-impl fmt::Debug for FlowKey {
+impl fmt::Debug for HolderId {
     /// Eight hexadecimal digits: enough to follow a flow through a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.mark().0)
@@ -44,7 +44,7 @@ mod tests {
 
     #[test]
     fn a_log_names_a_flow_by_eight_digits() {
-        let key = FlowKey::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
+        let key = HolderId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
         assert_eq!(format!("{key:?}"), "a0a1a2a3");
         assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
         assert_eq!(key.as_bytes()[31], 0xbf);

@@ -12,7 +12,7 @@ use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
 use super::event::Event;
 use super::flow::Outcome;
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::keys::{Keyring, SealError};
 use super::language::Language;
 use super::method::Method;
@@ -129,7 +129,7 @@ pub struct Notice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settle {
     /// The flow that claimed.
-    pub flow: FlowKey,
+    pub flow: HolderId,
     /// Whose account.
     pub account: AccountId,
     /// The generation that the claim made.
@@ -187,7 +187,7 @@ impl Message {
     pub fn seal(
         &self,
         messages: &Keyring,
-        owner: FlowKey,
+        owner: HolderId,
         nonce: [u8; 24],
     ) -> Result<Envelope, MessageError> {
         let wire = Wire::from(self);
@@ -215,7 +215,7 @@ impl Envelope {
     ///
     /// # Errors
     /// [`MessageError`] when it was not sealed with these keys for this owner, or is of another version.
-    pub fn open(&self, messages: &Keyring) -> Result<(FlowKey, Message), MessageError> {
+    pub fn open(&self, messages: &Keyring) -> Result<(HolderId, Message), MessageError> {
         let owner = flow_key(&self.owner)?;
         let plain = messages.open(PURPOSE, owner.as_bytes(), &self.sealed)?;
         let wire: Wire = serde_json::from_slice(&plain).map_err(|_| MessageError)?;
@@ -366,10 +366,10 @@ fn recipient(channel: Channel, to: &Wiped) -> Recipient {
     }
 }
 
-fn flow_key(text: &str) -> Result<FlowKey, MessageError> {
+fn flow_key(text: &str) -> Result<HolderId, MessageError> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| MessageError)?;
-    Ok(FlowKey::from_bytes(bytes))
+    Ok(HolderId::from_bytes(bytes))
 }
 
 #[cfg(test)]
@@ -381,8 +381,8 @@ mod tests {
         Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
     }
 
-    fn owner() -> FlowKey {
-        FlowKey::from_bytes([3; 32])
+    fn owner() -> HolderId {
+        HolderId::from_bytes([3; 32])
     }
 
     fn code() -> Message {

@@ -6,7 +6,7 @@
 use super::account::AccountId;
 use super::client::AddressBlock;
 use super::contact::PhoneNumber;
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::keys::Keyring;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
@@ -53,7 +53,7 @@ pub enum RateLimit {
     /// holder, so that they change nothing of it.
     OlderAnswers {
         /// The flow or session.
-        holder: FlowKey,
+        holder: HolderId,
         /// How many steps it has verified.
         verified: u8,
     },
@@ -333,7 +333,7 @@ mod tests {
             ),
             (RateLimit::PhoneMessages, "sms#2026-11-24".into(), 172_800),
             (
-                RateLimit::OlderAnswers { holder: FlowKey::from_bytes([0xef; 32]), verified: 1 },
+                RateLimit::OlderAnswers { holder: HolderId::from_bytes([0xef; 32]), verified: 1 },
                 format!("older#{}#1", "ef".repeat(32)),
                 7_200,
             ),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 
@@ -194,7 +194,7 @@ pub struct Registered {
     pub generation: u64,
     /// The session that changed it last, if it was one: it knows of that change even where its own item does not say so,
     /// since the function died in between.
-    pub changed_by: Option<FlowKey>,
+    pub changed_by: Option<HolderId>,
     /// When the person last looked through all of it and found it right.
     pub confirmed_at: Option<Timestamp>,
     /// When the person last removed something.

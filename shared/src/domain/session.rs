@@ -21,7 +21,7 @@ use super::approval::ApprovalNumber;
 use super::code::OneTimeCode;
 use super::factor::{self, FactorValue, VerifiedFactor};
 use super::flow::{CODE_LONGEST, RequestId};
-use super::holder::FlowKey;
+use super::holder::HolderId;
 use super::keys::{KeyId, Keyring, Tag};
 use super::language::Language;
 use super::method::Method;
@@ -88,9 +88,9 @@ impl SessionCookie {
     }
 
     /// Where the session is stored: another hash than a flow's of the same id, so that neither is ever the other.
-    pub fn key(&self) -> FlowKey {
+    pub fn key(&self) -> HolderId {
         let hash = Sha256::new_with_prefix(b"session").chain_update(self.id.0);
-        FlowKey::from_bytes(hash.finalize().into())
+        HolderId::from_bytes(hash.finalize().into())
     }
 
     /// The public reference that forms carry, so that a form left in another tab can't act on the session that came
@@ -352,9 +352,9 @@ impl Session {
 
     /// What an app's code or a recovery code is used up for: the proof that is asked for next, not the whole session, so that
     /// no code serves twice in it.
-    pub fn proof_key(&self, cookie: &SessionCookie) -> FlowKey {
+    pub fn proof_key(&self, cookie: &SessionCookie) -> HolderId {
         let hash = Sha256::new_with_prefix(b"proof").chain_update(cookie.key().as_bytes());
-        FlowKey::from_bytes(hash.chain_update(self.challenge.as_bytes()).finalize().into())
+        HolderId::from_bytes(hash.chain_update(self.challenge.as_bytes()).finalize().into())
     }
 
     /// Whether the list may be seen.

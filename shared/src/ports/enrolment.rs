@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::account::{AccountId, Contact};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind, Registered};
@@ -101,7 +101,7 @@ pub trait EnrolmentStore: Send + Sync {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
     ) -> Result<Option<u64>, StoreError>;
 
     /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
@@ -115,7 +115,7 @@ pub trait EnrolmentStore: Send + Sync {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError>;
 
@@ -135,7 +135,7 @@ pub trait EnrolmentStore: Send + Sync {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError>;

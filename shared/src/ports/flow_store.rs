@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::StoreError;
-use crate::domain::flow::{Flow, FlowKey, FlowLimits, Opened};
+use crate::domain::flow::{Flow, FlowLimits, Opened};
+use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
@@ -47,13 +48,13 @@ pub trait FlowStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; a key that is taken (it never is, by 256 bits) counts as unavailable.
-    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError>;
+    async fn insert(&self, key: HolderId, flow: &Opened) -> Result<(), StoreError>;
 
     /// Reads a flow, strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError>;
+    async fn load(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError>;
 
     /// Replaces the flow that was read as `revision`. `false` when it is another one by now, or gone.
     ///
@@ -61,7 +62,7 @@ pub trait FlowStore: Send + Sync {
     /// [`StoreError`].
     async fn replace(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Flow,
         now: Timestamp,
@@ -74,7 +75,7 @@ pub trait FlowStore: Send + Sync {
     /// [`StoreError`]; the try may then be spent.
     async fn guess(
         &self,
-        key: FlowKey,
+        key: HolderId,
         guess: Guess,
         limits: &FlowLimits,
         now: Timestamp,
@@ -87,7 +88,7 @@ pub trait FlowStore: Send + Sync {
     /// [`StoreError`].
     async fn spend_try(
         &self,
-        key: FlowKey,
+        key: HolderId,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<Option<Flow>, StoreError>;
@@ -101,7 +102,7 @@ pub trait FlowStore: Send + Sync {
     /// [`StoreError`]; the check may then be spent.
     async fn spend_history_check(
         &self,
-        key: FlowKey,
+        key: HolderId,
         steps: u8,
         limit: u8,
         now: Timestamp,

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use crate::domain::account::{AccountId, Registration};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
@@ -58,7 +58,7 @@ pub trait Authenticators: Send + Sync {
         &self,
         account: &AccountId,
         step: u64,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
@@ -79,7 +79,7 @@ pub trait Authenticators: Send + Sync {
         account: &AccountId,
         passkey: &EntryId,
         counter: u32,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
@@ -98,7 +98,7 @@ pub trait Authenticators: Send + Sync {
         &self,
         account: &AccountId,
         hash: &str,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 }
@@ -118,7 +118,7 @@ pub enum Claim {
 #[derive(Clone, Copy, Debug)]
 pub struct Claimant<'a> {
     /// The flow.
-    pub flow: FlowKey,
+    pub flow: HolderId,
     /// What it has proved, to be noted as used.
     pub proved: &'a [Factor],
 }
@@ -146,5 +146,5 @@ pub trait ClaimStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; the lease then runs out by itself.
-    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError>;
+    async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError>;
 }

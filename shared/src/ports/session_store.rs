@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::{StoreError, Versioned};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 
@@ -15,13 +15,13 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn begin(&self, key: FlowKey, session: &Session) -> Result<(), StoreError>;
+    async fn begin(&self, key: HolderId, session: &Session) -> Result<(), StoreError>;
 
     /// Reads a session, strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError>;
+    async fn session(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError>;
 
     /// Replaces the session that was read as `revision`; `false` when another request has replaced it meanwhile, or it is
     /// gone. Of any number of requests that read one revision, one succeeds.
@@ -30,7 +30,7 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`].
     async fn update(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Session,
         now: Timestamp,
@@ -40,5 +40,5 @@ pub trait SessionStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn end(&self, key: FlowKey) -> Result<(), StoreError>;
+    async fn end(&self, key: HolderId) -> Result<(), StoreError>;
 }

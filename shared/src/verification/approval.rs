@@ -1,7 +1,7 @@
 //! Approvals on the authenticator app, by the number that the page shows.
 
 use crate::domain::approval::{ApprovalNumber, ApprovalRequest, Asker, RequestId, RequestStatus};
-use crate::domain::holder::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::time::Timestamp;
 
@@ -10,7 +10,7 @@ pub struct NewRequest {
     /// Which.
     pub id: RequestId,
     /// Who makes it.
-    pub holder: FlowKey,
+    pub holder: HolderId,
     /// The number that its page shows.
     pub number: ApprovalNumber,
     /// Who asks, as the app shows it.

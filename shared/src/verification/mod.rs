@@ -11,7 +11,7 @@ pub mod totp;
 use thiserror::Error;
 
 use crate::domain::account::AccountId;
-use crate::domain::holder::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::keys::SealError;
 use crate::domain::message::MessageError;
 use crate::domain::recovery_code::HashError;
@@ -26,7 +26,7 @@ pub struct Subject<'a> {
     pub decoy: bool,
     /// What an accepted answer is used up for: the flow, or one verification of a session. For the same one it is accepted
     /// again, so that a lost answer or a double click costs nothing.
-    pub used_for: FlowKey,
+    pub used_for: HolderId,
 }
 
 /// Something outside did not do what verification asked of it.

@@ -1,7 +1,7 @@
 //! Messages on their way to `delivery`.
 
 use super::VerificationError;
-use crate::domain::holder::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Message;
 use crate::domain::time::Seconds;
@@ -25,7 +25,7 @@ impl Outgoing<'_> {
     /// [`VerificationError`] when one of them may not have been taken.
     pub async fn send(
         &self,
-        holder: FlowKey,
+        holder: HolderId,
         messages: &[Message],
         delay: Seconds,
     ) -> Result<(), VerificationError> {

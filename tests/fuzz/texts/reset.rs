@@ -6,7 +6,8 @@ use rekey_local::people;
 use shared::domain::captcha::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
-use shared::domain::flow::{FlowCookie, FlowKey};
+use shared::domain::flow::FlowCookie;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
@@ -49,7 +50,7 @@ fn only_a_token_that_was_given_out_is_one() {
 #[test]
 fn only_a_message_that_was_sealed_opens() {
     let keys = keys();
-    let sealed = Message::Decoy.seal(&keys, FlowKey::from_bytes([7; 32]), [1; 24]).unwrap();
+    let sealed = Message::Decoy.seal(&keys, HolderId::from_bytes([7; 32]), [1; 24]).unwrap();
     let sealed = serde_json::to_string(&sealed).unwrap();
     let own: serde_json::Value = serde_json::from_str(&sealed).unwrap();
     let target = Target { name: "messages", cases: 1_000, reaches: &["no envelope", "refused"] };

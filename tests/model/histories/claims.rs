@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rekey_tests::World;
 use rekey_tests::chance::START;
 use shared::domain::account::AccountId;
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Claim, ClaimStore as _, Claimant, SecurityInfo as _};
 use stateright::semantics::SequentialSpec;
@@ -50,8 +50,8 @@ impl SequentialSpec for Account {
     }
 }
 
-fn key(flow: u8) -> FlowKey {
-    FlowKey::from_bytes([flow; 32])
+fn key(flow: u8) -> HolderId {
+    HolderId::from_bytes([flow; 32])
 }
 
 fn at(seconds: i64) -> Timestamp {

@@ -6,7 +6,8 @@ use rekey_tests::World;
 use rekey_tests::chance::START;
 use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Offer};
-use shared::domain::flow::{Facts, Flow, FlowKey, FlowLimits, Opened, Reason};
+use shared::domain::flow::{Facts, Flow, FlowLimits, Opened, Reason};
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
@@ -69,7 +70,7 @@ impl SequentialSpec for Code {
     }
 }
 
-async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
+async fn awaiting_a_code(flows: &DynamoFlows, key: HolderId) {
     let opened = Opened {
         facts: Facts {
             account: AccountId::from_directory("aisyah").unwrap(),
@@ -88,7 +89,7 @@ async fn awaiting_a_code(flows: &DynamoFlows, key: FlowKey) {
     assert!(flows.replace(key, 1, &Flow::AwaitingCode(awaiting), NOW).await.unwrap());
 }
 
-async fn guess(flows: &DynamoFlows, key: FlowKey, right: bool) -> Told {
+async fn guess(flows: &DynamoFlows, key: HolderId, right: bool) -> Told {
     let tag = if right { RIGHT } else { Tag::from_bytes([3; 32]) };
     match flows.guess(key, Guess { step: 1, tag }, &LIMITS, NOW).await.unwrap() {
         Guessed::Right(_) => Told::Right,
@@ -104,7 +105,7 @@ async fn guesses_come_out_as_if_made_one_after_the_other() {
     let world = World::new().await;
     let flows = DynamoFlows::new(world.client.clone(), "FlowsTable");
     for seed in 0..SEEDS {
-        let key = FlowKey::from_bytes([u8::try_from(seed).unwrap(); 32]);
+        let key = HolderId::from_bytes([u8::try_from(seed).unwrap(); 32]);
         awaiting_a_code(&flows, key).await;
         let history = History::of(Code::default());
         let right = |nth| draw(seed, nth, 6) == 0;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use rekey_tests::World;
 use shared::domain::account::AccountId;
-use shared::domain::flow::FlowKey;
+use shared::domain::holder::HolderId;
 use shared::ports::Authenticators as _;
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
@@ -34,8 +34,8 @@ impl SequentialSpec for LastStep {
     }
 }
 
-fn key(flow: u8) -> FlowKey {
-    FlowKey::from_bytes([flow; 32])
+fn key(flow: u8) -> HolderId {
+    HolderId::from_bytes([flow; 32])
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -18,7 +18,8 @@ use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
 use shared::domain::device::Device;
-use shared::domain::flow::{FlowCookie, FlowKey, RequestId};
+use shared::domain::flow::{FlowCookie, RequestId};
+use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::ports::{
@@ -232,7 +233,7 @@ impl Real {
     }
 
     async fn register(&mut self, what: Registers) {
-        let (account, by) = (AISYAH.account().id, FlowKey::from_bytes([9; 32]));
+        let (account, by) = (AISYAH.account().id, HolderId::from_bytes([9; 32]));
         let store = self.world.enrolment.clone();
         match what {
             Registers::Reads => {

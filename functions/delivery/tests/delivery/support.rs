@@ -10,7 +10,8 @@ use shared::adapters::memory::{Memory, StoredFlow, Tables};
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
-use shared::domain::flow::{Flow, FlowKey};
+use shared::domain::flow::Flow;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::{Envelope, Message};
@@ -185,8 +186,8 @@ pub fn account() -> AccountId {
     AccountId::from_directory("aisyah").unwrap()
 }
 
-pub fn flow_key() -> FlowKey {
-    FlowKey::from_bytes([3; 32])
+pub fn flow_key() -> HolderId {
+    HolderId::from_bytes([3; 32])
 }
 
 /// An event with these bodies, numbered from 0, as it comes for the `count`th time.

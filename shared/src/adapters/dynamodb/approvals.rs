@@ -7,7 +7,8 @@ use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditi
 use super::item::{Item, b, consistent_get, latest, n, not_met, s};
 use crate::domain::account::AccountId;
 use crate::domain::approval::{ApprovalRequest, PAUSE, RequestStatus};
-use crate::domain::flow::{APPROVAL_LIFETIME, FlowKey, RequestId};
+use crate::domain::flow::{APPROVAL_LIFETIME, RequestId};
+use crate::domain::holder::HolderId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
 
@@ -186,7 +187,7 @@ fn decode(item: &Item) -> Option<ApprovalRequest> {
     };
     Some(ApprovalRequest {
         id: RequestId::from_bytes(item.bytes("request")?.try_into().ok()?),
-        flow: FlowKey::from_bytes(*item.tag("of_flow")?.as_bytes()),
+        flow: HolderId::from_bytes(*item.tag("of_flow")?.as_bytes()),
         number,
         asker: serde_json::from_str(item.optional_text("asker")?).ok()?,
         created_at: item.moment("created_at").ok()?,

@@ -6,8 +6,9 @@ use aws_sdk_dynamodb::types::{ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::flow::{
-    CODE_LONGEST, CodeSlot, FLOW_LONGEST, Flow, FlowKey, FlowLimits, Opened, Record, StateName,
+    CODE_LONGEST, CodeSlot, FLOW_LONGEST, Flow, FlowLimits, Opened, Record, StateName,
 };
+use crate::domain::holder::HolderId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
 
@@ -34,7 +35,7 @@ impl DynamoFlows {
 
 #[async_trait]
 impl FlowStore for DynamoFlows {
-    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+    async fn insert(&self, key: HolderId, flow: &Opened) -> Result<(), StoreError> {
         let item = encode(key, 1, &Flow::Opened(flow.clone()));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         let put = put
@@ -43,14 +44,14 @@ impl FlowStore for DynamoFlows {
         put.send().await.map(drop).map_err(unavailable)
     }
 
-    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+    async fn load(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
         Ok(item.and_then(|item| decode(&item, now)))
     }
 
     async fn replace(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Flow,
         now: Timestamp,
@@ -75,7 +76,7 @@ impl FlowStore for DynamoFlows {
 
     async fn guess(
         &self,
-        key: FlowKey,
+        key: HolderId,
         guess: Guess,
         limits: &FlowLimits,
         now: Timestamp,
@@ -132,7 +133,7 @@ impl FlowStore for DynamoFlows {
 
     async fn spend_try(
         &self,
-        key: FlowKey,
+        key: HolderId,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
@@ -164,7 +165,7 @@ impl FlowStore for DynamoFlows {
 
     async fn spend_history_check(
         &self,
-        key: FlowKey,
+        key: HolderId,
         steps: u8,
         limit: u8,
         now: Timestamp,
@@ -213,7 +214,7 @@ fn refused(guess: Guess, found: Option<Flow>) -> Guessed {
     }
 }
 
-fn encode(key: FlowKey, revision: u64, flow: &Flow) -> Item {
+fn encode(key: HolderId, revision: u64, flow: &Flow) -> Item {
     let record = Record::from(flow);
     let item = Item::default()
         .with("flow", b(key.as_bytes()))

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, SessionStore, StoreError, Versioned};
@@ -32,7 +32,7 @@ impl DynamoSessions {
 
 #[async_trait]
 impl SessionStore for DynamoSessions {
-    async fn begin(&self, key: FlowKey, session: &Session) -> Result<(), StoreError> {
+    async fn begin(&self, key: HolderId, session: &Session) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item(key, 1, session)?.0));
         let put = put
             .condition_expression("attribute_not_exists(#flow)")
@@ -40,14 +40,14 @@ impl SessionStore for DynamoSessions {
         put.send().await.map(drop).map_err(unavailable)
     }
 
-    async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
+    async fn session(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
         Ok(item.and_then(|item| decode(&item, now)))
     }
 
     async fn update(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Session,
         now: Timestamp,
@@ -79,7 +79,7 @@ impl SessionStore for DynamoSessions {
         }
     }
 
-    async fn end(&self, key: FlowKey) -> Result<(), StoreError> {
+    async fn end(&self, key: HolderId) -> Result<(), StoreError> {
         let delete = self.client.delete_item().table_name(&self.table).key("flow", b(key.as_bytes()));
         delete.send().await.map(drop).map_err(unavailable)
     }
@@ -94,7 +94,7 @@ fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Session>> {
     Some(Versioned { value, revision: item.number("rev").ok()? })
 }
 
-fn item(key: FlowKey, revision: u64, session: &Session) -> Result<Item, StoreError> {
+fn item(key: HolderId, revision: u64, session: &Session) -> Result<Item, StoreError> {
     let body = serde_json::to_string(session).map_err(|_| StoreError::Unreadable("session"))?;
     Ok(Item::default()
         .with("flow", b(key.as_bytes()))

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use super::Memory;
 use super::contact::StoredContact;
 use crate::domain::account::{AccountId, Contact, Registration};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
@@ -106,7 +106,7 @@ pub struct StoredEntry {
     /// When it last proved something, where the entry itself tells.
     pub last_used_at: Option<Timestamp>,
     /// For which flow.
-    pub last_flow: Option<FlowKey>,
+    pub last_flow: Option<HolderId>,
 }
 
 impl StoredEntry {
@@ -143,7 +143,7 @@ impl StoredEntry {
     }
 
     /// Notes what it was used for.
-    pub(super) const fn note_use(&mut self, flow: FlowKey, now: Timestamp) {
+    pub(super) const fn note_use(&mut self, flow: HolderId, now: Timestamp) {
         self.last_flow = Some(flow);
         self.last_used_at = Some(now);
     }
@@ -173,9 +173,9 @@ pub struct StateOf {
     /// How often the account was changed.
     pub generation: u64,
     /// The session that changed it last, and what it moved the generation to.
-    pub changed: Option<(FlowKey, u64)>,
+    pub changed: Option<(HolderId, u64)>,
     /// The flow that claimed it last, and until when.
-    pub claimed: Option<(FlowKey, Timestamp)>,
+    pub claimed: Option<(HolderId, Timestamp)>,
     /// When the person looked through everything.
     pub confirmed_at: Option<Timestamp>,
     /// When the person last removed something.
@@ -186,13 +186,13 @@ pub struct StateOf {
 
 impl StateOf {
     /// The session that moved the generation to `generation`, if it is there and was moved by one.
-    fn changed_by(&self, generation: u64) -> Option<FlowKey> {
+    fn changed_by(&self, generation: u64) -> Option<HolderId> {
         let changed = self.changed.filter(|(_, to)| self.generation == generation && *to == generation);
         changed.map(|(by, _)| by)
     }
 
     /// Moves the generation on. A reset that had claimed the account is over like any other.
-    const fn change(&mut self, by: FlowKey) -> u64 {
+    const fn change(&mut self, by: HolderId) -> u64 {
         self.generation += 1;
         self.changed = Some((by, self.generation));
         self.claimed = None;
@@ -216,13 +216,13 @@ impl EntriesOf {
     }
 
     /// Whether `generation` is that of a change which `by` began.
-    fn is_changed_by(&mut self, generation: u64, by: FlowKey) -> bool {
+    fn is_changed_by(&mut self, generation: u64, by: HolderId) -> bool {
         self.state_at(generation)
             .is_some_and(|state| state.changed.is_some_and(|(changed_by, _)| changed_by == by))
     }
 
     /// Ends a change that `by` began: the next generation, or nothing when it isn't the one any more.
-    fn finish(&mut self, generation: u64, by: FlowKey) -> Option<u64> {
+    fn finish(&mut self, generation: u64, by: HolderId) -> Option<u64> {
         if !self.is_changed_by(generation, by) {
             return None;
         }
@@ -348,7 +348,7 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
     ) -> Result<Option<u64>, StoreError> {
         Ok(self.with(|tables| {
             let found = tables.security_info.of(account);
@@ -368,7 +368,7 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError> {
         Ok(self.with(|tables| {
@@ -399,7 +399,7 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {

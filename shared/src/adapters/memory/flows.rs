@@ -6,7 +6,8 @@ use std::sync::Arc;
 use async_trait::async_trait;
 
 use super::{Memory, taken};
-use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, Flow, FlowKey, FlowLimits, Opened, Record, StateName};
+use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, Flow, FlowLimits, Opened, Record, StateName};
+use crate::domain::holder::HolderId;
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
 
@@ -44,7 +45,7 @@ pub struct Flows(pub BTreeMap<[u8; 32], StoredFlow>);
 
 impl Flows {
     /// Keeps a new flow; `false` where the key is taken.
-    pub fn insert(&mut self, key: FlowKey, flow: StoredFlow) -> bool {
+    pub fn insert(&mut self, key: HolderId, flow: StoredFlow) -> bool {
         let is_free = !self.0.contains_key(key.as_bytes());
         if is_free {
             self.0.insert(*key.as_bytes(), flow);
@@ -53,12 +54,12 @@ impl Flows {
     }
 
     /// The flow of a key, if it has not expired.
-    pub fn live(&self, key: FlowKey, now: Timestamp) -> Option<&StoredFlow> {
+    pub fn live(&self, key: HolderId, now: Timestamp) -> Option<&StoredFlow> {
         self.0.get(key.as_bytes()).filter(|flow| flow.is_live(now))
     }
 
     /// Replaces the flow that was read as the revision before that of `next`; `false` when it is another by now, or gone.
-    pub fn replace(&mut self, key: FlowKey, next: StoredFlow, now: Timestamp) -> bool {
+    pub fn replace(&mut self, key: HolderId, next: StoredFlow, now: Timestamp) -> bool {
         let is_it = self.live(key, now).is_some_and(|found| found.revision + 1 == next.revision);
         if is_it {
             self.0.insert(*key.as_bytes(), next);
@@ -72,7 +73,7 @@ impl Flows {
     /// The flow as it is, if it is there and has not expired, when the guess is not looked at.
     pub fn try_guess(
         &mut self,
-        key: FlowKey,
+        key: HolderId,
         guess: &Guess,
         limits: &FlowLimits,
         now: Timestamp,
@@ -100,7 +101,7 @@ impl Flows {
     }
 
     /// Spends one of the flow's tries; the flow as it then is, or nothing when none is left or the flow is gone.
-    pub fn spend_try(&mut self, key: FlowKey, limits: &FlowLimits, now: Timestamp) -> Option<&StoredFlow> {
+    pub fn spend_try(&mut self, key: HolderId, limits: &FlowLimits, now: Timestamp) -> Option<&StoredFlow> {
         let found = self.0.get_mut(key.as_bytes())?;
         if !found.is_live(now) || found.record.flow_tries >= limits.flow_tries {
             return None;
@@ -111,7 +112,7 @@ impl Flows {
     }
 
     /// Spends one of the checks of a new password; `false` when none is left, or the flow has not proved `steps` steps.
-    pub fn spend_history_check(&mut self, key: FlowKey, steps: u8, limit: u8, now: Timestamp) -> bool {
+    pub fn spend_history_check(&mut self, key: HolderId, steps: u8, limit: u8, now: Timestamp) -> bool {
         let found = self.0.get_mut(key.as_bytes()).filter(|flow| flow.is_live(now));
         let Some(found) = found else { return false };
         let record = &found.record;
@@ -126,18 +127,18 @@ impl Flows {
 
 #[async_trait]
 impl FlowStore for Memory {
-    async fn insert(&self, key: FlowKey, flow: &Opened) -> Result<(), StoreError> {
+    async fn insert(&self, key: HolderId, flow: &Opened) -> Result<(), StoreError> {
         let flow = StoredFlow::of(1, &Flow::Opened(flow.clone()));
         if self.with(|tables| tables.flows.insert(key, flow)) { Ok(()) } else { Err(taken()) }
     }
 
-    async fn load(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
+    async fn load(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError> {
         Ok(self.with(|tables| tables.flows.live(key, now).and_then(StoredFlow::read)))
     }
 
     async fn replace(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Flow,
         now: Timestamp,
@@ -148,7 +149,7 @@ impl FlowStore for Memory {
 
     async fn guess(
         &self,
-        key: FlowKey,
+        key: HolderId,
         guess: Guess,
         limits: &FlowLimits,
         now: Timestamp,
@@ -172,7 +173,7 @@ impl FlowStore for Memory {
 
     async fn spend_try(
         &self,
-        key: FlowKey,
+        key: HolderId,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
@@ -182,7 +183,7 @@ impl FlowStore for Memory {
 
     async fn spend_history_check(
         &self,
-        key: FlowKey,
+        key: HolderId,
         steps: u8,
         limit: u8,
         now: Timestamp,

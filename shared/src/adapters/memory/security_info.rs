@@ -7,7 +7,7 @@ use super::enrolment::{EntriesOf, SecurityInfoTable, StoredEntry, StoredSecret};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::device::{Device, DeviceKey};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
@@ -88,7 +88,7 @@ impl SecurityInfoTable {
     }
 
     /// Accepts a time step for a flow, once ever.
-    pub fn accept_step(&mut self, account: &AccountId, step: u64, flow: FlowKey, now: Timestamp) -> bool {
+    pub fn accept_step(&mut self, account: &AccountId, step: u64, flow: HolderId, now: Timestamp) -> bool {
         let Some(entry) = self.entry_mut(account, &EntryId::only(Kind::Totp)) else { return false };
         let last_flow = entry.last_flow;
         let StoredSecret::Totp { last_step, .. } = &mut entry.secret else { return false };
@@ -106,7 +106,7 @@ impl SecurityInfoTable {
         account: &AccountId,
         passkey: &EntryId,
         accepted: u32,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> bool {
         let Some(entry) = self.entry_mut(account, passkey) else { return false };
@@ -128,7 +128,7 @@ impl SecurityInfoTable {
         &mut self,
         account: &AccountId,
         hash: &str,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> bool {
         let id = EntryId::only(Kind::RecoveryCodes);
@@ -172,7 +172,7 @@ impl SecurityInfoTable {
     }
 
     /// Ends the lease of a flow's claim, if it is still its claim and of this generation.
-    pub fn release(&mut self, account: &AccountId, flow: FlowKey, generation: u64) {
+    pub fn release(&mut self, account: &AccountId, flow: HolderId, generation: u64) {
         let state = self.0.get_mut(account).and_then(|found| found.state.as_mut());
         let state = state.filter(|state| state.generation == generation);
         if let Some((_, lease_until)) =
@@ -187,7 +187,7 @@ impl SecurityInfoTable {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
     /// Which.
-    pub flow: FlowKey,
+    pub flow: HolderId,
     /// The generation that it made.
     pub generation: u64,
     /// Until when.
@@ -217,7 +217,7 @@ impl Authenticators for Memory {
         &self,
         account: &AccountId,
         step: u64,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| tables.security_info.accept_step(account, step, flow, now)))
@@ -242,7 +242,7 @@ impl Authenticators for Memory {
         account: &AccountId,
         passkey: &EntryId,
         counter: u32,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| tables.security_info.accept_counter(account, passkey, counter, flow, now)))
@@ -261,7 +261,7 @@ impl Authenticators for Memory {
         &self,
         account: &AccountId,
         hash: &str,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| tables.security_info.use_recovery_code(account, hash, flow, now)))
@@ -295,7 +295,7 @@ impl ClaimStore for Memory {
         }))
     }
 
-    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError> {
+    async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError> {
         self.with(|tables| tables.security_info.release(account, flow, generation));
         Ok(())
     }

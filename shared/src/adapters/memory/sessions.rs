@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 
 use super::{Memory, taken};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, StoreError, Versioned};
@@ -33,14 +33,14 @@ impl StoredSession {
 pub struct Sessions(pub BTreeMap<[u8; 32], StoredSession>);
 
 impl Sessions {
-    fn live(&self, key: FlowKey, now: Timestamp) -> Option<&StoredSession> {
+    fn live(&self, key: HolderId, now: Timestamp) -> Option<&StoredSession> {
         self.0.get(key.as_bytes()).filter(|session| session.expires_at.is_ahead(now, LIFETIME))
     }
 }
 
 #[async_trait]
 impl SessionStore for Memory {
-    async fn begin(&self, key: FlowKey, session: &Session) -> Result<(), StoreError> {
+    async fn begin(&self, key: HolderId, session: &Session) -> Result<(), StoreError> {
         let session = StoredSession::of(1, session)?;
         self.with(|tables| {
             let sessions = &mut tables.sessions.0;
@@ -52,7 +52,7 @@ impl SessionStore for Memory {
         })
     }
 
-    async fn session(&self, key: FlowKey, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
+    async fn session(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
         let found = self.with(|tables| tables.sessions.live(key, now).cloned());
         Ok(found.and_then(|found| {
             let value = serde_json::from_str(&found.body).ok()?;
@@ -62,7 +62,7 @@ impl SessionStore for Memory {
 
     async fn update(
         &self,
-        key: FlowKey,
+        key: HolderId,
         revision: u64,
         next: &Session,
         now: Timestamp,
@@ -77,7 +77,7 @@ impl SessionStore for Memory {
         }))
     }
 
-    async fn end(&self, key: FlowKey) -> Result<(), StoreError> {
+    async fn end(&self, key: HolderId) -> Result<(), StoreError> {
         self.with(|tables| tables.sessions.0.remove(key.as_bytes()));
         Ok(())
     }

@@ -10,7 +10,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use super::RequestId;
 use crate::domain::approval::ApprovalNumber;
 use crate::domain::code::OneTimeCode;
-use crate::domain::holder::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::keys::{KeyId, Keyring, Tag};
 use crate::domain::recovery_code::RecoveryCode;
 
@@ -72,8 +72,8 @@ impl FlowCookie {
     }
 
     /// Where the flow is stored.
-    pub fn key(&self) -> FlowKey {
-        FlowKey::from_bytes(Sha256::digest(self.id.0).into())
+    pub fn key(&self) -> HolderId {
+        HolderId::from_bytes(Sha256::digest(self.id.0).into())
     }
 
     /// The public reference to flow and step that forms carry, so that a form left in another tab can't act on the

@@ -19,7 +19,6 @@ mod record;
 mod states;
 
 pub use super::approval::{APPROVAL_LIFETIME, RequestId};
-pub use super::holder::FlowKey;
 pub use cookie::{FlowCookie, FlowId};
 pub use record::{CodeSlot, Record, RecordError, StateName};
 pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};

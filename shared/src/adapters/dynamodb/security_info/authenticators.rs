@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::is_young;
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
@@ -46,7 +46,7 @@ impl DynamoAuthenticators {
         &self,
         account: &AccountId,
         entry: &EntryId,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> UpdateItemFluentBuilder {
         self.client
@@ -72,7 +72,7 @@ impl Authenticators for DynamoAuthenticators {
         &self,
         account: &AccountId,
         step: u64,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let update = self
@@ -119,7 +119,7 @@ impl Authenticators for DynamoAuthenticators {
         account: &AccountId,
         passkey: &EntryId,
         counter: u32,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         // Without a counter of its own yet, it was compared with the one of the registration by whoever read that. One
@@ -153,7 +153,7 @@ impl Authenticators for DynamoAuthenticators {
         &self,
         account: &AccountId,
         hash: &str,
-        flow: FlowKey,
+        flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let update = self

@@ -7,7 +7,7 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use super::STATE;
 use crate::adapters::dynamodb::item::{Item, b, n, not_met, s};
 use crate::domain::account::AccountId;
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::method::Factor;
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{Claim, ClaimStore, Claimant, StoreError};
@@ -104,7 +104,7 @@ impl ClaimStore for DynamoClaims {
         }
     }
 
-    async fn release(&self, account: &AccountId, flow: FlowKey, generation: u64) -> Result<(), StoreError> {
+    async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()

@@ -15,7 +15,7 @@ use super::claims::used_at;
 use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::Credential;
@@ -191,7 +191,7 @@ impl DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         writes: Vec<TransactWriteItem>,
         removed_at: Option<Timestamp>,
     ) -> Result<Added, StoreError> {
@@ -376,10 +376,10 @@ const MOVE: &str =
 
 /// The session that moved the generation to `generation`, if it is there and was moved by one. A reset moves it without a
 /// word here, so what was moved to is noted too.
-fn changed_by(state: &Item, generation: u64) -> Option<FlowKey> {
+fn changed_by(state: &Item, generation: u64) -> Option<HolderId> {
     let is_at = |name| state.number::<u64>(name).is_ok_and(|number| number == generation);
     let by = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
-    by.map(|by| FlowKey::from_bytes(*by.as_bytes()))
+    by.map(|by| HolderId::from_bytes(*by.as_bytes()))
 }
 
 #[async_trait]
@@ -430,7 +430,7 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
     ) -> Result<Option<u64>, StoreError> {
         let next = generation + 1;
         let stands = match generation {
@@ -463,7 +463,7 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError> {
         let mut item = self.item(account, entry)?;
@@ -493,7 +493,7 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: FlowKey,
+        by: HolderId,
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {

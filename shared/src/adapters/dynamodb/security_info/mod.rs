@@ -24,7 +24,7 @@ pub use self::enrolment::DynamoEnrolment;
 use super::item::{Item, s, unavailable};
 use crate::domain::account::{AccountId, Registration, Successors};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
-use crate::domain::flow::FlowKey;
+use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
@@ -66,7 +66,7 @@ impl SecurityInfo for DynamoSecurityInfo {
                 if item.text("item")? == STATE {
                     registration.generation = item.number("generation")?;
                     registration.claimed_by =
-                        item.tag("claimed_by").map(|tag| FlowKey::from_bytes(*tag.as_bytes()));
+                        item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
                 }
                 continue;
             };
