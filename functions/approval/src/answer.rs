@@ -11,7 +11,7 @@ use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
 use shared::domain::message::{Message, Refused};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::{App, Incoming, Outcome, answer as respond};
 use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 
@@ -86,11 +86,11 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let claim = Claim { handle: &handle, nonce: &nonce, signed, signature: &signature };
     let (device, stored) = claim.verified(ports, now).await?;
     if stored.usable_from > now {
-        return Err(Code::CodeSpent.into());
+        return Err(Problem::CodeSpent.into());
     }
     let answer = match number {
         Some(number) => {
-            let tag = number.tag(&ports.site.flows, request).ok_or(Code::Unavailable)?;
+            let tag = number.tag(&ports.site.flows, request).ok_or(Problem::Unavailable)?;
             DeviceAnswer::Number { tag, young: stored.old_from > now }
         }
         None => DeviceAnswer::Denied(now + PAUSE),
@@ -110,9 +110,9 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         }
         Answered::Wrong => {
             tracing::info!(event = "approval", ?account, outcome = "wrong");
-            return Err(Problem { field: Some("number"), ..Problem::new(Code::CodeWrong) }.into());
+            return Err(Problem::CodeWrong { attempts_left: None }.into());
         }
-        Answered::Gone => return Err(Code::CodeSpent.into()),
+        Answered::Gone => return Err(Problem::CodeSpent.into()),
     };
     tracing::info!(event = "approval", ?account, outcome = status);
     let nonce = device.nonce(&ports.push, now);
@@ -175,5 +175,5 @@ async fn cancel(
         }
         found = ports.flows.load(key, now).await?;
     }
-    Err(Code::Unavailable.into())
+    Err(Problem::Unavailable.into())
 }

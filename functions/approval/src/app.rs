@@ -5,7 +5,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::header;
 use serde_json::json;
 use shared::domain::push::VapidKey;
-use shared::http::problem::Code;
+use shared::http::problem::Problem;
 use shared::http::{App, Incoming, answer, assets};
 
 use super::Ports;
@@ -16,7 +16,7 @@ const SERVICE_WORKER: &str = include_str!("../assets/sw.js");
 /// `GET /authenticator`: the page. Everything that happens on it its script does.
 pub(crate) async fn page(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
-        let key = VapidKey::of(&ports.push).ok_or(Code::Unavailable)?;
+        let key = VapidKey::of(&ports.push).ok_or(Problem::Unavailable)?;
         Ok(incoming.authenticator(&key.public()))
     })
     .await

@@ -3,7 +3,7 @@
 use shared::domain::device::{Device, Signed};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::ports::StoredDevice;
 
 use super::Ports;
@@ -28,14 +28,14 @@ impl Claim<'_> {
     /// one that is not (or no longer) registered and for a signature that is not its own. One answer for these, so that
     /// nobody learns which handles live.
     pub(crate) async fn verified(&self, ports: &Ports, now: Timestamp) -> Outcome<(Device, StoredDevice)> {
-        let device = Device::of_handle(&ports.push, self.handle).ok_or(Code::DeviceUnknown)?;
+        let device = Device::of_handle(&ports.push, self.handle).ok_or(Problem::DeviceUnknown)?;
         if !device.knows_nonce(&ports.push, self.nonce, now) {
-            let nonce = device.nonce(&ports.push, now);
-            return Err(Problem { nonce, ..Problem::new(Code::NonceStale) }.into());
+            let nonce = device.nonce(&ports.push, now).ok_or(Problem::Unavailable)?;
+            return Err(Problem::NonceStale(nonce).into());
         }
-        let stored = ports.devices.device(&device).await?.ok_or(Code::DeviceUnknown)?;
+        let stored = ports.devices.device(&device).await?.ok_or(Problem::DeviceUnknown)?;
         if !stored.key.verifies(&self.signed, self.signature) {
-            return Err(Code::DeviceUnknown.into());
+            return Err(Problem::DeviceUnknown.into());
         }
         Ok((device, stored))
     }

@@ -7,7 +7,7 @@ use shared::domain::code::OneTimeCode;
 use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::pairing::{PAIRING_DIGITS, PairingToken, WaitingDevice};
 use shared::domain::push::Subscription;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::{App, Incoming, Outcome, answer};
 use shared::ports::EntropyExt as _;
 
@@ -45,7 +45,7 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         .transpose()
         .map_err(|_| Problem::malformed("subscription"))?;
 
-    let spent = || Problem { field: Some("pairing"), ..Problem::new(Code::CodeSpent) };
+    let spent = || Problem::CodeSpent;
     let pairing_key = token.key();
     let found = ports.pairings.open(pairing_key, &key, now).await?.ok_or_else(spent)?;
     let device = Device { account: found.account, id: found.entry };
@@ -53,7 +53,7 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         .map(|subscription| subscription.seal(&ports.push, &device, ports.entropy.bytes()))
         .transpose()?;
     let code = OneTimeCode::generate(PAIRING_DIGITS, ports.entropy.bytes());
-    let tag = pairing_key.code_tag(&ports.site.flows, &code).ok_or(Code::Unavailable)?;
+    let tag = pairing_key.code_tag(&ports.site.flows, &code).ok_or(Problem::Unavailable)?;
     let waiting = WaitingDevice { id: device.id.clone(), key, subscription, name: incoming.browser.clone() };
     if !ports.pairings.pair(pairing_key, &waiting, tag, now).await? {
         return Err(spent().into());

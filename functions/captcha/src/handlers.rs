@@ -9,7 +9,7 @@ use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::{self, Identify, View};
 use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer, assets};
 
@@ -53,11 +53,11 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let harder = match captchas.check(token, &solution, &reference).await? {
         Checked::Solved { harder } => harder,
         Checked::Wrong { harder } => {
-            return Err(again(&captchas, Code::CaptchaWrong, harder.then_some(reference), typed)?);
+            return Err(again(&captchas, Problem::CaptchaWrong, harder.then_some(reference), typed)?);
         }
     };
     if over_budget(ports, incoming, &reference, now).await? && !harder {
-        return Err(again(&captchas, Code::CaptchaHarder, Some(reference), typed)?);
+        return Err(again(&captchas, Problem::CaptchaHarder, Some(reference), typed)?);
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
     let address = incoming.address_block().to_string();
@@ -76,9 +76,14 @@ async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Ti
 }
 
 /// The page again, with what was typed and a new challenge.
-fn again(captchas: &Captchas, code: Code, bound_to: Option<NameRef>, login: String) -> Outcome<Failure> {
+fn again(
+    captchas: &Captchas,
+    problem: fn(Box<view::Captcha>) -> Problem,
+    bound_to: Option<NameRef>,
+    login: String,
+) -> Outcome<Failure> {
     let next = captchas.challenge(bound_to)?;
-    Ok(Failure::on_page(Problem::with_captcha(code, &next), identify_view(next, login)))
+    Ok(Failure::on_page(problem(Box::new(next.clone())), identify_view(next, login)))
 }
 
 fn captchas(ports: &Ports) -> Captchas<'_> {
@@ -128,7 +133,7 @@ fn rendered(
             let bytes = render(&challenge.answer(), &challenge.rendering_seed());
             ([(header::CONTENT_TYPE, kind)], bytes).into_response()
         }
-        None => incoming.problem(&Problem::new(Code::NotFound), None),
+        None => incoming.problem(&Problem::NotFound, None),
     }
 }
 
@@ -137,7 +142,7 @@ pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: Incoming)
     let accepts =
         headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(asset) = file.ok().and_then(|Path(file)| assets::find(&file)) else {
-        return incoming.problem(&Problem::new(Code::NotFound), None);
+        return incoming.problem(&Problem::NotFound, None);
     };
     let (kind, cached) = (asset.content_type, asset.cache_control);
     let (encoding, bytes) = asset.body(accepts);

@@ -23,7 +23,7 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::message::{Message, Purpose};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, code_of, serve};
 use shared::ports::{
@@ -123,8 +123,8 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         |problem: Problem| Failure::on_page(problem, View::Method(choice_of(&flow, Some(method))));
     flow.may_send(method, now, &settings.flow).map_err(|refusal| {
         let problem = Problem::from(refusal);
-        match (&page, problem.code) {
-            (Some(page), Code::SlowDown) => Failure::on_page(problem, page.clone()),
+        match (&page, &problem) {
+            (Some(page), Problem::SlowDown(_)) => Failure::on_page(problem, page.clone()),
             _ => on_methods(problem),
         }
     })?;
@@ -138,21 +138,21 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     if method == Method::Passkey {
         if !registration.has(method) {
-            return Err(on_methods(Problem::new(Code::MethodUnavailable)));
+            return Err(on_methods(Problem::MethodUnavailable("method")));
         }
         return passkey::ask(ports, incoming, &cookie, Versioned { value: flow, revision }, now).await;
     }
-    let unavailable = || on_methods(Problem::new(Code::MethodUnavailable));
+    let unavailable = || on_methods(Problem::MethodUnavailable("method"));
     let contact = registration.contact(method).ok_or_else(unavailable)?;
-    let fingerprint = cookie.contact_tag(&ports.site.flows, &contact.canonical()).ok_or(Code::FlowEnded)?;
+    let fingerprint =
+        cookie.contact_tag(&ports.site.flows, &contact.canonical()).ok_or(Problem::FlowEnded)?;
     if flow.has_used(&fingerprint) {
         return Err(unavailable());
     }
 
     let sent = if let Contact::Phone(number) = contact {
         let typed = typed.ok_or_else(|| on_methods(Problem::malformed("contact")))?;
-        let mismatch =
-            || on_methods(Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) });
+        let mismatch = || on_methods(Problem::ContactMismatch);
         // What is no number was not compared with anything, so it costs nothing.
         let typed = PhoneNumber::parse(&typed, settings.home_country).map_err(|_| mismatch())?;
         budgets::take_for_number(ports, &cookie, &flow, method, || number.matches(&typed), now).await
@@ -161,13 +161,11 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     sent.map_err(|refusal| {
         let problem = match refusal {
-            budgets::Refusal::Exhausted => Problem::new(Code::MethodUnavailable),
-            budgets::Refusal::Mismatch => {
-                Problem { field: Some("contact"), ..Problem::new(Code::ContactMismatch) }
-            }
+            budgets::Refusal::Exhausted => Problem::MethodUnavailable("method"),
+            budgets::Refusal::Mismatch => Problem::ContactMismatch,
             budgets::Refusal::Store(error) => return error.into(),
         };
-        let (step, method, reason) = (cookie.step(), method.as_str(), problem.code.as_str());
+        let (step, method, reason) = (cookie.step(), method.as_str(), problem.code().as_str());
         tracing::info!(event = "send-refused", flow = ?cookie.key(), step, method, reason);
         on_methods(problem)
     })?;
@@ -181,7 +179,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !ports.flows.replace(cookie.key(), revision, &Flow::AwaitingCode(awaiting), now).await? {
         // Somebody changed the flow between our read and our write, or our own write's answer was lost and it was
         // tried again: then our code is there, and its message must follow.
-        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?.value;
         if !matches!(&found, Flow::AwaitingCode(state) if state.code == tag) {
             let given = budgets::give_back(ports, &account, method.factor(), Pool::of_step(step), now).await;
             if given.is_err() {
@@ -205,7 +203,7 @@ async fn registration(ports: &Ports, facts: &Facts, now: Timestamp) -> Outcome<R
         return Ok(seeming);
     }
     // Another flow has succeeded since this one was opened: it is over.
-    if registered.generation == facts.generation { Ok(registered) } else { Err(Code::FlowEnded.into()) }
+    if registered.generation == facts.generation { Ok(registered) } else { Err(Problem::FlowEnded.into()) }
 }
 
 fn message(
@@ -217,7 +215,7 @@ fn message(
     code: &OneTimeCode,
     now: Timestamp,
 ) -> Outcome<(Message, Tag)> {
-    let tag = cookie.code_tag(&ports.site.flows, code).ok_or(Code::FlowEnded)?;
+    let tag = cookie.code_tag(&ports.site.flows, code).ok_or(Problem::FlowEnded)?;
     let nobodys = Tag::from_bytes(ports.entropy.bytes());
     if facts.decoy {
         return Ok((Message::Decoy, nobodys));
@@ -226,7 +224,7 @@ fn message(
     let expires_at = facts.expires_at.min(now + settings.flow.code_lifetime);
     let (purpose, language) = (Purpose::Reset, facts.language);
     let code = NewCode { code, method, contact, purpose, language, expires_at };
-    Ok((code.message(now).ok_or(Code::MethodUnavailable)?, tag))
+    Ok((code.message(now).ok_or(Problem::MethodUnavailable("method"))?, tag))
 }
 
 /// Somebody else was faster: a double click on the same button, most likely. If a code or a request is on its way, that

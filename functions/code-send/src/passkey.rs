@@ -3,7 +3,7 @@
 use shared::domain::flow::{Choosing, Flow, FlowCookie, PASSKEY_LIFETIME, RequestId};
 use shared::domain::method::Method;
 use shared::domain::time::Timestamp;
-use shared::http::problem::Code;
+use shared::http::problem::Problem;
 use shared::http::{Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
 
@@ -28,9 +28,9 @@ pub(crate) async fn ask(
     let asked = flow.value.ask(Method::Passkey, request, now, PASSKEY_LIFETIME);
     let (step, decoy) = (asked.progress.step(), asked.facts.decoy);
     let asked = Flow::AwaitingAnswer(asked);
-    let view = incoming.view_of(&asked, now).ok_or(Code::FlowEnded)?;
+    let view = incoming.view_of(&asked, now).ok_or(Problem::FlowEnded)?;
     if !ports.flows.replace(cookie.key(), flow.revision, &asked, now).await? {
-        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?.value;
         return overtaken(incoming, cookie, &found, now);
     }
     tracing::info!(event = "passkey-asked", flow = ?cookie.key(), step, decoy);

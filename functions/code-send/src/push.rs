@@ -10,7 +10,7 @@ use shared::domain::flow::{APPROVAL_LIFETIME, Choosing, Flow, FlowCookie, Reques
 use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome, choice_of};
 use shared::ports::EntropyExt as _;
@@ -40,7 +40,7 @@ pub(crate) async fn ask(
     let Read { cookie, revision, flow: before } = read;
     let unavailable = |flow: &Choosing| {
         let view = View::Method(choice_of(flow, Some(Method::Push)));
-        Failure::on_page(Problem::new(Code::MethodUnavailable), view)
+        Failure::on_page(Problem::MethodUnavailable("method"), view)
     };
     if !registration.has(Method::Push) {
         return Err(unavailable(&flow));
@@ -52,16 +52,16 @@ pub(crate) async fn ask(
     }
     let id = RequestId::from_bytes(ports.entropy.bytes());
     let awaiting = flow.clone().ask(Method::Push, id, now, APPROVAL_LIFETIME);
-    let view = View::Approval(incoming.approval_of(&awaiting, now).ok_or(Code::FlowEnded)?);
+    let view = View::Approval(incoming.approval_of(&awaiting, now).ok_or(Problem::FlowEnded)?);
     let (facts, expires_at) = (awaiting.facts.clone(), awaiting.expires_at);
     if !ports.flows.replace(cookie.key(), revision, &Flow::AwaitingAnswer(awaiting), now).await? {
-        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?.value;
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?.value;
         if !matches!(&found, Flow::AwaitingAnswer(state) if state.request == id) {
             give_back(ports, cookie, &flow, now).await;
             return crate::overtaken(incoming, cookie, &found, now);
         }
     }
-    let number = cookie.approval_number(&ports.site.flows, id).ok_or(Code::FlowEnded)?;
+    let number = cookie.approval_number(&ports.site.flows, id).ok_or(Problem::FlowEnded)?;
     let request = NewRequest {
         id,
         holder: cookie.key(),
@@ -69,7 +69,7 @@ pub(crate) async fn ask(
         asker: Asker { network: incoming.network(), browser: incoming.browser.clone() },
         expires_at,
     };
-    let request = request.pending(&ports.site.flows, now).ok_or(Code::FlowEnded)?;
+    let request = request.pending(&ports.site.flows, now).ok_or(Problem::FlowEnded)?;
     if !ports.approvals.ask(&facts.account, &request, now).await? {
         give_back(ports, cookie, &flow, now).await;
         // Somebody who changed the flow meanwhile has left it elsewhere already.

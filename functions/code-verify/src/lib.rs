@@ -19,7 +19,7 @@ use shared::domain::method::Method;
 use shared::domain::passkey::Assertion;
 use shared::domain::recovery_code::RecoveryCode;
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{
     App, Failure, Fields, HasSite, Incoming, NewCookie, Next, Outcome, Site, answer, choice_of, location,
@@ -131,17 +131,12 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         // What is no answer spends no try; its page is shown again.
         Answer::None(method) => return Err(malformed(ports, incoming, method, now).await?),
     };
-    let tag = cookie.code_tag(&ports.site.flows, &code).ok_or(Code::FlowEnded)?;
+    let tag = cookie.code_tag(&ports.site.flows, &code).ok_or(Problem::FlowEnded)?;
     let guess = Guess { step: cookie.step(), tag };
     let settings = &ports.site.settings;
     let guessed = ports.flows.guess(cookie.key(), guess, &settings.flow, now).await?;
-    let refused = |code: Code, flow: &Flow| {
-        let tries_left = match flow {
-            Flow::AwaitingCode(state) if code == Code::CodeWrong => Some(state.tries_left(&settings.flow)),
-            _ => None,
-        };
-        log_refused(&cookie, code.as_str());
-        let problem = Problem { tries_left, field: Some("code"), ..Problem::new(code) };
+    let refused = |problem: Problem, flow: &Flow| {
+        log_refused(&cookie, problem.code().as_str());
         match incoming.view_of(flow, now) {
             Some(view) => Failure::on_page(problem, view),
             None => problem.into(),
@@ -149,14 +144,20 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     match guessed {
         Guessed::Right(flow) => advanced(incoming, &cookie, &flow, now),
-        Guessed::Wrong(flow) => Err(refused(Code::CodeWrong, &flow)),
-        Guessed::Spent(flow) if flow.is_exhausted(&settings.flow) => Err(Code::FlowEnded.into()),
-        Guessed::Spent(flow) => Err(refused(Code::CodeSpent, &flow)),
+        Guessed::Wrong(flow) => {
+            let attempts_left = match &flow {
+                Flow::AwaitingCode(state) => Some(state.tries_left(&settings.flow)),
+                _ => None,
+            };
+            Err(refused(Problem::CodeWrong { attempts_left }, &flow))
+        }
+        Guessed::Spent(flow) if flow.is_exhausted(&settings.flow) => Err(Problem::FlowEnded.into()),
+        Guessed::Spent(flow) => Err(refused(Problem::CodeSpent, &flow)),
         Guessed::NotAwaited(flow) if flow.proofs() > cookie.proofs() => {
             Err(proof::again(ports, &cookie, flow, &tag, now).await?)
         }
         Guessed::NotAwaited(flow) => Err(not_awaited(&cookie, flow)),
-        Guessed::Gone => Err(Code::FlowEnded.into()),
+        Guessed::Gone => Err(Problem::FlowEnded.into()),
     }
 }
 
@@ -164,21 +165,21 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 fn advanced(incoming: &Incoming, cookie: &FlowCookie, flow: &Flow, now: Timestamp) -> Outcome {
     let newer = cookie.with_proofs(flow.proofs());
     tracing::info!(event = "step-proved", flow = ?cookie.key(), step = cookie.step());
-    let view = incoming.view_of(flow, now).ok_or(Code::FlowEnded)?;
+    let view = incoming.view_of(flow, now).ok_or(Problem::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(NewCookie::Flow(&newer)) }))
 }
 
 /// Where a flow is for which no code was awaited.
 fn not_awaited(cookie: &FlowCookie, flow: Flow) -> Failure {
     match flow {
-        Flow::Cancelled(_) => Code::FlowEnded.into(),
+        Flow::Cancelled(_) => Problem::FlowEnded.into(),
         flow if flow.proofs() != cookie.proofs() => Failure::OlderCookie(Box::new(flow)),
         flow => Failure::OutOfStep(flow.stage(), None),
     }
 }
 
 async fn elsewhere(ports: &Ports, cookie: &FlowCookie, now: Timestamp) -> Outcome<Failure> {
-    let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+    let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
     Ok(not_awaited(cookie, found.value))
 }
 

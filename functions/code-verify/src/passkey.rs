@@ -8,7 +8,7 @@ use shared::domain::flow::{AwaitingAnswer, Facts, Flow, FlowCookie, PASSKEY_LIFE
 use shared::domain::method::Method;
 use shared::domain::passkey::{Assertion, Expected, Refusal};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome};
 use shared::ports::Versioned;
@@ -26,7 +26,7 @@ pub(crate) async fn verify(
     now: Timestamp,
 ) -> Outcome<Flow> {
     let settings = &ports.site.settings;
-    let tag = cookie.assertion_tag(&ports.site.flows, assertion.signature()).ok_or(Code::FlowEnded)?;
+    let tag = cookie.assertion_tag(&ports.site.flows, assertion.signature()).ok_or(Problem::FlowEnded)?;
     let (_, found) = match incoming.live_flow(&*ports.flows, now).await {
         Err(Failure::OlderCookie(flow)) => return Err(proof::again(ports, cookie, *flow, &tag, now).await?),
         read => read?,
@@ -37,9 +37,9 @@ pub(crate) async fn verify(
         None => problem.into(),
     };
     if !asked.expires_at.is_ahead(now, PASSKEY_LIFETIME) {
-        return Err(refused(&asked, Problem::new(Code::CodeSpent)));
+        return Err(refused(&asked, Problem::CodeSpent));
     }
-    let spent = ports.flows.spend_try(cookie.key(), &settings.flow, now).await?.ok_or(Code::FlowEnded)?;
+    let spent = ports.flows.spend_try(cookie.key(), &settings.flow, now).await?.ok_or(Problem::FlowEnded)?;
     if spent.proofs() != cookie.proofs() {
         return Err(super::not_awaited(cookie, spent));
     }
@@ -54,8 +54,8 @@ pub(crate) async fn verify(
         }
         Err(refusal) => {
             super::log_refused(cookie, refusal);
-            let tries_left = settings.flow.flow_tries.saturating_sub(asked.progress.flow_tries);
-            let problem = Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) };
+            let attempts_left = settings.flow.flow_tries.saturating_sub(asked.progress.flow_tries);
+            let problem = Problem::CodeWrong { attempts_left: Some(attempts_left) };
             Err(refused(&asked, problem))
         }
     }
@@ -78,7 +78,7 @@ async fn check(
     now: Timestamp,
 ) -> Outcome<Result<UsedPasskey, Refusal>> {
     let party = ports.site.settings.relying_party();
-    let challenge = cookie.passkey_challenge(&ports.site.flows, asked.request).ok_or(Code::FlowEnded)?;
+    let challenge = cookie.passkey_challenge(&ports.site.flows, asked.request).ok_or(Problem::FlowEnded)?;
     let expected = Expected { party: &party, challenge: &challenge };
     let Facts { account, decoy, .. } = &asked.facts;
     let subject = Subject { account, decoy: *decoy, used_for: cookie.key() };

@@ -6,7 +6,7 @@ use shared::domain::keys::Tag;
 use shared::domain::method::Method;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::Timestamp;
-use shared::http::problem::Code;
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{Failure, Outcome, choice_of};
 use shared::ports::Versioned;
@@ -31,7 +31,7 @@ pub(crate) async fn prove(
         if ports.flows.replace(cookie.key(), read.revision, &next, now).await? {
             return Ok(next);
         }
-        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
         if found.value.was_proved_by(cookie.step(), &tag) {
             let newer = cookie.with_proofs(found.value.proofs());
             return Err(Failure::OutOfStep(found.value.stage(), Some(newer)));
@@ -41,7 +41,7 @@ pub(crate) async fn prove(
         }
         read = Versioned { value: found.value.choosing()?, revision: found.revision };
     }
-    Err(Code::Unavailable.into())
+    Err(Problem::Unavailable.into())
 }
 
 /// The same answer once more with an older cookie (a double click, a lost answer): it gets the newer cookie again. Such
@@ -77,7 +77,7 @@ pub(crate) async fn spend(ports: &Ports, cookie: &FlowCookie, now: Timestamp) ->
         Some(Flow::Choosing(state)) => state.progress.flow_tries,
         Some(Flow::AwaitingCode(state)) => state.progress.flow_tries,
         Some(Flow::AwaitingAnswer(state)) => state.progress.flow_tries,
-        _ => return Err(Code::FlowEnded.into()),
+        _ => return Err(Problem::FlowEnded.into()),
     };
     Ok(limits.flow_tries.saturating_sub(tries))
 }

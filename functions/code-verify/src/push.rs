@@ -7,7 +7,7 @@ use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, Flow, FlowCookie, Stage};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::{Approval, ApprovalStatus, View};
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 
@@ -39,12 +39,12 @@ async fn read(
 ) -> Outcome<(Approval, bool)> {
     let request = newest(ports, cookie, flow).await?;
     let young = request.as_ref().is_none_or(|request| request.young);
-    let mut page = incoming.approval_of(flow, now).ok_or(Code::FlowEnded)?;
+    let mut page = incoming.approval_of(flow, now).ok_or(Problem::FlowEnded)?;
     match request.map(|request| request.status) {
         Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
         Some(RequestStatus::Wrong) => page.status = ApprovalStatus::Ended,
         // The flow ends with it, if not by that hand then here.
-        Some(RequestStatus::Denied) => return Err(Code::FlowEnded.into()),
+        Some(RequestStatus::Denied) => return Err(Problem::FlowEnded.into()),
         Some(RequestStatus::Pending) | None => {}
     }
     Ok((page, young))
@@ -66,14 +66,15 @@ pub(crate) async fn verify(
     match page.status {
         ApprovalStatus::Pending => return Err(Failure::OutOfStep(Stage::Approval, None)),
         ApprovalStatus::Ended => {
-            let reason = Code::CodeSpent.as_str();
+            let problem = Problem::CodeSpent;
+            let reason = problem.code().as_str();
             tracing::info!(event = "code-refused", flow = ?cookie.key(), step = cookie.step(), reason);
-            return Err(Failure::on_page(Problem::new(Code::CodeSpent), View::Approval(page)));
+            return Err(Failure::on_page(problem, View::Approval(page)));
         }
         ApprovalStatus::Approved => {}
     }
     let request = flow.request;
-    let tag = cookie.answer_tag(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
+    let tag = cookie.answer_tag(&ports.site.flows, request).ok_or(Problem::FlowEnded)?;
     for _ in 0..ATTEMPTS {
         let choosing = flow.give_up();
         let choice = choice_of(&choosing, Some(Method::Push));
@@ -82,7 +83,7 @@ pub(crate) async fn verify(
         if ports.flows.replace(cookie.key(), revision, &next, now).await? {
             return Ok(next);
         }
-        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let found = ports.flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
         if found.value.was_proved_by(cookie.step(), &tag) {
             let newer = cookie.with_proofs(found.value.proofs());
             return Err(Failure::OutOfStep(found.value.stage(), Some(newer)));
@@ -96,13 +97,13 @@ pub(crate) async fn verify(
             return Err(Failure::OutOfStep(Stage::Approval, None));
         }
     }
-    Err(Code::Unavailable.into())
+    Err(Problem::Unavailable.into())
 }
 
 fn awaiting(flow: Flow) -> Outcome<AwaitingAnswer> {
     match flow {
         Flow::AwaitingAnswer(state) if state.sent.method == Method::Push => Ok(state),
-        Flow::Cancelled(_) => Err(Code::FlowEnded.into()),
+        Flow::Cancelled(_) => Err(Problem::FlowEnded.into()),
         elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
     }
 }

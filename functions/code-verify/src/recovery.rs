@@ -9,7 +9,7 @@ use shared::domain::method::Method;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 use shared::ports::Versioned;
@@ -26,7 +26,7 @@ pub(crate) async fn verify(
     code: &RecoveryCode,
     now: Timestamp,
 ) -> Outcome<Flow> {
-    let tag = cookie.recovery_tag(&ports.site.flows, code).ok_or(Code::FlowEnded)?;
+    let tag = cookie.recovery_tag(&ports.site.flows, code).ok_or(Problem::FlowEnded)?;
     let (_, found) = match incoming.live_flow(&*ports.flows, now).await {
         Err(Failure::OlderCookie(flow)) => return Err(proof::again(ports, cookie, *flow, &tag, now).await?),
         read => read?,
@@ -35,10 +35,10 @@ pub(crate) async fn verify(
     let revision = found.revision + 1;
     let flow = found.value.choosing()?;
     let refused = |flow: &Choosing, problem: Problem| {
-        let problem = Problem { field: Some("code"), ..problem };
         Failure::on_page(problem, View::Method(choice_of(flow, Some(Method::RecoveryCode))))
     };
-    let offer = flow.offer(Method::RecoveryCode).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let unavailable = |flow: &Choosing| refused(flow, Problem::MethodUnavailable("code"));
+    let offer = flow.offer(Method::RecoveryCode).map_err(|_| unavailable(&flow))?;
     let by = (Method::RecoveryCode, offer.young);
 
     let sheets = RecoverySheets { authenticators: &*ports.authenticators, seeds: &ports.seeds };
@@ -46,18 +46,18 @@ pub(crate) async fn verify(
     let subject = Subject { account: &account, decoy: flow.facts.decoy, used_for: cookie.key() };
     let sheet = sheets.sheet(subject, now).await?;
     if sheet.is_slow() && !take_slow(ports, incoming, &flow, now).await? {
-        return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
+        return Err(unavailable(&flow));
     }
     let limits = &ports.site.settings.flow;
-    let spent = ports.flows.spend_try(cookie.key(), limits, now).await?.ok_or(Code::FlowEnded)?;
+    let spent = ports.flows.spend_try(cookie.key(), limits, now).await?.ok_or(Problem::FlowEnded)?;
     if spent.proofs() != cookie.proofs() {
         return Err(super::not_awaited(cookie, spent));
     }
     let flow = spent.choosing()?;
     if !sheets.check(subject, &sheet, code, now).await? {
         super::log_refused(cookie, "code-wrong");
-        let tries_left = Some(limits.flow_tries.saturating_sub(flow.progress.flow_tries));
-        return Err(refused(&flow, Problem { tries_left, ..Problem::new(Code::CodeWrong) }));
+        let attempts_left = Some(limits.flow_tries.saturating_sub(flow.progress.flow_tries));
+        return Err(refused(&flow, Problem::CodeWrong { attempts_left }));
     }
     proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
 }

@@ -9,7 +9,7 @@ use shared::domain::flow::{Choosing, Flow, FlowCookie};
 use shared::domain::method::Method;
 use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Outcome, choice_of};
 use shared::ports::Versioned;
@@ -27,7 +27,7 @@ pub(crate) async fn verify(
     now: Timestamp,
 ) -> Outcome<Flow> {
     let settings = &ports.site.settings;
-    let tag = cookie.code_tag(&ports.site.flows, code).ok_or(Code::FlowEnded)?;
+    let tag = cookie.code_tag(&ports.site.flows, code).ok_or(Problem::FlowEnded)?;
     let (_, found) = match incoming.live_flow(&*ports.flows, now).await {
         Err(Failure::OlderCookie(flow)) => return Err(proof::again(ports, cookie, *flow, &tag, now).await?),
         read => read?,
@@ -35,26 +35,23 @@ pub(crate) async fn verify(
     let revision = found.revision;
     let flow = found.value.choosing()?;
     let refused = |flow: &Choosing, problem: Problem| {
-        let problem = Problem { field: Some("code"), ..problem };
         Failure::on_page(problem, View::Method(choice_of(flow, Some(Method::Totp))))
     };
-    let offer = flow.offer(Method::Totp).map_err(|refusal| refused(&flow, refusal.into()))?;
+    let unavailable = |flow: &Choosing| refused(flow, Problem::MethodUnavailable("code"));
+    let offer = flow.offer(Method::Totp).map_err(|_| unavailable(&flow))?;
     let by = (Method::Totp, offer.young);
 
     let attempts = RateLimit::TotpAttempts(flow.facts.account.clone(), Bucket::of_step(flow.progress.step()));
     if !ports.budgets.take(&attempts, settings.totp_tries_per_day.into(), now).await? {
-        return Err(refused(&flow, Problem::new(Code::MethodUnavailable)));
+        return Err(unavailable(&flow));
     }
     let subject = Subject { account: &flow.facts.account, decoy: flow.facts.decoy, used_for: cookie.key() };
     let totp = Totp { authenticators: &*ports.authenticators, seeds: &ports.seeds };
     let accepted = totp.check(subject, code, now).await?;
     if !accepted {
-        let tries_left = proof::spend(ports, cookie, now).await?;
+        let attempts_left = proof::spend(ports, cookie, now).await?;
         super::log_refused(cookie, "code-wrong");
-        return Err(refused(
-            &flow,
-            Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) },
-        ));
+        return Err(refused(&flow, Problem::CodeWrong { attempts_left: Some(attempts_left) }));
     }
     proof::prove(ports, cookie, Versioned { value: flow, revision }, by, tag, now).await
 }

@@ -13,7 +13,7 @@ use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::session::{Asked as Awaited, Pending, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::security_info::CONFIRM;
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
@@ -51,7 +51,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let asked = Asked { kind, value, by_call };
     let mut session = found.value;
     let registered = list::current(ports, &cookie, &session).await?;
-    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let account = ports.directory.account(&session.account).await?.ok_or(Problem::FlowEnded)?;
     let settings = &ports.site.settings;
     budgets::change(ports, &account.id, now).await?;
     let registration = list::evidence(ports, &account, now).await?;
@@ -63,13 +63,10 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let offered = kind.methods().iter().any(|method| settings.second_steps.contains(method));
     if !offered || (!kind.is_contact() && !asked.value.is_empty()) {
-        return Err(on_list(
-            &session,
-            Problem { field: Some("value"), ..Problem::new(Code::MethodUnavailable) },
-        ));
+        return Err(on_list(&session, Problem::MethodUnavailable("method")));
     }
     if is_full(kind, &registered) {
-        return Err(on_list(&session, Problem::new(Code::LimitReached)));
+        return Err(on_list(&session, Problem::LimitReached));
     }
 
     let id = EntryId::new(kind, ports.entropy.bytes());
@@ -82,21 +79,18 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let contact = contact.as_contact();
         // The same thing under two kinds is one factor still.
         if registration.holds_contact(contact) {
-            return Err(on_list(
-                &session,
-                Problem { field: Some("value"), ..Problem::new(Code::ContactRefused) },
-            ));
+            return Err(on_list(&session, Problem::ContactRefused));
         }
         let earlier = session.pending.as_ref().and_then(|pending| pending.asked.as_ref());
         if let Err(problem) = sending::may_send(&session, earlier, method, now) {
-            return Err(on_list(&session, Problem { field: Some("value"), ..problem }));
+            return Err(on_list(&session, problem));
         }
         let (code, made) =
             match sending::code(ports, &cookie, &session, Purpose::SecurityInfo, (method, contact), now)
                 .await?
             {
                 Ok(made) => made,
-                Err(problem) => return Err(on_list(&session, Problem { field: Some("value"), ..problem })),
+                Err(problem) => return Err(on_list(&session, problem)),
             };
         message = Some(made);
         session.sends += 1;
@@ -111,7 +105,7 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         sending::queue(ports, &cookie, &[message]).await?;
     }
     tracing::info!(event = "adding", session = ?cookie.key(), kind = kind.as_str());
-    let view = confirm::view(ports, &cookie, &session, &account, now).await?.ok_or(Code::FlowEnded)?;
+    let view = confirm::view(ports, &cookie, &session, &account, now).await?.ok_or(Problem::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
 }
 
@@ -187,7 +181,7 @@ impl Typed {
 /// Reads the contact, and by which method its code goes to it.
 fn read(settings: &Settings, account: &Account, asked: &Asked) -> Result<(Typed, Method), Problem> {
     let malformed = || Problem::malformed("value");
-    let refused = || Problem { field: Some("value"), ..Problem::new(Code::ContactRefused) };
+    let refused = || Problem::ContactRefused;
     if asked.kind == Kind::AlternateEmail {
         let address = EmailAddress::parse(&asked.value).map_err(|_| malformed())?;
         if account.protects(&address, &settings.login_domains) {

@@ -6,9 +6,9 @@ use shared::domain::flow::OLDER_ANSWERS;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::session::{Session, SessionCookie};
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::http::Outcome;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 
 use super::Ports;
 
@@ -47,14 +47,14 @@ pub(crate) async fn accepted(ports: &Ports, name: &NameRef, now: Timestamp) -> O
 /// calls.
 ///
 /// # Errors
-/// [`Code::SlowDown`] when the day's are used up.
+/// [`Problem::SlowDown`] when the day's are used up.
 pub(crate) async fn change(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<()> {
     let changes = RateLimit::Changes(account.clone());
     if ports.budgets.take(&changes, CHANGES_PER_DAY, now).await? {
         return Ok(());
     }
-    let left = changes.window_end(now).seconds_after(now);
-    Err(Problem { retry_after: Some(left), ..Problem::new(Code::SlowDown) }.into())
+    let left = Seconds(changes.window_end(now).seconds_after(now));
+    Err(Problem::SlowDown(left).into())
 }
 
 /// Takes a code to be sent for an account.

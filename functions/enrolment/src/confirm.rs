@@ -15,7 +15,7 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::{Asked, Pending, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{Confirm, HOME, Needs};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
@@ -32,9 +32,9 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
         let now = ports.clock.now();
         let (cookie, found) = changing(ports, incoming, now).await?;
         list::current(ports, &cookie, &found.value).await?;
-        let account = ports.directory.account(&found.value.account).await?.ok_or(Code::FlowEnded)?;
+        let account = ports.directory.account(&found.value.account).await?.ok_or(Problem::FlowEnded)?;
         let view = view(ports, &cookie, &found.value, &account, now).await?;
-        let view = view.ok_or_else(|| Problem::out_of_step("security-info"))?;
+        let view = view.ok_or(Problem::OutOfStep(Place::SecurityInfo))?;
         Ok(incoming.page(&view))
     })
     .await
@@ -54,12 +54,12 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     fields.finish()?;
     let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
     let pending = found.value.pending.clone().filter(|pending| pending.id == id);
-    let pending = pending.ok_or_else(|| Problem::out_of_step("security-info"))?;
-    let account = ports.directory.account(&found.value.account).await?.ok_or(Code::FlowEnded)?;
+    let pending = pending.ok_or(Problem::OutOfStep(Place::SecurityInfo))?;
+    let account = ports.directory.account(&found.value.account).await?.ok_or(Problem::FlowEnded)?;
     let field = if id.kind() == Kind::Passkey { "assertion" } else { "code" };
     let on_page = async |session: &Session, problem: Problem| -> Outcome<Failure> {
-        let view = view(ports, &cookie, session, &account, now).await?.ok_or(Code::FlowEnded)?;
-        Ok(Failure::on_page(Problem { field: Some(field), ..problem }, view))
+        let view = view(ports, &cookie, session, &account, now).await?.ok_or(Problem::FlowEnded)?;
+        Ok(Failure::on_page(problem, view))
     };
     let answer = match id.kind() {
         Kind::Passkey => assertion.and_then(|json| Attestation::parse(&json).ok()).map(Answer::Passkey),
@@ -81,15 +81,20 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let found = spend(ports, &cookie, found, count, now).await?;
     if !was_open {
-        return Err(on_page(&found.value, Problem::new(Code::CodeSpent)).await?);
+        return Err(on_page(&found.value, Problem::CodeSpent).await?);
     }
     let proved = match prove(ports, &cookie, &found.value, &pending, answer, now).await? {
         Ok(proved) => proved,
         Err(problem) => {
             tracing::info!(event = "not-confirmed", session = ?cookie.key(), kind = id.kind().as_str());
-            let here = left(&found.value).filter(|_| problem.code == Code::CodeWrong);
-            let tries_left = problem.tries_left.into_iter().chain(here).min();
-            return Err(on_page(&found.value, Problem { tries_left, ..problem }).await?);
+            let problem = match problem {
+                Problem::CodeWrong { attempts_left } => {
+                    let attempts_left = attempts_left.into_iter().chain(left(&found.value)).min();
+                    Problem::CodeWrong { attempts_left }
+                }
+                other => other,
+            };
+            return Err(on_page(&found.value, problem).await?);
         }
     };
     write(ports, incoming, &cookie, found, proved, now).await
@@ -154,10 +159,10 @@ async fn prove(
     let ready = |shown: String, what| Ok(Ok(Ready { id: pending.id.clone(), shown, what }));
     let request = pending.asked.as_ref().and_then(Asked::request);
     let kept = || seal::open(ports, cookie, &pending.sealed);
-    let wrong = || Ok(Err(Problem::new(Code::CodeWrong)));
+    let wrong = || Ok(Err(Problem::CodeWrong { attempts_left: None }));
     match (pending.id.kind(), answer) {
         (Kind::Totp, Answer::Code(code)) => {
-            let seed = TotpSeed::parse(&kept()?).map_err(|_| Code::FlowEnded)?;
+            let seed = TotpSeed::parse(&kept()?).map_err(|_| Problem::FlowEnded)?;
             let Some(step) = seed.matching_step(&code, now) else { return wrong() };
             // The step that proved it is used up: the same code is no proof in a reset.
             let owner = session.account.as_str();
@@ -165,8 +170,8 @@ async fn prove(
             ready(String::new(), What::Totp { sealed_seed, step })
         }
         (Kind::Authenticator, Answer::Code(code)) => {
-            let key = PairingToken::parse(&kept()?).ok_or(Code::FlowEnded)?.key();
-            let tag = key.code_tag(flows, &code).ok_or(Code::FlowEnded)?;
+            let key = PairingToken::parse(&kept()?).ok_or(Problem::FlowEnded)?.key();
+            let tag = key.code_tag(flows, &code).ok_or(Problem::FlowEnded)?;
             let by = cookie.key();
             let came = ports.pairings.confirm(key, &session.account, by.as_bytes(), tag, now).await?;
             match came {
@@ -175,15 +180,15 @@ async fn prove(
                     ready(name, What::Authenticator { public_key: key.to_bytes(), subscription })
                 }
                 PairingConfirmed::Wrong { tries_left } => {
-                    Ok(Err(Problem { tries_left: Some(tries_left), ..Problem::new(Code::CodeWrong) }))
+                    Ok(Err(Problem::CodeWrong { attempts_left: Some(tries_left) }))
                 }
                 PairingConfirmed::NotYet => wrong(),
-                PairingConfirmed::Spent | PairingConfirmed::Gone => Ok(Err(Problem::new(Code::CodeSpent))),
+                PairingConfirmed::Spent | PairingConfirmed::Gone => Ok(Err(Problem::CodeSpent)),
             }
         }
         (Kind::Passkey, Answer::Passkey(attestation)) => {
-            let request = request.ok_or(Code::FlowEnded)?;
-            let challenge = cookie.passkey_challenge(flows, request).ok_or(Code::FlowEnded)?;
+            let request = request.ok_or(Problem::FlowEnded)?;
+            let challenge = cookie.passkey_challenge(flows, request).ok_or(Problem::FlowEnded)?;
             let party = ports.site.settings.relying_party();
             let expected = Expected { party: &party, challenge: &challenge };
             let verifies = |key: &_, message: &[u8], signature: &[u8]| {
@@ -193,7 +198,7 @@ async fn prove(
             match attestation.verify(handle, &expected, &verifies) {
                 // Before anybody is told; the write looks again.
                 Ok(credential) if ports.enrolment.is_registered(&credential).await? => {
-                    Ok(Err(Problem::new(Code::PasskeyRegistered)))
+                    Ok(Err(Problem::PasskeyRegistered))
                 }
                 Ok(credential) => {
                     ready(pending.shown.clone(), What::Passkey { credential: credential.to_json() })
@@ -210,19 +215,19 @@ async fn prove(
             ready(String::new(), What::RecoveryCodes(Sheet { hashed_with, hashes }))
         }
         (kind, Answer::Code(code)) if kind.is_contact() => {
-            let asked = pending.asked.as_ref().ok_or(Code::FlowEnded)?;
+            let asked = pending.asked.as_ref().ok_or(Problem::FlowEnded)?;
             let tag = request.and_then(|request| cookie.code_tag(flows, request, &code));
             if !tag.is_some_and(|tag| asked.is(&tag)) {
                 return wrong();
             }
             ready(pending.shown.clone(), What::Contact(Typed::from_kept(kind, kept()?)))
         }
-        _ => Err(Code::FlowEnded.into()),
+        _ => Err(Problem::FlowEnded.into()),
     }
 }
 
 fn codes(json: &str) -> Outcome<Codes> {
-    serde_json::from_str(json).map_err(|_| Code::FlowEnded.into())
+    serde_json::from_str(json).map_err(|_| Problem::FlowEnded.into())
 }
 
 /// Ends what the new entry replaces, tells everybody, and writes it. That it waits to be confirmed the session forgets
@@ -246,7 +251,7 @@ async fn write(
         .enrolment
         .change(&session.account, registered.generation, cookie.key())
         .await?
-        .ok_or_else(|| Problem::out_of_step("security-info"))?;
+        .ok_or(Problem::OutOfStep(Place::SecurityInfo))?;
     let waiting_period = ports.site.settings.cool_down;
     let usable_from = held::active_from(ports, cookie, &session, &registered, now).await?;
     session.pending = None;
@@ -282,8 +287,8 @@ async fn write(
     let added = ports.enrolment.add(&session.account, session.generation, cookie.key(), &entry).await?;
     session.generation = match added {
         Added::Done(generation) => generation,
-        Added::Overtaken => return Err(Problem::out_of_step("security-info").into()),
-        Added::Taken => return Err(Code::PasskeyRegistered.into()),
+        Added::Overtaken => return Err(Problem::OutOfStep(Place::SecurityInfo).into()),
+        Added::Taken => return Err(Problem::PasskeyRegistered.into()),
     };
     keep(ports, cookie, found.revision, &session, now).await?;
     tracing::info!(event = "added", session = ?cookie.key(), kind = kind.as_str());
@@ -322,8 +327,8 @@ pub(crate) async fn view(
             Needs::Authenticator { qr: picture::qr(&pairing), pairing }
         }
         (Kind::Passkey, Some(asked)) => {
-            let request = asked.request().ok_or(Code::FlowEnded)?;
-            let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
+            let request = asked.request().ok_or(Problem::FlowEnded)?;
+            let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Problem::FlowEnded)?;
             let login = account.logins.first().unwrap_or(&account.name);
             let handle = UserHandle::of(&ports.site.flows, &account.id);
             let owner = Owner { handle: &handle, login, name: &account.name };

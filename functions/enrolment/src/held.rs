@@ -5,7 +5,7 @@ use shared::domain::security_info::{Kind, Registered};
 use shared::domain::session::{Held, Session, SessionCookie};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
-use shared::http::problem::Code;
+use shared::http::problem::Problem;
 
 use super::{Ports, list};
 
@@ -32,7 +32,7 @@ async fn factors(
     now: Timestamp,
 ) -> Outcome<Vec<String>> {
     let settings = &ports.site.settings;
-    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let account = ports.directory.account(&session.account).await?.ok_or(Problem::FlowEnded)?;
     let mut registration = list::evidence(ports, &account, now).await?;
     registration.not_yet.clear();
     registration.unproved.clear();

@@ -23,7 +23,7 @@ use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
 use shared::domain::session::{Asked, CODE_TRIES, Session, SessionCookie, TRIES};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::{Place, Problem};
 use shared::http::{App, HasSite, Incoming, Outcome, Site, answer, serve};
 use shared::ports::{
     ApprovalStore, Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
@@ -127,7 +127,7 @@ async fn seeing(
     if found.value.may_see(&cookie) {
         Ok((cookie, found))
     } else {
-        Err(Problem::out_of_step("second-step").into())
+        Err(Problem::OutOfStep(Place::SecondStep).into())
     }
 }
 
@@ -141,7 +141,7 @@ async fn changing(
     if found.value.may_change(&cookie, now) {
         Ok((cookie, found))
     } else {
-        Err(Problem::out_of_step("second-step").into())
+        Err(Problem::OutOfStep(Place::SecondStep).into())
     }
 }
 
@@ -156,7 +156,7 @@ async fn live(
     let account = ports.directory.account(&found.value.account).await?;
     if !account.is_some_and(|account| account.standing.may_reset()) {
         ports.sessions.end(cookie.key()).await?;
-        return Err(Code::FlowEnded.into());
+        return Err(Problem::FlowEnded.into());
     }
     Ok((cookie, found))
 }
@@ -172,7 +172,7 @@ async fn keep(
     if ports.sessions.update(cookie.key(), revision, next, now).await? {
         Ok(revision + 1)
     } else {
-        Err(Problem::out_of_step("security-info").into())
+        Err(Problem::OutOfStep(Place::SecurityInfo).into())
     }
 }
 
@@ -187,7 +187,7 @@ async fn spend(
     let mut session = found.value;
     if session.tries >= TRIES {
         ports.sessions.end(cookie.key()).await?;
-        return Err(Code::FlowEnded.into());
+        return Err(Problem::FlowEnded.into());
     }
     session.tries += 1;
     count(&mut session);

@@ -8,7 +8,7 @@ use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::session::{Session, SessionCookie};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{EntryView, HOME, SecurityInfo, SignIn};
 use shared::http::view::View;
 use shared::http::{Failure, Incoming, Next, Outcome};
@@ -22,7 +22,7 @@ pub(crate) async fn show(state: State<Shared>, incoming: Incoming) -> Response {
         let now = ports.clock.now();
         let (cookie, found) = match live(ports, incoming, now).await {
             Ok(found) => found,
-            Err(Failure::Problem(problem, _)) if problem.code == Code::FlowEnded => {
+            Err(Failure::Problem(Problem::FlowEnded, _)) => {
                 let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };
                 return Ok(incoming.page(&View::SignIn(view)));
             }
@@ -75,7 +75,7 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
                 .enrolment
                 .change(&session.account, registered.generation, cookie.key())
                 .await?
-                .ok_or_else(|| Problem::out_of_step("security-info"))?;
+                .ok_or(Problem::OutOfStep(Place::SecurityInfo))?;
             session.cooling.retain(|cooling| *cooling != id);
             keep(ports, &cookie, found.revision, &session, now).await?;
             // Told before it is done: if the function dies in between, somebody hears of a removal that its owner has to
@@ -85,7 +85,7 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
             // The generation that it moves to is this session's by being noted as its own.
             let (generation, by) = (session.generation, cookie.key());
             if ports.enrolment.remove(&session.account, generation, by, &id, now).await?.is_none() {
-                return Err(Problem::out_of_step("security-info").into());
+                return Err(Problem::OutOfStep(Place::SecurityInfo).into());
             }
             tracing::info!(event = "removed", session = ?cookie.key(), kind = id.kind().as_str());
         }
@@ -100,7 +100,7 @@ pub(crate) async fn remove(state: State<Shared>, incoming: Incoming) -> Response
 pub(crate) async fn current(ports: &Ports, cookie: &SessionCookie, session: &Session) -> Outcome<Registered> {
     let registered = ports.enrolment.registered(&session.account).await?;
     let is_ours = registered.generation == session.generation || registered.changed_by == Some(cookie.key());
-    if is_ours { Ok(registered) } else { Err(Code::FlowEnded.into()) }
+    if is_ours { Ok(registered) } else { Err(Problem::FlowEnded.into()) }
 }
 
 /// What is registered for an account, as evidence.
@@ -116,7 +116,7 @@ pub(crate) async fn view(
     registered: &Registered,
     now: Timestamp,
 ) -> Outcome<View> {
-    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let account = ports.directory.account(&session.account).await?.ok_or(Problem::FlowEnded)?;
     let registration = evidence(ports, &account, now).await?;
     Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
 }

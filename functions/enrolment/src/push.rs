@@ -8,7 +8,7 @@ use shared::domain::message::{Message, Push};
 use shared::domain::method::Method;
 use shared::domain::session::{Asked, Session, SessionCookie};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::security_info::VERIFY;
 use shared::http::{Incoming, Next, Outcome};
 use shared::ports::{EntropyExt as _, Versioned};
@@ -26,7 +26,7 @@ pub(crate) async fn ask_or_look(
 ) -> Outcome {
     let tag = |request: RequestId| {
         let tag = cookie.answer_tag(&ports.site.flows, Method::Push, request.as_bytes());
-        tag.ok_or(Code::FlowEnded)
+        tag.ok_or(Problem::FlowEnded)
     };
     if found.value.is_ahead_of(cookie) {
         // An older cookie gets no more than the newer one, by the approval that proved: it neither asks nor takes what the
@@ -37,7 +37,7 @@ pub(crate) async fn ask_or_look(
         {
             return second_step::again(ports, incoming, cookie, &found.value, now).await;
         }
-        return Err(Code::FlowEnded.into());
+        return Err(Problem::FlowEnded.into());
     }
     let asked = found.value.asked.clone().filter(|asked| asked.method == Method::Push && asked.is_open(now));
     let Some(request) = asked.and_then(|asked| asked.request()) else {
@@ -56,13 +56,13 @@ pub(crate) async fn ask_or_look(
         Some(RequestStatus::Denied) => {
             ports.sessions.end(cookie.key()).await?;
             tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = "push");
-            Err(Code::FlowEnded.into())
+            Err(Problem::FlowEnded.into())
         }
         Some(RequestStatus::Wrong) | None => {
             let mut session = found.value;
             session.asked = None;
             keep(ports, cookie, found.revision, &session, now).await?;
-            let problem = Problem::new(Code::CodeSpent);
+            let problem = Problem::CodeSpent;
             Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?)
         }
         Some(RequestStatus::Pending) => waiting(ports, incoming, &found.value, now).await,
@@ -78,12 +78,12 @@ async fn ask(
 ) -> Outcome {
     let mut session = found.value;
     if !budgets::push(ports, &session.account, now).await? {
-        let problem = Problem::new(Code::MethodUnavailable);
+        let problem = Problem::MethodUnavailable("method");
         return Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?);
     }
     let id = RequestId::from_bytes(ports.entropy.bytes());
     let flows = &ports.site.flows;
-    let number = cookie.approval_number(flows, id).ok_or(Code::FlowEnded)?;
+    let number = cookie.approval_number(flows, id).ok_or(Problem::FlowEnded)?;
     let asked = Asked::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
     let request = NewRequest {
         id,
@@ -92,11 +92,11 @@ async fn ask(
         asker: Asker { network: incoming.network(), browser: incoming.browser.clone() },
         expires_at: asked.expires_at,
     };
-    let request = request.pending(flows, now).ok_or(Code::FlowEnded)?;
+    let request = request.pending(flows, now).ok_or(Problem::FlowEnded)?;
     session.asked = Some(asked);
     keep(ports, cookie, found.revision, &session, now).await?;
     if !ports.approvals.ask(&session.account, &request, now).await? {
-        let problem = Problem::new(Code::MethodUnavailable);
+        let problem = Problem::MethodUnavailable("method");
         return Err(second_step::on_page(ports, incoming, &session, Some(Method::Push), problem, now).await?);
     }
     let push = Push { account: session.account.clone(), expires_at: request.expires_at };

@@ -2,7 +2,7 @@
 
 use shared::domain::session::SessionCookie;
 use shared::http::Outcome;
-use shared::http::problem::Code;
+use shared::http::problem::Problem;
 use shared::ports::EntropyExt as _;
 
 use super::Ports;
@@ -19,5 +19,5 @@ pub(crate) fn seal(ports: &Ports, cookie: &SessionCookie, text: &str) -> Outcome
 pub(crate) fn open(ports: &Ports, cookie: &SessionCookie, sealed: &str) -> Outcome<String> {
     let owner = cookie.key();
     let bytes = ports.seeds.open(PURPOSE, owner.as_bytes(), sealed)?;
-    String::from_utf8(bytes.to_vec()).map_err(|_| Code::FlowEnded.into())
+    String::from_utf8(bytes.to_vec()).map_err(|_| Problem::FlowEnded.into())
 }

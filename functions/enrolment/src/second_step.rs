@@ -15,7 +15,7 @@ use shared::domain::rate_limit::{Bucket, RateLimit};
 use shared::domain::recovery_code::RecoveryCode;
 use shared::domain::session::{Proved, Session, SessionCookie};
 use shared::domain::time::Timestamp;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::security_info::{HOME, SecondStep, VERIFY};
 use shared::http::view::{PasskeyOptions, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
@@ -57,14 +57,14 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     let provable = provable(ports, &found.value.account, now).await?;
     if !provable.offers.iter().any(|offer| offer.method == method) {
-        let problem = Problem::new(Code::MethodUnavailable);
+        let problem = Problem::MethodUnavailable("method");
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
     let answer = match method {
         Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall if typed.is_none() => {
             // With an older cookie nothing is asked for: it would take the place of what the newest one awaits.
             if found.value.is_ahead_of(&cookie) {
-                return Err(Code::FlowEnded.into());
+                return Err(Problem::FlowEnded.into());
             }
             return send(ports, incoming, &cookie, found, &provable.registration, method, now).await;
         }
@@ -115,7 +115,7 @@ async fn send(
     now: Timestamp,
 ) -> Outcome {
     let mut session = found.value;
-    let contact = registration.contact(method).ok_or(Code::MethodUnavailable)?;
+    let contact = registration.contact(method).ok_or(Problem::MethodUnavailable("method"))?;
     if let Err(problem) = sending::may_send(&session, session.asked.as_ref(), method, now) {
         return Err(on_page(ports, incoming, &session, Some(method), problem, now).await?);
     }
@@ -153,11 +153,11 @@ async fn check(
     now: Timestamp,
 ) -> Outcome {
     let method = by.method;
-    let tag = answer.tag(cookie, &ports.site.flows, method).ok_or(Code::FlowEnded)?;
+    let tag = answer.tag(cookie, &ports.site.flows, method).ok_or(Problem::FlowEnded)?;
     let is_older = found.value.is_ahead_of(cookie);
     if is_older {
         if !budgets::older(ports, cookie, &found.value, now).await? {
-            return Err(Code::FlowEnded.into());
+            return Err(Problem::FlowEnded.into());
         }
         if found.value.was_proved_by(&tag, now) {
             return again(ports, incoming, cookie, &found.value, now).await;
@@ -165,7 +165,7 @@ async fn check(
     }
     if method.is_sent() && found.value.asked.as_ref().is_none_or(|asked| asked.method != method) {
         // No code was sent that way.
-        let problem = Problem::new(Code::CodeSpent);
+        let problem = Problem::CodeSpent;
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
     let account = &found.value.account;
@@ -178,7 +178,7 @@ async fn check(
         _ => true,
     };
     if !may_look {
-        let problem = Problem::new(Code::MethodUnavailable);
+        let problem = Problem::MethodUnavailable("method");
         return Err(on_page(ports, incoming, &found.value, Some(method), problem, now).await?);
     }
     let was_open = found.value.asked.as_ref().is_some_and(|asked| asked.is_open(now));
@@ -206,7 +206,7 @@ async fn check(
             used.is_some()
         }
         Answer::Code(_) if !was_open => {
-            let problem = Problem::new(Code::CodeSpent);
+            let problem = Problem::CodeSpent;
             return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
         }
         Answer::Code(code) => session.asked.as_ref().is_some_and(|asked| {
@@ -216,14 +216,13 @@ async fn check(
     };
     if !right && is_older {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
-        let problem = Problem::new(Code::CodeWrong);
+        let problem = Problem::CodeWrong { attempts_left: None };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
     if !right {
         tracing::info!(event = "second-step-refused", session = ?cookie.key(), method = method.as_str());
         let asked = session.asked.as_ref().filter(|asked| asked.method == method);
-        let tries_left = Some(tries_left(session, asked));
-        let problem = Problem { tries_left, ..Problem::new(Code::CodeWrong) };
+        let problem = Problem::CodeWrong { attempts_left: Some(tries_left(session, asked)) };
         return Err(on_page(ports, incoming, session, Some(method), problem, now).await?);
     }
     if !is_older {
@@ -289,8 +288,8 @@ async fn used_passkey(
     assertion: &Assertion,
     now: Timestamp,
 ) -> Outcome<Option<UsedPasskey>> {
-    let request = RequestId::parse(&session.challenge).ok_or(Code::FlowEnded)?;
-    let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Code::FlowEnded)?;
+    let request = RequestId::parse(&session.challenge).ok_or(Problem::FlowEnded)?;
+    let challenge = cookie.passkey_challenge(&ports.site.flows, request).ok_or(Problem::FlowEnded)?;
     let party = ports.site.settings.relying_party();
     let expected = Expected { party: &party, challenge: &challenge };
     let passkeys = Passkeys { authenticators: &*ports.authenticators, signatures: &*ports.signatures };
@@ -326,7 +325,7 @@ impl Provable {
 /// too: they open the page, whose door would else stand open to the password alone for as long as they wait.
 pub(crate) async fn provable(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<Provable> {
     let settings = &ports.site.settings;
-    let account = ports.directory.account(account).await?.ok_or(Code::FlowEnded)?;
+    let account = ports.directory.account(account).await?.ok_or(Problem::FlowEnded)?;
     let mut registration = list::evidence(ports, &account, now).await?;
     let offers = |registration: &Registration| {
         let mut offers = registration.offers(&settings.second_steps);
@@ -359,7 +358,7 @@ pub(crate) async fn view(
         let tries_left = tries_left(session, Some(asked));
         sending::shown(settings, asked, &masked(asked.method), tries_left, now)
     });
-    let cookie = incoming.session.as_ref().ok_or(Code::FlowEnded)?;
+    let cookie = incoming.session.as_ref().ok_or(Problem::FlowEnded)?;
     let flows = &ports.site.flows;
     let request = RequestId::parse(&session.challenge);
     let challenge = request
@@ -389,6 +388,5 @@ pub(crate) async fn on_page(
     now: Timestamp,
 ) -> Outcome<Failure> {
     let view = view(ports, incoming, session, method, now).await?;
-    let field = problem.field.or(Some(if problem.code == Code::CodeWrong { "code" } else { "method" }));
-    Ok(Failure::on_page(Problem { field, ..problem }, view))
+    Ok(Failure::on_page(problem, view))
 }

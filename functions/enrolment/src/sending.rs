@@ -9,7 +9,7 @@ use shared::domain::notice::{Change, Event, notices};
 use shared::domain::session::{Asked, RESEND, SENDS, Session, SessionCookie};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::Outcome;
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::security_info::Sent;
 use shared::ports::EntropyExt as _;
 use shared::settings::Settings;
@@ -30,12 +30,12 @@ pub(crate) fn may_send(
     now: Timestamp,
 ) -> Result<(), Problem> {
     if session.sends >= SENDS {
-        return Err(Problem::new(Code::MethodUnavailable));
+        return Err(Problem::MethodUnavailable("method"));
     }
     let wait = earlier
         .filter(|earlier| earlier.method == method)
         .map_or(0, |earlier| (earlier.at + RESEND).seconds_after(now));
-    if wait > 0 { Err(Problem { retry_after: Some(wait), ..Problem::new(Code::SlowDown) }) } else { Ok(()) }
+    if wait > 0 { Err(Problem::SlowDown(Seconds(wait))) } else { Ok(()) }
 }
 
 /// A new code for a contact: what the session keeps of it, and the message that is to be queued once it is kept.
@@ -49,16 +49,16 @@ pub(crate) async fn code(
 ) -> Outcome<Result<(Asked, Message), Problem>> {
     let settings = &ports.site.settings;
     if !budgets::code(ports, &session.account, now).await? {
-        return Ok(Err(Problem::new(Code::MethodUnavailable)));
+        return Ok(Err(Problem::MethodUnavailable("method")));
     }
     let code = OneTimeCode::generate(settings.code_digits, ports.entropy.bytes());
     let request = RequestId::from_bytes(ports.entropy.bytes());
-    let tag = cookie.code_tag(&ports.site.flows, request, &code).ok_or(Code::FlowEnded)?;
+    let tag = cookie.code_tag(&ports.site.flows, request, &code).ok_or(Problem::FlowEnded)?;
     let lifetime = Seconds(settings.flow.code_lifetime.0.min(session.expires_at.seconds_after(now)));
     let asked = Asked::new(method, request, Some(tag), now, lifetime);
     let (language, expires_at) = (session.language, asked.expires_at);
     let code = NewCode { code: &code, method, contact, purpose, language, expires_at };
-    let message = code.message(now).ok_or(Code::MethodUnavailable)?;
+    let message = code.message(now).ok_or(Problem::MethodUnavailable("method"))?;
     Ok(Ok((asked, message)))
 }
 
@@ -79,7 +79,7 @@ pub(crate) async fn tell(
     new: Registration,
     now: Timestamp,
 ) -> Outcome<()> {
-    let account = ports.directory.account(&session.account).await?.ok_or(Code::FlowEnded)?;
+    let account = ports.directory.account(&session.account).await?.ok_or(Problem::FlowEnded)?;
     let before = ports.security_info.registration(&session.account, now).await?;
     let methods = session.proved.iter().map(|proved| proved.method).collect();
     let change = Change { event, methods, at: now, language: session.language };

@@ -8,7 +8,7 @@ use shared::domain::password::NewPassword;
 use shared::domain::session::{Session, SessionCookie, Start};
 use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
 use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
@@ -44,21 +44,21 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     // A CAPTCHA comes before the password: a hash is dear. Who has solved the harder one for this name needs no budget.
     let reference = name.reference(&ports.site.flows);
-    let again = |code| -> Outcome<Failure> {
+    let again = |problem: fn(Box<Captcha>) -> Problem| -> Outcome<Failure> {
         let next = captchas.challenge(Some(reference))?;
-        Ok(on_page(Problem::with_captcha(code, &next), Some(next)))
+        Ok(on_page(problem(Box::new(next.clone())), Some(next)))
     };
     let solved = match captcha.token.as_deref() {
         Some(token) => {
             let solution = captcha.solution().map_err(|_| malformed("captcha_answer"))?;
             match captchas.check(token, &solution, &reference).await? {
                 Checked::Solved { harder: true } => true,
-                Checked::Solved { harder: false } => return Err(again(Code::CaptchaHarder)?),
-                Checked::Wrong { .. } => return Err(again(Code::CaptchaWrong)?),
+                Checked::Solved { harder: false } => return Err(again(Problem::CaptchaHarder)?),
+                Checked::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
             }
         }
         None if budgets::sign_in(ports, &reference, incoming.address_block(), now).await? => false,
-        None => return Err(again(Code::CaptchaHarder)?),
+        None => return Err(again(Problem::CaptchaHarder)?),
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {
@@ -69,9 +69,9 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block().to_string());
         // Where this one took a CAPTCHA, the next one will.
         return Err(if solved {
-            again(Code::SignInWrong)?
+            again(|next| Problem::SignInWrong(Some(next)))?
         } else {
-            on_page(Problem::new(Code::SignInWrong), None)
+            on_page(Problem::SignInWrong(None), None)
         });
     };
     if !solved {

@@ -12,7 +12,7 @@ use shared::domain::account::Account;
 use shared::domain::flow::{Flow, FlowCookie, Proven, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
-use shared::http::problem::{Code, Problem};
+use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, serve, violation};
 use shared::ports::{
@@ -123,7 +123,7 @@ async fn show(ports: &Ports, incoming: &mut Incoming, stage: Stage) -> Outcome {
     if found.value.stage() != stage {
         return Err(Failure::OutOfStep(found.value.stage(), None));
     }
-    let view = incoming.view_of(&found.value, now).ok_or(Code::FlowEnded)?;
+    let view = incoming.view_of(&found.value, now).ok_or(Problem::FlowEnded)?;
     Ok(incoming.page(&view))
 }
 
@@ -149,14 +149,13 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let reject = |violations: &[Violation]| {
         let of = |one| violation(one, &ports.site.settings, incoming.language);
         let violations = violations.iter().map(of).collect();
-        on_page(Problem { violations, field: Some("password"), ..Problem::new(Code::PasswordRejected) })
+        on_page(Problem::PasswordRejected(violations))
     };
     // What needs no look at the account comes first. Of what a password is compared with, the dearest comes last: it
     // tells whether a guess is the present password, so it is spent from what the flow has.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
-        let field = Some("confirmation");
-        return Err(on_page(Problem { field, ..Problem::new(Code::ConfirmationDiffers) }));
+        return Err(on_page(Problem::ConfirmationDiffers));
     }
     let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
     let change = change.map_err(failure)?;
@@ -199,10 +198,10 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 /// What a change that was not made is told as.
 fn failure(failure: ChangeFailure) -> Failure {
     match failure {
-        ChangeFailure::Ended => Code::FlowEnded.into(),
+        ChangeFailure::Ended => Problem::FlowEnded.into(),
         ChangeFailure::Done => Failure::OutOfStep(Stage::Done, None),
-        ChangeFailure::Rejected(_) => Code::PasswordRejected.into(),
-        ChangeFailure::Busy => Code::Unavailable.into(),
+        ChangeFailure::Rejected(_) => Problem::PasswordRejected(Vec::new()).into(),
+        ChangeFailure::Busy => Problem::Unavailable.into(),
         ChangeFailure::Outside(what, cause) => Failure::Outside(what, cause),
     }
 }
@@ -216,11 +215,11 @@ async fn doubled(ports: &Ports, cookie: &FlowCookie) -> Failure {
                 return Failure::OutOfStep(Stage::Done, None);
             }
             Ok(Some(_)) => {}
-            Ok(None) => return Code::FlowEnded.into(),
+            Ok(None) => return Problem::FlowEnded.into(),
             Err(error) => return error.into(),
         }
     }
-    Code::Unavailable.into()
+    Problem::Unavailable.into()
 }
 
 fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {

@@ -9,7 +9,7 @@ use super::failure::{Failure, causes};
 use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, Refused, SESSION_COOKIE};
 use super::page::{self, PageContext};
 use super::paths::{HOME, VERIFY, location, page_of};
-use super::problem::{Code, Problem};
+use super::problem::{Place, Problem};
 use super::view::View;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, FlowCookie, Stage};
@@ -96,13 +96,13 @@ impl Incoming {
         if self.format == Format::Html && may_go && stage != Stage::Ended {
             return self.redirect(target, newer.map(NewCookie::Flow));
         }
-        self.problem_with(&Problem::out_of_step(stage.as_str()), None, newer.map(NewCookie::Flow))
+        self.problem_with(&Problem::OutOfStep(Place::Flow(stage)), None, newer.map(NewCookie::Flow))
     }
 
     /// A cookie that is older than what its flow has proved opens nothing beyond its step. There is no page to
     /// send its browser to, so it is told.
     pub fn older_cookie(&self, flow: &Flow) -> Response {
-        self.problem_with(&Problem::out_of_step(flow.stage().as_str()), None, None)
+        self.problem_with(&Problem::OutOfStep(Place::Flow(flow.stage())), None, None)
     }
 
     /// What becomes of a failure. One outside is logged here, once, and told as `unavailable`.
@@ -115,7 +115,7 @@ impl Incoming {
             Failure::Outside(what, cause) => {
                 let causes = causes(cause.as_ref());
                 tracing::error!(event = "unavailable", what, causes, path = self.path);
-                self.problem(&Problem::new(Code::Unavailable), None)
+                self.problem(&Problem::Unavailable, None)
             }
         }
     }
@@ -127,10 +127,10 @@ impl Incoming {
 
     /// A browser without a session is sent to sign in, one at another step to that step; everything else is told.
     fn session_problem(&self, problem: &Problem) -> Response {
-        match (self.format, problem.code, problem.page) {
-            (Format::Html, Code::FlowEnded, _) => self.redirect(HOME, Some(NewCookie::NoSession)),
-            (Format::Html, Code::OutOfStep, Some("second-step")) => self.redirect(VERIFY, None),
-            (Format::Html, Code::OutOfStep, _) => self.redirect(HOME, None),
+        match (self.format, problem) {
+            (Format::Html, Problem::FlowEnded) => self.redirect(HOME, Some(NewCookie::NoSession)),
+            (Format::Html, Problem::OutOfStep(Place::SecondStep)) => self.redirect(VERIFY, None),
+            (Format::Html, Problem::OutOfStep(_)) => self.redirect(HOME, None),
             _ => self.problem(problem, None),
         }
     }
@@ -148,24 +148,31 @@ impl Incoming {
             (Format::Html, None) => page::render_problem(problem, &context),
             (Format::Json, _) => json(&page::document(problem, self.language)),
         };
-        let mut response = self.finish(problem.code.status(), body, true, cookie);
-        let out = response.headers_mut();
-        if let Some(seconds) = problem.retry_after {
-            out.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        let mut response = self.finish(problem.code().status(), body, true, cookie);
+        match problem {
+            Problem::SlowDown(wait) => {
+                response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0));
+            }
+            Problem::MethodNotAllowed(allow) => {
+                response.headers_mut().insert(header::ALLOW, HeaderValue::from_static(allow));
+            }
+            Problem::FlowEnded => self.remove_ended(&mut response),
+            _ => {}
         }
-        if let Some(allow) = problem.allow {
-            out.insert(header::ALLOW, HeaderValue::from_static(allow));
-        }
-        // The cookie of what ended: a reset goes on in another tab while a session is over, and the other way round.
+        response
+    }
+
+    /// Removes the cookie of what ended, if it came: a reset goes on in another tab while a session is over, and the
+    /// other way round.
+    fn remove_ended(&self, response: &mut Response) {
         let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
         } else {
             (FLOW_COOKIE, self.cookie.is_some())
         };
-        if problem.code == Code::FlowEnded && came {
-            append_cookie(&mut response, &removed(name));
+        if came {
+            append_cookie(response, &removed(name));
         }
-        response
     }
 
     /// The way to another page.

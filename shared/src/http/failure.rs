@@ -4,7 +4,7 @@ use std::fmt;
 
 use axum::response::Response;
 
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use super::view::View;
 use crate::domain::flow::{Flow, FlowCookie, OutOfStep, SendRefusal, Stage};
 use crate::domain::keys::SealError;
@@ -26,7 +26,7 @@ pub type Outcome<T = Response> = Result<T, Failure>;
 /// ```
 pub enum Failure {
     /// A problem, with the page that it happened on.
-    Problem(Box<Problem>, Option<Box<View>>),
+    Problem(Problem, Option<Box<View>>),
     /// The flow is elsewhere; with the cookie that the browser should have by now.
     OutOfStep(Stage, Option<FlowCookie>),
     /// The cookie is older than what its flow has proved.
@@ -38,7 +38,7 @@ pub enum Failure {
 impl fmt::Debug for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Problem(problem, _) => write!(f, "{}", problem.code.as_str()),
+            Self::Problem(problem, _) => write!(f, "{}", problem.code().as_str()),
             Self::OutOfStep(stage, _) => write!(f, "out of step: {}", stage.as_str()),
             Self::OlderCookie(_) => f.write_str("an older cookie"),
             Self::Outside(what, cause) => write!(f, "{what}: {}", causes(cause.as_ref())),
@@ -49,7 +49,7 @@ impl fmt::Debug for Failure {
 impl Failure {
     /// A problem on a page.
     pub fn on_page(problem: Problem, view: View) -> Self {
-        Self::Problem(Box::new(problem), Some(Box::new(view)))
+        Self::Problem(problem, Some(Box::new(view)))
     }
 }
 
@@ -63,13 +63,7 @@ pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
-        Self::Problem(Box::new(problem), None)
-    }
-}
-
-impl From<Code> for Failure {
-    fn from(code: Code) -> Self {
-        Problem::new(code).into()
+        Self::Problem(problem, None)
     }
 }
 
@@ -82,8 +76,8 @@ impl From<OutOfStep> for Failure {
 impl From<SendRefusal> for Problem {
     fn from(refusal: SendRefusal) -> Self {
         match refusal {
-            SendRefusal::Unavailable => Self::new(Code::MethodUnavailable),
-            SendRefusal::TooEarly(wait) => Self { retry_after: Some(wait.0), ..Self::new(Code::SlowDown) },
+            SendRefusal::Unavailable => Self::MethodUnavailable("method"),
+            SendRefusal::TooEarly(wait) => Self::SlowDown(wait),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, Visitor};
 use zeroize::Zeroizing;
 
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 
 /// The largest body that is read. The longest password, percent-encoded three bytes to each of its octets, and
 /// all other fields fit in with room to spare.
@@ -21,7 +21,7 @@ impl Fields {
     /// `unsupported-media-type`, `too-large` or `malformed`.
     pub fn read(content_type: Option<&str>, body: &[u8]) -> Result<Self, Problem> {
         if body.len() > BODY_MAX {
-            return Err(Problem::new(Code::TooLarge));
+            return Err(Problem::TooLarge);
         }
         let essence = content_type.and_then(|text| text.split(';').next()).map(str::trim).unwrap_or_default();
         match essence.to_ascii_lowercase().as_str() {
@@ -29,7 +29,7 @@ impl Fields {
             "application/json" => Self::json(body),
             // A program that has nothing to say (POST /cancel) needs no content type for it.
             "" if body.is_empty() => Ok(Self(Vec::new())),
-            _ => Err(Problem::new(Code::UnsupportedMediaType)),
+            _ => Err(Problem::UnsupportedMediaType),
         }
     }
 
@@ -39,7 +39,7 @@ impl Fields {
     }
 
     fn form(body: &[u8]) -> Result<Self, Problem> {
-        let malformed = || Problem::new(Code::Malformed);
+        let malformed = || Problem::Malformed(None);
         let mut fields = Self(Vec::new());
         for pair in body.split(|byte| *byte == b'&').filter(|pair| !pair.is_empty()) {
             let at = pair.iter().position(|byte| *byte == b'=').ok_or_else(malformed)?;
@@ -51,7 +51,7 @@ impl Fields {
     }
 
     fn json(body: &[u8]) -> Result<Self, Problem> {
-        serde_json::from_slice(body).map_err(|_| Problem::new(Code::Malformed))
+        serde_json::from_slice(body).map_err(|_| Problem::Malformed(None))
     }
 
     fn add(&mut self, name: String, value: Zeroizing<String>) -> Result<(), ()> {
@@ -81,7 +81,7 @@ impl Fields {
     /// # Errors
     /// `malformed` when a field is left that nobody knows.
     pub fn finish(self) -> Result<(), Problem> {
-        if self.0.is_empty() { Ok(()) } else { Err(Problem::new(Code::Malformed)) }
+        if self.0.is_empty() { Ok(()) } else { Err(Problem::Malformed(None)) }
     }
 }
 
@@ -141,12 +141,13 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::http::problem::Code;
 
     const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
     const JSON: Option<&str> = Some("application/json; charset=utf-8");
 
     fn code(content_type: Option<&str>, body: &[u8]) -> Option<Code> {
-        Fields::read(content_type, body).err().map(|problem| problem.code)
+        Fields::read(content_type, body).err().map(|problem| problem.code())
     }
 
     #[test]

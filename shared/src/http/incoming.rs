@@ -10,7 +10,7 @@ use http_body_util::{BodyExt as _, Limited};
 use lambda_http::request::RequestContext;
 
 use super::fields::{BODY_MAX, Fields};
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use crate::domain::client::{self, AddressBlock};
 use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
@@ -100,7 +100,7 @@ impl Incoming {
     /// # Errors
     /// `flow-ended` without a genuine one.
     pub fn flow(&self) -> Result<FlowCookie, Problem> {
-        self.cookie.clone().ok_or(Problem::new(Code::FlowEnded))
+        self.cookie.clone().ok_or(Problem::FlowEnded)
     }
 
     /// Takes the body's fields out, to be taken one by one.
@@ -192,7 +192,7 @@ async fn body_of(
     body: Body,
 ) -> Result<Fields, Problem> {
     same_origin(headers, context)?;
-    let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::new(Code::TooLarge))?;
+    let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::TooLarge)?;
     Fields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
 }
 
@@ -200,7 +200,7 @@ async fn body_of(
 /// `Sec-Fetch-Site` decides where it is there; else `Origin` must be this site. A form with neither comes from a
 /// browser that hides its origin and is refused; JSON with neither is a program, which has no cookie to abuse.
 fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
-    let refused = Err(Problem::new(Code::CrossSite));
+    let refused = Err(Problem::CrossSite);
     if let Some(site) = headers.get("sec-fetch-site") {
         return if site == "same-origin" { Ok(()) } else { refused };
     }

@@ -2,7 +2,7 @@
 
 use super::failure::{Failure, Outcome};
 use super::incoming::Incoming;
-use super::problem::{Code, Problem};
+use super::problem::{Place, Problem};
 use crate::domain::flow::{Flow, FlowCookie};
 use crate::domain::session::{Session, SessionCookie};
 use crate::domain::time::Timestamp;
@@ -20,9 +20,9 @@ impl Incoming {
         now: Timestamp,
     ) -> Outcome<(FlowCookie, Versioned<Flow>)> {
         let cookie = self.flow()?;
-        let found = flows.load(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let found = flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
         if matches!(found.value, Flow::Cancelled(_)) || found.value.is_exhausted(&self.site.settings.flow) {
-            return Err(Code::FlowEnded.into());
+            return Err(Problem::FlowEnded.into());
         }
         if found.value.proofs() != cookie.proofs() {
             return Err(Failure::OlderCookie(Box::new(found.value)));
@@ -42,11 +42,11 @@ impl Incoming {
         sessions: &dyn SessionStore,
         now: Timestamp,
     ) -> Outcome<(SessionCookie, Versioned<Session>)> {
-        let cookie = self.session.clone().ok_or(Code::FlowEnded)?;
-        let found = sessions.session(cookie.key(), now).await?.ok_or(Code::FlowEnded)?;
+        let cookie = self.session.clone().ok_or(Problem::FlowEnded)?;
+        let found = sessions.session(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
         let at = self.fields.take("at");
         if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
-            return Err(Problem::out_of_step("security-info").into());
+            return Err(Problem::OutOfStep(Place::SecurityInfo).into());
         }
         Ok((cookie, found))
     }

@@ -6,6 +6,8 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::view::{Captcha, Criterion};
+use crate::domain::flow::Stage;
+use crate::domain::time::Seconds;
 
 /// What can be wrong with a request, as the contract's `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,64 +150,139 @@ impl Code {
     }
 }
 
-/// One problem, with what its code carries.
+/// One problem: its code, with what that carries.
 #[derive(Clone)]
-pub struct Problem {
-    /// What is wrong.
-    pub code: Code,
-    /// Which field it is about, for the page's summary and marks.
-    pub field: Option<&'static str>,
-    /// Where the flow is (`out-of-step`).
-    pub page: Option<&'static str>,
-    /// Wrong answers that are left (`code-wrong`).
-    pub tries_left: Option<u8>,
-    /// Seconds to wait (`slow-down`).
-    pub retry_after: Option<u32>,
-    /// Every broken rule (`password-rejected`).
-    pub violations: Vec<Criterion>,
-    /// The next CAPTCHA (`captcha-wrong`, `captcha-harder`; `sign-in-wrong` where one was asked for).
-    pub captcha: Option<Box<Captcha>>,
-    /// The methods that the page takes (`method-not-allowed`), for the Allow header.
-    pub allow: Option<&'static str>,
-    /// The nonce to sign over instead (`nonce-stale`).
-    pub nonce: Option<String>,
+pub enum Problem {
+    /// The body, or this field of it, is not of the expected form.
+    Malformed(Option<&'static str>),
+    /// See [`Code::CrossSite`].
+    CrossSite,
+    /// See [`Code::NotFound`].
+    NotFound,
+    /// The methods that the page does take, for the Allow header.
+    MethodNotAllowed(&'static str),
+    /// Where the flow or the session is.
+    OutOfStep(Place),
+    /// See [`Code::FlowEnded`].
+    FlowEnded,
+    /// See [`Code::TooLarge`].
+    TooLarge,
+    /// See [`Code::UnsupportedMediaType`].
+    UnsupportedMediaType,
+    /// The next CAPTCHA.
+    CaptchaWrong(Box<Captcha>),
+    /// The next CAPTCHA, with work.
+    CaptchaHarder(Box<Captcha>),
+    /// See [`Code::ContactMismatch`].
+    ContactMismatch,
+    /// The field to mend: `method`, or `code` where an answer came with the choice.
+    MethodUnavailable(&'static str),
+    /// The next CAPTCHA, where one was asked for.
+    SignInWrong(Option<Box<Captcha>>),
+    /// See [`Code::ContactRefused`].
+    ContactRefused,
+    /// See [`Code::LimitReached`].
+    LimitReached,
+    /// See [`Code::PasskeyRegistered`].
+    PasskeyRegistered,
+    /// See [`Code::CodeWrong`].
+    CodeWrong {
+        /// The attempts that are left, where they are told.
+        attempts_left: Option<u8>,
+    },
+    /// See [`Code::CodeSpent`].
+    CodeSpent,
+    /// Every broken rule.
+    PasswordRejected(Vec<Criterion>),
+    /// See [`Code::ConfirmationDiffers`].
+    ConfirmationDiffers,
+    /// The time to wait.
+    SlowDown(Seconds),
+    /// The nonce to sign over instead.
+    NonceStale(String),
+    /// See [`Code::DeviceUnknown`].
+    DeviceUnknown,
+    /// See [`Code::Unavailable`].
+    Unavailable,
+}
+
+/// Where a flow or a session is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A page of a flow.
+    Flow(Stage),
+    /// The second step of a session.
+    SecondStep,
+    /// The list of what is registered, where a session begins and ends.
+    SecurityInfo,
+}
+
+impl Place {
+    /// The page's name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Flow(stage) => stage.as_str(),
+            Self::SecondStep => "second-step",
+            Self::SecurityInfo => "security-info",
+        }
+    }
 }
 
 impl fmt::Debug for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Problem({}, {:?})", self.code.as_str(), self.field)
+        write!(f, "Problem({}, {:?})", self.code().as_str(), self.field())
     }
 }
 
 impl Problem {
-    /// A problem without particulars.
-    pub const fn new(code: Code) -> Self {
-        Self {
-            code,
-            field: None,
-            page: None,
-            tries_left: None,
-            retry_after: None,
-            violations: Vec::new(),
-            captcha: None,
-            allow: None,
-            nonce: None,
+    /// A malformed field.
+    pub const fn malformed(field: &'static str) -> Self {
+        Self::Malformed(Some(field))
+    }
+
+    /// Its code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Malformed(_) => Code::Malformed,
+            Self::CrossSite => Code::CrossSite,
+            Self::NotFound => Code::NotFound,
+            Self::MethodNotAllowed(_) => Code::MethodNotAllowed,
+            Self::OutOfStep(_) => Code::OutOfStep,
+            Self::FlowEnded => Code::FlowEnded,
+            Self::TooLarge => Code::TooLarge,
+            Self::UnsupportedMediaType => Code::UnsupportedMediaType,
+            Self::CaptchaWrong(_) => Code::CaptchaWrong,
+            Self::CaptchaHarder(_) => Code::CaptchaHarder,
+            Self::ContactMismatch => Code::ContactMismatch,
+            Self::MethodUnavailable(_) => Code::MethodUnavailable,
+            Self::SignInWrong(_) => Code::SignInWrong,
+            Self::ContactRefused => Code::ContactRefused,
+            Self::LimitReached => Code::LimitReached,
+            Self::PasskeyRegistered => Code::PasskeyRegistered,
+            Self::CodeWrong { .. } => Code::CodeWrong,
+            Self::CodeSpent => Code::CodeSpent,
+            Self::PasswordRejected(_) => Code::PasswordRejected,
+            Self::ConfirmationDiffers => Code::ConfirmationDiffers,
+            Self::SlowDown(_) => Code::SlowDown,
+            Self::NonceStale(_) => Code::NonceStale,
+            Self::DeviceUnknown => Code::DeviceUnknown,
+            Self::Unavailable => Code::Unavailable,
         }
     }
 
-    /// A problem that comes with the next CAPTCHA.
-    pub fn with_captcha(code: Code, next: &Captcha) -> Self {
-        Self { captcha: Some(Box::new(next.clone())), ..Self::new(code) }
-    }
-
-    /// A malformed field.
-    pub fn malformed(field: &'static str) -> Self {
-        Self { field: Some(field), ..Self::new(Code::Malformed) }
-    }
-
-    /// The flow is elsewhere.
-    pub fn out_of_step(page: &'static str) -> Self {
-        Self { page: Some(page), ..Self::new(Code::OutOfStep) }
+    /// The field that it is about, if it is about one.
+    pub const fn field(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Malformed(field) => return *field,
+            Self::MethodUnavailable(field) => field,
+            Self::CaptchaWrong(_) | Self::CaptchaHarder(_) => "captcha_answer",
+            Self::ContactMismatch => "contact",
+            Self::ContactRefused | Self::LimitReached => "value",
+            Self::CodeWrong { .. } | Self::CodeSpent => "code",
+            Self::PasswordRejected(_) | Self::SignInWrong(_) => "password",
+            Self::ConfirmationDiffers => "confirmation",
+            _ => return None,
+        })
     }
 }
 
@@ -222,10 +299,10 @@ pub struct Document<'a> {
     pub detail: &'a str,
     /// The stable code.
     pub code: &'a str,
-    /// Where the flow is.
+    /// Where the flow or session is.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'static str>,
-    /// Wrong answers that are left.
+    /// The attempts that are left.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u8>,
     /// Every broken rule.

@@ -16,7 +16,7 @@ use lambda_http::{Context, RequestExt as _};
 use super::app::{App, HasSite};
 use super::headers;
 use super::incoming::{Incoming, Site};
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 
 /// What is left for the answer when a handler has taken too long.
 const TO_ANSWER: Duration = Duration::from_millis(700);
@@ -89,8 +89,8 @@ fn problem(site: Site, request: &Request, problem: &Problem) -> Response {
 /// What is wrong with a path that no route of the function takes with this method.
 fn missing(path: &str) -> Problem {
     match ROUTES.iter().find(|route| matches(route.path, path)) {
-        Some(route) => Problem { allow: Some(route.allow), ..Problem::new(Code::MethodNotAllowed) },
-        None => Problem::new(Code::NotFound),
+        Some(route) => Problem::MethodNotAllowed(route.allow),
+        None => Problem::NotFound,
     }
 }
 
@@ -109,7 +109,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 
 async fn with_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
     let mut response = if !is_as_sent(&request) {
-        problem(site.clone(), &request, &Problem::new(Code::NotFound))
+        problem(site.clone(), &request, &Problem::NotFound)
     } else if request.method() == Method::HEAD {
         // axum would answer it wherever there is a GET. API Gateway has no route for it, so it would be a listed method in
         // `captcha` alone.
@@ -142,7 +142,7 @@ async fn answered(site: &Site, request: Request, next: Next) -> Response {
         },
     };
     tracing::error!(event = "unavailable", what = "a handler", causes = what, path = head.uri().path());
-    problem(site.clone(), &head, &Problem::new(Code::Unavailable))
+    problem(site.clone(), &head, &Problem::Unavailable)
 }
 
 /// How long a handler may take: until shortly before Lambda cuts the invocation off. Nothing cuts off where there is no
@@ -177,6 +177,7 @@ mod tests {
 
     use super::*;
     use crate::domain::keys::Keyring;
+    use crate::http::problem::Code;
     use crate::settings::Settings;
 
     impl HasSite for Site {
@@ -222,7 +223,7 @@ mod tests {
 
     #[test]
     fn a_known_path_is_a_wrong_method_and_any_other_is_not_found() {
-        let code = |path| missing(path).code;
+        let code = |path| missing(path).code();
         assert_eq!(code("/cancel"), Code::MethodNotAllowed);
         assert_eq!(code("/captcha/abc/picture.png"), Code::MethodNotAllowed);
         for path in

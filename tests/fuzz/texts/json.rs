@@ -4,9 +4,9 @@ use shared::http::Fields;
 use shared::http::problem::Code;
 
 fn read(body: &[u8]) -> Result<Option<String>, Code> {
-    let mut fields = Fields::read(Some("application/json"), body).map_err(|problem| problem.code)?;
+    let mut fields = Fields::read(Some("application/json"), body).map_err(|problem| problem.code())?;
     let value = fields.take("code").map(|value| value.to_string());
-    fields.finish().map_err(|problem| problem.code)?;
+    fields.finish().map_err(|problem| problem.code())?;
     Ok(value)
 }
 

@@ -1,7 +1,7 @@
 //! What was wrong with a request, in words, and where on the page to mend it.
 
 use crate::domain::method::Method;
-use crate::http::problem::{Code, Problem};
+use crate::http::problem::Problem;
 use crate::http::view::View;
 use crate::http::view::security_info::Needs;
 use crate::text::Text;
@@ -16,26 +16,30 @@ pub(super) struct Mistake {
 
 /// Everything that is wrong, in the order of the page.
 pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
-    let target = problem.field.or_else(|| field_of(problem.code)).and_then(|field| target(field, view));
+    let target = field_on(view, problem).and_then(|field| target(field, view));
     let mistake = |text| Mistake { text, target: target.clone() };
-    if problem.code == Code::PasswordRejected && !problem.violations.is_empty() {
-        return problem.violations.iter().map(|violation| mistake(violation.text.clone())).collect();
+    match problem {
+        Problem::PasswordRejected(violations) if !violations.is_empty() => {
+            violations.iter().map(|violation| mistake(violation.text.clone())).collect()
+        }
+        _ => vec![mistake(sentence(problem, view, t))],
     }
-    vec![mistake(sentence(problem, view, t))]
 }
 
 fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
-    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code.as_str()).detail);
-    let particulars = match problem.code {
-        Code::Malformed if detail_on(view, problem, t).is_none() => {
-            let text = problem.field.map(|field| t.fields.of(field).to_string());
+    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code().as_str()).detail);
+    let particulars = match problem {
+        Problem::Malformed(field) if detail_on(view, problem, t).is_none() => {
+            let text = field.map(|field| t.fields.of(field).to_string());
             if let Some(text) = text.filter(|text| !text.is_empty()) {
                 return text;
             }
             None
         }
-        Code::CodeWrong => problem.tries_left.map(|tries| t.problems.tries_left.with("tries", tries)),
-        Code::SlowDown => problem.retry_after.map(|seconds| t.problems.wait.with("seconds", seconds)),
+        Problem::CodeWrong { attempts_left } => {
+            attempts_left.map(|attempts| t.problems.tries_left.with("tries", attempts))
+        }
+        Problem::SlowDown(wait) => Some(t.problems.wait.with("seconds", wait.0)),
         _ => None,
     };
     match particulars {
@@ -46,12 +50,12 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
 
 /// What a problem means on a page that asks for something else than digits.
 fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Text> {
-    match (view, problem.code) {
-        (View::Passkey(_), Code::CodeWrong) => Some(&t.passkey.wrong),
-        (View::Passkey(_), Code::CodeSpent) => Some(&t.passkey.expired),
-        (View::Passkey(_), Code::Malformed) => Some(&t.passkey.unread),
-        (View::Method(view), Code::Malformed)
-            if view.selected == Some(Method::RecoveryCode) && problem.field == Some("code") =>
+    match (view, problem) {
+        (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
+        (View::Passkey(_), Problem::CodeSpent) => Some(&t.passkey.expired),
+        (View::Passkey(_), Problem::Malformed(_)) => Some(&t.passkey.unread),
+        (View::Method(view), Problem::Malformed(Some("code")))
+            if view.selected == Some(Method::RecoveryCode) =>
         {
             Some(&t.fields.recovery_code)
         }
@@ -59,18 +63,13 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
     }
 }
 
-/// The field that a code is about where the problem does not say.
-fn field_of(code: Code) -> Option<&'static str> {
-    Some(match code {
-        Code::CaptchaWrong | Code::CaptchaHarder => "captcha_answer",
-        Code::ContactMismatch => "contact",
-        Code::MethodUnavailable => "method",
-        Code::ContactRefused | Code::LimitReached => "value",
-        Code::CodeWrong | Code::CodeSpent => "code",
-        Code::PasswordRejected | Code::SignInWrong => "password",
-        Code::ConfirmationDiffers => "confirmation",
-        _ => return None,
-    })
+/// The field of the page that a problem is about. Where a new code is asked for beside the old one, that mends it.
+fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
+    match (view, problem) {
+        (View::SecondStep(_), Problem::CodeSpent | Problem::SlowDown(_)) => Some("method"),
+        (View::SecurityInfo(_), Problem::SlowDown(_)) => Some("value"),
+        _ => problem.field(),
+    }
 }
 
 /// The id of the input for a field of the contract. On the page of methods each panel has inputs of its own.

@@ -55,7 +55,7 @@ pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> Str
 /// A problem that has no page of its own: what it is in plain words, and a way on.
 pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
     let t = Texts::of(page.language);
-    let texts = t.problems.of(problem.code.as_str());
+    let texts = t.problems.of(problem.code().as_str());
     html_of(&Page {
         t,
         page,
@@ -68,19 +68,30 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
 /// A problem as the document of RFC 9457, in words of a language. What its code carries (tries, seconds) stays in
 /// members of its own.
 pub fn document(problem: &Problem, language: Language) -> Document<'_> {
-    let texts = Texts::of(language).problems.of(problem.code.as_str());
-    Document {
-        r#type: format!("urn:rekey:problem:{}", problem.code.as_str()),
+    let code = problem.code();
+    let texts = Texts::of(language).problems.of(code.as_str());
+    let mut document = Document {
+        r#type: format!("urn:rekey:problem:{}", code.as_str()),
         title: texts.title.as_str(),
-        status: problem.code.status().as_u16(),
+        status: code.status().as_u16(),
         detail: texts.detail.as_str(),
-        code: problem.code.as_str(),
-        page: problem.page,
-        tries_left: problem.tries_left,
-        violations: &problem.violations,
-        captcha: problem.captcha.as_deref(),
-        nonce: problem.nonce.as_deref(),
+        code: code.as_str(),
+        page: None,
+        tries_left: None,
+        violations: &[],
+        captcha: None,
+        nonce: None,
+    };
+    match problem {
+        Problem::OutOfStep(place) => document.page = Some(place.as_str()),
+        Problem::CodeWrong { attempts_left } => document.tries_left = *attempts_left,
+        Problem::PasswordRejected(violations) => document.violations = violations,
+        Problem::CaptchaWrong(next) | Problem::CaptchaHarder(next) => document.captcha = Some(next),
+        Problem::SignInWrong(next) => document.captcha = next.as_deref(),
+        Problem::NonceStale(nonce) => document.nonce = Some(nonce),
+        _ => {}
     }
+    document
 }
 
 #[expect(clippy::expect_used, reason = "writing into a String does not fail")]

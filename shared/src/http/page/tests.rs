@@ -6,8 +6,9 @@ use super::markup::{Element, elements};
 use super::*;
 use crate::domain::account::Offer;
 use crate::domain::security_info::Kind;
+use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
-use crate::http::problem::Code;
+use crate::http::problem::{Code, Place};
 use crate::http::view::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry, PasskeyOptions, PasswordEntry,
@@ -193,13 +194,34 @@ fn confirm(kind: Kind, needs: Needs) -> View {
     View::Confirm(Confirm { id: kind.as_str().into(), kind, masked: "*****98".into(), needs, tries_left: 9 })
 }
 
-/// A problem with all that its code may carry.
+/// A problem of each code, with all that it may carry.
 fn problem(code: Code, language: Language) -> Problem {
-    Problem {
-        tries_left: Some(3),
-        retry_after: Some(17),
-        violations: criteria(language).split_off(6),
-        ..Problem::new(code)
+    let next = || Box::new(captcha(true));
+    match code {
+        Code::Malformed => Problem::Malformed(None),
+        Code::CrossSite => Problem::CrossSite,
+        Code::NotFound => Problem::NotFound,
+        Code::MethodNotAllowed => Problem::MethodNotAllowed("POST"),
+        Code::OutOfStep => Problem::OutOfStep(Place::SecondStep),
+        Code::FlowEnded => Problem::FlowEnded,
+        Code::TooLarge => Problem::TooLarge,
+        Code::UnsupportedMediaType => Problem::UnsupportedMediaType,
+        Code::CaptchaWrong => Problem::CaptchaWrong(next()),
+        Code::CaptchaHarder => Problem::CaptchaHarder(next()),
+        Code::ContactMismatch => Problem::ContactMismatch,
+        Code::MethodUnavailable => Problem::MethodUnavailable("method"),
+        Code::SignInWrong => Problem::SignInWrong(Some(next())),
+        Code::ContactRefused => Problem::ContactRefused,
+        Code::LimitReached => Problem::LimitReached,
+        Code::PasskeyRegistered => Problem::PasskeyRegistered,
+        Code::CodeWrong => Problem::CodeWrong { attempts_left: Some(3) },
+        Code::CodeSpent => Problem::CodeSpent,
+        Code::PasswordRejected => Problem::PasswordRejected(criteria(language).split_off(6)),
+        Code::ConfirmationDiffers => Problem::ConfirmationDiffers,
+        Code::SlowDown => Problem::SlowDown(Seconds(17)),
+        Code::NonceStale => Problem::NonceStale("k1.0.AAAA".into()),
+        Code::DeviceUnknown => Problem::DeviceUnknown,
+        Code::Unavailable => Problem::Unavailable,
     }
 }
 
@@ -308,7 +330,7 @@ fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
 fn what_people_type_stays_text() {
     for language in Language::ALL {
         let view = View::Identify(Identify { captcha: captcha(false), login: TYPED.into() });
-        let page = render(&view, &context(language), Some(&Problem::new(Code::CaptchaWrong)));
+        let page = render(&view, &context(language), Some(&problem(Code::CaptchaWrong, language)));
         assert!(!page.contains("<script>") && !page.contains("alert(1)</"), "{}", language.tag());
         assert_eq!(page.matches("alert(1)").count(), 1, "the login is kept");
     }
@@ -332,18 +354,67 @@ fn a_mistake_is_in_the_title_the_summary_and_beside_its_field() {
 #[test]
 fn a_wrong_number_is_marked_in_the_panel_that_is_open() {
     let view = method(1, 2, Some(Method::OfficeCall), offers());
-    let page = render(&view, &context(Language::Malay), Some(&Problem::new(Code::ContactMismatch)));
+    let page = render(&view, &context(Language::Malay), Some(&Problem::ContactMismatch));
     let marked: Vec<_> = elements(&page).into_iter().filter(|e| e.get("aria-invalid").is_some()).collect();
     assert_eq!(marked.len(), 1);
     assert_eq!(marked[0].get("id"), Some("contact-office_call"));
 }
 
+/// Where another code is asked for beside the old one, the mark is on what asks for it.
+#[test]
+fn a_mistake_is_marked_where_the_page_mends_it() {
+    let wrong = || Problem::CodeWrong { attempts_left: Some(3) };
+    let selecting = |selected, sent| {
+        View::SecondStep(SecondStep {
+            methods: offers(),
+            sent,
+            options: None,
+            number: None,
+            selected: Some(selected),
+            again: false,
+        })
+    };
+    let sms = || selecting(Method::Sms, Some(sent(Method::Sms)));
+    let totp = || method(1, 2, Some(Method::Totp), offers());
+    let cases = [
+        (sms(), wrong(), Some("code")),
+        (sms(), Problem::CodeSpent, Some("method-sms")),
+        (sms(), Problem::SlowDown(Seconds(9)), Some("method-sms")),
+        (selecting(Method::Totp, None), wrong(), Some("code-totp")),
+        (selecting(Method::Totp, None), Problem::MethodUnavailable("method"), Some("method-totp")),
+        (list(Vec::new(), false), Problem::SlowDown(Seconds(9)), Some("value-mobile")),
+        (list(Vec::new(), false), Problem::MethodUnavailable("method"), Some("value-mobile")),
+        (totp(), Problem::MethodUnavailable("code"), Some("code-totp")),
+        (totp(), Problem::MethodUnavailable("method"), Some("method-totp")),
+        (code(Method::Sms, 9, true), Problem::CodeSpent, Some("code")),
+        (code(Method::Sms, 9, true), Problem::SlowDown(Seconds(9)), None),
+    ];
+    for (view, problem, expected) in cases {
+        let page = render(&view, &context(Language::English), Some(&problem));
+        let marked: Vec<_> =
+            elements(&page).into_iter().filter(|e| e.get("aria-invalid").is_some()).collect();
+        let marked: Vec<_> = marked.iter().filter_map(|element| element.get("id")).collect();
+        assert_eq!(marked, Vec::from_iter(expected), "{problem:?}");
+    }
+}
+
+/// Logs may print a problem, and so neither a nonce nor a CAPTCHA that it carries.
+#[test]
+fn a_problem_prints_its_code_and_field_only() {
+    for code in Code::ALL {
+        let problem = problem(code, Language::English);
+        let printed = format!("{problem:?}");
+        assert_eq!(printed, format!("Problem({}, {:?})", code.as_str(), problem.field()));
+    }
+}
+
 #[test]
 fn every_broken_rule_is_said() {
     let view = View::Password(PasswordEntry { criteria: Vec::new(), steps: 1, length: (12, 128) });
-    let problem = problem(Code::PasswordRejected, Language::Chinese);
+    let violations = criteria(Language::Chinese).split_off(6);
+    let problem = Problem::PasswordRejected(violations.clone());
     let page = render(&view, &context(Language::Chinese), Some(&problem));
-    for violation in &problem.violations {
+    for violation in violations {
         assert_eq!(page.matches(violation.text.as_str()).count(), 2, "summary and field");
     }
 }
@@ -395,7 +466,8 @@ fn links_of_the_picker_never_leave_the_site() {
 fn a_problem_document_has_words_and_a_stable_type() {
     for language in Language::ALL {
         for code in Code::ALL {
-            let problem = Problem::new(code);
+            let problem = problem(code, language);
+            assert_eq!(problem.code(), code);
             let document = document(&problem, language);
             assert_eq!(document.r#type, format!("urn:rekey:problem:{}", code.as_str()));
             assert!(!document.title.is_empty() && !document.detail.is_empty());
