@@ -4,11 +4,11 @@ use std::error::Error;
 
 use super::{FinishPorts, HISTORY_CHECKS, LEASE, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
-use crate::domain::flow::{Flow, FlowCookie, Proven, Stage};
+use crate::domain::cookie::HolderCookie;
+use crate::domain::flow::{Flow, Proven, Stage};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::{Message, Settle};
-use crate::domain::method::Method;
 use crate::domain::notice;
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
@@ -80,7 +80,7 @@ impl<'a> AuthorizedChange<'a> {
     /// [`ChangeFailure::Ended`] where it may not be changed, and what fails outside.
     pub async fn authorize(
         ports: ChangePorts<'a>,
-        cookie: &FlowCookie,
+        cookie: &HolderCookie,
         revision: u64,
         flow: Proven,
         now: Timestamp,
@@ -89,13 +89,13 @@ impl<'a> AuthorizedChange<'a> {
         let registration = ports.finish.security_info.registration(&account.id, now).await?;
         let registration = registration.as_evidence_for(&account, ports.own_domains);
         let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
-            None => registration.has(proof.method) || proof.method == Method::RecoveryCode,
+            None => registration.has(proof.method) || proof.method.is_used_up(),
             Some(fingerprint) => registration
-                .contact(proof.method)
-                .and_then(|contact| cookie.contact_tag(ports.keys, &contact.canonical()))
+                .factor(proof.method)
+                .and_then(|factor| cookie.factor_tag(ports.keys, &factor))
                 .is_some_and(|now| now == fingerprint),
         });
-        let key = cookie.key();
+        let key = cookie.id();
         let ours = registration.generation == flow.facts.generation || registration.claimed_by == Some(key);
         if !flow.facts.decoy && account.standing.may_reset() && unchanged && ours {
             Ok(Self { ports, key, revision, flow, account, registration, now })

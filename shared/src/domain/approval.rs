@@ -19,7 +19,8 @@ pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
 pub const PAUSE: Seconds = Seconds::DAY;
 
 /// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
@@ -38,6 +39,20 @@ impl RequestId {
         let mut bytes = [0; 16];
         hex::decode_to_slice(text, &mut bytes).ok()?;
         Some(Self(bytes))
+    }
+}
+
+impl TryFrom<String> for RequestId {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        Self::parse(&text).ok_or("not the id of a request")
+    }
+}
+
+impl From<RequestId> for String {
+    fn from(id: RequestId) -> Self {
+        id.to_string()
     }
 }
 

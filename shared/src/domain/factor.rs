@@ -6,6 +6,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::contact::{EmailAddress, PhoneNumber};
+use super::keys::Tag;
 use super::method::{Factor, Method};
 
 /// The value of a factor, in the form in which two of them are compared.
@@ -51,32 +52,23 @@ impl FactorValue<'_> {
 pub struct VerifiedFactor {
     /// How it was verified.
     pub method: Method,
-    /// The tag of the factor's value, keyed and bound to the session, base64url.
-    pub factor: String,
+    /// The tag of the factor's value, keyed and bound to the session.
+    pub factor: Tag,
     /// Whether the factor had been active for the waiting period when it was verified.
     pub old: bool,
 }
 
-impl VerifiedFactor {
-    /// Whether it can vouch for what is newly enrolled. A sheet of paper is found more easily than a phone.
-    pub const fn vouches(&self) -> bool {
-        !matches!(self.method, Method::RecoveryCode)
-    }
-}
-
 /// Whether `verified` holds two different factors that are old: then nothing that the session enrols has to wait.
 pub fn waives_waiting_period(verified: &[VerifiedFactor]) -> bool {
-    let mut old: Vec<&str> =
-        verified.iter().filter(|one| one.old && one.vouches()).map(|one| one.factor.as_str()).collect();
-    old.sort_unstable();
-    old.dedup();
-    old.len() >= 2
+    let mut old = verified.iter().filter(|one| one.old && one.method.vouches());
+    let first = old.next();
+    first.is_some_and(|first| old.any(|other| other.factor != first.factor))
 }
 
 /// Whether `held`, the tags of every factor that an account holds, are fewer than a reset `needs`, and all of them are
 /// verified. An account that holds none has not verified any.
-pub fn has_verified_too_few(held: &[String], verified: &[VerifiedFactor], needs: u8) -> bool {
-    let is_verified = |tag: &String| verified.iter().any(|one| one.vouches() && one.factor == *tag);
+pub fn has_verified_too_few(held: &[Tag], verified: &[VerifiedFactor], needs: u8) -> bool {
+    let is_verified = |tag: &Tag| verified.iter().any(|one| one.method.vouches() && one.factor == *tag);
     !held.is_empty() && held.len() < usize::from(needs) && held.iter().all(is_verified)
 }
 
@@ -84,8 +76,15 @@ pub fn has_verified_too_few(held: &[String], verified: &[VerifiedFactor], needs:
 mod tests {
     use super::*;
 
+    /// A tag that stands for a factor of this name.
+    fn tag(factor: &str) -> Tag {
+        let mut bytes = [0; 32];
+        bytes[..factor.len()].copy_from_slice(factor.as_bytes());
+        Tag::from_bytes(bytes)
+    }
+
     fn verified(method: Method, factor: &str, old: bool) -> VerifiedFactor {
-        VerifiedFactor { method, factor: factor.to_owned(), old }
+        VerifiedFactor { method, factor: tag(factor), old }
     }
 
     #[test]
@@ -102,7 +101,7 @@ mod tests {
 
     #[test]
     fn too_few_factors_count_only_if_all_are_verified() {
-        let held = |tags: &[&str]| tags.iter().map(|tag| (*tag).to_owned()).collect::<Vec<_>>();
+        let held = |tags: &[&str]| tags.iter().map(|name| tag(name)).collect::<Vec<_>>();
         let mail = [verified(Method::Email, "mail", false)];
         assert!(has_verified_too_few(&held(&["mail"]), &mail, 2));
         assert!(!has_verified_too_few(&held(&["mail"]), &mail, 1), "one is enough for a reset");

@@ -1,15 +1,15 @@
-//! What holds a challenge, a lease or a request: a flow, or a session of the page where people register.
+//! The holder of a challenge, a lease or a request: a flow, or a session at `/security-info`.
 
 use std::fmt;
 
 use super::budget::FlowMark;
 
-/// The hash under which a flow is stored. Knowing it does not give the cookie.
+/// The hash under which a flow or session is stored. Knowing it does not give the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HolderId([u8; 32]);
 
 impl HolderId {
-    /// Takes back a stored key.
+    /// Takes back a stored id.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -17,12 +17,6 @@ impl HolderId {
     /// The 32 bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
-    }
-
-    /// The budget of answers that come with an older cookie once so many proofs are there. It lies apart from the flow or
-    /// session, so that they change nothing of it.
-    pub fn older_answers(&self, proofs: u8) -> String {
-        format!("older#{}#{proofs}", hex::encode(self.0))
     }
 
     /// A short reference for budgets.

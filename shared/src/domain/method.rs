@@ -85,6 +85,16 @@ impl Method {
         !matches!(self, Self::RecoveryCode)
     }
 
+    /// Whether it can vouch for what is newly enrolled. A sheet of paper is found more easily than a phone.
+    pub const fn vouches(self) -> bool {
+        !matches!(self, Self::RecoveryCode)
+    }
+
+    /// Whether what verified by it is used up by that, so that it can't be looked for afterwards.
+    pub const fn is_used_up(self) -> bool {
+        matches!(self, Self::RecoveryCode)
+    }
+
     /// Whether the message goes over the telephone network, and the complete number must be typed first.
     pub const fn is_phone(self) -> bool {
         matches!(self, Self::Sms | Self::MobileCall | Self::OfficeCall)

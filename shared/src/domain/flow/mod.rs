@@ -14,12 +14,11 @@
 //! Any state before [`Done`] can be cancelled, and ends by itself at its `expires_at`. Where a flow is follows
 //! from what is stored, never from which fields a request happens to carry.
 
-mod cookie;
 mod record;
 mod states;
 
 pub use super::approval::{APPROVAL_LIFETIME, RequestId};
-pub use cookie::{FlowCookie, FlowId};
+pub use super::challenge::{CODE_LONGEST, PASSKEY_LIFETIME};
 pub use record::{CodeSlot, Record, RecordError, StateName};
 pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
 
@@ -37,10 +36,6 @@ use super::time::{Seconds, Timestamp};
 pub const OLDER_ANSWERS: u64 = 5;
 /// The longest that a flow may be set to live (`REKEY_FLOW_TTL_SECS`).
 pub const FLOW_LONGEST: Seconds = Seconds(1_800);
-/// The longest that a sent code may be set to be good for (`REKEY_CODE_TTL_SECS`).
-pub const CODE_LONGEST: Seconds = Seconds(600);
-/// How long a request for a passkey waits: the five minutes that Web Authentication Level 3 §15.1 recommends.
-pub const PASSKEY_LIFETIME: Seconds = Seconds(300);
 
 /// Where a flow is.
 #[derive(Clone, Debug)]
@@ -128,11 +123,10 @@ pub struct Proof {
     pub method: Method,
     /// The tag of the code that proved it: who sends that code again with the older cookie (a double click, a
     /// lost answer) is told where the flow is and gets the newer cookie again.
-    #[serde(with = "record::tag")]
     pub code: Tag,
     /// The fingerprint of the contact that the code went to, to be compared when the password is set: a contact
     /// that was replaced meanwhile proves nothing.
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "record::optional_tag")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Tag>,
     /// Whether the factor had not been active for the waiting period yet.
     #[serde(default, rename = "y", skip_serializing_if = "is_false")]
@@ -175,6 +169,23 @@ impl Progress {
     /// The step at hand, from 1.
     pub fn step(&self) -> u8 {
         u8::try_from(self.proofs.len()).unwrap_or(u8::MAX).saturating_add(1)
+    }
+
+    /// Whether a factor may serve in the step at hand. A reset needs one factor that has been active for the waiting period
+    /// where policy offers one: a young factor is accepted only while a later step can still be by an old one.
+    pub fn accepts(&self, facts: &Facts, method: Method, young: bool) -> bool {
+        let used = self.proved_factors();
+        if used.contains(&method.factor()) {
+            return false;
+        }
+        let mut old = facts.offers.iter().filter(|offer| !offer.young);
+        let needs_old = old.clone().next().is_some() && self.proofs.iter().all(|proof| proof.young);
+        if !young || !needs_old {
+            return true;
+        }
+        let factor = method.factor();
+        self.step() < facts.steps
+            && old.any(|offer| offer.method.factor() != factor && !used.contains(&offer.method.factor()))
     }
 
     /// The factors already used; they serve no second step.
@@ -297,15 +308,33 @@ impl Flow {
         proofs.len() == usize::from(step) && proofs.last().is_some_and(|proof| proof.code == *code)
     }
 
-    /// Whether its wrong answers are used up while a proof is still missing: then it is over.
-    pub fn is_exhausted(&self, limits: &FlowLimits) -> bool {
-        let tries = match self {
+    /// The wrong answers so far, of a flow that still awaits some.
+    pub const fn flow_tries(&self) -> u8 {
+        match self {
             Self::Choosing(state) => state.progress.flow_tries,
             Self::AwaitingCode(state) => state.progress.flow_tries,
             Self::AwaitingAnswer(state) => state.progress.flow_tries,
             Self::Opened(_) | Self::Proven(_) | Self::Done(_) | Self::Cancelled(_) => 0,
+        }
+    }
+
+    /// Whether its wrong answers are used up while a proof is still missing: then it is over.
+    pub const fn is_exhausted(&self, limits: &FlowLimits) -> bool {
+        self.flow_tries() >= limits.flow_tries
+    }
+
+    /// The offer of `method` in the step at hand.
+    pub fn offer(&self, method: Method) -> Option<&Offer> {
+        let (facts, progress) = match self {
+            Self::Choosing(state) => (&state.facts, &state.progress),
+            Self::AwaitingCode(state) => (&state.facts, &state.progress),
+            Self::AwaitingAnswer(state) => (&state.facts, &state.progress),
+            Self::Opened(_) | Self::Proven(_) | Self::Done(_) | Self::Cancelled(_) => return None,
         };
-        tries >= limits.flow_tries
+        facts
+            .offers
+            .iter()
+            .find(|offer| offer.method == method && progress.accepts(facts, method, offer.young))
     }
 
     /// Gives the reason, or changes it as long as something is still to be proved (somebody went back).

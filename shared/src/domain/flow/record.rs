@@ -97,7 +97,7 @@ struct Body {
     progress: Option<Progress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     sent: Option<Sent>,
-    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_tag")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     contact: Option<Tag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<RequestBody>,
@@ -107,7 +107,7 @@ struct Body {
 
 #[derive(Serialize, Deserialize)]
 struct RequestBody {
-    id: String,
+    id: RequestId,
     expires_at: Timestamp,
 }
 
@@ -147,7 +147,7 @@ impl From<&Flow> for Record {
             Flow::AwaitingAnswer(AwaitingAnswer { progress, sent, request, expires_at, .. }) => {
                 body.progress = Some(progress.clone());
                 body.sent = Some(sent.clone());
-                body.request = Some(RequestBody { id: request.to_string(), expires_at: *expires_at });
+                body.request = Some(RequestBody { id: *request, expires_at: *expires_at });
                 StateName::AwaitingAnswer
             }
             Flow::Proven(Proven { progress, .. }) => {
@@ -206,7 +206,7 @@ impl TryFrom<Record> for Flow {
                 Self::AwaitingAnswer(AwaitingAnswer {
                     progress: progress()?,
                     sent: body.sent.ok_or(RecordError)?,
-                    request: RequestId::parse(&request.id).ok_or(RecordError)?,
+                    request: request.id,
                     expires_at: request.expires_at,
                     facts,
                 })
@@ -231,58 +231,6 @@ impl TryFrom<Record> for Flow {
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the stored flow can't be read")]
 pub struct RecordError;
-
-/// A tag in JSON, as unpadded base64url.
-pub(super) mod tag {
-    use serde::de::Error as _;
-    use serde::{Deserializer, Serializer};
-
-    use super::optional_tag;
-    use crate::domain::keys::Tag;
-
-    pub(in crate::domain::flow) fn serialize<S: Serializer>(
-        tag: &Tag,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        optional_tag::serialize(&Some(*tag), serializer)
-    }
-
-    pub(in crate::domain::flow) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Tag, D::Error> {
-        optional_tag::deserialize(deserializer)?.ok_or_else(|| D::Error::custom("a tag is missing"))
-    }
-}
-
-/// The same, where there may be none.
-pub(super) mod optional_tag {
-    use base64::Engine as _;
-    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-    use serde::de::Error as _;
-    use serde::{Deserialize as _, Deserializer, Serializer};
-
-    use crate::domain::keys::Tag;
-
-    #[expect(clippy::ref_option, reason = "serde's `with` calls it with a reference to the field")]
-    pub(in crate::domain::flow) fn serialize<S: Serializer>(
-        tag: &Option<Tag>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        match tag {
-            Some(tag) => serializer.serialize_str(&URL_SAFE_NO_PAD.encode(tag.as_bytes())),
-            None => serializer.serialize_none(),
-        }
-    }
-
-    pub(in crate::domain::flow) fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Tag>, D::Error> {
-        let Some(text) = Option::<String>::deserialize(deserializer)? else { return Ok(None) };
-        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(D::Error::custom)?;
-        let bytes = bytes.try_into().map_err(|_| D::Error::custom("not 32 bytes"))?;
-        Ok(Some(Tag::from_bytes(bytes)))
-    }
-}
 
 #[cfg(test)]
 mod tests {

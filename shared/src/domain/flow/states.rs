@@ -37,24 +37,7 @@ impl Choosing {
     /// What can be chosen in this step: everything whose factor has not served yet, and after a young factor only old
     /// ones where the flow has any.
     pub fn offers(&self) -> impl Iterator<Item = &Offer> {
-        self.facts.offers.iter().filter(|offer| self.accepts(offer.method, offer.young))
-    }
-
-    /// Whether a factor may serve in this step. A reset needs one factor that has been active for the waiting period
-    /// where policy offers one: a young factor is accepted only while a later step can still be by an old one.
-    pub fn accepts(&self, method: Method, young: bool) -> bool {
-        let used = self.progress.proved_factors();
-        if used.contains(&method.factor()) {
-            return false;
-        }
-        let mut old = self.facts.offers.iter().filter(|offer| !offer.young);
-        let needs_old = old.clone().next().is_some() && self.progress.proofs.iter().all(|proof| proof.young);
-        if !young || !needs_old {
-            return true;
-        }
-        let factor = method.factor();
-        self.progress.step() < self.facts.steps
-            && old.any(|offer| offer.method.factor() != factor && !used.contains(&offer.method.factor()))
+        self.facts.offers.iter().filter(|offer| self.progress.accepts(&self.facts, offer.method, offer.young))
     }
 
     /// Whether a contact, by its fingerprint, has verified an earlier step, under whatever column it stood then.
@@ -137,12 +120,12 @@ impl Choosing {
     }
 
     /// Notes that the step was proved by what the person holds: a code from the authenticator app, an answer of a
-    /// device, a recovery code. Its factor is `young` or old; see [`Self::accepts`].
+    /// device, a recovery code. Its factor is `young` or old; see [`Progress::accepts`].
     ///
     /// # Errors
     /// [`SendRefusal::Unavailable`] when a factor of that age can't serve in this step.
     pub fn prove(mut self, method: Method, young: bool, code: Tag) -> Result<Flow, SendRefusal> {
-        if !self.accepts(method, young) {
+        if !self.progress.accepts(&self.facts, method, young) {
             return Err(SendRefusal::Unavailable);
         }
         self.progress.proofs.push(Proof { method, code, contact: None, young });
