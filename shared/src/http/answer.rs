@@ -1,5 +1,6 @@
 //! Answers: one view or problem, as a page or as JSON.
 
+use crate::domain::cookie::HolderCookie;
 use axum::body::Body;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
@@ -12,8 +13,7 @@ use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
 use super::view::View;
 use super::{encoding, views};
-use crate::domain::flow::{Flow, FlowCookie, Stage};
-use crate::domain::session::SessionCookie;
+use crate::domain::flow::{Flow, Stage};
 
 /// Where a successful POST leads.
 pub struct Next<'a> {
@@ -29,9 +29,9 @@ pub struct Next<'a> {
 #[derive(Clone, Copy)]
 pub enum NewCookie<'a> {
     /// The flow's.
-    Flow(&'a FlowCookie),
+    Flow(&'a HolderCookie),
     /// The session's, on the page where people register.
-    Session(&'a SessionCookie),
+    Session(&'a HolderCookie),
     /// None any more: the session is over.
     NoSession,
 }
@@ -90,7 +90,7 @@ impl Incoming {
 
     /// A request for another step than the one at hand. A browser is sent to where the flow is; with `newer`, the
     /// cookie that it should have had comes along.
-    pub fn out_of_step(&self, stage: Stage, newer: Option<&FlowCookie>) -> Response {
+    pub fn out_of_step(&self, stage: Stage, newer: Option<&HolderCookie>) -> Response {
         let target = location(stage);
         let may_go = self.is_post || (target != self.path && newer.is_none());
         if self.format == Format::Html && may_go && stage != Stage::Ended {

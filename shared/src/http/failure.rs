@@ -1,12 +1,13 @@
 //! What a handler ends in when it does not answer with a page.
 
+use crate::domain::cookie::HolderCookie;
 use std::fmt;
 
 use axum::response::Response;
 
 use super::problem::Problem;
 use super::view::View;
-use crate::domain::flow::{Flow, FlowCookie, OutOfStep, SendRefusal, Stage};
+use crate::domain::flow::{Flow, OutOfStep, SendRefusal, Stage};
 use crate::domain::keys::SealError;
 use crate::domain::message::MessageError;
 use crate::domain::recovery_code::HashError;
@@ -28,7 +29,7 @@ pub enum Failure {
     /// A problem, with the page that it happened on.
     Problem(Problem, Option<Box<View>>),
     /// The flow is elsewhere; with the cookie that the browser should have by now.
-    OutOfStep(Stage, Option<FlowCookie>),
+    OutOfStep(Stage, Option<HolderCookie>),
     /// The cookie is older than what its flow has proved.
     OlderCookie(Box<Flow>),
     /// Something outside failed. The cause is for the log.
@@ -120,6 +121,8 @@ impl From<VerificationError> for Failure {
             VerificationError::Seal(error) => error.into(),
             VerificationError::Message(error) => error.into(),
             VerificationError::Hash(error) => error.into(),
+            VerificationError::KeyLost => Problem::FlowEnded.into(),
+            error @ VerificationError::Contended => Self::Outside("store", Box::new(error)),
         }
     }
 }

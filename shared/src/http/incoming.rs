@@ -1,5 +1,6 @@
 //! A request as the handlers see it.
 
+use crate::domain::cookie::{HolderCookie, HolderKind};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -12,10 +13,8 @@ use lambda_http::request::RequestContext;
 use super::fields::{BODY_MAX, Fields};
 use super::problem::Problem;
 use crate::domain::client::{self, AddressBlock};
-use crate::domain::flow::FlowCookie;
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
-use crate::domain::session::SessionCookie;
 use crate::settings::Settings;
 
 /// The cookie of the flow. `__Host-` ties it to this host and path and demands `Secure` (RFC 6265bis §4.1.3.2).
@@ -64,9 +63,9 @@ pub struct Incoming {
     /// Family and system of the client's browser; empty for one that is not known.
     pub browser: String,
     /// The flow that the cookie names, if it is a genuine one.
-    pub cookie: Option<FlowCookie>,
+    pub cookie: Option<HolderCookie>,
     /// The session that its own cookie names, if it is a genuine one.
-    pub session: Option<SessionCookie>,
+    pub session: Option<HolderCookie>,
     /// The address that a portal asks to send the person back to, if it is an allowed one.
     pub back: Option<String>,
     /// The body's fields; none for a GET.
@@ -99,7 +98,7 @@ impl Incoming {
     ///
     /// # Errors
     /// `flow-ended` without a genuine one.
-    pub fn flow(&self) -> Result<FlowCookie, Problem> {
+    pub fn flow(&self) -> Result<HolderCookie, Problem> {
         self.cookie.clone().ok_or(Problem::FlowEnded)
     }
 
@@ -110,7 +109,7 @@ impl Incoming {
 
     /// Takes `at`, the reference to flow and step that forms carry. One of another flow or step is a form left
     /// in another tab; without one there is nothing to compare.
-    pub fn take_at(&mut self, cookie: &FlowCookie) -> bool {
+    pub fn take_at(&mut self, cookie: &HolderCookie) -> bool {
         let at = self.fields.take("at");
         at.is_none_or(|at| cookie.at(&self.site.flows).is_some_and(|own| own == *at))
     }
@@ -175,9 +174,10 @@ impl Incoming {
             is_post: method == Method::POST,
             address: context.and_then(source_ip),
             browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
-            cookie: cookie(headers, FLOW_COOKIE).and_then(|value| FlowCookie::read(value, &site.flows)),
+            cookie: cookie(headers, FLOW_COOKIE)
+                .and_then(|value| HolderCookie::read(HolderKind::Flow, value, &site.flows)),
             session: cookie(headers, SESSION_COOKIE)
-                .and_then(|value| SessionCookie::read(value, &site.flows)),
+                .and_then(|value| HolderCookie::read(HolderKind::Session, value, &site.flows)),
             back: query("return").and_then(|asked| site.settings.return_to(&asked).map(str::to_owned)),
             fields: Fields::empty(),
             site,

@@ -3,8 +3,9 @@
 use super::failure::{Failure, Outcome};
 use super::incoming::Incoming;
 use super::problem::{Place, Problem};
-use crate::domain::flow::{Flow, FlowCookie};
-use crate::domain::session::{Session, SessionCookie};
+use crate::domain::cookie::HolderCookie;
+use crate::domain::flow::Flow;
+use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, SessionStore, Versioned};
 
@@ -18,13 +19,13 @@ impl Incoming {
         &mut self,
         flows: &dyn FlowStore,
         now: Timestamp,
-    ) -> Outcome<(FlowCookie, Versioned<Flow>)> {
+    ) -> Outcome<(HolderCookie, Versioned<Flow>)> {
         let cookie = self.flow()?;
-        let found = flows.load(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
+        let found = flows.load(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
         if matches!(found.value, Flow::Cancelled(_)) || found.value.is_exhausted(&self.site.settings.flow) {
             return Err(Problem::FlowEnded.into());
         }
-        if found.value.proofs() != cookie.proofs() {
+        if found.value.proofs() != cookie.verified() {
             return Err(Failure::OlderCookie(Box::new(found.value)));
         }
         if !self.take_at(&cookie) {
@@ -41,9 +42,9 @@ impl Incoming {
         &mut self,
         sessions: &dyn SessionStore,
         now: Timestamp,
-    ) -> Outcome<(SessionCookie, Versioned<Session>)> {
+    ) -> Outcome<(HolderCookie, Versioned<Session>)> {
         let cookie = self.session.clone().ok_or(Problem::FlowEnded)?;
-        let found = sessions.session(cookie.key(), now).await?.ok_or(Problem::FlowEnded)?;
+        let found = sessions.session(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
         let at = self.fields.take("at");
         if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
             return Err(Problem::OutOfStep(Place::SecurityInfo).into());

@@ -1,6 +1,6 @@
 //! Messages on their way to `delivery`.
 
-use super::VerificationError;
+use super::holder::VerificationError;
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Message;

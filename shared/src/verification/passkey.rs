@@ -1,53 +1,69 @@
 //! Passkeys (Web Authentication Level 3 §7.2).
+//!
+//! The attempt is spent first; then the answer is compared; then the passkey's counter moves forward, for one
+//! verification. The challenge is this holder's, step's and request's, so that an answer can't be used a second time. A
+//! decoy has no passkey: it spends alike and is never right.
 
-use super::{Subject, VerificationError};
-use crate::domain::passkey::{Assertion, Expected, Refusal};
+use super::holder::{Holder, Refusal, Subject, VerificationError, Verified};
+use super::verifier::Verifier;
+use crate::domain::approval::RequestId;
+use crate::domain::challenge::{Challenge, PASSKEY_LIFETIME};
+use crate::domain::method::Method;
+use crate::domain::passkey::{Assertion, Expected, Refusal as Mismatch};
 use crate::domain::time::Timestamp;
-use crate::ports::{Authenticators, SignatureVerifier};
+use crate::ports::{Entropy, EntropyExt as _};
 
-/// What a check needs.
-#[derive(Clone, Copy)]
-pub struct Passkeys<'a> {
-    /// The authenticators.
-    pub authenticators: &'a dyn Authenticators,
-    /// The arithmetic of passkeys.
-    pub signatures: &'a dyn SignatureVerifier,
+/// Asks for a passkey. The challenge that it signs follows from holder, step and request, so nothing else is kept.
+pub fn ask(entropy: &dyn Entropy, now: Timestamp) -> Challenge {
+    let request = RequestId::from_bytes(entropy.bytes());
+    Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME)
 }
 
-/// A passkey that answered.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct UsedPasskey {
-    /// Whether it has not been active for the waiting period yet.
-    pub young: bool,
-}
-
-impl Passkeys<'_> {
-    /// Whether it is the answer of one of the account's passkeys to the expected challenge, and its counter moved forward.
-    /// A decoy reads alike and has none.
-    ///
-    /// # Errors
-    /// [`VerificationError`]; the counter may then be moved.
-    pub async fn check(
-        &self,
-        subject: Subject<'_>,
-        assertion: &Assertion,
-        expected: &Expected<'_>,
-        now: Timestamp,
-    ) -> Result<Result<UsedPasskey, Refusal>, VerificationError> {
-        let passkeys = self.authenticators.passkeys(subject.account, now).await?;
-        let mut own = passkeys.iter().filter(|_| !subject.decoy);
-        let Some(passkey) = own.find(|passkey| assertion.is_by(&passkey.credential)) else {
-            return Ok(Err(Refusal::User));
-        };
-        let verifies =
-            |key: &_, message: &[u8], signature: &[u8]| self.signatures.verifies(key, message, signature);
-        let counter = match assertion.verify(&passkey.credential, expected, &verifies) {
-            Ok(counter) => counter,
-            Err(refusal) => return Ok(Err(refusal)),
-        };
-        let store = self.authenticators;
-        let accepted =
-            store.accept_counter(subject.account, &passkey.id, counter, subject.used_for, now).await?;
-        Ok(if accepted { Ok(UsedPasskey { young: passkey.young }) } else { Err(Refusal::Counter) })
+/// Checks a passkey's answer.
+pub(super) async fn check(
+    verifier: &Verifier<'_>,
+    holder: &mut dyn Holder,
+    assertion: &Assertion,
+    now: Timestamp,
+) -> Result<Verified, Refusal> {
+    let awaited = holder.challenge(Method::Passkey, now).ok_or(Refusal::NotAwaited)?;
+    if !awaited.expires_at.is_ahead(now, PASSKEY_LIFETIME) {
+        return Err(Refusal::Spent);
     }
+    holder.spend(Method::Passkey, now).await?;
+    // By now another request may have taken its place.
+    let awaited = holder.challenge(Method::Passkey, now).ok_or(Refusal::NotAwaited)?;
+    let cookie = holder.cookie();
+    let challenge = cookie.passkey_challenge(verifier.flows, awaited.request);
+    let challenge = challenge.ok_or(VerificationError::KeyLost)?;
+    let expected = Expected { party: &verifier.party, challenge: &challenge };
+    let young = used_passkey(verifier, holder.subject(), assertion, &expected, now).await?;
+    let young = young.map_err(|mismatch| Refusal::Wrong(mismatch.into()))?;
+    let answer = cookie.answer_tag(verifier.flows, Method::Passkey, assertion.signature());
+    Ok(Verified { method: Method::Passkey, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+}
+
+/// Whether the passkey of the account that gave this answer is young, if its counter moved forward. A decoy reads alike
+/// and has none.
+async fn used_passkey(
+    verifier: &Verifier<'_>,
+    subject: Subject<'_>,
+    assertion: &Assertion,
+    expected: &Expected<'_>,
+    now: Timestamp,
+) -> Result<Result<bool, Mismatch>, VerificationError> {
+    let store = verifier.authenticators;
+    let passkeys = store.passkeys(subject.account, now).await?;
+    let mut own = passkeys.iter().filter(|_| !subject.decoy);
+    let Some(passkey) = own.find(|passkey| assertion.is_by(&passkey.credential)) else {
+        return Ok(Err(Mismatch::User));
+    };
+    let is_signed =
+        |key: &_, message: &[u8], signature: &[u8]| verifier.signatures.verifies(key, message, signature);
+    let counter = match assertion.verify(&passkey.credential, expected, &is_signed) {
+        Ok(counter) => counter,
+        Err(mismatch) => return Ok(Err(mismatch)),
+    };
+    let accepted = store.accept_counter(subject.account, &passkey.id, counter, subject.used_for, now).await?;
+    Ok(if accepted { Ok(passkey.young) } else { Err(Mismatch::Counter) })
 }

@@ -1,44 +1,58 @@
 //! Recovery codes.
+//!
+//! The attempt is spent first; then the code is taken off the sheet, once, for one verification. Nothing of the account's
+//! is used up by guesses, which 80 bits stand against, so that no stranger closes the method to its owner. A decoy, and an
+//! account whose codes are gone, spend and hash alike and are never right.
 
-use super::{Subject, VerificationError};
-use crate::domain::keys::Keyring;
-use crate::domain::recovery_code::{RecoveryCode, Sheet};
+use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
+use super::verifier::Verifier;
+use crate::domain::method::Method;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
 use crate::domain::time::Timestamp;
-use crate::ports::Authenticators;
 
-/// What a check needs.
-#[derive(Clone, Copy)]
-pub struct RecoverySheets<'a> {
-    /// The authenticators.
-    pub authenticators: &'a dyn Authenticators,
-    /// The keys of seeds, under one of which the codes are hashed.
-    pub seeds: &'a Keyring,
+/// Checks a recovery code.
+pub(super) async fn check(
+    verifier: &Verifier<'_>,
+    holder: &mut dyn Holder,
+    code: &RecoveryCode,
+    now: Timestamp,
+) -> Result<Verified, Refusal> {
+    let young = holder.offer(Method::RecoveryCode).ok_or(Refusal::Unavailable)?.young;
+    let sheet = sheet(verifier, holder.subject(), now).await?;
+    if sheet.is_slow() && !take_slow(verifier, holder.subject(), now).await? {
+        return Err(Refusal::Unavailable);
+    }
+    holder.spend(Method::RecoveryCode, now).await?;
+    let subject = holder.subject();
+    let hash = sheet.hash(code, verifier.seeds, subject.account).map_err(VerificationError::from)?;
+    // The store is asked even for a code that is not on the sheet as it was read: it knows whether this verification took
+    // it a moment ago.
+    let store = verifier.authenticators;
+    if !store.use_recovery_code(subject.account, &hash, subject.used_for, now).await? {
+        return Err(Refusal::Wrong(Mismatch::Code));
+    }
+    let answer = holder.cookie().answer_tag(verifier.flows, Method::RecoveryCode, code.expose().as_bytes());
+    Ok(Verified { method: Method::RecoveryCode, young, answer: answer.ok_or(VerificationError::KeyLost)? })
 }
 
-impl RecoverySheets<'_> {
-    /// The account's sheet; for whoever has none, and for a decoy, an empty one at the same cost.
-    ///
-    /// # Errors
-    /// [`VerificationError`].
-    pub async fn sheet(&self, subject: Subject<'_>, now: Timestamp) -> Result<Sheet, VerificationError> {
-        let sheet = self.authenticators.recovery_sheet(subject.account, now).await?;
-        Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::of_nobody(self.seeds)))
-    }
+/// The account's sheet; for whoever has none, and for a decoy, an empty one at the same cost.
+async fn sheet(
+    verifier: &Verifier<'_>,
+    subject: Subject<'_>,
+    now: Timestamp,
+) -> Result<Sheet, VerificationError> {
+    let sheet = verifier.authenticators.recovery_sheet(subject.account, now).await?;
+    Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::of_nobody(verifier.seeds)))
+}
 
-    /// Whether the code is on the sheet, and is taken off it by this. The store is asked even for a code that is not on the
-    /// sheet as it was read: it knows whether this verification took it a moment ago.
-    ///
-    /// # Errors
-    /// [`VerificationError`]; the code may then be taken.
-    pub async fn check(
-        &self,
-        subject: Subject<'_>,
-        sheet: &Sheet,
-        code: &RecoveryCode,
-        now: Timestamp,
-    ) -> Result<bool, VerificationError> {
-        let hash = sheet.hash(code, self.seeds, subject.account)?;
-        let store = self.authenticators;
-        Ok(store.use_recovery_code(subject.account, &hash, subject.used_for, now).await?)
-    }
+/// Takes an attempt at a sheet that costs a slow hash: so many from one network, so that nobody elsewhere closes the method
+/// to its owner.
+async fn take_slow(
+    verifier: &Verifier<'_>,
+    subject: Subject<'_>,
+    now: Timestamp,
+) -> Result<bool, VerificationError> {
+    let limit = RateLimit::SlowRecoveryAttempts(subject.account.clone(), verifier.network);
+    Ok(verifier.limits.take(&limit, SLOW_LOOKS_PER_DAY, now).await?)
 }

@@ -1,16 +1,21 @@
 //! Codes that are sent: by mail, text or call.
 
+use super::holder::{Holder, Mismatch, Refusal, VerificationError, Verified};
 use crate::domain::account::Contact;
+use crate::domain::approval::RequestId;
+use crate::domain::challenge::Challenge;
 use crate::domain::code::OneTimeCode;
+use crate::domain::cookie::{HolderCookie, HolderKind};
+use crate::domain::keys::{Keyring, Tag};
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Message, Purpose, Recipient};
 use crate::domain::method::Method;
+use crate::domain::session::CODE_TRIES;
 use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{Entropy, EntropyExt as _};
 
-/// A code on its way.
+/// A code to be sent.
 pub struct NewCode<'a> {
-    /// The code.
-    pub code: &'a OneTimeCode,
     /// How it goes.
     pub method: Method,
     /// Where it goes.
@@ -19,20 +24,83 @@ pub struct NewCode<'a> {
     pub purpose: Purpose,
     /// The language of its message.
     pub language: Language,
-    /// When it ends.
-    pub expires_at: Timestamp,
+    /// Its digits.
+    pub digits: u8,
+    /// How long it is good for.
+    pub lifetime: Seconds,
+    /// Whether it goes to nobody: then its tag is one that no code has, and the message says nothing.
+    pub decoy: bool,
 }
 
 impl NewCode<'_> {
-    /// The message that brings it; `None` when the contact is none of the method's kind.
-    pub fn message(&self, now: Timestamp) -> Option<Message> {
-        Some(Message::Code(CodeMessage {
-            to: Recipient::of_code(self.method, self.contact)?,
-            purpose: self.purpose,
-            code: self.code.clone(),
-            language: self.language,
-            expires_at: self.expires_at,
-            minutes: Seconds(self.expires_at.seconds_after(now)).whole_minutes(),
-        }))
+    /// Makes the code: the challenge that its holder then awaits, and the message that brings it.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] when the contact is none of the method's kind.
+    pub fn ask(
+        &self,
+        flows: &Keyring,
+        entropy: &dyn Entropy,
+        cookie: &HolderCookie,
+        now: Timestamp,
+    ) -> Result<(Challenge, Message), Refusal> {
+        let code = OneTimeCode::generate(self.digits, entropy.bytes());
+        let request = RequestId::from_bytes(entropy.bytes());
+        let nobodys = Tag::from_bytes(entropy.bytes());
+        let tag = tag(flows, cookie, request, &code).ok_or(VerificationError::KeyLost)?;
+        let tag = if self.decoy { nobodys } else { tag };
+        let challenge = Challenge::new(self.method, request, Some(tag), now, self.lifetime);
+        let to = Recipient::of_code(self.method, self.contact).ok_or(Refusal::Unavailable)?;
+        let message = if self.decoy {
+            Message::Decoy
+        } else {
+            Message::Code(CodeMessage {
+                to,
+                purpose: self.purpose,
+                code,
+                language: self.language,
+                expires_at: challenge.expires_at,
+                minutes: self.lifetime.whole_minutes(),
+            })
+        };
+        Ok((challenge, message))
     }
+}
+
+/// Checks a code that was sent in a session. A flow's is one write without a read
+/// ([`FlowStore::guess`](crate::ports::FlowStore::guess)).
+pub(super) async fn check(
+    flows: &Keyring,
+    holder: &mut dyn Holder,
+    method: Method,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Result<Verified, Refusal> {
+    let challenge = holder.challenge(method, now).ok_or(Refusal::Spent)?;
+    holder.spend(method, now).await?;
+    if !challenge.is_open(CODE_TRIES, now) {
+        return Err(Refusal::Spent);
+    }
+    if !is_answered(flows, holder.cookie(), &challenge, code) {
+        return Err(Refusal::Wrong(Mismatch::Code));
+    }
+    let young = holder.offer(method).is_none_or(|offer| offer.young);
+    let answer = holder.cookie().answer_tag(flows, method, code.expose().as_bytes());
+    Ok(Verified { method, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+}
+
+/// Whether `code` is the one that a challenge awaits.
+pub fn is_answered(
+    flows: &Keyring,
+    cookie: &HolderCookie,
+    challenge: &Challenge,
+    code: &OneTimeCode,
+) -> bool {
+    let tag = tag(flows, cookie, challenge.request, code);
+    tag.is_some() && tag == challenge.code
+}
+
+fn tag(flows: &Keyring, cookie: &HolderCookie, request: RequestId, code: &OneTimeCode) -> Option<Tag> {
+    let request = (cookie.kind() == HolderKind::Session).then_some(request);
+    cookie.code_tag(flows, request, code)
 }

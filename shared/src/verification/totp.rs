@@ -1,37 +1,48 @@
 //! Codes from an authenticator app (RFC 6238).
+//!
+//! The order of the writes is the rule: the account's limit first, so that no number of holders compares more often than it
+//! allows; then the account's time step, which moves forward once for each code, ever, and remembers for which
+//! verification; then the holder. A decoy spends alike and is never right.
 
-use super::{Subject, VerificationError};
+use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
+use super::verifier::Verifier;
 use crate::domain::code::OneTimeCode;
-use crate::domain::keys::Keyring;
+use crate::domain::method::Method;
+use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 use crate::domain::totp::TotpSeed;
-use crate::ports::Authenticators;
 
-/// What a check needs.
-#[derive(Clone, Copy)]
-pub struct Totp<'a> {
-    /// The authenticators.
-    pub authenticators: &'a dyn Authenticators,
-    /// The keys of seeds.
-    pub seeds: &'a Keyring,
+/// Checks an app's code. A wrong one spends an attempt of its holder too.
+pub(super) async fn check(
+    verifier: &Verifier<'_>,
+    holder: &mut dyn Holder,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Result<Verified, Refusal> {
+    let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
+    let limit = RateLimit::TotpAttempts(holder.subject().account.clone(), holder.bucket());
+    if !verifier.limits.take(&limit, verifier.totp_per_day.into(), now).await? {
+        return Err(Refusal::Unavailable);
+    }
+    if !accepts(verifier, holder.subject(), code, now).await? {
+        holder.spend(Method::Totp, now).await?;
+        return Err(Refusal::Wrong(Mismatch::Code));
+    }
+    let answer = holder.cookie().answer_tag(verifier.flows, Method::Totp, code.expose().as_bytes());
+    Ok(Verified { method: Method::Totp, young, answer: answer.ok_or(VerificationError::KeyLost)? })
 }
 
-impl Totp<'_> {
-    /// Whether the code is the account's, in a time step that was not accepted before: each step is accepted once, for one
-    /// verification. An account without an app, and a decoy, read alike.
-    ///
-    /// # Errors
-    /// [`VerificationError`]; the step may then be used up.
-    pub async fn check(
-        &self,
-        subject: Subject<'_>,
-        code: &OneTimeCode,
-        now: Timestamp,
-    ) -> Result<bool, VerificationError> {
-        let stored = self.authenticators.totp(subject.account, now).await?;
-        let Some(stored) = stored.filter(|_| !subject.decoy) else { return Ok(false) };
-        let seed = TotpSeed::open(self.seeds, subject.account.as_str(), &stored.sealed_seed)?;
-        let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
-        Ok(self.authenticators.accept_step(subject.account, step, subject.used_for, now).await?)
-    }
+/// Whether the code is the account's, in a time step that was not accepted before: each step is accepted once, for one
+/// verification. An account without an app, and a decoy, read alike.
+async fn accepts(
+    verifier: &Verifier<'_>,
+    subject: Subject<'_>,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Result<bool, VerificationError> {
+    let stored = verifier.authenticators.totp(subject.account, now).await?;
+    let Some(stored) = stored.filter(|_| !subject.decoy) else { return Ok(false) };
+    let seed = TotpSeed::open(verifier.seeds, subject.account.as_str(), &stored.sealed_seed)?;
+    let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
+    Ok(verifier.authenticators.accept_step(subject.account, step, subject.used_for, now).await?)
 }

@@ -1,0 +1,120 @@
+//! A flow whose step is verified.
+
+use async_trait::async_trait;
+
+use super::holder::{Holder, Refusal, Subject, VerificationError, Verified};
+use crate::domain::account::Offer;
+use crate::domain::challenge::Challenge;
+use crate::domain::cookie::HolderCookie;
+use crate::domain::flow::{Flow, FlowLimits};
+use crate::domain::method::Method;
+use crate::domain::rate_limit::Bucket;
+use crate::domain::time::Timestamp;
+use crate::ports::{FlowStore, Versioned};
+
+/// A flow as it was read, over its store.
+pub struct FlowHolder<'a> {
+    flows: &'a dyn FlowStore,
+    limits: &'a FlowLimits,
+    cookie: HolderCookie,
+    flow: Flow,
+    revision: u64,
+}
+
+impl<'a> FlowHolder<'a> {
+    /// The flow of `cookie`, whose newest cookie it is.
+    pub fn new(
+        flows: &'a dyn FlowStore,
+        limits: &'a FlowLimits,
+        cookie: HolderCookie,
+        found: Versioned<Flow>,
+    ) -> Self {
+        Self { flows, limits, cookie, flow: found.value, revision: found.revision }
+    }
+
+    /// The flow as it is by now.
+    pub const fn flow(&self) -> &Flow {
+        &self.flow
+    }
+
+    /// The same, for good.
+    pub fn into_flow(self) -> Flow {
+        self.flow
+    }
+
+    /// The wrong answers that are left.
+    pub fn attempts_left(&self) -> u8 {
+        self.limits.flow_tries.saturating_sub(self.flow.flow_tries())
+    }
+
+    /// Notes a verification. What verified it is this flow's by now. Another request may change the flow meanwhile (a wrong
+    /// code, a double click), so it is noted on whatever the flow has become, as often as attempts can have been spent.
+    ///
+    /// # Errors
+    /// [`Refusal::Unavailable`] where only an old factor serves and this one is young; [`Refusal::Repeated`] when the same
+    /// answer was noted by another request; [`Refusal::NotAwaited`] and [`Refusal::Ended`].
+    pub async fn advance(&mut self, verified: Verified, now: Timestamp) -> Result<(), Refusal> {
+        let Verified { method, young, answer } = verified;
+        for _ in 0..=self.limits.flow_tries {
+            let choosing = self.flow.clone().choosing().map_err(|_| Refusal::NotAwaited)?;
+            let next = choosing.prove(method, young, answer).map_err(|_| Refusal::Unavailable)?;
+            if self.flows.replace(self.cookie.id(), self.revision, &next, now).await? {
+                self.flow = next;
+                return Ok(());
+            }
+            let found = self.flows.load(self.cookie.id(), now).await?.ok_or(Refusal::Ended)?;
+            (self.flow, self.revision) = (found.value, found.revision);
+            if self.flow.was_proved_by(self.cookie.step(), &answer) {
+                return Err(Refusal::Repeated);
+            }
+            self.awaits_this_step()?;
+        }
+        Err(VerificationError::Contended.into())
+    }
+
+    fn awaits_this_step(&self) -> Result<(), Refusal> {
+        if self.flow.proofs() == self.cookie.verified() { Ok(()) } else { Err(Refusal::NotAwaited) }
+    }
+}
+
+#[async_trait]
+impl Holder for FlowHolder<'_> {
+    fn cookie(&self) -> &HolderCookie {
+        &self.cookie
+    }
+
+    fn subject(&self) -> Subject<'_> {
+        let facts = self.flow.facts();
+        Subject { account: &facts.account, decoy: facts.decoy, used_for: self.cookie.id() }
+    }
+
+    fn bucket(&self) -> Bucket {
+        Bucket::of_step(self.cookie.step())
+    }
+
+    fn offer(&self, method: Method) -> Option<&Offer> {
+        self.flow.offer(method)
+    }
+
+    fn challenge(&self, method: Method, _now: Timestamp) -> Option<Challenge> {
+        match &self.flow {
+            Flow::AwaitingAnswer(state) if state.sent.method == method => Some(Challenge {
+                method,
+                request: state.request,
+                code: None,
+                asked_at: state.sent.last_at,
+                expires_at: state.expires_at,
+                attempts: state.sent.tries,
+            }),
+            _ => None,
+        }
+    }
+
+    async fn spend(&mut self, _method: Method, now: Timestamp) -> Result<(), Refusal> {
+        let spent = self.flows.spend_try(self.cookie.id(), self.limits, now).await?;
+        self.flow = spent.ok_or(Refusal::Ended)?;
+        // The revision is the one after this write, if nobody came between.
+        self.revision += 1;
+        self.awaits_this_step()
+    }
+}
