@@ -135,7 +135,7 @@ async fn refuse(
         None => ports.sessions.session(request.flow, now).await?,
     };
     let of_flow = flow.as_ref().map(|found| found.value.facts().language);
-    let of_session = session.as_ref().map(|found| found.value.language);
+    let of_session = session.as_ref().map(|found| found.value.facts().language);
     let language = of_flow.or(of_session).or(ports.site.settings.languages.first().copied());
     let queued =
         if told { Ok(()) } else { tell(ports, device, request, language.unwrap_or_default(), now).await };

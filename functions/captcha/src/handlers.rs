@@ -61,7 +61,7 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
     let address = incoming.address_block().to_string();
-    tracing::info!(event = "opened", flow = ?cookie.key(), name = ?reference, ?account, address);
+    tracing::info!(event = "opened", flow = ?cookie.id(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
     Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }

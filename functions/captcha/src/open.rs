@@ -1,8 +1,9 @@
 //! Opens a flow: the same reads, work and write for a person and for a decoy.
 
 use shared::domain::account::{AccountId, AccountMark, suffices};
+use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
-use shared::domain::flow::{Facts, FlowCookie, Opened};
+use shared::domain::flow::{Facts, Opened};
 use shared::domain::language::Language;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
@@ -18,7 +19,7 @@ pub(crate) async fn flow(
     reference: &NameRef,
     language: Language,
     now: Timestamp,
-) -> Outcome<(FlowCookie, AccountMark)> {
+) -> Outcome<(HolderCookie, AccountMark)> {
     let settings = &ports.site.settings;
     let found = ports.directory.find(name).await?;
     let nobody = found.as_ref().map_or_else(
@@ -53,8 +54,8 @@ pub(crate) async fn flow(
         offers: if decoy { seeming } else { registered },
         language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
     };
-    let cookie = FlowCookie::open(&ports.site.flows, ports.entropy.bytes());
+    let cookie = HolderCookie::open_flow(&ports.site.flows, ports.entropy.bytes());
     let account = facts.account.mark(&ports.site.flows);
-    ports.flows.insert(cookie.key(), &Opened { facts }).await?;
+    ports.flows.insert(cookie.id(), &Opened { facts }).await?;
     Ok((cookie, account))
 }

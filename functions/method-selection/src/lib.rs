@@ -75,11 +75,11 @@ async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         .ok_or_else(|| Failure::on_page(Problem::malformed("reason"), View::Reason(view::Reason {})))?;
     fields.finish()?;
     let next = found.value.choose_reason(reason)?;
-    if !ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
+    if !ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
         // Somebody was faster (a double click): where the flow is by now, wins.
         return Ok(incoming.out_of_step(next.stage(), None));
     }
-    tracing::info!(event = "reason", flow = ?cookie.key(), ?reason);
+    tracing::info!(event = "reason", flow = ?cookie.id(), ?reason);
     let view = View::Method(choice_of(&next.choosing()?, None));
     Ok(incoming.next(&Next { view, location: "/method", cookie: None }))
 }
@@ -130,16 +130,16 @@ async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
     let now = ports.clock.now();
     // A write that somebody else overtakes is tried again on what they left.
     for _ in 0..5 {
-        let Some(found) = ports.flows.load(cookie.key(), now).await? else { break };
+        let Some(found) = ports.flows.load(cookie.id(), now).await? else { break };
         match found.value.stage() {
             Stage::Done => return Ok(Left::AFinishedFlow),
             Stage::Ended => break,
-            _ if found.value.proofs() != cookie.proofs() => break,
+            _ if found.value.proofs() != cookie.verified() => break,
             _ => {}
         }
         let next = found.value.cancel();
-        if ports.flows.replace(cookie.key(), found.revision, &next, now).await? {
-            tracing::info!(event = "cancelled", flow = ?cookie.key());
+        if ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
+            tracing::info!(event = "cancelled", flow = ?cookie.id());
             break;
         }
     }

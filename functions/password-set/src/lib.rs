@@ -1,5 +1,6 @@
 //! Sets the password or unlocks the account: the only function that writes to a directory.
 
+use shared::domain::cookie::HolderCookie;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use axum::response::Response;
 use axum::routing::get;
 use shared::change::{AuthorizedChange, ChangeFailure, ChangePorts, FinishPorts};
 use shared::domain::account::Account;
-use shared::domain::flow::{Flow, FlowCookie, Proven, Stage};
+use shared::domain::flow::{Flow, Proven, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::Problem;
@@ -207,10 +208,10 @@ fn failure(failure: ChangeFailure) -> Failure {
 }
 
 /// The same flow is already at it (a double click): waits for what comes of it.
-async fn doubled(ports: &Ports, cookie: &FlowCookie) -> Failure {
+async fn doubled(ports: &Ports, cookie: &HolderCookie) -> Failure {
     for _ in 0..POLLS {
         tokio::time::sleep(POLL_EVERY).await;
-        match ports.flows.load(cookie.key(), ports.clock.now()).await {
+        match ports.flows.load(cookie.id(), ports.clock.now()).await {
             Ok(Some(found)) if found.value.stage() == Stage::Done => {
                 return Failure::OutOfStep(Stage::Done, None);
             }

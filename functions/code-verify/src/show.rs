@@ -1,0 +1,55 @@
+//! `GET /code` and `GET /code/send`: the page of what is awaited.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::approval::RequestStatus;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::flow::{AwaitingAnswer, Flow};
+use shared::domain::method::Method;
+use shared::domain::time::Timestamp;
+use shared::http::problem::Problem;
+use shared::http::view::{Approval, ApprovalStatus, View};
+use shared::http::{App, Failure, Incoming, Outcome, answer};
+use shared::verification;
+
+use super::Ports;
+
+pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_show).await
+}
+
+async fn try_show(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    if let Flow::AwaitingAnswer(state) = &found.value
+        && state.sent.method == Method::Push
+    {
+        let page = approval_page(ports, incoming, &cookie, state, now).await?;
+        return Ok(incoming.page(&View::Approval(page)));
+    }
+    match incoming.view_of(&found.value, now) {
+        Some(view @ (View::Code(_) | View::Passkey(_))) => Ok(incoming.page(&view)),
+        _ => Err(Failure::OutOfStep(found.value.stage(), None)),
+    }
+}
+
+/// The page of a request to the authenticator app, with what became of it. It changes nothing.
+async fn approval_page(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &HolderCookie,
+    flow: &AwaitingAnswer,
+    now: Timestamp,
+) -> Outcome<Approval> {
+    let mut page = incoming.approval_of(flow, now).ok_or(Problem::FlowEnded)?;
+    let request =
+        verification::approval::request(&*ports.approvals, cookie, &flow.facts.account, flow.request).await?;
+    match request.map(|request| request.status) {
+        Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
+        Some(RequestStatus::Wrong) => page.status = ApprovalStatus::Ended,
+        // The flow ends with it, if not by that hand then here.
+        Some(RequestStatus::Denied) => return Err(Problem::FlowEnded.into()),
+        Some(RequestStatus::Pending) | None => {}
+    }
+    Ok(page)
+}

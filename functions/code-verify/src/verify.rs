@@ -1,0 +1,234 @@
+//! `POST /code`: checks what verifies a step.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::code::OneTimeCode;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::flow::{Flow, Stage};
+use shared::domain::keys::Tag;
+use shared::domain::method::Method;
+use shared::domain::time::Timestamp;
+use shared::http::problem::Problem;
+use shared::http::view::{ApprovalStatus, View};
+use shared::http::{App, Failure, Fields, Incoming, NewCookie, Next, Outcome, answer, choice_of, location};
+use shared::ports::{Guess, Guessed};
+use shared::verification::{Answer, FlowHolder, Refusal};
+
+use super::Ports;
+
+pub(crate) async fn verify(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_verify).await
+}
+
+async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let cookie = incoming.flow()?;
+    if !incoming.take_at(&cookie) {
+        let found = ports.flows.load(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
+        return Err(not_awaited(&cookie, found.value));
+    }
+    match read(incoming.take_fields())? {
+        Typed::Sent(code) => verify_sent(ports, incoming, &cookie, &code, now).await,
+        Typed::Answer(answer) => verify_by(ports, incoming, &cookie, &answer, now).await,
+        // What is no answer spends no attempt; its page is shown again.
+        Typed::Nothing(method) => Err(malformed(ports, incoming, method, now).await?),
+    }
+}
+
+/// What was typed to verify a step.
+enum Typed {
+    /// A code, for what was sent last.
+    Sent(OneTimeCode),
+    /// An answer by a method that the request names.
+    Answer(Answer),
+    /// Nothing that this method could have.
+    Nothing(Option<Method>),
+}
+
+fn read(mut fields: Fields) -> Result<Typed, Problem> {
+    let method = match fields.take("method") {
+        None => None,
+        Some(named) => {
+            let method = Method::parse(&named).filter(|method| !method.is_sent());
+            Some(method.ok_or_else(|| Problem::malformed("method"))?)
+        }
+    };
+    let typed = method.map_or(Some("code"), Answer::field).and_then(|field| fields.take(field));
+    fields.finish()?;
+    let typed = typed.as_deref().map(String::as_str);
+    let answer = match method {
+        None => typed.and_then(|typed| OneTimeCode::parse(typed).ok()).map(Typed::Sent),
+        Some(method) => Answer::read(method, typed).map(Typed::Answer),
+    };
+    Ok(answer.unwrap_or(Typed::Nothing(method)))
+}
+
+/// A sent code: one write, which spends an attempt and says what it was worth.
+async fn verify_sent(
+    ports: &Ports,
+    incoming: &Incoming,
+    cookie: &HolderCookie,
+    code: &OneTimeCode,
+    now: Timestamp,
+) -> Outcome {
+    let limits = &ports.site.settings.flow;
+    let tag = cookie.code_tag(&ports.site.flows, None, code).ok_or(Problem::FlowEnded)?;
+    let guess = Guess { step: cookie.step(), tag };
+    let refused = |problem: Problem, flow: &Flow| {
+        log_refused(cookie, problem.code().as_str());
+        match incoming.view_of(flow, now) {
+            Some(view) => Failure::on_page(problem, view),
+            None => problem.into(),
+        }
+    };
+    match ports.flows.guess(cookie.id(), guess, limits, now).await? {
+        Guessed::Right(flow) => advanced(incoming, cookie, &flow, now),
+        Guessed::Wrong(flow) => {
+            let attempts_left = match &flow {
+                Flow::AwaitingCode(state) => Some(state.tries_left(limits)),
+                _ => None,
+            };
+            Err(refused(Problem::CodeWrong { attempts_left }, &flow))
+        }
+        Guessed::Spent(flow) if flow.is_exhausted(limits) => Err(Problem::FlowEnded.into()),
+        Guessed::Spent(flow) => Err(refused(Problem::CodeSpent, &flow)),
+        Guessed::NotAwaited(flow) if flow.proofs() > cookie.verified() => {
+            let is_counted = ports.verifier(incoming).take_older(cookie, flow.proofs(), now).await?;
+            Err(older(cookie, flow, is_counted.then_some(tag)))
+        }
+        Guessed::NotAwaited(flow) => Err(not_awaited(cookie, flow)),
+        Guessed::Gone => Err(Problem::FlowEnded.into()),
+    }
+}
+
+/// An answer by any other method.
+async fn verify_by(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    cookie: &HolderCookie,
+    answer: &Answer,
+    now: Timestamp,
+) -> Outcome {
+    let found = incoming.live_flow(&*ports.flows, now).await;
+    let verifier = ports.verifier(incoming);
+    let found = match found {
+        Err(Failure::OlderCookie(flow)) => {
+            let is_counted = verifier.take_older(cookie, flow.proofs(), now).await?;
+            let account = &flow.facts().account;
+            let tag = if is_counted { verifier.tag_of(cookie, account, answer, now).await? } else { None };
+            return Err(older(cookie, *flow, tag));
+        }
+        read => read?.1,
+    };
+    let limits = &ports.site.settings.flow;
+    let mut holder = FlowHolder::new(&*ports.flows, limits, cookie.clone(), found);
+    let outcome = match verifier.check(&mut holder, answer, now).await {
+        Ok(passed) => holder.advance(passed, now).await,
+        Err(refusal) => Err(refusal),
+    };
+    match outcome {
+        Ok(()) => advanced(incoming, cookie, holder.flow(), now),
+        Err(refusal) => Err(refused(incoming, cookie, holder, answer.method(), refusal, now)?),
+    }
+}
+
+/// The page of an answer that verified nothing.
+fn refused(
+    incoming: &Incoming,
+    cookie: &HolderCookie,
+    holder: FlowHolder<'_>,
+    method: Method,
+    refusal: Refusal,
+    now: Timestamp,
+) -> Outcome<Failure> {
+    let problem = match refusal {
+        Refusal::Unavailable => Problem::MethodUnavailable(field(method)),
+        Refusal::Wrong(_) => Problem::CodeWrong { attempts_left: Some(holder.attempts_left()) },
+        Refusal::Spent => Problem::CodeSpent,
+        Refusal::Pending => return Ok(Failure::OutOfStep(Stage::Approval, None)),
+        Refusal::NotAwaited => return Ok(not_awaited(cookie, holder.into_flow())),
+        Refusal::Repeated => return Ok(repeated(cookie, holder.flow())),
+        Refusal::Denied | Refusal::Ended => return Ok(Problem::FlowEnded.into()),
+        Refusal::Failed(error) => return Ok(error.into()),
+    };
+    match &refusal {
+        Refusal::Wrong(mismatch) => log_refused(cookie, mismatch),
+        Refusal::Spent => log_refused(cookie, problem.code().as_str()),
+        _ => {}
+    }
+    let mut view = page(incoming, holder.into_flow(), method, now)?;
+    if let (Refusal::Spent, View::Approval(page)) = (&refusal, &mut view) {
+        page.status = ApprovalStatus::Ended;
+    }
+    Ok(Failure::on_page(problem, view))
+}
+
+/// The page that an answer by `method` was given on: where a device was asked its own, else the choice of methods,
+/// whatever is awaited meanwhile.
+fn page(incoming: &Incoming, flow: Flow, method: Method, now: Timestamp) -> Outcome<View> {
+    let is_asked = matches!(&flow, Flow::AwaitingAnswer(state) if state.sent.method == method);
+    match incoming.view_of(&flow, now).filter(|_| is_asked) {
+        Some(view) => Ok(view),
+        None => Ok(View::Method(choice_of(&flow.choosing()?, Some(method)))),
+    }
+}
+
+/// A step is verified: on to the next, with the cookie that says so.
+fn advanced(incoming: &Incoming, cookie: &HolderCookie, flow: &Flow, now: Timestamp) -> Outcome {
+    let newer = cookie.with_verified(flow.proofs());
+    tracing::info!(event = "step-proved", flow = ?cookie.id(), step = cookie.step());
+    let view = incoming.view_of(flow, now).ok_or(Problem::FlowEnded)?;
+    Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(NewCookie::Flow(&newer)) }))
+}
+
+/// What an older cookie gets: where `answer` is what verified its step (a double click, a lost response), the newer one.
+fn older(cookie: &HolderCookie, flow: Flow, answer: Option<Tag>) -> Failure {
+    match answer {
+        Some(tag) if flow.was_proved_by(cookie.step(), &tag) => repeated(cookie, &flow),
+        _ => Failure::OlderCookie(Box::new(flow)),
+    }
+}
+
+fn repeated(cookie: &HolderCookie, flow: &Flow) -> Failure {
+    Failure::OutOfStep(flow.stage(), Some(cookie.with_verified(flow.proofs())))
+}
+
+/// Where a flow is that awaits no such answer.
+fn not_awaited(cookie: &HolderCookie, flow: Flow) -> Failure {
+    match flow {
+        Flow::Cancelled(_) => Problem::FlowEnded.into(),
+        flow if flow.proofs() != cookie.verified() => Failure::OlderCookie(Box::new(flow)),
+        flow => Failure::OutOfStep(flow.stage(), None),
+    }
+}
+
+/// The page that nothing readable was typed on.
+async fn malformed(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    method: Option<Method>,
+    now: Timestamp,
+) -> Outcome<Failure> {
+    let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let stage = found.value.stage();
+    let view = match method {
+        Some(method) if !method.is_asked() => Some(page(incoming, found.value, method, now)?),
+        _ => incoming.view_of(&found.value, now),
+    };
+    Ok(match view {
+        Some(view @ (View::Code(_) | View::Method(_) | View::Passkey(_))) => {
+            Failure::on_page(Problem::malformed(method.map_or("code", field)), view)
+        }
+        _ => Failure::OutOfStep(stage, None),
+    })
+}
+
+/// The field of an answer, for the marks of its page.
+fn field(method: Method) -> &'static str {
+    Answer::field(method).unwrap_or("method")
+}
+
+/// One line for each answer that verifies nothing. Never the answer itself.
+fn log_refused(cookie: &HolderCookie, reason: impl std::fmt::Display) {
+    tracing::info!(event = "code-refused", flow = ?cookie.id(), step = cookie.step(), %reason);
+}
