@@ -2,7 +2,8 @@
 
 use shared::domain::account::AccountId;
 use shared::domain::budget::{Exhausted, Pool, Send, SendLedger, SendLimits};
-use shared::domain::flow::{Choosing, FlowCookie};
+use shared::domain::cookie::HolderCookie;
+use shared::domain::flow::Choosing;
 use shared::domain::method::{Factor, Method};
 use shared::domain::time::Timestamp;
 use shared::ports::{StoreError, Versioned};
@@ -38,7 +39,7 @@ impl From<Exhausted> for Refusal {
 /// Takes one message to a contact that nothing has to be typed for.
 pub(crate) async fn take(
     ports: &Ports,
-    cookie: &FlowCookie,
+    cookie: &HolderCookie,
     flow: &Choosing,
     method: Method,
     now: Timestamp,
@@ -52,13 +53,13 @@ pub(crate) async fn take(
 /// Spends a try at the complete number, then compares, then takes one message and returns the try.
 pub(crate) async fn take_for_number(
     ports: &Ports,
-    cookie: &FlowCookie,
+    cookie: &HolderCookie,
     flow: &Choosing,
     method: Method,
     matches: impl FnOnce() -> bool,
     now: Timestamp,
 ) -> Result<(), Refusal> {
-    let (mark, pool) = (cookie.key().mark(), Pool::of_step(flow.progress.step()));
+    let (mark, pool) = (cookie.id().mark(), Pool::of_step(flow.progress.step()));
     let limits = &ports.site.settings.sends;
     let read = ports.budgets.ledger(&flow.facts.account).await?;
     let spent = change(ports, &flow.facts.account, read, now, |ledger| {
@@ -78,11 +79,11 @@ pub(crate) async fn take_for_number(
 /// Gives back a message that was taken at `now` and will not be sent, since another request sent one.
 pub(crate) async fn give_back(
     ports: &Ports,
-    account: &AccountId,
+    flow: &Choosing,
     factor: Factor,
-    pool: Pool,
     now: Timestamp,
 ) -> Result<(), Refusal> {
+    let (account, pool) = (&flow.facts.account, Pool::of_step(flow.progress.step()));
     let read = ports.budgets.ledger(account).await?;
     let given = change(ports, account, read, now, |ledger| {
         ledger.give_back(factor, pool, now);
@@ -93,7 +94,7 @@ pub(crate) async fn give_back(
 
 fn take_one(
     ports: &Ports,
-    cookie: &FlowCookie,
+    cookie: &HolderCookie,
     flow: &Choosing,
     method: Method,
     now: Timestamp,
@@ -103,7 +104,7 @@ fn take_one(
     let send = Send {
         factor: method.factor(),
         pool: Pool::of_step(flow.progress.step()),
-        flow: cookie.key().mark(),
+        flow: cookie.id().mark(),
         generation: flow.facts.generation,
         proved: &proved,
     };
