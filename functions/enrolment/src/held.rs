@@ -1,19 +1,22 @@
 //! The factors that an account holds, and from when on another one counts.
 
+use shared::domain::cookie::HolderCookie;
 use shared::domain::factor::FactorValue;
+use shared::domain::keys::Tag;
 use shared::domain::security_info::{Kind, Registered};
-use shared::domain::session::{Held, Session, SessionCookie};
+use shared::domain::session::{Held, Open};
 use shared::domain::time::Timestamp;
 use shared::http::Outcome;
 use shared::http::problem::Problem;
 
-use super::{Ports, list};
+use super::access;
+use super::ports::Ports;
 
 /// From when on something counts that the session adds now.
 pub(crate) async fn active_from(
     ports: &Ports,
-    cookie: &SessionCookie,
-    session: &Session,
+    cookie: &HolderCookie,
+    session: &Open,
     registered: &Registered,
     now: Timestamp,
 ) -> Outcome<Timestamp> {
@@ -26,14 +29,14 @@ pub(crate) async fn active_from(
 /// The tags of every factor that serves in a reset, by value, whether or not it counts yet.
 async fn factors(
     ports: &Ports,
-    cookie: &SessionCookie,
-    session: &Session,
+    cookie: &HolderCookie,
+    session: &Open,
     registered: &Registered,
     now: Timestamp,
-) -> Outcome<Vec<String>> {
+) -> Outcome<Vec<Tag>> {
     let settings = &ports.site.settings;
-    let account = ports.directory.account(&session.account).await?.ok_or(Problem::FlowEnded)?;
-    let mut registration = list::evidence(ports, &account, now).await?;
+    let account = ports.directory.account(&session.facts.account).await?.ok_or(Problem::FlowEnded)?;
+    let mut registration = access::evidence(ports, &account, now).await?;
     registration.not_yet.clear();
     registration.unproved.clear();
     let contacts = settings.offers(&registration);
@@ -45,9 +48,9 @@ async fn factors(
         .filter(|entry| has_codes(entry.id.kind(), &entry.shown))
         .filter(|entry| entry.id.kind().methods().iter().any(|method| settings.methods.contains(method)))
         .filter_map(|entry| FactorValue::without_contact(entry.id.kind().factor()));
-    let mut tags: Vec<String> =
+    let mut tags: Vec<Tag> =
         contacts.chain(others).filter_map(|value| cookie.factor_tag(&ports.site.flows, &value)).collect();
-    tags.sort_unstable();
+    tags.sort_unstable_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
     tags.dedup();
     Ok(tags)
 }

@@ -1,23 +1,23 @@
 //! What waits in a session to be confirmed, sealed for that session.
 
-use shared::domain::session::SessionCookie;
+use shared::domain::cookie::HolderCookie;
 use shared::http::Outcome;
 use shared::http::problem::Problem;
 use shared::ports::EntropyExt as _;
 
-use super::Ports;
+use super::ports::Ports;
 
 const PURPOSE: &str = "rekey/pending";
 
 /// Seals a text for a session.
-pub(crate) fn seal(ports: &Ports, cookie: &SessionCookie, text: &str) -> Outcome<String> {
-    let owner = cookie.key();
+pub(crate) fn seal(ports: &Ports, cookie: &HolderCookie, text: &str) -> Outcome<String> {
+    let owner = cookie.id();
     Ok(ports.seeds.seal(PURPOSE, owner.as_bytes(), text.as_bytes(), ports.entropy.bytes())?)
 }
 
 /// Opens what was sealed for this session.
-pub(crate) fn open(ports: &Ports, cookie: &SessionCookie, sealed: &str) -> Outcome<String> {
-    let owner = cookie.key();
+pub(crate) fn open(ports: &Ports, cookie: &HolderCookie, sealed: &str) -> Outcome<String> {
+    let owner = cookie.id();
     let bytes = ports.seeds.open(PURPOSE, owner.as_bytes(), sealed)?;
     String::from_utf8(bytes.to_vec()).map_err(|_| Problem::FlowEnded.into())
 }

@@ -1,24 +1,28 @@
-//! In and out.
+//! Sign-in and sign-out.
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::domain::flow::RequestId;
-use shared::domain::name::CanonicalName;
+use shared::domain::account::Account;
+use shared::domain::approval::RequestId;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
-use shared::domain::session::{Session, SessionCookie, Start};
+use shared::domain::session::{Facts, LIFETIME, Session, Start};
 use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
-use shared::http::{Failure, Incoming, NewCookie, Next, Outcome};
-use shared::ports::{EntropyExt as _, SignIn, Versioned};
+use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer};
+use shared::ports::{EntropyExt as _, SignIn};
 
-use super::{Ports, Shared, answer, budgets, list, second_step};
+use super::ports::Ports;
+use super::step_up_page::{self, Verifiable};
+use super::{limits, list_page};
 
 /// `POST /security-info/sign-in`.
-pub(crate) async fn sign_in(state: State<Shared>, incoming: Incoming) -> Response {
-    answer(state, incoming, try_sign_in).await
+pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_sign_in).await
 }
 
 async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
@@ -57,7 +61,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
                 Checked::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
             }
         }
-        None if budgets::sign_in(ports, &reference, incoming.address_block(), now).await? => false,
+        None if limits::sign_in(ports, &reference, incoming.address_block(), now).await? => false,
         None => return Err(again(Problem::CaptchaHarder)?),
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
@@ -75,55 +79,64 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         });
     };
     if !solved {
-        budgets::accepted(ports, &reference, now).await?;
+        limits::accepted(ports, &reference, now).await?;
     }
+    begin(ports, incoming, &account, &reference, back, now).await
+}
+
+/// Begins the session of an account whose password was right.
+async fn begin(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    account: &Account,
+    name: &NameRef,
+    back: Option<String>,
+    now: Timestamp,
+) -> Outcome {
     let registered = ports.enrolment.registered(&account.id).await?;
-    let language = account.language.unwrap_or(incoming.language);
-    let challenge = RequestId::from_bytes(ports.entropy.bytes());
-    let mut session = Session::begin(account.id.clone(), &registered, language, back, challenge, now);
-    if session.start == Start::Provable
-        && second_step::provable(ports, &account.id, now).await?.offers.is_empty()
-    {
-        session.start = Start::Stranded;
+    let mut start = Start::of(&registered, true);
+    if start == Start::Verifiable && Verifiable::of(ports, account, now).await?.offers.is_empty() {
+        start = Start::Stranded;
     }
+    let language = account.language.unwrap_or(incoming.language);
+    let facts = Facts { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
+    let request = RequestId::from_bytes(ports.entropy.bytes());
+    let session = Session::begin(facts, registered.generation, request);
     // Its cookie is about to be replaced, and nobody should find it open elsewhere (ASVS 7.2.4).
     if let Some(former) = &incoming.session {
         end(ports, former, now).await?;
     }
-    let cookie = SessionCookie::open(&ports.site.flows, ports.entropy.bytes());
-    ports.sessions.begin(cookie.key(), &session).await?;
+    let cookie = HolderCookie::open_session(&ports.site.flows, ports.entropy.bytes());
+    ports.sessions.begin(cookie.id(), &session).await?;
     let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block().to_string());
-    let start = session.start;
-    tracing::info!(event = "signed-in", session = ?cookie.key(), name = ?reference, account = ?mark, ?start, address);
+    tracing::info!(event = "signed-in", session = ?cookie.id(), ?name, account = ?mark, ?start, address);
 
     incoming.session = Some(cookie.clone());
-    let (view, location) = if session.may_see(&cookie) {
-        (list::view(ports, &session, &registered, now).await?, HOME)
-    } else {
-        let found = Versioned { value: session, revision: 1 };
-        (second_step::view(ports, incoming, &found.value, None, now).await?, VERIFY)
+    let (view, location) = match session.opened(&cookie) {
+        Some(open) => (list_page::view(ports, open, &registered, now).await?, HOME),
+        None => (step_up_page::view(ports, incoming, &session, None, now).await?, VERIFY),
     };
     Ok(incoming.next(&Next { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
 }
 
 /// Ends the session of a cookie. An older cookie is worth nothing any more, so its session goes on.
-async fn end(ports: &Ports, cookie: &SessionCookie, now: Timestamp) -> Outcome<()> {
-    let found = ports.sessions.session(cookie.key(), now).await?;
+async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> Outcome<()> {
+    let found = ports.sessions.session(cookie.id(), now).await?;
     if found.is_some_and(|found| !found.value.is_ahead_of(cookie)) {
-        ports.sessions.end(cookie.key()).await?;
+        ports.sessions.end(cookie.id()).await?;
     }
     Ok(())
 }
 
 /// `POST /security-info/sign-out`: also without a session there is nothing that the person would have to know.
-pub(crate) async fn sign_out(state: State<Shared>, incoming: Incoming) -> Response {
-    answer(state, incoming, async |ports, incoming| {
+pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
         let mut fields = incoming.take_fields();
         fields.take("at");
         fields.finish()?;
         if let Some(cookie) = incoming.session.take() {
             end(ports, &cookie, ports.clock.now()).await?;
-            tracing::info!(event = "signed-out", session = ?cookie.key());
+            tracing::info!(event = "signed-out", session = ?cookie.id());
         }
         let view = View::SignIn(security_info::SignIn::default());
         Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::NoSession) }))

@@ -1,16 +1,14 @@
-//! How often one may try here, across sessions, addresses and processes.
+//! Rate limits across sessions, addresses and processes.
 
 use shared::domain::account::AccountId;
 use shared::domain::client::AddressBlock;
-use shared::domain::flow::OLDER_ANSWERS;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
-use shared::domain::session::{Session, SessionCookie};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::Outcome;
 use shared::http::problem::Problem;
 
-use super::Ports;
+use super::ports::Ports;
 
 /// Sign-ins with one name in an hour that are not accepted, before a CAPTCHA is asked for. Two hours side by side have fewer
 /// than lock an account of the built-in directory.
@@ -66,15 +64,4 @@ pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> 
 pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
     let limit = u64::from(ports.site.settings.push_per_hour);
     Ok(ports.budgets.take(&RateLimit::PushRequests(account.clone()), limit, now).await?)
-}
-
-/// Takes an answer that came with an older cookie, before it is compared.
-pub(crate) async fn older(
-    ports: &Ports,
-    cookie: &SessionCookie,
-    session: &Session,
-    now: Timestamp,
-) -> Outcome<bool> {
-    let limit = RateLimit::OlderAnswers { holder: cookie.key(), verified: session.proofs };
-    Ok(ports.budgets.take(&limit, OLDER_ANSWERS, now).await?)
 }

@@ -1,0 +1,104 @@
+//! What a request's session may do, and how it is kept.
+
+use shared::domain::account::{Account, Registration};
+use shared::domain::challenge::Challenge;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::security_info::Registered;
+use shared::domain::session::{CODE_TRIES, Open, Session, TRIES};
+use shared::domain::time::Timestamp;
+use shared::http::problem::{Place, Problem};
+use shared::http::{Incoming, Outcome};
+use shared::ports::Versioned;
+
+use super::ports::Ports;
+
+/// The session of a request. One whose account was switched off or kept out of self-service meanwhile ends: it shows
+/// nothing more, sends nothing more and changes nothing more.
+pub(crate) async fn live(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(HolderCookie, Versioned<Session>)> {
+    let (cookie, found) = incoming.live_session(&*ports.sessions, now).await?;
+    let account = ports.directory.account(&found.value.facts().account).await?;
+    if !account.is_some_and(|account| account.standing.may_reset()) {
+        ports.sessions.end(cookie.id()).await?;
+        return Err(Problem::FlowEnded.into());
+    }
+    Ok((cookie, found))
+}
+
+/// The session of a request that may see the list.
+pub(crate) async fn seeing(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(HolderCookie, Versioned<Session>, Open)> {
+    let (cookie, found) = live(ports, incoming, now).await?;
+    let open = found.value.opened(&cookie).cloned().ok_or(Problem::OutOfStep(Place::SecondStep))?;
+    Ok((cookie, found, open))
+}
+
+/// The session of a request that may change something.
+pub(crate) async fn changing(
+    ports: &Ports,
+    incoming: &mut Incoming,
+    now: Timestamp,
+) -> Outcome<(HolderCookie, Versioned<Session>, Open)> {
+    let (cookie, found, open) = seeing(ports, incoming, now).await?;
+    if found.value.may_change(&cookie, now) {
+        Ok((cookie, found, open))
+    } else {
+        Err(Problem::OutOfStep(Place::SecondStep).into())
+    }
+}
+
+/// What is registered, if nobody but this session has changed the account since it began.
+pub(crate) async fn current(ports: &Ports, cookie: &HolderCookie, session: &Session) -> Outcome<Registered> {
+    let registered = ports.enrolment.registered(&session.facts().account).await?;
+    let is_ours =
+        registered.generation == session.progress().generation || registered.changed_by == Some(cookie.id());
+    if is_ours { Ok(registered) } else { Err(Problem::FlowEnded.into()) }
+}
+
+/// The account of a session.
+pub(crate) async fn account(ports: &Ports, session: &Session) -> Outcome<Account> {
+    let account = ports.directory.account(&session.facts().account).await?;
+    Ok(account.ok_or(Problem::FlowEnded)?)
+}
+
+/// What is registered for an account, as evidence.
+pub(crate) async fn evidence(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Registration> {
+    let registration = ports.security_info.registration(&account.id, now).await?;
+    Ok(registration.as_evidence_for(account, &ports.site.settings.login_domains))
+}
+
+/// Keeps a session as it has become. One that was overtaken by another request of the same session begins at the list.
+pub(crate) async fn keep(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    revision: u64,
+    next: &Session,
+    now: Timestamp,
+) -> Outcome<u64> {
+    if ports.sessions.update(cookie.id(), revision, next, now).await? {
+        Ok(revision + 1)
+    } else {
+        Err(Problem::OutOfStep(Place::SecurityInfo).into())
+    }
+}
+
+/// Ends a session whose attempts are used up.
+pub(crate) async fn end_if_exhausted(ports: &Ports, cookie: &HolderCookie, session: &Session) -> Outcome<()> {
+    if session.progress().attempts < TRIES {
+        return Ok(());
+    }
+    ports.sessions.end(cookie.id()).await?;
+    Err(Problem::FlowEnded.into())
+}
+
+/// The wrong answers that are left: in the session and to a challenge, whichever are fewer.
+pub(crate) fn attempts_left(session: &Session, challenge: Option<&Challenge>) -> u8 {
+    let of_answer = challenge.map_or(TRIES, |challenge| CODE_TRIES.saturating_sub(challenge.attempts));
+    TRIES.saturating_sub(session.progress().attempts).min(of_answer)
+}

@@ -1,0 +1,61 @@
+//! Devices with the authenticator app: paired by a token, confirmed by the code that the device shows.
+
+use shared::domain::account::Account;
+use shared::domain::code::OneTimeCode;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
+use shared::domain::security_info::EntryId;
+use shared::domain::session::Pending;
+use shared::domain::time::Timestamp;
+use shared::http::Outcome;
+use shared::http::problem::Problem;
+use shared::http::security_info::Needs;
+use shared::ports::{EntropyExt as _, PairingConfirmed, Secret};
+
+use super::{Confirmed, WRONG, Waiting, qr};
+use crate::ports::Ports;
+use crate::seal;
+
+/// Begins a pairing.
+pub(super) async fn begin(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    account: &Account,
+    id: EntryId,
+    now: Timestamp,
+) -> Outcome<Pending> {
+    let token = PairingToken::new(ports.entropy.bytes());
+    let login = account.logins.first().unwrap_or(&account.name).clone();
+    let by = *cookie.id().as_bytes();
+    let pairing = Pairing::begin(account.id.clone(), id.clone(), by, login, now);
+    ports.pairings.begin(token.key(), &pairing).await?;
+    let sealed = seal::seal(ports, cookie, &token.expose())?;
+    Ok(Pending { id, shown: String::new(), sealed, challenge: None })
+}
+
+/// The address to open on the device. The token stands behind `#`, so that it reaches neither a server nor its log.
+pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
+    let site = &waiting.ports.site.settings.public_url;
+    let pairing = format!("{site}/authenticator#pair={}", waiting.kept()?);
+    Ok(Needs::Authenticator { qr: qr::qr(&pairing), pairing })
+}
+
+/// Checks the code that the device shows.
+pub(super) async fn confirm(
+    waiting: &Waiting<'_>,
+    code: &OneTimeCode,
+) -> Outcome<Result<Confirmed, Problem>> {
+    let Waiting { ports, cookie, account, now, .. } = waiting;
+    let key = PairingToken::parse(&waiting.kept()?).ok_or(Problem::FlowEnded)?.key();
+    let tag = key.code_tag(&ports.site.flows, code).ok_or(Problem::FlowEnded)?;
+    let came = ports.pairings.confirm(key, &account.id, cookie.id().as_bytes(), tag, *now).await?;
+    Ok(match came {
+        PairingConfirmed::Confirmed(device) => {
+            let WaitingDevice { key, subscription, name, .. } = *device;
+            Ok(Confirmed::other(name, Secret::Authenticator { public_key: key.to_bytes(), subscription }))
+        }
+        PairingConfirmed::Wrong { tries_left } => Err(Problem::CodeWrong { attempts_left: Some(tries_left) }),
+        PairingConfirmed::NotYet => Err(WRONG),
+        PairingConfirmed::Spent | PairingConfirmed::Gone => Err(Problem::CodeSpent),
+    })
+}

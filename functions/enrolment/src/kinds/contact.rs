@@ -1,0 +1,147 @@
+//! Addresses and numbers: a code is sent to them.
+
+use shared::domain::account::{Account, Contact, Registration};
+use shared::domain::challenge::Challenge;
+use shared::domain::code::OneTimeCode;
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::cookie::HolderCookie;
+use shared::domain::message::{Message, Purpose};
+use shared::domain::method::Method;
+use shared::domain::security_info::Kind;
+use shared::domain::session::{RESEND, SENDS, Session};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::Problem;
+use shared::http::security_info::Needs;
+use shared::http::{Failure, Outcome};
+use shared::settings::Settings;
+use shared::verification::Refusal;
+use shared::verification::sent_code::{NewCode, is_answered};
+
+use super::{Confirmed, WRONG, Waiting};
+use crate::access::attempts_left;
+use crate::limits;
+use crate::ports::Ports;
+use crate::step_up_page::shown;
+
+/// A contact that was typed.
+pub(crate) enum OwnedContact {
+    /// A mailbox.
+    Email(EmailAddress),
+    /// A telephone.
+    Phone(PhoneNumber),
+}
+
+impl OwnedContact {
+    /// The contact, borrowed.
+    pub(crate) const fn as_contact(&self) -> Contact<'_> {
+        match self {
+            Self::Email(address) => Contact::Email(address),
+            Self::Phone(number) => Contact::Phone(number),
+        }
+    }
+
+    /// Takes back a contact that was kept.
+    fn from_kept(kind: Kind, text: String) -> Self {
+        match kind {
+            Kind::AlternateEmail => Self::Email(EmailAddress::from_stored(text)),
+            _ => Self::Phone(PhoneNumber::from_stored(text)),
+        }
+    }
+
+    /// A registration of nothing else.
+    pub(super) fn registration(&self, kind: Kind) -> Registration {
+        let mut registration = Registration::default();
+        match (kind, self) {
+            (Kind::Mobile, Self::Phone(number)) => registration.mobile = Some(number.clone()),
+            (_, Self::Phone(number)) => registration.office_phone = Some(number.clone()),
+            (_, Self::Email(address)) => registration.alternate_email = Some(address.clone()),
+        }
+        registration
+    }
+}
+
+/// Reads the contact that was typed, and by which method its code goes to it.
+pub(crate) fn read(
+    settings: &Settings,
+    account: &Account,
+    kind: Kind,
+    typed: &str,
+    by_call: bool,
+) -> Result<(OwnedContact, Method), Problem> {
+    if kind == Kind::AlternateEmail {
+        let address = EmailAddress::parse(typed).map_err(|_| Problem::malformed("value"))?;
+        if account.protects(&address, &settings.login_domains) {
+            return Err(Problem::ContactRefused);
+        }
+        return Ok((OwnedContact::Email(address), Method::Email));
+    }
+    let number = PhoneNumber::parse(typed, settings.home_country).map_err(|_| Problem::malformed("value"))?;
+    if !number.is_reachable_in(&settings.sms_countries) {
+        return Err(Problem::ContactRefused);
+    }
+    let method = match (kind, by_call) {
+        (Kind::OfficePhone, _) => Method::OfficeCall,
+        (_, true) => Method::MobileCall,
+        (_, false) => Method::Sms,
+    };
+    Ok((OwnedContact::Phone(number), method))
+}
+
+/// Makes a code for a contact, after `earlier`: the challenge to be kept, and the message to be queued once it is.
+pub(crate) async fn ask(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    session: &Session,
+    earlier: Option<&Challenge>,
+    purpose: Purpose,
+    (method, contact): (Method, Contact<'_>),
+    now: Timestamp,
+) -> Outcome<Result<(Challenge, Message), Problem>> {
+    let facts = session.facts();
+    if session.progress().sends >= SENDS {
+        return Ok(Err(Problem::MethodUnavailable("method")));
+    }
+    let wait = earlier
+        .filter(|earlier| earlier.method == method)
+        .map_or(0, |earlier| (earlier.asked_at + RESEND).seconds_after(now));
+    if wait > 0 {
+        return Ok(Err(Problem::SlowDown(Seconds(wait))));
+    }
+    if !limits::code(ports, &facts.account, now).await? {
+        return Ok(Err(Problem::MethodUnavailable("method")));
+    }
+    let settings = &ports.site.settings;
+    let code = NewCode {
+        method,
+        contact,
+        purpose,
+        language: facts.language,
+        digits: settings.code_digits,
+        lifetime: Seconds(settings.flow.code_lifetime.0.min(facts.expires_at.seconds_after(now))),
+        decoy: false,
+    };
+    match code.ask(&ports.site.flows, &*ports.entropy, cookie, now) {
+        Ok(asked) => Ok(Ok(asked)),
+        Err(Refusal::Failed(error)) => Err(Failure::from(error)),
+        Err(_) => Ok(Err(Problem::MethodUnavailable("method"))),
+    }
+}
+
+/// The page of the code.
+pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
+    let challenge = waiting.pending.challenge.as_ref()?;
+    let left = attempts_left(waiting.session, Some(challenge));
+    let settings = &waiting.ports.site.settings;
+    Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, waiting.now)))
+}
+
+/// Checks the code.
+pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
+    let Waiting { ports, cookie, pending, .. } = waiting;
+    let challenge = pending.challenge.as_ref().ok_or(Problem::FlowEnded)?;
+    if !is_answered(&ports.site.flows, cookie, challenge, code) {
+        return Ok(Err(WRONG));
+    }
+    let contact = OwnedContact::from_kept(pending.id.kind(), waiting.kept()?);
+    Ok(Ok(Confirmed::contact(pending.shown.clone(), contact)))
+}

@@ -1,0 +1,68 @@
+//! Passkeys (Web Authentication Level 3 §7.1): the browser makes one, and its attestation confirms it.
+
+pub(crate) use shared::domain::passkey::Registration as Attestation;
+
+use shared::domain::approval::RequestId;
+use shared::domain::challenge::{Challenge, PASSKEY_LIFETIME};
+use shared::domain::method::Method;
+use shared::domain::passkey::{CreationOptions, Expected, Owner, UserHandle};
+use shared::domain::security_info::EntryId;
+use shared::domain::session::Pending;
+use shared::domain::time::Timestamp;
+use shared::http::problem::Problem;
+use shared::http::security_info::Needs;
+use shared::http::{Incoming, Outcome};
+use shared::ports::{EntropyExt as _, Secret};
+
+use super::{Confirmed, WRONG, Waiting};
+use crate::ports::Ports;
+
+/// Asks for a passkey.
+pub(super) fn begin(ports: &Ports, incoming: &Incoming, id: EntryId, now: Timestamp) -> Pending {
+    let request = RequestId::from_bytes(ports.entropy.bytes());
+    let challenge = Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
+    Pending { id, shown: incoming.browser.clone(), sealed: String::new(), challenge: Some(challenge) }
+}
+
+/// What the browser is asked to make.
+pub(super) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
+    let Waiting { ports, account, now, .. } = waiting;
+    if waiting.pending.challenge.is_none() {
+        return Ok(None);
+    }
+    let (settings, challenge) = (&ports.site.settings, challenge(waiting)?);
+    let login = account.logins.first().unwrap_or(&account.name);
+    let handle = UserHandle::of(&ports.site.flows, &account.id);
+    let owner = Owner { handle: &handle, login, name: &account.name };
+    let registered = ports.authenticators.passkeys(&account.id, *now).await?;
+    let registered: Vec<_> = registered.into_iter().map(|passkey| passkey.credential).collect();
+    let (party, organisation) = (settings.relying_party(), &settings.organisation);
+    let options = CreationOptions::new(&party, organisation, owner, challenge, &registered, PASSKEY_LIFETIME);
+    Ok(Some(Needs::Passkey { options: Box::new(options) }))
+}
+
+/// Checks the attestation. A credential that is registered for any account is refused before anybody is notified; the
+/// write looks again (§7.1 step 26).
+pub(super) async fn confirm(
+    waiting: &Waiting<'_>,
+    attestation: Attestation,
+) -> Outcome<Result<Confirmed, Problem>> {
+    let Waiting { ports, account, .. } = waiting;
+    let (party, challenge) = (ports.site.settings.relying_party(), challenge(waiting)?);
+    let expected = Expected { party: &party, challenge: &challenge };
+    let verifies =
+        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
+    let handle = UserHandle::of(&ports.site.flows, &account.id);
+    let Ok(credential) = attestation.verify(handle, &expected, &verifies) else { return Ok(Err(WRONG)) };
+    if ports.enrolment.is_registered(&credential).await? {
+        return Ok(Err(Problem::PasskeyRegistered));
+    }
+    let secret = Secret::Passkey { credential: credential.to_json() };
+    Ok(Ok(Confirmed::other(waiting.pending.shown.clone(), secret)))
+}
+
+fn challenge(waiting: &Waiting<'_>) -> Outcome<[u8; 32]> {
+    let request = waiting.pending.challenge.as_ref().ok_or(Problem::FlowEnded)?.request;
+    let challenge = waiting.cookie.passkey_challenge(&waiting.ports.site.flows, request);
+    Ok(challenge.ok_or(Problem::FlowEnded)?)
+}

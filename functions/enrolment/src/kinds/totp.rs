@@ -1,0 +1,51 @@
+//! Apps that show codes (RFC 6238): the seed is shown as a QR code, and a code of it confirms it.
+
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use shared::domain::account::Account;
+use shared::domain::code::OneTimeCode;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::security_info::EntryId;
+use shared::domain::session::Pending;
+use shared::domain::totp::TotpSeed;
+use shared::http::Outcome;
+use shared::http::problem::Problem;
+use shared::http::security_info::Needs;
+use shared::ports::{EntropyExt as _, Secret};
+
+use super::{Confirmed, WRONG, Waiting, qr};
+use crate::ports::Ports;
+use crate::seal;
+
+/// Makes a seed.
+pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> Outcome<Pending> {
+    let seed = TotpSeed::generate(ports.entropy.bytes());
+    let sealed = seal::seal(ports, cookie, seed.expose())?;
+    Ok(Pending { id, shown: String::new(), sealed, challenge: None })
+}
+
+/// The seed, to be scanned or typed.
+pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
+    let secret = waiting.kept()?;
+    let otpauth = otpauth(&waiting.ports.site.settings.organisation, waiting.account, &secret);
+    Ok(Needs::Totp { qr: qr::qr(&otpauth), secret, otpauth })
+}
+
+/// Checks a code of the app. The time step that confirmed it is used up: the same code verifies no reset.
+pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
+    let ports = waiting.ports;
+    let seed = TotpSeed::parse(&waiting.kept()?).map_err(|_| Problem::FlowEnded)?;
+    let Some(step) = seed.matching_step(code, waiting.now) else { return Ok(Err(WRONG)) };
+    let owner = waiting.account.id.as_str();
+    let sealed_seed = seed.seal(&ports.seeds, owner, ports.entropy.bytes())?;
+    Ok(Ok(Confirmed::other(String::new(), Secret::Totp { sealed_seed, step })))
+}
+
+/// The address that apps read (Google's Key Uri Format): issuer and login, so that the app lists it by both.
+fn otpauth(organisation: &str, account: &Account, secret: &str) -> String {
+    let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
+    let login = account.logins.first().map_or(account.name.as_str(), String::as_str);
+    let (issuer, login) = (plain(organisation), plain(login));
+    format!(
+        "otpauth://totp/{issuer}:{login}?secret={secret}&issuer={issuer}&algorithm=SHA1&digits=6&period=30"
+    )
+}

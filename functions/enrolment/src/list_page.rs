@@ -1,0 +1,93 @@
+//! The page that lists what is registered.
+
+use shared::domain::account::{Account, Offer, Registration, suffices};
+use shared::domain::security_info::{Entry, Kind, Registered};
+use shared::domain::session::Open;
+use shared::domain::time::Timestamp;
+use shared::http::Outcome;
+use shared::http::problem::Problem;
+use shared::http::security_info::{EntryView, SecurityInfo};
+use shared::http::view::View;
+use shared::settings::Settings;
+
+use super::access;
+use super::ports::Ports;
+
+/// The list.
+pub(crate) async fn view(
+    ports: &Ports,
+    session: &Open,
+    registered: &Registered,
+    now: Timestamp,
+) -> Outcome<View> {
+    let account = ports.directory.account(&session.facts.account).await?.ok_or(Problem::FlowEnded)?;
+    let registration = access::evidence(ports, &account, now).await?;
+    Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
+}
+
+/// The list as it is shown. Whether a reset is possible is asked as page 1 of a reset asks it.
+pub(crate) fn of(
+    settings: &Settings,
+    account: &Account,
+    session: &Open,
+    registered: &Registered,
+    mut registration: Registration,
+    now: Timestamp,
+) -> SecurityInfo {
+    let entry = |entry: &Entry| EntryView {
+        id: entry.id.as_str().to_owned(),
+        kind: entry.id.kind(),
+        masked: entry.shown.clone(),
+        added_at: entry.added_at.to_string(),
+        last_used_at: entry.last_used_at.map(|at| at.to_string()),
+        usable_from: entry.usable_from.to_string(),
+        predecessor: entry.predecessor.clone().filter(|_| entry.usable_from > now),
+        counts: entry.usable_from <= now,
+    };
+    let needed = settings.steps;
+    let capable = suffices(&settings.offers(&registration), needed) && account.standing.may_reset();
+    let offers = registration.offers(&settings.second_steps);
+    let may_lift = !session.waiting.is_empty() && can_waive(&offers);
+    registration.not_yet.clear();
+    registration.unproved.clear();
+    let reached = settings.offers(&registration);
+    let serves = |kind: Kind| {
+        let may_be_sent_to = || reached.iter().any(|offer| offer.method.factor() == kind.factor());
+        kind.methods().iter().any(|method| settings.methods.contains(method))
+            && (!kind.is_contact() || may_be_sent_to())
+    };
+    let factors = registered.factors(serves).len();
+    let is_registered = factors >= usize::from(needed);
+    let due = registered.is_due(settings.reconfirm_days, now);
+    let offered = |kind: &Kind| kind.methods().iter().any(|method| settings.second_steps.contains(method));
+    let kinds = Kind::ALL
+        .into_iter()
+        .filter(offered)
+        .map(|kind| (kind, kind.limit() == 1 && registered.of(kind).next().is_some()))
+        .collect();
+    SecurityInfo {
+        methods: registered.entries.iter().map(entry).collect(),
+        registered: is_registered,
+        capable,
+        due,
+        kinds,
+        needed,
+        factors,
+        may_lift,
+        selected: None,
+        value: String::new(),
+        back: session.facts.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
+    }
+}
+
+/// Whether two different old factors could be verified here.
+fn can_waive(offers: &[Offer]) -> bool {
+    let vouches = |offer: &&Offer| !offer.young && offer.method.vouches();
+    suffices(&offers.iter().filter(vouches).cloned().collect::<Vec<_>>(), 2)
+}
+
+/// The way back to the portal, which learns from it how things stand.
+fn with_state(back: &str, registered: bool, capable: bool, due: bool) -> String {
+    let sign = if back.contains('?') { '&' } else { '?' };
+    format!("{back}{sign}registered={registered}&capable={capable}&due={due}")
+}

@@ -1,0 +1,32 @@
+//! Notifications of a change, to every contact.
+
+use shared::domain::account::{Account, Registration};
+use shared::domain::cookie::HolderCookie;
+use shared::domain::message::Message;
+use shared::domain::notice::{Change, Event, notices};
+use shared::domain::session::Session;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::Outcome;
+
+use super::access;
+use super::ports::Ports;
+
+/// Notifies every contact of a change: those that were there before it, and `new`, which it brings. It comes before the
+/// change is written: word of something that then failed is better than a change that nobody hears of.
+pub(crate) async fn everybody(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    session: &Session,
+    event: Event,
+    new: Registration,
+    now: Timestamp,
+) -> Outcome<()> {
+    let account = access::account(ports, session).await?;
+    let before = ports.security_info.registration(&account.id, now).await?;
+    let methods = session.progress().last.iter().map(|last| last.method).collect();
+    let change = Change { event, methods, at: now, language: session.facts().language };
+    let mut told = notices(&account, &before, &change);
+    told.extend(notices(&Account { email: None, ..account }, &new, &change));
+    let messages: Vec<Message> = told.into_iter().map(Message::Notice).collect();
+    Ok(ports.outgoing().send(cookie.id(), &messages, Seconds(0)).await?)
+}

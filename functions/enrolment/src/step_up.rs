@@ -1,0 +1,267 @@
+//! The second step: verified once more than by the password, at the beginning and before changes.
+
+use axum::extract::State;
+use axum::response::Response;
+use shared::domain::approval::{APPROVAL_LIFETIME, Asker, RequestId};
+use shared::domain::cookie::HolderCookie;
+use shared::domain::factor::VerifiedFactor;
+use shared::domain::message::{Message, Purpose, Push};
+use shared::domain::method::Method;
+use shared::domain::session::{CODE_TRIES, Session, Verification};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::http::problem::{Place, Problem};
+use shared::http::security_info::{HOME, VERIFY};
+use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer};
+use shared::ports::{EntropyExt as _, Versioned};
+use shared::verification::{self, Answer, Refusal, SessionHolder, Verified};
+
+use super::access::{self, attempts_left, current, end_if_exhausted, keep, live};
+use super::kinds::contact;
+use super::ports::Ports;
+use super::step_up_page::{self, Verifiable, on_page};
+use super::{limits, list_page};
+
+/// `GET /security-info/verify`.
+pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let (cookie, found) = live(ports, incoming, now).await?;
+        current(ports, &cookie, &found.value).await?;
+        Ok(incoming.page(&step_up_page::view(ports, incoming, &found.value, None, now).await?))
+    })
+    .await
+}
+
+/// `POST /security-info/verify`: with a code or an answer it is checked, without one it is asked for.
+pub(crate) async fn verify(app: State<App<Ports>>, incoming: Incoming) -> Response {
+    answer(app, incoming, try_verify).await
+}
+
+async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+    let now = ports.clock.now();
+    let (cookie, found) = live(ports, incoming, now).await?;
+    // One that was overtaken asks for no more codes.
+    current(ports, &cookie, &found.value).await?;
+    let mut fields = incoming.take_fields();
+    let method = fields.require("method")?;
+    let method = Method::parse(&method).ok_or_else(|| Problem::malformed("method"))?;
+    let [code, assertion] = ["code", "assertion"].map(|field| (field, fields.take(field)));
+    fields.finish()?;
+    let typed = [code, assertion].into_iter().find(|(field, _)| Answer::field(method) == Some(*field));
+    let typed = typed.and_then(|(_, typed)| typed);
+
+    let account = access::account(ports, &found.value).await?;
+    let verifiable = Verifiable::of(ports, &account, now).await?;
+    let step = Step { ports, incoming, cookie: &cookie, verifiable, method, now };
+    if !step.verifiable.has(method) {
+        return Err(step.problem(&found.value, Problem::MethodUnavailable("method")).await?);
+    }
+    // With an older cookie nothing is asked for: it would take the place of what the newest one awaits.
+    let is_older = found.value.is_ahead_of(&cookie);
+    if method.is_sent() && typed.is_none() {
+        return if is_older { Err(Problem::FlowEnded.into()) } else { step.send_code(found).await };
+    }
+    if method == Method::Push && !is_older && !awaits_device(&found.value, now) {
+        return step.ask_device(found).await;
+    }
+    let Some(answer) = Answer::read(method, typed.as_deref().map(String::as_str)) else {
+        let problem = Problem::malformed(Answer::field(method).unwrap_or("method"));
+        return Err(step.problem(&found.value, problem).await?);
+    };
+    step.check(found, &answer).await
+}
+
+/// Whether a device was asked and may still answer.
+fn awaits_device(session: &Session, now: Timestamp) -> bool {
+    let challenge = session.progress().challenge.as_ref();
+    challenge.is_some_and(|challenge| challenge.method == Method::Push && challenge.is_open(CODE_TRIES, now))
+}
+
+/// A request for the second step, or an answer to it.
+struct Step<'a> {
+    ports: &'a Ports,
+    incoming: &'a Incoming,
+    cookie: &'a HolderCookie,
+    verifiable: Verifiable,
+    method: Method,
+    now: Timestamp,
+}
+
+impl Step<'_> {
+    /// Sends a code to a registered contact.
+    async fn send_code(&self, found: Versioned<Session>) -> Outcome {
+        let Self { ports, cookie, method, now, .. } = *self;
+        let mut session = found.value;
+        let contact = self.verifiable.registration.contact(method);
+        let contact = contact.ok_or(Problem::MethodUnavailable("method"))?;
+        let earlier = session.progress().challenge.clone();
+        let asked = contact::ask(
+            ports,
+            cookie,
+            &session,
+            earlier.as_ref(),
+            Purpose::SecondStep,
+            (method, contact),
+            now,
+        );
+        let (challenge, message) = match asked.await? {
+            Ok(asked) => asked,
+            Err(problem) => return Err(self.problem(&session, problem).await?),
+        };
+        let progress = session.progress_mut();
+        progress.sends += 1;
+        progress.challenge = Some(challenge);
+        keep(ports, cookie, found.revision, &session, now).await?;
+        ports.outgoing().send(cookie.id(), &[message], Seconds(0)).await?;
+        self.waiting(&session).await
+    }
+
+    /// Asks the devices of the account.
+    async fn ask_device(&self, found: Versioned<Session>) -> Outcome {
+        let Self { ports, incoming, cookie, now, .. } = *self;
+        let mut session = found.value;
+        let account = session.facts().account.clone();
+        if !limits::push(ports, &account, now).await? {
+            return Err(self.problem(&session, Problem::MethodUnavailable("method")).await?);
+        }
+        let asker = Asker { network: incoming.network(), browser: incoming.browser.clone() };
+        let (keys, entropy) = (&ports.site.flows, &*ports.entropy);
+        let (challenge, request) =
+            verification::approval::ask(keys, entropy, cookie, asker, APPROVAL_LIFETIME, now)?;
+        session.progress_mut().challenge = Some(challenge);
+        keep(ports, cookie, found.revision, &session, now).await?;
+        if !ports.approvals.ask(&account, &request, now).await? {
+            return Err(self.problem(&session, Problem::MethodUnavailable("method")).await?);
+        }
+        let push = Message::Push(Push { account, expires_at: request.expires_at });
+        ports.outgoing().send(cookie.id(), &[push], Seconds(0)).await?;
+        self.waiting(&session).await
+    }
+
+    /// The page on which an answer is awaited that was asked for just now.
+    async fn waiting(&self, session: &Session) -> Outcome {
+        tracing::info!(event = "second-step-sent", session = ?self.cookie.id(), method = self.method.as_str());
+        self.page(session).await
+    }
+
+    async fn page(&self, session: &Session) -> Outcome {
+        let view =
+            step_up_page::view(self.ports, self.incoming, session, Some(self.method), self.now).await?;
+        Ok(self.incoming.next(&Next { view, location: VERIFY, cookie: None }))
+    }
+
+    async fn problem(&self, session: &Session, problem: Problem) -> Outcome<Failure> {
+        on_page(self.ports, self.incoming, session, self.method, problem, self.now).await
+    }
+
+    /// Checks an answer. An older cookie may verify anew, and gets the newer one for the answer that verified last; it pays
+    /// from a count of its own, before anything is compared.
+    async fn check(&self, found: Versioned<Session>, answer: &Answer) -> Outcome {
+        let Self { ports, cookie, now, .. } = *self;
+        let verifier = ports.verifier(self.incoming);
+        let session = &found.value;
+        let is_older = session.is_ahead_of(cookie);
+        if is_older {
+            if !verifier.take_older(cookie, session.progress().verified, now).await? {
+                return Err(Problem::FlowEnded.into());
+            }
+            let tag = verifier.tag_of(cookie, &session.facts().account, answer, now).await?;
+            if tag.is_some_and(|tag| session.was_verified_by(&tag, now)) {
+                return self.again(session).await;
+            }
+            // It takes no approval that the newest cookie asked for.
+            if self.method == Method::Push {
+                return Err(Problem::FlowEnded.into());
+            }
+        } else {
+            end_if_exhausted(ports, cookie, session).await?;
+        }
+        let offers = self.verifiable.offers.clone();
+        let mut holder = SessionHolder::new(&*ports.sessions, cookie.clone(), found, offers);
+        match verifier.check(&mut holder, answer, now).await {
+            Ok(passed) => self.passed(holder.into_verified(), passed).await,
+            Err(refusal) => self.refused(holder, refusal).await,
+        }
+    }
+
+    /// What an answer gets that verified nothing.
+    async fn refused(&self, mut holder: SessionHolder<'_>, refusal: Refusal) -> Outcome {
+        let Self { ports, cookie, method, now, .. } = *self;
+        let log = || tracing::info!(event = "second-step-refused", session = ?cookie.id(), method = method.as_str());
+        let problem = match refusal {
+            Refusal::Pending => return self.page(holder.session()).await,
+            Refusal::Unavailable => Problem::MethodUnavailable("method"),
+            Refusal::Wrong(_) => {
+                log();
+                let session = holder.session();
+                let challenge = session.progress().challenge.as_ref();
+                let challenge = challenge.filter(|challenge| challenge.method == method);
+                let is_newest = !session.is_ahead_of(cookie);
+                Problem::CodeWrong { attempts_left: is_newest.then(|| attempts_left(session, challenge)) }
+            }
+            Refusal::Spent => {
+                if method == Method::Push {
+                    holder.forget_challenge(now).await.map_err(failure)?;
+                }
+                Problem::CodeSpent
+            }
+            // "It wasn't me": whoever holds this session is not the owner.
+            Refusal::Denied => {
+                ports.sessions.end(cookie.id()).await?;
+                log();
+                return Err(Problem::FlowEnded.into());
+            }
+            other => return Err(failure(other)),
+        };
+        Err(self.problem(holder.session(), problem).await?)
+    }
+
+    /// The answer that verified the second step once more: it gets the newer cookie.
+    async fn again(&self, session: &Session) -> Outcome {
+        let Self { ports, cookie, now, .. } = *self;
+        let registered = current(ports, cookie, session).await?;
+        let newer = cookie.with_verified(session.progress().verified);
+        let open = session.opened(&newer).ok_or(Problem::FlowEnded)?;
+        let view = list_page::view(ports, open, &registered, now).await?;
+        Ok(self.incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
+    }
+
+    /// The second step is verified. What was added in this session before counts from now on, if this is the second of two
+    /// different old factors.
+    async fn passed(&self, found: Versioned<Session>, passed: Verified) -> Outcome {
+        let Self { ports, cookie, now, .. } = *self;
+        let Versioned { value: session, revision } = found;
+        let registered = current(ports, cookie, &session).await?;
+        let Verified { method, young, answer } = passed;
+        let factor = self.verifiable.factor(cookie, &ports.site.flows, method);
+        let factor = factor.map(|factor| VerifiedFactor { method, factor, old: !young });
+        let request = RequestId::from_bytes(ports.entropy.bytes());
+        let mut session = session.verify(Verification { method, at: now, answer }, factor, request);
+        let lifted = session.lift_waiting();
+        let old_from = now + ports.site.settings.cool_down;
+        // Before the session forgets what waits: where it can't be lifted now, the same answer lifts it when it comes again.
+        for id in &lifted {
+            ports.enrolment.count_from(&session.facts().account, id, now, old_from).await?;
+        }
+        let registered =
+            if lifted.is_empty() { registered } else { current(ports, cookie, &session).await? };
+        let newer = cookie.with_verified(session.progress().verified);
+        let open = session.opened(&newer).ok_or(Problem::FlowEnded)?;
+        let (view, waives) =
+            (list_page::view(ports, open, &registered, now).await?, open.waives_waiting_period());
+        // The last that can fail: from here on only the newer cookie is worth the verification.
+        keep(ports, cookie, revision, &session, now).await?;
+        let method = method.as_str();
+        tracing::info!(event = "second-step-proved", session = ?cookie.id(), method, waives);
+        Ok(self.incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
+    }
+}
+
+/// A refusal that no page of the session shows.
+fn failure(refusal: Refusal) -> Failure {
+    match refusal {
+        Refusal::NotAwaited => Problem::OutOfStep(Place::SecurityInfo).into(),
+        Refusal::Failed(error) => error.into(),
+        _ => Problem::FlowEnded.into(),
+    }
+}

@@ -1,0 +1,132 @@
+//! The page of the second step, and what an account can verify there.
+
+use shared::domain::account::{Account, Offer, Registration};
+use shared::domain::approval::ApprovalNumber;
+use shared::domain::challenge::Challenge;
+use shared::domain::cookie::HolderCookie;
+use shared::domain::keys::{Keyring, Tag};
+use shared::domain::method::Method;
+use shared::domain::session::{CODE_TRIES, RESEND, Session};
+use shared::domain::time::Timestamp;
+use shared::http::problem::Problem;
+use shared::http::security_info::{SecondStep, Sent};
+use shared::http::view::{PasskeyOptions, View};
+use shared::http::{Failure, Incoming, Outcome};
+use shared::settings::Settings;
+
+use super::access::{self, attempts_left};
+use super::ports::Ports;
+
+/// What an account can verify a second step by.
+pub(crate) struct Verifiable {
+    /// The contacts that codes may go to.
+    pub(crate) registration: Registration,
+    /// The methods, with their masks.
+    pub(crate) offers: Vec<Offer>,
+    /// Whether something of it counts in a reset too, besides paper.
+    counts: bool,
+}
+
+impl Verifiable {
+    /// What an account can verify now. Where nothing counts but paper, contacts that still wait are asked for too: they open
+    /// the page, whose door would else stand open to the password alone for as long as they wait.
+    pub(crate) async fn of(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Self> {
+        let settings = &ports.site.settings;
+        let mut registration = access::evidence(ports, account, now).await?;
+        let offers = |registration: &Registration| {
+            let mut offers = registration.offers(&settings.second_steps);
+            offers.retain(|offer| settings.reaches(registration, offer.method));
+            offers
+        };
+        let counts = offers(&registration).iter().any(|offer| offer.method.vouches());
+        if !counts {
+            registration.not_yet.clear();
+        }
+        Ok(Self { offers: offers(&registration), registration, counts })
+    }
+
+    /// Whether a method is offered.
+    pub(crate) fn has(&self, method: Method) -> bool {
+        self.offers.iter().any(|offer| offer.method == method)
+    }
+
+    /// The tag of the factor behind a method, if it counts in resets too.
+    pub(crate) fn factor(&self, cookie: &HolderCookie, flows: &Keyring, method: Method) -> Option<Tag> {
+        let value = self.registration.factor(method).filter(|_| self.counts)?;
+        cookie.factor_tag(flows, &value)
+    }
+}
+
+/// The page.
+pub(crate) async fn view(
+    ports: &Ports,
+    incoming: &Incoming,
+    session: &Session,
+    selected: Option<Method>,
+    now: Timestamp,
+) -> Outcome<View> {
+    let account = access::account(ports, session).await?;
+    let methods = Verifiable::of(ports, &account, now).await?.offers;
+    let masked = |method: Method| {
+        let offer = methods.iter().find(|offer| offer.method == method);
+        offer.map(|offer| offer.masked.clone()).unwrap_or_default()
+    };
+    let settings = &ports.site.settings;
+    let progress = session.progress();
+    let awaited = progress.challenge.as_ref().filter(|challenge| challenge.is_open(CODE_TRIES, now));
+    let sent = awaited.filter(|challenge| challenge.code.is_some()).map(|challenge| {
+        let left = attempts_left(session, Some(challenge));
+        shown(settings, challenge, &masked(challenge.method), left, now)
+    });
+    let cookie = incoming.session.as_ref().ok_or(Problem::FlowEnded)?;
+    let flows = &ports.site.flows;
+    let challenge = methods
+        .iter()
+        .any(|offer| offer.method == Method::Passkey)
+        .then(|| cookie.passkey_challenge(flows, progress.request))
+        .flatten();
+    let number = awaited
+        .filter(|challenge| challenge.method == Method::Push)
+        .and_then(|challenge| cookie.approval_number(flows, challenge.request));
+    Ok(View::SecondStep(SecondStep {
+        sent,
+        options: challenge.map(|challenge| PasskeyOptions::of(settings, challenge)),
+        number: number.map(ApprovalNumber::expose),
+        selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
+        again: session.opened(cookie).is_some(),
+        methods: methods.iter().map(Offer::shown).collect(),
+    }))
+}
+
+/// A problem on the page.
+pub(crate) async fn on_page(
+    ports: &Ports,
+    incoming: &Incoming,
+    session: &Session,
+    method: Method,
+    problem: Problem,
+    now: Timestamp,
+) -> Outcome<Failure> {
+    Ok(Failure::on_page(problem, view(ports, incoming, session, Some(method), now).await?))
+}
+
+/// A code that is awaited, as it is shown.
+pub(crate) fn shown(
+    settings: &Settings,
+    challenge: &Challenge,
+    masked: &str,
+    attempts_left: u8,
+    now: Timestamp,
+) -> Sent {
+    let resend_at = challenge.asked_at + RESEND;
+    Sent {
+        method: challenge.method,
+        masked: masked.to_owned(),
+        digits: settings.code_digits,
+        expires_at: challenge.expires_at.to_string(),
+        resend_at: resend_at.to_string(),
+        tries_left: attempts_left,
+        resend_in: resend_at.seconds_after(now),
+        minutes: settings.flow.code_lifetime.whole_minutes(),
+    }
+}
