@@ -9,8 +9,7 @@ use shared::domain::account::AccountId;
 use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
-use shared::domain::security_info::Registered;
-use shared::domain::session::{LIFETIME, Session};
+use shared::domain::session::{Facts, LIFETIME, Session, Start};
 use shared::domain::time::Timestamp;
 use shared::ports::SessionStore;
 
@@ -27,8 +26,14 @@ const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const KEY: HolderId = HolderId::from_bytes([7; 32]);
 
 fn session() -> Session {
-    let (account, challenge) = (AccountId::from_directory("aisyah").unwrap(), RequestId::from_bytes([1; 16]));
-    Session::begin(account, &Registered::default(), Language::Tamil, None, challenge, NOW)
+    session_until(NOW + LIFETIME)
+}
+
+fn session_until(expires_at: Timestamp) -> Session {
+    let account = AccountId::from_directory("aisyah").unwrap();
+    let (language, start) = (Language::Tamil, Start::First);
+    let facts = Facts { account, expires_at, language, start, back: None };
+    Session::begin(facts, 0, RequestId::from_bytes([1; 16]))
 }
 
 async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
@@ -41,12 +46,13 @@ async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
 async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
     let sessions = begun(stores).await;
     let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
-    assert_eq!((found.revision, found.value.language), (1, Language::Tamil));
-    let next = Session { tries: 3, ..found.value };
+    assert_eq!((found.revision, found.value.facts().language), (1, Language::Tamil));
+    let mut next = found.value;
+    next.progress_mut().attempts = 3;
     assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "it is another write's");
     assert!(sessions.update(KEY, 1, &next, NOW).await.unwrap());
     assert!(!sessions.update(KEY, 1, &next, NOW).await.unwrap());
-    assert_eq!(sessions.session(KEY, NOW).await.unwrap().unwrap().value.tries, 3);
+    assert_eq!(sessions.session(KEY, NOW).await.unwrap().unwrap().value.progress().attempts, 3);
     let end = NOW + LIFETIME;
     assert!(sessions.session(KEY, end).await.unwrap().is_none(), "its item is still there");
     assert!(!sessions.update(KEY, 2, &next, end).await.unwrap());
@@ -59,8 +65,7 @@ async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
 /// In milliseconds, say.
 async fn session_with_an_end_too_far_away_is_none(stores: &Stores) {
     let expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
-    let late = Session { expires_at, ..session() };
-    stores.sessions.begin(KEY, &late).await.unwrap();
+    stores.sessions.begin(KEY, &session_until(expires_at)).await.unwrap();
     assert!(stores.sessions.session(KEY, NOW).await.unwrap().is_none());
     assert!(!stores.sessions.update(KEY, 1, &session(), NOW).await.unwrap());
 }

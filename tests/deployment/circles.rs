@@ -18,14 +18,6 @@ type Arrows = BTreeMap<String, BTreeSet<String>>;
 /// The roots of crates, which compose all that lies beside them.
 const ROOTS: [&str; 1] = ["main"];
 
-/// The one tangle that is left: its handlers answer with each other's pages.
-const KNOWN: [&str; 4] = [
-    "enrolment::add <-> enrolment::confirm",
-    "enrolment::list <-> enrolment::push",
-    "enrolment::list <-> enrolment::second_step",
-    "enrolment::push <-> enrolment::second_step",
-];
-
 struct Module {
     path: Vec<String>,
     source: String,
@@ -131,7 +123,7 @@ fn no_modules_import_each_other() {
     assert!(crates.len() > 9, "{crates:?}");
     let found: BTreeSet<String> =
         crates.iter().flat_map(|folder| circles(&arrows(&modules(folder)))).collect();
-    assert_eq!(found, KNOWN.into_iter().map(str::to_owned).collect());
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 fn given(files: &[(&str, &str)]) -> BTreeSet<String> {

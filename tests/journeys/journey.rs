@@ -4,7 +4,7 @@ use http::Method;
 use rekey_tests::people::{NEW_PASSWORD, Person};
 use rekey_tests::{Browser, SignIn, World};
 use serde_json::json;
-use shared::domain::flow::FlowCookie;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::message::Channel;
 use shared::domain::notice::Event;
 
@@ -145,7 +145,9 @@ async fn a_page_that_lies_behind_cancels_its_flow_and_no_other() {
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     let keys = world.keyring("REKEY_SECRET_FLOWS");
-    let read = |browser: &Browser| FlowCookie::read(browser.cookie.as_deref().unwrap(), &keys).unwrap();
+    let read = |browser: &Browser| {
+        HolderCookie::read(HolderKind::Flow, browser.cookie.as_deref().unwrap(), &keys).unwrap()
+    };
     let (mut behind, at) = (browser.clone(), read(&browser).at(&keys).unwrap());
     browser.totp(&world.app_code(0)).await;
     let cookie = read(&browser);

@@ -5,7 +5,7 @@ use rekey_tests::people::NEW_NUMBER;
 use rekey_tests::world::LAPTOP;
 use rekey_tests::{Passkey, Phone, Saying, SignIn, World};
 use serde_json::json;
-use shared::domain::flow::FlowCookie;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::keys::Keyring;
 
 use crate::security_info::{aisyah, app_code, register_phone, token, verify};
@@ -233,8 +233,8 @@ fn a_key_is_known_everywhere_before_it_makes_anything() {
     let learnt = ring(r#"{"current":"1","1":"*","26112508":"2*"}"#);
     let turned = ring(r#"{"current":"26112508","1":"*","26112508":"2*"}"#);
     let read = |maker: &Keyring, reader: &Keyring| {
-        let cookie = FlowCookie::open(maker, [7; 32]).value(maker).unwrap();
-        FlowCookie::read(&cookie, reader).is_some()
+        let cookie = HolderCookie::open_flow(maker, [7; 32]).value(maker).unwrap();
+        HolderCookie::read(HolderKind::Flow, &cookie, reader).is_some()
     };
     for (before, after) in [(&old, &learnt), (&learnt, &turned)] {
         assert!(read(before, after) && read(after, before), "both rounds of the runbook");

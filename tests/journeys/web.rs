@@ -3,6 +3,7 @@
 use http::{Method, Request};
 use rekey_tests::{Answer, World};
 use serde_json::json;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 
 fn form(path: &str, cookie: Option<&str>, body: &str) -> http::request::Builder {
     let request = Request::builder()
@@ -54,7 +55,7 @@ async fn a_form_left_in_another_tab_does_not_act_on_the_flow_that_replaced_it() 
     let mut browser = world.browser();
     browser.identify("aisyah").await;
     let keys = world.keyring("REKEY_SECRET_FLOWS");
-    let read = |cookie: &str| shared::domain::flow::FlowCookie::read(cookie, &keys).unwrap();
+    let read = |cookie: &str| HolderCookie::read(HolderKind::Flow, cookie, &keys).unwrap();
     let old_at = read(browser.cookie.as_deref().unwrap()).at(&keys).unwrap();
     browser.identify("priya").await;
     let cookie = browser.cookie.clone().unwrap();

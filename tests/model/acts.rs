@@ -1,5 +1,6 @@
 //! What may happen next, and what comes of it.
 
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use rekey_tests::people::Person;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::captcha::{Challenge, DIFFICULTY};
-use shared::domain::flow::{FlowCookie, RequestId, StateName};
+use shared::domain::flow::{RequestId, StateName};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
@@ -324,7 +325,7 @@ impl Scope {
     /// A double click has waited for what the first click comes to: until the flow is done, or the time is up.
     fn wait(&self, state: &mut State, by: By, running: &Running, events: &mut Vec<Event>) {
         let cookie = running.request.cookie.as_ref().unwrap();
-        let key = FlowCookie::read(cookie, &people::keys()).unwrap().key();
+        let key = HolderCookie::read(HolderKind::Flow, cookie, &people::keys()).unwrap().id();
         let look = Call::Load { key, at: Timestamp::from_seconds(state.now) };
         let (status, body) = match state.tables.carry_out(&look, self.mutation) {
             Answer::Flow(Some(stored)) if stored.record.state == StateName::Done => {
@@ -356,8 +357,8 @@ impl Scope {
                 {
                     client.number = Some(number.into());
                 }
-                let read = |cookie: &Arc<str>| FlowCookie::read(cookie, &people::keys());
-                client.flow = client.cookie.as_ref().and_then(read).map(|cookie| *cookie.key().as_bytes());
+                let read = |cookie: &Arc<str>| HolderCookie::read(HolderKind::Flow, cookie, &people::keys());
+                client.flow = client.cookie.as_ref().and_then(read).map(|cookie| *cookie.id().as_bytes());
             }
             By::Queue(_) => Self::release(state, by, reply.status == 200),
         }

@@ -8,7 +8,8 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::flow::{Flow, FlowCookie, PASSKEY_LIFETIME, RequestId};
+use shared::domain::cookie::{HolderCookie, HolderKind};
+use shared::domain::flow::{Flow, PASSKEY_LIFETIME, RequestId};
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::message::{CodeMessage, Envelope};
@@ -322,7 +323,8 @@ impl Scope {
             return;
         }
         let cookie = running.request.cookie.as_ref();
-        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
+        let cookie =
+            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
         let (flow, step) = (*request.flow.as_bytes(), cookie.step());
         let login = state.clients[seen.flows[&flow].client].login;
         let number = cookie.approval_number(&people::keys(), request.id).unwrap();
@@ -407,8 +409,9 @@ impl Scope {
     fn observe_change(&self, state: &mut State, running: &Running, id: &str, call: &Call) {
         let Call::Apply { password, .. } = call else { return };
         let cookie = running.request.cookie.as_ref();
-        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
-        let flow = *cookie.key().as_bytes();
+        let cookie =
+            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
+        let flow = *cookie.id().as_bytes();
         let seen = &mut state.seen;
         let course = &seen.flows[&flow];
         let client = &state.clients[course.client];
@@ -441,7 +444,8 @@ impl Scope {
     /// A code was queued.
     pub fn observe_code(&self, state: &mut State, running: &Running, flow: [u8; 32], message: &CodeMessage) {
         let cookie = running.request.cookie.as_ref();
-        let cookie = cookie.and_then(|cookie| FlowCookie::read(cookie, &people::keys())).unwrap();
+        let cookie =
+            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let method = Method::parse(body["method"].as_str().unwrap()).unwrap();
         let text = message.code.expose();
@@ -456,7 +460,7 @@ impl Scope {
             step: cookie.step(),
             method,
             text: text.to_owned(),
-            tag: *cookie.code_tag(&people::keys(), &message.code).unwrap().as_bytes(),
+            tag: *cookie.code_tag(&people::keys(), None, &message.code).unwrap().as_bytes(),
             sent_at: running.request.at,
             expires_at: message.expires_at.as_seconds(),
             delivered: self.instant,
@@ -486,8 +490,8 @@ impl Scope {
             Self::observe_refusal(state, running);
         }
         let Some(cookie) = running.request.cookie.as_ref() else { return };
-        let Some(cookie) = FlowCookie::read(cookie, &people::keys()) else { return };
-        let flow = *cookie.key().as_bytes();
+        let Some(cookie) = HolderCookie::read(HolderKind::Flow, cookie, &people::keys()) else { return };
+        let flow = *cookie.id().as_bytes();
         let settings = self.settings();
         let login = state.clients[client].login;
         let seen = &mut state.seen;

@@ -6,13 +6,14 @@ use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
 use shared::domain::code::OneTimeCode;
+use shared::domain::cookie::HolderCookie;
 use shared::domain::device::{Device, NONCE_LIFETIME};
 use shared::domain::flow::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingToken, WaitingDevice};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Session, SessionCookie};
+use shared::domain::session::{Facts, LIFETIME, Session, Start};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, PairingState,
@@ -52,7 +53,7 @@ pub struct Live {
     /// The token of its pairing.
     token: PairingToken,
     /// The session that asked.
-    asking: SessionCookie,
+    asking: HolderCookie,
 }
 
 impl Scene {
@@ -110,7 +111,7 @@ impl Scene {
     /// Whether the session that asked lives.
     pub fn asks(&self, live: &Live) -> bool {
         let now = self.gateway.world.clock.now();
-        self.gateway.run(self.sessions.session(live.asking.key(), now)).unwrap().is_some()
+        self.gateway.run(self.sessions.session(live.asking.id(), now)).unwrap().is_some()
     }
 
     /// Sets a device where a request wants it, and lets it sign what the request says.
@@ -128,7 +129,7 @@ impl Scene {
         };
         let phone = if at.is_pairing() { &self.new[0] } else { phone };
         let token = self.pair(at, &account, now).await;
-        let asking = SessionCookie::open(&self.flows, world.entropy.bytes());
+        let asking = HolderCookie::open_session(&self.flows, world.entropy.bytes());
         let (waits, number) = self.ask(at, &asking, &account, now).await;
         let device = |id: &EntryId| Device { account: account.clone(), id: id.clone() };
         let nonce = |id: &EntryId, at: Timestamp| device(id).nonce(&self.push, at).unwrap();
@@ -189,7 +190,7 @@ impl Scene {
     async fn ask(
         &self,
         at: At,
-        asking: &SessionCookie,
+        asking: &HolderCookie,
         account: &AccountId,
         now: Timestamp,
     ) -> (RequestId, u8) {
@@ -198,11 +199,14 @@ impl Scene {
         let number = asking.approval_number(&self.flows, id).unwrap();
         let tag = number.tag(&self.flows, id).unwrap();
         let registered = world.enrolment.registered(account).await.unwrap();
-        let session = Session::begin(account.clone(), &registered, Language::English, None, id, now);
-        self.sessions.begin(asking.key(), &session).await.unwrap();
+        let (expires_at, start) = (now + LIFETIME, Start::of(&registered, true));
+        let facts =
+            Facts { account: account.clone(), expires_at, language: Language::English, start, back: None };
+        let session = Session::begin(facts, registered.generation, id);
+        self.sessions.begin(asking.id(), &session).await.unwrap();
         let request = ApprovalRequest {
             id,
-            flow: asking.key(),
+            flow: asking.id(),
             number: tag,
             asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Windows".into() },
             created_at: now,

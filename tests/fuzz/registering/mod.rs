@@ -124,7 +124,8 @@ fn gives_a_session(answer: &Answer) -> bool {
 
 /// A second step is proved by whoever says what proves it, or holds the session that a device approved.
 fn proved(scene: &Scene, request: &Request<At>, live: &Live, said: &str) -> Option<String> {
-    let proved = scene.session(live)?.proved.filter(|proved| live.proved != Some(*proved))?;
+    let proved = scene.session(live)?.progress().last.clone();
+    let proved = proved.filter(|proved| live.last.as_ref() != Some(proved))?;
     assert_eq!(request.place(&SIDE), "POST /security-info/verify");
     assert!(said.contains(live.filling.get("{session}")), "proved without the session's cookie");
     let approved = request.at == At::Approved && said.contains("push");

@@ -1,5 +1,6 @@
 //! A world in which a request of a session in any state can be made without going there first.
 
+use shared::domain::cookie::HolderCookie;
 use std::sync::Mutex;
 
 use base64::Engine as _;
@@ -11,18 +12,19 @@ use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
-use shared::domain::captcha::{Challenge, DIFFICULTY};
+use shared::domain::captcha::{Challenge as Captcha, DIFFICULTY};
+use shared::domain::challenge::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::factor::VerifiedFactor;
 use shared::domain::flow::{APPROVAL_LIFETIME, PASSKEY_LIFETIME, RequestId};
-use shared::domain::keys::Keyring;
+use shared::domain::keys::{Keyring, Tag};
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
 use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Asked, Pending, Proved, Session, SessionCookie, Start};
+use shared::domain::session::{Facts, LIFETIME, Open, Pending, Session, SignedIn, Start, Verification};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
@@ -71,9 +73,9 @@ pub struct Live {
     /// What is right.
     pub filling: Filling,
     /// The cookie of the session.
-    pub cookie: SessionCookie,
-    /// The last proof in it.
-    pub proved: Option<Proved>,
+    pub cookie: HolderCookie,
+    /// The last verification in it.
+    pub last: Option<Verification>,
     /// The awaited code, which only its receiver knows.
     pub code: String,
     /// What a second step can be proved by: whoever proves it says one of these.
@@ -162,7 +164,7 @@ impl Scene {
     /// The session as it is now, if it lives.
     pub fn session(&self, live: &Live) -> Option<Session> {
         let now = self.gateway.world.clock.now();
-        let found = self.gateway.run(self.sessions.session(live.cookie.key(), now)).unwrap();
+        let found = self.gateway.run(self.sessions.session(live.cookie.id(), now)).unwrap();
         found.map(|found| found.value)
     }
 
@@ -181,12 +183,18 @@ impl Scene {
         };
         let account = person.account().id;
         let registered = world.enrolment.registered(&account).await.unwrap();
-        let cookie = SessionCookie::open(&self.flows, world.entropy.bytes());
-        let challenge = RequestId::from_bytes(world.entropy.bytes());
-        let mut session =
-            Session::begin(account.clone(), &registered, Language::English, None, challenge, now);
-        let proof = |method| Some(Proved { method, at: now });
-        session.proved = match at {
+        let cookie = HolderCookie::open_session(&self.flows, world.entropy.bytes());
+        let start = match at {
+            At::Stranded => Start::Stranded,
+            _ => Start::of(&registered, true),
+        };
+        let expires_at = if at == At::Expired { now } else { now + LIFETIME };
+        let facts =
+            Facts { account: account.clone(), expires_at, language: Language::English, start, back: None };
+        let request = RequestId::from_bytes(world.entropy.bytes());
+        let mut session = Session::begin(facts, registered.generation, request);
+        let by = |method| Some(Verification { method, at: now, answer: Tag::from_bytes([0; 32]) });
+        let last = match at {
             At::Nowhere
             | At::Due
             | At::Sent
@@ -195,30 +203,29 @@ impl Scene {
             | At::Denied
             | At::Stranded
             | At::Newcomer => None,
-            At::Paper => proof(Method::RecoveryCode),
-            At::Cooling => proof(Method::Sms),
-            At::Stale | At::StaleAdding => {
-                // One second longer ago than a change allows.
-                let at = Timestamp::from_seconds(now.as_seconds() - 601);
-                Some(Proved { method: Method::Totp, at })
-            }
-            _ => proof(Method::Totp),
+            At::Paper => by(Method::RecoveryCode),
+            At::Cooling => by(Method::Sms),
+            // One second longer ago than a change allows.
+            At::Stale | At::StaleAdding => by(Method::Totp)
+                .map(|last| Verification { at: Timestamp::from_seconds(now.as_seconds() - 601), ..last }),
+            _ => by(Method::Totp),
         };
-        match at {
-            At::Stranded => session.start = Start::Stranded,
-            At::Superseded => session.generation += 1,
-            At::Expired => session.expires_at = now,
-            At::Cooling => {
-                session.cooling.push(EntryId::only(Kind::AlternateEmail));
-                // The next factor is the second.
-                let factor = VerifiedFactor { method: Method::Sms, factor: "first".to_owned(), old: true };
-                session.verified.push(factor);
-            }
-            _ => {}
+        session.progress_mut().last.clone_from(&last);
+        if at == At::Superseded {
+            session.progress_mut().generation += 1;
+        }
+        if last.is_some() {
+            session = verified(session);
+        }
+        if let (At::Cooling, Session::Open(open)) = (at, &mut session) {
+            open.waiting.push(EntryId::only(Kind::AlternateEmail));
+            // The next factor is the second.
+            let factor = Tag::from_bytes([1; 32]);
+            open.progress.factors.push(VerifiedFactor { method: Method::Sms, factor, old: true });
         }
         let mut live = Live {
             filling: Filling::default(),
-            proved: session.proved,
+            last,
             code: self.code(8),
             proofs: Vec::new(),
             shown: Vec::new(),
@@ -227,16 +234,19 @@ impl Scene {
         let mut attestation = String::new();
         match at {
             At::Sent => {
-                session.asked = Some(self.awaited(&live.cookie, Method::Email, &live.code, now));
+                let challenge = self.awaited(&live.cookie, Method::Email, &live.code, now);
+                session.progress_mut().challenge = Some(challenge);
                 live.proofs.push(live.code.clone());
             }
             At::Asking | At::Approved | At::Denied => {
-                session.asked = Some(self.ask(&live.cookie, &account, at, now).await);
+                let challenge = self.ask(&live.cookie, &account, at, now).await;
+                session.progress_mut().challenge = Some(challenge);
             }
             At::Adding(_) | At::StaleAdding | At::Superseded => {
                 let kind = if let At::Adding(kind) = at { kind } else { Kind::Mobile };
                 let waiting = self.waiting(&live.cookie, &account, kind, now).await;
-                session.pending = Some(waiting.pending);
+                let Session::Open(open) = session else { panic!("{at:?} may add") };
+                session = Session::Enrolling(open.enrol(waiting.pending));
                 attestation = waiting.attestation;
                 live.code = waiting.code;
                 live.shown = waiting.shown;
@@ -244,7 +254,7 @@ impl Scene {
             _ => {}
         }
         if at != At::Nowhere {
-            self.sessions.begin(live.cookie.key(), &session).await.unwrap();
+            self.sessions.begin(live.cookie.id(), &session).await.unwrap();
         }
         self.fill(&mut live, &session, &attestation, person);
         live
@@ -254,8 +264,7 @@ impl Scene {
     fn fill(&self, live: &mut Live, session: &Session, attestation: &str, person: &Person) {
         let world = &self.gateway.world;
         let now = world.clock.now();
-        let request = RequestId::parse(&session.challenge).unwrap();
-        let challenge = live.cookie.passkey_challenge(&self.flows, request).unwrap();
+        let challenge = live.cookie.passkey_challenge(&self.flows, session.progress().request).unwrap();
         let options = json!({ "challenge": URL_SAFE_NO_PAD.encode(challenge), "rpId": PARTY });
         let assertion = self.passkey.lock().unwrap().answer(&options, &Saying::at(ORIGIN));
         let signature: Value = serde_json::from_str(&assertion).unwrap();
@@ -263,8 +272,8 @@ impl Scene {
         let app = world.app_code(0);
         live.proofs.extend([app.clone(), signature]);
         live.proofs.extend(self.paper.iter().cloned());
-        let captcha = Challenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
-        let pending = session.pending.as_ref().map_or("mobile", |pending| pending.id.as_str());
+        let captcha = Captcha::generate(world.entropy.bytes(), now, DIFFICULTY, None);
+        let pending = session.pending().map_or("mobile", |pending| pending.id.as_str());
         live.filling = Filling(vec![
             ("{session}", live.cookie.value(&self.flows).unwrap()),
             ("{at}", live.cookie.at(&self.flows).unwrap()),
@@ -289,20 +298,20 @@ impl Scene {
     }
 
     /// The question whose answer is a code.
-    fn awaited(&self, cookie: &SessionCookie, method: Method, code: &str, now: Timestamp) -> Asked {
+    fn awaited(&self, cookie: &HolderCookie, method: Method, code: &str, now: Timestamp) -> Challenge {
         let request = RequestId::from_bytes(self.gateway.world.entropy.bytes());
-        let tag = cookie.code_tag(&self.flows, request, &OneTimeCode::parse(code).unwrap());
-        Asked::new(method, request, tag, now, CODE_LIFETIME)
+        let tag = cookie.code_tag(&self.flows, Some(request), &OneTimeCode::parse(code).unwrap());
+        Challenge::new(method, request, tag, now, CODE_LIFETIME)
     }
 
     /// Asks the devices, which have answered already where the session is so far.
-    async fn ask(&self, cookie: &SessionCookie, account: &AccountId, at: At, now: Timestamp) -> Asked {
+    async fn ask(&self, cookie: &HolderCookie, account: &AccountId, at: At, now: Timestamp) -> Challenge {
         let id = RequestId::from_bytes(self.gateway.world.entropy.bytes());
-        let asked = Asked::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
+        let asked = Challenge::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
         let number = cookie.approval_number(&self.flows, id).unwrap().tag(&self.flows, id).unwrap();
         let request = ApprovalRequest {
             id,
-            flow: cookie.key(),
+            flow: cookie.id(),
             number,
             asker: Asker::default(),
             created_at: now,
@@ -323,7 +332,7 @@ impl Scene {
     /// Something that is about to be added, as `enrolment` keeps it.
     async fn waiting(
         &self,
-        cookie: &SessionCookie,
+        cookie: &HolderCookie,
         account: &AccountId,
         kind: Kind,
         now: Timestamp,
@@ -331,7 +340,7 @@ impl Scene {
         let world = &self.gateway.world;
         let id = EntryId::new(kind, world.entropy.bytes());
         let seal = |text: &str| {
-            let owner = cookie.key();
+            let owner = cookie.id();
             self.seeds.seal(PENDING, owner.as_bytes(), text.as_bytes(), world.entropy.bytes()).unwrap()
         };
         let contact = |method, text: &str| {
@@ -353,7 +362,7 @@ impl Scene {
             }
             Kind::Authenticator => {
                 let token = PairingToken::new(world.entropy.bytes());
-                let (by, login) = (*cookie.key().as_bytes(), AISYAH.login.to_owned());
+                let (by, login) = (*cookie.id().as_bytes(), AISYAH.login.to_owned());
                 let pairing = Pairing::begin(account.clone(), id.clone(), by, login, now);
                 let code = self.code(6);
                 let tag = token.key().code_tag(&self.flows, &OneTimeCode::parse(&code).unwrap()).unwrap();
@@ -370,7 +379,7 @@ impl Scene {
                 let challenge = cookie.passkey_challenge(&self.flows, request).unwrap();
                 let options = creation(&self.flows, account, challenge);
                 attestation = Passkey::create(&options, &Saying::at(ORIGIN)).1;
-                let asked = Asked::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
+                let asked = Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
                 (String::new(), Some(asked), self.code(8), Vec::new())
             }
             Kind::RecoveryCodes => {
@@ -378,7 +387,22 @@ impl Scene {
                 (seal(waiting), None, code.clone(), vec![code.clone()])
             }
         };
-        Waiting { pending: Pending { id, shown: "*****".into(), sealed, asked }, code, attestation, shown }
+        Waiting {
+            pending: Pending { id, shown: "*****".into(), sealed, challenge: asked },
+            code,
+            attestation,
+            shown,
+        }
+    }
+}
+
+/// The session as it is once something was verified in it.
+fn verified(session: Session) -> Session {
+    match session {
+        Session::SignedIn(SignedIn { facts, progress }) => {
+            Session::Open(Open { facts, progress, waiting: Vec::new() })
+        }
+        other => other,
     }
 }
 

@@ -1,5 +1,6 @@
 //! A world in which a request of any step can be made without going there first.
 
+use shared::domain::cookie::HolderCookie;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use rekey_tests::people::AISYAH;
@@ -9,7 +10,7 @@ use shared::domain::account::{AccountId, Registration};
 use shared::domain::captcha::{Challenge, DIFFICULTY};
 use shared::domain::code::OneTimeCode;
 use shared::domain::decoy;
-use shared::domain::flow::{Facts, Flow, FlowCookie, Opened, Reason, Stage};
+use shared::domain::flow::{Facts, Flow, Opened, Reason, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
@@ -107,13 +108,13 @@ impl Scene {
             offers: registered.offers(&world.settings.methods),
             language: Language::English,
         };
-        let cookie = FlowCookie::open(&self.flows, world.entropy.bytes());
+        let cookie = HolderCookie::open_flow(&self.flows, world.entropy.bytes());
         let code = OneTimeCode::generate(8, world.entropy.bytes());
         let (flow, cookie) = self.flow(at, facts.clone(), cookie, &registered, &code);
         if at != At::Nowhere {
-            self.store.insert(cookie.key(), &Opened { facts }).await.unwrap();
+            self.store.insert(cookie.id(), &Opened { facts }).await.unwrap();
             // An expired flow can't be replaced, and need not be.
-            self.store.replace(cookie.key(), 1, &flow, now).await.unwrap();
+            self.store.replace(cookie.id(), 1, &flow, now).await.unwrap();
         }
         let challenge = Challenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
         let count = self.count.fetch_add(1, Ordering::SeqCst);
@@ -138,16 +139,15 @@ impl Scene {
         &self,
         at: At,
         facts: Facts,
-        cookie: FlowCookie,
+        cookie: HolderCookie,
         registered: &Registration,
         code: &OneTimeCode,
-    ) -> (Flow, FlowCookie) {
+    ) -> (Flow, HolderCookie) {
         let (now, limits) = (self.gateway.world.clock.now(), self.gateway.world.settings.flow);
         let reason = if at == At::Unlock { Reason::Locked } else { Reason::Forgotten };
-        let send = |flow: Flow, cookie: &FlowCookie, method: Method| {
-            let contact = registered.contact(method).unwrap();
-            let contact = cookie.contact_tag(&self.flows, &contact.canonical()).unwrap();
-            let tag = cookie.code_tag(&self.flows, code).unwrap();
+        let send = |flow: Flow, cookie: &HolderCookie, method: Method| {
+            let contact = cookie.factor_tag(&self.flows, &registered.factor(method).unwrap()).unwrap();
+            let tag = cookie.code_tag(&self.flows, None, code).unwrap();
             flow.choosing().unwrap().send(method, tag, contact, now, &limits)
         };
         let opened = Flow::Opened(Opened { facts });
@@ -165,7 +165,7 @@ impl Scene {
             return (Flow::AwaitingCode(awaiting), cookie);
         }
         awaiting.guess = Some(awaiting.code);
-        let (second, cookie) = (awaiting.settle(), cookie.with_proofs(1));
+        let (second, cookie) = (awaiting.settle(), cookie.with_verified(1));
         if at == At::Second {
             return (second, cookie);
         }
@@ -174,7 +174,7 @@ impl Scene {
             return (Flow::AwaitingCode(awaiting), cookie);
         }
         awaiting.guess = Some(awaiting.code);
-        let (proven, cookie) = (awaiting.settle(), cookie.with_proofs(2));
+        let (proven, cookie) = (awaiting.settle(), cookie.with_verified(2));
         let finish = |flow: Flow| Flow::Done(flow.proven(Stage::Password).unwrap().finish(now, true));
         (if at == At::Done { finish(proven) } else { proven }, cookie)
     }

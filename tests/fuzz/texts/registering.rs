@@ -5,10 +5,10 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use shared::domain::account::AccountId;
 use shared::domain::approval::ApprovalNumber;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::flow::RequestId;
 use shared::domain::recovery_code::{HashedWith, RecoveryCode, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::SessionCookie;
 use shared::settings::Settings;
 use url::Url;
 
@@ -20,13 +20,15 @@ use crate::registering::PENDING;
 #[test]
 fn only_a_sessions_cookie_that_was_given_out_is_one() {
     let keys = keys();
-    let cookie = SessionCookie::open(&keys, [7; 32]);
+    let cookie = HolderCookie::open_session(&keys, [7; 32]);
     let value = cookie.value(&keys).unwrap();
     let target = Target { name: "session-cookies", cases: 2_000, reaches: &["refused"] };
     target.run(&changed(value.clone()), |text| {
-        let Some(read) = SessionCookie::read(&text, &keys) else { return "refused".to_owned() };
+        let Some(read) = HolderCookie::read(HolderKind::Session, &text, &keys) else {
+            return "refused".to_owned();
+        };
         assert_eq!(text, value, "another text is read as the cookie");
-        assert_eq!(read.key(), cookie.key());
+        assert_eq!(read.id(), cookie.id());
         "the cookie".to_owned()
     });
 }
@@ -35,7 +37,7 @@ fn only_a_sessions_cookie_that_was_given_out_is_one() {
 #[test]
 fn only_what_was_sealed_for_a_session_opens_in_it() {
     let keys = keys();
-    let [own, other] = [7, 8].map(|id| SessionCookie::open(&keys, [id; 32]).key());
+    let [own, other] = [7, 8].map(|id| HolderCookie::open_session(&keys, [id; 32]).id());
     let sealed = keys.seal(PENDING, own.as_bytes(), b"+60123459900", [1; 24]).unwrap();
     let target = Target { name: "pending", cases: 1_500, reaches: &["refused"] };
     target.run(&changed(sealed.clone()), |text| {

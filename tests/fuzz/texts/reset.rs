@@ -6,7 +6,7 @@ use rekey_local::people;
 use shared::domain::captcha::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
-use shared::domain::flow::FlowCookie;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message};
@@ -22,10 +22,10 @@ use crate::harness::Target;
 #[test]
 fn only_a_cookie_that_was_given_out_is_one() {
     let keys = keys();
-    let value = FlowCookie::open(&keys, [7; 32]).with_proofs(1).value(&keys).unwrap();
+    let value = HolderCookie::open_flow(&keys, [7; 32]).with_verified(1).value(&keys).unwrap();
     let target = Target { name: "cookies", cases: 2_000, reaches: &["refused"] };
     target.run(&changed(value.clone()), |text| {
-        if FlowCookie::read(&text, &keys).is_none() {
+        if HolderCookie::read(HolderKind::Flow, &text, &keys).is_none() {
             return "refused".to_owned();
         }
         assert_eq!(text, value, "another text is read as the cookie");

@@ -17,8 +17,9 @@ use serde_json::{Value, json};
 use shared::adapters::dynamodb::DynamoApprovals;
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
+use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::device::Device;
-use shared::domain::flow::{FlowCookie, RequestId};
+use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
@@ -192,7 +193,9 @@ impl Real {
     fn number(&self, state: &State, place: usize) -> String {
         let keys = self.world.keyring("REKEY_SECRET_FLOWS");
         let client = state.seen.flows[&state.seen.requests[place].flow].client;
-        let cookie = FlowCookie::read(self.browsers[client].cookie.as_ref().unwrap(), &keys).unwrap();
+        let cookie =
+            HolderCookie::read(HolderKind::Flow, self.browsers[client].cookie.as_ref().unwrap(), &keys)
+                .unwrap();
         cookie.approval_number(&keys, self.requests[place]).unwrap().expose()
     }
 
@@ -437,7 +440,7 @@ impl Real {
     async fn forget(&self, client: usize) {
         let keys = self.world.keyring("REKEY_SECRET_FLOWS");
         let cookie = self.browsers[client].cookie.as_ref().unwrap();
-        let key = FlowCookie::read(cookie, &keys).unwrap().key();
+        let key = HolderCookie::read(HolderKind::Flow, cookie, &keys).unwrap().id();
         let key = AttributeValue::B(Blob::new(key.as_bytes().to_vec()));
         self.world.client.delete_item().table_name("FlowsTable").key("flow", key).send().await.unwrap();
     }
