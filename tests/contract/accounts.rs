@@ -8,6 +8,7 @@ use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
 use shared::domain::holder::HolderId;
+use shared::domain::keys::Tag;
 use shared::domain::method::{Factor, Method};
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
@@ -25,9 +26,11 @@ on_every_store!(
     a_time_step_is_accepted_once,
     passkeys_are_read_and_their_counters_move_forward,
     a_recovery_code_is_taken_once,
+    pass_is_redeemed_by_one_flow_in_time,
     a_claim_is_one_flows,
     released_claim_is_free_for_its_flow_only;
-    at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code;
+    at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code,
+        concurrent_flows_redeem_a_pass_once;
     in_tables: a_contact_opens_for_its_owner_and_kind_only,
         a_passkey_of_an_earlier_version_becomes_known,
         an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
@@ -430,6 +433,45 @@ async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
     assert_eq!(taken, 1);
     let sheet = ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
     assert_eq!(sheet.hashes.len(), 2);
+}
+
+async fn pass_is_redeemed_by_one_flow_in_time(ports: &Stores) {
+    let redeem = async |pass: u8, flow: u8, now| {
+        let (pass, flow) = (Tag::from_bytes([pass; 32]), HolderId::from_bytes([flow; 32]));
+        ports.authenticators.redeem_pass(&id(), &pass, flow, now).await.unwrap()
+    };
+    assert!(!redeem(1, 1, NOW).await, "there is none");
+    ports.plant.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    assert!(!redeem(2, 1, NOW).await, "another one");
+    assert!(!redeem(1, 1, NOW + Seconds::HOUR).await, "too late");
+    assert!(redeem(1, 1, NOW + Seconds(3_599)).await);
+    assert!(redeem(1, 1, NOW).await, "the same flow once more: its answer was lost");
+    assert!(!redeem(1, 2, NOW).await);
+    let registered = ports.enrolment.registered(&id()).await.unwrap();
+    assert!(registered.entries.is_empty(), "it is no entry of its person");
+    ports.plant.put_pass(&id(), &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
+    assert!(redeem(3, 2, NOW).await && !redeem(1, 1, NOW).await, "a newer one takes its place");
+    // In milliseconds, say.
+    let never = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
+    ports.plant.put_pass(&id(), &Tag::from_bytes([4; 32]), never).await;
+    assert!(!redeem(4, 3, NOW).await);
+}
+
+async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
+    ports.plant.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    let mut tasks = Vec::new();
+    for flow in 0..50 {
+        let ports = ports.clone();
+        tasks.push(tokio::spawn(async move {
+            let (pass, flow) = (Tag::from_bytes([1; 32]), HolderId::from_bytes([flow; 32]));
+            ports.authenticators.redeem_pass(&id(), &pass, flow, NOW).await.unwrap()
+        }));
+    }
+    let mut redeemed = 0;
+    for task in tasks {
+        redeemed += u8::from(task.await.unwrap());
+    }
+    assert_eq!(redeemed, 1);
 }
 
 async fn a_claim_is_one_flows(ports: &Stores) {

@@ -57,6 +57,7 @@ fn opened() -> Opened {
             account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 3,
+            behind: None,
             steps: 2,
             opened_at: NOW,
             expires_at: NOW + LIMITS.lifetime,

@@ -18,9 +18,9 @@ use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices, DynamoEnrolment,
     DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
 };
-use shared::adapters::memory::Memory;
+use shared::adapters::memory::{Memory, StoredPass};
 use shared::domain::account::{AccountId, Registration};
-use shared::domain::keys::Keyring;
+use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::EntryId;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
@@ -153,6 +153,9 @@ pub trait Plant: Send + Sync {
     /// An entry.
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
+    /// A pass.
+    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp);
+
     /// Takes an entry away.
     async fn delete(&self, account: &AccountId, id: &EntryId);
 }
@@ -165,6 +168,10 @@ impl Plant for DynamoEnrolment {
 
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.put(account, entry).await.unwrap();
+    }
+
+    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
+        self.put_pass(account, pass, expires_at).await.unwrap();
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {
@@ -180,6 +187,11 @@ impl Plant for Memory {
 
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.with(|tables| tables.security_info.put(account, entry));
+    }
+
+    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
+        let pass = StoredPass { tag: *pass, expires_at, flow: None };
+        self.with(|tables| tables.security_info.of(account).pass = Some(pass));
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {

@@ -15,6 +15,7 @@ mod incidents;
 mod journey;
 mod older_cookies;
 mod pairings;
+mod passes;
 mod passkeys;
 mod password_checks;
 mod recovery_codes;

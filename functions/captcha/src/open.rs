@@ -3,7 +3,7 @@
 use shared::domain::account::{AccountId, AccountMark, suffices};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
-use shared::domain::flow::{Facts, Opened};
+use shared::domain::flow::{Behind, Facts, Opened};
 use shared::domain::language::Language;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
@@ -48,6 +48,9 @@ pub(crate) async fn flow(
         account: if decoy { nobody.clone() } else { id.clone() },
         decoy,
         generation: if decoy { 0 } else { registration.generation },
+        behind: may_reset
+            .then(|| Behind { account: id.clone(), generation: registration.generation })
+            .filter(|_| decoy),
         steps: settings.steps,
         opened_at: now,
         expires_at: now + settings.flow.lifetime,

@@ -123,7 +123,14 @@ async fn verify_by(
     let limits = &ports.site.settings.flow;
     let mut holder = FlowHolder::new(&*ports.flows, limits, cookie.clone(), found);
     let outcome = match verifier.check(&mut holder, answer, now).await {
-        Ok(passed) => holder.advance(passed, now).await,
+        Ok(passed) => {
+            let advanced = holder.advance(passed, now).await;
+            if advanced.is_ok() && passed.method == Method::Pass {
+                let account = holder.flow().facts().account.mark(&ports.site.flows);
+                tracing::info!(event = "pass-redeemed", flow = ?cookie.id(), ?account);
+            }
+            advanced
+        }
         Err(refusal) => Err(refusal),
     };
     match outcome {

@@ -5,6 +5,7 @@ use std::error::Error;
 use super::{FinishPorts, HISTORY_CHECKS, LEASE, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
 use crate::domain::cookie::HolderCookie;
+use crate::domain::event;
 use crate::domain::flow::{Flow, Proven, Stage};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
@@ -153,7 +154,7 @@ impl<'a> AuthorizedChange<'a> {
             account: id.clone(),
             generation: number,
             outcome: self.flow.progress.reason.outcome(),
-            methods: self.flow.progress.proofs.iter().map(|proof| proof.method).collect(),
+            methods: event::methods(&self.flow.progress.proofs),
             language: facts.language,
         });
         let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;

@@ -189,7 +189,7 @@ impl Registration {
             Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
             Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
             Factor::OfficePhone => self.office_phone.as_ref().map(Contact::Phone),
-            Factor::AuthenticatorApp | Factor::Passkey | Factor::RecoveryCodes => None,
+            _ => None,
         }
     }
 

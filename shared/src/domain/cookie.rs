@@ -223,6 +223,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::domain::method::Factor;
 
     const KINDS: [HolderKind; 2] = [HolderKind::Flow, HolderKind::Session];
 
@@ -340,10 +341,13 @@ mod tests {
     fn factor_tag_belongs_to_value_and_holder() {
         for kind in KINDS {
             let [one, other] = [5, 6].map(|id| HolderCookie::open(kind, &keys(), [id; 32]));
-            let app = one.factor_tag(&keys(), &FactorValue::App);
-            assert!(app == one.with_verified(1).factor_tag(&keys(), &FactorValue::App), "whatever the step");
-            assert!(app != one.factor_tag(&keys(), &FactorValue::Passkey));
-            assert!(app != other.factor_tag(&keys(), &FactorValue::App));
+            let app = one.factor_tag(&keys(), &FactorValue::Held(Factor::AuthenticatorApp));
+            assert!(
+                app == one.with_verified(1).factor_tag(&keys(), &FactorValue::Held(Factor::AuthenticatorApp)),
+                "whatever the step"
+            );
+            assert!(app != one.factor_tag(&keys(), &FactorValue::Held(Factor::Passkey)));
+            assert!(app != other.factor_tag(&keys(), &FactorValue::Held(Factor::AuthenticatorApp)));
         }
     }
 
@@ -376,7 +380,7 @@ mod tests {
             let tags = |kind: usize, id, verified| {
                 let cookie = HolderCookie::open(KINDS[kind], &keys, id).with_verified(verified);
                 [
-                    cookie.factor_tag(&keys, &FactorValue::App),
+                    cookie.factor_tag(&keys, &FactorValue::Held(Factor::AuthenticatorApp)),
                     cookie.own_tag(&keys),
                     cookie.code_tag(&keys, None, &code),
                     cookie.code_tag(&keys, Some(request), &code),

@@ -49,11 +49,13 @@ pub struct Change {
 impl Change {
     /// The change that `proofs` led to.
     pub fn proved_by(proofs: &[Proof], outcome: Outcome, at: Timestamp, language: Language) -> Self {
-        Self {
-            event: outcome.into(),
-            methods: proofs.iter().map(|proof| proof.method).collect(),
-            at,
-            language,
-        }
+        Self { event: outcome.into(), methods: methods(proofs), at, language }
     }
+}
+
+/// How a flow was verified, each method once.
+pub fn methods(proofs: &[Proof]) -> Vec<Method> {
+    let mut methods: Vec<Method> = proofs.iter().map(|proof| proof.method).collect();
+    methods.dedup();
+    methods
 }

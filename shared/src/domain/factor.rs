@@ -16,12 +16,9 @@ pub enum FactorValue<'a> {
     Mailbox(&'a EmailAddress),
     /// A telephone, by its number.
     Phone(&'a PhoneNumber),
-    /// The authenticator app: its codes and its approvals are one registration.
-    App,
-    /// The passkeys of the account. Several of them count as one factor: a password manager may hold all.
-    Passkey,
-    /// The sheet of recovery codes.
-    RecoverySheet,
+    /// Anything else, of which an account has one: its authenticator app (codes and approvals are one registration), its
+    /// passkeys (a password manager may hold all), its sheet of recovery codes.
+    Held(Factor),
 }
 
 impl FactorValue<'_> {
@@ -30,20 +27,13 @@ impl FactorValue<'_> {
         match self {
             Self::Mailbox(address) => format!("mailto:{}", *address.canonical()),
             Self::Phone(number) => format!("tel:{}", *number.canonical()),
-            Self::App => "app".to_owned(),
-            Self::Passkey => "passkey".to_owned(),
-            Self::RecoverySheet => "recovery sheet".to_owned(),
+            Self::Held(factor) => format!("{factor:?}"),
         }
     }
 
-    /// The value of a factor that an account has one of, whatever its kind but a contact.
-    pub const fn without_contact(factor: Factor) -> Option<Self> {
-        match factor {
-            Factor::AlternateEmail | Factor::MobilePhone | Factor::OfficePhone => None,
-            Factor::AuthenticatorApp => Some(Self::App),
-            Factor::Passkey => Some(Self::Passkey),
-            Factor::RecoveryCodes => Some(Self::RecoverySheet),
-        }
+    /// The value of a factor that is no contact.
+    pub fn without_contact(factor: Factor) -> Option<Self> {
+        (!factor.is_contact()).then_some(Self::Held(factor))
     }
 }
 
@@ -119,9 +109,9 @@ mod tests {
         let all = [
             FactorValue::Mailbox(&address),
             FactorValue::Phone(&number),
-            FactorValue::App,
-            FactorValue::Passkey,
-            FactorValue::RecoverySheet,
+            FactorValue::Held(Factor::AuthenticatorApp),
+            FactorValue::Held(Factor::Passkey),
+            FactorValue::Held(Factor::RecoveryCodes),
         ];
         let values: std::collections::BTreeSet<String> = all.iter().map(FactorValue::canonical).collect();
         assert_eq!(values.len(), all.len());

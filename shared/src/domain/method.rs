@@ -22,10 +22,13 @@ pub enum Method {
     Passkey,
     /// One of the recovery codes that were shown once (NIST 800-63B-4 §4.2.1.1).
     RecoveryCode,
+    /// A pass that the help desk gave in person. Nobody enrols it and no policy offers it: it is accepted wherever a flow
+    /// awaits a step.
+    Pass,
 }
 
 impl Method {
-    /// Every method, in the order of the page.
+    /// Every method that can be enrolled and that policy can offer, in the order of the page.
     pub const ALL: [Self; 8] = [
         Self::Email,
         Self::Sms,
@@ -48,12 +51,13 @@ impl Method {
             Self::Totp => "totp",
             Self::Passkey => "passkey",
             Self::RecoveryCode => "recovery_code",
+            Self::Pass => "pass",
         }
     }
 
     /// Reads the contract's name.
     pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|method| method.as_str() == text)
+        Self::ALL.into_iter().chain([Self::Pass]).find(|method| method.as_str() == text)
     }
 
     /// What the method proves possession of. Text and call to the mobile are one factor: whoever holds the
@@ -67,6 +71,7 @@ impl Method {
             Self::Push | Self::Totp => Factor::AuthenticatorApp,
             Self::Passkey => Factor::Passkey,
             Self::RecoveryCode => Factor::RecoveryCodes,
+            Self::Pass => Factor::Pass,
         }
     }
 
@@ -80,19 +85,29 @@ impl Method {
         matches!(self, Self::Push | Self::Passkey)
     }
 
-    /// Whether its codes are made of digits only. Recovery codes have letters too.
+    /// Whether its code is typed beside the choice, with nothing sent or asked before.
+    pub const fn is_typed(self) -> bool {
+        !self.is_sent() && !self.is_asked()
+    }
+
+    /// Whether its codes are made of digits only. Recovery codes and passes have letters too.
     pub const fn has_digits_only(self) -> bool {
-        !matches!(self, Self::RecoveryCode)
+        !matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
     /// Whether it can vouch for what is newly enrolled. A sheet of paper is found more easily than a phone.
     pub const fn vouches(self) -> bool {
-        !matches!(self, Self::RecoveryCode)
+        !matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
     /// Whether what verified by it is used up by that, so that it can't be looked for afterwards.
     pub const fn is_used_up(self) -> bool {
-        matches!(self, Self::RecoveryCode)
+        matches!(self, Self::RecoveryCode | Self::Pass)
+    }
+
+    /// Whether one verification by it serves every step of a flow.
+    pub const fn serves_every_step(self) -> bool {
+        matches!(self, Self::Pass)
     }
 
     /// Whether the message goes over the telephone network, and the complete number must be typed first.
@@ -117,6 +132,15 @@ pub enum Factor {
     Passkey,
     /// The sheet of recovery codes.
     RecoveryCodes,
+    /// A pass of the help desk.
+    Pass,
+}
+
+impl Factor {
+    /// Whether it is an address or a number that messages go to.
+    pub const fn is_contact(self) -> bool {
+        matches!(self, Self::AlternateEmail | Self::MobilePhone | Self::OfficePhone)
+    }
 }
 
 #[cfg(test)]
@@ -125,7 +149,7 @@ mod tests {
 
     #[test]
     fn names_are_read_back() {
-        for method in Method::ALL {
+        for method in Method::ALL.into_iter().chain([Method::Pass]) {
             assert_eq!(Method::parse(method.as_str()), Some(method));
         }
         assert_eq!(Method::parse("Email"), None);

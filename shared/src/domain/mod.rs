@@ -24,6 +24,7 @@ pub mod method;
 pub mod name;
 pub mod notice;
 pub mod pairing;
+pub mod pass;
 pub mod passkey;
 pub mod password;
 pub mod policy;

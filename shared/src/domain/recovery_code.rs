@@ -33,7 +33,7 @@ const GROUP: usize = 4;
 pub struct RecoveryCode(String);
 
 impl RecoveryCode {
-    fn from_entropy(entropy: &[u8]) -> Self {
+    pub(super) fn from_entropy(entropy: &[u8]) -> Self {
         let mut code = String::with_capacity(SYMBOLS);
         let (mut bits, mut count) = (0_u16, 0);
         for byte in entropy {

@@ -5,6 +5,7 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
+use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
@@ -98,6 +99,19 @@ pub trait Authenticators: Send + Sync {
         &self,
         account: &AccountId,
         hash: &str,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Redeems the account's pass with this tag for a flow, by one write whatever is there: of any number of callers at once,
+    /// one succeeds. The flow that redeemed it does so again, so that a lost answer or a double click costs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the pass may then be redeemed.
+    async fn redeem_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
         flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;

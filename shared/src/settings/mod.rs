@@ -133,7 +133,10 @@ impl Settings {
             methods: reader.list(
                 "REKEY_METHODS",
                 "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
-                |word| Method::parse(word).ok_or("not a method"),
+                |word| {
+                    let method = Method::parse(word).filter(|method| Method::ALL.contains(method));
+                    method.ok_or("not a method")
+                },
             ),
             second_steps: Vec::new(),
             reconfirm_days: reader.number("REKEY_RECONFIRM_DAYS", 180, 0..=730),

@@ -4,6 +4,7 @@ use crate::domain::code::OneTimeCode;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::method::Method;
+use crate::domain::pass::Pass;
 use crate::domain::passkey::Assertion;
 use crate::domain::recovery_code::RecoveryCode;
 
@@ -15,6 +16,8 @@ pub enum Answer {
     Totp(OneTimeCode),
     /// A recovery code.
     RecoveryCode(RecoveryCode),
+    /// A pass of the help desk.
+    Pass(Pass),
     /// A passkey's answer.
     Passkey(Box<Assertion>),
     /// Word that the app has approved.
@@ -30,6 +33,7 @@ impl Answer {
             }
             Method::Totp => OneTimeCode::parse(typed?).ok().map(Self::Totp),
             Method::RecoveryCode => RecoveryCode::parse(typed?).ok().map(Self::RecoveryCode),
+            Method::Pass => Pass::parse(typed?).ok().map(Self::Pass),
             Method::Passkey => {
                 Assertion::parse(typed?).ok().map(|assertion| Self::Passkey(Box::new(assertion)))
             }
@@ -52,6 +56,7 @@ impl Answer {
             Self::Sent(method, _) => *method,
             Self::Totp(_) => Method::Totp,
             Self::RecoveryCode(_) => Method::RecoveryCode,
+            Self::Pass(_) => Method::Pass,
             Self::Passkey(_) => Method::Passkey,
             Self::Approval => Method::Push,
         }
@@ -64,6 +69,7 @@ impl Answer {
         match self {
             Self::Sent(_, code) | Self::Totp(code) => of(code.expose().as_bytes()),
             Self::RecoveryCode(code) => of(code.expose().as_bytes()),
+            Self::Pass(pass) => of(pass.code().expose().as_bytes()),
             Self::Passkey(assertion) => of(assertion.signature()),
             Self::Approval => None,
         }

@@ -3,7 +3,7 @@
 use super::answer::Answer;
 use super::holder::{Holder, Refusal, Verified};
 use super::verifier::Verifier;
-use super::{approval, passkey, recovery_code, sent_code, totp};
+use super::{approval, pass, passkey, recovery_code, sent_code, totp};
 use crate::domain::account::AccountId;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::flow::OLDER_ANSWERS;
@@ -27,6 +27,7 @@ impl Verifier<'_> {
             Answer::Sent(method, code) => sent_code::check(self.flows, holder, *method, code, now).await,
             Answer::Totp(code) => totp::check(self, holder, code, now).await,
             Answer::RecoveryCode(code) => recovery_code::check(self, holder, code, now).await,
+            Answer::Pass(code) => pass::check(self, holder, code, now).await,
             Answer::Passkey(assertion) => passkey::check(self, holder, assertion, now).await,
             Answer::Approval => approval::check(self.approvals, self.flows, holder, now).await,
         }

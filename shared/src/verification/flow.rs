@@ -88,6 +88,13 @@ impl Holder for FlowHolder<'_> {
         Subject { account: &facts.account, decoy: facts.decoy, used_for: self.cookie.id() }
     }
 
+    fn person(&self) -> Subject<'_> {
+        match &self.flow.facts().behind {
+            Some(behind) => Subject { account: &behind.account, decoy: false, ..self.subject() },
+            None => self.subject(),
+        }
+    }
+
     fn bucket(&self) -> Bucket {
         Bucket::of_step(self.cookie.step())
     }

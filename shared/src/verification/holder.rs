@@ -25,6 +25,12 @@ pub trait Holder: Send + Sync {
     /// Whose possession is checked.
     fn subject(&self) -> Subject<'_>;
 
+    /// The same, for what stands for the person and not for something registered: also where a decoy stands before an
+    /// account.
+    fn person(&self) -> Subject<'_> {
+        self.subject()
+    }
+
     /// Which attempts at the account's codes count together with those of this holder.
     fn bucket(&self) -> Bucket;
 

@@ -11,6 +11,7 @@ mod check;
 pub mod flow;
 pub mod holder;
 pub mod outgoing;
+mod pass;
 pub mod passkey;
 mod recovery_code;
 pub mod sent_code;

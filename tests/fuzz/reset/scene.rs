@@ -102,6 +102,7 @@ impl Scene {
             },
             decoy: whose == Whose::Nobody,
             generation: if whose == Whose::Person { registered.generation } else { 0 },
+            behind: None,
             steps: 2,
             opened_at: now,
             expires_at: if at == At::Expired { now } else { now + limits.lifetime },

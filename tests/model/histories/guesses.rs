@@ -76,6 +76,7 @@ async fn awaiting_a_code(flows: &DynamoFlows, key: HolderId) {
             account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 0,
+            behind: None,
             steps: 2,
             opened_at: NOW,
             expires_at: NOW + LIMITS.lifetime,

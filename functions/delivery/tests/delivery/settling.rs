@@ -20,6 +20,7 @@ fn proven(reason: Reason) -> Flow {
         account: AccountId::from_directory("aisyah").unwrap(),
         decoy: false,
         generation: GENERATION - 1,
+        behind: None,
         steps: 2,
         opened_at: START,
         expires_at: START + Seconds(30),

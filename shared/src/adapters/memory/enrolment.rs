@@ -9,6 +9,7 @@ use super::contact::StoredContact;
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
+use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::HashedWith;
@@ -200,9 +201,22 @@ impl StateOf {
     }
 }
 
+/// A pass of the help desk.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredPass {
+    /// Its tag.
+    pub tag: Tag,
+    /// When it ends.
+    pub expires_at: Timestamp,
+    /// The flow that redeemed it.
+    pub flow: Option<HolderId>,
+}
+
 /// What is stored of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EntriesOf {
+    /// The pass of the help desk.
+    pub pass: Option<StoredPass>,
     /// The account as a whole; nothing before it was imported or changed.
     pub state: Option<StateOf>,
     /// Its entries.

@@ -8,7 +8,9 @@ use crate::domain::account::{AccountId, Registration};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::device::{Device, DeviceKey};
 use crate::domain::holder::HolderId;
+use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
+use crate::domain::pass::PASS_LONGEST;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind};
@@ -144,6 +146,18 @@ impl SecurityInfoTable {
         is_taken
     }
 
+    /// Redeems the account's pass for a flow.
+    pub fn redeem_pass(&mut self, account: &AccountId, pass: &Tag, flow: HolderId, now: Timestamp) -> bool {
+        let found = self.0.get_mut(account).and_then(|found| found.pass.as_mut());
+        let Some(stored) = found.filter(|stored| stored.tag == *pass) else { return false };
+        let is_good = stored.expires_at.is_ahead(now, PASS_LONGEST);
+        let redeemed = is_good && stored.flow.is_none_or(|by| by == flow);
+        if redeemed {
+            stored.flow = Some(flow);
+        }
+        redeemed
+    }
+
     /// Moves the generation on for a flow that knows it.
     ///
     /// # Errors
@@ -265,6 +279,16 @@ impl Authenticators for Memory {
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| tables.security_info.use_recovery_code(account, hash, flow, now)))
+    }
+
+    async fn redeem_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.with(|tables| tables.security_info.redeem_pass(account, pass, flow, now)))
     }
 }
 

@@ -65,6 +65,10 @@ pub struct Facts {
     pub decoy: bool,
     /// The account's generation at the opening.
     pub generation: u64,
+    /// The account that a decoy stands before: its person may reset it, but has too little registered for that. Only a pass
+    /// opens it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub behind: Option<Behind>,
     /// How many verification steps it takes.
     pub steps: u8,
     /// When it was opened.
@@ -75,6 +79,15 @@ pub struct Facts {
     pub offers: Vec<Offer>,
     /// The language for its messages.
     pub language: Language,
+}
+
+/// The account behind a decoy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// Which.
+    pub account: AccountId,
+    /// Its generation at the opening.
+    pub generation: u64,
 }
 
 /// Why the person is here.
@@ -296,7 +309,7 @@ impl Flow {
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
-    /// Whether `code` is what proved `step`, and that step was the last one proved.
+    /// Whether `code` is what proved `step` and every later one.
     pub fn was_proved_by(&self, step: u8, code: &Tag) -> bool {
         let proofs = match self {
             Self::Choosing(state) => &state.progress.proofs,
@@ -305,7 +318,8 @@ impl Flow {
             Self::Proven(state) => &state.progress.proofs,
             Self::Opened(_) | Self::Done(_) | Self::Cancelled(_) => return false,
         };
-        proofs.len() == usize::from(step) && proofs.last().is_some_and(|proof| proof.code == *code)
+        let since = proofs.get(usize::from(step.saturating_sub(1))..).unwrap_or_default();
+        !since.is_empty() && since.iter().all(|proof| proof.code == *code)
     }
 
     /// The wrong answers so far, of a flow that still awaits some.

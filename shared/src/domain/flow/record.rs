@@ -259,6 +259,7 @@ mod tests {
             account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 7,
+            behind: None,
             steps: 2,
             opened_at: now,
             expires_at: now + Seconds(900),

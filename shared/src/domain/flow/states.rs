@@ -1,6 +1,8 @@
 //! The states and their transitions.
 
-use super::{Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, RequestId, SendRefusal, Sent};
+use super::{
+    Behind, Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, RequestId, SendRefusal, Sent,
+};
 use crate::domain::account::Offer;
 use crate::domain::keys::Tag;
 use crate::domain::method::Method;
@@ -128,7 +130,16 @@ impl Choosing {
         if !self.progress.accepts(&self.facts, method, young) {
             return Err(SendRefusal::Unavailable);
         }
-        self.progress.proofs.push(Proof { method, code, contact: None, young });
+        let steps = self.facts.steps.saturating_sub(self.progress.step() - 1);
+        let served = if method.serves_every_step() { steps } else { 1 };
+        let proof = Proof { method, code, contact: None, young };
+        self.progress.proofs.extend(std::iter::repeat_n(proof, usize::from(served)));
+        if method.serves_every_step()
+            && let Some(behind) = self.facts.behind.take()
+        {
+            let Behind { account, generation } = behind;
+            self.facts = Facts { account, generation, decoy: false, ..self.facts };
+        }
         Ok(self.advance())
     }
 
@@ -318,6 +329,7 @@ mod tests {
                 account: AccountId::from_directory("aisyah").unwrap(),
                 decoy: false,
                 generation: 3,
+                behind: None,
                 steps,
                 opened_at: at(0),
                 expires_at: at(900),

@@ -54,10 +54,9 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
         (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
         (View::Passkey(_), Problem::CodeSpent) => Some(&t.passkey.expired),
         (View::Passkey(_), Problem::Malformed(_)) => Some(&t.passkey.unread),
-        (View::Method(view), Problem::Malformed(Some("code")))
-            if view.selected == Some(Method::RecoveryCode) =>
-        {
-            Some(&t.fields.recovery_code)
+        (View::Method(view), Problem::Malformed(Some("code"))) => {
+            let text = t.fields.of(view.selected?.as_str());
+            (!text.to_string().is_empty()).then_some(text)
         }
         _ => None,
     }
@@ -94,13 +93,13 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::SecondStep(view), "code") if view.sent.is_some() => "code",
         (View::SecondStep(view), _) => {
             let open = view.selected?;
-            let typed = field == "code" && !open.is_sent() && !open.is_asked();
+            let typed = field == "code" && open.is_typed();
             return Some(format!("{}-{}", if typed { "code" } else { "method" }, open.as_str()));
         }
         (View::Method(view), _) => {
             let open = view.selected.or(view.methods.first().map(|offer| offer.method))?;
             return match field {
-                "code" if open == Method::RecoveryCode => Some(format!("code-{}", open.as_str())),
+                "code" if open.is_typed() => Some(format!("code-{}", open.as_str())),
                 "code" => Some(format!("code-{}", Method::Totp.as_str())),
                 "contact" if open.is_phone() => Some(format!("contact-{}", open.as_str())),
                 _ => Some(format!("method-{}", open.as_str())),

@@ -5,10 +5,12 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::is_young;
-use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
+use super::{PASS, is_young};
+use crate::adapters::dynamodb::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::holder::HolderId;
+use crate::domain::keys::Tag;
+use crate::domain::pass::PASS_LONGEST;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
@@ -166,6 +168,35 @@ impl Authenticators for DynamoAuthenticators {
             .expression_attribute_names("#last_hash", "last_hash")
             .expression_attribute_values(":only", AttributeValue::Ss(vec![hash.to_owned()]))
             .expression_attribute_values(":hash", s(hash));
+        carried_out(update).await
+    }
+
+    async fn redeem_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", s(account.as_str()))
+            .key("item", s(PASS))
+            .update_expression("SET #last_flow = :flow, #last_used_at = :now")
+            .condition_expression(
+                "#pass = :pass AND #expires_at > :now AND #expires_at <= :latest \
+                 AND (attribute_not_exists(#last_flow) OR #last_flow = :flow)",
+            )
+            .expression_attribute_names("#pass", "pass")
+            .expression_attribute_names("#expires_at", "expires_at")
+            .expression_attribute_names("#last_flow", "last_flow")
+            .expression_attribute_names("#last_used_at", "last_used_at")
+            .expression_attribute_values(":pass", b(pass.as_bytes()))
+            .expression_attribute_values(":flow", b(flow.as_bytes()))
+            .expression_attribute_values(":now", n(now.as_seconds()))
+            .expression_attribute_values(":latest", latest(now, PASS_LONGEST));
         carried_out(update).await
     }
 }

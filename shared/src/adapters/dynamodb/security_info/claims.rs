@@ -69,7 +69,7 @@ pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
         Factor::AlternateEmail => Some("alternate_email_used_at"),
         Factor::MobilePhone => Some("mobile_used_at"),
         Factor::OfficePhone => Some("office_phone_used_at"),
-        Factor::AuthenticatorApp | Factor::Passkey | Factor::RecoveryCodes => None,
+        _ => None,
     }
 }
 

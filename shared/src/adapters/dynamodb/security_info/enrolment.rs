@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::claims::used_at;
-use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
+use super::{CONTACT, NEVER, PASS, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::import::{HeldContact, ImportAction, import_contact};
-use crate::domain::keys::Keyring;
+use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
@@ -118,6 +118,24 @@ impl DynamoEnrolment {
     async fn put_item(&self, item: Item) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         put.send().await.map(drop).map_err(unavailable)
+    }
+
+    /// Writes the account's pass by its tag, in the place of an earlier one.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn put_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let item = Item::default()
+            .with("account", s(account.as_str()))
+            .with("item", s(PASS))
+            .with("pass", b(pass.as_bytes()))
+            .with("expires_at", n(expires_at.as_seconds()));
+        self.put_item(item).await
     }
 
     /// Removes an entry and nothing else; one that is gone already stays gone.

@@ -1,0 +1,28 @@
+//! Passes of the help desk.
+//!
+//! The attempt is spent first; then the pass is redeemed, for one flow. A person with too little registered for a reset has
+//! a decoy's flow until then: the account behind it is asked. A name without an account is asked alike and never has one.
+
+use super::holder::{Holder, Mismatch, Refusal, VerificationError, Verified};
+use super::verifier::Verifier;
+use crate::domain::method::Method;
+use crate::domain::pass::Pass;
+use crate::domain::time::Timestamp;
+
+/// Checks a pass.
+pub(super) async fn check(
+    verifier: &Verifier<'_>,
+    holder: &mut dyn Holder,
+    pass: &Pass,
+    now: Timestamp,
+) -> Result<Verified, Refusal> {
+    holder.spend(Method::Pass, now).await?;
+    let subject = holder.person();
+    let tag = pass.tag(verifier.seeds, subject.account).ok_or(VerificationError::KeyLost)?;
+    let redeemed = verifier.authenticators.redeem_pass(subject.account, &tag, subject.used_for, now).await?;
+    if !redeemed || subject.decoy {
+        return Err(Refusal::Wrong(Mismatch::Code));
+    }
+    let answer = holder.cookie().answer_tag(verifier.flows, Method::Pass, pass.code().expose().as_bytes());
+    Ok(Verified { method: Method::Pass, young: false, answer: answer.ok_or(VerificationError::KeyLost)? })
+}
