@@ -209,9 +209,13 @@ impl Process {
     }
 
     /// What is registered, to be changed.
-    pub fn enrolment(&self) -> Result<Arc<DynamoEnrolment>, StartError> {
-        let (table, contacts) = self.security_info_table()?;
-        Ok(Arc::new(DynamoEnrolment::new(self.store(), table, contacts, self.entropy())))
+    pub fn enrolment(&self) -> Result<Arc<dyn ports::EnrolmentStore>, StartError> {
+        Ok(Arc::new(self.dynamo_enrolment()?))
+    }
+
+    /// What is registered, to be written as the organisation's records have it.
+    pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
+        Ok(Arc::new(self.dynamo_enrolment()?))
     }
 
     /// The authenticators.
@@ -233,6 +237,11 @@ impl Process {
     /// The right to change an account.
     pub fn claims(&self) -> Result<Arc<dyn ports::ClaimStore>, StartError> {
         Ok(Arc::new(DynamoClaims::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?)))
+    }
+
+    fn dynamo_enrolment(&self) -> Result<DynamoEnrolment, StartError> {
+        let (table, contacts) = self.security_info_table()?;
+        Ok(DynamoEnrolment::new(self.store(), table, contacts, self.entropy()))
     }
 
     fn security_info_table(&self) -> Result<(String, Arc<Keyring>), StartError> {

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::adapters::dynamodb::DynamoEnrolment;
 use shared::domain::account::{Registration, Standing};
 use shared::domain::keys::Keyring;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::{self, AccountImport, Clock, Entropy, EntropyExt as _, SignInDirectory};
+use shared::ports::{self, AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, SignInDirectory};
 use shared::process::{Process, StartError};
 
 use crate::failure::Failure;
@@ -24,7 +23,7 @@ pub struct Tables {
     /// The same, to be found and signed in to.
     pub directory: Arc<dyn SignInDirectory>,
     /// What is registered, to be written.
-    pub enrolment: Arc<DynamoEnrolment>,
+    pub contacts: Arc<dyn ContactImport>,
     /// The keys of seeds.
     pub seeds: Arc<Keyring>,
     /// How long a contact waits that takes the place of another.
@@ -44,7 +43,7 @@ impl Tables {
         Ok(Self {
             accounts: process.account_import()?,
             directory: process.sign_in_directory()?,
-            enrolment: process.enrolment()?,
+            contacts: process.contact_import()?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,
             waiting_period: process.settings().cool_down,
             clock: process.clock(),
@@ -87,7 +86,7 @@ impl Tables {
             ..Registration::default()
         };
         let now = self.clock.now();
-        self.enrolment.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
+        self.contacts.import(id, &registration, sealed.as_deref(), self.waiting_period, now).await?;
         // Last, since its presence means that the person is complete.
         let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
         Ok(self.accounts.put(&account, password.as_ref()).await?)

@@ -181,6 +181,15 @@ pub struct Successors {
 }
 
 impl Registration {
+    /// The contact of each kind, besides those that wait to take its place.
+    pub fn contacts(&self) -> [(Kind, Option<Contact<'_>>); 3] {
+        [
+            (Kind::AlternateEmail, self.alternate_email.as_ref().map(Contact::Email)),
+            (Kind::Mobile, self.mobile.as_ref().map(Contact::Phone)),
+            (Kind::OfficePhone, self.office_phone.as_ref().map(Contact::Phone)),
+        ]
+    }
+
     /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
