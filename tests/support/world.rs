@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, header};
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_local::cloud::{Cloud, Disturbance};
+use rekey_local::cloud::{Cloud, Disturbance, Storage};
 use rekey_local::compose::Parts;
 use rekey_local::outbox::Outbox;
 use rekey_local::system::System;
@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::answer::Answer;
-use crate::browser::Browser;
+use crate::browser::{Browser, Site};
 use crate::chance::{TestClock, TestEntropy};
 use crate::people::{self, Person};
 
@@ -145,8 +145,9 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let outbox = Outbox::new(system.clone());
         let template = Template::of_project().unwrap();
-        let cloud = Cloud::start(&system, template.clone(), None, outbox.clone(), stopped).await.unwrap();
-        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
+        let cloud =
+            Cloud::start(&system, template.clone(), Storage::Process, outbox.clone(), stopped).await.unwrap();
+        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone(), memory: None };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
@@ -195,7 +196,7 @@ impl World {
 
     fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
-        Parts { cloud: &self.cloud, settings, system }
+        Parts { cloud: &self.cloud, settings, system, memory: None }
     }
 
     /// Adds a key to a secret and makes it the current one.
@@ -426,6 +427,16 @@ impl World {
             }
         }
         text
+    }
+}
+
+impl Site for World {
+    async fn answer(&self, request: Request<String>) -> Answer {
+        self.answer(request).await
+    }
+
+    async fn solve(&self, token: &str) -> String {
+        self.captcha_answer(token)
     }
 }
 

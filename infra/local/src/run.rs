@@ -11,8 +11,8 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cloud::Cloud;
 use crate::cloud::secrets::write_private;
+use crate::cloud::{Cloud, Storage};
 use crate::compose::Parts;
 use crate::directory::DemoAccounts;
 use crate::failure::Failure;
@@ -60,6 +60,7 @@ impl Local {
     ) -> Result<Self, Failure> {
         let (listen_at, outbox_at) = (options.listen_address()?, options.outbox_address()?);
         let watch_url = options.watch_url()?;
+        let memory = options.in_memory()?.then(Arc::default);
         let folder = options.data.as_deref().map(Folder::open).transpose()?;
         let product_listener =
             if options.services { None } else { Some(listen("--listen", listen_at).await?) };
@@ -74,13 +75,17 @@ impl Local {
         let template = Template::of_project()?;
         let (stop, stopped) = watch::channel(false);
         let outbox = Outbox::new(system.clone());
-        let path = folder.as_ref().map(|folder| folder.path.as_path());
-        let cloud = Cloud::start(&system, template.clone(), path, outbox.clone(), stopped.clone()).await?;
+        let storage = match &folder {
+            Some(folder) => Storage::Folder(&folder.path),
+            None if memory.is_some() => Storage::WithoutTables,
+            None => Storage::Process,
+        };
+        let cloud = Cloud::start(&system, template.clone(), storage, outbox.clone(), stopped.clone()).await?;
         if let Some(folder) = &folder {
             folder.restore(&cloud)?;
         }
-        let parts =
-            Parts { cloud: &cloud, settings: Arc::new(parameters.settings.clone()), system: system.clone() };
+        let settings = Arc::new(parameters.settings.clone());
+        let parts = Parts { cloud: &cloud, settings, system: system.clone(), memory };
         let tables = parts.tables().await?;
         tables.seed(&people).await?;
 
