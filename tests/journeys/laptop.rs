@@ -1,9 +1,11 @@
-//! `cargo local` with tables in memory.
+//! `cargo local` with its options: tables in memory, and a folder that is used again.
 
+use std::path::Path;
 use std::sync::Arc;
 
-use rekey_local::Options;
-use rekey_tests::{Answer, Browser, Laptop};
+use rekey_local::{Options, print};
+use rekey_tests::laptop::{Folder, Laptop};
+use rekey_tests::{Answer, Browser};
 use serde_json::{Value, json};
 
 use crate::security_info::{entry, kinds, verify};
@@ -82,4 +84,92 @@ async fn locked_account_is_unlocked_with_tables_in_memory() {
     assert_eq!(browser.code(&laptop.code("priya.s@mail.example").await).await.page(), "unlock");
     assert_eq!(browser.post("/unlock", json!({})).await.json()["result"], "unlocked");
     assert_eq!(laptop.browser().sign_in_with("priya", password).await.page(), "second-step");
+}
+
+const PEOPLE: &str = "login,name,email,alternate_email,mobile,office_phone,password
+aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456798,,Harimau-Malaya-2019
+hafiz,Mohd Hafiz,hafiz@student.contoh.example,hafiz.i@mail.example,+601112223334,,Kelantan-Wau-Bulan-3
+mei,Lim Mei Hua,mei@student.contoh.example,mei@mail.example,+60162345678,+60327317272,Durian-Season-2020!
+daniel,Daniel Wong,,,+60145556677,,
+";
+
+/// A number and a password of Aisyah's, a name and a mailbox of Hafiz's and a number of Mei's have changed, Nurul has come,
+/// and Zul claims Daniel's login.
+const LATER: &str = "login,name,email,alternate_email,mobile,office_phone,password
+aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456700,,Another-Password-1!
+hafiz,Hafiz Ismail,hafiz@student.contoh.example,hafiz@other.example,+601112223334,,Kelantan-Wau-Bulan-3
+mei,Lim Mei Hua,mei@student.contoh.example,mei@mail.example,+60162345678,,Durian-Season-2020!
+nurul,Nurul Izzah,,nurul@mail.example,+60198765432,,Penang-Laksa-77!
+zul;daniel,Zulkifli,,,+60134445566,,
+";
+
+/// Starts over a folder with people from a file.
+async fn over(folder: &Folder, people: &Path) -> Arc<Laptop> {
+    let (data, people) = (Some(folder.path("state")), Some(people.to_owned()));
+    Laptop::start(&Options { data, people, ..Laptop::options() }).await
+}
+
+/// What the terminal says of the import.
+fn printed(laptop: &Laptop, file: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    print::started(&mut out, &laptop.local).unwrap();
+    let (text, file) = (String::from_utf8(out).unwrap(), format!("{}: ", file.display()));
+    let lines = text.lines().map(str::trim_start);
+    lines
+        .filter(|line| line.starts_with("Imported") || line.starts_with(&file))
+        .map(|line| line.replace(&file, ""))
+        .collect()
+}
+
+#[tokio::test]
+async fn changed_people_are_imported_into_a_used_folder() {
+    let folder = Folder::new("import");
+    let file = folder.write("people.csv", PEOPLE);
+    let laptop = over(&folder, &file).await;
+    assert!(printed(&laptop, &file).is_empty(), "everybody is new");
+    reset(&laptop).await;
+    let (mut browser, _) = signed_in(&laptop).await;
+    let list = enrol_mailbox(&laptop, &mut browser).await;
+    let enrolled = entry(&list, "alternate_email").clone();
+    drop(browser);
+    laptop.stop().await;
+
+    folder.write("people.csv", LATER);
+    let laptop = over(&folder, &file).await;
+    let lines = printed(&laptop, &file);
+    let (changed, others) = (&lines[1], [&lines[..1], &lines[2..]].concat());
+    assert!(changed.starts_with("row 2, column mobile: changed: counts from 20"), "{changed}");
+    assert!(changed.ends_with("Z, in the place of *****98, which is notified"), "{changed}");
+    assert_eq!(
+        others,
+        [
+            "Imported: 1 person added, 2 changed, 1 unchanged",
+            "row 3, column name: left out: of an existing account only contacts are imported",
+            "row 3, column alternate_email: left out: the person has registered another",
+            "row 4, column office_phone: removed: *****72",
+            "row 6, column login: the row is left out: `daniel` belongs to another person",
+        ]
+    );
+    let notices = laptop.messages(|all| !all.is_empty()).await;
+    let [notice] = &notices[..] else { panic!("one contact is notified: {notices:?}") };
+    assert_eq!((notice.to.as_str(), notice.code.as_deref()), ("+60123456798", None));
+
+    let mut reset = laptop.browser();
+    let offers = reset.open("aisyah", "forgotten").await.json()["methods"].clone();
+    assert_eq!(offers[1], json!({ "method": "sms", "masked": "*****98" }), "the earlier number serves");
+    drop(reset);
+    let sign_in =
+        async |login, password| laptop.browser().sign_in_with(login, password).await.status.as_u16();
+    assert_eq!(sign_in("aisyah", "Harimau-Malaya-2019").await, 200);
+    assert_eq!(sign_in("aisyah", "Another-Password-1!").await, 422);
+    assert_eq!(sign_in("nurul", "Penang-Laksa-77!").await, 200);
+    let (browser, list) = signed_in(&laptop).await;
+    assert_eq!(*entry(&list.json(), "alternate_email"), enrolled);
+    drop(browser);
+    laptop.stop().await;
+
+    let laptop = over(&folder, &file).await;
+    assert_eq!(printed(&laptop, &file)[0], "Imported: 0 people added, 0 changed, 4 unchanged");
+    assert!(laptop.local.outbox.messages().is_empty(), "nobody is notified twice");
+    laptop.stop().await;
 }

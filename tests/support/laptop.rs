@@ -1,6 +1,8 @@
 //! The product as `cargo local` starts it, with the machine's own clock, asked over HTTP.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::{env, fs, process};
 
 use axum::body::Body;
 use http::{Request, Uri};
@@ -43,6 +45,11 @@ impl Laptop {
     pub async fn start(options: &Options) -> Arc<Self> {
         let local = Local::start(options, []).await.unwrap();
         Arc::new(Self { local, client: Client::builder(TokioExecutor::new()).build_http() })
+    }
+
+    /// Ends it. No browser may be left.
+    pub async fn stop(self: Arc<Self>) {
+        Arc::into_inner(self).expect("a browser is still there").local.stop().await.unwrap();
     }
 
     /// A new client.
@@ -88,5 +95,35 @@ impl Site for Laptop {
         let request = Request::get(format!("/captchas/{token}")).body(String::new()).unwrap();
         let answer = self.ask(self.local.outbox_address, request).await.json();
         answer["answer"].as_str().unwrap().to_owned()
+    }
+}
+
+/// A folder of a test's own, which goes with it.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// An empty folder for the test of this name.
+    pub fn new(test: &str) -> Self {
+        let path = env::temp_dir().join(format!("rekey-{test}-{}", process::id()));
+        fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+
+    /// Where a file of it is, or would be.
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Writes a file and tells where.
+    pub fn write(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.path(name);
+        fs::write(&path, text).unwrap();
+        path
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
     }
 }

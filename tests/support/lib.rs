@@ -21,6 +21,6 @@ pub mod world;
 pub use answer::Answer;
 pub use authenticator::{Passkey, Saying};
 pub use browser::Browser;
-pub use laptop::Laptop;
+pub use laptop::{Folder, Laptop};
 pub use phone::Phone;
 pub use world::{SignIn, World};

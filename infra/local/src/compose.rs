@@ -17,8 +17,8 @@ use shared::settings::Settings;
 
 use crate::cloud::Cloud;
 use crate::cloud::roles::ADMINISTRATOR;
-use crate::directory::Tables;
 use crate::failure::Failure;
+use crate::import::Tables;
 use crate::system::System;
 use crate::worker::Consume;
 

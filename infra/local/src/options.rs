@@ -24,7 +24,7 @@ pub struct Options {
     /// template.yaml nor injected faults apply to them
     #[arg(long)]
     pub memory: bool,
-    /// The people, as CSV, instead of the demo people
+    /// The people, as CSV, instead of the demo people; imported at every start
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
     /// Verification steps before the password

@@ -16,6 +16,7 @@ use crate::cloud::{Cloud, Storage};
 use crate::compose::Parts;
 use crate::directory::DemoAccounts;
 use crate::failure::Failure;
+use crate::import::Imported;
 use crate::options::Options;
 use crate::outbox::{self, Demo, Outbox, Site};
 use crate::people::{self, People, Person};
@@ -40,6 +41,8 @@ pub struct Local {
     pub people: Arc<Vec<Person>>,
     /// What of the file was left out.
     pub warnings: Vec<String>,
+    /// What the import of the file did.
+    pub imported: Imported,
     /// The parameters.
     pub parameters: Parameters,
     /// The local cloud.
@@ -68,8 +71,7 @@ impl Local {
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
         let parameters = settings::read(environment, options, &product_url)?;
-        let People { people, warnings } = read_people(options, &parameters)?;
-        let people = Arc::new(people);
+        let people = read_people(options, &parameters)?;
 
         let system = System::of_machine();
         let template = Template::of_project()?;
@@ -87,7 +89,9 @@ impl Local {
         let settings = Arc::new(parameters.settings.clone());
         let parts = Parts { cloud: &cloud, settings, system: system.clone(), memory };
         let tables = parts.tables().await?;
-        tables.seed(&people).await?;
+        let imported = tables.import(&people).await?;
+        let People { people, warnings, .. } = people;
+        let people = Arc::new(people);
 
         let site = Site {
             outbox: outbox.clone(),
@@ -120,6 +124,7 @@ impl Local {
             outbox,
             people,
             warnings,
+            imported,
             parameters,
             cloud,
             folder,

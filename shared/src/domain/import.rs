@@ -117,6 +117,7 @@ mod tests {
         let joins =
             ImportAction::Put { usable_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: false };
         assert_eq!(import(Some("+60123456700"), &[], false), joins);
+        assert!(waits.replaces() && !joins.replaces() && !ImportAction::Keep.replaces());
     }
 
     #[test]
