@@ -16,6 +16,10 @@ use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices,
     DynamoEnrolment, DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
 };
+#[cfg(feature = "memory")]
+use crate::adapters::memory::Memory;
+#[cfg(all(feature = "memory", feature = "builtin-directory"))]
+use crate::adapters::memory::MemoryDirectory;
 use crate::adapters::secrets::{self, Keyrings, SecretError};
 #[cfg(feature = "ses")]
 use crate::adapters::ses::SesMails;
@@ -69,6 +73,9 @@ pub struct Parts {
     pub metrics: Arc<dyn Metrics>,
     /// The name or address of a resource, as template.yaml tells it to this function (`REKEY_TABLE_FLOWS`).
     pub resources: Box<Resources>,
+    /// The tables, if they are in memory and not in DynamoDB.
+    #[cfg(feature = "memory")]
+    pub memory: Option<Arc<Memory>>,
 }
 
 /// A started process.
@@ -91,6 +98,8 @@ impl Process {
             entropy: Arc::new(SystemEntropy),
             metrics: Arc::new(EmfMetrics),
             resources: Box::new(settings::resource),
+            #[cfg(feature = "memory")]
+            memory: None,
         })
         .await
     }
@@ -169,6 +178,22 @@ impl Process {
     }
 }
 
+/// A port over the tables: what `$memory` makes of the memory where the process has one, otherwise `$tables`. Without the
+/// feature `memory`, as functions are deployed, there is no memory to ask for.
+#[cfg(feature = "dynamodb")]
+macro_rules! port {
+    ($process:ident, $tables:expr) => {
+        port!($process, $tables, |memory| memory.clone())
+    };
+    ($process:ident, $tables:expr, |$memory:ident| $in_memory:expr) => {{
+        #[cfg(feature = "memory")]
+        if let Some($memory) = &$process.parts.memory {
+            return Ok($in_memory);
+        }
+        Ok(Arc::new($tables))
+    }};
+}
+
 /// The tables.
 ///
 /// # Errors
@@ -178,61 +203,70 @@ impl Process {
 impl Process {
     /// The flows.
     pub fn flows(&self) -> Result<Arc<dyn ports::FlowStore>, StartError> {
-        Ok(Arc::new(DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?)))
+        port!(self, DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
     /// The sessions.
     pub fn sessions(&self) -> Result<Arc<dyn ports::SessionStore>, StartError> {
-        let table = self.resource("REKEY_TABLE_FLOWS")?;
-        Ok(Arc::new(DynamoSessions::new(self.store(), table, self.entropy())))
+        port!(self, DynamoSessions::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?, self.entropy()))
     }
 
     /// The requests to devices.
     pub fn approvals(&self) -> Result<Arc<dyn ports::ApprovalStore>, StartError> {
-        Ok(Arc::new(DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?)))
+        port!(self, DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
     /// The pairings of devices.
     pub fn pairings(&self) -> Result<Arc<dyn ports::PairingStore>, StartError> {
-        Ok(Arc::new(DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?)))
+        port!(self, DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
     /// The budgets.
     pub fn budgets(&self) -> Result<Arc<dyn ports::BudgetStore>, StartError> {
-        Ok(Arc::new(DynamoBudgets::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?)))
+        port!(self, DynamoBudgets::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
     /// What is registered, to be read.
     pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfo>, StartError> {
-        let (table, contacts) = self.security_info_table()?;
-        Ok(Arc::new(DynamoSecurityInfo::new(self.store(), table, contacts)))
+        port!(self, {
+            let (table, contacts) = self.security_info_table()?;
+            DynamoSecurityInfo::new(self.store(), table, contacts)
+        })
     }
 
     /// What is registered, to be changed.
-    pub fn enrolment(&self) -> Result<Arc<DynamoEnrolment>, StartError> {
-        let (table, contacts) = self.security_info_table()?;
-        Ok(Arc::new(DynamoEnrolment::new(self.store(), table, contacts, self.entropy())))
+    pub fn enrolment(&self) -> Result<Arc<dyn ports::EnrolmentStore>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
+    /// What is registered, to be written as the organisation's records have it.
+    pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
     }
 
     /// The authenticators.
     pub fn authenticators(&self) -> Result<Arc<dyn ports::Authenticators>, StartError> {
-        let table = self.resource("REKEY_TABLE_SECURITY_INFO")?;
-        Ok(Arc::new(DynamoAuthenticators::new(self.store(), table)))
+        port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     /// The registered devices.
     pub fn devices(&self) -> Result<Arc<dyn ports::Devices>, StartError> {
-        Ok(Arc::new(DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?)))
+        port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     /// The devices that take pushes.
     pub fn push_targets(&self) -> Result<Arc<dyn ports::PushTargets>, StartError> {
-        Ok(Arc::new(DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?)))
+        port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     /// The right to change an account.
     pub fn claims(&self) -> Result<Arc<dyn ports::ClaimStore>, StartError> {
-        Ok(Arc::new(DynamoClaims::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?)))
+        port!(self, DynamoClaims::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
+    }
+
+    fn dynamo_enrolment(&self) -> Result<DynamoEnrolment, StartError> {
+        let (table, contacts) = self.security_info_table()?;
+        Ok(DynamoEnrolment::new(self.store(), table, contacts, self.entropy()))
     }
 
     fn security_info_table(&self) -> Result<(String, Arc<Keyring>), StartError> {
@@ -244,7 +278,19 @@ impl Process {
     }
 }
 
-/// The directory that `REKEY_DIRECTORY` names, for each purpose.
+/// A port of the directory that `REKEY_DIRECTORY` names.
+#[cfg(feature = "builtin-directory")]
+macro_rules! directory {
+    ($process:ident) => {
+        match $process.parts.settings.directory {
+            DirectoryKind::Builtin => {
+                port!($process, $process.builtin()?, |memory| Arc::new($process.in_memory(memory)))
+            }
+        }
+    };
+}
+
+/// The directory, for each purpose.
 ///
 /// # Errors
 /// Each of these fails with [`StartError::Resource`] when this function is not told of what the directory needs.
@@ -253,42 +299,37 @@ impl Process {
 impl Process {
     /// To read accounts.
     pub fn directory(&self) -> Result<Arc<dyn ports::Directory>, StartError> {
-        match self.parts.settings.directory {
-            DirectoryKind::Builtin => Ok(Arc::new(self.builtin()?)),
-        }
+        directory!(self)
     }
 
     /// To check passwords.
     pub fn sign_in_directory(&self) -> Result<Arc<dyn ports::SignInDirectory>, StartError> {
-        match self.parts.settings.directory {
-            DirectoryKind::Builtin => Ok(Arc::new(self.builtin()?)),
-        }
+        directory!(self)
     }
 
     /// To change accounts.
     pub fn password_directory(&self) -> Result<Arc<dyn ports::PasswordDirectory>, StartError> {
-        match self.parts.settings.directory {
-            DirectoryKind::Builtin => Ok(Arc::new(self.builtin()?)),
-        }
+        directory!(self)
     }
 
     /// To find out what became of a change.
     pub fn change_inspector(&self) -> Result<Arc<dyn ports::ChangeInspector>, StartError> {
-        match self.parts.settings.directory {
-            DirectoryKind::Builtin => Ok(Arc::new(self.builtin()?)),
-        }
+        directory!(self)
     }
 
     /// To write accounts that come from elsewhere.
     pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
-        match self.parts.settings.directory {
-            DirectoryKind::Builtin => Ok(Arc::new(self.builtin()?)),
-        }
+        directory!(self)
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {
         let (table, history) = (self.resource("REKEY_TABLE_ACCOUNTS")?, self.parts.settings.password.history);
         Ok(BuiltinDirectory::new(self.store(), table, self.entropy(), history))
+    }
+
+    #[cfg(feature = "memory")]
+    fn in_memory(&self, memory: &Arc<Memory>) -> MemoryDirectory {
+        MemoryDirectory::new(memory.clone(), self.entropy(), self.parts.settings.password.history)
     }
 }
 

@@ -51,7 +51,7 @@ async fn what_was_registered_is_read_back(ports: &Stores) {
     let nothing = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
     assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
-    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.has(Method::Totp) && read.has(Method::OfficeCall));
     assert_eq!(read.mobile.unwrap().expose(), "+60123456798");
@@ -60,7 +60,7 @@ async fn what_was_registered_is_read_back(ports: &Stores) {
 
     let mobile = Some(PhoneNumber::from_stored("+60199999999".to_owned()));
     let less = Registration { mobile, ..Registration::default() };
-    ports.plant.import(&id(), &less, None, NOW).await;
+    ports.import(&id(), &less, None, NOW).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.alternate_email.is_none() && read.office_phone.is_none(), "what is not given is taken away");
 }
@@ -68,7 +68,7 @@ async fn what_was_registered_is_read_back(ports: &Stores) {
 /// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
 async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
     let ports = &Stores::in_tables(client);
-    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let other = AccountId::from_directory("mallory").unwrap();
     let key = |account: &AccountId, item: &str| {
         [("account", account.as_str()), ("item", item)]
@@ -86,7 +86,7 @@ async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
 }
 
 async fn a_contact_that_does_not_count_yet_proves_nothing(ports: &Stores) {
-    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let later = NOW + Seconds::DAY;
     let entry =
@@ -104,7 +104,7 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(change(0, session).await, Some(1), "the first change of an account");
     assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
     assert_eq!(change(0, other).await, None, "somebody was faster");
-    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
     assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp]);
@@ -241,7 +241,7 @@ async fn a_time_step_is_accepted_once(ports: &Stores) {
         ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
     };
     assert!(!accept(5, 1).await, "there is no app");
-    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     assert!(accept(5, 1).await);
     assert!(accept(5, 1).await, "the same flow once more: its answer was lost");
     for step in [5, 4] {
@@ -261,7 +261,7 @@ async fn passkeys_are_read_and_their_counters_move_forward(ports: &Stores) {
     assert!(read(&id(), NOW).await.is_empty());
     let credential = CREDENTIAL;
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
-    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
     ports.plant.put(&id(), &new).await;
     let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
@@ -300,7 +300,7 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 /// everything: it may be a key that is missing, and then whoever looks on must hear of it.
 async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
-    ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     put_sheet(ports, &["one", "two"]).await;
     let credential = CREDENTIAL;
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
@@ -361,7 +361,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
                 let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
                 ports.plant.put(&id(), &entry(one.id.clone(), secret)).await;
             }
-            _ => ports.plant.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await,
+            _ => drop(ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await),
         }
     }
 }
@@ -475,7 +475,7 @@ async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
 }
 
 async fn a_claim_is_one_flows(ports: &Stores) {
-    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
         let claimant = Claimant { flow: HolderId::from_bytes([flow; 32]), proved: &[] };
         ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()
@@ -490,7 +490,7 @@ async fn a_claim_is_one_flows(ports: &Stores) {
 }
 
 async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
-    ports.plant.import(&id(), &AISYAH.registration(), None, NOW).await;
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
         let claimant = Claimant { flow: flow(byte), proved: &[] };

@@ -14,12 +14,11 @@ use shared::domain::account::AccountId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{
-    AccountImport, Directory as _, Entropy, PasswordChange, PasswordDirectory, SignInDirectory, Write,
-};
+use shared::ports::{AccountImport, Entropy, PasswordChange, PasswordDirectory, SignInDirectory};
 
 use crate::stores::on_every_store;
 
+mod lockout;
 mod suite;
 
 on_every_store!(
@@ -36,6 +35,7 @@ on_every_store!(
     a_lockout_ends_by_itself,
     failures_far_apart_do_not_add_up,
     a_lockout_changes_nothing_that_the_organisation_says,
+    failure_that_is_yet_to_come_locks_nobody,
     a_failed_sign_in_works_out_one_hash;
     in_tables_at_once: many_sign_ins_try_no_more_than_five,
 );
@@ -90,23 +90,24 @@ impl Fixture for InMemory {
     }
 }
 
-/// Puts the built-in directory under tests of the suite, in memory and in the tables.
+/// Puts the built-in directory under tests, in memory and in the tables.
 macro_rules! builtin {
-    ($($contract:ident),+ $(,)?) => {
-        mod memory_suite {
-            $(#[tokio::test]
+    ($in_memory:ident, $tests:ident: $($contract:ident),+ $(,)?) => {
+        mod $in_memory {
+            $(#[tokio::test(flavor = "multi_thread")]
             async fn $contract() {
-                super::suite::$contract(&super::InMemory).await;
+                super::$tests::$contract(&super::InMemory).await;
             })+
         }
 
         $(async fn $contract(client: &Client) {
-            suite::$contract(&Builtin { client }).await;
+            $tests::$contract(&Builtin { client }).await;
         })+
     };
 }
 builtin!(
-    account_is_found_by_every_login,
+    suite_in_memory,
+    suite: account_is_found_by_every_login,
     accepted_sign_in_brings_its_account,
     change_is_made_once_and_latest_wins,
     change_after_its_deadline_is_not_made,
@@ -114,24 +115,15 @@ builtin!(
     unlock_keeps_the_password,
     previous_passwords_are_recognised,
 );
-
-#[tokio::test]
-async fn memory_locks_for_a_while_after_five_failures() {
-    let directory = InMemory.given(1).await;
-    let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
-    for _ in 0..4 {
-        assert_eq!(try_in("wrong", NOW).await, SignIn::Wrong);
-    }
-    assert_eq!(try_in("wrong", NOW).await, SignIn::Locked);
-    let almost = NOW + Seconds(15 * 60 - 1);
-    assert_eq!(try_in(Person::PASSWORD, almost).await, SignIn::Locked);
-    assert_eq!(try_in(Person::PASSWORD, almost + Seconds(1)).await, SignIn::Accepted);
-    for _ in 0..5 {
-        let _ = try_in("wrong", almost).await;
-    }
-    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
-    assert_eq!(try_in(Person::PASSWORD, almost).await, SignIn::Accepted, "an unlock ends it");
-}
+builtin!(
+    lockout_in_memory,
+    lockout: five_failures_lock_and_an_unlock_mends_it,
+    a_lockout_ends_by_itself,
+    failures_far_apart_do_not_add_up,
+    a_lockout_changes_nothing_that_the_organisation_says,
+    failure_that_is_yet_to_come_locks_nobody,
+    many_sign_ins_try_no_more_than_five,
+);
 
 fn name(login: &str) -> CanonicalName {
     CanonicalName::parse(login, &[]).unwrap()
@@ -158,66 +150,6 @@ async fn sign_in(directory: &impl SignInDirectory, login: &str, typed: &str, now
     directory.sign_in(&name(login), typed, now).await.unwrap().into()
 }
 
-async fn five_failures_lock_and_an_unlock_mends_it(client: &Client) {
-    let directory = Builtin { client }.given(1).await;
-    let try_in = async |password| sign_in(&*directory, "aisyah", password, NOW).await;
-    for _ in 0..4 {
-        assert_eq!(try_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Accepted, "which starts the count again");
-    for _ in 0..4 {
-        assert_eq!(try_in("wrong").await, SignIn::Wrong);
-    }
-    assert_eq!(try_in("wrong").await, SignIn::Locked);
-    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
-    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
-    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
-    assert_eq!(sign_in(&*directory, "nobody", "x", NOW).await, SignIn::Wrong);
-}
-
-/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
-async fn a_lockout_ends_by_itself(client: &Client) {
-    let directory = Builtin { client }.given(1).await;
-    let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
-    let later = NOW + Seconds(15 * 60);
-    for _ in 0..5 {
-        let _ = try_in("wrong", NOW).await;
-    }
-    for seconds in [0, 450, 899] {
-        assert_eq!(try_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
-    }
-    for _ in 0..4 {
-        assert_eq!(try_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
-    }
-    assert_eq!(try_in("wrong", later).await, SignIn::Locked);
-    assert_eq!(try_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
-}
-
-async fn failures_far_apart_do_not_add_up(client: &Client) {
-    let directory = Builtin { client }.given(1).await;
-    for quarter in 0..7 {
-        let now = NOW + Seconds(quarter * 15 * 60);
-        assert_eq!(sign_in(&*directory, "aisyah", "wrong", now).await, SignIn::Wrong);
-    }
-}
-
-async fn a_lockout_changes_nothing_that_the_organisation_says(client: &Client) {
-    let directory = Builtin { client }.given(1).await;
-    for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
-        put(&*directory, person, Some(Person::PASSWORD)).await;
-        for _ in 0..6 {
-            let _ = sign_in(&*directory, person.login, "wrong", NOW).await;
-        }
-        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
-        assert_eq!(standing, person.standing, "{}", person.login);
-    }
-    let try_in = async |now| sign_in(&*directory, "priya", Person::PASSWORD, now).await;
-    assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
-    directory.apply(&change("priya", 1), Write::Unlock, NOW).await.unwrap();
-    assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Accepted);
-}
-
 /// Chance that counts the salts which it gives.
 #[derive(Default)]
 struct Salts(AtomicU8);
@@ -240,22 +172,5 @@ async fn a_failed_sign_in_works_out_one_hash(client: &Client) {
         let before = salts.0.load(Ordering::SeqCst);
         assert_ne!(sign_in(&directory, login, "wrong", NOW).await, SignIn::Accepted);
         assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}");
-    }
-}
-
-async fn many_sign_ins_try_no_more_than_five(client: &Client) {
-    let directory = Builtin { client }.given(1).await;
-    for now in [NOW, NOW + Seconds(15 * 60)] {
-        let tasks: Vec<_> = (0..20)
-            .map(|_| {
-                let directory = directory.clone();
-                tokio::spawn(async move { sign_in(&*directory, "aisyah", "wrong", now).await })
-            })
-            .collect();
-        let mut wrong = 0;
-        for task in tasks {
-            wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
-        }
-        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
     }
 }

@@ -1,8 +1,8 @@
 //! The local cloud's own endpoints, asked by the adapters that ask AWS: what they send arrives in the outbox, and what
 //! AWS would refuse is refused.
 
-use rekey_local::cloud::Cloud;
 use rekey_local::cloud::roles::ADMINISTRATOR;
+use rekey_local::cloud::{Cloud, Storage};
 use rekey_local::outbox::{Channel, Outbox};
 use rekey_local::system::System;
 use rekey_local::template::Template;
@@ -34,7 +34,7 @@ impl Local {
         let outbox = Outbox::new(system.clone());
         let (stop, stopped) = watch::channel(false);
         let template = Template::of_project().unwrap();
-        let cloud = Cloud::start(&system, template, None, outbox.clone(), stopped).await.unwrap();
+        let cloud = Cloud::start(&system, template, Storage::Process, outbox.clone(), stopped).await.unwrap();
         let config = emulated(cloud.endpoint(), ADMINISTRATOR);
         Self { cloud, outbox, config, _stop: stop }
     }

@@ -10,6 +10,7 @@
 mod accounts;
 mod approvals;
 mod budgets;
+mod contact_import;
 mod devices;
 mod directories;
 mod flows;

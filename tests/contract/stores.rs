@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
@@ -20,12 +21,13 @@ use shared::adapters::dynamodb::{
 };
 use shared::adapters::memory::{Memory, StoredPass};
 use shared::domain::account::{AccountId, Registration};
+use shared::domain::import::ImportAction;
 use shared::domain::keys::{Keyring, Tag};
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    ApprovalStore, Authenticators, BudgetStore, ClaimStore, Devices, EnrolmentStore, FlowStore, NewEntry,
-    PairingStore, PushTargets, SecurityInfo, SessionStore,
+    ApprovalStore, Authenticators, BudgetStore, ClaimStore, ContactImport, Devices, EnrolmentStore,
+    FlowStore, NewEntry, PairingStore, PushTargets, SecurityInfo, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -72,7 +74,10 @@ async fn create(client: &Client, name: &str, table: &Table) {
         let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
         create = create.attribute_definitions(definition.build().unwrap());
     }
-    create.send().await.unwrap();
+    // The server was emptied: a table that is there was created by a call whose answer came too late.
+    if let Err(error) = create.send().await.map_err(SdkError::into_service_error) {
+        assert!(error.is_resource_in_use_exception(), "{name}: {error:?}");
+    }
 }
 
 /// The table of entries.
@@ -94,6 +99,7 @@ pub struct Stores {
     pub budgets: Arc<dyn BudgetStore>,
     pub info: Arc<dyn SecurityInfo>,
     pub enrolment: Arc<dyn EnrolmentStore>,
+    pub contacts: Arc<dyn ContactImport>,
     pub authenticators: Arc<dyn Authenticators>,
     pub claims: Arc<dyn ClaimStore>,
     pub devices: Arc<dyn Devices>,
@@ -112,6 +118,7 @@ impl Stores {
             budgets: memory.clone(),
             info: memory.clone(),
             enrolment: memory.clone(),
+            contacts: memory.clone(),
             authenticators: memory.clone(),
             claims: memory.clone(),
             devices: memory.clone(),
@@ -132,6 +139,7 @@ impl Stores {
             budgets: Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable")),
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),
+            contacts: enrolment.clone(),
             authenticators: Arc::new(DynamoAuthenticators::new(client.clone(), ENTRIES)),
             claims: Arc::new(DynamoClaims::new(client.clone(), ENTRIES)),
             devices: devices.clone(),
@@ -139,17 +147,25 @@ impl Stores {
             plant: enrolment,
         }
     }
+
+    /// Imports the contacts of an account, and its code app if there is a seed.
+    pub async fn import(
+        &self,
+        account: &AccountId,
+        contacts: &Registration,
+        seed: Option<&str>,
+        now: Timestamp,
+    ) -> Vec<(Kind, ImportAction)> {
+        self.contacts.import(account, contacts, seed, WAIT, now).await.unwrap()
+    }
 }
 
 /// How long what a later import changes waits.
-const WAIT: Seconds = Seconds(72 * 3_600);
+pub const WAIT: Seconds = Seconds(72 * 3_600);
 
-/// Writes entries as an import does: past every condition.
+/// Writes entries past every condition.
 #[async_trait]
 pub trait Plant: Send + Sync {
-    /// The contacts of an account, and its code app if there is a seed.
-    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp);
-
     /// An entry.
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
@@ -162,10 +178,6 @@ pub trait Plant: Send + Sync {
 
 #[async_trait]
 impl Plant for DynamoEnrolment {
-    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
-        self.import(account, contacts, seed, WAIT, now).await.unwrap();
-    }
-
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.put(account, entry).await.unwrap();
     }
@@ -181,10 +193,6 @@ impl Plant for DynamoEnrolment {
 
 #[async_trait]
 impl Plant for Memory {
-    async fn import(&self, account: &AccountId, contacts: &Registration, seed: Option<&str>, now: Timestamp) {
-        self.with(|tables| drop(tables.security_info.import(account, contacts, seed, WAIT, now)));
-    }
-
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.with(|tables| tables.security_info.put(account, entry));
     }

@@ -206,9 +206,11 @@ async fn number_that_moves_between_columns_verifies_once() {
     assert_eq!(refused.problem().1, "method-unavailable");
 }
 
+/// Imports a person; the kinds whose contact another takes the place of.
 async fn import(world: &World, person: &Person) -> Vec<Kind> {
     let (id, wait) = (person.account().id, world.settings.cool_down);
-    world.enrolment.import(&id, &person.registration(), None, wait, world.now()).await.unwrap()
+    let decisions = world.contacts.import(&id, &person.registration(), None, wait, world.now()).await;
+    decisions.unwrap().into_iter().filter(|(_, action)| action.replaces()).map(|(kind, _)| kind).collect()
 }
 
 #[tokio::test]

@@ -13,6 +13,7 @@ mod evidence;
 mod faults;
 mod incidents;
 mod journey;
+mod laptop;
 mod older_cookies;
 mod pairings;
 mod passes;

@@ -11,8 +11,9 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use rekey_local::Local;
 use rekey_local::cloud::roles::ADMINISTRATOR;
-use rekey_local::{Local, Options};
+use rekey_tests::Laptop;
 use serde_json::{Value, json};
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{Client, DynamoEnrolment, DynamoPairings};
@@ -35,16 +36,7 @@ struct Phones {
 
 #[tokio::main]
 async fn main() {
-    let options = Options {
-        listen: "127.0.0.1:0".into(),
-        outbox: "127.0.0.1:0".into(),
-        data: None,
-        people: None,
-        steps: None,
-        services: false,
-        watch: "http://127.0.0.1:9000".into(),
-    };
-    let local = Local::start(&options, []).await.unwrap();
+    let local = Local::start(&Laptop::options(), []).await.unwrap();
     let client = Client::new(&emulated(local.cloud.endpoint(), ADMINISTRATOR));
     let keyring = |name| Keyring::from_secret(&local.cloud.secret(name).unwrap()).unwrap();
     let contacts = Arc::new(keyring("REKEY_SECRET_CONTACTS"));

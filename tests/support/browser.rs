@@ -8,10 +8,18 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::world::World;
 
+/// Where the product answers.
+pub trait Site: Send + Sync {
+    /// Answers a request.
+    fn answer(&self, request: Request<String>) -> impl Future<Output = Answer> + Send;
+
+    /// Tells what a CAPTCHA shows.
+    fn solve(&self, token: &str) -> impl Future<Output = String> + Send;
+}
+
 /// A client of the product.
-#[derive(Clone)]
-pub struct Browser {
-    world: Arc<World>,
+pub struct Browser<S = World> {
+    site: Arc<S>,
     /// The cookie of the flow, if it has one.
     pub cookie: Option<String>,
     /// The cookie of the session on the page where people register, if it has one.
@@ -19,21 +27,44 @@ pub struct Browser {
     claims: &'static [(&'static str, &'static str)],
 }
 
+impl<S> Clone for Browser<S> {
+    fn clone(&self) -> Self {
+        let (cookie, session) = (self.cookie.clone(), self.session.clone());
+        Self { site: self.site.clone(), cookie, session, claims: self.claims }
+    }
+}
+
 impl Browser {
+    /// The world that it is in.
+    pub fn world(&self) -> &World {
+        &self.site
+    }
+
+    /// Signs in to the page where people register.
+    pub async fn sign_in(&mut self, login: &str) -> Answer {
+        self.sign_in_with(login, crate::people::Person::PASSWORD).await
+    }
+
+    /// Proves both steps for Aisyah: mail, then the mobile.
+    pub async fn prove_both(&mut self, reason: &str) -> Answer {
+        self.open("aisyah", reason).await;
+        assert_eq!(self.send_email().await.page(), "code");
+        assert_eq!(self.code(&self.site.last_code()).await.page(), "method");
+        assert_eq!(self.send_phone("sms", "012-345 6798").await.page(), "code");
+        self.code(&self.site.last_code()).await
+    }
+}
+
+impl<S: Site> Browser<S> {
     /// A new client without a cookie.
-    pub fn new(world: &Arc<World>) -> Self {
-        Self { world: Arc::clone(world), cookie: None, session: None, claims: &[] }
+    pub fn new(site: &Arc<S>) -> Self {
+        Self { site: Arc::clone(site), cookie: None, session: None, claims: &[] }
     }
 
     /// The same client, sending these headers besides with every request.
     #[must_use]
     pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
         Self { claims, ..self }
-    }
-
-    /// The world that it is in.
-    pub fn world(&self) -> &World {
-        &self.world
     }
 
     /// `GET path`.
@@ -68,7 +99,7 @@ impl Browser {
 
     /// Sends a request and keeps the cookie of its answer.
     pub async fn send(&mut self, request: Request<String>) -> Answer {
-        let answer = self.world.answer(request).await;
+        let answer = self.site.answer(request).await;
         for line in answer.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
             let (name, rest) = line.split_once('=').unwrap();
@@ -86,7 +117,7 @@ impl Browser {
     /// Names somebody and solves the CAPTCHA by its characters.
     pub async fn identify(&mut self, login: &str) -> Answer {
         let token = self.get("/").await.json()["captcha"]["token"].as_str().unwrap().to_owned();
-        let answer = self.world.captcha_answer(&token);
+        let answer = self.site.solve(&token).await;
         self.post("/", json!({ "login": login, "captcha_token": token, "captcha_answer": answer })).await
     }
 
@@ -118,10 +149,9 @@ impl Browser {
         self.post("/code", json!({ "method": "totp", "code": code })).await
     }
 
-    /// Signs in to the page where people register.
-    pub async fn sign_in(&mut self, login: &str) -> Answer {
-        let body = json!({ "login": login, "password": crate::people::Person::PASSWORD });
-        self.post("/security-info/sign-in", body).await
+    /// Signs in to the page where people register, with a password.
+    pub async fn sign_in_with(&mut self, login: &str, password: &str) -> Answer {
+        self.post("/security-info/sign-in", json!({ "login": login, "password": password })).await
     }
 
     /// Proves the second step there, with a code from the app.
@@ -154,14 +184,5 @@ impl Browser {
     /// Sets a password.
     pub async fn password(&mut self, password: &str) -> Answer {
         self.post("/password", json!({ "password": password, "confirmation": password })).await
-    }
-
-    /// Proves both steps for Aisyah: mail, then the mobile.
-    pub async fn prove_both(&mut self, reason: &str) -> Answer {
-        self.open("aisyah", reason).await;
-        assert_eq!(self.send_email().await.page(), "code");
-        assert_eq!(self.code(&self.world.last_code()).await.page(), "method");
-        assert_eq!(self.send_phone("sms", "012-345 6798").await.page(), "code");
-        self.code(&self.world.last_code()).await
     }
 }

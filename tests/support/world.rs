@@ -13,7 +13,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, header};
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_local::cloud::{Cloud, Disturbance};
+use rekey_local::cloud::{Cloud, Disturbance, Storage};
 use rekey_local::compose::Parts;
 use rekey_local::outbox::Outbox;
 use rekey_local::system::System;
@@ -31,8 +31,8 @@ use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
-    self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, EntropyExt as _,
-    PasswordChange, SignInDirectory as _,
+    self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, ContactImport,
+    EntropyExt as _, PasswordChange, SignInDirectory as _,
 };
 use shared::process::Process;
 use shared::settings::Settings;
@@ -40,7 +40,7 @@ use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::answer::Answer;
-use crate::browser::Browser;
+use crate::browser::{Browser, Site};
 use crate::chance::{TestClock, TestEntropy};
 use crate::people::{self, Person};
 
@@ -73,6 +73,8 @@ pub struct World {
     pub security_info: DynamoSecurityInfo,
     /// The same, to be written.
     pub enrolment: DynamoEnrolment,
+    /// The contacts, to be imported.
+    pub contacts: Arc<dyn ContactImport>,
     /// The authenticators, with every right.
     pub authenticators: DynamoAuthenticators,
     /// The claims, with every right.
@@ -143,18 +145,21 @@ impl World {
         let (stop, stopped) = watch::channel(false);
         let outbox = Outbox::new(system.clone());
         let template = Template::of_project().unwrap();
-        let cloud = Cloud::start(&system, template.clone(), None, outbox.clone(), stopped).await.unwrap();
-        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone() };
+        let cloud =
+            Cloud::start(&system, template.clone(), Storage::Process, outbox.clone(), stopped).await.unwrap();
+        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone(), memory: None };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
-        let contacts = Keyring::from_secret(&cloud.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
-        let security_info = DynamoSecurityInfo::new(client.clone(), "SecurityInfoTable", Arc::new(contacts));
+        let keys = Keyring::from_secret(&cloud.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
+        let (keys, table) = (Arc::new(keys), "SecurityInfoTable");
+        let security_info = DynamoSecurityInfo::new(client.clone(), table, keys.clone());
+        let enrolment = DynamoEnrolment::new(client.clone(), table, keys, entropy.clone());
         let history = settings.password.history;
         let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), history);
         let world = Self {
-            authenticators: DynamoAuthenticators::new(client.clone(), "SecurityInfoTable"),
-            claims: DynamoClaims::new(client.clone(), "SecurityInfoTable"),
+            authenticators: DynamoAuthenticators::new(client.clone(), table),
+            claims: DynamoClaims::new(client.clone(), table),
             client,
             system,
             template,
@@ -163,7 +168,8 @@ impl World {
             awaited: Mutex::default(),
             directory,
             security_info,
-            enrolment: (*tables.enrolment).clone(),
+            enrolment,
+            contacts: tables.contacts,
             clock,
             entropy,
             cloud,
@@ -179,16 +185,18 @@ impl World {
 
     /// Starts every function anew, as after a deployment: settings and keys are read again.
     pub async fn restart(&self) {
-        let parts =
-            Parts { cloud: &self.cloud, settings: self.settings.clone(), system: self.system.clone() };
-        let running = start(&parts, &self.template).await;
+        let running = start(&self.parts(), &self.template).await;
         *self.running.write().unwrap() = running;
     }
 
     /// A function's process, as it is started with its own role.
     pub async fn process(&self, function: &str) -> Process {
+        self.parts().process(function).await.unwrap()
+    }
+
+    fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
-        Parts { cloud: &self.cloud, settings, system }.process(function).await.unwrap()
+        Parts { cloud: &self.cloud, settings, system, memory: None }
     }
 
     /// Adds a key to a secret and makes it the current one.
@@ -212,10 +220,7 @@ impl World {
         });
         let now = self.clock.now();
         let (registration, waiting_period) = (person.registration(), self.settings.cool_down);
-        self.enrolment
-            .import(&account.id, &registration, seed.as_deref(), waiting_period, now)
-            .await
-            .unwrap();
+        self.contacts.import(&account.id, &registration, seed.as_deref(), waiting_period, now).await.unwrap();
     }
 
     /// Writes an account into the directory, in the place of one that is there.
@@ -422,6 +427,16 @@ impl World {
             }
         }
         text
+    }
+}
+
+impl Site for World {
+    async fn answer(&self, request: Request<String>) -> Answer {
+        self.answer(request).await
+    }
+
+    async fn solve(&self, token: &str) -> String {
+        self.captcha_answer(token)
     }
 }
 

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use shared::adapters::aws::emulated;
+use shared::adapters::memory::Memory;
 use shared::domain::captcha::Challenge;
 use shared::domain::time::Timestamp;
 use shared::ports::{Metric, Metrics};
@@ -16,8 +17,8 @@ use shared::settings::Settings;
 
 use crate::cloud::Cloud;
 use crate::cloud::roles::ADMINISTRATOR;
-use crate::directory::Tables;
 use crate::failure::Failure;
+use crate::import::Tables;
 use crate::system::System;
 use crate::worker::Consume;
 
@@ -40,6 +41,8 @@ pub struct Parts<'a> {
     pub settings: Arc<Settings>,
     /// Time and chance.
     pub system: System,
+    /// The tables, if they are in memory and not in the local cloud's store.
+    pub memory: Option<Arc<Memory>>,
 }
 
 impl Parts<'_> {
@@ -105,6 +108,7 @@ impl Parts<'_> {
             entropy: self.system.entropy.clone(),
             metrics: Arc::new(LoggedMetrics),
             resources: Box::new(move |variable| resources.get(variable).cloned()),
+            memory: self.memory.clone(),
         };
         Process::of(parts).await.map_err(|error| why(function, &error))
     }

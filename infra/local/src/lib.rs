@@ -10,6 +10,7 @@ pub mod compose;
 pub mod directory;
 pub mod failure;
 pub mod gateway;
+pub mod import;
 pub mod options;
 pub mod outbox;
 pub mod people;

@@ -17,10 +17,14 @@ pub struct Options {
     /// Where the outbox listens; this machine only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
     pub outbox: String,
-    /// Keeps the state in a folder; without it everything is gone at the end
+    /// Keeps the state in a folder, for the next start; without it everything is gone at the end
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// The people, as CSV, instead of the demo people
+    /// Starts without the DynamoDB-compatible store: tables and accounts are in memory, and neither the roles of
+    /// template.yaml nor injected faults apply to them
+    #[arg(long)]
+    pub memory: bool,
+    /// The people, as CSV, instead of the demo people; imported at every start
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
     /// Verification steps before the password
@@ -35,6 +39,24 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether the tables are in memory.
+    ///
+    /// # Errors
+    /// [`Failure`] when another option needs them elsewhere.
+    pub fn in_memory(&self) -> Result<bool, Failure> {
+        let refused = |why: &str| Err(Failure::new(why));
+        match self {
+            Self { memory: true, data: Some(_), .. } => refused(
+                "--memory keeps nothing, so leave out --data; or leave out --memory to keep the state",
+            ),
+            Self { memory: true, services: true, .. } => refused(
+                "--services is for functions in other processes, which can't reach tables in this one: \
+                 leave out --memory",
+            ),
+            _ => Ok(self.memory),
+        }
+    }
+
     /// Where the product listens.
     ///
     /// # Errors
@@ -102,6 +124,17 @@ mod tests {
         }
         assert!(options(&["--outbox", "0.0.0.0:8025"]).outbox_address().is_err());
         assert!(options(&["--services", "--watch", "https://x"]).watch_url().is_err());
+    }
+
+    #[test]
+    fn memory_with_folder_or_services_is_refused() {
+        assert!(!options(&[]).in_memory().unwrap());
+        assert!(options(&["--memory", "--people", "people.csv"]).in_memory().unwrap());
+        for other in [&["--data", "state"][..], &["--services"]] {
+            let failure = options(&[&["--memory"], other].concat()).in_memory().unwrap_err();
+            let advice = failure.to_string();
+            assert!(advice.contains(other[0]) && advice.contains("leave out"), "{advice}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::domain::account::{Account, AccountId, AccountIdError, Standing};
+use shared::domain::account::{Account, AccountId, AccountIdError, Registration, Standing};
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::name::CanonicalName;
@@ -29,6 +29,8 @@ const COLUMNS: [&str; 10] = [
 /// A row of the file. It has no `Debug`: a password and a seed are in it.
 #[derive(Clone)]
 pub struct Person {
+    /// The row of the file.
+    pub row: u64,
     /// Every login as it was written; the first names the account.
     pub logins: Vec<String>,
     /// The same logins in canonical form.
@@ -55,6 +57,8 @@ pub struct Person {
 
 /// What a file holds.
 pub struct People {
+    /// The file, as errors and warnings name it.
+    pub file: String,
     /// The people.
     pub people: Vec<Person>,
     /// What was left out of them, and why: one line each, by row and column.
@@ -75,6 +79,16 @@ impl Person {
             language: self.language,
             standing: self.state,
         })
+    }
+
+    /// The contacts.
+    pub fn registration(&self) -> Registration {
+        Registration {
+            alternate_email: self.alternate_email.clone(),
+            mobile: self.mobile.clone(),
+            office_phone: self.office_phone.clone(),
+            ..Registration::default()
+        }
     }
 
     /// The login that names the account.
@@ -137,7 +151,16 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
     if people.is_empty() && errors.is_empty() {
         errors.push(format!("{file}: nobody is in it"));
     }
-    if errors.is_empty() { Ok(People { people, warnings }) } else { Err(Failure::all(errors)) }
+    if errors.is_empty() {
+        Ok(People { file: file.to_owned(), people, warnings })
+    } else {
+        Err(Failure::all(errors))
+    }
+}
+
+/// A line about a field of the file.
+pub(crate) fn place(file: &str, row: u64, column: &str, why: &str) -> String {
+    format!("{file}: row {row}, column {column}: {why}")
 }
 
 fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
@@ -169,11 +192,11 @@ struct Row<'a> {
 
 impl<'a> Row<'a> {
     fn error(&mut self, column: &str, why: &str) {
-        self.errors.push(format!("{}: row {}, column {column}: {why}", self.file, self.line));
+        self.errors.push(place(self.file, self.line, column, why));
     }
 
     fn warning(&mut self, column: &str, why: &str) {
-        self.warnings.push(format!("{}: row {}, column {column}: {why}", self.file, self.line));
+        self.warnings.push(place(self.file, self.line, column, why));
     }
 
     /// Takes out of a person what proves nothing, or nothing more.
@@ -223,6 +246,7 @@ impl<'a> Row<'a> {
             self.error("name", "is empty");
         }
         Person {
+            row: self.line,
             logins,
             names,
             name: self.field("name").unwrap_or_default().to_owned(),
@@ -284,7 +308,7 @@ mod tests {
 
     #[test]
     fn the_demo_people_cover_every_standing() {
-        let People { people, warnings } = parse("people.csv", DEMO, &domains()).unwrap();
+        let People { people, warnings, .. } = parse("people.csv", DEMO, &domains()).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let logins: Vec<_> = people.iter().map(Person::login).collect();
         assert!(logins.contains(&"aisyah") && logins.contains(&"registrar"));
@@ -333,7 +357,7 @@ mod tests {
                     b,B,b@mail.contoh.example,B@Mail\u{3002}Contoh.example.,+60123456799,+60123456799\n\
                     c,C,,c@lab.student\u{ad}.contoh.example,,+60327317272\n\
                     d;d@club.example,D,,D@club.example,,\n";
-        let People { people, warnings } = parse("people.csv", text, &domains()).unwrap();
+        let People { people, warnings, .. } = parse("people.csv", text, &domains()).unwrap();
         assert!(people[0].alternate_email.is_some() && people[0].office_phone.is_some());
         assert!(people[1..].iter().all(|person| person.alternate_email.is_none()));
         assert!(people[1].mobile.is_some() && people[1].office_phone.is_none());

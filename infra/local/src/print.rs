@@ -1,7 +1,9 @@
 //! What the terminal says once everything runs.
 
+use std::borrow::Cow;
 use std::io::{self, Write};
 
+use crate::import::Imported;
 use crate::outbox::standing_word;
 use crate::people::Person;
 use crate::run::{Local, url_of};
@@ -20,8 +22,8 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     writeln!(out, "  Try a password               {}/sign-in", url_of(local.outbox_address))?;
     writeln!(out, "  Register what proves you     {}/security-info\n", url_of(product))?;
     people(out, &local.people)?;
-    for warning in &local.warnings {
-        writeln!(out, "  {warning}")?;
+    for line in import(local) {
+        writeln!(out, "  {line}")?;
     }
     writeln!(
         out,
@@ -41,8 +43,8 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
 fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     writeln!(out, "# Rekey's local cloud. Outbox: {}", url_of(local.outbox_address))?;
     writeln!(out, "# Run the functions with these variables: cargo lambda watch --ignore-changes")?;
-    for warning in &local.warnings {
-        writeln!(out, "# {}", warning.replace(char::is_control, " "))?;
+    for line in import(local) {
+        writeln!(out, "# {}", line.replace(char::is_control, " "))?;
     }
     let cloud = local.cloud.environment();
     let cloud = cloud.iter().map(|(name, value)| (name, value));
@@ -51,6 +53,16 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     }
     writeln!(out, "# Ctrl-C ends it.")?;
     out.flush()
+}
+
+/// What there is to say of the import: what was left out, and, where people were there already, what was changed.
+fn import(local: &Local) -> impl Iterator<Item = Cow<'_, str>> {
+    let Imported { added, changed, unchanged, lines } = &local.imported;
+    let is_again = changed + unchanged > 0;
+    let people = if *added == 1 { "person" } else { "people" };
+    let summary = format!("Imported: {added} {people} added, {changed} changed, {unchanged} unchanged");
+    let lines = local.warnings.iter().chain(lines).map(|line| Cow::Borrowed(line.as_str()));
+    is_again.then_some(Cow::Owned(summary)).into_iter().chain(lines)
 }
 
 /// A word for a POSIX shell.

@@ -11,11 +11,12 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cloud::Cloud;
 use crate::cloud::secrets::write_private;
+use crate::cloud::{Cloud, Storage};
 use crate::compose::Parts;
 use crate::directory::DemoAccounts;
 use crate::failure::Failure;
+use crate::import::Imported;
 use crate::options::Options;
 use crate::outbox::{self, Demo, Outbox, Site};
 use crate::people::{self, People, Person};
@@ -40,6 +41,8 @@ pub struct Local {
     pub people: Arc<Vec<Person>>,
     /// What of the file was left out.
     pub warnings: Vec<String>,
+    /// What the import of the file did.
+    pub imported: Imported,
     /// The parameters.
     pub parameters: Parameters,
     /// The local cloud.
@@ -60,6 +63,7 @@ impl Local {
     ) -> Result<Self, Failure> {
         let (listen_at, outbox_at) = (options.listen_address()?, options.outbox_address()?);
         let watch_url = options.watch_url()?;
+        let memory = options.in_memory()?.then(Arc::default);
         let folder = options.data.as_deref().map(Folder::open).transpose()?;
         let product_listener =
             if options.services { None } else { Some(listen("--listen", listen_at).await?) };
@@ -67,22 +71,27 @@ impl Local {
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
         let parameters = settings::read(environment, options, &product_url)?;
-        let People { people, warnings } = read_people(options, &parameters)?;
-        let people = Arc::new(people);
+        let people = read_people(options, &parameters)?;
 
         let system = System::of_machine();
         let template = Template::of_project()?;
         let (stop, stopped) = watch::channel(false);
         let outbox = Outbox::new(system.clone());
-        let path = folder.as_ref().map(|folder| folder.path.as_path());
-        let cloud = Cloud::start(&system, template.clone(), path, outbox.clone(), stopped.clone()).await?;
+        let storage = match &folder {
+            Some(folder) => Storage::Folder(&folder.path),
+            None if memory.is_some() => Storage::WithoutTables,
+            None => Storage::Process,
+        };
+        let cloud = Cloud::start(&system, template.clone(), storage, outbox.clone(), stopped.clone()).await?;
         if let Some(folder) = &folder {
             folder.restore(&cloud)?;
         }
-        let parts =
-            Parts { cloud: &cloud, settings: Arc::new(parameters.settings.clone()), system: system.clone() };
+        let settings = Arc::new(parameters.settings.clone());
+        let parts = Parts { cloud: &cloud, settings, system: system.clone(), memory };
         let tables = parts.tables().await?;
-        tables.seed(&people).await?;
+        let imported = tables.import(&people).await?;
+        let People { people, warnings, .. } = people;
+        let people = Arc::new(people);
 
         let site = Site {
             outbox: outbox.clone(),
@@ -115,6 +124,7 @@ impl Local {
             outbox,
             people,
             warnings,
+            imported,
             parameters,
             cloud,
             folder,

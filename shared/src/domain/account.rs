@@ -181,6 +181,38 @@ pub struct Successors {
 }
 
 impl Registration {
+    /// The contact of each kind, besides those that wait to take its place.
+    pub fn contacts(&self) -> [(Kind, Option<Contact<'_>>); 3] {
+        [
+            (Kind::AlternateEmail, self.alternate_email.as_ref().map(Contact::Email)),
+            (Kind::Mobile, self.mobile.as_ref().map(Contact::Phone)),
+            (Kind::OfficePhone, self.office_phone.as_ref().map(Contact::Phone)),
+        ]
+    }
+
+    /// The contact of one kind and the one that waits to take its place, and nothing else.
+    #[must_use]
+    pub fn only(&self, kind: Kind) -> Self {
+        let mut only = Self::default();
+        let next = &self.successors;
+        match kind {
+            Kind::AlternateEmail => {
+                only.alternate_email.clone_from(&self.alternate_email);
+                only.successors.alternate_email.clone_from(&next.alternate_email);
+            }
+            Kind::Mobile => {
+                only.mobile.clone_from(&self.mobile);
+                only.successors.mobile.clone_from(&next.mobile);
+            }
+            Kind::OfficePhone => {
+                only.office_phone.clone_from(&self.office_phone);
+                only.successors.office_phone.clone_from(&next.office_phone);
+            }
+            Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes => {}
+        }
+        only
+    }
+
     /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
@@ -358,6 +390,44 @@ mod tests {
         assert_eq!(AccountId::from_directory(nobody.as_str()), Err(AccountIdError));
         let stored = serde_json::to_string(&nobody).unwrap();
         assert_eq!(serde_json::from_str::<AccountId>(&stored).unwrap(), nobody, "flows of decoys are read");
+    }
+
+    #[test]
+    fn contact_of_one_kind_comes_with_its_successor_only() {
+        let phone = |text: &str| Some(PhoneNumber::from_stored(text.to_owned()));
+        let email = |text: &str| Some(EmailAddress::from_stored(text.to_owned()));
+        let all = Registration {
+            alternate_email: email("a@mail.example"),
+            mobile: phone("+60123456798"),
+            office_phone: phone("+60327317272"),
+            successors: Successors {
+                alternate_email: email("b@mail.example"),
+                mobile: phone("+60123456700"),
+                office_phone: phone("+60327317200"),
+            },
+            generation: 3,
+            ..Registration::default()
+        };
+        let exposed = |registration: &Registration| -> Vec<String> {
+            let Successors { alternate_email, mobile, office_phone } = registration.successors.clone();
+            let next = Registration { alternate_email, mobile, office_phone, ..Registration::default() };
+            let contacts = [registration.contacts(), next.contacts()].concat();
+            contacts.iter().filter_map(|(_, contact)| Some(contact.as_ref()?.expose().to_owned())).collect()
+        };
+        for (kind, contacts) in [
+            (Kind::AlternateEmail, &["a@mail.example", "b@mail.example"][..]),
+            (Kind::Mobile, &["+60123456798", "+60123456700"]),
+            (Kind::OfficePhone, &["+60327317272", "+60327317200"]),
+            (Kind::Totp, &[]),
+        ] {
+            let only = all.only(kind);
+            assert_eq!(
+                (exposed(&only), only.generation),
+                (contacts.iter().map(ToString::to_string).collect(), 0)
+            );
+        }
+        let kinds = all.contacts().map(|(kind, _)| kind);
+        assert_eq!(kinds, [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone]);
     }
 
     #[test]

@@ -19,12 +19,14 @@ pub struct HeldContact {
     pub old_from: Timestamp,
 }
 
-/// What is to be done.
+/// The decision about one kind of contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportAction {
-    /// Nothing: the value is there, or the person enrolled another.
+    /// Nothing: the value is there.
     Keep,
-    /// The contact is taken away.
+    /// Nothing: the person enrolled another value, which stays.
+    Decline,
+    /// The contact is taken away, if there is one.
     Remove,
     /// The contact is written.
     Put {
@@ -37,9 +39,21 @@ pub enum ImportAction {
     },
 }
 
-/// Decides about the contact of `kind` that an import brings. What an account that never held anything gets is old at
-/// once: whoever imports vouches for it. Later a value that is there already, under whatever kind, keeps its age, and any
-/// other waits. What the person enrolled stays.
+impl ImportAction {
+    /// Whether a contact waits to take the place of another, which is to be notified.
+    pub const fn replaces(self) -> bool {
+        matches!(self, Self::Put { replaces: true, .. })
+    }
+}
+
+/// From when on something that an import adds counts, and from when on as old. What an account that never held anything
+/// gets is old at once: whoever imports vouches for it.
+pub fn active_from(is_first: bool, waiting_period: Seconds, now: Timestamp) -> (Timestamp, Timestamp) {
+    if is_first { (now, now) } else { (now + waiting_period, now + waiting_period + waiting_period) }
+}
+
+/// Decides about the contact of `kind` that an import brings. A value that is there already, under whatever kind, keeps
+/// its age; any other is active as [`active_from`] says. What the person enrolled stays.
 pub fn import_contact(
     kind: Kind,
     contact: Option<Contact<'_>>,
@@ -49,19 +63,21 @@ pub fn import_contact(
     now: Timestamp,
 ) -> ImportAction {
     let found = held.iter().find(|one| one.kind == kind);
-    if found.is_some_and(|found| !found.is_imported) {
-        return ImportAction::Keep;
-    }
-    let Some(contact) = contact else { return ImportAction::Remove };
+    let is_own = found.is_some_and(|found| !found.is_imported);
+    let Some(contact) = contact else {
+        return if is_own { ImportAction::Keep } else { ImportAction::Remove };
+    };
     let is_same = |one: &&HeldContact| contact.is_stored_as(one.kind, one.value.clone());
     if found.as_ref().is_some_and(is_same) {
         return ImportAction::Keep;
     }
+    if is_own {
+        return ImportAction::Decline;
+    }
     let replaces = found.is_some();
     let (usable_from, old_from) = match held.iter().find(is_same) {
         Some(same) => (same.usable_from, same.old_from),
-        None if is_first => (now, now),
-        None => (now + waiting_period, now + waiting_period + waiting_period),
+        None => active_from(is_first, waiting_period, now),
     };
     ImportAction::Put { usable_from, old_from, replaces: replaces && usable_from > now }
 }
@@ -101,6 +117,7 @@ mod tests {
         let joins =
             ImportAction::Put { usable_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: false };
         assert_eq!(import(Some("+60123456700"), &[], false), joins);
+        assert!(waits.replaces() && !joins.replaces() && !ImportAction::Keep.replaces());
     }
 
     #[test]
@@ -113,7 +130,8 @@ mod tests {
     #[test]
     fn contact_that_the_person_enrolled_stays() {
         let own = [held(Kind::Mobile, "+60123456798", false)];
-        assert_eq!(import(Some("+60123456700"), &own, false), ImportAction::Keep);
+        assert_eq!(import(Some("+60123456700"), &own, false), ImportAction::Decline);
+        assert_eq!(import(Some("+60123456798"), &own, false), ImportAction::Keep);
         assert_eq!(import(None, &own, false), ImportAction::Keep);
     }
 }

@@ -3,6 +3,7 @@
 mod approval_store;
 mod budget_store;
 mod clock;
+mod contact_import;
 mod devices;
 mod directory;
 mod enrolment;
@@ -18,6 +19,7 @@ mod signatures;
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
 pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
+pub use contact_import::ContactImport;
 pub use devices::{Devices, PushTargets, StoredDevice};
 pub use directory::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,

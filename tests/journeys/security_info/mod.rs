@@ -8,6 +8,7 @@ mod waiting;
 
 use std::sync::Arc;
 
+use rekey_tests::browser::Site;
 use rekey_tests::people::NEWCOMER;
 use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
 use serde_json::{Value, json};
@@ -65,7 +66,7 @@ pub(crate) async fn register_app(world: &World, browser: &mut Browser) -> Value 
 }
 
 /// Proves the second step, or asks for what proves it.
-pub(crate) async fn verify(browser: &mut Browser, body: Value) -> Answer {
+pub(crate) async fn verify<S: Site>(browser: &mut Browser<S>, body: Value) -> Answer {
     browser.post("/security-info/verify", body).await
 }
 

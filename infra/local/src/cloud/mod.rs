@@ -16,7 +16,6 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::post;
-use dynoxide::Database;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -69,12 +68,21 @@ pub enum Disturbance {
 /// Decides over every call.
 pub type Disturb = Arc<dyn Fn(&Call) -> Disturbance + Send + Sync>;
 
+/// Where the cloud keeps its state.
+#[derive(Debug, Clone, Copy)]
+pub enum Storage<'a> {
+    /// In the store and in this process: it ends with it.
+    Process,
+    /// In files of this folder.
+    Folder(&'a Path),
+    /// In this process and without a store: whoever uses the cloud keeps its tables elsewhere.
+    WithoutTables,
+}
+
 /// The local cloud, serving.
 pub struct Cloud {
     address: SocketAddr,
     state: Arc<Services>,
-    /// The store itself.
-    pub database: Database,
 }
 
 struct Services {
@@ -82,7 +90,7 @@ struct Services {
     origin: String,
     template: Template,
     roles: Roles,
-    store: Store,
+    store: Option<Store>,
     outbox: Outbox,
     queues: Arc<Queues>,
     secrets: Secrets,
@@ -93,31 +101,41 @@ struct Services {
 }
 
 impl Cloud {
-    /// Starts the cloud on free ports of the loopback interface, until `stop` turns true. `folder` keeps the
-    /// state; without one it lives in memory.
+    /// Starts the cloud on free ports of the loopback interface, until `stop` turns true.
     ///
     /// # Errors
     /// [`Failure`] when the folder can't be used or no port is free.
     pub async fn start(
         system: &System,
         template: Template,
-        folder: Option<&Path>,
+        storage: Storage<'_>,
         outbox: Outbox,
         stop: watch::Receiver<bool>,
     ) -> Result<Self, Failure> {
+        let (folder, has_tables) = match storage {
+            Storage::Process => (None, true),
+            Storage::Folder(folder) => (Some(folder), true),
+            Storage::WithoutTables => (None, false),
+        };
         let secrets = match folder {
             Some(folder) => Secrets::keep(system, &template.secrets, &folder.join("secrets.json"))?,
             None => Secrets::generate(system, &template.secrets),
         };
-        let file = folder.map(|folder| folder.join("store.db"));
-        let database = dynamodb::open(file.as_deref(), &template.tables)?;
-        let (store_listener, store) = loopback().await?;
+        let store = if has_tables {
+            let file = folder.map(|folder| folder.join("store.db"));
+            let database = dynamodb::open(file.as_deref(), &template.tables)?;
+            let (listener, address) = loopback().await?;
+            tokio::spawn(dynamodb::serve(listener, database, stop.clone()));
+            Some(Store::at(address))
+        } else {
+            None
+        };
         let (listener, address) = loopback().await?;
         let state = Arc::new(Services {
             system: system.clone(),
             origin: format!("http://{address}"),
             roles: Roles::of(&template),
-            store: Store::at(store),
+            store,
             outbox,
             queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
             secrets,
@@ -126,9 +144,8 @@ impl Cloud {
             disturb: Mutex::default(),
             late: watch::Sender::new(0),
         });
-        tokio::spawn(dynamodb::serve(store_listener, database.clone(), stop.clone()));
         tokio::spawn(crate::serve::serve(listener, router(state.clone()), stop));
-        Ok(Self { address, state, database })
+        Ok(Self { address, state })
     }
 
     /// Everything that functions and SDK clients read from the environment to work with this cloud.
@@ -399,21 +416,21 @@ impl Services {
         request: &str,
     ) -> Response<Body> {
         match protocol {
-            Protocol::Json { service, operation } => match service.as_str() {
-                dynamodb::SERVICE => self.store.forward(headers, body).await,
-                "AmazonSQS" => json_response(
+            Protocol::Json { service, operation } => match (service.as_str(), &self.store) {
+                (dynamodb::SERVICE, Some(store)) => store.forward(headers, body).await,
+                ("AmazonSQS", _) => json_response(
                     sqs::call(&self.queues, &self.origin, operation, &body).await,
                     "1.0",
                     request,
                 ),
-                "PinpointSMSVoiceV2" => {
+                ("PinpointSMSVoiceV2", _) => {
                     json_response(voice::call(&self.outbox, operation, &body), "1.0", request)
                 }
-                "secretsmanager" => {
+                ("secretsmanager", _) => {
                     let may_read = |name: &str| self.may_read_secret(principal, name);
                     json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
                 }
-                other => {
+                (other, _) => {
                     let fault = Fault::new("UnknownOperationException", format!("{other} is not emulated"));
                     protocol.refuse(fault, request)
                 }

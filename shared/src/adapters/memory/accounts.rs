@@ -77,7 +77,7 @@ impl StoredAccount {
 
     /// Counts a sign-in as failed; `false` when it may not be compared.
     fn count_attempt(&mut self, now: Timestamp) -> bool {
-        let is_new = self.failed_at + LOCKOUT <= now;
+        let is_new = !self.failed_at.is_within(LOCKOUT, now);
         let counts = matches!(self.standing, Standing::Active | Standing::Excluded);
         let may_try = counts && (is_new || self.failures < FAILURES_MAX);
         if may_try {

@@ -6,16 +6,16 @@ use async_trait::async_trait;
 
 use super::Memory;
 use super::contact::StoredContact;
-use crate::domain::account::{AccountId, Contact, Registration};
+use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{HeldContact, ImportAction, import_contact};
+use crate::domain::import::{HeldContact, ImportAction, active_from, import_contact};
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, EnrolmentStore, NewEntry, Secret, StoreError};
+use crate::ports::{Added, ContactImport, EnrolmentStore, NewEntry, Secret, StoreError};
 
 /// What an entry holds besides what may be shown of it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -279,49 +279,42 @@ impl SecurityInfoTable {
         entries.insert(entry.id.clone(), stored);
     }
 
-    /// Writes the contacts and the code app of an account, as an import does: see [`import_contact`]. The kinds whose
-    /// contact takes the place of another.
+    /// Writes the contacts and the code app of an account: see [`ContactImport`].
     pub fn import(
         &mut self,
         account: &AccountId,
-        registration: &Registration,
+        imported: &Registration,
         sealed_seed: Option<&str>,
         waiting_period: Seconds,
         now: Timestamp,
-    ) -> Vec<Kind> {
+    ) -> Vec<(Kind, ImportAction)> {
         let found = self.of(account);
         let is_first =
             found.entries.is_empty() && found.state.as_ref().is_none_or(|state| state.generation == 0);
         let held: Vec<HeldContact> =
             found.entries.iter().filter_map(|(id, entry)| held_contact(id, entry)).collect();
-        let mut replaced = Vec::new();
-        for (kind, contact) in [
-            (Kind::AlternateEmail, registration.alternate_email.as_ref().map(Contact::Email)),
-            (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
-            (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
-        ] {
-            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
-                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
-                    replaced.extend(replaces.then_some(kind));
+        let mut decisions = Vec::with_capacity(4);
+        for (kind, contact) in imported.contacts() {
+            let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
+            match (action, contact) {
+                (ImportAction::Put { usable_from, old_from, .. }, Some(contact)) => {
                     let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
                     self.write(account, StoredEntry { is_imported: true, ..StoredEntry::of(&entry) }, &entry);
                 }
                 (ImportAction::Remove, _) => drop(self.of(account).entries.remove(&EntryId::only(kind))),
                 _ => {}
             }
+            decisions.push((kind, action));
         }
         let id = EntryId::only(Kind::Totp);
         if let Some(seed) = sealed_seed.filter(|_| !self.of(account).entries.contains_key(&id)) {
+            let (usable_from, old_from) = active_from(is_first, waiting_period, now);
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            let mut entry = NewEntry::new(id, "", secret, now);
-            if !is_first {
-                entry.usable_from = now + waiting_period;
-                entry.old_from = entry.usable_from + waiting_period;
-            }
-            self.put(account, &entry);
+            self.put(account, &NewEntry { usable_from, old_from, ..NewEntry::new(id, "", secret, now) });
+            decisions.push((Kind::Totp, ImportAction::Put { usable_from, old_from, replaces: false }));
         }
         self.of(account).state.get_or_insert_default();
-        replaced
+        decisions
     }
 }
 
@@ -334,6 +327,21 @@ fn held_contact(id: &EntryId, entry: &StoredEntry) -> Option<HeldContact> {
         usable_from: entry.usable_from,
         old_from: entry.old_from,
     })
+}
+
+#[async_trait]
+impl ContactImport for Memory {
+    async fn import(
+        &self,
+        account: &AccountId,
+        imported: &Registration,
+        sealed_seed: Option<&str>,
+        waiting_period: Seconds,
+        now: Timestamp,
+    ) -> Result<Vec<(Kind, ImportAction)>, StoreError> {
+        Ok(self
+            .with(|tables| tables.security_info.import(account, imported, sealed_seed, waiting_period, now)))
+    }
 }
 
 #[async_trait]

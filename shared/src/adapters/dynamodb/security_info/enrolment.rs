@@ -14,15 +14,17 @@ use aws_sdk_dynamodb::types::{
 use super::claims::used_at;
 use super::{CONTACT, NEVER, PASS, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
-use crate::domain::account::{AccountId, Contact, Registration};
+use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{HeldContact, ImportAction, import_contact};
+use crate::domain::import::{HeldContact, ImportAction, active_from, import_contact};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::HashedWith;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError};
+use crate::ports::{
+    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError,
+};
 
 /// Keeps entries.
 #[derive(Clone)]
@@ -42,69 +44,6 @@ impl DynamoEnrolment {
         entropy: Arc<dyn Entropy>,
     ) -> Self {
         Self { client, table: table.into(), contacts, entropy }
-    }
-
-    /// Writes the contacts and the code app of an account (an import), and tells which contacts took the place of others;
-    /// those are to be notified. What an account that never held anything gets counts at once and as old: whoever imports
-    /// vouches for it. Afterwards a value that is there already keeps its age, in whichever column, and any other waits
-    /// `waiting_period`; until then the one that it replaces serves. Contacts that the person enrolled stay as they are,
-    /// imported ones that are not given any more are taken away. A code app, a generation and a claim that are there stay.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn import(
-        &self,
-        account: &AccountId,
-        registration: &Registration,
-        sealed_seed: Option<&str>,
-        waiting_period: Seconds,
-        now: Timestamp,
-    ) -> Result<Vec<Kind>, StoreError> {
-        let items = items_of(&self.client, &self.table, account).await?;
-        let is_state = |item: &&Item| item.optional_text("item") == Some(STATE);
-        let generation = items.iter().find(is_state).and_then(|state| state.number::<u64>("generation").ok());
-        let is_first = generation.unwrap_or_default() == 0 && items.iter().all(|item| is_state(&item));
-        let contacts = [
-            (Kind::AlternateEmail, registration.alternate_email.as_ref().map(Contact::Email)),
-            (Kind::Mobile, registration.mobile.as_ref().map(Contact::Phone)),
-            (Kind::OfficePhone, registration.office_phone.as_ref().map(Contact::Phone)),
-        ];
-        let held: Vec<HeldContact> =
-            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
-        let mut replaced = Vec::new();
-        for (kind, contact) in contacts {
-            let id = EntryId::only(kind);
-            match (import_contact(kind, contact, &held, is_first, waiting_period, now), contact) {
-                (ImportAction::Put { usable_from, old_from, replaces }, Some(contact)) => {
-                    replaced.extend(replaces.then_some(kind));
-                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
-                    let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
-                    let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
-                    let item =
-                        found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
-                    self.put_item(item).await?;
-                }
-                (ImportAction::Remove, _) => self.delete(account, &id).await?,
-                _ => {}
-            }
-        }
-        let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
-        if let Some(seed) = sealed_seed.filter(|_| !has_app) {
-            let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            let mut entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
-            if !is_first {
-                entry.usable_from = now + waiting_period;
-                entry.old_from = entry.usable_from + waiting_period;
-            }
-            self.put(account, &entry).await?;
-        }
-        let begin = self
-            .update_state(account, "SET #generation = if_not_exists(#generation, :zero)")
-            .expression_attribute_names("#generation", "generation")
-            .expression_attribute_values(":zero", n(0));
-        // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
-        begin.send().await.map_err(unavailable)?;
-        Ok(replaced)
     }
 
     /// Writes an entry and nothing else (an import): open flows and sessions go on.
@@ -398,6 +337,58 @@ fn changed_by(state: &Item, generation: u64) -> Option<HolderId> {
     let is_at = |name| state.number::<u64>(name).is_ok_and(|number| number == generation);
     let by = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
     by.map(|by| HolderId::from_bytes(*by.as_bytes()))
+}
+
+#[async_trait]
+impl ContactImport for DynamoEnrolment {
+    async fn import(
+        &self,
+        account: &AccountId,
+        imported: &Registration,
+        sealed_seed: Option<&str>,
+        waiting_period: Seconds,
+        now: Timestamp,
+    ) -> Result<Vec<(Kind, ImportAction)>, StoreError> {
+        let items = items_of(&self.client, &self.table, account).await?;
+        let is_state = |item: &&Item| item.optional_text("item") == Some(STATE);
+        let generation = items.iter().find(is_state).and_then(|state| state.number::<u64>("generation").ok());
+        let is_first = generation.unwrap_or_default() == 0 && items.iter().all(|item| is_state(&item));
+        let held: Vec<HeldContact> =
+            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
+        let mut decisions = Vec::with_capacity(4);
+        for (kind, contact) in imported.contacts() {
+            let id = EntryId::only(kind);
+            let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
+            match (action, contact) {
+                (ImportAction::Put { usable_from, old_from, .. }, Some(contact)) => {
+                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                    let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
+                    let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
+                    let item =
+                        found.into_iter().fold(item, |item, found| with_predecessor(item, found, &entry));
+                    self.put_item(item).await?;
+                }
+                (ImportAction::Remove, _) => self.delete(account, &id).await?,
+                _ => {}
+            }
+            decisions.push((kind, action));
+        }
+        let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
+        if let Some(seed) = sealed_seed.filter(|_| !has_app) {
+            let (usable_from, old_from) = active_from(is_first, waiting_period, now);
+            let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
+            let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
+            self.put(account, &NewEntry { usable_from, old_from, ..entry }).await?;
+            decisions.push((Kind::Totp, ImportAction::Put { usable_from, old_from, replaces: false }));
+        }
+        let begin = self
+            .update_state(account, "SET #generation = if_not_exists(#generation, :zero)")
+            .expression_attribute_names("#generation", "generation")
+            .expression_attribute_values(":zero", n(0));
+        // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
+        begin.send().await.map_err(unavailable)?;
+        Ok(decisions)
+    }
 }
 
 #[async_trait]

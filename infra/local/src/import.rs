@@ -1,0 +1,213 @@
+//! The people of the CSV file in the tables: who is new, and what has changed of everybody else.
+
+use std::error::Error;
+use std::sync::Arc;
+
+use shared::domain::account::{Account, Standing};
+use shared::domain::holder::HolderId;
+use shared::domain::import::ImportAction;
+use shared::domain::keys::Keyring;
+use shared::domain::language::Language;
+use shared::domain::message::Message;
+use shared::domain::notice::{Change, Event, notices};
+use shared::domain::password::NewPassword;
+use shared::domain::security_info::Kind;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::totp::TotpSeed;
+use shared::ports::{
+    AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, MessageQueue, SecurityInfo,
+    SignInDirectory,
+};
+use shared::process::{Process, StartError};
+use shared::verification::outgoing::Outgoing;
+
+use crate::failure::Failure;
+use crate::people::{People, Person, place};
+
+/// Why a person can't be imported.
+type Failed = Box<dyn Error + Send + Sync>;
+
+/// The tables that people are written to, and what tells them of it.
+pub struct Tables {
+    /// The accounts, to be written.
+    pub accounts: Arc<dyn AccountImport>,
+    /// The same, to be found and signed in to.
+    pub directory: Arc<dyn SignInDirectory>,
+    /// What is registered, to be written.
+    pub contacts: Arc<dyn ContactImport>,
+    /// The same, to be read.
+    pub security_info: Arc<dyn SecurityInfo>,
+    /// The keys of seeds.
+    pub seeds: Arc<Keyring>,
+    /// The queue to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// The keys of messages.
+    pub messages: Arc<Keyring>,
+    /// The language for people who have none of their own.
+    pub language: Language,
+    /// How long a contact waits that takes the place of another.
+    pub waiting_period: Seconds,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Chance.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// What an import did.
+#[derive(Clone, Debug, Default)]
+pub struct Imported {
+    /// People who were added.
+    pub added: usize,
+    /// People who were there already, and of whom something was changed.
+    pub changed: usize,
+    /// People who were there already and stayed as they were.
+    pub unchanged: usize,
+    /// What was changed of people who were there, and what was left out: a line each, by row and column.
+    pub lines: Vec<String>,
+}
+
+impl Tables {
+    /// The tables of a process that is told of all of them.
+    ///
+    /// # Errors
+    /// [`StartError`] when it isn't.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        let settings = process.settings();
+        Ok(Self {
+            accounts: process.account_import()?,
+            directory: process.sign_in_directory()?,
+            contacts: process.contact_import()?,
+            security_info: process.security_info()?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            language: settings.languages.first().copied().unwrap_or(Language::English),
+            waiting_period: settings.cool_down,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
+
+    /// Adds the people who are not there yet, and imports the contacts of everybody else, as [`ContactImport`] does; the
+    /// contacts that others take the place of are notified. Whoever is there keeps their password, their lock and the rest
+    /// of their account, and what they enrolled.
+    ///
+    /// # Errors
+    /// [`Failure`] when the store does not take somebody.
+    pub async fn import(&self, people: &People) -> Result<Imported, Failure> {
+        let mut imported = Imported::default();
+        for person in &people.people {
+            self.import_person(&people.file, person, &mut imported).await.map_err(|error| {
+                Failure::new(format!("{} can't be written to the store: {error}", person.login()))
+            })?;
+        }
+        Ok(imported)
+    }
+
+    async fn import_person(
+        &self,
+        file: &str,
+        person: &Person,
+        imported: &mut Imported,
+    ) -> Result<(), Failed> {
+        let account = person.account()?;
+        for (name, login) in person.names.iter().zip(&person.logins) {
+            let owner = self.directory.find(name).await?;
+            if owner.is_some_and(|owner| owner.id != account.id) {
+                let why = format!("the row is left out: `{login}` belongs to another person");
+                imported.lines.push(place(file, person.row, "login", &why));
+                return Ok(());
+            }
+        }
+        if let Some(found) = self.directory.account(&account.id).await? {
+            let (is_changed, lines) = self.import_contacts(person, &found).await?;
+            *(if is_changed { &mut imported.changed } else { &mut imported.unchanged }) += 1;
+            let lines = left_as_it_is(&found, &account).chain(lines);
+            imported.lines.extend(lines.map(|(column, why)| place(file, person.row, column, &why)));
+            return Ok(());
+        }
+        self.write_contacts(person, &account, self.clock.now()).await?;
+        // Last, since its presence means that the person is complete.
+        let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
+        self.accounts.put(&account, password.as_ref()).await?;
+        imported.added += 1;
+        Ok(())
+    }
+
+    async fn write_contacts(
+        &self,
+        person: &Person,
+        account: &Account,
+        now: Timestamp,
+    ) -> Result<Vec<(Kind, ImportAction)>, Failed> {
+        let sealed = match &person.totp_secret {
+            Some(secret) => {
+                let nonce = self.entropy.bytes();
+                Some(TotpSeed::parse(secret)?.seal(&self.seeds, account.id.as_str(), nonce)?)
+            }
+            None => None,
+        };
+        let (contacts, wait) = (person.registration(), self.waiting_period);
+        Ok(self.contacts.import(&account.id, &contacts, sealed.as_deref(), wait, now).await?)
+    }
+
+    /// Imports the contacts of somebody who is there. Returns whether anything was changed, and what there is to say of
+    /// which column.
+    async fn import_contacts(&self, person: &Person, account: &Account) -> Result<(bool, Lines), Failed> {
+        let now = self.clock.now();
+        let before = self.security_info.registration(&account.id, now).await?;
+        let (mut is_changed, mut lines, mut messages) = (false, Lines::new(), Vec::new());
+        for (kind, action) in self.write_contacts(person, account, now).await? {
+            let earlier = before.only(kind);
+            let mask = earlier.contacts().into_iter().find_map(|(_, contact)| Some(contact?.masked()));
+            let why = match (action, mask) {
+                (ImportAction::Keep, _) | (ImportAction::Remove, None) => continue,
+                (ImportAction::Decline, _) => {
+                    lines.push((column(kind), "left out: the person has registered another".to_owned()));
+                    continue;
+                }
+                (ImportAction::Remove, Some(mask)) => format!("removed: {mask}"),
+                (ImportAction::Put { usable_from, replaces: true, .. }, Some(mask)) => {
+                    let language = account.language.unwrap_or(self.language);
+                    let change = Change { event: Event::Added(kind), methods: Vec::new(), at: now, language };
+                    let told = notices(&Account { email: None, ..account.clone() }, &earlier, &change);
+                    messages.extend(told.into_iter().map(Message::Notice));
+                    format!("changed: counts from {usable_from}, in the place of {mask}, which is notified")
+                }
+                (ImportAction::Put { usable_from, .. }, _) => format!("added: counts from {usable_from}"),
+            };
+            is_changed = true;
+            lines.push((column(kind), why));
+        }
+        let (queue, keys, entropy) = (&*self.queue, &*self.messages, &*self.entropy);
+        let outgoing = Outgoing { queue, messages: keys, entropy };
+        let holder = HolderId::from_bytes(self.entropy.bytes());
+        outgoing.send(holder, &messages, Seconds(0)).await?;
+        Ok((is_changed, lines))
+    }
+}
+
+/// What is said of columns.
+type Lines = Vec<(&'static str, String)>;
+
+const fn column(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Totp => "totp_secret",
+        kind => kind.as_str(),
+    }
+}
+
+/// The columns that say something else than the account which is there, and are not imported. That an account is active
+/// which the file has as locked is what an unlock leaves.
+fn left_as_it_is(found: &Account, given: &Account) -> impl Iterator<Item = (&'static str, String)> {
+    let is_unlocked = (found.standing, given.standing) == (Standing::Active, Standing::Locked);
+    let differs = [
+        ("login", found.logins != given.logins),
+        ("name", found.name != given.name),
+        ("email", found.email != given.email),
+        ("language", found.language != given.language),
+        ("state", found.standing != given.standing && !is_unlocked),
+    ];
+    let why = "left out: of an existing account only contacts are imported";
+    differs.into_iter().filter(|(_, differs)| *differs).map(move |(column, _)| (column, why.to_owned()))
+}

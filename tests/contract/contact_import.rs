@@ -1,0 +1,205 @@
+//! The import of contacts: what is new, what stays, and what waits while the earlier one serves.
+
+use rekey_tests::people::AISYAH;
+use shared::domain::account::{AccountId, Contact, Registration};
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::holder::HolderId;
+use shared::domain::import::ImportAction;
+use shared::domain::method::{Factor, Method};
+use shared::domain::security_info::{Entry, EntryId, Kind};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{Claim, Claimant, NewEntry};
+
+use crate::stores::{Stores, WAIT, on_every_store};
+
+on_every_store!(
+    first_import_is_old_at_once,
+    emptied_account_waits,
+    unchanged_contact_keeps_its_age,
+    changed_contact_waits_while_the_earlier_serves,
+    contact_changed_twice_lets_the_first_serve,
+    value_in_another_column_keeps_its_age,
+    contact_that_is_not_given_is_removed,
+    contact_that_the_person_enrolled_stays,
+    app_is_imported_once,
+    claim_outlives_an_import;
+    at_once: ;
+    in_tables: ;
+    in_tables_at_once:
+);
+
+const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+/// A day after the first import.
+const LATER: Timestamp = Timestamp::from_seconds(1_795_492_800 + 86_400);
+/// Decisions about the three kinds of contacts, of which none is anything new.
+const UNCHANGED: [(Kind, ImportAction); 3] = [
+    (Kind::AlternateEmail, ImportAction::Keep),
+    (Kind::Mobile, ImportAction::Keep),
+    (Kind::OfficePhone, ImportAction::Keep),
+];
+
+fn id() -> AccountId {
+    AccountId::from_directory("aisyah").unwrap()
+}
+
+fn number(text: &str) -> PhoneNumber {
+    PhoneNumber::from_stored(text.to_owned())
+}
+
+/// Aisyah's contacts with another mobile.
+fn with_mobile(text: &str) -> Registration {
+    Registration { mobile: Some(number(text)), ..AISYAH.registration() }
+}
+
+const fn counts_at_once() -> ImportAction {
+    ImportAction::Put { usable_from: NOW, old_from: NOW, replaces: false }
+}
+
+/// What waits for the waiting period after `now`, and for another until it is old.
+fn waits(now: Timestamp, replaces: bool) -> ImportAction {
+    ImportAction::Put { usable_from: now + WAIT, old_from: now + WAIT + WAIT, replaces }
+}
+
+async fn registration(ports: &Stores, now: Timestamp) -> Registration {
+    ports.info.registration(&id(), now).await.unwrap()
+}
+
+async fn entry(ports: &Stores, kind: Kind) -> Option<Entry> {
+    let registered = ports.enrolment.registered(&id()).await.unwrap();
+    registered.entries.into_iter().find(|entry| entry.id.kind() == kind)
+}
+
+/// The mobile that serves, and the one that waits to take its place.
+async fn mobiles(ports: &Stores, now: Timestamp) -> (Option<String>, Option<String>) {
+    let read = registration(ports, now).await;
+    let expose = |number: PhoneNumber| number.expose().to_owned();
+    (read.mobile.map(expose), read.successors.mobile.map(expose))
+}
+
+async fn first_import_is_old_at_once(ports: &Stores) {
+    let decisions = ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    let kinds = [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp];
+    assert_eq!(decisions, kinds.map(|kind| (kind, counts_at_once())));
+    let read = registration(ports, NOW).await;
+    assert!(read.has(Method::Email) && read.has(Method::Sms) && read.has(Method::Totp));
+    assert!(read.young.is_empty(), "{:?}", read.young);
+}
+
+/// Whoever removed everything is no newcomer.
+async fn emptied_account_waits(ports: &Stores) {
+    let session = HolderId::from_bytes([9; 32]);
+    assert_eq!(ports.enrolment.change(&id(), 0, session).await.unwrap(), Some(1));
+    let decisions = ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    assert!(decisions.iter().all(|(_, action)| *action == waits(NOW, false)), "{decisions:?}");
+    assert_eq!(decisions.len(), 4);
+    assert!(!registration(ports, NOW).await.has(Method::Sms));
+    assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
+    let then = registration(ports, NOW + WAIT).await;
+    assert!(then.has(Method::Sms) && then.young.contains(&Method::Sms), "it counts, and is not old");
+}
+
+async fn unchanged_contact_keeps_its_age(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    assert_eq!(ports.import(&id(), &AISYAH.registration(), None, LATER).await, UNCHANGED);
+    let mobile = entry(ports, Kind::Mobile).await.unwrap();
+    assert_eq!((mobile.added_at, mobile.usable_from, mobile.old_from), (NOW, NOW, NOW));
+}
+
+async fn changed_contact_waits_while_the_earlier_serves(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let changed = with_mobile("+60199999900");
+    let decisions = ports.import(&id(), &changed, None, LATER).await;
+    assert_eq!(decisions[1], (Kind::Mobile, waits(LATER, true)));
+    assert!(decisions.iter().filter(|(_, action)| action.replaces()).count() == 1, "{decisions:?}");
+    for night in 1..3 {
+        let again = ports.import(&id(), &changed, None, LATER + Seconds(night * 86_400)).await;
+        assert_eq!(again, UNCHANGED, "the same file changes nothing more");
+    }
+    let (serving, next) = (Some("+60123456798".to_owned()), Some("+60199999900".to_owned()));
+    let almost = Timestamp::from_seconds((LATER + WAIT).as_seconds() - 1);
+    for now in [LATER, almost] {
+        assert_eq!(mobiles(ports, now).await, (serving.clone(), next.clone()));
+    }
+    assert!(registration(ports, almost).await.young.is_empty(), "the one that serves is as old as it was");
+    let mobile = entry(ports, Kind::Mobile).await.unwrap();
+    assert_eq!((mobile.shown.as_str(), mobile.predecessor.as_deref()), ("*****00", Some("*****98")));
+    assert_eq!(mobiles(ports, LATER + WAIT).await, (next, None));
+    assert!(registration(ports, LATER + WAIT).await.young.contains(&Method::Sms));
+}
+
+async fn contact_changed_twice_lets_the_first_serve(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    ports.import(&id(), &with_mobile("+60199999900"), None, NOW).await;
+    let decisions = ports.import(&id(), &with_mobile("+60199999911"), None, LATER).await;
+    assert_eq!(decisions[1], (Kind::Mobile, waits(LATER, true)));
+    let (first, third) = (Some("+60123456798".to_owned()), Some("+60199999911".to_owned()));
+    assert_eq!(mobiles(ports, NOW + WAIT).await, (first, third.clone()), "the second never counts");
+    assert_eq!(mobiles(ports, LATER + WAIT).await, (third, None));
+}
+
+async fn value_in_another_column_keeps_its_age(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let moved =
+        Registration { office_phone: AISYAH.registration().mobile, mobile: None, ..AISYAH.registration() };
+    let decisions = ports.import(&id(), &moved, None, LATER).await;
+    assert_eq!(decisions[1..], [(Kind::Mobile, ImportAction::Remove), (Kind::OfficePhone, counts_at_once())]);
+    let read = registration(ports, LATER).await;
+    assert!(read.mobile.is_none() && read.young.is_empty());
+    assert_eq!(read.office_phone.unwrap().expose(), "+60123456798");
+}
+
+async fn contact_that_is_not_given_is_removed(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    let decisions = ports.import(&id(), &Registration::default(), None, LATER).await;
+    assert!(decisions.iter().all(|(_, action)| *action == ImportAction::Remove), "{decisions:?}");
+    let registered = ports.enrolment.registered(&id()).await.unwrap();
+    let kinds: Vec<Kind> = registered.entries.iter().map(|entry| entry.id.kind()).collect();
+    assert_eq!(kinds, [Kind::Totp], "an app that is there stays");
+}
+
+async fn contact_that_the_person_enrolled_stays(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let own = number("+60199999900");
+    ports.plant.put(&id(), &NewEntry::contact(Kind::Mobile, Contact::Phone(&own), NOW)).await;
+    let decisions = ports.import(&id(), &AISYAH.registration(), None, LATER).await;
+    assert_eq!(decisions[1], (Kind::Mobile, ImportAction::Decline));
+    for imported in [with_mobile("+60199999900"), Registration { mobile: None, ..AISYAH.registration() }] {
+        let decisions = ports.import(&id(), &imported, None, LATER).await;
+        assert_eq!(decisions[1], (Kind::Mobile, ImportAction::Keep));
+    }
+    assert_eq!(mobiles(ports, LATER).await, (Some("+60199999900".to_owned()), None));
+}
+
+async fn app_is_imported_once(ports: &Stores) {
+    let seed = async |now| {
+        let found = ports.authenticators.totp(&id(), now).await.unwrap();
+        found.map(|found| found.sealed_seed)
+    };
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let decisions = ports.import(&id(), &AISYAH.registration(), Some("first"), LATER).await;
+    assert_eq!(decisions[3..], [(Kind::Totp, waits(LATER, false))]);
+    assert_eq!(seed(LATER).await, None, "it waits like any other");
+    let decisions = ports.import(&id(), &AISYAH.registration(), Some("second"), LATER).await;
+    assert_eq!(decisions, UNCHANGED);
+    assert_eq!(seed(LATER + WAIT).await.as_deref(), Some("first"));
+    ports.plant.delete(&id(), &EntryId::only(Kind::Totp)).await;
+    ports.import(&id(), &AISYAH.registration(), Some("third"), LATER).await;
+    assert_eq!(seed(LATER + WAIT).await.as_deref(), Some("third"));
+}
+
+/// Open flows and sessions go on.
+async fn claim_outlives_an_import(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let flow = HolderId::from_bytes([1; 32]);
+    let claimant = Claimant { flow, proved: &[Factor::MobilePhone] };
+    let claim = async |now| ports.claims.claim(&id(), &claimant, 0, now, NOW + Seconds(30)).await.unwrap();
+    assert_eq!(claim(NOW).await, Claim::Held(1));
+    let address = EmailAddress::from_stored("another@mail.example".to_owned());
+    let changed = Registration { alternate_email: Some(address), ..AISYAH.registration() };
+    ports.import(&id(), &changed, None, NOW).await;
+    let read = registration(ports, NOW).await;
+    assert_eq!((read.generation, read.claimed_by), (1, Some(flow)));
+    assert_eq!(claim(NOW + Seconds(1)).await, Claim::Busy, "it still holds the account");
+    let mobile = entry(ports, Kind::Mobile).await.unwrap();
+    assert_eq!(mobile.last_used_at, Some(NOW));
+}

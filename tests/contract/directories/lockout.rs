@@ -1,0 +1,96 @@
+//! How the built-in directory locks an account after failed sign-ins.
+
+use rekey_tests::SignIn;
+use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
+use shared::domain::time::Seconds;
+use shared::ports::{AccountImport, Directory as _, PasswordDirectory as _, Write};
+
+use super::{Fixture, NOW, change, name, put, sign_in};
+
+pub async fn five_failures_lock_and_an_unlock_mends_it(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    let try_in = async |password| sign_in(&*directory, "aisyah", password, NOW).await;
+    for _ in 0..4 {
+        assert_eq!(try_in("wrong").await, SignIn::Wrong);
+    }
+    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Accepted, "which starts the count again");
+    for _ in 0..4 {
+        assert_eq!(try_in("wrong").await, SignIn::Wrong);
+    }
+    assert_eq!(try_in("wrong").await, SignIn::Locked);
+    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
+    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
+    assert_eq!(try_in(Person::PASSWORD).await, SignIn::Accepted);
+    assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
+    assert_eq!(sign_in(&*directory, "nobody", "x", NOW).await, SignIn::Wrong);
+}
+
+/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
+pub async fn a_lockout_ends_by_itself(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
+    let later = NOW + Seconds(15 * 60);
+    for _ in 0..5 {
+        let _ = try_in("wrong", NOW).await;
+    }
+    for seconds in [0, 450, 899] {
+        assert_eq!(try_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
+    }
+    for _ in 0..4 {
+        assert_eq!(try_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
+    }
+    assert_eq!(try_in("wrong", later).await, SignIn::Locked);
+    assert_eq!(try_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
+}
+
+pub async fn failures_far_apart_do_not_add_up(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    for quarter in 0..7 {
+        let now = NOW + Seconds(quarter * 15 * 60);
+        assert_eq!(sign_in(&*directory, "aisyah", "wrong", now).await, SignIn::Wrong);
+    }
+}
+
+pub async fn a_lockout_changes_nothing_that_the_organisation_says(
+    fixture: &impl Fixture<Directory: AccountImport>,
+) {
+    let directory = fixture.given(1).await;
+    for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
+        put(&*directory, person, Some(Person::PASSWORD)).await;
+        for _ in 0..6 {
+            let _ = sign_in(&*directory, person.login, "wrong", NOW).await;
+        }
+        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
+        assert_eq!(standing, person.standing, "{}", person.login);
+    }
+    let try_in = async |now| sign_in(&*directory, "priya", Person::PASSWORD, now).await;
+    assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
+    directory.apply(&change("priya", 1), Write::Unlock, NOW).await.unwrap();
+    assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Accepted);
+}
+
+/// A clock was set back since.
+pub async fn failure_that_is_yet_to_come_locks_nobody(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    for _ in 0..5 {
+        let _ = sign_in(&*directory, "aisyah", "wrong", NOW + Seconds::DAY).await;
+    }
+    assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+}
+
+pub async fn many_sign_ins_try_no_more_than_five(fixture: &impl Fixture<Directory: 'static>) {
+    let directory = fixture.given(1).await;
+    for now in [NOW, NOW + Seconds(15 * 60)] {
+        let tasks: Vec<_> = (0..20)
+            .map(|_| {
+                let directory = directory.clone();
+                tokio::spawn(async move { sign_in(&*directory, "aisyah", "wrong", now).await })
+            })
+            .collect();
+        let mut wrong = 0;
+        for task in tasks {
+            wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
+        }
+        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
+    }
+}

@@ -1,0 +1,175 @@
+//! `cargo local` with its options: tables in memory, and a folder that is used again.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use rekey_local::{Options, print};
+use rekey_tests::laptop::{Folder, Laptop};
+use rekey_tests::{Answer, Browser};
+use serde_json::{Value, json};
+
+use crate::security_info::{entry, kinds, verify};
+
+const NEW: &str = "Kancil-Lompat-42!";
+const OLD: &str = "Kelantan-Wau-Bulan-3";
+
+/// Resets Hafiz's password: mail, then the mobile.
+async fn reset(laptop: &Arc<Laptop>) {
+    let mut browser = laptop.browser();
+    browser.open("hafiz", "forgotten").await;
+    assert_eq!(browser.send_email().await.page(), "code");
+    let mail = laptop.code("hafiz.i@mail.example").await;
+    let wrong = if mail == "00000000" { "00000001" } else { "00000000" };
+    assert_eq!(browser.code(wrong).await.problem(), (422, "code-wrong".to_owned()));
+    assert_eq!(browser.code(&mail).await.page(), "method");
+    assert_eq!(browser.send_phone("sms", "0111 222 3334").await.page(), "code");
+    assert_eq!(browser.code(&laptop.code("+601112223334").await).await.page(), "password");
+    assert_eq!(browser.password(NEW).await.json()["result"], "reset");
+}
+
+/// Signs Hafiz in with both steps; the second is a code by text.
+async fn signed_in(laptop: &Arc<Laptop>) -> (Browser<Laptop>, Answer) {
+    let mut browser = laptop.browser();
+    assert_eq!(browser.sign_in_with("hafiz", NEW).await.page(), "second-step");
+    laptop.local.outbox.clear();
+    assert_eq!(verify(&mut browser, json!({ "method": "sms" })).await.page(), "second-step");
+    let code = laptop.code("+601112223334").await;
+    let list = verify(&mut browser, json!({ "method": "sms", "code": code })).await;
+    assert_eq!(list.page(), "security-info");
+    (browser, list)
+}
+
+/// Enrols another mailbox for Hafiz in the place of the imported one; the list as it then is.
+async fn enrol_mailbox(laptop: &Laptop, browser: &mut Browser<Laptop>) -> Value {
+    assert_eq!(browser.add("alternate_email", "hafiz@post.example").await.page(), "confirm");
+    let code = laptop.code("hafiz@post.example").await;
+    let list = browser.confirm("alternate_email", &code).await;
+    assert_eq!(list.page(), "security-info");
+    list.json()
+}
+
+#[tokio::test]
+async fn reset_and_sign_in_work_with_tables_in_memory() {
+    let laptop = Laptop::start(&Options { memory: true, ..Laptop::options() }).await;
+    assert_eq!(laptop.browser().sign_in_with("hafiz", OLD).await.page(), "second-step");
+    reset(&laptop).await;
+    let told = laptop.messages(|all| all.iter().filter(|message| message.code.is_none()).count() == 3).await;
+    let mut told: Vec<&str> =
+        told.iter().filter(|message| message.code.is_none()).map(|message| message.to.as_str()).collect();
+    told.sort_unstable();
+    assert_eq!(told, ["+601112223334", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
+
+    let refused = laptop.browser().sign_in_with("hafiz", OLD).await;
+    assert_eq!(refused.problem().1, "sign-in-wrong");
+    let (mut browser, list) = signed_in(&laptop).await;
+    assert_eq!(kinds(&list.json()), ["alternate_email", "mobile"]);
+    let list = enrol_mailbox(&laptop, &mut browser).await;
+    let mailbox = entry(&list, "alternate_email");
+    assert_ne!(mailbox["usable_from"], mailbox["added_at"], "it takes the place of another, and waits");
+
+    let calls = laptop.local.cloud.calls();
+    assert!(calls.keys().any(|call| call.action == "sqs:SendMessage"), "the queue stays");
+    let at_a_store: Vec<_> = calls.keys().filter(|call| call.action.starts_with("dynamodb:")).collect();
+    assert!(at_a_store.is_empty(), "{at_a_store:?}");
+}
+
+#[tokio::test]
+async fn locked_account_is_unlocked_with_tables_in_memory() {
+    let laptop = Laptop::start(&Options { memory: true, steps: Some(1), ..Laptop::options() }).await;
+    let password = "Thaipusam-Kavadi-8";
+    assert_eq!(laptop.browser().sign_in_with("priya", password).await.problem().1, "sign-in-wrong");
+    let mut browser = laptop.browser();
+    browser.open("priya", "locked").await;
+    browser.send_email().await;
+    assert_eq!(browser.code(&laptop.code("priya.s@mail.example").await).await.page(), "unlock");
+    assert_eq!(browser.post("/unlock", json!({})).await.json()["result"], "unlocked");
+    assert_eq!(laptop.browser().sign_in_with("priya", password).await.page(), "second-step");
+}
+
+const PEOPLE: &str = "login,name,email,alternate_email,mobile,office_phone,password
+aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456798,,Harimau-Malaya-2019
+hafiz,Mohd Hafiz,hafiz@student.contoh.example,hafiz.i@mail.example,+601112223334,,Kelantan-Wau-Bulan-3
+mei,Lim Mei Hua,mei@student.contoh.example,mei@mail.example,+60162345678,+60327317272,Durian-Season-2020!
+daniel,Daniel Wong,,,+60145556677,,
+";
+
+/// A number and a password of Aisyah's, a name and a mailbox of Hafiz's and a number of Mei's have changed, Nurul has come,
+/// and Zul claims Daniel's login.
+const LATER: &str = "login,name,email,alternate_email,mobile,office_phone,password
+aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456700,,Another-Password-1!
+hafiz,Hafiz Ismail,hafiz@student.contoh.example,hafiz@other.example,+601112223334,,Kelantan-Wau-Bulan-3
+mei,Lim Mei Hua,mei@student.contoh.example,mei@mail.example,+60162345678,,Durian-Season-2020!
+nurul,Nurul Izzah,,nurul@mail.example,+60198765432,,Penang-Laksa-77!
+zul;daniel,Zulkifli,,,+60134445566,,
+";
+
+/// Starts over a folder with people from a file.
+async fn over(folder: &Folder, people: &Path) -> Arc<Laptop> {
+    let (data, people) = (Some(folder.path("state")), Some(people.to_owned()));
+    Laptop::start(&Options { data, people, ..Laptop::options() }).await
+}
+
+/// What the terminal says of the import.
+fn printed(laptop: &Laptop, file: &Path) -> Vec<String> {
+    let mut out = Vec::new();
+    print::started(&mut out, &laptop.local).unwrap();
+    let (text, file) = (String::from_utf8(out).unwrap(), format!("{}: ", file.display()));
+    let lines = text.lines().map(str::trim_start);
+    lines
+        .filter(|line| line.starts_with("Imported") || line.starts_with(&file))
+        .map(|line| line.replace(&file, ""))
+        .collect()
+}
+
+#[tokio::test]
+async fn changed_people_are_imported_into_a_used_folder() {
+    let folder = Folder::new("import");
+    let file = folder.write("people.csv", PEOPLE);
+    let laptop = over(&folder, &file).await;
+    assert!(printed(&laptop, &file).is_empty(), "everybody is new");
+    reset(&laptop).await;
+    let (mut browser, _) = signed_in(&laptop).await;
+    let list = enrol_mailbox(&laptop, &mut browser).await;
+    let enrolled = entry(&list, "alternate_email").clone();
+    drop(browser);
+    laptop.stop().await;
+
+    folder.write("people.csv", LATER);
+    let laptop = over(&folder, &file).await;
+    let lines = printed(&laptop, &file);
+    let (changed, others) = (&lines[1], [&lines[..1], &lines[2..]].concat());
+    assert!(changed.starts_with("row 2, column mobile: changed: counts from 20"), "{changed}");
+    assert!(changed.ends_with("Z, in the place of *****98, which is notified"), "{changed}");
+    assert_eq!(
+        others,
+        [
+            "Imported: 1 person added, 2 changed, 1 unchanged",
+            "row 3, column name: left out: of an existing account only contacts are imported",
+            "row 3, column alternate_email: left out: the person has registered another",
+            "row 4, column office_phone: removed: *****72",
+            "row 6, column login: the row is left out: `daniel` belongs to another person",
+        ]
+    );
+    let notices = laptop.messages(|all| !all.is_empty()).await;
+    let [notice] = &notices[..] else { panic!("one contact is notified: {notices:?}") };
+    assert_eq!((notice.to.as_str(), notice.code.as_deref()), ("+60123456798", None));
+
+    let mut reset = laptop.browser();
+    let offers = reset.open("aisyah", "forgotten").await.json()["methods"].clone();
+    assert_eq!(offers[1], json!({ "method": "sms", "masked": "*****98" }), "the earlier number serves");
+    drop(reset);
+    let sign_in =
+        async |login, password| laptop.browser().sign_in_with(login, password).await.status.as_u16();
+    assert_eq!(sign_in("aisyah", "Harimau-Malaya-2019").await, 200);
+    assert_eq!(sign_in("aisyah", "Another-Password-1!").await, 422);
+    assert_eq!(sign_in("nurul", "Penang-Laksa-77!").await, 200);
+    let (browser, list) = signed_in(&laptop).await;
+    assert_eq!(*entry(&list.json(), "alternate_email"), enrolled);
+    drop(browser);
+    laptop.stop().await;
+
+    let laptop = over(&folder, &file).await;
+    assert_eq!(printed(&laptop, &file)[0], "Imported: 0 people added, 0 changed, 4 unchanged");
+    assert!(laptop.local.outbox.messages().is_empty(), "nobody is notified twice");
+    laptop.stop().await;
+}
