@@ -27,6 +27,7 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
 use shared::text::messages::{Content, Wording};
+use shared::verification::outgoing::Outgoing;
 
 /// What delivery needs from outside.
 pub struct Ports {
@@ -91,6 +92,11 @@ impl Ports {
             security_info: process.security_info()?,
             metrics: process.metrics(),
         })
+    }
+
+    /// The way back into the queue.
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
     }
 }
 

@@ -3,7 +3,6 @@
 use shared::change::{FinishPorts, Reconciled, reconcile};
 use shared::domain::message::Settle;
 use shared::domain::time::Timestamp;
-use shared::verification::outgoing::Outgoing;
 
 use crate::{End, Ports, Verdict};
 
@@ -12,7 +11,7 @@ pub(crate) async fn settle(ports: &Ports, settle: &Settle, claimed_at: Timestamp
     let finish = FinishPorts {
         flows: &*ports.flows,
         security_info: &*ports.security_info,
-        outgoing: Outgoing { queue: &*ports.queue, messages: &ports.messages, entropy: &*ports.entropy },
+        outgoing: ports.outgoing(),
     };
     let settled = |reason| Verdict::ended(End::Settled, reason);
     match reconcile(&finish, &*ports.directory, settle, claimed_at).await {

@@ -208,7 +208,7 @@ impl<'a> AuthorizedChange<'a> {
         let outcome = self.flow.progress.reason.outcome();
         let language = self.flow.facts.language;
         let change = notice::Change::proved_by(&self.flow.progress.proofs, outcome, now, language);
-        let told = finish.notify(key, &self.account, &self.registration, &change).await;
+        let told = finish.outgoing.notify(key, &self.account, &self.registration, &change).await;
         if let Err(error) = &told {
             tracing::warn!(event = "notices-delayed", flow = ?key, reason = %error);
         }

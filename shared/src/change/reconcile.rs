@@ -67,7 +67,7 @@ pub async fn reconcile(
     let Settle { outcome, methods, language, .. } = settle;
     let change = Change { event: (*outcome).into(), methods: methods.clone(), at, language: *language };
     // Queued before the flow says so: told twice is better than never.
-    ports.notify(settle.flow, &account, &registration, &change).await?;
+    ports.outgoing.notify(settle.flow, &account, &registration, &change).await?;
     let Some(found) = found else { return Ok(Reconciled::ToldWithoutFlow) };
     let told = match found.value {
         Flow::Done(done) => Flow::Done(Done { notices_queued: true, ..done }),
