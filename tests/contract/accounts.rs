@@ -28,9 +28,10 @@ on_every_store!(
     a_recovery_code_is_taken_once,
     pass_is_redeemed_by_one_flow_in_time,
     a_claim_is_one_flows,
-    released_claim_is_free_for_its_flow_only;
+    released_claim_is_free_for_its_flow_only,
+    flow_claims_no_more_often_than_its_limit;
     at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code,
-        concurrent_flows_redeem_a_pass_once;
+        concurrent_flows_redeem_a_pass_once, concurrent_claims_never_exceed_their_limit;
     in_tables: a_contact_opens_for_its_owner_and_kind_only,
         a_passkey_of_an_earlier_version_becomes_known,
         an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
@@ -112,8 +113,9 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(listed.entries[1].last_used_at, None);
     assert_eq!(listed.changed_by, Some(session));
 
-    let claimant = Claimant { flow: HolderId::from_bytes([1; 32]), proved: &[Factor::MobilePhone] };
-    ports.claims.claim(&id(), &claimant, 1, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
+    let flow = HolderId::from_bytes([1; 32]);
+    let claimant = Claimant { flow, generation: 1, limit: 1, proved: &[Factor::MobilePhone] };
+    ports.claims.claim(&id(), &claimant, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
     ports.authenticators.accept_step(&id(), 5, claimant.flow, NOW + Seconds(6)).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
@@ -378,8 +380,8 @@ async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client
         let is_lost = what.starts_with("generation");
         assert_eq!(ports.enrolment.registered(&id()).await.is_err(), is_lost, "{what}");
         assert_eq!(ports.info.registration(&id(), NOW).await.is_err(), is_lost, "{what}");
-        let claimant = Claimant { flow: by, proved: &[] };
-        let claim = ports.claims.claim(&id(), &claimant, 2, NOW, NOW + Seconds(30)).await;
+        let claimant = Claimant { flow: by, generation: 2, limit: 9, proved: &[] };
+        let claim = ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await;
         assert!(!is_lost || !matches!(claim, Ok(Claim::Held(_))), "{what}: {claim:?}");
     }
 }
@@ -477,8 +479,9 @@ async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
 async fn a_claim_is_one_flows(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
-        let claimant = Claimant { flow: HolderId::from_bytes([flow; 32]), proved: &[] };
-        ports.claims.claim(&id(), &claimant, generation, now, now + Seconds(30)).await.unwrap()
+        let flow = HolderId::from_bytes([flow; 32]);
+        let claimant = Claimant { flow, generation, limit: 9, proved: &[] };
+        ports.claims.claim(&id(), &claimant, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0, NOW).await, Claim::Held(1));
     assert_eq!(claim(1, 0, NOW).await, Claim::Busy, "a double click");
@@ -493,8 +496,8 @@ async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
-        let claimant = Claimant { flow: flow(byte), proved: &[] };
-        ports.claims.claim(&id(), &claimant, generation, NOW, NOW + Seconds(30)).await.unwrap()
+        let claimant = Claimant { flow: flow(byte), generation, limit: 9, proved: &[] };
+        ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0).await, Claim::Held(1));
     for (other, generation) in [(flow(2), 1), (flow(1), 0), (flow(1), 2)] {
@@ -504,4 +507,55 @@ async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
     ports.claims.release(&id(), flow(1), 1).await.unwrap();
     assert_eq!(claim(2, 0).await, Claim::Lost, "another flow");
     assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
+}
+
+async fn flow_claims_no_more_often_than_its_limit(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let claim = async |flow: u8, generation| {
+        let flow = HolderId::from_bytes([flow; 32]);
+        let claimant = Claimant { flow, generation, limit: 3, proved: &[] };
+        ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
+    };
+    // Another flow's claim before this one was opened counts for that one alone.
+    assert_eq!(claim(2, 0).await, Claim::Held(1));
+    for number in 2..=4 {
+        assert_eq!(claim(1, 1).await, Claim::Held(number));
+        assert_eq!(claim(1, 1).await, Claim::Busy, "also the last one is held");
+        ports.claims.release(&id(), HolderId::from_bytes([1; 32]), number).await.unwrap();
+    }
+    assert_eq!(claim(1, 1).await, Claim::Spent);
+    assert_eq!(ports.info.registration(&id(), NOW).await.unwrap().generation, 4, "nothing was written");
+    assert_eq!(claim(2, 0).await, Claim::Lost);
+    assert_eq!(claim(3, 4).await, Claim::Held(5), "a flow that was opened since");
+}
+
+async fn concurrent_claims_never_exceed_their_limit(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let tasks: Vec<_> = (0..12)
+        .map(|_| {
+            let ports = ports.clone();
+            tokio::spawn(async move {
+                let flow = HolderId::from_bytes([1; 32]);
+                let claimant = Claimant { flow, generation: 0, limit: 10, proved: &[] };
+                let mut held = Vec::new();
+                loop {
+                    match ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap() {
+                        Claim::Held(number) => {
+                            held.push(number);
+                            ports.claims.release(&id(), flow, number).await.unwrap();
+                        }
+                        Claim::Busy => tokio::task::yield_now().await,
+                        Claim::Spent => return held,
+                        Claim::Lost => panic!("no other flow claims"),
+                    }
+                }
+            })
+        })
+        .collect();
+    let mut held = Vec::new();
+    for task in tasks {
+        held.extend(task.await.unwrap());
+    }
+    held.sort_unstable();
+    assert_eq!(held, (1..=10).collect::<Vec<u64>>());
 }

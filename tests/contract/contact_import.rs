@@ -191,8 +191,8 @@ async fn app_is_imported_once(ports: &Stores) {
 async fn claim_outlives_an_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);
-    let claimant = Claimant { flow, proved: &[Factor::MobilePhone] };
-    let claim = async |now| ports.claims.claim(&id(), &claimant, 0, now, NOW + Seconds(30)).await.unwrap();
+    let claimant = Claimant { flow, generation: 0, limit: 10, proved: &[Factor::MobilePhone] };
+    let claim = async |now| ports.claims.claim(&id(), &claimant, now, NOW + Seconds(30)).await.unwrap();
     assert_eq!(claim(NOW).await, Claim::Held(1));
     let address = EmailAddress::from_stored("another@mail.example".to_owned());
     let changed = Registration { alternate_email: Some(address), ..AISYAH.registration() };

@@ -21,10 +21,8 @@ on_every_store!(
     flow_with_an_end_too_far_away_is_none,
     a_replacement_names_what_it_replaces,
     a_guess_is_one_look,
-    tries_of_the_flow_are_spent_one_by_one,
-    history_checks_are_for_proven_flows_only;
-    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins,
-        concurrent_history_checks_never_exceed_their_limit;
+    tries_of_the_flow_are_spent_one_by_one;
+    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins;
     in_tables: what_is_stored_otherwise_is_no_flow;
     in_tables_at_once:
 );
@@ -186,46 +184,6 @@ async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
     let nobody = HolderId::from_bytes([8; 32]);
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
-}
-
-async fn history_checks_are_for_proven_flows_only(stores: &Stores) {
-    let (flows, other) = (&stores.flows, HolderId::from_bytes([8; 32]));
-    let check = async |key, steps| flows.spend_history_check(key, steps, 2, NOW).await.unwrap();
-    assert!(!check(KEY, 1).await, "there is no flow");
-    awaiting(stores).await;
-    assert!(!check(KEY, 1).await, "its code is awaited");
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
-    assert!(!check(KEY, 2).await, "a second step is not proved yet");
-    flows.insert(other, &opened()).await.unwrap();
-    assert!(!check(other, 1).await, "it is at its beginning");
-    let mut choosing = choosing();
-    choosing.facts.steps = 1;
-    let proven = choosing.prove(Method::Totp, false, tag(1)).unwrap();
-    assert!(flows.replace(other, 1, &proven, NOW).await.unwrap());
-    for key in [KEY, other] {
-        let revision = flows.load(key, NOW).await.unwrap().unwrap().revision;
-        let ended = NOW + LIMITS.lifetime;
-        assert!(!flows.spend_history_check(key, 1, 2, ended).await.unwrap(), "it has ended");
-        assert!(check(key, 1).await && check(key, 1).await && !check(key, 1).await, "two, and no third");
-        assert_eq!(flows.load(key, NOW).await.unwrap().unwrap().revision, revision);
-        assert!(flows.spend_history_check(key, 1, 3, NOW).await.unwrap(), "the limit is the caller's");
-    }
-}
-
-async fn concurrent_history_checks_never_exceed_their_limit(stores: &Stores) {
-    let flows = awaiting(stores).await;
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Right(_)));
-    let tasks: Vec<_> = (0..50)
-        .map(|_| {
-            let flows = flows.clone();
-            tokio::spawn(async move { flows.spend_history_check(KEY, 1, 10, NOW).await.unwrap() })
-        })
-        .collect();
-    let mut granted = 0;
-    for task in tasks {
-        granted += usize::from(task.await.unwrap());
-    }
-    assert_eq!(granted, 10);
 }
 
 async fn what_is_stored_otherwise_is_no_flow(client: &Client) {

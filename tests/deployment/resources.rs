@@ -75,6 +75,7 @@ fn a_message_is_tried_for_as_long_as_its_code_can_live() {
     let queue = &template.resource("MessagesQueue")["Properties"];
     let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
     let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
+    assert_eq!(receives, u64::from(delivery::RECEIVES), "who is told on the last try");
     let longest = template.parameters()["RekeyCodeTtlSecs"]["MaxValue"].as_u64().unwrap();
     assert!(visibility * receives > longest, "{visibility} s × {receives} against {longest} s");
 

@@ -44,8 +44,7 @@ async fn a_reset_in_the_browser_stays_within_its_units() {
     world.clock.advance(60);
     world.deliver().await;
     let (writes, half_reads) = units(&world);
-    // One above the budget until the budgets of an account lie in one item.
-    assert!(writes <= 19, "{writes} write units");
+    assert!(writes <= 18, "{writes} write units");
     assert!(half_reads <= 40, "{half_reads} half read units");
 }
 

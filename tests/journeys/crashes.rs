@@ -124,6 +124,41 @@ async fn a_reset_survives_any_failure_of_the_last_act() {
     }
 }
 
+/// The present password is typed, and whatever happens to password-set at whichever of its calls: nothing changes, nobody
+/// is told, and once the lease has run out the page answers as if nothing had happened.
+#[tokio::test(flavor = "multi_thread")]
+async fn refused_password_survives_any_failure() {
+    for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
+        for nth in 0.. {
+            let world = World::new().await;
+            let mut browser = world.browser();
+            browser.prove_both("forgotten").await;
+            world.deliver().await;
+            let watch = disturb(&world, Some("password-set"), nth, mishap);
+            let first = browser.password(Person::PASSWORD).await;
+            world.mend();
+            let hit = watch.hit.lock().unwrap().clone();
+            let what = format!("{mishap:?} at call {nth}, {hit:?}");
+            let expected: &[u16] = if hit.is_some() { &[422, 503] } else { &[422] };
+            assert!(expected.contains(&first.status.as_u16()), "{what}: {}", first.text());
+            world.clock.advance(31);
+            let again = browser.password(Person::PASSWORD).await;
+            assert_eq!(again.problem(), (422, "password-rejected".into()), "{what}");
+            assert_eq!(again.json()["violations"][0]["id"], "previous", "{what}");
+            assert!(world.messages().is_empty(), "{what}: {:?}", world.messages());
+            assert_eq!(browser.password(SECOND).await.page(), "done", "{what}");
+            assert_eq!(world.sign_in("aisyah", SECOND).await, SignIn::Accepted, "{what}");
+            world.clock.advance(60);
+            world.deliver().await;
+            assert!(told(&world).values().all(|times| *times == 1), "{what}: of the one change");
+            if hit.is_none() {
+                assert!(nth > 1, "no call went wrong");
+                break;
+            }
+        }
+    }
+}
+
 /// Repeats a step until it is taken: what a person does who is told that something did not work.
 async fn insist(browser: &mut Browser, path: &str, body: serde_json::Value) -> Answer {
     for _ in 0..4 {

@@ -338,11 +338,11 @@ async fn ledger_in_milliseconds_keeps_nobody_from_codes() {
 async fn lease_in_milliseconds_has_run_out() {
     let world = World::new().await;
     let flow = HolderId::from_bytes([7; 32]);
-    let claimant = Claimant { flow, proved: &[] };
+    let claimant = Claimant { flow, generation: 0, limit: 2, proved: &[] };
     let account = AISYAH.account().id;
     let claim = async || {
         let now = world.now();
-        world.claims.claim(&account, &claimant, 0, now, now + Seconds(30)).await.unwrap()
+        world.claims.claim(&account, &claimant, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim().await, Claim::Held(1));
     assert_eq!(claim().await, Claim::Busy);

@@ -2,10 +2,11 @@
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use rekey_local::cloud::roles::Call;
-use rekey_tests::people::{NEW_PASSWORD, Person};
+use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::adapters::directories::BuiltinDirectory;
@@ -15,7 +16,7 @@ use shared::domain::password::{NewPassword, Violation};
 use shared::domain::time::Timestamp;
 use shared::ports::{
     Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError, PasswordChange,
-    PasswordDirectory, Write,
+    PasswordDirectory, SecurityInfo as _, Write,
 };
 
 /// How often `password-set` has read what a new password is compared with.
@@ -23,6 +24,11 @@ fn hash_reads(world: &World) -> u64 {
     let is_such =
         |call: &Call| call.principal == "password-set" && call.attributes.contains(&"password".into());
     world.cloud.calls().iter().filter(|(call, _)| is_such(call) && call.selects).map(|(_, count)| count).sum()
+}
+
+/// How often aisyah's account was claimed.
+async fn claims(world: &World) -> u64 {
+    world.security_info.registration(&AISYAH.account().id, world.now()).await.unwrap().generation
 }
 
 #[tokio::test]
@@ -88,13 +94,94 @@ async fn fifty_concurrent_guesses_are_checked_ten_times() {
             tokio::spawn(async move { browser.password(Person::PASSWORD).await.status.as_u16() })
         })
         .collect();
-    let mut statuses = Vec::new();
+    let mut checked = 0;
     for task in tasks {
-        statuses.push(task.await.unwrap());
+        match task.await.unwrap() {
+            422 => checked += 1,
+            // None was left, or the others took too long.
+            status => assert!([410, 503].contains(&status), "{status}"),
+        }
+    }
+    assert_eq!(hash_reads(&world), checked);
+    while browser.clone().password(Person::PASSWORD).await.status == 422 {
+        checked += 1;
+    }
+    assert_eq!((checked, hash_reads(&world)), (10, 10));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn double_click_on_refused_password_is_refused_twice() {
+    let world = world_of([], Duration::from_millis(250)).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let clicks = [(); 2].map(|()| {
+        let mut browser = browser.clone();
+        tokio::spawn(async move { browser.password(Person::PASSWORD).await })
+    });
+    for click in clicks {
+        let answer = click.await.unwrap();
+        assert_eq!(answer.problem(), (422, "password-rejected".into()));
+        assert_eq!(answer.json()["violations"][0]["id"], "previous");
+    }
+    assert_eq!(claims(&world).await, 2, "each click made one");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 4, "of the one change");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn double_click_on_new_password_changes_it_once() {
+    let world = world_of([], Duration::from_millis(250)).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    let clicks = [(); 2].map(|()| {
+        let mut browser = browser.clone();
+        tokio::spawn(async move { browser.password(NEW_PASSWORD).await })
+    });
+    let mut statuses = Vec::new();
+    for click in clicks {
+        let answer = click.await.unwrap();
+        assert_eq!(answer.json()["page"], "done", "{}", answer.text());
+        statuses.push(answer.status.as_u16());
     }
     statuses.sort_unstable();
-    assert_eq!(statuses, [vec![410; 40], vec![422; 10]].concat());
-    assert_eq!(hash_reads(&world), 10);
+    assert_eq!(statuses, [200, 409]);
+    assert_eq!(claims(&world).await, 1, "what was set is compared with nothing");
+}
+
+#[tokio::test]
+async fn refused_password_queues_nothing_and_leaves_its_flow() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    world.deliver().await;
+    let answer = browser.password(Person::PASSWORD).await;
+    assert_eq!(answer.json()["violations"][0]["id"], "previous");
+    assert!(world.messages().is_empty(), "{:?}", world.messages());
+    assert_eq!(browser.get("/password").await.page(), "password");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+}
+
+/// The tenth claim may be one whose answer was lost.
+#[tokio::test]
+async fn change_by_last_claim_is_told_as_done() {
+    let rejections = [Instead::Rejects; 9].into_iter();
+    let world = world(rejections.chain([Instead::LosesItsAnswer])).await;
+    let mut browser = world.browser();
+    browser.prove_both("forgotten").await;
+    for _ in 0..9 {
+        assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
+    }
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    world.clock.advance(31);
+    let again = browser.password("Merdeka-Wau-Bulan-57").await;
+    assert_eq!((again.status.as_u16(), again.json()["page"].as_str()), (409, Some("done")));
+    assert_eq!(browser.get("/done").await.json()["result"], "reset");
+    assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
+    world.clock.advance(60);
+    world.deliver().await;
+    assert_eq!(told(&world), 4, "once");
 }
 
 /// What a directory answers to a change instead of making it.
@@ -114,6 +201,8 @@ enum Instead {
 struct Another {
     builtin: BuiltinDirectory,
     instead: Mutex<VecDeque<Instead>>,
+    /// How long it takes to compare a password with earlier ones.
+    compares_for: Duration,
 }
 
 #[async_trait]
@@ -145,6 +234,7 @@ impl PasswordDirectory for Another {
         account: &AccountId,
         password: &NewPassword,
     ) -> Result<Vec<Violation>, DirectoryError> {
+        tokio::time::sleep(self.compares_for).await;
         self.builtin.precheck(account, password).await
     }
 
@@ -170,9 +260,17 @@ impl PasswordDirectory for Another {
 
 /// A world whose directory answers these changes otherwise.
 async fn world(instead: impl IntoIterator<Item = Instead>) -> Arc<World> {
+    world_of(instead, Duration::ZERO).await
+}
+
+/// The same, whose directory compares passwords for so long.
+async fn world_of(instead: impl IntoIterator<Item = Instead>, compares_for: Duration) -> Arc<World> {
     let world = World::new().await;
-    let directory =
-        Another { builtin: world.directory.clone(), instead: Mutex::new(instead.into_iter().collect()) };
+    let directory = Another {
+        builtin: world.directory.clone(),
+        instead: Mutex::new(instead.into_iter().collect()),
+        compares_for,
+    };
     let process = world.process("password-set").await;
     let ports = password_set::Ports {
         directory: Arc::new(directory),

@@ -14,7 +14,7 @@ use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
 
-use crate::calls::{Answer, Call};
+use crate::calls::{Answer, Call, has_ended};
 use crate::people;
 use crate::product::{Function, Product, Reply, Request, Running, Step};
 use crate::scope::{Ask, Asserted, Listed, Mishap, PASSWORDS, Phoned, Registers, Scope, Typed};
@@ -322,7 +322,8 @@ impl Scope {
         self.settle(state, by, next, events);
     }
 
-    /// A double click has waited for what the first click comes to: until the flow is done, or the time is up.
+    /// A double click has waited for what the first click comes to: until the flow is done, or the time is up. Where the
+    /// first has given up, it claims again.
     fn wait(&self, state: &mut State, by: By, running: &Running, events: &mut Vec<Event>) {
         let cookie = running.request.cookie.as_ref().unwrap();
         let key = HolderCookie::read(HolderKind::Flow, cookie, &people::keys()).unwrap().id();
@@ -331,7 +332,12 @@ impl Scope {
             Answer::Flow(Some(stored)) if stored.record.state == StateName::Done => {
                 (409, json!({ "code": "out-of-step", "page": "done" }))
             }
-            Answer::Flow(Some(_)) => (503, json!({ "code": "unavailable" })),
+            Answer::Flow(Some(stored)) if !has_ended(&stored) => {
+                if !state.tables.is_held(key, running.request.at) {
+                    return self.settle(state, by, running.claim_again(self.parameters), events);
+                }
+                (503, json!({ "code": "unavailable" }))
+            }
             _ => (410, json!({ "code": "flow-ended" })),
         };
         self.settle(state, by, running.end(Reply { status, body, cookie: None }), events);

@@ -206,16 +206,6 @@ impl FlowStore for Scripted {
     ) -> Result<Option<Flow>, StoreError> {
         ask!(Call::Spend { key, limits: *limits, at }, Answer::Flow(found) => found.as_ref().map(flow_of))
     }
-
-    async fn spend_history_check(
-        &self,
-        key: HolderId,
-        steps: u8,
-        limit: u8,
-        at: Timestamp,
-    ) -> Result<bool, StoreError> {
-        ask!(Call::SpendCheck { key, steps, limit, at }, Answer::Flag(granted) => granted)
-    }
 }
 
 #[async_trait]
@@ -460,14 +450,13 @@ impl ClaimStore for Scripted {
         &self,
         account: &AccountId,
         claimant: &Claimant<'_>,
-        generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let flow = claimant.flow;
+        let (flow, known) = (claimant.flow, claimant.generation);
         let claim = |generation| Call::Claim { account: account.clone(), flow, generation, lease_until };
-        let holder = match ask(claim(generation)).await {
-            Answer::Claimed(None) => return Ok(Claim::Held(generation + 1)),
+        let holder = match ask(claim(known)).await {
+            Answer::Claimed(None) => return Ok(Claim::Held(known + 1)),
             Answer::Claimed(Some(holder)) => holder,
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a claim"),
@@ -478,6 +467,9 @@ impl ClaimStore for Scripted {
         if holder.lease_until > now {
             return Ok(Claim::Busy);
         }
+        if holder.generation - known >= claimant.limit {
+            return Ok(Claim::Spent);
+        }
         match ask(claim(holder.generation)).await {
             Answer::Claimed(None) => Ok(Claim::Held(holder.generation + 1)),
             Answer::Claimed(Some(faster)) if faster.flow == Some(flow) => Ok(Claim::Busy),
@@ -487,8 +479,8 @@ impl ClaimStore for Scripted {
         }
     }
 
-    async fn release(&self, _: &AccountId, _: HolderId, _: u64) -> Result<(), StoreError> {
-        panic!("the directory of the model refuses no password");
+    async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError> {
+        ask!(Call::Release { account: account.clone(), flow, generation }, Answer::Done => ())
     }
 }
 

@@ -122,6 +122,14 @@ impl Running {
         Self::come(parameters, self.request.clone(), Arc::new(answers), hasher.finish())
     }
 
+    /// Goes on after a wait: it claims once more, as if it had not claimed yet.
+    pub fn claim_again(&self, parameters: Parameters) -> Self {
+        let before = self.answers.iter().take_while(|(answer, _)| !matches!(answer, Answer::Claimed(_)));
+        before.fold(Self::start(parameters, (*self.request).clone()), |running, (answer, now)| {
+            running.answer(parameters, answer.clone(), *now)
+        })
+    }
+
     /// Ends with a reply.
     pub fn end(&self, reply: Reply) -> Self {
         Self { next: Arc::new(Step::Replies(reply)), ..self.clone() }

@@ -1,5 +1,6 @@
 //! What is searched: who may do what how often, and what may go wrong.
 
+use rekey_tests::people::Person;
 use shared::domain::security_info::Kind;
 
 use crate::product::Parameters;
@@ -184,5 +185,8 @@ pub enum Mishap {
     Forget,
 }
 
-/// The passwords that are set.
-pub const PASSWORDS: [&str; 3] = ["Kancil-Lompat-42!", "Merdeka-Wau-Bulan-57", "Layang-Layang-Biru-88"];
+/// The passwords that are typed: three new ones, and the one that the account has at the beginning.
+pub const PASSWORDS: [&str; 4] =
+    ["Kancil-Lompat-42!", "Merdeka-Wau-Bulan-57", "Layang-Layang-Biru-88", Person::PASSWORD];
+/// The place of the last one.
+pub const PRESENT: usize = 3;

@@ -3,7 +3,7 @@
 use stateright::{Checker, Model as _};
 
 use crate::people::{ATTACKER, VICTIM};
-use crate::scope::{Ask, Mishap, Scope, Typed};
+use crate::scope::{Ask, Mishap, PRESENT, Scope, Typed};
 
 /// One step, small limits: what goes wrong within limits of two goes wrong within limits of five.
 pub const ONE_STEP: crate::product::Parameters = &[
@@ -105,6 +105,22 @@ pub fn changes_that_fail() -> Scope {
         mishaps: [&WHATEVER[..], &[Mishap::Duplicate]].concat(),
         ..changes()
     }
+}
+
+/// The present password is typed and refused, and at once with it or after it another one.
+pub fn refusals() -> Scope {
+    Scope {
+        clients: vec![(VICTIM, false)],
+        before: changes().before.into_iter().filter(|(client, _)| *client == 0).collect(),
+        menu: vec![(0, Ask::Password(PRESENT), 2), (0, Ask::Password(0), 1), (0, Ask::Cancel, 1)],
+        ..changes()
+    }
+}
+
+/// The same one by one, while calls fail, functions die, messages come twice and items go.
+pub fn refusals_that_fail() -> Scope {
+    let Scope { ticks, at_once, faults, mishaps, .. } = changes_that_fail();
+    Scope { ticks, at_once, faults, mishaps, ..refusals() }
 }
 
 /// Codes and notices that really go through the queue.
@@ -292,6 +308,8 @@ fn guesses_at_once() {
 fn changes_at_once() {
     search("changes", changes());
     search("changes that fail", changes_that_fail());
+    search("refusals", refusals());
+    search("refusals that fail", refusals_that_fail());
     search("deliveries", deliveries());
 }
 

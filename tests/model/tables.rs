@@ -7,6 +7,7 @@ use rekey_tests::chance::START;
 use shared::adapters::memory::{Approvals, Budgets, Flows, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
+use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
@@ -148,6 +149,12 @@ pub struct Tables {
 }
 
 impl Tables {
+    /// Whether a flow holds an account and its lease still runs.
+    pub fn is_held(&self, flow: HolderId, now: i64) -> bool {
+        let holds = |row: &Row| row.claimed_by == Some(*flow.as_bytes()) && row.lease_until > now;
+        self.accounts.values().any(holds)
+    }
+
     /// Carries a call out. Messages are not looked at here.
     pub fn carry_out(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         match call {
@@ -155,8 +162,7 @@ impl Tables {
             | Call::Load { .. }
             | Call::Replace { .. }
             | Call::Guess { .. }
-            | Call::Spend { .. }
-            | Call::SpendCheck { .. } => self.flow(call, mutation),
+            | Call::Spend { .. } => self.flow(call, mutation),
             Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
                 self.budget(call, mutation)
             }
@@ -227,9 +233,6 @@ impl Tables {
             }
             Call::Spend { key, limits, at: now } => {
                 Answer::Flow(self.flows.spend_try(*key, limits, at(*now)).cloned())
-            }
-            Call::SpendCheck { key, steps, limit, at: now } => {
-                Answer::Flag(self.flows.spend_history_check(*key, *steps, *limit, at(*now)))
             }
             _ => unreachable!("another table's"),
         }
@@ -369,14 +372,14 @@ impl Tables {
         match call {
             Call::Registration { account } => {
                 let row = self.accounts.get(account).cloned().unwrap_or_default();
-                let claimed_by = row.claimed_by.map(shared::domain::holder::HolderId::from_bytes);
+                let claimed_by = row.claimed_by.map(HolderId::from_bytes);
                 Answer::Registration { generation: row.generation, claimed_by, entries: row.counting() }
             }
             Call::Claim { account, flow, generation, lease_until } => {
                 let row = self.accounts.entry(account.clone()).or_default();
                 if row.generation != *generation && !mutated(Mutation::ClaimWithoutGeneration) {
                     return Answer::Claimed(Some(Holder {
-                        flow: row.claimed_by.map(shared::domain::holder::HolderId::from_bytes),
+                        flow: row.claimed_by.map(HolderId::from_bytes),
                         generation: row.generation,
                         lease_until: Timestamp::from_seconds(row.lease_until),
                     }));
@@ -385,6 +388,13 @@ impl Tables {
                 row.claimed_by = Some(*flow.as_bytes());
                 row.lease_until = lease_until.as_seconds();
                 Answer::Claimed(None)
+            }
+            Call::Release { account, flow, generation } => {
+                let row = self.accounts.get_mut(account).unwrap();
+                if row.generation == *generation && row.claimed_by == Some(*flow.as_bytes()) {
+                    row.lease_until = 0;
+                }
+                Answer::Done
             }
             Call::Find { login } => Answer::Flag(people::person(login).is_some()),
             Call::Account { id } => Answer::Flag(self.accounts.contains_key(id)),

@@ -26,7 +26,7 @@ pub(crate) async fn take(
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Result<Option<Metric>, StoreError> {
-    if receipt.returned
+    if receipt.receives > 1
         && let Some(message) = MessageId::parse(receipt.id)
         && ports.budgets.count(&RateLimit::Redelivery(message), now).await? > 1
     {

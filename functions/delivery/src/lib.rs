@@ -27,6 +27,10 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
 use shared::text::messages::{Content, Wording};
+use shared::verification::outgoing::Outgoing;
+
+/// How often a message comes before it goes to the dead-letter queue: `maxReceiveCount` of `template.yaml`.
+pub const RECEIVES: u32 = 24;
 
 /// What delivery needs from outside.
 pub struct Ports {
@@ -92,6 +96,11 @@ impl Ports {
             metrics: process.metrics(),
         })
     }
+
+    /// The way back into the queue.
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
+    }
 }
 
 /// Handles a batch, its messages side by side, and names those that are to come again.
@@ -128,7 +137,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),
         Message::Refused(refused) => ("refused", None, refused::tell(ports, flow, refused).await),
-        Message::Settle(settle) => ("settle", None, settle::settle(ports, settle, receipt.sent_at).await),
+        Message::Settle(settle) => ("settle", None, settle::settle(ports, settle, &receipt).await),
     };
     log(Some(flow), kind, channel, &verdict);
     verdict.again_as(receipt.id)
@@ -143,8 +152,8 @@ struct Receipt<'a> {
     id: &'a str,
     /// When it was queued; the present where that is not told.
     sent_at: Timestamp,
-    /// Whether it has come before.
-    returned: bool,
+    /// How often it has come, this time included.
+    receives: u32,
 }
 
 impl<'a> Receipt<'a> {
@@ -154,8 +163,15 @@ impl<'a> Receipt<'a> {
         Self {
             id: record.message_id.as_deref().unwrap_or_default(),
             sent_at: sent_at.filter(|at| *at <= now).unwrap_or(now),
-            returned: number("ApproximateReceiveCount").is_some_and(|count| count > 1),
+            receives: number("ApproximateReceiveCount")
+                .and_then(|count| u32::try_from(count).ok())
+                .unwrap_or(1),
         }
+    }
+
+    /// Whether it goes to the dead-letter queue if it is to come again.
+    fn is_last(&self) -> bool {
+        self.receives >= RECEIVES
     }
 }
 

@@ -3,10 +3,8 @@
 use std::error::Error;
 
 use shared::domain::holder::HolderId;
-use shared::domain::message::{Message, Refused};
-use shared::domain::notice::{Change, Event, notices};
-use shared::domain::time::Seconds;
-use shared::ports::EntropyExt as _;
+use shared::domain::message::Refused;
+use shared::domain::notice::{Change, Event};
 
 use crate::{End, Ports, Verdict};
 
@@ -29,11 +27,6 @@ async fn try_tell(
     let registration = ports.security_info.registration(&refused.account, refused.at).await?;
     let change =
         Change { event: Event::Refused, methods: Vec::new(), at: refused.at, language: refused.language };
-    let seal = |notice| Message::Notice(notice).seal(&ports.messages, flow, ports.entropy.bytes());
-    let sealed =
-        notices(&account, &registration, &change).into_iter().map(seal).collect::<Result<Vec<_>, _>>()?;
-    if !sealed.is_empty() {
-        ports.queue.send(&sealed, Seconds(0)).await?;
-    }
+    ports.outgoing().notify(flow, &account, &registration, &change).await?;
     Ok(Verdict::ended(End::Settled, "told"))
 }

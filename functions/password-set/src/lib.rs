@@ -22,8 +22,8 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-/// How often a double click looks for the first click's answer, and how long it waits before each look: two seconds
-/// in all, of the ten that a function has.
+/// How often a double click looks for the first click's answer and claims again, and how long it waits before: two
+/// seconds in all, of the ten that a function has.
 const POLLS: u8 = 20;
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
@@ -152,29 +152,21 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
-    // What needs no look at the account comes first. Of what a password is compared with, the dearest comes last: it
-    // tells whether a guess is the present password, so it is spent from what the flow has.
+    // What needs no look at the account comes first. Of what a password is compared with, earlier ones come last: that
+    // tells whether a guess is the present password, and takes one of the flow's claims.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));
     }
     let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
     let change = change.map_err(failure)?;
-    // After a double click, or a lost answer, the rules would find the password used already.
-    if !change.is_made().await.map_err(failure)? {
-        let violations = ports.policy.violations(&password, &person(change.account()));
-        if !violations.is_empty() {
-            return Err(reject(&violations));
-        }
-        let violations = change.check(&password).await.map_err(failure)?;
-        if !violations.is_empty() {
-            return Err(reject(&violations));
-        }
+    let violations = ports.policy.violations(&password, &person(change.account()));
+    if !violations.is_empty() {
+        return Err(reject(&violations));
     }
-    match change.apply(Write::Password(&password)).await {
+    match apply(ports, &cookie, &change, Write::Password(&password)).await {
         Ok(done) => Ok(finished(ports, incoming, &done)),
         Err(ChangeFailure::Rejected(violations)) => Err(reject(&violations)),
-        Err(ChangeFailure::Busy) => Err(doubled(ports, &cookie).await),
         Err(other) => Err(failure(other)),
     }
 }
@@ -189,11 +181,32 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let flow: Proven = found.value.proven(Stage::Unlock)?;
     incoming.take_fields().finish()?;
     let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
-    match change.map_err(failure)?.apply(Write::Unlock).await {
-        Ok(done) => Ok(finished(ports, incoming, &done)),
-        Err(ChangeFailure::Busy) => Err(doubled(ports, &cookie).await),
-        Err(other) => Err(failure(other)),
+    let done = apply(ports, &cookie, &change.map_err(failure)?, Write::Unlock).await.map_err(failure)?;
+    Ok(finished(ports, incoming, &done))
+}
+
+/// Makes the change. While another request of the same flow is at it (a double click), waits for what comes of it; where
+/// that one has given up, makes the change itself.
+async fn apply(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    change: &AuthorizedChange<'_>,
+    write: Write<'_>,
+) -> Result<Flow, ChangeFailure> {
+    let mut applied = change.apply(write).await;
+    for _ in 0..POLLS {
+        if !matches!(applied, Err(ChangeFailure::Busy)) {
+            break;
+        }
+        tokio::time::sleep(POLL_EVERY).await;
+        let found = ports.flows.load(cookie.id(), ports.clock.now()).await?;
+        match found.map(|found| found.value.stage()) {
+            Some(Stage::Done) => return Err(ChangeFailure::Done),
+            Some(Stage::Password | Stage::Unlock) => applied = change.apply(write).await,
+            _ => return Err(ChangeFailure::Ended),
+        }
     }
+    applied
 }
 
 /// What a change that was not made is told as.
@@ -205,22 +218,6 @@ fn failure(failure: ChangeFailure) -> Failure {
         ChangeFailure::Busy => Problem::Unavailable.into(),
         ChangeFailure::Outside(what, cause) => Failure::Outside(what, cause),
     }
-}
-
-/// The same flow is already at it (a double click): waits for what comes of it.
-async fn doubled(ports: &Ports, cookie: &HolderCookie) -> Failure {
-    for _ in 0..POLLS {
-        tokio::time::sleep(POLL_EVERY).await;
-        match ports.flows.load(cookie.id(), ports.clock.now()).await {
-            Ok(Some(found)) if found.value.stage() == Stage::Done => {
-                return Failure::OutOfStep(Stage::Done, None);
-            }
-            Ok(Some(_)) => {}
-            Ok(None) => return Problem::FlowEnded.into(),
-            Err(error) => return error.into(),
-        }
-    }
-    Problem::Unavailable.into()
 }
 
 fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {

@@ -2,16 +2,16 @@
 
 use std::error::Error;
 
-use super::{FinishPorts, HISTORY_CHECKS, LEASE, RECONCILE_AFTER};
+use super::{CLAIMS, FinishPorts, LEASE, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::event;
-use crate::domain::flow::{Flow, Proven, Stage};
+use crate::domain::flow::{Flow, Proven};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::{Message, Settle};
 use crate::domain::notice;
-use crate::domain::password::{NewPassword, Violation};
+use crate::domain::password::Violation;
 use crate::domain::time::Timestamp;
 use crate::ports::{
     ChangeError, ChangeOutcome, Claim, ClaimStore, Claimant, Clock, DirectoryError, PasswordChange,
@@ -110,63 +110,38 @@ impl<'a> AuthorizedChange<'a> {
         &self.account
     }
 
-    /// Whether the directory holds this flow's change already, made by a request that came before.
-    ///
-    /// # Errors
-    /// What fails outside.
-    pub async fn is_made(&self) -> Result<bool, ChangeFailure> {
-        Ok(self.registration.claimed_by == Some(self.key) && self.first_was_made().await?)
-    }
-
-    /// What speaks against a password in the directory's eyes. The check is spent before anything is compared, and of
-    /// ten each flow has no eleventh; a refusal when the password is set is paid with it too.
-    ///
-    /// # Errors
-    /// [`ChangeFailure::Ended`] when no check is left, [`ChangeFailure::Done`] when the flow is done by now, and what
-    /// fails outside.
-    pub async fn check(&self, password: &NewPassword) -> Result<Vec<Violation>, ChangeFailure> {
-        let (flows, steps) = (self.ports.finish.flows, self.flow.facts.steps);
-        if !flows.spend_history_check(self.key, steps, HISTORY_CHECKS, self.now).await? {
-            let found = flows.load(self.key, self.now).await?;
-            let is_done = found.is_some_and(|found| found.value.stage() == Stage::Done);
-            return Err(if is_done { ChangeFailure::Done } else { ChangeFailure::Ended });
-        }
-        Ok(self.ports.directory.precheck(&self.account.id, password).await?)
-    }
-
     /// Makes the change once. The flow as it then is: done.
     ///
     /// # Errors
-    /// [`ChangeFailure`].
-    pub async fn apply(self, write: Write<'_>) -> Result<Flow, ChangeFailure> {
-        let (id, facts) = (&self.account.id, &self.flow.facts);
+    /// [`ChangeFailure`]. After [`ChangeFailure::Busy`] it may be called again.
+    pub async fn apply(&self, write: Write<'_>) -> Result<Flow, ChangeFailure> {
         let proved = self.flow.progress.proved_factors();
-        let claimant = Claimant { flow: self.key, proved: &proved };
+        let claimant = Claimant {
+            flow: self.key,
+            generation: self.flow.facts.generation,
+            limit: CLAIMS,
+            proved: &proved,
+        };
         let deadline = self.now + LEASE;
-        let claim = self.ports.claims.claim(id, &claimant, facts.generation, self.now, deadline).await?;
+        let claim = self.ports.claims.claim(&self.account.id, &claimant, self.now, deadline).await?;
         let number = match claim {
-            Claim::Held(generation) => generation,
+            Claim::Held(generation) => Some(generation),
+            Claim::Spent => None,
             Claim::Busy => return Err(ChangeFailure::Busy),
             Claim::Lost => return Err(ChangeFailure::Ended),
         };
-        let settle = Message::Settle(Settle {
-            flow: self.key,
-            account: id.clone(),
-            generation: number,
-            outcome: self.flow.progress.reason.outcome(),
-            methods: event::methods(&self.flow.progress.proofs),
-            language: facts.language,
-        });
-        let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;
-        queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))?;
-
         // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
         // nothing left to write: whoever typed that password was first, and is told that it is done.
-        if number != self.first_number() && self.first_was_made().await? {
+        if number != Some(self.first_number()) && self.first_was_made().await? {
             self.finish().await;
             return Err(ChangeFailure::Done);
         }
-        let change = PasswordChange { account: id.clone(), number, deadline };
+        let number = number.ok_or(ChangeFailure::Ended)?;
+        if let Err(failure) = self.prepare(number, write).await {
+            self.release(number).await;
+            return Err(failure);
+        }
+        let change = PasswordChange { account: self.account.id.clone(), number, deadline };
         match self.ports.directory.apply(&change, write, self.ports.clock.now()).await {
             Ok(()) => Ok(self.finish().await),
             Err(ChangeError::Rejected(violations)) => {
@@ -183,6 +158,28 @@ impl<'a> AuthorizedChange<'a> {
                 Err(ChangeFailure::Ended)
             }
         }
+    }
+
+    /// What comes between claim and write: the directory says what it has against a new password, and the settle
+    /// message is queued. Where it fails, nothing is changed. The claim has counted the comparison before it is made:
+    /// its answer tells whether a guess is the present password.
+    async fn prepare(&self, number: u64, write: Write<'_>) -> Result<(), ChangeFailure> {
+        if let Write::Password(password) = write {
+            let violations = self.ports.directory.precheck(&self.account.id, password).await?;
+            if !violations.is_empty() {
+                return Err(ChangeFailure::Rejected(violations));
+            }
+        }
+        let settle = Message::Settle(Settle {
+            flow: self.key,
+            account: self.account.id.clone(),
+            generation: number,
+            outcome: self.flow.progress.reason.outcome(),
+            methods: event::methods(&self.flow.progress.proofs),
+            language: self.flow.facts.language,
+        });
+        let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;
+        queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))
     }
 
     /// The number of this flow's first claim.
@@ -207,16 +204,16 @@ impl<'a> AuthorizedChange<'a> {
 
     /// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
     /// failure any more: what can't be done now, reconciling does.
-    async fn finish(self) -> Flow {
+    async fn finish(&self) -> Flow {
         let (key, finish, now) = (self.key, self.ports.finish, self.now);
         let outcome = self.flow.progress.reason.outcome();
         let language = self.flow.facts.language;
         let change = notice::Change::proved_by(&self.flow.progress.proofs, outcome, now, language);
-        let told = finish.notify(key, &self.account, &self.registration, &change).await;
+        let told = finish.outgoing.notify(key, &self.account, &self.registration, &change).await;
         if let Err(error) = &told {
             tracing::warn!(event = "notices-delayed", flow = ?key, reason = %error);
         }
-        let done = Flow::Done(self.flow.finish(now, told.is_ok()));
+        let done = Flow::Done(self.flow.clone().finish(now, told.is_ok()));
         if !matches!(finish.flows.replace(key, self.revision, &done, now).await, Ok(true)) {
             tracing::warn!(event = "finish-delayed", flow = ?key);
         }

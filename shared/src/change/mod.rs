@@ -2,11 +2,13 @@
 //!
 //! 1. The right: nothing about the account or its contacts has changed since the flow proved who acts.
 //! 2. The claim: one conditional bump of the account's generation, with a lease. Of two flows one gets it, and the
-//!    others are over.
-//! 3. A delayed "settle" goes into the queue. Whatever happens from here on, it looks later whether the change was
+//!    others are over. It counts the comparison that follows.
+//! 3. The directory says what it has against a new password. A refusal ends the lease, so that another password can
+//!    be tried at once.
+//! 4. A delayed "settle" goes into the queue. Whatever happens from here on, it looks later whether the change was
 //!    made, finished and told, and does what is missing ([`reconcile`]).
-//! 4. The directory makes the change, under the claim's generation: a straggler with an older one is refused there.
-//! 5. The notices go into the queue, and the flow is finished.
+//! 5. The directory makes the change, under the claim's generation: a straggler with an older one is refused there.
+//! 6. The notices go into the queue, and the flow is finished.
 //!
 //! Each step survives a crash right after it.
 
@@ -25,7 +27,7 @@ use crate::domain::time::Seconds;
 const LEASE: Seconds = Seconds(30);
 /// When to look whether a change was finished: after the lease has run out.
 const RECONCILE_AFTER: Seconds = Seconds(45);
-/// How often a flow may have a new password compared with earlier ones, in its directory or in ours. An answer tells
+/// How often a flow may claim its account, and so have a new password compared with earlier ones. An answer tells
 /// whether a guess is the present password; whoever has proved two factors and knows it already loses nothing, and
 /// ten guesses tell nobody else.
-const HISTORY_CHECKS: u8 = 10;
+const CLAIMS: u64 = 10;

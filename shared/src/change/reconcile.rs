@@ -8,7 +8,7 @@ use std::error::Error;
 use super::{FinishPorts, LEASE};
 use crate::domain::flow::{Done, Flow};
 use crate::domain::message::Settle;
-use crate::domain::notice::Change;
+use crate::domain::notice::{Change, Event};
 use crate::domain::time::Timestamp;
 use crate::ports::{ChangeInspector, ChangeOutcome, PasswordChange};
 
@@ -31,9 +31,12 @@ pub enum Reconciled {
     FlowChanged,
     /// The directory can't tell what became of the change: another look has to follow.
     CannotTell,
+    /// The directory can't tell, and no other look follows: everybody is told that the change may have been made.
+    ToldUnconfirmed,
 }
 
-/// Finishes a change whose claim was made at `claimed_at`, as far as it was made.
+/// Finishes a change whose claim was made at `claimed_at`, as far as it was made. On the `last` look people are told also
+/// of a change that the directory can't tell of: told in vain is better than never.
 ///
 /// # Errors
 /// Whatever a port says; another look has to follow.
@@ -42,19 +45,24 @@ pub async fn reconcile(
     directory: &dyn ChangeInspector,
     settle: &Settle,
     claimed_at: Timestamp,
+    last: bool,
 ) -> Result<Reconciled, Box<dyn Error + Send + Sync>> {
     // The flow may have ended since, but it was alive when it claimed, and is looked at as it was then.
     let found = ports.flows.load(settle.flow, claimed_at).await?;
     if let Some(Flow::Done(Done { notices_queued: true, .. })) = found.as_ref().map(|found| &found.value) {
         return Ok(Reconciled::Finished);
     }
+    let is_done = found.as_ref().is_some_and(|found| matches!(found.value, Flow::Done(_)));
     let (account, number) = (settle.account.clone(), settle.generation);
     let change = PasswordChange { account, number, deadline: claimed_at + LEASE };
-    match directory.outcome(&change).await? {
-        ChangeOutcome::Applied => {}
+    let event = match directory.outcome(&change).await? {
+        ChangeOutcome::Applied => settle.outcome.into(),
         ChangeOutcome::NotApplied => return Ok(Reconciled::NotMade),
+        // A flow is done only after its change was made.
+        ChangeOutcome::CannotTell if is_done => settle.outcome.into(),
+        ChangeOutcome::CannotTell if last => Event::Unconfirmed,
         ChangeOutcome::CannotTell => return Ok(Reconciled::CannotTell),
-    }
+    };
     let Some(account) = directory.account(&settle.account).await? else {
         return Ok(Reconciled::AccountGone);
     };
@@ -64,10 +72,12 @@ pub async fn reconcile(
         Some(Flow::Done(done)) => done.at,
         _ => claimed_at,
     };
-    let Settle { outcome, methods, language, .. } = settle;
-    let change = Change { event: (*outcome).into(), methods: methods.clone(), at, language: *language };
+    let change = Change { event, methods: settle.methods.clone(), at, language: settle.language };
     // Queued before the flow says so: told twice is better than never.
-    ports.notify(settle.flow, &account, &registration, &change).await?;
+    ports.outgoing.notify(settle.flow, &account, &registration, &change).await?;
+    if event == Event::Unconfirmed {
+        return Ok(Reconciled::ToldUnconfirmed);
+    }
     let Some(found) = found else { return Ok(Reconciled::ToldWithoutFlow) };
     let told = match found.value {
         Flow::Done(done) => Flow::Done(Done { notices_queued: true, ..done }),

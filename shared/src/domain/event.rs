@@ -16,6 +16,8 @@ pub enum Event {
     Reset,
     /// The account was unlocked.
     Unlocked,
+    /// A new password may have been set, or the account unlocked: the directory can't tell.
+    Unconfirmed,
     /// Something was registered, perhaps in the place of another.
     Added(Kind),
     /// Something registered was removed.

@@ -92,19 +92,4 @@ pub trait FlowStore: Send + Sync {
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<Option<Flow>, StoreError>;
-
-    /// Spends one of the `limit` checks of a new password against earlier ones that a flow has once all its `steps` are
-    /// proved: never more checks than that, however many requests come at once. `false` when none is left or the flow
-    /// is elsewhere by now. The revision stays, so that a second click doesn't hinder the end of the flow; a flow that is
-    /// replaced loses the count, and from here it is replaced by its end only.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the check may then be spent.
-    async fn spend_history_check(
-        &self,
-        key: HolderId,
-        steps: u8,
-        limit: u8,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
 }

@@ -124,7 +124,9 @@ pub enum Claim {
     Held(u64),
     /// The same flow holds it already and may still be at it (a double click).
     Busy,
-    /// Another flow has changed the account since this one was opened.
+    /// The flow has claimed the account as often as it may.
+    Spent,
+    /// Another flow has claimed the account, or a session changed it, since this one was opened.
     Lost,
 }
 
@@ -133,6 +135,10 @@ pub enum Claim {
 pub struct Claimant<'a> {
     /// The flow.
     pub flow: HolderId,
+    /// The account's generation when the flow was opened.
+    pub generation: u64,
+    /// How often the flow may claim the account.
+    pub limit: u64,
     /// What it has proved, to be noted as used.
     pub proved: &'a [Factor],
 }
@@ -140,9 +146,10 @@ pub struct Claimant<'a> {
 /// Gives one flow at a time the right to change an account.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims the account for a flow, which knows it at `generation`, until `lease_until`: one conditional bump of
-    /// the generation, so two flows can't both pass and the first success ends the others. A flow whose own lease
-    /// has run out without a change may claim again.
+    /// Claims the account for a flow until `lease_until`: one conditional bump of the generation, so two flows can't
+    /// both pass and the first claim ends the others. A flow whose own lease has run out or was released may claim
+    /// again. As long as it holds the account, the generations since its opening are its claims, so they are counted
+    /// without a write of their own: never more than its limit, however many requests come at once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -150,7 +157,6 @@ pub trait ClaimStore: Send + Sync {
         &self,
         account: &AccountId,
         claimant: &Claimant<'_>,
-        generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError>;

@@ -1,9 +1,11 @@
 //! Messages on their way to `delivery`.
 
 use super::holder::VerificationError;
+use crate::domain::account::{Account, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Message;
+use crate::domain::notice::{Change, notices};
 use crate::domain::time::Seconds;
 use crate::ports::{Entropy, EntropyExt as _, MessageQueue};
 
@@ -35,5 +37,20 @@ impl Outgoing<'_> {
             self.queue.send(&envelopes, delay).await?;
         }
         Ok(())
+    }
+
+    /// Queues a notice of a change to every contact of an account, so that each is retried alone.
+    ///
+    /// # Errors
+    /// [`VerificationError`] when one of them may not have been taken.
+    pub async fn notify(
+        &self,
+        holder: HolderId,
+        account: &Account,
+        registration: &Registration,
+        change: &Change,
+    ) -> Result<(), VerificationError> {
+        let notices = notices(account, registration, change).into_iter().map(Message::Notice);
+        self.send(holder, &notices.collect::<Vec<_>>(), Seconds(0)).await
     }
 }

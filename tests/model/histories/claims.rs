@@ -23,11 +23,12 @@ struct Account {
     lease_until: Timestamp,
 }
 
-/// A flow that knows the account at `generation` claims it.
+/// A flow that knows the account at `generation` claims it, `limit` times at most.
 #[derive(Clone, Debug)]
 struct Attempt {
     flow: u8,
     generation: u64,
+    limit: u64,
     now: Timestamp,
 }
 
@@ -42,6 +43,9 @@ impl SequentialSpec for Account {
         }
         if self.generation != op.generation && self.lease_until > op.now {
             return Claim::Busy;
+        }
+        if self.generation - op.generation >= op.limit {
+            return Claim::Spent;
         }
         self.generation += 1;
         self.holder = Some(op.flow);
@@ -71,11 +75,14 @@ async fn claims_come_out_as_if_made_one_after_the_other() {
             let (store, account) = (world.claims.clone(), account.clone());
             let until = op.now + Seconds(LEASE);
             async move {
-                let claimant = Claimant { flow: key(op.flow), proved: &[] };
-                store.claim(&account, &claimant, op.generation, op.now, until).await.unwrap()
+                let Attempt { generation, limit, .. } = op;
+                let claimant = Claimant { flow: key(op.flow), generation, limit, proved: &[] };
+                store.claim(&account, &claimant, op.now, until).await.unwrap()
             }
         };
-        let holder = Attempt { flow: 1, generation: first, now: at(start) };
+        // In every second run the flow that comes back has no claim left.
+        let limit = 1 + u64::from(seed % 2);
+        let holder = Attempt { flow: 1, generation: first, limit, now: at(start) };
         assert_eq!(claim(holder).await, Claim::Held(first + 1));
         let history = History::of(Account {
             generation: first + 1,
@@ -88,7 +95,7 @@ async fn claims_come_out_as_if_made_one_after_the_other() {
             let generation = if flow == 3 { first + 1 } else { first };
             // Clocks differ: for some processes the lease still runs.
             let late = if draw(seed, nth + 100, 4) == 0 { 20 } else { 40 };
-            Attempt { flow, generation, now: at(start + late) }
+            Attempt { flow, generation, limit, now: at(start + late) }
         };
         let callers = (0..5).map(|caller| vec![attempt(caller * 2), attempt(caller * 2 + 1)]).collect();
         history.record(callers, |_, op| claim(op)).await;
@@ -102,7 +109,7 @@ async fn a_claim_read_and_then_written_is_found_out() {
     let account = Account { generation: 0, holder: None, lease_until: at(0) };
     let history = History::of(account.clone());
     let (stored, all_have_read) = (Arc::new(Mutex::new(account)), Arc::new(Barrier::new(3)));
-    let callers = (0..3).map(|flow| vec![Attempt { flow, generation: 0, now: at(0) }]).collect();
+    let callers = (0..3).map(|flow| vec![Attempt { flow, generation: 0, limit: 1, now: at(0) }]).collect();
     let read_then_write = |_, op: Attempt| {
         let (stored, all_have_read) = (stored.clone(), all_have_read.clone());
         async move {

@@ -14,7 +14,7 @@ use crate::held::{
     recovery_codes_that_fail, registering,
 };
 use crate::scope::Scope;
-use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail};
+use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail, refusals, refusals_that_fail};
 use crate::tables::Mutation;
 
 /// Replays traces that together show everything that can happen in a scope.
@@ -47,6 +47,17 @@ async fn changes_happen_as_the_model_says() {
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn changes_that_fail_happen_as_the_model_says() {
     replay("changes that fail", changes_that_fail()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+async fn refusals_happen_as_the_model_says() {
+    replay("refusals", refusals()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 6)]
+#[ignore = "most of a minute: every call of the functions fails in every way"]
+async fn refusals_that_fail_happen_as_the_model_says() {
+    replay("refusals that fail", refusals_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use crate::support::{Around, START, event, flow_key, ports, sealed};
-use delivery::handle;
+use delivery::{RECEIVES, handle};
 use shared::domain::account::AccountId;
 use shared::domain::flow::{Facts, Flow, Opened, Outcome, Reason, Stage};
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::message::{Channel, Message, Notice, Settle};
 use shared::domain::method::Method;
+use shared::domain::notice::Event;
 use shared::domain::time::Seconds;
 
 /// The generation that the claim made.
@@ -43,6 +44,11 @@ async fn settle(around: &Arc<Around>) -> bool {
 }
 
 async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
+    settle_for(around, outcome, 1).await
+}
+
+/// The same as the message comes for the `count`th time.
+async fn settle_for(around: &Arc<Around>, outcome: Outcome, count: u32) -> bool {
     let settle = Settle {
         flow: flow_key(),
         account: AccountId::from_directory("aisyah").unwrap(),
@@ -52,7 +58,7 @@ async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
         language: Language::Malay,
     };
     around.advance(Seconds(45));
-    let response = handle(&ports(around, &[]), event(&[sealed(&Message::Settle(settle))], 1)).await;
+    let response = handle(&ports(around, &[]), event(&[sealed(&Message::Settle(settle))], count)).await;
     !response.batch_item_failures.is_empty()
 }
 
@@ -119,6 +125,51 @@ async fn change_nobody_can_tell_of_is_asked_again() {
     around.write(GENERATION);
     assert!(!settle(&around).await);
     assert!(notices(&around).len() == 4 && is_told(&around));
+}
+
+#[tokio::test]
+async fn change_nobody_can_tell_of_is_told_on_last_try() {
+    for outcome in [Outcome::Reset, Outcome::Unlocked] {
+        let around = Arc::new(Around::default());
+        around.put_flow(&proven(Reason::Forgotten));
+        around.forget_writes();
+        for count in 1..RECEIVES {
+            assert!(settle_for(&around, outcome, count).await, "try {count} is followed by another");
+            assert!(notices(&around).is_empty(), "try {count}");
+        }
+        assert!(settle_for(&around, outcome, RECEIVES).await, "it goes where the alarm is");
+        let told = notices(&around);
+        let channels: Vec<Channel> = told.iter().map(|notice| notice.to.channel()).collect();
+        assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
+        for notice in &told {
+            assert_eq!((notice.event, notice.at), (Event::Unconfirmed, START));
+            assert_eq!(notice.methods, [Method::Totp, Method::Email]);
+        }
+        assert_eq!(around.flow().unwrap().stage(), Stage::Password, "nobody says that it is done");
+    }
+}
+
+#[tokio::test]
+async fn last_try_tells_what_the_directory_knows() {
+    let around = Arc::new(Around::default());
+    around.put_flow(&proven(Reason::Forgotten));
+    assert!(!settle_for(&around, Outcome::Reset, RECEIVES).await);
+    assert!(notices(&around).is_empty(), "nothing was changed");
+    around.write(GENERATION);
+    assert!(!settle_for(&around, Outcome::Reset, RECEIVES).await);
+    assert!(notices(&around).iter().all(|notice| notice.event == Event::Reset) && is_told(&around));
+}
+
+/// The flow was finished after the directory had answered, though its notices were not queued.
+#[tokio::test]
+async fn finished_change_is_told_though_directory_cannot_tell() {
+    let around = Arc::new(Around::default());
+    around.put_flow(&done(Reason::Forgotten, false));
+    around.forget_writes();
+    assert!(!settle(&around).await);
+    let told = notices(&around);
+    assert_eq!(told.len(), 4);
+    assert!(told.iter().all(|notice| notice.event == Event::Reset) && is_told(&around));
 }
 
 #[tokio::test]

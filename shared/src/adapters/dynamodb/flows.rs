@@ -162,45 +162,6 @@ impl FlowStore for DynamoFlows {
             Err(error) => not_met(error).map(|_| None),
         }
     }
-
-    async fn spend_history_check(
-        &self,
-        key: HolderId,
-        steps: u8,
-        limit: u8,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        // Proved by a sent code, the flow is stored as awaiting it, with a guess that equals it. A flow of an older
-        // version has no count yet.
-        let update = self
-            .client
-            .update_item()
-            .table_name(&self.table)
-            .key("flow", b(key.as_bytes()))
-            .update_expression("ADD #history_checks :one")
-            .condition_expression(
-                "(#state = :proven OR (#state = :awaiting AND #guess = #code AND #step = :steps)) \
-                 AND #expires_at > :now AND #expires_at <= :latest \
-                 AND (attribute_not_exists(#history_checks) OR #history_checks < :limit)",
-            )
-            .expression_attribute_names("#history_checks", "history_checks")
-            .expression_attribute_names("#state", "state")
-            .expression_attribute_names("#guess", "guess")
-            .expression_attribute_names("#code", "code")
-            .expression_attribute_names("#step", "step")
-            .expression_attribute_names("#expires_at", "expires_at")
-            .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":proven", s(StateName::Proven.as_str()))
-            .expression_attribute_values(":awaiting", s(StateName::AwaitingCode.as_str()))
-            .expression_attribute_values(":now", n(now.as_seconds()))
-            .expression_attribute_values(":latest", latest(now, FLOW_LONGEST))
-            .expression_attribute_values(":steps", n(steps))
-            .expression_attribute_values(":limit", n(limit));
-        match update.send().await {
-            Ok(_) => Ok(true),
-            Err(error) => not_met(error).map(|_| false),
-        }
-    }
 }
 
 /// What a guess was that the write did not look at.

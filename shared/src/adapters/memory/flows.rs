@@ -18,14 +18,12 @@ pub struct StoredFlow {
     pub revision: u64,
     /// What was written. Shared, since copies of whole tables mostly hold the same flows.
     pub record: Arc<Record>,
-    /// How many checks of a new password the flow has spent since.
-    pub history_checks: u8,
 }
 
 impl StoredFlow {
     /// A flow as a write of `revision` leaves it.
     pub fn of(revision: u64, flow: &Flow) -> Self {
-        Self { revision, record: Arc::new(Record::from(flow)), history_checks: 0 }
+        Self { revision, record: Arc::new(Record::from(flow)) }
     }
 
     /// The flow. One that can't be read is none: the person begins anew.
@@ -110,19 +108,6 @@ impl Flows {
         found.revision += 1;
         Some(found)
     }
-
-    /// Spends one of the checks of a new password; `false` when none is left, or the flow has not proved `steps` steps.
-    pub fn spend_history_check(&mut self, key: HolderId, steps: u8, limit: u8, now: Timestamp) -> bool {
-        let found = self.0.get_mut(key.as_bytes()).filter(|flow| flow.is_live(now));
-        let Some(found) = found else { return false };
-        let record = &found.record;
-        let is_last = record.state == StateName::AwaitingCode && record.step == steps;
-        let is_right = record.slot.as_ref().is_some_and(|slot| slot.guess == Some(slot.code));
-        let is_proven = record.state == StateName::Proven || (is_last && is_right);
-        let has_one = is_proven && found.history_checks < limit;
-        found.history_checks += u8::from(has_one);
-        has_one
-    }
 }
 
 #[async_trait]
@@ -179,15 +164,5 @@ impl FlowStore for Memory {
     ) -> Result<Option<Flow>, StoreError> {
         let read = |found: &StoredFlow| found.read().map(|read| read.value);
         Ok(self.with(|tables| tables.flows.spend_try(key, limits, now).and_then(read)))
-    }
-
-    async fn spend_history_check(
-        &self,
-        key: HolderId,
-        steps: u8,
-        limit: u8,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.flows.spend_history_check(key, steps, limit, now)))
     }
 }

@@ -298,18 +298,20 @@ impl ClaimStore for Memory {
         &self,
         account: &AccountId,
         claimant: &Claimant<'_>,
-        generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {
         Ok(self.with(|tables| {
             let mut try_claim =
                 |generation| tables.security_info.try_claim(account, claimant, generation, now, lease_until);
-            match try_claim(generation) {
+            match try_claim(claimant.generation) {
                 Ok(held) => Claim::Held(held),
                 Err(Some(found)) if found.flow == claimant.flow => {
                     if now < found.lease_until && found.lease_until <= lease_until + SKEW {
                         return Claim::Busy;
+                    }
+                    if found.generation.saturating_sub(claimant.generation) >= claimant.limit {
+                        return Claim::Spent;
                     }
                     // Its own claim, and whoever made it is gone: it claims anew.
                     try_claim(found.generation).map_or(Claim::Lost, Claim::Held)

@@ -6,6 +6,7 @@ use super::texts::Texts;
 use super::{Content, Worded, WordedMail};
 use crate::domain::language::Language;
 use crate::domain::message::Purpose;
+use crate::domain::notice::Event;
 use crate::text::Text;
 
 /// A piece of a mail.
@@ -55,7 +56,11 @@ pub(super) fn compose(
             if !notice.methods.is_empty() {
                 blocks.push(say(&every.how));
             }
-            blocks.extend([say(&every.was_you), say(&every.was_not_you)]);
+            let was_you = match notice.event {
+                Event::Unconfirmed => &every.was_you_unconfirmed,
+                _ => &every.was_you,
+            };
+            blocks.extend([say(was_you), say(&every.was_not_you)]);
             (this.subject.fill(&values), blocks)
         }
     };

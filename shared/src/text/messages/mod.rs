@@ -204,6 +204,7 @@ mod tests {
         for (event, what) in [
             (Event::Reset, "changed"),
             (Event::Unlocked, "unlocked"),
+            (Event::Unconfirmed, "may have been changed"),
             (Event::Added(Kind::Mobile), "mobile phone number"),
             (Event::Removed(Kind::Passkey), "passkey"),
             (Event::Refused, "refused"),
@@ -221,6 +222,18 @@ mod tests {
         }
     }
 
+    /// Who set the password has something left to do: to find out.
+    #[test]
+    fn unconfirmed_change_is_to_be_tried() {
+        let mail = |event| {
+            let notice = notice(Language::English, event);
+            wording().mail(Content::Notice(&notice)).text.expose().to_owned()
+        };
+        let (unconfirmed, reset) = (mail(Event::Unconfirmed), mail(Event::Reset));
+        assert!(unconfirmed.contains("try to sign in") && !unconfirmed.contains("nothing left to do"));
+        assert!(reset.contains("nothing left to do") && !reset.contains("try to sign in"));
+    }
+
     #[test]
     fn every_language_tells_a_notice_of_its_own() {
         let told = |language, event| {
@@ -231,14 +244,21 @@ mod tests {
             .into_iter()
             .flat_map(|l| {
                 let kind = Kind::Mobile;
-                [Event::Reset, Event::Unlocked, Event::Added(kind), Event::Removed(kind), Event::Refused]
-                    .map(|event| told(l, event))
+                [
+                    Event::Reset,
+                    Event::Unlocked,
+                    Event::Unconfirmed,
+                    Event::Added(kind),
+                    Event::Removed(kind),
+                    Event::Refused,
+                ]
+                .map(|event| told(l, event))
             })
             .collect();
         assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 20);
+        assert_eq!(all.len(), 24);
     }
 
     #[test]

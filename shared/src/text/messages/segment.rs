@@ -112,7 +112,7 @@ mod tests {
 
     fn events() -> Vec<Event> {
         let kinds = Kind::ALL.into_iter().flat_map(|kind| [Event::Added(kind), Event::Removed(kind)]);
-        [Event::Reset, Event::Unlocked, Event::Refused].into_iter().chain(kinds).collect()
+        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::Refused].into_iter().chain(kinds).collect()
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub(super) fn compose(
             let what = match notice.event {
                 Event::Reset => &speech.reset,
                 Event::Unlocked => &speech.unlocked,
+                Event::Unconfirmed => &speech.unconfirmed,
                 Event::Added(_) => &speech.added,
                 Event::Removed(_) => &speech.removed,
                 Event::Refused => &speech.refused,

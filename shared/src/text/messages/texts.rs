@@ -42,6 +42,7 @@ impl Texts {
         match event {
             Event::Reset => &self.reset,
             Event::Unlocked => &self.unlocked,
+            Event::Unconfirmed => &self.unconfirmed,
             Event::Added(_) => &self.added,
             Event::Removed(_) => &self.removed,
             Event::Refused => &self.refused,

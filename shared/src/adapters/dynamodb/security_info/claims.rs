@@ -79,12 +79,12 @@ impl ClaimStore for DynamoClaims {
         &self,
         account: &AccountId,
         claimant: &Claimant<'_>,
-        generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {
-        let Some(found) = self.try_claim(account, claimant, generation, now, lease_until).await? else {
-            return Ok(Claim::Held(generation + 1));
+        let known = claimant.generation;
+        let Some(found) = self.try_claim(account, claimant, known, now, lease_until).await? else {
+            return Ok(Claim::Held(known + 1));
         };
         let flow = claimant.flow.as_bytes();
         let ours = |item: &Item| item.tag("claimed_by").is_some_and(|by| by.as_bytes() == flow);
@@ -95,9 +95,12 @@ impl ClaimStore for DynamoClaims {
         if found.moment("lease_until").is_ok_and(|end| now < end && end <= lease_until + SKEW) {
             return Ok(Claim::Busy);
         }
+        let held: u64 = found.number("generation")?;
+        if held.saturating_sub(known) >= claimant.limit {
+            return Ok(Claim::Spent);
+        }
         // Our own claim, and whoever made it is gone: claim anew. The next generation shuts out a write of the
         // first that may still be on its way.
-        let held: u64 = found.number("generation")?;
         match self.try_claim(account, claimant, held, now, lease_until).await? {
             None => Ok(Claim::Held(held + 1)),
             Some(faster) => Ok(if ours(&faster) { Claim::Busy } else { Claim::Lost }),
