@@ -9,24 +9,36 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::{env, fs};
 
+use serde_json::{Map, Value};
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build");
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=locales");
+    let locales = locales()?;
     #[cfg(feature = "http")]
     {
         assets::build()?;
-        texts("locales", "pages.rs")?;
+        write("pages.rs", &locales, |sections| drop(sections.remove(MESSAGES)))?;
     }
-    texts("locales/messages", "messages.rs")
+    write("messages.rs", &locales, |sections| {
+        *sections = match sections.remove(MESSAGES) {
+            Some(Value::Object(messages)) => messages,
+            _ => Map::new(),
+        };
+    })
 }
 
-/// Writes the locales of a folder, `<BCP 47 tag>.json` each, as one Rust file.
-fn texts(folder: &str, file: &str) -> Result<(), Box<dyn Error>> {
+/// The section of a locale that holds the texts of messages. All other sections are those of pages.
+const MESSAGES: &str = "messages";
+
+type Locales = BTreeMap<String, Map<String, Value>>;
+
+/// The texts of every language: `locales/<BCP 47 tag>.json`.
+fn locales() -> Result<Locales, Box<dyn Error>> {
     let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("no CARGO_MANIFEST_DIR")?;
-    let out = env::var_os("OUT_DIR").ok_or("no OUT_DIR")?;
     let mut locales = BTreeMap::new();
-    for entry in fs::read_dir(Path::new(&package).join(folder))? {
+    for entry in fs::read_dir(Path::new(&package).join("locales"))? {
         let path = entry?.path();
         let tag = path.file_name().and_then(|name| name.to_str()).and_then(|name| name.strip_suffix(".json"));
         if let Some(tag) = tag {
@@ -35,7 +47,23 @@ fn texts(folder: &str, file: &str) -> Result<(), Box<dyn Error>> {
             locales.insert(tag.to_owned(), locale);
         }
     }
-    let source = texts::generate(&locales).map_err(|error| format!("{folder}: {error}"))?;
+    Ok(locales)
+}
+
+/// Writes the sections that `keep` leaves of each locale, as one Rust file.
+fn write(
+    file: &str,
+    locales: &Locales,
+    keep: impl Fn(&mut Map<String, Value>),
+) -> Result<(), Box<dyn Error>> {
+    let kept = |(tag, locale): (&String, &Map<String, Value>)| {
+        let mut sections = locale.clone();
+        keep(&mut sections);
+        (tag.clone(), Value::Object(sections))
+    };
+    let source =
+        texts::generate(&locales.iter().map(kept).collect()).map_err(|error| format!("{file}: {error}"))?;
+    let out = env::var_os("OUT_DIR").ok_or("no OUT_DIR")?;
     fs::write(PathBuf::from(out).join(file), source)?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! What Rekey says, in every language: on pages and in messages.
 //!
-//! The texts are in `locales`, one file a language for pages and one for messages. The build script turns them into
+//! The texts are in `locales`, one file a language, with a section for messages. The build script turns them into
 //! constants (`build/texts.rs`), so nothing is read when a function starts, and a sentence can't be missing.
 
 pub mod messages;

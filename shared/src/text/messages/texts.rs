@@ -91,9 +91,9 @@ mod tests {
         }
         let all = |language: Language| {
             let mut found = Vec::new();
-            let file = format!("{}/locales/messages/{}.json", env!("CARGO_MANIFEST_DIR"), language.tag());
-            let locale = std::fs::read_to_string(file).unwrap();
-            sentences(&serde_json::from_str(&locale).unwrap(), &mut found);
+            let file = format!("{}/locales/{}.json", env!("CARGO_MANIFEST_DIR"), language.tag());
+            let locale: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+            sentences(&locale["messages"], &mut found);
             found
         };
         let english = all(Language::English);
