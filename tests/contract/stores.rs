@@ -19,7 +19,7 @@ use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices, DynamoEnrolment,
     DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
 };
-use shared::adapters::memory::{Memory, StoredPass};
+use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::import::ImportAction;
 use shared::domain::keys::{Keyring, Tag};
@@ -198,8 +198,7 @@ impl Plant for Memory {
     }
 
     async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
-        let pass = StoredPass { tag: *pass, expires_at, flow: None };
-        self.with(|tables| tables.security_info.of(account).pass = Some(pass));
+        self.with(|tables| tables.security_info.put_pass(account, pass, expires_at));
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {

@@ -103,7 +103,7 @@ async fn a_request_to_approve_that_can_not_be_read_is_none() {
                 (422, "code-spent".into()),
                 "{name}"
             );
-            assert_eq!(reset.approved().await.problem(), (409, "out-of-step".into()), "{name}");
+            assert_eq!(reset.approved().await.problem(), (422, "code-spent".into()), "{name}");
         }
         assert_eq!(reset.get("/code").await.page(), "approval", "{name}");
         world.clock.advance(90);

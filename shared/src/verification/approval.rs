@@ -70,8 +70,7 @@ pub(super) async fn check(
     let found = request(approvals, cookie, holder.subject().account, challenge.request).await?;
     match found.map(|found| (found.status, found.young)) {
         Some((RequestStatus::Approved, young)) => {
-            let answer = tag(flows, cookie, challenge.request).ok_or(VerificationError::KeyLost)?;
-            Ok(Verified { method: Method::Push, young, answer })
+            Verified::by(Method::Push, young, flows, cookie, challenge.request.as_bytes())
         }
         Some((RequestStatus::Denied, _)) => Err(Refusal::Denied),
         Some((RequestStatus::Pending, _)) if challenge.expires_at.is_ahead(now, APPROVAL_LIFETIME) => {
@@ -96,9 +95,5 @@ pub(super) async fn approved(
             || request.expires_at.is_within(REMEMBERED, now);
         is_fresh && request.status == RequestStatus::Approved && request.is_of(cookie.id(), request.id)
     });
-    Ok(approved.and_then(|request| tag(flows, cookie, request.id)))
-}
-
-fn tag(flows: &Keyring, cookie: &HolderCookie, request: RequestId) -> Option<Tag> {
-    cookie.answer_tag(flows, Method::Push, request.as_bytes())
+    Ok(approved.and_then(|request| cookie.answer_tag(flows, Method::Push, request.id.as_bytes())))
 }

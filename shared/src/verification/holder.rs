@@ -7,7 +7,7 @@ use crate::domain::account::{AccountId, Offer};
 use crate::domain::challenge::Challenge;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::holder::HolderId;
-use crate::domain::keys::{SealError, Tag};
+use crate::domain::keys::{Keyring, SealError, Tag};
 use crate::domain::message::MessageError;
 use crate::domain::method::Method;
 use crate::domain::passkey;
@@ -68,6 +68,20 @@ pub struct Verified {
     pub young: bool,
     /// The tag of the answer.
     pub answer: Tag,
+}
+
+impl Verified {
+    /// The step of `cookie`, passed by `answer`.
+    pub(super) fn by(
+        method: Method,
+        young: bool,
+        flows: &Keyring,
+        cookie: &HolderCookie,
+        answer: &[u8],
+    ) -> Result<Self, Refusal> {
+        let answer = cookie.answer_tag(flows, method, answer).ok_or(VerificationError::KeyLost)?;
+        Ok(Self { method, young, answer })
+    }
 }
 
 /// Why an answer verified nothing.

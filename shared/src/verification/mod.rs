@@ -5,9 +5,7 @@
 //! [`Answer`]; [`Verifier::check`] says what it is worth. What a verification does to its holder is the holder's:
 //! [`FlowHolder`], [`SessionHolder`].
 
-pub mod answer;
 pub mod approval;
-mod check;
 pub mod flow;
 pub mod holder;
 pub mod outgoing;
@@ -19,8 +17,160 @@ pub mod session;
 mod totp;
 mod verifier;
 
-pub use answer::Answer;
 pub use flow::FlowHolder;
 pub use holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
 pub use session::SessionHolder;
 pub use verifier::Verifier;
+
+use crate::domain::account::AccountId;
+use crate::domain::code::OneTimeCode;
+use crate::domain::cookie::HolderCookie;
+use crate::domain::flow::OLDER_ANSWERS;
+use crate::domain::keys::{Keyring, Tag};
+use crate::domain::method::Method;
+use crate::domain::pass::Pass;
+use crate::domain::passkey::Assertion;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::recovery_code::RecoveryCode;
+use crate::domain::time::Timestamp;
+use crate::ports::StoreError;
+
+/// An answer, as it was read from a request.
+pub enum Answer {
+    /// A code that was sent.
+    Sent(Method, OneTimeCode),
+    /// A code from the authenticator app.
+    Totp(OneTimeCode),
+    /// A recovery code.
+    RecoveryCode(RecoveryCode),
+    /// A pass of the help desk.
+    Pass(Pass),
+    /// A passkey's answer.
+    Passkey(Box<Assertion>),
+    /// Word that the app has approved.
+    Approval,
+}
+
+impl Answer {
+    /// Reads an answer by `method` from what stands in its [`Self::field`]; `None` for nothing that this method could have.
+    pub fn read(method: Method, typed: Option<&str>) -> Option<Self> {
+        match method {
+            Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall => {
+                OneTimeCode::parse(typed?).ok().map(|code| Self::Sent(method, code))
+            }
+            Method::Totp => OneTimeCode::parse(typed?).ok().map(Self::Totp),
+            Method::RecoveryCode => RecoveryCode::parse(typed?).ok().map(Self::RecoveryCode),
+            Method::Pass => Pass::parse(typed?).ok().map(Self::Pass),
+            Method::Passkey => {
+                Assertion::parse(typed?).ok().map(|assertion| Self::Passkey(Box::new(assertion)))
+            }
+            Method::Push => Some(Self::Approval),
+        }
+    }
+
+    /// The field that an answer by `method` stands in; none where a device answers elsewhere.
+    pub const fn field(method: Method) -> Option<&'static str> {
+        match method {
+            Method::Push => None,
+            Method::Passkey => Some("assertion"),
+            _ => Some("code"),
+        }
+    }
+
+    /// By which method it verifies.
+    pub const fn method(&self) -> Method {
+        match self {
+            Self::Sent(method, _) => *method,
+            Self::Totp(_) => Method::Totp,
+            Self::RecoveryCode(_) => Method::RecoveryCode,
+            Self::Pass(_) => Method::Pass,
+            Self::Passkey(_) => Method::Passkey,
+            Self::Approval => Method::Push,
+        }
+    }
+
+    /// The tag of what it is told from every other by, in the holder and step of `cookie`. An approval has none of its own:
+    /// its request has.
+    pub fn tag(&self, cookie: &HolderCookie, flows: &Keyring) -> Option<Tag> {
+        let of = |answer: &[u8]| cookie.answer_tag(flows, self.method(), answer);
+        match self {
+            Self::Sent(_, code) | Self::Totp(code) => of(code.expose().as_bytes()),
+            Self::RecoveryCode(code) => of(code.expose().as_bytes()),
+            Self::Pass(pass) => of(pass.code().expose().as_bytes()),
+            Self::Passkey(assertion) => of(assertion.signature()),
+            Self::Approval => None,
+        }
+    }
+}
+
+impl Verifier<'_> {
+    /// Checks an answer. An attempt is spent before anything is compared, from the account's limit or from the holder.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn check(
+        &self,
+        holder: &mut dyn Holder,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Verified, Refusal> {
+        match answer {
+            Answer::Sent(method, code) => sent_code::check(self.flows, holder, *method, code, now).await,
+            Answer::Totp(code) => totp::check(self, holder, code, now).await,
+            Answer::RecoveryCode(code) => recovery_code::check(self, holder, code, now).await,
+            Answer::Pass(code) => pass::check(self, holder, code, now).await,
+            Answer::Passkey(assertion) => passkey::check(self, holder, assertion, now).await,
+            Answer::Approval => approval::check(self.approvals, self.flows, holder, now).await,
+        }
+    }
+
+    /// Takes an answer that comes with an older cookie, before it is compared, where its holder has passed `verified`
+    /// verifications: such answers have a count of their own, and touch nothing of the holder.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn take_older(
+        &self,
+        cookie: &HolderCookie,
+        verified: u8,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let limit = RateLimit::OlderAnswers { holder: cookie.id(), verified };
+        self.limits.take(&limit, OLDER_ANSWERS, now).await
+    }
+
+    /// The tag of what an answer is told from every other by, for the step of `cookie`. That of an approval is looked up
+    /// for the account: `None` where it was not given a moment ago.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn tag_of(
+        &self,
+        cookie: &HolderCookie,
+        account: &AccountId,
+        answer: &Answer,
+        now: Timestamp,
+    ) -> Result<Option<Tag>, StoreError> {
+        match answer {
+            Answer::Approval => approval::approved(self.approvals, self.flows, cookie, account, now).await,
+            other => Ok(other.tag(cookie, self.flows)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answer_is_read_by_its_method_only() {
+        let read = |method, typed| Answer::read(method, typed).map(|answer| answer.method());
+        for method in Method::ALL {
+            let takes_digits = method.is_sent() || method == Method::Totp;
+            assert_eq!(read(method, Some("12345678")).is_some(), takes_digits || method == Method::Push);
+            assert_eq!(read(method, None), (method == Method::Push).then_some(method));
+        }
+        assert_eq!(read(Method::RecoveryCode, Some("ABCD-EFGH-JKMN-PQRS")), Some(Method::RecoveryCode));
+        assert_eq!(read(Method::Passkey, Some("{}")), None, "nothing that a passkey says");
+    }
+}

@@ -23,6 +23,5 @@ pub(super) async fn check(
     if !redeemed || subject.decoy {
         return Err(Refusal::Wrong(Mismatch::Code));
     }
-    let answer = holder.cookie().answer_tag(verifier.flows, Method::Pass, pass.code().expose().as_bytes());
-    Ok(Verified { method: Method::Pass, young: false, answer: answer.ok_or(VerificationError::KeyLost)? })
+    Verified::by(Method::Pass, false, verifier.flows, holder.cookie(), pass.code().expose().as_bytes())
 }

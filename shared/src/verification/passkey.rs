@@ -39,8 +39,7 @@ pub(super) async fn check(
     let expected = Expected { party: &verifier.party, challenge: &challenge };
     let young = used_passkey(verifier, holder.subject(), assertion, &expected, now).await?;
     let young = young.map_err(|mismatch| Refusal::Wrong(mismatch.into()))?;
-    let answer = cookie.answer_tag(verifier.flows, Method::Passkey, assertion.signature());
-    Ok(Verified { method: Method::Passkey, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+    Verified::by(Method::Passkey, young, verifier.flows, cookie, assertion.signature())
 }
 
 /// Whether the passkey of the account that gave this answer is young, if its counter moved forward. A decoy reads alike

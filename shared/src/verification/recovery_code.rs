@@ -32,8 +32,7 @@ pub(super) async fn check(
     if !store.use_recovery_code(subject.account, &hash, subject.used_for, now).await? {
         return Err(Refusal::Wrong(Mismatch::Code));
     }
-    let answer = holder.cookie().answer_tag(verifier.flows, Method::RecoveryCode, code.expose().as_bytes());
-    Ok(Verified { method: Method::RecoveryCode, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+    Verified::by(Method::RecoveryCode, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
 /// The account's sheet; for whoever has none, and for a decoy, an empty one at the same cost.

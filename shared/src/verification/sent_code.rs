@@ -85,8 +85,7 @@ pub(super) async fn check(
         return Err(Refusal::Wrong(Mismatch::Code));
     }
     let young = holder.offer(method).is_none_or(|offer| offer.young);
-    let answer = holder.cookie().answer_tag(flows, method, code.expose().as_bytes());
-    Ok(Verified { method, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+    Verified::by(method, young, flows, holder.cookie(), code.expose().as_bytes())
 }
 
 /// Whether `code` is the one that a challenge awaits.

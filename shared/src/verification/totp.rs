@@ -28,8 +28,7 @@ pub(super) async fn check(
         holder.spend(Method::Totp, now).await?;
         return Err(Refusal::Wrong(Mismatch::Code));
     }
-    let answer = holder.cookie().answer_tag(verifier.flows, Method::Totp, code.expose().as_bytes());
-    Ok(Verified { method: Method::Totp, young, answer: answer.ok_or(VerificationError::KeyLost)? })
+    Verified::by(Method::Totp, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
 /// Whether the code is the account's, in a time step that was not accepted before: each step is accepted once, for one

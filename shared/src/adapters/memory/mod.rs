@@ -23,7 +23,7 @@ pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use budgets::Budgets;
 pub use contact::StoredContact;
-pub use enrolment::{EntriesOf, SecurityInfoTable, StateOf, StoredEntry, StoredPass, StoredSecret};
+pub use enrolment::{EntriesOf, SecurityInfoTable, StateOf, StoredEntry, StoredSecret};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
 pub use queue::{Queue, Queued};

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Memory;
-use super::enrolment::{EntriesOf, SecurityInfoTable, StoredEntry, StoredSecret};
+use super::enrolment::{EntriesOf, SecurityInfoTable, StoredEntry, StoredPass, StoredSecret};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::device::{Device, DeviceKey};
@@ -144,6 +144,11 @@ impl SecurityInfoTable {
             entry.note_use(flow, now);
         }
         is_taken
+    }
+
+    /// Writes the account's pass by its tag, in the place of an earlier one.
+    pub fn put_pass(&mut self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
+        self.of(account).pass = Some(StoredPass { tag: *pass, expires_at, flow: None });
     }
 
     /// Redeems the account's pass for a flow.

@@ -5,7 +5,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::{PASS, is_young};
+use super::is_young;
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::holder::HolderId;
@@ -16,6 +16,9 @@ use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
+
+/// The item of the account's pass.
+pub(super) const PASS: &str = "pass";
 
 /// Reads authenticators, and notes that they were used.
 #[derive(Clone, Debug)]

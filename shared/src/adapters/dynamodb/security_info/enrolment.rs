@@ -11,8 +11,9 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
+use super::authenticators::PASS;
 use super::claims::used_at;
-use super::{CONTACT, NEVER, PASS, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
+use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;

@@ -32,8 +32,6 @@ use crate::ports::{SecurityInfo, StoreError};
 
 /// The item that is about the account as a whole.
 const STATE: &str = "state";
-/// The item of the account's pass.
-const PASS: &str = "pass";
 /// The purpose under which contacts are sealed.
 const CONTACT: &str = "rekey/registered-contact";
 /// A moment that nobody lives to see, and that can still be written: the last second of the year 9999.
