@@ -19,23 +19,23 @@ use shared::ports::{Added, Claim, Claimant, NewEntry, Secret};
 use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    what_was_registered_is_read_back,
-    a_contact_that_does_not_count_yet_proves_nothing,
+    imported_registration_is_read_back,
+    contact_in_waiting_period_is_unusable,
     entries_are_listed_changed_and_removed,
-    a_passkey_is_registered_once_over_all_accounts,
-    a_time_step_is_accepted_once,
-    passkeys_are_read_and_their_counters_move_forward,
-    a_recovery_code_is_taken_once,
-    pass_is_redeemed_by_one_flow_in_time,
-    a_claim_is_one_flows,
-    released_claim_is_free_for_its_flow_only,
-    flow_claims_no_more_often_than_its_limit;
-    at_once: of_many_accounts_one_registers_a_passkey, of_many_flows_one_takes_a_recovery_code,
+    passkey_is_registered_once_across_all_accounts,
+    time_step_is_accepted_once,
+    passkeys_are_listed_and_counters_only_increase,
+    recovery_code_is_accepted_once,
+    pass_is_redeemed_by_one_flow_before_expiry,
+    claim_is_exclusive_to_one_flow,
+    released_claim_is_available_only_to_its_flow,
+    flow_claim_above_its_limit_is_rejected;
+    at_once: concurrent_registrations_of_one_passkey_succeed_once, concurrent_flows_use_a_recovery_code_once,
         concurrent_flows_redeem_a_pass_once, concurrent_claims_never_exceed_their_limit;
-    in_tables: a_contact_opens_for_its_owner_and_kind_only,
-        a_passkey_of_an_earlier_version_becomes_known,
-        an_account_whose_generation_can_not_be_read_is_nobodys_to_change;
-    in_tables_at_once: an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other
+    in_tables: contact_opens_only_for_its_owner_and_kind,
+        legacy_passkey_is_indexed_when_account_is_read,
+        account_with_unreadable_generation_cannot_be_changed;
+    in_tables_at_once: unreadable_entry_is_unusable_and_affects_no_other
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -48,7 +48,7 @@ fn id() -> AccountId {
 
 const TABLE: &str = ENTRIES;
 
-async fn what_was_registered_is_read_back(ports: &Stores) {
+async fn imported_registration_is_read_back(ports: &Stores) {
     let nothing = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
     assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
@@ -67,7 +67,7 @@ async fn what_was_registered_is_read_back(ports: &Stores) {
 }
 
 /// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
-async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
+async fn contact_opens_only_for_its_owner_and_kind(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let other = AccountId::from_directory("mallory").unwrap();
@@ -86,7 +86,7 @@ async fn a_contact_opens_for_its_owner_and_kind_only(client: &Client) {
     }
 }
 
-async fn a_contact_that_does_not_count_yet_proves_nothing(ports: &Stores) {
+async fn contact_in_waiting_period_is_unusable(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let later = NOW + Seconds::DAY;
@@ -146,7 +146,7 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
 }
 
 /// Web Authentication Level 3 §7.1 step 26.
-async fn a_passkey_is_registered_once_over_all_accounts(ports: &Stores) {
+async fn passkey_is_registered_once_across_all_accounts(ports: &Stores) {
     let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
     let add = async |account: &AccountId, number, id| add_passkey(ports, account, number, id).await;
     let remove = async |account: &AccountId, number| remove_passkey(ports, account, number).await;
@@ -194,7 +194,7 @@ async fn is_passkey_registered(ports: &Stores, id: &str) -> bool {
 }
 
 /// It is known once its account is looked at.
-async fn a_passkey_of_an_earlier_version_becomes_known(client: &Client) {
+async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     let ports = &Stores::in_tables(client);
     let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
     let is_registered = async |id| is_passkey_registered(ports, id).await;
@@ -215,7 +215,7 @@ async fn a_passkey_of_an_earlier_version_becomes_known(client: &Client) {
     assert!(!is_registered("AAAC").await);
 }
 
-async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
+async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
     let tasks: Vec<_> = (0..10)
         .map(|number| {
             let ports = ports.clone();
@@ -237,7 +237,7 @@ async fn of_many_accounts_one_registers_a_passkey(ports: &Stores) {
     assert_eq!(done, 1);
 }
 
-async fn a_time_step_is_accepted_once(ports: &Stores) {
+async fn time_step_is_accepted_once(ports: &Stores) {
     let accept = async |step, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
         ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
@@ -258,7 +258,7 @@ fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
     NewEntry::new(id, "", secret, NOW)
 }
 
-async fn passkeys_are_read_and_their_counters_move_forward(ports: &Stores) {
+async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
     assert!(read(&id(), NOW).await.is_empty());
     let credential = CREDENTIAL;
@@ -300,7 +300,7 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 
 /// Its owner still sees it, and takes it away or puts another in its place. Only a contact that does not open stops
 /// everything: it may be a key that is missing, and then whoever looks on must hear of it.
-async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client: &Client) {
+async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     put_sheet(ports, &["one", "two"]).await;
@@ -369,7 +369,7 @@ async fn an_entry_that_can_not_be_read_proves_nothing_and_spoils_no_other(client
 }
 
 /// Nobody may take it for one that was never changed: its list would stand open to the password alone.
-async fn an_account_whose_generation_can_not_be_read_is_nobodys_to_change(client: &Client) {
+async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
     let ports = &Stores::in_tables(client);
     let by = HolderId::from_bytes([5; 32]);
     for generation in 0..2 {
@@ -392,7 +392,7 @@ async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     ports.plant.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
-async fn a_recovery_code_is_taken_once(ports: &Stores) {
+async fn recovery_code_is_accepted_once(ports: &Stores) {
     assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
     let take = async |hash: &str, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
@@ -418,7 +418,7 @@ async fn a_recovery_code_is_taken_once(ports: &Stores) {
     assert_eq!((entry.shown.as_str(), entry.last_used_at), ("0", Some(NOW)));
 }
 
-async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
+async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
     put_sheet(ports, &["one", "two", "three"]).await;
     let mut tasks = Vec::new();
     for flow in 0..50 {
@@ -437,7 +437,7 @@ async fn of_many_flows_one_takes_a_recovery_code(ports: &Stores) {
     assert_eq!(sheet.hashes.len(), 2);
 }
 
-async fn pass_is_redeemed_by_one_flow_in_time(ports: &Stores) {
+async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     let redeem = async |pass: u8, flow: u8, now| {
         let (pass, flow) = (Tag::from_bytes([pass; 32]), HolderId::from_bytes([flow; 32]));
         ports.authenticators.redeem_pass(&id(), &pass, flow, now).await.unwrap()
@@ -476,7 +476,7 @@ async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
     assert_eq!(redeemed, 1);
 }
 
-async fn a_claim_is_one_flows(ports: &Stores) {
+async fn claim_is_exclusive_to_one_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
         let flow = HolderId::from_bytes([flow; 32]);
@@ -492,7 +492,7 @@ async fn a_claim_is_one_flows(ports: &Stores) {
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
 }
 
-async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
+async fn released_claim_is_available_only_to_its_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
@@ -509,7 +509,7 @@ async fn released_claim_is_free_for_its_flow_only(ports: &Stores) {
     assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
 }
 
-async fn flow_claims_no_more_often_than_its_limit(ports: &Stores) {
+async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation| {
         let flow = HolderId::from_bytes([flow; 32]);

@@ -14,14 +14,14 @@ use shared::ports::{Answered, DeviceAnswer};
 use crate::stores::{Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    one_request_waits_until_it_ends,
-    a_flow_replaces_its_own,
-    a_number_is_looked_at_once,
-    the_same_answer_comes_to_the_same,
-    a_refusal_pauses,
-    accounts_have_requests_of_their_own;
-    at_once: of_many_numbers_one_is_looked_at;
-    in_tables: what_is_stored_otherwise_is_no_request;
+    second_request_is_rejected_until_first_expires,
+    new_request_replaces_request_of_same_flow,
+    wrong_number_closes_the_request,
+    repeated_answer_is_idempotent,
+    denial_blocks_new_requests_for_a_day,
+    requests_are_isolated_between_accounts;
+    at_once: concurrent_numbers_are_compared_once;
+    in_tables: malformed_request_item_is_ignored;
     in_tables_at_once:
 );
 
@@ -53,7 +53,7 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
     }
 }
 
-async fn one_request_waits_until_it_ends(stores: &Stores) {
+async fn second_request_is_rejected_until_first_expires(stores: &Stores) {
     let approvals = stores.approvals.clone();
     assert!(approvals.newest(&account()).await.unwrap().is_none());
     let first = request(1, 1, NOW);
@@ -67,7 +67,7 @@ async fn one_request_waits_until_it_ends(stores: &Stores) {
     assert!(approvals.ask(&account(), &request(2, 2, ended), ended).await.unwrap());
 }
 
-async fn a_flow_replaces_its_own(stores: &Stores) {
+async fn new_request_replaces_request_of_same_flow(stores: &Stores) {
     let approvals = stores.approvals.clone();
     assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
     assert!(approvals.ask(&account(), &request(2, 1, NOW), NOW).await.unwrap());
@@ -79,7 +79,7 @@ async fn a_flow_replaces_its_own(stores: &Stores) {
     );
 }
 
-async fn a_number_is_looked_at_once(stores: &Stores) {
+async fn wrong_number_closes_the_request(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     for _ in 0..2 {
@@ -92,7 +92,7 @@ async fn a_number_is_looked_at_once(stores: &Stores) {
     assert!(matches!(approvals.answer(&account(), id(1), denied, NOW).await.unwrap(), Answered::Gone));
 }
 
-async fn the_same_answer_comes_to_the_same(stores: &Stores) {
+async fn repeated_answer_is_idempotent(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let answer = async |request, answer| approvals.answer(&account(), request, answer, NOW).await.unwrap();
@@ -104,7 +104,7 @@ async fn the_same_answer_comes_to_the_same(stores: &Stores) {
     assert!(matches!(answer(id(1), DeviceAnswer::Denied(NOW + Seconds::DAY)).await, Answered::Gone));
 }
 
-async fn a_refusal_pauses(stores: &Stores) {
+async fn denial_blocks_new_requests_for_a_day(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let until = NOW + Seconds::DAY;
@@ -124,7 +124,7 @@ async fn a_refusal_pauses(stores: &Stores) {
     assert!(approvals.ask(&account(), &request(2, 2, until), until).await.unwrap());
 }
 
-async fn accounts_have_requests_of_their_own(stores: &Stores) {
+async fn requests_are_isolated_between_accounts(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let other = AccountId::from_directory("priya").unwrap();
@@ -134,7 +134,7 @@ async fn accounts_have_requests_of_their_own(stores: &Stores) {
 }
 
 /// Nobody is let in by it, and nobody kept from asking for longer than it was to be kept, though it lies there still.
-async fn what_is_stored_otherwise_is_no_request(client: &Client) {
+async fn malformed_request_item_is_ignored(client: &Client) {
     let approvals = Stores::in_tables(client).approvals;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];
     assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
@@ -155,7 +155,7 @@ async fn what_is_stored_otherwise_is_no_request(client: &Client) {
     }
 }
 
-async fn of_many_numbers_one_is_looked_at(stores: &Stores) {
+async fn concurrent_numbers_are_compared_once(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
     let tasks: Vec<_> = (0..50)

@@ -17,13 +17,13 @@ use shared::domain::time::{Seconds, Timestamp};
 use crate::stores::{Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    a_count_goes_up,
-    a_limit_lets_so_many_through,
-    what_is_given_back_can_be_taken_again,
-    a_ledger_is_replaced_by_one,
-    any_sequence_agrees_with_plain_numbers;
-    at_once: of_many_takers_the_limit_gets_through;
-    in_tables: a_ledger_that_can_not_be_read_begins_anew, a_count_that_can_not_be_read_ends_with_its_time;
+    counter_increments_per_key_and_window,
+    rate_limit_rejects_requests_above_limit,
+    refunded_rate_limit_can_be_acquired_again,
+    send_rate_limit_rejects_write_with_stale_revision,
+    random_rate_limit_operations_match_reference_model;
+    at_once: concurrent_acquires_never_exceed_rate_limit;
+    in_tables: unreadable_send_rate_limit_is_reset, unreadable_counter_fails_until_its_window_ends;
     in_tables_at_once:
 );
 
@@ -31,7 +31,7 @@ const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const LIMITS: SendLimits =
     SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
 
-async fn a_count_goes_up(stores: &Stores) {
+async fn counter_increments_per_key_and_window(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let opens = |name| RateLimit::OpensOfName(NameRef::from_bytes([name; 32]));
     for expected in 1..4 {
@@ -41,14 +41,14 @@ async fn a_count_goes_up(stores: &Stores) {
     assert_eq!(budgets.count(&opens(1), NOW + Seconds::HOUR).await.unwrap(), 1, "another window");
 }
 
-async fn a_limit_lets_so_many_through(stores: &Stores) {
+async fn rate_limit_rejects_requests_above_limit(stores: &Stores) {
     let budgets = stores.budgets.clone();
     for expected in [true, true, false, false] {
         assert_eq!(budgets.take(&RateLimit::PhoneMessages, 2, NOW).await.unwrap(), expected);
     }
 }
 
-async fn what_is_given_back_can_be_taken_again(stores: &Stores) {
+async fn refunded_rate_limit_can_be_acquired_again(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let take = async || budgets.take(&RateLimit::PhoneMessages, 1, NOW).await.unwrap();
     budgets.give_back(&RateLimit::PhoneMessages, NOW).await.unwrap();
@@ -57,7 +57,7 @@ async fn what_is_given_back_can_be_taken_again(stores: &Stores) {
     assert!(take().await && !take().await);
 }
 
-async fn of_many_takers_the_limit_gets_through(stores: &Stores) {
+async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let tasks: Vec<_> = (0..40)
         .map(|_| {
@@ -78,7 +78,7 @@ async fn of_many_takers_the_limit_gets_through(stores: &Stores) {
     );
 }
 
-async fn a_ledger_is_replaced_by_one(stores: &Stores) {
+async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let account = AccountId::from_directory("aisyah").unwrap();
     let read = budgets.ledger(&account).await.unwrap();
@@ -100,7 +100,7 @@ async fn a_ledger_is_replaced_by_one(stores: &Stores) {
 }
 
 /// Else its owner would get no code for as long as it lies there, however long ago it should have been removed.
-async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
+async fn unreadable_send_rate_limit_is_reset(client: &Client) {
     let budgets = Stores::in_tables(client).budgets;
     let account = AccountId::from_directory("aisyah").unwrap();
     let mut ledger = SendLedger::default();
@@ -128,7 +128,7 @@ async fn a_ledger_that_can_not_be_read_begins_anew(client: &Client) {
 }
 
 /// A counter's key names its hour or its day, so that what is wrong with one is over with that.
-async fn a_count_that_can_not_be_read_ends_with_its_time(client: &Client) {
+async fn unreadable_counter_fails_until_its_window_ends(client: &Client) {
     let budgets = Stores::in_tables(client).budgets;
     for value in [AttributeValue::S("many".to_owned()), AttributeValue::Bool(true)] {
         let item = [
@@ -150,7 +150,7 @@ enum Act {
 }
 
 /// Counters and revisions kept in a map, and every sequence of calls decided by them.
-async fn any_sequence_agrees_with_plain_numbers(stores: &Stores) {
+async fn random_rate_limit_operations_match_reference_model(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let act =
         prop_oneof![Just(Act::Count), (0_u64..6).prop_map(Act::Take), (0_u64..5).prop_map(Act::Replace)];

@@ -13,16 +13,16 @@ use shared::ports::{Claim, Claimant, NewEntry};
 use crate::stores::{Stores, WAIT, on_every_store};
 
 on_every_store!(
-    first_import_is_old_at_once,
-    emptied_account_waits,
+    first_import_has_no_waiting_period,
+    import_into_emptied_account_has_waiting_period,
     unchanged_contact_keeps_its_age,
-    changed_contact_waits_while_the_earlier_serves,
-    contact_changed_twice_lets_the_first_serve,
+    previous_contact_is_used_during_waiting_period,
+    contact_changed_twice_keeps_first_during_waiting_period,
     value_in_another_column_keeps_its_age,
-    contact_that_is_not_given_is_removed,
-    contact_that_the_person_enrolled_stays,
+    contact_missing_from_import_is_removed,
+    self_enrolled_contact_is_not_overwritten,
     app_is_imported_once,
-    claim_outlives_an_import;
+    claim_survives_contact_import;
     at_once: ;
     in_tables: ;
     in_tables_at_once:
@@ -76,7 +76,7 @@ async fn mobiles(ports: &Stores, now: Timestamp) -> (Option<String>, Option<Stri
     (read.mobile.map(expose), read.successors.mobile.map(expose))
 }
 
-async fn first_import_is_old_at_once(ports: &Stores) {
+async fn first_import_has_no_waiting_period(ports: &Stores) {
     let decisions = ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let kinds = [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone, Kind::Totp];
     assert_eq!(decisions, kinds.map(|kind| (kind, counts_at_once())));
@@ -86,7 +86,7 @@ async fn first_import_is_old_at_once(ports: &Stores) {
 }
 
 /// Whoever removed everything is no newcomer.
-async fn emptied_account_waits(ports: &Stores) {
+async fn import_into_emptied_account_has_waiting_period(ports: &Stores) {
     let session = HolderId::from_bytes([9; 32]);
     assert_eq!(ports.enrolment.change(&id(), 0, session).await.unwrap(), Some(1));
     let decisions = ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
@@ -105,7 +105,7 @@ async fn unchanged_contact_keeps_its_age(ports: &Stores) {
     assert_eq!((mobile.added_at, mobile.usable_from, mobile.old_from), (NOW, NOW, NOW));
 }
 
-async fn changed_contact_waits_while_the_earlier_serves(ports: &Stores) {
+async fn previous_contact_is_used_during_waiting_period(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let changed = with_mobile("+60199999900");
     let decisions = ports.import(&id(), &changed, None, LATER).await;
@@ -127,7 +127,7 @@ async fn changed_contact_waits_while_the_earlier_serves(ports: &Stores) {
     assert!(registration(ports, LATER + WAIT).await.young.contains(&Method::Sms));
 }
 
-async fn contact_changed_twice_lets_the_first_serve(ports: &Stores) {
+async fn contact_changed_twice_keeps_first_during_waiting_period(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     ports.import(&id(), &with_mobile("+60199999900"), None, NOW).await;
     let decisions = ports.import(&id(), &with_mobile("+60199999911"), None, LATER).await;
@@ -148,7 +148,7 @@ async fn value_in_another_column_keeps_its_age(ports: &Stores) {
     assert_eq!(read.office_phone.unwrap().expose(), "+60123456798");
 }
 
-async fn contact_that_is_not_given_is_removed(ports: &Stores) {
+async fn contact_missing_from_import_is_removed(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let decisions = ports.import(&id(), &Registration::default(), None, LATER).await;
     assert!(decisions.iter().all(|(_, action)| *action == ImportAction::Remove), "{decisions:?}");
@@ -157,7 +157,7 @@ async fn contact_that_is_not_given_is_removed(ports: &Stores) {
     assert_eq!(kinds, [Kind::Totp], "an app that is there stays");
 }
 
-async fn contact_that_the_person_enrolled_stays(ports: &Stores) {
+async fn self_enrolled_contact_is_not_overwritten(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let own = number("+60199999900");
     ports.plant.put(&id(), &NewEntry::contact(Kind::Mobile, Contact::Phone(&own), NOW)).await;
@@ -188,7 +188,7 @@ async fn app_is_imported_once(ports: &Stores) {
 }
 
 /// Open flows and sessions go on.
-async fn claim_outlives_an_import(ports: &Stores) {
+async fn claim_survives_contact_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);
     let claimant = Claimant { flow, generation: 0, limit: 10, proved: &[Factor::MobilePhone] };

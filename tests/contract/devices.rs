@@ -11,8 +11,8 @@ use crate::stores::{Stores, on_every_store};
 
 on_every_store!(
     device_is_found_while_it_is_enrolled,
-    push_targets_are_devices_that_count,
-    note_of_a_use_brings_no_device_back;
+    push_targets_exclude_devices_in_waiting_period,
+    usage_update_does_not_recreate_device;
     at_once:;
     in_tables:;
     in_tables_at_once:
@@ -53,7 +53,7 @@ async fn device_is_found_while_it_is_enrolled(stores: &Stores) {
     assert!(stores.devices.device(&device(1)).await.unwrap().is_none());
 }
 
-async fn push_targets_are_devices_that_count(stores: &Stores) {
+async fn push_targets_exclude_devices_in_waiting_period(stores: &Stores) {
     assert!(stores.push_targets.push_targets(&account(), NOW).await.unwrap().is_empty());
     enrol(stores, 1, Some("one"), NOW).await;
     enrol(stores, 2, Some("two"), NOW + Seconds::DAY).await;
@@ -64,7 +64,7 @@ async fn push_targets_are_devices_that_count(stores: &Stores) {
     assert_eq!(later, both);
 }
 
-async fn note_of_a_use_brings_no_device_back(stores: &Stores) {
+async fn usage_update_does_not_recreate_device(stores: &Stores) {
     stores.devices.note_used(&device(1), NOW).await.unwrap();
     assert!(stores.enrolment.registered(&account()).await.unwrap().entries.is_empty());
     enrol(stores, 1, None, NOW).await;

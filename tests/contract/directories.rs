@@ -25,19 +25,19 @@ on_every_store!(
     ;
     at_once: ;
     in_tables: account_is_found_by_every_login,
-    accepted_sign_in_brings_its_account,
-    change_is_made_once_and_latest_wins,
-    change_after_its_deadline_is_not_made,
-    account_that_may_not_reset_stays_unchanged,
+    accepted_sign_in_returns_its_account,
+    password_change_is_idempotent_and_latest_wins,
+    password_change_after_deadline_is_not_applied,
+    change_to_ineligible_account_is_not_permitted,
     unlock_keeps_the_password,
     previous_passwords_are_recognised,
-    five_failures_lock_and_an_unlock_mends_it,
-    a_lockout_ends_by_itself,
-    failures_far_apart_do_not_add_up,
-    a_lockout_changes_nothing_that_the_organisation_says,
-    failure_that_is_yet_to_come_locks_nobody,
-    a_failed_sign_in_works_out_one_hash;
-    in_tables_at_once: many_sign_ins_try_no_more_than_five,
+    account_locks_after_five_failures_until_unlocked,
+    lockout_expires_after_fifteen_minutes,
+    failures_fifteen_minutes_apart_do_not_lock,
+    lockout_does_not_change_account_standing,
+    failure_with_future_timestamp_does_not_lock,
+    failed_sign_in_computes_one_hash;
+    in_tables_at_once: concurrent_sign_ins_never_exceed_five_attempts,
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -108,21 +108,21 @@ macro_rules! builtin {
 builtin!(
     suite_in_memory,
     suite: account_is_found_by_every_login,
-    accepted_sign_in_brings_its_account,
-    change_is_made_once_and_latest_wins,
-    change_after_its_deadline_is_not_made,
-    account_that_may_not_reset_stays_unchanged,
+    accepted_sign_in_returns_its_account,
+    password_change_is_idempotent_and_latest_wins,
+    password_change_after_deadline_is_not_applied,
+    change_to_ineligible_account_is_not_permitted,
     unlock_keeps_the_password,
     previous_passwords_are_recognised,
 );
 builtin!(
     lockout_in_memory,
-    lockout: five_failures_lock_and_an_unlock_mends_it,
-    a_lockout_ends_by_itself,
-    failures_far_apart_do_not_add_up,
-    a_lockout_changes_nothing_that_the_organisation_says,
-    failure_that_is_yet_to_come_locks_nobody,
-    many_sign_ins_try_no_more_than_five,
+    lockout: account_locks_after_five_failures_until_unlocked,
+    lockout_expires_after_fifteen_minutes,
+    failures_fifteen_minutes_apart_do_not_lock,
+    lockout_does_not_change_account_standing,
+    failure_with_future_timestamp_does_not_lock,
+    concurrent_sign_ins_never_exceed_five_attempts,
 );
 
 fn name(login: &str) -> CanonicalName {
@@ -161,7 +161,7 @@ impl Entropy for Salts {
 }
 
 /// The stored one is worked out again; where none is stored, one with a new salt stands in for it.
-async fn a_failed_sign_in_works_out_one_hash(client: &Client) {
+async fn failed_sign_in_computes_one_hash(client: &Client) {
     let salts = Arc::new(Salts::default());
     let directory = BuiltinDirectory::new(client.clone(), TABLE, salts.clone(), 1);
     for person in [&AISYAH, &PRIYA, &DANIEL] {

@@ -17,13 +17,13 @@ use shared::ports::{FlowStore, Guess, Guessed};
 use crate::stores::{Stores, on_every_store};
 
 on_every_store!(
-    a_flow_is_read_back_until_it_ends,
-    flow_with_an_end_too_far_away_is_none,
-    a_replacement_names_what_it_replaces,
-    a_guess_is_one_look,
-    tries_of_the_flow_are_spent_one_by_one;
-    at_once: many_guesses_get_as_many_looks_as_there_are_tries, of_many_right_guesses_one_wins;
-    in_tables: what_is_stored_otherwise_is_no_flow;
+    flow_is_readable_until_it_expires,
+    flow_with_too_distant_expiry_is_ignored,
+    flow_update_with_stale_revision_is_rejected,
+    code_attempt_is_counted_and_accepted_once,
+    flow_attempts_above_limit_are_rejected;
+    at_once: concurrent_wrong_codes_never_exceed_attempt_limit, concurrent_correct_attempts_are_accepted_once;
+    in_tables: malformed_flow_item_is_ignored;
     in_tables_at_once:
 );
 
@@ -78,7 +78,7 @@ async fn awaiting(stores: &Stores) -> Arc<dyn FlowStore> {
     flows
 }
 
-async fn a_flow_is_read_back_until_it_ends(stores: &Stores) {
+async fn flow_is_readable_until_it_expires(stores: &Stores) {
     let flows = &stores.flows;
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
     flows.insert(KEY, &opened()).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_flow_is_read_back_until_it_ends(stores: &Stores) {
 }
 
 /// In milliseconds, say.
-async fn flow_with_an_end_too_far_away_is_none(stores: &Stores) {
+async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let flows = &stores.flows;
     let mut late = opened();
     late.facts.expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
@@ -102,7 +102,7 @@ async fn flow_with_an_end_too_far_away_is_none(stores: &Stores) {
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
 }
 
-async fn a_replacement_names_what_it_replaces(stores: &Stores) {
+async fn flow_update_with_stale_revision_is_rejected(stores: &Stores) {
     let flows = &stores.flows;
     let next = Flow::Choosing(choosing());
     assert!(!flows.replace(KEY, 1, &next, NOW).await.unwrap(), "nothing is there");
@@ -114,7 +114,7 @@ async fn a_replacement_names_what_it_replaces(stores: &Stores) {
     assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().value.stage(), Stage::Method);
 }
 
-async fn a_guess_is_one_look(stores: &Stores) {
+async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let Guessed::Wrong(Flow::AwaitingCode(left)) = flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
     else {
@@ -158,7 +158,7 @@ async fn all_at_once(flows: &Arc<dyn FlowStore>, guesses: impl Iterator<Item = G
     all
 }
 
-async fn many_guesses_get_as_many_looks_as_there_are_tries(stores: &Stores) {
+async fn concurrent_wrong_codes_never_exceed_attempt_limit(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
     let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();
@@ -167,14 +167,14 @@ async fn many_guesses_get_as_many_looks_as_there_are_tries(stores: &Stores) {
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Spent(_)));
 }
 
-async fn of_many_right_guesses_one_wins(stores: &Stores) {
+async fn concurrent_correct_attempts_are_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
     let won = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Right(_))).count();
     assert_eq!(won, 1);
 }
 
-async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
+async fn flow_attempts_above_limit_are_rejected(stores: &Stores) {
     let flows = &stores.flows;
     flows.insert(KEY, &opened()).await.unwrap();
     for spent in 1..=10 {
@@ -186,7 +186,7 @@ async fn tries_of_the_flow_are_spent_one_by_one(stores: &Stores) {
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
 }
 
-async fn what_is_stored_otherwise_is_no_flow(client: &Client) {
+async fn malformed_flow_item_is_ignored(client: &Client) {
     let flows = awaiting(&Stores::in_tables(client)).await;
     let key = AttributeValue::B(Blob::new(KEY.as_bytes()));
     let mut item = client

@@ -45,7 +45,7 @@ fn number(e164: &str) -> PhoneNumber {
 }
 
 #[tokio::test]
-async fn a_call_is_heard_as_it_is_spoken() {
+async fn spoken_call_text_reaches_dev_inbox() {
     let local = Local::start().await;
     let calls = VoiceCalls::new(&local.config, Some("+60300000000".to_owned()));
     let ssml = "<speak>Your code is <say-as interpret-as=\"digits\">1</say-as> &amp; 2</speak>";
@@ -56,7 +56,7 @@ async fn a_call_is_heard_as_it_is_spoken() {
 }
 
 #[tokio::test]
-async fn a_call_that_aws_would_refuse_is_refused_for_good() {
+async fn invalid_voice_call_is_rejected_permanently() {
     let local = Local::start().await;
     let from = || Some("+60300000000".to_owned());
     for (origin, to, ssml) in [
@@ -72,7 +72,7 @@ async fn a_call_that_aws_would_refuse_is_refused_for_good() {
 }
 
 #[tokio::test]
-async fn a_text_and_a_mail_arrive_whole() {
+async fn text_and_mail_reach_dev_inbox_unchanged() {
     let local = Local::start().await;
     let texts = SnsTexts::new(&local.config, Some("Contoh".to_owned()));
     texts.send_text(&number("+60123456798"), "示例大学：1234 5678").await.unwrap();
@@ -98,7 +98,7 @@ async fn a_text_and_a_mail_arrive_whole() {
 }
 
 #[tokio::test]
-async fn the_queue_takes_messages_one_by_one_or_together() {
+async fn queue_accepts_single_and_batched_messages() {
     let local = Local::start().await;
     let url = local.cloud.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
     let queue = SqsQueue::new(&local.config, url);
@@ -113,7 +113,7 @@ async fn the_queue_takes_messages_one_by_one_or_together() {
 }
 
 #[tokio::test]
-async fn keys_come_from_the_secrets_endpoint() {
+async fn keyrings_are_read_from_secrets_endpoint() {
     let local = Local::start().await;
     let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());
     let both = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
@@ -126,7 +126,7 @@ async fn keys_come_from_the_secrets_endpoint() {
 }
 
 #[tokio::test]
-async fn a_function_without_the_right_is_refused() {
+async fn function_without_permission_is_denied() {
     let local = Local::start().await;
     let captcha = emulated(local.cloud.endpoint(), "captcha");
     let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());

@@ -17,12 +17,12 @@ use shared::ports::{PairingConfirmed, PairingState, PairingStore};
 use crate::stores::{Item, Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    a_token_serves_once_and_in_time,
-    a_phone_that_heard_no_answer_uses_its_token_again,
-    a_code_is_looked_at_three_times,
-    a_pairing_is_its_sessions;
-    at_once: of_many_phones_one_is_paired, many_codes_get_three_looks;
-    in_tables: what_is_stored_otherwise_is_no_pairing;
+    pairing_token_is_accepted_once_before_expiry,
+    same_phone_can_repeat_pairing_until_confirmed,
+    pairing_code_allows_three_attempts,
+    pairing_is_visible_only_to_its_session;
+    at_once: concurrent_phones_pair_once, concurrent_pairing_codes_never_exceed_three_attempts;
+    in_tables: malformed_pairing_item_is_never_confirmed;
     in_tables_at_once:
 );
 
@@ -75,7 +75,7 @@ async fn confirm(pairings: &Arc<dyn PairingStore>, byte: u8) -> PairingConfirmed
     pairings.confirm(key(), &account(), &SESSION, code(byte), NOW).await.unwrap()
 }
 
-async fn a_token_serves_once_and_in_time(stores: &Stores) {
+async fn pairing_token_is_accepted_once_before_expiry(stores: &Stores) {
     let pairings = begun(stores).await;
     let late = NOW + PAIRING_LIFETIME;
     assert_eq!(pairings.open(key(), &device_key(7), late).await.unwrap(), None);
@@ -89,7 +89,7 @@ async fn a_token_serves_once_and_in_time(stores: &Stores) {
     assert_eq!(pairings.open(nobodys, &device_key(7), NOW).await.unwrap(), None);
 }
 
-async fn a_phone_that_heard_no_answer_uses_its_token_again(stores: &Stores) {
+async fn same_phone_can_repeat_pairing_until_confirmed(stores: &Stores) {
     let pairings = begun(stores).await;
     let own = device_key(7);
     assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
@@ -107,7 +107,7 @@ async fn a_phone_that_heard_no_answer_uses_its_token_again(stores: &Stores) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
 }
 
-async fn a_code_is_looked_at_three_times(stores: &Stores) {
+async fn pairing_code_allows_three_attempts(stores: &Stores) {
     let pairings = begun(stores).await;
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::NotYet);
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
@@ -120,7 +120,7 @@ async fn a_code_is_looked_at_three_times(stores: &Stores) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Spent);
 }
 
-async fn a_pairing_is_its_sessions(stores: &Stores) {
+async fn pairing_is_visible_only_to_its_session(stores: &Stores) {
     let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     let other = AccountId::from_directory("priya").unwrap();
@@ -136,7 +136,7 @@ async fn a_pairing_is_its_sessions(stores: &Stores) {
     assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "and cost no try");
 }
 
-async fn what_is_stored_otherwise_is_no_pairing(client: &Client) {
+async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
     let pairings = begun(&Stores::in_tables(client)).await;
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
     for (item, what) in damaged(client, "FlowsTable", &row, &["flow", "ttl", "tries", "label"]).await {
@@ -171,7 +171,7 @@ async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
     read.send().await.unwrap().item.unwrap()
 }
 
-async fn of_many_phones_one_is_paired(stores: &Stores) {
+async fn concurrent_phones_pair_once(stores: &Stores) {
     let pairings = begun(stores).await;
     let tasks: Vec<_> = (0..20)
         .map(|n| {
@@ -186,7 +186,7 @@ async fn of_many_phones_one_is_paired(stores: &Stores) {
     assert_eq!(paired, 1);
 }
 
-async fn many_codes_get_three_looks(stores: &Stores) {
+async fn concurrent_pairing_codes_never_exceed_three_attempts(stores: &Stores) {
     let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     let tasks: Vec<_> = (10..40)

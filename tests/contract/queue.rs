@@ -25,7 +25,7 @@ async fn received(client: &Client, url: &str) -> Vec<Envelope> {
 }
 
 #[tokio::test]
-async fn memory_holds_messages_as_they_were_sent() {
+async fn memory_queue_keeps_messages_unchanged() {
     let memory = Memory::default();
     let sent = envelopes(4);
     memory.send(&sent[..1], Seconds(45)).await.unwrap();
@@ -38,7 +38,7 @@ async fn memory_holds_messages_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn sqs_holds_one_message_or_several_as_they_were_sent() {
+async fn sqs_delivers_single_and_batched_messages_unchanged() {
     let moto = Moto::start().await;
     let config = moto.config();
     let client = Client::new(&config);
@@ -54,7 +54,7 @@ async fn sqs_holds_one_message_or_several_as_they_were_sent() {
 }
 
 #[tokio::test]
-async fn sqs_keeps_a_delayed_message_back() {
+async fn sqs_hides_delayed_message() {
     let moto = Moto::start().await;
     let config = moto.config();
     let client = Client::new(&config);
@@ -64,7 +64,7 @@ async fn sqs_keeps_a_delayed_message_back() {
 }
 
 #[tokio::test]
-async fn sqs_without_the_queue_is_an_error() {
+async fn sqs_send_to_missing_queue_fails() {
     let moto = Moto::start().await;
     let config = moto.config();
     let queue = SqsQueue::new(&config, "http://127.0.0.1/123456789012/none");

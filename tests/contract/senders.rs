@@ -8,7 +8,7 @@ use shared::ports::{Mail, MailSender as _, SendError, TextSender as _};
 use crate::moto::Moto;
 
 #[tokio::test]
-async fn sns_takes_a_text_in_any_script() {
+async fn sns_accepts_text_in_any_script() {
     let moto = Moto::start().await;
     let texts = SnsTexts::new(&moto.config(), Some("Contoh".into()));
     let number = PhoneNumber::from_stored("+60123456798".into());
@@ -20,7 +20,7 @@ async fn sns_takes_a_text_in_any_script() {
 }
 
 #[tokio::test]
-async fn sns_refuses_what_is_no_number_for_good() {
+async fn sns_rejects_invalid_number_permanently() {
     let moto = Moto::start().await;
     let texts = SnsTexts::new(&moto.config(), None);
     let error = texts.send_text(&PhoneNumber::from_stored("+6012no".into()), "x").await.unwrap_err();
@@ -29,7 +29,7 @@ async fn sns_refuses_what_is_no_number_for_good() {
 }
 
 #[tokio::test]
-async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
+async fn ses_accepts_mail_only_from_verified_sender() {
     let moto = Moto::start().await;
     let config = moto.config();
     let from = EmailAddress::from_stored("no-reply@contoh.example".into());
@@ -52,7 +52,7 @@ async fn ses_takes_a_mail_of_a_verified_sender_and_refuses_others() {
 }
 
 #[tokio::test]
-async fn a_provider_that_is_gone_may_come_back() {
+async fn unreachable_provider_is_a_temporary_error() {
     let config = shared::adapters::aws::emulated("http://127.0.0.1:1", "test");
     let number = PhoneNumber::from_stored("+60123456798".into());
     let error = SnsTexts::new(&config, None).send_text(&number, "x").await.unwrap_err();

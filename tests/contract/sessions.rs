@@ -16,9 +16,9 @@ use shared::ports::SessionStore;
 use crate::stores::{Stores, damaged, on_every_store, put};
 
 on_every_store!(
-    a_session_is_read_back_until_it_ends, session_with_an_end_too_far_away_is_none;
-    at_once: of_many_writes_of_a_session_one_is_kept;
-    in_tables: what_is_stored_otherwise_is_no_session;
+    session_is_readable_until_it_ends, session_with_too_distant_expiry_is_ignored;
+    at_once: concurrent_session_updates_are_accepted_once;
+    in_tables: malformed_session_item_is_ignored;
     in_tables_at_once:
 );
 
@@ -43,7 +43,7 @@ async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
     sessions
 }
 
-async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
+async fn session_is_readable_until_it_ends(stores: &Stores) {
     let sessions = begun(stores).await;
     let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
     assert_eq!((found.revision, found.value.facts().language), (1, Language::Tamil));
@@ -63,14 +63,14 @@ async fn a_session_is_read_back_until_it_ends(stores: &Stores) {
 }
 
 /// In milliseconds, say.
-async fn session_with_an_end_too_far_away_is_none(stores: &Stores) {
+async fn session_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     stores.sessions.begin(KEY, &session_until(expires_at)).await.unwrap();
     assert!(stores.sessions.session(KEY, NOW).await.unwrap().is_none());
     assert!(!stores.sessions.update(KEY, 1, &session(), NOW).await.unwrap());
 }
 
-async fn what_is_stored_otherwise_is_no_session(client: &Client) {
+async fn malformed_session_item_is_ignored(client: &Client) {
     let sessions = begun(&Stores::in_tables(client)).await;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(KEY.as_bytes())))];
     for (what, name) in damaged(client, "FlowsTable", &key, &["flow", "ttl"]).await {
@@ -80,7 +80,7 @@ async fn what_is_stored_otherwise_is_no_session(client: &Client) {
     }
 }
 
-async fn of_many_writes_of_a_session_one_is_kept(stores: &Stores) {
+async fn concurrent_session_updates_are_accepted_once(stores: &Stores) {
     let sessions = begun(stores).await;
     let tasks: Vec<_> = (0..40)
         .map(|_| {

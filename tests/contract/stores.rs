@@ -291,7 +291,7 @@ macro_rules! on_every_store {
         }
 
         #[tokio::test(flavor = "multi_thread")]
-        async fn all_of_it_holds_on_moto() {
+        async fn contract_holds_on_moto() {
             let moto = crate::moto::Moto::start().await;
             $(
                 eprintln!("{}", stringify!($contract));

@@ -111,7 +111,7 @@ fn strs(path: &[String]) -> Vec<&str> {
 }
 
 #[test]
-fn no_modules_import_each_other() {
+fn modules_have_no_import_cycles() {
     let folders = |parent: &str| {
         let found = fs::read_dir(root().join(parent)).unwrap().map(|entry| entry.unwrap());
         let name = |entry: fs::DirEntry| format!("{parent}/{}/src", entry.file_name().to_str().unwrap());
@@ -135,7 +135,7 @@ fn given(files: &[(&str, &str)]) -> BTreeSet<String> {
 }
 
 #[test]
-fn circles_of_modules_are_found() {
+fn module_cycles_are_detected() {
     let two = [("a", ""), ("a::b", "use crate::c::C;"), ("a::c", "fn f() { super::b::g(); }")];
     assert_eq!(given(&two).into_iter().collect::<Vec<_>>(), ["a::b <-> a::c"]);
     let three = [("a", ""), ("a::b", "use super::c;"), ("a::c", "use super::d;"), ("a::d", "use super::b;")];
@@ -148,7 +148,7 @@ fn circles_of_modules_are_found() {
 }
 
 #[test]
-fn one_direction_is_no_circle() {
+fn one_way_imports_are_no_cycle() {
     let down = [("a", "pub use b::B; use c::C;"), ("a::b", "use super::c::C;"), ("a::c", "use crate::D;")];
     assert!(given(&down).is_empty());
     let tests =

@@ -99,7 +99,7 @@ fn is_test_name(word: &str) -> bool {
 }
 
 #[test]
-fn every_test_that_is_named_exists() {
+fn documented_tests_exist() {
     let tests = tests();
     for (path, text) in documents() {
         for name in quoted(&text).filter(|word| is_test_name(word)) {
@@ -115,7 +115,7 @@ fn every_test_that_is_named_exists() {
 }
 
 #[test]
-fn every_incident_that_applies_has_its_test() {
+fn applicable_incidents_name_a_test() {
     let text = document("infra/security/incidents.md");
     let rows = rows(&text);
     assert!(rows.len() >= 34, "{}", rows.len());
@@ -132,7 +132,7 @@ fn every_incident_that_applies_has_its_test() {
 
 /// What is answered for, in the order of the standard, each with a test, a file or a word on who sees to it.
 #[test]
-fn every_requirement_stands_once_and_says_what_holds_it() {
+fn requirements_are_unique_and_cite_evidence() {
     let text = document("infra/security/asvs.md");
     let mut ids = Vec::new();
     for row in rows(&text) {
@@ -173,7 +173,7 @@ const ASKED: &[&str] = &[
 ];
 
 #[test]
-fn every_requirement_that_is_asked_about_is_answered() {
+fn required_requirements_are_answered() {
     let text = document("infra/security/asvs.md");
     let rows = rows(&text);
     let answered: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
@@ -183,7 +183,7 @@ fn every_requirement_that_is_asked_about_is_answered() {
 }
 
 #[test]
-fn every_parameter_that_is_named_exists() {
+fn documented_parameters_exist() {
     let template = Template::read();
     let parameters = template.parameters();
     let variables: BTreeSet<String> = template.common_variables().into_keys().collect();
@@ -202,7 +202,7 @@ fn every_parameter_that_is_named_exists() {
 }
 
 #[test]
-fn every_alarm_has_its_runbook() {
+fn every_alarm_has_a_runbook() {
     let template = Template::read();
     let alarms: BTreeSet<(String, String)> = template
         .of_type("AWS::CloudWatch::Alarm")
@@ -224,7 +224,7 @@ fn every_alarm_has_its_runbook() {
 
 /// Resources are named by `id X`, by a tool that takes them, or by the tools of the runbooks.
 #[test]
-fn every_resource_of_a_runbook_exists() {
+fn runbook_resources_exist() {
     let template = Template::read();
     let runbooks = document("infra/security/runbooks.md");
     let kinds = ["Alarm", "Function", "Log", "Secret", "Table", "Queue"];
@@ -241,7 +241,7 @@ fn every_resource_of_a_runbook_exists() {
 
 /// A key is renewed in those functions that may read it.
 #[test]
-fn every_key_is_renewed_where_it_is_read() {
+fn key_rotation_lists_every_function_that_reads() {
     let template = Template::read();
     let runbooks = document("infra/security/runbooks.md");
     let mut secrets = BTreeSet::new();
@@ -283,7 +283,7 @@ fn events() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn the_log_inventory_names_every_event() {
+fn log_inventory_names_every_event() {
     let text = document("SECURITY.md");
     let list = text.split("Events: ").nth(1).unwrap().split(". ").next().unwrap();
     let told: BTreeSet<String> = quoted(list).map(ToOwned::to_owned).collect();
@@ -312,7 +312,7 @@ const LANGUAGE: &[&str] = &[
 ];
 
 #[test]
-fn queries_ask_for_what_is_logged() {
+fn runbook_queries_use_logged_events_and_fields() {
     let template = Template::read();
     let events = events();
     let mut fields: BTreeSet<String> = events.values().flatten().cloned().collect();
@@ -354,7 +354,7 @@ fn queries_ask_for_what_is_logged() {
 const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
 
 #[test]
-fn values_of_the_queries_are_those_of_delivery() {
+fn runbook_query_values_exist_in_delivery() {
     let delivery = sources(&["functions/delivery/src"]);
     for value in VALUES {
         assert!(delivery.contains(&format!("\"{value}\"")), "{value}");
@@ -363,7 +363,7 @@ fn values_of_the_queries_are_those_of_delivery() {
 
 /// The metric filter looks for an event that is logged.
 #[test]
-fn filters_count_what_is_logged() {
+fn metric_filters_match_logged_events() {
     let template = Template::read();
     let filters = template.of_type("AWS::Logs::MetricFilter");
     assert!(!filters.is_empty());
@@ -377,7 +377,7 @@ fn filters_count_what_is_logged() {
 
 /// The profiles are settings that the functions start with, and are what they are called.
 #[test]
-fn the_profiles_are_accepted() {
+fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");
     let template = Template::read();
     let profiles: Vec<Settings> = blocks(&statement, "env")
@@ -405,7 +405,7 @@ fn the_profiles_are_accepted() {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn document_links_resolve() {
     for (path, text) in documents() {
         let folder = root().join(&path).parent().unwrap().to_owned();
         for link in text.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()) {

@@ -46,7 +46,7 @@ fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
 }
 
 #[test]
-fn features_follow_the_roles() {
+fn crate_features_match_function_roles() {
     for function in Template::read().functions() {
         let tree = tree(&function.name);
         let (_, enabled) = tree.iter().find(|(name, _)| name == "shared").unwrap();
@@ -74,7 +74,7 @@ const DIFFER: &[&str] = &["shared", "aws_lambda_events", "crc32fast", "simd_adle
 /// The functions are built one after the other in one folder, so a feature that only one of them asks of a common
 /// dependency compiles that dependency, and all that stands on it, again.
 #[test]
-fn functions_share_their_dependencies() {
+fn functions_share_dependency_features() {
     let mut variants: BTreeMap<String, BTreeSet<BTreeSet<String>>> = BTreeMap::new();
     for function in Template::read().functions() {
         let mut own: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();

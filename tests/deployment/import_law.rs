@@ -194,7 +194,7 @@ pub fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
 }
 
 #[test]
-fn every_file_keeps_the_law() {
+fn every_file_follows_import_rules() {
     let mut sources = vec![("shared".to_owned(), root().join("shared/src"))];
     for function in FUNCTIONS {
         let folder = function.replace('_', "-");
@@ -215,7 +215,7 @@ fn every_file_keeps_the_law() {
 }
 
 #[test]
-fn the_list_of_functions_is_complete() {
+fn function_list_is_complete() {
     let mut folders: Vec<String> = fs::read_dir(root().join("functions"))
         .unwrap()
         .map(|entry| entry.unwrap().file_name().to_str().unwrap().replace('-', "_"))
@@ -225,7 +225,7 @@ fn the_list_of_functions_is_complete() {
 }
 
 #[test]
-fn the_law_finds_each_kind_of_breach() {
+fn import_rules_detect_each_violation() {
     let offences: &[(&[&str], &str)] = &[
         (&["shared", "domain", "flow"], "use crate::ports::Clock;"),
         (&["shared", "domain", "flow"], "use crate::{domain::code, http::Page};"),
@@ -263,7 +263,7 @@ fn the_law_finds_each_kind_of_breach() {
 }
 
 #[test]
-fn the_law_lets_the_lawful_through() {
+fn import_rules_allow_valid_imports() {
     let lawful: &[(&[&str], &str)] = &[
         (
             &["shared", "domain", "flow"],

@@ -180,7 +180,7 @@ fn imports_and_inline_paths_are_found() {
 }
 
 #[test]
-fn imported_names_stand_for_their_paths() {
+fn imported_names_resolve_to_their_paths() {
     let source = "use super::{clock::Clock as C, store}; pub use self::inner::{Thing, Other};";
     let found = names(source, &["shared", "ports"]);
     let found: Vec<_> = found.iter().map(|(name, path)| format!("{name} = {path}")).collect();
@@ -194,7 +194,7 @@ fn imported_names_stand_for_their_paths() {
 }
 
 #[test]
-fn test_modules_are_left_out_and_nothing_else() {
+fn only_test_modules_are_excluded() {
     let source = "
         #[cfg(test)] mod tests { use tokio::test; }
         #[cfg(test)] use tokio::io;

@@ -54,7 +54,7 @@ fn resource_of(variable: &str, prefix: &str) -> String {
 }
 
 #[test]
-fn only_delivery_reaches_people_and_reads_the_queue() {
+fn only_delivery_sends_messages_and_reads_the_queue() {
     for function in Template::read().functions() {
         let providers = ["sns:", "ses:", "sms-voice:", "sqs:ReceiveMessage"];
         let reaches = providers.iter().filter(|action| !reach(&function, action).is_empty()).count();
@@ -71,7 +71,7 @@ fn only_delivery_reaches_people_and_reads_the_queue() {
 
 /// Who signs people in or sets passwords has to; whoever opens flows or sends messages must not.
 #[test]
-fn password_hashes_are_read_only_where_needed() {
+fn password_hashes_are_readable_only_where_needed() {
     let reads = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem"];
     let mut readers = Vec::new();
     for function in Template::read().functions() {

@@ -5,7 +5,7 @@ use std::fs;
 use crate::template::root;
 
 #[test]
-fn release_is_small_and_a_panic_costs_one_request() {
+fn release_profile_optimises_size_and_unwinds_panics() {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();
     let release = &manifest["profile"]["release"];
     assert_eq!(release["opt-level"].as_str(), Some("z"));

@@ -9,7 +9,7 @@ const PASSING: &[&str] = &["BudgetsTable", "FlowsTable"];
 const LASTING: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 
 #[test]
-fn tables_are_encrypted_backed_up_and_paid_by_use() {
+fn tables_are_encrypted_backed_up_and_on_demand() {
     let template = Template::read();
     let tables = template.of_type("AWS::DynamoDB::Table");
     let names: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
@@ -24,7 +24,7 @@ fn tables_are_encrypted_backed_up_and_paid_by_use() {
 }
 
 #[test]
-fn passing_rows_expire_and_lasting_ones_are_kept() {
+fn transient_tables_expire_and_lasting_tables_are_retained() {
     let template = Template::read();
     for name in PASSING {
         let ttl = &template.resource(name)["Properties"]["TimeToLiveSpecification"];
@@ -41,7 +41,7 @@ fn passing_rows_expire_and_lasting_ones_are_kept() {
 }
 
 #[test]
-fn keys_that_kept_data_needs_are_kept_with_it() {
+fn secrets_are_retained_with_their_data() {
     let template = Template::read();
     for name in ["FlowsSecret", "SeedsSecret", "ContactsSecret", "PushSecret"] {
         assert_eq!(template.resource(name)["DeletionPolicy"], "Retain", "{name}");
@@ -51,7 +51,7 @@ fn keys_that_kept_data_needs_are_kept_with_it() {
 }
 
 #[test]
-fn every_function_is_traced_and_its_log_ends_some_day() {
+fn functions_are_traced_with_bounded_log_retention() {
     let template = Template::read();
     let globals = template.globals();
     assert_eq!(globals["Tracing"], "Active");
@@ -70,7 +70,7 @@ fn every_function_is_traced_and_its_log_ends_some_day() {
 }
 
 #[test]
-fn a_message_is_tried_for_as_long_as_its_code_can_live() {
+fn message_retries_outlast_code_lifetime() {
     let template = Template::read();
     let queue = &template.resource("MessagesQueue")["Properties"];
     let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
@@ -92,7 +92,7 @@ fn a_message_is_tried_for_as_long_as_its_code_can_live() {
 }
 
 #[test]
-fn every_alarm_reaches_the_topic() {
+fn every_alarm_notifies_the_topic() {
     let template = Template::read();
     let alarms = template.of_type("AWS::CloudWatch::Alarm");
     let metrics: BTreeSet<String> = alarms.values().map(|a| text(&a["Properties"]["MetricName"])).collect();
@@ -113,7 +113,7 @@ fn every_alarm_reaches_the_topic() {
 }
 
 #[test]
-fn the_api_is_throttled_and_its_log_holds_no_path() {
+fn api_is_throttled_and_logs_no_path() {
     let template = Template::read();
     let api = &template.resource("Api")["Properties"];
     for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {

@@ -90,6 +90,6 @@ fn every_route_of_the_contract_is_deployed_once() {
 }
 
 #[test]
-fn watch_serves_the_same_routes() {
+fn watch_router_serves_deployed_routes() {
     assert_eq!(watched(), deployed().into_iter().collect());
 }

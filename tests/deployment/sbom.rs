@@ -76,7 +76,7 @@ fn locked() -> BTreeMap<String, String> {
 }
 
 #[test]
-fn a_bill_names_what_is_linked_with_licence_and_checksum() {
+fn sbom_lists_linked_crates_with_licence_and_checksum() {
     let bills = bills("bills", &["--target", TARGET]);
     let functions: BTreeSet<String> = Template::read().functions().into_iter().map(|one| one.name).collect();
     assert_eq!(bills.keys().cloned().collect::<BTreeSet<_>>(), functions);
@@ -109,12 +109,12 @@ fn a_bill_names_what_is_linked_with_licence_and_checksum() {
 }
 
 #[test]
-fn the_same_sources_give_the_same_bill() {
+fn sbom_is_reproducible() {
     assert_eq!(bills("first", &["code-verify"]), bills("second", &["code-verify"]));
 }
 
 #[test]
 #[ignore = "the schema takes ten seconds for each bill; the release checks them too"]
-fn every_bill_keeps_to_the_schema() {
+fn sbom_conforms_to_schema() {
     assert!(!bills("checked", &["--check"]).is_empty());
 }

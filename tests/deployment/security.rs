@@ -26,7 +26,7 @@ fn limits(document: &str) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_limit_is_told_with_its_default() {
+fn documented_limits_match_template_defaults() {
     let template = Template::read();
     let numbers = template.parameters().into_iter().filter_map(|(name, parameter)| {
         let default = parameter["Default"].as_u64()?;

@@ -57,7 +57,7 @@ fn settings(template: &Template) -> BTreeMap<String, String> {
 }
 
 #[test]
-fn every_setting_comes_from_the_parameter_of_its_name() {
+fn settings_are_read_from_parameters_of_same_name() {
     let template = Template::read();
     for (variable, parameter) in settings(&template) {
         assert_eq!(parameter, parameter_of(&variable), "{variable}");
@@ -65,7 +65,7 @@ fn every_setting_comes_from_the_parameter_of_its_name() {
 }
 
 #[test]
-fn every_parameter_is_a_setting_or_belongs_to_the_stack() {
+fn parameters_are_settings_or_stack_parameters() {
     let template = Template::read();
     let known: BTreeSet<String> = settings(&template)
         .keys()
@@ -76,7 +76,7 @@ fn every_parameter_is_a_setting_or_belongs_to_the_stack() {
 }
 
 #[test]
-fn defaults_are_the_documented_ones() {
+fn defaults_match_documented_values() {
     let template = Template::read();
     let parameters = template.parameters();
     for (variable, default) in DEFAULTS {
@@ -92,7 +92,7 @@ fn defaults_are_the_documented_ones() {
 }
 
 #[test]
-fn every_parameter_says_what_it_is_for() {
+fn every_parameter_has_a_description() {
     for (name, parameter) in Template::read().parameters() {
         assert!(parameter["Description"].as_str().is_some_and(|d| d.len() > 10), "{name}");
     }
@@ -121,12 +121,12 @@ fn refused(template: &Template, variable: &str, value: i64) -> bool {
 }
 
 #[test]
-fn the_functions_start_with_the_defaults() {
+fn functions_start_with_default_settings() {
     Settings::from_pairs(environment(&Template::read())).unwrap();
 }
 
 #[test]
-fn every_setting_that_is_read_is_a_parameter() {
+fn settings_in_code_are_template_parameters() {
     let source = fs::read_to_string(root().join("shared/src/settings/mod.rs")).unwrap();
     let code = source.split("#[cfg(test)]").next().unwrap();
     let read: BTreeSet<String> = code
@@ -139,7 +139,7 @@ fn every_setting_that_is_read_is_a_parameter() {
 }
 
 #[test]
-fn bounds_are_those_that_the_functions_enforce() {
+fn parameter_bounds_match_enforced_bounds() {
     let template = Template::read();
     let parameters = template.parameters();
     for (variable, parameter) in settings(&template) {

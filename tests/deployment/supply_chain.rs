@@ -28,7 +28,7 @@ fn actions_are_pinned_by_commit() {
 
 /// Advisories are looked up by the tool that judges the rest.
 #[test]
-fn cargo_deny_is_one_version() {
+fn cargo_deny_version_is_consistent() {
     let word = "cargo install cargo-deny --version ";
     let (workflows, run) = (workflows(), fs::read_to_string(root().join("tests/run")).unwrap());
     let versions = (after(&workflows, word), after(&run, word));
@@ -38,7 +38,7 @@ fn cargo_deny_is_one_version() {
 
 /// `unsafe_code = "forbid"` stands in the workspace's lints, which a crate has to ask for.
 #[test]
-fn every_crate_keeps_the_lints_of_the_workspace() {
+fn every_crate_inherits_workspace_lints() {
     let read = |path: &str| -> toml::Table {
         toml::from_str(&fs::read_to_string(root().join(path).join("Cargo.toml")).unwrap()).unwrap()
     };

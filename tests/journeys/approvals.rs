@@ -41,7 +41,7 @@ async fn status(browser: &mut Browser) -> String {
 }
 
 #[tokio::test]
-async fn the_right_number_proves_a_step() {
+async fn correct_number_verifies_a_step() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     assert_eq!(status(&mut browser).await, "pending");
@@ -67,7 +67,7 @@ async fn the_right_number_proves_a_step() {
 }
 
 #[tokio::test]
-async fn a_double_click_gets_the_newer_cookie_for_a_while() {
+async fn double_click_gets_newer_cookie_for_limited_time() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -84,7 +84,7 @@ async fn a_double_click_gets_the_newer_cookie_for_a_while() {
 }
 
 #[tokio::test]
-async fn a_wrong_number_ends_the_request() {
+async fn wrong_number_ends_the_approval_request() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -103,7 +103,7 @@ async fn a_wrong_number_ends_the_request() {
 }
 
 #[tokio::test]
-async fn of_many_numbers_at_once_one_is_looked_at() {
+async fn approval_request_accepts_only_one_attempt() {
     let world = World::new().await;
     let (_, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -118,7 +118,7 @@ async fn of_many_numbers_at_once_one_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_request_ends_after_ninety_seconds() {
+async fn approval_request_expires_after_ninety_seconds() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -132,7 +132,7 @@ async fn a_request_ends_after_ninety_seconds() {
 }
 
 #[tokio::test]
-async fn a_refusal_ends_the_flow_pauses_the_method_and_tells_everybody() {
+async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -169,7 +169,7 @@ async fn a_refusal_ends_the_flow_pauses_the_method_and_tells_everybody() {
 }
 
 #[tokio::test]
-async fn a_refusal_whose_function_died_is_finished_by_the_next() {
+async fn denial_interrupted_by_a_crash_completes_when_repeated() {
     let world = World::new().await;
     let (mut browser, mut phone, _) = asked(&world).await;
     let request = phone.request().await;
@@ -193,7 +193,7 @@ fn refusals(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn a_refusal_is_told_though_its_answer_was_lost_and_its_flow_is_over() {
+async fn denial_after_cancel_and_lost_response_is_notified() {
     let world = World::new().await;
     let (mut browser, mut phone, _) = asked(&world).await;
     let request = phone.request().await;
@@ -205,7 +205,7 @@ async fn a_refusal_is_told_though_its_answer_was_lost_and_its_flow_is_over() {
 }
 
 #[tokio::test]
-async fn a_refusal_that_could_not_be_told_ends_the_flow_and_is_told_when_it_comes_again() {
+async fn denial_during_queue_outage_is_notified_on_retry() {
     let world = World::new().await;
     let (mut browser, mut phone, _) = asked(&world).await;
     let request = phone.request().await;
@@ -223,7 +223,7 @@ async fn a_refusal_that_could_not_be_told_ends_the_flow_and_is_told_when_it_come
 }
 
 #[tokio::test]
-async fn an_approval_whose_answer_was_lost_is_one() {
+async fn approval_with_lost_response_counts_once() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -238,7 +238,7 @@ async fn an_approval_whose_answer_was_lost_is_one() {
 }
 
 #[tokio::test]
-async fn an_approval_counts_though_its_use_can_not_be_noted() {
+async fn approval_counts_when_usage_update_fails() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -250,7 +250,7 @@ async fn an_approval_counts_though_its_use_can_not_be_noted() {
 
 /// One push service that does not answer keeps the others' devices waiting no longer than their own.
 #[tokio::test]
-async fn all_devices_are_pushed_to_at_once() {
+async fn pushes_to_all_devices_are_concurrent() {
     let world = World::new().await;
     // A push service that answers nobody before all have come.
     let (listener, devices) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), 3);
@@ -284,7 +284,7 @@ async fn all_devices_are_pushed_to_at_once() {
 }
 
 #[tokio::test]
-async fn only_a_registered_device_of_the_account_answers() {
+async fn only_enrolled_devices_of_the_account_can_answer() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -310,7 +310,7 @@ async fn only_a_registered_device_of_the_account_answers() {
 }
 
 #[tokio::test]
-async fn a_device_that_does_not_count_yet_answers_nothing() {
+async fn device_in_waiting_period_cannot_answer() {
     let world = World::new().await;
     Phone::of(&world, 1, &AISYAH).await;
     let later = world.clock.now() + Seconds::DAY;
@@ -327,7 +327,7 @@ async fn a_device_that_does_not_count_yet_answers_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_is_signed_over_what_it_says_and_a_fresh_nonce() {
+async fn tampered_or_replayed_device_answer_is_rejected() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let request = phone.request().await;
@@ -357,7 +357,7 @@ async fn an_answer_is_signed_over_what_it_says_and_a_fresh_nonce() {
 }
 
 #[tokio::test]
-async fn an_approval_is_for_the_flow_that_asked() {
+async fn approval_is_bound_to_its_flow() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     let mut stranger = world.browser();
@@ -376,7 +376,7 @@ async fn an_approval_is_for_the_flow_that_asked() {
 }
 
 #[tokio::test]
-async fn a_request_that_can_not_be_made_leaves_the_code_that_is_awaited() {
+async fn failed_approval_request_keeps_the_pending_code() {
     let world = World::new().await;
     asked(&world).await;
     let mut other = world.browser();
@@ -387,7 +387,7 @@ async fn a_request_that_can_not_be_made_leaves_the_code_that_is_awaited() {
 }
 
 #[tokio::test]
-async fn another_way_gives_the_request_up() {
+async fn choosing_another_method_abandons_the_approval_request() {
     let world = World::new().await;
     let (mut browser, mut phone, number) = asked(&world).await;
     assert_eq!(browser.send_email().await.page(), "code");
@@ -398,7 +398,7 @@ async fn another_way_gives_the_request_up() {
 }
 
 #[tokio::test]
-async fn three_requests_an_hour_and_step() {
+async fn approval_requests_are_limited_per_hour_and_step() {
     let world = World::new().await;
     Phone::of(&world, 1, &AISYAH).await;
     let mut sent = 0;
@@ -423,7 +423,7 @@ async fn three_requests_an_hour_and_step() {
 }
 
 #[tokio::test]
-async fn a_request_that_was_not_made_costs_nothing() {
+async fn failed_approval_request_does_not_consume_rate_limit() {
     let world = World::new().await;
     let (_, _, _) = asked(&world).await;
     for _ in 0..4 {
@@ -438,7 +438,7 @@ async fn a_request_that_was_not_made_costs_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_double_click_makes_one_request_that_can_be_approved() {
+async fn double_click_creates_one_approvable_request() {
     let world = World::new().await;
     let mut phone = Phone::of(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
@@ -461,7 +461,7 @@ async fn a_double_click_makes_one_request_that_can_be_approved() {
 }
 
 #[tokio::test]
-async fn a_push_arrives_sealed_for_the_phone() {
+async fn push_payload_is_encrypted_for_the_device() {
     let world = World::new().await;
     let (_, phone, number) = asked(&world).await;
     world.deliver().await;
@@ -474,7 +474,7 @@ async fn a_push_arrives_sealed_for_the_phone() {
 }
 
 #[tokio::test]
-async fn one_step_alone_never_rests_on_an_approval() {
+async fn single_step_reset_does_not_offer_approval() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
     Phone::of(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
@@ -485,7 +485,7 @@ async fn one_step_alone_never_rests_on_an_approval() {
 
 /// A name without an account whose decoy offers an approval asks as everybody does, and nobody ever answers.
 #[tokio::test]
-async fn a_decoy_asks_alike() {
+async fn decoy_approval_request_matches_a_real_one() {
     let world = World::new().await;
     let mut browser = world.browser();
     let mut names = (0..).map(|n| format!("nobody{n}"));
@@ -514,7 +514,7 @@ async fn a_decoy_asks_alike() {
 }
 
 #[tokio::test]
-async fn no_number_is_stored_in_the_clear() {
+async fn approval_number_is_not_stored_in_plaintext() {
     let world = World::new().await;
     let (_, _, number) = asked(&world).await;
     let dump = world.dump().await;

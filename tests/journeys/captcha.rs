@@ -30,7 +30,7 @@ async fn solve(
 }
 
 #[tokio::test]
-async fn characters_or_work_open_a_flow_once() {
+async fn captcha_characters_or_work_open_one_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     let captcha = challenge(&mut browser).await;
@@ -46,7 +46,7 @@ async fn characters_or_work_open_a_flow_once() {
 }
 
 #[tokio::test]
-async fn a_wrong_answer_spends_the_token_and_a_malformed_one_does_not() {
+async fn captcha_token_survives_malformed_but_not_wrong_answers() {
     let world = World::new().await;
     let mut browser = world.browser();
     let captcha = challenge(&mut browser).await;
@@ -69,7 +69,7 @@ async fn a_wrong_answer_spends_the_token_and_a_malformed_one_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_answers_at_once_one_is_looked_at() {
+async fn concurrent_captcha_answers_open_one_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     let captcha = challenge(&mut browser).await;
@@ -90,7 +90,7 @@ async fn of_many_answers_at_once_one_is_looked_at() {
 }
 
 #[tokio::test]
-async fn a_token_ends_after_three_minutes_and_always_looks_and_sounds_the_same() {
+async fn captcha_token_renders_identically_until_it_expires() {
     let world = World::new().await;
     let mut browser = world.browser();
     let captcha = challenge(&mut browser).await;
@@ -107,7 +107,7 @@ async fn a_token_ends_after_three_minutes_and_always_looks_and_sounds_the_same()
 }
 
 #[tokio::test]
-async fn over_a_names_budget_it_gets_harder_and_nothing_is_refused() {
+async fn login_over_rate_limit_gets_harder_captcha() {
     let world = World::with(&[("REKEY_OPENS_PER_HOUR", "2")]).await;
     for login in ["aisyah", "nobody"] {
         let mut browser = world.browser();
@@ -129,7 +129,7 @@ async fn over_a_names_budget_it_gets_harder_and_nothing_is_refused() {
 }
 
 #[tokio::test]
-async fn a_harder_challenge_is_bound_to_its_name_and_wants_both() {
+async fn harder_captcha_requires_its_login_and_both_answers() {
     let world = World::with(&[("REKEY_OPENS_PER_HOUR", "1")]).await;
     let mut browser = world.browser();
     let harder = |answer: rekey_tests::Answer| answer.json()["captcha"].clone();
@@ -151,7 +151,7 @@ async fn a_harder_challenge_is_bound_to_its_name_and_wants_both() {
 }
 
 #[tokio::test]
-async fn over_an_addresss_budget_other_names_get_harder_too() {
+async fn ip_address_over_rate_limit_gets_harder_captcha() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;
     for n in 0..3 {
         assert_eq!(world.browser().identify(&format!("student{n}")).await.page(), "reason");

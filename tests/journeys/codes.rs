@@ -37,7 +37,7 @@ async fn with_code(world: &Arc<World>) -> Browser {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_hundred_guesses_at_once_get_five_looks() {
+async fn concurrent_wrong_codes_are_compared_five_times() {
     let world = World::new().await;
     let browser = with_code(&world).await;
     let code = world.last_code();
@@ -54,7 +54,7 @@ async fn a_hundred_guesses_at_once_get_five_looks() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_fifty_right_answers_at_once_one_succeeds() {
+async fn concurrent_correct_codes_are_accepted_once() {
     let world = World::new().await;
     let browser = with_code(&world).await;
     let code = world.last_code();
@@ -64,7 +64,7 @@ async fn of_fifty_right_answers_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn the_right_code_again_gets_the_newer_cookie_and_a_wrong_one_does_not() {
+async fn only_repeated_correct_code_gets_newer_cookie() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
@@ -92,7 +92,7 @@ async fn the_right_code_again_gets_the_newer_cookie_and_a_wrong_one_does_not() {
 }
 
 #[tokio::test]
-async fn a_resend_kills_the_older_code_and_refills_nothing() {
+async fn resend_invalidates_previous_code_and_keeps_attempt_count() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let first = world.last_code();
@@ -110,7 +110,7 @@ async fn a_resend_kills_the_older_code_and_refills_nothing() {
 }
 
 #[tokio::test]
-async fn malformed_codes_cost_nothing() {
+async fn malformed_codes_cost_no_attempts() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     for typed in ["", "abc", "123", "12345678901234567890", "1234\n567x"] {
@@ -122,7 +122,7 @@ async fn malformed_codes_cost_nothing() {
 }
 
 #[tokio::test]
-async fn a_code_means_nothing_in_another_flow_or_step() {
+async fn code_is_bound_to_its_flow_and_step() {
     let world = World::new().await;
     let mut first = with_code(&world).await;
     let code = world.last_code();
@@ -134,7 +134,7 @@ async fn a_code_means_nothing_in_another_flow_or_step() {
 }
 
 #[tokio::test]
-async fn an_expired_code_is_spent_while_its_flow_lives() {
+async fn expired_code_is_rejected_and_can_be_resent() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     world.clock.advance(600);
@@ -144,7 +144,7 @@ async fn an_expired_code_is_spent_while_its_flow_lives() {
 }
 
 #[tokio::test]
-async fn ten_wrong_answers_end_the_flow() {
+async fn ten_wrong_codes_end_the_flow() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
@@ -161,7 +161,7 @@ async fn ten_wrong_answers_end_the_flow() {
 }
 
 #[tokio::test]
-async fn an_app_code_serves_once_ever() {
+async fn totp_code_is_accepted_once_across_flows() {
     let world = World::new().await;
     let code = world.app_code(0);
     let mut first = world.browser();
@@ -196,7 +196,7 @@ fn type_meanwhile(world: &World, tab: &Browser, codes: &[&str]) -> Arc<Mutex<Vec
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_code_counts_though_wrong_ones_come_beside_it() {
+async fn correct_totp_code_counts_despite_concurrent_wrong_ones() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -209,7 +209,7 @@ async fn an_app_code_counts_though_wrong_ones_come_beside_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_code_that_comes_twice_counts_once() {
+async fn concurrent_duplicate_totp_code_counts_once() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -224,7 +224,7 @@ async fn an_app_code_that_comes_twice_counts_once() {
 }
 
 #[tokio::test]
-async fn the_apps_daily_budget_holds_over_flows() {
+async fn totp_daily_rate_limit_holds_across_flows() {
     let world = World::new().await;
     let mut wrong = 0;
     for _ in 0..3 {
@@ -241,7 +241,7 @@ async fn the_apps_daily_budget_holds_over_flows() {
 }
 
 #[tokio::test]
-async fn wrong_numbers_are_counted_before_they_are_compared() {
+async fn five_wrong_phone_numbers_disable_the_method() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -256,7 +256,7 @@ async fn wrong_numbers_are_counted_before_they_are_compared() {
 
 /// Whoever knows a name can use the first step's wrong numbers up, but not those that the owner needs after a proof.
 #[tokio::test]
-async fn a_stranger_spends_the_first_steps_wrong_numbers_only() {
+async fn wrong_phone_numbers_are_counted_per_step() {
     let world = World::new().await;
     for _ in 0..2 {
         let mut stranger = world.browser();
@@ -273,7 +273,7 @@ async fn a_stranger_spends_the_first_steps_wrong_numbers_only() {
 }
 
 #[tokio::test]
-async fn a_number_belongs_to_a_phone() {
+async fn phone_number_with_email_method_is_rejected() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -282,7 +282,7 @@ async fn a_number_belongs_to_a_phone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_double_click_takes_one_message() {
+async fn double_click_consumes_one_send() {
     let world = World::new().await;
     for _ in 0..6 {
         let mut browser = world.browser();
@@ -300,7 +300,7 @@ async fn a_double_click_takes_one_message() {
 }
 
 #[tokio::test]
-async fn sends_are_bounded_over_flows() {
+async fn code_sends_are_rate_limited_across_flows() {
     let world = World::new().await;
     let mut sent = 0;
     for _ in 0..8 {

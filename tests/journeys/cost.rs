@@ -21,7 +21,7 @@ fn units(world: &World) -> (u64, u64) {
 }
 
 #[tokio::test]
-async fn a_reset_in_the_browser_stays_within_its_units() {
+async fn reset_stays_within_its_dynamodb_unit_limit() {
     let world = World::new().await;
     let mut browser = world.browser();
     // As a browser does it: after each form the page that it is sent on to.
@@ -49,7 +49,7 @@ async fn a_reset_in_the_browser_stays_within_its_units() {
 }
 
 #[tokio::test]
-async fn a_guess_is_one_write_and_no_read() {
+async fn code_attempt_costs_one_write_and_no_read() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;

@@ -84,7 +84,7 @@ fn told(world: &World) -> BTreeMap<String, usize> {
 /// Whatever happens to password-set at whichever of its calls: one password wins, everybody is told of it, and the
 /// person who tries again gets a true answer.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reset_survives_any_failure_of_the_last_act() {
+async fn reset_survives_any_failure_of_password_change() {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
         for nth in 0.. {
             let world = World::new().await;
@@ -201,7 +201,7 @@ async fn code(world: &World) -> String {
 
 /// One call of a whole reset has its answer lost; the person repeats what did not work, and gets through.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_reset_survives_any_lost_answer() {
+async fn reset_survives_any_lost_response() {
     for nth in 0.. {
         let world = World::new().await;
         let mut browser = world.browser();

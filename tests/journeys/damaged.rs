@@ -59,7 +59,7 @@ fn text(text: &str) -> AttributeValue {
 }
 
 #[tokio::test]
-async fn a_session_that_can_not_be_read_is_none() {
+async fn unreadable_session_is_treated_as_absent() {
     for (name, value) in [
         ("session", text("")),
         ("session", text(r#"{"account":"aisyah","generation":0}"#)),
@@ -81,7 +81,7 @@ async fn a_session_that_can_not_be_read_is_none() {
 }
 
 #[tokio::test]
-async fn a_request_to_approve_that_can_not_be_read_is_none() {
+async fn unreadable_approval_request_is_treated_as_absent() {
     for (name, value) in [
         ("number", AttributeValue::Bool(true)),
         ("asker", text("{")),
@@ -122,7 +122,7 @@ async fn a_request_to_approve_that_can_not_be_read_is_none() {
 }
 
 #[tokio::test]
-async fn a_pairing_that_can_not_be_read_is_none() {
+async fn unreadable_pairing_is_treated_as_absent() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     for name in ["device", "account", "session"] {
@@ -146,7 +146,7 @@ async fn a_pairing_that_can_not_be_read_is_none() {
 
 /// Its owner uses the other, sees both, takes the spoilt one away and makes another.
 #[tokio::test]
-async fn a_passkey_that_can_not_be_read_spoils_no_other() {
+async fn unreadable_passkey_leaves_other_passkeys_usable() {
     let world = World::new().await;
     let mut owner = verified_twice(&world).await;
     register_passkey(&mut owner, LAPTOP).await;
@@ -166,7 +166,7 @@ async fn a_passkey_that_can_not_be_read_spoils_no_other() {
 }
 
 #[tokio::test]
-async fn a_ledger_that_can_not_be_read_keeps_nobody_from_their_codes() {
+async fn unreadable_rate_limit_does_not_block_codes() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -181,7 +181,7 @@ async fn a_ledger_that_can_not_be_read_keeps_nobody_from_their_codes() {
 
 /// Nothing is removed here when its time is over, as it may be for days in the cloud.
 #[tokio::test]
-async fn what_should_have_been_removed_long_ago_is_not_there() {
+async fn expired_but_undeleted_items_are_ignored() {
     let world = World::new().await;
     let mut browser = verified_twice(&world).await;
     let mut phone = register_phone(&world, &mut browser, 1).await;
@@ -258,7 +258,7 @@ async fn session_with_an_expiry_in_milliseconds_is_over() {
 
 /// Neither what was proved nor what was asked is fresh for ever.
 #[tokio::test]
-async fn times_in_milliseconds_within_a_session_prove_nothing() {
+async fn session_times_in_milliseconds_verify_nothing() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     let mut asked = world.browser();
@@ -318,7 +318,7 @@ async fn pairing_with_an_expiry_in_milliseconds_is_over() {
 }
 
 #[tokio::test]
-async fn ledger_in_milliseconds_keeps_nobody_from_codes() {
+async fn rate_limit_in_milliseconds_does_not_block_codes() {
     let world = World::new().await;
     for _ in 0..3 {
         let mut browser = world.browser();
@@ -335,7 +335,7 @@ async fn ledger_in_milliseconds_keeps_nobody_from_codes() {
 
 /// A claim whose lease never ends would keep its own flow from trying again.
 #[tokio::test]
-async fn lease_in_milliseconds_has_run_out() {
+async fn lease_with_expiry_in_milliseconds_has_expired() {
     let world = World::new().await;
     let flow = HolderId::from_bytes([7; 32]);
     let claimant = Claimant { flow, generation: 0, limit: 2, proved: &[] };
@@ -351,7 +351,7 @@ async fn lease_in_milliseconds_has_run_out() {
 }
 
 #[tokio::test]
-async fn failed_sign_in_in_milliseconds_locks_nobody_for_good() {
+async fn lockout_with_time_in_milliseconds_has_expired() {
     let world = World::new().await;
     for _ in 0..5 {
         world.sign_in("aisyah", "Salah-Sama-Sekali-1").await;

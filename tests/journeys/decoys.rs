@@ -115,7 +115,7 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
 }
 
 #[tokio::test]
-async fn a_decoy_answers_as_an_account_does() {
+async fn decoy_responds_like_an_account() {
     let world = World::new().await;
     for (login, known) in DECOYS.iter().zip(["twin0", "twin1", "twin2", "twin3", "twin4", "twin5"]) {
         twin(&world, login, known).await;
@@ -128,7 +128,7 @@ async fn a_decoy_answers_as_an_account_does() {
 }
 
 #[tokio::test]
-async fn a_decoys_app_answers_as_an_account_does() {
+async fn decoy_totp_responds_like_an_account() {
     let world = World::new().await;
     // Not every decoy has an app; the first of some names that has one.
     let mut browser = world.browser();
@@ -190,7 +190,7 @@ async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(S
 }
 
 #[tokio::test]
-async fn a_decoys_passkey_and_recovery_codes_answer_as_an_accounts_do() {
+async fn decoy_passkey_and_recovery_code_responses_match_account() {
     let world = World::new().await;
     let mut both = None;
     for n in 0..200 {
@@ -212,7 +212,7 @@ async fn a_decoys_passkey_and_recovery_codes_answer_as_an_accounts_do() {
 }
 
 #[tokio::test]
-async fn a_decoy_sends_nothing_but_queues_as_much() {
+async fn decoy_queues_an_equal_message_without_a_code() {
     let world = World::new().await;
     let mut lengths = Vec::new();
     for login in ["aisyah", "nobody", "daniel"] {
@@ -230,7 +230,7 @@ async fn a_decoy_sends_nothing_but_queues_as_much() {
 }
 
 #[tokio::test]
-async fn one_name_has_one_decoy_however_it_is_typed() {
+async fn login_spellings_share_one_decoy() {
     let world = World::new().await;
     let mut masks = Vec::new();
     for login in ["nobody", " NoBody ", "nobody@student.contoh.example", "ｎｏｂｏｄｙ"] {
@@ -242,7 +242,7 @@ async fn one_name_has_one_decoy_however_it_is_typed() {
 }
 
 #[tokio::test]
-async fn a_decoys_budgets_hold_as_an_accounts() {
+async fn decoy_rate_limits_match_an_account() {
     let world = World::new().await;
     for login in ["aisyah", "nobody"] {
         let mut sent = 0;

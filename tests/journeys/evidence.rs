@@ -46,7 +46,7 @@ async fn offered(world: &Arc<World>, login: &str) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn same_mailbox_verified_twice_lifts_no_wait() {
+async fn same_mailbox_verified_twice_keeps_waiting_period() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -65,7 +65,7 @@ async fn same_mailbox_verified_twice_lifts_no_wait() {
 }
 
 #[tokio::test]
-async fn new_session_lifts_no_wait_of_another() {
+async fn new_session_keeps_waiting_period_of_another() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -78,7 +78,7 @@ async fn new_session_lifts_no_wait_of_another() {
 
 /// Authenticators wait like contacts, and neither of them vouches for the other.
 #[tokio::test]
-async fn own_app_and_passkey_reset_nothing_at_once() {
+async fn authenticators_in_waiting_period_are_not_offered() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -95,7 +95,7 @@ async fn own_app_and_passkey_reset_nothing_at_once() {
 }
 
 #[tokio::test]
-async fn own_app_verifies_no_step_while_it_waits() {
+async fn totp_in_waiting_period_is_unavailable() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -107,7 +107,7 @@ async fn own_app_verifies_no_step_while_it_waits() {
 }
 
 #[tokio::test]
-async fn removal_makes_no_room_for_own_contact() {
+async fn removal_does_not_shorten_the_waiting_period() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -124,7 +124,7 @@ async fn removal_makes_no_room_for_own_contact() {
 }
 
 #[tokio::test]
-async fn emptied_account_waits_for_all_that_is_added() {
+async fn emptied_account_has_waiting_period_for_new_methods() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -145,7 +145,7 @@ async fn emptied_account_waits_for_all_that_is_added() {
 
 /// What waited serves, but not alone: one factor has to be old where there is one.
 #[tokio::test]
-async fn two_young_factors_reset_nothing_beside_an_old_one() {
+async fn reset_requires_an_old_factor_if_one_exists() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
@@ -214,7 +214,7 @@ async fn import(world: &World, person: &Person) -> Vec<Kind> {
 }
 
 #[tokio::test]
-async fn value_changed_by_import_waits_and_names_what_it_replaces() {
+async fn imported_contact_change_has_a_waiting_period() {
     let world = World::new().await;
     let changed = Person { mobile: Some(NEW_NUMBER), ..AISYAH };
     assert_eq!(import(&world, &changed).await, [Kind::Mobile]);
@@ -233,7 +233,7 @@ async fn value_changed_by_import_waits_and_names_what_it_replaces() {
 }
 
 #[tokio::test]
-async fn nightly_import_keeps_every_age() {
+async fn nightly_import_does_not_restart_waiting_periods() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
@@ -249,7 +249,7 @@ async fn nightly_import_keeps_every_age() {
 }
 
 #[tokio::test]
-async fn import_leaves_what_a_person_enrolled() {
+async fn import_does_not_overwrite_enrolled_contacts() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
@@ -261,7 +261,7 @@ async fn import_leaves_what_a_person_enrolled() {
 }
 
 #[tokio::test]
-async fn replaced_contact_serves_until_its_successor_does() {
+async fn replaced_contact_works_until_successor_is_active() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
@@ -297,7 +297,7 @@ fn to(notice: &shared::domain::message::Notice) -> String {
 }
 
 #[tokio::test]
-async fn two_old_factors_lift_the_wait_before_or_after() {
+async fn two_old_factors_lift_the_waiting_period() {
     let world = World::new().await;
     for first in [true, false] {
         let mut browser = world.browser();
@@ -318,7 +318,7 @@ async fn two_old_factors_lift_the_wait_before_or_after() {
 }
 
 #[tokio::test]
-async fn recovery_sheet_lifts_no_wait() {
+async fn recovery_sheet_does_not_lift_waiting_period() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
@@ -332,7 +332,7 @@ async fn recovery_sheet_lifts_no_wait() {
 }
 
 #[tokio::test]
-async fn fresher_with_one_imported_contact_enrols_at_once() {
+async fn person_with_one_imported_contact_enrols_immediately() {
     let world = World::new().await;
     world.register(&Person { alternate_email: Some(MAIL), ..NEWCOMER }).await;
     let mut fresher = sign_in_by_mail(&world, "newcomer").await;
@@ -351,7 +351,7 @@ async fn fresher_with_one_imported_contact_enrols_at_once() {
 }
 
 #[tokio::test]
-async fn person_left_with_the_app_adds_a_phone_that_waits() {
+async fn phone_added_with_only_totp_has_waiting_period() {
     let world = World::new().await;
     let mut owner = world.browser();
     owner.sign_in("aisyah").await;
@@ -374,7 +374,7 @@ async fn person_left_with_the_app_adds_a_phone_that_waits() {
 
 /// A device that was paired a short while ago approves, and then an old factor is asked for.
 #[tokio::test]
-async fn young_device_needs_an_old_factor_beside_it() {
+async fn new_device_requires_an_old_second_factor() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;

@@ -15,7 +15,7 @@ use shared::domain::security_info::Kind;
 use shared::ports::NewEntry;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_passwords_at_once_exactly_one_wins() {
+async fn concurrent_new_passwords_change_the_password_once() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -40,7 +40,7 @@ async fn of_many_passwords_at_once_exactly_one_wins() {
 }
 
 #[tokio::test]
-async fn a_queue_that_fails_is_told_and_loses_nothing() {
+async fn queue_outage_returns_503_and_can_be_retried() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -69,7 +69,7 @@ async fn a_queue_that_fails_is_told_and_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_gone_is_told() {
+async fn missing_tables_return_503() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -84,7 +84,7 @@ async fn a_store_that_is_gone_is_told() {
 }
 
 #[tokio::test]
-async fn a_contact_replaced_meanwhile_proves_nothing() {
+async fn contact_replaced_during_flow_ends_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -97,7 +97,7 @@ async fn a_contact_replaced_meanwhile_proves_nothing() {
 }
 
 #[tokio::test]
-async fn an_account_switched_off_meanwhile_is_not_reset() {
+async fn account_disabled_during_flow_is_not_reset() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -109,7 +109,7 @@ async fn an_account_switched_off_meanwhile_is_not_reset() {
 }
 
 #[tokio::test]
-async fn two_flows_at_once_end_in_one_reset() {
+async fn two_concurrent_flows_complete_once() {
     let world = World::new().await;
     let (mut first, mut second) = (world.browser(), world.browser());
     first.prove_both("forgotten").await;
@@ -122,7 +122,7 @@ async fn two_flows_at_once_end_in_one_reset() {
 
 /// Every second request is answered by a process whose clock is two minutes ahead.
 #[tokio::test]
-async fn a_reset_works_though_clocks_differ() {
+async fn reset_succeeds_despite_clock_skew() {
     let world = World::new().await;
     for (login, ahead_first) in [("aisyah", true), ("priya", false)] {
         let mut browser = world.browser();
@@ -155,7 +155,7 @@ async fn a_reset_works_though_clocks_differ() {
 }
 
 #[tokio::test]
-async fn a_clock_that_is_behind_refills_no_try_and_no_send() {
+async fn clock_running_behind_restores_no_attempts_or_sends() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -185,7 +185,7 @@ fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize>
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn services_that_throttle_or_are_slow_are_waited_for() {
+async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
     // Slower than an attempt may take: the caller gives up on it and asks again, and both are carried out.
     let late = Disturbance::Late(Duration::from_millis(2_200));
     for (nth, how) in [(2, Disturbance::Throttled), (15, late)] {

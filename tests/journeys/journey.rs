@@ -9,7 +9,7 @@ use shared::domain::message::Channel;
 use shared::domain::notice::Event;
 
 #[tokio::test]
-async fn a_reset_by_mail_and_text() {
+async fn reset_by_email_and_sms_succeeds() {
     let world = World::new().await;
     let mut browser = world.browser();
     let method = browser.open("Aisyah@student.contoh.example", "forgotten").await;
@@ -48,7 +48,7 @@ async fn a_reset_by_mail_and_text() {
 }
 
 #[tokio::test]
-async fn an_unlock_keeps_the_password() {
+async fn unlock_flow_keeps_the_password() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("priya", "locked").await;
@@ -64,7 +64,7 @@ async fn an_unlock_keeps_the_password() {
 }
 
 #[tokio::test]
-async fn the_app_serves_one_step() {
+async fn totp_verifies_only_one_step() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -75,7 +75,7 @@ async fn the_app_serves_one_step() {
 }
 
 #[tokio::test]
-async fn one_step_where_policy_says_so() {
+async fn single_step_policy_requires_one_method() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
     let mut browser = world.browser();
     browser.open("mei", "forgotten").await;
@@ -85,7 +85,7 @@ async fn one_step_where_policy_says_so() {
 }
 
 #[tokio::test]
-async fn where_the_flow_is_wins() {
+async fn out_of_step_request_returns_current_page() {
     let world = World::new().await;
     let mut browser = world.browser();
     assert_eq!(browser.get("/reason").await.problem(), (410, "flow-ended".into()));
@@ -108,7 +108,7 @@ async fn where_the_flow_is_wins() {
 }
 
 #[tokio::test]
-async fn after_the_end_there_is_only_done() {
+async fn completed_flow_returns_only_the_done_page() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -140,7 +140,7 @@ async fn cancel_always_ends() {
 }
 
 #[tokio::test]
-async fn a_page_that_lies_behind_cancels_its_flow_and_no_other() {
+async fn stale_page_cancels_only_its_own_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -163,7 +163,7 @@ async fn a_page_that_lies_behind_cancels_its_flow_and_no_other() {
 }
 
 #[tokio::test]
-async fn what_is_done_is_not_cancelled() {
+async fn completed_flow_cannot_be_cancelled() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -180,7 +180,7 @@ async fn what_is_done_is_not_cancelled() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_two_passwords_at_once_one_is_set_and_told() {
+async fn two_concurrent_passwords_set_and_notify_once() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -206,7 +206,7 @@ async fn of_two_passwords_at_once_one_is_set_and_told() {
 }
 
 #[tokio::test]
-async fn a_flow_ends_by_the_clock_though_its_item_is_still_there() {
+async fn expired_flow_returns_410() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -219,7 +219,7 @@ async fn a_flow_ends_by_the_clock_though_its_item_is_still_there() {
 }
 
 #[tokio::test]
-async fn the_first_success_ends_all_other_flows() {
+async fn first_success_ends_all_other_flows() {
     let world = World::new().await;
     let (mut first, mut second, mut third) = (world.browser(), world.browser(), world.browser());
     first.prove_both("forgotten").await;
@@ -237,7 +237,7 @@ async fn the_first_success_ends_all_other_flows() {
 }
 
 #[tokio::test]
-async fn a_password_is_told_everything_that_is_wrong_with_it() {
+async fn rejected_password_lists_all_violations() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;

@@ -49,7 +49,7 @@ async fn enrol_mailbox(laptop: &Laptop, browser: &mut Browser<Laptop>) -> Value 
 }
 
 #[tokio::test]
-async fn reset_and_sign_in_work_with_tables_in_memory() {
+async fn reset_and_sign_in_work_with_memory_tables() {
     let laptop = Laptop::start(&Options { memory: true, ..Laptop::options() }).await;
     assert_eq!(laptop.browser().sign_in_with("hafiz", OLD).await.page(), "second-step");
     reset(&laptop).await;
@@ -74,7 +74,7 @@ async fn reset_and_sign_in_work_with_tables_in_memory() {
 }
 
 #[tokio::test]
-async fn locked_account_is_unlocked_with_tables_in_memory() {
+async fn locked_account_is_unlocked_with_memory_tables() {
     let laptop = Laptop::start(&Options { memory: true, steps: Some(1), ..Laptop::options() }).await;
     let password = "Thaipusam-Kavadi-8";
     assert_eq!(laptop.browser().sign_in_with("priya", password).await.problem().1, "sign-in-wrong");

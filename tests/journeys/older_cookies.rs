@@ -91,7 +91,7 @@ async fn older_cookie_spends_and_ends_nothing() {
 
 /// A lost answer is asked for again, and guesses by whoever holds the older cookie come to an end.
 #[tokio::test]
-async fn older_cookie_is_compared_five_times_a_step() {
+async fn older_cookie_gets_five_attempts_per_step() {
     let world = World::new().await;
     let (browser, older, code) = one_step_on(&world).await;
     let answer = older.clone().code(&code).await;
@@ -108,7 +108,7 @@ async fn older_cookie_is_compared_five_times_a_step() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_answers_with_an_older_cookie_are_compared_five_times() {
+async fn concurrent_older_cookie_answers_are_compared_five_times() {
     let world = World::new().await;
     let (mut browser, older, code) = one_step_on(&world).await;
     let before = flows(&world).await;
@@ -138,7 +138,7 @@ async fn all_at_once<F: Future<Output = (Answer, Browser)> + Send + 'static>(
 }
 
 #[tokio::test]
-async fn approval_is_told_to_an_older_cookie_five_times() {
+async fn older_cookie_gets_approval_result_five_times() {
     let world = World::new().await;
     let mut phone = Phone::of(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
@@ -217,7 +217,7 @@ async fn older_session_cookie_takes_no_approval() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_answers_with_an_older_session_cookie_are_compared_five_times() {
+async fn concurrent_older_session_answers_are_compared_five_times() {
     let world = World::new().await;
     let mut older = world.browser();
     older.sign_in("aisyah").await;

@@ -7,7 +7,7 @@ use shared::domain::code::OneTimeCode;
 use shared::ports::{Clock as _, PairingConfirmed, PairingState, PairingStore as _};
 
 #[tokio::test]
-async fn a_phone_counts_once_its_code_was_typed_where_the_token_came_from() {
+async fn device_is_paired_after_correct_code_confirmation() {
     let world = World::new().await;
     let mut phone = Phone::new(&world, 1);
     let token = world.begin_pairing(&AISYAH).await;
@@ -37,7 +37,7 @@ async fn a_phone_counts_once_its_code_was_typed_where_the_token_came_from() {
 }
 
 #[tokio::test]
-async fn a_token_serves_one_phone_for_five_minutes() {
+async fn pairing_token_serves_one_device_for_five_minutes() {
     let world = World::new().await;
     let token = world.begin_pairing(&AISYAH).await;
     assert_eq!(Phone::new(&world, 1).pair(&token).await.status, 200);
@@ -48,7 +48,7 @@ async fn a_token_serves_one_phone_for_five_minutes() {
 }
 
 #[tokio::test]
-async fn a_pairing_is_confirmed_in_its_own_session_and_in_time() {
+async fn pairing_confirmation_requires_its_session_before_expiry() {
     let world = World::new().await;
     let token = world.begin_pairing(&AISYAH).await;
     let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().to_owned();
@@ -82,7 +82,7 @@ async fn three_wrong_codes_end_a_pairing() {
 }
 
 #[tokio::test]
-async fn what_a_phone_says_of_itself_is_checked() {
+async fn invalid_pairing_data_is_rejected_without_using_token() {
     let world = World::new().await;
     let token = world.begin_pairing(&AISYAH).await;
     let mut phone = Phone::new(&world, 1);

@@ -68,7 +68,7 @@ async fn pass_serves_after_a_first_step() {
 
 /// The person for whom passes exist: everything is lost, or nothing was ever registered.
 #[tokio::test]
-async fn pass_opens_an_account_with_too_little_registered() {
+async fn pass_opens_account_without_enough_enrolled_methods() {
     let world = World::new().await;
     world.register(&NEWCOMER).await;
     for person in [&NEWCOMER, &MEI] {
@@ -81,7 +81,7 @@ async fn pass_opens_an_account_with_too_little_registered() {
 }
 
 #[tokio::test]
-async fn pass_opens_no_account_that_is_disabled_or_excluded() {
+async fn pass_for_disabled_or_excluded_account_is_rejected() {
     let world = World::new().await;
     for person in [&DANIEL, &REGISTRAR] {
         let pass = pass(&world, &person.account().id).await;
@@ -91,7 +91,7 @@ async fn pass_opens_no_account_that_is_disabled_or_excluded() {
 }
 
 #[tokio::test]
-async fn pass_of_another_account_or_too_late_is_refused() {
+async fn foreign_or_expired_pass_is_rejected() {
     let world = World::new().await;
     let pass = pass(&world, &AISYAH.account().id).await;
     let other = enter(&mut opened(&world, "priya").await, &pass).await;
@@ -103,7 +103,7 @@ async fn pass_of_another_account_or_too_late_is_refused() {
 
 /// A wrong pass is answered alike whoever is named, by the same writes.
 #[tokio::test]
-async fn wrong_pass_tells_no_account_from_a_decoy() {
+async fn wrong_pass_response_is_equal_for_decoys() {
     let world = World::new().await;
     let mut seen = Vec::new();
     for login in ["aisyah", "mei", "daniel", "nobody-at-all"] {

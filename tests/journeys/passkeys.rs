@@ -81,7 +81,7 @@ async fn asked(world: &Arc<World>) -> (Browser, Value) {
 }
 
 #[tokio::test]
-async fn passkey_and_mail_reset() {
+async fn passkey_and_email_reset_the_password() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
@@ -102,7 +102,7 @@ async fn passkey_and_mail_reset() {
 }
 
 #[tokio::test]
-async fn a_passkey_of_any_kind_serves_as_the_second_step() {
+async fn ed25519_passkey_serves_as_second_step() {
     let world = world().await;
     let (mut passkey, answered) =
         Passkey::create_ed25519(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
@@ -123,7 +123,7 @@ async fn a_passkey_of_any_kind_serves_as_the_second_step() {
 
 /// Each way in which an answer can be wrong, with the rule that refuses it. All of them are signed rightly.
 #[tokio::test]
-async fn what_is_not_as_it_should_be_is_refused() {
+async fn assertion_with_invalid_field_is_rejected() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let truth = Saying::at(ORIGIN);
@@ -154,7 +154,7 @@ async fn what_is_not_as_it_should_be_is_refused() {
 }
 
 #[tokio::test]
-async fn a_changed_or_foreign_signature_is_refused() {
+async fn assertion_with_invalid_signature_is_rejected() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut stranger, _) = Passkey::create(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
@@ -170,7 +170,7 @@ async fn a_changed_or_foreign_signature_is_refused() {
 }
 
 #[tokio::test]
-async fn another_persons_passkey_opens_nothing() {
+async fn passkey_of_another_account_is_rejected() {
     let world = world().await;
     let priya = Person { login: "mallory", ..AISYAH };
     world.register(&priya).await;
@@ -182,7 +182,7 @@ async fn another_persons_passkey_opens_nothing() {
 }
 
 #[tokio::test]
-async fn an_answer_means_nothing_in_another_flow_step_or_request() {
+async fn assertion_is_bound_to_its_flow_and_challenge() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut first, options) = asked(&world).await;
@@ -205,7 +205,7 @@ async fn an_answer_means_nothing_in_another_flow_step_or_request() {
 }
 
 #[tokio::test]
-async fn a_copy_is_found_by_its_counter() {
+async fn cloned_passkey_is_detected_by_counter() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     passkey.counter = 40;
@@ -224,7 +224,7 @@ async fn a_copy_is_found_by_its_counter() {
 }
 
 #[tokio::test]
-async fn a_passkeys_answer_again_gets_the_newer_cookie_and_another_does_not() {
+async fn only_repeated_assertion_gets_newer_cookie() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
@@ -240,7 +240,7 @@ async fn a_passkeys_answer_again_gets_the_newer_cookie_and_another_does_not() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_answers_of_a_passkey_at_once_one_succeeds() {
+async fn concurrent_assertions_are_accepted_once() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (browser, options) = asked(&world).await;
@@ -261,7 +261,7 @@ async fn of_many_answers_of_a_passkey_at_once_one_succeeds() {
 }
 
 #[tokio::test]
-async fn guessing_at_a_passkey_spends_the_flows_tries() {
+async fn ten_wrong_assertions_end_the_flow() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
@@ -277,7 +277,7 @@ async fn guessing_at_a_passkey_spends_the_flows_tries() {
 }
 
 #[tokio::test]
-async fn a_request_for_a_passkey_ends_and_is_made_anew() {
+async fn expired_passkey_challenge_can_be_requested_again() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
@@ -297,7 +297,7 @@ async fn a_request_for_a_passkey_ends_and_is_made_anew() {
 }
 
 #[tokio::test]
-async fn a_passkey_that_is_gone_or_does_not_count_yet_proves_nothing() {
+async fn removed_or_waiting_passkey_verifies_nothing() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     let (mut browser, options) = asked(&world).await;
@@ -317,7 +317,7 @@ async fn a_passkey_that_is_gone_or_does_not_count_yet_proves_nothing() {
 }
 
 #[tokio::test]
-async fn a_registration_is_believed_only_as_it_was_asked_for() {
+async fn registration_not_matching_its_options_is_rejected() {
     let world = world().await;
     let truth = Saying::at(ORIGIN);
     let options = creation(&world, &AISYAH, &[]);
@@ -352,7 +352,7 @@ async fn a_registration_is_believed_only_as_it_was_asked_for() {
 
 /// What no authenticator says: each byte of a registration, changed, is refused or means the same.
 #[tokio::test]
-async fn a_damaged_registration_is_refused() {
+async fn malformed_registration_is_rejected() {
     let world = world().await;
     let options = creation(&world, &AISYAH, &[]);
     let (passkey, _) = Passkey::create(&options, &Saying::at(ORIGIN));
@@ -379,7 +379,7 @@ fn from_base64(text: &str) -> Vec<u8> {
 
 /// What Chromium 156 and its virtual authenticator have said, word for word: nobody here has made it up.
 #[test]
-fn what_a_real_browser_says_is_understood() {
+fn recorded_chromium_responses_are_accepted() {
     let registration = r#"{"id":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","rawId":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","type":"public-key","response":{"clientDataJSON":"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3YyIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6MzQ4MzMiLCJjcm9zc09yaWdpbiI6ZmFsc2UsIm90aGVyX2tleXNfY2FuX2JlX2FkZGVkX2hlcmUiOiJkbyBub3QgY29tcGFyZSBjbGllbnREYXRhSlNPTiBhZ2FpbnN0IGEgdGVtcGxhdGUuIFNlZSBodHRwczovL2dvby5nbC95YWJQZXgifQ","attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAAAQECAwQFBgcIAQIDBAUGBwgAIH7JfZTEz-qZRSBaRxSs7dwqx3oXADmX5fmeisTU2bpMpQECAyYgASFYIA80PizDafjcHDKt01oar6jSpctctwjA_Futkd3FdERlIlggtZgK1vTXDqxOlxvd1xUljOO78gP0FPbnwYDMxSQVNCg","transports":["internal"]}}"#;
     let assertion = r#"{"id":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","rawId":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","type":"public-key","response":{"clientDataJSON":"eyJ0eXBlIjoid2ViYXV0aG4uZ2V0IiwiY2hhbGxlbmdlIjoiUVFTbnJ4M25KZERiLWR5Mjh3TFIwT0NZMU9ScE1JOUM4WmlDaENYeFZ6VSIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6MzQ4MzMiLCJjcm9zc09yaWdpbiI6ZmFsc2V9","authenticatorData":"SZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2MFAAAAAg","signature":"MEYCIQD2vr-vSFgVybmbTIqyOKP4i5Gj4Ktagf8Vd6jlcV0H9gIhAKsI9TkMc0oQVpwsP8jWuEDQXOnJjNnt7tnI7u5Syeua","userHandle":"dXNlcg"}}"#;
     let handle: UserHandle = serde_json::from_value(json!("dXNlcg")).unwrap();
@@ -398,7 +398,7 @@ fn what_a_real_browser_says_is_understood() {
 
 /// Microsoft's own chips in older machines sign so; OpenSSL has made this one.
 #[test]
-fn an_rsa_signature_is_understood() {
+fn rsa_signature_is_verified() {
     let key: PublicKey = serde_json::from_str(RSA_KEY).unwrap();
     let signature = from_base64(RSA_SIGNATURE);
     assert!(RingSignatures.verifies(&key, b"rekey", &signature));
@@ -406,7 +406,7 @@ fn an_rsa_signature_is_understood() {
 }
 
 #[test]
-fn on_a_laptop_passkeys_are_localhosts() {
+fn relying_party_is_localhost_by_default() {
     let settings = shared::settings::Settings::from_pairs([]).unwrap();
     let expected = RelyingParty {
         id: "localhost".into(),

@@ -32,7 +32,7 @@ async fn claims(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn wrong_confirmation_tells_nothing_about_the_password() {
+async fn wrong_confirmation_reveals_nothing_about_the_password() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -50,7 +50,7 @@ async fn wrong_confirmation_tells_nothing_about_the_password() {
 }
 
 #[tokio::test]
-async fn password_against_the_rules_costs_no_check() {
+async fn password_violating_rules_costs_no_history_check() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -62,7 +62,7 @@ async fn password_against_the_rules_costs_no_check() {
 }
 
 #[tokio::test]
-async fn eleventh_history_check_is_refused_unseen() {
+async fn eleventh_history_check_ends_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -84,7 +84,7 @@ async fn eleventh_history_check_is_refused_unseen() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn fifty_concurrent_guesses_are_checked_ten_times() {
+async fn concurrent_history_checks_are_limited_to_ten() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -151,7 +151,7 @@ async fn double_click_on_new_password_changes_it_once() {
 }
 
 #[tokio::test]
-async fn refused_password_queues_nothing_and_leaves_its_flow() {
+async fn refused_password_queues_nothing_and_keeps_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -165,7 +165,7 @@ async fn refused_password_queues_nothing_and_leaves_its_flow() {
 
 /// The tenth claim may be one whose answer was lost.
 #[tokio::test]
-async fn change_by_last_claim_is_told_as_done() {
+async fn change_by_last_lease_is_reported_as_done() {
     let rejections = [Instead::Rejects; 9].into_iter();
     let world = world(rejections.chain([Instead::LosesItsAnswer])).await;
     let mut browser = world.browser();
@@ -286,7 +286,7 @@ fn told(world: &World) -> usize {
 }
 
 #[tokio::test]
-async fn rejected_password_is_told_and_another_taken_at_once() {
+async fn directory_rejection_allows_another_password_immediately() {
     let world = world([Instead::Rejects, Instead::Rejects]).await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -318,7 +318,7 @@ async fn rejected_passwords_count_as_history_checks() {
 }
 
 #[tokio::test]
-async fn lost_answer_of_a_directory_is_reconciled() {
+async fn lost_directory_response_is_reconciled() {
     let world = world([Instead::LosesItsAnswer]).await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -332,7 +332,7 @@ async fn lost_answer_of_a_directory_is_reconciled() {
 }
 
 #[tokio::test]
-async fn lost_change_of_a_directory_can_be_repeated() {
+async fn lost_directory_change_can_be_repeated() {
     let world = world([Instead::LosesTheChange]).await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;

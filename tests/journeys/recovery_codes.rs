@@ -39,7 +39,7 @@ async fn opened(world: &Arc<World>) -> Browser {
 }
 
 #[tokio::test]
-async fn a_recovery_code_and_mail_reset() {
+async fn recovery_code_and_email_reset_the_password() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browser = opened(&world).await;
@@ -57,7 +57,7 @@ async fn a_recovery_code_and_mail_reset() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_serves_once_ever() {
+async fn recovery_code_is_accepted_once_across_flows() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     assert_eq!(enter(&mut opened(&world).await, &codes[0]).await.page(), "method");
@@ -71,7 +71,7 @@ async fn a_recovery_code_serves_once_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_flows_with_one_recovery_code_one_succeeds() {
+async fn recovery_code_in_concurrent_flows_is_accepted_once() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browsers = Vec::new();
@@ -98,7 +98,7 @@ async fn of_many_flows_with_one_recovery_code_one_succeeds() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_again_gets_the_newer_cookie() {
+async fn repeated_recovery_code_gets_the_newer_cookie() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browser = opened(&world).await;
@@ -112,7 +112,7 @@ async fn a_recovery_code_again_gets_the_newer_cookie() {
 }
 
 #[tokio::test]
-async fn a_recovery_code_counts_though_the_flow_dies_after_it() {
+async fn recovery_code_can_be_retried_after_a_crash() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browser = opened(&world).await;
@@ -129,7 +129,7 @@ async fn a_recovery_code_counts_though_the_flow_dies_after_it() {
 
 /// A stranger who guesses ends flows of their own, and closes nothing to the owner.
 #[tokio::test]
-async fn guesses_at_recovery_codes_never_close_the_method() {
+async fn wrong_recovery_codes_do_not_disable_the_method() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     for _ in 0..3 {
@@ -147,7 +147,7 @@ async fn guesses_at_recovery_codes_never_close_the_method() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_guesses_at_recovery_codes_are_compared_ten_times() {
+async fn concurrent_wrong_recovery_codes_are_compared_ten_times() {
     let world = World::new().await;
     sheet(&world).await;
     let browser = opened(&world).await;
@@ -201,7 +201,7 @@ async fn sheet_serves_after_its_key_was_rotated() {
 
 /// Each look costs a slow hash: one network gets ten a day, and no other pays for it.
 #[tokio::test]
-async fn slow_looks_are_bounded_by_network() {
+async fn slow_recovery_code_checks_are_limited_per_network() {
     let world = World::new().await;
     keep(&world, slow_sheet()).await;
     let from = async |host: u8, code: &str| {
@@ -219,7 +219,7 @@ async fn slow_looks_are_bounded_by_network() {
 }
 
 #[tokio::test]
-async fn a_used_up_sheet_is_not_offered() {
+async fn used_up_sheet_is_not_offered() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let id = AISYAH.account().id;

@@ -180,47 +180,47 @@ async fn whatever_goes_wrong(story: impl AsyncFn(usize, Mishap) -> bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_is_replaced_whatever_goes_wrong() {
+async fn contact_replacement_survives_any_failure() {
     whatever_goes_wrong(stories::a_contact_is_replaced).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_first_contact_is_registered_whatever_goes_wrong() {
+async fn first_contact_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::a_first_contact_is_registered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_app_is_registered_whatever_goes_wrong() {
+async fn totp_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::an_app_is_registered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn recovery_codes_are_registered_whatever_goes_wrong() {
+async fn recovery_code_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::recovery_codes_are_registered).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_contact_is_removed_whatever_goes_wrong() {
+async fn contact_removal_survives_any_failure() {
     whatever_goes_wrong(stories::a_contact_is_removed).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wait_is_lifted_whatever_goes_wrong() {
+async fn lifting_a_waiting_period_survives_any_failure() {
     whatever_goes_wrong(stories::a_wait_is_lifted).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_is_paired_whatever_goes_wrong() {
+async fn device_pairing_survives_any_failure() {
     whatever_goes_wrong(stories::a_phone_is_paired).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_approval_counts_whatever_goes_wrong() {
+async fn approval_survives_any_failure() {
     whatever_goes_wrong(stories::an_approval_counts).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_refusal_ends_the_session_whatever_goes_wrong() {
+async fn denial_ends_session_despite_any_failure() {
     whatever_goes_wrong(stories::a_refusal_ends_the_session).await;
 }
 

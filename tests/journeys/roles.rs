@@ -39,7 +39,7 @@ fn granted() -> BTreeSet<Use> {
 }
 
 #[tokio::test]
-async fn a_role_grants_what_its_function_uses_and_no_more() {
+async fn role_grants_only_permissions_its_function_uses() {
     let world = World::new().await;
     // All that a person can do with what they have registered.
     let mut owner = world.browser();

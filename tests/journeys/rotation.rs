@@ -29,7 +29,7 @@ async fn rotate_all(world: &World) {
 /// Before each step every key is rotated: the CAPTCHA that is on the page, the cookie, the code that lies in the queue,
 /// the app's seed and the notices stay good.
 #[tokio::test]
-async fn a_reset_goes_on_over_rotated_keys() {
+async fn reset_continues_across_key_rotations() {
     let world = World::new().await;
     let mut browser = world.browser();
     let token = browser.get("/").await.json()["captcha"]["token"].as_str().unwrap().to_owned();
@@ -57,7 +57,7 @@ async fn a_reset_goes_on_over_rotated_keys() {
 /// The same on the page where people register: a session, what is about to be added to it, a pairing, what devices are
 /// asked, and everything that is registered stay good.
 #[tokio::test]
-async fn registering_goes_on_over_rotated_keys() {
+async fn enrolment_continues_across_key_rotations() {
     let world = World::new().await;
     let mut browser = world.browser();
     let app_page = browser.html("/authenticator").await;
@@ -158,7 +158,7 @@ async fn registering_goes_on_over_rotated_keys() {
 
 /// A key that is lost ends or stops what hangs on it, each secret's own, and nobody gets in by that.
 #[tokio::test]
-async fn a_key_that_is_gone_opens_nothing_where_people_register() {
+async fn lost_key_grants_no_access_to_security_info() {
     for (secret, page, second_step, confirmed, device) in [
         ("REKEY_SECRET_FLOWS", 200, 410, 410, 200),
         ("REKEY_SECRET_SEEDS", 200, 503, 503, 200),
@@ -191,7 +191,7 @@ async fn a_key_that_is_gone_opens_nothing_where_people_register() {
 
 /// With another key behind them every mask would change, and so tell who is real.
 #[tokio::test]
-async fn decoys_and_budgets_outlive_a_rotation() {
+async fn decoys_and_rate_limits_survive_key_rotation() {
     let world = World::new().await;
     let masks = async || world.browser().open("nobody", "forgotten").await.json()["methods"].clone();
     let before = masks().await;
@@ -214,7 +214,7 @@ async fn decoys_and_budgets_outlive_a_rotation() {
 
 /// A key that is taken out of the ring ends what hangs on it, and nothing fails.
 #[tokio::test]
-async fn a_key_that_is_gone_ends_its_flows() {
+async fn removed_key_ends_its_flows() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -227,7 +227,7 @@ async fn a_key_that_is_gone_ends_its_flows() {
 /// Processes read their keys when they start, so some have the new ring while others still have the old one. A key that
 /// all of them know before it is `current` breaks nothing; one that is `current` at once would end flows.
 #[test]
-fn a_key_is_known_everywhere_before_it_makes_anything() {
+fn new_key_is_readable_before_it_is_current() {
     let ring = |text: &str| Keyring::from_secret(&text.replace('*', &"k".repeat(64))).unwrap();
     let old = ring(r#"{"current":"1","1":"*"}"#);
     let learnt = ring(r#"{"current":"1","1":"*","26112508":"2*"}"#);

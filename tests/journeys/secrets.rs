@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use crate::security_info::{app_code, token, verify};
 
 #[tokio::test]
-async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
+async fn tables_and_queue_hold_no_reset_secrets() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -40,7 +40,7 @@ async fn tables_and_queue_hold_no_code_password_seed_or_cookie() {
 }
 
 #[tokio::test]
-async fn a_seed_put_under_another_person_opens_nothing() {
+async fn totp_seed_of_another_account_is_rejected() {
     let world = World::new().await;
     let victim = Person { login: "victim", ..AISYAH };
     world.register(&victim).await;
@@ -60,7 +60,7 @@ async fn a_seed_put_under_another_person_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_stored_flow_stays_below_one_kilobyte() {
+async fn stored_flow_stays_below_one_kilobyte() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -141,7 +141,7 @@ impl Lines {
 /// Whoever reads the log finds what happened to one account together, and what was tried with one name, without learning
 /// whose they are.
 #[tokio::test]
-async fn the_lines_of_one_account_carry_one_pseudonym() {
+async fn log_lines_of_one_account_share_one_pseudonym() {
     let lines = Lines::default();
     let _guard = lines.keep();
     let world = World::new().await;
@@ -167,7 +167,7 @@ async fn the_lines_of_one_account_carry_one_pseudonym() {
 
 /// On a day on which much goes wrong.
 #[tokio::test]
-async fn the_log_holds_no_code_password_seed_cookie_or_contact() {
+async fn log_holds_no_reset_secrets_or_contacts() {
     let lines = Lines::default();
     let _guard = lines.keep();
 
@@ -426,7 +426,7 @@ impl Kept {
 /// Signing in, each second step, each kind of entry, a pairing, an approval and a refusal, right and wrong, and on a day on
 /// which much goes wrong.
 #[tokio::test]
-async fn neither_log_nor_table_nor_queue_holds_a_secret_of_registering() {
+async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
     let lines = Lines::default();
     let _guard = lines.keep();
     let mut kept = Kept { world: World::new().await, secrets: BTreeSet::new(), stored: String::new() };

@@ -38,7 +38,7 @@ fn seen(answer: &Answer) -> (u16, Value, bool) {
 }
 
 #[tokio::test]
-async fn a_stranger_with_wrong_passwords_shuts_nobody_out() {
+async fn wrong_passwords_do_not_lock_out_the_owner() {
     let world = World::new().await;
     let mut all = Vec::new();
     for login in ["aisyah", "nobody"] {
@@ -71,7 +71,7 @@ async fn a_stranger_with_wrong_passwords_shuts_nobody_out() {
 }
 
 #[tokio::test]
-async fn after_many_sign_ins_from_one_address_a_captcha_lets_everybody_in() {
+async fn captcha_allows_sign_in_from_rate_limited_address() {
     let world = World::new().await;
     for _ in 0..300 {
         sign_in(&world, "nobody", WRONG).await;
@@ -88,7 +88,7 @@ async fn after_many_sign_ins_from_one_address_a_captcha_lets_everybody_in() {
 }
 
 #[tokio::test]
-async fn a_sign_in_that_is_accepted_costs_no_try() {
+async fn accepted_sign_in_costs_no_attempt() {
     let world = World::new().await;
     sign_in(&world, "aisyah", WRONG).await;
     for _ in 0..9 {
@@ -99,7 +99,7 @@ async fn a_sign_in_that_is_accepted_costs_no_try() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_sign_ins_at_once_two_are_tried() {
+async fn concurrent_sign_ins_check_two_passwords() {
     let world = World::new().await;
     let tasks: Vec<_> = (0..30)
         .map(|_| {
@@ -116,7 +116,7 @@ async fn of_many_sign_ins_at_once_two_are_tried() {
 
 /// Neither a try nor a look at the directory, and so no hash.
 #[tokio::test]
-async fn a_wrong_captcha_costs_nothing_but_a_new_one() {
+async fn wrong_captcha_checks_no_password() {
     let world = World::new().await;
     for _ in 0..2 {
         sign_in(&world, "aisyah", WRONG).await;
@@ -139,7 +139,7 @@ async fn a_wrong_captcha_costs_nothing_but_a_new_one() {
 }
 
 #[tokio::test]
-async fn only_a_harder_captcha_of_the_same_name_counts() {
+async fn sign_in_requires_harder_captcha_of_same_login() {
     let world = World::new().await;
     let easy = world.browser().get("/").await.json()["captcha"].clone();
     let answer = solved(&world, "aisyah", Person::PASSWORD, &easy).await;
@@ -159,7 +159,7 @@ async fn only_a_harder_captcha_of_the_same_name_counts() {
 
 /// The page has what page 1 has, and keeps a CAPTCHA that was not looked at.
 #[tokio::test]
-async fn the_page_shows_the_captcha_as_page_one_does() {
+async fn sign_in_page_shows_captcha_like_first_page() {
     async fn post(browser: &mut Browser, body: String) -> String {
         let form = "application/x-www-form-urlencoded";
         let request = browser.request(Method::POST, PATH).header("sec-fetch-site", "same-origin");
@@ -190,7 +190,7 @@ async fn the_page_shows_the_captcha_as_page_one_does() {
 /// Whoever counts what a sign-in takes learns nothing either. One account is locked out here, one was locked by the
 /// organisation, one has no password at all.
 #[tokio::test]
-async fn a_sign_in_makes_the_same_calls_whatever_it_fails_by() {
+async fn failed_sign_ins_make_identical_service_calls() {
     let world = World::new().await;
     for _ in 0..5 {
         let _ = world.sign_in("mei", WRONG).await;
@@ -222,14 +222,14 @@ async fn a_sign_in_makes_the_same_calls_whatever_it_fails_by() {
 }
 
 #[tokio::test]
-async fn who_is_kept_out_of_self_service_does_not_get_in() {
+async fn excluded_account_cannot_sign_in() {
     let world = World::new().await;
     let answer = sign_in(&world, "registrar", Person::PASSWORD).await;
     assert_eq!(answer.problem(), (422, "sign-in-wrong".into()));
 }
 
 #[tokio::test]
-async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
+async fn session_of_disabled_account_changes_nothing() {
     for (standing, path) in [Standing::Disabled, Standing::Excluded]
         .into_iter()
         .flat_map(|standing| ["add", "confirm", "remove"].map(|path| (standing, path)))
@@ -256,7 +256,7 @@ async fn a_session_of_an_account_that_was_switched_off_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_cookie_from_before_the_second_step_opens_nothing() {
+async fn cookie_from_before_second_step_opens_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
@@ -284,7 +284,7 @@ async fn a_cookie_from_before_the_second_step_opens_nothing() {
 }
 
 #[tokio::test]
-async fn a_sign_in_ends_the_session_that_the_browser_had() {
+async fn sign_in_ends_the_previous_browser_session() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;
@@ -297,7 +297,7 @@ async fn a_sign_in_ends_the_session_that_the_browser_had() {
 
 /// A double click: the browser hears the second answer only.
 #[tokio::test]
-async fn the_answer_that_proved_gets_the_newer_cookie_once_more() {
+async fn repeated_second_step_answer_gets_newer_cookie() {
     const VERIFY: &str = "/security-info/verify";
     let world = World::new().await;
     let mut phone = Phone::of(&world, 1, &AISYAH).await;

@@ -24,7 +24,7 @@ async fn post_form(world: &World, path: &str, cookie: Option<&str>, body: &str) 
 }
 
 #[tokio::test]
-async fn a_form_is_sent_on_to_the_next_page() {
+async fn form_submission_redirects_to_the_next_page() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.identify("aisyah").await;
@@ -38,7 +38,7 @@ async fn a_form_is_sent_on_to_the_next_page() {
 }
 
 #[tokio::test]
-async fn the_cookie_is_bound_to_this_host() {
+async fn cookie_is_bound_to_this_host() {
     let world = World::new().await;
     let answer = world.browser().identify("aisyah").await;
     let cookie = answer.header("set-cookie").unwrap();
@@ -50,7 +50,7 @@ async fn the_cookie_is_bound_to_this_host() {
 }
 
 #[tokio::test]
-async fn a_form_left_in_another_tab_does_not_act_on_the_flow_that_replaced_it() {
+async fn stale_form_does_not_change_the_new_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.identify("aisyah").await;
@@ -69,7 +69,7 @@ async fn a_form_left_in_another_tab_does_not_act_on_the_flow_that_replaced_it() 
 }
 
 #[tokio::test]
-async fn other_sites_are_refused() {
+async fn cross_site_requests_are_rejected() {
     let world = World::new().await;
     let request = |headers: &[(&str, &str)]| {
         let mut request =
@@ -96,7 +96,7 @@ async fn other_sites_are_refused() {
 
 /// Whatever function serves it, and whatever its answer is.
 #[tokio::test]
-async fn every_route_keeps_the_rules_of_the_web() {
+async fn every_route_sets_headers_and_rejects_invalid_requests() {
     let world = World::new().await;
     let expected = [
         "strict-transport-security",
@@ -153,7 +153,7 @@ async fn every_route_keeps_the_rules_of_the_web() {
 }
 
 #[tokio::test]
-async fn hosts_of_others_are_refused() {
+async fn unknown_host_headers_are_rejected() {
     let world = World::new().await;
     let ask = async |hosts: &[&str]| {
         let mut request = Request::builder().uri("/");
@@ -175,7 +175,7 @@ async fn hosts_of_others_are_refused() {
 }
 
 #[tokio::test]
-async fn malformed_huge_and_foreign_bodies_get_their_problem() {
+async fn malformed_or_oversized_body_returns_its_problem() {
     let world = World::new().await;
     let send = async |path: &str, kind: &str, body: String| {
         let request = world.browser().request(Method::POST, path).header("content-type", kind);
@@ -189,7 +189,7 @@ async fn malformed_huge_and_foreign_bodies_get_their_problem() {
 }
 
 #[tokio::test]
-async fn other_paths_and_methods_are_answered_by_the_default_route() {
+async fn unknown_path_or_method_returns_404_or_405() {
     let world = World::new().await;
     let ask = async |method: &str, path: &str| {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
@@ -215,7 +215,7 @@ async fn other_paths_and_methods_are_answered_by_the_default_route() {
 }
 
 #[tokio::test]
-async fn an_unknown_or_changed_cookie_is_no_flow() {
+async fn unknown_or_changed_cookie_is_rejected() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.identify("aisyah").await;

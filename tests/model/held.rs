@@ -281,14 +281,14 @@ pub fn removing() -> Scope {
 }
 
 #[test]
-fn recovery_codes_serve_once() {
+fn recovery_codes_are_accepted_once() {
     search("recovery codes", recovery_codes());
     search("recovery codes that fail", recovery_codes_that_fail());
     search("recovery codes beside an attacker", recovery_codes_beside_an_attacker());
 }
 
 #[test]
-fn pushes_are_approved_by_their_owner() {
+fn push_requests_are_approved_only_by_owner() {
     search("pushes", pushes());
     search("pushes asked again", pushes_asked_again());
     search("pushes that fail", pushes_that_fail());
@@ -297,7 +297,7 @@ fn pushes_are_approved_by_their_owner() {
 }
 
 #[test]
-fn passkeys_answer_their_challenge() {
+fn passkey_assertions_answer_only_their_challenge() {
     search("passkeys", passkeys());
     search("passkeys that fail", passkeys_that_fail());
     search("passkeys beside an attacker", passkeys_beside_an_attacker());
@@ -305,7 +305,7 @@ fn passkeys_answer_their_challenge() {
 
 #[test]
 #[ignore = "minutes: flows that are opened between any two calls"]
-fn registering_between_any_calls() {
+fn enrolment_between_any_calls_keeps_invariants() {
     search_as_far("removing", Scope { at_once: 1, ..removing() }, 100_000);
     let scope = Scope { faults: 1, mishaps: WHATEVER.to_vec(), ..registering() };
     search_as_far("registering", scope, 60_000);
@@ -313,14 +313,14 @@ fn registering_between_any_calls() {
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
-fn recovery_codes_at_once_that_fail_twice() {
+fn recovery_codes_keep_invariants_with_concurrency_and_faults() {
     search_as_far("recovery codes", Scope { faults: 2, ..recovery_codes_that_fail() }, 50_000);
     search_as_far("recovery codes at once", Scope { at_once: 2, ..recovery_codes_that_fail() }, 50_000);
 }
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
-fn pushes_at_once_that_fail_twice() {
+fn pushes_keep_invariants_with_concurrency_and_faults() {
     search_as_far("pushes", Scope { faults: 2, ..pushes_that_fail() }, 150_000);
     search_as_far("pushes at once", Scope { at_once: 2, ..pushes_that_fail() }, 150_000);
     search_as_far(
@@ -332,13 +332,13 @@ fn pushes_at_once_that_fail_twice() {
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
-fn passkeys_at_once_that_fail_twice() {
+fn passkeys_keep_invariants_with_concurrency_and_faults() {
     search_as_far("passkeys", Scope { faults: 2, ..passkeys_that_fail() }, 150_000);
     search_as_far("passkeys at once", Scope { at_once: 2, ..passkeys_that_fail() }, 150_000);
 }
 
 #[test]
-fn registering_ends_flows_that_are_open() {
+fn enrolment_ends_open_flows() {
     search("registering", registering());
     search("removing", removing());
 }

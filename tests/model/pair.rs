@@ -217,18 +217,18 @@ fn search(name: &str, pair: Pair) {
 }
 
 #[test]
-fn an_account_and_a_decoy_are_seen_alike() {
+fn account_and_decoy_are_indistinguishable() {
     search("pair", pair(None));
 }
 
 #[test]
-fn an_account_and_a_decoy_are_seen_alike_when_calls_fail() {
+fn account_and_decoy_with_faults_are_indistinguishable() {
     let menu = [Ask::Email, Ask::Sms { right: false }, Ask::Code(Typed::Wrong), Ask::App { right: false }];
     search("pair with faults", with_faults(with_menu(pair(None), &menu)));
 }
 
 #[test]
-fn an_account_and_a_decoy_are_seen_alike_in_two_steps() {
+fn account_and_decoy_in_two_steps_are_indistinguishable() {
     let pair = || pair_in_two_steps(None);
     search("pair in two steps", pair());
     let wrong = Ask::Sms { right: false };
@@ -245,11 +245,11 @@ fn are_found_out(pair: Pair) {
 }
 
 #[test]
-fn decoys_without_a_budget_are_found_out() {
+fn decoy_without_rate_limit_is_detected() {
     are_found_out(pair(Some(Mutation::NoLedgerForNobody)));
 }
 
 #[test]
-fn decoys_that_no_request_waits_for_are_found_out() {
+fn decoy_without_pending_request_is_detected() {
     are_found_out(pair_in_two_steps(Some(Mutation::NoRequestForNobody)));
 }

@@ -299,13 +299,13 @@ fn report(name: &str, checker: &impl Checker<Scope>) {
 }
 
 #[test]
-fn guesses_at_once() {
+fn concurrent_attempts_keep_invariants() {
     search("guesses", guesses());
     search("guesses that fail", guesses_that_fail());
 }
 
 #[test]
-fn changes_at_once() {
+fn concurrent_password_changes_keep_invariants() {
     search("changes", changes());
     search("changes that fail", changes_that_fail());
     search("refusals", refusals());
@@ -314,18 +314,18 @@ fn changes_at_once() {
 }
 
 #[test]
-fn sends_at_once() {
+fn concurrent_sends_keep_invariants() {
     search("sends", sends());
 }
 
 #[test]
-fn the_owner_beside_an_attacker() {
+fn owner_and_attacker_keep_invariants() {
     search("owner and attacker", owner_and_attacker());
     search("drained", drained());
 }
 
 #[test]
-fn both_steps() {
+fn two_steps_keep_invariants() {
     search("two steps", two_steps());
     search("two steps beside an attacker", two_steps_beside_an_attacker());
     search("drained in two steps", drained_in_two_steps());
@@ -333,32 +333,32 @@ fn both_steps() {
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
-fn guesses_at_once_that_fail_twice() {
+fn concurrent_attempts_with_two_faults_keep_invariants() {
     search_long("guesses", Scope { at_once: 2, faults: 2, ..guesses_that_fail() });
 }
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
-fn changes_at_once_that_fail_twice() {
+fn password_changes_keep_invariants_with_concurrency_and_faults() {
     search_long("changes", Scope { faults: 2, ..changes_that_fail() });
     search_long("changes at once", Scope { at_once: 2, ..changes_that_fail() });
 }
 
 #[test]
 #[ignore = "minutes: whatever goes wrong in both steps"]
-fn both_steps_that_fail() {
+fn two_steps_with_faults_keep_invariants() {
     search_long("two steps that fail", two_steps_that_fail());
 }
 
 #[test]
 #[ignore = "minutes: calls that fail while three ask at once"]
-fn sends_at_once_that_fail() {
+fn concurrent_sends_with_faults_keep_invariants() {
     search_long("sends", Scope { faults: 1, mishaps: WHATEVER.to_vec(), ..sends() });
 }
 
 #[test]
 #[ignore = "minutes: whatever goes wrong beside an attacker"]
-fn the_owner_beside_an_attacker_when_calls_fail() {
+fn owner_and_attacker_with_faults_keep_invariants() {
     let scope = owner_and_attacker();
     search_long("owner and attacker", Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..scope });
 }

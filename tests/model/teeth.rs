@@ -24,34 +24,34 @@ fn breaks(scope: Scope, mutation: Mutation, invariant: &'static str) {
 }
 
 #[test]
-fn guesses_that_prove_whatever_they_are_break_i1_and_i9() {
+fn unchecked_codes_break_i1_and_i9() {
     breaks(guesses(), Mutation::GuessUnlooked, I1);
     breaks(two_steps(), Mutation::GuessUnlooked, I1);
     breaks(owner_and_attacker(), Mutation::GuessUnlooked, I9);
 }
 
 #[test]
-fn a_time_step_accepted_again_breaks_i2() {
+fn time_step_accepted_again_breaks_i2() {
     breaks(owner_and_attacker(), Mutation::AppStepAgain, I2);
 }
 
 #[test]
-fn guesses_read_and_then_counted_break_i3() {
+fn nonatomic_attempt_counting_breaks_i3() {
     breaks(guesses(), Mutation::GuessReadThenWrite, I3);
 }
 
 #[test]
-fn codes_that_outlive_their_successor_break_i4() {
+fn old_code_valid_after_resend_breaks_i4() {
     breaks(guesses(), Mutation::OldCodesStay, I4);
 }
 
 #[test]
-fn expiry_left_to_the_table_breaks_i5() {
+fn expiry_by_table_ttl_only_breaks_i5() {
     breaks(guesses(), Mutation::TtlTrusted, I5);
 }
 
 #[test]
-fn flows_written_blindly_break_i5() {
+fn unconditional_flow_writes_break_i5() {
     breaks(changes(), Mutation::BlindReplace, I5);
 }
 
@@ -66,34 +66,34 @@ fn writes_without_a_generation_break_i8() {
 }
 
 #[test]
-fn ledgers_written_blindly_break_i6() {
+fn unconditional_rate_limit_writes_break_i6() {
     breaks(sends(), Mutation::BlindLedger, I6);
 }
 
 #[test]
-fn lost_notices_and_lost_looks_break_i8() {
+fn lost_notices_and_reconcile_messages_break_i8() {
     breaks(changes(), Mutation::NoticesLost, I8);
     breaks(changes_that_fail(), Mutation::SettleLost, I8);
 }
 
 #[test]
-fn ledgers_that_never_forget_break_i10() {
+fn rate_limits_without_reset_break_i10() {
     breaks(drained(), Mutation::LedgerNeverForgets, I10);
 }
 
 #[test]
-fn recovery_codes_that_are_not_taken_off_at_once_break_i2() {
+fn nonatomic_recovery_code_removal_breaks_i2() {
     breaks(recovery_codes_beside_an_attacker(), Mutation::RecoveryCodeStays, I2);
     breaks(recovery_codes(), Mutation::RecoveryCodeReadThenTaken, I2);
 }
 
 #[test]
-fn a_counter_that_is_not_kept_breaks_i9() {
+fn unsaved_passkey_counter_breaks_i9() {
     breaks(passkeys_beside_an_attacker(), Mutation::CounterNotKept, I9);
 }
 
 #[test]
-fn an_approval_of_any_flow_breaks_i9() {
+fn approval_for_any_flow_breaks_i9() {
     breaks(pushes_beside_an_attacker(), Mutation::ApprovalOfAnyFlow, I9);
 }
 
@@ -108,17 +108,17 @@ fn requests_answered_again_break_i2() {
 }
 
 #[test]
-fn requests_asked_blindly_and_refusals_forgotten_break_i6() {
+fn unconditional_requests_and_forgotten_denials_break_i6() {
     breaks(pushes(), Mutation::AskedBlindly, I6);
     breaks(pushes_beside_an_attacker(), Mutation::RefusalForgotten, I6);
 }
 
 #[test]
-fn refusals_that_nobody_hears_of_break_i8() {
+fn unreported_denials_break_i8() {
     breaks(pushes_that_fail(), Mutation::RefusalUntold, I8);
 }
 
 #[test]
-fn registering_without_a_generation_breaks_i5() {
+fn enrolment_without_generation_change_breaks_i5() {
     breaks(registering(), Mutation::RegisteredUnnoticed, I5);
 }

@@ -250,7 +250,7 @@ mod tests {
     use shared::domain::captcha::ALPHABET;
 
     #[test]
-    fn is_a_picture_of_its_size_and_below_six_kilobytes() {
+    fn picture_has_fixed_dimensions_and_small_file_size() {
         for seed in 0..20 {
             let file = render("WMHKXR", &[seed; 32]);
             assert!(file.len() < 6 * 1024, "{} bytes", file.len());
@@ -264,14 +264,14 @@ mod tests {
     }
 
     #[test]
-    fn follows_from_the_seed() {
+    fn picture_depends_only_on_answer_and_seed() {
         assert_eq!(render("345678", &[1; 32]), render("345678", &[1; 32]));
         assert_ne!(render("345678", &[1; 32]), render("345678", &[2; 32]));
         assert_ne!(render("345678", &[1; 32]), render("345679", &[1; 32]));
     }
 
     #[test]
-    fn every_character_of_the_alphabet_has_its_shape() {
+    fn each_alphabet_character_has_a_distinct_shape() {
         let shapes: std::collections::BTreeSet<_> =
             ALPHABET.iter().map(|character| render(&char::from(*character).to_string(), &[1; 32])).collect();
         assert_eq!(shapes.len(), ALPHABET.len());

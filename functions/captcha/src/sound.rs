@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn is_a_sound_that_can_be_followed() {
+    fn sound_has_bounded_duration_and_file_size() {
         for seed in 0..20 {
             for answer in ["FFLLOO", "WWWWWW", "37Y9H4"] {
                 let file = render(answer, &[seed; 32]);
@@ -160,14 +160,14 @@ mod tests {
     }
 
     #[test]
-    fn follows_from_the_seed() {
+    fn sound_depends_only_on_answer_and_seed() {
         assert_eq!(render("345678", &[1; 32]), render("345678", &[1; 32]));
         assert_ne!(render("345678", &[1; 32]), render("345678", &[2; 32]));
         assert_ne!(render("345678", &[1; 32]), render("345679", &[1; 32]));
     }
 
     #[test]
-    fn speech_stands_out_from_the_murmur() {
+    fn speech_is_twice_as_loud_as_background_voices() {
         let loudest = |answer: &str| {
             let file = render(answer, &[3; 32]);
             let samples = hound::WavReader::new(&*file).unwrap().into_samples::<i16>();
@@ -181,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_of_the_alphabet_has_its_recording() {
+    fn each_alphabet_character_has_a_recording() {
         assert_eq!(RECORDINGS.map(|(character, _)| character), ALPHABET.map(char::from));
         for (character, file) in RECORDINGS {
             let samples = samples(file).len();

@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_read_or_refused_in_one_line() {
+    fn invalid_address_is_rejected_in_one_line() {
         assert_eq!(options(&[]).listen_address().unwrap().to_string(), "127.0.0.1:8080");
         assert_eq!(options(&["--listen", "[::1]:0"]).listen_address().unwrap().port(), 0);
         for wrong in ["8080", "127.0.0.1", "127.0.0.1:99999", "nowhere.invalid:1"] {
@@ -127,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn memory_with_folder_or_services_is_refused() {
+    fn memory_with_folder_or_services_is_rejected() {
         assert!(!options(&[]).in_memory().unwrap());
         assert!(options(&["--memory", "--people", "people.csv"]).in_memory().unwrap());
         for other in [&["--data", "state"][..], &["--services"]] {
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_usage_is_refused() {
+    fn invalid_options_are_rejected() {
         for wrong in [&["--steps", "3"][..], &["--watch", "http://127.0.0.1:9000"], &["--nothing"]] {
             assert!(Options::try_parse_from(["cargo local"].iter().chain(wrong)).is_err(), "{wrong:?}");
         }

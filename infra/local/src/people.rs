@@ -307,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn the_demo_people_cover_every_standing() {
+    fn demo_people_cover_every_standing() {
         let People { people, warnings, .. } = parse("people.csv", DEMO, &domains()).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let logins: Vec<_> = people.iter().map(Person::login).collect();
@@ -318,7 +318,7 @@ mod tests {
     }
 
     #[test]
-    fn columns_in_any_order_and_only_two_are_needed() {
+    fn two_columns_in_any_order_are_sufficient() {
         let text = "\u{feff}name,login\nNur Aisyah,aisyah;nur@student.contoh.example\n";
         let people = parse("people.csv", text, &domains()).unwrap().people;
         assert_eq!(people[0].logins, ["aisyah", "nur@student.contoh.example"]);
@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn every_fault_is_named_by_row_and_column_at_once() {
+    fn every_error_names_its_row_and_column() {
         let text = "login,name,mobile,totp_secret,language,state,email\n\
                     a,A,012-3456789,,,,\n\
                     b,,+60123456798,ABC,xx,gone,nobody\n\
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn protected_mailbox_and_second_number_are_left_out() {
+    fn protected_mailbox_and_duplicate_number_are_skipped() {
         let text = "login,name,email,alternate_email,mobile,office_phone\n\
                     a,A,a@mail.contoh.example,a@mail.example,+60123456798,+60327317272\n\
                     b,B,b@mail.contoh.example,B@Mail\u{3002}Contoh.example.,+60123456799,+60123456799\n\
@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_header_is_told_before_any_row() {
+    fn invalid_header_is_reported_before_rows() {
         assert_eq!(errors("login,name,fax\na,A,1\n").len(), 1);
         assert!(errors("login,name,login\n")[0].contains("twice"));
         assert!(errors("login\na\n")[0].contains("`name` is missing"));

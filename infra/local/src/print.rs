@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn values_survive_the_shell() {
+    fn values_are_quoted_for_the_shell() {
         assert_eq!(quoted("http://127.0.0.1:8025"), "http://127.0.0.1:8025");
         assert_eq!(quoted("Universiti Contoh"), "'Universiti Contoh'");
         assert_eq!(quoted("O'Connor"), r"'O'\''Connor'");
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn people_stand_in_columns() {
+    fn people_are_printed_in_columns_without_passwords() {
         let domains = ["student.contoh.example".to_owned()];
         let demo = crate::people::parse("people.csv", crate::people::DEMO, &domains).unwrap().people;
         let mut out = Vec::new();

@@ -64,7 +64,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_comes_before_the_environment_and_that_before_the_demo() {
+    fn command_line_overrides_environment_and_demo_defaults() {
         let settings = read(&[], &[]).unwrap().settings;
         assert_eq!((settings.organisation.as_str(), settings.steps), ("Universiti Contoh", 2));
         let given = [("REKEY_ORGANISATION", "Kolej"), ("REKEY_STEPS", "2"), ("PATH", "/bin")];
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn every_wrong_parameter_has_its_line() {
+    fn every_invalid_parameter_is_reported() {
         let failure = read(&[("REKEY_STEP", "1"), ("REKEY_CODE_DIGITS", "x")], &[]).unwrap_err();
         assert_eq!(failure.lines().len(), 2, "{failure}");
     }

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_id_is_a_version_4_uuid() {
+    fn generated_id_is_version_4_uuid() {
         let id = System::of_machine().id();
         assert_eq!(id.len(), 36);
         assert_eq!(&id[14..15], "4");

@@ -311,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_the_project_s_own_template() {
+    fn project_template_is_parsed() {
         let template = Template::of_project().unwrap();
         let route = |method: &str, path: &str| {
             template.routes.iter().find(|r| r.method.as_deref() == Some(method) && r.path == path)
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_it_misses() {
+    fn missing_property_is_reported() {
         let failure = Template::parse("Resources: {T: {Type: 'AWS::DynamoDB::Table'}}").unwrap_err();
         assert_eq!(failure.lines(), ["template.yaml: T: no AttributeDefinitions"]);
     }

@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn only_named_codes_are_final() {
+    fn only_listed_error_codes_are_permanent() {
         assert!(matches!(
             send_error(&answer("Throttling"), &["InvalidParameter"]),
             SendError::Unavailable(_)
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_provider_quotes_is_not_told() {
+    fn send_error_hides_provider_message() {
         let error = send_error(&answer("InvalidParameter"), &[]);
         assert!(!format!("{error:?} {error}").contains("60123456798"));
     }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_is_quoted_or_encoded() {
+    fn display_name_is_quoted_or_encoded() {
         assert_eq!(display_name("Universiti Contoh"), "\"Universiti Contoh\"");
         assert_eq!(display_name("A \"B\" <c@d>, \\"), r#""A \"B\" <c@d>, \\""#);
         assert_eq!(display_name("A\r\nBcc: x"), "\"ABcc: x\"");
@@ -88,7 +88,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn no_name_breaks_out_of_its_phrase(name in "\\PC{0,40}") {
+        fn display_name_allows_no_header_injection(name in "\\PC{0,40}") {
             let phrase = display_name(&name);
             prop_assert!(phrase.is_ascii() && !phrase.contains(['\r', '\n']));
             if !name.is_ascii() {

@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_push_service_answers_is_understood() {
+    fn push_status_maps_to_send_result() {
         assert!(outcome(201).is_ok());
         for status in [404, 410, 400, 403, 413, 301, 307] {
             assert!(matches!(outcome(status), Err(SendError::Refused(_))), "{status}");

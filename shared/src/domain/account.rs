@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn account_ids_of_directories_are_read() {
+    fn account_id_from_directory_is_validated() {
         let longest = "a".repeat(ACCOUNT_ID_MAX);
         for id in ["aisyah", "0b5c2f3e-9a1d", "a#1#20781", "~aisyah", "ஆயிஷா", longest.as_str()] {
             assert_eq!(AccountId::from_directory(id).unwrap().as_str(), id);
@@ -385,7 +385,7 @@ mod tests {
     }
 
     #[test]
-    fn account_id_of_nobody_is_no_directorys() {
+    fn decoy_account_id_is_rejected_from_directory() {
         let nobody = AccountId::of_nobody(&NameRef::from_bytes([0xab; 32]));
         assert_eq!(AccountId::from_directory(nobody.as_str()), Err(AccountIdError));
         let stored = serde_json::to_string(&nobody).unwrap();
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn contact_of_one_kind_comes_with_its_successor_only() {
+    fn registration_of_one_kind_keeps_contact_and_successor() {
         let phone = |text: &str| Some(PhoneNumber::from_stored(text.to_owned()));
         let email = |text: &str| Some(EmailAddress::from_stored(text.to_owned()));
         let all = Registration {
@@ -431,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn one_phone_is_one_factor_though_it_offers_two_methods() {
+    fn mobile_with_two_methods_counts_as_one_factor() {
         let offers = registration().offers(&Method::ALL);
         assert_eq!(offers.iter().map(|o| o.method).collect::<Vec<_>>(), [Method::Sms, Method::MobileCall]);
         assert!(suffices(&offers, 1));
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn mailbox_of_the_password_is_protected_in_every_spelling() {
+    fn account_mailbox_in_any_spelling_is_protected() {
         let own = ["student.contoh.example".to_owned(), "b\u{fc}cher.example".to_owned()];
         for spelt in [
             "aisyah@student.contoh.example",
@@ -488,7 +488,7 @@ mod tests {
     }
 
     #[test]
-    fn contact_is_held_by_value_under_any_kind() {
+    fn registration_holds_contact_by_value_under_any_kind() {
         let registration = Registration {
             alternate_email: EmailAddress::parse("aisyah@mail.example").ok(),
             office_phone: PhoneNumber::parse("+60327317272", Country::MALAYSIA).ok(),
@@ -505,7 +505,7 @@ mod tests {
     }
 
     #[test]
-    fn equal_numbers_in_two_columns_are_one_factor() {
+    fn equal_mobile_and_office_numbers_are_one_factor() {
         let mut twice = Registration { office_phone: registration().mobile, ..registration() };
         let methods = |registration: &Registration, allowed: &[Method]| {
             registration.offers(allowed).iter().map(|offer| offer.method).collect::<Vec<_>>()
@@ -520,7 +520,7 @@ mod tests {
     }
 
     #[test]
-    fn protected_mailbox_is_notified_but_verifies_nothing() {
+    fn protected_mailbox_is_notified_but_offers_no_method() {
         let address = EmailAddress::from_stored("aisyah@lab.contoh.example.".into());
         let registration = Registration { alternate_email: Some(address), ..registration() };
         let own = ["contoh.example".to_owned()];
@@ -530,7 +530,7 @@ mod tests {
     }
 
     #[test]
-    fn age_of_an_offer_reaches_no_page() {
+    fn shown_offer_omits_factor_age() {
         let young = Registration { young: vec![Method::Sms], ..registration() };
         let offer = &young.offers(&[Method::Sms])[0];
         assert!(offer.young && !offer.shown().young);
@@ -539,7 +539,7 @@ mod tests {
     }
 
     #[test]
-    fn policy_leaves_methods_out() {
+    fn methods_outside_policy_are_not_offered() {
         assert!(registration().offers(&[Method::Email, Method::Totp]).is_empty());
     }
 

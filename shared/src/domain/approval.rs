@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_tag_is_a_number_that_can_be_typed() {
+    fn approval_number_from_any_tag_round_trips() {
         for byte in 0..=255 {
             let number = ApprovalNumber::from_tag(&Tag::from_bytes([byte; 32]));
             assert_eq!(ApprovalNumber::parse(&number.expose()), Ok(number));
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_is_of_its_request() {
+    fn approval_number_tag_is_bound_to_request() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let tag = |number, request| {
             ApprovalNumber(number).tag(&keys, RequestId::from_bytes([request; 16])).unwrap()
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_is_its_flows_and_its_accounts_and_ends() {
+    fn approval_request_is_bound_to_holder_and_expires() {
         let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());
         assert!(key("aisyah") == key("aisyah") && key("aisyah") != key("weiling"));
         let (flow, id) = (HolderId::from_bytes([1; 32]), RequestId::from_bytes([1; 16]));

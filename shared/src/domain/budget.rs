@@ -225,7 +225,7 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_slides() {
+    fn sends_per_hour_use_sliding_window() {
         let mut ledger = SendLedger::default();
         for n in 0..5 {
             ledger.take(&mobile(Pool::First), at(3_500 + n), &LIMITS).unwrap();
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn the_day_slides_too() {
+    fn sends_per_day_use_sliding_window() {
         let mut ledger = SendLedger::default();
         for n in 0..10 {
             ledger.take(&mobile(Pool::First), at(n * 1_000), &LIMITS).unwrap();
@@ -247,12 +247,12 @@ mod tests {
     }
 
     #[test]
-    fn the_first_step_alone_draws_on_the_first_pool() {
+    fn first_bucket_serves_first_step_only() {
         assert_eq!([0, 1, 2, 3].map(Pool::of_step), [Pool::First, Pool::First, Pool::Second, Pool::Second]);
     }
 
     #[test]
-    fn draining_the_first_step_leaves_the_second_and_other_factors() {
+    fn exhausted_first_step_leaves_other_buckets_and_factors() {
         let mut ledger = SendLedger::default();
         for n in 0..5 {
             ledger.take(&mobile(Pool::First), at(n), &LIMITS).unwrap();
@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn twenty_unredeemed_in_a_row_close_the_lane_until_a_quiet_day() {
+    fn unredeemed_codes_block_sends_until_idle_day() {
         let mut ledger = SendLedger::default();
         let mut now = 0;
         for _ in 0..20 {
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redeemed_code_or_a_finished_reset_ends_the_run() {
+    fn redeemed_code_or_completed_reset_restarts_unredeemed_count() {
         let run = |ledger: &mut SendLedger| {
             let mut now = 0;
             for _ in 0..20 {
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_numbers_are_bounded_by_flow_and_by_day() {
+    fn contact_attempts_are_limited_per_flow_and_day() {
         let mut ledger = SendLedger::default();
         let spend = |ledger: &mut SendLedger, flow, now| {
             ledger.spend_contact_try(FlowMark(flow), Pool::First, at(now), &LIMITS)
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_numbers_of_the_first_step_leave_the_second_its_own() {
+    fn exhausted_first_step_leaves_second_step_contact_attempts() {
         let mut ledger = SendLedger::default();
         for n in 0..10 {
             ledger.spend_contact_try(FlowMark(n / 5), Pool::First, at(0), &LIMITS).unwrap();
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_given_back_once() {
+    fn unsent_message_is_refunded_once() {
         let mut ledger = SendLedger::default();
         for n in 0..5 {
             ledger.take(&mobile(Pool::First), at(n), &LIMITS).unwrap();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_ledger_stays_small() {
+    fn full_rate_limit_record_stays_below_1500_bytes() {
         let mut ledger = SendLedger::default();
         for pool in [Pool::First, Pool::Second] {
             for factor in [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone] {
@@ -451,7 +451,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn agrees_with_a_naive_ledger(
+        fn send_limits_match_naive_model(
             acts in prop::collection::vec((prop_oneof![4 => 0_i64..1_800, 2 => 0_i64..15_000, 1 => 0_i64..90_000], act()), 1..80),
             unredeemed in 6_u8..14,
         ) {

@@ -67,14 +67,14 @@ mod tests {
     }
 
     #[test]
-    fn challenge_ends_with_time_or_attempts() {
+    fn challenge_closes_on_expiry_or_exhausted_attempts() {
         let open = challenge();
         assert!(open.is_open(5, NOW + Seconds(599)) && !open.is_open(5, NOW + Seconds(600)));
         assert!(!Challenge { attempts: 5, ..open }.is_open(5, NOW));
     }
 
     #[test]
-    fn challenge_is_stored_whole_and_printed_without_tags() {
+    fn stored_challenge_round_trips_and_debug_omits_tags() {
         let stored = serde_json::to_string(&challenge()).unwrap();
         assert!(serde_json::from_str::<Challenge>(&stored).unwrap() == challenge());
         assert_eq!(format!("{:?}", challenge()), "Challenge(Sms, attempts: 0)");

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn browsers_are_told_by_family_and_system() {
+    fn user_agent_maps_to_browser_and_system() {
         for (agent, name) in [
             (
                 "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/140.0.0.0 Safari/537.36",

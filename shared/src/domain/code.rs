@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_codes_as_people_type_them() {
+    fn code_with_spaces_hyphens_or_unicode_digits_parses() {
         for typed in ["12345678", "1234 5678", " 1234-5678 ", "１２３４５６７８", "1234–5678", "௧௨௩௪௫௬௭௮"]
         {
             assert_eq!(OneTimeCode::parse(typed).unwrap().expose(), "12345678", "{typed}");
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn keeps_leading_zeros_and_groups_them() {
+    fn generated_code_keeps_leading_zeros() {
         let code = OneTimeCode::generate(8, 42_u128.to_be_bytes());
         assert_eq!(code.expose(), "00000042");
         assert_eq!(code.grouped(), "0000 0042");
@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_have_six_to_ten_digits_and_are_read_in_groups() {
+    fn generated_code_has_six_to_ten_grouped_digits() {
         let code = |digits| OneTimeCode::generate(digits, 1_234_567_890_u128.to_be_bytes());
         for (digits, grouped) in [
             (0, "567 890"),
@@ -115,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_read_up_to_its_bounds() {
+    fn code_length_bounds_are_enforced() {
         for typed in ["1234", "123456789012"] {
             assert_eq!(OneTimeCode::parse(typed).unwrap().expose(), typed);
         }
@@ -125,7 +125,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_is_shown_is_read_back(entropy: [u8; 16], digits in 6_u8..=10) {
+        fn grouped_code_round_trips(entropy: [u8; 16], digits in 6_u8..=10) {
             let code = OneTimeCode::generate(digits, entropy);
             prop_assert_eq!(code.expose().len(), usize::from(digits));
             let read = OneTimeCode::parse(&code.grouped()).unwrap();
@@ -133,7 +133,7 @@ mod tests {
         }
 
         #[test]
-        fn any_text_is_read_or_refused(text in "\\PC{0,80}") {
+        fn parsing_arbitrary_text_never_panics(text in "\\PC{0,80}") {
             let _ = OneTimeCode::parse(&text);
         }
     }

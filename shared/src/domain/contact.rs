@@ -242,7 +242,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_numbers_as_people_type_them() {
+    fn phone_number_in_common_formats_parses() {
         for typed in [
             "+60123456798",
             "+60 12-345 6798",
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn only_ordinary_numbers_of_listed_countries_are_reached() {
+    fn only_ordinary_numbers_in_allowed_countries_are_reachable() {
         let number = |e164: &str| PhoneNumber::from_stored(e164.to_owned());
         let malaysia = [Country::MALAYSIA];
         for reached in ["+60123456798", "+60327317272", "+601112223334"] {
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mask_tells_two_digits_or_one_letter() {
+    fn mask_reveals_two_digits_or_one_letter() {
         let number = PhoneNumber::parse("+60123456798", Country::MALAYSIA).unwrap();
         assert_eq!(number.masked(), "*****98");
         assert_eq!(format!("{number:?}"), "PhoneNumber(*****98)");
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_address() {
+    fn malformed_email_address_is_rejected() {
         for text in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x", "a@b,c@d"] {
             assert!(EmailAddress::parse(text).is_err(), "{text}");
         }
@@ -344,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn mailbox_in_every_spelling_is_one() {
+    fn mailbox_spellings_compare_equal() {
         let plain = EmailAddress::parse("aisyah@mail.example").unwrap();
         for spelt in [
             "AISYAH@MAIL.EXAMPLE",
@@ -376,14 +376,14 @@ mod tests {
     }
 
     #[test]
-    fn stored_text_that_is_no_address_is_compared() {
+    fn stored_malformed_addresses_compare_ignoring_case() {
         let stored = |text: &str| EmailAddress::from_stored(text.to_owned());
         assert!(stored("\"A B\"@mail.example") == stored("\"a b\"@MAIL.example"));
         assert!(stored("\"a b\"@mail.example") != stored("\"a c\"@mail.example"));
     }
 
     #[test]
-    fn numbers_are_equal_by_value() {
+    fn phone_numbers_compare_by_value() {
         let stored = |text: &str| PhoneNumber::from_stored(text.to_owned());
         let typed = PhoneNumber::parse("012-345 6798", Country::MALAYSIA).unwrap();
         assert!(typed == stored("+60123456798") && typed == stored("+60 12-345 6798"));
@@ -405,7 +405,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn one_number_however_it_is_spelt(
+        fn phone_number_spellings_match(
             subscriber in "1[0-9]{8}", between in between(), zero in prop::sample::select(vec!['0', '０', '௦', '٠']),
         ) {
             let plain = format!("+60{subscriber}");
@@ -424,7 +424,7 @@ mod tests {
         }
 
         #[test]
-        fn another_digit_is_another_number(subscriber in "1[2-9][2-9]{7}", at in 2_usize..9, by in 1_u8..8) {
+        fn phone_numbers_differing_in_one_digit_differ(subscriber in "1[2-9][2-9]{7}", at in 2_usize..9, by in 1_u8..8) {
             let parse = |text: &str| PhoneNumber::parse(&format!("+60{text}"), Country::MALAYSIA);
             let mut other = subscriber.clone().into_bytes();
             other[at] = b'2' + (other[at] - b'2' + by) % 8;
@@ -436,7 +436,7 @@ mod tests {
 
         /// A mask is a function of two digits, or of one letter, and so tells nothing else.
         #[test]
-        fn a_mask_depends_on_nothing_but_what_it_shows(
+        fn mask_depends_only_on_revealed_characters(
             one in "[0-9]{4,12}", other in "[0-9]{4,12}", last in "[0-9]{2}",
             initial in "[A-Za-zÀ-ÿ]", rests in ("[a-z.]{0,20}@[a-z.]{1,20}", "[a-z.]{0,20}@[a-z.]{1,20}"),
         ) {

@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn cookie_is_read_back_and_no_other() {
+    fn cookie_round_trips_and_rejects_changed_value() {
         for kind in KINDS {
             let cookie = HolderCookie::open(kind, &keys(), [5; 32]).with_verified(12);
             let value = cookie.value(&keys()).unwrap();
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn raised_count_of_verifications_is_refused() {
+    fn cookie_with_raised_verification_count_is_rejected() {
         for kind in KINDS {
             let value = HolderCookie::open(kind, &keys(), [5; 32]).value(&keys()).unwrap();
             let raised = value.replacen(".0.", ".1.", 1);
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn flow_and_session_of_one_secret_differ() {
+    fn flow_and_session_cookies_are_not_interchangeable() {
         let [flow, session] = KINDS.map(|kind| HolderCookie::open(kind, &keys(), [5; 32]));
         assert_ne!(flow.id(), session.id());
         let [one, other] = [&flow, &session].map(|cookie| cookie.value(&keys()).unwrap());
@@ -277,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn lost_key_opens_no_cookie() {
+    fn cookie_with_unknown_key_is_rejected() {
         let other =
             Keyring::from_secret(r#"{"current":"2","2":"fedcba9876543210fedcba9876543210"}"#).unwrap();
         let cookie = HolderCookie::open_flow(&keys(), [5; 32]);
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn form_belongs_to_its_flow_at_this_step_or_earlier() {
+    fn flow_form_from_later_step_is_rejected() {
         let first = HolderCookie::open_flow(&keys(), [5; 32]);
         let second = first.with_verified(1);
         let at = |cookie: &HolderCookie| cookie.at(&keys()).unwrap();
@@ -308,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn form_of_a_session_outlives_a_verification() {
+    fn session_form_stays_valid_after_verification() {
         let cookie = HolderCookie::open_session(&keys(), [5; 32]);
         assert_eq!(cookie.at(&keys()), cookie.with_verified(1).at(&keys()));
         assert_ne!(cookie.at(&keys()), HolderCookie::open_session(&keys(), [6; 32]).at(&keys()));
@@ -329,7 +329,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_used_up_for_one_verification() {
+    fn verification_id_differs_by_session_and_request() {
         let [one, other] = [5, 6].map(|id| HolderCookie::open_session(&keys(), [id; 32]));
         let [first, next] = [1, 2].map(|id| RequestId::from_bytes([id; 16]));
         assert_eq!(one.verification_id(first), one.verification_id(first));
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn factor_tag_belongs_to_value_and_holder() {
+    fn factor_tag_is_bound_to_value_and_holder() {
         for kind in KINDS {
             let [one, other] = [5, 6].map(|id| HolderCookie::open(kind, &keys(), [id; 32]));
             let app = one.factor_tag(&keys(), &FactorValue::Held(Factor::AuthenticatorApp));
@@ -353,7 +353,7 @@ mod tests {
 
     /// A session's tags are bound to the request, since a code may outlive a renewed step-up.
     #[test]
-    fn session_tag_belongs_to_session_request_and_use() {
+    fn session_tags_differ_by_session_request_and_purpose() {
         let mut seen = HashSet::new();
         for id in 1..=8 {
             let cookie = HolderCookie::open_session(&keys(), [id; 32]);
@@ -370,7 +370,7 @@ mod tests {
     proptest! {
         /// Whatever the same bytes are said to be, and to which holder and step they belong, no two uses share a tag.
         #[test]
-        fn a_tag_of_one_use_is_none_of_another(
+        fn tags_of_different_purposes_never_collide(
             ids in (any::<[u8; 32]>(), any::<[u8; 32]>()), steps in (0_u8..3, 0_u8..3), digits in "[0-9]{6,10}",
             kinds in (0..2_usize, 0..2_usize),
         ) {

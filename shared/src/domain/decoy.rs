@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_name_always_has_the_same_decoy() {
+    fn decoy_of_same_name_is_stable() {
         assert_eq!(
             decoy("nobody", &Method::ALL).offers(&Method::ALL),
             decoy("NOBODY", &Method::ALL).offers(&Method::ALL)
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn decoys_differ_as_people_do() {
+    fn decoys_vary_like_real_registrations() {
         let names: Vec<String> = (0..400).map(|n| format!("student{n}")).collect();
         let count =
             |has: fn(&Registration) -> bool| names.iter().filter(|n| has(&decoy(n, &Method::ALL))).count();
@@ -161,7 +161,7 @@ mod tests {
 
     /// A set that only real people had would tell them.
     #[test]
-    fn every_set_that_a_person_can_have_some_decoy_has_too() {
+    fn decoys_cover_every_possible_set_of_methods() {
         let set = |decoy: &Registration| {
             (
                 decoy.alternate_email.is_some(),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_or_another_script_colours_no_mask() {
+    fn decoy_mask_starts_with_ascii_letter() {
         for name in ["2021100001", "李明", "ödd"] {
             let mask = decoy(name, &Method::ALL).alternate_email.map(|address| address.masked());
             let initial = mask.and_then(|mask| mask.chars().next());
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoy_always_has_enough_for_the_policy() {
+    fn decoy_always_satisfies_policy() {
         for allowed in [&[Method::Email, Method::Totp][..], &[Method::OfficeCall, Method::Sms], &Method::ALL]
         {
             for n in 0..50 {

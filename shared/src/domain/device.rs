@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_handle_names_its_device_and_tells_nobody() {
+    fn device_handle_identifies_device_and_hides_account() {
         let handle = device(1).handle(&keys(), [7; 24]).unwrap();
         assert_eq!(Device::of_handle(&keys(), &handle), Some(device(1)));
         assert!(!handle.contains("aisyah"));
@@ -206,7 +206,7 @@ mod tests {
     }
 
     #[test]
-    fn a_nonce_is_of_its_device_and_ends() {
+    fn nonce_is_bound_to_device_and_expires() {
         let now = Timestamp::from_seconds(1_795_492_800);
         let nonce = device(1).nonce(&keys(), now).unwrap();
         assert!(device(1).knows_nonce(&keys(), &nonce, now));
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn a_signature_means_what_it_was_made_for() {
+    fn signature_is_bound_to_signed_message() {
         let signing = SigningKey::from_slice(&[7; 32]).unwrap();
         let key = DeviceKey::from_bytes(signing.verifying_key().to_sec1_point(false).as_bytes()).unwrap();
         assert_eq!(DeviceKey::parse(&URL_SAFE_NO_PAD.encode(key.to_bytes())), Ok(key.clone()));
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_point_is_no_key() {
+    fn malformed_device_key_is_rejected() {
         let zero = URL_SAFE_NO_PAD.encode([0; 65]);
         let off_the_curve = URL_SAFE_NO_PAD.encode([4; 65]);
         for text in ["", "BA", &zero, &off_the_curve, "not base64!"] {

@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn waiting_period_is_waived_by_two_different_old_factors() {
+    fn two_different_old_factors_waive_waiting_period() {
         let mail = verified(Method::Email, "mail", true);
         let app = verified(Method::Totp, "app", true);
         assert!(waives_waiting_period(&[mail.clone(), app.clone()]));
@@ -90,7 +90,7 @@ mod tests {
     }
 
     #[test]
-    fn too_few_factors_count_only_if_all_are_verified() {
+    fn too_few_factors_require_all_verified() {
         let held = |tags: &[&str]| tags.iter().map(|name| tag(name)).collect::<Vec<_>>();
         let mail = [verified(Method::Email, "mail", false)];
         assert!(has_verified_too_few(&held(&["mail"]), &mail, 2));

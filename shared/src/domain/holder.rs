@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_log_names_a_flow_by_eight_digits() {
+    fn holder_id_is_logged_as_eight_hex_digits() {
         let key = HolderId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
         assert_eq!(format!("{key:?}"), "a0a1a2a3");
         assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));

@@ -101,13 +101,13 @@ mod tests {
     }
 
     #[test]
-    fn first_import_is_old_at_once() {
+    fn first_import_is_old_immediately() {
         let put = ImportAction::Put { usable_from: NOW, old_from: NOW, replaces: false };
         assert_eq!(import(Some("+60123456798"), &[], true), put);
     }
 
     #[test]
-    fn changed_value_waits_and_unchanged_one_stays() {
+    fn changed_import_waits_and_unchanged_import_is_kept() {
         let before = [held(Kind::Mobile, "+60123456798", true)];
         assert_eq!(import(Some("+60123456798"), &before, false), ImportAction::Keep);
         assert_eq!(import(None, &before, false), ImportAction::Remove);
@@ -121,14 +121,14 @@ mod tests {
     }
 
     #[test]
-    fn value_under_another_kind_keeps_its_age() {
+    fn value_moved_to_another_kind_keeps_age() {
         let before = [held(Kind::OfficePhone, "+60123456798", true)];
         let put = ImportAction::Put { usable_from: NOW, old_from: NOW + WAIT, replaces: false };
         assert_eq!(import(Some("+60123456798"), &before, false), put);
     }
 
     #[test]
-    fn contact_that_the_person_enrolled_stays() {
+    fn import_keeps_contact_enrolled_by_person() {
         let own = [held(Kind::Mobile, "+60123456798", false)];
         assert_eq!(import(Some("+60123456700"), &own, false), ImportAction::Decline);
         assert_eq!(import(Some("+60123456798"), &own, false), ImportAction::Keep);

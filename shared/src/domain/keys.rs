@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_sealed_opens_for_its_purpose_and_owner_only() {
+    fn sealed_text_opens_for_purpose_and_owner_only() {
         let keys = ring("1", &[("1", ONE)]);
         let sealed = keys.seal("seed", b"aisyah", b"text", [7; 24]).unwrap();
         assert_eq!(keys.open("seed", b"aisyah", &sealed).unwrap().as_slice(), b"text");
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_character_does_not_open() {
+    fn sealed_text_with_changed_character_is_rejected() {
         let keys = ring("1", &[("1", ONE)]);
         let sealed = keys.seal("seed", b"o", b"text", [7; 24]).unwrap();
         for at in 0..sealed.len() {
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn rotation_keeps_what_the_older_key_made() {
+    fn key_rotation_keeps_older_ciphertexts_and_tags_valid() {
         let before = ring("1", &[("1", ONE)]);
         let after = ring("2", &[("1", ONE), ("2", TWO)]);
         let sealed = before.seal("seed", b"o", b"text", [7; 24]).unwrap();
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_keep_purposes_parts_and_keys_apart() {
+    fn tags_differ_by_purpose_parts_and_key() {
         let keys = ring("1", &[("1", ONE), ("2", TWO)]);
         let (one, two) = (KeyId::parse("1").unwrap(), KeyId::parse("2").unwrap());
         let tag = keys.tag(&one, "code", &[b"ab", b"c"]).unwrap();
@@ -311,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_secret_says_why() {
+    fn invalid_keyring_secret_returns_specific_error() {
         assert_eq!(Keyring::from_secret("[]").unwrap_err(), KeyError::Form);
         assert_eq!(Keyring::from_secret(r#"{"1":"x"}"#).unwrap_err(), KeyError::Form);
         let short = Keyring::from_secret(r#"{"current":"1","1":"x"}"#).unwrap_err();
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_id_is_short_and_plain() {
+    fn key_id_must_be_short_and_alphanumeric() {
         for id in ["1", "B", "abcdefgh", "20261124"] {
             assert_eq!(KeyId::parse(id).unwrap().as_str(), id);
         }
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_keys_nor_tags_are_printed() {
+    fn debug_omits_keys_and_tags() {
         let keys = ring("2", &[("1", ONE), ("2", TWO)]);
         assert_eq!(format!("{keys:?}"), "Keyring(current: 2, 2 keys)");
         assert_eq!(format!("{:?}", keys.tag(keys.current(), "code", &[]).unwrap()), "Tag(..)");
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_tenth_key_is_not_the_eldest() {
+    fn oldest_key_is_chosen_by_length_then_order() {
         for (eldest, newest) in [("9", "10"), ("8", "9"), ("20261124", "20270101"), ("z", "aa")] {
             let keys = ring(newest, &[(newest, ONE), (eldest, TWO)]);
             assert_eq!(keys.eldest().as_str(), eldest, "{newest}");
@@ -370,7 +370,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tags_are_equal_only_for_the_same_key_purpose_and_parts(one in tagged(), other in tagged()) {
+        fn tags_match_only_for_equal_inputs(one in tagged(), other in tagged()) {
             let keys = ring("1", &[("1", ONE), ("2", TWO)]);
             let tag = |(id, purpose, parts): &(&str, &str, Vec<Vec<u8>>)| {
                 let parts: Vec<&[u8]> = parts.iter().map(Vec::as_slice).collect();
@@ -380,7 +380,7 @@ mod tests {
         }
 
         #[test]
-        fn what_is_sealed_opens_as_it_was_and_nowhere_else(
+        fn sealed_text_round_trips_in_its_context_only(
             sealed_for in prop::sample::select(&PURPOSES[..]), opened_for in prop::sample::select(&PURPOSES[..]),
             owner in "[ab]{0,3}", opener in "[ab]{0,3}", text: Vec<u8>, nonce: [u8; 24],
         ) {

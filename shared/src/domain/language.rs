@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_browsers_send() {
+    fn language_is_parsed_from_browser_tag() {
         assert_eq!(Language::from_tag("en-MY"), Some(Language::English));
         assert_eq!(Language::from_tag("zh-CN"), Some(Language::Chinese));
         assert_eq!(Language::from_tag("TA"), Some(Language::Tamil));

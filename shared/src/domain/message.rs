@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_decoys_message_has_the_length_of_any_other() {
+    fn decoy_message_has_same_length_as_others() {
         let length = |message: &Message| {
             serde_json::to_string(&message.seal(&keys(), owner(), [1; 24]).unwrap()).unwrap().len()
         };
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn opens_with_its_keys_for_its_flow_only() {
+    fn envelope_opens_for_its_owner_only() {
         let envelope = code().seal(&keys(), owner(), [1; 24]).unwrap();
         let (flow, message) = envelope.open(&keys()).unwrap();
         assert_eq!(flow, owner());
@@ -424,7 +424,7 @@ mod tests {
     }
 
     #[test]
-    fn neither_the_envelope_nor_a_debug_print_tells_the_code() {
+    fn envelope_and_debug_hide_code_and_contact() {
         let stored = serde_json::to_string(&code().seal(&keys(), owner(), [1; 24]).unwrap()).unwrap();
         for text in [stored, format!("{:?}", code())] {
             assert!(!text.contains("12345678") && !text.contains("0123456798"), "{text}");

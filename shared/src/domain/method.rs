@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_read_back() {
+    fn method_names_round_trip() {
         for method in Method::ALL.into_iter().chain([Method::Pass]) {
             assert_eq!(Method::parse(method.as_str()), Some(method));
         }
@@ -156,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn text_and_call_to_the_mobile_are_one_factor() {
+    fn text_and_call_to_mobile_are_one_factor() {
         assert_eq!(Method::Sms.factor(), Method::MobileCall.factor());
         assert_ne!(Method::MobileCall.factor(), Method::OfficeCall.factor());
     }
 
     #[test]
-    fn approval_and_code_of_the_app_are_one_factor() {
+    fn app_approval_and_code_are_one_factor() {
         assert_eq!(Method::Push.factor(), Method::Totp.factor());
         assert_ne!(Method::Passkey.factor(), Method::Totp.factor());
     }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn one_name_however_it_is_typed() {
+    fn name_as_typed_is_canonicalised() {
         for typed in [
             "aisyah",
             " AISYAH ",
@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_name() {
+    fn invalid_name_is_rejected() {
         assert_eq!(name("  "), Err(NameError::Empty));
         assert_eq!(name("@student.contoh.example"), Err(NameError::Empty));
         assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
@@ -138,13 +138,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn folding_is_idempotent(text in "\\PC{0,60}") {
+        fn fold_is_idempotent(text in "\\PC{0,60}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }
 
         #[test]
-        fn a_canonical_name_is_its_own(text in "\\PC{0,60}", at_home: bool) {
+        fn canonicalising_name_is_idempotent(text in "\\PC{0,60}", at_home: bool) {
             let text = if at_home { format!("{text}@student.contoh.example") } else { text };
             if let Ok(once) = name(&text) {
                 prop_assert_eq!(name(once.as_str()), Ok(once));
@@ -152,7 +152,7 @@ mod tests {
         }
 
         #[test]
-        fn one_name_however_it_is_spelt(
+        fn name_spellings_are_equal(
             local in "[a-z][a-z0-9._-]{0,20}", capitals in prop::collection::vec(any::<bool>(), 21),
             wide in prop::collection::vec(any::<bool>(), 21), around in prop::sample::select(vec!["", " ", "\u{3000}"]),
             domain in prop::sample::select(vec!["", "@student.contoh.example", "@STUDENT.contoh.Example"]),

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn every_contact_is_told_in_its_way() {
+    fn every_contact_is_notified_by_its_channel() {
         let all =
             told(Some("a@u.example"), Some("a@mail.example"), Some("+60123456798"), Some("+60312345678"));
         assert_eq!(all, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn successor_of_a_contact_is_notified_beside_it() {
+    fn successor_of_contact_is_also_notified() {
         let number = |text: &str| Some(PhoneNumber::from_stored(text.into()));
         let account = Account {
             id: AccountId::from_directory("aisyah").unwrap(),
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn a_contact_registered_twice_is_told_once() {
+    fn contact_registered_twice_is_notified_once() {
         let once = told(Some("A@u.example"), Some("a@u.example"), Some("+60123456798"), Some("+60123456798"));
         assert_eq!(once, [Channel::Email, Channel::Sms]);
     }

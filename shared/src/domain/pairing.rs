@@ -120,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_is_read_as_people_type_it() {
+    fn pairing_token_as_typed_parses() {
         let token = PairingToken::new([0xa5; 16]);
         let digits = token.expose();
         assert_eq!(digits.len(), 32);
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn a_code_is_of_its_pairing() {
+    fn code_tag_is_bound_to_pairing() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let code = OneTimeCode::parse("123456").unwrap();
         let [one, other] = [1, 2].map(|n| PairingToken::new([n; 16]).key().code_tag(&keys, &code).unwrap());

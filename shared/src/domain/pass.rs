@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn pass_is_read_as_it_is_given() {
+    fn pass_code_round_trips_ignoring_case() {
         let pass = Pass::generate(&[7; 10]);
         assert_eq!(Pass::parse(&pass.code().expose().to_lowercase()), Ok(pass.clone()));
         assert!(Pass::parse("1234").is_err());
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn pass_belongs_to_one_account_whatever_the_current_key() {
+    fn pass_tag_is_bound_to_account_across_rotation() {
         let ring = |current: &str| {
             Keyring::from_secret(&format!(
                 r#"{{"current":"{current}","1":"0123456789abcdef0123456789abcdef","2":"fedcba9876543210fedcba9876543210"}}"#

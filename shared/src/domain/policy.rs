@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn yearly_chance_ignores_the_order_of_methods() {
+    fn yearly_chance_ignores_method_order() {
         let phones = yearly_chance(&[Method::Sms, Method::MobileCall, Method::OfficeCall]);
         let mixed = yearly_chance(&[Method::Sms, Method::OfficeCall, Method::MobileCall]);
         assert!((phones - mixed).abs() < f64::EPSILON, "{phones} {mixed}");

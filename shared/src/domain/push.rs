@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn pushes_go_to_known_services_only() {
+    fn push_endpoint_outside_known_hosts_is_rejected() {
         let known = hosts(&["fcm.googleapis.com", "*.notify.windows.com"]);
         for endpoint in
             ["https://fcm.googleapis.com/fcm/send/a:b", "https://wns2-sg2p.notify.windows.com/w/?token=x"]
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_is_a_service_where_it_is_listed() {
+    fn loopback_endpoint_is_allowed_when_listed() {
         let local = hosts(&["127.0.0.1"]);
         assert!(local.allow("http://127.0.0.1:4321/push/x"));
         for endpoint in [
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_list_holds_names() {
+    fn push_host_list_accepts_host_names_only() {
         for host in ["fcm.googleapis.com", "*.notify.windows.com", "127.0.0.1"] {
             assert!(PushHosts::is_host(host), "{host}");
         }
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_subscription_is_sealed_for_its_device() {
+    fn sealed_subscription_opens_for_its_device_only() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         // The example of RFC 8291 §5.
         let json = r#"{"endpoint":"https://fcm.googleapis.com/x","expirationTime":null,"keys":{

@@ -273,7 +273,7 @@ mod tests {
 
     /// Counters are data: a newer version goes on counting where an older one was.
     #[test]
-    fn stored_keys_stay_as_they_are() {
+    fn stored_rate_limit_keys_are_unchanged() {
         let number = PhoneNumber::from_stored("+60123456798".to_owned());
         let whole = NumberRange::whole(&number, &keys()).unwrap();
         let block = NumberRange::block(&number, &keys()).unwrap();
@@ -347,7 +347,7 @@ mod tests {
     }
 
     #[test]
-    fn window_ends_with_its_hour_or_day() {
+    fn rate_limit_window_ends_with_hour_or_day() {
         let (changes, opens) = (RateLimit::Changes(account("a")), RateLimit::OpensOfName(name(1)));
         let at = |seconds: i64| Timestamp::from_seconds(NOW.as_seconds() + seconds);
         assert_eq!((opens.window_end(NOW), opens.window_end(at(3_599))), (at(3_600), at(3_600)));
@@ -435,7 +435,7 @@ mod tests {
         /// Two keys are one only for one limit in one window; and none is the key of an account's ledger (`sends#…`), which
         /// lies in the same table.
         #[test]
-        fn no_two_limits_share_a_key(counted in prop::collection::vec((limit(), moment()), 2..60)) {
+        fn rate_limit_keys_never_collide(counted in prop::collection::vec((limit(), moment()), 2..60)) {
             let mut seen: HashMap<String, (RateLimit, Timestamp)> = HashMap::new();
             for (limit, at) in counted {
                 let key = limit.key(at);

@@ -213,19 +213,19 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_is_not_printed() {
+    fn debug_omits_recovery_codes() {
         assert_eq!(format!("{:?}", RecoveryCodes::generate(&[7; 100])), "RecoveryCodes(..)");
     }
 
     #[test]
-    fn what_is_longer_than_anybody_types_is_not_read() {
+    fn recovery_code_longer_than_128_characters_is_rejected() {
         let code = "ABCD-EFGH-JKMN-PQRS";
         let padded = |length: usize| format!("{code:>length$}");
         assert!(RecoveryCode::parse(&padded(128)).is_ok() && RecoveryCode::parse(&padded(129)).is_err());
     }
 
     #[test]
-    fn a_code_has_sixteen_symbols_in_groups() {
+    fn recovery_code_has_sixteen_symbols_in_groups() {
         assert_eq!(code(0).expose().as_str(), "0000-0000-0000-0000");
         assert_eq!(code(255).expose().as_str(), "ZZZZ-ZZZZ-ZZZZ-ZZZZ");
         let one = RecoveryCode::from_entropy(&[0, 68, 50, 20, 199, 66, 84, 182, 53, 207]);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn what_people_make_of_it_is_read_back() {
+    fn recovery_code_as_typed_parses() {
         let one = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
         for typed in ["o1l2 3456", "", "0123-4567-89AB-CDE", "0123-4567-89AB-CDEF0", "U123-4567-89AB-CDEF"] {
             assert_eq!(RecoveryCode::parse(typed), Err(RecoveryCodeError), "{typed}");
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sheet_knows_its_codes_and_no_others() {
+    fn sheet_contains_its_own_codes_only() {
         let mut entropy = [7; COUNT * ENTROPY];
         for (at, byte) in entropy.iter_mut().enumerate() {
             *byte = u8::try_from(at).unwrap();
@@ -292,7 +292,7 @@ mod tests {
 
     /// As an earlier version kept it: argon2id, 19 MiB, two passes.
     #[test]
-    fn sheet_with_slow_hashes_knows_its_codes() {
+    fn sheet_with_slow_hashes_contains_its_codes() {
         let (seeds, aisyah) = (keys("1"), AccountId::from_directory("aisyah").unwrap());
         let salted = |salt: &str| Sheet {
             hashed_with: HashedWith::Salt(salt.to_owned()),
@@ -308,13 +308,13 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_code_is_read_back(entropy: [u8; ENTROPY]) {
+        fn recovery_code_round_trips(entropy: [u8; ENTROPY]) {
             let code = RecoveryCode::from_entropy(&entropy);
             prop_assert_eq!(RecoveryCode::parse(&code.expose()), Ok(code));
         }
 
         #[test]
-        fn any_text_is_read_or_refused(typed in ".{0,40}") {
+        fn parsing_arbitrary_text_never_panics(typed in ".{0,40}") {
             let _ = RecoveryCode::parse(&typed);
         }
     }

@@ -39,7 +39,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn people_are_sent_back_to_allowed_addresses_only() {
+    fn return_url_outside_allowed_list_is_rejected() {
         let app = "https://portal.example/app/";
         let urls = ReturnUrls::new(vec![app.to_owned(), "https://my.example/home".to_owned()]);
         for fits in [app, "https://portal.example/app/me?tab=1", "https://my.example/home"] {
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn allowed_address_has_a_path() {
+    fn allowed_return_url_requires_https_and_path() {
         assert!(ReturnUrls::is_fit("https://portal.example/"));
         for bad in
             ["https://portal.example", "https:///x", "http://portal.example/", "https://portal.example/<"]

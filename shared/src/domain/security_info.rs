@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_read_back_and_no_others() {
+    fn entry_id_round_trips_and_rejects_malformed_text() {
         for kind in Kind::ALL {
             let id = EntryId::new(kind, [0xab; 8]);
             assert_eq!(EntryId::parse(id.as_str()), Some(id.clone()));
@@ -259,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn ids_are_stored_and_logged_as_they_are() {
+    fn entry_id_is_stored_and_logged_verbatim() {
         let id = EntryId::new(Kind::Passkey, [0xab; 8]);
         let stored = serde_json::to_string(&id).unwrap();
         assert_eq!(stored, "\"passkey.abababababababab\"");
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn entries_are_found_by_their_kind() {
+    fn entries_are_found_by_kind() {
         let entries = vec![entry("mobile", 0), entry("totp", 0)];
         let registered = Registered { entries, ..Registered::default() };
         let of = |kind| registered.of(kind).map(|entry| entry.id.as_str()).collect::<Vec<_>>();
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_is_one_factor_and_a_sheet_counts_while_it_has_codes() {
+    fn factors_merge_apps_and_omit_empty_sheet() {
         let sheet = |left: &str| Entry { shown: left.into(), ..entry("recovery_codes", 0) };
         let registered = |left| Registered {
             entries: vec![
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn it_is_due_some_days_after_the_last_look() {
+    fn confirmation_is_due_after_interval() {
         let now = Timestamp::from_seconds(1_790_000_000);
         let mut registered = Registered { entries: vec![entry("mobile", 0)], ..Registered::default() };
         let day = |days: u32| now + Seconds(days * Seconds::DAY.0);

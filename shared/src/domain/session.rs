@@ -421,7 +421,7 @@ mod tests {
     }
 
     #[test]
-    fn an_older_cookie_opens_nothing() {
+    fn older_cookie_is_rejected_after_verification() {
         let answers = [tag("123456"), tag("123457")];
         for start in [Start::First, Start::Verifiable, Start::Stranded] {
             let mut session = session(start);
@@ -442,7 +442,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_code_is_used_up_for_one_verification() {
+    fn verification_id_changes_after_each_verification() {
         let other = HolderCookie::open_session(&keys(), [6; 32]);
         let first = session(Start::Verifiable);
         let next = first.clone().verify(verification(Method::Totp), None, request(2));
@@ -452,7 +452,7 @@ mod tests {
     }
 
     #[test]
-    fn a_change_needs_a_fresh_second_step() {
+    fn change_requires_recent_step_up() {
         for start in [Start::First, Start::Stranded] {
             assert!(session(start).may_change(&cookie(), NOW) && session(start).opened(&cookie()).is_some());
         }
@@ -466,7 +466,7 @@ mod tests {
     }
 
     #[test]
-    fn a_renewed_step_up_keeps_what_is_pending() {
+    fn renewed_step_up_keeps_pending_enrolment() {
         let pending = Pending {
             id: EntryId::only(Kind::Mobile),
             shown: String::new(),
@@ -482,7 +482,7 @@ mod tests {
     }
 
     #[test]
-    fn enrolment_waits_without_two_old_factors() {
+    fn enrolment_without_two_old_factors_waits() {
         assert!(counts_at_once(&open(&session(Start::First)), &[], None), "nothing was ever held");
         assert!(!counts_at_once(&open(&session(Start::Stranded)), &[], None), "an emptied account");
         let mail = (Method::Email, "mail", true);
@@ -499,7 +499,7 @@ mod tests {
     }
 
     #[test]
-    fn one_verified_factor_of_one_lets_the_next_count() {
+    fn verified_only_factor_waives_waiting_period() {
         let young = verified(&[(Method::Email, "mail", false)]);
         assert!(counts_at_once(&young, &["mail"], None), "all that is held is verified");
         assert!(!counts_at_once(&young, &["phone"], None) && !counts_at_once(&young, &[], None));
@@ -512,7 +512,7 @@ mod tests {
     }
 
     #[test]
-    fn an_emptied_account_is_no_beginning() {
+    fn emptied_account_is_stranded() {
         let emptied = Registered { generation: 3, ..Registered::default() };
         let registered = |generation| Registered {
             entries: vec![Entry {
@@ -535,7 +535,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_read_back() {
+    fn session_in_every_state_round_trips() {
         let pending = Pending {
             id: EntryId::only(Kind::Mobile),
             shown: "*****98".into(),

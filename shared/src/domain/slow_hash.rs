@@ -19,7 +19,7 @@ pub fn hasher() -> Result<Argon2<'static>, argon2::Error> {
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_costs_are_possible() {
+    fn hasher_parameters_are_valid() {
         assert!(super::hasher().is_ok());
     }
 }

@@ -88,19 +88,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn prints_as_rfc_3339() {
+    fn timestamp_displays_as_rfc_3339() {
         assert_eq!(Timestamp::from_seconds(1_790_000_000).to_string(), "2026-09-21T14:13:20Z");
     }
 
     #[test]
-    fn a_past_moment_is_no_seconds_away() {
+    fn seconds_after_later_time_is_zero() {
         let now = Timestamp::from_seconds(100);
         assert_eq!((now + Seconds(30)).seconds_after(now), 30);
         assert_eq!(now.seconds_after(now + Seconds(30)), 0);
     }
 
     #[test]
-    fn an_end_too_far_away_counts_as_past() {
+    fn expiry_too_far_ahead_counts_as_past() {
         let (now, longest) = (Timestamp::from_seconds(1_790_000_000), Seconds(900));
         for seconds in [1, 900, 1_200] {
             assert!((now + Seconds(seconds)).is_ahead(now, longest), "{seconds}");
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_moment_to_come_is_not_within_a_span_of_the_past() {
+    fn future_timestamp_is_not_within_past_span() {
         let (now, span) = (Timestamp::from_seconds(1_790_000_000), Seconds(600));
         let ago = |seconds: i64| Timestamp::from_seconds(now.as_seconds() - seconds);
         assert!(

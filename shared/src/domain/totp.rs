@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_the_rfc() {
+    fn totp_matches_rfc_6238_vectors() {
         // The RFC lists eight digits; six are their last six.
         assert_eq!(step("287082", 59), Some(1));
         assert_eq!(step("081804", 1_111_111_109), Some(37_037_036));
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn one_step_either_way_and_no_more() {
+    fn totp_accepts_one_step_of_clock_drift() {
         assert_eq!(step("005924", 1_234_567_890 + 30), Some(41_152_263));
         assert_eq!(step("005924", 1_234_567_890 - 30), Some(41_152_263));
         assert_eq!(step("005924", 1_234_567_890 + 60), None);
@@ -118,13 +118,13 @@ mod tests {
     }
 
     #[test]
-    fn a_new_seed_is_what_the_standard_writes() {
+    fn generated_seed_is_rfc_base32() {
         // RFC 4226 appendix D's secret, whose base32 form is that of RFC 6238's.
         assert_eq!(TotpSeed::generate(*b"12345678901234567890").expose(), RFC_SEED);
     }
 
     #[test]
-    fn a_seed_opens_for_its_owner_only() {
+    fn sealed_seed_opens_for_its_owner_only() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let sealed = TotpSeed::parse(RFC_SEED).unwrap().seal(&keys, "aisyah", [1; 24]).unwrap();
         assert!(TotpSeed::open(&keys, "aisyah", &sealed).is_ok());
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_short_or_foreign_secrets() {
+    fn malformed_or_short_seed_is_rejected() {
         for text in ["", "ABC", "not base32!", "MFRGGZDF"] {
             assert!(TotpSeed::parse(text).is_err(), "{text}");
         }

@@ -79,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_asset_is_found_by_its_path_and_decompresses_to_itself() {
+    fn asset_is_found_by_path_and_decompresses() {
         for name in ["app.css", "app.js", "passkey.js", "work.js", "icon.svg"] {
             let asset = find(path(name).strip_prefix("/assets/").unwrap()).expect(name);
             assert_ne!(asset.content_type, "application/octet-stream", "{name}");
@@ -93,14 +93,14 @@ mod tests {
     }
 
     #[test]
-    fn a_name_without_its_hash_or_with_another_is_not_found() {
+    fn asset_with_missing_or_wrong_hash_is_absent() {
         for name in ["app.css", "app.0123456789abcdef.css", "", "..", "../Cargo.toml", "theme-123456.css"] {
             assert!(find(name).is_none(), "{name}");
         }
     }
 
     #[test]
-    fn an_organisations_colour_is_an_asset_too() {
+    fn theme_colour_is_served_as_stylesheet() {
         let path = theme::path("#0055aa").expect("a colour");
         let asset = find(path.strip_prefix("/assets/").unwrap()).unwrap();
         assert_eq!(asset.content_type, "text/css; charset=utf-8");

@@ -45,7 +45,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_coding_is_only_for_who_takes_it() {
+    fn encoding_is_used_only_if_accepted() {
         for taken in ["br", "gzip, br", "gzip;q=0.5, BR;q=0.1", "deflate,br;q=1.0"] {
             assert!(takes(taken, "br"), "{taken}");
         }
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_encoded_is_read_back() {
+    fn encoded_body_round_trips() {
         let page = "Who are you? ".repeat(100).into_bytes();
         let (encoding, body) = encode("gzip, deflate, br", page.clone());
         assert_eq!(encoding, Some("gzip"));

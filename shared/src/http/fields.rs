@@ -151,7 +151,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_and_json_say_the_same() {
+    fn form_and_json_bodies_are_equivalent() {
         let mut form = Fields::read(FORM, b"login=a%C3%A9+b%40c&reason=").unwrap();
         let mut json = Fields::read(JSON, "{\"login\":\"aé b@c\",\"reason\":\"\"}".as_bytes()).unwrap();
         for fields in [&mut form, &mut json] {
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_flat_single_and_known() {
+    fn nested_duplicate_or_unknown_fields_are_rejected() {
         let cases: [(Option<&str>, &[u8]); 13] = [
             (JSON, br#"{"login":"a","login":"b"}"#),
             (JSON, br#"{"login":["a","b"]}"#),
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_kinds_and_sizes() {
+    fn unsupported_type_or_oversized_body_is_rejected() {
         assert_eq!(code(Some("text/plain"), b"login=a"), Some(Code::UnsupportedMediaType));
         assert_eq!(code(None, b"login=a"), Some(Code::UnsupportedMediaType));
         assert_eq!(code(None, b""), None);
@@ -201,7 +201,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_body_is_read_or_refused(body in prop::collection::vec(any::<u8>(), 0..200), json: bool) {
+        fn parsing_arbitrary_body_never_panics(body in prop::collection::vec(any::<u8>(), 0..200), json: bool) {
             let _ = Fields::read(if json { JSON } else { FORM }, &body);
         }
     }

@@ -58,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_is_missing() {
+    fn security_headers_are_complete() {
         let mut headers = HeaderMap::new();
         apply(&mut headers, None);
         let policy = headers[CONTENT_SECURITY_POLICY].to_str().unwrap();
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_may_decide_for_itself() {
+    fn response_may_override_cache_control() {
         let mut headers = HeaderMap::new();
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
         apply(&mut headers, None);
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_logo_may_come_from_its_own_origin_only() {
+    fn csp_allows_only_valid_logo_origin() {
         let policy = content_security_policy(Some("https://www.contoh.example/logo.svg?size=2"));
         assert!(policy.contains("img-src 'self' data: https://www.contoh.example;"));
         for bad in ["http://contoh.example/l.svg", "https:///l.svg", "https://a; script-src *", "//x", ""] {

@@ -306,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn accept_decides_and_the_body_where_it_says_nothing() {
+    fn response_format_follows_accept_then_content_type() {
         let of = |pairs: &[(&'static str, &str)]| format_of(&headers(pairs));
         assert_eq!(of(&[]), Format::Html);
         assert_eq!(of(&[("accept", "*/*")]), Format::Html);
@@ -317,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn the_best_known_language_is_taken() {
+    fn accepted_language_is_best_supported_one() {
         let best = |accept| accepted_language(accept, &Language::ALL);
         assert_eq!(best("fr, ms;q=0.7, ta;q=0.9"), Some(Language::Tamil));
         assert_eq!(best("zh-CN,zh;q=0.9,en;q=0.8"), Some(Language::Chinese));
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn an_origin_is_this_site_or_it_is_not() {
+    fn origin_of_another_site_is_rejected() {
         assert!(is_origin_of("https://reset.contoh.example", "reset.contoh.example"));
         assert!(!is_origin_of("http://reset.contoh.example", "reset.contoh.example"));
         assert!(!is_origin_of("https://evil.example", "reset.contoh.example"));
@@ -339,7 +339,7 @@ mod tests {
     }
 
     #[test]
-    fn what_browsers_say_of_a_request_decides() {
+    fn cross_origin_request_is_rejected() {
         let form = ("content-type", "application/x-www-form-urlencoded");
         let json = ("content-type", "application/json");
         let ok = |pairs: &[(&'static str, &str)]| same_origin(&headers(pairs), None).is_ok();

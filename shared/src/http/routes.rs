@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_handler_that_panics_or_takes_too_long_is_a_page_that_says_so() {
+    async fn panicking_or_slow_handler_returns_503() {
         for (path, cut_off_in) in [("/", None), ("/", Some(5_000)), ("/code", Some(800))] {
             let answer = answer(path, cut_off_in).await;
             assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE, "{path} {cut_off_in:?}");
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_path_is_a_wrong_method_and_any_other_is_not_found() {
+    fn wrong_method_returns_405_and_unknown_path_404() {
         let code = |path| missing(path).code();
         assert_eq!(code("/cancel"), Code::MethodNotAllowed);
         assert_eq!(code("/captcha/abc/picture.png"), Code::MethodNotAllowed);

@@ -102,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn any_colour_becomes_readable() {
+    fn any_colour_is_adjusted_to_readable_contrast() {
         for hex in ["ffffff", "000000", "ffee00", "00ff00", "0055aa", "7f7f7f", "c8102e"] {
             let colour = Rgb::parse(hex).unwrap();
             for (ground, toward) in [(WHITE, Rgb([0.0; 3])), (NIGHT, WHITE)] {
@@ -114,12 +114,12 @@ mod tests {
     }
 
     #[test]
-    fn a_readable_colour_stays_as_it_is() {
+    fn readable_colour_is_unchanged() {
         assert!(style("0055aa").unwrap().contains("--accent:#0055aa"));
     }
 
     #[test]
-    fn what_is_no_colour_is_refused() {
+    fn malformed_colour_is_rejected() {
         for bad in ["red", "#fff", "0055AA", "#0055a", "#0055aag", "#0055a}", ""] {
             assert!(path(bad).is_none(), "{bad}");
         }

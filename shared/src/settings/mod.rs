@@ -335,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn defaults_hold_where_nothing_is_given() {
+    fn missing_settings_use_defaults() {
         let settings = read(&[("PATH", "/bin"), ("REKEY_STEPS", "")]).unwrap();
         assert_eq!((settings.steps, settings.code_digits, settings.flow.code_tries), (2, 8, 5));
         assert_eq!(settings.methods, Method::ALL);
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn all_errors_come_at_once() {
+    fn all_setting_errors_are_reported_together() {
         let error = read(&[
             ("REKEY_STEPS", "3"),
             ("REKEY_METHODS", "email,fax"),
@@ -356,12 +356,12 @@ mod tests {
     }
 
     #[test]
-    fn resources_are_no_unknown_parameters() {
+    fn resource_parameters_are_accepted() {
         assert!(read(&[("REKEY_TABLE_FLOWS", "flows")]).is_ok());
     }
 
     #[test]
-    fn refuses_what_can_be_guessed() {
+    fn settings_open_to_brute_force_are_rejected() {
         assert!(read(&[("REKEY_STEPS", "1")]).is_ok());
         assert!(read(&[("REKEY_CODE_DIGITS", "6")]).is_ok(), "two steps carry six digits");
         let error = read(&[("REKEY_STEPS", "1"), ("REKEY_CODE_DIGITS", "6")]).unwrap_err();
@@ -370,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_takes_pushes_on_a_laptop_only() {
+    fn loopback_push_host_is_accepted_only_locally() {
         assert!(read(&[("REKEY_PUSH_HOSTS", "127.0.0.1")]).is_ok());
         let deployed = ("REKEY_PUBLIC_URL", "https://reset.contoh.example");
         assert!(read(&[deployed]).is_ok());
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn passkeys_belong_to_the_public_url() {
+    fn relying_party_is_derived_from_public_url() {
         let of = |url| {
             let party = read(&[("REKEY_PUBLIC_URL", url)]).unwrap().relying_party();
             (party.id, party.origins.join(" "))
@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nist_profile_is_long_and_has_no_classes() {
+    fn password_without_classes_requires_minimum_length_15() {
         assert!(read(&[("REKEY_PASSWORD_CLASSES", "none")]).is_err());
         let settings = read(&[("REKEY_PASSWORD_CLASSES", "none"), ("REKEY_PASSWORD_MIN", "15")]).unwrap();
         assert!(settings.password.classes.is_empty());

@@ -19,7 +19,7 @@ mod tests {
     use crate::domain::security_info::Kind;
 
     #[test]
-    fn every_language_has_texts_of_its_own() {
+    fn page_texts_differ_by_language() {
         let mut titles: Vec<_> =
             Language::ALL.into_iter().map(|language| Texts::of(language).reason.heading.as_str()).collect();
         titles.sort_unstable();
@@ -28,7 +28,7 @@ mod tests {
     }
 
     #[test]
-    fn every_method_has_the_texts_of_its_panel() {
+    fn every_method_has_its_panel_texts() {
         for method in Method::ALL {
             let texts = Texts::of(Language::English).methods.of(method.as_str());
             let has = |text: Text| !text.as_str().is_empty();
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_its_texts() {
+    fn every_kind_has_name_text() {
         for kind in Kind::ALL {
             assert!(
                 !Texts::of(Language::English).security_info.kinds.of(kind.as_str()).name.as_str().is_empty()
@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn criteria_have_sentences_with_their_numbers() {
+    fn criterion_texts_contain_their_numbers() {
         assert!(criterion_text(Language::English, "length", 12, 128).contains("12"));
         assert!(criterion_text(Language::Tamil, "too-long", 12, 128).contains("128"));
         assert_eq!(criterion_text(Language::English, "horoscope", 1, 2), "horoscope");

@@ -7,7 +7,7 @@ use shared::ports::{AccountImport, Directory as _, PasswordDirectory as _, Write
 
 use super::{Fixture, NOW, change, name, put, sign_in};
 
-pub async fn five_failures_lock_and_an_unlock_mends_it(fixture: &impl Fixture) {
+pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let try_in = async |password| sign_in(&*directory, "aisyah", password, NOW).await;
     for _ in 0..4 {
@@ -26,7 +26,7 @@ pub async fn five_failures_lock_and_an_unlock_mends_it(fixture: &impl Fixture) {
 }
 
 /// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
-pub async fn a_lockout_ends_by_itself(fixture: &impl Fixture) {
+pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
     let later = NOW + Seconds(15 * 60);
@@ -43,7 +43,7 @@ pub async fn a_lockout_ends_by_itself(fixture: &impl Fixture) {
     assert_eq!(try_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
 }
 
-pub async fn failures_far_apart_do_not_add_up(fixture: &impl Fixture) {
+pub async fn failures_fifteen_minutes_apart_do_not_lock(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for quarter in 0..7 {
         let now = NOW + Seconds(quarter * 15 * 60);
@@ -51,9 +51,7 @@ pub async fn failures_far_apart_do_not_add_up(fixture: &impl Fixture) {
     }
 }
 
-pub async fn a_lockout_changes_nothing_that_the_organisation_says(
-    fixture: &impl Fixture<Directory: AccountImport>,
-) {
+pub async fn lockout_does_not_change_account_standing(fixture: &impl Fixture<Directory: AccountImport>) {
     let directory = fixture.given(1).await;
     for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
         put(&*directory, person, Some(Person::PASSWORD)).await;
@@ -70,7 +68,7 @@ pub async fn a_lockout_changes_nothing_that_the_organisation_says(
 }
 
 /// A clock was set back since.
-pub async fn failure_that_is_yet_to_come_locks_nobody(fixture: &impl Fixture) {
+pub async fn failure_with_future_timestamp_does_not_lock(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for _ in 0..5 {
         let _ = sign_in(&*directory, "aisyah", "wrong", NOW + Seconds::DAY).await;
@@ -78,7 +76,7 @@ pub async fn failure_that_is_yet_to_come_locks_nobody(fixture: &impl Fixture) {
     assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
 }
 
-pub async fn many_sign_ins_try_no_more_than_five(fixture: &impl Fixture<Directory: 'static>) {
+pub async fn concurrent_sign_ins_never_exceed_five_attempts(fixture: &impl Fixture<Directory: 'static>) {
     let directory = fixture.given(1).await;
     for now in [NOW, NOW + Seconds(15 * 60)] {
         let tasks: Vec<_> = (0..20)

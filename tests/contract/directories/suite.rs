@@ -26,7 +26,7 @@ pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
     assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
 }
 
-pub async fn accepted_sign_in_brings_its_account(fixture: &impl Fixture) {
+pub async fn accepted_sign_in_returns_its_account(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     if !directory.capabilities().sign_in {
         return;
@@ -41,7 +41,7 @@ pub async fn accepted_sign_in_brings_its_account(fixture: &impl Fixture) {
     assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
 }
 
-pub async fn change_is_made_once_and_latest_wins(fixture: &impl Fixture) {
+pub async fn password_change_is_idempotent_and_latest_wins(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let outcome = async |number| directory.outcome(&change("aisyah", number)).await.unwrap();
     let apply = async |number, typed| {
@@ -61,7 +61,7 @@ pub async fn change_is_made_once_and_latest_wins(fixture: &impl Fixture) {
     }
 }
 
-pub async fn change_after_its_deadline_is_not_made(fixture: &impl Fixture) {
+pub async fn password_change_after_deadline_is_not_applied(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let (change, typed) = (change("aisyah", 1), password(NEW_PASSWORD));
     for now in [change.deadline, change.deadline + Seconds::HOUR] {
@@ -71,7 +71,7 @@ pub async fn change_after_its_deadline_is_not_made(fixture: &impl Fixture) {
     assert_ne!(directory.outcome(&change).await.unwrap(), ChangeOutcome::Applied);
 }
 
-pub async fn account_that_may_not_reset_stays_unchanged(fixture: &impl Fixture) {
+pub async fn change_to_ineligible_account_is_not_permitted(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let typed = password(NEW_PASSWORD);
     for account in ["daniel", "nobody"] {

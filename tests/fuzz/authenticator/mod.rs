@@ -16,7 +16,7 @@ use crate::kept::Change;
 use crate::requests::Request;
 
 #[test]
-fn any_event_is_answered_and_only_a_devices_own_word_pairs_or_approves() {
+fn random_events_never_pair_or_approve_without_signature() {
     let scene = Scene::new();
     let target = Target {
         name: "authenticator",

@@ -26,7 +26,7 @@ const PLACES: [&str; 3] = ["/security-info", "/security-info/verify", "/security
 const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "counter", "hashes"];
 
 #[test]
-fn any_event_is_answered_and_changes_nothing_that_its_session_may_not() {
+fn random_events_change_only_what_session_permits() {
     let scene = Scene::new();
     let target = Target {
         name: "registering",
@@ -193,7 +193,7 @@ fn changed(
 /// Whoever does not know the password learns nothing of a name: the same answer to one that somebody has and to one that
 /// nobody has, whatever else the request says.
 #[test]
-fn a_name_that_nobody_has_is_answered_as_a_wrong_password() {
+fn unknown_login_is_answered_like_wrong_password() {
     let scene = Scene::new();
     let target = Target { name: "sign-ins", cases: 60, reaches: &["400", "422"] };
     target.run(&sign_ins(), |mut request| {

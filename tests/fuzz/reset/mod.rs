@@ -12,7 +12,7 @@ use crate::harness::Target;
 const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
 
 #[test]
-fn any_event_is_answered_and_changes_an_account_only_at_the_end() {
+fn random_events_change_account_only_at_last_step() {
     let scene = Scene::new();
     let target = Target {
         name: "reset",

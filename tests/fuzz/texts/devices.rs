@@ -41,7 +41,7 @@ fn sign(signed: &Signed<'_>) -> Vec<u8> {
 }
 
 #[test]
-fn only_a_name_that_was_given_out_names_a_device() {
+fn altered_device_handle_is_rejected() {
     let keys = keys();
     let handle = device(1).handle(&keys, [7; 24]).unwrap();
     let target = Target { name: "handles", cases: 2_000, reaches: &["nobody"] };
@@ -54,7 +54,7 @@ fn only_a_name_that_was_given_out_names_a_device() {
 
 /// A nonce is the text that was given out, to the device that it was given to, for as long as it is good.
 #[test]
-fn only_a_nonce_that_was_given_out_is_known() {
+fn altered_or_expired_nonce_is_rejected() {
     let keys = keys();
     let nonce = device(1).nonce(&keys, NOW).unwrap();
     let seconds = format!("{:x}", NOW.as_seconds());
@@ -95,7 +95,7 @@ fn only_a_nonce_that_was_given_out_is_known() {
 }
 
 #[test]
-fn any_text_is_one_public_key_or_none() {
+fn random_public_key_is_canonical_or_rejected() {
     let key = public_key();
     let texts = prop_oneof![
         changed(URL_SAFE_NO_PAD.encode(&key)),
@@ -122,7 +122,7 @@ fn any_text_is_one_public_key_or_none() {
 /// forms, `s` and the order of the curve less `s`, a device makes one; the other would say the same, and is not come by
 /// with changes like these.
 #[test]
-fn a_signature_is_over_what_was_said_and_nothing_else() {
+fn signature_verifies_only_for_its_signed_text() {
     let key = DeviceKey::from_bytes(&public_key()).unwrap();
     let request = RequestId::from_bytes([1; 16]);
     let own = Signed::Answer { nonce: "2.6b0.AAAA", request, answer: "42" };
@@ -151,7 +151,7 @@ fn a_signature_is_over_what_was_said_and_nothing_else() {
 /// A token is typed as people type it: in any case, with spaces and hyphens anywhere. Nothing else is left out, and no
 /// digit is.
 #[test]
-fn any_text_is_one_token_of_a_pairing_or_none() {
+fn random_pairing_token_is_canonical_or_rejected() {
     let token = PairingToken::new([0xa5; 16]);
     let texts = prop_oneof![3 => changed(token.expose()), 1 => "[0-9a-fA-F \u{a0}-]{30,40}"];
     let target = Target { name: "pairings", cases: 2_000, reaches: &["none", "the token", "a token"] };
@@ -178,7 +178,7 @@ fn subscription() -> Value {
 
 /// Pushes go over HTTPS to the own port of a listed service, as whoever posts them reads the address.
 #[test]
-fn a_subscription_is_at_a_listed_service() {
+fn random_push_endpoint_is_allowed_host_or_rejected() {
     let keys = keys();
     let hosts = PushHosts::new(vec!["fcm.googleapis.com".into(), "*.notify.windows.com".into()]);
     let endpoints = spoiled(&[
@@ -238,7 +238,7 @@ fn a_subscription_is_at_a_listed_service() {
 
 /// Where this machine is listed, as on a laptop, it is meant by its address and a port.
 #[test]
-fn a_subscription_at_this_machine_is_at_a_port_of_it() {
+fn random_local_push_endpoint_is_loopback_or_rejected() {
     let hosts = PushHosts::new(vec!["127.0.0.1".into()]);
     let endpoints = spoiled(&[
         "http://127.0.0.1:4321/push/x",

@@ -11,7 +11,7 @@ fn read(body: &[u8]) -> Result<Option<String>, Code> {
 }
 
 #[test]
-fn corners_of_json_are_refused() {
+fn malformed_json_is_rejected() {
     let deep = |depth: usize| {
         [b"{\"code\":".to_vec(), b"[".repeat(depth), b"]".repeat(depth), b"}".to_vec()].concat()
     };
@@ -62,7 +62,7 @@ fn corners_of_json_are_refused() {
 }
 
 #[test]
-fn what_json_allows_is_read() {
+fn valid_json_is_parsed() {
     for (body, value) in [
         (&b"{\"code\":\"1\"}"[..], Some("1")),
         (b" \t\r\n{ \"code\" : \"1\" } \n", Some("1")),

@@ -96,7 +96,7 @@ fn refusal(refusal: Refusal) -> String {
 /// Whatever is accepted without attestation was made for this site, now, by somebody who was there, and is the one
 /// passkey that it names.
 #[test]
-fn any_registration_is_of_one_passkey_or_refused() {
+fn altered_unsigned_registration_is_consistent_or_rejected() {
     let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
     let object = part(&serde_json::from_str(&answer).unwrap(), "attestationObject");
     let own = registered(&answer).unwrap().unwrap();
@@ -154,7 +154,7 @@ fn any_registration_is_of_one_passkey_or_refused() {
 
 /// A passkey that vouches for itself signs all that is kept of it.
 #[test]
-fn a_registration_that_its_passkey_signed_is_as_it_signed_it() {
+fn altered_signed_registration_is_rejected() {
     let answer = signed_registration();
     let own = registered(&answer).unwrap().unwrap();
     let original: Value = serde_json::from_str(&answer).unwrap();
@@ -206,7 +206,7 @@ fn is_packed(answer: &Value) -> bool {
 
 /// A passkey's answer is accepted as it was signed, or not at all.
 #[test]
-fn an_assertion_is_as_it_was_signed() {
+fn altered_assertion_is_rejected() {
     let saying = Saying::at(ORIGIN);
     let (mut passkey, answer) = Passkey::create(&creation(), &saying);
     let credential = registered(&answer).unwrap().unwrap();
@@ -237,7 +237,7 @@ fn an_assertion_is_as_it_was_signed() {
 }
 
 #[test]
-fn any_stored_passkey_is_read_back_or_refused() {
+fn random_stored_passkey_round_trips_or_is_rejected() {
     let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
     let stored = registered(&answer).unwrap().unwrap().to_json();
     let target = Target { name: "passkeys", cases: 1_000, reaches: &["read", "refused"] };

@@ -18,7 +18,7 @@ use crate::harness::Target;
 use crate::registering::PENDING;
 
 #[test]
-fn only_a_sessions_cookie_that_was_given_out_is_one() {
+fn altered_session_cookie_is_rejected() {
     let keys = keys();
     let cookie = HolderCookie::open_session(&keys, [7; 32]);
     let value = cookie.value(&keys).unwrap();
@@ -35,7 +35,7 @@ fn only_a_sessions_cookie_that_was_given_out_is_one() {
 
 /// What waits in a session opens as it was sealed, and for that session only.
 #[test]
-fn only_what_was_sealed_for_a_session_opens_in_it() {
+fn pending_data_opens_only_in_its_session() {
     let keys = keys();
     let [own, other] = [7, 8].map(|id| HolderCookie::open_session(&keys, [id; 32]).id());
     let sealed = keys.seal(PENDING, own.as_bytes(), b"+60123459900", [1; 24]).unwrap();
@@ -50,7 +50,7 @@ fn only_what_was_sealed_for_a_session_opens_in_it() {
 }
 
 #[test]
-fn any_text_names_one_entry_or_none() {
+fn random_entry_id_is_canonical_or_rejected() {
     let names = spoiled(&[
         "mobile",
         "alternate_email",
@@ -85,7 +85,7 @@ fn any_text_names_one_entry_or_none() {
 
 /// Capitals mean the same digits, and name the same request; nothing else does.
 #[test]
-fn any_text_names_one_request_or_none() {
+fn random_request_id_is_canonical_or_rejected() {
     let written = RequestId::from_bytes([0xab; 16]).to_string();
     let digits = "[0-9a-fA-F]{30,34}";
     let target = Target { name: "requests", cases: 1_500, reaches: &["none", "a request"] };
@@ -98,7 +98,7 @@ fn any_text_names_one_request_or_none() {
 }
 
 #[test]
-fn any_text_is_the_number_of_an_approval_or_none() {
+fn random_approval_number_is_valid_or_rejected() {
     let numbers = spoiled(&["42", " 10\n", "99", "09", "１２", "+7", "4 2"]);
     let target = Target { name: "approvals", cases: 1_000, reaches: &["none", "a number"] };
     target.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
@@ -111,7 +111,7 @@ fn any_text_is_the_number_of_an_approval_or_none() {
 
 /// What is read is one code, however it was typed; only the codes of a sheet are on it.
 #[test]
-fn any_text_is_one_recovery_code_or_none() {
+fn random_recovery_code_is_canonical_or_rejected() {
     let codes = RecoveryCodes::generate(&std::array::from_fn(|at| u8::try_from(at).unwrap()));
     let (seeds, account) = (keys(), AccountId::from_directory("aisyah").unwrap());
     let sheet = codes.sheet(&seeds, &account).unwrap();
@@ -139,7 +139,7 @@ fn any_text_is_one_recovery_code_or_none() {
 
 /// Whatever a stored sheet says, a look at it answers or fails.
 #[test]
-fn any_sheet_is_looked_at_or_refused() {
+fn random_sheet_salt_is_hashed_or_rejected() {
     let code = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
     let target = Target { name: "sheets", cases: 120, reaches: &["looked at", "refused"] };
     target.run(&changed("AQEBAQEBAQEBAQEBAQEBAQ".to_owned()), |salt| {
@@ -162,7 +162,7 @@ fn any_sheet_is_looked_at_or_refused() {
 
 /// People are sent back to what the list names, as a browser reads it: no page beside or above it, and no other host.
 #[test]
-fn a_way_back_leads_to_what_is_listed() {
+fn random_return_url_is_allowed_or_rejected() {
     let allowed = "https://portal.example/app/,https://my.example/home?x=1";
     let pairs = [("REKEY_RETURN_URLS".to_owned(), allowed.to_owned())];
     let settings = Settings::from_pairs(pairs).unwrap();

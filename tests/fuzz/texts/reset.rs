@@ -20,7 +20,7 @@ use crate::edits::{changed, spoiled};
 use crate::harness::Target;
 
 #[test]
-fn only_a_cookie_that_was_given_out_is_one() {
+fn altered_flow_cookie_is_rejected() {
     let keys = keys();
     let value = HolderCookie::open_flow(&keys, [7; 32]).with_verified(1).value(&keys).unwrap();
     let target = Target { name: "cookies", cases: 2_000, reaches: &["refused"] };
@@ -34,7 +34,7 @@ fn only_a_cookie_that_was_given_out_is_one() {
 }
 
 #[test]
-fn only_a_token_that_was_given_out_is_one() {
+fn altered_captcha_token_is_rejected() {
     let keys = keys();
     let token = Challenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
     let target = Target { name: "tokens", cases: 2_000, reaches: &["refused"] };
@@ -48,7 +48,7 @@ fn only_a_token_that_was_given_out_is_one() {
 }
 
 #[test]
-fn only_a_message_that_was_sealed_opens() {
+fn altered_sealed_message_is_rejected() {
     let keys = keys();
     let sealed = Message::Decoy.seal(&keys, HolderId::from_bytes([7; 32]), [1; 24]).unwrap();
     let sealed = serde_json::to_string(&sealed).unwrap();
@@ -66,7 +66,7 @@ fn only_a_message_that_was_sealed_opens() {
 }
 
 #[test]
-fn any_secret_is_a_keyring_or_says_why() {
+fn random_secret_is_keyring_or_rejected() {
     let target = Target { name: "keyrings", cases: 2_000, reaches: &["read", "refused"] };
     target.run(&changed(KEYS.to_owned()), |text| match Keyring::from_secret(&text) {
         Err(_) => "refused".to_owned(),
@@ -79,7 +79,7 @@ fn any_secret_is_a_keyring_or_says_why() {
 }
 
 #[test]
-fn any_text_is_a_number_or_none() {
+fn random_phone_number_is_canonical_or_rejected() {
     let numbers = spoiled(&[
         "+60123456798",
         "012-345 6798",
@@ -105,7 +105,7 @@ fn any_text_is_a_number_or_none() {
 }
 
 #[test]
-fn any_text_is_a_name_or_none() {
+fn random_login_is_canonical_or_rejected() {
     let names = spoiled(&[
         "aisyah",
         "AISYAH@student.contoh.example",
@@ -139,7 +139,7 @@ fn has_no_capital(text: &str) -> bool {
 }
 
 #[test]
-fn any_text_is_an_address_or_none() {
+fn random_email_address_is_canonical_or_rejected() {
     let addresses = spoiled(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
     let target = Target { name: "addresses", cases: 2_000, reaches: &["an address", "none"] };
     target.run(&prop_oneof![6 => addresses, 1 => any::<String>()], |text| {
@@ -159,7 +159,7 @@ fn any_text_is_an_address_or_none() {
 }
 
 #[test]
-fn any_seed_and_code_is_compared_or_refused() {
+fn random_totp_code_matches_only_adjacent_steps() {
     let seeds = spoiled(&[
         "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
         "gezd gnbv gy3t qojq gezd gnbv gy3t qojq====",
@@ -182,7 +182,7 @@ fn any_seed_and_code_is_compared_or_refused() {
 }
 
 #[test]
-fn any_file_of_people_is_read_or_says_why() {
+fn random_people_file_is_parsed_or_rejected() {
     let files = changed(people::DEMO.to_owned());
     let rows =
         vec(vec(spoiled(&["aisyah", "", "\"", "+60123456798", "a@b.example", "en", "active"]), 0..12), 0..4)
@@ -207,7 +207,7 @@ fn any_file_of_people_is_read_or_says_why() {
 }
 
 #[test]
-fn any_body_is_read_into_fields_or_refused() {
+fn random_body_is_parsed_or_rejected() {
     let bodies = prop_oneof![
         spoiled(&["{\"login\":\"aisyah\",\"captcha_token\":\"x\"}", "{\"a\":\"\\ud83d\\ude00\"}"]),
         spoiled(&["login=aisyah&captcha_token=x", "a=%F0%9F%98%80", "a=+%2B"]),

@@ -27,7 +27,7 @@ const FORGED: [(&str, &str); 9] = [
 /// LTB Self Service Password #755, Zitadel (four times), `WordPress`, CVE-2017-8295: a host of the request stood in links
 /// and senders. Everything that the product says is looked at.
 #[tokio::test]
-async fn no_message_page_or_redirect_names_a_forged_host() {
+async fn forged_host_appears_in_no_reset_output() {
     let world = World::new().await;
     let mut browser = world.browser();
     for (method, contact) in
@@ -71,7 +71,7 @@ async fn no_message_page_or_redirect_names_a_forged_host() {
 /// The same where people register: the link and picture of a pairing, what passkeys are asked for, the label of a code
 /// app, every code, notice and push, and the pages. None of it takes a host, a scheme or a prefix from the request.
 #[tokio::test]
-async fn nothing_of_registering_names_a_forged_host() {
+async fn forged_host_appears_in_no_enrolment_output() {
     let world = World::new().await;
     let browser = || world.browser().claiming(&FORGED);
     let mut owner = browser();
@@ -173,7 +173,7 @@ fn never_said(said: &str) {
 
 /// Instagram 2019, Microsoft 2021, `RubyGems`: guesses were counted by address. Facebook 2016: not on every host.
 #[tokio::test]
-async fn guesses_count_whatever_address_and_host_they_come_from() {
+async fn wrong_codes_count_across_addresses_and_hosts() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
@@ -193,7 +193,7 @@ async fn guesses_count_whatever_address_and_host_they_come_from() {
 
 /// authentik, CVE-2024-47070: a forwarded address that could not be read skipped the check that needed it.
 #[tokio::test]
-async fn an_address_that_is_claimed_is_neither_believed_nor_read() {
+async fn forged_client_address_header_is_ignored() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;
     let long = "9".repeat(4_000);
     let claims = [

@@ -10,7 +10,7 @@ use super::with_code;
 
 /// GitLab, CVE-2023-7028: an array of addresses was taken, and mail went to all of them.
 #[tokio::test]
-async fn lists_are_refused_and_nothing_goes_elsewhere() {
+async fn list_of_recipients_is_rejected_and_sends_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -40,7 +40,7 @@ async fn lists_are_refused_and_nothing_goes_elsewhere() {
 /// LTB Self Service Password, CVE-2018-12421, and MISP, CVE-2026-85216: a password that was no text, or empty, counted
 /// as right.
 #[tokio::test]
-async fn a_password_is_a_text_or_nothing() {
+async fn non_text_or_empty_password_is_malformed() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;
@@ -56,7 +56,7 @@ async fn a_password_is_a_text_or_nothing() {
 /// MISP, CVE-2026-94379: what was counted for POST was not for other methods. Zimbra, CVE-2026-93637: one request held
 /// many guesses.
 #[tokio::test]
-async fn a_guess_is_one_post_with_one_code() {
+async fn code_attempt_requires_post_with_one_code() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
@@ -86,7 +86,7 @@ async fn a_guess_is_one_post_with_one_code() {
 /// PWM #129: what stood behind a semicolon jumped over a step. `ManageEngine`, CVE-2021-40539: another spelling of a path
 /// passed its guard.
 #[tokio::test]
-async fn no_spelling_of_a_path_jumps_over_a_step() {
+async fn alternative_path_spelling_does_not_skip_a_step() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -118,7 +118,7 @@ async fn no_spelling_of_a_path_jumps_over_a_step() {
 /// Django, CVE-2019-19844, and GitHub 2016: a name that folds to another's found the account, and mail went to the
 /// address that was typed.
 #[tokio::test]
-async fn a_name_that_looks_alike_sends_nothing_to_whoever_typed_it() {
+async fn lookalike_login_sends_nothing_to_typed_address() {
     let world = World::new().await;
     for typed in [
         "a\u{131}syah",
@@ -144,7 +144,7 @@ async fn a_name_that_looks_alike_sends_nothing_to_whoever_typed_it() {
 
 /// IBM Security Identity Manager, CVE-2021-20574: a name was part of a query.
 #[tokio::test]
-async fn a_name_is_never_a_query() {
+async fn login_with_query_syntax_finds_no_account() {
     let world = World::new().await;
     let odd = [
         "*",
@@ -181,7 +181,7 @@ async fn every_character_of_a_long_password_counts() {
 
 /// `ManageEngine` `ADSelfService` Plus, CVE-2022-28810: the new password became part of a script.
 #[tokio::test]
-async fn a_password_with_any_sign_is_set_to_the_letter() {
+async fn password_with_special_characters_is_set_unchanged() {
     for password in [
         "Kancil'; $(id) `id` |x& 42",
         "Kancil\\\"42\\n%0a%00 {{7*7}}",
@@ -203,7 +203,7 @@ async fn a_password_with_any_sign_is_set_to_the_letter() {
 /// A form of another site cannot be JSON, and JSON of another site is refused by its origin (`ManageEngine`,
 /// CVE-2021-37420 and its kin: requests were forged).
 #[tokio::test]
-async fn no_other_site_sets_a_password() {
+async fn cross_site_password_request_is_rejected() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;

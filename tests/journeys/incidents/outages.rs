@@ -54,7 +54,7 @@ async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<S
 
 /// Django, CVE-2024-45231: only while mail could not be sent did answers tell who has an account.
 #[tokio::test]
-async fn accounts_and_decoys_answer_alike_while_something_fails() {
+async fn decoy_responds_like_an_account_during_outages() {
     let faults = [
         "ses:",
         "sqs:",
@@ -106,7 +106,7 @@ async fn form(browser: &mut Browser, body: &str) -> Answer {
 /// The same at the sign-in of the page where people register: whatever fails, a name that somebody has and one that nobody
 /// has are told the same, and nobody gets in who would not.
 #[tokio::test]
-async fn a_sign_in_tells_no_more_while_something_fails() {
+async fn sign_in_reveals_no_account_during_outages() {
     let strangers = [
         ("nobody", Person::PASSWORD),
         ("aisyah", "Wrong-Password-1"),
@@ -336,12 +336,12 @@ async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
 }
 
 #[tokio::test]
-async fn registering_is_not_half_done_without_flows() {
+async fn enrolment_without_flows_table_leaves_no_partial_change() {
     nothing_is_half_done_without("FlowsTable", &[]).await;
 }
 
 #[tokio::test]
-async fn registering_is_not_half_done_without_the_directory() {
+async fn enrolment_without_directory_leaves_no_partial_change() {
     nothing_is_half_done_without(
         "AccountsTable",
         &["phone pairs", "phone asks", "phone approves", "phone denies"],
@@ -350,12 +350,12 @@ async fn registering_is_not_half_done_without_the_directory() {
 }
 
 #[tokio::test]
-async fn registering_is_not_half_done_without_security_info() {
+async fn enrolment_without_security_info_leaves_no_partial_change() {
     nothing_is_half_done_without("SecurityInfoTable", &["phone pairs"]).await;
 }
 
 #[tokio::test]
-async fn registering_is_not_half_done_without_budgets() {
+async fn enrolment_without_rate_limits_leaves_no_partial_change() {
     let unfelt = [
         "list",
         "step",
@@ -378,7 +378,7 @@ async fn registering_is_not_half_done_without_budgets() {
 }
 
 #[tokio::test]
-async fn registering_is_not_half_done_without_the_queue() {
+async fn enrolment_without_queue_leaves_no_partial_change() {
     let unfelt = [
         "sign-in",
         "list",
@@ -403,7 +403,7 @@ async fn registering_is_not_half_done_without_the_queue() {
 /// What is too slow is carried out all the same, after the person was told that it did not work: it must let nobody in nor
 /// leave half of something behind, and trying again must end well.
 #[tokio::test(flavor = "multi_thread")]
-async fn what_comes_too_late_is_not_half_done() {
+async fn late_responses_leave_no_partial_enrolment() {
     let cases = [
         ("sign-in", "FlowsTable"),
         ("sign-in", "AccountsTable"),

@@ -201,7 +201,7 @@ async fn restore(world: &World, before: &[Items; 3]) {
 /// The same as for resets: only what is in order succeeds, and what is refused leaves everything that is registered as it
 /// was, sends nothing and tells nothing.
 #[tokio::test]
-async fn a_session_takes_what_is_in_order_in_its_state_and_nothing_else() {
+async fn session_accepts_only_actions_of_its_state() {
     let mut wrong = Vec::new();
     for (state, expected) in STATES {
         let (world, browser, answer) = in_state(state).await;
@@ -234,7 +234,7 @@ async fn a_session_takes_what_is_in_order_in_its_state_and_nothing_else() {
 /// What is awaited for the second step is of one method: a code proves nothing for another, nor does a device's word that
 /// was not given.
 #[tokio::test]
-async fn a_second_step_that_is_awaited_is_proved_by_that_and_nothing_else() {
+async fn awaited_second_step_accepts_only_its_method() {
     let world = World::new().await;
     Phone::of(&world, 1, &AISYAH).await;
     let mut browser = world.browser();

@@ -63,7 +63,7 @@ async fn go(browser: &mut Browser, acts: usize, reason: &str) {
 
 /// Keycloak, CVE-2026-18963: a note of one step let another be passed without its token.
 #[tokio::test]
-async fn every_act_out_of_its_step_is_refused_and_changes_nothing() {
+async fn out_of_step_action_is_rejected_without_changes() {
     for (done, reason, page, in_order) in WAY {
         let world = World::new().await;
         let mut browser = world.browser();
@@ -91,7 +91,7 @@ async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) 
 /// The same for a flow that awaits a device's word, whether or not the device has given it, or a passkey's: what is
 /// awaited is one thing, and no other proves the step in its place.
 #[tokio::test]
-async fn a_flow_that_awaits_an_answer_takes_that_answer_and_no_other() {
+async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {
         let world = World::new().await;
         let mut phone = Phone::of(&world, 1, &AISYAH).await;
@@ -127,7 +127,7 @@ async fn a_flow_that_awaits_an_answer_takes_that_answer_and_no_other() {
 
 /// The same: another way is chosen while a code is awaited.
 #[tokio::test]
-async fn choosing_another_method_proves_nothing_and_kills_the_code() {
+async fn choosing_another_method_invalidates_the_sent_code() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let mailed = world.last_code();
@@ -144,7 +144,7 @@ async fn choosing_another_method_proves_nothing_and_kills_the_code() {
 
 /// Keycloak #12759: a reset passed over the authenticator, or let whoever asked register a new one.
 #[tokio::test]
-async fn a_reset_leaves_the_authenticator_as_it_was() {
+async fn reset_does_not_change_the_authenticator() {
     let world = World::new().await;
     let id = AccountId::from_directory("aisyah").unwrap();
     let seed = async || {
@@ -170,7 +170,7 @@ async fn a_reset_leaves_the_authenticator_as_it_was() {
 
 /// Keycloak, CVE-2026-16103: the limit was looked at where a challenge began, not where it was answered.
 #[tokio::test]
-async fn tries_that_run_out_after_the_code_was_sent_stop_the_right_code() {
+async fn exhausted_attempts_reject_a_correct_code() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -189,7 +189,7 @@ async fn tries_that_run_out_after_the_code_was_sent_stop_the_right_code() {
 
 /// Keycloak, CVE-2026-7507: a flow was begun in one browser and finished in another.
 #[tokio::test]
-async fn a_cookie_planted_in_a_victims_browser_gains_nothing() {
+async fn session_fixation_by_planted_cookie_gains_nothing() {
     let world = World::new().await;
     let mut attacker = world.browser();
     attacker.open("aisyah", "forgotten").await;
@@ -218,7 +218,7 @@ async fn a_cookie_planted_in_a_victims_browser_gains_nothing() {
 
 /// LTB Self Service Password #24, #520, CVE-2023-49032; authentik, CVE-2023-26481: the client said whose password it is.
 #[tokio::test]
-async fn no_request_says_whose_flow_it_is_or_where_a_code_goes() {
+async fn account_or_destination_in_request_is_rejected() {
     let world = World::new().await;
     for (login, state) in [("mei", 0), ("aisyah", 1)] {
         let foreign = [
@@ -258,7 +258,7 @@ async fn no_request_says_whose_flow_it_is_or_where_a_code_goes() {
 
 /// Rapid7's replay of an execution: what was captured after a proof served again after the end.
 #[tokio::test]
-async fn a_captured_cookie_is_worthless_after_the_end() {
+async fn replayed_cookie_is_rejected_after_completion() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.prove_both("forgotten").await;

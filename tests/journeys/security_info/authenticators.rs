@@ -11,7 +11,7 @@ use shared::ports::{NewEntry, Secret};
 use super::{aisyah, entry, kinds, register, register_passkey, token, verified_twice, world};
 
 #[tokio::test]
-async fn a_passkey_is_registered_and_resets_with_mail() {
+async fn enrolled_passkey_and_email_reset_the_password() {
     let world = World::with(&[("REKEY_PUBLIC_URL", ORIGIN)]).await;
     world.register(&NEWCOMER).await;
     let mut browser = world.browser();
@@ -65,7 +65,7 @@ async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (
 
 /// Web Authentication Level 3 §7.1 step 26.
 #[tokio::test]
-async fn passkey_registered_for_any_account_is_refused() {
+async fn already_enrolled_passkey_is_rejected_for_any_account() {
     let world = world().await;
     let mut owner = aisyah(&world).await;
     let passkey = register_passkey(&mut owner, LAPTOP).await;
@@ -110,7 +110,7 @@ async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
 
 /// Two accounts at once: one wins, through all that lies between.
 #[tokio::test(flavor = "multi_thread")]
-async fn concurrent_accounts_register_one_passkey_once() {
+async fn concurrent_accounts_enrol_one_passkey_once() {
     let world = world().await;
     let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
     let (passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
@@ -131,7 +131,7 @@ async fn concurrent_accounts_register_one_passkey_once() {
 }
 
 #[tokio::test]
-async fn a_phone_is_paired_and_approves_a_second_step() {
+async fn paired_device_approves_a_second_step() {
     let world = World::new().await;
     let mut browser = verified_twice(&world).await;
     let asked = browser.add("authenticator", "").await.json();
@@ -164,7 +164,7 @@ async fn a_phone_is_paired_and_approves_a_second_step() {
 }
 
 #[tokio::test]
-async fn recovery_codes_are_shown_until_they_are_kept_and_each_serves_once() {
+async fn recovery_codes_are_shown_only_until_confirmed() {
     let world = World::new().await;
     let mut browser = verified_twice(&world).await;
     let asked = browser.add("recovery_codes", "").await.json();

@@ -7,7 +7,7 @@ use shared::domain::message::{Message, Recipient};
 use super::{kinds, register, world};
 
 #[tokio::test]
-async fn what_the_password_protects_and_where_nobody_sends_is_refused() {
+async fn protected_or_unsupported_contact_is_rejected() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -64,7 +64,7 @@ async fn protected_mailbox_is_refused_in_every_spelling() {
 }
 
 #[tokio::test]
-async fn contact_registered_already_is_refused_under_any_kind() {
+async fn already_enrolled_contact_is_rejected_for_any_kind() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -85,7 +85,7 @@ async fn contact_registered_already_is_refused_under_any_kind() {
 }
 
 #[tokio::test]
-async fn a_code_confirms_what_it_was_sent_to_and_nothing_else() {
+async fn code_confirms_only_its_own_contact() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -101,7 +101,7 @@ async fn a_code_confirms_what_it_was_sent_to_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn two_confirmations_at_once_make_one_entry() {
+async fn concurrent_confirmations_create_one_entry() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -116,7 +116,7 @@ async fn two_confirmations_at_once_make_one_entry() {
 }
 
 #[tokio::test]
-async fn a_mobile_is_proved_by_a_call_where_one_asks_for_it() {
+async fn mobile_code_is_sent_by_call_on_request() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -130,7 +130,7 @@ async fn a_mobile_is_proved_by_a_call_where_one_asks_for_it() {
 }
 
 #[tokio::test]
-async fn codes_are_bounded_over_sessions() {
+async fn enrolment_codes_are_rate_limited_across_sessions() {
     let world = world().await;
     let mut sent = 0;
     for session in 0..4 {
@@ -148,7 +148,7 @@ async fn codes_are_bounded_over_sessions() {
 
 /// What waits to be confirmed is nobody's but the session's, and a stolen table does not tell it.
 #[tokio::test]
-async fn what_waits_lies_sealed_in_the_table() {
+async fn pending_enrolment_is_stored_encrypted() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;

@@ -9,7 +9,7 @@ use shared::domain::security_info::Kind;
 use super::{aisyah, app_code, entry, kinds, register, world};
 
 #[tokio::test]
-async fn a_newcomer_registers_everything_and_can_reset_at_once() {
+async fn newly_enrolled_person_can_reset_immediately() {
     let world = world().await;
     let mut browser = world.browser();
     let list = browser.sign_in("newcomer").await;
@@ -52,7 +52,7 @@ async fn a_newcomer_registers_everything_and_can_reset_at_once() {
 
 /// The page says what page 1 of a reset will do.
 #[tokio::test]
-async fn whoever_cannot_reset_is_not_told_that_they_can() {
+async fn person_without_usable_factors_is_not_capable() {
     let world = World::new().await;
     world.register(&Person { mobile: Some("+6591234567"), totp: true, ..NEWCOMER }).await;
     let mut browser = world.browser();
@@ -66,7 +66,7 @@ async fn whoever_cannot_reset_is_not_told_that_they_can() {
 }
 
 #[tokio::test]
-async fn changes_are_bounded_in_a_day() {
+async fn enrolment_changes_are_limited_per_day() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     for _ in 0..40 {
@@ -79,7 +79,7 @@ async fn changes_are_bounded_in_a_day() {
 }
 
 #[tokio::test]
-async fn what_is_removed_proves_nothing_any_more() {
+async fn contact_removal_ends_open_resets() {
     let world = World::new().await;
     let mut reset = world.browser();
     reset.prove_both("forgotten").await;
@@ -95,7 +95,7 @@ async fn what_is_removed_proves_nothing_any_more() {
 }
 
 #[tokio::test]
-async fn after_half_a_year_one_is_asked_to_look_again() {
+async fn list_review_is_due_after_180_days() {
     let world = World::new().await;
     world.clock.advance(180 * 86_400);
     let mut browser = aisyah(&world).await;

@@ -8,7 +8,7 @@ use shared::domain::message::Message;
 use super::{aisyah, kinds, register, register_app, token, world};
 
 #[tokio::test]
-async fn a_sign_in_that_fails_does_not_tell_why() {
+async fn failed_sign_in_does_not_reveal_its_reason() {
     let world = World::new().await;
     let mut problems = Vec::new();
     for (login, password) in
@@ -24,7 +24,7 @@ async fn a_sign_in_that_fails_does_not_tell_why() {
 
 /// The directory's lockout holds here as well, and a reset lifts it.
 #[tokio::test]
-async fn the_unlock_path_lifts_a_lockout() {
+async fn unlock_flow_ends_a_lockout() {
     let world = World::new().await;
     for _ in 0..5 {
         let _ = world.sign_in("aisyah", "Wrong-Password-1").await;
@@ -37,7 +37,7 @@ async fn the_unlock_path_lifts_a_lockout() {
 }
 
 #[tokio::test]
-async fn the_password_alone_shows_and_changes_nothing() {
+async fn password_alone_shows_and_changes_nothing() {
     let world = World::new().await;
     let mut browser = world.browser();
     let answer = browser.sign_in("aisyah").await;
@@ -58,7 +58,7 @@ async fn the_password_alone_shows_and_changes_nothing() {
 }
 
 #[tokio::test]
-async fn without_a_session_there_is_only_the_sign_in() {
+async fn request_without_session_requires_sign_in() {
     let world = World::new().await;
     assert_eq!(world.browser().get("/security-info").await.page(), "sign-in");
     for path in ["verify", "add", "confirm", "remove", "reconfirm"] {
@@ -73,7 +73,7 @@ async fn without_a_session_there_is_only_the_sign_in() {
 }
 
 #[tokio::test]
-async fn a_second_step_can_be_a_code_that_was_sent() {
+async fn second_step_accepts_a_sent_code_once() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;
@@ -89,7 +89,7 @@ async fn a_second_step_can_be_a_code_that_was_sent() {
 }
 
 #[tokio::test]
-async fn an_app_code_of_a_session_serves_no_reset_and_the_other_way_round() {
+async fn totp_code_of_session_is_rejected_in_reset() {
     let world = World::new().await;
     let code = world.app_code(0);
     let mut browser = aisyah(&world).await;
@@ -100,7 +100,7 @@ async fn an_app_code_of_a_session_serves_no_reset_and_the_other_way_round() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn of_many_guesses_at_once_few_are_looked_at() {
+async fn concurrent_session_codes_are_compared_five_times() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;
@@ -132,7 +132,7 @@ async fn of_many_guesses_at_once_few_are_looked_at() {
 }
 
 #[tokio::test]
-async fn a_change_needs_a_second_step_of_the_last_ten_minutes() {
+async fn change_requires_step_up_within_ten_minutes() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     world.clock.advance(599);
@@ -149,7 +149,7 @@ async fn a_change_needs_a_second_step_of_the_last_ten_minutes() {
 
 /// A code that was tricked out of somebody proves once.
 #[tokio::test]
-async fn one_code_of_the_app_proves_once_in_a_session() {
+async fn totp_code_is_accepted_once_per_session() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     register(&world, &mut browser, "mobile", NEW_NUMBER).await;
@@ -158,7 +158,7 @@ async fn one_code_of_the_app_proves_once_in_a_session() {
 }
 
 #[tokio::test]
-async fn a_reset_ends_the_sessions_that_were_open() {
+async fn reset_ends_open_sessions() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     let mut reset = world.browser();
@@ -171,7 +171,7 @@ async fn a_reset_ends_the_sessions_that_were_open() {
 /// Whoever knew the password while nothing was registered has proved no second step: their session ends with the
 /// owner's first entry.
 #[tokio::test]
-async fn a_session_from_before_the_first_entry_ends_with_it() {
+async fn first_enrolment_ends_other_open_sessions() {
     let world = world().await;
     let mut stranger = world.browser();
     assert_eq!(stranger.sign_in("newcomer").await.page(), "security-info");
@@ -185,7 +185,7 @@ async fn a_session_from_before_the_first_entry_ends_with_it() {
 }
 
 #[tokio::test]
-async fn who_says_it_was_not_them_ends_the_session_that_asked() {
+async fn denied_approval_ends_the_requesting_session() {
     let world = World::new().await;
     let mut phone = Phone::of(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
@@ -201,7 +201,7 @@ async fn who_says_it_was_not_them_ends_the_session_that_asked() {
 }
 
 #[tokio::test]
-async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
+async fn ended_session_clears_only_its_own_cookie() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -220,7 +220,7 @@ async fn a_session_that_is_over_takes_its_own_cookie_away_and_no_other() {
 }
 
 #[tokio::test]
-async fn right_answers_cost_no_tries() {
+async fn correct_answers_cost_no_attempts() {
     let world = world().await;
     let mut browser = world.browser();
     browser.sign_in("newcomer").await;
@@ -239,7 +239,7 @@ async fn right_answers_cost_no_tries() {
 }
 
 #[tokio::test]
-async fn the_tries_that_are_told_are_the_fewest_that_are_left() {
+async fn response_reports_the_fewest_attempts_left() {
     let world = World::new().await;
     let wrong = async |browser: &mut Browser| {
         let body = json!({ "method": "email", "code": "00000000" });
@@ -271,7 +271,7 @@ async fn the_tries_that_are_told_are_the_fewest_that_are_left() {
 }
 
 #[tokio::test]
-async fn a_portal_gets_people_back_with_the_state() {
+async fn return_link_to_allowed_portal_includes_state() {
     let world = World::with(&[("REKEY_RETURN_URLS", "https://portal.contoh.example/me/")]).await;
     for (back, allowed) in
         [("https://portal.contoh.example/me/?tab=1", true), ("https://evil.example/", false)]

@@ -10,7 +10,7 @@ use shared::domain::security_info::Kind;
 use super::{aisyah, app_code, entry, kinds, register, register_app};
 
 #[tokio::test]
-async fn a_contact_that_replaces_another_waits_and_everybody_is_told() {
+async fn replacing_contact_has_waiting_period_and_is_notified() {
     let world = World::new().await;
     let mut open = world.browser();
     open.open("aisyah", "forgotten").await;
@@ -43,7 +43,7 @@ async fn a_contact_that_replaces_another_waits_and_everybody_is_told() {
 }
 
 #[tokio::test]
-async fn another_proof_lets_a_new_contact_count_at_once() {
+async fn second_verified_factor_lifts_the_waiting_period() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     register(&world, &mut browser, "mobile", NEW_NUMBER).await;
@@ -58,7 +58,7 @@ async fn another_proof_lets_a_new_contact_count_at_once() {
 /// Who changes the only thing that is registered does not leave the door to the password alone: the earlier number opens
 /// the page until the new one does, and lifts no wait.
 #[tokio::test]
-async fn a_changed_number_guards_the_page_while_it_waits() {
+async fn sign_in_requires_replaced_number_during_waiting_period() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
     world.register(&Person { mobile: Some("+60123457000"), ..NEWCOMER }).await;
     let mut owner = world.browser();
@@ -89,7 +89,7 @@ async fn a_changed_number_guards_the_page_while_it_waits() {
 /// Whose only number can't be reached any more gets in and mends it, but nothing that they add counts before everybody
 /// who is told has had time to act.
 #[tokio::test]
-async fn what_can_prove_nothing_opens_the_page_but_what_is_added_waits() {
+async fn unusable_contacts_allow_enrolment_with_waiting_period() {
     let world = World::new().await;
     world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
     let mut browser = world.browser();
@@ -100,7 +100,7 @@ async fn what_can_prove_nothing_opens_the_page_but_what_is_added_waits() {
 
 /// Whoever got in once can't let their own contact count by their own app.
 #[tokio::test]
-async fn what_was_added_a_moment_ago_lifts_no_wait() {
+async fn newly_added_method_does_not_lift_waiting_periods() {
     let world = World::new().await;
     world.register(&Person { alternate_email: Some("owner@mail.example"), ..NEWCOMER }).await;
     let mut browser = world.browser();
@@ -120,7 +120,7 @@ async fn what_was_added_a_moment_ago_lifts_no_wait() {
 
 /// A list that was emptied is no beginning, whoever emptied it.
 #[tokio::test]
-async fn emptying_the_list_does_not_end_the_wait() {
+async fn emptying_the_list_keeps_the_waiting_period() {
     let world = World::new().await;
     world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
     for login in ["aisyah", "newcomer"] {
@@ -149,7 +149,7 @@ async fn emptying_the_list_does_not_end_the_wait() {
 
 /// What somebody added by the password alone keeps nobody else out of the page while it waits.
 #[tokio::test]
-async fn a_contact_that_nothing_proved_does_not_guard_the_page() {
+async fn unverified_contact_requires_no_second_step() {
     let world = World::new().await;
     world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
     let mut stranger = world.browser();
@@ -162,7 +162,7 @@ async fn a_contact_that_nothing_proved_does_not_guard_the_page() {
 }
 
 #[tokio::test]
-async fn without_a_cool_down_everything_counts_at_once() {
+async fn zero_waiting_period_activates_contacts_immediately() {
     let world = World::with(&[("REKEY_COOL_DOWN_HOURS", "0")]).await;
     let mut browser = aisyah(&world).await;
     let list = register(&world, &mut browser, "mobile", NEW_NUMBER).await;
@@ -170,7 +170,7 @@ async fn without_a_cool_down_everything_counts_at_once() {
 }
 
 #[tokio::test]
-async fn a_wait_that_could_not_be_lifted_is_lifted_by_the_same_proof_again() {
+async fn failed_lift_of_waiting_period_can_be_retried() {
     let world = World::new().await;
     let mut browser = aisyah(&world).await;
     register(&world, &mut browser, "mobile", NEW_NUMBER).await;

@@ -50,7 +50,7 @@ fn is_sent(answer: &Answer) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sends_come_out_as_if_asked_one_after_the_other() {
+async fn concurrent_sends_are_linearizable() {
     let world = World::with(&[("REKEY_SENDS_PER_HOUR", "3")]).await;
     for seed in 0..SEEDS {
         // Nothing of the run before counts any more.
@@ -85,7 +85,7 @@ async fn sends_come_out_as_if_asked_one_after_the_other() {
 
 /// A ledger that is written whoever wrote meanwhile lets too many through.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_ledger_read_and_then_written_is_found_out() {
+async fn nonatomic_rate_limit_is_not_linearizable() {
     let world = World::new().await;
     let budgets = DynamoBudgets::new(world.client.clone(), "BudgetsTable");
     let account = AccountId::from_directory("aisyah").unwrap();

@@ -65,7 +65,7 @@ fn at(seconds: i64) -> Timestamp {
 /// A flow whose lease has run out comes back, twice at once, while flows that were opened before and after its claim
 /// claim too.
 #[tokio::test(flavor = "multi_thread")]
-async fn claims_come_out_as_if_made_one_after_the_other() {
+async fn concurrent_claims_are_linearizable() {
     let world = World::new().await;
     let account = AccountId::from_directory("aisyah").unwrap();
     for seed in 0..SEEDS {
@@ -105,7 +105,7 @@ async fn claims_come_out_as_if_made_one_after_the_other() {
 
 /// Generations that are read, compared and then written let two flows through.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_claim_read_and_then_written_is_found_out() {
+async fn nonatomic_claim_is_not_linearizable() {
     let account = Account { generation: 0, holder: None, lease_until: at(0) };
     let history = History::of(account.clone());
     let (stored, all_have_read) = (Arc::new(Mutex::new(account)), Arc::new(Barrier::new(3)));

@@ -102,7 +102,7 @@ async fn guess(flows: &DynamoFlows, key: HolderId, right: bool) -> Told {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn guesses_come_out_as_if_made_one_after_the_other() {
+async fn concurrent_attempts_are_linearizable() {
     let world = World::new().await;
     let flows = DynamoFlows::new(world.client.clone(), "FlowsTable");
     for seed in 0..SEEDS {
@@ -123,7 +123,7 @@ async fn guesses_come_out_as_if_made_one_after_the_other() {
 
 /// Compare first and count afterwards: the mistake of other services, and what it looks like here.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_guess_compared_and_then_counted_is_found_out() {
+async fn nonatomic_attempt_is_not_linearizable() {
     let history = History::of(Code::default());
     let (stored, all_have_read) = (Arc::new(Mutex::new(Code::default())), Arc::new(Barrier::new(4)));
     let read_then_write = |_, right: bool| {

@@ -39,7 +39,7 @@ fn key(flow: u8) -> HolderId {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
+async fn concurrent_time_steps_are_linearizable() {
     let world = World::new().await;
     let account = AccountId::from_directory("aisyah").unwrap();
     for seed in 0..SEEDS {
@@ -64,7 +64,7 @@ async fn an_apps_time_step_is_accepted_as_if_one_asked_after_the_other() {
 
 /// What reads the last step, decides and then writes, lets one code serve several flows: such a history is refused.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_step_read_and_then_written_is_found_out() {
+async fn nonatomic_time_step_is_not_linearizable() {
     let history = History::of(LastStep::default());
     let (last, all_have_read) = (Arc::new(Mutex::new(LastStep::default())), Arc::new(Barrier::new(3)));
     let callers = (0..3).map(|flow| vec![Accept { step: 7, flow }]).collect();

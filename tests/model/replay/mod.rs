@@ -28,85 +28,85 @@ async fn replay(name: &str, scope: Scope) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn guesses_happen_as_the_model_says() {
+async fn attempts_match_the_model() {
     replay("guesses", guesses()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn guesses_that_fail_happen_as_the_model_says() {
+async fn attempts_with_faults_match_the_model() {
     replay("guesses that fail", guesses_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn changes_happen_as_the_model_says() {
+async fn password_changes_match_the_model() {
     replay("changes", changes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn changes_that_fail_happen_as_the_model_says() {
+async fn password_changes_with_faults_match_the_model() {
     replay("changes that fail", changes_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn refusals_happen_as_the_model_says() {
+async fn password_rejections_match_the_model() {
     replay("refusals", refusals()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn refusals_that_fail_happen_as_the_model_says() {
+async fn password_rejections_with_faults_match_the_model() {
     replay("refusals that fail", refusals_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn recovery_codes_happen_as_the_model_says() {
+async fn recovery_codes_match_the_model() {
     replay("recovery codes", recovery_codes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn recovery_codes_that_fail_happen_as_the_model_says() {
+async fn recovery_codes_with_faults_match_the_model() {
     replay("recovery codes that fail", recovery_codes_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn pushes_happen_as_the_model_says() {
+async fn pushes_match_the_model() {
     replay("pushes", pushes()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every answer to either of two requests"]
-async fn pushes_asked_again_happen_as_the_model_says() {
+async fn repeated_pushes_match_the_model() {
     replay("pushes asked again", Scope { at_once: 1, ..pushes_asked_again() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn pushes_that_fail_happen_as_the_model_says() {
+async fn pushes_with_faults_match_the_model() {
     replay("pushes that fail", pushes_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn passkeys_happen_as_the_model_says() {
+async fn passkeys_match_the_model() {
     replay("passkeys", passkeys()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
-async fn passkeys_that_fail_happen_as_the_model_says() {
+async fn passkeys_with_faults_match_the_model() {
     replay("passkeys that fail", passkeys_that_fail()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn registering_happens_as_the_model_says() {
+async fn enrolment_matches_the_model() {
     replay("registering", registering()).await;
 }
 
 /// A model in which an old code is good still says what the product doesn't do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
-async fn a_model_that_says_otherwise_is_found_out() {
+async fn wrong_model_is_detected() {
     let scope = Scope { mutation: Some(Mutation::OldCodesStay), ..guesses() };
     let replayed = tokio::spawn(async move { replay("another model", scope).await }).await;
     assert!(replayed.is_err_and(|error| error.is_panic()));

@@ -30,7 +30,7 @@ fn subscribed(around: &Around, number: u8, path: &str) {
 }
 
 #[tokio::test]
-async fn push_with_an_expiry_in_milliseconds_is_not_sent() {
+async fn push_with_expiry_in_milliseconds_is_not_sent() {
     let around = Arc::new(Around::default());
     subscribed(&around, 1, "one");
     let expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
@@ -45,7 +45,7 @@ async fn comes_again(around: &Arc<Around>, message: &Message) -> bool {
 }
 
 #[tokio::test]
-async fn a_push_goes_to_every_device_and_tells_nothing() {
+async fn push_reaches_every_device_without_personal_data() {
     let around = Arc::new(Around::default());
     subscribed(&around, 1, "one");
     subscribed(&around, 2, "two");
@@ -59,7 +59,7 @@ async fn a_push_goes_to_every_device_and_tells_nothing() {
 }
 
 #[tokio::test]
-async fn a_push_service_that_is_down_is_tried_again_while_the_request_waits() {
+async fn push_is_retried_until_its_request_expires() {
     let around = Arc::new(Around::default());
     subscribed(&around, 1, "one");
     around.set_provider(Provider::Down);
@@ -72,7 +72,7 @@ async fn a_push_service_that_is_down_is_tried_again_while_the_request_waits() {
 }
 
 #[tokio::test]
-async fn a_subscription_that_is_gone_holds_nobody_up() {
+async fn gone_subscription_does_not_block_other_devices() {
     let around = Arc::new(Around::default());
     subscribed(&around, 1, "gone");
     assert!(!comes_again(&around, &push()).await);
@@ -84,14 +84,14 @@ async fn a_subscription_that_is_gone_holds_nobody_up() {
 }
 
 #[tokio::test]
-async fn without_a_device_that_takes_pushes_nothing_is_sent() {
+async fn push_without_subscribed_devices_sends_nothing() {
     let around = Arc::new(Around::default());
     assert!(!comes_again(&around, &push()).await);
     assert!(around.sent().is_empty());
 }
 
 #[tokio::test]
-async fn everybody_is_told_of_a_refusal() {
+async fn denied_approval_queues_a_notice_for_every_contact() {
     let around = Arc::new(Around::default());
     let refused = Message::Refused(Refused { account: account(), at: START, language: Language::Tamil });
     around.break_queue(true);

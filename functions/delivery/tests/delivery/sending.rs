@@ -54,7 +54,7 @@ async fn deliver(
 }
 
 #[tokio::test]
-async fn a_code_goes_out_on_its_channel() {
+async fn code_is_sent_on_its_channel() {
     let around = Arc::new(Around::default());
     let voice = Recipient::Voice(PhoneNumber::from_stored("+60327317272".into()));
     let again = deliver(&around, &[], &[code(email()), code(mobile()), code(voice)], 1).await;
@@ -67,7 +67,7 @@ async fn a_code_goes_out_on_its_channel() {
 }
 
 #[tokio::test]
-async fn a_decoy_is_dropped() {
+async fn decoy_message_is_dropped() {
     let around = Arc::new(Around::default());
     assert!(deliver(&around, &[], &[Message::Decoy], 1).await.is_empty());
     assert!(around.sent().is_empty());
@@ -75,7 +75,7 @@ async fn a_decoy_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_code_waits_for_its_provider_until_it_has_expired() {
+async fn code_is_retried_until_it_expires() {
     let around = Arc::new(Around::default());
     around.set_provider(Provider::Down);
     assert_eq!(deliver(&around, &[], &[code(mobile())], 1).await, ["0"]);
@@ -89,7 +89,7 @@ async fn a_code_waits_for_its_provider_until_it_has_expired() {
 }
 
 #[tokio::test]
-async fn code_with_an_expiry_in_milliseconds_is_not_sent() {
+async fn code_with_expiry_in_milliseconds_is_not_sent() {
     let around = Arc::new(Around::default());
     let Message::Code(mut late) = code(mobile()) else { panic!("a code") };
     late.expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
@@ -98,14 +98,14 @@ async fn code_with_an_expiry_in_milliseconds_is_not_sent() {
 }
 
 #[tokio::test]
-async fn a_refusal_is_final() {
+async fn message_rejected_by_its_provider_is_not_retried() {
     let around = Arc::new(Around::default());
     around.set_provider(Provider::Refusing);
     assert!(deliver(&around, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
 }
 
 #[tokio::test]
-async fn one_bad_message_does_not_hold_up_the_others() {
+async fn invalid_message_does_not_block_its_batch() {
     let around = Arc::new(Around::default());
     let bodies = [
         String::from("{}"),
@@ -119,7 +119,7 @@ async fn one_bad_message_does_not_hold_up_the_others() {
 }
 
 #[tokio::test]
-async fn the_days_budget_bounds_codes_to_telephones_only() {
+async fn daily_rate_limit_bounds_phone_codes_only() {
     let around = Arc::new(Around::default());
     let limited = [("REKEY_SMS_PER_DAY", "1")];
     let batch = [code(mobile()), code(mobile()), code(email()), notice(mobile())];
@@ -130,7 +130,7 @@ async fn the_days_budget_bounds_codes_to_telephones_only() {
 }
 
 #[tokio::test]
-async fn a_number_gets_twice_what_an_account_may_ask_for_in_a_day() {
+async fn phone_number_limit_is_twice_the_account_limit() {
     let around = Arc::new(Around::default());
     let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "1000")];
     for count in 0..12 {
@@ -145,7 +145,7 @@ async fn a_number_gets_twice_what_an_account_may_ask_for_in_a_day() {
 
 /// Anybody with an account may type anybody's number.
 #[tokio::test]
-async fn a_number_that_others_want_to_register_keeps_its_owners_codes() {
+async fn enrolment_and_reset_codes_have_separate_rate_limits() {
     let around = Arc::new(Around::default());
     let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "5")];
     let registered = || {
@@ -161,7 +161,7 @@ async fn a_number_that_others_want_to_register_keeps_its_owners_codes() {
 }
 
 #[tokio::test]
-async fn a_thousand_neighbouring_numbers_share_an_hours_budget() {
+async fn block_of_1000_numbers_shares_hourly_rate_limit() {
     let around = Arc::new(Around::default());
     let neighbour = |n: u32| Recipient::Sms(PhoneNumber::from_stored(format!("+60123456{n:03}")));
     for n in 0..40 {
@@ -185,7 +185,7 @@ async fn a_thousand_neighbouring_numbers_share_an_hours_budget() {
 }
 
 #[tokio::test]
-async fn no_number_is_in_the_name_of_a_budget() {
+async fn rate_limit_keys_contain_no_phone_number() {
     let around = Arc::new(Around::default());
     deliver(&around, &[], &[code(mobile())], 1).await;
     let names = around.budgets().join(" ");
@@ -193,7 +193,7 @@ async fn no_number_is_in_the_name_of_a_budget() {
 }
 
 #[tokio::test]
-async fn a_provider_that_stays_down_does_not_use_up_the_day() {
+async fn redelivered_code_counts_at_most_twice() {
     let around = Arc::new(Around::default());
     around.set_provider(Provider::Down);
     for count in 1..20 {
@@ -203,7 +203,7 @@ async fn a_provider_that_stays_down_does_not_use_up_the_day() {
 }
 
 #[tokio::test]
-async fn telephones_of_other_countries_are_left_alone() {
+async fn numbers_outside_allowed_countries_receive_no_messages() {
     let around = Arc::new(Around::default());
     let abroad = || Recipient::Sms(PhoneNumber::from_stored("+6591234567".into()));
     assert!(deliver(&around, &[], &[code(abroad()), notice(abroad())], 1).await.is_empty());

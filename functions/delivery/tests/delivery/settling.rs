@@ -75,7 +75,7 @@ fn is_told(around: &Around) -> bool {
 }
 
 #[tokio::test]
-async fn died_after_the_claim_nothing_was_changed_and_nobody_is_told() {
+async fn crash_before_directory_write_queues_no_notices() {
     let around = Arc::new(Around::default());
     around.put_flow(&proven(Reason::Forgotten));
     assert!(!settle(&around).await);
@@ -84,7 +84,7 @@ async fn died_after_the_claim_nothing_was_changed_and_nobody_is_told() {
 }
 
 #[tokio::test]
-async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
+async fn crash_after_directory_write_notifies_and_finishes_flow() {
     for (reason, outcome) in [(Reason::Forgotten, Outcome::Reset), (Reason::Locked, Outcome::Unlocked)] {
         let around = Arc::new(Around::default());
         around.put_flow(&proven(reason));
@@ -102,7 +102,7 @@ async fn died_after_the_write_everybody_is_told_and_the_flow_is_finished() {
 }
 
 #[tokio::test]
-async fn died_before_the_notices_everybody_is_told_once() {
+async fn crash_before_notices_notifies_every_contact_once() {
     let around = Arc::new(Around::default());
     around.put_flow(&done(Reason::Forgotten, false));
     around.write(GENERATION);
@@ -116,7 +116,7 @@ async fn died_before_the_notices_everybody_is_told_once() {
 }
 
 #[tokio::test]
-async fn change_nobody_can_tell_of_is_asked_again() {
+async fn change_with_unknown_outcome_is_reconciled_again() {
     let around = Arc::new(Around::default());
     around.put_flow(&proven(Reason::Forgotten));
     around.forget_writes();
@@ -128,7 +128,7 @@ async fn change_nobody_can_tell_of_is_asked_again() {
 }
 
 #[tokio::test]
-async fn change_nobody_can_tell_of_is_told_on_last_try() {
+async fn unknown_outcome_is_notified_on_last_retry() {
     for outcome in [Outcome::Reset, Outcome::Unlocked] {
         let around = Arc::new(Around::default());
         around.put_flow(&proven(Reason::Forgotten));
@@ -150,7 +150,7 @@ async fn change_nobody_can_tell_of_is_told_on_last_try() {
 }
 
 #[tokio::test]
-async fn last_try_tells_what_the_directory_knows() {
+async fn last_retry_uses_a_known_directory_outcome() {
     let around = Arc::new(Around::default());
     around.put_flow(&proven(Reason::Forgotten));
     assert!(!settle_for(&around, Outcome::Reset, RECEIVES).await);
@@ -162,7 +162,7 @@ async fn last_try_tells_what_the_directory_knows() {
 
 /// The flow was finished after the directory had answered, though its notices were not queued.
 #[tokio::test]
-async fn finished_change_is_told_though_directory_cannot_tell() {
+async fn finished_change_with_unknown_outcome_is_notified() {
     let around = Arc::new(Around::default());
     around.put_flow(&done(Reason::Forgotten, false));
     around.forget_writes();
@@ -173,7 +173,7 @@ async fn finished_change_is_told_though_directory_cannot_tell() {
 }
 
 #[tokio::test]
-async fn finished_and_told_is_left_alone() {
+async fn finished_and_notified_change_queues_no_further_notices() {
     let around = Arc::new(Around::default());
     around.put_flow(&done(Reason::Locked, true));
     around.write(GENERATION);
@@ -182,7 +182,7 @@ async fn finished_and_told_is_left_alone() {
 }
 
 #[tokio::test]
-async fn a_queue_that_is_down_is_tried_again() {
+async fn reconciliation_is_retried_when_the_queue_fails() {
     let around = Arc::new(Around::default());
     around.put_flow(&proven(Reason::Forgotten));
     around.write(GENERATION);
@@ -195,7 +195,7 @@ async fn a_queue_that_is_down_is_tried_again() {
 }
 
 #[tokio::test]
-async fn a_change_is_told_though_its_flow_is_gone_or_cancelled() {
+async fn change_of_deleted_or_cancelled_flow_is_notified() {
     for flow in [None, Some(proven(Reason::Forgotten).cancel())] {
         let around = Arc::new(Around::default());
         if let Some(flow) = flow {

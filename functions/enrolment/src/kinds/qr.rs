@@ -21,7 +21,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_picture_is_one_element_without_script_or_style() {
+    fn qr_svg_contains_no_script_or_style() {
         let picture = qr("otpauth://totp/Rekey:aisyah?secret=JBSWY3DPEHPK3PXP&issuer=Rekey");
         assert!(picture.starts_with("<svg") && picture.trim_end().ends_with("</svg>"), "{picture}");
         for word in ["<script", "style=", "JBSWY3DPEHPK3PXP", "href"] {

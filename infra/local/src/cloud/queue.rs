@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn a_received_message_is_hidden_until_its_time_and_deleted_by_its_last_receipt() {
+    fn received_message_is_hidden_until_timeout_or_deletion() {
         let (clock, queues) = queues();
         let id = queues.send("main", "hello".to_owned(), None).unwrap();
         let first = queues.receive("main", 10, None).unwrap();
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_message_that_is_never_deleted_ends_among_the_dead_letters() {
+    fn undeleted_message_moves_to_dead_letter_queue() {
         let (clock, queues) = queues();
         queues.send("main", "poison".to_owned(), None).unwrap();
         for turn in 0..3 {
@@ -276,7 +276,7 @@ mod tests {
     }
 
     #[test]
-    fn a_delayed_message_waits() {
+    fn delayed_message_is_hidden_until_due() {
         let (clock, queues) = queues();
         queues.send("main", "later".to_owned(), Some(Seconds(60))).unwrap();
         assert_eq!(queues.counts("main").unwrap().delayed, 1);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_lost_over_a_restart() {
+    fn queued_messages_survive_a_restart() {
         let (_, queues) = queues();
         queues.send("main", "kept".to_owned(), None).unwrap();
         let (_, next) = self::queues();

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_bounds_what_may_be_written() {
+    fn condition_limits_writable_attributes() {
         let roles = Roles::of(&Template::of_project().unwrap());
         let update = |principal, attributes: &[&str]| Call {
             attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_condition_bounds_what_may_be_read() {
+    fn condition_limits_readable_attributes() {
         let roles = Roles::of(&Template::of_project().unwrap());
         let read = |principal, selects, attributes: &[&str]| Call {
             selects,
@@ -106,7 +106,7 @@ mod tests {
     }
 
     #[test]
-    fn a_role_allows_what_the_template_grants_and_nothing_else() {
+    fn role_allows_only_what_template_grants() {
         let roles = Roles::of(&Template::of_project().unwrap());
         assert!(roles.allow(&call("method-selection", "dynamodb:GetItem", Some("FlowsTable"))));
         assert!(roles.allow(&call("delivery", "sns:Publish", None)));
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn the_key_is_read_from_the_signature() {
+    fn principal_is_read_from_signature() {
         let header = "AWS4-HMAC-SHA256 Credential=code-verify/20261125/ap-southeast-1/dynamodb/aws4_request, \
                       SignedHeaders=host, Signature=0";
         assert_eq!(principal(header), Some("code-verify"));

@@ -153,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_decoded_and_cut_as_api_gateway_does_it() {
+    fn path_is_decoded_like_api_gateway() {
         assert_eq!(decoded_path("/a%20b/%C3%A9").as_deref(), Some("/a b/é"));
         assert_eq!(decoded_path("/me%3Fadmin=true").as_deref(), Some("/me"));
         assert_eq!(decoded_path("/%FF"), None);

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_route_wins() {
+    fn most_specific_route_wins() {
         let routes = routes();
         for (method, path, key) in [
             ("GET", "/", "GET /"),
@@ -134,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn variables_are_told() {
+    fn path_variables_are_extracted() {
         let routes = routes();
         let parameters = routes.choose("PUT", "/files/a/b").unwrap().parameters;
         assert_eq!(parameters, [("path".to_owned(), "a/b".to_owned())].into());

@@ -139,7 +139,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_newest_message_comes_first_and_has_its_code() {
+    fn messages_are_newest_first_with_their_code() {
         let outbox = Outbox::new(System::of_machine());
         let take = |body: &str| {
             let (to, body) = ("+60123456798".to_owned(), body.to_owned());

@@ -179,7 +179,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_app_s_code_is_the_one_of_the_rfc() {
+    fn totp_code_matches_rfc_6238() {
         // RFC 6238 appendix B, the last six of its eight digits.
         let code = totp_code("GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ", Timestamp::from_seconds(59));
         assert_eq!(code.as_deref(), Some("287082"));

@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn finds_the_code_as_rekey_writes_it() {
+    fn code_is_found_in_message_text() {
         for (body, code) in [
             ("Universiti Contoh: your code is 1234 5678. It is good for 10 minutes.", "12345678"),
             ("Kod anda: 123 456", "123456"),
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn takes_nothing_else_for_a_code() {
+    fn other_numbers_are_not_read_as_code() {
         for body in [
             "",
             "Changed on 24 November 2026 at 12:43 (UTC+8).",
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn hears_the_code_of_a_call() {
+    fn spoken_code_is_found_in_call() {
         for (body, code) in [
             ("Your code is 1, 2, 3, 4. 5, 6, 7, 8. Again: 1, 2, 3, 4. 5, 6, 7, 8.", "12345678"),
             ("Your code: 1 2 3 4 5 6 1 2 3 4 5 6 Goodbye", "123456"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn ssml_is_read_as_a_voice_reads_it() {
+    fn ssml_is_converted_to_spoken_text() {
         let ssml = r#"<speak>A &amp; B:<break time="1s"/><prosody rate="slow">1, 2</prosody></speak>"#;
         assert_eq!(spoken(ssml).unwrap(), "A & B: 1, 2");
         for wrong in
@@ -210,7 +210,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn any_text_is_read_or_refused(text in "[0-9 ,.:+<>&/;a-z\\u{a0}]{0,80}") {
+        fn random_text_never_panics(text in "[0-9 ,.:+<>&/;a-z\\u{a0}]{0,80}") {
             let _ = (code_in(Channel::Voice, &text), code_in(Channel::Sms, &text), spoken(&text));
         }
     }

@@ -53,7 +53,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_metric_is_one_line_of_emf() {
+    fn metric_is_logged_as_one_emf_line() {
         let line = line(Metric::SmsBudgetExhausted, Timestamp::from_seconds(1_790_000_000));
         let read: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(read["SmsBudgetExhausted"], 1);

@@ -41,7 +41,7 @@ mod tests {
     use crate::ports::EntropyExt as _;
 
     #[test]
-    fn time_is_after_this_was_written_and_chance_does_not_repeat() {
+    fn system_clock_is_current_and_entropy_is_unique() {
         assert!(SystemClock.now() > Timestamp::from_seconds(1_790_000_000));
         assert_ne!(SystemEntropy.bytes::<32>(), SystemEntropy.bytes::<32>());
     }

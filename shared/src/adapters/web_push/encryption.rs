@@ -56,7 +56,7 @@ mod tests {
 
     /// RFC 8291 §5 and appendix A.
     #[test]
-    fn the_rfcs_example_comes_out_byte_by_byte() {
+    fn encryption_matches_rfc_8291_example() {
         let sealed = seal(
             b"When I grow up, I want to be a watermelon",
             &bytes("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4"),
@@ -70,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_gets_nothing() {
+    fn invalid_key_is_rejected() {
         assert!(seal(b"x", &[4; 65], &[1; 16], [1; 16], &[1; 32]).is_none());
         let device =
             bytes("BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4");

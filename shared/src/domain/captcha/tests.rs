@@ -38,7 +38,7 @@ fn verdict(challenge: &Challenge, answer: Option<&str>, work: Option<&str>) -> V
 }
 
 #[test]
-fn a_normal_challenge_takes_the_characters_or_the_work() {
+fn normal_challenge_accepts_characters_or_work() {
     let challenge = normal();
     assert_eq!(verdict(&challenge, Some(&challenge.answer()), None), Verdict::Passed);
     assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT))), Verdict::Passed);
@@ -49,14 +49,14 @@ fn a_normal_challenge_takes_the_characters_or_the_work() {
 }
 
 #[test]
-fn work_counts_from_its_last_bit() {
+fn work_below_required_difficulty_is_rejected() {
     let challenge = normal();
     assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT - 1))), Verdict::Wrong);
     assert_eq!(verdict(&challenge, None, Some(&work(&challenge, LIGHT + 1))), Verdict::Passed);
 }
 
 #[test]
-fn work_is_hashed_as_the_contract_says() {
+fn work_hash_follows_contract() {
     let challenge = normal();
     let nonce = work(&challenge, 9);
     let hash = Sha256::digest(format!("{}{nonce}", challenge.work_challenge()));
@@ -64,7 +64,7 @@ fn work_is_hashed_as_the_contract_says() {
 }
 
 #[test]
-fn a_harder_challenge_takes_both_or_much_more_work() {
+fn harder_challenge_requires_both_or_more_work() {
     let challenge = harder();
     let (answer, enough) = (challenge.answer(), work(&challenge, LIGHT));
     assert_eq!(verdict(&challenge, Some(&answer), Some(&enough)), Verdict::Passed);
@@ -77,7 +77,7 @@ fn a_harder_challenge_takes_both_or_much_more_work() {
 }
 
 #[test]
-fn a_harder_challenge_is_good_for_its_name_alone() {
+fn harder_challenge_is_bound_to_name() {
     let challenge = harder();
     let solution = Solution::parse(Some(&challenge.answer()), Some(&work(&challenge, LIGHT + 4))).unwrap();
     assert_eq!(challenge.check(&solution, &name(1)), Verdict::Passed);
@@ -85,7 +85,7 @@ fn a_harder_challenge_is_good_for_its_name_alone() {
 }
 
 #[test]
-fn characters_count_however_they_are_written() {
+fn answer_ignores_case_spacing_and_width() {
     let challenge = normal();
     let answer = challenge.answer();
     let spaced = format!(" {} - {} ", &answer[..3].to_lowercase(), &answer[3..]);
@@ -95,7 +95,7 @@ fn characters_count_however_they_are_written() {
 }
 
 #[test]
-fn twins_outside_the_alphabet_fold_into_it() {
+fn ambiguous_characters_fold_into_alphabet() {
     assert_eq!(fold("qd0 i1 2 a s g t b e n"), "OOOLLZ45678FM");
     for character in ALPHABET {
         let character = char::from(*character).to_string();
@@ -104,7 +104,7 @@ fn twins_outside_the_alphabet_fold_into_it() {
 }
 
 #[test]
-fn malformed_solutions_are_told_from_wrong_ones() {
+fn malformed_solution_is_distinguished_from_wrong_solution() {
     let parse = |answer: Option<&str>, work: Option<&str>| Solution::parse(answer, work).err();
     assert_eq!(parse(None, None), Some(CaptchaError::Unanswered));
     assert_eq!(parse(Some("  "), Some("")), Some(CaptchaError::Unanswered));
@@ -116,7 +116,7 @@ fn malformed_solutions_are_told_from_wrong_ones() {
 }
 
 #[test]
-fn a_token_expires_at_its_moment() {
+fn token_expires_at_expiry_time() {
     let keys = keyring('k');
     let token = normal().seal(&keys, [0; 24]).unwrap();
     let open = |seconds| Challenge::open(&token, &keys, Timestamp::from_seconds(NOW.as_seconds() + seconds));
@@ -125,7 +125,7 @@ fn a_token_expires_at_its_moment() {
 }
 
 #[test]
-fn token_with_an_expiry_in_milliseconds_has_expired() {
+fn token_with_expiry_in_milliseconds_is_expired() {
     let keys = keyring('k');
     let late = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     let token = Challenge { expires_at: late, ..normal() }.seal(&keys, [0; 24]).unwrap();
@@ -133,14 +133,14 @@ fn token_with_an_expiry_in_milliseconds_has_expired() {
 }
 
 #[test]
-fn a_token_opens_under_its_own_key_alone() {
+fn token_opens_under_its_own_key_only() {
     let token = harder().seal(&keyring('k'), [0; 24]).unwrap();
     assert_eq!(Challenge::open(&token, &keyring('k'), NOW).unwrap(), harder());
     assert_eq!(Challenge::open(&token, &keyring('l'), NOW), Err(CaptchaError::Malformed));
 }
 
 #[test]
-fn what_was_sealed_for_something_else_is_no_token() {
+fn token_with_other_purpose_or_format_is_malformed() {
     let keys = keyring('k');
     let other = keys.seal("rekey/other", &[], &[1; 26], [0; 24]).unwrap();
     let short = keys.seal(PURPOSE, &[], &[VERSION; 25], [0; 24]).unwrap();
@@ -151,7 +151,7 @@ fn what_was_sealed_for_something_else_is_no_token() {
 }
 
 #[test]
-fn any_changed_character_spoils_a_token() {
+fn token_with_changed_character_is_malformed() {
     let keys = keyring('k');
     let token = harder().seal(&keys, [9; 24]).unwrap();
     for at in 0..token.len() {
@@ -169,7 +169,7 @@ fn any_changed_character_spoils_a_token() {
 }
 
 #[test]
-fn what_follows_from_the_nonce_is_told_apart() {
+fn values_derived_from_entropy_are_distinct() {
     let challenge = normal();
     let all = BTreeSet::from([challenge.spend_id(), challenge.rendering_seed(), challenge.derive("work")]);
     assert_eq!(all.len(), 3);
@@ -177,7 +177,7 @@ fn what_follows_from_the_nonce_is_told_apart() {
 }
 
 #[test]
-fn every_character_is_drawn() {
+fn generated_answers_cover_whole_alphabet() {
     let answers = (0..=255).map(|byte| Challenge::generate([byte; 16], NOW, LIGHT, None).answer());
     let drawn: BTreeSet<char> = answers.flat_map(|answer| answer.chars().collect::<Vec<_>>()).collect();
     assert_eq!(drawn, ALPHABET.iter().map(|b| char::from(*b)).collect());
@@ -185,7 +185,7 @@ fn every_character_is_drawn() {
 
 proptest! {
     #[test]
-    fn a_token_says_what_was_sealed(
+    fn sealed_token_round_trips(
         entropy: [u8; 16], nonce: [u8; 24], difficulty: u8, bound: Option<[u8; 32]>, seconds in 0..4_000_000_000_i64,
     ) {
         let now = Timestamp::from_seconds(seconds);
@@ -199,7 +199,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_typed_panics(answer: Option<String>, work: Option<String>, token: String) {
+    fn arbitrary_input_never_panics(answer: Option<String>, work: Option<String>, token: String) {
         if let Ok(solution) = Solution::parse(answer.as_deref(), work.as_deref()) {
             let _ = normal().check(&solution, &name(1));
         }

@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn every_state_is_read_back_as_it_was() {
+    fn flow_in_every_state_round_trips() {
         for flow in every_state() {
             let record = Record::from(&flow);
             let read = Flow::try_from(record.clone()).unwrap();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_are_stored_and_read_back() {
+    fn stored_attempt_counts_are_restored() {
         let mut record = Record::from(&every_state()[2]);
         assert_eq!((record.flow_tries, record.slot.as_ref().map(|slot| slot.tries)), (4, Some(2)));
         // The write that spends a try counts beside the body, which keeps the older numbers.
@@ -321,7 +321,7 @@ mod tests {
     }
 
     #[test]
-    fn a_state_is_stored_under_a_word_of_its_own() {
+    fn stored_state_names_are_unchanged() {
         let words = StateName::ALL.map(StateName::as_str);
         assert_eq!(
             words,
@@ -332,7 +332,7 @@ mod tests {
     }
 
     #[test]
-    fn a_guess_equal_to_the_code_is_a_step_proved() {
+    fn record_with_correct_code_is_verified_step() {
         let mut record = Record::from(&every_state()[2]);
         let slot = record.slot.as_mut().unwrap();
         slot.guess = Some(slot.code);
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_fits_one_write_unit() {
+    fn flow_record_fits_one_write_unit() {
         for flow in every_state() {
             let record = Record::from(&flow);
             assert!(record.body.len() < 850, "{:?} has {} bytes", record.state, record.body.len());
@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_part_is_no_flow() {
+    fn incomplete_record_is_rejected() {
         for flow in every_state() {
             let record = Record::from(&flow);
             assert!(Flow::try_from(Record { body: String::new(), ..record.clone() }).is_err());

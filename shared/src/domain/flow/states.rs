@@ -349,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn two_proofs_by_two_factors_lead_to_the_password() {
+    fn two_verified_factors_reach_password_stage() {
         let first = choosing(2).send(Method::Sms, RIGHT, CONTACT, at(10), &LIMITS);
         let second = right(first).choosing().unwrap();
         assert_eq!(second.progress.step(), 2);
@@ -380,7 +380,7 @@ mod tests {
     }
 
     #[test]
-    fn young_first_factor_leaves_only_old_ones() {
+    fn young_first_factor_leaves_only_old_factors() {
         use Method::{Email, Passkey, Sms, Totp};
         let flow = offering(2, &[(Email, false), (Sms, true), (Totp, true), (Passkey, false)]);
         assert_eq!(offered(&flow), [Email, Sms, Totp, Passkey], "the first step may be any");
@@ -397,14 +397,14 @@ mod tests {
     }
 
     #[test]
-    fn single_step_needs_an_old_factor_if_any() {
+    fn single_step_requires_old_factor_if_available() {
         use Method::{Email, Sms, Totp};
         assert_eq!(offered(&offering(1, &[(Email, false), (Sms, true), (Totp, true)])), [Email]);
         assert_eq!(offered(&offering(1, &[(Email, true), (Sms, true)])), [Email, Sms], "none is old");
     }
 
     #[test]
-    fn young_factor_that_ends_in_a_dead_end_is_not_offered() {
+    fn young_factor_without_possible_second_step_is_omitted() {
         use Method::{Push, Sms, Totp};
         // Code and approval are one factor: after the young one nothing old would be left.
         assert_eq!(offered(&offering(2, &[(Push, true), (Totp, false), (Sms, true)])), [Totp, Sms]);
@@ -413,7 +413,7 @@ mod tests {
     }
 
     #[test]
-    fn code_to_a_young_contact_is_young_evidence() {
+    fn code_to_young_contact_verifies_young_factor() {
         let flow = offering(2, &[(Method::Email, true), (Method::Totp, false), (Method::Sms, true)]);
         let second = right(flow.send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS)).choosing().unwrap();
         assert!(second.progress.proofs[0].young);
@@ -422,14 +422,14 @@ mod tests {
     }
 
     #[test]
-    fn one_step_suffices_where_policy_says_so() {
+    fn one_step_suffices_under_one_step_policy() {
         let flow = right(choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert_eq!(flow.stage(), Stage::Password);
         assert_eq!(flow.proofs(), 1);
     }
 
     #[test]
-    fn a_wrong_guess_proves_nothing() {
+    fn wrong_code_does_not_verify_step() {
         let mut awaiting = choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
         awaiting.guess = Some(Tag::from_bytes([2; 32]));
         assert_eq!(awaiting.clone().settle().stage(), Stage::Code);
@@ -438,7 +438,7 @@ mod tests {
     }
 
     #[test]
-    fn resends_wait_longer_each_time_and_switching_does_not_wait() {
+    fn resend_wait_grows_but_method_switch_is_immediate() {
         let once = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS).give_up_code();
         assert_eq!(once.may_send(Method::Email, at(29), &LIMITS), Err(SendRefusal::TooEarly(Seconds(1))));
         assert_eq!(once.may_send(Method::Sms, at(0), &LIMITS), Ok(()));
@@ -450,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_refills_no_tries() {
+    fn resend_does_not_restore_attempts() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
         awaiting.sent.tries = 4;
         awaiting.progress.flow_tries = 4;
@@ -465,13 +465,13 @@ mod tests {
     }
 
     #[test]
-    fn a_code_never_outlives_its_flow() {
+    fn code_expires_no_later_than_flow() {
         let late = choosing(2).send(Method::Email, RIGHT, CONTACT, at(600), &LIMITS);
         assert_eq!(late.expires_at, at(900));
     }
 
     #[test]
-    fn a_step_out_of_turn_says_what_was_awaited() {
+    fn out_of_order_step_returns_expected_stage() {
         assert_eq!(
             opened(2).choosing().unwrap_err(),
             OutOfStep { awaited: Stage::Method, found: Stage::Reason }
@@ -493,7 +493,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_device_is_asked_for_has_a_page_of_its_own_and_is_asked_three_times() {
+    fn device_challenges_have_own_stage_and_three_requests() {
         let request = RequestId::from_bytes([1; 16]);
         let ask = |choosing: Choosing, method| choosing.ask(method, request, at(0), Seconds(90));
         for (method, stage) in [(Method::Passkey, Stage::Passkey), (Method::Push, Stage::Approval)] {
@@ -508,7 +508,7 @@ mod tests {
     }
 
     #[test]
-    fn each_page_has_the_name_of_the_contract() {
+    fn stage_names_match_contract() {
         use Stage::{Approval, Code, Done, Ended, Method, Passkey, Password, Reason, Unlock};
         let names =
             [Reason, Method, Code, Approval, Passkey, Password, Unlock, Done, Ended].map(Stage::as_str);
@@ -518,7 +518,7 @@ mod tests {
     }
 
     #[test]
-    fn cancelling_ends_everything_but_what_is_done() {
+    fn cancelled_flow_ends_unless_already_done() {
         assert_eq!(opened(2).cancel().stage(), Stage::Ended);
         let done = Flow::Done(
             choosing(1)
@@ -536,7 +536,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_last_proof_is_remembered_by_its_code() {
+    fn only_last_verified_step_is_recognised_by_code() {
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert!(second.was_proved_by(1, &RIGHT));
         assert!(!second.was_proved_by(1, &tag(2)) && !second.was_proved_by(2, &RIGHT));
@@ -551,7 +551,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flow_is_out_of_tries_only_while_something_is_to_be_proved() {
+    fn attempts_exhaust_flow_only_before_verification_completes() {
         let with = |tries| {
             let mut flow = choosing(1);
             flow.progress.flow_tries = tries;
@@ -571,7 +571,7 @@ mod tests {
     }
 
     #[test]
-    fn proofs_are_counted_in_every_state() {
+    fn verified_steps_are_counted_in_every_state() {
         assert_eq!((opened(2).proofs(), Flow::Choosing(choosing(2)).proofs()), (0, 0));
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert_eq!(second.proofs(), 1);
@@ -585,7 +585,7 @@ mod tests {
     }
 
     #[test]
-    fn tries_left_are_the_fewer_of_code_and_flow() {
+    fn attempts_left_is_minimum_of_code_and_flow() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
         assert_eq!(awaiting.tries_left(&LIMITS), 5);
         awaiting.sent.tries = 2;
@@ -597,7 +597,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resend_is_offered_while_one_can_come() {
+    fn resend_is_offered_until_limit_is_reached() {
         let first = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
         assert_eq!(first.resend_at(), at(30));
         assert!(first.may_resend(&LIMITS));
@@ -614,13 +614,13 @@ mod tests {
     }
 
     #[test]
-    fn waits_double_up_to_half_an_hour() {
+    fn resend_wait_doubles_up_to_32_minutes() {
         let waits: Vec<u32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 255].map(|count| resend_wait(count).0).to_vec();
         assert_eq!(waits, [30, 30, 60, 120, 240, 480, 960, 1_920, 1_920, 1_920]);
     }
 
     #[test]
-    fn a_reason_can_be_changed_until_all_is_proved() {
+    fn reason_can_change_until_verification_completes() {
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         let changed = second.choose_reason(Reason::Locked).unwrap().choosing().unwrap();
         assert_eq!((changed.progress.reason, changed.progress.proofs.len()), (Reason::Locked, 1));
@@ -633,7 +633,7 @@ mod tests {
     }
 
     #[test]
-    fn an_app_code_is_never_sent() {
+    fn totp_code_is_never_sent() {
         assert_eq!(choosing(2).may_send(Method::Totp, at(0), &LIMITS), Err(SendRefusal::Unavailable));
         assert_eq!(Reason::parse("forgotten"), Some(Reason::Forgotten));
         assert_eq!(Reason::parse("locked"), Some(Reason::Locked));

@@ -54,7 +54,7 @@ fn used(client_data: &serde_json::Value, data: &[u8], counter: u32) -> Result<u3
 }
 
 #[test]
-fn an_assertion_is_signed_over_data_and_hash() {
+fn assertion_signature_and_credential_are_verified() {
     let said = client_data("webauthn.get");
     let answer = Assertion::parse(&assertion(&said, &head(FLAGS, 0))).unwrap();
     let expected = Expected { party: &party(), challenge: &CHALLENGE };
@@ -75,7 +75,7 @@ fn an_assertion_is_signed_over_data_and_hash() {
 }
 
 #[test]
-fn what_the_browser_says_must_fit() {
+fn assertion_with_mismatched_client_data_is_rejected() {
     for (member, value, refusal) in [
         ("type", json!("webauthn.create"), Refusal::Kind),
         ("challenge", json!(text(&[8; 32])), Refusal::Challenge),
@@ -92,7 +92,7 @@ fn what_the_browser_says_must_fit() {
 }
 
 #[test]
-fn what_the_authenticator_says_must_fit() {
+fn assertion_with_mismatched_authenticator_data_is_rejected() {
     let said = client_data("webauthn.get");
     for (flags, expected) in [
         (FLAGS, Ok(0)),
@@ -113,7 +113,7 @@ fn what_the_authenticator_says_must_fit() {
 }
 
 #[test]
-fn a_counter_moves_forward_where_there_is_one() {
+fn non_increasing_signature_counter_is_rejected() {
     let said = client_data("webauthn.get");
     for (before, now, expected) in [
         (0, 0, Ok(0)),
@@ -128,7 +128,7 @@ fn a_counter_moves_forward_where_there_is_one() {
 }
 
 #[test]
-fn what_is_no_answer_is_malformed() {
+fn malformed_assertion_is_rejected() {
     let said = client_data("webauthn.get");
     let good = assertion(&said, &head(FLAGS, 0));
     assert!(Assertion::parse(&good).is_ok());
@@ -186,7 +186,7 @@ fn none() -> Value {
 }
 
 #[test]
-fn a_registered_passkey_is_read_back() {
+fn registered_passkey_round_trips() {
     let credential = registered(&p256(), &[], "none", &none()).unwrap();
     assert_eq!(credential.key.algorithm(), -7);
     assert_eq!((credential.counter, credential.is_synced()), (1, false));
@@ -199,7 +199,7 @@ fn a_registered_passkey_is_read_back() {
 }
 
 #[test]
-fn keys_are_of_the_algorithms_that_were_asked_for() {
+fn registration_with_unsupported_key_is_rejected() {
     let ed25519 = cbor!({ 1 => 1, 3 => -8, -1 => 6, -2 => bytes(&[4; 32]) }).unwrap();
     assert_eq!(registered(&ed25519, &[], "none", &none()).unwrap().key.algorithm(), -8);
     let rsa = |modulus: usize, exponent: usize| {
@@ -234,7 +234,7 @@ fn keys_are_of_the_algorithms_that_were_asked_for() {
 }
 
 #[test]
-fn an_attestation_is_none_or_the_passkeys_own() {
+fn attestation_must_be_none_or_self_signed() {
     let own =
         |algorithm: i64, signature: &[u8]| cbor!({ "alg" => algorithm, "sig" => bytes(signature) }).unwrap();
     let packed = |statement: &Value| registered(&p256(), &[], "packed", statement).err();
@@ -254,7 +254,7 @@ fn an_attestation_is_none_or_the_passkeys_own() {
 }
 
 #[test]
-fn a_registration_names_one_credential_of_a_fit_size() {
+fn registration_with_wrong_credential_id_is_rejected() {
     let object = |length: u16, id: &[u8], rest: &[u8]| {
         let data =
             [&head(FLAGS | 1 << 6, 0)[..], &[0; 16], &length.to_be_bytes(), id, &encoded(&p256())].concat();
@@ -277,7 +277,7 @@ fn a_registration_names_one_credential_of_a_fit_size() {
 }
 
 #[test]
-fn a_user_handle_is_the_accounts_and_tells_no_name() {
+fn user_handle_is_stable_and_differs_by_account() {
     let keys = |current: &str| {
         let (one, two) = ("0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210");
         Keyring::from_secret(&format!(r#"{{"current":"{current}","1":"{one}","2":"{two}"}}"#)).unwrap()

@@ -87,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn composed_and_decomposed_are_one_password() {
+    fn composed_and_decomposed_passwords_are_equal() {
         let composed = NewPassword::parse("Crème-brûlée-1").unwrap();
         let decomposed = NewPassword::parse(&"Crème-brûlée-1".nfd().to_string()).unwrap();
         assert_eq!(composed.expose(), decomposed.expose());
@@ -96,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_typed_is_kept_to_the_letter() {
+    fn password_is_kept_unchanged() {
         for typed in [" spaces at both ends ", "ﬁne-№5-ﬀ", "கடவுச்சொல்", "密码🔑👩🏽‍💻", "O'Brien\\\"$(id)`"]
         {
             assert_eq!(NewPassword::parse(typed).unwrap().expose(), typed);
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_typed_again_is_refused() {
+    fn password_with_control_or_unassigned_characters_is_rejected() {
         assert_eq!(NewPassword::parse("").unwrap_err(), PasswordError::Empty);
         for refused in [
             "tab\there",
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_confirmation_must_be_the_same_to_the_letter() {
+    fn confirmation_must_match_exactly() {
         let password = NewPassword::parse("Kancil-Lompat-42!").unwrap();
         assert_eq!(format!("{password:?}"), "NewPassword(..)");
         assert!(password.is_confirmed_by("Kancil-Lompat-42!"));

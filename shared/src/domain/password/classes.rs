@@ -66,7 +66,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_character_is_what_people_take_it_for() {
+    fn characters_map_to_expected_class() {
         let classes_of =
             |c| CharacterClass::ALL.into_iter().find(|class| class.contains(c)).map(CharacterClass::id);
         for (characters, class) in [
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn a_class_is_read_by_its_id() {
+    fn class_is_parsed_from_id() {
         for class in CharacterClass::ALL {
             assert_eq!(class.id().parse(), Ok(class));
         }

@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn dressed_up_words_are_common() {
+    fn decorated_common_words_are_common() {
         let refused = [
             "Password123!",
             "Password-1234!",
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn what_takes_thought_is_not() {
+    fn uncommon_passwords_are_not_common() {
         let passing = [
             "Kancil-Lompat-42!",
             "Merdeka-Wau-Bulan-57",
@@ -138,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn one_hard_part_is_enough_and_many_easy_ones_are_not() {
+    fn password_needs_one_hard_part_at_any_length() {
         let common = CommonPasswords::new();
         let walk = "12".repeat(16) + &"1".repeat(96);
         let passwords = [walk.clone(), "password".repeat(16), format!("{}kR7#vPq2&xLm", &walk[..116])];
@@ -146,14 +146,14 @@ mod tests {
     }
 
     #[test]
-    fn a_short_minimum_lowers_the_line_so_that_random_characters_pass() {
+    fn short_minimum_length_still_accepts_random_password() {
         let is_common = |typed| CommonPasswords::new().contain(&NewPassword::parse(typed).unwrap(), 8, &[]);
         assert!(!is_common("kR7#vPq2"));
         assert!(is_common("Pa$$w0rd") && is_common("Summer24"));
     }
 
     #[test]
-    fn a_file_is_compared_with_the_whole_password_in_any_case() {
+    fn common_password_file_matches_whole_password_ignoring_case() {
         let common = CommonPasswords::with_file_lines("Kancil-Lompat-42!\r\n\r\nmENTERI-Beş-ÄÖÜ 9\n".lines());
         let passwords =
             ["kancil-LOMPAT-42!", "Menteri-BEŞ-a\u{308}öü 9", "Kancil-Lompat-42!!", "Kancil-Lompat-42"];

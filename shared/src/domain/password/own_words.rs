@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_examples_of_entra_are_decided_as_documented() {
+    fn entra_examples_match_documented_results() {
         assert!(refuses(&["blank"], "Bl@nK"));
         assert_eq!(points(&["contoso", "blank"], "C0ntos0Blank12"), 4);
         assert!(refuses(&["contoso", "blank"], "C0ntos0Blank12"));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn a_word_is_recognised_with_one_slip() {
+    fn own_word_with_one_edit_is_recognised() {
         for near in ["mardeka", "merdekka", "merdka", "erdeka", "m3rd3k4", "nerdeka", "MERDEK4", "me-rdeka"] {
             assert_eq!(points(&["merdeka"], near), 1, "{near}");
         }
@@ -185,28 +185,28 @@ mod tests {
     }
 
     #[test]
-    fn words_share_no_character() {
+    fn overlapping_own_words_share_no_character() {
         assert_eq!(points(&["kampus", "pusat"], "kampusat"), 3, "kampus, a, t");
         assert_eq!(points(&["kampus"], "kampuskampuskampus"), 3);
         assert_eq!(points(&["kampus"], "1kampus2"), 3);
     }
 
     #[test]
-    fn a_short_password_without_own_words_is_not_theirs_to_refuse() {
+    fn short_password_without_own_words_is_accepted() {
         assert!(!refuses(&["kampus"], "abc"));
         assert!(!refuses(&[], "abc"));
         assert!(!refuses(&["kampus"], ""));
     }
 
     #[test]
-    fn the_name_of_the_organisation_is_taken_apart() {
+    fn organisation_name_is_split_into_words() {
         let words = OwnWords::new("Universiti Contoh (UC), est. 1962", ["", " Tasik "]).unwrap();
         assert_eq!(format!("{words:?}"), r#"OwnWords(["1962", "contoh", "tasik", "universiti"])"#);
         assert!(OwnWords::new("UC", [""; 0]).unwrap().is_empty());
     }
 
     #[test]
-    fn a_listed_word_is_taken_or_refused() {
+    fn own_words_with_invalid_size_are_rejected() {
         let error = |list: &[String]| OwnWords::new("", list).unwrap_err().to_string();
         assert_eq!(error(&["UTM".into()]), "`UTM` has 3 characters, an own word has 4 to 16");
         assert_eq!(

@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn the_criteria_are_those_of_the_policy_in_order() {
+    fn criteria_match_policy_in_order() {
         let ids =
             |policy: PasswordPolicy| policy.criteria().into_iter().map(Criterion::id).collect::<Vec<_>>();
         assert_eq!(
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn good_passwords_pass() {
+    fn strong_passwords_are_accepted() {
         for typed in [
             "Kancil-Lompat-42!",
             "Merdeka-Wau-Bulan-57",
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn bad_passwords_are_told_why() {
+    fn weak_passwords_return_violated_criteria() {
         for (typed, why) in [
             ("Aisyah-2024-abc!", &["name"][..]),
             ("A1syah-Kucing-77!", &["name"]),
@@ -295,14 +295,14 @@ mod tests {
     }
 
     #[test]
-    fn who_guesses_knows_the_organisations_words() {
+    fn own_words_make_password_common() {
         let lacks = |words| lacks(&policy(12, &CharacterClass::ALL, 1, words), "Perlisindera-7x#Q");
         assert_eq!(lacks(&["perlisindera"]), ["common"]);
         assert!(lacks(&[]).is_empty());
     }
 
     #[test]
-    fn length_is_counted_in_code_points() {
+    fn password_length_is_counted_in_code_points() {
         let guide = guide();
         for (typed, id) in [
             ("Kancil-Lom4".to_owned(), Some("length")),
@@ -318,14 +318,14 @@ mod tests {
     }
 
     #[test]
-    fn a_text_that_is_no_password_is_explained() {
+    fn unparsable_password_returns_violation() {
         let explained = |typed| guide().explain(NewPassword::parse(typed).unwrap_err());
         assert_eq!(explained(""), Violation::TooShort { min: 12 });
         assert_eq!(explained("Kancil\t-Lompat-42!").id(), "control-character");
     }
 
     #[test]
-    fn nonsense_is_no_policy() {
+    fn policy_with_invalid_lengths_is_rejected() {
         let error = |min, max| {
             PasswordPolicy::new(min, max, [], 1, CommonPasswords::new(), OwnWords::default()).unwrap_err()
         };

@@ -36,7 +36,7 @@ fn typed() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn nothing_panics_and_nothing_is_said_twice(typed in prop_oneof![typed(), any::<String>()]) {
+    fn violations_are_ordered_and_unique(typed in prop_oneof![typed(), any::<String>()]) {
         if let Some(violations) = violations(&typed) {
             let order: Vec<_> = policy().criteria().iter().map(|criterion| criterion.id()).collect();
             let place = |violation: &Violation| match violation.id() {
@@ -49,7 +49,7 @@ proptest! {
     }
 
     #[test]
-    fn length_and_classes_agree_with_a_plain_count(typed in typed()) {
+    fn length_and_class_violations_match_naive_count(typed in typed()) {
         prop_assume!(violations(&typed).is_some());
         let violations = violations(&typed).unwrap();
         let characters: Vec<char> = typed.nfc().collect();
@@ -62,7 +62,7 @@ proptest! {
     }
 
     #[test]
-    fn symbols_and_names_agree_with_a_plain_look(typed in prop_oneof!["[ -~]{1,30}", "[A-Za-z0-9]{1,30}"], part in 0_usize..5) {
+    fn symbol_and_name_violations_match_naive_search(typed in prop_oneof!["[ -~]{1,30}", "[A-Za-z0-9]{1,30}"], part in 0_usize..5) {
         let typed = typed + ["", "NUR", "aisyah", "binTi", "Rahma"][part];
         let violations = violations(&typed).unwrap();
         let says = |id: &str| violations.iter().any(|violation| violation.id() == id);
@@ -75,12 +75,12 @@ proptest! {
     }
 
     #[test]
-    fn composition_makes_no_difference(typed in typed()) {
+    fn violations_ignore_unicode_composition(typed in typed()) {
         prop_assert_eq!(violations(&typed), violations(&typed.nfd().to_string()));
     }
 
     #[test]
-    fn a_part_of_the_name_is_found_wherever_it_stands(
+    fn name_part_is_found_at_any_position(
         before in "\\PC{0,20}",
         part in prop::sample::select(vec!["Nur", "AISYAH", "4isyah", "a!$y@h", "b1nt|", "R4hm@n", "Ráhmán", "陈伟明"]),
         after in "[ -~\\p{Lu}\\p{Han}]{0,20}",
@@ -91,7 +91,7 @@ proptest! {
     }
 
     #[test]
-    fn more_characters_take_nothing_away(typed in "[ -~]{1,100}", more in "[ -~]{0,20}") {
+    fn longer_password_gains_only_content_violations(typed in "[ -~]{1,100}", more in "[ -~]{0,20}") {
         let before = violations(&typed).unwrap();
         let after = violations(&(typed + &more)).unwrap();
         for gained in after {
@@ -101,7 +101,7 @@ proptest! {
     }
 
     #[test]
-    fn a_file_refuses_what_is_in_it_and_nothing_else(typed in "[ -~]{11}[!-~]", other in "[ -~]{11}[!-~]") {
+    fn common_password_file_rejects_only_listed_passwords(typed in "[ -~]{11}[!-~]", other in "[ -~]{11}[!-~]") {
         let refuses = |listed: &str| {
             let common = CommonPasswords::with_file_lines([listed]);
             common.contain(&NewPassword::parse(&typed).unwrap(), 12, &[])
@@ -115,7 +115,7 @@ proptest! {
 /// A password manager's passwords must never be refused for being common. A fixed sequence, so that the test means the same
 /// each time.
 #[test]
-fn random_passwords_pass() {
+fn random_passwords_are_accepted() {
     let alphabet: Vec<char> = ('!'..='~').collect();
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
     let mut random = move || {

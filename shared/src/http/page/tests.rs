@@ -251,7 +251,7 @@ fn count(elements: &[Element], name: &str) -> usize {
 }
 
 #[test]
-fn every_page_is_well_formed_and_linked_in_itself() {
+fn every_page_is_well_formed_with_valid_references() {
     for page in every_page() {
         let elements = elements(&page);
         assert_eq!(count(&elements, "h1"), 1);
@@ -284,7 +284,7 @@ fn every_page_is_well_formed_and_linked_in_itself() {
 
 /// The countdown's and the criteria's placeholders are filled in by the script.
 #[test]
-fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
+fn inputs_are_labelled_and_forms_follow_contract() {
     const FIELDS: [&str; 18] = [
         "login",
         "captcha_token",
@@ -327,7 +327,7 @@ fn every_input_has_a_label_and_every_form_posts_only_fields_of_the_contract() {
 }
 
 #[test]
-fn what_people_type_stays_text() {
+fn typed_text_is_escaped() {
     for language in Language::ALL {
         let view = View::Identify(Identify { captcha: captcha(false), login: TYPED.into() });
         let page = render(&view, &context(language), Some(&problem(Code::CaptchaWrong, language)));
@@ -337,7 +337,7 @@ fn what_people_type_stays_text() {
 }
 
 #[test]
-fn a_mistake_is_in_the_title_the_summary_and_beside_its_field() {
+fn error_is_shown_in_title_summary_and_field() {
     let view = code(Method::Sms, 0, true);
     let page = render(&view, &context(Language::English), Some(&problem(Code::CodeWrong, Language::English)));
     let elements = elements(&page);
@@ -352,7 +352,7 @@ fn a_mistake_is_in_the_title_the_summary_and_beside_its_field() {
 }
 
 #[test]
-fn a_wrong_number_is_marked_in_the_panel_that_is_open() {
+fn contact_mismatch_is_marked_in_open_panel() {
     let view = method(1, 2, Some(Method::OfficeCall), offers());
     let page = render(&view, &context(Language::Malay), Some(&Problem::ContactMismatch));
     let marked: Vec<_> = elements(&page).into_iter().filter(|e| e.get("aria-invalid").is_some()).collect();
@@ -362,7 +362,7 @@ fn a_wrong_number_is_marked_in_the_panel_that_is_open() {
 
 /// Where another code is asked for beside the old one, the mark is on what asks for it.
 #[test]
-fn a_mistake_is_marked_where_the_page_mends_it() {
+fn error_is_marked_on_field_that_corrects_it() {
     let wrong = || Problem::CodeWrong { attempts_left: Some(3) };
     let selecting = |selected, sent| {
         View::SecondStep(SecondStep {
@@ -400,7 +400,7 @@ fn a_mistake_is_marked_where_the_page_mends_it() {
 
 /// Logs may print a problem, and so neither a nonce nor a CAPTCHA that it carries.
 #[test]
-fn a_problem_prints_its_code_and_field_only() {
+fn problem_debug_prints_code_and_field_only() {
     for code in Code::ALL {
         let problem = problem(code, Language::English);
         let printed = format!("{problem:?}");
@@ -409,7 +409,7 @@ fn a_problem_prints_its_code_and_field_only() {
 }
 
 #[test]
-fn every_broken_rule_is_said() {
+fn password_violations_appear_in_summary_and_field() {
     let view = View::Password(PasswordEntry { criteria: Vec::new(), steps: 1, length: (12, 128) });
     let violations = criteria(Language::Chinese).split_off(6);
     let problem = Problem::PasswordRejected(violations.clone());
@@ -420,7 +420,7 @@ fn every_broken_rule_is_said() {
 }
 
 #[test]
-fn headings_differ_from_page_to_page() {
+fn page_headings_are_unique() {
     for language in Language::ALL {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
@@ -431,7 +431,7 @@ fn headings_differ_from_page_to_page() {
 }
 
 #[test]
-fn the_trail_ticks_what_is_done_and_ends_in_what_the_flow_is_for() {
+fn progress_trail_marks_done_steps_and_flow_purpose() {
     let t = Texts::of(Language::English);
     let trail = |view: &View| {
         let page = context(Language::English);
@@ -452,7 +452,7 @@ fn the_trail_ticks_what_is_done_and_ends_in_what_the_flow_is_for() {
 }
 
 #[test]
-fn links_of_the_picker_never_leave_the_site() {
+fn language_links_never_leave_site() {
     for (path, link) in
         [("/method", "/method?lang=ms"), ("//evil.example", "/?lang=ms"), ("/\\evil", "/?lang=ms")]
     {
@@ -463,7 +463,7 @@ fn links_of_the_picker_never_leave_the_site() {
 }
 
 #[test]
-fn a_problem_document_has_words_and_a_stable_type() {
+fn problem_document_has_text_and_stable_type() {
     for language in Language::ALL {
         for code in Code::ALL {
             let problem = problem(code, language);
@@ -479,7 +479,7 @@ fn a_problem_document_has_words_and_a_stable_type() {
 /// The budgets for what is sent: 25 KB for the first page with all that it fetches (the picture takes up to 8 of them,
 /// the work's script and the audio are fetched by who asks for them), 6 KB for each next one.
 #[test]
-fn pages_stay_light() {
+fn page_sizes_stay_below_limits() {
     let sent = |page: String| encode("gzip", page.into_bytes()).1.len();
     let asset = |name| {
         let asset = assets::find(assets::path(name).trim_start_matches("/assets/")).unwrap();

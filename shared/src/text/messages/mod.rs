@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_mail_says_the_same_in_both_parts_and_its_subject_tells_no_code() {
+    fn mail_parts_contain_code_and_subject_omits_it() {
         for language in Language::ALL {
             let code = code(language);
             let mail = wording().mail(Content::Code(&code));
@@ -168,7 +168,7 @@ mod tests {
 
     /// A code of the second step comes after the right password only.
     #[test]
-    fn whoever_did_not_ask_for_a_second_step_hears_that_their_password_is_known() {
+    fn second_step_mail_warns_of_known_password() {
         let warns = |purpose| {
             let mail = wording().mail(Content::Code(&CodeMessage { purpose, ..code(Language::English) }));
             mail.text.expose().contains("somebody knows your password")
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_help_desk_is_shown_as_people_write_it() {
+    fn help_desk_link_is_shown_without_scheme() {
         for (url, shown) in [
             ("mailto:help@contoh.example", "help@contoh.example"),
             ("tel:+60312345678", "+60312345678"),
@@ -193,14 +193,14 @@ mod tests {
     }
 
     #[test]
-    fn nothing_breaks_out_of_the_html() {
+    fn mail_html_is_escaped() {
         let html = wording().mail(Content::Code(&code(Language::English))).html;
         assert!(html.expose().contains("Uni &lt;b&gt;&amp;"), "{}", html.expose());
         assert!(!html.expose().contains("<b>") && html.expose().contains("?a=1&amp;b=2"));
     }
 
     #[test]
-    fn a_notice_says_what_when_how_and_what_to_do() {
+    fn notice_contains_event_time_method_and_help() {
         for (event, what) in [
             (Event::Reset, "changed"),
             (Event::Unlocked, "unlocked"),
@@ -224,7 +224,7 @@ mod tests {
 
     /// Who set the password has something left to do: to find out.
     #[test]
-    fn unconfirmed_change_is_to_be_tried() {
+    fn unconfirmed_change_notice_suggests_sign_in() {
         let mail = |event| {
             let notice = notice(Language::English, event);
             wording().mail(Content::Notice(&notice)).text.expose().to_owned()
@@ -235,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn every_language_tells_a_notice_of_its_own() {
+    fn notices_are_unique_by_language_and_event() {
         let told = |language, event| {
             let notice = notice(language, event);
             wording().mail(Content::Notice(&notice)).text.expose().to_owned()
@@ -262,7 +262,7 @@ mod tests {
     }
 
     #[test]
-    fn a_call_spells_the_code_twice_in_a_language_that_has_a_voice() {
+    fn call_repeats_code_in_language_with_voice() {
         for (language, spoken) in [
             (Language::English, Language::English),
             (Language::Malay, Language::English),

@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn counts_as_carriers_do() {
+    fn segment_length_follows_gsm_encoding() {
         assert!(fits(&"a".repeat(153)) && !fits(&"a".repeat(154)));
         assert!(fits(&"€".repeat(76)) && !fits(&"€".repeat(77)));
         assert!(fits(&"字".repeat(63)) && !fits(&"字".repeat(64)));
@@ -124,7 +124,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ordinary_name_is_said_in_full_and_with_everything_else() {
+    fn ordinary_organisation_name_fits_with_full_text() {
         assert_eq!(
             code("Universiti Contoh", Language::English, "12345678"),
             "Universiti Contoh: 1234 5678 is your verification code, valid for 10 minutes. Don't share it with \
@@ -144,7 +144,7 @@ mod tests {
 
     /// Ten characters tell one university from another.
     #[test]
-    fn every_language_leaves_room_for_a_name_in_any_script() {
+    fn organisation_name_in_any_script_fits_every_language() {
         let name = "示例大学示例大学示例";
         for language in Language::ALL {
             assert!(code(name, language, "1234567890").contains(name), "{language:?}");
@@ -156,13 +156,13 @@ mod tests {
     }
 
     #[test]
-    fn a_curly_apostrophe_does_not_halve_a_text() {
+    fn curly_apostrophe_is_replaced_to_keep_gsm_encoding() {
         let text = code("St. John’s College", Language::English, "12345678");
         assert!(text.starts_with("St. John's College: ") && text.contains("we never ask"), "{text}");
     }
 
     #[test]
-    fn a_name_is_cut_between_letters() {
+    fn long_name_is_cut_between_letters() {
         assert_eq!(shorten("தமிழ்", 1), "த…");
         assert_eq!(shorten("தமிழ்", 2), "த…", "a vowel sign is not left behind");
         assert_eq!(shorten("Uni of X", 4), "Uni…");
@@ -170,7 +170,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_text_is_one_segment(
+        fn every_text_fits_one_segment(
             organisation in prop_oneof!["\\PC{0,40}", "[a-zA-Z€^ ]{0,40}", "[\u{b80}-\u{bff}]{0,40}"],
             digits in "[0-9]{6,10}",
             language in prop::sample::select(Language::ALL.to_vec()),

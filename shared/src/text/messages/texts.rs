@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn no_sentence_is_empty_or_left_in_english() {
+    fn every_sentence_is_translated() {
         fn sentences(value: &Value, found: &mut Vec<String>) {
             match value {
                 Value::Object(fields) => fields.values().for_each(|v| sentences(v, found)),
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_unambiguous() {
+    fn timestamps_are_unambiguous_in_every_language() {
         let at = Timestamp::from_seconds(1_795_493_940);
         let moment = |language| Texts::of(language).moment(at);
         assert_eq!(moment(Language::English), "24 Nov 2026, 04:19 UTC");
