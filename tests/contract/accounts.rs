@@ -14,7 +14,7 @@ use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Added, Claim, Claimant, NewEntry, Secret};
+use shared::ports::{Added, Claim, LeaseHolder, NewEntry, Secret};
 
 use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
 
@@ -114,7 +114,7 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(listed.changed_by, Some(session));
 
     let flow = HolderId::from_bytes([1; 32]);
-    let claimant = Claimant { flow, generation: 1, limit: 1, proved: &[Factor::MobilePhone] };
+    let claimant = LeaseHolder { flow, generation: 1, limit: 1, proved: &[Factor::MobilePhone] };
     ports.claims.claim(&id(), &claimant, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
     ports.authenticators.accept_step(&id(), 5, claimant.flow, NOW + Seconds(6)).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
@@ -380,7 +380,7 @@ async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
         let is_lost = what.starts_with("generation");
         assert_eq!(ports.enrolment.registered(&id()).await.is_err(), is_lost, "{what}");
         assert_eq!(ports.info.registration(&id(), NOW).await.is_err(), is_lost, "{what}");
-        let claimant = Claimant { flow: by, generation: 2, limit: 9, proved: &[] };
+        let claimant = LeaseHolder { flow: by, generation: 2, limit: 9, proved: &[] };
         let claim = ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await;
         assert!(!is_lost || !matches!(claim, Ok(Claim::Held(_))), "{what}: {claim:?}");
     }
@@ -480,7 +480,7 @@ async fn claim_is_exclusive_to_one_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let claimant = Claimant { flow, generation, limit: 9, proved: &[] };
+        let claimant = LeaseHolder { flow, generation, limit: 9, proved: &[] };
         ports.claims.claim(&id(), &claimant, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0, NOW).await, Claim::Held(1));
@@ -496,7 +496,7 @@ async fn released_claim_is_available_only_to_its_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
     let claim = async |byte: u8, generation| {
-        let claimant = Claimant { flow: flow(byte), generation, limit: 9, proved: &[] };
+        let claimant = LeaseHolder { flow: flow(byte), generation, limit: 9, proved: &[] };
         ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
     };
     assert_eq!(claim(1, 0).await, Claim::Held(1));
@@ -513,7 +513,7 @@ async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let claimant = Claimant { flow, generation, limit: 3, proved: &[] };
+        let claimant = LeaseHolder { flow, generation, limit: 3, proved: &[] };
         ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
     };
     // Another flow's claim before this one was opened counts for that one alone.
@@ -536,7 +536,7 @@ async fn concurrent_claims_never_exceed_their_limit(ports: &Stores) {
             let ports = ports.clone();
             tokio::spawn(async move {
                 let flow = HolderId::from_bytes([1; 32]);
-                let claimant = Claimant { flow, generation: 0, limit: 10, proved: &[] };
+                let claimant = LeaseHolder { flow, generation: 0, limit: 10, proved: &[] };
                 let mut held = Vec::new();
                 loop {
                     match ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap() {

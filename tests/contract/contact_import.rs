@@ -8,7 +8,7 @@ use shared::domain::import::ImportAction;
 use shared::domain::method::{Factor, Method};
 use shared::domain::security_info::{Entry, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Claim, Claimant, NewEntry};
+use shared::ports::{Claim, LeaseHolder, NewEntry};
 
 use crate::stores::{Stores, WAIT, on_every_store};
 
@@ -191,7 +191,7 @@ async fn app_is_imported_once(ports: &Stores) {
 async fn claim_survives_contact_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);
-    let claimant = Claimant { flow, generation: 0, limit: 10, proved: &[Factor::MobilePhone] };
+    let claimant = LeaseHolder { flow, generation: 0, limit: 10, proved: &[Factor::MobilePhone] };
     let claim = async |now| ports.claims.claim(&id(), &claimant, now, NOW + Seconds(30)).await.unwrap();
     assert_eq!(claim(NOW).await, Claim::Held(1));
     let address = EmailAddress::from_stored("another@mail.example".to_owned());

@@ -12,7 +12,7 @@ use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{FlowStore, Guess, Guessed};
+use shared::ports::{AttemptOutcome, CodeAttempt, FlowStore};
 
 use crate::stores::{Stores, on_every_store};
 
@@ -41,8 +41,8 @@ fn tag(byte: u8) -> Tag {
     Tag::from_bytes([byte; 32])
 }
 
-fn guess(byte: u8) -> Guess {
-    Guess { step: 1, tag: tag(byte) }
+fn guess(byte: u8) -> CodeAttempt {
+    CodeAttempt { step: 1, tag: tag(byte) }
 }
 
 fn opened() -> Opened {
@@ -98,7 +98,7 @@ async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     flows.insert(KEY, &late).await.unwrap();
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
     assert!(!flows.replace(KEY, 1, &Flow::Choosing(choosing()), NOW).await.unwrap());
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Gone));
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
 }
 
@@ -116,22 +116,26 @@ async fn flow_update_with_stale_revision_is_rejected(stores: &Stores) {
 
 async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
-    let Guessed::Wrong(Flow::AwaitingCode(left)) = flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
+    let AttemptOutcome::Wrong(Flow::AwaitingCode(left)) =
+        flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
     else {
         panic!("a wrong guess")
     };
     assert_eq!(left.tries_left(&LIMITS), 4);
     let late = NOW + LIMITS.code_lifetime;
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, late).await.unwrap(), Guessed::Spent(_)));
-    let other_step = Guess { step: 2, tag: tag(1) };
-    assert!(matches!(flows.guess(KEY, other_step, &LIMITS, NOW).await.unwrap(), Guessed::NotAwaited(_)));
-    let Guessed::Right(flow) = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap() else {
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, late).await.unwrap(), AttemptOutcome::Spent(_)));
+    let other_step = CodeAttempt { step: 2, tag: tag(1) };
+    assert!(matches!(
+        flows.guess(KEY, other_step, &LIMITS, NOW).await.unwrap(),
+        AttemptOutcome::NotAwaited(_)
+    ));
+    let AttemptOutcome::Right(flow) = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap() else {
         panic!("the right guess")
     };
     assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
     for again in [1, 2] {
         let guessed = flows.guess(KEY, guess(again), &LIMITS, NOW).await.unwrap();
-        let Guessed::NotAwaited(flow) = guessed else { panic!("no code is awaited") };
+        let AttemptOutcome::NotAwaited(flow) = guessed else { panic!("no code is awaited") };
         assert_eq!(flow.was_proved_by(1, &tag(again)), again == 1);
         assert!(
             matches!(flow, Flow::Choosing(state) if state.progress.flow_tries == 2),
@@ -139,12 +143,15 @@ async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
         );
     }
     let ended = NOW + LIMITS.lifetime;
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), Guessed::Gone));
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), AttemptOutcome::Gone));
     let nobody = HolderId::from_bytes([8; 32]);
-    assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Gone));
+    assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Gone));
 }
 
-async fn all_at_once(flows: &Arc<dyn FlowStore>, guesses: impl Iterator<Item = Guess>) -> Vec<Guessed> {
+async fn all_at_once(
+    flows: &Arc<dyn FlowStore>,
+    guesses: impl Iterator<Item = CodeAttempt>,
+) -> Vec<AttemptOutcome> {
     let tasks: Vec<_> = guesses
         .map(|guess| {
             let flows = flows.clone();
@@ -161,16 +168,16 @@ async fn all_at_once(flows: &Arc<dyn FlowStore>, guesses: impl Iterator<Item = G
 async fn concurrent_wrong_codes_never_exceed_attempt_limit(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
-    let looks = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Wrong(_))).count();
-    let refused = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Spent(_))).count();
+    let looks = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Wrong(_))).count();
+    let refused = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Spent(_))).count();
     assert_eq!((looks, refused), (5, 45));
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), Guessed::Spent(_)));
+    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Spent(_)));
 }
 
 async fn concurrent_correct_attempts_are_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
-    let won = guessed.iter().filter(|guessed| matches!(guessed, Guessed::Right(_))).count();
+    let won = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Right(_))).count();
     assert_eq!(won, 1);
 }
 
@@ -215,6 +222,6 @@ async fn malformed_flow_item_is_ignored(client: &Client) {
         damaged.remove(name);
         client.put_item().table_name("FlowsTable").set_item(Some(damaged)).send().await.unwrap();
         let guessed = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap();
-        assert!(!matches!(guessed, Guessed::Right(_)), "a missing {name} satisfies no condition");
+        assert!(!matches!(guessed, AttemptOutcome::Right(_)), "a missing {name} satisfies no condition");
     }
 }

@@ -9,7 +9,7 @@ use shared::domain::account::AccountId;
 use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
-use shared::domain::session::{Facts, LIFETIME, Session, Start};
+use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
 use shared::domain::time::Timestamp;
 use shared::ports::SessionStore;
 
@@ -31,7 +31,7 @@ fn session() -> Session {
 
 fn session_until(expires_at: Timestamp) -> Session {
     let account = AccountId::from_directory("aisyah").unwrap();
-    let (language, start) = (Language::Tamil, Start::First);
+    let (language, start) = (Language::Tamil, EnrolmentState::FirstEnrolment);
     let facts = Facts { account, expires_at, language, start, back: None };
     Session::begin(facts, 0, RequestId::from_bytes([1; 16]))
 }

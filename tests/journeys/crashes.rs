@@ -102,7 +102,7 @@ async fn reset_survives_any_failure_of_password_change() {
             let what = format!("{mishap:?} at call {nth}, {} {:?}", hit.action, hit.resource);
             assert!([200, 409, 503].contains(&first.status.as_u16()), "{what}: {}", first.text());
 
-            // The lease runs out, settling looks; then the person tries again with another password.
+            // The lease runs out, reconciling looks; then the person tries again with another password.
             world.clock.advance(60);
             world.deliver().await;
             let was_set = world.sign_in("aisyah", NEW_PASSWORD).await == SignIn::Accepted;

@@ -8,7 +8,7 @@ use rekey_tests::{Phone, Saying, SignIn, World};
 use serde_json::json;
 use shared::domain::holder::HolderId;
 use shared::domain::time::Seconds;
-use shared::ports::{Claim, ClaimStore as _, Claimant};
+use shared::ports::{Claim, ClaimStore as _, LeaseHolder};
 
 use crate::security_info::{
     aisyah, entry, kinds, register_passkey, register_phone, token, verified_twice, verify,
@@ -338,7 +338,7 @@ async fn rate_limit_in_milliseconds_does_not_block_codes() {
 async fn lease_with_expiry_in_milliseconds_has_expired() {
     let world = World::new().await;
     let flow = HolderId::from_bytes([7; 32]);
-    let claimant = Claimant { flow, generation: 0, limit: 2, proved: &[] };
+    let claimant = LeaseHolder { flow, generation: 0, limit: 2, proved: &[] };
     let account = AISYAH.account().id;
     let claim = async || {
         let now = world.now();

@@ -240,5 +240,5 @@ fn new_key_is_readable_before_it_is_current() {
         assert!(read(before, after) && read(after, before), "both rounds of the runbook");
     }
     assert!(!read(&turned, &old), "why there are two");
-    assert_eq!(turned.eldest(), old.eldest(), "decoys stay as they are");
+    assert_eq!(turned.oldest(), old.oldest(), "decoys stay as they are");
 }

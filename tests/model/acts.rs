@@ -101,7 +101,7 @@ impl Scope {
                 }
             }
             for (place, message) in state.queue.iter().enumerate() {
-                // A call that comes late comes before settling looks.
+                // A call that comes late comes before reconciling looks.
                 if !message.busy && message.visible_at <= state.now && state.late.is_empty() {
                     acts.push(Act::Deliver(place));
                 }
@@ -401,7 +401,7 @@ impl Scope {
             Message::Code(_) => "code",
             Message::Decoy => "decoy",
             Message::Notice(_) => "notice",
-            Message::Settle(_) => "settle",
+            Message::Reconcile(_) => "settle",
             Message::Push(_) => "push",
             Message::Refused(_) => "refused",
         };

@@ -7,7 +7,7 @@ use shared::domain::flow::{Flow, FlowLimits, RequestId, StateName};
 use shared::domain::holder::HolderId;
 use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
-use shared::ports::{DeviceAnswer, Guess};
+use shared::ports::{CodeAttempt, DeviceAnswer};
 
 use crate::people::Entries;
 
@@ -17,7 +17,7 @@ pub enum Call {
     Insert { key: HolderId, flow: StoredFlow },
     Load { key: HolderId, at: Timestamp },
     Replace { key: HolderId, next: StoredFlow, at: Timestamp },
-    Guess { key: HolderId, guess: Guess, limits: FlowLimits, at: Timestamp },
+    CodeAttempt { key: HolderId, guess: CodeAttempt, limits: FlowLimits, at: Timestamp },
     Spend { key: HolderId, limits: FlowLimits, at: Timestamp },
     Count { key: String, until: Timestamp },
     Take { key: String, limit: u64, until: Timestamp },
@@ -56,7 +56,7 @@ impl Call {
             Self::Insert { .. } => "insert",
             Self::Load { .. } => "load",
             Self::Replace { .. } => "replace",
-            Self::Guess { .. } => "guess",
+            Self::CodeAttempt { .. } => "guess",
             Self::Spend { .. } => "spend",
             Self::Count { .. } => "count",
             Self::Take { .. } => "take",

@@ -16,7 +16,7 @@ use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
 use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::Guess;
+use shared::ports::CodeAttempt;
 use stateright::{Model, Property};
 
 use crate::acts::Act;
@@ -109,7 +109,7 @@ pub struct Before {
 impl Scope {
     pub fn flow_before(state: &State, call: &Call) -> Before {
         let flow = match call {
-            Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
+            Call::Replace { key, .. } | Call::CodeAttempt { key, .. } | Call::Spend { key, .. } => {
                 state.tables.flows.0.get(key.as_bytes()).cloned()
             }
             _ => None,
@@ -154,7 +154,7 @@ impl Scope {
                 };
                 state.seen.flows.entry(*key.as_bytes()).or_insert(course);
             }
-            Call::Replace { key, .. } | Call::Guess { key, .. } | Call::Spend { key, .. } => {
+            Call::Replace { key, .. } | Call::CodeAttempt { key, .. } | Call::Spend { key, .. } => {
                 Self::observe_flow(state, by, running, *key, before.flow);
             }
             Call::Apply { id, .. } if *answer == Answer::Written(Outcome::Made) => {
@@ -560,9 +560,9 @@ impl Scope {
         let limits = &self.settings().flow;
         state.seen.flows.keys().all(|flow| {
             let good = |code: &&Code| {
-                let guess = Call::Guess {
+                let guess = Call::CodeAttempt {
                     key: HolderId::from_bytes(*flow),
-                    guess: Guess { step: code.step, tag: Tag::from_bytes(code.tag) },
+                    guess: CodeAttempt { step: code.step, tag: Tag::from_bytes(code.tag) },
                     limits: *limits,
                     at: Timestamp::from_seconds(state.now),
                 };

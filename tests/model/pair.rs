@@ -127,7 +127,7 @@ fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let wanted = methods(people::registration(&victim, &entries));
     let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
         let name = CanonicalName::parse(login, &[]).unwrap();
-        let id = AccountId::of_nobody(&name.reference(&people::keys()));
+        let id = AccountId::decoy(&name.reference(&people::keys()));
         let seeming =
             decoy::registration(&people::keys(), &id, Some(&name), &settings.methods, settings.steps);
         methods(seeming) == wanted

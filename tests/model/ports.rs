@@ -30,11 +30,12 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Answered, ApprovalStore, Authenticators, BudgetStore, Capabilities, ChangeError, ChangeInspector,
-    ChangeOutcome, Claim, ClaimStore, Claimant, Clock, DeviceAnswer, Devices, Directory, DirectoryError,
-    Entropy, FlowStore, Guess, Guessed, Mail, MailSender, MessageQueue, Metric, Metrics, PasswordChange,
-    PasswordDirectory, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError, SessionStore,
-    StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned, VoiceSender, Write,
+    Answered, ApprovalStore, AttemptOutcome, Authenticators, BudgetStore, Capabilities, ChangeError,
+    ChangeInspector, ChangeOutcome, Claim, ClaimStore, Clock, CodeAttempt, DeviceAnswer, Devices, Directory,
+    DirectoryError, Entropy, FlowStore, LeaseHolder, Mail, MailSender, MessageQueue, Metric, Metrics,
+    PasswordChange, PasswordDirectory, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
+    SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned, VoiceSender,
+    Write,
 };
 
 use crate::calls::{Answer, Call, Outcome, flow_of};
@@ -162,12 +163,12 @@ impl FlowStore for Scripted {
     async fn guess(
         &self,
         key: HolderId,
-        guess: Guess,
+        guess: CodeAttempt,
         limits: &FlowLimits,
         at: Timestamp,
-    ) -> Result<Guessed, StoreError> {
+    ) -> Result<AttemptOutcome, StoreError> {
         let step = guess.step;
-        let call = Call::Guess { key, guess, limits: *limits, at };
+        let call = Call::CodeAttempt { key, guess, limits: *limits, at };
         if mutated(Mutation::GuessReadThenWrite)
             && let Answer::Flow(Some(read)) = ask(Call::Load { key, at }).await
             && let Some(slot) = read.record.slot.as_ref().filter(|slot| slot.tries < limits.code_tries)
@@ -176,26 +177,26 @@ impl FlowStore for Scripted {
             let record = Record { slot: Some(slot), ..(*read.record).clone() };
             let _ = ask(call).await;
             return Ok(match Flow::try_from(record).unwrap() {
-                flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
-                flow => Guessed::Right(flow),
+                flow @ Flow::AwaitingCode(_) => AttemptOutcome::Wrong(flow),
+                flow => AttemptOutcome::Right(flow),
             });
         }
         let found = match ask(call).await {
             Answer::Looked(stored) => {
                 return Ok(match flow_of(&stored) {
-                    flow @ Flow::AwaitingCode(_) => Guessed::Wrong(flow),
-                    flow => Guessed::Right(flow),
+                    flow @ Flow::AwaitingCode(_) => AttemptOutcome::Wrong(flow),
+                    flow => AttemptOutcome::Right(flow),
                 });
             }
             Answer::Unlooked(found) => found,
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a guess"),
         };
-        let Some(flow) = found.as_ref().map(flow_of) else { return Ok(Guessed::Gone) };
+        let Some(flow) = found.as_ref().map(flow_of) else { return Ok(AttemptOutcome::Gone) };
         if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs() + 1 == step {
-            return Ok(Guessed::Spent(flow));
+            return Ok(AttemptOutcome::Spent(flow));
         }
-        Ok(Guessed::NotAwaited(flow))
+        Ok(AttemptOutcome::NotAwaited(flow))
     }
 
     async fn spend_try(
@@ -449,7 +450,7 @@ impl ClaimStore for Scripted {
     async fn claim(
         &self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {

@@ -161,7 +161,7 @@ impl Tables {
             Call::Insert { .. }
             | Call::Load { .. }
             | Call::Replace { .. }
-            | Call::Guess { .. }
+            | Call::CodeAttempt { .. }
             | Call::Spend { .. } => self.flow(call, mutation),
             Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
                 self.budget(call, mutation)
@@ -217,7 +217,7 @@ impl Tables {
                 }
                 Answer::Flag(replaced)
             }
-            Call::Guess { key, guess, limits, at: now } => {
+            Call::CodeAttempt { key, guess, limits, at: now } => {
                 let mut guess = *guess;
                 let is_old = self.old_codes.get(key.as_bytes()).is_some_and(|old| old.contains(&guess.tag));
                 let slot = self.flows.live(*key, at(*now)).and_then(|found| found.record.slot.as_ref());

@@ -25,7 +25,7 @@ use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrol
 use shared::domain::account::{Account, AccountId};
 use shared::domain::captcha::Challenge;
 use shared::domain::keys::Keyring;
-use shared::domain::message::{Envelope, Message, Notice, Settle};
+use shared::domain::message::{Envelope, Message, Notice, ReconcileChange};
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
@@ -398,8 +398,8 @@ impl World {
     }
 
     /// Every settle in the queue.
-    pub fn settles(&self) -> Vec<Settle> {
-        let settle = |message| if let Message::Settle(settle) = message { Some(settle) } else { None };
+    pub fn settles(&self) -> Vec<ReconcileChange> {
+        let settle = |message| if let Message::Reconcile(settle) = message { Some(settle) } else { None };
         self.messages().into_iter().filter_map(settle).collect()
     }
 

@@ -95,7 +95,7 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         }
         None => DeviceAnswer::Denied(now + PAUSE),
     };
-    let account = device.account.mark(&ports.site.flows);
+    let account = device.account.pseudonym(&ports.site.flows);
     let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
         Answered::Approved => {
             // It is approved whether or not the page will say when the device was used last.

@@ -58,7 +58,7 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !ports.pairings.pair(pairing_key, &waiting, tag, now).await? {
         return Err(spent().into());
     }
-    let account = device.account.mark(&ports.site.flows);
+    let account = device.account.pseudonym(&ports.site.flows);
     tracing::info!(event = "device-paired", ?account, pushes = waiting.subscription.is_some());
     Ok(incoming.data(&json!({
         "device": device.handle(&ports.push, ports.entropy.bytes())?,

@@ -1,6 +1,6 @@
 //! Opens a flow: the same reads, work and write for a person and for a decoy.
 
-use shared::domain::account::{AccountId, AccountMark, suffices};
+use shared::domain::account::{AccountId, Pseudonym, suffices};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
 use shared::domain::flow::{Behind, Facts, Opened};
@@ -19,15 +19,15 @@ pub(crate) async fn flow(
     reference: &NameRef,
     language: Language,
     now: Timestamp,
-) -> Outcome<(HolderCookie, AccountMark)> {
+) -> Outcome<(HolderCookie, Pseudonym)> {
     let settings = &ports.site.settings;
     let found = ports.directory.find(name).await?;
     let nobody = found.as_ref().map_or_else(
-        || AccountId::of_nobody(reference),
+        || AccountId::decoy(reference),
         |account| {
             // One decoy for all logins of an account that may not be reset.
             let own = account.logins.first().and_then(|login| CanonicalName::parse(login, &[]).ok());
-            AccountId::of_nobody(&own.map_or(*reference, |own| own.reference(&ports.site.flows)))
+            AccountId::decoy(&own.map_or(*reference, |own| own.reference(&ports.site.flows)))
         },
     );
     let may_reset = found.as_ref().is_some_and(|account| account.standing.may_reset());
@@ -58,7 +58,7 @@ pub(crate) async fn flow(
         language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
     };
     let cookie = HolderCookie::open_flow(&ports.site.flows, ports.entropy.bytes());
-    let account = facts.account.mark(&ports.site.flows);
+    let account = facts.account.pseudonym(&ports.site.flows);
     ports.flows.insert(cookie.id(), &Opened { facts }).await?;
     Ok((cookie, account))
 }

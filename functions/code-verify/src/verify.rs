@@ -11,7 +11,7 @@ use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::view::{ApprovalStatus, View};
 use shared::http::{App, Failure, Fields, Incoming, NewCookie, Next, Outcome, answer, choice_of, location};
-use shared::ports::{Guess, Guessed};
+use shared::ports::{AttemptOutcome, CodeAttempt};
 use shared::verification::{Answer, FlowHolder, Refusal};
 
 use super::Ports;
@@ -73,7 +73,7 @@ async fn verify_sent(
 ) -> Outcome {
     let limits = &ports.site.settings.flow;
     let tag = cookie.code_tag(&ports.site.flows, None, code).ok_or(Problem::FlowEnded)?;
-    let guess = Guess { step: cookie.step(), tag };
+    let guess = CodeAttempt { step: cookie.step(), tag };
     let refused = |problem: Problem, flow: &Flow| {
         log_refused(cookie, problem.code().as_str());
         match incoming.view_of(flow, now) {
@@ -82,22 +82,22 @@ async fn verify_sent(
         }
     };
     match ports.flows.guess(cookie.id(), guess, limits, now).await? {
-        Guessed::Right(flow) => advanced(incoming, cookie, &flow, now),
-        Guessed::Wrong(flow) => {
+        AttemptOutcome::Right(flow) => advanced(incoming, cookie, &flow, now),
+        AttemptOutcome::Wrong(flow) => {
             let attempts_left = match &flow {
                 Flow::AwaitingCode(state) => Some(state.tries_left(limits)),
                 _ => None,
             };
             Err(refused(Problem::CodeWrong { attempts_left }, &flow))
         }
-        Guessed::Spent(flow) if flow.is_exhausted(limits) => Err(Problem::FlowEnded.into()),
-        Guessed::Spent(flow) => Err(refused(Problem::CodeSpent, &flow)),
-        Guessed::NotAwaited(flow) if flow.proofs() > cookie.verified() => {
+        AttemptOutcome::Spent(flow) if flow.is_exhausted(limits) => Err(Problem::FlowEnded.into()),
+        AttemptOutcome::Spent(flow) => Err(refused(Problem::CodeSpent, &flow)),
+        AttemptOutcome::NotAwaited(flow) if flow.proofs() > cookie.verified() => {
             let is_counted = ports.verifier(incoming).take_older(cookie, flow.proofs(), now).await?;
             Err(older(cookie, flow, is_counted.then_some(tag)))
         }
-        Guessed::NotAwaited(flow) => Err(not_awaited(cookie, flow)),
-        Guessed::Gone => Err(Problem::FlowEnded.into()),
+        AttemptOutcome::NotAwaited(flow) => Err(not_awaited(cookie, flow)),
+        AttemptOutcome::Gone => Err(Problem::FlowEnded.into()),
     }
 }
 
@@ -126,7 +126,7 @@ async fn verify_by(
         Ok(passed) => {
             let advanced = holder.advance(passed, now).await;
             if advanced.is_ok() && passed.method == Method::Pass {
-                let account = holder.flow().facts().account.mark(&ports.site.flows);
+                let account = holder.flow().facts().account.pseudonym(&ports.site.flows);
                 tracing::info!(event = "pass-redeemed", flow = ?cookie.id(), ?account);
             }
             advanced

@@ -6,9 +6,9 @@
 
 mod budgets;
 mod push;
+mod reconcile;
 mod refused;
 mod send;
-mod settle;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -42,7 +42,7 @@ pub struct Ports {
     pub messages: Arc<Keyring>,
     /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Chance, for the notices that settling seals.
+    /// Chance, for the notices that reconciling seals.
     pub entropy: Arc<dyn Entropy>,
     /// Mail.
     pub mails: Arc<dyn MailSender>,
@@ -56,7 +56,7 @@ pub struct Ports {
     pub push_targets: Arc<dyn PushTargets>,
     /// The keys of their subscriptions.
     pub push: Arc<Keyring>,
-    /// The queue, for the notices that settling makes: each is then retried alone.
+    /// The queue, for the notices that reconciling makes: each is then retried alone.
     pub queue: Arc<dyn MessageQueue>,
     /// The budgets of texts and calls.
     pub budgets: Arc<dyn BudgetStore>,
@@ -137,7 +137,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),
         Message::Refused(refused) => ("refused", None, refused::tell(ports, flow, refused).await),
-        Message::Settle(settle) => ("settle", None, settle::settle(ports, settle, &receipt).await),
+        Message::Reconcile(change) => ("settle", None, reconcile::reconcile(ports, change, &receipt).await),
     };
     log(Some(flow), kind, channel, &verdict);
     verdict.again_as(receipt.id)

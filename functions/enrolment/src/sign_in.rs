@@ -7,7 +7,7 @@ use shared::domain::approval::RequestId;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
-use shared::domain::session::{Facts, LIFETIME, Session, Start};
+use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
 use shared::domain::time::Timestamp;
 use shared::http::captcha::{Captchas, Checked, Typed};
 use shared::http::problem::Problem;
@@ -94,9 +94,10 @@ async fn begin(
     now: Timestamp,
 ) -> Outcome {
     let registered = ports.enrolment.registered(&account.id).await?;
-    let mut start = Start::of(&registered, true);
-    if start == Start::Verifiable && Verifiable::of(ports, account, now).await?.offers.is_empty() {
-        start = Start::Stranded;
+    let mut start = EnrolmentState::of(&registered, true);
+    if start == EnrolmentState::StepUpRequired && Verifiable::of(ports, account, now).await?.offers.is_empty()
+    {
+        start = EnrolmentState::NoUsableFactor;
     }
     let language = account.language.unwrap_or(incoming.language);
     let facts = Facts { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
@@ -108,7 +109,7 @@ async fn begin(
     }
     let cookie = HolderCookie::open_session(&ports.site.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.id(), &session).await?;
-    let (mark, address) = (account.id.mark(&ports.site.flows), incoming.address_block().to_string());
+    let (mark, address) = (account.id.pseudonym(&ports.site.flows), incoming.address_block().to_string());
     tracing::info!(event = "signed-in", session = ?cookie.id(), ?name, account = ?mark, ?start, address);
 
     incoming.session = Some(cookie.clone());

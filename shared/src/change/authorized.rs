@@ -9,12 +9,12 @@ use crate::domain::event;
 use crate::domain::flow::{Flow, Proven};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
-use crate::domain::message::{Message, Settle};
+use crate::domain::message::{Message, ReconcileChange};
 use crate::domain::notice;
 use crate::domain::password::Violation;
 use crate::domain::time::Timestamp;
 use crate::ports::{
-    ChangeError, ChangeOutcome, Claim, ClaimStore, Claimant, Clock, DirectoryError, PasswordChange,
+    ChangeError, ChangeOutcome, Claim, ClaimStore, Clock, DirectoryError, LeaseHolder, PasswordChange,
     PasswordDirectory, StoreError, Write,
 };
 
@@ -116,7 +116,7 @@ impl<'a> AuthorizedChange<'a> {
     /// [`ChangeFailure`]. After [`ChangeFailure::Busy`] it may be called again.
     pub async fn apply(&self, write: Write<'_>) -> Result<Flow, ChangeFailure> {
         let proved = self.flow.progress.proved_factors();
-        let claimant = Claimant {
+        let claimant = LeaseHolder {
             flow: self.key,
             generation: self.flow.facts.generation,
             limit: CLAIMS,
@@ -170,7 +170,7 @@ impl<'a> AuthorizedChange<'a> {
                 return Err(ChangeFailure::Rejected(violations));
             }
         }
-        let settle = Message::Settle(Settle {
+        let reconcile = Message::Reconcile(ReconcileChange {
             flow: self.key,
             account: self.account.id.clone(),
             generation: number,
@@ -178,7 +178,7 @@ impl<'a> AuthorizedChange<'a> {
             methods: event::methods(&self.flow.progress.proofs),
             language: self.flow.facts.language,
         });
-        let queued = self.ports.finish.outgoing.send(self.key, &[settle], RECONCILE_AFTER).await;
+        let queued = self.ports.finish.outgoing.send(self.key, &[reconcile], RECONCILE_AFTER).await;
         queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))
     }
 
@@ -217,7 +217,7 @@ impl<'a> AuthorizedChange<'a> {
         if !matches!(finish.flows.replace(key, self.revision, &done, now).await, Ok(true)) {
             tracing::warn!(event = "finish-delayed", flow = ?key);
         }
-        let account = self.account.id.mark(self.ports.keys);
+        let account = self.account.id.pseudonym(self.ports.keys);
         tracing::info!(event = "done", flow = ?key, ?account, ?outcome);
         done
     }

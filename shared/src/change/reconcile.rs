@@ -7,7 +7,7 @@ use std::error::Error;
 
 use super::{FinishPorts, LEASE};
 use crate::domain::flow::{Done, Flow};
-use crate::domain::message::Settle;
+use crate::domain::message::ReconcileChange;
 use crate::domain::notice::{Change, Event};
 use crate::domain::time::Timestamp;
 use crate::ports::{ChangeInspector, ChangeOutcome, PasswordChange};
@@ -43,38 +43,38 @@ pub enum Reconciled {
 pub async fn reconcile(
     ports: &FinishPorts<'_>,
     directory: &dyn ChangeInspector,
-    settle: &Settle,
+    claimed: &ReconcileChange,
     claimed_at: Timestamp,
     last: bool,
 ) -> Result<Reconciled, Box<dyn Error + Send + Sync>> {
     // The flow may have ended since, but it was alive when it claimed, and is looked at as it was then.
-    let found = ports.flows.load(settle.flow, claimed_at).await?;
+    let found = ports.flows.load(claimed.flow, claimed_at).await?;
     if let Some(Flow::Done(Done { notices_queued: true, .. })) = found.as_ref().map(|found| &found.value) {
         return Ok(Reconciled::Finished);
     }
     let is_done = found.as_ref().is_some_and(|found| matches!(found.value, Flow::Done(_)));
-    let (account, number) = (settle.account.clone(), settle.generation);
+    let (account, number) = (claimed.account.clone(), claimed.generation);
     let change = PasswordChange { account, number, deadline: claimed_at + LEASE };
     let event = match directory.outcome(&change).await? {
-        ChangeOutcome::Applied => settle.outcome.into(),
+        ChangeOutcome::Applied => claimed.outcome.into(),
         ChangeOutcome::NotApplied => return Ok(Reconciled::NotMade),
         // A flow is done only after its change was made.
-        ChangeOutcome::CannotTell if is_done => settle.outcome.into(),
+        ChangeOutcome::CannotTell if is_done => claimed.outcome.into(),
         ChangeOutcome::CannotTell if last => Event::Unconfirmed,
         ChangeOutcome::CannotTell => return Ok(Reconciled::CannotTell),
     };
-    let Some(account) = directory.account(&settle.account).await? else {
+    let Some(account) = directory.account(&claimed.account).await? else {
         return Ok(Reconciled::AccountGone);
     };
-    let registration = ports.security_info.registration(&settle.account, claimed_at).await?;
+    let registration = ports.security_info.registration(&claimed.account, claimed_at).await?;
     // When exactly the directory was written only a finished flow knows; the claim came right before.
     let at = match found.as_ref().map(|found| &found.value) {
         Some(Flow::Done(done)) => done.at,
         _ => claimed_at,
     };
-    let change = Change { event, methods: settle.methods.clone(), at, language: settle.language };
+    let change = Change { event, methods: claimed.methods.clone(), at, language: claimed.language };
     // Queued before the flow says so: told twice is better than never.
-    ports.outgoing.notify(settle.flow, &account, &registration, &change).await?;
+    ports.outgoing.notify(claimed.flow, &account, &registration, &change).await?;
     if event == Event::Unconfirmed {
         return Ok(Reconciled::ToldUnconfirmed);
     }
@@ -84,6 +84,6 @@ pub async fn reconcile(
         Flow::Proven(proven) => Flow::Done(proven.finish(at, true)),
         _ => return Ok(Reconciled::ToldCancelled),
     };
-    let replaced = ports.flows.replace(settle.flow, found.revision, &told, claimed_at).await?;
+    let replaced = ports.flows.replace(claimed.flow, found.revision, &told, claimed_at).await?;
     Ok(if replaced { Reconciled::FinishedHere } else { Reconciled::FlowChanged })
 }

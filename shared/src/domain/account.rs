@@ -30,15 +30,15 @@ impl AccountId {
     ///
     /// # Errors
     /// [`AccountIdError`] when it is empty, has more than [`ACCOUNT_ID_MAX`] octets or a control character, or stands for a
-    /// name without an account ([`Self::of_nobody`]).
+    /// name without an account ([`Self::decoy`]).
     pub fn from_directory(id: impl Into<String>) -> Result<Self, AccountIdError> {
         let id = id.into();
         let fits = (1..=ACCOUNT_ID_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
-        if fits && !is_of_nobody(&id) { Ok(Self(id)) } else { Err(AccountIdError) }
+        if fits && !is_decoy(&id) { Ok(Self(id)) } else { Err(AccountIdError) }
     }
 
     /// The id that stands for a name without an account: `~` and 32 hexadecimal digits.
-    pub fn of_nobody(name: &NameRef) -> Self {
+    pub fn decoy(name: &NameRef) -> Self {
         Self(format!("~{}", hex::encode(&name.as_bytes()[..16])))
     }
 
@@ -47,14 +47,14 @@ impl AccountId {
         &self.0
     }
 
-    /// What the log calls the account. Stable over key rotation (it hangs on the eldest key).
-    pub fn mark(&self, flows: &Keyring) -> AccountMark {
-        let tag = flows.tag(flows.eldest(), "rekey/account-mark", &[self.0.as_bytes()]);
-        AccountMark(tag.and_then(|tag| tag.as_bytes().first_chunk().copied()).unwrap_or_default())
+    /// What the log calls the account. Stable over key rotation (it hangs on the oldest key).
+    pub fn pseudonym(&self, flows: &Keyring) -> Pseudonym {
+        let tag = flows.tag(flows.oldest(), "rekey/account-mark", &[self.0.as_bytes()]);
+        Pseudonym(tag.and_then(|tag| tag.as_bytes().first_chunk().copied()).unwrap_or_default())
     }
 }
 
-fn is_of_nobody(id: &str) -> bool {
+fn is_decoy(id: &str) -> bool {
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     id.strip_prefix('~').is_some_and(|digits| digits.len() == 32 && digits.bytes().all(is_digit))
 }
@@ -67,9 +67,9 @@ pub struct AccountIdError;
 /// A keyed pseudonym: the lines of one account are found together (ASVS 5.0 16.2.1), and nobody without the key knows
 /// whose they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct AccountMark([u8; 8]);
+pub struct Pseudonym([u8; 8]);
 
-impl fmt::Debug for AccountMark {
+impl fmt::Debug for Pseudonym {
     /// Sixteen hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
@@ -386,7 +386,7 @@ mod tests {
 
     #[test]
     fn decoy_account_id_is_rejected_from_directory() {
-        let nobody = AccountId::of_nobody(&NameRef::from_bytes([0xab; 32]));
+        let nobody = AccountId::decoy(&NameRef::from_bytes([0xab; 32]));
         assert_eq!(AccountId::from_directory(nobody.as_str()), Err(AccountIdError));
         let stored = serde_json::to_string(&nobody).unwrap();
         assert_eq!(serde_json::from_str::<AccountId>(&stored).unwrap(), nobody, "flows of decoys are read");

@@ -86,9 +86,9 @@ impl ApprovalNumber {
         }
     }
 
-    /// The tag of the number in one request, to be stored. Under the eldest key, which rotation keeps.
+    /// The tag of the number in one request, to be stored. Under the oldest key, which rotation keeps.
     pub fn tag(self, keys: &Keyring, request: RequestId) -> Option<Tag> {
-        keys.tag(keys.eldest(), "rekey/approval", &[request.as_bytes(), &[self.0]])
+        keys.tag(keys.oldest(), "rekey/approval", &[request.as_bytes(), &[self.0]])
     }
 
     /// The two digits, for the page that shows them. Nothing else has a use for them.

@@ -38,7 +38,7 @@ pub fn registration(
 ) -> Registration {
     let draw = |feature: &str| {
         flows
-            .tag(flows.eldest(), "rekey/decoy", &[id.as_str().as_bytes(), feature.as_bytes()])
+            .tag(flows.oldest(), "rekey/decoy", &[id.as_str().as_bytes(), feature.as_bytes()])
             .map_or([0; 32], |tag| *tag.as_bytes())
     };
     let whole = || Registration {
@@ -116,7 +116,7 @@ mod tests {
 
     fn decoy(name: &str, allowed: &[Method]) -> Registration {
         let name = CanonicalName::parse(name, &[]).unwrap();
-        let id = AccountId::of_nobody(&name.reference(&keys()));
+        let id = AccountId::decoy(&name.reference(&keys()));
         registration(&keys(), &id, Some(&name), allowed, 2)
     }
 

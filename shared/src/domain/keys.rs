@@ -168,7 +168,7 @@ impl Keyring {
 
     /// The first key by the order of ids. What must never change while an account exists (the masks of a decoy)
     /// hangs on this one, so rotation must keep it.
-    pub fn eldest(&self) -> &KeyId {
+    pub fn oldest(&self) -> &KeyId {
         self.keys.keys().next().unwrap_or(&self.current)
     }
 
@@ -294,7 +294,7 @@ mod tests {
         let sealed = before.seal("seed", b"o", b"text", [7; 24]).unwrap();
         assert_eq!(after.open("seed", b"o", &sealed).unwrap().as_slice(), b"text");
         assert!(after.seal("seed", b"o", b"text", [7; 24]).unwrap().starts_with("2."));
-        assert_eq!(after.eldest(), before.eldest());
+        assert_eq!(after.oldest(), before.oldest());
         let id = KeyId::parse("1").unwrap();
         assert_eq!(before.tag(&id, "p", &[b"x"]), after.tag(&id, "p", &[b"x"]));
     }
@@ -337,15 +337,15 @@ mod tests {
         let keys = ring("2", &[("1", ONE), ("2", TWO)]);
         assert_eq!(format!("{keys:?}"), "Keyring(current: 2, 2 keys)");
         assert_eq!(format!("{:?}", keys.tag(keys.current(), "code", &[]).unwrap()), "Tag(..)");
-        assert_eq!((keys.current().as_str(), keys.eldest().as_str()), ("2", "1"));
+        assert_eq!((keys.current().as_str(), keys.oldest().as_str()), ("2", "1"));
     }
 
     #[test]
     fn oldest_key_is_chosen_by_length_then_order() {
-        for (eldest, newest) in [("9", "10"), ("8", "9"), ("20261124", "20270101"), ("z", "aa")] {
-            let keys = ring(newest, &[(newest, ONE), (eldest, TWO)]);
-            assert_eq!(keys.eldest().as_str(), eldest, "{newest}");
-            assert!(keys.eldest() < keys.current(), "{eldest} before {newest}");
+        for (oldest, newest) in [("9", "10"), ("8", "9"), ("20261124", "20270101"), ("z", "aa")] {
+            let keys = ring(newest, &[(newest, ONE), (oldest, TWO)]);
+            assert_eq!(keys.oldest().as_str(), oldest, "{newest}");
+            assert!(keys.oldest() < keys.current(), "{oldest} before {newest}");
         }
     }
 

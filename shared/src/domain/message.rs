@@ -127,7 +127,7 @@ pub struct Notice {
 /// A look, some time after a claim, at whether the change it was for was made, finished and told. It carries all that
 /// the notices need: by then the flow may be cancelled or gone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settle {
+pub struct ReconcileChange {
     /// The flow that claimed.
     pub flow: HolderId,
     /// Whose account.
@@ -172,7 +172,7 @@ pub enum Message {
     /// A notice.
     Notice(Notice),
     /// A look whether a change was finished.
-    Settle(Settle),
+    Reconcile(ReconcileChange),
     /// A request to devices.
     Push(Push),
     /// A request was refused: notices are to be made.
@@ -302,7 +302,7 @@ impl From<&Message> for Wire {
                 methods: notice.methods.clone(),
                 language: notice.language,
             },
-            Message::Settle(settle) => Self::Settle {
+            Message::Reconcile(settle) => Self::Settle {
                 flow: hex::encode(settle.flow.as_bytes()),
                 account: settle.account.clone(),
                 generation: settle.generation,
@@ -337,14 +337,16 @@ impl TryFrom<Wire> for Message {
             Wire::Notice { channel, to, event, at, methods, language } => {
                 Self::Notice(Notice { to: recipient(channel, &to), event, at, methods, language })
             }
-            Wire::Settle { flow, account, generation, outcome, methods, language } => Self::Settle(Settle {
-                flow: flow_key(&flow)?,
-                account,
-                generation,
-                outcome,
-                methods,
-                language,
-            }),
+            Wire::Settle { flow, account, generation, outcome, methods, language } => {
+                Self::Reconcile(ReconcileChange {
+                    flow: flow_key(&flow)?,
+                    account,
+                    generation,
+                    outcome,
+                    methods,
+                    language,
+                })
+            }
             Wire::Push { account, expires_at } => Self::Push(Push { account, expires_at }),
             Wire::Refused { account, at, language } => Self::Refused(Refused { account, at, language }),
         })

@@ -47,7 +47,7 @@ impl CanonicalName {
     /// What stands for the name in budgets, decoys and harder challenges: keyed, because what people type as
     /// their name may be anything, a password too.
     pub fn reference(&self, flows: &Keyring) -> NameRef {
-        let tag = flows.tag(flows.eldest(), "rekey/name", &[self.0.as_bytes()]);
+        let tag = flows.tag(flows.oldest(), "rekey/name", &[self.0.as_bytes()]);
         NameRef(tag.map_or([0; 32], |tag| *tag.as_bytes()))
     }
 }
@@ -58,7 +58,7 @@ impl std::fmt::Debug for CanonicalName {
     }
 }
 
-/// A keyed reference to a canonical name. Stable over key rotation (it hangs on the eldest key).
+/// A keyed reference to a canonical name. Stable over key rotation (it hangs on the oldest key).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NameRef([u8; 32]);
 

@@ -68,9 +68,9 @@ impl PairingKey {
         &self.0
     }
 
-    /// The tag of the code that the device shows: of this pairing only. Under the eldest key, which rotation keeps.
+    /// The tag of the code that the device shows: of this pairing only. Under the oldest key, which rotation keeps.
     pub fn code_tag(&self, keys: &Keyring, code: &OneTimeCode) -> Option<Tag> {
-        keys.tag(keys.eldest(), "rekey/pairing-code", &[&self.0, code.expose().as_bytes()])
+        keys.tag(keys.oldest(), "rekey/pairing-code", &[&self.0, code.expose().as_bytes()])
     }
 }
 

@@ -40,7 +40,7 @@ impl Pass {
     /// reads nothing before.
     pub fn tag(&self, seeds: &Keyring, account: &AccountId) -> Option<Tag> {
         let code = self.0.expose();
-        seeds.tag(seeds.eldest(), PURPOSE, &[account.as_str().as_bytes(), code.as_bytes()])
+        seeds.tag(seeds.oldest(), PURPOSE, &[account.as_str().as_bytes(), code.as_bytes()])
     }
 }
 

@@ -159,7 +159,7 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// The key by which push services know us (VAPID, RFC 8292). A subscription is bound to it, so it comes from the eldest
+/// The key by which push services know us (VAPID, RFC 8292). A subscription is bound to it, so it comes from the oldest
 /// key of the ring, which rotation keeps.
 #[derive(Clone)]
 pub struct VapidKey(SigningKey);
@@ -169,7 +169,7 @@ impl VapidKey {
     pub fn of(keys: &Keyring) -> Option<Self> {
         // One in four thousand million tags is no scalar of the curve; then the next is taken.
         (0_u8..8).find_map(|number| {
-            let tag = keys.tag(keys.eldest(), "rekey/vapid", &[&[number]])?;
+            let tag = keys.tag(keys.oldest(), "rekey/vapid", &[&[number]])?;
             let secret = SecretKey::from_slice(tag.as_bytes()).ok()?;
             Some(Self(SigningKey::from(&secret)))
         })

@@ -105,9 +105,9 @@ impl NumberRange {
     }
 }
 
-/// Stable over key rotation (it hangs on the eldest key).
+/// Stable over key rotation (it hangs on the oldest key).
 fn number_tag(digits: &str, messages: &Keyring) -> Option<[u8; 16]> {
-    let tag = messages.tag(messages.eldest(), "rekey/number budget", &[digits.as_bytes()])?;
+    let tag = messages.tag(messages.oldest(), "rekey/number budget", &[digits.as_bytes()])?;
     tag.as_bytes().first_chunk().copied()
 }
 

@@ -113,7 +113,7 @@ impl RecoveryCodes {
     /// # Errors
     /// [`HashError`], which would mean that the ring has no current key.
     pub fn sheet(&self, seeds: &Keyring, account: &AccountId) -> Result<Sheet, HashError> {
-        let mut sheet = Sheet::of_nobody(seeds);
+        let mut sheet = Sheet::decoy(seeds);
         for code in &self.0 {
             let hash = sheet.hash(code, seeds, account)?;
             sheet.hashes.push(hash);
@@ -151,7 +151,7 @@ pub enum HashedWith {
 
 impl Sheet {
     /// The sheet of whoever has none: no code is on it, and a look costs what it costs at any other.
-    pub fn of_nobody(seeds: &Keyring) -> Self {
+    pub fn decoy(seeds: &Keyring) -> Self {
         Self { hashed_with: HashedWith::Key(seeds.current().as_str().to_owned()), hashes: Vec::new() }
     }
 
@@ -277,7 +277,7 @@ mod tests {
             "the key was rotated"
         );
         assert_ne!(codes.sheet(&keys("2"), &aisyah).unwrap().hashes, sheet.hashes);
-        assert!(Sheet::of_nobody(&seeds).hash(first, &seeds, &aisyah).is_ok(), "a look costs the same");
+        assert!(Sheet::decoy(&seeds).hash(first, &seeds, &aisyah).is_ok(), "a look costs the same");
         for gone in ["9", "", "?"] {
             let sheet = Sheet { hashed_with: HashedWith::Key(gone.into()), ..sheet.clone() };
             let hash = sheet.hash(first, &keys("2"), &aisyah).unwrap();

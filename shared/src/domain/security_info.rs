@@ -188,7 +188,7 @@ pub struct Entry {
 /// Everything that an account has registered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registered {
-    /// The entries, in the order of the page, the eldest of a kind first.
+    /// The entries, in the order of the page, the oldest of a kind first.
     pub entries: Vec<Entry>,
     /// How often the account was changed: see [`Registration::generation`](super::account::Registration).
     pub generation: u64,

@@ -88,7 +88,7 @@ pub struct Facts {
     /// The language for its messages.
     pub language: Language,
     /// What the account could verify when it began.
-    pub start: Start,
+    pub start: EnrolmentState,
     /// Where to go back to, an address of the allow-list.
     pub back: Option<String>,
 }
@@ -118,24 +118,24 @@ pub struct Progress {
 /// What an account could verify when a session of it began.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Start {
+pub enum EnrolmentState {
     /// Nothing, since nothing was ever enrolled: there is no second step, and what this session enrols counts at once.
-    First,
+    FirstEnrolment,
     /// A second step, and so it must.
-    Verifiable,
+    StepUpRequired,
     /// Nothing, though something is or was enrolled: a number of a country that is no longer served, a sheet without a code
     /// left, entries that were all removed. The page stays open, so that its owner can mend it, but everything that is
     /// added waits: the password alone never leads to a reset before its owner, who is notified, has had time to act.
-    Stranded,
+    NoUsableFactor,
 }
 
-impl Start {
+impl EnrolmentState {
     /// How a session of an account begins; `can_verify` says whether a second step is offered.
     pub fn of(registered: &Registered, can_verify: bool) -> Self {
         match registered {
-            Registered { generation: 0, entries, .. } if entries.is_empty() => Self::First,
-            Registered { entries, .. } if entries.is_empty() || !can_verify => Self::Stranded,
-            Registered { .. } => Self::Verifiable,
+            Registered { generation: 0, entries, .. } if entries.is_empty() => Self::FirstEnrolment,
+            Registered { entries, .. } if entries.is_empty() || !can_verify => Self::NoUsableFactor,
+            Registered { .. } => Self::StepUpRequired,
         }
     }
 }
@@ -178,8 +178,10 @@ impl Session {
             sends: 0,
         };
         match facts.start {
-            Start::Verifiable => Self::SignedIn(SignedIn { facts, progress }),
-            Start::First | Start::Stranded => Self::Open(Open { facts, progress, waiting: Vec::new() }),
+            EnrolmentState::StepUpRequired => Self::SignedIn(SignedIn { facts, progress }),
+            EnrolmentState::FirstEnrolment | EnrolmentState::NoUsableFactor => {
+                Self::Open(Open { facts, progress, waiting: Vec::new() })
+            }
         }
     }
 
@@ -302,7 +304,8 @@ impl Open {
     /// Whether the last verification is recent enough for a change, or none could be made.
     fn is_fresh(&self, now: Timestamp) -> bool {
         let last = self.progress.last.as_ref();
-        self.facts.start != Start::Verifiable || last.is_some_and(|last| last.at.is_within(STEP_UP, now))
+        self.facts.start != EnrolmentState::StepUpRequired
+            || last.is_some_and(|last| last.at.is_within(STEP_UP, now))
     }
 
     /// The session with something that waits to be confirmed.
@@ -323,13 +326,15 @@ impl Open {
         let is_whole = held.removed_at.is_none_or(|removed| removed + waiting_period <= now);
         let holds_too_little =
             is_whole && factor::has_verified_too_few(held.factors, &self.progress.factors, held.needed);
-        let at_once = self.facts.start == Start::First || self.waives_waiting_period() || holds_too_little;
+        let at_once = self.facts.start == EnrolmentState::FirstEnrolment
+            || self.waives_waiting_period()
+            || holds_too_little;
         if at_once { now } else { now + waiting_period }
     }
 
     /// Whether what is added in it was preceded by a verification, or could not be.
     pub const fn is_verified(&self) -> bool {
-        matches!(self.facts.start, Start::First) || self.progress.last.is_some()
+        matches!(self.facts.start, EnrolmentState::FirstEnrolment) || self.progress.last.is_some()
     }
 }
 
@@ -384,7 +389,7 @@ mod tests {
         Tag::from_bytes(bytes)
     }
 
-    fn session(start: Start) -> Session {
+    fn session(start: EnrolmentState) -> Session {
         let account = AccountId::from_directory("aisyah").unwrap();
         let expires_at = NOW + LIFETIME;
         let facts = Facts { account, expires_at, language: Language::English, start, back: None };
@@ -401,7 +406,7 @@ mod tests {
     }
 
     fn verified(factors: &[(Method, &str, bool)]) -> Open {
-        let mut session = session(Start::Verifiable);
+        let mut session = session(EnrolmentState::StepUpRequired);
         for (method, factor, old) in factors {
             let factor = VerifiedFactor { method: *method, factor: tag(factor), old: *old };
             session = session.verify(verification(*method), Some(factor), request(2));
@@ -423,7 +428,9 @@ mod tests {
     #[test]
     fn older_cookie_is_rejected_after_verification() {
         let answers = [tag("123456"), tag("123457")];
-        for start in [Start::First, Start::Verifiable, Start::Stranded] {
+        for start in
+            [EnrolmentState::FirstEnrolment, EnrolmentState::StepUpRequired, EnrolmentState::NoUsableFactor]
+        {
             let mut session = session(start);
             assert!(!session.was_verified_by(&answers[0], NOW));
             for (verified, answer) in (1..).zip(&answers) {
@@ -444,7 +451,7 @@ mod tests {
     #[test]
     fn verification_id_changes_after_each_verification() {
         let other = HolderCookie::open_session(&keys(), [6; 32]);
-        let first = session(Start::Verifiable);
+        let first = session(EnrolmentState::StepUpRequired);
         let next = first.clone().verify(verification(Method::Totp), None, request(2));
         assert_eq!(first.verification_id(&cookie()), first.verification_id(&cookie()));
         assert!(first.verification_id(&cookie()) != next.verification_id(&cookie()));
@@ -453,10 +460,10 @@ mod tests {
 
     #[test]
     fn change_requires_recent_step_up() {
-        for start in [Start::First, Start::Stranded] {
+        for start in [EnrolmentState::FirstEnrolment, EnrolmentState::NoUsableFactor] {
             assert!(session(start).may_change(&cookie(), NOW) && session(start).opened(&cookie()).is_some());
         }
-        let signed_in = session(Start::Verifiable);
+        let signed_in = session(EnrolmentState::StepUpRequired);
         assert!(!signed_in.may_change(&cookie(), NOW) && signed_in.opened(&cookie()).is_none());
         let verified = signed_in.verify(verification(Method::Totp), None, request(2));
         let newest = cookie().with_verified(1);
@@ -473,7 +480,7 @@ mod tests {
             sealed: String::new(),
             challenge: None,
         };
-        let enrolling = Session::Enrolling(open(&session(Start::First)).enrol(pending));
+        let enrolling = Session::Enrolling(open(&session(EnrolmentState::FirstEnrolment)).enrol(pending));
         let renewed = enrolling.verify(verification(Method::Email), None, request(2));
         let Session::Enrolling(enrolling) = renewed else { panic!("it waits still") };
         assert_eq!(enrolling.clone().confirm(true).waiting, [EntryId::only(Kind::Mobile)]);
@@ -483,8 +490,14 @@ mod tests {
 
     #[test]
     fn enrolment_without_two_old_factors_waits() {
-        assert!(counts_at_once(&open(&session(Start::First)), &[], None), "nothing was ever held");
-        assert!(!counts_at_once(&open(&session(Start::Stranded)), &[], None), "an emptied account");
+        assert!(
+            counts_at_once(&open(&session(EnrolmentState::FirstEnrolment)), &[], None),
+            "nothing was ever held"
+        );
+        assert!(
+            !counts_at_once(&open(&session(EnrolmentState::NoUsableFactor)), &[], None),
+            "an emptied account"
+        );
         let mail = (Method::Email, "mail", true);
         for waits in [
             verified(&[]),
@@ -527,11 +540,19 @@ mod tests {
             generation,
             ..Registered::default()
         };
-        assert_eq!(Start::of(&Registered::default(), false), Start::First);
-        assert_eq!(Start::of(&registered(0), true), Start::Verifiable, "an import moves no generation");
-        assert_eq!(Start::of(&registered(3), true), Start::Verifiable);
-        assert_eq!(Start::of(&registered(3), false), Start::Stranded, "nothing that may be sent to");
-        assert_eq!(Start::of(&emptied, true), Start::Stranded);
+        assert_eq!(EnrolmentState::of(&Registered::default(), false), EnrolmentState::FirstEnrolment);
+        assert_eq!(
+            EnrolmentState::of(&registered(0), true),
+            EnrolmentState::StepUpRequired,
+            "an import moves no generation"
+        );
+        assert_eq!(EnrolmentState::of(&registered(3), true), EnrolmentState::StepUpRequired);
+        assert_eq!(
+            EnrolmentState::of(&registered(3), false),
+            EnrolmentState::NoUsableFactor,
+            "nothing that may be sent to"
+        );
+        assert_eq!(EnrolmentState::of(&emptied, true), EnrolmentState::NoUsableFactor);
     }
 
     #[test]
@@ -543,8 +564,8 @@ mod tests {
             challenge: Some(Challenge::new(Method::Sms, request(3), Some(tag("code")), NOW, Seconds(600))),
         };
         let states = [
-            session(Start::Verifiable),
-            session(Start::First),
+            session(EnrolmentState::StepUpRequired),
+            session(EnrolmentState::FirstEnrolment),
             Session::Enrolling(verified(&[(Method::Email, "mail", true)]).enrol(pending)),
         ];
         for state in states {
@@ -556,7 +577,10 @@ mod tests {
 
     #[test]
     fn first_or_verified_sessions_are_verified() {
-        assert!(open(&session(Start::First)).is_verified() && !open(&session(Start::Stranded)).is_verified());
+        assert!(
+            open(&session(EnrolmentState::FirstEnrolment)).is_verified()
+                && !open(&session(EnrolmentState::NoUsableFactor)).is_verified()
+        );
         assert!(verified(&[(Method::RecoveryCode, "sheet", true)]).is_verified());
     }
 }

@@ -19,7 +19,7 @@ pub struct Versioned<T> {
 
 /// A guess at the code of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Guess {
+pub struct CodeAttempt {
     /// The step that the cookie may act in.
     pub step: u8,
     /// The tag of what was typed.
@@ -28,7 +28,7 @@ pub struct Guess {
 
 /// What a guess turned out to be.
 #[derive(Clone, Debug)]
-pub enum Guessed {
+pub enum AttemptOutcome {
     /// Right: the flow is a step further.
     Right(Flow),
     /// Wrong: a try is spent; the flow still awaits its code.
@@ -76,10 +76,10 @@ pub trait FlowStore: Send + Sync {
     async fn guess(
         &self,
         key: HolderId,
-        guess: Guess,
+        guess: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
-    ) -> Result<Guessed, StoreError>;
+    ) -> Result<AttemptOutcome, StoreError>;
 
     /// Spends one of the flow's tries on an answer that is not a sent code. The flow as it then is; `None` when
     /// none is left or the flow is gone.

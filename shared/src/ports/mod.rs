@@ -26,12 +26,12 @@ pub use directory::{
     PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
 };
 pub use enrolment::{Added, EnrolmentStore, NewEntry, Secret};
-pub use flow_store::{FlowStore, Guess, Guessed, Versioned};
+pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
 pub use security_info::{
-    Authenticators, Claim, ClaimStore, Claimant, SecurityInfo, StoredPasskey, StoredTotp,
+    Authenticators, Claim, ClaimStore, LeaseHolder, SecurityInfo, StoredPasskey, StoredTotp,
 };
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;

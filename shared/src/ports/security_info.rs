@@ -132,7 +132,7 @@ pub enum Claim {
 
 /// Who claims an account.
 #[derive(Clone, Copy, Debug)]
-pub struct Claimant<'a> {
+pub struct LeaseHolder<'a> {
     /// The flow.
     pub flow: HolderId,
     /// The account's generation when the flow was opened.
@@ -156,7 +156,7 @@ pub trait ClaimStore: Send + Sync {
     async fn claim(
         &self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError>;

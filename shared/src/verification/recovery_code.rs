@@ -42,7 +42,7 @@ async fn sheet(
     now: Timestamp,
 ) -> Result<Sheet, VerificationError> {
     let sheet = verifier.authenticators.recovery_sheet(subject.account, now).await?;
-    Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::of_nobody(verifier.seeds)))
+    Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::decoy(verifier.seeds)))
 }
 
 /// Takes an attempt at a sheet that costs a slow hash: so many from one network, so that nobody elsewhere closes the method

@@ -13,7 +13,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingToken, WaitingDevice};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Facts, LIFETIME, Session, Start};
+use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, PairingState,
@@ -199,7 +199,7 @@ impl Scene {
         let number = asking.approval_number(&self.flows, id).unwrap();
         let tag = number.tag(&self.flows, id).unwrap();
         let registered = world.enrolment.registered(account).await.unwrap();
-        let (expires_at, start) = (now + LIFETIME, Start::of(&registered, true));
+        let (expires_at, start) = (now + LIFETIME, EnrolmentState::of(&registered, true));
         let facts =
             Facts { account: account.clone(), expires_at, language: Language::English, start, back: None };
         let session = Session::begin(facts, registered.generation, id);

@@ -24,7 +24,9 @@ use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
 use shared::domain::recovery_code::RecoveryCodes;
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{Facts, LIFETIME, Open, Pending, Session, SignedIn, Start, Verification};
+use shared::domain::session::{
+    EnrolmentState, Facts, LIFETIME, Open, Pending, Session, SignedIn, Verification,
+};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
@@ -185,8 +187,8 @@ impl Scene {
         let registered = world.enrolment.registered(&account).await.unwrap();
         let cookie = HolderCookie::open_session(&self.flows, world.entropy.bytes());
         let start = match at {
-            At::Stranded => Start::Stranded,
-            _ => Start::of(&registered, true),
+            At::Stranded => EnrolmentState::NoUsableFactor,
+            _ => EnrolmentState::of(&registered, true),
         };
         let expires_at = if at == At::Expired { now } else { now + LIFETIME };
         let facts =

@@ -66,7 +66,7 @@ impl Scene {
         let world = &gateway.world;
         let flows = world.keyring("REKEY_SECRET_FLOWS");
         let has_all = |login: &String| {
-            let id = AccountId::of_nobody(&CanonicalName::parse(login, &[]).unwrap().reference(&flows));
+            let id = AccountId::decoy(&CanonicalName::parse(login, &[]).unwrap().reference(&flows));
             decoy::registration(&flows, &id, None, &Method::ALL, 2).offers(&Method::ALL).len()
                 == Method::ALL.len()
         };
@@ -98,7 +98,7 @@ impl Scene {
         let facts = Facts {
             account: match whose {
                 Whose::Person => person,
-                Whose::Nobody => AccountId::of_nobody(&name.reference(&self.flows)),
+                Whose::Nobody => AccountId::decoy(&name.reference(&self.flows)),
             },
             decoy: whose == Whose::Nobody,
             generation: if whose == Whose::Person { registered.generation } else { 0 },

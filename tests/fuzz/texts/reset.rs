@@ -72,7 +72,7 @@ fn random_secret_is_keyring_or_rejected() {
         Err(_) => "refused".to_owned(),
         Ok(keys) => {
             assert!(keys.tag(keys.current(), "rekey/fuzz", &[]).is_some());
-            assert!(keys.eldest() <= keys.current());
+            assert!(keys.oldest() <= keys.current());
             "read".to_owned()
         }
     });

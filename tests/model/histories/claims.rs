@@ -7,7 +7,7 @@ use rekey_tests::chance::START;
 use shared::domain::account::AccountId;
 use shared::domain::holder::HolderId;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Claim, ClaimStore as _, Claimant, SecurityInfo as _};
+use shared::ports::{Claim, ClaimStore as _, LeaseHolder, SecurityInfo as _};
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
 
@@ -76,7 +76,7 @@ async fn concurrent_claims_are_linearizable() {
             let until = op.now + Seconds(LEASE);
             async move {
                 let Attempt { generation, limit, .. } = op;
-                let claimant = Claimant { flow: key(op.flow), generation, limit, proved: &[] };
+                let claimant = LeaseHolder { flow: key(op.flow), generation, limit, proved: &[] };
                 store.claim(&account, &claimant, op.now, until).await.unwrap()
             }
         };

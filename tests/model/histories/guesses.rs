@@ -12,7 +12,7 @@ use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{FlowStore as _, Guess, Guessed};
+use shared::ports::{AttemptOutcome, CodeAttempt, FlowStore as _};
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
 
@@ -92,11 +92,13 @@ async fn awaiting_a_code(flows: &DynamoFlows, key: HolderId) {
 
 async fn guess(flows: &DynamoFlows, key: HolderId, right: bool) -> Told {
     let tag = if right { RIGHT } else { Tag::from_bytes([3; 32]) };
-    match flows.guess(key, Guess { step: 1, tag }, &LIMITS, NOW).await.unwrap() {
-        Guessed::Right(_) => Told::Right,
-        Guessed::Wrong(Flow::AwaitingCode(state)) => Told::Wrong { tries_left: state.tries_left(&LIMITS) },
-        Guessed::Spent(_) => Told::Spent,
-        Guessed::NotAwaited(_) => Told::Elsewhere,
+    match flows.guess(key, CodeAttempt { step: 1, tag }, &LIMITS, NOW).await.unwrap() {
+        AttemptOutcome::Right(_) => Told::Right,
+        AttemptOutcome::Wrong(Flow::AwaitingCode(state)) => {
+            Told::Wrong { tries_left: state.tries_left(&LIMITS) }
+        }
+        AttemptOutcome::Spent(_) => Told::Spent,
+        AttemptOutcome::NotAwaited(_) => Told::Elsewhere,
         other => panic!("{other:?}"),
     }
 }

@@ -452,15 +452,15 @@ impl Real {
         let message = &state.queue[place];
         let settles = |message: &&Envelope| {
             let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
-            matches!(message.open(&keys).unwrap().1, Message::Settle(_))
+            matches!(message.open(&keys).unwrap().1, Message::Reconcile(_))
         };
         // Of several, the one of the same generation.
         let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
-        let Message::Settle(wanted) = envelope.open(&people::keys()).unwrap().1 else { unreachable!() };
+        let Message::Reconcile(wanted) = envelope.open(&people::keys()).unwrap().1 else { unreachable!() };
         let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
         let queued = self.world.envelopes();
         let mut found = queued.iter().map(|(envelope, _)| envelope).filter(settles).filter(|envelope| {
-            let Message::Settle(settle) = envelope.open(&keys).unwrap().1 else { return false };
+            let Message::Reconcile(settle) = envelope.open(&keys).unwrap().1 else { return false };
             settle.generation == wanted.generation
         });
         let body = serde_json::to_string(found.next().unwrap()).unwrap();

@@ -3,6 +3,6 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
 mod pushing;
+mod reconciling;
 mod sending;
-mod settling;
 mod support;

@@ -10,7 +10,7 @@ use crate::domain::flow::{
 };
 use crate::domain::holder::HolderId;
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
+use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
 /// The version of the item's form. An item of another version is no flow.
 const VERSION: u8 = 1;
@@ -77,10 +77,10 @@ impl FlowStore for DynamoFlows {
     async fn guess(
         &self,
         key: HolderId,
-        guess: Guess,
+        guess: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
-    ) -> Result<Guessed, StoreError> {
+    ) -> Result<AttemptOutcome, StoreError> {
         // The guess is stored beside the code without being compared; `guess <> code` lets nothing past a right
         // one. Whether it was right is a fact of the item that comes back.
         let update = self
@@ -119,9 +119,9 @@ impl FlowStore for DynamoFlows {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
                 Ok(match decode(&item, now).map(|read| read.value) {
-                    None => Guessed::Gone,
-                    Some(flow @ Flow::AwaitingCode(_)) => Guessed::Wrong(flow),
-                    Some(flow) => Guessed::Right(flow),
+                    None => AttemptOutcome::Gone,
+                    Some(flow @ Flow::AwaitingCode(_)) => AttemptOutcome::Wrong(flow),
+                    Some(flow) => AttemptOutcome::Right(flow),
                 })
             }
             Err(error) => {
@@ -165,13 +165,13 @@ impl FlowStore for DynamoFlows {
 }
 
 /// What a guess was that the write did not look at.
-fn refused(guess: Guess, found: Option<Flow>) -> Guessed {
+fn refused(guess: CodeAttempt, found: Option<Flow>) -> AttemptOutcome {
     match found {
-        None => Guessed::Gone,
+        None => AttemptOutcome::Gone,
         Some(flow @ Flow::AwaitingCode(_)) if flow.proofs().saturating_add(1) == guess.step => {
-            Guessed::Spent(flow)
+            AttemptOutcome::Spent(flow)
         }
-        Some(flow) => Guessed::NotAwaited(flow),
+        Some(flow) => AttemptOutcome::NotAwaited(flow),
     }
 }
 

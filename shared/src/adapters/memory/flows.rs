@@ -9,7 +9,7 @@ use super::{Memory, taken};
 use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, Flow, FlowLimits, Opened, Record, StateName};
 use crate::domain::holder::HolderId;
 use crate::domain::time::Timestamp;
-use crate::ports::{FlowStore, Guess, Guessed, StoreError, Versioned};
+use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
 /// A flow as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -72,7 +72,7 @@ impl Flows {
     pub fn try_guess(
         &mut self,
         key: HolderId,
-        guess: &Guess,
+        guess: &CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<StoredFlow, Option<StoredFlow>> {
@@ -135,23 +135,23 @@ impl FlowStore for Memory {
     async fn guess(
         &self,
         key: HolderId,
-        guess: Guess,
+        guess: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
-    ) -> Result<Guessed, StoreError> {
+    ) -> Result<AttemptOutcome, StoreError> {
         let value = |found: &StoredFlow| found.read().map(|read| read.value);
         Ok(self.with(|tables| match tables.flows.try_guess(key, &guess, limits, now) {
             Ok(found) => match value(&found) {
-                None => Guessed::Gone,
-                Some(flow @ Flow::AwaitingCode(_)) => Guessed::Wrong(flow),
-                Some(flow) => Guessed::Right(flow),
+                None => AttemptOutcome::Gone,
+                Some(flow @ Flow::AwaitingCode(_)) => AttemptOutcome::Wrong(flow),
+                Some(flow) => AttemptOutcome::Right(flow),
             },
             Err(found) => {
-                let Some(flow) = found.as_ref().and_then(value) else { return Guessed::Gone };
+                let Some(flow) = found.as_ref().and_then(value) else { return AttemptOutcome::Gone };
                 if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
-                    return Guessed::Spent(flow);
+                    return AttemptOutcome::Spent(flow);
                 }
-                Guessed::NotAwaited(flow)
+                AttemptOutcome::NotAwaited(flow)
             }
         }))
     }

@@ -16,7 +16,7 @@ use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
-    Authenticators, Claim, ClaimStore, Claimant, Devices, PushTargets, SecurityInfo, StoreError,
+    Authenticators, Claim, ClaimStore, Devices, LeaseHolder, PushTargets, SecurityInfo, StoreError,
     StoredDevice, StoredPasskey, StoredTotp,
 };
 
@@ -171,7 +171,7 @@ impl SecurityInfoTable {
     pub fn try_claim(
         &mut self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
@@ -302,7 +302,7 @@ impl ClaimStore for Memory {
     async fn claim(
         &self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {

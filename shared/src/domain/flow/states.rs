@@ -289,7 +289,7 @@ pub struct Done {
     pub outcome: Outcome,
     /// When.
     pub at: Timestamp,
-    /// Whether the notices are in the queue; if not, settling puts them there.
+    /// Whether the notices are in the queue; if not, reconciling puts them there.
     pub notices_queued: bool,
 }
 

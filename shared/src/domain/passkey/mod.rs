@@ -72,10 +72,10 @@ pub struct Expected<'a> {
 pub struct UserHandle(Bytes);
 
 impl UserHandle {
-    /// The handle of an account. It hangs on the eldest key, as decoys do, and is kept with each passkey, so that one
+    /// The handle of an account. It hangs on the oldest key, as decoys do, and is kept with each passkey, so that one
     /// outlives the key that its handle was made with.
     pub fn of(flows: &Keyring, account: &AccountId) -> Self {
-        let tag = flows.tag(flows.eldest(), "rekey/user-handle", &[account.as_str().as_bytes()]);
+        let tag = flows.tag(flows.oldest(), "rekey/user-handle", &[account.as_str().as_bytes()]);
         Self(Bytes(tag.map_or([0; 32], |tag| *tag.as_bytes()).to_vec()))
     }
 }

@@ -10,7 +10,7 @@ use crate::domain::account::AccountId;
 use crate::domain::holder::HolderId;
 use crate::domain::method::Factor;
 use crate::domain::time::{SKEW, Timestamp};
-use crate::ports::{Claim, ClaimStore, Claimant, StoreError};
+use crate::ports::{Claim, ClaimStore, LeaseHolder, StoreError};
 
 /// Keeps claims.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ impl DynamoClaims {
     async fn try_claim(
         &self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
@@ -78,7 +78,7 @@ impl ClaimStore for DynamoClaims {
     async fn claim(
         &self,
         account: &AccountId,
-        claimant: &Claimant<'_>,
+        claimant: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError> {

@@ -8,7 +8,7 @@ use shared::domain::account::AccountId;
 use shared::domain::flow::{Facts, Flow, Opened, Outcome, Reason, Stage};
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
-use shared::domain::message::{Channel, Message, Notice, Settle};
+use shared::domain::message::{Channel, Message, Notice, ReconcileChange};
 use shared::domain::method::Method;
 use shared::domain::notice::Event;
 use shared::domain::time::Seconds;
@@ -49,7 +49,7 @@ async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
 
 /// The same as the message comes for the `count`th time.
 async fn settle_for(around: &Arc<Around>, outcome: Outcome, count: u32) -> bool {
-    let settle = Settle {
+    let settle = ReconcileChange {
         flow: flow_key(),
         account: AccountId::from_directory("aisyah").unwrap(),
         generation: GENERATION,
@@ -58,7 +58,7 @@ async fn settle_for(around: &Arc<Around>, outcome: Outcome, count: u32) -> bool 
         language: Language::Malay,
     };
     around.advance(Seconds(45));
-    let response = handle(&ports(around, &[]), event(&[sealed(&Message::Settle(settle))], count)).await;
+    let response = handle(&ports(around, &[]), event(&[sealed(&Message::Reconcile(settle))], count)).await;
     !response.batch_item_failures.is_empty()
 }
 

@@ -1,19 +1,19 @@
-//! A look, some time after a claim, at whether the change it was for was made, finished and told.
+//! Reconciling: finds out, some time after a claim, what became of the change that it was for.
 
-use shared::change::{FinishPorts, Reconciled, reconcile};
-use shared::domain::message::Settle;
+use shared::change::{self, FinishPorts, Reconciled};
+use shared::domain::message::ReconcileChange;
 
 use crate::{End, Ports, Receipt, Verdict};
 
-/// Settles a claim, which was made when its message was queued.
-pub(crate) async fn settle(ports: &Ports, settle: &Settle, receipt: &Receipt<'_>) -> Verdict {
+/// Reconciles the change of a claim, which was made when its message was queued.
+pub(crate) async fn reconcile(ports: &Ports, claimed: &ReconcileChange, receipt: &Receipt<'_>) -> Verdict {
     let finish = FinishPorts {
         flows: &*ports.flows,
         security_info: &*ports.security_info,
         outgoing: ports.outgoing(),
     };
     let settled = |reason| Verdict::ended(End::Settled, reason);
-    match reconcile(&finish, &*ports.directory, settle, receipt.sent_at, receipt.is_last()).await {
+    match change::reconcile(&finish, &*ports.directory, claimed, receipt.sent_at, receipt.is_last()).await {
         Ok(Reconciled::Finished) => settled("it was finished and told"),
         Ok(Reconciled::NotMade) => settled("nothing was changed"),
         Ok(Reconciled::AccountGone) => settled("the account is gone"),
