@@ -22,6 +22,7 @@ on_every_store!(
     imported_registration_is_read_back,
     contact_in_waiting_period_is_unusable,
     entries_are_listed_changed_and_removed,
+    removed_waiting_contact_restores_its_predecessor,
     passkey_is_registered_once_across_all_accounts,
     time_step_is_accepted_once,
     passkeys_are_listed_and_counters_only_increase,
@@ -143,6 +144,34 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
+}
+
+async fn removed_waiting_contact_restores_its_predecessor(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    let (session, mobile) = (HolderId::from_bytes([5; 32]), EntryId::only(Kind::Mobile));
+    let number = PhoneNumber::from_stored("+60199999999".to_owned());
+    let waits = NewEntry {
+        usable_from: NOW + Seconds::DAY,
+        old_from: NOW + Seconds(2 * Seconds::DAY.0),
+        ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW)
+    };
+    assert_eq!(ports.enrolment.change(&id(), 0, session).await.unwrap(), Some(1));
+    assert_eq!(ports.enrolment.add(&id(), 1, session, &waits).await.unwrap(), Added::Done(2));
+    let remove = async |generation, now| {
+        assert_eq!(ports.enrolment.change(&id(), generation, session).await.unwrap(), Some(generation + 1));
+        ports.enrolment.remove(&id(), generation + 1, session, &mobile, now).await.unwrap()
+    };
+    assert_eq!(remove(2, NOW + Seconds(60)).await, Some(4));
+    let read = ports.info.registration(&id(), NOW + Seconds(60)).await.unwrap();
+    assert_eq!(read.mobile.as_ref().unwrap().expose(), "+60123456798");
+    assert!(read.successors.mobile.is_none() && read.has(Method::Sms) && !read.young.contains(&Method::Sms));
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    let entry = listed.of(Kind::Mobile).next().unwrap();
+    assert_eq!((entry.shown.as_str(), &entry.predecessor), ("*****98", &None));
+    assert_eq!(listed.removed_at, None, "nothing that counted is gone");
+    assert_eq!(remove(4, NOW + Seconds(90)).await, Some(6));
+    let listed = ports.enrolment.registered(&id()).await.unwrap();
+    assert!(listed.of(Kind::Mobile).next().is_none() && listed.removed_at == Some(NOW + Seconds(90)));
 }
 
 /// Web Authentication Level 3 §7.1 step 26.

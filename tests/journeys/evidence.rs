@@ -288,6 +288,25 @@ async fn replaced_contact_works_until_successor_is_active() {
     assert_eq!(reset.send_phone("sms", "+60123458111").await.page(), "code");
 }
 
+/// Its owner undoes what somebody else has begun, and loses nothing by it.
+#[tokio::test]
+async fn removing_a_waiting_contact_restores_the_old_one() {
+    let world = World::new().await;
+    world.register(&OWNER).await;
+    let mut stranger = sign_in_by_mail(&world, "newcomer").await;
+    register(&world, &mut stranger, "mobile", NEW_NUMBER).await;
+    let mut owner = sign_in_by_mail(&world, "newcomer").await;
+    let list = owner.post("/security-info/remove", json!({ "id": "mobile" })).await.json();
+    assert_eq!(entry(&list, "mobile")["masked"], "*****00");
+    world.clock.advance(WAIT);
+    let mut reset = world.browser();
+    reset.open("newcomer", "forgotten").await;
+    reset.send_email().await;
+    reset.code(&world.last_code()).await;
+    assert_eq!(reset.send_phone("sms", NEW_NUMBER).await.problem().1, "contact-mismatch");
+    assert_eq!(reset.send_phone("sms", OWNER.mobile.unwrap()).await.page(), "code");
+}
+
 fn to(notice: &shared::domain::message::Notice) -> String {
     use shared::domain::message::Recipient;
     match &notice.to {

@@ -126,7 +126,8 @@ pub trait EnrolmentStore: Send + Sync {
     async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError>;
 
     /// Ends a change by removing an entry, as [`Self::add`] writes one, and notes that something was removed `now`; one that
-    /// is gone already stays gone. The new generation, or `None`, with nothing removed, when `generation` is no longer that
+    /// is gone already stays gone. A contact that waits to take the place of another leaves the place to that one, as old
+    /// as it was: then nothing that counts is removed. The new generation, or `None`, with nothing removed, when `generation` is no longer that
     /// of a change which `by` began.
     ///
     /// # Errors

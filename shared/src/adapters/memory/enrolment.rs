@@ -138,6 +138,14 @@ impl StoredEntry {
         }
     }
 
+    /// Leaves its place to the contact that it was to take the place of.
+    fn restore(&mut self, earlier: Predecessor, now: Timestamp) {
+        let Predecessor { shown, contact, old_from } = earlier;
+        self.shown = shown;
+        self.secret = StoredSecret::Contact(contact);
+        (self.usable_from, self.old_from, self.proved) = (now, old_from, true);
+    }
+
     /// Whether it counts.
     pub fn counts(&self, now: Timestamp) -> bool {
         self.usable_from <= now
@@ -428,6 +436,14 @@ impl EnrolmentStore for Memory {
         Ok(self.with(|tables| {
             let found = tables.security_info.of(account);
             let next = found.finish(generation, by)?;
+            let waits = found.entries.get_mut(id).filter(|entry| !entry.counts(now));
+            if let Some((entry, earlier)) = waits.and_then(|entry| {
+                let earlier = entry.predecessor.take()?;
+                Some((entry, earlier))
+            }) {
+                entry.restore(earlier, now);
+                return Some(next);
+            }
             found.entries.remove(id);
             if let Some(state) = &mut found.state {
                 state.removed_at = Some(now);

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
 
 use super::authenticators::PASS;
 use super::claims::used_at;
-use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact};
+use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact, predecessor};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
@@ -327,6 +327,21 @@ fn with_predecessor(item: Item, found: &Item, entry: &NewEntry<'_>) -> Item {
     })
 }
 
+/// The contact that an entry was to take the place of, in its own place again; none where there is none, or the entry
+/// counts by now.
+fn restored(found: &Item, now: Timestamp) -> Option<Item> {
+    let earlier = predecessor(found, now)?;
+    let mut item = Item(found.0.clone())
+        .with("usable_from", n(now.as_seconds()))
+        .with("proved", AttributeValue::Bool(true));
+    for (name, prior) in PREDECESSOR {
+        item.0.remove(prior);
+        item.0.remove(name);
+    }
+    item.0.extend(earlier.0);
+    Some(item)
+}
+
 /// Moves the generation on. A reset that had claimed the account is over like any other: it can't claim anew what it
 /// claimed before.
 const MOVE: &str =
@@ -507,16 +522,27 @@ impl EnrolmentStore for DynamoEnrolment {
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
-        let delete = Delete::builder()
-            .table_name(&self.table)
-            .key("account", s(account.as_str()))
-            .key("item", s(id.as_str()))
-            .build();
-        let mut writes = vec![TransactWriteItem::builder().delete(delete.map_err(incomplete)?).build()];
+        let key = [("account", s(account.as_str())), ("item", s(id.as_str()))];
+        let found = if id.kind().is_contact() {
+            consistent_get(&self.client, &self.table, &key).await?
+        } else {
+            None
+        };
+        let restored = found.and_then(|found| restored(&found, now));
+        let removed_at = restored.is_none().then_some(now);
+        let write = if let Some(item) = restored {
+            let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
+            TransactWriteItem::builder().put(put.map_err(incomplete)?)
+        } else {
+            let delete = Delete::builder().table_name(&self.table).key("account", s(account.as_str()));
+            let delete = delete.key("item", s(id.as_str())).build();
+            TransactWriteItem::builder().delete(delete.map_err(incomplete)?)
+        };
+        let mut writes = vec![write.build()];
         if id.kind() == Kind::Passkey {
             writes.extend(self.release_passkey(account, id).await?);
         }
-        Ok(match self.finish(account, generation, by, writes, Some(now)).await? {
+        Ok(match self.finish(account, generation, by, writes, removed_at).await? {
             Added::Done(generation) => Some(generation),
             Added::Overtaken | Added::Taken => None,
         })
