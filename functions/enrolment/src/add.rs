@@ -3,7 +3,6 @@
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Account, Registration};
-use shared::domain::challenge::Challenge;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose};
 use shared::domain::security_info::{EntryId, Kind, Registered};
@@ -68,8 +67,10 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     list.may_add()?;
 
     let id = EntryId::new(asked.kind, ports.entropy.bytes());
-    let (pending, message) = if asked.kind.is_contact() {
-        let earlier = found.value.pending().and_then(|pending| pending.challenge.as_ref());
+    let (pending, message) = if let Some(shown) = shown_already(&found.value, asked.kind) {
+        (shown, None)
+    } else if asked.kind.is_contact() {
+        let earlier = found.value.pending();
         let (pending, message) = list.ask_contact(&cookie, &found.value, earlier, id).await?;
         (pending, Some(message))
     } else {
@@ -86,6 +87,12 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let view =
         confirm_page::view(ports, &cookie, &session, &account, now).await?.ok_or(Problem::FlowEnded)?;
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
+}
+
+/// New recovery codes that wait already. They are shown again instead of others: whoever opens the page in two tabs writes
+/// down one sheet, and confirms it by a button.
+fn shown_already(session: &Session, kind: Kind) -> Option<Pending> {
+    session.pending().filter(|pending| kind == Kind::RecoveryCodes && pending.id.kind() == kind).cloned()
 }
 
 /// The list that something is added from.
@@ -130,7 +137,7 @@ impl List<'_> {
         &self,
         cookie: &HolderCookie,
         session: &Session,
-        earlier: Option<&Challenge>,
+        earlier: Option<&Pending>,
         id: EntryId,
     ) -> Outcome<(Pending, Message)> {
         let (ports, asked) = (self.ports, self.asked);
@@ -141,6 +148,11 @@ impl List<'_> {
         if self.registration.holds_contact(contact) {
             return Err(self.problem(Problem::ContactRefused));
         }
+        // The wait is for a code to the same place: a number that was mistyped is mended at once.
+        let is_same = |pending: &&Pending| {
+            seal::open(ports, cookie, &pending.sealed).is_ok_and(|kept| kept == contact.expose())
+        };
+        let earlier = earlier.filter(is_same).and_then(|pending| pending.challenge.as_ref());
         let (purpose, to) = (Purpose::SecurityInfo, (method, contact));
         let made = contact::ask(ports, cookie, session, earlier, purpose, to, self.now).await?;
         let (challenge, message) = made.map_err(|problem| self.problem(problem))?;

@@ -163,6 +163,20 @@ async fn paired_device_approves_a_second_step() {
     }
 }
 
+/// A button confirms them, so what it confirms must be what was written down.
+#[tokio::test]
+async fn recovery_codes_in_two_tabs_are_the_same() {
+    let world = World::new().await;
+    let mut browser = aisyah(&world).await;
+    let [one, other] = [browser.add("recovery_codes", "").await, browser.add("recovery_codes", "").await];
+    assert_eq!(one.json()["codes"], other.json()["codes"]);
+    assert!(one.json()["codes"].as_array().is_some_and(|codes| codes.len() == 10));
+    let confirmed = browser.post("/security-info/confirm", json!({ "id": "recovery_codes" })).await;
+    assert_eq!(confirmed.page(), "security-info");
+    let third = browser.add("recovery_codes", "").await;
+    assert_ne!(third.json()["codes"], one.json()["codes"], "a new sheet after that");
+}
+
 #[tokio::test]
 async fn recovery_codes_are_shown_only_until_confirmed() {
     let world = World::new().await;
