@@ -206,7 +206,7 @@ async fn malformed_flow_item_is_ignored(client: &Client) {
         .item
         .expect("the flow's item");
     for (name, value) in [
-        ("v", AttributeValue::N("2".to_owned())),
+        ("v", AttributeValue::N("1".to_owned())),
         ("state", AttributeValue::S("unheard-of".to_owned())),
         ("body", AttributeValue::S("{}".to_owned())),
         ("expires_at", AttributeValue::S("soon".to_owned())),

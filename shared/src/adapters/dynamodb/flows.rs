@@ -13,7 +13,7 @@ use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
 /// The version of the item's form. An item of another version is no flow.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 /// How long after its end an item may be removed. Only tidiness hangs on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
 /// What stands for "no guess yet": the condition `guess <> code` compares two present attributes, always.
