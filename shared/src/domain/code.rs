@@ -5,6 +5,8 @@ use std::fmt;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+use super::typed::{ascii_digit, is_invisible};
+
 /// A code of decimal digits, sent to a contact or read off the authenticator app. It can be spoken and shown to
 /// its owner, and nothing else: no Debug, Display or Serialize tells it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -19,8 +21,8 @@ impl OneTimeCode {
         Self(format!("{number:0width$}", width = digits as usize))
     }
 
-    /// Reads what a person typed: spaces and hyphens of any kind are dropped, full-width and other decimal
-    /// digits are folded to ASCII.
+    /// Reads what a person typed or pasted: spaces, hyphens of any kind, marks that can't be seen and a full stop after it
+    /// are dropped, full-width and other decimal digits are folded to ASCII.
     ///
     /// # Errors
     /// [`CodeError`] when other characters remain or there are not 4 to 12 digits. Such a text is malformed and
@@ -30,8 +32,9 @@ impl OneTimeCode {
             return Err(CodeError);
         }
         let mut digits = String::with_capacity(12);
+        let typed = typed.trim_end().trim_end_matches(['.', '\u{3002}', '\u{ff0e}']);
         for c in typed.chars() {
-            if c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}') {
+            if c.is_whitespace() || is_dropped(c) {
                 continue;
             }
             digits.push(ascii_digit(c).ok_or(CodeError)?);
@@ -52,19 +55,15 @@ impl OneTimeCode {
     }
 }
 
+/// What may stand between digits: hyphens, and marks that can't be seen (a right-to-left mark that was copied along).
+fn is_dropped(c: char) -> bool {
+    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}') || is_invisible(c)
+}
+
 impl fmt::Debug for OneTimeCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("OneTimeCode(..)")
     }
-}
-
-/// Folds the decimal digits of the scripts that Rekey's languages are typed with.
-pub(super) fn ascii_digit(c: char) -> Option<char> {
-    const ZEROS: [char; 7] = ['0', '０', '௦', '०', '٠', '۰', '০'];
-    ZEROS.into_iter().find_map(|zero| {
-        let value = u32::from(c).checked_sub(u32::from(zero))?;
-        char::from_digit(value, 10)
-    })
 }
 
 /// A text that is no code.
@@ -80,11 +79,20 @@ mod tests {
 
     #[test]
     fn code_with_spaces_hyphens_or_unicode_digits_parses() {
-        for typed in ["12345678", "1234 5678", " 1234-5678 ", "１２３４５６７８", "1234–5678", "௧௨௩௪௫௬௭௮"]
-        {
+        let copied = "\u{200f}1234\u{a0}5678\u{200e}";
+        for typed in [
+            "12345678",
+            "1234 5678",
+            " 1234-5678 ",
+            "１２３４５６７８",
+            "1234–5678",
+            "௧௨௩௪௫௬௭௮",
+            "1234 5678. ",
+            copied,
+        ] {
             assert_eq!(OneTimeCode::parse(typed).unwrap().expose(), "12345678", "{typed}");
         }
-        for typed in ["", "123", "1234567890123", "12a4", "1e10000", "0x1234"] {
+        for typed in ["", "123", "1234567890123", "12a4", "1e10000", "0x1234", "12.345678", "."] {
             assert!(OneTimeCode::parse(typed).is_err(), "{typed}");
         }
     }

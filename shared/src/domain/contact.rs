@@ -10,8 +10,8 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::code::ascii_digit;
 use super::name::fold;
+use super::typed::{ascii_digit, is_invisible};
 
 /// A telephone number in E.164 form (`+60123456798`). Shown only as a mask.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
@@ -20,16 +20,6 @@ pub struct PhoneNumber(String);
 /// What people write between the digits of a number.
 fn is_punctuation(c: char) -> bool {
     matches!(c, '-' | '.' | '(' | ')' | '[' | ']' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
-}
-
-/// What can't be seen: soft hyphens, marks of direction, joiners, selectors of variants, tags (Unicode,
-/// `Default_Ignorable_Code_Point`). Some come along when a contact is copied.
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
-        | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'
-        | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}' | '\u{fff0}'..='\u{fff8}' | '\u{1bca0}'..='\u{1bca3}'
-        | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
 }
 
 impl PhoneNumber {

@@ -37,3 +37,4 @@ pub mod session;
 pub mod slow_hash;
 pub mod time;
 pub mod totp;
+mod typed;

@@ -11,6 +11,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 use super::account::AccountId;
 use super::keys::{KeyId, Keyring};
 use super::slow_hash::hasher;
+use super::typed::is_invisible;
 
 /// How many a sheet has.
 pub const COUNT: usize = 10;
@@ -57,7 +58,7 @@ impl RecoveryCode {
             return Err(RecoveryCodeError);
         }
         let mut code = Self(String::with_capacity(SYMBOLS));
-        for c in typed.chars() {
+        for c in typed.trim_end().trim_end_matches('.').chars() {
             // Full-width letters and digits lie at a fixed distance from ASCII's.
             let c = match c {
                 '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -65,7 +66,8 @@ impl RecoveryCode {
             };
             match c.to_ascii_uppercase() {
                 c if c.is_whitespace() => {}
-                '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' | '\u{200b}' => {}
+                '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
+                c if is_invisible(c) => {}
                 'O' => code.0.push('0'),
                 'I' | 'L' => code.0.push('1'),
                 c if c.is_ascii() && ALPHABET.contains(&(c as u8)) => code.0.push(c),
