@@ -19,7 +19,7 @@ pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// Every document, by its path in the project.
 fn documents() -> BTreeMap<String, String> {
-    let mut paths = vec![PathBuf::from("README.md"), PathBuf::from("SECURITY.md")];
+    let mut paths = ["README.md", "SECURITY.md", "ARCHITECTURE.md"].map(PathBuf::from).to_vec();
     for folder in ["infra/security", "infra/decisions"] {
         let entries = fs::read_dir(root().join(folder)).unwrap();
         let files = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
@@ -425,5 +425,20 @@ fn document_links_resolve() {
                 assert!(slugs.into_iter().any(|slug| slug == anchor), "{path}: {link}");
             }
         }
+    }
+}
+
+#[test]
+fn architecture_paths_exist() {
+    let text = fs::read_to_string(root().join("ARCHITECTURE.md")).unwrap();
+    let is_path = |word: &&str| {
+        let is_word = |c: char| c.is_ascii_alphanumeric() || "/._-*".contains(c);
+        word.chars().all(is_word) && (word.contains('/') || word.ends_with(".yaml")) && !word.starts_with('/')
+    };
+    let paths: Vec<&str> = quoted(&text).filter(is_path).collect();
+    assert!(paths.len() > 40, "{paths:?}");
+    for path in paths {
+        let path = path.trim_end_matches("/*");
+        assert!(root().join(path).exists(), "{path}");
     }
 }
