@@ -20,7 +20,7 @@ pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// Every document, by its path in the project.
 fn documents() -> BTreeMap<String, String> {
     let mut paths = ["README.md", "SECURITY.md", "ARCHITECTURE.md"].map(PathBuf::from).to_vec();
-    for folder in ["infra/security", "infra/decisions"] {
+    for folder in ["infra/security", "infra/decisions", "infra/guides"] {
         let entries = fs::read_dir(root().join(folder)).unwrap();
         let files = entries.map(|entry| Path::new(folder).join(entry.unwrap().file_name()));
         paths.extend(files.filter(|path| path.extension().is_some_and(|extension| extension == "md")));
