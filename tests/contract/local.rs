@@ -1,4 +1,4 @@
-//! The AWS emulator, called by the same adapters as AWS: sent messages arrive in the dev inbox, and it rejects what
+//! The AWS emulator, called by the same adapters as AWS. Sent messages arrive in the dev inbox, and it rejects what
 //! AWS would reject.
 
 use rekey_local::cloud::roles::ADMINISTRATOR;

@@ -1,4 +1,4 @@
-//! The security documents match the code: the tests, parameters, alarms, metrics, log events and fields, resources,
+//! The security documents match the code. The tests, parameters, alarms, metrics, log events and fields, resources,
 //! key holders and files that they name exist.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ fn applicable_incidents_name_a_test() {
     }
 }
 
-/// The requirements are in the order of the standard, each with a test, a file, or a remark on who is responsible.
+/// The requirements are in the standard's order, each with a test, a file, or a remark on who is responsible.
 #[test]
 fn requirements_are_unique_and_cite_evidence() {
     let text = document("infra/security/asvs.md");
@@ -375,7 +375,7 @@ fn metric_filters_match_logged_events() {
     }
 }
 
-/// The profiles are valid settings, with the properties that their names claim.
+/// The profiles are valid settings, with the properties that their names promise.
 #[test]
 fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");

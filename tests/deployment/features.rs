@@ -1,4 +1,4 @@
-//! A function links the client of an external system if, and only if, its role permits the use of that system.
+//! A function links the client of an external system if and only if its role permits using that system.
 //!
 //! The test asks cargo for each package alone, as functions are built for deployment. A workspace build would unify
 //! features, so that every function had all of them.
@@ -67,8 +67,8 @@ fn functions_link_no_emulator_and_no_second_tls() {
     }
 }
 
-/// Crates whose features differ on purpose: our own; the Lambda events, which nothing depends on; and the checksums
-/// of gzip, for which the picture's PNG needs more features and which compile in a second.
+/// Crates whose features differ on purpose: our own, and the Lambda events, which nothing depends on. The picture's
+/// PNG needs more features of gzip's checksums, which compile in a second.
 const DIFFER: &[&str] = &["shared", "aws_lambda_events", "crc32fast", "simd_adler32"];
 
 /// Functions are built one after the other into one folder. If one of them needs another feature of a common

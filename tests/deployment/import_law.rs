@@ -1,5 +1,5 @@
-//! Layering: the permitted imports of each part. The domain imports nothing; ports and texts import the domain; the
-//! change, adapters and pages import both; a function imports all but adapters. Only `process` and the local
+//! Layering: the permitted imports of each part. The domain imports nothing. Ports and texts import the domain; the
+//! change, adapters and pages import both. A function imports all but adapters. Only `process` and the local
 //! environment compose.
 
 use std::fs;

@@ -69,7 +69,7 @@ fn only_delivery_sends_messages_and_reads_the_queue() {
     }
 }
 
-/// Functions that sign in or set passwords need the hashes; those that open flows or send messages must not read
+/// Functions that sign in or set passwords need the hashes. Those that open flows or send messages must not read
 /// them.
 #[test]
 fn password_hashes_are_readable_only_where_needed() {

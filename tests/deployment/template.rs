@@ -1,6 +1,6 @@
 //! Parses template.yaml for the tests.
 //!
-//! AWS's short tags stay in the YAML value, so `!Ref X` and `!GetAtt X.Arn` both count as a reference to X.
+//! AWS's short tags stay in the YAML value. So `!Ref X` and `!GetAtt X.Arn` both count as a reference to X.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

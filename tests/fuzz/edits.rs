@@ -46,7 +46,7 @@ pub fn mostly(known: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![10 => Just(known[0].to_owned()), 6 => select(known).prop_map(str::to_owned), 1 => any::<String>(), 1 => spoiled(known)]
 }
 
-/// Byte sequences that matter to CBOR parsers: a break, a 64-bit length, an indefinite array and map, NaN, and empty
+/// Byte sequences that matter to CBOR parsers: a break, a 64-bit length, an indefinite array and map, NaN, empty
 /// values.
 const ENDS: [&[u8]; 8] = [
     &[0xff],

@@ -174,8 +174,8 @@ async fn totp_code_is_accepted_once_across_flows() {
     assert_eq!(second.totp(&world.app_code(1)).await.page(), "method", "the next one");
 }
 
-/// Submits TOTP codes from another tab, one each time a verification is about to be stored, so that the flow has
-/// always changed by then. Their responses are in the list afterwards.
+/// Submits TOTP codes from another tab, one each time a verification is about to be stored. So the flow has always
+/// changed by then. Their responses are in the list afterwards.
 fn type_meanwhile(world: &World, tab: &Browser, codes: &[&str]) -> Arc<Mutex<Vec<Answer>>> {
     let left = Mutex::new(codes.iter().rev().map(|code| (*code).to_owned()).collect::<Vec<_>>());
     let answers = Arc::new(Mutex::new(Vec::new()));
@@ -254,8 +254,8 @@ async fn five_wrong_phone_numbers_disable_the_method() {
     assert_eq!(world.messages().len(), 1);
 }
 
-/// An attacker who knows a login can use up the first step's wrong numbers, but not those that the owner needs after
-/// a verified step.
+/// An attacker who knows a login can use up the first step's wrong numbers. The second step, after a verified one,
+/// has its own.
 #[tokio::test]
 async fn wrong_phone_numbers_are_counted_per_step() {
     let world = World::new().await;

@@ -81,7 +81,7 @@ fn told(world: &World) -> BTreeMap<String, usize> {
     told
 }
 
-/// For every fault at every call of password-set: one password wins, every contact is notified, and a retry gets a
+/// For every fault at every call of password-set, one password wins. Every contact is notified, and a retry gets a
 /// correct response.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_survives_any_failure_of_password_change() {

@@ -1,4 +1,4 @@
-//! A function fails or crashes at any of its calls during an enrolment, removal, pairing or approval, and the person
+//! A function fails or crashes at any of its calls during an enrolment, removal, pairing or approval. The person
 //! simply tries again. It ends well, all contacts are notified, and nobody else gains anything.
 
 use std::collections::BTreeSet;

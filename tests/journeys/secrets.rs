@@ -138,7 +138,7 @@ impl Lines {
     }
 }
 
-/// A log reader can group the events of one account, and the tries with one login, without learning whose they are.
+/// A log reader can group the events of one account or one login without learning whose they are.
 #[tokio::test]
 async fn log_lines_of_one_account_share_one_pseudonym() {
     let lines = Lines::default();
@@ -422,8 +422,8 @@ impl Kept {
     }
 }
 
-/// Sign-in, each second step, each kind of entry, a pairing, an approval and a refusal, correct and wrong, with many
-/// errors and faults.
+/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is tried correct
+/// and wrong, with many errors and faults.
 #[tokio::test]
 async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
     let lines = Lines::default();

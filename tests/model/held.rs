@@ -51,7 +51,7 @@ pub fn recovery_codes_that_fail() -> Scope {
     }
 }
 
-/// The owner verifies both steps with a recovery code; an attacker sees it and types it into a flow of their own.
+/// The owner verifies both steps with a recovery code. An attacker sees it and types it into an own flow.
 pub fn recovery_codes_beside_an_attacker() -> Scope {
     Scope {
         parameters: TWO_STEPS,

@@ -429,8 +429,7 @@ impl Scope {
         if since.iter().any(|change| change.login == id && change.flow != flow) {
             seen.broken.insert(I5);
         }
-        // Another write of the same flow may follow a delayed one, unless the client was told that the first was
-        // done.
+        // Another write of the same flow may follow a delayed one, unless the client got a success for the first.
         if since.iter().any(|change| change.flow == flow && change.acknowledged) {
             seen.broken.insert(I8);
         }

@@ -1,5 +1,4 @@
-//! The people of the model: the victim with every method, the attacker with an account of their own, and names
-//! without one.
+//! The people of the model: the victim with every method, the attacker with an own account, and names without one.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};

@@ -2,8 +2,8 @@
 //! script is recorded and never returns.
 //!
 //! So a request and the answers so far describe a running handler. Run again with them, it reaches the same call and
-//! continues with any answer, or with none. Every port method makes the same operations as its adapter: one, or two
-//! after an attempt that was not compared and a lease that is taken again.
+//! continues with any answer, or with none. Every port method makes the same operations as its adapter. It makes one,
+//! or two if an attempt was not compared or a lease is taken again.
 
 use std::cell::RefCell;
 

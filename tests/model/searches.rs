@@ -148,8 +148,8 @@ pub fn sends() -> Scope {
     }
 }
 
-/// The owner completes a reset. The attacker tries everything on the same name, with an account of their own and the
-/// TOTP codes that the owner typed.
+/// The owner completes a reset. The attacker tries everything on the same name, with an own account and the TOTP
+/// codes that the owner typed.
 pub fn owner_and_attacker() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -201,8 +201,8 @@ pub fn drained() -> Scope {
     }
 }
 
-/// Both steps of one flow with two concurrent requests: a repeated code, a first-step code in the second step, a
-/// second request for the same factor, and a premature last step.
+/// Both steps of one flow with two concurrent requests. They repeat a code, use a first-step code in the second step,
+/// and request the same factor again. They also try the last step early.
 pub fn two_steps() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -229,8 +229,8 @@ pub fn two_steps_that_fail() -> Scope {
     scope
 }
 
-/// The owner verifies both steps. The attacker has a flow on the same name, another on their own, and the TOTP codes
-/// that the owner typed.
+/// The owner verifies both steps. The attacker has a flow on the same name, an own flow, and the TOTP codes that the
+/// owner typed.
 pub fn two_steps_beside_an_attacker() -> Scope {
     Scope {
         parameters: TWO_STEPS,

@@ -186,6 +186,6 @@ pub struct Change {
     pub flow: [u8; 32],
     pub login: &'static str,
     pub password: Option<String>,
-    /// Whether its client was told that it is done.
+    /// Whether its client got the success response.
     pub acknowledged: bool,
 }

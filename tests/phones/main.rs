@@ -1,5 +1,5 @@
-//! Runs Rekey as `cargo local` does, for the browser test of the authenticator app. It also plays the person signed
-//! in to `/security-info`: it begins a pairing and types the code that the phone shows.
+//! Runs Rekey as `cargo local` does, for the browser test of the authenticator app. It also acts for the person at
+//! `/security-info`: it begins a pairing and types the code that the phone shows.
 //!
 //! `POST /pairings/{login}` → `{"pairing"}`; `POST /pairings/{login}/{pairing}/{code}` → 204, or 422.
 

@@ -380,7 +380,7 @@ impl World {
         }
     }
 
-    /// Returns the code of the newest message that has one: from the queue, or from the dev inbox once it is empty.
+    /// Returns the newest code: from the queue, or from the dev inbox if no queued message has one.
     pub fn last_code(&self) -> String {
         let messages = self.messages();
         let queued = messages.iter().rev().find_map(|message| match message {

@@ -25,8 +25,8 @@ impl Claim<'_> {
     ///
     /// # Errors
     /// `nonce-stale`, with a fresh nonce, if the nonce is too old or was not issued to this device. `device-unknown`
-    /// if the device isn't registered, is no longer registered, or didn't make the signature: one error for all
-    /// three, so that nobody learns which handles exist.
+    /// if the device isn't registered, is no longer registered, or didn't make the signature. All three share one
+    /// error, so that nobody learns which handles exist.
     pub(crate) async fn verified(&self, ports: &Ports, now: Timestamp) -> Outcome<(Device, StoredDevice)> {
         let device = Device::of_handle(&ports.push, self.handle).ok_or(Problem::DeviceUnknown)?;
         if !device.knows_nonce(&ports.push, self.nonce, now) {

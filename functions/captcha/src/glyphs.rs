@@ -15,8 +15,8 @@ use Stroke::{Curve, Line};
 
 /// Returns the strokes of a character and its width; `None` outside the alphabet.
 ///
-/// Similar shapes are kept apart: J has its bar, 4 is open unlike a 9, and 6 and 9 have bent stems, so that tilting
-/// one never gives the other.
+/// Similar shapes are kept apart: J has its bar, and 4 is open unlike a 9. The stems of 6 and 9 are bent, so that
+/// tilting one never gives the other.
 #[rustfmt::skip]
 pub(crate) fn glyph(character: char) -> Option<(f32, &'static [Stroke])> {
     Some(match character {

@@ -39,7 +39,7 @@ pub(crate) async fn flow(
         None => registration,
     };
 
-    // Both are computed every time, so that the work doesn't tell which one is used.
+    // Both are computed every time, so that the work doesn't reveal which one is used.
     let seeming =
         decoy::registration(&ports.site.flows, &nobody, Some(name), &settings.methods, settings.steps);
     let seeming = seeming.offers(&settings.methods);

@@ -41,8 +41,8 @@ const RECORDINGS: [(char, &[u8]); 20] = [
     ('Z', include_bytes!("../recordings/Z.wav")),
 ];
 
-/// Speaks `answer` twice, as a WAV of one channel, 8 kHz and 8 bits: 7 to 15 seconds, at most about 120 KB. The same
-/// seed gives the same bytes.
+/// Speaks `answer` twice, as a WAV of one channel, 8 kHz and 8 bits. It takes 7 to 15 seconds and at most about 120
+/// KB. The same seed gives the same bytes.
 ///
 /// A character outside the alphabet is silent.
 pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {

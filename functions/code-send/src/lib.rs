@@ -1,7 +1,7 @@
 //! Checks the typed number, applies the rate limits, makes the code and queues its message.
 //!
-//! A decoy costs the same: the same reads and writes on its own keys, and a message of the same length. Only the
-//! code's tag matches no code, and the message has no content.
+//! A decoy costs the same reads and writes, on its own keys, and a message of the same length. Only the code's tag
+//! matches no code, and the message has no content.
 
 mod budgets;
 mod send;

@@ -177,8 +177,7 @@ impl Step<'_> {
     /// Asks the devices of an account to approve.
     ///
     /// The flow is written first: of two clicks one wins, and only its request is stored. The request is stored only
-    /// if no request of another flow is waiting and the owner refused none within a day. Otherwise the flow is
-    /// restored.
+    /// if no other flow's request is waiting and the owner refused none within a day. Otherwise the flow is restored.
     async fn ask_device(&self, flow: Choosing, registration: &Registration) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         let unavailable = || on_methods(&flow, method, Problem::MethodUnavailable("method"));

@@ -21,7 +21,7 @@ pub struct Ports {
     pub flows: Arc<dyn FlowStore>,
     /// Limits app codes by account, and answers with an older cookie.
     pub budgets: Arc<dyn BudgetStore>,
-    /// Tells whether a device approved or refused.
+    /// Holds the answers of devices: approved or refused.
     pub approvals: Arc<dyn ApprovalStore>,
     /// Holds TOTP seeds, passkeys and recovery codes, and marks them as used.
     pub authenticators: Arc<dyn Authenticators>,

@@ -170,8 +170,8 @@ fn refused(
     Ok(Failure::on_page(problem, view))
 }
 
-/// Returns the page that an answer by `method` was given on: the waiting page after an approval request, else the
-/// choice of methods, whatever challenge is open meanwhile.
+/// Returns the page that an answer by `method` was given on. It is the waiting page after an approval request, else
+/// the choice of methods, whatever challenge is open meanwhile.
 fn page(incoming: &Incoming, flow: Flow, method: Method, now: Timestamp) -> Outcome<View> {
     let is_asked = matches!(&flow, Flow::AwaitingAnswer(state) if state.sent.method == method);
     match incoming.view_of(&flow, now).filter(|_| is_asked) {

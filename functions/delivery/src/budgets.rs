@@ -1,7 +1,7 @@
 //! Rate limits of texts and calls: per number, per block of a thousand numbers, and per deployment.
 //!
 //! They apply here and not where the code is requested, so that no page reveals them. Over a limit a phone method
-//! behaves as with a provider that refuses: nothing arrives, and the person chooses another method. The account's own
+//! behaves as with a provider that refuses. Nothing arrives, and the person chooses another method. The account's own
 //! limits, which a page may reveal, are in `code-send`.
 
 use shared::domain::contact::PhoneNumber;
@@ -14,8 +14,8 @@ use crate::{Ports, Receipt};
 
 /// Takes one code to `number`, or returns the metric of the limit that is used up.
 ///
-/// A redelivered message takes at most one more, however often it comes. It may not have been counted the first time,
-/// but a provider outage of an hour must not use up the day.
+/// A redelivered message takes at most one more, however often it comes. It may not have been counted the first time.
+/// A provider outage of an hour must not use up the day.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -38,7 +38,7 @@ pub(crate) async fn take(
     let (Some(whole), Some(block)) = (whole, block) else {
         return Err(StoreError::Unreadable("no key for the budgets of numbers"));
     };
-    // Twice the limit of one account: accounts that share a number share the limit, and one account alone never
+    // Twice the limit of one account. Accounts that share a number share the limit, and one account alone never
     // reaches it. Any account may type any number to enrol it. Those codes are counted apart, so that they don't use
     // up the owner's limit.
     let (of_range, per_number): (fn(NumberRange) -> RateLimit, _) = match purpose {

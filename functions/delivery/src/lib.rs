@@ -176,7 +176,7 @@ impl<'a> Receipt<'a> {
     }
 }
 
-/// The outcome of one receive.
+/// The outcome of one receive of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     /// The provider accepted it.

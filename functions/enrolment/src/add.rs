@@ -89,8 +89,8 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
 }
 
-/// Returns new recovery codes that are waiting for confirmation. They are shown again: a person with the page in two
-/// tabs writes down one sheet, and a button confirms it.
+/// Returns new recovery codes that are waiting for confirmation. They are shown again: a person with two tabs writes
+/// down one sheet, and a button confirms it.
 fn shown_already(session: &Session, kind: Kind) -> Option<Pending> {
     session.pending().filter(|pending| kind == Kind::RecoveryCodes && pending.id.kind() == kind).cloned()
 }

@@ -121,7 +121,7 @@ async fn spend(
 }
 
 /// Ends what the new entry replaces, notifies every contact, then writes the entry. The session forgets the waiting
-/// entry last, so after a crash at any point the same answer starts again here and writes the same entry. Contacts
+/// entry last. So after a crash at any point the same answer starts again here and writes the same entry. Contacts
 /// are then notified twice, or of a change that was not made if the owner doesn't retry. In the reverse order a crash
 /// could leave a change without a notification.
 async fn write(

@@ -57,7 +57,7 @@ pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: Incoming) -> Res
     .await
 }
 
-/// `POST /security-info/remove`. It may leave less than a reset needs: a person who lost a phone must be able to
+/// `POST /security-info/remove`. It may leave less than a reset needs. A person who lost a phone must be able to
 /// remove it at once. The page then says what is missing.
 pub(crate) async fn remove(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {

@@ -12,7 +12,7 @@ use super::access;
 use super::ports::Ports;
 
 /// Notifies the contacts from before the change, and `new`, which the change adds. It runs before the change is
-/// written: notifying of a change that then fails is better than a change without notification.
+/// written. Notifying of a change that then fails is better than a change without notification.
 pub(crate) async fn everybody(
     ports: &Ports,
     cookie: &HolderCookie,

@@ -104,7 +104,7 @@ async fn begin(
     let facts = Facts { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let session = Session::begin(facts, registered.generation, request);
-    // Ends the session of the old cookie, which is about to be replaced, so that it can't be used elsewhere (ASVS
+    // Ends the session of the old cookie, which is about to be replaced. It can't be used elsewhere any more (ASVS
     // 7.2.4).
     if let Some(former) = &incoming.session {
         end(ports, former, now).await?;

@@ -152,8 +152,8 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
-    // Checks without the account come first. The comparison with earlier passwords comes last: it reveals whether a
-    // guess is the current password, and it costs one of the flow's password changes.
+    // Checks without the account come first. The comparison with earlier passwords comes last. It reveals whether a
+    // guess is the current password, and costs one of the flow's password changes.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));

@@ -9,7 +9,7 @@ use shared::ports::{Clock, Entropy, EntropyExt as _};
 /// Clock and entropy; tests replace both to be deterministic.
 #[derive(Clone)]
 pub struct System {
-    /// Tells the present time.
+    /// Supplies the present time.
     pub clock: Arc<dyn Clock>,
     /// Supplies random bytes.
     pub entropy: Arc<dyn Entropy>,

@@ -34,7 +34,7 @@ pub type Consume = Arc<
 >;
 
 /// Takes messages until `stop` turns true. It deletes handled messages. A failed one comes again after the visibility
-/// timeout, and moves to the dead-letter queue after the redrive policy's receive count.
+/// timeout. After the redrive policy's receive count it moves to the dead-letter queue.
 pub async fn run(queues: Arc<Queues>, consumer: Consumer, consume: Consume, mut stop: watch::Receiver<bool>) {
     loop {
         let found = tokio::select! {

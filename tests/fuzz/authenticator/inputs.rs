@@ -147,9 +147,9 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// Generates requests in every state of a device. Placeholders: `{pairing}` is its token, `{key}` and
-/// `{subscription}` are what it pairs with, `{device}` and `{nonce}` what it was given, `{request}` and `{number}`
-/// the waiting request. `{old_…}` and `{other_…}` are wrong values. `{signature}` signs the rest of the request.
+/// Generates requests in every state of a device. The placeholder `{pairing}` is its token; it pairs with `{key}` and
+/// `{subscription}`, and then gets `{device}` and `{nonce}`. `{request}` and `{number}` belong to the waiting
+/// request. `{old_…}` and `{other_…}` are wrong values. `{signature}` signs the rest of the request.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     let at = prop_oneof![1 => Just(At::Asked), 3 => select(&At::ALL[..])];
     requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))

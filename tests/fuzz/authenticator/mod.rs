@@ -64,8 +64,8 @@ fn random_events_never_pair_or_approve_without_signature() {
     });
 }
 
-/// Checks pairing. Only a device with the token and a signature by the key that it pairs may use the token, and only
-/// once. A device that gets a code has used it.
+/// Checks pairing. Only a device with the token and a signature by its new key may use the token, and only once. A
+/// device that gets a code has used it.
 fn paired(
     scene: &Scene,
     request: &Request<At>,

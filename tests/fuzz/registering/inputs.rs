@@ -281,10 +281,10 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// Generates requests in every state of a session. Placeholders: `{session}` and `{at}` are its cookie and reference;
-/// `{app}`, `{recovery}` and `{assertion}` verify a second step; `{code}` is the code of the open challenge; `{id}`
-/// and `{attestation}` belong to the waiting entry; `{entry}` is an enrolled entry; `{address}` and `{phone}` are new
-/// contacts; `{login}`, `{password}`, `{token}` and `{characters}` are for a sign-in.
+/// Generates requests in every state of a session. The placeholders `{session}` and `{at}` are its cookie and
+/// reference. `{app}`, `{recovery}` and `{assertion}` verify a second step. `{code}` is the code of the open
+/// challenge. `{id}` and `{attestation}` belong to the waiting entry, and `{entry}` is an enrolled one. `{address}`
+/// and `{phone}` are new contacts. `{login}`, `{password}`, `{token}` and `{characters}` are for a sign-in.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     let at = prop_oneof![
         4 => select(&[At::Nowhere, At::Nowhere, At::Cooling, At::Sent, At::Sent][..]),

@@ -122,7 +122,7 @@ fn gives_a_session(answer: &Answer) -> bool {
     })
 }
 
-/// Checks that a second step is verified only by a correct answer, or by a device that approved for this session.
+/// Checks that only a correct answer, or a device that approved for this session, verifies a second step.
 fn proved(scene: &Scene, request: &Request<At>, live: &Live, said: &str) -> Option<String> {
     let proved = scene.session(live)?.progress().last.clone();
     let proved = proved.filter(|proved| live.last.as_ref() != Some(proved))?;
@@ -190,7 +190,7 @@ fn changed(
     Some(format!("added {}", kind.as_str()))
 }
 
-/// Without the password nobody learns whether a login has an account: the response is the same, whatever else the
+/// Without the password nobody learns whether a login has an account. The response is the same, whatever else the
 /// request contains.
 #[test]
 fn unknown_login_is_answered_like_wrong_password() {

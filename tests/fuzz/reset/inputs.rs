@@ -27,7 +27,7 @@ pub enum At {
     Unlock,
     /// The password was set.
     Done,
-    /// Cancelled or refused.
+    /// Cancelled.
     Cancelled,
     /// Expired.
     Expired,

@@ -1,10 +1,10 @@
 //! Parsers for passkeys: JSON with base64url, CBOR with byte strings, and signed bytes.
 //!
-//! Some parts can change without effect: in the JSON the spaces, the order of members, and unknown members (§5.8.1 of
-//! Web Authentication requires ignoring them). In a registration without attestation nothing is signed. So everything
-//! that the rules don't check can change: the authenticator's model, its counter, whether the passkey is synced, and
-//! the key itself. An attacker who changes these in transit enrols another key, which is one reason why the page uses
-//! TLS only. Signed data can't change: an assertion, and a self attestation.
+//! In the JSON, spaces, the order of members, and unknown members can change without effect. Web Authentication
+//! §5.8.1 requires ignoring unknown members. In a registration without attestation nothing is signed. So everything
+//! that the rules don't check can change. Examples are the authenticator's model, its counter, whether the passkey is
+//! synced, and the key itself. An attacker who changes these in transit enrols another key, which is one reason why
+//! the page uses TLS only. Signed data can't change: an assertion, and a self attestation.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -93,8 +93,8 @@ fn refusal(refusal: Refusal) -> String {
     format!("{refusal:?}")
 }
 
-/// A registration that is accepted without attestation is for this site and challenge, by a present user, and
-/// contains the passkey that it names.
+/// A registration that is accepted without attestation is for this site and challenge, by a present user. It contains
+/// the passkey that it names.
 #[test]
 fn altered_unsigned_registration_is_consistent_or_rejected() {
     let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));

@@ -160,7 +160,7 @@ fn random_sheet_salt_is_hashed_or_rejected() {
     });
 }
 
-/// The return URL is on the list, as a browser parses it: no page beside or above it, and no other host.
+/// The return URL is on the list, as a browser parses it. It is no page beside or above, and on no other host.
 #[test]
 fn random_return_url_is_allowed_or_rejected() {
     let allowed = "https://portal.example/app/,https://my.example/home?x=1";

@@ -68,8 +68,9 @@ async fn forged_host_appears_in_no_reset_output() {
     never_said(&[world.said(), format!("{messages:?}")].concat());
 }
 
-/// The same for enrolment: the link and QR code of a pairing, passkey options, the label of a TOTP app, every code,
-/// notification and push, and the pages. None of them takes a host, a scheme or a prefix from the request.
+/// The same for enrolment. It checks the link and QR code of a pairing, passkey options, and the label of a TOTP app.
+/// It also checks every code, notification and push, and the pages. None of them takes a host, a scheme or a prefix
+/// from the request.
 #[tokio::test]
 async fn forged_host_appears_in_no_enrolment_output() {
     let world = World::new().await;

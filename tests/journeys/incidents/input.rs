@@ -115,8 +115,8 @@ async fn alternative_path_spelling_does_not_skip_a_step() {
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }
 
-/// Django, CVE-2019-19844, and GitHub 2016: a login that folds to another's found the account, and the email went to
-/// the typed address.
+/// Django, CVE-2019-19844, and GitHub 2016: a login that folds to another's found the account. The email went to the
+/// typed address.
 #[tokio::test]
 async fn lookalike_login_sends_nothing_to_typed_address() {
     let world = World::new().await;
@@ -200,8 +200,8 @@ async fn password_with_special_characters_is_set_unchanged() {
     }
 }
 
-/// A form of another site can't send JSON, and JSON of another site is rejected by its origin (`ManageEngine`,
-/// CVE-2021-37420 and similar: request forgery).
+/// `ManageEngine`, CVE-2021-37420 and similar: cross-site request forgery. A form of another site can't send JSON,
+/// and JSON of another site is rejected by its origin.
 #[tokio::test]
 async fn cross_site_password_request_is_rejected() {
     let world = World::new().await;

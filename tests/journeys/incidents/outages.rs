@@ -104,7 +104,7 @@ async fn form(browser: &mut Browser, body: &str) -> Answer {
 }
 
 /// The same at the sign-in of `/security-info`. During an outage a login with an account and one without get the same
-/// response, and it grants no further access.
+/// response. It grants no further access.
 #[tokio::test]
 async fn sign_in_reveals_no_account_during_outages() {
     let strangers = [
@@ -314,7 +314,7 @@ async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
     body
 }
 
-/// Checks every action while `outside` is unavailable: it reports an error, changes nothing, grants no access, and
+/// Checks every action while `outside` is unavailable. It reports an error, changes nothing, grants no access, and
 /// succeeds after the outage. The actions in `unfelt` succeed without it.
 async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
     let mut went_on = Vec::new();

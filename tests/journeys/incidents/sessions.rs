@@ -13,9 +13,9 @@ use shared::domain::account::{Account, Standing};
 
 use crate::security_info::{app_code, token, verify};
 
-/// Every request of a session: the pages of the list, the second step and the waiting entry; a request for a code; an
-/// addition; the six kinds of answers that confirm it; the removal of an entry; the confirmation of the list;
-/// sign-out.
+/// Every request of a session. It loads the pages of the list, the second step and the waiting entry. It requests a
+/// code, adds an entry, and confirms it by six kinds of answers. It removes an entry, confirms the list, and signs
+/// out.
 const ACTS: [&str; 14] = [
     "list",
     "step",
@@ -34,7 +34,7 @@ const ACTS: [&str; 14] = [
 ];
 
 /// The result of each of [`ACTS`] in a state. Pages: `i` sign-in, `d` second step, `L` list, `c` confirmation of an
-/// entry. Refusals: `e` session ended, `s` second step required first, `n` no such challenge or entry is waiting, `m`
+/// entry. Refusals: `e` session ended, `s` second step required first. `n` no such challenge or entry is waiting, `m`
 /// no method for a second step.
 const STATES: [(&str, &str); 15] = [
     ("none", "ieeeeeeeeeeeei"),

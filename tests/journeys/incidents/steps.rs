@@ -31,8 +31,8 @@ fn acts() -> [(&'static str, Value); 9] {
     ]
 }
 
-/// The states of a flow: the number of acts so far, the reason, the page, and the acts (indices of [`acts`]) that are
-/// in order. Choosing the reason again shows the page of the current step.
+/// The states of a flow: the number of acts so far, the reason, the page, and the permitted [`acts`] by index.
+/// Choosing the reason again shows the page of the current step.
 const WAY: [(usize, &str, &str, &[usize]); 9] = [
     (0, "forgotten", "/reason", &[0]),
     (1, "forgotten", "/method", &[0, 1, 3, 8]),
@@ -88,7 +88,7 @@ async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) 
     assert_eq!(browser.world().messages().len(), queued, "{page}");
 }
 
-/// The same for a flow that waits for a device or a passkey, answered or not: only that challenge verifies the step.
+/// The same for a flow that waits for a device or a passkey, answered or not. Only that challenge verifies the step.
 #[tokio::test]
 async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {

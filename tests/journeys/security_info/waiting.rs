@@ -98,7 +98,7 @@ async fn unusable_contacts_allow_enrolment_with_waiting_period() {
     assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
 
-/// An attacker who got in once can't use a new TOTP app to end the waiting period of a new contact.
+/// An attacker who got in once can't end a new contact's waiting period with a new TOTP app.
 #[tokio::test]
 async fn newly_added_method_does_not_lift_waiting_periods() {
     let world = World::new().await;

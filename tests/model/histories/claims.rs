@@ -62,7 +62,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(START + seconds)
 }
 
-/// A flow with an expired lease asks again, twice at once, while flows from before and after its lease ask too.
+/// A flow with an expired lease asks again, twice at once. Flows from before and after its lease ask too.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_claims_are_linearizable() {
     let world = World::new().await;

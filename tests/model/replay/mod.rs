@@ -1,8 +1,8 @@
 //! Replays traces of the search with the real functions on the AWS emulator, to check that the model predicts them.
 //!
-//! Every act is performed: requests go through the gateway; calls are blocked, lost, refused or repeated on their way
-//! to the services; items are deleted; the clock moves. After each act the replay compares with the model: the next
-//! call, the reply, the queued codes and notifications. At the end it compares which password signs in.
+//! Every act is performed. Requests go through the gateway, and calls are blocked, lost, refused or repeated on their
+//! way to the services. Items are deleted, and the clock moves. After each act the replay compares with the model:
+//! the next call, the reply, the queued codes and notifications. At the end it compares which password signs in.
 
 mod gate;
 mod real;

@@ -18,7 +18,7 @@ use crate::system::System;
 
 /// The size in bytes that every push service must accept (RFC 8030 §7.2).
 const BODY_MAX: usize = 4_096;
-/// Header of salt, record size, key id length and key (RFC 8188 §2.1), then at least a tag and a delimiter.
+/// A header of salt, record size, key id length and key (RFC 8188 §2.1), a tag and a delimiter.
 const BODY_MIN: usize = 86 + 17;
 
 /// The emulated push service.
@@ -66,7 +66,8 @@ pub async fn receive(
     StatusCode::CREATED
 }
 
-/// Returns whether the header has the form of RFC 8292 §3, for this origin, unexpired, and signed by the key in it.
+/// Returns whether the header has the form of RFC 8292 §3. It must be for this origin, unexpired, and signed by the
+/// key in it.
 fn is_signed(authorization: &str, origin: &str, now: Timestamp) -> bool {
     let read = || {
         let (token, key) = authorization.strip_prefix("vapid t=")?.split_once(", k=")?;

@@ -130,7 +130,7 @@ struct Receive {
     wait_time_seconds: Option<u64>,
 }
 
-/// Long polling checks again at every arrival and every quarter second: a delay or a visibility timeout ends without
+/// Long polling checks again at every arrival and every quarter second. A delay or a visibility timeout ends without
 /// an arrival.
 async fn receive(queues: &Queues, call: &Receive) -> Answer {
     let queue = name(call.queue_url.as_deref())?;

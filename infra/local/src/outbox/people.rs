@@ -64,7 +64,7 @@ pub struct Demo {
     pub people: Arc<Vec<Person>>,
     /// The organisation's own domains, in canonical form.
     pub domains: Arc<Vec<String>>,
-    /// Tells the current standing, and signs in.
+    /// Reads the current standing of accounts, and signs in.
     pub accounts: Arc<dyn Accounts>,
     /// Shows the answer of a CAPTCHA token to a tester.
     pub captchas: Captchas,
