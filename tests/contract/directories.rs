@@ -73,7 +73,6 @@ impl Fixture for Builtin<'_> {
     }
 }
 
-/// The built-in directory in memory.
 struct InMemory;
 
 #[async_trait]

@@ -38,7 +38,6 @@ impl Moto {
         moto
     }
 
-    /// Returns the configuration for clients.
     pub fn config(&self) -> SdkConfig {
         emulated(&format!("http://{}", self.address), "test")
     }

@@ -167,13 +167,10 @@ pub const WAIT: Seconds = Seconds(72 * 3_600);
 /// Writes items without any condition.
 #[async_trait]
 pub trait Plant: Send + Sync {
-    /// Writes an entry.
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
-    /// Writes a pass.
     async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp);
 
-    /// Deletes an entry.
     async fn delete(&self, account: &AccountId, id: &EntryId);
 }
 
@@ -207,7 +204,6 @@ impl Plant for Memory {
     }
 }
 
-/// A DynamoDB item.
 pub type Item = HashMap<String, AttributeValue>;
 
 /// Returns damaged copies of an item, each with a description. One attribute after the other is missing, of another

@@ -40,7 +40,6 @@ pub struct Function {
     pub queues: Vec<String>,
 }
 
-/// The parsed template.
 pub struct Template(Value);
 
 impl Template {

@@ -51,7 +51,6 @@ impl Filling {
 
 /// Rekey behind its gateway.
 pub struct Gateway {
-    /// The instance that answers.
     pub world: Arc<World>,
     runtime: Runtime,
 }

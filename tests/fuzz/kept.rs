@@ -20,11 +20,8 @@ pub struct Kept(BTreeMap<Place, Item>);
 /// A changed attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The table.
     pub table: &'static str,
-    /// The key of the item.
     pub key: Vec<String>,
-    /// The attribute.
     pub attribute: String,
 }
 

@@ -12,7 +12,6 @@ use crate::edits::{edited, edits, mostly};
 pub struct Request<At> {
     /// The state of its sender.
     pub at: At,
-    /// The HTTP method.
     pub method: String,
     /// The path after percent-decoding.
     pub path: String,
@@ -38,7 +37,6 @@ impl<At> Request<At> {
 /// The form of a body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Body {
-    /// No body.
     None,
     /// Fields as JSON, or as a form if the content type says so.
     Fields(Vec<(String, String)>),
@@ -82,7 +80,6 @@ pub struct Side {
     pub paths: &'static [&'static str],
     /// The paths that are mostly requested by GET.
     pub got: &'static [&'static str],
-    /// All fields.
     pub fields: &'static Known,
     /// Returns the sets of fields that the page at a path sends.
     pub usual: fn(&str) -> &'static [&'static [&'static str]],

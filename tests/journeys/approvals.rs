@@ -13,7 +13,6 @@ use shared::ports::{Clock as _, EnrolmentStore as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-/// Returns a different number.
 fn other_than(number: &str) -> &'static str {
     if number == "42" { "43" } else { "42" }
 }

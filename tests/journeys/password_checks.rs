@@ -188,7 +188,6 @@ async fn change_by_last_lease_is_reported_as_done() {
 /// The directory's answer to a password change.
 #[derive(Clone, Copy, Debug)]
 enum Instead {
-    /// Rejects the password.
     Rejects,
     /// Makes the change, but the response is lost.
     LosesItsAnswer,

@@ -180,7 +180,7 @@ async fn sheet_of_an_earlier_version_serves_once() {
     assert_eq!(left(&world).await, "1");
     let again = enter(&mut opened(&world).await, "0123-4567-89AB-CDEF").await;
     assert_eq!(again.problem(), (422, "code-wrong".into()));
-    // Also in a session.
+    // It also verifies the second step of a session.
     keep(&world, slow_sheet()).await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;

@@ -164,7 +164,7 @@ async fn log_lines_of_one_account_share_one_pseudonym() {
     assert_eq!(lines.field("sign-in-refused", "name"), names[..1]);
 }
 
-/// With many errors and faults.
+/// The reset runs with many errors and faults.
 #[tokio::test]
 async fn log_holds_no_reset_secrets_or_contacts() {
     let lines = Lines::default();

@@ -91,7 +91,6 @@ impl Call {
 }
 
 impl Call {
-    /// Returns whether it writes.
     pub fn is_write(&self) -> bool {
         !matches!(
             self,
@@ -113,7 +112,6 @@ impl Call {
     }
 }
 
-/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
     /// The service failed, or its response was lost.

@@ -40,7 +40,6 @@ pub enum Function {
     Approval,
 }
 
-/// An invocation of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     pub function: Function,
@@ -65,7 +64,6 @@ pub enum Step {
     Replies(Reply),
 }
 
-/// The reply of an invocation.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reply {
     pub status: u16,
@@ -130,7 +128,6 @@ impl Running {
         })
     }
 
-    /// Ends with a reply.
     pub fn end(&self, reply: Reply) -> Self {
         Self { next: Arc::new(Step::Replies(reply)), ..self.clone() }
     }

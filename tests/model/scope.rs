@@ -59,7 +59,6 @@ impl Default for Scope {
     }
 }
 
-/// A request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ask {
     Open,
@@ -88,7 +87,6 @@ pub enum Ask {
     Passkey,
     /// Sends an assertion.
     Assert(Asserted),
-    /// Types a recovery code.
     Recovery(Listed),
     /// A password of [`PASSWORDS`], by place.
     Password(usize),
@@ -119,7 +117,6 @@ pub enum Phoned {
     ApprovesElder,
     /// Types another number.
     Mistypes,
-    /// "It wasn't me."
     Denies,
     /// The same for the previous request.
     DeniesElder,
@@ -158,9 +155,7 @@ pub enum Registers {
     Reads,
     /// Increments the generation, if it is still the one that was read.
     Changes,
-    /// Writes an entry.
     Puts(Kind, u8),
-    /// Deletes an entry.
     Deletes(Kind, u8),
 }
 

@@ -23,7 +23,6 @@ pub struct State {
     pub left: Vec<u8>,
     /// Remaining uses of each clock step.
     pub ticks: Vec<u8>,
-    /// Remaining faults.
     pub faults: u8,
     pub registering: Registering,
     pub seen: Seen,
@@ -49,7 +48,6 @@ pub enum By {
     Queue(u64),
 }
 
-/// A browser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
     /// The login that it submits.
@@ -64,7 +62,6 @@ pub struct Client {
     pub number: Option<Arc<str>>,
 }
 
-/// A message in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Queued {
     pub id: u64,
@@ -100,7 +97,6 @@ pub struct Seen {
     pub recovery_codes: Vec<String>,
     /// Number of generations that enrolments made.
     pub registered: u8,
-    /// Password changes, in order.
     pub changes: Vec<Change>,
     /// Notified contacts, each with the flow of the change.
     pub told: BTreeSet<([u8; 32], String)>,
@@ -140,7 +136,6 @@ pub struct Asking {
     pub used: bool,
 }
 
-/// A passkey challenge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Challenge {
     pub flow: [u8; 32],
@@ -168,7 +163,6 @@ pub struct Course {
     pub proofs: Vec<Method>,
     /// Methods that waited for a code, with their step, whether or not the code was sent.
     pub awaited: BTreeSet<(u8, Method)>,
-    /// Wrong answers.
     pub wrong: u8,
     /// Wrong answers other than TOTP codes.
     pub wrong_codes: u8,

@@ -119,7 +119,6 @@ impl Row {
         self.is_another(kind, number);
     }
 
-    /// Deletes an entry.
     pub fn delete(&mut self, kind: Kind, number: u8) {
         self.entries.remove(&(kind, number));
         self.is_another(kind, number);

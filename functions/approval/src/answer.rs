@@ -59,7 +59,7 @@ fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
     })
 }
 
-/// `POST /authenticator/answer`.
+/// `POST /authenticator/answer`: approves with the typed number, or refuses.
 pub(crate) async fn answer(app: State<App<Ports>>, incoming: Incoming) -> Response {
     respond(app, incoming, try_answer).await
 }

@@ -20,9 +20,9 @@ use shared::ports::{
 };
 use shared::process::{Process, StartError};
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `approval`. It has no directory and no contacts, so a device learns nothing else about its owner.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute the tags of numbers and codes.
+    /// Settings and the flow keys, which compute the tags of numbers and codes.
     pub site: Site,
     /// Looks up a device's public key and records when it was last used.
     pub devices: Arc<dyn Devices>,

@@ -17,9 +17,9 @@ use shared::http::{HasSite, Site, serve};
 use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
 use shared::process::{Process, StartError};
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `captcha`. It reads accounts and enrolled methods, and writes only flows and rate limits.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute cookies and pseudonyms.
+    /// Settings and the flow keys, which compute cookies and pseudonyms.
     pub site: Site,
     /// Stores the flow that page 1 opens.
     pub flows: Arc<dyn FlowStore>,

@@ -18,7 +18,7 @@ use crate::glyphs::{Point, Stroke, glyph};
 
 /// Pixels. Fits a phone of 320 CSS pixels without scaling.
 pub const WIDTH: usize = 240;
-/// Pixels.
+/// Pixels. Leaves room above and below a capital for the distortion.
 pub const HEIGHT: usize = 80;
 
 /// The tone of a pixel that the pen covers completely; 0 is paper.

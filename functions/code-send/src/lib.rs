@@ -16,9 +16,9 @@ use shared::ports::{ApprovalStore, BudgetStore, Clock, Entropy, FlowStore, Messa
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `code-send`. It has no directory and no secrets of authenticators.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute the tags of codes and factors.
+    /// Settings and the flow keys, which compute the tags of codes and factors.
     pub site: Site,
     /// Stores the challenge that the flow waits for.
     pub flows: Arc<dyn FlowStore>,

@@ -13,9 +13,9 @@ use shared::ports::{ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore
 use shared::process::{Process, StartError};
 use shared::verification::Verifier;
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `code-verify`. It has no directory, no contacts and no queue.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute the tags of codes.
+    /// Settings and the flow keys, which compute the tags of codes.
     pub site: Site,
     /// Counts the attempts of a flow and stores the verified step.
     pub flows: Arc<dyn FlowStore>,

@@ -33,7 +33,7 @@ use shared::verification::outgoing::Outgoing;
 /// Receives before a message goes to the dead-letter queue: `maxReceiveCount` in `template.yaml`.
 pub const RECEIVES: u32 = 24;
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `delivery`. No other function has senders; the directory is read-only here.
 pub struct Ports {
     /// The rate limits of texts and calls, and the countries that they may go to.
     pub settings: Arc<Settings>,

@@ -11,9 +11,9 @@ use shared::ports::{
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `enrolment`. It can check a password, but not set one.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute cookies, tags and pseudonyms.
+    /// Settings and the flow keys, which compute cookies, tags and pseudonyms.
     pub site: Site,
     /// Stores signed-in visits of `/security-info`.
     pub sessions: Arc<dyn SessionStore>,

@@ -57,7 +57,6 @@ impl Verifiable {
     }
 }
 
-/// Renders the page.
 pub(crate) async fn view(
     ports: &Ports,
     incoming: &Incoming,

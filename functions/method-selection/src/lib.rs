@@ -13,9 +13,9 @@ use shared::http::{App, Failure, Format, HasSite, Incoming, Next, Outcome, Site,
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `method-selection`. It needs nothing but flows.
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which check that a form belongs to the flow of its cookie.
+    /// Settings and the flow keys, which check that a form belongs to the flow of its cookie.
     pub site: Site,
     /// Stores the choices of a flow, or cancels it.
     pub flows: Arc<dyn FlowStore>,

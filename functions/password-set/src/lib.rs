@@ -27,9 +27,9 @@ use shared::verification::outgoing::Outgoing;
 const POLLS: u8 = 20;
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// The dependencies of this function, as traits, so that tests can replace each one.
+/// The ports of `password-set`. No other function has a [`PasswordDirectory`].
 pub struct Ports {
-    /// Settings, page rendering and the flow keys, which compute cookies and pseudonyms.
+    /// Settings and the flow keys, which compute cookies and pseudonyms.
     pub site: Site,
     /// Stores the result of the change in its flow.
     pub flows: Arc<dyn FlowStore>,

@@ -7,7 +7,7 @@ use shared::settings::Settings;
 use crate::failure::Failure;
 use crate::options::Options;
 
-/// The demo values.
+/// Parameters of the demo university, used unless the environment or an option sets them.
 const DEMO: [(&str, &str); 7] = [
     ("REKEY_ORGANISATION", "Universiti Contoh"),
     ("REKEY_LOGIN_DOMAINS", "student.contoh.example,staff.contoh.example"),

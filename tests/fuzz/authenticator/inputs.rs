@@ -23,13 +23,10 @@ pub enum At {
     Asked,
     /// It is enrolled, and no request is waiting.
     Idle,
-    /// The request was approved.
     Approved,
-    /// The request was refused.
     Refused,
     /// It is enrolled and in its waiting period.
     NotYet,
-    /// It was removed.
     Removed,
 }
 

@@ -32,7 +32,6 @@ const LONG: Seconds = Seconds(4_000_000_000);
 
 /// A world and the material for requests.
 pub struct Scene {
-    /// Rekey behind its gateway.
     pub gateway: Gateway,
     sessions: DynamoSessions,
     approvals: DynamoApprovals,
@@ -50,7 +49,6 @@ pub struct Scene {
 pub struct Live {
     /// The values of the placeholders.
     pub filling: Filling,
-    /// The token of its pairing.
     token: PairingToken,
     /// The session that requested the approval.
     asking: HolderCookie,

@@ -12,15 +12,12 @@ use crate::requests::{self, Request, Side};
 pub enum At {
     /// No session: nobody has signed in.
     Nowhere,
-    /// The second step is due.
     Due,
     /// A code for the second step was sent by email.
     Sent,
     /// An approval was requested.
     Asking,
-    /// A device approved.
     Approved,
-    /// A device refused.
     Denied,
     /// The list is shown.
     List,
@@ -42,7 +39,6 @@ pub enum At {
     Superseded,
     /// The account was disabled meanwhile.
     SwitchedOff,
-    /// The session has expired.
     Expired,
 }
 

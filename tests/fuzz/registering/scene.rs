@@ -39,7 +39,6 @@ use super::inputs::At;
 use crate::gateway::{Filling, Gateway};
 use crate::kept::{Change, Kept};
 
-/// The origin of the page.
 const ORIGIN: &str = "https://reset.contoh.example";
 /// The relying party id of its passkeys.
 const PARTY: &str = "reset.contoh.example";
@@ -50,7 +49,6 @@ const CODE_LIFETIME: Seconds = Seconds(600);
 
 /// A world and the material for requests.
 pub struct Scene {
-    /// Rekey behind its gateway.
     pub gateway: Gateway,
     sessions: DynamoSessions,
     approvals: DynamoApprovals,
@@ -74,7 +72,6 @@ pub struct Scene {
 pub struct Live {
     /// The values of the placeholders.
     pub filling: Filling,
-    /// The cookie of the session.
     pub cookie: HolderCookie,
     /// The last verification of the session.
     pub last: Option<Verification>,
@@ -86,7 +83,6 @@ pub struct Live {
     pub shown: Vec<String>,
 }
 
-/// A waiting entry.
 struct Waiting {
     pending: Pending,
     code: String,

@@ -9,7 +9,6 @@ use crate::requests::{self, Request, Side};
 /// The state of the flow of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    /// No flow.
     Nowhere,
     /// Just opened.
     Opened,
@@ -21,15 +20,11 @@ pub enum At {
     Second,
     /// Waits for the second code.
     AwaitingSecond,
-    /// Waits for the password.
     Password,
-    /// Waits for the unlock.
     Unlock,
     /// The password was set.
     Done,
-    /// Cancelled.
     Cancelled,
-    /// Expired.
     Expired,
 }
 

@@ -23,7 +23,6 @@ use crate::gateway::{Filling, Gateway};
 /// The owner of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// A person.
     Person,
     /// A decoy with the same methods.
     Nobody,
@@ -31,7 +30,6 @@ pub enum Whose {
 
 /// A world and the material for requests.
 pub struct Scene {
-    /// Rekey behind its gateway.
     pub gateway: Gateway,
     store: DynamoFlows,
     flows: Keyring,

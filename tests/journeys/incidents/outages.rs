@@ -254,7 +254,6 @@ impl Ready {
         Self { world, browser, phone, act, body, stranger, before }
     }
 
-    /// Performs the action.
     async fn go(&mut self) -> Answer {
         let path = match self.act.split_once(' ').unwrap_or((self.act, "")).0 {
             "list" => return self.browser.get("/security-info").await,

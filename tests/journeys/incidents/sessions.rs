@@ -185,7 +185,6 @@ async fn items(world: &World) -> [Items; 3] {
     all
 }
 
-/// Restores the tables.
 async fn restore(world: &World, before: &[Items; 3]) {
     for ((now, before), (table, key)) in items(world).await.iter().zip(before).zip(TABLES) {
         for item in now {

@@ -257,7 +257,7 @@ async fn response_reports_the_fewest_attempts_left() {
     browser.post("/security-info/verify", json!({ "method": "email" })).await;
     assert_eq!(wrong(&mut browser).await, 4, "of the code and of the session");
 
-    // A pairing allows three.
+    // A pairing allows three attempts.
     let mut browser = aisyah(&world).await;
     let asked = browser.add("authenticator", "").await.json();
     assert_eq!(asked["tries_left"], 3);

@@ -61,7 +61,6 @@ struct Real {
     tasks: BTreeMap<Who, Task>,
     /// The codes in the order of queueing, as the model has them.
     codes: Vec<String>,
-    /// The victim's phone.
     phone: Option<Phone>,
     /// The requests to it, in order of creation.
     requests: Vec<RequestId>,

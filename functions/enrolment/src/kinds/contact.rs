@@ -136,7 +136,7 @@ pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
     Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, waiting.now)))
 }
 
-/// Checks the code.
+/// Checks the code, then opens the contact that the session has sealed.
 pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
     let Waiting { ports, cookie, pending, .. } = waiting;
     let challenge = pending.challenge.as_ref().ok_or(Problem::FlowEnded)?;

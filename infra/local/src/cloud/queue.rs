@@ -19,7 +19,6 @@ pub struct Queues {
     arrived: Notify,
 }
 
-/// A message in a queue.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     id: String,
