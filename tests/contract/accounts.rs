@@ -1,4 +1,4 @@
-//! The table of security info: what is registered, and who may change the account.
+//! The table of security info: enrolled entries, passes, and the lease of an account.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
@@ -40,7 +40,7 @@ on_every_store!(
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-/// A passkey as it is kept.
+/// A passkey in its stored form.
 const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":3,"backup_eligible":true,"transports":["usb"]}"#;
 
 fn id() -> AccountId {
@@ -67,7 +67,7 @@ async fn imported_registration_is_read_back(ports: &Stores) {
     assert!(read.alternate_email.is_none() && read.office_phone.is_none(), "what is not given is taken away");
 }
 
-/// A stolen table tells no contact, and an item copied to another account or another kind proves nothing there.
+/// A stolen table reveals no contact. An item copied to another account or kind verifies nothing there.
 async fn contact_opens_only_for_its_owner_and_kind(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
@@ -222,7 +222,7 @@ async fn is_passkey_registered(ports: &Stores, id: &str) -> bool {
     ports.enrolment.is_registered(&Credential::parse(&credential(id)).unwrap()).await.unwrap()
 }
 
-/// It is known once its account is looked at.
+/// Reading the account adds the passkey to the index.
 async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     let ports = &Stores::in_tables(client);
     let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
@@ -234,7 +234,7 @@ async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     assert_eq!(at(&aisyah).await, 1);
     assert!(is_registered("AAAC").await);
     assert_eq!(add_passkey(ports, &siti, 4, "AAAC").await, Added::Taken);
-    // Of two that are the same, the first keeps it.
+    // Of two equal passkeys, the first one keeps the index entry.
     let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
     ports.plant.put(&siti, &twin).await;
     assert_eq!(at(&siti).await, 1);
@@ -260,7 +260,7 @@ async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
         .collect();
     let mut done = 0;
     for task in tasks {
-        // A store may tell one that comes at the same moment to try again.
+        // A store may ask one of two concurrent writers to retry.
         done += u8::from(matches!(task.await.unwrap(), Ok(Added::Done(_))));
     }
     assert_eq!(done, 1);
@@ -321,14 +321,14 @@ async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     assert_eq!(listed.of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
 }
 
-/// What names an item of Aisyah's.
+/// Returns the key of one of Aisyah's items.
 fn key_of(item: &str) -> [(String, AttributeValue); 2] {
     [("account", "aisyah"), ("item", item)]
         .map(|(name, value)| (name.to_owned(), AttributeValue::S(value.to_owned())))
 }
 
-/// Its owner still sees it, and takes it away or puts another in its place. Only a contact that does not open stops
-/// everything: it may be a key that is missing, and then whoever looks on must hear of it.
+/// The owner still sees it, and can remove or replace it. Only an unreadable contact stops everything, because a key
+/// may be missing and its reader must report that.
 async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
@@ -380,7 +380,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
                 listed.entries.len() - 1
             );
         }
-        // As it was.
+        // Restores the item.
         match one.id.kind() {
             Kind::RecoveryCodes => put_sheet(ports, &["one", "two"]).await,
             Kind::Passkey => {
@@ -397,7 +397,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
     }
 }
 
-/// Nobody may take it for one that was never changed: its list would stand open to the password alone.
+/// Treating it as a new account would leave its list open to the password alone.
 async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
     let ports = &Stores::in_tables(client);
     let by = HolderId::from_bytes([5; 32]);
@@ -482,7 +482,7 @@ async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     assert!(registered.entries.is_empty(), "it is no entry of its person");
     ports.plant.put_pass(&id(), &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
     assert!(redeem(3, 2, NOW).await && !redeem(1, 1, NOW).await, "a newer one takes its place");
-    // In milliseconds, say.
+    // For example an expiry in milliseconds.
     let never = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     ports.plant.put_pass(&id(), &Tag::from_bytes([4; 32]), never).await;
     assert!(!redeem(4, 3, NOW).await);
@@ -545,7 +545,7 @@ async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
         let claimant = LeaseHolder { flow, generation, limit: 3, proved: &[] };
         ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
     };
-    // Another flow's claim before this one was opened counts for that one alone.
+    // A lease of another flow from before this one opened counts for that flow only.
     assert_eq!(claim(2, 0).await, Claim::Held(1));
     for number in 2..=4 {
         assert_eq!(claim(1, 1).await, Claim::Held(number));

@@ -1,4 +1,4 @@
-//! The requests to approve.
+//! The store of approval requests.
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
@@ -39,7 +39,7 @@ fn number(byte: u8) -> DeviceAnswer {
     DeviceAnswer::Number { tag: Tag::from_bytes([byte; 32]), young: false }
 }
 
-/// Request `byte` of flow `flow`, made at `now`; its number has the tag 1.
+/// Returns request `byte` of flow `flow`, made at `now`; its number has tag 1.
 fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
     ApprovalRequest {
         id: id(byte),
@@ -133,7 +133,7 @@ async fn requests_are_isolated_between_accounts(stores: &Stores) {
     assert!(approvals.ask(&other, &request(2, 2, NOW), NOW).await.unwrap());
 }
 
-/// Nobody is let in by it, and nobody kept from asking for longer than it was to be kept, though it lies there still.
+/// It grants no access, and although the item remains it delays new requests no longer than intended.
 async fn malformed_request_item_is_ignored(client: &Client) {
     let approvals = Stores::in_tables(client).approvals;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];

@@ -1,4 +1,4 @@
-//! The table of budgets.
+//! The table of rate limits.
 
 use std::collections::BTreeMap;
 
@@ -99,7 +99,7 @@ async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     assert_eq!(budgets.replace_ledger(&account, 1, &ledger, NOW).await.unwrap(), Some(2));
 }
 
-/// Else its owner would get no code for as long as it lies there, however long ago it should have been removed.
+/// Otherwise the owner would get no code while the item exists, even long after its expiry.
 async fn unreadable_send_rate_limit_is_reset(client: &Client) {
     let budgets = Stores::in_tables(client).budgets;
     let account = AccountId::from_directory("aisyah").unwrap();
@@ -127,7 +127,7 @@ async fn unreadable_send_rate_limit_is_reset(client: &Client) {
     }
 }
 
-/// A counter's key names its hour or its day, so that what is wrong with one is over with that.
+/// A counter's key contains its hour or day, so a corrupt counter matters in that window only.
 async fn unreadable_counter_fails_until_its_window_ends(client: &Client) {
     let budgets = Stores::in_tables(client).budgets;
     for value in [AttributeValue::S("many".to_owned()), AttributeValue::Bool(true)] {
@@ -149,7 +149,7 @@ enum Act {
     Replace(u64),
 }
 
-/// Counters and revisions kept in a map, and every sequence of calls decided by them.
+/// Random sequences of calls, compared with counters and revisions in a map.
 async fn random_rate_limit_operations_match_reference_model(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let act =

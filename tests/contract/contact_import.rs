@@ -1,4 +1,4 @@
-//! The import of contacts: what is new, what stays, and what waits while the earlier one serves.
+//! The import of contacts: new, unchanged, and waiting while the earlier contact still serves.
 
 use rekey_tests::people::AISYAH;
 use shared::domain::account::{AccountId, Contact, Registration};
@@ -31,7 +31,7 @@ on_every_store!(
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 /// A day after the first import.
 const LATER: Timestamp = Timestamp::from_seconds(1_795_492_800 + 86_400);
-/// Decisions about the three kinds of contacts, of which none is anything new.
+/// The decisions when none of the three kinds of contacts is new.
 const UNCHANGED: [(Kind, ImportAction); 3] = [
     (Kind::AlternateEmail, ImportAction::Keep),
     (Kind::Mobile, ImportAction::Keep),
@@ -46,7 +46,7 @@ fn number(text: &str) -> PhoneNumber {
     PhoneNumber::from_stored(text.to_owned())
 }
 
-/// Aisyah's contacts with another mobile.
+/// Returns Aisyah's contacts with another mobile.
 fn with_mobile(text: &str) -> Registration {
     Registration { mobile: Some(number(text)), ..AISYAH.registration() }
 }
@@ -55,7 +55,7 @@ const fn counts_at_once() -> ImportAction {
     ImportAction::Put { usable_from: NOW, old_from: NOW, replaces: false }
 }
 
-/// What waits for the waiting period after `now`, and for another until it is old.
+/// Returns the decision with the waiting period from `now`, and a second one until the contact is old.
 fn waits(now: Timestamp, replaces: bool) -> ImportAction {
     ImportAction::Put { usable_from: now + WAIT, old_from: now + WAIT + WAIT, replaces }
 }
@@ -69,7 +69,7 @@ async fn entry(ports: &Stores, kind: Kind) -> Option<Entry> {
     registered.entries.into_iter().find(|entry| entry.id.kind() == kind)
 }
 
-/// The mobile that serves, and the one that waits to take its place.
+/// Returns the mobile that serves, and the one that waits to replace it.
 async fn mobiles(ports: &Stores, now: Timestamp) -> (Option<String>, Option<String>) {
     let read = registration(ports, now).await;
     let expose = |number: PhoneNumber| number.expose().to_owned();
@@ -85,7 +85,7 @@ async fn first_import_has_no_waiting_period(ports: &Stores) {
     assert!(read.young.is_empty(), "{:?}", read.young);
 }
 
-/// Whoever removed everything is no newcomer.
+/// An account whose entries were all removed doesn't count as new.
 async fn import_into_emptied_account_has_waiting_period(ports: &Stores) {
     let session = HolderId::from_bytes([9; 32]);
     assert_eq!(ports.enrolment.change(&id(), 0, session).await.unwrap(), Some(1));
@@ -187,7 +187,7 @@ async fn app_is_imported_once(ports: &Stores) {
     assert_eq!(seed(LATER + WAIT).await.as_deref(), Some("third"));
 }
 
-/// Open flows and sessions go on.
+/// Open flows and sessions continue.
 async fn claim_survives_contact_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);

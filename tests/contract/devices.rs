@@ -1,4 +1,4 @@
-//! The devices that approve, and where they take pushes.
+//! The devices that approve, and their push subscriptions.
 
 use p256::ecdsa::SigningKey;
 use shared::domain::account::AccountId;
@@ -33,7 +33,7 @@ fn device(number: u8) -> Device {
     Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) }
 }
 
-/// Enrols a device that counts from `usable_from` on.
+/// Enrols a device that serves in resets from `usable_from` on.
 async fn enrol(stores: &Stores, number: u8, subscription: Option<&str>, usable_from: Timestamp) {
     let subscription = subscription.map(str::to_owned);
     let secret = Secret::Authenticator { public_key: key().to_bytes(), subscription };

@@ -1,4 +1,4 @@
-//! Directories: what every one of them does, as far as it can, and what only ours does.
+//! Directories: the contract of every adapter, as far as it has the ports, and tests of the built-in one.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
@@ -43,18 +43,18 @@ on_every_store!(
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const TABLE: &str = "AccountsTable";
 
-/// A directory under the suite.
+/// A directory under test.
 #[async_trait]
 trait Fixture: Sync {
-    /// The directory, with every port that it has.
+    /// The directory with every port.
     type Directory: PasswordDirectory + SignInDirectory;
 
-    /// The directory with Aisyah and Daniel in it, both with [`Person::PASSWORD`], which refuses so many previous
+    /// Returns a directory with Aisyah and Daniel, both with [`Person::PASSWORD`]. It rejects `history` previous
     /// passwords.
     async fn given(&self, history: u8) -> Arc<Self::Directory>;
 }
 
-/// The built-in directory on one of the stores.
+/// The built-in directory in DynamoDB tables.
 struct Builtin<'a> {
     client: &'a Client,
 }
@@ -73,7 +73,6 @@ impl Fixture for Builtin<'_> {
     }
 }
 
-/// The built-in directory in memory.
 struct InMemory;
 
 #[async_trait]
@@ -90,7 +89,7 @@ impl Fixture for InMemory {
     }
 }
 
-/// Puts the built-in directory under tests, in memory and in the tables.
+/// Runs tests on the built-in directory, in memory and in tables.
 macro_rules! builtin {
     ($in_memory:ident, $tests:ident: $($contract:ident),+ $(,)?) => {
         mod $in_memory {
@@ -150,7 +149,7 @@ async fn sign_in(directory: &impl SignInDirectory, login: &str, typed: &str, now
     directory.sign_in(&name(login), typed, now).await.unwrap().into()
 }
 
-/// Chance that counts the salts which it gives.
+/// Entropy that counts the salts it supplies.
 #[derive(Default)]
 struct Salts(AtomicU8);
 
@@ -160,7 +159,7 @@ impl Entropy for Salts {
     }
 }
 
-/// The stored one is worked out again; where none is stored, one with a new salt stands in for it.
+/// It computes the stored hash again, or for an account without one a hash with a new salt.
 async fn failed_sign_in_computes_one_hash(client: &Client) {
     let salts = Arc::new(Salts::default());
     let directory = BuiltinDirectory::new(client.clone(), TABLE, salts.clone(), 1);

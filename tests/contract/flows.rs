@@ -69,7 +69,7 @@ fn choosing() -> Choosing {
     opened().choose(Reason::Forgotten)
 }
 
-/// A flow that awaits the code with tag 1.
+/// Returns a store with a flow that waits for the code with tag 1.
 async fn awaiting(stores: &Stores) -> Arc<dyn FlowStore> {
     let flows = stores.flows.clone();
     flows.insert(KEY, &opened()).await.unwrap();
@@ -90,7 +90,7 @@ async fn flow_is_readable_until_it_expires(stores: &Stores) {
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
 }
 
-/// In milliseconds, say.
+/// For example an expiry in milliseconds.
 async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let flows = &stores.flows;
     let mut late = opened();

@@ -1,5 +1,5 @@
-//! The local cloud's own endpoints, asked by the adapters that ask AWS: what they send arrives in the outbox, and what
-//! AWS would refuse is refused.
+//! The AWS emulator, called by the same adapters as AWS. Sent messages arrive in the dev inbox, and it rejects what
+//! AWS would reject.
 
 use rekey_local::cloud::roles::ADMINISTRATOR;
 use rekey_local::cloud::{Cloud, Storage};

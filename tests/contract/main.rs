@@ -1,4 +1,4 @@
-//! The adapters against servers that others wrote: what an adapter sends is what the service understands.
+//! Contract tests: the adapters against independent implementations of the services.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! A moto server of a test's own. <https://docs.getmoto.org>
+//! Starts a moto server for a test. <https://docs.getmoto.org>
 
 use std::env;
 use std::io::{Read as _, Write as _};
@@ -11,10 +11,10 @@ use serde_json::Value;
 use shared::adapters::aws::{SdkConfig, emulated};
 use tokio::net::TcpStream;
 
-/// How long moto may take to start: three seconds alone, many more on a machine that compiles.
+/// Maximum start time of moto: three seconds alone, much more while the machine compiles.
 const PATIENCE: Duration = Duration::from_mins(2);
 
-/// A running server; it ends with the test.
+/// A running server, stopped when the value is dropped.
 pub struct Moto {
     process: Child,
     address: String,
@@ -38,23 +38,22 @@ impl Moto {
         moto
     }
 
-    /// The configuration with which clients reach it.
     pub fn config(&self) -> SdkConfig {
         emulated(&format!("http://{}", self.address), "test")
     }
 
-    /// Everything that it holds of a model (`SMS`) of a service (`sns`).
+    /// Returns all objects of a model (`SMS`) of a service (`sns`).
     pub fn data(&self, service: &str, model: &str) -> Vec<Value> {
         let all: Value = serde_json::from_str(&self.ask("GET /moto-api/data.json")).unwrap();
         all[service][model].as_array().cloned().unwrap_or_default()
     }
 
-    /// Throws everything away.
+    /// Deletes everything.
     pub fn reset(&self) {
         self.ask("POST /moto-api/reset");
     }
 
-    /// HTTP/1.0: the answer ends with the connection, so no client is needed to read it.
+    /// Uses HTTP/1.0: the response ends with the connection, so reading it needs no HTTP client.
     fn ask(&self, what: &str) -> String {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
         write!(stream, "{what} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address).unwrap();

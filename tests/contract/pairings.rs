@@ -1,4 +1,4 @@
-//! The pairings.
+//! The store of pairings.
 
 use std::sync::Arc;
 
@@ -55,12 +55,12 @@ fn device(subscription: Option<&str>) -> WaitingDevice {
     }
 }
 
-/// Another phone.
+/// Returns another phone.
 fn other(byte: u8) -> WaitingDevice {
     WaitingDevice { key: device_key(byte), ..device(None) }
 }
 
-/// A pairing that has begun.
+/// Returns a store with a new pairing.
 async fn begun(stores: &Stores) -> Arc<dyn PairingStore> {
     let pairings = stores.pairings.clone();
     let entry = device(None).id;
@@ -147,7 +147,7 @@ async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
         let confirmed = confirm(&pairings, 1).await;
         assert!(!matches!(confirmed, PairingConfirmed::Confirmed(_)), "{what}");
     }
-    // Once a phone has used it.
+    // The same after a phone has used it.
     let read = begun_anew(client, &pairings).await;
     let spared = ["flow", "ttl", "label", "name", "subscription", "tries", "guess"];
     for (item, what) in damaged(client, "FlowsTable", &row, &spared).await {
@@ -159,7 +159,7 @@ async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
     assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "as it was it is one");
 }
 
-/// The item of a pairing whose phone waits for code 1.
+/// Returns the item of a pairing whose phone waits for code 1.
 async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
     let row: Item = row.into();

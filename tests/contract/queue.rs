@@ -1,4 +1,4 @@
-//! The queue: SQS and the memory.
+//! The message queue: SQS and the in-memory adapter.
 
 use aws_sdk_sqs::Client;
 use shared::adapters::memory::Memory;
@@ -17,7 +17,7 @@ fn envelopes(count: u8) -> Vec<Envelope> {
     (0..count).map(seal).collect()
 }
 
-/// The messages that can be received now.
+/// Returns the messages that can be received now.
 async fn received(client: &Client, url: &str) -> Vec<Envelope> {
     let answer = client.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
     let bodies = answer.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);

@@ -1,4 +1,4 @@
-//! Secrets Manager.
+//! Reads secrets from Secrets Manager.
 
 use aws_sdk_secretsmanager::Client;
 use shared::adapters::secrets::{SecretError, keyrings};

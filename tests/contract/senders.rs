@@ -1,4 +1,4 @@
-//! SNS and SES.
+//! Sends texts through SNS and email through SES.
 
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;

@@ -1,4 +1,4 @@
-//! The sessions of the page where people register.
+//! The store of sessions of `/security-info`.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ async fn session_is_readable_until_it_ends(stores: &Stores) {
     assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "what has ended does not come back");
 }
 
-/// In milliseconds, say.
+/// For example an expiry in milliseconds.
 async fn session_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     stores.sessions.begin(KEY, &session_until(expires_at)).await.unwrap();

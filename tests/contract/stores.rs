@@ -1,5 +1,5 @@
-//! The stores that every port is held to: the memory, and two DynamoDB-compatible ones that others wrote. What holds on all
-//! of them is not an oddity of one.
+//! The stores for every port: in memory, and two independent DynamoDB-compatible ones. A contract that all of them
+//! fulfil doesn't depend on a peculiarity of one.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -34,7 +34,8 @@ use tokio::sync::watch;
 
 use crate::moto::Moto;
 
-/// dynoxide, the laptop's store, with the tables of template.yaml. <https://crates.io/crates/dynoxide-rs>
+/// dynoxide, the store of the local environment, with the tables of template.yaml.
+/// <https://crates.io/crates/dynoxide-rs>
 pub struct Dynoxide {
     pub client: Client,
     _stop: watch::Sender<bool>,
@@ -51,7 +52,7 @@ impl Dynoxide {
     }
 }
 
-/// Empties a moto server and creates the tables of template.yaml in it.
+/// Empties a moto server and creates the tables of template.yaml.
 pub async fn renew(moto: &Moto) -> Client {
     moto.reset();
     let client = Client::new(&moto.config());
@@ -74,7 +75,7 @@ async fn create(client: &Client, name: &str, table: &Table) {
         let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(kind);
         create = create.attribute_definitions(definition.build().unwrap());
     }
-    // The server was emptied: a table that is there was created by a call whose answer came too late.
+    // The server was empty, so an existing table comes from a retried call whose response was too late.
     if let Err(error) = create.send().await.map_err(SdkError::into_service_error) {
         assert!(error.is_resource_in_use_exception(), "{name}: {error:?}");
     }
@@ -83,7 +84,7 @@ async fn create(client: &Client, name: &str, table: &Table) {
 /// The table of entries.
 pub const ENTRIES: &str = "SecurityInfoTable";
 
-/// The keys that contacts are sealed with.
+/// Returns the keys that seal contacts.
 pub fn contacts() -> Arc<Keyring> {
     let secret = r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#;
     Arc::new(Keyring::from_secret(secret).unwrap())
@@ -148,7 +149,7 @@ impl Stores {
         }
     }
 
-    /// Imports the contacts of an account, and its code app if there is a seed.
+    /// Imports the contacts of an account, and its TOTP app if there is a seed.
     pub async fn import(
         &self,
         account: &AccountId,
@@ -160,19 +161,16 @@ impl Stores {
     }
 }
 
-/// How long what a later import changes waits.
+/// The waiting period of contacts that a later import changes.
 pub const WAIT: Seconds = Seconds(72 * 3_600);
 
-/// Writes entries past every condition.
+/// Writes items without any condition.
 #[async_trait]
 pub trait Plant: Send + Sync {
-    /// An entry.
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
-    /// A pass.
     async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp);
 
-    /// Takes an entry away.
     async fn delete(&self, account: &AccountId, id: &EntryId);
 }
 
@@ -206,11 +204,10 @@ impl Plant for Memory {
     }
 }
 
-/// An item.
 pub type Item = HashMap<String, AttributeValue>;
 
-/// The item of a key with one attribute after the other taken away, of another type, and of nonsense, with a word on
-/// which; `spared` stay as they are.
+/// Returns damaged copies of an item, each with a description. One attribute after the other is missing, of another
+/// type, or corrupt; those in `spared` stay intact.
 pub async fn damaged(
     client: &Client,
     table: &str,
@@ -245,14 +242,14 @@ pub async fn damaged(
     all
 }
 
-/// Writes an item as it is.
+/// Writes an item unchanged.
 pub async fn put(client: &Client, table: &str, item: Item) {
     client.put_item().table_name(table).set_item(Some(item)).send().await.unwrap();
 }
 
-/// Declares tests that run on every store: in memory and on dynoxide each by itself, and one after the other on one moto,
-/// which takes seconds to start. Those of many calls `at_once` run on moto not: its threads read and write an item without a
-/// lock between. Those `in_tables` are about items and not about the port, and get the client of the tables.
+/// Declares tests for every store. In memory and on dynoxide they run separately. On moto they run in sequence on one
+/// server, which takes seconds to start. Tests with concurrent calls (`at_once`) skip moto: its threads read and
+/// write an item without a lock. Tests `in_tables` check items instead of the port, and get the client of the tables.
 macro_rules! on_every_store {
     ($($contract:ident),*; at_once: $($race:ident),*;
      in_tables: $($item:ident),*; in_tables_at_once: $($item_race:ident),* $(,)?) => {

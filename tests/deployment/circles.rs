@@ -1,8 +1,8 @@
-//! No two modules import each other, nor do three in a circle: what lies beside each other has one direction.
+//! Module dependencies have no cycles: no two sibling modules import each other, directly or through others.
 //!
-//! At each level, a file and a folder with its files are one module. A module and the folder that it lies in may know
-//! each other: the folder's `mod.rs` holds what its files have in common. What a folder hands on (`pub use`) counts as
-//! an import of the file that it comes from.
+//! On each level a file, or a folder with its files, is one module. A module and its folder may import each other,
+//! because the folder's `mod.rs` has what its files share. A re-export (`pub use`) counts as an import of the file
+//! that defines the item.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,10 +12,10 @@ use crate::import_law::files;
 use crate::imports::{names, paths};
 use crate::template::root;
 
-/// What imports what: module by module, each beside the other.
+/// The imports of each module among its siblings.
 type Arrows = BTreeMap<String, BTreeSet<String>>;
 
-/// The roots of crates, which compose all that lies beside them.
+/// The roots of crates, which compose all their modules.
 const ROOTS: [&str; 1] = ["main"];
 
 struct Module {
@@ -23,7 +23,7 @@ struct Module {
     source: String,
 }
 
-/// The modules of a crate as they lie in files.
+/// Returns the modules of a crate, by file.
 fn modules(folder: &str) -> Vec<Module> {
     let source = root().join(folder);
     let krate = source.parent().unwrap().file_name().unwrap().to_str().unwrap().replace('-', "_");
@@ -38,7 +38,7 @@ fn is_root(path: &[String]) -> bool {
 
 fn arrows(modules: &[Module]) -> Arrows {
     let known: BTreeSet<String> = modules.iter().map(|module| module.path.join("::")).collect();
-    // A folder may name the modules in it without saying that they are its own.
+    // A folder may name its own modules without `self`.
     let absolute = |module: &Module, path: String| {
         let inner = format!("{}::{path}", module.path.join("::"));
         let first = path.split("::").next().unwrap_or_default();
@@ -65,7 +65,7 @@ fn arrows(modules: &[Module]) -> Arrows {
     arrows
 }
 
-/// The module in which what `path` names is written, whichever folders hand it on.
+/// Returns the module that defines the item of `path`, through any re-exports.
 fn module_of(
     path: &str,
     known: &BTreeSet<String>,
@@ -86,7 +86,7 @@ fn module_of(
     }
 }
 
-/// Every pair of modules of which each reaches the other.
+/// Returns every pair of modules that reach each other.
 fn circles(arrows: &Arrows) -> BTreeSet<String> {
     let reached = |from: &String| {
         let mut found = BTreeSet::new();

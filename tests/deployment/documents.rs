@@ -1,5 +1,5 @@
-//! What the documents for a security officer name is there: tests, parameters, alarms, metrics, log events and their
-//! fields, resources, functions that hold a key, files.
+//! The security documents match the code. The tests, parameters, alarms, metrics, log events and fields, resources,
+//! key holders and files that they name exist.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -12,12 +12,12 @@ use crate::permissions::reach;
 use crate::settings::parameter_of;
 use crate::template::{Template, root, text};
 
-/// What stands between backticks.
+/// Returns the texts between backticks.
 pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
-/// Every document, by its path in the project.
+/// Returns every document by its path in the project.
 fn documents() -> BTreeMap<String, String> {
     let mut paths = ["README.md", "SECURITY.md", "ARCHITECTURE.md"].map(PathBuf::from).to_vec();
     for folder in ["infra/security", "infra/decisions", "infra/guides"] {
@@ -36,7 +36,7 @@ fn document(name: &str) -> String {
     documents().remove(name).unwrap()
 }
 
-/// The rows of the tables of a text, without their heads, as cells.
+/// Returns the rows of all tables as cells, without the header rows.
 fn rows(text: &str) -> Vec<Vec<&str>> {
     let lines: Vec<&str> = text.lines().collect();
     let is_rule = |line: &&str| line.starts_with("|---");
@@ -51,13 +51,13 @@ fn rows(text: &str) -> Vec<Vec<&str>> {
     rows
 }
 
-/// The content of the fenced blocks of a kind.
+/// Returns the fenced blocks of a language.
 fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
     let fence = format!("```{kind}\n");
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// All Rust of the project, or, with `tests` left out, what is deployed.
+/// Returns all Rust source below these folders; leave out `tests` for the deployed code.
 fn sources(folders: &[&str]) -> String {
     fn read_all(folder: &Path, into: &mut String) {
         for entry in fs::read_dir(folder).unwrap() {
@@ -78,7 +78,7 @@ fn sources(folders: &[&str]) -> String {
     sources
 }
 
-/// The names of all tests: functions with a test attribute, and contracts that are run on every store.
+/// Returns the names of all tests: functions with a test attribute, and contracts that run on every store.
 fn tests() -> BTreeSet<String> {
     let sources = sources(&["functions", "shared", "infra", "tests"]);
     let attributed = ["#[test]", "#[tokio::test"].into_iter().flat_map(|test| sources.split(test).skip(1));
@@ -130,7 +130,7 @@ fn applicable_incidents_name_a_test() {
     }
 }
 
-/// What is answered for, in the order of the standard, each with a test, a file or a word on who sees to it.
+/// The requirements are in the standard's order, each with a test, a file, or a remark on who is responsible.
 #[test]
 fn requirements_are_unique_and_cite_evidence() {
     let text = document("infra/security/asvs.md");
@@ -148,7 +148,7 @@ fn requirements_are_unique_and_cite_evidence() {
     assert!(ids.is_sorted_by(|a, b| a < b), "an id stands twice or out of its order");
 }
 
-/// The requirements that a reset service is asked about, whatever the answer.
+/// The requirements that apply to a reset service, whatever the answer.
 const ASKED: &[&str] = &[
     "1.1.1 1.2.1 1.2.2 1.2.3 1.2.4 1.2.6 1.2.9 1.3.3 1.3.7 1.3.10 1.3.11 1.5.2 1.5.3",
     "2.1.1 2.1.3 2.2.1 2.2.2 2.2.3 2.3.1 2.3.2 2.3.3 2.3.4 2.4.1 2.4.2",
@@ -239,7 +239,7 @@ fn runbook_resources_exist() {
     assert!(named.len() > 20, "{named:?}");
 }
 
-/// A key is renewed in those functions that may read it.
+/// A key is rotated in exactly those functions that may read it.
 #[test]
 fn key_rotation_lists_every_function_that_reads() {
     let template = Template::read();
@@ -262,7 +262,7 @@ fn key_rotation_lists_every_function_that_reads() {
     assert_eq!(secrets, template.of_type("AWS::SecretsManager::Secret").into_keys().collect());
 }
 
-/// The events that the functions log, with their fields.
+/// Returns the log events of the functions, with their fields.
 fn events() -> BTreeMap<String, BTreeSet<String>> {
     let sources = sources(&["functions", "shared"]);
     let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -290,7 +290,7 @@ fn log_inventory_names_every_event() {
     assert_eq!(told, events().into_keys().collect());
 }
 
-/// Words of the query language.
+/// Keywords of the query language.
 const LANGUAGE: &[&str] = &[
     "filter",
     "stats",
@@ -320,7 +320,7 @@ fn runbook_queries_use_logged_events_and_fields() {
     fields
         .extend(access.split('"').filter(|word| !word.contains(['$', ':', '{', ','])).map(ToOwned::to_owned));
     let runbooks = document("infra/security/runbooks.md");
-    // A block below a list's item is indented, and so its fence does not begin a line.
+    // Fenced blocks inside list items are indented, so a fence need not begin a line.
     let queries: Vec<&str> =
         runbooks.split("<<'query'\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
     let queries: Vec<&str> =
@@ -350,7 +350,7 @@ fn runbook_queries_use_logged_events_and_fields() {
     }
 }
 
-/// Values of `kind`, `outcome` and `reason` that queries look for; each stands in `delivery`.
+/// Values of `kind`, `outcome` and `reason` that queries search for; each occurs in `delivery`.
 const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
 
 #[test]
@@ -361,7 +361,7 @@ fn runbook_query_values_exist_in_delivery() {
     }
 }
 
-/// The metric filter looks for an event that is logged.
+/// Each metric filter matches an event that is logged.
 #[test]
 fn metric_filters_match_logged_events() {
     let template = Template::read();
@@ -375,7 +375,7 @@ fn metric_filters_match_logged_events() {
     }
 }
 
-/// The profiles are settings that the functions start with, and are what they are called.
+/// The profiles are valid settings, with the properties that their names promise.
 #[test]
 fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");

@@ -1,7 +1,7 @@
-//! A function links the client of an outside system if, and only if, its role lets it use that system.
+//! A function links the client of an external system if and only if its role permits using that system.
 //!
-//! Cargo is asked package by package, as the functions are built for deployment: a build of the whole workspace
-//! unifies features and would show every function with everything.
+//! The test asks cargo for each package alone, as functions are built for deployment. A workspace build would unify
+//! features, so that every function had all of them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
@@ -11,7 +11,7 @@ use crate::template::{Function, Template, root, text};
 
 type Needed = fn(&Function) -> bool;
 
-/// A feature of `shared`, and how template.yaml shows that the function needs it.
+/// A feature of `shared`, and the condition in template.yaml under which a function needs it.
 const FEATURES: &[(&str, Needed)] = &[
     ("http", |f| !f.routes.is_empty()),
     ("dynamodb", |f| !reach(f, "dynamodb:").is_empty()),
@@ -21,11 +21,11 @@ const FEATURES: &[(&str, Needed)] = &[
     ("sns", |f| !reach(f, "sns:").is_empty()),
     ("ses", |f| !reach(f, "ses:").is_empty()),
     ("voice", |f| !reach(f, "sms-voice:").is_empty()),
-    // A push service knows no role of ours: who reaches people reaches devices.
+    // A push service has no IAM role, so the functions that may send texts count as its users.
     ("web-push", |f| !reach(f, "sns:").is_empty()),
 ];
 
-/// Each dependency of a function, as it is built alone: crate name and features.
+/// Returns each dependency of a function that is built alone: crate name and features.
 fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--package", package, "--edges", "normal", "--prefix", "none"])
@@ -67,12 +67,12 @@ fn functions_link_no_emulator_and_no_second_tls() {
     }
 }
 
-/// Crates whose features differ on purpose: ours; the events, which nothing depends on; and the checksums of gzip, of
-/// which the picture's PNG asks more and which take a second to compile.
+/// Crates whose features differ on purpose: our own, and the Lambda events, which nothing depends on. The picture's
+/// PNG needs more features of gzip's checksums, which compile in a second.
 const DIFFER: &[&str] = &["shared", "aws_lambda_events", "crc32fast", "simd_adler32"];
 
-/// The functions are built one after the other in one folder, so a feature that only one of them asks of a common
-/// dependency compiles that dependency, and all that stands on it, again.
+/// Functions are built one after the other into one folder. If one of them needs another feature of a common
+/// dependency, cargo compiles that dependency and its dependents again.
 #[test]
 fn functions_share_dependency_features() {
     let mut variants: BTreeMap<String, BTreeSet<BTreeSet<String>>> = BTreeMap::new();
@@ -89,7 +89,7 @@ fn functions_share_dependency_features() {
     assert!(variants.is_empty(), "built with different features: {variants:#?}");
 }
 
-/// Built from the workspace's root, `--bin` would unify the features of every member.
+/// From the workspace's root, `--bin` would unify the features of all members.
 #[test]
 fn functions_are_built_package_by_package() {
     for function in Template::read().functions() {

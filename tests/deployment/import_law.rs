@@ -1,5 +1,6 @@
-//! Who may know whom: the domain nothing, the ports and the texts the domain, the change, the adapters and the pages
-//! both, a function all but the adapters. Only `process` and the laptop twin compose.
+//! Layering: the permitted imports of each part. The domain imports nothing. Ports and texts import the domain; the
+//! change, adapters and pages import both. A function imports all but adapters. Only `process` and the local
+//! environment compose.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +19,7 @@ const FUNCTIONS: &[&str] = &[
     "password_set",
 ];
 
-/// Crates that reach the world outside the process, or belong to one way of doing so.
+/// Crates that reach outside the process, or belong to one way of doing so.
 const OUTSIDE: &[&str] = &[
     "askama",
     "aws_types",
@@ -37,18 +38,18 @@ const OUTSIDE: &[&str] = &[
     "tracing",
 ];
 
-/// Parts of `std` that read the world, and names that do so wherever they come from.
+/// Parts of `std` that read the environment, and names that do so from any crate.
 const IMPURE: &[&str] =
     &["std::env", "std::fs", "std::io", "std::net", "std::process", "std::thread", "std::time"];
 const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now", "thread_rng"];
 
-/// What AWS adapters stand on: the clients' common configuration, and what a refusal means for a message.
+/// The common parts of AWS adapters: client configuration, and the meaning of a rejection for a message.
 const COMMON_ADAPTERS: [&str; 2] = ["aws", "sending"];
 
-/// Adapters that are a further use of another's system: the built-in directory is a table.
+/// Adapters that build on another one: the built-in directory is a table.
 const STANDS_ON: &[(&str, &str)] = &[("directories", "dynamodb")];
 
-/// Why `path`, found in `module`, breaks the law; `None` where it doesn't.
+/// Returns the reason why `path` violates the layering of `module`; `None` if it doesn't.
 fn breach(module: &[&str], path: &str) -> Option<&'static str> {
     let segments: Vec<&str> = path.split("::").collect();
     let to = Target { segments: &segments };
@@ -76,8 +77,8 @@ impl Target<'_> {
         self.segments.join("::") == module || self.segments.join("::").starts_with(&format!("{module}::"))
     }
 
-    /// In `shared`, but in another of its modules than these. An import of the crate's own prelude-like items
-    /// (`shared::domain`) counts as that module.
+    /// Returns whether the path is in another module of `shared` than the allowed ones. An import of the crate's own
+    /// prelude-like items (`shared::domain`) counts as that module.
     fn is_elsewhere_in_shared(&self, allowed: &[&str]) -> bool {
         self.segments[0] == "shared" && !self.segments.get(1).is_some_and(|module| allowed.contains(module))
     }
@@ -97,7 +98,7 @@ impl Target<'_> {
         self.breach_of_purity()
     }
 
-    /// Pages and messages are worded by the same means, so the texts stand below both.
+    /// Pages and messages share the texts, so the texts are below both.
     fn breach_of_the_texts(&self) -> Option<&'static str> {
         if self.is_elsewhere_in_shared(&["domain", "text"]) {
             return Some("a text knows the domain's words only");
@@ -123,7 +124,7 @@ impl Target<'_> {
         self.is_outside().then_some("a port knows no vendor")
     }
 
-    /// It tells the log what it did; all else it does over ports.
+    /// The change may write logs; everything else goes through ports.
     fn breach_of_the_change(&self) -> Option<&'static str> {
         if self.is_elsewhere_in_shared(&["domain", "ports", "verification", "change"]) {
             return Some("a change is made over ports");
@@ -171,7 +172,7 @@ impl Target<'_> {
     }
 }
 
-/// Each source file below `source` with its module's path, beginning with the crate's name.
+/// Returns each source file below `source` with its module path, which begins with the crate's name.
 pub fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
     let mut found = Vec::new();
     let mut folders = vec![source.to_owned()];

@@ -1,20 +1,20 @@
-//! The paths that a source file mentions, in `use` declarations and in the middle of code.
+//! Finds the paths that a source file mentions, in `use` declarations and in code.
 //!
-//! The file is read as Rust tokens, so comments, strings and line breaks play no part, and what a macro is given
-//! counts like any other code. Test modules are left out: a test composes.
+//! It reads Rust tokens, so comments, strings and line breaks don't matter, and macro arguments count as code. It
+//! skips test modules, because tests may compose everything.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use proc_macro2::{Delimiter, TokenStream, TokenTree};
 
-/// Every path of `source`, its segments joined by `::`, and `crate`, `self` and `super` resolved against `module`
-/// (the module's path from the crate's root, whose first segment is the crate's name).
+/// Returns every path of `source` with segments joined by `::`. It resolves `crate`, `self` and `super` against
+/// `module`, a path that begins with the crate's name.
 pub fn paths(source: &str, module: &[&str]) -> BTreeSet<String> {
     scan(source, module).found
 }
 
-/// The names that the `use` declarations of `source` give to paths, each with its path.
+/// Returns the names that the `use` declarations of `source` define, with their paths.
 pub fn names(source: &str, module: &[&str]) -> BTreeMap<String, String> {
     scan(source, module).names
 }
@@ -59,7 +59,7 @@ impl Scanner {
         }
     }
 
-    /// `mod name { … }` written in place; answers how many tokens it took besides `mod`.
+    /// Reads an inline `mod name { … }`; returns the number of tokens after `mod`.
     fn submodule(&mut self, tokens: &[TokenTree]) -> usize {
         let (Some(name), Some(TokenTree::Group(body))) = (tokens.get(1), tokens.get(2)) else { return 0 };
         self.module.push(name.to_string());
@@ -68,8 +68,8 @@ impl Scanner {
         2
     }
 
-    /// The path that begins here, after `prefix`; answers how many tokens it took. A lone word is a path only in an
-    /// import.
+    /// Reads the path that begins here, after `prefix`; returns its number of tokens. A single word is a path only in
+    /// an import.
     fn path(&mut self, tokens: &[TokenTree], prefix: &[String], import: bool) -> usize {
         let mut segments = prefix.to_vec();
         let mut at = 0;
@@ -105,7 +105,7 @@ impl Scanner {
         at
     }
 
-    /// `{a, b::c, d as e}` of an import.
+    /// Reads `{a, b::c, d as e}` of an import.
     fn branches(&mut self, tokens: TokenStream, prefix: &[String]) {
         let tokens: Vec<TokenTree> = tokens.into_iter().collect();
         for branch in tokens.split(|token| matches!(token, TokenTree::Punct(mark) if mark.as_char() == ',')) {
@@ -139,14 +139,14 @@ fn is_double_colon(tokens: &[TokenTree]) -> bool {
         && tokens[..2].iter().all(|t| matches!(t, TokenTree::Punct(mark) if mark.as_char() == ':'))
 }
 
-/// `#[cfg(test)]`, also with more conditions beside it.
+/// Returns whether this is `#[cfg(test)]`, perhaps with further conditions.
 fn is_test_attribute(tokens: &[TokenTree]) -> bool {
     let [TokenTree::Punct(hash), TokenTree::Group(attribute), ..] = tokens else { return false };
     let text: String = attribute.to_string().split_whitespace().collect();
     hash.as_char() == '#' && (text.starts_with("[cfg(test)") || text.starts_with("[cfg(all(test,"))
 }
 
-/// The tokens of the item that starts here with its attributes: to its `;` or its body.
+/// Returns the number of tokens of the item that starts here, from its attributes to its `;` or body.
 fn item_length(tokens: &[TokenTree]) -> usize {
     let end = tokens.iter().position(|token| match token {
         TokenTree::Punct(mark) => mark.as_char() == ';',

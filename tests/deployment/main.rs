@@ -1,6 +1,6 @@
-//! What is deployed is what the code says: template.yaml, Cargo.toml and the imports are read and compared.
+//! The deployment matches the code: the tests compare template.yaml, Cargo.toml and the imports.
 //!
-//! Nothing here starts a server; each test reads files of the workspace, or asks cargo what it would build.
+//! No test here starts a server. Each reads files of the workspace, or asks cargo what it would build.
 
 #[cfg(test)]
 mod circles;

@@ -1,18 +1,18 @@
-//! A function is told of exactly those tables, queues and keys that its role lets it touch. That a role grants exactly
-//! the actions that its function uses, the journeys show (`journeys/roles.rs`).
+//! A function's environment names exactly the tables, queues and keys that its role permits. `journeys/roles.rs`
+//! checks that the role grants exactly the actions that the function uses.
 
 use std::collections::BTreeSet;
 
 use crate::template::{Function, Template};
 
-/// The prefix of a variable that names a resource, and the action that makes such a resource usable at all.
+/// The prefix of a variable that names a resource, and the action without which such a resource is useless.
 const NAMED: &[(&str, &str)] = &[
     ("REKEY_TABLE_", "dynamodb:"),
     ("REKEY_QUEUE_", "sqs:SendMessage"),
     ("REKEY_SECRET_", "secretsmanager:GetSecretValue"),
 ];
 
-/// The resources that a function may use by an action that starts so.
+/// Returns the resources that a function may use by an action with this prefix.
 pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
     function
         .statements
@@ -42,7 +42,7 @@ fn variables_and_permissions_name_the_same_resources() {
     }
 }
 
-/// `REKEY_TABLE_SECURITY_INFO` is `SecurityInfoTable`.
+/// Converts `REKEY_TABLE_SECURITY_INFO` to `SecurityInfoTable`.
 fn resource_of(variable: &str, prefix: &str) -> String {
     let words = |text: &str| -> String {
         text.split('_')
@@ -69,7 +69,8 @@ fn only_delivery_sends_messages_and_reads_the_queue() {
     }
 }
 
-/// Who signs people in or sets passwords has to; whoever opens flows or sends messages must not.
+/// Functions that sign in or set passwords need the hashes. Those that open flows or send messages must not read
+/// them.
 #[test]
 fn password_hashes_are_readable_only_where_needed() {
     let reads = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem"];
@@ -97,10 +98,10 @@ fn no_role_has_a_wildcard() {
     for function in Template::read().functions() {
         for statement in &function.statements {
             assert!(statement.actions.iter().all(|a| !a.contains('*')), "{}", function.name);
-            // Asking for several secrets at once is a right of no resource; each of them has its own.
+            // The batch action has no resource; each secret needs a grant of its own.
             let batch = statement.actions.iter().eq(["secretsmanager:BatchGetSecretValue"]);
             assert!(batch || statement.resources.iter().all(|r| r != "*"), "{}", function.name);
-            // Texts go to a number, which IAM cannot name; everything but topics is the narrowest there is.
+            // Texts go to a number, which IAM can't name. Everything except topics is the narrowest grant.
             let text_message = statement.actions.iter().eq(["sns:Publish"]);
             assert_eq!(statement.positive, !text_message, "{}", function.name);
         }

@@ -1,4 +1,4 @@
-//! The release profile that the functions are deployed with.
+//! The release profile of the deployed functions.
 
 use std::fs;
 

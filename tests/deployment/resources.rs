@@ -1,10 +1,10 @@
-//! What is lost, leaks or rings when it must: tables, logs, queue, keys and alarms.
+//! Durability, encryption and alarms of tables, logs, queue and keys.
 
 use std::collections::BTreeSet;
 
 use crate::template::{Template, list, target, text};
 
-/// Tables whose rows are worthless within the hour, and those that hold what people entrusted to us.
+/// Tables whose items are worthless within an hour; the other tables hold people's enrolled data.
 const PASSING: &[&str] = &["BudgetsTable", "FlowsTable"];
 const LASTING: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 

@@ -1,4 +1,4 @@
-//! The HTTP contract's routes, template.yaml and the router of `cargo lambda watch` are one list.
+//! The routes of the HTTP contract, of template.yaml and of `cargo lambda watch` are equal.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -64,7 +64,7 @@ fn watched() -> BTreeSet<Route> {
     let mut served = BTreeSet::new();
     for (path, target) in router.as_table().unwrap() {
         match target {
-            // A bare name takes every method; only the catch-all, which stands in for `$default`, is written so.
+            // A bare name stands for every method; only the catch-all, which replaces `$default`, is written so.
             toml::Value::String(function) => {
                 assert_eq!(path, "/{*rest}", "only the catch-all answers every method");
                 served.insert(("ANY".into(), "$default".into(), function.clone()));

@@ -1,4 +1,4 @@
-//! The bills of materials name what is in the functions.
+//! The software bills of materials list the components of the functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use crate::template::{Template, root};
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
-/// The Python with the tools of the tests in it.
+/// The Python interpreter with the test tools.
 #[expect(clippy::disallowed_methods, reason = "which Python to ask is the machine's affair")]
 fn python() -> PathBuf {
     let ours = root().join(".venv/bin/python");
@@ -18,7 +18,7 @@ fn python() -> PathBuf {
     other.unwrap_or_else(|| if ours.exists() { ours } else { "python3".into() })
 }
 
-/// Makes bills into a folder of the test's own and tells their text by function.
+/// Generates the bills into a folder of the test and returns their text by function.
 fn bills(folder: &str, arguments: &[&str]) -> BTreeMap<String, String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let made = Command::new(python())
@@ -38,7 +38,7 @@ fn bills(folder: &str, arguments: &[&str]) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// The components of a scope, as `name version`.
+/// Returns the components of a scope as `name version`.
 fn components(bill: &Value, scope: &str) -> BTreeSet<String> {
     let of_scope = bill["components"].as_array().unwrap().iter().filter(|one| one["scope"] == scope);
     of_scope.map(|one| format!("{} {}", text(&one["name"]), text(&one["version"]))).collect()
@@ -48,7 +48,7 @@ fn text(value: &Value) -> &str {
     value.as_str().unwrap()
 }
 
-/// What cargo compiles for a function when it is built alone, as `name version`.
+/// Returns the crates that cargo compiles for a function alone, as `name version`.
 fn tree(function: &str) -> BTreeSet<String> {
     let output = Command::new(env!("CARGO"))
         .args(["tree", "--locked", "--package", function, "--edges", "normal,build", "--target", TARGET])
@@ -62,7 +62,7 @@ fn tree(function: &str) -> BTreeSet<String> {
     words.map(|words| format!("{} {}", words[0], words[1].trim_start_matches('v'))).collect()
 }
 
-/// Each crate that Cargo.lock has from the registry, with its checksum.
+/// Returns the registry crates of Cargo.lock with their checksums.
 fn locked() -> BTreeMap<String, String> {
     let lock: toml::Table =
         toml::from_str(&std::fs::read_to_string(root().join("Cargo.lock")).unwrap()).unwrap();

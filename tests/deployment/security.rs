@@ -1,5 +1,5 @@
-//! The limits of SECURITY.md are the template's. What it and the other documents name besides is held to the code in
-//! `documents.rs`.
+//! The limits in SECURITY.md equal those of the template. `documents.rs` checks everything else that the documents
+//! name.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -12,7 +12,7 @@ fn document() -> String {
     fs::read_to_string(root().join("SECURITY.md")).unwrap()
 }
 
-/// The limits with a parameter: the variable, and the number that its row begins with.
+/// Returns the limits with a parameter: the variable, and the number at the start of its row.
 fn limits(document: &str) -> BTreeMap<String, String> {
     document
         .lines()

@@ -1,6 +1,7 @@
-//! The template's parameters are the settings that the functions read, with the same defaults and bounds.
+//! The parameters of the template equal the settings of the functions, with the same defaults and bounds.
 //!
-//! A SAM parameter's name may hold letters and digits only, so one rule maps `RekeyCodeDigits` to `REKEY_CODE_DIGITS`.
+//! A SAM parameter's name may have only letters and digits, so one rule maps `RekeyCodeDigits` to
+//! `REKEY_CODE_DIGITS`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -9,18 +10,18 @@ use shared::settings::{Settings, SettingsError};
 
 use crate::template::{Template, root, text};
 
-/// Settings that a deployment must state, as no default is right for two organisations, and an example of each.
+/// Settings without a default, because they differ between organisations, each with an example.
 const WITHOUT_DEFAULT: &[(&str, &str)] = &[
     ("REKEY_MAIL_FROM", "no-reply@contoh.example"),
     ("REKEY_ORGANISATION", "Universiti Contoh"),
     ("REKEY_PUBLIC_URL", "https://reset.contoh.example"),
 ];
 
-/// Parameters of the stack, not of the product.
+/// Parameters of the stack that are no settings of Rekey.
 const OF_THE_STACK: &[&str] =
     &["AlarmEmail", "Architecture", "LogRetentionDays", "Stage", "ThrottleBurst", "ThrottleRate"];
 
-/// The defaults that the product documents, as far as safety rests on them.
+/// The documented defaults that security depends on.
 const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_STEPS", "2"),
     ("REKEY_FLOW_TTL_SECS", "900"),
@@ -98,7 +99,7 @@ fn every_parameter_has_a_description() {
     }
 }
 
-/// The environment of a deployment that states only what it must.
+/// Returns the environment of a deployment that sets only the required parameters.
 fn environment(template: &Template) -> BTreeMap<String, String> {
     let parameters = template.parameters();
     let examples: BTreeMap<_, _> = WITHOUT_DEFAULT.iter().copied().collect();
@@ -112,7 +113,8 @@ fn environment(template: &Template) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Whether the functions refuse `value` for the one setting, whatever else a value far from the default upsets.
+/// Returns whether the functions reject `value` for this setting. It ignores other settings that the value conflicts
+/// with.
 fn refused(template: &Template, variable: &str, value: i64) -> bool {
     let mut environment = environment(template);
     environment.insert(variable.to_owned(), value.to_string());

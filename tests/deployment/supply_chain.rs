@@ -1,4 +1,4 @@
-//! What comes from elsewhere is pinned, and no crate of ours leaves the workspace's lints.
+//! External components are pinned, and every crate uses the workspace's lints.
 
 use std::fs;
 
@@ -9,12 +9,12 @@ fn workflows() -> String {
     files.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect()
 }
 
-/// What stands behind a word in each of its places, up to the next space.
+/// Returns the text after each occurrence of a word, up to the next space.
 fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
     text.split(word).skip(1).filter_map(|rest| rest.split_whitespace().next()).collect()
 }
 
-/// A tag can be moved to another commit, a commit cannot.
+/// A tag can be moved to another commit; a commit hash can't.
 #[test]
 fn actions_are_pinned_by_commit() {
     let workflows = workflows();
@@ -26,7 +26,7 @@ fn actions_are_pinned_by_commit() {
     }
 }
 
-/// Advisories are looked up by the tool that judges the rest.
+/// The advisory check and the other checks use the same version of the tool.
 #[test]
 fn cargo_deny_version_is_consistent() {
     let word = "cargo install cargo-deny --version ";
@@ -36,7 +36,7 @@ fn cargo_deny_version_is_consistent() {
     assert_eq!(versions.0, versions.1);
 }
 
-/// `unsafe_code = "forbid"` stands in the workspace's lints, which a crate has to ask for.
+/// `unsafe_code = "forbid"` is a workspace lint, which each crate must inherit.
 #[test]
 fn every_crate_inherits_workspace_lints() {
     let read = |path: &str| -> toml::Table {

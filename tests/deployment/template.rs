@@ -1,6 +1,6 @@
-//! template.yaml as the tests read it.
+//! Parses template.yaml for the tests.
 //!
-//! The short tags of AWS stay in the YAML value, so `!Ref X` and `!GetAtt X.Arn` are both read as a mention of X.
+//! AWS's short tags stay in the YAML value. So `!Ref X` and `!GetAtt X.Arn` both count as a reference to X.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -8,39 +8,38 @@ use std::path::{Path, PathBuf};
 
 use serde_yaml_ng::Value;
 
-/// The workspace's root folder.
+/// Returns the workspace's root folder.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
 }
 
-/// One `Allow` statement of a role.
+/// An `Allow` statement of a role.
 pub struct Statement {
     pub actions: BTreeSet<String>,
-    /// What `Resource` or `NotResource` says, as text.
+    /// The values of `Resource` or `NotResource`, as text.
     pub resources: Vec<String>,
-    /// False for `NotResource`: everything but these.
+    /// False for `NotResource`, which means everything but these.
     pub positive: bool,
-    /// The attributes of items that it is bounded to, if it is.
+    /// The item attributes that a condition permits, if there is one.
     pub attributes: Option<BTreeSet<String>>,
-    /// Whether a read has to name the attributes that it wants.
+    /// Whether a read must name its attributes (`dynamodb:Select`).
     pub selects: bool,
 }
 
-/// One Lambda function of the template.
+/// A Lambda function of the template.
 pub struct Function {
-    /// The crate, by `BuildProperties.Binary`.
+    /// The crate (`BuildProperties.Binary`).
     pub name: String,
     pub properties: Value,
-    /// The function's own variables: name to the resource that it refers to.
+    /// The function's own variables: name and referenced resource.
     pub variables: BTreeMap<String, String>,
     pub statements: Vec<Statement>,
     /// HTTP API events as `(method, path)`; `$default` is `("ANY", "$default")`.
     pub routes: Vec<(String, String)>,
-    /// Queues that it consumes, by resource name.
+    /// The queues that it consumes, by logical id.
     pub queues: Vec<String>,
 }
 
-/// The parsed template.
 pub struct Template(Value);
 
 impl Template {
@@ -53,7 +52,7 @@ impl Template {
         entries(&self.0["Parameters"])
     }
 
-    /// The environment that every function gets: name to the parameter that it refers to, or its fixed value.
+    /// Returns the environment of every function: name, and the referenced parameter or fixed value.
     pub fn common_variables(&self) -> BTreeMap<String, String> {
         variables(self.globals())
     }
@@ -62,7 +61,7 @@ impl Template {
         &self.0["Globals"]["Function"]
     }
 
-    /// Resources of one type, by name.
+    /// Returns the resources of a type by logical id.
     pub fn of_type(&self, kind: &str) -> BTreeMap<String, &Value> {
         entries(&self.0["Resources"]).into_iter().filter(|(_, r)| r["Type"] == kind).collect()
     }
@@ -127,7 +126,7 @@ fn variables(properties: &Value) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// What a value refers to: X for `!Ref X` and `!GetAtt X.Arn`, else its text.
+/// Returns the target of a reference: X for `!Ref X` and `!GetAtt X.Arn`, else the text of the value.
 pub fn target(value: &Value) -> String {
     match value {
         Value::Tagged(tagged) if tagged.tag == "GetAtt" => {
@@ -138,7 +137,7 @@ pub fn target(value: &Value) -> String {
     }
 }
 
-/// A scalar as text.
+/// Returns a scalar as text.
 pub fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -149,7 +148,7 @@ pub fn text(value: &Value) -> String {
     }
 }
 
-/// A sequence, or a single value as a sequence of one, as AWS reads it.
+/// Returns a sequence, or a single value as a sequence of one, as AWS reads it.
 pub fn list(value: &Value) -> Vec<Value> {
     match value {
         Value::Null => Vec::new(),

@@ -1,4 +1,4 @@
-//! What holds of every answer, whatever was asked.
+//! Invariants of every response, for any request.
 
 use http::{HeaderMap, header};
 use rekey_tests::Answer;
@@ -10,15 +10,15 @@ use shared::http::problem::Code;
 use crate::gateway::{Filling, said};
 use crate::requests::Request;
 
-/// What may be in the answers of a side.
+/// The permitted content of responses to one side.
 pub struct Rules<'a> {
-    /// Every place that one may send a browser to.
+    /// The permitted redirect targets.
     pub places: &'a [&'a str],
-    /// What nobody is told who does not say it, besides what never is.
+    /// The secrets that a response may only repeat, besides those that it never contains.
     pub secrets: &'a [&'a str],
 }
 
-/// Panics unless the answer is one that anybody may see; what kind it is.
+/// Panics if a response breaks an invariant; otherwise returns its kind.
 pub fn judge<At>(request: &Request<At>, filling: &Filling, rules: &Rules<'_>, answer: &Answer) -> String {
     let status = answer.status.as_u16();
     has_security_headers(answer);
@@ -34,9 +34,9 @@ pub fn judge<At>(request: &Request<At>, filling: &Filling, rules: &Rules<'_>, an
     let text = String::from_utf8_lossy(&answer.body).into_owned();
     tells_no_secret(&said(request, filling), rules.secrets, &text, &answer.headers);
     let what = match (status, kind.as_str()) {
-        // Of the client's own asking; the same page, which is looked at whenever it does not ask.
+        // The client asked for compression. Requests without it check the same page.
         _ if answer.headers.contains_key(header::CONTENT_ENCODING) => "compressed".to_owned(),
-        // No answer to HEAD has a body, and nothing is answered to it but that.
+        // HEAD gets only errors, without a body.
         _ if request.method == "HEAD" => {
             assert!(text.is_empty());
             assert!([404, 405].contains(&status), "{status}");
@@ -78,7 +78,7 @@ fn has_security_headers(answer: &Answer) {
     }
 }
 
-/// Nothing that only the product or the person knows, unless the client said it first.
+/// Checks that a response contains no secret that the client didn't send.
 fn tells_no_secret(said: &str, secrets: &[&str], text: &str, headers: &HeaderMap) {
     let headers = format!("{headers:?}");
     let never = [
@@ -99,7 +99,7 @@ fn tells_no_secret(said: &str, secrets: &[&str], text: &str, headers: &HeaderMap
     }
 }
 
-/// An answer without what differs from one to the next: cookies, references, challenges, times, names.
+/// Returns a response without cookies, references, challenges, times and names, to compare it with another.
 pub fn seen(answer: &Answer, unfill: impl Fn(&str) -> String) -> (u16, String) {
     let mut headers: Vec<&str> = answer.headers.keys().map(http::HeaderName::as_str).collect();
     headers.sort_unstable();

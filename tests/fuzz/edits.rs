@@ -1,13 +1,13 @@
-//! Texts that were something once: right ones, changed at a place or two.
+//! Generates almost valid texts: valid ones with one or two changes.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::{Index, select};
 
-/// A change to a text: at a place, so many characters out, these in.
+/// A change of a text: position, number of characters to remove, text to insert.
 pub type Edit = (Index, usize, String);
 
-/// A few changes.
+/// Generates a few changes.
 pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
     let piece = prop_oneof![
         3 => select(&["", "\u{0}", "\u{feff}", "\u{202e}", "\u{301}", "%00", "\\ud800", ".", "=", "-", "A", "0", "{", "\"", "ﬁ"][..])
@@ -17,7 +17,7 @@ pub fn edits() -> impl Strategy<Value = Vec<Edit>> {
     vec((any::<Index>(), 0_usize..3, piece), 1..3)
 }
 
-/// The text after the changes.
+/// Applies the changes.
 pub fn edited(text: &str, edits: &[Edit]) -> String {
     let mut characters: Vec<char> = text.chars().collect();
     for (place, out, piece) in edits {
@@ -28,12 +28,12 @@ pub fn edited(text: &str, edits: &[Edit]) -> String {
     characters.into_iter().collect()
 }
 
-/// One of `known` with a change or two.
+/// Generates one of `known` with one or two changes.
 pub fn spoiled(known: &'static [&'static str]) -> impl Strategy<Value = String> {
     (select(known), edits()).prop_map(|(text, edits)| edited(text, &edits))
 }
 
-/// `seed`, changed at some places.
+/// Generates `seed` with a few changes.
 pub fn changed(seed: String) -> impl Strategy<Value = String> {
     prop_oneof![
         8 => edits().prop_map(move |edits| edited(&seed, &edits)),
@@ -41,13 +41,13 @@ pub fn changed(seed: String) -> impl Strategy<Value = String> {
     ]
 }
 
-/// The first of `known` half of the time, which leads on; else another, or something else.
+/// Generates the first of `known` in half of the cases, which leads on, else another one or anything.
 pub fn mostly(known: &'static [&'static str]) -> impl Strategy<Value = String> {
     prop_oneof![10 => Just(known[0].to_owned()), 6 => select(known).prop_map(str::to_owned), 1 => any::<String>(), 1 => spoiled(known)]
 }
 
-/// Bytes that mean much where lengths and kinds are told: in CBOR an end, a length of 64 bits, lists and maps without end, a
-/// number that is none, nothing.
+/// Byte sequences that matter to CBOR parsers: a break, a 64-bit length, an indefinite array and map, NaN, empty
+/// values.
 const ENDS: [&[u8]; 8] = [
     &[0xff],
     &[0x5b, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
@@ -59,7 +59,7 @@ const ENDS: [&[u8]; 8] = [
     &[0],
 ];
 
-/// Bytes of `seed`, changed at some places: so many out, these in.
+/// Generates the bytes of `seed` with a few changes, each of removed and inserted bytes.
 pub fn changed_bytes(seed: Vec<u8>) -> impl Strategy<Value = Vec<u8>> {
     let piece = prop_oneof![
         2 => vec(any::<u8>(), 0..3),

@@ -1,4 +1,4 @@
-//! API Gateway: the event of a request, the function that it goes to, and what that answers.
+//! Stands in for API Gateway: builds the event of a request, chooses the function and reads its response.
 
 use std::sync::Arc;
 
@@ -15,31 +15,31 @@ use tower::Service as _;
 
 use crate::requests::{Body, Request};
 
-/// Longer than any budget remembers, so that one request leaves nothing to the next.
+/// Longer than the window of any rate limit, so that requests don't affect each other.
 const BETWEEN: i64 = 2 * 86_400;
 
-/// What is right in a request at the moment when it is made, by what stands for it.
+/// The correct values of placeholders at the time of a request.
 #[derive(Default)]
 pub struct Filling(pub Vec<(&'static str, String)>);
 
 impl Filling {
-    /// The text with what is right for what stands for it.
+    /// Replaces the placeholders in a text by their values.
     pub fn fill(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, (name, value)| text.replace(name, value))
     }
 
-    /// The text with what stands for some of it in its place.
+    /// Replaces some values in a text by their placeholders.
     pub fn unfill(&self, text: &str, names: &[&str]) -> String {
         let own = self.0.iter().filter(|(name, _)| names.contains(name));
         own.fold(text.to_owned(), |text, (name, value)| text.replace(value, name))
     }
 
-    /// What is right for `name`.
+    /// Returns the value of a placeholder.
     pub fn get(&self, name: &str) -> &str {
         &self.0.iter().find(|(known, _)| *known == name).unwrap().1
     }
 
-    /// Replaces what is right for `name`.
+    /// Sets the value of a placeholder.
     pub fn set(&mut self, name: &str, value: &str) {
         for (known, own) in &mut self.0 {
             if *known == name {
@@ -49,31 +49,30 @@ impl Filling {
     }
 }
 
-/// The product behind its gateway.
+/// Rekey behind its gateway.
 pub struct Gateway {
-    /// The product.
     pub world: Arc<World>,
     runtime: Runtime,
 }
 
 impl Gateway {
-    /// A world with these parameters.
+    /// Creates a world with these parameters.
     pub fn with(parameters: &[(&str, &str)]) -> Self {
         let runtime = Runtime::new().unwrap();
         Self { world: runtime.block_on(World::with(parameters)), runtime }
     }
 
-    /// Waits for something to be done in the world.
+    /// Runs a future in the world to its end.
     pub fn run<T>(&self, work: impl Future<Output = T>) -> T {
         self.runtime.block_on(work)
     }
 
-    /// Moves on to a time when nothing is remembered.
+    /// Moves the clock past every rate limit.
     pub fn wait(&self) {
         self.world.clock.advance(BETWEEN);
     }
 
-    /// What the function says to which API Gateway sends the request; nothing if no client could have made it.
+    /// Sends a request to the function that API Gateway would choose; `None` if no client could send it.
     pub fn ask<At>(&self, request: &Request<At>, filling: &Filling) -> Option<Answer> {
         let event = event(request, filling)?;
         let (method, path) = (filling.fill(&request.method), filling.fill(&request.path));
@@ -87,7 +86,7 @@ impl Gateway {
         Some(read(&serde_json::to_value(answer).unwrap()))
     }
 
-    /// Where template.yaml sends a method and path.
+    /// Returns the function for a method and path in template.yaml.
     fn function_of(&self, method: &str, path: &str) -> &str {
         let fits = |pattern: &str| {
             let (pattern, path) = (pattern.split('/'), path.split('/'));
@@ -103,7 +102,7 @@ impl Gateway {
     }
 }
 
-/// The fields of a body, as they are sent.
+/// Returns the fields of a body as sent.
 pub fn fields(body: &Body, filling: &Filling) -> Vec<(String, String)> {
     let filled = |fields: &[(String, String)]| {
         fields.iter().map(|(name, value)| (name.clone(), filling.fill(value))).collect::<Vec<_>>()
@@ -119,7 +118,7 @@ pub fn fields(body: &Body, filling: &Filling) -> Vec<(String, String)> {
     }
 }
 
-/// Everything that a client says in a request.
+/// Returns every text in a request.
 pub fn said<At>(request: &Request<At>, filling: &Filling) -> String {
     let texts = request.headers.iter().flat_map(|(name, value)| [name, value]);
     let texts = texts.chain(&request.cookies).chain([&request.method, &request.path, &request.query]);
@@ -132,8 +131,8 @@ pub fn said<At>(request: &Request<At>, filling: &Filling) -> String {
     all.join("\n")
 }
 
-/// The event of a request (payload format 2.0), where HTTP lets a client write it: the path begins with a slash, the
-/// query is printable ASCII, and no header has a line break. What the gateway itself says is always right.
+/// Builds the event of a request (payload format 2.0); `None` if HTTP doesn't allow it. The path begins with a slash,
+/// the query is printable ASCII, and no header has a line break. Fields by the gateway itself are always correct.
 fn event<At>(request: &Request<At>, filling: &Filling) -> Option<Value> {
     let method: HttpMethod = filling.fill(&request.method).parse().ok()?;
     let (path, query) = (filling.fill(&request.path), filling.fill(&request.query));
@@ -202,7 +201,7 @@ fn event<At>(request: &Request<At>, filling: &Filling) -> Option<Value> {
     Some(event)
 }
 
-/// An answer in payload format 2.0.
+/// Parses a response in payload format 2.0.
 fn read(answer: &Value) -> Answer {
     let mut response =
         http::Response::builder().status(u16::try_from(answer["statusCode"].as_u64().unwrap()).unwrap());

@@ -1,4 +1,4 @@
-//! Draws inputs, replays the kept ones, and counts what became of them.
+//! Replays the corpus, generates inputs, and counts their outcomes.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -10,18 +10,18 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// One thing that is fuzzed.
+/// A fuzz target.
 pub struct Target {
     /// Its name, and that of its folder in the corpus.
     pub name: &'static str,
-    /// How many inputs one round draws.
+    /// Number of inputs in one round.
     pub cases: u32,
-    /// Outcomes that a round must come to, or it no longer reaches what it is for.
+    /// Outcomes that every round must reach; otherwise the target has lost its purpose.
     pub reaches: &'static [&'static str],
 }
 
 impl Target {
-    /// Gives every kept input and `cases` drawn ones a round to `check`, which names the outcome or panics.
+    /// Runs `check` on every input of the corpus and on `cases` generated ones. It returns the outcome or panics.
     pub fn run<S>(&self, inputs: &S, check: impl Fn(S::Value) -> String)
     where
         S: Strategy,
@@ -30,7 +30,7 @@ impl Target {
         self.run_all(inputs, |input| vec![check(input)]);
     }
 
-    /// The same where an input may come to several outcomes at once.
+    /// The same for inputs with several outcomes each.
     pub fn run_all<S>(&self, inputs: &S, check: impl Fn(S::Value) -> Vec<String>)
     where
         S: Strategy,

@@ -1,4 +1,4 @@
-//! What is registered and known of everybody, item by item, to see what a request changed and to put it back.
+//! Snapshots of the stored accounts and entries, to detect and undo the changes of a request.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -7,29 +7,26 @@ use rekey_tests::World;
 
 type Item = HashMap<String, AttributeValue>;
 
-/// The table of what is registered, and that of accounts.
+/// The tables of entries and of accounts, with their key attributes.
 const TABLES: [(&str, &[&str]); 2] =
     [("SecurityInfoTable", &["account", "item"]), ("AccountsTable", &["account"])];
 
-/// Where an item is: its table, and its key there.
+/// The location of an item: table and key.
 type Place = (&'static str, Vec<String>);
 
 /// Every item of these tables.
 pub struct Kept(BTreeMap<Place, Item>);
 
-/// One attribute that is another.
+/// A changed attribute.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The table.
     pub table: &'static str,
-    /// The key of the item.
     pub key: Vec<String>,
-    /// The attribute.
     pub attribute: String,
 }
 
 impl Kept {
-    /// Reads everything.
+    /// Reads the tables.
     pub async fn read(world: &World) -> Self {
         let mut all = BTreeMap::new();
         for (table, keys) in TABLES {
@@ -48,7 +45,7 @@ impl Kept {
         Self(all)
     }
 
-    /// What has become of it, which is then put back.
+    /// Returns the changes since the snapshot, and undoes them.
     pub async fn undo(&self, world: &World) -> Vec<Change> {
         let later = Self::read(world).await;
         let changes = self.changes(&later);

@@ -1,9 +1,9 @@
-//! Input that nobody meant: whole events to the functions, and every text that is parsed.
+//! Fuzz tests: whole events to the functions, and every parser of text.
 //!
-//! Three sides are asked, each from every state that it knows: the reset itself, the page where people register, and the
-//! authenticator app. The inputs are drawn by proptest from seeds, so that a run repeats, on the stable toolchain; a
-//! failing one is made smaller and printed as JSON. Kept in `corpus/<target>/`, it is replayed before anything is drawn.
-//! `FUZZ_ROUNDS` (1) says how many seeds each target goes through: `tests/run --deep` takes more.
+//! There are three sides, each in all its states: the reset, `/security-info` and the authenticator app. On the
+//! stable toolchain, proptest generates the inputs from seeds, so a run is repeatable. It shrinks a failing input and
+//! prints it as JSON. Inputs in `corpus/<target>/` are replayed first. `FUZZ_ROUNDS` (1) is the number of seeds for
+//! each target: `tests/run --deep` takes more.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Requests as API Gateway hands them on, with everything a client can put in.
+//! Requests as API Gateway passes them on, with everything that a client can set.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -7,27 +7,26 @@ use serde::{Deserialize, Serialize};
 
 use crate::edits::{edited, edits, mostly};
 
-/// One request. In its texts `{…}` stands for what is right at the moment when it is made: see the `Scene` of its side.
+/// A request. Placeholders `{…}` stand for correct values at the time of the request: see the `Scene` of its side.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Request<At> {
-    /// Where whoever makes it is.
+    /// The state of its sender.
     pub at: At,
-    /// The method.
     pub method: String,
-    /// The path as it is after percent-decoding.
+    /// The path after percent-decoding.
     pub path: String,
-    /// The query string as it was sent.
+    /// The query string as sent.
     pub query: String,
-    /// Headers, but for the cookie.
+    /// The headers without cookies.
     pub headers: Vec<(String, String)>,
-    /// Cookies.
+    /// The cookies, as name and value.
     pub cookies: Vec<String>,
-    /// The body.
+    /// The body, in one of several forms.
     pub body: Body,
 }
 
 impl<At> Request<At> {
-    /// Method and path, where they are ones of the side.
+    /// Returns method and path if the side has them.
     pub fn place(&self, side: &Side) -> String {
         let path = if side.paths.contains(&self.path.as_str()) { &self.path } else { "elsewhere" };
         let method = if ["GET", "POST"].contains(&self.method.as_str()) { &self.method } else { "OTHER" };
@@ -35,22 +34,21 @@ impl<At> Request<At> {
     }
 }
 
-/// What a body is.
+/// The form of a body.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Body {
-    /// None.
     None,
-    /// Fields as JSON, as a form should the request say so.
+    /// Fields as JSON, or as a form if the content type says so.
     Fields(Vec<(String, String)>),
-    /// The same with a character of one value replaced by another, once what stands for it is filled in.
+    /// Fields with one character of one value replaced, after the placeholders are filled in.
     Spoiled(Vec<(String, String)>, Spoil),
-    /// Text as it is.
+    /// Text, sent unchanged.
     Text(String),
-    /// Bytes that may be no text.
+    /// Bytes that may not be UTF-8.
     Bytes(Vec<u8>),
 }
 
-/// Which character of which value, each counted round, and what it becomes.
+/// The value, the character (both modulo their number), and the replacement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Spoil {
     value: usize,
@@ -59,7 +57,7 @@ pub struct Spoil {
 }
 
 impl Spoil {
-    /// Replaces it.
+    /// Replaces the character.
     pub fn apply(&self, values: &mut [(String, String)]) {
         let count = values.len().max(1);
         let Some((_, value)) = values.get_mut(self.value % count) else { return };
@@ -72,25 +70,24 @@ impl Spoil {
     }
 }
 
-/// Names with values that lead somewhere, mostly: the first does. What follows a `#` tells fields of one name apart, and is
-/// not sent.
+/// Names with their likely values; the first value leads on. The suffix after `#` distinguishes fields of one name
+/// and is not sent.
 pub type Known = [(&'static str, &'static [&'static str])];
 
-/// What the requests of one side are made of.
+/// The material for the requests of one side.
 pub struct Side {
-    /// Every path that means something, and some that don't.
+    /// All known paths, and some unknown ones.
     pub paths: &'static [&'static str],
-    /// The paths that are mostly got.
+    /// The paths that are mostly requested by GET.
     pub got: &'static [&'static str],
-    /// Every field.
     pub fields: &'static Known,
-    /// The sets of fields that the page at a path sends.
+    /// Returns the sets of fields that the page at a path sends.
     pub usual: fn(&str) -> &'static [&'static [&'static str]],
-    /// Whole bodies that are nearly right.
+    /// Almost valid bodies.
     pub bodies: &'static [&'static str],
-    /// Cookies, the one that says where somebody is first; empty where there is none.
+    /// The cookies, the one of the flow or session first; empty if there is none.
     pub cookies: &'static [&'static str],
-    /// Headers of this side's own, which every request has.
+    /// Headers that every request of this side has.
     pub headers: &'static Known,
 }
 
@@ -122,7 +119,7 @@ const HEADERS: [(&str, &[&str]); 16] = [
     ("user-agent", &["\"><script>x</script>"]),
 ];
 
-/// Requests of a side, each from somewhere to a path.
+/// Generates requests of a side, each in a state and to a path.
 pub fn requests<S, At>(side: &'static Side, somewhere: S) -> impl Strategy<Value = Request<At>>
 where
     S: Strategy<Value = (At, String)>,
@@ -151,7 +148,7 @@ where
     )
 }
 
-/// A path that leads on from where somebody is, mostly; else any other.
+/// Generates a path, mostly one that suits the state.
 pub fn path(side: &'static Side, fitting: &'static [&'static str]) -> impl Strategy<Value = String> {
     let from_root = |path: String| if path.starts_with('/') { path } else { format!("/{path}") };
     prop_oneof![8 => select(fitting).prop_map(str::to_owned), 2 => mostly(side.paths).prop_map(from_root)]
@@ -166,7 +163,7 @@ fn method(side: &Side, path: &str) -> impl Strategy<Value = String> + use<> {
     ]
 }
 
-/// Fields as the page takes them: all right, or each of them mostly; seldom any others.
+/// Generates the fields of a page: all correct, each mostly correct, or rarely any others.
 fn fields(side: &'static Side, path: &str) -> impl Strategy<Value = Vec<(String, String)>> + use<> {
     let sent = |name: &str| name.split('#').next().unwrap().to_owned();
     let values = |name: &str| side.fields.iter().find(|(known, _)| *known == name).unwrap().1;

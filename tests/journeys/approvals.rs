@@ -1,4 +1,4 @@
-//! Approvals on the authenticator app: what proves a step, and what must not.
+//! Push approval: the answers that verify a step, and those that must not.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,12 +13,11 @@ use shared::ports::{Clock as _, EnrolmentStore as _};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpListener;
 
-/// Another number than this.
 fn other_than(number: &str) -> &'static str {
     if number == "42" { "43" } else { "42" }
 }
 
-/// A browser that has asked Aisyah's phone, the phone, and the number on the page.
+/// Returns a browser that has asked Aisyah's phone, the phone, and the number on the page.
 async fn asked(world: &Arc<World>) -> (Browser, Phone, String) {
     let phone = Phone::of(world, 1, &AISYAH).await;
     let (browser, number) = asking(world, "aisyah").await;
@@ -187,7 +186,7 @@ async fn denial_interrupted_by_a_crash_completes_when_repeated() {
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
 }
 
-/// How often everybody is to be told of a refusal.
+/// Counts the queued messages that notify all contacts of a refusal.
 fn refusals(world: &World) -> usize {
     world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
 }
@@ -213,7 +212,7 @@ async fn denial_during_queue_outage_is_notified_on_retry() {
     assert_eq!(phone.deny(&request).await.status, 503);
     world.mend();
     assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()), "it waits for no queue");
-    // The phone tries again when everything of that flow is over.
+    // The phone tries again after the flow has expired.
     world.clock.advance(900);
     assert_eq!(phone.deny(&request).await.problem(), (409, "nonce-stale".into()));
     for _ in 0..2 {
@@ -248,11 +247,11 @@ async fn approval_counts_when_usage_update_fails() {
     assert_eq!(browser.approved().await.page(), "method");
 }
 
-/// One push service that does not answer keeps the others' devices waiting no longer than their own.
+/// A push service that doesn't answer delays only its own devices.
 #[tokio::test]
 async fn pushes_to_all_devices_are_concurrent() {
     let world = World::new().await;
-    // A push service that answers nobody before all have come.
+    // This push service answers only after all requests have arrived.
     let (listener, devices) = (TcpListener::bind("127.0.0.1:0").await.unwrap(), 3);
     let address = listener.local_addr().unwrap();
     let service = tokio::spawn(async move {
@@ -293,7 +292,7 @@ async fn only_enrolled_devices_of_the_account_can_answer() {
     assert_eq!(priyas.approve(&request, &number).await.problem(), (422, "code-spent".into()));
     assert_eq!(priyas.deny(&request).await.problem(), (422, "code-spent".into()));
 
-    // Somebody with the handle and the nonce, but not the key.
+    // An attacker with the handle and the nonce, but without the key.
     let mut thief = Phone::new(&world, 3);
     (thief.handle, thief.nonce) = (phone.handle.clone(), phone.nonce.clone());
     assert_eq!(thief.approve(&request, &number).await.problem(), (403, "device-unknown".into()));
@@ -301,7 +300,7 @@ async fn only_enrolled_devices_of_the_account_can_answer() {
     thief.handle = "1.AAAA".to_owned();
     assert_eq!(thief.ask().await.problem(), (403, "device-unknown".into()));
 
-    // One that was removed meanwhile.
+    // A device that was removed meanwhile.
     let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
     let entry = registered.entries.iter().find(|entry| entry.shown == "Chrome, Android").unwrap();
     world.enrolment.delete(&AISYAH.account().id, &entry.id).await.unwrap();
@@ -344,7 +343,7 @@ async fn tampered_or_replayed_device_answer_is_rejected() {
     for malformed in [both, json!({}), json!({ "number": "042" })] {
         assert_eq!(phone.post("/authenticator/answer", malformed).await.problem(), (400, "malformed".into()));
     }
-    // What was recorded is of no use later, nor in another request.
+    // A recorded signature is invalid later, and in another request.
     world.clock.advance(90);
     assert_eq!(browser.send_push().await.page(), "approval");
     let replayed = phone.post("/authenticator/answer", whole.clone()).await;
@@ -483,7 +482,7 @@ async fn single_step_reset_does_not_offer_approval() {
     assert_eq!(browser.send_push().await.problem(), (422, "method-unavailable".into()));
 }
 
-/// A name without an account whose decoy offers an approval asks as everybody does, and nobody ever answers.
+/// A login without an account whose decoy offers an approval can ask like everybody else. No device answers.
 #[tokio::test]
 async fn decoy_approval_request_matches_a_real_one() {
     let world = World::new().await;

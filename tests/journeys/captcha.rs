@@ -1,4 +1,4 @@
-//! The CAPTCHA in front of a flow.
+//! The CAPTCHA that a flow requires.
 
 use rekey_tests::{Browser, World};
 use serde_json::{Value, json};

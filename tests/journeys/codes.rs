@@ -1,4 +1,4 @@
-//! Codes: tries, resends, races, replays.
+//! Codes: attempts, resends, race conditions, replays.
 
 use std::sync::{Arc, Mutex};
 
@@ -81,7 +81,7 @@ async fn only_repeated_correct_code_gets_newer_cookie() {
         409,
         "an older cookie opens nothing"
     );
-    // Looking for the code with the older cookie has a count of its own.
+    // Attempts with the older cookie have a limit of their own.
     for n in 0..20 {
         guesser.code(&wrong_of(&code, n)).await;
     }
@@ -174,8 +174,8 @@ async fn totp_code_is_accepted_once_across_flows() {
     assert_eq!(second.totp(&world.app_code(1)).await.page(), "method", "the next one");
 }
 
-/// Types codes of the app from another tab, one each time when a proof is about to be noted: the flow has always moved
-/// by then. What became of them is in the list afterwards.
+/// Submits TOTP codes from another tab, one each time a verification is about to be stored. So the flow has always
+/// changed by then. Their responses are in the list afterwards.
 fn type_meanwhile(world: &World, tab: &Browser, codes: &[&str]) -> Arc<Mutex<Vec<Answer>>> {
     let left = Mutex::new(codes.iter().rev().map(|code| (*code).to_owned()).collect::<Vec<_>>());
     let answers = Arc::new(Mutex::new(Vec::new()));
@@ -254,7 +254,8 @@ async fn five_wrong_phone_numbers_disable_the_method() {
     assert_eq!(world.messages().len(), 1);
 }
 
-/// Whoever knows a name can use the first step's wrong numbers up, but not those that the owner needs after a proof.
+/// An attacker who knows a login can use up the first step's wrong numbers. The second step, after a verified one,
+/// has its own.
 #[tokio::test]
 async fn wrong_phone_numbers_are_counted_per_step() {
     let world = World::new().await;

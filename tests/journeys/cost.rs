@@ -1,10 +1,10 @@
-//! What a reset costs in the store. Items are below one kilobyte and reads below four, so a write is a unit, a
-//! consistent read another, and an eventual one half.
+//! The DynamoDB cost of a reset. Items are below one kilobyte and reads below four. So a write costs one unit, a
+//! strongly consistent read one, and an eventually consistent read half.
 
 use rekey_local::cloud::roles::ADMINISTRATOR;
 use rekey_tests::World;
 
-/// Write units and half read units of everything but the administrator's calls.
+/// Returns write units and half read units of all calls except the administrator's.
 fn units(world: &World) -> (u64, u64) {
     let (mut writes, mut half_reads) = (0, 0);
     for (call, count) in world.cloud.calls() {
@@ -24,7 +24,7 @@ fn units(world: &World) -> (u64, u64) {
 async fn reset_stays_within_its_dynamodb_unit_limit() {
     let world = World::new().await;
     let mut browser = world.browser();
-    // As a browser does it: after each form the page that it is sent on to.
+    // As a browser does: after each form it loads the page of the redirect.
     assert_eq!(browser.identify("aisyah").await.page(), "reason");
     browser.get("/reason").await;
     browser.post("/reason", serde_json::json!({ "reason": "forgotten" })).await;

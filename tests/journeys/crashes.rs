@@ -1,4 +1,4 @@
-//! A function that fails or dies at any of its calls, and a person who then simply tries again.
+//! A function fails or crashes at any of its calls, and the person simply tries again.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,27 +11,27 @@ use rekey_tests::{Answer, Browser, SignIn, World};
 use serde_json::json;
 use shared::domain::message::Message;
 
-/// What the person types the second time, so that the two can be told apart.
+/// The password of the second try, to tell the two apart.
 const SECOND: &str = "Merdeka-Wau-Bulan-57";
 
-/// How a call goes wrong.
+/// The fault of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mishap {
-    /// It is refused, and all tries at it; later calls go through.
+    /// All the SDK's attempts fail without effect; later calls succeed.
     Refused,
-    /// It is carried out, but the function hears of a failure and asks again.
+    /// The call takes effect, but its response is lost and the function retries.
     AnswerLost,
-    /// It is carried out, and the function dies right after.
+    /// The call takes effect, and the function crashes right after it.
     Death,
 }
 
-/// What was disturbed, and how many calls there were.
+/// The call that got the fault, and the number of calls.
 pub(crate) struct Watch {
     calls: AtomicUsize,
     pub(crate) hit: Mutex<Option<Call>>,
 }
 
-/// Lets the `nth` call of a function (of any, without one) go wrong.
+/// Injects a fault into the `nth` call of a function, or of any function.
 pub(crate) fn disturb(
     world: &World,
     function: Option<&'static str>,
@@ -43,7 +43,7 @@ pub(crate) fn disturb(
     let over = AtomicBool::new(false);
     world.cloud.disturb(Some(Arc::new(move |call: &Call| {
         let counts = function.map_or(call.principal != ADMINISTRATOR, |name| call.principal == name);
-        // A read that was carried out left nothing behind: to lose its answer or to die after it is to see it refused.
+        // A read has no effect, so losing its response or crashing after it equals refusing it.
         let is_read = matches!(call.action.as_str(), "dynamodb:GetItem" | "dynamodb:Query");
         let counts = counts && (mishap == Mishap::Refused || !is_read || seen.hit.lock().unwrap().is_some());
         if !counts {
@@ -72,7 +72,7 @@ pub(crate) fn disturb(
     watch
 }
 
-/// How often each contact was told of the change.
+/// Counts the notifications of the change by contact.
 fn told(world: &World) -> BTreeMap<String, usize> {
     let mut told = BTreeMap::new();
     for message in world.outbox.messages().into_iter().filter(|message| message.code.is_none()) {
@@ -81,8 +81,8 @@ fn told(world: &World) -> BTreeMap<String, usize> {
     told
 }
 
-/// Whatever happens to password-set at whichever of its calls: one password wins, everybody is told of it, and the
-/// person who tries again gets a true answer.
+/// For every fault at every call of password-set, one password wins. Every contact is notified, and a retry gets a
+/// correct response.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_survives_any_failure_of_password_change() {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
@@ -102,7 +102,7 @@ async fn reset_survives_any_failure_of_password_change() {
             let what = format!("{mishap:?} at call {nth}, {} {:?}", hit.action, hit.resource);
             assert!([200, 409, 503].contains(&first.status.as_u16()), "{what}: {}", first.text());
 
-            // The lease runs out, reconciling looks; then the person tries again with another password.
+            // The lease expires and reconciliation runs; then the person retries with another password.
             world.clock.advance(60);
             world.deliver().await;
             let was_set = world.sign_in("aisyah", NEW_PASSWORD).await == SignIn::Accepted;
@@ -124,8 +124,8 @@ async fn reset_survives_any_failure_of_password_change() {
     }
 }
 
-/// The present password is typed, and whatever happens to password-set at whichever of its calls: nothing changes, nobody
-/// is told, and once the lease has run out the page answers as if nothing had happened.
+/// The current password is typed, with every fault at every call of password-set. Nothing changes, no contact is
+/// notified, and after the lease the page responds as usual.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_password_survives_any_failure() {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
@@ -159,13 +159,13 @@ async fn refused_password_survives_any_failure() {
     }
 }
 
-/// Repeats a step until it is taken: what a person does who is told that something did not work.
+/// Repeats a step until it succeeds, as a person does after an error.
 async fn insist(browser: &mut Browser, path: &str, body: serde_json::Value) -> Answer {
     for _ in 0..4 {
         let answer = browser.post(path, body.clone()).await;
         match answer.status.as_u16() {
             503 => {}
-            // The lost answer: the flow is a step further, and this browser hears of it.
+            // The response was lost: the flow is one step further, and this browser learns it now.
             409 => {
                 let page = answer.json()["page"].as_str().unwrap().to_owned();
                 return browser.get(if page == "method" { "/method" } else { path_of(&page) }).await;
@@ -190,7 +190,7 @@ fn path_of(page: &str) -> &'static str {
     }
 }
 
-/// The newest code that lies in the queue or was delivered.
+/// Returns the newest code, from the queue or the dev inbox.
 async fn code(world: &World) -> String {
     let queued = world.messages().iter().any(|message| matches!(message, Message::Code(_)));
     if queued {
@@ -199,7 +199,7 @@ async fn code(world: &World) -> String {
     world.last_code()
 }
 
-/// One call of a whole reset has its answer lost; the person repeats what did not work, and gets through.
+/// One response during a reset is lost; the person repeats the failed step and completes the reset.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_survives_any_lost_response() {
     for nth in 0.. {
@@ -211,7 +211,7 @@ async fn reset_survives_any_lost_response() {
             if opened.status == 200 {
                 break;
             }
-            // The CAPTCHA is spent; the page comes with another.
+            // The CAPTCHA is used; the page has a new one.
             assert!([422, 503].contains(&opened.status.as_u16()), "{}", opened.text());
             opened = browser.identify("aisyah").await;
         }

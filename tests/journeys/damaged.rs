@@ -1,5 +1,5 @@
-//! Items of another version, items that are nonsense, and items that should have been removed long ago: nobody gets in by
-//! them, and nobody is kept out for longer than they were to be kept.
+//! Items of another version, corrupt items, and expired items that still exist. None of them grants access, and none
+//! denies it for longer than intended.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::people::{AISYAH, NEW_NUMBER, Person};
@@ -14,17 +14,17 @@ use crate::security_info::{
     aisyah, entry, kinds, register_passkey, register_phone, token, verified_twice, verify,
 };
 
-/// Gives an attribute of every item of a table that has it another value.
+/// Sets an attribute of every item in a table that has it.
 async fn damage(world: &World, table: &str, name: &str, value: &AttributeValue) {
     rewrite(world, table, name, |_| value.clone()).await;
 }
 
-/// Writes a time in milliseconds that is kept in seconds.
+/// Stores a time in milliseconds instead of seconds.
 async fn in_milliseconds(world: &World, table: &str, name: &str) {
     rewrite(world, table, name, |value| AttributeValue::N(format!("{}000", value.as_n().unwrap()))).await;
 }
 
-/// The same for times within a text: whatever is a number of seconds of these years.
+/// The same for times within JSON text: every number that is a plausible time in seconds.
 async fn text_in_milliseconds(world: &World, table: &str, name: &str) {
     rewrite(world, table, name, |value| {
         let mut text = String::new();
@@ -110,7 +110,7 @@ async fn unreadable_approval_request_is_treated_as_absent() {
         assert_eq!(reset.get("/code").await.json()["status"], "ended", "{name}");
         let blocked = verify(&mut session, json!({ "method": "push" })).await;
         assert_eq!(blocked.status, if name == "blocked_until" { 422 } else { 200 }, "{name}");
-        // The item lies there still, an hour after its end.
+        // The item still exists an hour after its expiry.
         world.clock.advance(3_600);
         let mut next = world.browser();
         next.sign_in("aisyah").await;
@@ -144,7 +144,7 @@ async fn unreadable_pairing_is_treated_as_absent() {
     register_phone(&world, &mut browser, 1).await;
 }
 
-/// Its owner uses the other, sees both, takes the spoilt one away and makes another.
+/// The owner uses the other passkey, sees both, removes the corrupt one and enrols a new one.
 #[tokio::test]
 async fn unreadable_passkey_leaves_other_passkeys_usable() {
     let world = World::new().await;
@@ -179,7 +179,7 @@ async fn unreadable_rate_limit_does_not_block_codes() {
     }
 }
 
-/// Nothing is removed here when its time is over, as it may be for days in the cloud.
+/// DynamoDB may delete expired items days later, so this test deletes none.
 #[tokio::test]
 async fn expired_but_undeleted_items_are_ignored() {
     let world = World::new().await;
@@ -256,7 +256,7 @@ async fn session_with_an_expiry_in_milliseconds_is_over() {
     assert_eq!(browser.get("/security-info").await.page(), "sign-in");
 }
 
-/// Neither what was proved nor what was asked is fresh for ever.
+/// Neither a verified step nor a challenge stays valid for ever.
 #[tokio::test]
 async fn session_times_in_milliseconds_verify_nothing() {
     let world = World::new().await;
@@ -294,7 +294,7 @@ async fn request_with_an_expiry_in_milliseconds_is_over() {
     requests().await;
     assert!(phone.requests().await.is_empty());
     assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()));
-    // Nor does it keep anybody else from asking.
+    // It doesn't prevent another request either.
     let mut session = world.browser();
     session.sign_in("aisyah").await;
     assert_eq!(verify(&mut session, json!({ "method": "push" })).await.status, 200);
@@ -333,7 +333,7 @@ async fn rate_limit_in_milliseconds_does_not_block_codes() {
     assert_eq!(browser.send_email().await.page(), "code");
 }
 
-/// A claim whose lease never ends would keep its own flow from trying again.
+/// A lease that never expires would prevent its own flow from retrying.
 #[tokio::test]
 async fn lease_with_expiry_in_milliseconds_has_expired() {
     let world = World::new().await;

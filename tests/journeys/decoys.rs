@@ -1,4 +1,4 @@
-//! Nobody can tell from outside whether there is an account.
+//! Account enumeration: responses and calls are the same with and without an account.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{Clock as _, NewEntry, Secret};
 
-/// Names without a usable account: unknown, switched off, kept out, with too little registered.
+/// Logins without a usable account: unknown, disabled, excluded, or with too few methods.
 const DECOYS: [&str; 6] = ["nobody", "somebody", "student1", "daniel", "registrar", "mei"];
 
-/// Replaces what is random or masked, so that two answers can be compared as a whole.
+/// Replaces random and masked values, so that whole responses can be compared.
 pub(crate) fn shape(answer: &Answer) -> Value {
     fn walk(value: &mut Value) {
         match value {
@@ -46,7 +46,7 @@ pub(crate) fn shape(answer: &Answer) -> Value {
     json!({ "status": answer.status.as_u16(), "headers": headers, "cookies": cookies, "body": body })
 }
 
-/// What somebody sees who knows a name and nothing else.
+/// Returns all that an attacker sees who knows only a login.
 async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
     let mut seen = vec![shape(&browser.identify(login).await)];
     for (path, body) in [
@@ -81,7 +81,7 @@ async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
     seen
 }
 
-/// A person who has registered just what the decoy of `login` seems to have.
+/// Registers a person with the same methods as the decoy of `login`.
 pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
     let methods = world.browser().open(login, "forgotten").await.json()["methods"].clone();
     let offers = |name: &str| methods.as_array().unwrap().iter().any(|method| method["method"] == name);
@@ -130,7 +130,7 @@ async fn decoy_responds_like_an_account() {
 #[tokio::test]
 async fn decoy_totp_responds_like_an_account() {
     let world = World::new().await;
-    // Not every decoy has an app; the first of some names that has one.
+    // Not every decoy has a TOTP app, so this takes the first login with one.
     let mut browser = world.browser();
     let mut with_app = None;
     for n in 0..30 {
@@ -151,7 +151,7 @@ async fn decoy_totp_responds_like_an_account() {
     }
 }
 
-/// The calls to the cloud since it was asked for them `before`, with how often each was made.
+/// Returns the calls since `before`, with their counts.
 pub(crate) fn calls_since(world: &World, before: &BTreeMap<Call, u64>) -> Vec<(String, u64)> {
     let made = world.cloud.calls().into_iter().filter_map(|(call, count)| {
         let more = count - before.get(&call).copied().unwrap_or_default();
@@ -162,7 +162,7 @@ pub(crate) fn calls_since(world: &World, before: &BTreeMap<Call, u64>) -> Vec<(S
     made
 }
 
-/// What nobody's passkey and nobody's code are told, with the writes and reads that it took.
+/// Sends passkeys and recovery codes of nobody. Returns the responses, and the writes and reads that they cost.
 async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(String, u64)>) {
     let mut browser = world.browser();
     browser.open(login, "forgotten").await;

@@ -1,5 +1,4 @@
-//! Evidence counts by what a person possesses and by how long it has been active: attacks that count one thing twice,
-//! and the people who have to get on all the same.
+//! Evidence counts by factor and by age. Attacks count one factor twice; honest people must still succeed.
 
 use std::sync::Arc;
 
@@ -18,7 +17,7 @@ const MAIL: &str = "owner@mail.example";
 const OWNER: Person = Person { alternate_email: Some(MAIL), mobile: Some("+60123457000"), ..NEWCOMER };
 const WAIT: i64 = 72 * 3_600;
 
-/// Signs in, and verifies by the mailbox.
+/// Signs in and verifies the second step by email.
 async fn sign_in_by_mail(world: &Arc<World>, login: &str) -> Browser {
     let mut browser = world.browser();
     assert_eq!(browser.sign_in(login).await.page(), "second-step");
@@ -39,7 +38,7 @@ fn counts(world: &World, list: &Value, kind: &str) -> bool {
     *entry(list, kind)["usable_from"].as_str().unwrap() <= *world.now().to_string()
 }
 
-/// The methods that the first step of a reset offers.
+/// Returns the methods that the first step of a reset offers.
 async fn offered(world: &Arc<World>, login: &str) -> Vec<String> {
     let offers = world.browser().open(login, "forgotten").await.json()["methods"].clone();
     offers.as_array().unwrap().iter().map(|offer| offer["method"].as_str().unwrap().to_owned()).collect()
@@ -76,7 +75,7 @@ async fn new_session_keeps_waiting_period_of_another() {
     assert!(!counts(&world, &list, "mobile"));
 }
 
-/// Authenticators wait like contacts, and neither of them vouches for the other.
+/// Authenticators have a waiting period like contacts, and one waiting method can't end another's.
 #[tokio::test]
 async fn authenticators_in_waiting_period_are_not_offered() {
     let world = World::new().await;
@@ -138,12 +137,12 @@ async fn emptied_account_has_waiting_period_for_new_methods() {
     let list = register_app(&world, &mut attacker).await;
     assert!(!counts(&world, &list, "totp"));
 
-    // Its owner fills it again, waits, and resets.
+    // The owner fills it again, waits, and resets.
     world.clock.advance(WAIT);
     assert_eq!(offered(&world, "newcomer").await, ["sms", "mobile_call", "totp"]);
 }
 
-/// What waited serves, but not alone: one factor has to be old where there is one.
+/// A method serves after its waiting period, but one factor must be old if the account has an old one.
 #[tokio::test]
 async fn reset_requires_an_old_factor_if_one_exists() {
     let world = World::new().await;
@@ -165,7 +164,7 @@ async fn reset_requires_an_old_factor_if_one_exists() {
     let refused = reset.post("/code/send", json!({ "method": "passkey" })).await;
     assert_eq!(refused.problem().1, "method-unavailable");
 
-    // After as long again both are old.
+    // After the same time again, both are old.
     world.clock.advance(WAIT);
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
@@ -183,7 +182,7 @@ async fn same_number_in_two_columns_is_one_step() {
     world.register(&Person { mobile: number, office_phone: number, ..NEWCOMER }).await;
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
-    // It is a decoy's flow now: one factor is too little.
+    // This flow is a decoy's now: one factor is too few.
     reset.send_phone("sms", "+60123457000").await;
     world.deliver().await;
     assert!(world.outbox.messages().is_empty(), "nothing was sent");
@@ -199,14 +198,14 @@ async fn number_that_moves_between_columns_verifies_once() {
     reset.open("aisyah", "forgotten").await;
     reset.send_phone("sms", AISYAH.mobile.unwrap()).await;
     assert_eq!(reset.code(&world.last_code()).await.page(), "method");
-    // A nightly import moves the mobile's number to the office.
+    // A nightly import moves the number from mobile to office phone.
     let moved = Person { mobile: None, office_phone: AISYAH.mobile, ..AISYAH };
     import(&world, &moved).await;
     let refused = reset.send_phone("office_call", AISYAH.mobile.unwrap()).await;
     assert_eq!(refused.problem().1, "method-unavailable");
 }
 
-/// Imports a person; the kinds whose contact another takes the place of.
+/// Imports a person and returns the kinds whose contact is replaced.
 async fn import(world: &World, person: &Person) -> Vec<Kind> {
     let (id, wait) = (person.account().id, world.settings.cool_down);
     let decisions = world.contacts.import(&id, &person.registration(), None, wait, world.now()).await;
@@ -225,7 +224,7 @@ async fn imported_contact_change_has_a_waiting_period() {
     };
     assert_eq!(masks().await, "*****98", "the earlier number serves");
     for _ in 0..3 {
-        // The same file, night after night, changes neither.
+        // Importing the same file every night doesn't restart the waiting period.
         world.clock.advance(24 * 3_600);
         assert_eq!(import(&world, &changed).await, []);
     }
@@ -288,7 +287,7 @@ async fn replaced_contact_works_until_successor_is_active() {
     assert_eq!(reset.send_phone("sms", "+60123458111").await.page(), "code");
 }
 
-/// Its owner undoes what somebody else has begun, and loses nothing by it.
+/// The owner removes an attacker's waiting contact and keeps the old one.
 #[tokio::test]
 async fn removing_a_waiting_contact_restores_the_old_one() {
     let world = World::new().await;
@@ -377,7 +376,7 @@ async fn phone_added_with_only_totp_has_waiting_period() {
     owner.second_step(&world.app_code(0)).await;
     let list = register(&world, &mut owner, "mobile", NEW_NUMBER).await;
     assert!(!counts(&world, &list, "mobile"));
-    // Half a session later the same app opens the next change, and lifts nothing.
+    // Half a session later the same app verifies the next step-up, but ends no waiting period.
     world.clock.advance(610);
     assert_eq!(owner.add("office_phone", "+60327317273").await.json()["page"], "second-step");
     let list = owner.second_step(&world.app_code(0)).await.json();
@@ -391,7 +390,7 @@ async fn phone_added_with_only_totp_has_waiting_period() {
     assert_eq!(reset.send_phone("sms", NEW_NUMBER).await.page(), "code");
 }
 
-/// A device that was paired a short while ago approves, and then an old factor is asked for.
+/// A device that was paired recently approves; the flow then requires an old factor.
 #[tokio::test]
 async fn new_device_requires_an_old_second_factor() {
     let world = World::new().await;

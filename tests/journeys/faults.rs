@@ -1,4 +1,4 @@
-//! Races and faults around the one write that matters.
+//! Race conditions and faults around the directory write.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -173,7 +173,7 @@ async fn clock_running_behind_restores_no_attempts_or_sends() {
     assert_eq!(browser.code(&code).await.problem(), (422, "code-spent".into()));
 }
 
-/// Lets every `nth` call of the functions be disturbed; how many there were is counted.
+/// Injects a fault into every `nth` call of the functions; returns their count.
 fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize> {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
@@ -186,7 +186,7 @@ fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize>
 
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
-    // Slower than an attempt may take: the caller gives up on it and asks again, and both are carried out.
+    // Longer than the SDK's timeout for an attempt: the caller retries, and both attempts take effect.
     let late = Disturbance::Late(Duration::from_millis(2_200));
     for (nth, how) in [(2, Disturbance::Throttled), (15, late)] {
         let world = World::new().await;
@@ -199,7 +199,7 @@ async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
                 _ => browser.send_phone("sms", "012-345 6798").await,
             };
             assert_eq!(sent.page(), "code", "{how:?}");
-            // A call that was given up may queue the same code once more, behind others.
+            // An attempt that timed out may queue the same code again, behind others.
             world.cloud.idle().await;
             assert_eq!(browser.code(&world.last_code()).await.page(), step, "{how:?}");
         }
@@ -207,7 +207,7 @@ async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
         world.deliver().await;
         world.mend();
         assert!(calls.load(Ordering::SeqCst) >= nth, "{how:?}: no call was hit");
-        // What was hit in every attempt comes again when the queue shows it again.
+        // A message whose attempts all failed comes again after its visibility timeout.
         world.clock.advance(600);
         world.deliver().await;
         assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);

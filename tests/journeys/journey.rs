@@ -1,4 +1,4 @@
-//! The way through, and the ways off it.
+//! Complete resets and unlocks, and the ways to leave a flow.
 
 use http::Method;
 use rekey_tests::people::{NEW_PASSWORD, Person};
@@ -228,7 +228,7 @@ async fn first_success_ends_all_other_flows() {
     third.prove_both("forgotten").await;
     assert_eq!(third.password(NEW_PASSWORD).await.page(), "done");
     for password in ["Merdeka-Wau-Bulan-57", "aisyah", NEW_PASSWORD] {
-        // A refusal takes the cookie away, so each attempt has its own.
+        // A refusal deletes the cookie, so each try has its own copy.
         let answer = first.clone().password(password).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "it hears nothing about {password}");
     }

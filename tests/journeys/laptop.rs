@@ -13,7 +13,7 @@ use crate::security_info::{entry, kinds, verify};
 const NEW: &str = "Kancil-Lompat-42!";
 const OLD: &str = "Kelantan-Wau-Bulan-3";
 
-/// Resets Hafiz's password: mail, then the mobile.
+/// Resets Hafiz's password: verified by email, then by text to the mobile.
 async fn reset(laptop: &Arc<Laptop>) {
     let mut browser = laptop.browser();
     browser.open("hafiz", "forgotten").await;
@@ -27,7 +27,7 @@ async fn reset(laptop: &Arc<Laptop>) {
     assert_eq!(browser.password(NEW).await.json()["result"], "reset");
 }
 
-/// Signs Hafiz in with both steps; the second is a code by text.
+/// Signs Hafiz in with both steps; the second one is a code by text.
 async fn signed_in(laptop: &Arc<Laptop>) -> (Browser<Laptop>, Answer) {
     let mut browser = laptop.browser();
     assert_eq!(browser.sign_in_with("hafiz", NEW).await.page(), "second-step");
@@ -39,7 +39,7 @@ async fn signed_in(laptop: &Arc<Laptop>) -> (Browser<Laptop>, Answer) {
     (browser, list)
 }
 
-/// Enrols another mailbox for Hafiz in the place of the imported one; the list as it then is.
+/// Enrols another email address for Hafiz, which replaces the imported one. Returns the new list.
 async fn enrol_mailbox(laptop: &Laptop, browser: &mut Browser<Laptop>) -> Value {
     assert_eq!(browser.add("alternate_email", "hafiz@post.example").await.page(), "confirm");
     let code = laptop.code("hafiz@post.example").await;
@@ -93,8 +93,8 @@ mei,Lim Mei Hua,mei@student.contoh.example,mei@mail.example,+60162345678,+603273
 daniel,Daniel Wong,,,+60145556677,,
 ";
 
-/// A number and a password of Aisyah's, a name and a mailbox of Hafiz's and a number of Mei's have changed, Nurul has come,
-/// and Zul claims Daniel's login.
+/// A later file. Changed are Aisyah's number and password, Hafiz's name and email address, and Mei's number. Nurul is
+/// new, and Zul claims Daniel's login.
 const LATER: &str = "login,name,email,alternate_email,mobile,office_phone,password
 aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456700,,Another-Password-1!
 hafiz,Hafiz Ismail,hafiz@student.contoh.example,hafiz@other.example,+601112223334,,Kelantan-Wau-Bulan-3
@@ -103,13 +103,13 @@ nurul,Nurul Izzah,,nurul@mail.example,+60198765432,,Penang-Laksa-77!
 zul;daniel,Zulkifli,,,+60134445566,,
 ";
 
-/// Starts over a folder with people from a file.
+/// Starts with a data folder and a file of people.
 async fn over(folder: &Folder, people: &Path) -> Arc<Laptop> {
     let (data, people) = (Some(folder.path("state")), Some(people.to_owned()));
     Laptop::start(&Options { data, people, ..Laptop::options() }).await
 }
 
-/// What the terminal says of the import.
+/// Returns the terminal output about the import.
 fn printed(laptop: &Laptop, file: &Path) -> Vec<String> {
     let mut out = Vec::new();
     print::started(&mut out, &laptop.local).unwrap();

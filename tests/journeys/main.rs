@@ -1,4 +1,4 @@
-//! Whole resets and unlocks on the local cloud, below the socket.
+//! Complete resets, unlocks and enrolments on the AWS emulator, through the gateway without a socket.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 

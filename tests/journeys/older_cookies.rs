@@ -1,5 +1,5 @@
-//! Cookies from before the last proof: they help a browser that missed an answer to the newer one, and spend, change and
-//! end nothing.
+//! Cookies from before the last verification. They help a browser that missed the response with the newer one. They
+//! spend, change and end nothing.
 
 use std::sync::Arc;
 
@@ -11,14 +11,14 @@ use serde_json::{Value, json};
 
 use crate::security_info::{aisyah, register_phone, verify};
 
-/// Every item of a flow, session or request.
+/// Returns every item of a flow, session or request.
 async fn flows(world: &World) -> String {
     let dump = world.dump().await;
     let mut lines: Vec<_> = dump
         .lines()
         .filter(|line| line.starts_with("FlowsTable"))
         .map(|line| {
-            // A map's order is not one.
+            // The order of a map is not stable.
             let mut letters: Vec<_> = line.chars().collect();
             letters.sort_unstable();
             letters.into_iter().collect::<String>()
@@ -28,7 +28,7 @@ async fn flows(world: &World) -> String {
     lines.join("\n")
 }
 
-/// A browser one step on by the code that was mailed, an earlier copy of it, and that code.
+/// Returns a browser that verified one step by email, a copy of it with the earlier cookie, and the code.
 async fn one_step_on(world: &Arc<World>) -> (Browser, Browser, String) {
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -42,7 +42,7 @@ fn other_than(code: &str) -> &'static str {
     if code == "00000000" { "11111111" } else { "00000000" }
 }
 
-/// An assertion by a passkey that nobody has.
+/// Returns an assertion of an unregistered passkey.
 fn assertion() -> String {
     let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
     let (mut passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
@@ -89,7 +89,7 @@ async fn older_cookie_spends_and_ends_nothing() {
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
 }
 
-/// A lost answer is asked for again, and guesses by whoever holds the older cookie come to an end.
+/// A lost response can be requested again, and the attempts of an attacker with the older cookie are limited.
 #[tokio::test]
 async fn older_cookie_gets_five_attempts_per_step() {
     let world = World::new().await;
@@ -155,7 +155,7 @@ async fn older_cookie_gets_approval_result_five_times() {
     }
 }
 
-/// The page where people register is no other.
+/// The same holds for `/security-info`.
 #[tokio::test]
 async fn older_session_cookie_spends_and_ends_nothing() {
     let world = World::new().await;
@@ -197,7 +197,7 @@ async fn older_session_cookie_spends_and_ends_nothing() {
     assert_eq!(browser.add("mobile", NEW_NUMBER).await.page(), "confirm");
 }
 
-/// What the newest cookie asks for, an older one does not take.
+/// An older cookie can't use an approval that the newest one requested.
 #[tokio::test]
 async fn older_session_cookie_takes_no_approval() {
     let world = World::new().await;

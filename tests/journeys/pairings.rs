@@ -1,4 +1,4 @@
-//! A phone is paired: who may, how often, and what must not.
+//! Pairing a phone: who may, how often, and the attempts that must fail.
 
 use rekey_tests::people::{AISYAH, PRIYA};
 use rekey_tests::{Phone, World};

@@ -1,4 +1,4 @@
-//! Passes of the help desk: one serves every step of one flow, whatever its person has registered.
+//! Help desk passes: one verifies every step of one flow, whatever methods the account has.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use shared::ports::{Clock as _, EntropyExt as _};
 const PASSWORD: &str = "Kancil-Lompat-42!";
 const UNKNOWN: &str = "0123-4567-89AB-CDEF";
 
-/// Gives a pass to a person, for an hour; as it is read to them.
+/// Creates a pass for an hour and returns it as the help desk reads it out.
 async fn pass(world: &World, account: &AccountId) -> String {
     let pass = Pass::generate(&world.entropy.bytes());
     let tag = pass.tag(&world.keyring("REKEY_SECRET_SEEDS"), account).unwrap();
@@ -66,7 +66,7 @@ async fn pass_serves_after_a_first_step() {
     assert_eq!(enter(&mut browser, &pass).await.page(), "password");
 }
 
-/// The person for whom passes exist: everything is lost, or nothing was ever registered.
+/// Passes exist for this person: every method is lost, or none was ever enrolled.
 #[tokio::test]
 async fn pass_opens_account_without_enough_enrolled_methods() {
     let world = World::new().await;
@@ -101,7 +101,7 @@ async fn foreign_or_expired_pass_is_rejected() {
     assert_eq!(late.problem(), (422, "code-wrong".into()));
 }
 
-/// A wrong pass is answered alike whoever is named, by the same writes.
+/// A wrong pass gets the same response with the same number of calls for every login.
 #[tokio::test]
 async fn wrong_pass_response_is_equal_for_decoys() {
     let world = World::new().await;
@@ -122,7 +122,7 @@ async fn wrong_pass_response_is_equal_for_decoys() {
     assert!(seen.iter().all(|answer| *answer == seen[0]), "{seen:?}");
 }
 
-/// A double click, or a lost answer.
+/// A double click, or a lost response.
 #[tokio::test]
 async fn pass_sent_twice_gets_the_newer_cookie() {
     let world = World::new().await;
@@ -136,7 +136,7 @@ async fn pass_sent_twice_gets_the_newer_cookie() {
     assert_eq!(older.password(PASSWORD).await.page(), "done");
 }
 
-/// Another flow that succeeds ends the flow that a pass has opened, as it ends every other.
+/// A reset in another flow ends the flow that a pass has opened, as it ends every other flow.
 #[tokio::test]
 async fn pass_opens_nothing_after_another_change() {
     let world = World::new().await;

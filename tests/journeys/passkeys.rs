@@ -1,4 +1,4 @@
-//! Passkeys: registered, used, and refused wherever something is not as it should be.
+//! Passkeys: enrolled, used, and rejected if any field is invalid.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret, SignatureVerifier as _};
 
 const CHALLENGE: [u8; 32] = [7; 32];
-/// A passkey that nobody has, as it is stored.
+/// An unregistered passkey in its stored form.
 pub const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":0,"backup_eligible":false,"transports":[]}"#;
 
 async fn world() -> Arc<World> {
@@ -55,7 +55,7 @@ pub async fn keep(world: &World, person: &Person, number: u8, credential: String
     world.enrolment.put(&person.account().id, &entry).await.unwrap();
 }
 
-/// A passkey of somebody, registered.
+/// Enrols a passkey for a person.
 async fn registered(world: &World, person: &Person, number: u8) -> Passkey {
     let (passkey, answer) = Passkey::create(&creation(world, person, &[]), &Saying::at(ORIGIN));
     keep(world, person, number, accept(world, person, &answer).unwrap().to_json()).await;
@@ -72,7 +72,7 @@ async fn answer(browser: &mut Browser, assertion: &str) -> Answer {
     browser.post("/code", json!({ "method": "passkey", "assertion": assertion })).await
 }
 
-/// A flow of Aisyah's that has asked for a passkey.
+/// Returns a flow of Aisyah that has requested a passkey.
 async fn asked(world: &Arc<World>) -> (Browser, Value) {
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -113,7 +113,7 @@ async fn ed25519_passkey_serves_as_second_step() {
     browser.open("aisyah", "locked").await;
     browser.totp(&world.app_code(0)).await;
     let options = ask(&mut browser).await;
-    // It counted once at its registration, and never again.
+    // Its signature count increased at enrolment and never again.
     let stuck = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
     assert_eq!(stuck.problem(), (422, "code-wrong".into()));
     passkey.counter = 1;
@@ -121,7 +121,7 @@ async fn ed25519_passkey_serves_as_second_step() {
     assert_eq!(proved.page(), "unlock");
 }
 
-/// Each way in which an answer can be wrong, with the rule that refuses it. All of them are signed rightly.
+/// Each invalid field of an assertion, with the rule that rejects it. All have a correct signature.
 #[tokio::test]
 async fn assertion_with_invalid_field_is_rejected() {
     let world = world().await;
@@ -211,7 +211,7 @@ async fn cloned_passkey_is_detected_by_counter() {
     passkey.counter = 40;
     let (mut browser, options) = asked(&world).await;
     assert_eq!(answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await.page(), "method");
-    // A copy was made before, and has signed less, or as often.
+    // A copy from before has a lower or equal signature count.
     for counter in [1, 20, 40] {
         passkey.counter = counter;
         let (mut browser, options) = asked(&world).await;
@@ -288,7 +288,7 @@ async fn expired_passkey_challenge_can_be_requested_again() {
     let newer = ask(&mut browser).await;
     assert_ne!(newer["challenge"], options["challenge"]);
     assert_eq!(answer(&mut browser, &passkey.answer(&newer, &Saying::at(ORIGIN))).await.page(), "method");
-    // As many requests in a step as messages, whatever they are for.
+    // A step allows as many requests as messages, for all methods together.
     let (mut browser, _) = asked(&world).await;
     browser.send_email().await;
     ask(&mut browser).await;
@@ -350,7 +350,7 @@ async fn registration_not_matching_its_options_is_rejected() {
     }
 }
 
-/// What no authenticator says: each byte of a registration, changed, is refused or means the same.
+/// Malformed data: a registration with any byte changed is rejected or has the same meaning.
 #[tokio::test]
 async fn malformed_registration_is_rejected() {
     let world = world().await;
@@ -377,7 +377,7 @@ fn from_base64(text: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// What Chromium 156 and its virtual authenticator have said, word for word: nobody here has made it up.
+/// Verbatim responses of Chromium 156 and its virtual authenticator.
 #[test]
 fn recorded_chromium_responses_are_accepted() {
     let registration = r#"{"id":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","rawId":"fsl9lMTP6plFIFpHFKzt3CrHehcAOZfl-Z6KxNTZukw","type":"public-key","response":{"clientDataJSON":"eyJ0eXBlIjoid2ViYXV0aG4uY3JlYXRlIiwiY2hhbGxlbmdlIjoiQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3Y0hCd2NIQndjSEJ3YyIsIm9yaWdpbiI6Imh0dHA6Ly9sb2NhbGhvc3Q6MzQ4MzMiLCJjcm9zc09yaWdpbiI6ZmFsc2UsIm90aGVyX2tleXNfY2FuX2JlX2FkZGVkX2hlcmUiOiJkbyBub3QgY29tcGFyZSBjbGllbnREYXRhSlNPTiBhZ2FpbnN0IGEgdGVtcGxhdGUuIFNlZSBodHRwczovL2dvby5nbC95YWJQZXgifQ","attestationObject":"o2NmbXRkbm9uZWdhdHRTdG10oGhhdXRoRGF0YVikSZYN5YgOjGh0NBcPZHZgW4_krrmihjLHmVzzuoMdl2NFAAAAAQECAwQFBgcIAQIDBAUGBwgAIH7JfZTEz-qZRSBaRxSs7dwqx3oXADmX5fmeisTU2bpMpQECAyYgASFYIA80PizDafjcHDKt01oar6jSpctctwjA_Futkd3FdERlIlggtZgK1vTXDqxOlxvd1xUljOO78gP0FPbnwYDMxSQVNCg","transports":["internal"]}}"#;
@@ -396,7 +396,7 @@ fn recorded_chromium_responses_are_accepted() {
     assert_eq!(refused, Err(Refusal::Signature));
 }
 
-/// Microsoft's own chips in older machines sign so; OpenSSL has made this one.
+/// TPMs in older Windows machines sign with RSA; OpenSSL made this signature.
 #[test]
 fn rsa_signature_is_verified() {
     let key: PublicKey = serde_json::from_str(RSA_KEY).unwrap();

@@ -1,4 +1,5 @@
-//! What a flow that has proved everything can learn of the present password, and what a directory can answer.
+//! Information that a fully verified flow can get about the current password, and the possible answers of a
+//! directory.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -19,14 +20,14 @@ use shared::ports::{
     PasswordDirectory, SecurityInfo as _, Write,
 };
 
-/// How often `password-set` has read what a new password is compared with.
+/// Counts how often `password-set` has read the data that a new password is compared with.
 fn hash_reads(world: &World) -> u64 {
     let is_such =
         |call: &Call| call.principal == "password-set" && call.attributes.contains(&"password".into());
     world.cloud.calls().iter().filter(|(call, _)| is_such(call) && call.selects).map(|(_, count)| count).sum()
 }
 
-/// How often aisyah's account was claimed.
+/// Counts the leases on Aisyah's account.
 async fn claims(world: &World) -> u64 {
     world.security_info.registration(&AISYAH.account().id, world.now()).await.unwrap().generation
 }
@@ -72,7 +73,7 @@ async fn eleventh_history_check_ends_the_flow() {
     }
     let reads = hash_reads(&world);
     for password in [Person::PASSWORD, NEW_PASSWORD] {
-        // A refusal takes the cookie away, so each attempt has its own.
+        // A refusal deletes the cookie, so each try has its own copy.
         let answer = browser.clone().password(password).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "{password}");
     }
@@ -98,7 +99,7 @@ async fn concurrent_history_checks_are_limited_to_ten() {
     for task in tasks {
         match task.await.unwrap() {
             422 => checked += 1,
-            // None was left, or the others took too long.
+            // No password change was left, or the others took too long.
             status => assert!([410, 503].contains(&status), "{status}"),
         }
     }
@@ -163,7 +164,7 @@ async fn refused_password_queues_nothing_and_keeps_the_flow() {
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
 }
 
-/// The tenth claim may be one whose answer was lost.
+/// The response to the tenth lease may be the one that is lost.
 #[tokio::test]
 async fn change_by_last_lease_is_reported_as_done() {
     let rejections = [Instead::Rejects; 9].into_iter();
@@ -184,24 +185,23 @@ async fn change_by_last_lease_is_reported_as_done() {
     assert_eq!(told(&world), 4, "once");
 }
 
-/// What a directory answers to a change instead of making it.
+/// The directory's answer to a password change.
 #[derive(Clone, Copy, Debug)]
 enum Instead {
-    /// It refuses the password.
     Rejects,
-    /// It makes the change, but the answer is lost.
+    /// Makes the change, but the response is lost.
     LosesItsAnswer,
-    /// It does not make the change, and nobody hears whether.
+    /// Doesn't make the change, and the response is lost.
     LosesTheChange,
-    /// It does not make the change, and says so.
+    /// Doesn't make the change and reports it.
     DoesNotApply,
 }
 
-/// The built-in directory, which does something else first.
+/// A test double in front of the built-in directory.
 struct Another {
     builtin: BuiltinDirectory,
     instead: Mutex<VecDeque<Instead>>,
-    /// How long it takes to compare a password with earlier ones.
+    /// Duration of a comparison with earlier passwords.
     compares_for: Duration,
 }
 
@@ -258,12 +258,12 @@ impl PasswordDirectory for Another {
     }
 }
 
-/// A world whose directory answers these changes otherwise.
+/// Creates a world whose directory gives these answers first.
 async fn world(instead: impl IntoIterator<Item = Instead>) -> Arc<World> {
     world_of(instead, Duration::ZERO).await
 }
 
-/// The same, whose directory compares passwords for so long.
+/// The same with a duration for password comparisons.
 async fn world_of(instead: impl IntoIterator<Item = Instead>, compares_for: Duration) -> Arc<World> {
     let world = World::new().await;
     let directory = Another {
@@ -280,7 +280,7 @@ async fn world_of(instead: impl IntoIterator<Item = Instead>, compares_for: Dura
     world
 }
 
-/// How many contacts were told of a change.
+/// Counts the notified contacts.
 fn told(world: &World) -> usize {
     world.outbox.messages().iter().filter(|message| message.code.is_none()).count()
 }

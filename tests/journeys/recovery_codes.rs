@@ -1,4 +1,4 @@
-//! Recovery codes: each serves once, as a method of its own.
+//! Recovery codes: each verifies once, as a method of its own.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use shared::domain::recovery_code::{COUNT, HashedWith, RecoveryCodes, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::ports::{Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, Secret};
 
-/// Writes a sheet for Aisyah; its codes as they are shown.
+/// Writes a sheet for Aisyah and returns its codes.
 async fn sheet(world: &World) -> Vec<String> {
     let codes = RecoveryCodes::generate(&world.entropy.bytes());
     let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &AISYAH.account().id).unwrap();
@@ -65,7 +65,7 @@ async fn recovery_code_is_accepted_once_across_flows() {
     let again = enter(&mut second, &codes[0]).await;
     assert_eq!((again.problem(), &again.json()["tries_left"]), ((422, "code-wrong".into()), &json!(9)));
     assert_eq!(enter(&mut second, &codes[1]).await.page(), "method");
-    // A new sheet takes the place of the old one.
+    // A new sheet replaces the old one.
     sheet(&world).await;
     assert_eq!(enter(&mut opened(&world).await, &codes[2]).await.problem(), (422, "code-wrong".into()));
 }
@@ -78,7 +78,7 @@ async fn recovery_code_in_concurrent_flows_is_accepted_once() {
     for _ in 0..5 {
         browsers.push(opened(&world).await);
     }
-    // Two clicks in each: the day's ten looks.
+    // Two requests each use up the day's ten attempts.
     let tasks: Vec<_> = browsers
         .iter()
         .flat_map(|browser| [browser.clone(), browser.clone()])
@@ -127,7 +127,7 @@ async fn recovery_code_can_be_retried_after_a_crash() {
     assert_eq!(enter(&mut browser, &codes[0]).await.page(), "method");
 }
 
-/// A stranger who guesses ends flows of their own, and closes nothing to the owner.
+/// An attacker's wrong codes end the attacker's flows and don't block the owner.
 #[tokio::test]
 async fn wrong_recovery_codes_do_not_disable_the_method() {
     let world = World::new().await;
@@ -164,7 +164,7 @@ async fn concurrent_wrong_recovery_codes_are_compared_ten_times() {
     assert_eq!(wrong, 10);
 }
 
-/// As an earlier version kept it: argon2id hashes with a salt.
+/// A sheet of an earlier version: argon2id hashes with a salt.
 fn slow_sheet() -> Sheet {
     Sheet {
         hashed_with: HashedWith::Salt("AQEBAQEBAQEBAQEBAQEBAQ".into()),
@@ -180,7 +180,7 @@ async fn sheet_of_an_earlier_version_serves_once() {
     assert_eq!(left(&world).await, "1");
     let again = enter(&mut opened(&world).await, "0123-4567-89AB-CDEF").await;
     assert_eq!(again.problem(), (422, "code-wrong".into()));
-    // In a session too.
+    // It also verifies the second step of a session.
     keep(&world, slow_sheet()).await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;
@@ -199,7 +199,7 @@ async fn sheet_serves_after_its_key_was_rotated() {
     assert_eq!(wrong.problem(), (422, "code-wrong".into()), "and once still");
 }
 
-/// Each look costs a slow hash: one network gets ten a day, and no other pays for it.
+/// Each attempt costs a slow hash, so one network gets ten a day, without effect on other networks.
 #[tokio::test]
 async fn slow_recovery_code_checks_are_limited_per_network() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! A function that fails or dies at any of its calls while somebody registers, removes, pairs or approves, and a person
-//! who then simply tries again: it ends well, everybody was told, and nobody else got anything.
+//! A function fails or crashes at any of its calls during an enrolment, removal, pairing or approval. The person
+//! simply tries again. It ends well, all contacts are notified, and nobody else gains anything.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -15,20 +15,20 @@ use shared::ports::EnrolmentStore as _;
 use crate::crashes::{Mishap, Watch, disturb};
 use crate::security_info::token;
 
-/// Somebody who tries again, and for whom one call goes wrong.
+/// A person who retries, with a fault in one call.
 struct Trier {
     world: Arc<World>,
     browser: Browser,
-    /// Somebody who knows the password and nothing else, and was there first.
+    /// An attacker who knows only the password and signed in first.
     stranger: Browser,
     watch: Arc<Watch>,
     mishap: Mishap,
-    /// What was registered before.
+    /// The entries before.
     before: Vec<Entry>,
 }
 
 impl Trier {
-    /// Signed in, with the second step where there is one to prove; from here on a call goes wrong.
+    /// Signs in, with the second step if the account has one. The fault applies from here on.
     async fn new(login: &str, nth: usize, mishap: Mishap) -> Self {
         let world = World::new().await;
         world.register(&NEWCOMER).await;
@@ -46,7 +46,7 @@ impl Trier {
         trier
     }
 
-    /// The `nth` call from here on goes wrong, of whichever function.
+    /// Injects the fault into the `nth` call from here on, of any function.
     fn go_wrong(&mut self, nth: usize) {
         self.watch = disturb(&self.world, None, nth, self.mishap);
     }
@@ -55,7 +55,7 @@ impl Trier {
         format!("{:?} at {:?}", self.mishap, self.watch.hit.lock().unwrap())
     }
 
-    /// Whether a call went wrong; from then on everything works again.
+    /// Returns whether the fault happened, and removes it.
     fn is_over(&self) -> bool {
         let is_over = self.watch.hit.lock().unwrap().is_some();
         if is_over {
@@ -72,7 +72,7 @@ impl Trier {
         entries
     }
 
-    /// What was done is told by then, whether or not anybody tries again.
+    /// Checks that a completed change was notified, whether or not anybody retried.
     async fn assert_nothing_untold(&self) {
         let after = self.registered().await;
         let is_new = |entry: &&Entry| {
@@ -88,7 +88,7 @@ impl Trier {
         }
     }
 
-    /// Does something until it is answered: what a person does who is told that it did not work.
+    /// Repeats a request until it is answered, as a person does after an error.
     async fn insist(&mut self, path: &str, body: impl Fn(&World) -> Value) -> Answer {
         for _ in 0..3 {
             let answer = self.browser.post(path, body(&self.world)).await;
@@ -103,8 +103,7 @@ impl Trier {
         panic!("{path} never worked: {}", self.what());
     }
 
-    /// Confirms what is about to be added; the list as it then is. Whoever is told that there is nothing to confirm any
-    /// more looks at the list.
+    /// Confirms the waiting entry and returns the new list. If nothing is waiting any more, it loads the list.
     async fn confirm(&mut self, body: impl Fn(&World) -> Value) -> Value {
         let answer = self.insist("/security-info/confirm", body).await;
         self.list_after(&answer).await
@@ -124,7 +123,7 @@ impl Trier {
         list.json()
     }
 
-    /// Everybody who had to hear of `event` did.
+    /// Checks that every contact in the list was notified of `event`.
     fn assert_told(&self, event: Event, contacts: &[&str]) {
         let address = |to: Recipient| match to {
             Recipient::Email(address) => address.expose().to_owned(),
@@ -140,7 +139,7 @@ impl Trier {
         assert_eq!(told, contacts.iter().map(|to| (*to).to_owned()).collect(), "{}", self.what());
     }
 
-    /// Whoever knows the password alone sees and changes nothing, in a session from before or in a new one.
+    /// Checks that the password alone shows and changes nothing, in an older session and in a new one.
     async fn assert_closed(&mut self, login: &str) {
         self.world.mend();
         let value = "stranger@mail.example";
@@ -158,7 +157,7 @@ impl Trier {
     }
 }
 
-/// Whatever is registered of a kind.
+/// Returns the entries of a kind.
 fn of_kind<'a>(list: &'a Value, kind: &str) -> Vec<&'a Value> {
     let entries = list["methods"].as_array().unwrap_or_else(|| panic!("no list: {list}"));
     entries.iter().filter(|entry| entry["kind"] == kind).collect()
@@ -167,7 +166,7 @@ fn of_kind<'a>(list: &'a Value, kind: &str) -> Vec<&'a Value> {
 const CONTACTS: [&str; 4] =
     ["+60123456798", "+60327317272", "aisyah.rahman@mail.example", "aisyah@student.contoh.example"];
 
-/// Lets every call of a story go wrong in every way. A story tells whether one did.
+/// Runs a story with every fault in every call. A story returns whether the fault happened.
 async fn whatever_goes_wrong(story: impl AsyncFn(usize, Mishap) -> bool) {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
         for nth in 0.. {
@@ -261,7 +260,7 @@ mod stories {
         let mut owner = Trier::new("aisyah", usize::MAX, mishap).await;
         let asked = owner.insist("/security-info/add", |_| json!({ "kind": "totp" })).await;
         assert_eq!(asked.page(), "confirm", "{}", owner.what());
-        // As with a contact up to here.
+        // Up to here it is the same as with a contact.
         owner.go_wrong(nth);
         let secret = totp_rs::Secret::try_from_base32(asked.json()["secret"].as_str().unwrap()).unwrap();
         let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
@@ -282,7 +281,7 @@ mod stories {
         let mut owner = Trier::new("aisyah", usize::MAX, mishap).await;
         let asked = owner.insist("/security-info/add", |_| json!({ "kind": "recovery_codes" })).await;
         assert_eq!(asked.page(), "confirm", "{}", owner.what());
-        // As with a contact up to here.
+        // Up to here it is the same as with a contact.
         owner.go_wrong(nth);
         let list = owner.confirm(|_| json!({ "id": "recovery_codes" })).await;
         let sheets = of_kind(&list, "recovery_codes");
@@ -312,7 +311,7 @@ mod stories {
         let body = |_: &World| json!({ "method": "email", "code": code });
         let answer = owner.insist("/security-info/verify", body).await;
         if answer.status != 200 {
-            // It was proved, and the page was lost on its way.
+            // The step was verified, and the response was lost.
             assert_eq!(answer.problem().1, "code-spent", "{}", owner.what());
             assert_ne!(mishap, Mishap::AnswerLost, "{}", owner.what());
         }
@@ -325,7 +324,7 @@ mod stories {
         owner.is_over()
     }
 
-    /// The phone tries again likewise, until it is told something.
+    /// The phone also retries until it gets a response.
     async fn phone_insists(
         owner: &Trier,
         phone: &mut Phone,
@@ -359,14 +358,14 @@ mod stories {
         owner.is_over()
     }
 
-    /// Somebody whose phone is asked, with the number on the page.
+    /// Requests an approval from the person's phone and returns the number on the page.
     async fn asking(owner: &mut Trier) -> String {
         for _ in 0..2 {
             let asked = owner.insist("/security-info/verify", |_| json!({ "method": "push" })).await;
             if asked.status == 200 {
                 return asked.json()["number"].as_str().unwrap().to_owned();
             }
-            // What was to be asked never was: it is asked anew.
+            // The request was never stored, so it is made again.
             assert_eq!(asked.problem().1, "code-spent", "{}", owner.what());
             assert_ne!(owner.mishap, Mishap::AnswerLost, "{}", owner.what());
         }

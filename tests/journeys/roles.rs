@@ -1,7 +1,7 @@
-//! Each function's role in template.yaml grants what the function does, and nothing more.
+//! Least privilege: each function's role in template.yaml grants only what the function uses.
 //!
-//! That nothing is missing every journey shows: the local cloud judges each call by the caller's role. That nothing is
-//! too much is shown here, by walking every way and comparing what was called with what is granted.
+//! Every journey shows that no permission is missing, because the AWS emulator checks each call against the caller's
+//! role. This test shows that none is superfluous: it takes every path and compares the calls with the grants.
 
 use std::collections::BTreeSet;
 
@@ -11,10 +11,10 @@ use rekey_tests::people::AISYAH;
 use rekey_tests::{Passkey, Phone, Saying, World};
 use serde_json::json;
 
-/// What only AWS's own event source mapping does with a function's role.
+/// Actions that only AWS's event source mapping uses with a function's role.
 const OF_LAMBDA: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
-/// Function, action, and the table, queue or secret that it is about.
+/// Function, action, and its table, queue or secret.
 type Use = (String, String, Option<String>);
 
 fn granted() -> BTreeSet<Use> {
@@ -41,7 +41,7 @@ fn granted() -> BTreeSet<Use> {
 #[tokio::test]
 async fn role_grants_only_permissions_its_function_uses() {
     let world = World::new().await;
-    // All that a person can do with what they have registered.
+    // Every method of an owner.
     let mut owner = world.browser();
     owner.sign_in("aisyah").await;
     owner.second_step(&world.app_code(0)).await;
@@ -58,7 +58,7 @@ async fn role_grants_only_permissions_its_function_uses() {
     world.deliver().await;
     world.clock.advance(60);
 
-    // Everything that a flow can do: text, call, app and passkey, a resend, giving up, a reset and an unlock.
+    // Every path of a flow: text, call, TOTP and passkey, a resend, a cancel, a reset and an unlock.
     let saying = Saying::at("http://localhost:8080");
     let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
     let mut passkey = Passkey::create(&creation, &saying).0;
@@ -86,7 +86,7 @@ async fn role_grants_only_permissions_its_function_uses() {
     second.code(&world.last_code()).await;
     assert_eq!(second.post("/cancel", json!({})).await.page(), "ended");
 
-    // A function that died right after the change: delivery finishes it.
+    // A function crashed right after the change: `delivery` completes it.
     let mut third = world.browser();
     third.prove_both("locked").await;
     world.die_after("password-set", "dynamodb:UpdateItem", "AccountsTable");
@@ -95,7 +95,7 @@ async fn role_grants_only_permissions_its_function_uses() {
     world.clock.advance(60);
     world.deliver().await;
 
-    // A phone that approves, and refuses.
+    // A phone that approves and refuses.
     let mut phone = Phone::of(&world, 1, &AISYAH).await;
     for refuses in [false, true] {
         let mut fourth = world.browser();

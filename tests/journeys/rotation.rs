@@ -1,4 +1,4 @@
-//! Keys are rotated while flows are open.
+//! Key rotation during open flows.
 
 use rekey_local::outbox::Channel;
 use rekey_tests::people::NEW_NUMBER;
@@ -26,8 +26,8 @@ async fn rotate_all(world: &World) {
     world.restart().await;
 }
 
-/// Before each step every key is rotated: the CAPTCHA that is on the page, the cookie, the code that lies in the queue,
-/// the app's seed and the notices stay good.
+/// Every key is rotated before each step. The page's CAPTCHA, the cookie, the queued code, the TOTP seed and the
+/// notifications stay valid.
 #[tokio::test]
 async fn reset_continues_across_key_rotations() {
     let world = World::new().await;
@@ -54,8 +54,8 @@ async fn reset_continues_across_key_rotations() {
     assert_eq!(world.sign_in("aisyah", "Kancil-Lompat-42!").await, SignIn::Accepted);
 }
 
-/// The same on the page where people register: a session, what is about to be added to it, a pairing, what devices are
-/// asked, and everything that is registered stay good.
+/// The same on `/security-info`: the session, its waiting entry, a pairing, approval requests and all enrolled
+/// methods stay valid.
 #[tokio::test]
 async fn enrolment_continues_across_key_rotations() {
     let world = World::new().await;
@@ -107,7 +107,7 @@ async fn enrolment_continues_across_key_rotations() {
     }
     rotate_all(&world).await;
 
-    // Each of them opens the page, with a rotation between question and answer.
+    // Each of them verifies the second step, with a rotation between challenge and answer.
     world.clock.advance(60);
     let mut passkey = passkey.unwrap();
     for method in ["totp", "passkey", "recovery_code", "push"] {
@@ -139,7 +139,7 @@ async fn enrolment_continues_across_key_rotations() {
         "and is for the key that push services know us by"
     );
 
-    // And so they prove the steps of a reset, once they have been there for a while.
+    // After their waiting period they also verify the steps of a reset.
     world.clock.advance(72 * 3_600);
     let mut reset = world.browser();
     reset.open("aisyah", "forgotten").await;
@@ -156,7 +156,7 @@ async fn enrolment_continues_across_key_rotations() {
     assert_eq!(proved.page(), "password");
 }
 
-/// A key that is lost ends or stops what hangs on it, each secret's own, and nobody gets in by that.
+/// A lost key ends or blocks what depends on it, for each secret, and grants no access.
 #[tokio::test]
 async fn lost_key_grants_no_access_to_security_info() {
     for (secret, page, second_step, confirmed, device) in [
@@ -189,7 +189,7 @@ async fn lost_key_grants_no_access_to_security_info() {
     }
 }
 
-/// With another key behind them every mask would change, and so tell who is real.
+/// With another key every decoy's mask would change, which would reveal the real accounts.
 #[tokio::test]
 async fn decoys_and_rate_limits_survive_key_rotation() {
     let world = World::new().await;
@@ -212,7 +212,7 @@ async fn decoys_and_rate_limits_survive_key_rotation() {
     assert_eq!(sent, 2, "five an hour, over the rotation");
 }
 
-/// A key that is taken out of the ring ends what hangs on it, and nothing fails.
+/// A key that is removed from the keyring ends what depends on it, without an error.
 #[tokio::test]
 async fn removed_key_ends_its_flows() {
     let world = World::new().await;
@@ -224,8 +224,8 @@ async fn removed_key_ends_its_flows() {
     assert_eq!(browser.open("aisyah", "forgotten").await.page(), "method");
 }
 
-/// Processes read their keys when they start, so some have the new ring while others still have the old one. A key that
-/// all of them know before it is `current` breaks nothing; one that is `current` at once would end flows.
+/// Processes read their keys when they start, so old and new keyrings are in use together. A new key does no harm if
+/// all processes know it before it is `current`. A key that is `current` at once would end flows.
 #[test]
 fn new_key_is_readable_before_it_is_current() {
     let ring = |text: &str| Keyring::from_secret(&text.replace('*', &"k".repeat(64))).unwrap();

@@ -1,4 +1,4 @@
-//! What is stored and what is logged tells no code and no secret.
+//! Stored items and logs contain no codes and no secrets.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -84,7 +84,7 @@ async fn stored_flow_stays_below_one_kilobyte() {
     assert!(size().await < 1_024, "{} bytes", size().await);
 }
 
-/// Where the log goes.
+/// Collects the log.
 #[derive(Clone, Default)]
 struct Lines(Arc<Mutex<Vec<u8>>>);
 
@@ -99,7 +99,7 @@ impl Write for Lines {
 }
 
 impl Lines {
-    /// Keeps everything that the product says at any level, and everybody else from INFO on, until the guard goes.
+    /// Captures every level of Rekey's own log, and INFO and above of the libraries, until the guard is dropped.
     fn keep(&self) -> tracing::subscriber::DefaultGuard {
         use tracing_subscriber::layer::SubscriberExt as _;
         use tracing_subscriber::{Layer as _, filter::Targets, fmt};
@@ -126,7 +126,7 @@ impl Lines {
         String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
     }
 
-    /// What stands in a field of the lines of an event, in order.
+    /// Returns the values of a field in the lines of an event, in order.
     fn field(&self, event: &str, field: &str) -> Vec<String> {
         let lines = self.text();
         let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
@@ -138,8 +138,7 @@ impl Lines {
     }
 }
 
-/// Whoever reads the log finds what happened to one account together, and what was tried with one name, without learning
-/// whose they are.
+/// A log reader can group the events of one account or one login without learning whose they are.
 #[tokio::test]
 async fn log_lines_of_one_account_share_one_pseudonym() {
     let lines = Lines::default();
@@ -165,7 +164,7 @@ async fn log_lines_of_one_account_share_one_pseudonym() {
     assert_eq!(lines.field("sign-in-refused", "name"), names[..1]);
 }
 
-/// On a day on which much goes wrong.
+/// The reset runs with many errors and faults.
 #[tokio::test]
 async fn log_holds_no_reset_secrets_or_contacts() {
     let lines = Lines::default();
@@ -219,7 +218,7 @@ async fn log_holds_no_reset_secrets_or_contacts() {
     }
 }
 
-/// Whatever must not be found elsewhere, and what was stored and queued while it was in use.
+/// The secrets that must not be found elsewhere, and the tables and queue while they were in use.
 struct Kept {
     world: Arc<World>,
     secrets: BTreeSet<String>,
@@ -227,20 +226,20 @@ struct Kept {
 }
 
 impl Kept {
-    /// A secret as it is, and without the hyphens and spaces that people type.
+    /// Adds a secret, with and without the hyphens and spaces that people type.
     fn add(&mut self, secret: &str) {
         self.secrets.insert(secret.to_owned());
         self.secrets.insert(secret.replace(['-', ' '], ""));
     }
 
-    /// The parts of a cookie that its bearer alone knows.
+    /// Adds the parts of a cookie that only its bearer knows.
     fn cookie(&mut self, cookie: Option<&String>) {
         for part in cookie.unwrap().split('.').filter(|part| part.len() > 16) {
             self.add(part);
         }
     }
 
-    /// Keeps what lies in tables and queue just now.
+    /// Records the current content of tables and queue.
     async fn look(&mut self) {
         self.stored.push_str(&self.world.dump().await);
         let sealed: Vec<_> = self.world.envelopes().into_iter().map(|(envelope, _)| envelope).collect();
@@ -249,7 +248,7 @@ impl Kept {
 }
 
 impl Kept {
-    /// In, by the wrong password and the right one, and by a code that was sent.
+    /// Signs in with a wrong password, the correct one, and a code.
     async fn of_signing_in(&mut self) -> Browser {
         let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
         self.world.browser().post("/security-info/sign-in", wrong).await;
@@ -282,7 +281,7 @@ impl Kept {
         owner
     }
 
-    /// Each kind of entry, and a pairing.
+    /// Enrols each kind of entry and pairs a phone.
     async fn of_registering(&mut self, owner: &mut Browser) -> (Phone, Passkey, Vec<String>) {
         let mut phone = Phone::new(&self.world, 1);
         let subscription: Value = serde_json::from_str(&phone.subscription()).unwrap();
@@ -355,7 +354,7 @@ impl Kept {
         (phone, passkey.unwrap(), codes)
     }
 
-    /// The second step by each of them, an approval, a refusal, and a reset; the numbers that were on the page.
+    /// Verifies the second step with each method, approves, refuses, and resets. Returns the numbers of the pages.
     async fn of_proving(
         &mut self,
         phone: &mut Phone,
@@ -423,8 +422,8 @@ impl Kept {
     }
 }
 
-/// Signing in, each second step, each kind of entry, a pairing, an approval and a refusal, right and wrong, and on a day on
-/// which much goes wrong.
+/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is tried correct
+/// and wrong, with many errors and faults.
 #[tokio::test]
 async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
     let lines = Lines::default();

@@ -1,4 +1,4 @@
-//! Signing in to the page where people register: nobody shuts others out, and nobody learns who is there.
+//! Sign-in to `/security-info`: it prevents lockouts by others and account enumeration.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ async fn sign_in(world: &Arc<World>, login: &str, password: &str) -> Answer {
     world.browser().post(PATH, json!({ "login": login, "password": password })).await
 }
 
-/// The same with a CAPTCHA solved, as a person with a browser solves it.
+/// The same with a solved CAPTCHA, as a person with a browser sends it.
 async fn solved(world: &Arc<World>, login: &str, password: &str, captcha: &Value) -> Answer {
     let token = captcha["token"].as_str().unwrap();
     let body = json!({
@@ -31,7 +31,7 @@ async fn solved(world: &Arc<World>, login: &str, password: &str, captcha: &Value
     world.browser().post(PATH, body).await
 }
 
-/// What two sign-ins can be told apart by.
+/// Returns the observable parts of a sign-in response.
 fn seen(answer: &Answer) -> (u16, Value, bool) {
     let json = answer.json();
     (answer.status.as_u16(), json["code"].clone(), json["captcha"]["harder"] == true)
@@ -114,7 +114,7 @@ async fn concurrent_sign_ins_check_two_passwords() {
     assert_eq!(tried, 2);
 }
 
-/// Neither a try nor a look at the directory, and so no hash.
+/// A wrong CAPTCHA costs no sign-in attempt and no directory read, so no hash.
 #[tokio::test]
 async fn wrong_captcha_checks_no_password() {
     let world = World::new().await;
@@ -157,7 +157,7 @@ async fn sign_in_requires_harder_captcha_of_same_login() {
     assert_eq!(answer.problem(), (422, "captcha-wrong".into()), "characters alone do not do");
 }
 
-/// The page has what page 1 has, and keeps a CAPTCHA that was not looked at.
+/// The page has the elements of page 1, and keeps a CAPTCHA that was not checked.
 #[tokio::test]
 async fn sign_in_page_shows_captcha_like_first_page() {
     async fn post(browser: &mut Browser, body: String) -> String {
@@ -187,8 +187,8 @@ async fn sign_in_page_shows_captcha_like_first_page() {
     assert!(post(&mut browser, without).await.contains(token), "nothing was looked at");
 }
 
-/// Whoever counts what a sign-in takes learns nothing either. One account is locked out here, one was locked by the
-/// organisation, one has no password at all.
+/// Counting a sign-in's calls reveals nothing either. One account is locked out here, one is locked by the
+/// organisation, and one has no password.
 #[tokio::test]
 async fn failed_sign_ins_make_identical_service_calls() {
     let world = World::new().await;
@@ -271,7 +271,7 @@ async fn cookie_from_before_second_step_opens_nothing() {
     assert_eq!(thief.post("/security-info/remove", json!({ "id": "mobile" })).await.problem(), steps_aside);
     assert_eq!(browser.get("/security-info").await.json(), before);
 
-    // Whoever lost the answer to the proof gives it once more, or another one.
+    // After a lost response the person sends the same answer again, or another one.
     let mut lost = thief.clone();
     assert_eq!(lost.second_step("000000").await.problem().1, "code-wrong");
     assert_eq!(lost.second_step(&world.app_code(0)).await.page(), "security-info");
@@ -295,7 +295,7 @@ async fn sign_in_ends_the_previous_browser_session() {
     assert_eq!(browser.get("/security-info/verify").await.page(), "second-step");
 }
 
-/// A double click: the browser hears the second answer only.
+/// A double click: the browser gets only the second response.
 #[tokio::test]
 async fn repeated_second_step_answer_gets_newer_cookie() {
     const VERIFY: &str = "/security-info/verify";
@@ -322,7 +322,7 @@ async fn repeated_second_step_answer_gets_newer_cookie() {
         world.clock.advance(60);
         later.post(VERIFY, body).await;
         assert_ne!(later.session, browser.session, "{method}, too late");
-        // What a code may prove anew, an approval does not: it may be one that the newest cookie asked for.
+        // A code may verify again, but an approval may not: the newest cookie may have requested it.
         let page = if method == "push" { "sign-in" } else { "second-step" };
         assert_eq!(later.get("/security-info").await.page(), page, "{method}, too late");
     }

@@ -94,7 +94,7 @@ async fn cross_site_requests_are_rejected() {
     assert_eq!(world.answer(own).await.status, 200);
 }
 
-/// Whatever function serves it, and whatever its answer is.
+/// For every function and every response.
 #[tokio::test]
 async fn every_route_sets_headers_and_rejects_invalid_requests() {
     let world = World::new().await;
@@ -167,7 +167,7 @@ async fn unknown_host_headers_are_rejected() {
     {
         assert_eq!(ask(&[host]).await, 200, "{host}");
     }
-    // A website whose name was made to resolve to this machine.
+    // A website whose name was made to resolve to this machine (DNS rebinding).
     assert_eq!(ask(&["evil.example"]).await, 403);
     for hosts in [&["", "x"][..], &[""], &["a b"], &["localhost:99999"], &["localhost", "evil.example"]] {
         assert_eq!(ask(hosts).await, 400, "{hosts:?}");

@@ -1,4 +1,4 @@
-//! What may happen next, and what comes of it.
+//! The transitions of the model: the possible acts in a state, and their effects.
 
 use shared::domain::cookie::{HolderCookie, HolderKind};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -21,37 +21,37 @@ use crate::scope::{Ask, Asserted, Listed, Mishap, PASSWORDS, Phoned, Registers, 
 use crate::state::{Assertion, By, Client, Code, Queued, Registering, Seen, State};
 use crate::tables::{Mutation, Row, Tables};
 
-/// One thing that happens.
+/// One transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Act {
-    /// A client asks for what stands at this place of the menu.
+    /// A client sends the request at this place of the menu.
     Ask(usize),
-    /// The handler at this place goes on: its call is carried out and answered.
+    /// The handler at this place continues: its call takes effect and is answered.
     Go(usize),
-    /// Something goes wrong with it (or with the message or flow at this place).
+    /// A fault happens to the handler, message or flow at this place.
     Mishap(Mishap, usize),
-    /// The message at this place is handed to `delivery`.
+    /// `delivery` receives the message at this place.
     Deliver(usize),
-    /// Time goes on, longer than a function may run: handlers on their way are cut off.
+    /// Time passes, longer than a function's timeout, which ends the running handlers.
     Tick(usize),
-    /// The last call of a handler that was cut off, on its way through the network, is carried out now.
+    /// The last call of a handler that timed out takes effect now.
     Late(usize),
-    /// Whoever registers does the next thing.
+    /// The enrolment in the scope takes its next step.
     Register,
 }
 
-/// What can be seen of it.
+/// The observable results of an act.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Event {
     Called(Function, &'static str, &'static str),
     Replied(By, Function, Reply),
     Died(By),
-    /// Somebody who registers came so far.
+    /// An enrolment took this step; whether it succeeded.
     Registered(Registers, bool),
 }
 
 impl Scope {
-    /// The state after what happens before the search.
+    /// Returns the state after the scope's initial requests.
     pub fn begin(&self) -> State {
         let mut tables = Tables::default();
         for login in [people::VICTIM, people::ATTACKER] {
@@ -90,7 +90,7 @@ impl Scope {
         state
     }
 
-    /// What may happen.
+    /// Returns the possible acts.
     pub fn possible(&self, state: &State) -> Vec<Act> {
         let mut acts = Vec::new();
         let busy = state.handlers.len();
@@ -101,7 +101,7 @@ impl Scope {
                 }
             }
             for (place, message) in state.queue.iter().enumerate() {
-                // A call that comes late comes before reconciling looks.
+                // A delayed call takes effect before reconciliation runs.
                 if !message.busy && message.visible_at <= state.now && state.late.is_empty() {
                     acts.push(Act::Deliver(place));
                 }
@@ -113,9 +113,9 @@ impl Scope {
             acts.push(Act::Register);
         }
         for (place, left) in state.ticks.iter().enumerate() {
-            // Cutting handlers off counts as a fault.
+            // Timing out a handler counts as a fault.
             let cuts_off = self.mishaps.contains(&Mishap::Late) && state.faults > 0;
-            // What is on its way arrives before: the SDK gives no call as long as a function has.
+            // A delayed call arrives first: the SDK's timeout for a call is shorter than a function's.
             if *left > 0 && (busy == 0 || cuts_off) && state.late.is_empty() {
                 acts.push(Act::Tick(place));
             }
@@ -135,7 +135,7 @@ impl Scope {
         acts
     }
 
-    /// What comes of it; nothing where it can't happen.
+    /// Returns the next state and its events; `None` if the act is impossible.
     pub fn after(&self, before: &State, act: Act) -> Option<(State, Vec<Event>)> {
         let mut state = before.clone();
         let mut events = Vec::new();
@@ -225,7 +225,7 @@ impl Scope {
         (state != *before).then_some((state, events))
     }
 
-    /// The next thing that whoever registers does; whether it came to something.
+    /// Takes the next step of the enrolment and returns whether it succeeded.
     fn register(&self, state: &mut State, what: Registers) -> bool {
         let account = AccountId::from_directory(people::VICTIM).unwrap();
         let row = state.tables.accounts.get_mut(&account).unwrap();
@@ -248,7 +248,7 @@ impl Scope {
         true
     }
 
-    /// Moves the generation on.
+    /// Increments the account's generation, which ends its lease.
     fn moves_on(&self, row: &mut Row) {
         if self.mutation != Some(Mutation::RegisteredUnnoticed) {
             row.generation += 1;
@@ -256,7 +256,7 @@ impl Scope {
         }
     }
 
-    /// A request of a client from its beginning to its end, with nothing between.
+    /// Runs a request of a client from start to end, without interleaving.
     pub fn whole(&self, state: &mut State, client: usize, ask: Ask) -> Option<Reply> {
         let request = self.request(state, client, ask)?;
         let mut events = Vec::new();
@@ -296,7 +296,7 @@ impl Scope {
         (By::Queue(message.id), Running::start(self.parameters, request))
     }
 
-    /// Carries the call of a handler out, answers it, and takes what the handler then comes to.
+    /// Performs a handler's call, answers it, and runs the handler to its next call or reply.
     fn go(&self, state: &mut State, place: usize, mishap: Option<Mishap>, events: &mut Vec<Event>) {
         let (by, running) = state.handlers.remove(place);
         let call = match &*running.next {
@@ -322,8 +322,8 @@ impl Scope {
         self.settle(state, by, next, events);
     }
 
-    /// A double click has waited for what the first click comes to: until the flow is done, or the time is up. Where the
-    /// first has given up, it claims again.
+    /// Ends the wait of a double click when the flow is done or the time is up. If the first click has given up, it
+    /// tries the lease again.
     fn wait(&self, state: &mut State, by: By, running: &Running, events: &mut Vec<Event>) {
         let cookie = running.request.cookie.as_ref().unwrap();
         let key = HolderCookie::read(HolderKind::Flow, cookie, &people::keys()).unwrap().id();
@@ -343,7 +343,7 @@ impl Scope {
         self.settle(state, by, running.end(Reply { status, body, cookie: None }), events);
     }
 
-    /// Keeps a handler that has a further call to make, and hands the reply of one that has none.
+    /// Keeps a handler that has another call to make, and delivers the reply of one that hasn't.
     fn settle(&self, state: &mut State, by: By, running: Running, events: &mut Vec<Event>) {
         let Step::Replies(reply) = &*running.next else {
             state.handlers.push((by, running));
@@ -371,7 +371,7 @@ impl Scope {
         events.push(Event::Replied(by, function, reply.clone()));
     }
 
-    /// A message that was handled is gone; another comes again, but for a code that has expired.
+    /// Deletes a handled message. Another one comes again, unless it is an expired code.
     fn release(state: &mut State, by: By, handled: bool) {
         let By::Queue(id) = by else { return };
         let now = state.now;
@@ -427,7 +427,7 @@ impl Scope {
         let mut hasher = DefaultHasher::new();
         body.hash(&mut hasher);
         let id = hasher.finish() & !1;
-        // A call that is made twice queues twice.
+        // A repeated call queues a second message.
         let id = if state.queue.iter().any(|message| message.id == id) { id + 1 } else { id };
         state.queue.push(Queued {
             id,
@@ -442,7 +442,7 @@ impl Scope {
         state.queue.dedup_by_key(|message| message.id);
     }
 
-    /// The request that a client sends.
+    /// Builds the request that a client sends.
     fn request(&self, state: &mut State, client: usize, ask: Ask) -> Option<Request> {
         let (function, path, body) = self.body(state, client, ask)?;
         let asking = &mut state.clients[client];
@@ -457,7 +457,7 @@ impl Scope {
         Some(Request {
             function,
             path,
-            // A phone is no browser.
+            // A phone sends no browser cookie.
             cookie: asking.cookie.clone().filter(|_| !matches!(ask, Ask::Phone(_))),
             body: if body.is_null() { String::new() } else { body.to_string() },
             at: state.now,
@@ -466,7 +466,7 @@ impl Scope {
         })
     }
 
-    /// Where it goes and what it says; nothing where the client doesn't know what to say.
+    /// Returns function, path and body; `None` if the client doesn't know what to send.
     pub fn body(&self, state: &State, client: usize, ask: Ask) -> Option<(Function, &'static str, Value)> {
         let asking = &state.clients[client];
         let now = Timestamp::from_seconds(state.now);
@@ -542,7 +542,7 @@ impl Scope {
         })
     }
 
-    /// To which request a phone answers, and what is typed; nothing where it is "It wasn't me".
+    /// Returns the request that a phone answers and the typed number; no number for "It wasn't me".
     pub fn phoned(state: &State, client: usize, phoned: Phoned) -> Option<([u8; 16], Option<String>)> {
         let asking = &state.clients[client];
         let mut of_account = state.seen.requests.iter().rev().filter(|asked| asked.login == asking.login);
@@ -564,7 +564,7 @@ impl Scope {
             }
             Phoned::Approves => {
                 let number = asking.number.as_deref()?.to_owned();
-                // That two requests have one number is chance, one in ninety.
+                // Equal numbers of two requests are a coincidence, one in ninety.
                 if number == shown.number && Some(shown.flow) != asking.flow {
                     return None;
                 }
@@ -574,7 +574,7 @@ impl Scope {
         Some((shown.id, typed))
     }
 
-    /// The place of the challenge that is answered, and what the passkey that answers counts to.
+    /// Returns the place of the answered challenge, and the passkey's signature count.
     pub fn challenge(state: &State, client: usize, asserted: Asserted) -> Option<(usize, u32)> {
         let flow = state.clients[client].flow?;
         let shown = state.seen.challenges.iter().enumerate().rev();
@@ -590,7 +590,7 @@ impl Scope {
         })
     }
 
-    /// The code that a client types: one that reached the person behind it.
+    /// Returns the code that a client types: one that reached the person behind it.
     pub fn code(state: &State, client: &Client, typed: Typed) -> Option<String> {
         let owner = if client.attacks { people::ATTACKER } else { client.login };
         let came = |code: &&Code| code.delivered && code.login == owner;
@@ -607,7 +607,7 @@ impl Scope {
         found.map(|code| code.text.clone())
     }
 
-    /// The product's settings.
+    /// Returns the parsed parameters of the scope.
     pub fn settings(&self) -> Arc<shared::settings::Settings> {
         Product::of(self.parameters).settings.clone()
     }

@@ -1,4 +1,4 @@
-//! What a handler asks of its ports, and what it is answered, as values that can be compared and hashed.
+//! The calls of a handler on its ports, and their answers, as values that can be compared and hashed.
 
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
@@ -11,7 +11,7 @@ use shared::ports::{CodeAttempt, DeviceAnswer};
 
 use crate::people::Entries;
 
-/// One call on a port. Each is one operation of the service behind it, which is atomic there.
+/// A call on a port. Each is one operation of the service, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Call {
     Insert { key: HolderId, flow: StoredFlow },
@@ -50,7 +50,7 @@ pub enum Call {
 }
 
 impl Call {
-    /// Its kind, which is what somebody who watches the services sees of it.
+    /// Returns the kind of the call, which is all that an observer of the services sees.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Insert { .. } => "insert",
@@ -91,7 +91,6 @@ impl Call {
 }
 
 impl Call {
-    /// Whether it changes anything.
     pub fn is_write(&self) -> bool {
         !matches!(
             self,
@@ -113,18 +112,17 @@ impl Call {
     }
 }
 
-/// The answer to a call.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Answer {
-    /// The service is out of order, or its answer was lost.
+    /// The service failed, or its response was lost.
     Failed,
     Done,
     Flag(bool),
     Number(u64),
     Flow(Option<StoredFlow>),
-    /// The guess was looked at; the item as it is now.
+    /// The attempt was compared; the updated item.
     Looked(StoredFlow),
-    /// The guess was not looked at; the item as it is.
+    /// The attempt was not compared; the unchanged item.
     Unlooked(Option<StoredFlow>),
     Ledger {
         rev: u64,
@@ -135,21 +133,21 @@ pub enum Answer {
         claimed_by: Option<HolderId>,
         entries: Entries,
     },
-    /// Somebody's passkeys, by number.
+    /// The passkeys of an account, by number.
     Passkeys(Vec<u8>),
-    /// Somebody's sheet of recovery codes, by number, and the hashes that are left on it.
+    /// The sheet of recovery codes of an account, by number, with the unused hashes.
     Sheet(Option<(u8, Vec<String>)>),
-    /// The newest request to somebody's devices.
+    /// The newest request to the devices of an account.
     Newest(Option<ApprovalRequest>),
-    /// What a device's answer came to; nothing where it was not looked at.
+    /// The request after a device's answer; `None` if the answer was not compared.
     Answered(Option<StoredRequest>),
-    /// Who holds the account, under which generation and until when; nobody else if the claim was made.
+    /// The lease holder with its generation and expiry; `None` if the lease was granted.
     Claimed(Option<Holder>),
     Written(Outcome),
 }
 
 impl Answer {
-    /// Its kind.
+    /// Returns the kind of the answer.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Failed => "failed",
@@ -176,7 +174,7 @@ impl Answer {
     }
 }
 
-/// What became of a request to somebody's devices.
+/// Returns the state of a request to devices as a word.
 fn outcome(request: Option<&ApprovalRequest>) -> &'static str {
     match request.map(|request| request.status) {
         None => "none",
@@ -194,29 +192,29 @@ pub struct Holder {
     pub lease_until: Timestamp,
 }
 
-/// What came of a write to the directory.
+/// The result of a write to the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Outcome {
     Made,
     Superseded,
 }
 
-/// The flow that a store keeps.
+/// Parses the flow in a store's item.
 pub fn flow_of(stored: &StoredFlow) -> Flow {
     stored.read().unwrap().value
 }
 
-/// How many steps of it are proved.
+/// Returns the number of verified steps.
 pub fn proofs(stored: &StoredFlow) -> u8 {
     stored.record.step.saturating_sub(1) + u8::from(is_proved(stored))
 }
 
-/// Whether the last guess was the code.
+/// Returns whether the last attempt was correct.
 pub fn is_proved(stored: &StoredFlow) -> bool {
     stored.record.slot.as_ref().is_some_and(|slot| slot.guess == Some(slot.code))
 }
 
-/// Whether it was done or cancelled.
+/// Returns whether the flow was finished or cancelled.
 pub fn has_ended(stored: &StoredFlow) -> bool {
     matches!(stored.record.state, StateName::Done | StateName::Cancelled)
 }

@@ -1,5 +1,4 @@
-//! The searches of what people hold: a sheet of recovery codes, a phone that approves, a passkey; and of what registering
-//! does to flows that are open.
+//! Searches of enrolled methods: recovery codes, push approval, passkeys, and the effect of enrolment on open flows.
 
 use shared::domain::security_info::Kind;
 
@@ -8,7 +7,7 @@ use crate::product::Parameters;
 use crate::scope::{Ask, Asserted, Listed, Phoned, Registers, Scope, Typed};
 use crate::searches::{ONE_STEP, TWO_STEPS, WHATEVER, search, search_as_far};
 
-/// One step, by a name of this site that passkeys can belong to.
+/// One step, with a host name that passkeys can be bound to.
 const PASSKEYS: Parameters = &[
     ("REKEY_PUBLIC_URL", "https://reset.contoh.example"),
     ("REKEY_STEPS", "1"),
@@ -20,7 +19,7 @@ const PASSKEYS: Parameters = &[
     ("REKEY_TOTP_TRIES_PER_DAY", "2"),
 ];
 
-/// Two browsers of one person, two requests at once, with one recovery code in both.
+/// Two browsers of one person type one recovery code, with two concurrent requests.
 pub fn recovery_codes() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -37,7 +36,7 @@ pub fn recovery_codes() -> Scope {
     }
 }
 
-/// One by one, while calls fail, functions die and items go.
+/// The same with one request at a time, while calls fail, functions crash and items disappear.
 pub fn recovery_codes_that_fail() -> Scope {
     Scope {
         menu: vec![
@@ -52,7 +51,7 @@ pub fn recovery_codes_that_fail() -> Scope {
     }
 }
 
-/// The owner goes through both steps with a recovery code, which somebody else sees and types into a flow of their own.
+/// The owner verifies both steps with a recovery code. An attacker sees it and types it into an own flow.
 pub fn recovery_codes_beside_an_attacker() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -72,8 +71,8 @@ pub fn recovery_codes_beside_an_attacker() -> Scope {
     }
 }
 
-/// Somebody else asks the owner's phone as the owner does, two requests at once; the owner approves by the number of
-/// their own page.
+/// An attacker and the owner both ask the owner's phone, with two concurrent requests. The owner approves with the
+/// number of their own page.
 pub fn pushes() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -92,7 +91,7 @@ pub fn pushes() -> Scope {
     }
 }
 
-/// The owner asks again and answers to either request, or refuses.
+/// The owner asks twice and approves either request, or refuses.
 pub fn pushes_asked_again() -> Scope {
     Scope {
         before: vec![
@@ -117,7 +116,7 @@ pub fn pushes_asked_again() -> Scope {
     }
 }
 
-/// One by one, while calls fail, functions die and items go.
+/// The same with one request at a time, while calls fail, functions crash and items disappear.
 pub fn pushes_that_fail() -> Scope {
     Scope {
         menu: vec![
@@ -135,8 +134,8 @@ pub fn pushes_that_fail() -> Scope {
     }
 }
 
-/// The owner goes the second step by phone, beside somebody with a flow on their name, a phone of their own, and a look at
-/// the number.
+/// The owner verifies the second step by phone. The attacker has a flow on the same name, a phone of their own, and
+/// has seen the number.
 pub fn pushes_beside_an_attacker() -> Scope {
     Scope {
         before: vec![
@@ -164,7 +163,7 @@ pub fn pushes_beside_an_attacker() -> Scope {
     }
 }
 
-/// Somebody else asks the owner's phone until the owner refuses, and uses up what can be used up.
+/// An attacker asks the owner's phone until the owner refuses, and uses up every rate limit.
 pub fn drained_of_pushes() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -186,7 +185,7 @@ pub fn drained_of_pushes() -> Scope {
     }
 }
 
-/// The owner's passkey, two requests at once: right, twice, and for a challenge that is not the newest.
+/// The owner's passkey with two concurrent requests: correct, repeated, and for a challenge that isn't the newest.
 pub fn passkeys() -> Scope {
     Scope {
         parameters: PASSKEYS,
@@ -208,7 +207,7 @@ pub fn passkeys() -> Scope {
     }
 }
 
-/// One by one, while calls fail, functions die and items go.
+/// The same with one request at a time, while calls fail, functions crash and items disappear.
 pub fn passkeys_that_fail() -> Scope {
     Scope {
         menu: vec![
@@ -225,7 +224,7 @@ pub fn passkeys_that_fail() -> Scope {
     }
 }
 
-/// The owner uses a passkey beside somebody who sees what it makes, and has a copy of it from before.
+/// The owner uses a passkey. The attacker sees its assertions and has an older copy of it.
 pub fn passkeys_beside_an_attacker() -> Scope {
     Scope {
         clients: vec![(VICTIM, false), (VICTIM, true)],
@@ -246,7 +245,7 @@ pub fn passkeys_beside_an_attacker() -> Scope {
     }
 }
 
-/// Somebody registers a new sheet while a flow is open that uses the old one.
+/// A new sheet of recovery codes is enrolled while an open flow uses the old one.
 pub fn registering() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -262,7 +261,7 @@ pub fn registering() -> Scope {
     }
 }
 
-/// Somebody removes the app that shows codes while one flow uses it and another is opened.
+/// The TOTP app is removed while one flow uses it and another one opens.
 pub fn removing() -> Scope {
     Scope {
         holds: &[],

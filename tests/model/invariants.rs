@@ -1,5 +1,5 @@
-//! The invariants. What a single step can break is judged when it is made, by an observer who knows every code, every
-//! request and every reply, and takes nothing from the product's own checks; what a state can break is judged there.
+//! The invariants. An observer checks each step: it knows every code, request and reply, and uses none of Rekey's own
+//! checks. Invariants of a state are checked on the state.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -84,12 +84,12 @@ impl Model for Scope {
     }
 }
 
-/// Whether nothing is on its way.
+/// Returns whether no handler, message or delayed call is pending.
 fn is_quiet(state: &State) -> bool {
     state.handlers.is_empty() && state.queue.is_empty() && state.late.is_empty()
 }
 
-/// Whether everybody was told of every change, and its flow says that it is done (or is gone).
+/// Returns whether every contact was notified of every change, and its flow is finished or gone.
 fn is_settled(state: &State) -> bool {
     state.seen.changes.iter().all(|change| {
         let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
@@ -99,7 +99,7 @@ fn is_settled(state: &State) -> bool {
     })
 }
 
-/// What a call may change, as it was before.
+/// The items that a call may change, as they were before it.
 pub struct Before {
     flow: Option<StoredFlow>,
     account: Option<(u64, String)>,
@@ -202,7 +202,7 @@ impl Scope {
         }
     }
 
-    /// A flow may have changed.
+    /// Checks a flow after a call that may have changed it.
     fn observe_flow(state: &mut State, by: By, running: &Running, key: HolderId, before: Option<StoredFlow>) {
         let after = state.tables.flows.0.get(key.as_bytes()).cloned();
         let (Some(before), Some(after)) = (before, after) else { return };
@@ -224,7 +224,7 @@ impl Scope {
         }
     }
 
-    /// A step was proved.
+    /// Checks a newly verified step.
     fn observe_proof(state: &mut State, running: &Running, key: HolderId, step: u8, flow: &Flow) {
         let proofs = match flow {
             Flow::Choosing(state) => &state.progress.proofs,
@@ -309,7 +309,7 @@ impl Scope {
         }
     }
 
-    /// A request to devices was kept.
+    /// Checks a stored request to devices.
     fn observe_request(
         &self,
         state: &mut State,
@@ -359,7 +359,7 @@ impl Scope {
         }
     }
 
-    /// A device answered.
+    /// Checks a device's answer.
     fn observe_answer(
         state: &mut State,
         running: &Running,
@@ -386,7 +386,7 @@ impl Scope {
         asked.approved = body["number"] == asked.number.as_str();
     }
 
-    /// Something that is held was used. What was replaced or removed proves nothing.
+    /// Checks the use of an enrolled method. A replaced or removed one must not verify anything.
     fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
         let registered = state.tables.accounts[account].only(kind);
         let is_of =
@@ -396,7 +396,7 @@ impl Scope {
         }
     }
 
-    /// A flow got the right to change an account.
+    /// Checks a lease that a flow got.
     fn observe_claim(state: &mut State, flow: HolderId) {
         let seen = &mut state.seen;
         let Some(course) = seen.flows.get(flow.as_bytes()) else { return };
@@ -405,7 +405,7 @@ impl Scope {
         }
     }
 
-    /// The directory was written to.
+    /// Checks a write to the directory.
     fn observe_change(&self, state: &mut State, running: &Running, id: &str, call: &Call) {
         let Call::Apply { password, .. } = call else { return };
         let cookie = running.request.cookie.as_ref();
@@ -429,7 +429,7 @@ impl Scope {
         if since.iter().any(|change| change.login == id && change.flow != flow) {
             seen.broken.insert(I5);
         }
-        // A write that comes late may be followed by another of its flow, but for one that was told to be done.
+        // Another write of the same flow may follow a delayed one, unless the client got a success for the first.
         if since.iter().any(|change| change.flow == flow && change.acknowledged) {
             seen.broken.insert(I8);
         }
@@ -441,7 +441,7 @@ impl Scope {
         });
     }
 
-    /// A code was queued.
+    /// Checks a queued code.
     pub fn observe_code(&self, state: &mut State, running: &Running, flow: [u8; 32], message: &CodeMessage) {
         let cookie = running.request.cookie.as_ref();
         let cookie =
@@ -484,7 +484,7 @@ impl Scope {
         }
     }
 
-    /// A client was answered.
+    /// Checks a reply to a client.
     pub fn observe_reply(&self, state: &mut State, client: usize, running: &Running, reply: &Reply) {
         if running.request.function == Function::Approval && reply.body["status"] == "denied" {
             Self::observe_refusal(state, running);
@@ -502,7 +502,7 @@ impl Scope {
             let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
             let budget = match body["method"].as_str().and_then(Method::parse) {
                 Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_tries_per_day))),
-                // A passkey's answer and a recovery code can't be guessed, so nothing but the flow's tries counts it.
+                // Passkey assertions and recovery codes can't be guessed, so only the flow's attempts limit them.
                 Some(method) => Some((method, u64::from(settings.flow.flow_tries))),
                 None => None,
             };
@@ -543,7 +543,7 @@ impl Scope {
         }
     }
 
-    /// Somebody was told that their refusal counts: whoever asked has lost their flow, and the owner will hear of it.
+    /// Checks a confirmed refusal: the flow that asked has ended, and the owner will be notified.
     fn observe_refusal(state: &mut State, running: &Running) {
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let id = body["request"].as_str().and_then(RequestId::parse).unwrap();
@@ -555,7 +555,7 @@ impl Scope {
         }
     }
 
-    /// Of all codes that were made for a flow, at most one would be taken now.
+    /// Of all codes made for a flow, at most one is accepted now.
     fn one_code_is_good(&self, state: &State) -> bool {
         let limits = &self.settings().flow;
         state.seen.flows.keys().all(|flow| {
@@ -574,13 +574,13 @@ impl Scope {
         })
     }
 
-    /// Whether the owner, from here on alone and undisturbed, sets a password, waiting two hours at most.
+    /// Returns whether the owner, alone and without faults, can set a password within two hours.
     fn the_owner_gets_through(&self, state: &State) -> bool {
         if !state.handlers.is_empty() {
             return true;
         }
         thread_local! {
-            /// A new flow depends on what is kept for its account, not on other flows.
+            /// A new flow depends on its account's data only, not on other flows.
             static KNOWN: RefCell<HashMap<u64, bool>> = RefCell::default();
         }
         let mut hasher = DefaultHasher::new();
@@ -600,7 +600,7 @@ impl Scope {
         through
     }
 
-    /// The owner tries once, by every way there is.
+    /// The owner tries once with every method.
     fn try_a_reset(&self, state: &mut State) -> bool {
         let owner = self.clients.iter().position(|(_, attacks)| !attacks).unwrap();
         let ask = |state: &mut State, ask| {

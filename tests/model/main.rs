@@ -1,5 +1,4 @@
-//! The flow as a state machine that is searched, and what truly concurrent requests did, judged against what they may
-//! do one after the other.
+//! Model checking of the flow: an exhaustive search of its states, and linearizability checks of concurrent requests.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 

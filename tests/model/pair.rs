@@ -1,6 +1,6 @@
-//! I7: what is seen from outside does not tell an account from a name without one. Two copies run side by side, one on
-//! an account and one on a decoy with the same methods; whoever has no channel of the account does the same to both,
-//! and whatever goes wrong goes wrong in both.
+//! I7: account enumeration is impossible. Two copies run side by side, one on an account and one on a decoy with the
+//! same methods. A client without access to the account's contacts does the same to both, and faults hit both. Their
+//! observable behaviour must be equal.
 
 use serde_json::Value;
 use shared::domain::account::AccountId;
@@ -32,7 +32,7 @@ struct Both {
     alike: bool,
 }
 
-/// What is seen of what happened: replies, and which services were called, but no secret and nothing that is drawn.
+/// Returns the observable part of a transition: replies and called services, without secrets and random values.
 fn seen(state: &State, events: &[Event]) -> Vec<String> {
     let mut seen: Vec<String> = events
         .iter()
@@ -59,7 +59,7 @@ fn seen(state: &State, events: &[Event]) -> Vec<String> {
     seen
 }
 
-/// Replaces what is drawn for each name or flow by its length.
+/// Replaces values that are random for each name or flow by their length.
 fn veil(body: &mut Value) {
     match body {
         Value::Object(fields) => {
@@ -115,7 +115,7 @@ impl Model for Pair {
     }
 }
 
-/// A name without an account whose decoy offers what the victim has.
+/// Returns a name without an account whose decoy offers the victim's methods.
 fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let settings = Product::of(parameters).settings.clone();
     let methods = |registration: shared::domain::account::Registration| -> Vec<_> {
@@ -135,7 +135,7 @@ fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
     name.unwrap().leak()
 }
 
-/// A scope on the victim, and the same on nobody.
+/// Builds a scope on the victim and the same one on a decoy.
 fn of_both(scope: &Scope) -> Pair {
     let on = |login| {
         let clients = scope.clients.iter().map(|(_, attacks)| (login, *attacks)).collect();
@@ -144,7 +144,7 @@ fn of_both(scope: &Scope) -> Pair {
     Pair { known: on(VICTIM), unknown: on(nobody(scope.parameters, scope.holds)) }
 }
 
-/// Everything that somebody without the account's channels may try.
+/// Everything that a client without the account's contacts may try.
 fn pair(mutation: Option<Mutation>) -> Pair {
     of_both(&Scope {
         parameters: ONE_STEP,
@@ -166,7 +166,7 @@ fn pair(mutation: Option<Mutation>) -> Pair {
     })
 }
 
-/// In two steps, on an account that has a phone, a passkey and recovery codes too: whatever may be tried with these.
+/// The same in two steps, on an account that also has a phone, a passkey and recovery codes.
 fn pair_in_two_steps(mutation: Option<Mutation>) -> Pair {
     of_both(&Scope {
         parameters: TWO_STEPS,
@@ -188,7 +188,7 @@ fn pair_in_two_steps(mutation: Option<Mutation>) -> Pair {
     })
 }
 
-/// With other requests of the first client.
+/// Replaces the requests of the first client.
 fn with_menu(pair: Pair, menu: &[Ask]) -> Pair {
     let other = |scope: Scope| Scope {
         menu: menu.iter().map(|ask| (0, *ask, 1)).collect(),
@@ -198,7 +198,7 @@ fn with_menu(pair: Pair, menu: &[Ask]) -> Pair {
     Pair { known: other(pair.known), unknown: other(pair.unknown) }
 }
 
-/// With calls that fail.
+/// Adds failing calls.
 fn with_faults(pair: Pair) -> Pair {
     let faulty = |scope: Scope| Scope {
         at_once: 1,
@@ -238,7 +238,7 @@ fn account_and_decoy_in_two_steps_are_indistinguishable() {
     search("pair in two steps with faults", with_faults(with_menu(pair(), &menu)));
 }
 
-/// Searches until the two are told apart.
+/// Searches until the two copies differ.
 fn are_found_out(pair: Pair) {
     let checker = pair.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     checker.assert_any_discovery(I7);

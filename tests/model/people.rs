@@ -1,4 +1,4 @@
-//! The people of the model: the victim has everything, the attacker an account of their own, anybody else is nobody.
+//! The people of the model: the victim with every method, the attacker with an own account, and names without one.
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
@@ -26,12 +26,12 @@ use shared::ports::SignatureVerifier as _;
 
 pub const VICTIM: &str = "aisyah";
 pub const ATTACKER: &str = "priya";
-/// What is typed as the mobile's number, as the victim knows it.
+/// The mobile number as the victim types it.
 pub const MOBILE: &str = "012-345 6798";
 /// A recovery code that is on no sheet.
 pub const NO_CODE: &str = "0000-0000-0000-0000";
 
-/// What is registered: of each kind, by number. One that takes the place of another has the next number.
+/// The enrolled entries by kind and number. A replacement has the next number.
 pub type Entries = BTreeSet<(Kind, u8)>;
 
 pub fn person(login: &str) -> Option<&'static Person> {
@@ -42,7 +42,7 @@ pub fn account(login: &str) -> Account {
     Account { standing: Standing::Active, ..person(login).unwrap().account() }
 }
 
-/// What somebody has before anything is registered in the model.
+/// Returns the entries of an account before the scope enrols anything.
 pub fn entries(account: &AccountId) -> Entries {
     let Some(person) = person(account.as_str()) else { return Entries::new() };
     let has = [
@@ -54,7 +54,7 @@ pub fn entries(account: &AccountId) -> Entries {
     has.into_iter().filter(|(_, has)| *has).map(|(kind, _)| (kind, 0)).collect()
 }
 
-/// What is registered, without generation and claim. A sheet counts while it has codes.
+/// Returns the enrolled methods, without generation and lease. A sheet counts while it has codes.
 pub fn registration(account: &AccountId, entries: &Entries) -> Registration {
     let Some(person) = person(account.as_str()) else { return Registration::default() };
     let mut registration = person.registration();
@@ -75,12 +75,12 @@ pub fn registration(account: &AccountId, entries: &Entries) -> Registration {
     registration
 }
 
-/// The id of an account, or of nobody's, as a store has it.
+/// Returns the account id, of an account or of a decoy, as a store has it.
 fn id(account: &str) -> AccountId {
     serde_json::from_value(account.into()).unwrap()
 }
 
-/// Every contact that is told of a change.
+/// Returns every contact that is notified of a change.
 pub fn contacts(account: &str, entries: &Entries) -> Vec<String> {
     let registration = registration(&id(account), entries);
     let phones = [registration.mobile, registration.office_phone].into_iter().flatten();
@@ -91,7 +91,7 @@ pub fn contacts(account: &str, entries: &Entries) -> Vec<String> {
     all
 }
 
-/// One ring serves every purpose here.
+/// One keyring serves every purpose in the model.
 pub fn keys() -> Keyring {
     Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
 }
@@ -100,14 +100,14 @@ pub fn sealed_seed(account: &AccountId) -> String {
     TotpSeed::parse(SEED).unwrap().seal(&keys(), account.as_str(), [7; 24]).unwrap()
 }
 
-/// What an authenticator app shows.
+/// Returns the current TOTP code.
 pub fn app_code(now: Timestamp) -> String {
     let secret = totp_rs::Secret::try_from_base32(SEED).unwrap();
     let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
     app.generate(now.as_unsigned()).to_string()
 }
 
-/// A recipient as the provider gets it.
+/// Returns a recipient unmasked, as the provider gets it.
 pub fn exposed(to: &Recipient) -> String {
     match to {
         Recipient::Email(address) => address.expose().to_owned(),
@@ -115,12 +115,12 @@ pub fn exposed(to: &Recipient) -> String {
     }
 }
 
-/// The entry of somebody's phone, passkey or whatever else it is.
+/// Returns the entry id of a phone, passkey or another method.
 pub fn entry(kind: Kind, number: u8) -> EntryId {
     EntryId::new(kind, [number; 8])
 }
 
-/// Somebody's phone.
+/// Returns the device of an account.
 pub fn device(account: &str) -> Device {
     Device { account: id(account), id: entry(Kind::Authenticator, 0) }
 }
@@ -129,12 +129,12 @@ fn signing_key(account: &str) -> SigningKey {
     SigningKey::from_slice(&[if account == VICTIM { 1 } else { 2 }; 32]).unwrap()
 }
 
-/// The public key of somebody's phone.
+/// Returns the public key of an account's device.
 pub fn device_key(account: &str) -> DeviceKey {
     DeviceKey::from_bytes(signing_key(account).verifying_key().to_sec1_point(false).as_bytes()).unwrap()
 }
 
-/// What a phone sends when a number is typed, or "It wasn't me" is said.
+/// Returns the signed body of a phone, for a typed number or for "It wasn't me".
 pub fn answer_of_phone(account: &str, request: RequestId, typed: Option<&str>, now: Timestamp) -> Value {
     thread_local! {
         /// Signing is slow, and every state asks what could be signed.
@@ -163,7 +163,7 @@ fn signed_by_phone(account: &str, request: RequestId, typed: Option<&str>, now: 
     body
 }
 
-/// Somebody's passkey, and what is kept of it by a site with these keys.
+/// Returns the passkey of an account, and the stored credential under these keys.
 pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, String) {
     let account = id(login);
     let handle = UserHandle::of(keys, &account);
@@ -182,7 +182,7 @@ pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, S
     (passkey, registration.verify(handle, &expected, &verifies).unwrap().to_json())
 }
 
-/// What somebody's passkey makes of a challenge when it counts to `counter`.
+/// Returns an assertion for a challenge with this signature count.
 pub fn assertion(login: &str, keys: &Keyring, party: &RelyingParty, challenge: &str, counter: u32) -> String {
     thread_local! {
         static KNOWN: RefCell<HashMap<String, String>> = RefCell::default();
@@ -197,12 +197,12 @@ pub fn assertion(login: &str, keys: &Keyring, party: &RelyingParty, challenge: &
     KNOWN.with_borrow_mut(|known| known.entry(key).or_insert_with(sign).clone())
 }
 
-/// A code of one of the victim's sheets, as it is copied by hand.
+/// Returns a code of one of the victim's sheets, as a person types it.
 pub fn recovery_code(sheet: u8, nth: usize) -> String {
     format!("{}{}{}", "ABCD-EFGH-JKMN-PQ", 2 + sheet, 2 + nth)
 }
 
-/// A sheet with two codes, as it is kept under these keys while it is whole.
+/// Returns an unused sheet of two codes, as stored under these keys.
 pub fn sheet(number: u8, keys: &Keyring) -> Sheet {
     let mut sheet = Sheet::decoy(keys);
     for nth in 0..2 {

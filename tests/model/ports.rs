@@ -1,9 +1,9 @@
-//! The ports of the real handlers, played from a script: a call that the script answers returns at once, the first
-//! one beyond its end is noted and never returns.
+//! Scripted ports for the real handlers. A call that the script answers returns at once. The first call beyond the
+//! script is recorded and never returns.
 //!
-//! So a handler that has made some calls is described by its request and the answers it got: run again with these, it
-//! comes to the same call, and can go on from there with any answer, or with none. Every port method is here what its
-//! adapter makes of it: one operation each, two for a guess that was not looked at and a claim that comes back.
+//! So a request and the answers so far describe a running handler. Run again with them, it reaches the same call and
+//! continues with any answer, or with none. Every port method makes the same operations as its adapter. It makes one,
+//! or two if an attempt was not compared or a lease is taken again.
 
 use std::cell::RefCell;
 
@@ -42,28 +42,28 @@ use crate::calls::{Answer, Call, Outcome, flow_of};
 use crate::people;
 use crate::tables::Mutation;
 
-/// What one run of a handler is given.
+/// The script of one run of a handler.
 #[derive(Default)]
 pub struct Script {
-    /// The answers to its calls, each with the time at which it was given.
+    /// The answers to its calls, each with its time.
     pub answers: Vec<(Answer, i64)>,
-    /// How many were used.
+    /// Number of answers used so far.
     pub at: usize,
-    /// The time.
+    /// The present time, in seconds.
     pub now: i64,
-    /// What its entropy is drawn from.
+    /// Seed of the run's entropy.
     pub seed: u64,
-    /// How often it was drawn.
+    /// Number of draws from the entropy so far.
     pub drawn: u64,
-    /// A rule that is taken out: those of what is done between two calls are taken out here.
+    /// The rule to disable. Only rules between two calls are disabled here.
     pub mutation: Option<Mutation>,
-    /// The request to devices that the flow which was read awaits the answer of.
+    /// The approval request that the loaded flow waits for.
     pub awaited: Option<(HolderId, RequestId)>,
-    /// The hashes on the sheet that was read.
+    /// The hashes on the loaded sheet.
     pub listed: Vec<String>,
-    /// Whose passkeys are asked for.
+    /// The relying party of the requested passkeys.
     pub party: Option<RelyingParty>,
-    /// The call beyond the script's end.
+    /// The first call beyond the script.
     pub pending: Option<Call>,
 }
 
@@ -71,7 +71,7 @@ thread_local! {
     pub static SCRIPT: RefCell<Script> = RefCell::default();
 }
 
-/// All ports.
+/// All ports, as one type.
 #[derive(Clone, Copy)]
 pub struct Scripted;
 
@@ -101,7 +101,7 @@ fn unavailable() -> StoreError {
     StoreError::Unavailable(failed())
 }
 
-/// A call of which the caller expects one kind of answer.
+/// Makes a call that expects one kind of answer.
 macro_rules! ask {
     ($call:expr, $($answer:pat => $value:expr),+ $(,)?) => {
         match ask($call).await {
@@ -334,7 +334,7 @@ impl Authenticators for Scripted {
         ask!(call, Answer::Flag(taken) => taken)
     }
 
-    /// Nobody in the model has a pass.
+    /// No account in the model has a pass.
     async fn redeem_pass(
         &self,
         _: &AccountId,
@@ -433,7 +433,7 @@ impl PushTargets for Scripted {
         _: Timestamp,
     ) -> Result<Vec<(Device, String)>, StoreError> {
         let call = Call::PushTargets { account: account.clone() };
-        // What is sealed for a device is not for anybody in the model to open.
+        // Subscriptions are sealed for delivery, and no push is sent in the model.
         ask!(call, Answer::Flag(_) => Vec::new())
     }
 }
@@ -590,7 +590,7 @@ impl Metrics for Scripted {
     fn count(&self, _metric: Metric, _at: Timestamp) {}
 }
 
-/// A ledger whose messages were all sent just now.
+/// Returns a ledger as if all its messages had been sent just now.
 fn ageless(ledger: &str) -> String {
     let mut ledger: serde_json::Value = serde_json::from_str(ledger).unwrap();
     let now = SCRIPT.with_borrow(|script| script.now);

@@ -1,4 +1,4 @@
-//! The real functions, run on scripted ports.
+//! Runs the real functions on scripted ports.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -40,23 +40,22 @@ pub enum Function {
     Approval,
 }
 
-/// An invocation of a function.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     pub function: Function,
     pub path: &'static str,
     pub cookie: Option<Arc<str>>,
-    /// The JSON of a POST, or the event of the queue; empty where a page is looked at.
+    /// The JSON of a POST, or the event of the queue; empty for a GET.
     pub body: String,
-    /// The time when it began.
+    /// The start time, in seconds.
     pub at: i64,
-    /// What its entropy is drawn from.
+    /// Seed of the invocation's entropy.
     pub seed: u64,
     /// See [`Script::mutation`].
     pub mutation: Option<Mutation>,
 }
 
-/// What a function does next.
+/// The next step of a function.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     Calls(Call),
@@ -65,29 +64,28 @@ pub enum Step {
     Replies(Reply),
 }
 
-/// How an invocation ended.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Reply {
     pub status: u16,
     pub body: Value,
-    /// The cookie that it sets; an empty one ends it.
+    /// The cookie that it sets; an empty one deletes it.
     pub cookie: Option<String>,
 }
 
 impl Reply {
-    /// The page that is shown, or the problem's code.
+    /// Returns the name of the page, or the problem's code.
     pub fn word(&self) -> &str {
         let problem = self.body["code"].as_str().filter(|_| self.status != 200);
         problem.or(self.body["page"].as_str()).unwrap_or_default()
     }
 }
 
-/// A handler on its way: its request, the answers it got, and the call that it waits for or its reply.
+/// A running handler: its request, the answers so far, and its pending call or reply.
 #[derive(Clone, Debug)]
 pub struct Running {
     pub request: Arc<Request>,
     answers: Arc<Vec<(Answer, i64)>>,
-    /// Tells request and answers apart from all others.
+    /// A digest that identifies request and answers.
     digest: u64,
     pub next: Arc<Step>,
 }
@@ -113,7 +111,7 @@ impl Running {
         Self::come(parameters, Arc::new(request), Arc::default(), hasher.finish())
     }
 
-    /// Goes on with an answer.
+    /// Continues with an answer.
     pub fn answer(&self, parameters: Parameters, answer: Answer, now: i64) -> Self {
         let mut hasher = DefaultHasher::new();
         (self.digest, &answer, now).hash(&mut hasher);
@@ -122,7 +120,7 @@ impl Running {
         Self::come(parameters, self.request.clone(), Arc::new(answers), hasher.finish())
     }
 
-    /// Goes on after a wait: it claims once more, as if it had not claimed yet.
+    /// Continues after a wait: it asks for the lease again, as for the first time.
     pub fn claim_again(&self, parameters: Parameters) -> Self {
         let before = self.answers.iter().take_while(|(answer, _)| !matches!(answer, Answer::Claimed(_)));
         before.fold(Self::start(parameters, (*self.request).clone()), |running, (answer, now)| {
@@ -130,7 +128,6 @@ impl Running {
         })
     }
 
-    /// Ends with a reply.
     pub fn end(&self, reply: Reply) -> Self {
         Self { next: Arc::new(Step::Replies(reply)), ..self.clone() }
     }
@@ -142,7 +139,7 @@ impl Running {
         digest: u64,
     ) -> Self {
         thread_local! {
-            /// What was run before need not be run again.
+            /// Caches earlier runs, which are deterministic.
             static KNOWN: RefCell<HashMap<u64, Arc<Step>>> = RefCell::default();
         }
         let known = KNOWN.with_borrow(|known| known.get(&digest).cloned());
@@ -164,7 +161,7 @@ pub struct Product {
 }
 
 impl Product {
-    /// The functions with these parameters, built once a thread.
+    /// Returns the functions with these parameters, built once per thread.
     pub fn of(parameters: Parameters) -> Rc<Self> {
         thread_local! {
             static BUILT: RefCell<HashMap<Parameters, Rc<Product>>> = RefCell::default();
@@ -273,7 +270,7 @@ impl Product {
             site: site.clone(),
             devices: ports.clone(),
             approvals: ports.clone(),
-            // Nobody in the model pairs a device.
+            // No client in the model pairs a device.
             pairings: Arc::new(Memory::default()),
             flows: ports.clone(),
             sessions: ports.clone(),
@@ -285,7 +282,7 @@ impl Product {
         })
     }
 
-    /// Runs a request from its beginning, with the answers that it got so far.
+    /// Runs a request from its beginning with the answers so far.
     fn run(&self, request: &Request, answers: &[(Answer, i64)]) -> Step {
         let script = Script {
             answers: answers.to_vec(),

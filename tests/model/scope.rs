@@ -1,4 +1,4 @@
-//! What is searched: who may do what how often, and what may go wrong.
+//! The bounds of a search: which client may do what how often, and which faults may happen.
 
 use rekey_tests::people::Person;
 use shared::domain::security_info::Kind;
@@ -11,29 +11,30 @@ use crate::tables::Mutation;
 pub struct Scope {
     pub parameters: Parameters,
     pub clients: Vec<(&'static str, bool)>,
-    /// What the victim has registered beside contacts and the app that shows codes. A phone the attacker has too, for
-    /// an account of their own.
+    /// The victim's methods besides contacts and the TOTP app. With a phone here, the attacker also has one, for
+    /// their own account.
     pub holds: &'static [Kind],
-    /// What happens before the search begins, each request by itself.
+    /// Requests before the search begins, each run alone.
     pub before: Vec<(usize, Ask)>,
-    /// Which client may ask what, and how often.
+    /// The requests of each client, with their maximum number.
     pub menu: Vec<(usize, Ask, u8)>,
-    /// What somebody who registers does meanwhile on the victim's account, one thing after the other.
+    /// The steps of an enrolment on the victim's account meanwhile, in order.
     pub registers: &'static [Registers],
-    /// By how many seconds time may go on, and how often.
+    /// Steps of the clock in seconds, with their maximum number.
     pub ticks: Vec<(i64, u8)>,
-    /// How many handlers are at work at once; with none, each request is one step.
+    /// Maximum concurrent handlers; with 0, each request is one atomic step.
     pub at_once: usize,
-    /// How many faults happen.
+    /// Maximum number of faults.
     pub faults: u8,
-    /// Which.
+    /// The kinds of faults.
     pub mishaps: Vec<Mishap>,
-    /// Whether codes and notices arrive as soon as they are queued, so that only settles lie in the queue.
+    /// Whether codes and notifications arrive as soon as they are queued, so that the queue has only reconciliation
+    /// messages.
     pub instant: bool,
     pub mutation: Option<Mutation>,
-    /// Whether it is asked from every state if the owner still gets through.
+    /// Whether every state is checked for the owner's ability to reset.
     pub hopeful: bool,
-    /// Whether a password can change in it.
+    /// Whether a password can change; then the search must reach a state with a change.
     pub changes: bool,
 }
 
@@ -58,14 +59,13 @@ impl Default for Scope {
     }
 }
 
-/// What a client asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Ask {
     Open,
     Forgotten,
     Locked,
     Email,
-    /// With the complete number, right or wrong.
+    /// With the complete number, correct or wrong.
     Sms {
         right: bool,
     },
@@ -73,120 +73,115 @@ pub enum Ask {
     App {
         right: bool,
     },
-    /// The app code that somebody has typed last, seen over the shoulder.
+    /// The TOTP code that another person typed last, seen over the shoulder.
     AppSeen,
-    /// Asks the phones to approve.
+    /// Requests an approval from the phones.
     Push,
-    /// Looks at the page that waits for a phone.
+    /// Loads the page that waits for a phone.
     Look,
-    /// Says on that page that a phone has approved.
+    /// Confirms on that page that a phone has approved.
     Approved,
-    /// The person takes their phone and answers on it. Who attacks has a phone of their own account.
+    /// The person answers on their phone. The attacker has one for their own account.
     Phone(Phoned),
-    /// Asks for a passkey.
+    /// Requests a passkey challenge.
     Passkey,
-    /// Answers with one.
+    /// Sends an assertion.
     Assert(Asserted),
-    /// Types a recovery code.
     Recovery(Listed),
-    /// One of some passwords.
+    /// A password of [`PASSWORDS`], by place.
     Password(usize),
     Unlock,
     Cancel,
 }
 
-/// Which code is typed.
+/// The code that is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Typed {
-    /// The newest that came for this flow.
+    /// The newest one of this flow.
     Newest,
     /// The one before it.
     Elder,
-    /// One that came for another flow of the same person.
+    /// One of another flow of the same person.
     OfAnother,
-    /// One that never was.
+    /// One that was never sent.
     Wrong,
 }
 
-/// What is done on a phone.
+/// The answer on a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Phoned {
-    /// The number that the person's page shows is typed, whichever request the phone shows. Who attacks types what
-    /// they saw last on the owner's page.
+    /// Types the number of the person's page, whichever request the phone shows. The attacker types the number last
+    /// seen on the owner's page.
     Approves,
-    /// The same for the request before it, which the phone still shows.
+    /// The same for the previous request, which the phone still shows.
     ApprovesElder,
-    /// Another number.
+    /// Types another number.
     Mistypes,
-    /// "It wasn't me."
     Denies,
-    /// The same for the request before it.
+    /// The same for the previous request.
     DeniesElder,
 }
 
-/// What is made with a passkey.
+/// The assertion that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Asserted {
-    /// An answer to the challenge of the person's page.
+    /// One for the challenge of the person's page.
     Newest,
-    /// An answer to the challenge that this flow had before it.
+    /// One for the previous challenge of this flow.
     Elder,
-    /// The answer that somebody made last, once more, in whichever flow that was.
+    /// Replay of the last assertion, of any flow.
     Seen,
-    /// An answer to the challenge of one's own page by a passkey that is nobody's.
+    /// One for the own page's challenge, by an unregistered passkey.
     Nobodys,
-    /// An answer to the challenge of one's own page by a copy of the passkey that was made before it last
-    /// proved something.
+    /// One for the own page's challenge, by a copy of the passkey from before its last successful use.
     Copied,
 }
 
-/// Which recovery code is typed.
+/// The recovery code that is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Listed {
-    /// One of the owner's sheet, by its place.
+    /// One of the owner's sheet, by place.
     Nth(usize),
-    /// The one that proved something last, seen over the shoulder.
+    /// The one that was last accepted, seen over the shoulder.
     Seen,
     /// One that is on no sheet.
     Wrong,
 }
 
-/// What is done by whoever registers: each is one call of their store.
+/// The steps of an enrolment; each is one call of its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Registers {
-    /// Reads what is registered.
+    /// Reads the enrolled entries.
     Reads,
-    /// Moves the generation on, if it still is the one that was read.
+    /// Increments the generation, if it is still the one that was read.
     Changes,
-    /// Writes an entry.
     Puts(Kind, u8),
-    /// Deletes one.
     Deletes(Kind, u8),
 }
 
-/// What goes wrong.
+/// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Mishap {
-    /// A call is carried out, its answer is lost, and it is made again.
+    /// A call takes effect, its response is lost, and it is retried.
     Twice,
-    /// A call is carried out, and its answers are lost for good.
+    /// A call takes effect, and the responses of all its attempts are lost.
     Lost,
-    /// A call is not carried out.
+    /// A call fails without effect.
     Refused,
-    /// The function dies before its next call.
+    /// The function crashes before its next call.
     Crash,
-    /// A function is cut off since it has run too long, and its next call, on its way already, is carried out later.
+    /// The function times out, and its last call takes effect later.
     Late,
-    /// A message is delivered once more.
+    /// SQS delivers a message again.
     Duplicate,
-    /// A code gets lost on its way to its owner.
+    /// A code is lost on its way to its owner.
     Drop,
-    /// A flow's item is removed.
+    /// The flow's item is deleted.
     Forget,
 }
 
-/// The passwords that are typed: three new ones, and the one that the account has at the beginning.
+/// The passwords that are typed: three new ones, and the initial one.
 pub const PASSWORDS: [&str; 4] =
     ["Kancil-Lompat-42!", "Merdeka-Wau-Bulan-57", "Layang-Layang-Biru-88", Person::PASSWORD];
-/// The place of the last one.
+/// The place of the initial password.
 pub const PRESENT: usize = 3;

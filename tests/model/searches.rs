@@ -1,11 +1,11 @@
-//! The searches: every order of what a scope allows, all of it.
+//! Exhaustive searches: every interleaving that a scope allows.
 
 use stateright::{Checker, Model as _};
 
 use crate::people::{ATTACKER, VICTIM};
 use crate::scope::{Ask, Mishap, PRESENT, Scope, Typed};
 
-/// One step, small limits: what goes wrong within limits of two goes wrong within limits of five.
+/// One step with small limits. Limits of two show the same errors as limits of five.
 pub const ONE_STEP: crate::product::Parameters = &[
     ("REKEY_STEPS", "1"),
     ("REKEY_CODE_TRIES", "2"),
@@ -16,7 +16,7 @@ pub const ONE_STEP: crate::product::Parameters = &[
     ("REKEY_TOTP_TRIES_PER_DAY", "2"),
 ];
 
-/// As the product is deployed: two proofs, by two factors.
+/// As deployed: two steps with two factors.
 pub const TWO_STEPS: crate::product::Parameters = &[
     ("REKEY_STEPS", "2"),
     ("REKEY_CODE_TRIES", "2"),
@@ -28,7 +28,7 @@ pub const TWO_STEPS: crate::product::Parameters = &[
     ("REKEY_PUSH_PER_HOUR", "2"),
 ];
 
-/// Guesses at a code, two at once, while it is replaced and expires.
+/// Attempts at a code with two concurrent requests, while the code is replaced and expires.
 pub fn guesses() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -46,7 +46,7 @@ pub fn guesses() -> Scope {
     }
 }
 
-/// The same while calls fail, functions die and items go.
+/// The same while calls fail, functions crash and items disappear.
 pub fn guesses_that_fail() -> Scope {
     Scope {
         menu: vec![
@@ -63,12 +63,11 @@ pub fn guesses_that_fail() -> Scope {
     }
 }
 
-/// Everything that goes wrong.
+/// Every fault except a redelivered message.
 pub const WHATEVER: [Mishap; 7] =
     [Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash, Mishap::Late, Mishap::Drop, Mishap::Forget];
 
-/// Two browsers of one person stand before the last act; one clicks twice and gives up, the other is the first to
-/// finish or not.
+/// Two browsers of one person are at the last step. One double-clicks and then cancels; the other may finish first.
 pub fn changes() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -95,7 +94,7 @@ pub fn changes() -> Scope {
     }
 }
 
-/// One of them alone, while calls fail, functions die, messages come twice and items go.
+/// One browser alone, while calls fail, functions crash, messages are redelivered and items disappear.
 pub fn changes_that_fail() -> Scope {
     Scope {
         menu: vec![(0, Ask::Password(0), 1), (0, Ask::Password(1), 1), (0, Ask::Cancel, 1)],
@@ -107,7 +106,7 @@ pub fn changes_that_fail() -> Scope {
     }
 }
 
-/// The present password is typed and refused, and at once with it or after it another one.
+/// The current password is typed and rejected, with another one at the same time or afterwards.
 pub fn refusals() -> Scope {
     Scope {
         clients: vec![(VICTIM, false)],
@@ -117,13 +116,14 @@ pub fn refusals() -> Scope {
     }
 }
 
-/// The same one by one, while calls fail, functions die, messages come twice and items go.
+/// The same with one request at a time, while calls fail, functions crash, messages are redelivered and items
+/// disappear.
 pub fn refusals_that_fail() -> Scope {
     let Scope { ticks, at_once, faults, mishaps, .. } = changes_that_fail();
     Scope { ticks, at_once, faults, mishaps, ..refusals() }
 }
 
-/// Codes and notices that really go through the queue.
+/// Codes and notifications go through the queue.
 pub fn deliveries() -> Scope {
     Scope {
         clients: vec![(ATTACKER, false)],
@@ -136,7 +136,7 @@ pub fn deliveries() -> Scope {
     }
 }
 
-/// Three browsers ask for codes to one address at once.
+/// Three browsers request codes to one address at the same time.
 pub fn sends() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -148,8 +148,8 @@ pub fn sends() -> Scope {
     }
 }
 
-/// The owner goes the whole way while somebody else tries everything on the same name, with an account of their own
-/// and a look at the app codes that the owner typed.
+/// The owner completes a reset. The attacker tries everything on the same name, with an own account and the TOTP
+/// codes that the owner typed.
 pub fn owner_and_attacker() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -180,7 +180,7 @@ pub fn owner_and_attacker() -> Scope {
     }
 }
 
-/// Somebody else uses up whatever the owner's first step draws on.
+/// An attacker uses up every rate limit of the owner's first step.
 pub fn drained() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -201,8 +201,8 @@ pub fn drained() -> Scope {
     }
 }
 
-/// Both steps of one flow, two requests at once: a code is typed twice, that of the first step in the second, the same
-/// factor is asked for again, the last act is tried too early.
+/// Both steps of one flow with two concurrent requests. They repeat a code, use a first-step code in the second step,
+/// and request the same factor again. They also try the last step early.
 pub fn two_steps() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -222,15 +222,15 @@ pub fn two_steps() -> Scope {
     }
 }
 
-/// More of it one by one, while calls fail, functions die and items go.
+/// A larger scope with one request at a time, while calls fail, functions crash and items disappear.
 pub fn two_steps_that_fail() -> Scope {
     let mut scope = Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..two_steps() };
     scope.menu.push((0, Ask::Sms { right: true }, 1));
     scope
 }
 
-/// The owner goes through both steps while somebody else has a flow on the same name, another one on their own, and a look
-/// at the app codes that the owner typed.
+/// The owner verifies both steps. The attacker has a flow on the same name, an own flow, and the TOTP codes that the
+/// owner typed.
 pub fn two_steps_beside_an_attacker() -> Scope {
     Scope {
         parameters: TWO_STEPS,
@@ -263,22 +263,22 @@ pub fn two_steps_beside_an_attacker() -> Scope {
     }
 }
 
-/// Somebody else uses up whatever the owner's first step draws on; the second step draws on other budgets.
+/// An attacker uses up every rate limit of the owner's first step; the second step has its own.
 pub fn drained_in_two_steps() -> Scope {
     Scope { parameters: TWO_STEPS, ..drained() }
 }
 
-/// Searches all of a scope and tells how much that was.
+/// Searches a scope completely and prints the number of states.
 pub fn search(name: &str, scope: Scope) {
     report(name, &scope.checker().spawn_bfs().join());
 }
 
-/// Searches a scope as far as half a million states go.
+/// Searches a scope up to half a million states.
 fn search_long(name: &str, scope: Scope) {
     search_as_far(name, scope, 500_000);
 }
 
-/// Searches a scope as far as so many states go.
+/// Searches a scope up to a number of states.
 pub fn search_as_far(name: &str, scope: Scope, states: usize) {
     report(name, &scope.checker().target_state_count(states).spawn_bfs().join());
 }

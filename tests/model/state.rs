@@ -1,4 +1,4 @@
-//! The state that is searched: what is stored and queued, who is where, and what an omniscient observer wrote down.
+//! A state of the search: stored items, queued messages, clients, and the records of an omniscient observer.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,63 +8,60 @@ use shared::domain::method::Method;
 use crate::product::Running;
 use crate::tables::Tables;
 
-/// Everything.
+/// A complete state.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct State {
     pub now: i64,
     pub tables: Tables,
     pub queue: Vec<Queued>,
-    /// Handlers on their way, with whoever waits for them.
+    /// Running handlers, each with its invoker.
     pub handlers: Vec<(By, Running)>,
-    /// Handlers that were cut off, whose last call is still on its way.
+    /// Handlers that timed out and whose last call is still delayed.
     pub late: Vec<(By, Running)>,
     pub clients: Vec<Client>,
-    /// How often each item of the scope's menu may still be asked for.
+    /// Remaining uses of each menu item.
     pub left: Vec<u8>,
-    /// How often each step of the clock may still be made.
+    /// Remaining uses of each clock step.
     pub ticks: Vec<u8>,
-    /// How many faults may still happen.
     pub faults: u8,
     pub registering: Registering,
     pub seen: Seen,
 }
 
-/// How far whoever registers has come with what the scope says.
+/// The progress of the scope's enrolment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Registering {
-    /// The next thing to do.
+    /// Index of the next step.
     pub next: usize,
     /// The generation that was read.
     pub generation: u64,
-    /// Whether somebody else has changed the account meanwhile.
+    /// Whether another change of the account has interfered.
     pub overtaken: bool,
 }
 
-/// Who invoked a handler.
+/// The invoker of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum By {
-    /// A client, by its place, with what it asked, by its place in the menu.
+    /// A client and its request, by their places in the scope.
     Client(usize, usize),
-    /// The queue, with the message of this id.
+    /// The queue, with the id of the message.
     Queue(u64),
 }
 
-/// A browser.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Client {
-    /// Whom it names.
+    /// The login that it submits.
     pub login: &'static str,
-    /// Whether it is somebody else than the one it names.
+    /// Whether its user isn't the owner of the login.
     pub attacks: bool,
     pub cookie: Option<Arc<str>>,
     pub flow: Option<[u8; 32]>,
-    /// How many requests it has sent.
+    /// Number of requests sent.
     pub serial: u8,
     /// The number that its page shows for a phone.
     pub number: Option<Arc<str>>,
 }
 
-/// A message in the queue.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Queued {
     pub id: u64,
@@ -76,35 +73,34 @@ pub struct Queued {
     pub body: Arc<str>,
 }
 
-/// What an omniscient observer knows. It reads messages, requests and replies, and asks the product nothing.
+/// The records of an omniscient observer. It reads messages, requests and replies, and uses no check of Rekey.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Seen {
-    /// Codes in the order in which their messages were queued.
+    /// Codes in the order of queueing.
     pub codes: Vec<Code>,
     pub flows: BTreeMap<[u8; 32], Course>,
-    /// App codes that proved something, each with its flow.
+    /// Accepted TOTP codes, each with its flow.
     pub app_codes: Vec<(String, [u8; 32])>,
-    /// Wrong answers by what the account has a budget of looks at, by account and step.
+    /// Wrong answers against each attempt limit, by method, account and step.
     pub looks: BTreeMap<(Method, &'static str, u8), u8>,
-    /// Requests to devices in the order in which they were made.
+    /// Requests to devices, in order of creation.
     pub requests: Vec<Asking>,
-    /// Flows whose request was refused and whose owner is to be told of it.
+    /// Flows whose request was refused and whose owner must be notified.
     pub refused: BTreeSet<[u8; 32]>,
-    /// Challenges for passkeys in the order in which pages showed them.
+    /// Passkey challenges, in the order in which pages showed them.
     pub challenges: Vec<Challenge>,
-    /// What was made with the passkey.
+    /// Assertions of the passkey.
     pub assertions: Vec<Assertion>,
-    /// How often the passkey has signed.
+    /// Signature count of the passkey.
     pub counted: u32,
-    /// Recovery codes that proved something.
+    /// Accepted recovery codes.
     pub recovery_codes: Vec<String>,
-    /// How often somebody who registers moved the generation on.
+    /// Number of generations that enrolments made.
     pub registered: u8,
-    /// Changes that were made, in order.
     pub changes: Vec<Change>,
-    /// Who was told of whose change.
+    /// Notified contacts, each with the flow of the change.
     pub told: BTreeSet<([u8; 32], String)>,
-    /// Rules that a step has broken.
+    /// Violated invariants.
     pub broken: BTreeSet<&'static str>,
 }
 
@@ -116,7 +112,7 @@ pub struct Code {
     pub step: u8,
     pub method: Method,
     pub text: String,
-    /// As the flow would store it.
+    /// The tag that the flow would store.
     pub tag: [u8; 32],
     pub sent_at: i64,
     pub expires_at: i64,
@@ -125,22 +121,21 @@ pub struct Code {
     pub used: bool,
 }
 
-/// A request to somebody's devices.
+/// A request to the devices of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Asking {
     pub flow: [u8; 32],
     pub login: &'static str,
     pub step: u8,
     pub id: [u8; 16],
-    /// As the page shows it.
+    /// The number on the page.
     pub number: String,
     pub asked_at: i64,
-    /// Whether its owner typed the number in time.
+    /// Whether the owner typed the number in time.
     pub approved: bool,
     pub used: bool,
 }
 
-/// A challenge for a passkey.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Challenge {
     pub flow: [u8; 32],
@@ -148,44 +143,43 @@ pub struct Challenge {
     pub expires_at: i64,
 }
 
-/// An answer of the owner's passkey.
+/// An assertion of the owner's passkey.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Assertion {
     pub text: Arc<str>,
     /// The place of the challenge that it answers.
     pub challenge: usize,
-    /// What the passkey had counted to.
+    /// The signature count.
     pub counter: u32,
     pub used: bool,
 }
 
-/// What became of a flow.
+/// The history of a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Course {
     pub client: usize,
     pub expires_at: i64,
-    /// Methods that proved something.
+    /// Methods of verified steps.
     pub proofs: Vec<Method>,
-    /// Ways by which a code was awaited, each with its step; whether it was ever sent is another matter.
+    /// Methods that waited for a code, with their step, whether or not the code was sent.
     pub awaited: BTreeSet<(u8, Method)>,
-    /// Wrong answers.
     pub wrong: u8,
-    /// Those of them that were not the app's.
+    /// Wrong answers other than TOTP codes.
     pub wrong_codes: u8,
-    /// Whether it was done or cancelled.
+    /// Whether it was finished or cancelled.
     pub ended: bool,
-    /// How many changes had been made to the account when it was opened.
+    /// Number of changes of the account when it opened.
     pub opened_after: usize,
-    /// How often whoever registers had moved the generation on.
+    /// Number of generations by enrolments when it opened.
     pub registered_before: u8,
 }
 
-/// A change in the directory.
+/// A password change in the directory.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Change {
     pub flow: [u8; 32],
     pub login: &'static str,
     pub password: Option<String>,
-    /// Whether its client was told that it is done.
+    /// Whether its client got the success response.
     pub acknowledged: bool,
 }

@@ -1,5 +1,5 @@
-//! What the services do with a call. Flows, budgets and requests are the memory's own tables; accounts are kept as the few
-//! values that the search tells apart. A rule is taken out by what a call is given or finds.
+//! Models the services. Flows, rate limits and requests use the in-memory adapter's tables; accounts are the few
+//! values that the search distinguishes. A mutation disables a rule by changing the input or the result of a call.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,63 +15,63 @@ use shared::domain::time::Timestamp;
 use crate::calls::{Answer, Call, Holder, Outcome};
 use crate::people::{self, Entries};
 
-/// A rule that is taken out, to see that the search then finds what it stands against.
+/// A disabled rule, to show that the search detects its absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutation {
-    /// A guess is compared with what was read before, and counted in a write of its own.
+    /// An attempt is compared with an earlier read and counted in a separate write.
     GuessReadThenWrite,
-    /// A guess is right whatever it is.
+    /// Every attempt counts as correct.
     GuessUnlooked,
-    /// A code that a newer one replaced is good still.
+    /// A replaced code is still accepted.
     OldCodesStay,
-    /// Expiry is left to the table's TTL.
+    /// Expiry relies on the table's TTL alone.
     TtlTrusted,
-    /// A flow is written whatever it has become.
+    /// A flow is written without a revision check.
     BlindReplace,
-    /// A claim does not compare the generation.
+    /// A lease is granted without comparing the generation.
     ClaimWithoutGeneration,
-    /// The directory does not compare the generation.
+    /// The directory writes without comparing the generation.
     WriteWithoutGeneration,
-    /// A time step is accepted again.
+    /// A TOTP time step is accepted again.
     AppStepAgain,
-    /// A ledger is written whoever wrote meanwhile.
+    /// A ledger is written without a revision check.
     BlindLedger,
-    /// What is in a ledger never ages.
+    /// Entries of a ledger never expire.
     LedgerNeverForgets,
-    /// Budgets are not kept for names without an account.
+    /// Names without an account have no rate limits.
     NoLedgerForNobody,
-    /// The look at a change is lost.
+    /// The reconciliation message is lost.
     SettleLost,
-    /// Notices are lost.
+    /// Notifications are lost.
     NoticesLost,
-    /// A recovery code stays on its sheet.
+    /// A used recovery code stays on its sheet.
     RecoveryCodeStays,
-    /// A recovery code is looked for on the sheet that was read before, and taken off in a write of its own.
+    /// A recovery code is compared with an earlier read and removed in a separate write.
     RecoveryCodeReadThenTaken,
-    /// A passkey's counter is not kept.
+    /// A passkey's signature count is not stored.
     CounterNotKept,
-    /// An approval is that of whichever flow looks for one.
+    /// An approval counts for any flow.
     ApprovalOfAnyFlow,
-    /// A request takes the place of whichever request waits.
+    /// A new request replaces any waiting one.
     AskedBlindly,
-    /// An answer is to whichever request waits.
+    /// An answer counts for any waiting request.
     AnswerToAnyRequest,
-    /// A request is answered again.
+    /// A request can be answered again.
     AnsweredAgain,
-    /// A refusal pauses nothing.
+    /// A refusal causes no pause.
     RefusalForgotten,
-    /// No request is kept for names without an account.
+    /// Names without an account have no stored request.
     NoRequestForNobody,
-    /// Word of a refusal is lost.
+    /// The notification of a refusal is lost.
     RefusalUntold,
-    /// Whoever registers does not move the generation on.
+    /// An enrolment doesn't increment the generation.
     RegisteredUnnoticed,
 }
 
-/// An account as directory and security info have it.
+/// An account in the directory and the security info.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Row {
-    /// The generation that the directory was written under last.
+    /// The generation of the last directory write.
     pub written: u64,
     pub password: String,
     pub generation: u64,
@@ -79,23 +79,23 @@ pub struct Row {
     pub lease_until: i64,
     pub last_step: u64,
     pub last_flow: Option<[u8; 32]>,
-    /// What is registered.
+    /// The enrolled entries.
     pub entries: Entries,
-    /// The counters of passkeys, each with the flow that it was accepted for last.
+    /// Signature counts of passkeys, each with the flow that it was last accepted for.
     pub counters: BTreeMap<u8, (u32, [u8; 32])>,
-    /// The hashes that were taken off the sheet.
+    /// Used hashes of the recovery sheet.
     pub taken: BTreeSet<String>,
-    /// The one that was taken last, with its flow.
+    /// The last used hash, with its flow.
     pub last_taken: Option<(String, [u8; 32])>,
 }
 
 impl Row {
-    /// The number of the entry of a kind that there is only one of.
+    /// Returns the number of the entry of a kind that allows only one.
     pub fn only(&self, kind: Kind) -> Option<u8> {
         self.entries.iter().find(|(of, _)| *of == kind).map(|(_, number)| *number)
     }
 
-    /// The hashes that are left on the sheet.
+    /// Returns the unused hashes of the sheet.
     fn left(&self) -> Option<(u8, Vec<String>)> {
         let number = self.only(Kind::RecoveryCodes)?;
         let mut hashes = people::sheet(number, &people::keys()).hashes;
@@ -103,14 +103,14 @@ impl Row {
         Some((number, hashes))
     }
 
-    /// What counts: a sheet that is used up does not.
+    /// Returns the entries that count: not a used-up sheet.
     fn counting(&self) -> Entries {
         let is_used_up = self.left().is_some_and(|(_, hashes)| hashes.is_empty());
         let counts = |(kind, _): &&(Kind, u8)| !(is_used_up && *kind == Kind::RecoveryCodes);
         self.entries.iter().filter(counts).copied().collect()
     }
 
-    /// Writes an entry. Of most kinds there is one, whose item it replaces.
+    /// Writes an entry. It replaces the item of most kinds, which allow only one.
     pub fn put(&mut self, kind: Kind, number: u8) {
         if kind.limit() == 1 {
             self.entries.retain(|(of, _)| *of != kind);
@@ -119,13 +119,12 @@ impl Row {
         self.is_another(kind, number);
     }
 
-    /// Deletes an entry.
     pub fn delete(&mut self, kind: Kind, number: u8) {
         self.entries.remove(&(kind, number));
         self.is_another(kind, number);
     }
 
-    /// What was noted in an item is gone with it.
+    /// Data of an item disappears with the item.
     fn is_another(&mut self, kind: Kind, number: u8) {
         match kind {
             Kind::Totp => (self.last_step, self.last_flow) = (0, None),
@@ -136,26 +135,26 @@ impl Row {
     }
 }
 
-/// Everything that is stored.
+/// All stored items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
     pub flows: Flows,
-    /// Codes that newer ones replaced; only a mutation looks at them.
+    /// Replaced codes; only a mutation reads them.
     pub old_codes: BTreeMap<[u8; 32], Vec<Tag>>,
     pub budgets: Budgets,
     pub accounts: BTreeMap<AccountId, Row>,
-    /// The newest request to the devices of an account.
+    /// The newest request to the devices of each account.
     pub requests: Approvals,
 }
 
 impl Tables {
-    /// Whether a flow holds an account and its lease still runs.
+    /// Returns whether a flow holds an unexpired lease on an account.
     pub fn is_held(&self, flow: HolderId, now: i64) -> bool {
         let holds = |row: &Row| row.claimed_by == Some(*flow.as_bytes()) && row.lease_until > now;
         self.accounts.values().any(holds)
     }
 
-    /// Carries a call out. Messages are not looked at here.
+    /// Performs a call. Queued messages are handled elsewhere.
     pub fn carry_out(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         match call {
             Call::Insert { .. }
@@ -185,15 +184,15 @@ impl Tables {
         }
     }
 
-    /// The table `flows`.
+    /// Performs a call on the table `flows`.
     fn flow(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
-        // What is left to the TTL has never expired: it is read as when the search began.
+        // Under the TTL mutation nothing has expired: items are read as at the start of the search.
         let at = |at: Timestamp| {
             if mutated(Mutation::TtlTrusted) { Timestamp::from_seconds(START) } else { at }
         };
         match call {
-            // The adapter takes a key that is there already for a failure.
+            // The adapter treats an existing key as a failure.
             Call::Insert { key, flow } => {
                 if self.flows.insert(*key, flow.clone()) {
                     Answer::Done
@@ -238,7 +237,7 @@ impl Tables {
         }
     }
 
-    /// The table `budgets`.
+    /// Performs a call on the table `budgets`.
     fn budget(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
@@ -261,7 +260,7 @@ impl Tables {
         }
     }
 
-    /// Requests to devices, which lie among the flows.
+    /// Performs a call on device requests, which are in the table of flows.
     fn request(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
@@ -297,13 +296,13 @@ impl Tables {
                 self.requests.note_told(account, *request);
                 Answer::Done
             }
-            // Nobody in the model signs in.
+            // No client in the model signs in.
             Call::Session { .. } => Answer::Flow(None),
             _ => unreachable!("another table's"),
         }
     }
 
-    /// The entries in the table `security-info`.
+    /// Performs a call on entries in the table `security-info`.
     fn entry(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         let row = |account| self.accounts.get(account);
@@ -360,13 +359,13 @@ impl Tables {
             Call::PushTargets { account } => {
                 Answer::Flag(row(account).is_some_and(|row| row.only(Kind::Authenticator).is_some()))
             }
-            // When it was used last is only shown.
+            // The time of last use is only displayed.
             Call::NoteUsed { .. } => Answer::Done,
             _ => unreachable!("another table's"),
         }
     }
 
-    /// The account as a whole, in the tables `security-info` and `accounts`.
+    /// Performs a call on an account, in the tables `security-info` and `accounts`.
     fn account(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
@@ -405,7 +404,7 @@ impl Tables {
                 let outcome = match row.written.cmp(number) {
                     _ if mutated(Mutation::WriteWithoutGeneration) => Outcome::Made,
                     std::cmp::Ordering::Less => Outcome::Made,
-                    // The same write once more changes nothing more.
+                    // A repeated write changes nothing.
                     std::cmp::Ordering::Equal => return Answer::Written(Outcome::Made),
                     std::cmp::Ordering::Greater => Outcome::Superseded,
                 };

@@ -1,4 +1,4 @@
-//! The searches have teeth: with a rule taken out, each finds what the rule stands against.
+//! Mutation tests of the searches: with a rule disabled, each finds the violated invariant.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use crate::scope::Scope;
 use crate::searches::{changes, changes_that_fail, drained, guesses, owner_and_attacker, sends, two_steps};
 use crate::tables::Mutation;
 
-/// Searches with the rule taken out until the invariant breaks.
+/// Searches with the rule disabled until the invariant fails.
 fn breaks(scope: Scope, mutation: Mutation, invariant: &'static str) {
     let scope = Scope { mutation: Some(mutation), ..scope };
     let found = HasDiscoveries::AnyOf(BTreeSet::from([invariant]));

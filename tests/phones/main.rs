@@ -1,5 +1,5 @@
-//! The product as `cargo local` starts it, and beside it what somebody signed in to `/security-info` does for a phone:
-//! begins a pairing, and types the code that the phone shows. For the browser's test of the authenticator app.
+//! Runs Rekey as `cargo local` does, for the browser test of the authenticator app. It also acts for the person at
+//! `/security-info`: it begins a pairing and types the code that the phone shows.
 //!
 //! `POST /pairings/{login}` → `{"pairing"}`; `POST /pairings/{login}/{pairing}/{code}` → 204, or 422.
 

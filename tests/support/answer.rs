@@ -1,18 +1,18 @@
-//! An answer of the product, read whole.
+//! A response of Rekey with its whole body.
 
 use axum::response::Response;
 use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 use serde_json::Value;
 
-/// Status, headers and body of an answer.
+/// Status, headers and body of a response.
 #[derive(Clone, Debug)]
 pub struct Answer {
-    /// The status.
+    /// The HTTP status.
     pub status: StatusCode,
-    /// The headers.
+    /// The headers, cookies included.
     pub headers: HeaderMap,
-    /// The body as it was sent.
+    /// The body as sent, perhaps compressed.
     pub body: Vec<u8>,
 }
 
@@ -24,30 +24,30 @@ impl Answer {
         Self { status: parts.status, headers: parts.headers, body }
     }
 
-    /// The body as text.
+    /// Returns the body as text.
     pub fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
 
-    /// The body as JSON.
+    /// Returns the body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
-    /// The page that the answer shows, after making sure that it is a success.
+    /// Returns the name of the page, after checking that the response is a success.
     pub fn page(&self) -> String {
         assert_eq!(self.status, StatusCode::OK, "{}", self.text());
         self.json()["page"].as_str().unwrap().to_owned()
     }
 
-    /// Status and code of a problem.
+    /// Returns the status and the code of a problem (RFC 9457).
     pub fn problem(&self) -> (u16, String) {
         let json = self.json();
         assert_eq!(json["status"], self.status.as_u16(), "{json}");
         (self.status.as_u16(), json["code"].as_str().unwrap().to_owned())
     }
 
-    /// A header.
+    /// Returns a header.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name).map(|value| value.to_str().unwrap())
     }

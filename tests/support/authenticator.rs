@@ -1,4 +1,4 @@
-//! An authenticator with passkeys, in software, that can be made to say what no honest one says.
+//! A software authenticator with passkeys. It can also send data that no honest one sends.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -8,34 +8,34 @@ use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair, Ed25519KeyPa
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-/// The user was there.
+/// The flag UP: the user was present.
 pub const PRESENT: u8 = 1;
-/// The authenticator knows that it was the user.
+/// The flag UV: the authenticator verified the user.
 pub const VERIFIED: u8 = 1 << 2;
-/// The passkey may be copied to other devices, and was.
+/// The flags BE and BS: the passkey may be synced to other devices, and was.
 pub const SYNCED: u8 = 3 << 3;
 
-/// What browser and authenticator say besides signing. By default the truth; what is given replaces it.
+/// The data that browser and authenticator send with a signature. Defaults are honest; a test overrides them.
 #[derive(Clone, Debug)]
 pub struct Saying {
     /// The origin of the page.
     pub origin: String,
-    /// The kind of ceremony.
+    /// The `type` in the client data; `None` for the honest one.
     pub kind: Option<String>,
-    /// The challenge, base64url.
+    /// The challenge in base64url; `None` for the one of the options.
     pub challenge: Option<String>,
-    /// The relying party.
+    /// The relying party id; `None` for the one of the options.
     pub rp_id: Option<String>,
-    /// Whose passkey it is, base64url; an empty one is left out.
+    /// The user handle in base64url; an empty one is left out.
     pub user_handle: Option<String>,
-    /// The flags.
+    /// The flags of the authenticator data.
     pub flags: u8,
-    /// Whether the page stood within another.
+    /// Whether the page was embedded in another one.
     pub cross_origin: bool,
 }
 
 impl Saying {
-    /// The truth on a page of `origin`.
+    /// Honest data for a page of `origin`.
     pub fn at(origin: &str) -> Self {
         Self {
             origin: origin.to_owned(),
@@ -54,17 +54,17 @@ enum Key {
     Ed25519(Ed25519KeyPair),
 }
 
-/// One passkey.
+/// A passkey with its private key.
 pub struct Passkey {
     key: Key,
     id: Vec<u8>,
     user_handle: String,
-    /// How often it has signed; it never counts while this is 0.
+    /// Signature count; while it is 0 it never increases, as with synced passkeys.
     pub counter: u32,
 }
 
 impl Passkey {
-    /// A passkey on P-256 for the user of these creation options, with the answer of the page.
+    /// Creates a P-256 passkey for the user of these creation options. Returns it with the browser's response.
     pub fn create(options: &Value, saying: &Saying) -> (Self, String) {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
@@ -73,13 +73,13 @@ impl Passkey {
         Self::with_key(Key::P256(key), options, saying)
     }
 
-    /// The same with Ed25519.
+    /// As `create`, with Ed25519.
     pub fn create_ed25519(options: &Value, saying: &Saying) -> (Self, String) {
         let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
         Self::with_key(Key::Ed25519(Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap()), options, saying)
     }
 
-    /// The same with a key that is always the same for the same seed, and signs alike whenever it signs the same.
+    /// As `create`, with a key derived from the seed and deterministic signatures.
     pub fn create_from_seed(options: &Value, saying: &Saying, seed: &[u8; 32]) -> (Self, String) {
         Self::with_key(Key::Ed25519(Ed25519KeyPair::from_seed_unchecked(seed).unwrap()), options, saying)
     }
@@ -92,7 +92,7 @@ impl Passkey {
         (passkey, answer)
     }
 
-    /// The answer to creation options that registers this passkey, whoever it was made for.
+    /// Returns the response that registers this passkey, for any creation options.
     pub fn register(&self, options: &Value, saying: &Saying) -> String {
         let public = public_key(&self.key);
         let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rp"]["id"]));
@@ -110,7 +110,7 @@ impl Passkey {
         self.registration(&data, &cbor!({}).unwrap(), "none", options, saying)
     }
 
-    /// A registration of this passkey with other data and another attestation.
+    /// Returns a registration of this passkey with other client data and another attestation.
     pub fn registration(
         &self,
         data: &[u8],
@@ -136,12 +136,12 @@ impl Passkey {
         .to_string()
     }
 
-    /// Its id, as browsers write it.
+    /// Returns its credential id in base64url.
     pub fn id_text(&self) -> String {
         URL_SAFE_NO_PAD.encode(&self.id)
     }
 
-    /// Answers request options.
+    /// Answers request options with an assertion.
     pub fn answer(&mut self, options: &Value, saying: &Saying) -> String {
         self.counter += u32::from(self.counter > 0);
         let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rpId"]));
@@ -165,7 +165,7 @@ impl Passkey {
         .to_string()
     }
 
-    /// Signs a message.
+    /// Signs a message with the private key.
     pub fn sign(&self, message: &[u8]) -> Vec<u8> {
         match &self.key {
             Key::P256(pair) => pair.sign(&SystemRandom::new(), message).unwrap().as_ref().to_vec(),

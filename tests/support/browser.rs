@@ -1,4 +1,4 @@
-//! A client with a cookie, speaking JSON: the contract as a program sees it.
+//! A client with cookies that speaks JSON, as a program uses the HTTP contract.
 
 use std::sync::Arc;
 
@@ -8,21 +8,21 @@ use serde_json::{Value, json};
 use crate::answer::Answer;
 use crate::world::World;
 
-/// Where the product answers.
+/// An instance of Rekey that a client can reach.
 pub trait Site: Send + Sync {
     /// Answers a request.
     fn answer(&self, request: Request<String>) -> impl Future<Output = Answer> + Send;
 
-    /// Tells what a CAPTCHA shows.
+    /// Returns the answer of a CAPTCHA token.
     fn solve(&self, token: &str) -> impl Future<Output = String> + Send;
 }
 
-/// A client of the product.
+/// A client of one site.
 pub struct Browser<S = World> {
     site: Arc<S>,
-    /// The cookie of the flow, if it has one.
+    /// The flow cookie, if there is one.
     pub cookie: Option<String>,
-    /// The cookie of the session on the page where people register, if it has one.
+    /// The session cookie of `/security-info`, if there is one.
     pub session: Option<String>,
     claims: &'static [(&'static str, &'static str)],
 }
@@ -35,17 +35,17 @@ impl<S> Clone for Browser<S> {
 }
 
 impl Browser {
-    /// The world that it is in.
+    /// Returns the world of this client.
     pub fn world(&self) -> &World {
         &self.site
     }
 
-    /// Signs in to the page where people register.
+    /// Signs in to `/security-info` with the initial password.
     pub async fn sign_in(&mut self, login: &str) -> Answer {
         self.sign_in_with(login, crate::people::Person::PASSWORD).await
     }
 
-    /// Proves both steps for Aisyah: mail, then the mobile.
+    /// Verifies both steps for Aisyah: email, then text to the mobile.
     pub async fn prove_both(&mut self, reason: &str) -> Answer {
         self.open("aisyah", reason).await;
         assert_eq!(self.send_email().await.page(), "code");
@@ -56,37 +56,37 @@ impl Browser {
 }
 
 impl<S: Site> Browser<S> {
-    /// A new client without a cookie.
+    /// Creates a client without cookies.
     pub fn new(site: &Arc<S>) -> Self {
         Self { site: Arc::clone(site), cookie: None, session: None, claims: &[] }
     }
 
-    /// The same client, sending these headers besides with every request.
+    /// Adds these headers to every request of the client.
     #[must_use]
     pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
         Self { claims, ..self }
     }
 
-    /// `GET path`.
+    /// Sends `GET path` for JSON.
     pub async fn get(&mut self, path: &str) -> Answer {
         let request = self.request(Method::GET, path).body(String::new()).unwrap();
         self.send(request).await
     }
 
-    /// `GET path` as a page.
+    /// Sends `GET path` for HTML and returns the page.
     pub async fn html(&mut self, path: &str) -> String {
         let mut request = self.request(Method::GET, path).body(String::new()).unwrap();
         request.headers_mut().insert("accept", "text/html".parse().unwrap());
         self.send(request).await.text()
     }
 
-    /// `POST path` with JSON.
+    /// Sends `POST path` with JSON.
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
         let request = self.request(Method::POST, path).header("content-type", "application/json");
         self.send(request.body(body.to_string()).unwrap()).await
     }
 
-    /// A request with this client's cookie, for JSON.
+    /// Builds a request for JSON with this client's cookies.
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
         let request =
@@ -97,7 +97,7 @@ impl<S: Site> Browser<S> {
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
-    /// Sends a request and keeps the cookie of its answer.
+    /// Sends a request and keeps the cookies of the response.
     pub async fn send(&mut self, request: Request<String>) -> Answer {
         let answer = self.site.answer(request).await;
         for line in answer.headers.get_all("set-cookie") {
@@ -114,14 +114,14 @@ impl<S: Site> Browser<S> {
         answer
     }
 
-    /// Names somebody and solves the CAPTCHA by its characters.
+    /// Submits page 1 with a login and the correct CAPTCHA answer.
     pub async fn identify(&mut self, login: &str) -> Answer {
         let token = self.get("/").await.json()["captcha"]["token"].as_str().unwrap().to_owned();
         let answer = self.site.solve(&token).await;
         self.post("/", json!({ "login": login, "captcha_token": token, "captcha_answer": answer })).await
     }
 
-    /// Goes as far as the choice of the first method.
+    /// Opens a flow and goes to the choice of the first method.
     pub async fn open(&mut self, login: &str, reason: &str) -> Answer {
         assert_eq!(self.identify(login).await.page(), "reason");
         let answer = self.post("/reason", json!({ "reason": reason })).await;
@@ -129,59 +129,59 @@ impl<S: Site> Browser<S> {
         answer
     }
 
-    /// Asks for a code by mail.
+    /// Requests a code by email.
     pub async fn send_email(&mut self) -> Answer {
         self.post("/code/send", json!({ "method": "email" })).await
     }
 
-    /// Asks for a code to a phone.
+    /// Requests a code to a phone; `contact` is the number as typed.
     pub async fn send_phone(&mut self, method: &str, contact: &str) -> Answer {
         self.post("/code/send", json!({ "method": method, "contact": contact })).await
     }
 
-    /// Types a code.
+    /// Submits a code that was sent.
     pub async fn code(&mut self, code: &str) -> Answer {
         self.post("/code", json!({ "code": code })).await
     }
 
-    /// Types a code from the authenticator app.
+    /// Submits a code of the authenticator app.
     pub async fn totp(&mut self, code: &str) -> Answer {
         self.post("/code", json!({ "method": "totp", "code": code })).await
     }
 
-    /// Signs in to the page where people register, with a password.
+    /// Signs in to `/security-info` with a password.
     pub async fn sign_in_with(&mut self, login: &str, password: &str) -> Answer {
         self.post("/security-info/sign-in", json!({ "login": login, "password": password })).await
     }
 
-    /// Proves the second step there, with a code from the app.
+    /// Verifies the second step there with an app code.
     pub async fn second_step(&mut self, code: &str) -> Answer {
         self.post("/security-info/verify", json!({ "method": "totp", "code": code })).await
     }
 
-    /// Begins to add something.
+    /// Begins to enrol an entry.
     pub async fn add(&mut self, kind: &str, value: &str) -> Answer {
         let body =
             if value.is_empty() { json!({ "kind": kind }) } else { json!({ "kind": kind, "value": value }) };
         self.post("/security-info/add", body).await
     }
 
-    /// Confirms it with a code.
+    /// Confirms the entry with a code.
     pub async fn confirm(&mut self, id: &str, code: &str) -> Answer {
         self.post("/security-info/confirm", json!({ "id": id, "code": code })).await
     }
 
-    /// Asks the devices to approve.
+    /// Requests an approval from the devices.
     pub async fn send_push(&mut self) -> Answer {
         self.post("/code/send", json!({ "method": "push" })).await
     }
 
-    /// Goes on after an approval.
+    /// Continues after an approval.
     pub async fn approved(&mut self) -> Answer {
         self.post("/code", json!({ "method": "push" })).await
     }
 
-    /// Sets a password.
+    /// Submits a new password.
     pub async fn password(&mut self, password: &str) -> Answer {
         self.post("/password", json!({ "password": password, "confirmation": password })).await
     }

@@ -1,4 +1,4 @@
-//! Time and chance that a test can set.
+//! A clock and an entropy source that tests control.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
@@ -6,10 +6,10 @@ use sha2::{Digest as _, Sha256};
 use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Entropy};
 
-/// When every test begins: 2026-11-24T04:00:00Z.
+/// The start time of every test: 2026-11-24T04:00:00Z.
 pub const START: i64 = 1_795_492_800;
 
-/// A clock that stands until it is moved.
+/// A clock that stands still until a test moves it.
 #[derive(Debug)]
 pub struct TestClock(AtomicI64);
 
@@ -20,7 +20,7 @@ impl Default for TestClock {
 }
 
 impl TestClock {
-    /// Moves it on.
+    /// Moves the clock forward.
     pub fn advance(&self, seconds: i64) {
         self.0.fetch_add(seconds, Ordering::SeqCst);
     }
@@ -32,7 +32,7 @@ impl Clock for TestClock {
     }
 }
 
-/// Entropy that repeats from run to run and never within one.
+/// Deterministic entropy: equal in every run, never repeated within one.
 #[derive(Debug, Default)]
 pub struct TestEntropy(AtomicU64);
 

@@ -1,4 +1,4 @@
-//! The product as `cargo local` starts it, with the machine's own clock, asked over HTTP.
+//! Rekey as `cargo local` starts it, with the machine's clock, called over HTTP.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -16,18 +16,18 @@ use tokio::time::{Duration, timeout};
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
 
-/// How long a message may take to arrive: the queue is looked at every quarter of a second, on a machine that compiles.
+/// Maximum wait for a message. The queue is polled every quarter of a second, but the machine may be compiling.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// A running product.
+/// A running local environment.
 pub struct Laptop {
-    /// The product.
+    /// The environment, to read its messages and cloud.
     pub local: Local,
     client: Client<HttpConnector, String>,
 }
 
 impl Laptop {
-    /// The options of one on free ports.
+    /// Options with free ports.
     pub fn options() -> Options {
         Options {
             listen: "127.0.0.1:0".into(),
@@ -41,23 +41,23 @@ impl Laptop {
         }
     }
 
-    /// Starts it.
+    /// Starts the environment.
     pub async fn start(options: &Options) -> Arc<Self> {
         let local = Local::start(options, []).await.unwrap();
         Arc::new(Self { local, client: Client::builder(TokioExecutor::new()).build_http() })
     }
 
-    /// Ends it. No browser may be left.
+    /// Stops the environment. Every browser must have been dropped.
     pub async fn stop(self: Arc<Self>) {
         Arc::into_inner(self).expect("a browser is still there").local.stop().await.unwrap();
     }
 
-    /// A new client.
+    /// Creates a client of the environment.
     pub fn browser(self: &Arc<Self>) -> Browser<Self> {
         Browser::new(self)
     }
 
-    /// Every message, the newest first, once `enough` says that they are there.
+    /// Returns every message, the newest first, as soon as `enough` accepts them.
     pub async fn messages(&self, enough: impl Fn(&[Message]) -> bool) -> Vec<Message> {
         let outbox = &self.local.outbox;
         let mut changes = outbox.changes();
@@ -71,7 +71,7 @@ impl Laptop {
         outbox.messages()
     }
 
-    /// The newest code that was sent to a contact.
+    /// Returns the newest code that was sent to a contact.
     pub async fn code(&self, to: &str) -> String {
         let is_it = |message: &Message| message.to == to && message.code.is_some();
         let messages = self.messages(|all| all.iter().any(is_it)).await;
@@ -98,23 +98,23 @@ impl Site for Laptop {
     }
 }
 
-/// A folder of a test's own, which goes with it.
+/// A temporary folder, deleted with the value.
 pub struct Folder(PathBuf);
 
 impl Folder {
-    /// An empty folder for the test of this name.
+    /// Creates an empty folder for the test of this name.
     pub fn new(test: &str) -> Self {
         let path = env::temp_dir().join(format!("rekey-{test}-{}", process::id()));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
 
-    /// Where a file of it is, or would be.
+    /// Returns the path of a file in the folder, whether or not it exists.
     pub fn path(&self, name: &str) -> PathBuf {
         self.0.join(name)
     }
 
-    /// Writes a file and tells where.
+    /// Writes a file and returns its path.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.path(name);
         fs::write(&path, text).unwrap();

@@ -1,5 +1,4 @@
-//! What the suites share: the whole product on the local cloud, in one process, with a clock that can be set and
-//! entropy that repeats.
+//! Shared by all test suites: Rekey with the AWS emulator in one process, with a controlled clock and entropy.
 
 #![expect(
     clippy::unwrap_used,

@@ -1,38 +1,38 @@
-//! The people of the tests.
+//! The accounts that tests use.
 
 use shared::domain::account::{Account, AccountId, Registration, Standing};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 
-/// The seed of everybody's authenticator app, in base32.
+/// The TOTP seed of everybody's authenticator app, in base32.
 pub const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
-/// A password that the policy takes, for whoever sets a new one.
+/// A new password that the policy accepts.
 pub const NEW_PASSWORD: &str = "Kancil-Lompat-42!";
 
-/// A number that nobody has registered yet.
+/// A number that nobody has enrolled yet.
 pub const NEW_NUMBER: &str = "+60123459900";
 
-/// One person: login, name, alternate address, mobile, office phone, authenticator app, standing.
+/// A person with the enrolled methods.
 pub struct Person {
-    /// The login.
+    /// The login, which also names the account.
     pub login: &'static str,
-    /// The name.
+    /// The display name, which a password must not contain.
     pub name: &'static str,
-    /// The alternate address.
+    /// An email address outside the organisation.
     pub alternate_email: Option<&'static str>,
-    /// The mobile phone.
+    /// A mobile phone, E.164.
     pub mobile: Option<&'static str>,
-    /// The office phone.
+    /// An office phone, E.164.
     pub office_phone: Option<&'static str>,
-    /// Whether an authenticator app is registered.
+    /// Whether an authenticator app is enrolled.
     pub totp: bool,
-    /// The standing.
+    /// The standing in the directory.
     pub standing: Standing,
 }
 
-/// Has everything.
+/// Has every method.
 pub const AISYAH: Person = Person {
     login: "aisyah",
     name: "Nur Aisyah binti Rahman",
@@ -43,7 +43,7 @@ pub const AISYAH: Person = Person {
     standing: Standing::Active,
 };
 
-/// Is locked after failed sign-ins.
+/// Is locked out after failed sign-ins.
 pub const PRIYA: Person = Person {
     login: "priya",
     name: "Priya Devi Subramaniam",
@@ -54,7 +54,7 @@ pub const PRIYA: Person = Person {
     standing: Standing::Locked,
 };
 
-/// Has one factor only.
+/// Has one factor only, too few for two steps.
 pub const MEI: Person = Person {
     login: "mei",
     name: "Lim Mei Hua",
@@ -65,7 +65,7 @@ pub const MEI: Person = Person {
     standing: Standing::Active,
 };
 
-/// Is switched off.
+/// Is disabled by the organisation.
 pub const DANIEL: Person = Person {
     login: "daniel",
     name: "Daniel Wong",
@@ -76,7 +76,7 @@ pub const DANIEL: Person = Person {
     standing: Standing::Disabled,
 };
 
-/// Is kept out of self-service.
+/// Is excluded from self-service.
 pub const REGISTRAR: Person = Person {
     login: "registrar",
     name: "Registrar Office",
@@ -87,7 +87,7 @@ pub const REGISTRAR: Person = Person {
     standing: Standing::Excluded,
 };
 
-/// Has registered nothing yet. A world knows them where a test registers them.
+/// Has enrolled nothing yet. A world doesn't have this account until a test registers it.
 pub const NEWCOMER: Person = Person {
     login: "newcomer",
     alternate_email: None,
@@ -97,14 +97,14 @@ pub const NEWCOMER: Person = Person {
     ..AISYAH
 };
 
-/// Everybody whom every world knows.
+/// The accounts that every world has.
 pub const ALL: [&Person; 5] = [&AISYAH, &PRIYA, &MEI, &DANIEL, &REGISTRAR];
 
 impl Person {
-    /// The password that everybody begins with.
+    /// Everybody's initial password.
     pub const PASSWORD: &'static str = "Harimau-Malaya-2019";
 
-    /// The person's account.
+    /// Returns the person's directory account.
     pub fn account(&self) -> Account {
         Account {
             id: AccountId::from_directory(self.login).unwrap(),
@@ -116,7 +116,7 @@ impl Person {
         }
     }
 
-    /// What the person has registered.
+    /// Returns the person's enrolled methods.
     pub fn registration(&self) -> Registration {
         let number = |text: &str| PhoneNumber::from_stored(text.to_owned());
         Registration {

@@ -1,4 +1,4 @@
-//! A phone with the authenticator app, in software: its own keys, and the requests that the app makes.
+//! A software phone with the authenticator app: its keys and the requests that the app sends.
 
 use std::sync::Arc;
 
@@ -29,24 +29,24 @@ use crate::answer::Answer;
 use crate::people::Person;
 use crate::world::World;
 
-/// The secret that browser and sender of a push share.
+/// The authentication secret of the push subscription (RFC 8291 §3.2).
 const AUTH: [u8; 16] = [9; 16];
 
-/// A phone.
+/// A phone with the app.
 #[derive(Clone)]
 pub struct Phone {
     world: Arc<World>,
     key: SigningKey,
     subscription: SecretKey,
-    /// The name that it was given.
+    /// The sealed device id that it got when it was paired.
     pub handle: String,
-    /// The nonce for the next request.
+    /// The nonce for its next request.
     pub nonce: String,
     claims: &'static [(&'static str, &'static str)],
 }
 
 impl Phone {
-    /// A phone that is paired with nobody. Phones of one number have the same keys.
+    /// Creates an unpaired phone. Phones with the same number have the same keys.
     pub fn new(world: &Arc<World>, number: u8) -> Self {
         Self {
             world: Arc::clone(world),
@@ -58,13 +58,13 @@ impl Phone {
         }
     }
 
-    /// The same phone, sending these headers besides with every request.
+    /// Adds these headers to every request of the phone.
     #[must_use]
     pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
         Self { claims, ..self }
     }
 
-    /// A phone that is registered for somebody and counts from `usable_from` on; with its entry.
+    /// Enrols a phone for a person; it serves in resets from `usable_from` on. Returns it with its entry.
     pub async fn registered(
         world: &Arc<World>,
         number: u8,
@@ -79,22 +79,22 @@ impl Phone {
         (phone, world.keep_device(person, confirmed, usable_from).await)
     }
 
-    /// A phone that is registered for somebody and counts.
+    /// Enrols a phone for a person; it serves in resets at once.
     pub async fn of(world: &Arc<World>, number: u8, person: &Person) -> Self {
         Self::registered(world, number, person, world.clock.now()).await.0
     }
 
-    /// Its public key.
+    /// Returns its public key.
     pub fn key(&self) -> DeviceKey {
         DeviceKey::parse(&self.public_key()).unwrap()
     }
 
-    /// Its public key as it is sent.
+    /// Returns its public key in the encoding that the app sends.
     pub fn public_key(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.key.verifying_key().to_sec1_point(false).as_bytes())
     }
 
-    /// Its subscription at the local cloud's push service, as a browser describes it.
+    /// Returns its subscription at the emulated push service, in the JSON of browsers.
     pub fn subscription(&self) -> String {
         let key = URL_SAFE_NO_PAD.encode(self.subscription.public_key().to_sec1_point(false).as_bytes());
         let endpoint = format!("{}/push/phone-{}", self.world.cloud.endpoint(), &key[..8]);
@@ -109,13 +109,13 @@ impl Phone {
         URL_SAFE_NO_PAD.encode(signature.to_bytes())
     }
 
-    /// Uses a token.
+    /// Pairs with a token, without a subscription.
     pub async fn pair(&mut self, token: &PairingToken) -> Answer {
         let subscription = self.subscription();
         self.pair_at(token, &subscription).await
     }
 
-    /// Uses a token, with a subscription.
+    /// Pairs with a token and a subscription.
     pub async fn pair_at(&mut self, token: &PairingToken, subscription: &str) -> Answer {
         let (pairing, key) = (token.expose(), self.public_key());
         let signature = self.sign(&["pair", &pairing, &key, subscription]);
@@ -132,7 +132,7 @@ impl Phone {
         answer
     }
 
-    /// Asks once what waits.
+    /// Asks once for waiting requests.
     pub async fn ask(&mut self) -> Answer {
         let signature = self.sign(&["requests", &self.nonce]);
         let request = self
@@ -145,7 +145,7 @@ impl Phone {
         answer
     }
 
-    /// What waits; asked again where the nonce was too old.
+    /// Returns the waiting requests; asks again if the nonce was too old.
     pub async fn requests(&mut self) -> Vec<Value> {
         let mut answer = self.ask().await;
         if answer.status == 409 {
@@ -155,20 +155,20 @@ impl Phone {
         answer.json()["requests"].as_array().unwrap().clone()
     }
 
-    /// The one request that waits.
+    /// Returns the id of the only waiting request.
     pub async fn request(&mut self) -> String {
         let waiting = self.requests().await;
         assert_eq!(waiting.len(), 1, "{waiting:?}");
         waiting[0]["request"].as_str().unwrap().to_owned()
     }
 
-    /// Types a number.
+    /// Approves with a typed number.
     pub async fn approve(&mut self, request: &str, number: &str) -> Answer {
         let body = self.approval(request, number);
         self.post("/authenticator/answer", body).await
     }
 
-    /// Says that it was somebody else.
+    /// Refuses: "It wasn't me."
     pub async fn deny(&mut self, request: &str) -> Answer {
         let signature = self.sign(&["answer", &self.nonce, request, "denied"]);
         let body = json!({
@@ -177,7 +177,7 @@ impl Phone {
         self.post("/authenticator/answer", body).await
     }
 
-    /// What it sends when a number is typed.
+    /// Returns the body that approves with a number, without sending it.
     pub fn approval(&self, request: &str, number: &str) -> Value {
         let signature = self.sign(&["answer", &self.nonce, request, number]);
         json!({
@@ -185,7 +185,7 @@ impl Phone {
         })
     }
 
-    /// `POST path`.
+    /// Sends `POST path`.
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
         let request = self.asking(Method::POST, path).header("content-type", "application/json").header(
             "user-agent",
@@ -207,7 +207,7 @@ impl Phone {
         }
     }
 
-    /// What a push says that arrived in the outbox (RFC 8291 §3.4, the device's part).
+    /// Decrypts a push that the dev inbox received (RFC 8291 §3.4, the device's part).
     pub fn opened(&self, body: &str) -> String {
         let sealed = URL_SAFE_NO_PAD.decode(body).unwrap();
         let (salt, rest) = sealed.split_at(16);
@@ -230,16 +230,16 @@ impl Phone {
     }
 }
 
-/// The session that pairings are begun in.
+/// The session that begins the pairings.
 const SESSION: [u8; 32] = [5; 32];
 
 impl World {
-    /// The pairings, with every right.
+    /// Returns the pairing store with administrator access.
     pub fn pairings(&self) -> DynamoPairings {
         DynamoPairings::new(self.client.clone(), "FlowsTable")
     }
 
-    /// Begins a pairing for somebody, as the page does that they are signed in to.
+    /// Begins a pairing for a person, as `/security-info` does.
     pub async fn begin_pairing(&self, person: &Person) -> PairingToken {
         let token = PairingToken::new(self.entropy.bytes());
         let (account, now) = (person.account().id, self.clock.now());
@@ -249,7 +249,7 @@ impl World {
         token
     }
 
-    /// Types the code that a phone shows into that page.
+    /// Types the code of a phone, as on `/security-info`.
     pub async fn confirm_pairing(
         &self,
         token: &PairingToken,
@@ -264,7 +264,7 @@ impl World {
 }
 
 impl World {
-    /// Registers a device that was paired; its entry.
+    /// Enrols a paired device and returns its entry.
     pub async fn keep_device(
         &self,
         person: &Person,
@@ -281,7 +281,7 @@ impl World {
         id
     }
 
-    /// The request that somebody's devices are asked, whoever may see it.
+    /// Returns the newest request to a person's devices, read from the store.
     pub async fn pending_request(&self, person: &Person) -> String {
         let approvals = DynamoApprovals::new(self.client.clone(), "FlowsTable");
         approvals.newest(&person.account().id).await.unwrap().unwrap().id.to_string()

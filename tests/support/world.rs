@@ -1,5 +1,5 @@
-//! The whole product on the local cloud, in one process: behind the gateway that makes API Gateway's events, each
-//! function judged by its own role of template.yaml.
+//! Rekey with the AWS emulator in one process. The gateway builds API Gateway's events, and each function has only
+//! the permissions of its role in template.yaml.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
@@ -44,53 +44,53 @@ use crate::browser::{Browser, Site};
 use crate::chance::{TestClock, TestEntropy};
 use crate::people::{self, Person};
 
-/// The host that the product is asked under.
+/// The `Host` of requests.
 pub const HOST: &str = "reset.contoh.example";
-/// The same as an address, for a world that is told it (`REKEY_PUBLIC_URL`).
+/// The origin of a world that sets `REKEY_PUBLIC_URL`.
 pub const ORIGIN: &str = "https://reset.contoh.example";
-/// Where the pages of a world are that is told no address, as browsers see them that use passkeys.
+/// The origin of the other worlds, where browsers allow passkeys.
 pub const LAPTOP: &str = "http://localhost:8080";
-/// Where requests come from (RFC 5737).
+/// The source address of requests (RFC 5737).
 const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
-/// The queue of messages, by its name in template.yaml.
+/// The message queue's logical id in template.yaml.
 const QUEUE: &str = "MessagesQueue";
 
-/// The product with everything around it.
+/// An instance of Rekey with its services and test doubles.
 pub struct World {
-    /// The clock.
+    /// The clock of every function and service.
     pub clock: Arc<TestClock>,
-    /// The entropy.
+    /// The entropy of every function and service.
     pub entropy: Arc<TestEntropy>,
-    /// The local cloud.
+    /// The AWS emulator.
     pub cloud: Cloud,
-    /// What was delivered.
+    /// The delivered messages.
     pub outbox: Outbox,
-    /// The store, with every right.
+    /// A DynamoDB client with administrator access.
     pub client: Client,
-    /// The directory, with every right.
+    /// The directory, with administrator access.
     pub directory: BuiltinDirectory,
-    /// The security info, to be read, with every right.
+    /// Reads contacts and methods, with administrator access.
     pub security_info: DynamoSecurityInfo,
-    /// The same, to be written.
+    /// Writes enrolled methods, with administrator access.
     pub enrolment: DynamoEnrolment,
-    /// The contacts, to be imported.
+    /// Imports contacts, with administrator access.
     pub contacts: Arc<dyn ContactImport>,
-    /// The authenticators, with every right.
+    /// Reads and updates authenticators, with administrator access.
     pub authenticators: DynamoAuthenticators,
-    /// The claims, with every right.
+    /// The account leases, with administrator access.
     pub claims: DynamoClaims,
-    /// The settings.
+    /// The parsed parameters.
     pub settings: Arc<Settings>,
     system: System,
     template: Template,
     running: RwLock<Running>,
     said: Mutex<String>,
-    /// A call that is to be disturbed, and whether it came.
+    /// The call that gets a fault, and whether it has happened.
     awaited: Mutex<Option<(String, Arc<AtomicBool>)>>,
     _stop: watch::Sender<bool>,
 }
 
-/// What a sign-in comes to.
+/// The result of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignIn {
     /// See [`ports::SignIn::Accepted`].
@@ -114,7 +114,7 @@ impl From<ports::SignIn> for SignIn {
     }
 }
 
-/// The functions as they were started last.
+/// The functions of the last start.
 struct Running {
     gateway: Router,
     routers: HashMap<String, Router>,
@@ -122,18 +122,18 @@ struct Running {
 }
 
 impl World {
-    /// A world with the demo policy.
+    /// Creates a world with the demo policy.
     pub async fn new() -> Arc<Self> {
         Self::with(&[]).await
     }
 
-    /// A world with other parameters.
+    /// Creates a world with further parameters.
     pub async fn with(parameters: &[(&str, &str)]) -> Arc<Self> {
         let mut pairs = vec![
             ("REKEY_LOGIN_DOMAINS".to_owned(), "student.contoh.example,staff.contoh.example".to_owned()),
             ("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned()),
         ];
-        // As on a laptop; a deployment with an address of its own has no push service on this machine.
+        // This is the push host of a laptop. A deployment with a public URL has no push service on loopback.
         if parameters.iter().all(|(name, _)| *name != "REKEY_PUBLIC_URL") {
             pairs.push(("REKEY_PUSH_HOSTS".to_owned(), "127.0.0.1".to_owned()));
         }
@@ -183,13 +183,13 @@ impl World {
         Arc::new(world)
     }
 
-    /// Starts every function anew, as after a deployment: settings and keys are read again.
+    /// Restarts every function, as a deployment does: it reads settings and keys again.
     pub async fn restart(&self) {
         let running = start(&self.parts(), &self.template).await;
         *self.running.write().unwrap() = running;
     }
 
-    /// A function's process, as it is started with its own role.
+    /// Returns a function's process with its own role.
     pub async fn process(&self, function: &str) -> Process {
         self.parts().process(function).await.unwrap()
     }
@@ -209,7 +209,7 @@ impl World {
         self.cloud.put_secret(variable, serde_json::to_string(&ring).unwrap());
     }
 
-    /// Writes a person into directory and security info.
+    /// Writes a person with all methods into the directory and the security info.
     pub async fn register(&self, person: &Person) {
         let account = person.account();
         self.put_account(&account, Some(Person::PASSWORD)).await;
@@ -223,29 +223,29 @@ impl World {
         self.contacts.import(&account.id, &registration, seed.as_deref(), waiting_period, now).await.unwrap();
     }
 
-    /// Writes an account into the directory, in the place of one that is there.
+    /// Writes an account into the directory and replaces an existing one.
     pub async fn put_account(&self, account: &Account, password: Option<&str>) {
         let password = password.map(|password| NewPassword::parse(password).unwrap());
         self.directory.put(account, password.as_ref()).await.unwrap();
     }
 
-    /// Whether the directory has made the change with this number, or a later one.
+    /// Returns whether the directory has made the change with this number, or a later one.
     pub async fn was_changed(&self, account: &AccountId, number: u64) -> bool {
         let change = PasswordChange { account: account.clone(), number, deadline: self.now() };
         self.directory.outcome(&change).await.unwrap() == ChangeOutcome::Applied
     }
 
-    /// What time it is.
+    /// Returns the time of the test clock.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A new client.
+    /// Creates a client without cookies.
     pub fn browser(self: &Arc<Self>) -> Browser {
         Browser::new(self)
     }
 
-    /// Answers a request as the deployment would.
+    /// Answers a request through the gateway, as the deployment would.
     pub async fn answer(&self, request: Request<String>) -> Answer {
         let mut request = request.map(Body::from);
         request.headers_mut().entry(header::HOST).or_insert(HOST.parse().unwrap());
@@ -257,63 +257,63 @@ impl World {
         answer
     }
 
-    /// Headers and body of every answer so far.
+    /// Returns headers and bodies of all responses so far.
     pub fn said(&self) -> String {
         self.said.lock().unwrap().clone()
     }
 
-    /// Lets another router answer for a function, until the functions are started anew.
+    /// Replaces the router of a function until the next restart.
     pub fn replace_function(&self, name: &str, router: Router) {
         let mut running = self.running.write().unwrap();
         running.routers.insert(name.to_owned(), router);
         running.gateway = gateway(&self.system, &self.template, &running.routers);
     }
 
-    /// The routes of template.yaml.
+    /// Returns the routes of template.yaml.
     pub fn routes(&self) -> &[Route] {
         &self.template.routes
     }
 
-    /// A function itself, without the gateway before it.
+    /// Returns a function's router, without the gateway.
     pub fn function(&self, name: &str) -> Router {
         self.running.read().unwrap().routers[name].clone()
     }
 
-    /// The keys behind a secret, by the variable that names it.
+    /// Returns the keyring of a secret, by its environment variable.
     pub fn keyring(&self, variable: &str) -> Keyring {
         Keyring::from_secret(&self.cloud.secret(variable).unwrap()).unwrap()
     }
 
-    /// What a CAPTCHA shows.
+    /// Returns the answer of a CAPTCHA token.
     pub fn captcha_answer(&self, token: &str) -> String {
         Challenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now()).unwrap().answer()
     }
 
-    /// Every message in the queue, sealed, with its delay.
+    /// Returns every message in the queue, sealed, with its delay.
     pub fn envelopes(&self) -> Vec<(Envelope, Seconds)> {
         let read = |(body, delay): (String, Seconds)| (serde_json::from_str(&body).unwrap(), delay);
         self.cloud.queues().contents(QUEUE).unwrap().into_iter().map(read).collect()
     }
 
-    /// Every message in the queue, opened.
+    /// Returns every message in the queue, opened.
     pub fn messages(&self) -> Vec<Message> {
         let keys = self.keyring("REKEY_SECRET_MESSAGES");
         self.envelopes().iter().map(|(envelope, _)| envelope.open(&keys).unwrap().1).collect()
     }
 
-    /// Lets `delivery` work on whatever is visible in the queue until nothing is left.
+    /// Runs `delivery` until no visible message is left in the queue.
     pub async fn deliver(&self) {
         let delivery = self.running.read().unwrap().delivery.clone();
         while take_batch(&self.cloud.queues(), &self.template.consumers[0], &delivery).await {}
     }
 
-    /// Hands an event to `delivery` as it is, and tells how many of its messages are to come again.
+    /// Invokes `delivery` with an event and returns the number of messages to retry.
     pub async fn hand_to_delivery(&self, event: SqsEvent) -> usize {
         let delivery = self.running.read().unwrap().delivery.clone();
         delivery(event).await.unwrap().batch_item_failures.len()
     }
 
-    /// Lets every call of a function fail whose action begins with `prefix` (`sqs:`).
+    /// Makes every call of the functions fail whose action begins with `prefix` (`sqs:`).
     pub fn put_out_of_order(&self, prefix: &'static str) {
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
             let hit = call.principal != ADMINISTRATOR && call.action.starts_with(prefix);
@@ -321,7 +321,7 @@ impl World {
         })));
     }
 
-    /// Tells such calls of a function from all others, and remembers that there was one.
+    /// Returns a filter for such calls of a function, which records whether one happened.
     fn such(
         &self,
         function: &'static str,
@@ -339,7 +339,7 @@ impl World {
         }
     }
 
-    /// Lets a function die right after a call: that call is carried out, and whatever it calls afterwards is not.
+    /// Crashes a function right after a call: that call takes effect, and no later one does.
     pub fn die_after(&self, function: &'static str, action: &'static str, resource: &'static str) {
         let (is_such, dead) = (self.such(function, action, resource), AtomicBool::new(false));
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
@@ -351,8 +351,8 @@ impl World {
         })));
     }
 
-    /// Lets the answer of a function's next such call get lost: the call is carried out, the function hears of a failure
-    /// and asks again.
+    /// Loses the response of a function's next such call: the call takes effect, and the function retries after an
+    /// error.
     pub fn lose_answer(&self, function: &'static str, action: &'static str, resource: &'static str) {
         let (is_such, lost) = (self.such(function, action, resource), AtomicBool::new(false));
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
@@ -364,7 +364,7 @@ impl World {
         })));
     }
 
-    /// Refuses every such call of a function.
+    /// Makes every such call of a function fail.
     pub fn refuse(&self, function: &'static str, action: &'static str, resource: &'static str) {
         let is_such = self.such(function, action, resource);
         self.cloud.disturb(Some(Arc::new(move |call: &Call| {
@@ -372,7 +372,7 @@ impl World {
         })));
     }
 
-    /// Lets everything work again. What was to be disturbed must have come, or the test has disturbed nothing.
+    /// Removes all faults. It fails if the expected call never happened, because then the test has tested nothing.
     pub fn mend(&self) {
         self.cloud.disturb(None);
         if let Some((what, seen)) = self.awaited.lock().unwrap().take() {
@@ -380,7 +380,7 @@ impl World {
         }
     }
 
-    /// The code of the newest message that has one: in the queue, or, once that is delivered, in the outbox.
+    /// Returns the newest code: from the queue, or from the dev inbox if no queued message has one.
     pub fn last_code(&self) -> String {
         let messages = self.messages();
         let queued = messages.iter().rev().find_map(|message| match message {
@@ -391,32 +391,32 @@ impl World {
         queued.or_else(delivered).expect("a code was sent")
     }
 
-    /// Every notice in the queue.
+    /// Returns every notification in the queue.
     pub fn notices(&self) -> Vec<Notice> {
         let notice = |message| if let Message::Notice(notice) = message { Some(notice) } else { None };
         self.messages().into_iter().filter_map(notice).collect()
     }
 
-    /// Every settle in the queue.
+    /// Returns every reconciliation message in the queue.
     pub fn settles(&self) -> Vec<ReconcileChange> {
         let settle = |message| if let Message::Reconcile(settle) = message { Some(settle) } else { None };
         self.messages().into_iter().filter_map(settle).collect()
     }
 
-    /// The code that the authenticator app shows, `steps` time steps from now.
+    /// Returns the TOTP code, `steps` time steps from now.
     pub fn app_code(&self, steps: i64) -> String {
         let secret = totp_rs::Secret::try_from_base32(people::SEED).unwrap();
         let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         app.generate((self.clock.now().as_seconds() + 30 * steps).unsigned_abs()).to_string()
     }
 
-    /// What a sign-in with a password comes to.
+    /// Signs in to the directory with a password.
     pub async fn sign_in(&self, login: &str, password: &str) -> SignIn {
         let name = CanonicalName::parse(login, &self.settings.login_domains).unwrap();
         self.directory.sign_in(&name, password, self.clock.now()).await.unwrap().into()
     }
 
-    /// Every item of every table, as text.
+    /// Returns every item of every table as text.
     pub async fn dump(&self) -> String {
         use std::fmt::Write as _;
         let mut text = String::new();

@@ -1,4 +1,4 @@
-//! What waits for a device, and what it answers.
+//! Lists the approval requests for a device and records its answers.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,10 +18,10 @@ use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 use super::Ports;
 use super::caller::Claim;
 
-/// How often the end of a flow that somebody changes meanwhile is tried.
+/// Writes tried to cancel a flow that other requests change at the same time.
 const ATTEMPTS: u8 = 5;
 
-/// `GET /authenticator/requests`, signed in headers: `Rekey-Device`, `Rekey-Nonce`, `Rekey-Signature`.
+/// `GET /authenticator/requests`, signed in the headers `Rekey-Device`, `Rekey-Nonce` and `Rekey-Signature`.
 pub(crate) async fn requests(app: State<App<Ports>>, headers: HeaderMap, incoming: Incoming) -> Response {
     respond(app, incoming, async |ports, incoming| try_requests(ports, &headers, incoming).await).await
 }
@@ -47,7 +47,7 @@ async fn try_requests(ports: &Ports, headers: &HeaderMap, incoming: &Incoming) -
     Ok(incoming.data(&json!({ "nonce": nonce, "usable_from": usable_from, "requests": waiting })))
 }
 
-/// A request as the app shows it: everything but the number.
+/// Returns a request as the app shows it: everything except the number, which the person types.
 fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
     json!({
         "request": request.id.to_string(),
@@ -59,7 +59,7 @@ fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
     })
 }
 
-/// `POST /authenticator/answer`.
+/// `POST /authenticator/answer`: approves with the typed number, or refuses.
 pub(crate) async fn answer(app: State<App<Ports>>, incoming: Incoming) -> Response {
     respond(app, incoming, try_answer).await
 }
@@ -98,7 +98,7 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let account = device.account.pseudonym(&ports.site.flows);
     let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
         Answered::Approved => {
-            // It is approved whether or not the page will say when the device was used last.
+            // Without `last used` the approval is still valid, so a failed write is only logged.
             if let Err(reason) = ports.devices.note_used(&device, now).await {
                 tracing::warn!(event = "use-not-noted", ?account, ?reason);
             }
@@ -119,9 +119,9 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }
 
-/// Tells everybody and ends what asked, a reset or a session: whoever holds it is not the owner. Neither waits for the
-/// other's success, and the same refusal once more (a lost answer, a queue that was out of order) does what was left
-/// undone.
+/// Notifies every contact and ends the flow or session of the request: its holder is not the owner. Either part runs
+/// even if the other fails. The same refusal sent again (lost response, queue unavailable) completes the missing
+/// part.
 async fn refuse(
     ports: &Ports,
     device: &Device,
@@ -146,7 +146,7 @@ async fn refuse(
     queued
 }
 
-/// Queues the notices, and notes it. Where that can't be noted, the same refusal tells twice: better than never.
+/// Queues the notifications and records that they were queued. If recording fails, a repeated refusal notifies twice.
 async fn tell(
     ports: &Ports,
     device: &Device,
@@ -160,7 +160,7 @@ async fn tell(
     Ok(ports.approvals.note_told(&device.account, request.id).await?)
 }
 
-/// Ends the flow that was refused, if it is not over.
+/// Cancels the flow of a refused request, unless it has ended already.
 async fn cancel(
     ports: &Ports,
     key: HolderId,

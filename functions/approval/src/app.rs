@@ -1,4 +1,4 @@
-//! The app itself: its page, what makes it installable, and what makes it open without a network.
+//! Serves the app: its page, its web app manifest, and the service worker that opens it offline.
 
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
@@ -10,10 +10,10 @@ use shared::http::{App, Incoming, answer, assets};
 
 use super::Ports;
 
-/// Keeps the page for a time without a network.
+/// Caches the page, so that the app opens without a network.
 const SERVICE_WORKER: &str = include_str!("../assets/sw.js");
 
-/// `GET /authenticator`: the page. Everything that happens on it its script does.
+/// `GET /authenticator`: the page. Its script does the rest, so the page depends on no account.
 pub(crate) async fn page(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let key = VapidKey::of(&ports.push).ok_or(Problem::Unavailable)?;
@@ -45,8 +45,9 @@ pub(crate) async fn manifest(incoming: Incoming) -> Response {
     ([(header::CONTENT_TYPE, "application/manifest+json")], manifest.to_string()).into_response()
 }
 
-/// `GET /authenticator/sw.js`. A worker's widest scope is its own folder (Service Workers §4.3); the page lies above it,
-/// so its scope is allowed by header. Browsers ask for it anew at least once a day, and now that is cheap.
+/// `GET /authenticator/sw.js`. A worker's widest scope is its own folder (Service Workers §4.3). The page lies above
+/// that folder, so a header allows the wider scope. Browsers fetch the worker again at least once a day, and the
+/// response is small.
 pub(crate) async fn service_worker() -> Response {
     let headers = [
         (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),

@@ -1,4 +1,4 @@
-//! Which device calls, and whether it is really it.
+//! Authenticates the device behind a request.
 
 use shared::domain::device::{Device, Signed};
 use shared::domain::time::Timestamp;
@@ -8,25 +8,25 @@ use shared::ports::StoredDevice;
 
 use super::Ports;
 
-/// What a device says of itself.
+/// The unverified identity and signature that a device sends.
 pub(crate) struct Claim<'a> {
-    /// Its handle.
+    /// The sealed device id; it opens only with the push keys.
     pub(crate) handle: &'a str,
-    /// The nonce that it signed over.
+    /// The nonce that the signature covers; it must be one issued to this device.
     pub(crate) nonce: &'a str,
-    /// What it signed.
+    /// The statement that the signature covers.
     pub(crate) signed: Signed<'a>,
-    /// The signature.
+    /// The signature as sent, still encoded.
     pub(crate) signature: &'a str,
 }
 
 impl Claim<'_> {
-    /// The device that calls.
+    /// Returns the device that sent the request.
     ///
     /// # Errors
-    /// `nonce-stale`, with a new one, where the nonce is none of ours for this device or too old; `device-unknown` for
-    /// one that is not (or no longer) registered and for a signature that is not its own. One answer for these, so that
-    /// nobody learns which handles live.
+    /// `nonce-stale`, with a fresh nonce, if the nonce is too old or was not issued to this device. `device-unknown`
+    /// if the device isn't registered, is no longer registered, or didn't make the signature. All three share one
+    /// error, so that nobody learns which handles exist.
     pub(crate) async fn verified(&self, ports: &Ports, now: Timestamp) -> Outcome<(Device, StoredDevice)> {
         let device = Device::of_handle(&ports.push, self.handle).ok_or(Problem::DeviceUnknown)?;
         if !device.knows_nonce(&ports.push, self.nonce, now) {

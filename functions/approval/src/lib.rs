@@ -1,7 +1,8 @@
-//! The authenticator app: the page that is installed on a phone, and what it asks and answers.
+//! The authenticator app: its page, the approval requests that it fetches, and the answers that it sends.
 //!
-//! No cookie is read here. A device says who it is by a handle, and proves it by a signature over a nonce of ours; which
-//! account, which request and which number are looked up, never believed.
+//! No handler here reads a cookie. A device identifies itself by a handle and authenticates by a signature over a
+//! nonce of the server. The server looks up the account, the request and the number, and never trusts the device for
+//! them.
 
 mod answer;
 mod app;
@@ -19,37 +20,37 @@ use shared::ports::{
 };
 use shared::process::{Process, StartError};
 
-/// What this function needs from outside.
+/// The ports of `approval`. It has no directory and no contacts, so a device learns nothing else about its owner.
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which compute the tags of numbers and codes.
     pub site: Site,
-    /// The devices.
+    /// Looks up a device's public key and records when it was last used.
     pub devices: Arc<dyn Devices>,
-    /// The requests that they answer.
+    /// Holds the newest approval request of each account.
     pub approvals: Arc<dyn ApprovalStore>,
-    /// The pairings that make them.
+    /// Turns a pairing token and a device key into a pending device.
     pub pairings: Arc<dyn PairingStore>,
-    /// The flows, to end the one that was refused.
+    /// Cancels the flow of a refused request.
     pub flows: Arc<dyn FlowStore>,
-    /// The sessions of the page where people register, likewise.
+    /// Ends the session of a refused request.
     pub sessions: Arc<dyn SessionStore>,
-    /// The queue to `delivery`.
+    /// Takes the notification of a refusal to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
-    /// The keys of messages.
+    /// Seals the messages in the queue.
     pub messages: Arc<Keyring>,
-    /// The keys of devices, subscriptions and pushes.
+    /// Seals device handles and push subscriptions, and derives the nonces and the VAPID key (RFC 8292).
     pub push: Arc<Keyring>,
-    /// The time.
+    /// Expiry of nonces, pairings and requests is compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for pairing codes, device handles and message seals.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -73,7 +74,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes `/authenticator` and the paths below it.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/authenticator", get(app::page))

@@ -1,4 +1,4 @@
-//! A device pairs: it hands in the token, its key, and where it takes pushes.
+//! Pairs a device: it sends the pairing token, its public key and its push subscription.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -13,8 +13,8 @@ use shared::ports::EntropyExt as _;
 
 use super::Ports;
 
-/// `POST /authenticator/pair`: the code that the device shows, to be typed where the token came from. Until then it is no
-/// device of anybody.
+/// `POST /authenticator/pair`: returns the code that the device shows, to be typed where the token was shown. Until
+/// it is typed the device belongs to no account.
 pub(crate) async fn pair(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_pair).await
 }

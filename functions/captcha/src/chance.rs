@@ -1,11 +1,11 @@
-//! Chance that can be repeated: the numbers behind a picture's bends and a sound's gaps.
+//! Deterministic random numbers for the distortions of a picture and the pauses of a sound.
 
 use sha2::{Digest, Sha256};
 
-/// SHA-256 in counter mode over a seed: the same seed and purpose give the same numbers, on every machine.
+/// A SHA-256 counter-mode generator: the same seed and purpose give the same numbers on every machine.
 ///
-/// A hash rather than a fast generator, because whoever could work back from the visible bends to the state
-/// could predict the rest of the picture and subtract it.
+/// It is a hash and not a fast generator: visible distortions must not reveal the state. An attacker with the state
+/// could predict and subtract the rest of the picture.
 pub(crate) struct Chance {
     key: Sha256,
     counter: u32,
@@ -14,18 +14,18 @@ pub(crate) struct Chance {
 }
 
 impl Chance {
-    /// `purpose` keeps the picture and the sound of one seed apart.
+    /// Domain separation: picture and sound of one seed use different `purpose`s.
     pub(crate) fn new(seed: &[u8; 32], purpose: &str) -> Self {
         let key = Sha256::new().chain_update(seed).chain_update(purpose);
         Self { key, counter: 0, block: [0; 32], used: 32 }
     }
 
-    /// Uniform in `low..high`, in steps of a 65536th.
+    /// Returns a number uniform in `low..high`, in steps of 1/65536 of the range.
     pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * f32::from(self.next()) / 65_536.0
     }
 
-    /// Uniform in `0..count`, as nearly as 16 bits allow; `count` is at least 1.
+    /// Returns an integer uniform in `0..count`, as nearly as 16 bits allow; `count` is at least 1.
     pub(crate) fn below(&mut self, count: u16) -> usize {
         usize::from(self.next() % count)
     }

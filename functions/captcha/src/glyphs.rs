@@ -1,22 +1,22 @@
-//! The shapes of the characters in the picture, drawn for this project as strokes of a pen.
+//! The shapes of the characters in the picture, drawn for this project as pen strokes.
 
-/// A point of a glyph: x to the right, y downwards, capitals reach from y = 0 to y = 100.
+/// A point of a glyph: x to the right, y downwards. Capitals reach from y = 0 to y = 100.
 pub(crate) type Point = (f32, f32);
 
-/// One movement of the pen.
+/// One pen stroke.
 pub(crate) enum Stroke {
-    /// Straight from point to point.
+    /// Straight lines from point to point.
     Line(&'static [Point]),
-    /// Smoothly through the points.
+    /// A smooth curve through the points.
     Curve(&'static [Point]),
 }
 
 use Stroke::{Curve, Line};
 
-/// The strokes of one character, and how wide it is. `None`: not of the alphabet.
+/// Returns the strokes of a character and its width; `None` outside the alphabet.
 ///
-/// Shapes that could be taken for each other are kept apart: J has its bar, 4 is open to no 9, 6 and 9 have bent
-/// stems, so that a tilt doesn't turn one into the other.
+/// Similar shapes are kept apart: J has its bar, and 4 is open unlike a 9. The stems of 6 and 9 are bent, so that
+/// tilting one never gives the other.
 #[rustfmt::skip]
 pub(crate) fn glyph(character: char) -> Option<(f32, &'static [Stroke])> {
     Some(match character {

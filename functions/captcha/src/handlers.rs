@@ -1,4 +1,4 @@
-//! The handlers of page 1.
+//! Handles page 1, its CAPTCHA media, the assets and the well-known URLs.
 
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
@@ -15,7 +15,7 @@ use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer, ass
 
 use super::{Ports, open, picture, sound};
 
-/// `GET /`: a new challenge, which costs no write.
+/// `GET /`: shows a new challenge. It writes nothing to a store.
 pub(crate) async fn identify(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         Ok(incoming.page(&identify_view(captchas(ports).challenge(None)?, String::new())))
@@ -23,7 +23,7 @@ pub(crate) async fn identify(app: State<App<Ports>>, incoming: Incoming) -> Resp
     .await
 }
 
-/// `POST /`: the name and the answer; opens the flow.
+/// `POST /`: checks the name and the CAPTCHA answer, then opens the flow.
 pub(crate) async fn begin(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_begin).await
 }
@@ -66,8 +66,8 @@ async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }
 
-/// Counts one more opening of the name and of the address. Nothing is refused for it: over a budget the next
-/// challenge is harder, for names with and without an account alike.
+/// Counts one more flow opened for the name and from the address block. No request is refused for it. Over a limit
+/// the next challenge is harder, whether or not the name has an account.
 async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Timestamp) -> Outcome<bool> {
     let settings = &ports.site.settings;
     let by_name = ports.budgets.count(&RateLimit::OpensOfName(*name), now).await?;
@@ -75,7 +75,7 @@ async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Ti
     Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
 }
 
-/// The page again, with what was typed and a new challenge.
+/// Returns the page with the typed name and a new challenge.
 fn again(
     captchas: &Captchas,
     problem: fn(Box<view::Captcha>) -> Problem,
@@ -99,10 +99,10 @@ fn identify_view(captcha: view::Captcha, login: String) -> View {
     View::Identify(Identify { captcha, login })
 }
 
-/// The variable part of a path. One that is no text (`%ff`) names nothing, and is not found like any other that doesn't.
+/// The variable part of a path. One that is not UTF-8 (`%ff`) gets the same 404 as any unknown one.
 type Segment = Result<Path<String>, PathRejection>;
 
-/// `GET /captcha/{token}/picture.png`: always the same picture for one token.
+/// `GET /captcha/{token}/picture.png`: the same token always gives the same bytes.
 pub(crate) async fn show_picture(
     State(app): State<App<Ports>>,
     token: Segment,
@@ -111,7 +111,7 @@ pub(crate) async fn show_picture(
     rendered(&app, token, &incoming, "image/png", picture::render)
 }
 
-/// `GET /captcha/{token}/sound.wav`: the same characters, spoken.
+/// `GET /captcha/{token}/sound.wav`: the characters of the picture, spoken.
 pub(crate) async fn play_sound(
     State(app): State<App<Ports>>,
     token: Segment,
@@ -137,7 +137,7 @@ fn rendered(
     }
 }
 
-/// `GET /assets/{file}`: styles and scripts under names that change with their content.
+/// `GET /assets/{file}`: styles and scripts whose names change with their content.
 pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: Incoming) -> Response {
     let accepts =
         headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -155,7 +155,7 @@ pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: Incoming)
     response
 }
 
-/// `GET /.well-known/change-password` (W3C, "A Well-Known URL for Changing Passwords"): leads to page 1.
+/// `GET /.well-known/change-password` (W3C, "A Well-Known URL for Changing Passwords"): redirects to page 1.
 pub(crate) async fn change_password() -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));

@@ -1,5 +1,5 @@
-//! Page 1: who are you? The CAPTCHA in all its forms, the assets, and the answer to every path that no function
-//! has. Opens the flow.
+//! Page 1: asks for the login and a CAPTCHA answer, and opens the flow. It also serves the assets, and the 404 for
+//! every path that no function has.
 
 mod chance;
 mod glyphs;
@@ -17,31 +17,31 @@ use shared::http::{HasSite, Site, serve};
 use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
 use shared::process::{Process, StartError};
 
-/// What this function needs from outside.
+/// The ports of `captcha`. It reads accounts and enrolled methods, and writes only flows and rate limits.
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which compute cookies and pseudonyms.
     pub site: Site,
-    /// The flows.
+    /// Stores the flow that page 1 opens.
     pub flows: Arc<dyn FlowStore>,
-    /// The budgets, and the list of challenges that are spent.
+    /// Counts the flows opened by name and address, and records the challenges that were used.
     pub budgets: Arc<dyn BudgetStore>,
-    /// The directory, to be read.
+    /// Finds the account of a login; this function can't write to it.
     pub directory: Arc<dyn Directory>,
-    /// What is registered.
+    /// The enrolled methods, which decide what the flow offers.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// The keys of challenges.
+    /// Seals the challenge tokens.
     pub captcha: Arc<Keyring>,
-    /// The time.
+    /// Expiry of challenges and flows is compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for challenges and flow cookies.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -62,7 +62,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes page 1, its media, the assets and the fallback.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/", get(handlers::identify).post(handlers::begin))

@@ -1,4 +1,4 @@
-//! Opens a flow: the same reads, work and write for a person and for a decoy.
+//! Opens a flow with the same reads, computation and write for a person and for a decoy.
 
 use shared::domain::account::{AccountId, Pseudonym, suffices};
 use shared::domain::cookie::HolderCookie;
@@ -12,7 +12,8 @@ use shared::ports::EntropyExt as _;
 
 use super::Ports;
 
-/// Opens the flow of a name, with or without a usable account behind it. The flow, and what the log calls its account.
+/// Opens the flow of a name, with or without a usable account. Returns its cookie and the account's pseudonym for the
+/// log.
 pub(crate) async fn flow(
     ports: &Ports,
     name: &CanonicalName,
@@ -25,7 +26,7 @@ pub(crate) async fn flow(
     let nobody = found.as_ref().map_or_else(
         || AccountId::decoy(reference),
         |account| {
-            // One decoy for all logins of an account that may not be reset.
+            // Every login of an account that may not reset leads to the same decoy.
             let own = account.logins.first().and_then(|login| CanonicalName::parse(login, &[]).ok());
             AccountId::decoy(&own.map_or(*reference, |own| own.reference(&ports.site.flows)))
         },
@@ -38,7 +39,7 @@ pub(crate) async fn flow(
         None => registration,
     };
 
-    // Both are worked out each time; only then is one taken.
+    // Both are computed every time, so that the work doesn't reveal which one is used.
     let seeming =
         decoy::registration(&ports.site.flows, &nobody, Some(name), &settings.methods, settings.steps);
     let seeming = seeming.offers(&settings.methods);

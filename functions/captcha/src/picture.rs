@@ -1,8 +1,8 @@
-//! The picture of a CAPTCHA: its characters, bent, touching, and crossed by lines of the same pen.
+//! The picture of a CAPTCHA: its characters are distorted, touch, and are crossed by lines of the same pen.
 //!
-//! People read letters; programs first cut a picture into letters. So the characters overlap, every one has its own
-//! tilt, slant and size, one wave runs through all of them, and lines that are no part of any character join them
-//! (ink) and cut them (paper). It is the weakest of the limits, and meant to be: people have to read it at once.
+//! Programs first segment a picture into letters; people don't need to. So the characters overlap, and each has its
+//! own tilt, slant and size. One wave distorts all of them, and extra lines join them (ink) and cut them (paper). The
+//! picture is the weakest of the limits on purpose: people have to read it at once.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -16,21 +16,21 @@ use std::ops::Range;
 use crate::chance::Chance;
 use crate::glyphs::{Point, Stroke, glyph};
 
-/// Pixels. Fits a phone of 320 CSS pixels at its own size.
+/// Pixels. Fits a phone of 320 CSS pixels without scaling.
 pub const WIDTH: usize = 240;
-/// Pixels.
+/// Pixels. Leaves room above and below a capital for the distortion.
 pub const HEIGHT: usize = 80;
 
-/// What the pen leaves on a pixel that it covers wholly.
+/// The tone of a pixel that the pen covers completely; 0 is paper.
 const INK: f32 = 1.0;
 const PAPER: f32 = 0.0;
-/// How wide the letters' strokes are, in pixels.
+/// Width of the strokes of letters, in pixels.
 const PEN: f32 = 4.6;
-/// How wide lines that belong to no letter are: thinner, which the eye tells at once and a threshold doesn't.
+/// Width of the extra lines, in pixels. People see that they are thinner; a threshold filter doesn't.
 const STRAY: f32 = 3.0;
-/// How wide cuts are.
+/// Width of the cuts, in pixels.
 const CUT: f32 = 1.4;
-/// How high a capital is, in pixels, before it is bent.
+/// Height of a capital before distortion, in pixels.
 const LETTER: f32 = 51.0;
 
 /// Draws `answer` as a PNG of 240 × 80 pixels in sixteen greys. The same seed gives the same bytes.
@@ -48,7 +48,7 @@ pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
     sheet.png()
 }
 
-/// Every character with its own tilt, slant, size and height, set so tightly that neighbours touch.
+/// Draws each character with its own tilt, slant, size and height, so tightly that neighbours touch.
 fn letters(sheet: &mut Sheet, chance: &mut Chance, answer: &str) {
     let glyphs: Vec<_> = answer.chars().filter_map(glyph).collect();
     let mut placed = Vec::new();
@@ -71,7 +71,7 @@ fn letters(sheet: &mut Sheet, chance: &mut Chance, answer: &str) {
         end = middle + right + chance.between(0.5, 6.0);
         placed.extend(outlines.into_iter().map(|line| (middle, line)));
     }
-    // Wide words are pressed together, narrow ones pulled apart a little and shifted.
+    // Wide words are compressed; narrow ones are stretched a little and shifted.
     let room = WIDTH as f32 - 2.0 * PEN - 10.0;
     let stretch = (room / end).min(1.3);
     let start = PEN + 5.0 + (room - end * stretch).max(0.0) * chance.between(0.0, 1.0);
@@ -84,7 +84,7 @@ fn letters(sheet: &mut Sheet, chance: &mut Chance, answer: &str) {
     }
 }
 
-/// A stroke as points a few pixels apart at most, so that the wave bends straight lines too.
+/// Returns a stroke as points at most a few pixels apart, so that the wave bends straight lines too.
 fn path(stroke: &Stroke) -> Vec<Point> {
     const STEPS: u8 = 8;
     let (points, curved) = match stroke {
@@ -122,7 +122,7 @@ fn path(stroke: &Stroke) -> Vec<Point> {
     line
 }
 
-/// Catmull–Rom: from `a` to `b`, leaving and arriving in the direction of the points around them.
+/// Catmull–Rom spline from `a` to `b`; the tangents follow the points before and after.
 fn spline(before: f32, a: f32, b: f32, after: f32, t: f32) -> f32 {
     let (leave, arrive) = ((b - before) / 2.0, (after - a) / 2.0);
     let (t2, t3) = (t * t, t * t * t);
@@ -132,7 +132,7 @@ fn spline(before: f32, a: f32, b: f32, after: f32, t: f32) -> f32 {
         + (t3 - t2) * arrive
 }
 
-/// A lazy line across the letters.
+/// Returns a slightly curved line across the letters.
 fn wander(chance: &mut Chance, falling: bool) -> Vec<Point> {
     let (from, to) = (chance.between(-20.0, 70.0), chance.between(170.0, 260.0));
     let high = chance.between(10.0, 26.0);
@@ -147,7 +147,7 @@ fn wander(chance: &mut Chance, falling: bool) -> Vec<Point> {
         .collect()
 }
 
-/// Dots of ink beside the letters and of paper in them, so that neither is a plain surface.
+/// Adds dots of ink beside the letters and of paper inside them, so that neither area is uniform.
 fn speckle(sheet: &mut Sheet, chance: &mut Chance) {
     for dot in 0..150 {
         let at = (chance.between(2.0, WIDTH as f32 - 2.0), chance.between(2.0, HEIGHT as f32 - 2.0));
@@ -157,7 +157,7 @@ fn speckle(sheet: &mut Sheet, chance: &mut Chance) {
     }
 }
 
-/// The wave that runs through everything, and the paper it's drawn on: ink from 0 to 1 for every pixel.
+/// The wave that distorts everything, and the bitmap: ink from 0 to 1 for every pixel.
 struct Sheet {
     ink: Vec<f32>,
     wave: [(f32, f32, f32); 2],
@@ -174,12 +174,12 @@ impl Sheet {
         (x + reach_x * (y * rate_x + phase_x).sin(), y + reach_y * (x * rate_y + phase_y).sin())
     }
 
-    /// A round pen along the points; `tone` is what it leaves. Edges are softened over one pixel.
+    /// Draws the points with a round pen in `tone`. Edges are antialiased over one pixel.
     fn draw(&mut self, line: &[Point], pen: f32, tone: f32) {
         let line: Vec<Point> = line.iter().map(|point| self.bend(*point)).collect();
         let reach = pen / 2.0 + 1.0;
         let rows = span(line.iter().map(|point| point.1), reach, HEIGHT);
-        // One movement covers a pixel once, however often it passes: the greatest cover counts.
+        // One stroke covers a pixel once, however often it crosses it: the greatest coverage counts.
         let mut cover = vec![0.0_f32; rows.len() * WIDTH];
         for pair in line.windows(2) {
             let (a, b) = (pair[0], pair[1]);
@@ -197,7 +197,8 @@ impl Sheet {
         }
     }
 
-    /// Sixteen greys, two pixels a byte; dark ink on light paper with a border, whatever the page's own colours are.
+    /// Encodes sixteen greys, two pixels a byte. Ink is dark on light paper with a border, in every colour scheme of
+    /// the page.
     fn png(&self) -> Vec<u8> {
         let grey = |row: usize, column: usize| -> u8 {
             let edge = row == 0 || row == HEIGHT - 1 || column == 0 || column == WIDTH - 1;
@@ -222,19 +223,19 @@ impl Sheet {
     }
 }
 
-/// The rows or columns of the paper that `places` and what lies within `reach` of them touch.
+/// Returns the rows or columns that `places`, widened by `reach`, touch.
 fn span(places: impl IntoIterator<Item = f32>, reach: f32, end: usize) -> Range<usize> {
     let (low, high) = extent(places);
     let index = |place: f32| (place.max(0.0) as usize).min(end);
     index(low - reach)..index(high + reach + 1.0)
 }
 
-/// The least and the greatest of `places`.
+/// Returns the minimum and maximum of `places`.
 fn extent(places: impl IntoIterator<Item = f32>) -> (f32, f32) {
     places.into_iter().fold((f32::MAX, f32::MIN), |(low, high), place| (low.min(place), high.max(place)))
 }
 
-/// From `place` to the nearest point of the line between `from` and `to`.
+/// Returns the distance from `place` to the line segment between `from` and `to`.
 fn distance(place: Point, from: Point, to: Point) -> f32 {
     let along = (to.0 - from.0, to.1 - from.1);
     let away = (place.0 - from.0, place.1 - from.1);

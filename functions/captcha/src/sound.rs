@@ -1,7 +1,7 @@
-//! The sound of a CAPTCHA: the same characters as in the picture, spoken twice over hiss and a murmur of voices.
+//! The sound of a CAPTCHA: the characters of the picture, spoken twice over hiss and a murmur of voices.
 //!
-//! Every character has its own pitch, loudness and pause, and the murmur is made of the recordings themselves, played
-//! backwards: it has the same voice and spectrum as the speech, so neither silence nor a filter cuts the characters out.
+//! Every character has its own pitch, volume and pause. The murmur is the recordings themselves, played backwards: it
+//! has the voice and spectrum of the speech. So neither silence detection nor a filter separates the characters.
 
 #![expect(
     clippy::cast_possible_truncation,
@@ -14,10 +14,10 @@ use std::io::Cursor;
 
 use crate::chance::Chance;
 
-/// Samples a second; the telephone's bandwidth is enough for the alphabet, which was chosen for it.
+/// Samples a second. The alphabet was chosen to be understood in the bandwidth of a telephone.
 const RATE: u16 = 8_000;
 
-/// One small recording per character of the alphabet; `recordings/README.md` tells how they were made.
+/// One recording per character of the alphabet; `recordings/README.md` says how they were made.
 const RECORDINGS: [(char, &[u8]); 20] = [
     ('3', include_bytes!("../recordings/3.wav")),
     ('4', include_bytes!("../recordings/4.wav")),
@@ -41,10 +41,10 @@ const RECORDINGS: [(char, &[u8]); 20] = [
     ('Z', include_bytes!("../recordings/Z.wav")),
 ];
 
-/// Speaks `answer` twice, as a WAV of one channel, 8 kHz and 8 bits: 7 to 15 seconds, at most some 120 KB. The same seed
-/// gives the same bytes.
+/// Speaks `answer` twice, as a WAV of one channel, 8 kHz and 8 bits. It takes 7 to 15 seconds and at most about 120
+/// KB. The same seed gives the same bytes.
 ///
-/// A character outside the alphabet is silence.
+/// A character outside the alphabet is silent.
 pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
     let mut chance = Chance::new(seed, "sound");
     let mut track = Vec::new();
@@ -69,17 +69,17 @@ pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
     wav(&track)
 }
 
-/// The recording of a character; nothing for one outside the alphabet.
+/// Returns the recording of a character; empty outside the alphabet.
 fn recording(character: char) -> &'static [u8] {
     RECORDINGS.iter().find(|(of, _)| *of == character).map_or(&[], |(_, file)| file)
 }
 
-/// Adds silence.
+/// Appends silence.
 fn pause(track: &mut Vec<f32>, seconds: f32) {
     track.resize(track.len() + (seconds * f32::from(RATE)) as usize, 0.0);
 }
 
-/// The samples of a recording, from -1 to 1.
+/// Decodes the samples of a recording to the range -1 to 1.
 fn samples(file: &[u8]) -> Vec<f32> {
     hound::WavReader::new(file)
         .into_iter()
@@ -89,7 +89,7 @@ fn samples(file: &[u8]) -> Vec<f32> {
         .collect()
 }
 
-/// The same sound played at `pitch` times its speed.
+/// Resamples the voice to play at `pitch` times its speed.
 fn at_pitch(voice: &[f32], pitch: f32) -> impl Iterator<Item = f32> {
     let length = (voice.len().saturating_sub(1) as f32 / pitch) as usize;
     (0..length).map(move |index| {
@@ -99,7 +99,7 @@ fn at_pitch(voice: &[f32], pitch: f32) -> impl Iterator<Item = f32> {
     })
 }
 
-/// Adds one quiet voice that talks backwards from the beginning to the end of the track.
+/// Mixes in one quiet voice that speaks backwards through the whole track.
 fn murmur(track: &mut [f32], chance: &mut Chance) {
     let mut at = chance.below(RATE / 4);
     while at < track.len() {
@@ -117,7 +117,7 @@ fn murmur(track: &mut [f32], chance: &mut Chance) {
     }
 }
 
-/// Eight bits a sample: what noise they add lies below the murmur.
+/// Encodes 8 bits a sample. The quantisation noise is quieter than the murmur.
 fn wav(track: &[f32]) -> Vec<u8> {
     let spec = hound::WavSpec {
         channels: 1,

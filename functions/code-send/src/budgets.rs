@@ -1,4 +1,4 @@
-//! Takes from the ledger of an account: read, decide, write if nobody else has written, else again.
+//! Takes from the send limits of an account with optimistic locking: read, decide, write, and repeat on a conflict.
 
 use shared::domain::account::AccountId;
 use shared::domain::budget::{Exhausted, Pool, Send, SendLedger, SendLimits};
@@ -10,17 +10,17 @@ use shared::ports::{StoreError, Versioned};
 
 use super::Ports;
 
-/// How often a write that somebody overtook is tried again. Each time somebody else got through, and an account's
-/// budgets let few through, so this many are never needed.
+/// Writes tried before giving up. Each conflict means that another request got through, and an account's limits let
+/// fewer than this through.
 const ATTEMPTS: u8 = 40;
 
-/// Why nothing may be sent.
+/// Reasons to send nothing.
 pub(crate) enum Refusal {
-    /// A budget is used up.
+    /// A rate limit is used up.
     Exhausted,
-    /// The number is another one; a try is spent.
+    /// The typed number is a different one; it cost an attempt.
     Mismatch,
-    /// The store failed.
+    /// The store failed, so nothing was decided.
     Store(StoreError),
 }
 
@@ -36,7 +36,7 @@ impl From<Exhausted> for Refusal {
     }
 }
 
-/// Takes one message to a contact that nothing has to be typed for.
+/// Takes one message to a contact that needs no typed number.
 pub(crate) async fn take(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -50,7 +50,7 @@ pub(crate) async fn take(
         .map(drop)
 }
 
-/// Spends a try at the complete number, then compares, then takes one message and returns the try.
+/// Spends an attempt at the complete number, compares it, then takes one message and returns the attempt.
 pub(crate) async fn take_for_number(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -76,7 +76,7 @@ pub(crate) async fn take_for_number(
     taken.await.map(drop)
 }
 
-/// Gives back a message that was taken at `now` and will not be sent, since another request sent one.
+/// Refunds a message taken at `now` that won't be sent, because another request sent one.
 pub(crate) async fn give_back(
     ports: &Ports,
     flow: &Choosing,

@@ -1,7 +1,7 @@
-//! Checks the number, takes from the budgets, makes the code and queues its message.
+//! Checks the typed number, applies the rate limits, makes the code and queues its message.
 //!
-//! Everything here happens alike for a decoy: the same reads and writes on its own keys, a message of the same
-//! length. Only the code's tag is one that no code has, and the message says nothing.
+//! A decoy costs the same reads and writes, on its own keys, and a message of the same length. Only the code's tag
+//! matches no code, and the message has no content.
 
 mod budgets;
 mod send;
@@ -16,33 +16,33 @@ use shared::ports::{ApprovalStore, BudgetStore, Clock, Entropy, FlowStore, Messa
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-/// What this function needs from outside.
+/// The ports of `code-send`. It has no directory and no secrets of authenticators.
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which compute the tags of codes and factors.
     pub site: Site,
-    /// The flows.
+    /// Stores the challenge that the flow waits for.
     pub flows: Arc<dyn FlowStore>,
-    /// The budgets.
+    /// Holds the send limits of each account.
     pub budgets: Arc<dyn BudgetStore>,
-    /// What is registered.
+    /// The contacts that a code can go to, read again for every send.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// The requests to devices.
+    /// Stores the request that the account's devices show.
     pub approvals: Arc<dyn ApprovalStore>,
-    /// The queue to `delivery`.
+    /// Takes the code to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
-    /// The keys of messages.
+    /// Seals the messages in the queue.
     pub messages: Arc<Keyring>,
-    /// The time.
+    /// Rate limit windows and code expiry are compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for codes, requests and message seals.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -57,7 +57,7 @@ impl Ports {
         })
     }
 
-    /// The way to `delivery`.
+    /// Groups what is needed to seal and queue a message.
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
     }
@@ -69,7 +69,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The route of this function.
+/// Routes `POST /code/send`.
 pub fn router(ports: Ports) -> Router {
     serve(Router::new().route("/code/send", post(send::send)), ports)
 }

@@ -1,4 +1,4 @@
-//! `POST /code/send`: asks for a verification by any method that has to be asked for.
+//! `POST /code/send`: creates the challenge of any method that needs one: a code, an approval or a passkey request.
 
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if let (Method::Passkey, None, true, Some(view)) =
         (method, typed, awaits_passkey(&before, now), page.clone())
     {
-        // The browser comes back for what it was given: there is nothing to ask anew.
+        // The challenge is still open, so the browser gets it again instead of a new one.
         return Ok(incoming.next(&Next { view, location: "/code", cookie: None }));
     }
     may_send(ports, &flow, method, page, now)?;
@@ -56,14 +56,14 @@ async fn try_send(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
 }
 
-/// Whether a passkey was asked for and may still answer.
+/// Returns whether a passkey request is still open.
 fn awaits_passkey(flow: &Flow, now: Timestamp) -> bool {
     matches!(flow, Flow::AwaitingAnswer(state)
         if state.sent.method == Method::Passkey
         && state.expires_at.is_ahead(now, PASSKEY_LIFETIME))
 }
 
-/// Refuses what the flow's own limits don't let through: on its `page` where it has only to wait.
+/// Rejects a send that the limits of the flow don't allow, on `page` if the person only has to wait.
 fn may_send(
     ports: &Ports,
     flow: &Choosing,
@@ -77,12 +77,12 @@ fn may_send(
     })
 }
 
-/// A problem on the page of methods, with the panel of one open.
+/// Returns a problem on the page of methods, with one panel open.
 fn on_methods(flow: &Choosing, method: Method, problem: Problem) -> Failure {
     Failure::on_page(problem, View::Method(choice_of(flow, Some(method))))
 }
 
-/// What is registered now, or what a decoy seems to have. Both cost one read.
+/// Returns the enrolled methods, or those of a decoy. Both cost one read.
 async fn registration(ports: &Ports, facts: &Facts, now: Timestamp) -> Outcome<Registration> {
     let settings = &ports.site.settings;
     let registered = ports.security_info.registration(&facts.account, now).await?;
@@ -91,25 +91,25 @@ async fn registration(ports: &Ports, facts: &Facts, now: Timestamp) -> Outcome<R
     if facts.decoy {
         return Ok(seeming);
     }
-    // Another flow has succeeded since this one was opened: it is over.
+    // A newer generation means that another flow has succeeded since this one opened, so this one is over.
     if registered.generation == facts.generation { Ok(registered) } else { Err(Problem::FlowEnded.into()) }
 }
 
-/// The step in which something is asked.
+/// One send within a step of the flow.
 struct Step<'a> {
     ports: &'a Ports,
     incoming: &'a Incoming,
     cookie: &'a HolderCookie,
-    /// The revision of the flow as it was read.
+    /// The revision that was read, for optimistic locking.
     revision: u64,
-    /// The flow as it was read, perhaps with a code that is awaited.
+    /// The flow that was read, perhaps with an open challenge.
     before: Flow,
     method: Method,
     now: Timestamp,
 }
 
 impl Step<'_> {
-    /// Sends a code to a contact, whose complete number was typed if it is a phone.
+    /// Sends a code to a contact. For a phone the person must have typed the complete number.
     async fn send_code(&self, flow: Choosing, registration: &Registration, typed: Option<&str>) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         let unavailable = || on_methods(&flow, method, Problem::MethodUnavailable("method"));
@@ -150,12 +150,12 @@ impl Step<'_> {
         self.asked(&awaiting)
     }
 
-    /// Takes one message from the account's limits. For a phone an attempt at its number is spent before it is compared.
+    /// Takes one message from the account's limits. For a phone, an attempt is spent before the numbers are compared.
     async fn take(&self, flow: &Choosing, contact: Contact<'_>, typed: Option<&str>) -> Outcome<()> {
         let Self { ports, cookie, method, now, .. } = *self;
         let taken = if let Contact::Phone(number) = contact {
             let typed = typed.ok_or_else(|| on_methods(flow, method, Problem::malformed("contact")))?;
-            // What is no number was not compared with anything, so it costs nothing.
+            // An invalid number was compared with nothing, so it costs no attempt.
             let typed = PhoneNumber::parse(typed, ports.site.settings.home_country)
                 .map_err(|_| on_methods(flow, method, Problem::ContactMismatch))?;
             budgets::take_for_number(ports, cookie, flow, method, || number.matches(&typed), now).await
@@ -176,8 +176,8 @@ impl Step<'_> {
 
     /// Asks the devices of an account to approve.
     ///
-    /// The flow is changed first: of two clicks one wins, and only its request is made. The request comes next, and only
-    /// where none of another flow waits and the owner has refused none for a day; else the flow goes back to where it was.
+    /// The flow is written first: of two clicks one wins, and only its request is stored. The request is stored only
+    /// if no other flow's request is waiting and the owner refused none within a day. Otherwise the flow is restored.
     async fn ask_device(&self, flow: Choosing, registration: &Registration) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         let unavailable = || on_methods(&flow, method, Problem::MethodUnavailable("method"));
@@ -204,7 +204,7 @@ impl Step<'_> {
         let account = &flow.facts.account;
         if !ports.approvals.ask(account, &request, now).await? {
             self.give_back(&flow).await;
-            // Somebody who changed the flow meanwhile has left it elsewhere already.
+            // A failed restore means that another request has moved the flow on already.
             let _ = ports.flows.replace(cookie.id(), self.revision + 1, &self.before, now).await?;
             return Err(unavailable());
         }
@@ -216,7 +216,7 @@ impl Step<'_> {
         self.asked(&awaiting)
     }
 
-    /// Asks for a passkey: a challenge and no message.
+    /// Creates a passkey challenge; no message is sent.
     async fn ask_passkey(&self, flow: Choosing, registration: &Registration) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         if !registration.has(method) {
@@ -232,8 +232,8 @@ impl Step<'_> {
         self.asked(&awaiting)
     }
 
-    /// Keeps the flow that awaits an answer. Where another request changed it between our read and our write, what it has
-    /// become; `is_ours` tells our own write, whose response was lost and which was tried again.
+    /// Stores the flow with its challenge. If another request changed the flow in between, returns what it became.
+    /// `is_ours` recognises our own write after its response was lost.
     async fn keep(&self, awaiting: &Flow, is_ours: impl Fn(&Flow) -> bool) -> Outcome<Result<(), Flow>> {
         let Self { ports, cookie, revision, now, .. } = *self;
         if ports.flows.replace(cookie.id(), revision, awaiting, now).await? {
@@ -243,7 +243,7 @@ impl Step<'_> {
         Ok(if is_ours(&found) { Ok(()) } else { Err(found) })
     }
 
-    /// Gives back the message that was taken and will not be sent.
+    /// Refunds the message that was taken and won't be sent.
     async fn give_back(&self, flow: &Choosing) {
         let given = budgets::give_back(self.ports, flow, self.method.factor(), self.now).await;
         if given.is_err() {
@@ -251,14 +251,14 @@ impl Step<'_> {
         }
     }
 
-    /// On to the page where the answer is awaited.
+    /// Redirects to the page that waits for the answer.
     fn asked(&self, awaiting: &Flow) -> Outcome {
         let view = self.incoming.view_of(awaiting, self.now).ok_or(Problem::FlowEnded)?;
         Ok(self.incoming.next(&Next { view, location: "/code", cookie: None }))
     }
 
-    /// Another request was faster: a double click on the same button, most likely. If a code or a request is on its way,
-    /// that is what was asked for.
+    /// Handles a lost race, usually a double click. A code or request that is on its way already is what the person
+    /// wanted.
     fn overtaken(&self, found: &Flow) -> Outcome {
         let is_awaiting = matches!(found, Flow::AwaitingCode(_) | Flow::AwaitingAnswer(_));
         if is_awaiting && found.proofs() == self.cookie.verified() {

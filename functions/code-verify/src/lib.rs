@@ -1,4 +1,4 @@
-//! Checks a code, or whatever else verifies a step.
+//! Checks the answer to a challenge: a code, an approval, a passkey or a recovery code.
 
 mod show;
 mod verify;
@@ -13,31 +13,31 @@ use shared::ports::{ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore
 use shared::process::{Process, StartError};
 use shared::verification::Verifier;
 
-/// What this function needs from outside.
+/// The ports of `code-verify`. It has no directory, no contacts and no queue.
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which compute the tags of codes.
     pub site: Site,
-    /// The flows.
+    /// Counts the attempts of a flow and stores the verified step.
     pub flows: Arc<dyn FlowStore>,
-    /// The budgets of app codes, and of answers with an older cookie.
+    /// Limits app codes by account, and answers with an older cookie.
     pub budgets: Arc<dyn BudgetStore>,
-    /// The requests to devices.
+    /// Holds the answers of devices: approved or refused.
     pub approvals: Arc<dyn ApprovalStore>,
-    /// The authenticators.
+    /// Holds TOTP seeds, passkeys and recovery codes, and marks them as used.
     pub authenticators: Arc<dyn Authenticators>,
-    /// The keys of seeds.
+    /// Opens the sealed TOTP seeds and derives the hashes of recovery codes.
     pub seeds: Arc<Keyring>,
-    /// The signatures of passkeys.
+    /// Verifies passkey signatures.
     pub signatures: Arc<dyn SignatureVerifier>,
-    /// The time.
+    /// Expiry of codes and requests is compared with this clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -51,7 +51,7 @@ impl Ports {
         })
     }
 
-    /// What checks an answer of this request.
+    /// Groups what is needed to check an answer of this request.
     fn verifier(&self, incoming: &Incoming) -> Verifier<'_> {
         Verifier {
             flows: &self.site.flows,
@@ -73,7 +73,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes `/code` and the pages below it.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new().route("/code", get(show::show).post(verify::verify));
     let routes = routes.route("/code/send", get(show::show));

@@ -1,4 +1,4 @@
-//! `GET /code` and `GET /code/send`: the page of what is awaited.
+//! `GET /code` and `GET /code/send`: the page of the open challenge.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -33,7 +33,7 @@ async fn try_show(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
 }
 
-/// The page of a request to the authenticator app, with what became of it. It changes nothing.
+/// Returns the page of an approval request and its state. It changes nothing.
 async fn approval_page(
     ports: &Ports,
     incoming: &Incoming,
@@ -47,7 +47,7 @@ async fn approval_page(
     match request.map(|request| request.status) {
         Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
         Some(RequestStatus::Wrong) => page.status = ApprovalStatus::Ended,
-        // The flow ends with it, if not by that hand then here.
+        // The refusal cancels the flow. If that write is still missing, this page treats the flow as over too.
         Some(RequestStatus::Denied) => return Err(Problem::FlowEnded.into()),
         Some(RequestStatus::Pending) | None => {}
     }

@@ -1,4 +1,4 @@
-//! `POST /code`: checks what verifies a step.
+//! `POST /code`: checks an answer and moves the flow to its next step.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -30,18 +30,18 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     match read(incoming.take_fields())? {
         Typed::Sent(code) => verify_sent(ports, incoming, &cookie, &code, now).await,
         Typed::Answer(answer) => verify_by(ports, incoming, &cookie, &answer, now).await,
-        // What is no answer spends no attempt; its page is shown again.
+        // An unreadable answer spends no attempt; its page is shown again.
         Typed::Nothing(method) => Err(malformed(ports, incoming, method, now).await?),
     }
 }
 
-/// What was typed to verify a step.
+/// The answer as it was typed.
 enum Typed {
-    /// A code, for what was sent last.
+    /// A code for the message sent last.
     Sent(OneTimeCode),
     /// An answer by a method that the request names.
     Answer(Answer),
-    /// Nothing that this method could have.
+    /// Text that no answer of this method could be.
     Nothing(Option<Method>),
 }
 
@@ -63,7 +63,7 @@ fn read(mut fields: Fields) -> Result<Typed, Problem> {
     Ok(answer.unwrap_or(Typed::Nothing(method)))
 }
 
-/// A sent code: one write, which spends an attempt and says what it was worth.
+/// Checks a code that was sent. One write spends the attempt and returns the outcome.
 async fn verify_sent(
     ports: &Ports,
     incoming: &Incoming,
@@ -101,7 +101,7 @@ async fn verify_sent(
     }
 }
 
-/// An answer by any other method.
+/// Checks an answer by any other method.
 async fn verify_by(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -139,7 +139,7 @@ async fn verify_by(
     }
 }
 
-/// The page of an answer that verified nothing.
+/// Returns the page of an answer that verified nothing.
 fn refused(
     incoming: &Incoming,
     cookie: &HolderCookie,
@@ -170,8 +170,8 @@ fn refused(
     Ok(Failure::on_page(problem, view))
 }
 
-/// The page that an answer by `method` was given on: where a device was asked its own, else the choice of methods,
-/// whatever is awaited meanwhile.
+/// Returns the page that an answer by `method` was given on. It is the waiting page after an approval request, else
+/// the choice of methods, whatever challenge is open meanwhile.
 fn page(incoming: &Incoming, flow: Flow, method: Method, now: Timestamp) -> Outcome<View> {
     let is_asked = matches!(&flow, Flow::AwaitingAnswer(state) if state.sent.method == method);
     match incoming.view_of(&flow, now).filter(|_| is_asked) {
@@ -180,7 +180,7 @@ fn page(incoming: &Incoming, flow: Flow, method: Method, now: Timestamp) -> Outc
     }
 }
 
-/// A step is verified: on to the next, with the cookie that says so.
+/// Redirects to the next step, with the newer cookie that carries it.
 fn advanced(incoming: &Incoming, cookie: &HolderCookie, flow: &Flow, now: Timestamp) -> Outcome {
     let newer = cookie.with_verified(flow.proofs());
     tracing::info!(event = "step-proved", flow = ?cookie.id(), step = cookie.step());
@@ -188,7 +188,8 @@ fn advanced(incoming: &Incoming, cookie: &HolderCookie, flow: &Flow, now: Timest
     Ok(incoming.next(&Next { view, location: location(flow.stage()), cookie: Some(NewCookie::Flow(&newer)) }))
 }
 
-/// What an older cookie gets: where `answer` is what verified its step (a double click, a lost response), the newer one.
+/// Handles an older cookie. It gets the newer one if `answer` is the one that verified its step (double click, lost
+/// response).
 fn older(cookie: &HolderCookie, flow: Flow, answer: Option<Tag>) -> Failure {
     match answer {
         Some(tag) if flow.was_proved_by(cookie.step(), &tag) => repeated(cookie, &flow),
@@ -200,7 +201,7 @@ fn repeated(cookie: &HolderCookie, flow: &Flow) -> Failure {
     Failure::OutOfStep(flow.stage(), Some(cookie.with_verified(flow.proofs())))
 }
 
-/// Where a flow is that awaits no such answer.
+/// Redirects to the current step of a flow that waits for no such answer.
 fn not_awaited(cookie: &HolderCookie, flow: Flow) -> Failure {
     match flow {
         Flow::Cancelled(_) => Problem::FlowEnded.into(),
@@ -209,7 +210,7 @@ fn not_awaited(cookie: &HolderCookie, flow: Flow) -> Failure {
     }
 }
 
-/// The page that nothing readable was typed on.
+/// Returns the page on which an unreadable answer was typed.
 async fn malformed(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -230,12 +231,12 @@ async fn malformed(
     })
 }
 
-/// The field of an answer, for the marks of its page.
+/// The name of the form field, so that the page marks it as invalid.
 fn field(method: Method) -> &'static str {
     Answer::field(method).unwrap_or("method")
 }
 
-/// One line for each answer that verifies nothing. Never the answer itself.
+/// Logs one event per rejected answer, never the answer itself.
 fn log_refused(cookie: &HolderCookie, reason: impl std::fmt::Display) {
     tracing::info!(event = "code-refused", flow = ?cookie.id(), step = cookie.step(), %reason);
 }

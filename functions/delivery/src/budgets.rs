@@ -1,8 +1,8 @@
-//! What texts and calls are bounded by: one number, its block of a thousand, the whole deployment.
+//! Rate limits of texts and calls: per number, per block of a thousand numbers, and per deployment.
 //!
-//! They are taken here and not where the code is asked for, so that no page tells them apart: over a budget a phone
-//! method fails as it would with a provider that refuses, nothing comes, and the person chooses another way.
-//! An account's own budgets, which a page may tell, are in `code-send`.
+//! They apply here and not where the code is requested, so that no page reveals them. Over a limit a phone method
+//! behaves as with a provider that refuses. Nothing arrives, and the person chooses another method. The account's own
+//! limits, which a page may reveal, are in `code-send`.
 
 use shared::domain::contact::PhoneNumber;
 use shared::domain::message::Purpose;
@@ -12,10 +12,10 @@ use shared::ports::{Metric, StoreError};
 
 use crate::{Ports, Receipt};
 
-/// Takes one code to `number`, or tells what is used up.
+/// Takes one code to `number`, or returns the metric of the limit that is used up.
 ///
-/// A message that comes again takes one more at most, however often it comes: it may not have been counted the first
-/// time, but a provider that is down for an hour must not use up the day.
+/// A redelivered message takes at most one more, however often it comes. It may not have been counted the first time.
+/// A provider outage of an hour must not use up the day.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -38,8 +38,9 @@ pub(crate) async fn take(
     let (Some(whole), Some(block)) = (whole, block) else {
         return Err(StoreError::Unreadable("no key for the budgets of numbers"));
     };
-    // Twice what one account may ask for: several accounts with one number share it, one alone never feels it. Anybody with
-    // an account may type anybody's number to register it, so that is counted apart: it must not use up what its owner needs.
+    // Twice the limit of one account. Accounts that share a number share the limit, and one account alone never
+    // reaches it. Any account may type any number to enrol it. Those codes are counted apart, so that they don't use
+    // up the owner's limit.
     let (of_range, per_number): (fn(NumberRange) -> RateLimit, _) = match purpose {
         Purpose::SecurityInfo => (RateLimit::CodesToNewNumber, u64::from(settings.sends.per_day)),
         Purpose::Reset | Purpose::SecondStep => {

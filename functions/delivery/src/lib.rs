@@ -1,8 +1,9 @@
-//! Sends what the queue holds: codes, and the notices after a change; and settles what a crash left open.
+//! Sends the messages of the queue (codes, and notifications of a change) and reconciles changes that a crash left
+//! open.
 //!
-//! SQS delivers at least once and keeps what is reported as failed: such a message comes again after the queue's
-//! visibility timeout, and goes to the dead-letter queue, which has an alarm, when it has come often enough. A code
-//! that finds its provider down is tried again in this way until it has expired.
+//! SQS delivers at least once. A message reported as failed comes again after the queue's visibility timeout. After
+//! `maxReceiveCount` receives it goes to the dead-letter queue, which has an alarm. A code whose provider is down is
+//! retried in this way until it expires.
 
 mod budgets;
 mod push;
@@ -29,52 +30,52 @@ use shared::settings::Settings;
 use shared::text::messages::{Content, Wording};
 use shared::verification::outgoing::Outgoing;
 
-/// How often a message comes before it goes to the dead-letter queue: `maxReceiveCount` of `template.yaml`.
+/// Receives before a message goes to the dead-letter queue: `maxReceiveCount` in `template.yaml`.
 pub const RECEIVES: u32 = 24;
 
-/// What delivery needs from outside.
+/// The ports of `delivery`. No other function has senders; the directory is read-only here.
 pub struct Ports {
-    /// The parameters.
+    /// The rate limits of texts and calls, and the countries that they may go to.
     pub settings: Arc<Settings>,
-    /// What messages say.
+    /// The texts of messages, in each language.
     pub wording: Wording,
-    /// The keys that open and seal messages.
+    /// Opens the messages of the queue and seals new notifications.
     pub messages: Arc<Keyring>,
-    /// The time.
+    /// Message age and code expiry are compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance, for the notices that reconciling seals.
+    /// Random bytes to seal notifications.
     pub entropy: Arc<dyn Entropy>,
-    /// Mail.
+    /// Sends email.
     pub mails: Arc<dyn MailSender>,
-    /// Texts.
+    /// Sends texts (SMS).
     pub texts: Arc<dyn TextSender>,
-    /// Calls.
+    /// Makes voice calls.
     pub calls: Arc<dyn VoiceSender>,
-    /// Pushes.
+    /// Sends web pushes (RFC 8030).
     pub pushes: Arc<dyn PushSender>,
-    /// The devices that take them.
+    /// The sealed push subscriptions of an account's devices.
     pub push_targets: Arc<dyn PushTargets>,
-    /// The keys of their subscriptions.
+    /// Opens those subscriptions.
     pub push: Arc<Keyring>,
-    /// The queue, for the notices that reconciling makes: each is then retried alone.
+    /// Takes new notifications, one message per contact, so that each is retried alone.
     pub queue: Arc<dyn MessageQueue>,
-    /// The budgets of texts and calls.
+    /// Holds the rate limits of texts and calls.
     pub budgets: Arc<dyn BudgetStore>,
-    /// Flows, to settle them.
+    /// Completes the flow of a change that a crash left open.
     pub flows: Arc<dyn FlowStore>,
-    /// The directory, to see whether a change was made.
+    /// Reads from the directory whether a change was made; can't write to it.
     pub directory: Arc<dyn ChangeInspector>,
-    /// The contacts that are told.
+    /// The contacts to notify.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// What is worth an alarm.
+    /// Counts what an alarm watches.
     pub metrics: Arc<dyn Metrics>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             settings: process.settings(),
@@ -97,13 +98,13 @@ impl Ports {
         })
     }
 
-    /// The way back into the queue.
+    /// Groups what is needed to seal and queue a notification.
     fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
     }
 }
 
-/// Handles a batch, its messages side by side, and names those that are to come again.
+/// Handles the messages of a batch concurrently and returns the ids of those to retry (partial batch response).
 pub async fn handle(ports: &Ports, event: SqsEvent) -> SqsBatchResponse {
     let again = join_all(event.records.iter().map(|record| deliver(ports, record))).await;
     let mut response = SqsBatchResponse::default();
@@ -111,7 +112,7 @@ pub async fn handle(ports: &Ports, event: SqsEvent) -> SqsBatchResponse {
     response
 }
 
-/// Handles one message. Its id if it is to come again.
+/// Handles one message; returns its id if it is to be retried.
 async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
     let now = ports.clock.now();
     let receipt = Receipt::of(record, now);
@@ -147,12 +148,12 @@ fn open(body: &str, messages: &Keyring) -> Option<(HolderId, Message)> {
     serde_json::from_str::<Envelope>(body).ok()?.open(messages).ok()
 }
 
-/// What SQS tells of a message.
+/// The SQS attributes of a message.
 struct Receipt<'a> {
     id: &'a str,
-    /// When it was queued; the present where that is not told.
+    /// When it was queued; the present if SQS doesn't say.
     sent_at: Timestamp,
-    /// How often it has come, this time included.
+    /// Receives so far, including this one.
     receives: u32,
 }
 
@@ -169,24 +170,24 @@ impl<'a> Receipt<'a> {
         }
     }
 
-    /// Whether it goes to the dead-letter queue if it is to come again.
+    /// Returns whether a retry would move it to the dead-letter queue.
     fn is_last(&self) -> bool {
         self.receives >= RECEIVES
     }
 }
 
-/// How a message ended, for now.
+/// The outcome of one receive of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
-    /// The provider took it.
+    /// The provider accepted it.
     Sent,
-    /// It is of no use, or over the budget.
+    /// A decoy, an expired push, or a code over a rate limit: nothing was sent.
     Dropped,
-    /// The provider will never take it.
+    /// The provider will never accept it.
     Refused,
-    /// Nothing is left open.
+    /// Reconciling found nothing left to do.
     Settled,
-    /// It is to come again.
+    /// SQS should deliver it again.
     Again,
 }
 
@@ -202,7 +203,7 @@ impl End {
     }
 }
 
-/// An end and its reason.
+/// An outcome and the reason for the log.
 struct Verdict {
     end: End,
     reason: String,
@@ -217,13 +218,13 @@ impl Verdict {
         Self::ended(End::Again, reason)
     }
 
-    /// What failed, with what it says of the cause.
+    /// An outcome with the error and its cause as the reason.
     fn failed(end: End, error: &dyn Error) -> Self {
         let cause = error.source().map_or_else(String::new, |source| format!(": {source}"));
         Self { end, reason: format!("{error}{cause}") }
     }
 
-    /// This one, or another that got further.
+    /// Returns whichever of two outcomes got further.
     fn or(self, other: Self) -> Self {
         let rank = |end| match end {
             End::Sent | End::Settled => 3,
@@ -239,7 +240,8 @@ impl Verdict {
     }
 }
 
-/// One event a message, of the same form for everybody's: which flow, how, what came of it. Never to whom or what.
+/// Logs one event per message, in the same form for everybody: the flow, the channel, the outcome. Never the
+/// recipient or the content.
 fn log(flow: Option<HolderId>, kind: &str, channel: Option<Channel>, verdict: &Verdict) {
     let flow = flow.map_or_else(|| "unknown".to_owned(), |flow| format!("{flow:?}"));
     let channel = match channel {

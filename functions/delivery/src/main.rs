@@ -1,4 +1,4 @@
-//! Starts the worker: its ports, and batch after batch.
+//! Starts the Lambda function: builds the ports once, then handles batches of SQS messages.
 
 use aws_lambda_events::sqs::SqsEvent;
 use delivery::{Ports, handle};

@@ -1,4 +1,4 @@
-//! Pushes to the devices of an account.
+//! Sends pushes to the devices of an account.
 
 use futures_util::future::join_all;
 use shared::domain::device::Device;
@@ -9,13 +9,13 @@ use shared::ports::{self, SendError};
 
 use crate::{End, Ports, Verdict};
 
-/// What is pushed. Which request, whose and with what number the app asks for itself: a push says only that it should.
+/// The payload names no request, account or number: a push only tells the app to fetch its requests.
 const PAYLOAD: &[u8] = br#"{"event":"request"}"#;
-/// A newer request takes the place of an older one that was not delivered (RFC 8030 §5.4).
+/// A newer push replaces an older undelivered one (RFC 8030 §5.4).
 const TOPIC: &str = "request";
 
-/// Pushes to every device, all at once: a push service that does not answer keeps no device waiting but its own. It has
-/// come if one device got it; a device whose subscription is gone shows the request when its app is opened.
+/// Pushes to all devices concurrently, so that a slow push service delays only its own device. One delivered push is
+/// a success. A device without a subscription shows the request when its app is opened.
 pub(crate) async fn push(ports: &Ports, push: &Push, now: Timestamp) -> Verdict {
     let targets = match ports.push_targets.push_targets(&push.account, now).await {
         Ok(targets) => targets,

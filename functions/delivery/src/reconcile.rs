@@ -1,11 +1,11 @@
-//! Reconciling: finds out, some time after a claim, what became of the change that it was for.
+//! Reconciles a directory write: finds out later whether it was made.
 
 use shared::change::{self, FinishPorts, Reconciled};
 use shared::domain::message::ReconcileChange;
 
 use crate::{End, Ports, Receipt, Verdict};
 
-/// Reconciles the change of a claim, which was made when its message was queued.
+/// Reconciles a change that began when its message was queued.
 pub(crate) async fn reconcile(ports: &Ports, claimed: &ReconcileChange, receipt: &Receipt<'_>) -> Verdict {
     let finish = FinishPorts {
         flows: &*ports.flows,
@@ -22,7 +22,7 @@ pub(crate) async fn reconcile(ports: &Ports, claimed: &ReconcileChange, receipt:
         Ok(Reconciled::FinishedHere) => settled("finished and told here"),
         Ok(Reconciled::FlowChanged) => Verdict::again("the flow was changed meanwhile"),
         Ok(Reconciled::CannotTell) => Verdict::again("the directory can't tell what became of it"),
-        // Into the dead-letter queue, whose alarm calls somebody.
+        // The retry ends in the dead-letter queue, whose alarm calls an operator.
         Ok(Reconciled::ToldUnconfirmed) => Verdict::again("told that it may have been made"),
         Err(error) => Verdict::failed(End::Again, error.as_ref()),
     }

@@ -1,4 +1,4 @@
-//! Word to everybody that a request to approve was refused.
+//! Notifies every contact that an approval request was refused.
 
 use std::error::Error;
 
@@ -8,7 +8,7 @@ use shared::domain::notice::{Change, Event};
 
 use crate::{End, Ports, Verdict};
 
-/// Makes the notices and queues them, so that each is retried alone.
+/// Queues one message per contact, so that each is retried alone.
 pub(crate) async fn tell(ports: &Ports, flow: HolderId, refused: &Refused) -> Verdict {
     match try_tell(ports, flow, refused).await {
         Ok(verdict) => verdict,

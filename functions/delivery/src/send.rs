@@ -1,4 +1,4 @@
-//! Sending one message.
+//! Sends one message.
 
 use shared::domain::message::{CodeMessage, Recipient};
 use shared::domain::time::Timestamp;
@@ -7,7 +7,7 @@ use shared::text::messages::Content;
 
 use crate::{End, Ports, Receipt, Verdict, budgets};
 
-/// Sends a code; to a telephone only within the budgets of its number and of the deployment.
+/// Sends a code. A text or call is subject to the rate limits of its number and of the deployment.
 pub(crate) async fn code(
     ports: &Ports,
     code: &CodeMessage,
@@ -27,7 +27,7 @@ pub(crate) async fn code(
     self::now(ports, Content::Code(code)).await
 }
 
-/// Sends without a budget: notices have none, or whoever drains it would keep a takeover quiet.
+/// Sends without a rate limit. Notifications have none: an attacker could use it up to hide a takeover.
 pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
     let sent = match content.to() {
         Recipient::Email(address) => {

@@ -1,4 +1,4 @@
-//! What a request's session may do, and how it is kept.
+//! Loads the session of a request, checks what it may do, and stores it.
 
 use shared::domain::account::{Account, Registration};
 use shared::domain::challenge::Challenge;
@@ -12,8 +12,8 @@ use shared::ports::Versioned;
 
 use super::ports::Ports;
 
-/// The session of a request. One whose account was switched off or kept out of self-service meanwhile ends: it shows
-/// nothing more, sends nothing more and changes nothing more.
+/// Returns the session of a request. A session ends if its account was disabled or excluded from self-service
+/// meanwhile.
 pub(crate) async fn live(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -28,7 +28,7 @@ pub(crate) async fn live(
     Ok((cookie, found))
 }
 
-/// The session of a request that may see the list.
+/// Returns a session that may see the list: its second step is verified.
 pub(crate) async fn seeing(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -39,7 +39,7 @@ pub(crate) async fn seeing(
     Ok((cookie, found, open))
 }
 
-/// The session of a request that may change something.
+/// Returns a session that may change something: its step-up is recent.
 pub(crate) async fn changing(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -53,7 +53,7 @@ pub(crate) async fn changing(
     }
 }
 
-/// What is registered, if nobody but this session has changed the account since it began.
+/// Returns the enrolled entries, unless another session or flow has changed the account since this one began.
 pub(crate) async fn current(ports: &Ports, cookie: &HolderCookie, session: &Session) -> Outcome<Registered> {
     let registered = ports.enrolment.registered(&session.facts().account).await?;
     let is_ours =
@@ -61,19 +61,19 @@ pub(crate) async fn current(ports: &Ports, cookie: &HolderCookie, session: &Sess
     if is_ours { Ok(registered) } else { Err(Problem::FlowEnded.into()) }
 }
 
-/// The account of a session.
+/// Returns the account of a session; a deleted account ends it.
 pub(crate) async fn account(ports: &Ports, session: &Session) -> Outcome<Account> {
     let account = ports.directory.account(&session.facts().account).await?;
     Ok(account.ok_or(Problem::FlowEnded)?)
 }
 
-/// What is registered for an account, as evidence.
+/// Returns the contacts and methods of an account that count as evidence.
 pub(crate) async fn evidence(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Registration> {
     let registration = ports.security_info.registration(&account.id, now).await?;
     Ok(registration.as_evidence_for(account, &ports.site.settings.login_domains))
 }
 
-/// Keeps a session as it has become. One that was overtaken by another request of the same session begins at the list.
+/// Stores a session. After a lost race with another request of the session, the person starts again at the list.
 pub(crate) async fn keep(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -88,7 +88,7 @@ pub(crate) async fn keep(
     }
 }
 
-/// Ends a session whose attempts are used up.
+/// Ends a session that has no attempts left.
 pub(crate) async fn end_if_exhausted(ports: &Ports, cookie: &HolderCookie, session: &Session) -> Outcome<()> {
     if session.progress().attempts < TRIES {
         return Ok(());
@@ -97,7 +97,7 @@ pub(crate) async fn end_if_exhausted(ports: &Ports, cookie: &HolderCookie, sessi
     Err(Problem::FlowEnded.into())
 }
 
-/// The wrong answers that are left: in the session and to a challenge, whichever are fewer.
+/// Returns the attempts left, in the session or for the challenge, whichever is fewer.
 pub(crate) fn attempts_left(session: &Session, challenge: Option<&Challenge>) -> u8 {
     let of_answer = challenge.map_or(TRIES, |challenge| CODE_TRIES.saturating_sub(challenge.attempts));
     TRIES.saturating_sub(session.progress().attempts).min(of_answer)

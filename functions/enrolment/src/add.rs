@@ -1,4 +1,4 @@
-//! Something is about to be enrolled: what confirms it is sent or shown, and nothing counts yet.
+//! Begins an enrolment: sends or shows what confirms the new entry, which doesn't count yet.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -19,12 +19,12 @@ use super::kinds::{self, contact};
 use super::ports::Ports;
 use super::{access, confirm_page, limits, list_page, seal};
 
-/// `POST /security-info/add`.
+/// `POST /security-info/add`: starts an entry and redirects to its confirmation.
 pub(crate) async fn add(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_add).await
 }
 
-/// What was asked for.
+/// The kind and the contact from the form.
 struct Asked {
     kind: Kind,
     value: String,
@@ -89,13 +89,13 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
 }
 
-/// New recovery codes that wait already. They are shown again instead of others: whoever opens the page in two tabs writes
-/// down one sheet, and confirms it by a button.
+/// Returns new recovery codes that are waiting for confirmation. They are shown again: a person with two tabs writes
+/// down one sheet, and a button confirms it.
 fn shown_already(session: &Session, kind: Kind) -> Option<Pending> {
     session.pending().filter(|pending| kind == Kind::RecoveryCodes && pending.id.kind() == kind).cloned()
 }
 
-/// The list that something is added from.
+/// The session and the list from which an entry is added.
 struct List<'a> {
     ports: &'a Ports,
     account: &'a Account,
@@ -107,7 +107,7 @@ struct List<'a> {
 }
 
 impl List<'_> {
-    /// A problem on the list.
+    /// Returns a problem on the list.
     fn problem(&self, problem: Problem) -> Failure {
         let settings = &self.ports.site.settings;
         let registration = self.registration.clone();
@@ -118,7 +118,7 @@ impl List<'_> {
         Failure::on_page(problem, View::SecurityInfo(view))
     }
 
-    /// Refuses a kind that policy doesn't offer or that is full. What there is only one of can be replaced.
+    /// Rejects a kind that the policy doesn't offer or that is full. A kind with a single entry can be replaced.
     fn may_add(&self) -> Outcome<()> {
         let Asked { kind, value, .. } = self.asked;
         let second_steps = &self.ports.site.settings.second_steps;
@@ -132,7 +132,7 @@ impl List<'_> {
         Ok(())
     }
 
-    /// Makes a code for the contact that was typed.
+    /// Makes a code for the typed contact.
     async fn ask_contact(
         &self,
         cookie: &HolderCookie,
@@ -144,11 +144,11 @@ impl List<'_> {
         let read = contact::read(&ports.site.settings, self.account, asked.kind, &asked.value, asked.by_call);
         let (typed, method) = read.map_err(|problem| self.problem(problem))?;
         let contact = typed.as_contact();
-        // The same thing under two kinds is one factor still.
+        // One contact under two kinds is still one factor.
         if self.registration.holds_contact(contact) {
             return Err(self.problem(Problem::ContactRefused));
         }
-        // The wait is for a code to the same place: a number that was mistyped is mended at once.
+        // The resend interval applies to one contact only, so that a mistyped number can be corrected at once.
         let is_same = |pending: &&Pending| {
             seal::open(ports, cookie, &pending.sealed).is_ok_and(|kept| kept == contact.expose())
         };

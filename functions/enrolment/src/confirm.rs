@@ -1,4 +1,4 @@
-//! What is about to be enrolled is confirmed, notified to everybody, and written.
+//! Confirms a waiting entry: checks the answer, notifies every contact, then writes the entry.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use super::kinds::{self, Answer, Confirmed, Waiting};
 use super::ports::Ports;
 use super::{access, confirm_page, held, list_page, notify};
 
-/// `GET /security-info/confirm`.
+/// `GET /security-info/confirm`: the page of the waiting entry.
 pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
@@ -32,7 +32,7 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response
     .await
 }
 
-/// `POST /security-info/confirm`.
+/// `POST /security-info/confirm`: checks the answer and enrols the entry.
 pub(crate) async fn confirm(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_confirm).await
 }
@@ -103,7 +103,7 @@ impl OnPage<'_> {
     }
 }
 
-/// Spends an attempt on an answer before it is compared; the session as it then is.
+/// Spends an attempt before the answer is compared; returns the updated session.
 async fn spend(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -120,10 +120,10 @@ async fn spend(
     Ok((enrolling, revision))
 }
 
-/// Ends what the new entry replaces, notifies everybody, and writes it. That it waits to be confirmed the session forgets
-/// last: wherever the function dies, the same answer once more begins here anew and writes the same entry. Everybody is
-/// then notified twice; and of something that was not done if its owner does not try again, which only a look afterwards
-/// could spare them. The other way round nobody would hear of what was done.
+/// Ends what the new entry replaces, notifies every contact, then writes the entry. The session forgets the waiting
+/// entry last. So after a crash at any point the same answer starts again here and writes the same entry. Contacts
+/// are then notified twice, or of a change that was not made if the owner doesn't retry. In the reverse order a crash
+/// could leave a change without a notification.
 async fn write(
     ports: &Ports,
     incoming: &Incoming,
@@ -137,10 +137,10 @@ async fn write(
     let (id, kind) = (enrolling.pending.id.clone(), enrolling.pending.id.kind());
     let account = enrolling.open.facts.account.clone();
     let registered = current(ports, cookie, &Session::Enrolling(enrolling.clone())).await?;
-    // Every other session is over, above all one that began while nothing was registered and so verified no second step;
-    // and with it the reset flows that counted on what is replaced.
+    // This ends every other session, above all one that began before anything was enrolled and so verified no second
+    // step. It also ends the reset flows that used the replaced entry.
     let changed = ports.enrolment.change(&account, registered.generation, cookie.id()).await?;
-    // A right answer costs no attempt.
+    // A correct answer costs no attempt.
     let progress = &mut enrolling.open.progress;
     progress.attempts = progress.attempts.saturating_sub(1);
     progress.generation = changed.ok_or_else(overtaken)?;

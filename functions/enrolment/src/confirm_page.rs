@@ -1,4 +1,4 @@
-//! The page of what is about to be enrolled.
+//! The page that confirms a waiting entry.
 
 use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
@@ -14,7 +14,7 @@ use super::access;
 use super::kinds::{self, Waiting};
 use super::ports::Ports;
 
-/// The page; nothing when nothing is about to be enrolled.
+/// Returns the page; `None` if no entry is waiting.
 pub(crate) async fn view(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -34,7 +34,7 @@ pub(crate) async fn view(
     })))
 }
 
-/// The wrong answers that are left to confirm what waits. A pairing's own are counted where it is kept.
+/// Returns the attempts left to confirm the waiting entry. The pairing store counts those of a pairing.
 pub(crate) fn attempts_left(session: &Session) -> Option<u8> {
     let pending = session.pending()?;
     let left = access::attempts_left(session, pending.challenge.as_ref());

@@ -1,4 +1,4 @@
-//! The factors that an account holds, and from when on another one counts.
+//! The factors of an account, and the waiting period of a new one.
 
 use shared::domain::cookie::HolderCookie;
 use shared::domain::factor::FactorValue;
@@ -12,7 +12,7 @@ use shared::http::problem::Problem;
 use super::access;
 use super::ports::Ports;
 
-/// From when on something counts that the session adds now.
+/// Returns when an entry that this session adds now starts to count (`active_from`).
 pub(crate) async fn active_from(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -26,7 +26,7 @@ pub(crate) async fn active_from(
     Ok(session.active_from(&held, settings.cool_down, now))
 }
 
-/// The tags of every factor that serves in a reset, by value, whether or not it counts yet.
+/// Returns the tags of every factor that serves in a reset, by value, including those in their waiting period.
 async fn factors(
     ports: &Ports,
     cookie: &HolderCookie,

@@ -1,11 +1,12 @@
-//! Security info: a person signs in and enrols, confirms and removes what verifies who they are.
+//! Security info: a person signs in and enrols, confirms and removes verification methods.
 //!
-//! The password alone opens the page only for somebody who has enrolled nothing yet; everybody else verifies a second step,
-//! and again before a change if that is some time ago. Whatever is added is confirmed before it counts, and every change
-//! is notified to all contacts, those that it replaces among them.
+//! The password alone opens the page only for a person who has enrolled nothing yet. Everybody else verifies a second
+//! step, and a step-up before a change if that was some time ago. Every new entry is confirmed before it counts, and
+//! every change is notified to all contacts, including replaced ones.
 //!
-//! A request goes from its handler (`sign_in`, `step_up`, `list`, `add`, `confirm`) to a page (`list_page`, `step_up_page`,
-//! `confirm_page`), over `access`, which knows what a session may do. What differs by the kind of entry is in `kinds`.
+//! A request goes from its handler (`sign_in`, `step_up`, `list`, `add`, `confirm`) to a page (`list_page`,
+//! `step_up_page`, `confirm_page`). `access` decides what a session may do. `kinds` has the differences between kinds
+//! of entries.
 
 mod access;
 mod add;
@@ -31,10 +32,10 @@ use shared::http::serve;
 use shared::process::{Process, StartError};
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -57,7 +58,7 @@ impl Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes `/security-info` and the paths below it.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/security-info", get(list::show))

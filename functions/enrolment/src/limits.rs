@@ -1,4 +1,4 @@
-//! Rate limits across sessions, addresses and processes.
+//! Rate limits that all sessions, addresses and Lambda instances share.
 
 use shared::domain::account::AccountId;
 use shared::domain::client::AddressBlock;
@@ -10,20 +10,21 @@ use shared::http::problem::Problem;
 
 use super::ports::Ports;
 
-/// Sign-ins with one name in an hour that are not accepted, before a CAPTCHA is asked for. Two hours side by side have fewer
-/// than lock an account of the built-in directory.
+/// Rejected sign-ins per name and hour before a CAPTCHA is required. Two adjacent hours have fewer than lock an
+/// account of the built-in directory.
 const REFUSED_PER_NAME: u64 = 2;
-/// Sign-ins with one name in an hour before it is.
+/// Sign-ins per name and hour before a CAPTCHA is required.
 const SIGN_INS_PER_NAME: u64 = 10;
-/// Sign-ins from one address in an hour before it is: a lecture hall registers at once.
+/// Sign-ins per address block and hour before a CAPTCHA is required. A full lecture hall may enrol at the same time.
 const SIGN_INS_PER_ADDRESS: u64 = 300;
-/// Codes for one account in a day, of second steps and of new contacts together.
+/// Codes per account and day, for second steps and new contacts together.
 const CODES_PER_DAY: u64 = 20;
-/// Additions and removals of one account in a day: more than anybody registers, few enough to be no flood.
+/// Additions and removals per account and day: more than a person needs, too few to flood contacts with
+/// notifications.
 const CHANGES_PER_DAY: u64 = 40;
 
-/// Whether a password may be tried without a CAPTCHA. The try is taken before, so that of many at once no more pass than may
-/// fail; the name is counted whether or not somebody has it.
+/// Returns whether a password may be checked without a CAPTCHA. The rejection is counted first and refunded later, so
+/// that concurrent sign-ins can't exceed the limit. A name is counted whether or not it has an account.
 pub(crate) async fn sign_in(
     ports: &Ports,
     name: &NameRef,
@@ -36,16 +37,15 @@ pub(crate) async fn sign_in(
     Ok(!over && ports.budgets.take(&RateLimit::SignInsRefused(*name), REFUSED_PER_NAME, now).await?)
 }
 
-/// Gives back the try of a sign-in that was accepted.
+/// Refunds the counted rejection after an accepted sign-in.
 pub(crate) async fn accepted(ports: &Ports, name: &NameRef, now: Timestamp) -> Outcome<()> {
     Ok(ports.budgets.give_back(&RateLimit::SignInsRefused(*name), now).await?)
 }
 
-/// Takes a change that is asked for: an addition that begins, or a removal. Each of them tells everybody by texts and
-/// calls.
+/// Takes a change: the start of an addition, or a removal. Each one notifies every contact, also by text and call.
 ///
 /// # Errors
-/// [`Problem::SlowDown`] when the day's are used up.
+/// [`Problem::SlowDown`] if the day's limit is used up.
 pub(crate) async fn change(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<()> {
     let changes = RateLimit::Changes(account.clone());
     if ports.budgets.take(&changes, CHANGES_PER_DAY, now).await? {
@@ -55,12 +55,12 @@ pub(crate) async fn change(ports: &Ports, account: &AccountId, now: Timestamp) -
     Err(Problem::SlowDown(left).into())
 }
 
-/// Takes a code to be sent for an account.
+/// Takes one code for an account; `false` if the day's limit is used up.
 pub(crate) async fn code(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
     Ok(ports.budgets.take(&RateLimit::EnrolmentCodes(account.clone()), CODES_PER_DAY, now).await?)
 }
 
-/// Takes a request to the account's devices.
+/// Takes one approval request to the account's devices; `false` if the limit is used up.
 pub(crate) async fn push(ports: &Ports, account: &AccountId, now: Timestamp) -> Outcome<bool> {
     let limit = u64::from(ports.site.settings.push_per_hour);
     Ok(ports.budgets.take(&RateLimit::PushRequests(account.clone()), limit, now).await?)

@@ -1,4 +1,4 @@
-//! The list of what is registered: seen, confirmed as a whole, and shortened.
+//! The list of enrolled entries: shown, reconfirmed as a whole, and shortened.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -18,7 +18,7 @@ use super::access::{changing, current, keep, live, seeing};
 use super::ports::Ports;
 use super::{limits, list_page, notify, step_up_page};
 
-/// `GET /security-info`: where the session is.
+/// `GET /security-info`: the page of the session's current step.
 pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
@@ -41,7 +41,7 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response
     .await
 }
 
-/// `POST /security-info/reconfirm`.
+/// `POST /security-info/reconfirm`: records that the person checked the whole list.
 pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
@@ -57,8 +57,8 @@ pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: Incoming) -> Res
     .await
 }
 
-/// `POST /security-info/remove`. It may leave less than a reset needs: whoever lost a phone has to be able to take it
-/// away at once, and the page then says what is missing.
+/// `POST /security-info/remove`. It may leave less than a reset needs. A person who lost a phone must be able to
+/// remove it at once. The page then says what is missing.
 pub(crate) async fn remove(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
@@ -69,7 +69,7 @@ pub(crate) async fn remove(app: State<App<Ports>>, incoming: Incoming) -> Respon
         let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
         let account = open.facts.account.clone();
         let registered = current(ports, &cookie, &found.value).await?;
-        // What is gone already stays gone: a double click.
+        // An entry that is gone already counts as removed (double click).
         if registered.entries.iter().any(|entry| entry.id == id) {
             limits::change(ports, &account, now).await?;
             let session = remove_entry(ports, &cookie, found, registered.generation, &id, now).await?;
@@ -83,9 +83,9 @@ pub(crate) async fn remove(app: State<App<Ports>>, incoming: Incoming) -> Respon
     .await
 }
 
-/// Ends what relied on an entry, notifies everybody, and removes it. Notified before it is done: if the function dies in
-/// between, somebody hears of a removal that its owner has to ask for once more. The other way round nobody would hear of
-/// one that was made.
+/// Ends what relied on an entry, notifies every contact, then removes it. If the function crashes in between,
+/// contacts hear of a removal that the owner must repeat. In the reverse order a removal could happen without a
+/// notification.
 async fn remove_entry(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -103,7 +103,7 @@ async fn remove_entry(
     keep(ports, cookie, found.revision, &session, now).await?;
     let nothing = Registration::default();
     notify::everybody(ports, cookie, &session, Event::Removed(id.kind()), nothing, now).await?;
-    // The generation that it moves to is this session's by being noted as its own.
+    // The session records the new generation as its own, so that it stays valid.
     let generation = session.progress().generation;
     let removed = ports.enrolment.remove(&account, generation, cookie.id(), id, now).await?;
     removed.ok_or_else(overtaken)?;

@@ -1,4 +1,4 @@
-//! The page that lists what is registered.
+//! The page that lists the enrolled entries.
 
 use shared::domain::account::{Account, Offer, Registration, suffices};
 use shared::domain::security_info::{Entry, Kind, Registered};
@@ -13,7 +13,7 @@ use shared::settings::Settings;
 use super::access;
 use super::ports::Ports;
 
-/// The list.
+/// Loads the entries and renders the list.
 pub(crate) async fn view(
     ports: &Ports,
     session: &Open,
@@ -25,7 +25,7 @@ pub(crate) async fn view(
     Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
 }
 
-/// The list as it is shown. Whether a reset is possible is asked as page 1 of a reset asks it.
+/// Builds the list. It decides whether a reset is possible with the same check as page 1 of a reset.
 pub(crate) fn of(
     settings: &Settings,
     account: &Account,
@@ -80,13 +80,13 @@ pub(crate) fn of(
     }
 }
 
-/// Whether two different old factors could be verified here.
+/// Returns whether two different older factors can be verified here, which waives the waiting period.
 fn can_waive(offers: &[Offer]) -> bool {
     let vouches = |offer: &&Offer| !offer.young && offer.method.vouches();
     suffices(&offers.iter().filter(vouches).cloned().collect::<Vec<_>>(), 2)
 }
 
-/// The way back to the portal, which learns from it how things stand.
+/// Returns the link back to the portal, with the state of the enrolment in its query.
 fn with_state(back: &str, registered: bool, capable: bool, due: bool) -> String {
     let sign = if back.contains('?') { '&' } else { '?' };
     format!("{back}{sign}registered={registered}&capable={capable}&due={due}")

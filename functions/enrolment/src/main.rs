@@ -1,4 +1,4 @@
-//! Starts the function: its ports, and answer after answer.
+//! Starts the Lambda function: builds the ports once, then serves requests.
 
 use enrolment::{Ports, router};
 use shared::process::Process;

@@ -1,4 +1,4 @@
-//! Notifications of a change, to every contact.
+//! Notifies every contact of a change.
 
 use shared::domain::account::{Account, Registration};
 use shared::domain::cookie::HolderCookie;
@@ -11,8 +11,8 @@ use shared::http::Outcome;
 use super::access;
 use super::ports::Ports;
 
-/// Notifies every contact of a change: those that were there before it, and `new`, which it brings. It comes before the
-/// change is written: word of something that then failed is better than a change that nobody hears of.
+/// Notifies the contacts from before the change, and `new`, which the change adds. It runs before the change is
+/// written. Notifying of a change that then fails is better than a change without notification.
 pub(crate) async fn everybody(
     ports: &Ports,
     cookie: &HolderCookie,

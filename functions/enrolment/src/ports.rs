@@ -1,4 +1,4 @@
-//! What this function needs from outside.
+//! The ports of `enrolment`.
 
 use std::sync::Arc;
 
@@ -11,44 +11,44 @@ use shared::ports::{
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
 
-/// What this function needs from outside.
+/// The ports of `enrolment`. It can check a password, but not set one.
 pub struct Ports {
-    /// Settings and the keys of cookies and names.
+    /// Settings and the flow keys, which compute cookies, tags and pseudonyms.
     pub site: Site,
-    /// The sessions.
+    /// Stores signed-in visits of `/security-info`.
     pub sessions: Arc<dyn SessionStore>,
-    /// The directory, to sign in with.
+    /// Checks passwords at sign-in; can't change them.
     pub directory: Arc<dyn SignInDirectory>,
-    /// What is registered, to be proved with.
+    /// The enrolled methods, for the step-up.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// What is registered, to be changed.
+    /// Adds and removes enrolled methods.
     pub enrolment: Arc<dyn EnrolmentStore>,
-    /// The authenticators.
+    /// Holds TOTP seeds, passkeys and recovery codes, to verify answers.
     pub authenticators: Arc<dyn Authenticators>,
-    /// The requests to devices.
+    /// Stores the approval requests to devices.
     pub approvals: Arc<dyn ApprovalStore>,
-    /// The pairings of devices.
+    /// Stores the pairings of devices until they are confirmed.
     pub pairings: Arc<dyn PairingStore>,
-    /// The arithmetic of passkeys.
+    /// Verifies passkey signatures.
     pub signatures: Arc<dyn SignatureVerifier>,
-    /// The budgets.
+    /// Holds the rate limits of sign-ins, codes and changes.
     pub budgets: Arc<dyn BudgetStore>,
-    /// The queue to `delivery`.
+    /// Takes codes and notifications to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
-    /// The keys of messages.
+    /// Seals the messages in the queue.
     pub messages: Arc<Keyring>,
-    /// The keys of seeds.
+    /// Seals TOTP seeds and waiting entries, and derives the hashes of recovery codes.
     pub seeds: Arc<Keyring>,
-    /// The keys of CAPTCHAs.
+    /// Seals the CAPTCHA challenges of the sign-in page.
     pub captcha: Arc<Keyring>,
-    /// The time.
+    /// Sessions, codes and waiting periods are compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for cookies, codes, seeds and seals.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Ports {
-    /// What checks an answer of this request.
+    /// Groups what is needed to check an answer of this request.
     pub(crate) fn verifier(&self, incoming: &Incoming) -> Verifier<'_> {
         Verifier {
             flows: &self.site.flows,
@@ -63,7 +63,7 @@ impl Ports {
         }
     }
 
-    /// The way to `delivery`.
+    /// Groups what is needed to seal and queue a message.
     pub(crate) fn outgoing(&self) -> Outgoing<'_> {
         Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
     }

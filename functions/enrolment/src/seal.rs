@@ -1,4 +1,4 @@
-//! What waits in a session to be confirmed, sealed for that session.
+//! Seals the text of a waiting entry, bound to its session.
 
 use shared::domain::cookie::HolderCookie;
 use shared::http::Outcome;
@@ -15,7 +15,7 @@ pub(crate) fn seal(ports: &Ports, cookie: &HolderCookie, text: &str) -> Outcome<
     Ok(ports.seeds.seal(PURPOSE, owner.as_bytes(), text.as_bytes(), ports.entropy.bytes())?)
 }
 
-/// Opens what was sealed for this session.
+/// Opens a text; one that was sealed for another session fails.
 pub(crate) fn open(ports: &Ports, cookie: &HolderCookie, sealed: &str) -> Outcome<String> {
     let owner = cookie.id();
     let bytes = ports.seeds.open(PURPOSE, owner.as_bytes(), sealed)?;

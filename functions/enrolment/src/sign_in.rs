@@ -20,7 +20,7 @@ use super::ports::Ports;
 use super::step_up_page::{self, Verifiable};
 use super::{limits, list_page};
 
-/// `POST /security-info/sign-in`.
+/// `POST /security-info/sign-in`: checks the CAPTCHA if one is required, then the password.
 pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_sign_in).await
 }
@@ -46,7 +46,8 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let password = password.ok_or_else(|| malformed("password"))?;
     let password = NewPassword::parse(&password).map_err(|_| malformed("password"))?;
 
-    // A CAPTCHA comes before the password: a hash is dear. Who has solved the harder one for this name needs no budget.
+    // The CAPTCHA is checked before the password, whose hash is expensive. Solving the harder one for this name
+    // replaces the rate limit.
     let reference = name.reference(&ports.site.flows);
     let again = |problem: fn(Box<Captcha>) -> Problem| -> Outcome<Failure> {
         let next = captchas.challenge(Some(reference))?;
@@ -71,7 +72,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     };
     let Some(account) = account.filter(|account| account.standing.may_reset()) else {
         tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block().to_string());
-        // Where this one took a CAPTCHA, the next one will.
+        // If this sign-in needed a CAPTCHA, the next one will too.
         return Err(if solved {
             again(|next| Problem::SignInWrong(Some(next)))?
         } else {
@@ -84,7 +85,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     begin(ports, incoming, &account, &reference, back, now).await
 }
 
-/// Begins the session of an account whose password was right.
+/// Begins the session after a correct password.
 async fn begin(
     ports: &Ports,
     incoming: &mut Incoming,
@@ -103,7 +104,8 @@ async fn begin(
     let facts = Facts { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let session = Session::begin(facts, registered.generation, request);
-    // Its cookie is about to be replaced, and nobody should find it open elsewhere (ASVS 7.2.4).
+    // Ends the session of the old cookie, which is about to be replaced. It can't be used elsewhere any more (ASVS
+    // 7.2.4).
     if let Some(former) = &incoming.session {
         end(ports, former, now).await?;
     }
@@ -120,7 +122,7 @@ async fn begin(
     Ok(incoming.next(&Next { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
 }
 
-/// Ends the session of a cookie. An older cookie is worth nothing any more, so its session goes on.
+/// Ends the session of a cookie. An older cookie has no rights any more, so its session goes on.
 async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> Outcome<()> {
     let found = ports.sessions.session(cookie.id(), now).await?;
     if found.is_some_and(|found| !found.value.is_ahead_of(cookie)) {
@@ -129,7 +131,7 @@ async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> Outcome<()
     Ok(())
 }
 
-/// `POST /security-info/sign-out`: also without a session there is nothing that the person would have to know.
+/// `POST /security-info/sign-out`. Without a session it gives the same response.
 pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let mut fields = incoming.take_fields();

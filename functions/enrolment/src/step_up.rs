@@ -1,4 +1,4 @@
-//! The second step: verified once more than by the password, at the beginning and before changes.
+//! The step-up: verifies a second step at the start of a session and before changes.
 
 use axum::extract::State;
 use axum::response::Response;
@@ -21,7 +21,7 @@ use super::ports::Ports;
 use super::step_up_page::{self, Verifiable, on_page};
 use super::{limits, list_page};
 
-/// `GET /security-info/verify`.
+/// `GET /security-info/verify`: the page of the second step.
 pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
@@ -32,7 +32,7 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response
     .await
 }
 
-/// `POST /security-info/verify`: with a code or an answer it is checked, without one it is asked for.
+/// `POST /security-info/verify`: checks the code or answer if one is sent, otherwise creates a challenge.
 pub(crate) async fn verify(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, try_verify).await
 }
@@ -40,7 +40,7 @@ pub(crate) async fn verify(app: State<App<Ports>>, incoming: Incoming) -> Respon
 async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let now = ports.clock.now();
     let (cookie, found) = live(ports, incoming, now).await?;
-    // One that was overtaken asks for no more codes.
+    // A session that another change made invalid sends no more codes.
     current(ports, &cookie, &found.value).await?;
     let mut fields = incoming.take_fields();
     let method = fields.require("method")?;
@@ -56,7 +56,7 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !step.verifiable.has(method) {
         return Err(step.problem(&found.value, Problem::MethodUnavailable("method")).await?);
     }
-    // With an older cookie nothing is asked for: it would take the place of what the newest one awaits.
+    // An older cookie creates no challenge: it would replace the one of the newest cookie.
     let is_older = found.value.is_ahead_of(&cookie);
     if method.is_sent() && typed.is_none() {
         return if is_older { Err(Problem::FlowEnded.into()) } else { step.send_code(found).await };
@@ -71,13 +71,13 @@ async fn try_verify(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     step.check(found, &answer).await
 }
 
-/// Whether a device was asked and may still answer.
+/// Returns whether an approval request is still open.
 fn awaits_device(session: &Session, now: Timestamp) -> bool {
     let challenge = session.progress().challenge.as_ref();
     challenge.is_some_and(|challenge| challenge.method == Method::Push && challenge.is_open(CODE_TRIES, now))
 }
 
-/// A request for the second step, or an answer to it.
+/// A request for a challenge, or an answer to one.
 struct Step<'a> {
     ports: &'a Ports,
     incoming: &'a Incoming,
@@ -88,7 +88,7 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
-    /// Sends a code to a registered contact.
+    /// Sends a code to an enrolled contact.
     async fn send_code(&self, found: Versioned<Session>) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         let mut session = found.value;
@@ -116,7 +116,7 @@ impl Step<'_> {
         self.waiting(&session).await
     }
 
-    /// Asks the devices of the account.
+    /// Sends an approval request to the account's devices.
     async fn ask_device(&self, found: Versioned<Session>) -> Outcome {
         let Self { ports, incoming, cookie, now, .. } = *self;
         let mut session = found.value;
@@ -138,7 +138,7 @@ impl Step<'_> {
         self.waiting(&session).await
     }
 
-    /// The page on which an answer is awaited that was asked for just now.
+    /// Returns the page that waits for the answer to the new challenge.
     async fn waiting(&self, session: &Session) -> Outcome {
         tracing::info!(event = "second-step-sent", session = ?self.cookie.id(), method = self.method.as_str());
         self.page(session).await
@@ -154,8 +154,8 @@ impl Step<'_> {
         on_page(self.ports, self.incoming, session, self.method, problem, self.now).await
     }
 
-    /// Checks an answer. An older cookie may verify anew, and gets the newer one for the answer that verified last; it pays
-    /// from a count of its own, before anything is compared.
+    /// Checks an answer. An older cookie may verify again, and gets the newer cookie for the answer that verified
+    /// last. It spends from its own rate limit, before anything is compared.
     async fn check(&self, found: Versioned<Session>, answer: &Answer) -> Outcome {
         let Self { ports, cookie, now, .. } = *self;
         let verifier = ports.verifier(self.incoming);
@@ -169,7 +169,7 @@ impl Step<'_> {
             if tag.is_some_and(|tag| session.was_verified_by(&tag, now)) {
                 return self.again(session).await;
             }
-            // It takes no approval that the newest cookie asked for.
+            // An older cookie can't use an approval that the newest one requested.
             if self.method == Method::Push {
                 return Err(Problem::FlowEnded.into());
             }
@@ -184,7 +184,7 @@ impl Step<'_> {
         }
     }
 
-    /// What an answer gets that verified nothing.
+    /// Returns the response to an answer that verified nothing.
     async fn refused(&self, mut holder: SessionHolder<'_>, refusal: Refusal) -> Outcome {
         let Self { ports, cookie, method, now, .. } = *self;
         let log = || tracing::info!(event = "second-step-refused", session = ?cookie.id(), method = method.as_str());
@@ -205,7 +205,7 @@ impl Step<'_> {
                 }
                 Problem::CodeSpent
             }
-            // "It wasn't me": whoever holds this session is not the owner.
+            // "It wasn't me": the holder of this session is not the owner, so it ends.
             Refusal::Denied => {
                 ports.sessions.end(cookie.id()).await?;
                 log();
@@ -216,7 +216,7 @@ impl Step<'_> {
         Err(self.problem(holder.session(), problem).await?)
     }
 
-    /// The answer that verified the second step once more: it gets the newer cookie.
+    /// Handles a repeated correct answer: it gets the newer cookie.
     async fn again(&self, session: &Session) -> Outcome {
         let Self { ports, cookie, now, .. } = *self;
         let registered = current(ports, cookie, session).await?;
@@ -226,8 +226,8 @@ impl Step<'_> {
         Ok(self.incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::Session(&newer)) }))
     }
 
-    /// The second step is verified. What was added in this session before counts from now on, if this is the second of two
-    /// different old factors.
+    /// Completes the second step. If it is the second of two different older factors, entries added earlier in this
+    /// session count from now on.
     async fn passed(&self, found: Versioned<Session>, passed: Verified) -> Outcome {
         let Self { ports, cookie, now, .. } = *self;
         let Versioned { value: session, revision } = found;
@@ -239,7 +239,8 @@ impl Step<'_> {
         let mut session = session.verify(Verification { method, at: now, answer }, factor, request);
         let lifted = session.lift_waiting();
         let old_from = now + ports.site.settings.cool_down;
-        // Before the session forgets what waits: where it can't be lifted now, the same answer lifts it when it comes again.
+        // This comes before the session forgets the waiting periods, so that after a failure the same answer can end
+        // them.
         for id in &lifted {
             ports.enrolment.count_from(&session.facts().account, id, now, old_from).await?;
         }
@@ -249,7 +250,7 @@ impl Step<'_> {
         let open = session.opened(&newer).ok_or(Problem::FlowEnded)?;
         let (view, waives) =
             (list_page::view(ports, open, &registered, now).await?, open.waives_waiting_period());
-        // The last that can fail: from here on only the newer cookie is worth the verification.
+        // This is the last write that can fail. From here only the newer cookie carries the verification.
         keep(ports, cookie, revision, &session, now).await?;
         let method = method.as_str();
         tracing::info!(event = "second-step-proved", session = ?cookie.id(), method, waives);
@@ -257,7 +258,7 @@ impl Step<'_> {
     }
 }
 
-/// A refusal that no page of the session shows.
+/// Returns a refusal that no page of the session shows.
 fn failure(refusal: Refusal) -> Failure {
     match refusal {
         Refusal::NotAwaited => Problem::OutOfStep(Place::SecurityInfo).into(),

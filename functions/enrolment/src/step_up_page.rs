@@ -1,4 +1,4 @@
-//! The page of the second step, and what an account can verify there.
+//! The page of the second step, and the methods that an account can use there.
 
 use shared::domain::account::{Account, Offer, Registration};
 use shared::domain::approval::ApprovalNumber;
@@ -17,19 +17,19 @@ use shared::settings::Settings;
 use super::access::{self, attempts_left};
 use super::ports::Ports;
 
-/// What an account can verify a second step by.
+/// The methods for a second step.
 pub(crate) struct Verifiable {
-    /// The contacts that codes may go to.
+    /// The contacts for codes.
     pub(crate) registration: Registration,
-    /// The methods, with their masks.
+    /// The methods, with masked contacts.
     pub(crate) offers: Vec<Offer>,
-    /// Whether something of it counts in a reset too, besides paper.
+    /// Whether one of them, other than recovery codes, also counts in a reset.
     counts: bool,
 }
 
 impl Verifiable {
-    /// What an account can verify now. Where nothing counts but paper, contacts that still wait are asked for too: they open
-    /// the page, whose door would else stand open to the password alone for as long as they wait.
+    /// Returns the methods that an account can use now. If nothing but recovery codes counts yet, contacts in their
+    /// waiting period are included. Otherwise the password alone would open the page during that period.
     pub(crate) async fn of(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Self> {
         let settings = &ports.site.settings;
         let mut registration = access::evidence(ports, account, now).await?;
@@ -45,19 +45,18 @@ impl Verifiable {
         Ok(Self { offers: offers(&registration), registration, counts })
     }
 
-    /// Whether a method is offered.
+    /// Returns whether a method is offered.
     pub(crate) fn has(&self, method: Method) -> bool {
         self.offers.iter().any(|offer| offer.method == method)
     }
 
-    /// The tag of the factor behind a method, if it counts in resets too.
+    /// Returns the tag of the factor of a method, if it counts in resets too.
     pub(crate) fn factor(&self, cookie: &HolderCookie, flows: &Keyring, method: Method) -> Option<Tag> {
         let value = self.registration.factor(method).filter(|_| self.counts)?;
         cookie.factor_tag(flows, &value)
     }
 }
 
-/// The page.
 pub(crate) async fn view(
     ports: &Ports,
     incoming: &Incoming,
@@ -98,7 +97,7 @@ pub(crate) async fn view(
     }))
 }
 
-/// A problem on the page.
+/// Returns a problem on the page.
 pub(crate) async fn on_page(
     ports: &Ports,
     incoming: &Incoming,
@@ -110,7 +109,7 @@ pub(crate) async fn on_page(
     Ok(Failure::on_page(problem, view(ports, incoming, session, Some(method), now).await?))
 }
 
-/// A code that is awaited, as it is shown.
+/// Returns an open code challenge as the page shows it.
 pub(crate) fn shown(
     settings: &Settings,
     challenge: &Challenge,

@@ -1,4 +1,4 @@
-//! Pages 2 to 4: why the person is here, and which method serves the step at hand; and the way out.
+//! Pages 2 to 4: asks for reset or unlock and the method of the current step, and cancels flows.
 
 use std::sync::Arc;
 
@@ -13,21 +13,21 @@ use shared::http::{App, Failure, Format, HasSite, Incoming, Next, Outcome, Site,
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
 
-/// What this function needs from outside.
+/// The ports of `method-selection`. It needs nothing but flows.
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which check that a form belongs to the flow of its cookie.
     pub site: Site,
-    /// The flows.
+    /// Stores the choices of a flow, or cancels it.
     pub flows: Arc<dyn FlowStore>,
-    /// The time.
+    /// Flow expiry is compared with this clock.
     pub clock: Arc<dyn Clock>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self { site: process.site()?, flows: process.flows()?, clock: process.clock() })
     }
@@ -39,7 +39,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes pages 2 to 4 and the cancel form.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/reason", get(show_reason).post(give_reason))
@@ -76,7 +76,7 @@ async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     fields.finish()?;
     let next = found.value.choose_reason(reason)?;
     if !ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
-        // Somebody was faster (a double click): where the flow is by now, wins.
+        // Another request won the race (double click), so the flow's current stage is shown.
         return Ok(incoming.out_of_step(next.stage(), None));
     }
     tracing::info!(event = "reason", flow = ?cookie.id(), ?reason);
@@ -87,14 +87,14 @@ async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 async fn show_methods(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
-        // A pending code is not given up by looking; only by asking for another.
+        // Viewing this page doesn't drop a pending code; only asking for another one does.
         Ok(incoming.page(&View::Method(choice_of(&found.value.choosing()?, None))))
     })
     .await
 }
 
-/// Ends in `ended` whatever the flow was, also without one: there is nothing that the person would have to know. A
-/// browser whose flow is done already sees that instead: something was changed, and stays so.
+/// Shows `ended`, whatever the state of the flow, also without one. A browser whose flow has finished sees that page
+/// instead, because the password was changed and stays changed.
 async fn cancel(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| {
         let ended = View::Ended(Ended { why: Why::Cancelled });
@@ -107,18 +107,17 @@ async fn cancel(app: State<App<Ports>>, incoming: Incoming) -> Response {
     .await
 }
 
-/// What the browser still has after a cancel.
+/// The flow that the browser still has after a cancel.
 enum Left {
-    /// Nothing.
+    /// None.
     Nothing,
-    /// The flow that replaced the one of the form, in another tab.
+    /// A newer flow, opened in another tab, that replaced the one of the form.
     AnotherFlow,
-    /// A flow that is done.
+    /// A finished flow.
     AFinishedFlow,
 }
 
-/// The newest cookie of a flow ends it. An older one is worth nothing any more: whoever holds it has left, and the flow goes
-/// on.
+/// Cancels the flow if the cookie is its newest. An older cookie has no rights any more, so the flow goes on.
 async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
     let mut fields = incoming.take_fields();
     let at = fields.take("at");
@@ -128,7 +127,7 @@ async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
         return Ok(Left::AnotherFlow);
     }
     let now = ports.clock.now();
-    // A write that somebody else overtakes is tried again on what they left.
+    // A write that loses a race is tried again on the newer flow.
     for _ in 0..5 {
         let Some(found) = ports.flows.load(cookie.id(), now).await? else { break };
         match found.value.stage() {

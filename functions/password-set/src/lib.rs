@@ -1,4 +1,4 @@
-//! Sets the password or unlocks the account: the only function that writes to a directory.
+//! Sets the password or unlocks the account. No other function writes to a directory.
 
 use shared::domain::cookie::HolderCookie;
 use std::sync::Arc;
@@ -22,40 +22,40 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-/// How often a double click looks for the first click's answer and claims again, and how long it waits before: two
-/// seconds in all, of the ten that a function has.
+/// Polls after a double click: how often it looks for the first click's result and tries the lease again. With the
+/// pause between them they take two seconds of the function's ten.
 const POLLS: u8 = 20;
 const POLL_EVERY: Duration = Duration::from_millis(100);
 
-/// What this function needs from outside.
+/// The ports of `password-set`. No other function has a [`PasswordDirectory`].
 pub struct Ports {
-    /// Settings and the keys of flows.
+    /// Settings and the flow keys, which compute cookies and pseudonyms.
     pub site: Site,
-    /// The flows.
+    /// Stores the result of the change in its flow.
     pub flows: Arc<dyn FlowStore>,
-    /// What is registered.
+    /// The contacts to notify, and the generation of the account.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// The right to change an account.
+    /// The lease: the exclusive right to change one account for 30 s.
     pub claims: Arc<dyn ClaimStore>,
-    /// The directory, to be written to.
+    /// Writes passwords and unlocks accounts.
     pub directory: Arc<dyn PasswordDirectory>,
-    /// The queue to `delivery`.
+    /// Takes notifications, and the message to reconcile the change, to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
-    /// The keys of messages.
+    /// Seals the messages in the queue.
     pub messages: Arc<Keyring>,
-    /// What is asked of a password.
+    /// The rules for new passwords: length, classes, history, common and own words.
     pub policy: PasswordPolicy,
-    /// The time.
+    /// Flow and lease expiry are compared with this clock.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for message seals.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl Ports {
-    /// The ports as the process fulfils them.
+    /// Builds the ports from the settings and clients of the process.
     ///
     /// # Errors
-    /// [`StartError`] when template.yaml does not tell this function of something it needs, or that makes no sense.
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             site: process.site()?,
@@ -73,7 +73,7 @@ impl Ports {
 }
 
 impl Ports {
-    /// Those over which a change is made.
+    /// Groups the ports that a change needs.
     fn of_change(&self) -> ChangePorts<'_> {
         ChangePorts {
             finish: FinishPorts {
@@ -96,7 +96,7 @@ impl HasSite for Ports {
     }
 }
 
-/// The routes of this function.
+/// Routes the pages that set a password or unlock.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/password", get(show_password).post(set_password))
@@ -117,7 +117,7 @@ async fn show_done(app: State<App<Ports>>, incoming: Incoming) -> Response {
     answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Done).await).await
 }
 
-/// The page of `stage`, if the flow is there.
+/// Returns the page of `stage` if the flow has reached it.
 async fn show(ports: &Ports, incoming: &mut Incoming, stage: Stage) -> Outcome {
     let now = ports.clock.now();
     let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
@@ -152,8 +152,8 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
-    // What needs no look at the account comes first. Of what a password is compared with, earlier ones come last: that
-    // tells whether a guess is the present password, and takes one of the flow's claims.
+    // Checks without the account come first. The comparison with earlier passwords comes last. It reveals whether a
+    // guess is the current password, and costs one of the flow's password changes.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));
@@ -185,8 +185,8 @@ async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     Ok(finished(ports, incoming, &done))
 }
 
-/// Makes the change. While another request of the same flow is at it (a double click), waits for what comes of it; where
-/// that one has given up, makes the change itself.
+/// Makes the change. While another request of the same flow makes it (double click), waits for that result. If the
+/// other request gave up, makes the change itself.
 async fn apply(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -209,7 +209,7 @@ async fn apply(
     applied
 }
 
-/// What a change that was not made is told as.
+/// Maps a failed change to the problem that the page shows.
 fn failure(failure: ChangeFailure) -> Failure {
     match failure {
         ChangeFailure::Ended => Problem::FlowEnded.into(),

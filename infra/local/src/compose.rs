@@ -1,6 +1,6 @@
-//! The functions in one process, each with the ports that it has in Lambda too ([`Process`]): told only of the
-//! resources that template.yaml gives it, and calling with an access key of its own name, so that the local cloud judges
-//! it by its own role.
+//! Builds all functions in one process, each with the ports that it has in Lambda ([`Process`]). A function knows
+//! only the resources that template.yaml gives it. It calls with its own name as access key, so that the AWS emulator
+//! checks its own role.
 
 use std::collections::HashMap;
 use std::error::Error;
@@ -22,43 +22,43 @@ use crate::import::Tables;
 use crate::system::System;
 use crate::worker::Consume;
 
-/// Where calls come from; the local cloud has this number, as an account of AWS has one.
+/// The caller id of voice calls: the emulator owns this number, as an AWS account does.
 const CALLER: &str = "+60300000000";
 
-/// Everything that runs behind the gateway and the queue.
+/// The functions behind the gateway and the queue.
 pub struct Functions {
     /// The functions with pages, by crate name.
     pub routers: HashMap<String, Router>,
-    /// The queue's function.
+    /// The function that consumes the queue.
     pub delivery: Consume,
 }
 
-/// What the functions are built from.
+/// The parts that functions are built from.
 pub struct Parts<'a> {
-    /// The local cloud.
+    /// The AWS emulator.
     pub cloud: &'a Cloud,
-    /// The parameters.
+    /// The parameters, as functions read them from their environment.
     pub settings: Arc<Settings>,
-    /// Time and chance.
+    /// Clock and entropy, shared by all functions.
     pub system: System,
-    /// The tables, if they are in memory and not in the local cloud's store.
+    /// The tables, if they are in memory and not in the DynamoDB emulator.
     pub memory: Option<Arc<Memory>>,
 }
 
 impl Parts<'_> {
-    /// The tables that people are written to, by whoever set the cloud up.
+    /// Returns the tables for importing people, with the administrator's access.
     ///
     /// # Errors
-    /// [`Failure`] when template.yaml lacks one of them.
+    /// [`Failure`] if template.yaml lacks one of them.
     pub async fn tables(&self) -> Result<Tables, Failure> {
         let administrator = self.process(ADMINISTRATOR).await?;
         Tables::from_process(&administrator).map_err(|error| why(ADMINISTRATOR, &error))
     }
 
-    /// Tells the answer to a CAPTCHA's token, as long as the token counts.
+    /// Returns the function that reveals the answer of an unexpired CAPTCHA token.
     ///
     /// # Errors
-    /// [`Failure`] when template.yaml lacks the secret.
+    /// [`Failure`] if template.yaml lacks the secret.
     pub async fn captcha_answers(
         &self,
     ) -> Result<impl Fn(&str) -> Option<String> + Send + Sync + use<>, Failure> {
@@ -72,7 +72,7 @@ impl Parts<'_> {
     /// Builds every function.
     ///
     /// # Errors
-    /// [`Failure`] when template.yaml does not tell a function of something it needs, or a parameter makes no sense.
+    /// [`Failure`] if template.yaml lacks a setting that a function needs, or a parameter is invalid.
     pub async fn functions(&self) -> Result<Functions, Failure> {
         let routers = [
             self.router("captcha", captcha::Ports::from_process, captcha::router).await?,
@@ -93,10 +93,10 @@ impl Parts<'_> {
         Ok(Functions { routers: HashMap::from(routers), delivery })
     }
 
-    /// A function's process: what it is told of, and calls by its own role.
+    /// Builds a function's process, with its own resources and access key.
     ///
     /// # Errors
-    /// [`Failure`] when its keys can't be read.
+    /// [`Failure`] if its keys can't be read.
     pub async fn process(&self, function: &str) -> Result<Process, Failure> {
         let mut settings = (*self.settings).clone();
         settings.voice_origin.get_or_insert_with(|| CALLER.to_owned());
@@ -131,7 +131,7 @@ impl Parts<'_> {
     }
 }
 
-/// Why a function does not start, with all causes.
+/// Reports why a function does not start, with all causes.
 fn why(function: &str, error: &StartError) -> Failure {
     let first: &(dyn Error + 'static) = error;
     let causes = std::iter::successors(Some(first), |error| (*error).source());
@@ -139,7 +139,7 @@ fn why(function: &str, error: &StartError) -> Failure {
     Failure::new(format!("{function} does not start: {}", causes.join(": ")))
 }
 
-/// Metrics as lines of the log: nobody reads the embedded format of `CloudWatch` here.
+/// Writes metrics as log lines, because nothing here reads `CloudWatch`'s embedded metric format.
 struct LoggedMetrics;
 
 impl Metrics for LoggedMetrics {

@@ -1,4 +1,4 @@
-//! The directory as the outbox uses it.
+//! Adapts the built-in directory to the dev inbox.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use shared::ports::{self, SignInDirectory};
 
 use crate::outbox::{Accounts, SignIn, Unreadable};
 
-/// The directory as the outbox uses it.
+/// The built-in directory as the dev inbox uses it.
 pub struct DemoAccounts(pub Arc<dyn SignInDirectory>);
 
 #[async_trait]

@@ -1,25 +1,25 @@
-//! What can go wrong at start, in words for the person at the keyboard.
+//! Errors at start, worded for the person at the terminal.
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 
-/// Why the laptop twin does not start: complete lines, ready to be shown.
+/// The reasons why the local environment does not start, as complete lines.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure(Vec<String>);
 
 impl Failure {
-    /// One reason in one line.
+    /// Creates a failure with one reason.
     pub fn new(line: impl Into<String>) -> Self {
         Self(vec![line.into()])
     }
 
-    /// Several reasons, one line each.
+    /// Creates a failure with several reasons, one line each.
     pub const fn all(lines: Vec<String>) -> Self {
         Self(lines)
     }
 
-    /// The address is taken, not ours or not on this machine.
+    /// Explains why an address can't be listened on: in use, not permitted, or not on this machine.
     pub(crate) fn listening(option: &str, address: SocketAddr, error: &io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
@@ -32,7 +32,7 @@ impl Failure {
         Self::new(format!("{option} {address}: {why}"))
     }
 
-    /// The reasons, one line each.
+    /// Returns the reasons, one line each.
     pub fn lines(&self) -> &[String] {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! The people of the CSV file in the tables: who is new, and what has changed of everybody else.
+//! Imports the people of the CSV file into the tables: adds new accounts and updates contacts of existing ones.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,53 +24,53 @@ use shared::verification::outgoing::Outgoing;
 use crate::failure::Failure;
 use crate::people::{People, Person, place};
 
-/// Why a person can't be imported.
+/// The reason why a person can't be imported.
 type Failed = Box<dyn Error + Send + Sync>;
 
-/// The tables that people are written to, and what tells them of it.
+/// The tables that people are imported into, and the ports to notify them.
 pub struct Tables {
-    /// The accounts, to be written.
+    /// Writes accounts.
     pub accounts: Arc<dyn AccountImport>,
-    /// The same, to be found and signed in to.
+    /// Finds accounts and signs in.
     pub directory: Arc<dyn SignInDirectory>,
-    /// What is registered, to be written.
+    /// Writes contacts.
     pub contacts: Arc<dyn ContactImport>,
-    /// The same, to be read.
+    /// Reads contacts and enrolled methods.
     pub security_info: Arc<dyn SecurityInfo>,
-    /// The keys of seeds.
+    /// Seals TOTP seeds.
     pub seeds: Arc<Keyring>,
-    /// The queue to `delivery`.
+    /// Takes notifications to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
-    /// The keys of messages.
+    /// Seals the messages in the queue.
     pub messages: Arc<Keyring>,
-    /// The language for people who have none of their own.
+    /// The language for people without one of their own.
     pub language: Language,
-    /// How long a contact waits that takes the place of another.
+    /// The waiting period of a contact that replaces another.
     pub waiting_period: Seconds,
-    /// Time.
+    /// Waiting periods start at this clock's time.
     pub clock: Arc<dyn Clock>,
-    /// Chance.
+    /// Random bytes for entry ids and seals.
     pub entropy: Arc<dyn Entropy>,
 }
 
-/// What an import did.
+/// The result of an import.
 #[derive(Clone, Debug, Default)]
 pub struct Imported {
-    /// People who were added.
+    /// Number of new people.
     pub added: usize,
-    /// People who were there already, and of whom something was changed.
+    /// Number of existing people with a change.
     pub changed: usize,
-    /// People who were there already and stayed as they were.
+    /// Number of existing people without a change.
     pub unchanged: usize,
-    /// What was changed of people who were there, and what was left out: a line each, by row and column.
+    /// Changes of existing people, and rows that were left out: one line each, by row and column.
     pub lines: Vec<String>,
 }
 
 impl Tables {
-    /// The tables of a process that is told of all of them.
+    /// Builds the tables from a process that knows all of them.
     ///
     /// # Errors
-    /// [`StartError`] when it isn't.
+    /// [`StartError`] if it doesn't.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         let settings = process.settings();
         Ok(Self {
@@ -88,12 +88,12 @@ impl Tables {
         })
     }
 
-    /// Adds the people who are not there yet, and imports the contacts of everybody else, as [`ContactImport`] does; the
-    /// contacts that others take the place of are notified. Whoever is there keeps their password, their lock and the rest
-    /// of their account, and what they enrolled.
+    /// Adds new people, and imports the contacts of existing ones as [`ContactImport`] does. It notifies the contacts
+    /// that are replaced. An existing person keeps the password, the lockout, the rest of the account and the
+    /// enrolled methods.
     ///
     /// # Errors
-    /// [`Failure`] when the store does not take somebody.
+    /// [`Failure`] if the store rejects a person.
     pub async fn import(&self, people: &People) -> Result<Imported, Failure> {
         let mut imported = Imported::default();
         for person in &people.people {
@@ -127,7 +127,7 @@ impl Tables {
             return Ok(());
         }
         self.write_contacts(person, &account, self.clock.now()).await?;
-        // Last, since its presence means that the person is complete.
+        // The account is written last: its presence means that the import of the person is complete.
         let password = person.password.as_deref().map(NewPassword::parse).transpose()?;
         self.accounts.put(&account, password.as_ref()).await?;
         imported.added += 1;
@@ -151,8 +151,8 @@ impl Tables {
         Ok(self.contacts.import(&account.id, &contacts, sealed.as_deref(), wait, now).await?)
     }
 
-    /// Imports the contacts of somebody who is there. Returns whether anything was changed, and what there is to say of
-    /// which column.
+    /// Imports the contacts of an existing person. Returns whether anything changed, and the lines to report by
+    /// column.
     async fn import_contacts(&self, person: &Person, account: &Account) -> Result<(bool, Lines), Failed> {
         let now = self.clock.now();
         let before = self.security_info.registration(&account.id, now).await?;
@@ -187,7 +187,7 @@ impl Tables {
     }
 }
 
-/// What is said of columns.
+/// Report lines by column.
 type Lines = Vec<(&'static str, String)>;
 
 const fn column(kind: Kind) -> &'static str {
@@ -197,8 +197,8 @@ const fn column(kind: Kind) -> &'static str {
     }
 }
 
-/// The columns that say something else than the account which is there, and are not imported. That an account is active
-/// which the file has as locked is what an unlock leaves.
+/// Returns the columns that differ from the existing account and are not imported. A locked person in the file may be
+/// active here: an unlock does that.
 fn left_as_it_is(found: &Account, given: &Account) -> impl Iterator<Item = (&'static str, String)> {
     let is_unlocked = (found.standing, given.standing) == (Standing::Active, Standing::Locked);
     let differs = [

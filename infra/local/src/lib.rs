@@ -1,9 +1,8 @@
-//! The laptop twin of template.yaml: the whole product in one process, on a small local cloud that speaks AWS's own
-//! protocols.
+//! The local environment: all functions of template.yaml in one process, with an AWS emulator.
 //!
-//! A request walks from the [`gateway`], which builds API Gateway's event, through `lambda_http` into the function
-//! (put together in [`compose`]), whose SDK clients speak to the [`cloud`]. What it queues the [`worker`] hands to
-//! `delivery`, and what that sends arrives in the [`outbox`].
+//! A request reaches the [`gateway`], which builds API Gateway's event. `lambda_http` passes it to the function
+//! (built in [`compose`]), whose SDK clients call the [`cloud`]. The [`worker`] takes queued messages to `delivery`.
+//! The messages that `delivery` sends arrive in the dev inbox ([`outbox`]).
 
 pub mod cloud;
 pub mod compose;

@@ -1,4 +1,4 @@
-//! `cargo local`: the whole product on this machine.
+//! `cargo local`: runs all of Rekey on this machine.
 
 use std::io::{self, Write as _};
 use std::process::ExitCode;
@@ -23,7 +23,7 @@ fn main() -> ExitCode {
         Err(error) => return fail(&Failure::new(error.to_string())),
     };
     let ended = runtime.block_on(run(&options));
-    // A connection that a browser keeps open must not keep the process.
+    // A connection that a browser keeps open must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(100));
     match ended {
         Ok(()) => ExitCode::SUCCESS,
@@ -40,7 +40,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
-    // A closed standard output (`cargo local | head`) is no reason to end.
+    // A closed standard output (`cargo local | head`) must not end the program.
     let _ = print::started(&mut io::stdout().lock(), &local);
     tokio::select! {
         _ = interrupt.recv() => {}

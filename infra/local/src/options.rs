@@ -1,4 +1,4 @@
-//! The command line.
+//! Command-line options. The doc comments of the fields are the text of `--help`.
 
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -39,10 +39,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether the tables are in memory.
+    /// Returns whether the tables are in memory.
     ///
     /// # Errors
-    /// [`Failure`] when another option needs them elsewhere.
+    /// [`Failure`] if another option needs them elsewhere.
     pub fn in_memory(&self) -> Result<bool, Failure> {
         let refused = |why: &str| Err(Failure::new(why));
         match self {
@@ -57,18 +57,19 @@ impl Options {
         }
     }
 
-    /// Where the product listens.
+    /// Returns the address that Rekey listens on.
     ///
     /// # Errors
-    /// [`Failure`] when it is no address.
+    /// [`Failure`] if it is not an address.
     pub fn listen_address(&self) -> Result<SocketAddr, Failure> {
         address("--listen", &self.listen)
     }
 
-    /// Where the outbox listens. It tells every code and password, so it must be a loopback address.
+    /// Returns the address that the dev inbox listens on. It shows every code and password, so it must be a loopback
+    /// address.
     ///
     /// # Errors
-    /// [`Failure`] when it is none.
+    /// [`Failure`] if it isn't one.
     pub fn outbox_address(&self) -> Result<SocketAddr, Failure> {
         let address = address("--outbox", &self.outbox)?;
         if address.ip().is_loopback() {
@@ -79,10 +80,10 @@ impl Options {
         }
     }
 
-    /// The base address of `cargo lambda watch`.
+    /// Returns the base URL of `cargo lambda watch`.
     ///
     /// # Errors
-    /// [`Failure`] when it is no `http:` address.
+    /// [`Failure`] if it isn't an `http:` URL.
     pub fn watch_url(&self) -> Result<String, Failure> {
         let url = self.watch.trim_end_matches('/');
         let uri: Option<http::Uri> = url.parse().ok();
@@ -96,7 +97,7 @@ impl Options {
 }
 
 fn address(option: &str, text: &str) -> Result<SocketAddr, Failure> {
-    // A name is resolved, to IPv4 where it has both: browsers are told an address that all of them take.
+    // A host name with IPv4 and IPv6 addresses resolves to IPv4, which every browser can open.
     let resolved = text.to_socket_addrs().ok();
     let mut found: Vec<SocketAddr> = resolved.into_iter().flatten().collect();
     found.sort_by_key(SocketAddr::is_ipv6);

@@ -1,4 +1,4 @@
-//! The people who can be tried: a CSV file, read strictly, with every fault named by row and column.
+//! Reads the demo people from a CSV file. It is strict and reports every error by row and column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use shared::domain::totp::TotpSeed;
 
 use crate::failure::Failure;
 
-/// The demo people.
+/// The demo people that are built in.
 pub const DEMO: &str = include_str!("../people.csv");
 
 const COLUMNS: [&str; 10] = [
@@ -26,50 +26,50 @@ const COLUMNS: [&str; 10] = [
     "state",
 ];
 
-/// A row of the file. It has no `Debug`: a password and a seed are in it.
+/// A row of the file. It has no `Debug`, because it holds a password and a TOTP secret.
 #[derive(Clone)]
 pub struct Person {
-    /// The row of the file.
+    /// The number of the row, for errors and warnings.
     pub row: u64,
-    /// Every login as it was written; the first names the account.
+    /// Every login as written; the first one names the account.
     pub logins: Vec<String>,
     /// The same logins in canonical form.
     pub names: Vec<CanonicalName>,
-    /// The person's name.
+    /// The display name, for the directory and for password checks.
     pub name: String,
-    /// The organisation's own address of the person.
+    /// The email address that the organisation provides.
     pub email: Option<EmailAddress>,
-    /// The alternate address.
+    /// The email address outside the organisation.
     pub alternate_email: Option<EmailAddress>,
-    /// The mobile phone.
+    /// A mobile phone, for texts and calls.
     pub mobile: Option<PhoneNumber>,
-    /// The phone in the office.
+    /// An office phone, for calls.
     pub office_phone: Option<PhoneNumber>,
-    /// The authenticator app's base32 secret.
+    /// The TOTP secret, in base32.
     pub totp_secret: Option<String>,
-    /// The first password.
+    /// The initial password, in clear.
     pub password: Option<String>,
-    /// The language of messages.
+    /// The language of messages; `None` for the default.
     pub language: Option<Language>,
-    /// The account's standing at first.
+    /// The initial standing.
     pub state: Standing,
 }
 
-/// What a file holds.
+/// The content of a file.
 pub struct People {
-    /// The file, as errors and warnings name it.
+    /// The name of the file in errors and warnings.
     pub file: String,
-    /// The people.
+    /// The people, in the order of the file.
     pub people: Vec<Person>,
-    /// What was left out of them, and why: one line each, by row and column.
+    /// Values that were left out, with the reason: one line each, by row and column.
     pub warnings: Vec<String>,
 }
 
 impl Person {
-    /// The account that the directory has of them.
+    /// Returns the person's account in the directory.
     ///
     /// # Errors
-    /// [`AccountIdError`] when the first login can't name one.
+    /// [`AccountIdError`] if the first login can't name an account.
     pub fn account(&self) -> Result<Account, AccountIdError> {
         Ok(Account {
             id: AccountId::from_directory(self.names.first().map_or("", CanonicalName::as_str))?,
@@ -81,7 +81,7 @@ impl Person {
         })
     }
 
-    /// The contacts.
+    /// Returns the person's contacts.
     pub fn registration(&self) -> Registration {
         Registration {
             alternate_email: self.alternate_email.clone(),
@@ -91,16 +91,16 @@ impl Person {
         }
     }
 
-    /// The login that names the account.
+    /// Returns the login that names the account.
     pub fn login(&self) -> &str {
         self.logins.first().map_or("", String::as_str)
     }
 }
 
-/// Reads people. `domains` are the organisation's own, in canonical form; `file` names the source in errors.
+/// Parses people. `domains` are the organisation's own, in canonical form; `file` names the source in errors.
 ///
 /// # Errors
-/// [`Failure`] with one line for every fault.
+/// [`Failure`] with one line for every error.
 pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failure> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut reader =
@@ -158,7 +158,7 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
     }
 }
 
-/// A line about a field of the file.
+/// Formats a line about a field of the file.
 pub(crate) fn place(file: &str, row: u64, column: &str, why: &str) -> String {
     format!("{file}: row {row}, column {column}: {why}")
 }
@@ -199,9 +199,9 @@ impl<'a> Row<'a> {
         self.warnings.push(place(self.file, self.line, column, why));
     }
 
-    /// Takes out of a person what proves nothing, or nothing more.
+    /// Removes contacts of a person that verify nothing, or nothing beyond another one.
     fn leave_out(&mut self, person: &mut Person, domains: &[String]) {
-        // A row without a login has its own error.
+        // Another check reports a row without a login.
         let Ok(account) = person.account() else { return };
         if person.alternate_email.take_if(|email| account.protects(email, domains)).is_some() {
             self.warning("alternate_email", "left out: the password protects this mailbox");
@@ -216,7 +216,7 @@ impl<'a> Row<'a> {
         self.record.get(at).filter(|text| !text.is_empty())
     }
 
-    /// A field that may be empty; a fault is noted without showing what was typed, which may be a secret.
+    /// Parses a field that may be empty. An error never shows the value, which may be a secret.
     fn optional<T>(&mut self, column: &str, read: impl Fn(&str) -> Result<T, &'static str>) -> Option<T> {
         match read(self.field(column)?) {
             Ok(value) => Some(value),
@@ -283,7 +283,7 @@ fn email(text: &str) -> Result<EmailAddress, &'static str> {
     EmailAddress::parse(text).map_err(|_| "not an e-mail address")
 }
 
-/// E.164: a plus, a country's digit, 15 digits at most (ITU-T E.164 §6.1).
+/// Checks E.164: a plus, a country code, 15 digits at most (ITU-T E.164 §6.1).
 fn phone(text: &str) -> Result<PhoneNumber, &'static str> {
     let digits = text.strip_prefix('+').unwrap_or_default();
     let shaped = (7..=15).contains(&digits.len())

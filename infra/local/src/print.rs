@@ -1,4 +1,4 @@
-//! What the terminal says once everything runs.
+//! Prints the addresses and the demo people once everything runs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
@@ -8,10 +8,10 @@ use crate::outbox::standing_word;
 use crate::people::Person;
 use crate::run::{Local, url_of};
 
-/// Writes where everything is and whom to try.
+/// Writes every address and the logins to try.
 ///
 /// # Errors
-/// As writing does.
+/// Those of `out`.
 pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     let Some(product) = local.product else { return services(out, local) };
     let steps = local.parameters.settings.steps;
@@ -55,7 +55,7 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     out.flush()
 }
 
-/// What there is to say of the import: what was left out, and, where people were there already, what was changed.
+/// Returns the lines about the import: values left out, and changes of existing people.
 fn import(local: &Local) -> impl Iterator<Item = Cow<'_, str>> {
     let Imported { added, changed, unchanged, lines } = &local.imported;
     let is_again = changed + unchanged > 0;
@@ -65,7 +65,7 @@ fn import(local: &Local) -> impl Iterator<Item = Cow<'_, str>> {
     is_again.then_some(Cow::Owned(summary)).into_iter().chain(lines)
 }
 
-/// A word for a POSIX shell.
+/// Quotes a word for a POSIX shell.
 fn quoted(value: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:,@+=".contains(c);
     if !value.is_empty() && value.chars().all(plain) {

@@ -1,4 +1,4 @@
-//! Starting and stopping everything.
+//! Starts and stops the local environment.
 
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
@@ -26,26 +26,26 @@ use crate::system::System;
 use crate::template::{Consumer, Template};
 use crate::{gateway, worker};
 
-/// How long requests in progress may take to end.
+/// Time for open requests to finish at the end.
 const GRACE: Duration = Duration::from_millis(500);
 
-/// The laptop twin, running.
+/// The running local environment.
 pub struct Local {
-    /// Where the product is; nothing with `--services`.
+    /// The address of Rekey; `None` with `--services`.
     pub product: Option<SocketAddr>,
-    /// Where the outbox is.
+    /// The address of the dev inbox.
     pub outbox_address: SocketAddr,
-    /// What arrived.
+    /// The dev inbox, to read messages without HTTP.
     pub outbox: Outbox,
-    /// Who can be tried.
+    /// The people of the CSV file.
     pub people: Arc<Vec<Person>>,
-    /// What of the file was left out.
+    /// Values of the file that were left out.
     pub warnings: Vec<String>,
-    /// What the import of the file did.
+    /// The result of importing the file.
     pub imported: Imported,
-    /// The parameters.
+    /// The parameters that the functions got.
     pub parameters: Parameters,
-    /// The local cloud.
+    /// The AWS emulator.
     pub cloud: Cloud,
     folder: Option<Folder>,
     stop: watch::Sender<bool>,
@@ -53,7 +53,7 @@ pub struct Local {
 }
 
 impl Local {
-    /// Starts everything. `environment` are the process's variables.
+    /// Starts everything. `environment` holds the process's environment variables.
     ///
     /// # Errors
     /// [`Failure`] with one line for every reason.
@@ -133,10 +133,10 @@ impl Local {
         })
     }
 
-    /// Ends everything: lets requests in progress finish for half a second, and keeps what lies in the queues.
+    /// Stops everything. It gives open requests half a second, and keeps the messages of the queues.
     ///
     /// # Errors
-    /// [`Failure`] when the queues can't be kept.
+    /// [`Failure`] if the queues can't be kept.
     pub async fn stop(self) -> Result<(), Failure> {
         self.stop.send_replace(true);
         let ended = async {
@@ -149,7 +149,7 @@ impl Local {
     }
 }
 
-/// The address for a browser. A server that listens everywhere is on this machine, too.
+/// Returns the URL for a browser. A server on all addresses is reached at loopback.
 pub fn url_of(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
         format!("http://127.0.0.1:{}", address.port())
@@ -158,7 +158,7 @@ pub fn url_of(address: SocketAddr) -> String {
     }
 }
 
-/// The host in a URL.
+/// Returns the host in a URL.
 fn host_of(url: &str) -> &str {
     let authority = url.split_once("://").map_or(url, |(_, rest)| rest);
     authority.split(['/', ':']).next().unwrap_or_default()
@@ -179,10 +179,10 @@ fn consumer(template: &Template) -> Result<Consumer, Failure> {
     consumer.ok_or_else(|| Failure::new("template.yaml: no function reads the queue"))
 }
 
-/// The folder of `--data`, used by one process at a time.
+/// The folder of `--data`, locked for one process.
 struct Folder {
     path: PathBuf,
-    /// Held, not read: the lock ends with the process, however that ends.
+    /// The operating system releases the lock when the process ends, even after a crash.
     _lock: File,
 }
 

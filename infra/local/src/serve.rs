@@ -1,4 +1,4 @@
-//! Listening and serving, the same for every port.
+//! Listens and serves, the same for every port.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,8 @@ use tokio::sync::watch;
 
 use crate::failure::Failure;
 
-/// Listens at `address` and tells the real one (port 0 means any free one). `option` is what the person set.
+/// Listens at `address` and returns the actual address (port 0 picks a free one). `option` is what the person set,
+/// for errors.
 ///
 /// # Errors
 /// [`Failure`] with the reason in one line.
@@ -19,7 +20,7 @@ pub async fn listen(option: &str, address: SocketAddr) -> Result<(TcpListener, S
     Ok((listener, real))
 }
 
-/// Serves until `stop` turns true; handlers can ask for the peer's address.
+/// Serves until `stop` turns true; handlers can extract the client's address.
 pub async fn serve(listener: TcpListener, router: Router, mut stop: watch::Receiver<bool>) {
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;

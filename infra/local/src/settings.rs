@@ -1,4 +1,4 @@
-//! The parameters of the laptop: a demo university's, then the environment's, then the command line's.
+//! Parameters of the local environment: a demo university's, overridden by environment variables, then by options.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use shared::settings::Settings;
 use crate::failure::Failure;
 use crate::options::Options;
 
-/// Whose reset it is when nothing else is said.
+/// Parameters of the demo university, used unless the environment or an option sets them.
 const DEMO: [(&str, &str); 7] = [
     ("REKEY_ORGANISATION", "Universiti Contoh"),
     ("REKEY_LOGIN_DOMAINS", "student.contoh.example,staff.contoh.example"),
@@ -18,20 +18,20 @@ const DEMO: [(&str, &str); 7] = [
     ("REKEY_PUSH_HOSTS", "127.0.0.1"),
 ];
 
-/// Parameters as they were given and as they were read.
+/// Parameters as text and as parsed.
 #[derive(Debug, Clone)]
 pub struct Parameters {
-    /// Names and values, to be handed to functions in other processes.
+    /// Names and values, to pass to functions in other processes.
     pub pairs: BTreeMap<String, String>,
-    /// The same, typed.
+    /// The parsed values.
     pub settings: Settings,
 }
 
-/// Reads the parameters. `environment` is the process's; only names that begin with `REKEY_` count, and those of
-/// resources do not, since the local cloud has its own. `public_url` is where the product turned out to be.
+/// Reads the parameters. `environment` is the process's. Only names that begin with `REKEY_` count, except those of
+/// resources, which the AWS emulator provides. `public_url` is the actual URL of Rekey.
 ///
 /// # Errors
-/// [`Failure`] with one line for every parameter that is wrong.
+/// [`Failure`] with one line for every invalid parameter.
 pub fn read(
     environment: impl IntoIterator<Item = (String, String)>,
     options: &Options,

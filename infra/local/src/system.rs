@@ -1,4 +1,4 @@
-//! The clock and the entropy that every part of the local cloud takes.
+//! The clock and the entropy that every part of the local environment uses.
 
 use std::sync::Arc;
 
@@ -6,27 +6,27 @@ use shared::adapters::system::{SystemClock, SystemEntropy};
 use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Entropy, EntropyExt as _};
 
-/// Time and chance.
+/// Clock and entropy; tests replace both to be deterministic.
 #[derive(Clone)]
 pub struct System {
-    /// Tells the time.
+    /// Supplies the present time.
     pub clock: Arc<dyn Clock>,
-    /// Gives entropy.
+    /// Supplies random bytes.
     pub entropy: Arc<dyn Entropy>,
 }
 
 impl System {
-    /// The machine's own.
+    /// Uses the machine's clock and random generator.
     pub fn of_machine() -> Self {
         Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
     }
 
-    /// The moment it is now.
+    /// Returns the present time.
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    /// A fresh id in the form that AWS gives messages and requests (a version 4 UUID).
+    /// Returns a new id in the form that AWS uses for messages and requests (a version 4 UUID).
     pub fn id(&self) -> String {
         let mut number = u128::from_be_bytes(self.entropy.bytes());
         number = number & !(0xf << 76) | 0x4 << 76;

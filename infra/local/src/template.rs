@@ -1,4 +1,5 @@
-//! What template.yaml says of routes, tables, queues, secrets, environments and roles, so that the laptop has the same.
+//! Parses template.yaml: routes, tables, queues, secrets, environments and roles, so that the local environment
+//! matches.
 
 use std::collections::BTreeMap;
 
@@ -8,10 +9,10 @@ use serde_yaml_ng::value::TaggedValue;
 
 use crate::failure::Failure;
 
-/// The template as it was when this program was built.
+/// The template at build time.
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
-/// The parts of the template that the laptop twin takes over.
+/// The parts of the template that the local environment uses.
 #[derive(Debug, Default, Clone)]
 pub struct Template {
     /// Every route of the HTTP API.
@@ -24,36 +25,36 @@ pub struct Template {
     pub secrets: BTreeMap<String, SecretSettings>,
     /// Every function, by the name of its crate.
     pub functions: BTreeMap<String, Function>,
-    /// Which function reads which queue.
+    /// The event source mappings of queues.
     pub consumers: Vec<Consumer>,
 }
 
-/// A function: what it is told of, and what it may do.
+/// A function's resources and permissions.
 #[derive(Debug, Default, Clone)]
 pub struct Function {
-    /// Its environment variables that name a table, queue or secret: variable to logical id.
+    /// Environment variables that name a table, queue or secret, with its logical id.
     pub variables: BTreeMap<String, String>,
     /// The statements of its role.
     pub role: Vec<Grant>,
 }
 
-/// A statement of a role: these actions on these resources are allowed.
+/// A statement of a role that allows these actions on these resources.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Grant {
-    /// `dynamodb:PutItem` and the like, without wildcards.
+    /// IAM actions such as `dynamodb:PutItem`, without wildcards.
     pub actions: Vec<String>,
-    /// Logical ids, patterns of names that AWS gives (`!Sub`), or `*`.
+    /// Logical ids, patterns of names that AWS generates (`!Sub`), or `*`.
     pub resources: Vec<String>,
-    /// The attributes that a call may name, where the statement bounds them (`dynamodb:Attributes`).
+    /// The attributes that a call may name, if a condition limits them (`dynamodb:Attributes`).
     pub attributes: Option<Vec<String>>,
-    /// Whether a read has to name the attributes that it wants (`dynamodb:Select`).
+    /// Whether a read must name its attributes (`dynamodb:Select`).
     pub selects: bool,
 }
 
 /// A route of the HTTP API.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// The method, or `ANY`; nothing for `$default`.
+    /// The HTTP method, or `ANY`; `None` for `$default`.
     pub method: Option<String>,
     /// The path, or `$default`.
     pub path: String,
@@ -61,65 +62,65 @@ pub struct Route {
     pub function: String,
 }
 
-/// A table, as `CreateTable` takes it.
+/// A table, in the form of `CreateTable`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
     /// `AttributeDefinitions`.
     pub attributes: Json,
     /// `KeySchema`.
     pub keys: Json,
-    /// The attribute with the expiry, if items expire.
+    /// The TTL attribute, if items expire.
     pub ttl: Option<String>,
 }
 
-/// A queue's settings; what the template leaves out is SQS's default.
+/// A queue's settings; omitted ones have SQS's defaults.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueSettings {
-    /// Seconds that a received message stays hidden.
+    /// `VisibilityTimeout`, in seconds.
     pub visibility: u32,
-    /// Seconds that a message is kept.
+    /// `MessageRetentionPeriod`, in seconds.
     pub retention: u32,
-    /// Seconds that every message is delayed.
+    /// `DelaySeconds`.
     pub delay: u32,
-    /// The dead-letter queue's logical id, and how often a message is received before it goes there.
+    /// The dead-letter queue's logical id, and `maxReceiveCount`.
     pub redrive: Option<(String, u32)>,
 }
 
-/// How a secret's first value is made (`GenerateSecretString`).
+/// How the initial value of a secret is generated (`GenerateSecretString`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SecretSettings {
-    /// The JSON object that the generated text is put into.
+    /// `SecretStringTemplate`: the JSON object that gets the generated text.
     pub template: Json,
-    /// Under which key.
+    /// `GenerateStringKey`: the member for the generated text.
     pub key: String,
-    /// How many characters.
+    /// `PasswordLength`, in characters.
     pub length: usize,
 }
 
-/// A queue's consumer.
+/// An event source mapping of a queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Consumer {
     /// The crate of the function.
     pub function: String,
     /// The queue's logical id.
     pub queue: String,
-    /// Messages per invocation at most.
+    /// `BatchSize`: maximum messages per invocation.
     pub batch: usize,
 }
 
 impl Template {
-    /// The project's own template.
+    /// Parses the project's own template.
     ///
     /// # Errors
-    /// [`Failure`] when it lacks something that the laptop needs.
+    /// [`Failure`] if it lacks something that the local environment needs.
     pub fn of_project() -> Result<Self, Failure> {
         Self::parse(TEMPLATE)
     }
 
-    /// Reads a template.
+    /// Parses a template.
     ///
     /// # Errors
-    /// [`Failure`] with every resource that can't be understood.
+    /// [`Failure`] with every resource that can't be parsed.
     pub fn parse(yaml: &str) -> Result<Self, Failure> {
         let document: Value = serde_yaml_ng::from_str(yaml)
             .map_err(|error| Failure::new(format!("template.yaml: {}", one_line(&error))))?;
@@ -140,12 +141,12 @@ impl Template {
         if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
     }
 
-    /// The logical id that a function is told under an environment variable.
+    /// Returns the logical id that a function gets in an environment variable.
     pub fn resource_of(&self, function: &str, variable: &str) -> Option<&str> {
         self.functions.get(function)?.variables.get(variable).map(String::as_str)
     }
 
-    /// The logical id behind a variable, whichever function is told of it: it means the same to all.
+    /// Returns the logical id of an environment variable; it is the same in every function that has it.
     pub fn resource(&self, variable: &str) -> Option<&str> {
         self.functions.values().find_map(|function| function.variables.get(variable)).map(String::as_str)
     }
@@ -216,7 +217,7 @@ impl Template {
     }
 }
 
-/// Without method and path an `HttpApi` event is the `$default` route (SAM's rule).
+/// An `HttpApi` event without method and path is the `$default` route (SAM's rule).
 fn route(function: &str, properties: &Value) -> Route {
     let path = text(&properties["Path"]).unwrap_or("$default").to_owned();
     let method = text(&properties["Method"]).unwrap_or("ANY").to_ascii_uppercase();
@@ -227,7 +228,7 @@ fn route(function: &str, properties: &Value) -> Route {
     }
 }
 
-/// The statements of a role.
+/// Returns the statements of a role.
 fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
     let statements = items(&role["Properties"]["Policies"])
         .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
@@ -235,7 +236,7 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
         if text(&statement["Effect"]) != Some("Allow") {
             return Err("a statement of its role does not allow");
         }
-        // Of `NotResource` the laptop needs to know only that it is no table, queue or secret.
+        // Of `NotResource` only one fact matters here: it is no table, queue or secret.
         let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
         let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
         let attributes = items(bound).filter_map(text).map(str::to_owned).collect();
@@ -250,24 +251,24 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
     statements.map(grant).collect()
 }
 
-/// A sequence, or a single value as a sequence of one, as AWS reads it.
+/// Returns the items of a sequence, or a single value as one item, as AWS reads it.
 fn items(value: &Value) -> impl Iterator<Item = &Value> {
     let single = (!value.is_null() && !value.is_sequence()).then_some(value);
     value.as_sequence().into_iter().flatten().chain(single)
 }
 
-/// What a statement is about: a logical id, a pattern of names that AWS gives, or `*`.
+/// Returns the resource of a statement: a logical id, a pattern of names that AWS generates, or `*`.
 fn resource(value: &Value) -> Option<String> {
     reference(value).or_else(|| pattern(value)).or_else(|| text(value).map(str::to_owned))
 }
 
-/// The text of `!Sub`.
+/// Returns the text of `!Sub`.
 fn pattern(value: &Value) -> Option<String> {
     let Value::Tagged(tagged) = value else { return None };
     text(&tagged.value).map(str::to_owned)
 }
 
-/// The logical id that `!Ref X` or `!GetAtt X.Arn` names.
+/// Returns the logical id in `!Ref X` or `!GetAtt X.Arn`.
 fn reference(value: &Value) -> Option<String> {
     let Value::Tagged(tagged) = value else { return None };
     let TaggedValue { tag, value } = tagged.as_ref();
@@ -293,7 +294,7 @@ fn number(value: &Value) -> Option<u32> {
     value.as_u64().and_then(|number| u32::try_from(number).ok())
 }
 
-/// A list of plain mappings as JSON.
+/// Converts a list of plain mappings to JSON.
 fn as_json(value: &Value) -> Option<Json> {
     let items = value.as_sequence()?.iter().map(|item| {
         let fields = mapping(item).filter_map(|(key, value)| Some((key.to_owned(), json!(text(value)?))));

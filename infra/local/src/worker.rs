@@ -1,4 +1,4 @@
-//! What Lambda's event source mapping does: takes messages from the queue and hands them to `delivery`.
+//! Stands in for Lambda's event source mapping: takes messages from the queue and invokes `delivery`.
 
 use std::collections::HashSet;
 use std::future::Future;
@@ -20,21 +20,21 @@ use crate::cloud::sqs::milliseconds;
 use crate::cloud::{REGION, arn};
 use crate::template::Consumer;
 
-/// How often the queue is looked at when nothing new arrives: delays and visibility timeouts end in silence.
+/// Interval between polls without an arrival: delays and visibility timeouts end without a signal.
 const PAUSE: Duration = Duration::from_millis(250);
-/// The longest answer of an invocation that is read.
+/// Maximum response of an invocation, in bytes.
 const ANSWER_MAX: usize = 1_048_576;
 
-/// An invocation that failed as a whole, in words.
+/// The reason why an invocation failed as a whole.
 pub type Failed = String;
 
-/// The queue's function: takes an event and tells which of its messages failed.
+/// The function that consumes the queue: takes an event and returns the ids of failed messages.
 pub type Consume = Arc<
     dyn Fn(SqsEvent) -> Pin<Box<dyn Future<Output = Result<SqsBatchResponse, Failed>> + Send>> + Send + Sync,
 >;
 
-/// Takes messages until `stop` turns true. A message is deleted once it was handled; a failed one comes back after
-/// the queue's visibility timeout, and after the redrive policy's number of times goes to the dead letters.
+/// Takes messages until `stop` turns true. It deletes handled messages. A failed one comes again after the visibility
+/// timeout. After the redrive policy's receive count it moves to the dead-letter queue.
 pub async fn run(queues: Arc<Queues>, consumer: Consumer, consume: Consume, mut stop: watch::Receiver<bool>) {
     loop {
         let found = tokio::select! {
@@ -51,7 +51,7 @@ pub async fn run(queues: Arc<Queues>, consumer: Consumer, consume: Consume, mut 
     }
 }
 
-/// Takes one batch, if a message is visible, and tells whether one was.
+/// Takes one batch and returns whether a message was visible.
 pub async fn take_batch(queues: &Queues, consumer: &Consumer, consume: &Consume) -> bool {
     let received = queues.receive(&consumer.queue, consumer.batch, None).unwrap_or_default();
     if received.is_empty() {
@@ -63,7 +63,7 @@ pub async fn take_batch(queues: &Queues, consumer: &Consumer, consume: &Consume)
     true
 }
 
-/// Invokes the function and tells the receipts of what it handled.
+/// Invokes the function and returns the receipts of the handled messages.
 async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -> Vec<String> {
     let records: Vec<Value> = received.iter().map(|message| record(&consumer.queue, message)).collect();
     let event: SqsEvent = match serde_json::from_value(json!({"Records": records})) {
@@ -73,7 +73,7 @@ async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -
             return Vec::new();
         }
     };
-    // In a task of its own, so that a panic is a failed invocation as in Lambda.
+    // A task of its own, so that a panic is a failed invocation, as in Lambda.
     let failures = match tokio::spawn(consume(event)).await {
         Ok(Ok(response)) => response.batch_item_failures,
         Ok(Err(error)) => {
@@ -86,7 +86,7 @@ async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -
         }
     };
     let failed: HashSet<&str> = failures.iter().map(|failure| failure.item_identifier.as_str()).collect();
-    // Lambda treats an identifier that it does not know, or an empty one, as a failure of the whole batch.
+    // Lambda treats an unknown or empty identifier as a failure of the whole batch.
     if !failed.iter().all(|id| received.iter().any(|message| message.id == *id)) {
         return Vec::new();
     }
@@ -112,7 +112,7 @@ fn record(queue: &str, message: &Received) -> Value {
     })
 }
 
-/// Hands events to `cargo lambda watch` at `address` (`http://127.0.0.1:9000`), which invokes `function`.
+/// Sends events to `cargo lambda watch` at `address` (`http://127.0.0.1:9000`), which invokes `function`.
 pub fn through_watch(address: &str, function: &str) -> Consume {
     let client: Client<HttpConnector, Full<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
     let url = format!("{}/2015-03-31/functions/{function}/invocations", address.trim_end_matches('/'));

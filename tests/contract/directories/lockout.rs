@@ -1,4 +1,4 @@
-//! How the built-in directory locks an account after failed sign-ins.
+//! The lockout of the built-in directory after failed sign-ins.
 
 use rekey_tests::SignIn;
 use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
@@ -25,7 +25,7 @@ pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fix
     assert_eq!(sign_in(&*directory, "nobody", "x", NOW).await, SignIn::Wrong);
 }
 
-/// A quarter of an hour after the failure that locked, however often somebody tried meanwhile.
+/// It ends fifteen minutes after the failure that locked, whatever sign-ins were tried meanwhile.
 pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
@@ -67,7 +67,7 @@ pub async fn lockout_does_not_change_account_standing(fixture: &impl Fixture<Dir
     assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Accepted);
 }
 
-/// A clock was set back since.
+/// The clock was set back after the failure.
 pub async fn failure_with_future_timestamp_does_not_lock(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for _ in 0..5 {

@@ -1,4 +1,4 @@
-//! What every directory does. Of what one can't do, its tests say nothing.
+//! The contract of every directory. A test skips a port that the directory lacks.
 
 use rekey_tests::SignIn;
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};

@@ -1,4 +1,4 @@
-//! What is drawn for the authenticator app: what devices send, from every state of a pairing and of a request.
+//! Generates requests of the authenticator app, in every state of a pairing and of an approval request.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -6,30 +6,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::requests::{self, Request, Side};
 
-/// Where the device of a request is.
+/// The state of the device that sends a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    /// It has a token that nobody used.
+    /// It has an unused token.
     Open,
-    /// It has used it, and its code was not typed yet.
+    /// It has used the token; the person hasn't typed its code yet.
     Waiting,
-    /// Another device was faster.
+    /// Another device used the token first.
     Taken,
-    /// Its code was typed.
+    /// The person has typed its code.
     Confirmed,
-    /// The token is too old.
+    /// The token has expired.
     Ended,
-    /// It is registered, and something waits for it.
+    /// It is enrolled, and a request is waiting.
     Asked,
-    /// It is registered, and nothing waits.
+    /// It is enrolled, and no request is waiting.
     Idle,
-    /// What waited was approved.
     Approved,
-    /// What waited was refused.
     Refused,
-    /// It is registered and does not count yet.
+    /// It is enrolled and in its waiting period.
     NotYet,
-    /// It was removed.
     Removed,
 }
 
@@ -48,12 +45,12 @@ impl At {
         Self::Removed,
     ];
 
-    /// Whether it is about to pair.
+    /// Returns whether the device is being paired.
     pub const fn is_pairing(self) -> bool {
         matches!(self, Self::Open | Self::Waiting | Self::Taken | Self::Confirmed | Self::Ended)
     }
 
-    /// The paths that go with it.
+    /// Returns the paths that suit the state.
     const fn fitting(self) -> &'static [&'static str] {
         match self {
             Self::Idle => &["/authenticator/requests", "/authenticator", "/authenticator/sw.js"],
@@ -103,7 +100,7 @@ const FIELDS: [(&str, &[&str]); 12] = [
     ("at", &["AAAA"]),
 ];
 
-/// The authenticator app.
+/// The authenticator app as a target.
 pub const SIDE: Side = Side {
     paths: &PATHS,
     got: &[
@@ -147,9 +144,9 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// Requests from every state of a device. In their texts stand `{pairing}` for its token, `{key}` and `{subscription}` for
-/// what it pairs with, `{device}` and `{nonce}` for what it was given, `{request}` and `{number}` for what waits; `{old_…}` and
-/// `{other_…}` for what is not right; and `{signature}` for its signature over whatever the request says besides.
+/// Generates requests in every state of a device. The placeholder `{pairing}` is its token; it pairs with `{key}` and
+/// `{subscription}`, and then gets `{device}` and `{nonce}`. `{request}` and `{number}` belong to the waiting
+/// request. `{old_…}` and `{other_…}` are wrong values. `{signature}` signs the rest of the request.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     let at = prop_oneof![1 => Just(At::Asked), 3 => select(&At::ALL[..])];
     requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))

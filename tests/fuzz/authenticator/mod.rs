@@ -1,4 +1,4 @@
-//! Whole events to the function of the authenticator app, from every state of a device.
+//! Fuzzes the function of the authenticator app with whole events, in every state of a device.
 
 mod inputs;
 mod scene;
@@ -64,8 +64,8 @@ fn random_events_never_pair_or_approve_without_signature() {
     });
 }
 
-/// A token is used by whoever has it and signs with the key that they pair, if nobody was faster. Whoever is told a code has
-/// used it.
+/// Checks pairing. Only a device with the token and a signature by its new key may use the token, and only once. A
+/// device that gets a code has used it.
 fn paired(
     scene: &Scene,
     request: &Request<At>,
@@ -100,8 +100,8 @@ fn paired(
     Some("paired".to_owned())
 }
 
-/// A request is answered by the signature of a device that is registered and counts, over that answer; and nothing that is
-/// registered changes, but when the device was used last.
+/// Checks answers. Only the signature of an enrolled device past its waiting period answers a request, and it must
+/// cover that answer. The only other change is the device's time of last use.
 fn answered(
     scene: &Scene,
     request: &Request<At>,
@@ -148,7 +148,7 @@ fn answered(
     })
 }
 
-/// What waits is told to a device that signed, and never with its number.
+/// Checks that waiting requests are shown only to a device that signed, and never with the number.
 fn listed(request: &Request<At>, live: &Live, answer: &Answer) -> Option<String> {
     if request.place(&SIDE) != "GET /authenticator/requests" || answer.status != 200 {
         return None;

@@ -1,4 +1,4 @@
-//! A world in which a request of a device in any state can be made without going there first.
+//! Sets a device into any state directly, without the requests that lead there.
 
 use rekey_tests::Phone;
 use rekey_tests::people::AISYAH;
@@ -25,39 +25,37 @@ use crate::gateway::{Filling, Gateway, fields};
 use crate::kept::{Change, Kept};
 use crate::requests::Request;
 
-/// The session that pairings are begun in.
+/// The session that begins the pairings.
 const SESSION: [u8; 32] = [6; 32];
 /// Longer than any run.
 const LONG: Seconds = Seconds(4_000_000_000);
 
-/// The world and what requests are made from.
+/// A world and the material for requests.
 pub struct Scene {
-    /// The product.
     pub gateway: Gateway,
     sessions: DynamoSessions,
     approvals: DynamoApprovals,
     flows: Keyring,
     push: Keyring,
-    /// Phones that are registered: one that counts, one that does not yet, one that was removed.
+    /// Enrolled phones: one past its waiting period, one in it, and one that was removed.
     registered: [(Phone, EntryId); 3],
-    /// A phone that is about to pair, and another that may be faster.
+    /// A phone to pair, and one that may pair first.
     new: [Phone; 2],
-    /// What was registered before any request.
+    /// The stored items before any request.
     before: Kept,
 }
 
-/// What is right in a request of the device that was just set.
+/// The correct values for the device that was just set.
 pub struct Live {
-    /// What is right.
+    /// The values of the placeholders.
     pub filling: Filling,
-    /// The token of its pairing.
     token: PairingToken,
-    /// The session that asked.
+    /// The session that requested the approval.
     asking: HolderCookie,
 }
 
 impl Scene {
-    /// Somebody with three phones.
+    /// Creates a person with three phones.
     pub fn new() -> Self {
         let gateway = Gateway::with(&[]);
         let world = gateway.world.clone();
@@ -83,19 +81,19 @@ impl Scene {
         }
     }
 
-    /// What a request has changed, which is then put back.
+    /// Returns the changes that a request made, and undoes them.
     pub fn changes(&self) -> Vec<Change> {
         self.gateway.run(self.before.undo(&self.gateway.world))
     }
 
-    /// How far the pairing is now.
+    /// Returns the state of the pairing.
     pub fn pairing(&self, live: &Live) -> PairingState {
         let world = &self.gateway.world;
         let (account, now) = (AISYAH.account().id, world.clock.now());
         self.gateway.run(world.pairings().state(live.token.key(), &account, &SESSION, now)).unwrap()
     }
 
-    /// Whether the pairing is (still) that of the device that was faster.
+    /// Returns whether the pairing still belongs to the device that was first.
     pub fn is_of_the_faster(&self, live: &Live) -> bool {
         let world = &self.gateway.world;
         let open =
@@ -103,18 +101,18 @@ impl Scene {
         open.unwrap().is_some()
     }
 
-    /// What became of the request that waited.
+    /// Returns the state of the approval request.
     pub fn status(&self) -> RequestStatus {
         self.gateway.run(self.approvals.newest(&AISYAH.account().id)).unwrap().unwrap().status
     }
 
-    /// Whether the session that asked lives.
+    /// Returns whether the requesting session still exists.
     pub fn asks(&self, live: &Live) -> bool {
         let now = self.gateway.world.clock.now();
         self.gateway.run(self.sessions.session(live.asking.id(), now)).unwrap().is_some()
     }
 
-    /// Sets a device where a request wants it, and lets it sign what the request says.
+    /// Sets a device into the state of a request and signs the request.
     pub fn set(&self, request: &Request<At>) -> Live {
         self.gateway.run(self.set_device(request))
     }
@@ -158,7 +156,7 @@ impl Scene {
         Live { filling, token, asking }
     }
 
-    /// A pairing, as far as it is.
+    /// Creates a pairing in its state.
     async fn pair(&self, at: At, account: &AccountId, now: Timestamp) -> PairingToken {
         let world = &self.gateway.world;
         let token = PairingToken::new(world.entropy.bytes());
@@ -186,7 +184,7 @@ impl Scene {
         token
     }
 
-    /// A session that asks, as far as that is; its request and the number.
+    /// Creates a session that requests an approval, in its state. Returns the request and the number.
     async fn ask(
         &self,
         at: At,
@@ -227,7 +225,7 @@ impl Scene {
     }
 }
 
-/// The phone's signature over what the request says.
+/// Returns the phone's signature over the content of a request.
 fn sign(phone: &Phone, request: &Request<At>, filling: &Filling) -> String {
     let fields = fields(&request.body, filling);
     let field = |name: &str| {

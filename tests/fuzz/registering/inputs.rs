@@ -1,4 +1,4 @@
-//! What is drawn for the page where people register: requests from every state of a session, with what each page sends.
+//! Generates requests to `/security-info` in every state of a session, with the fields of each page.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -7,47 +7,43 @@ use shared::domain::security_info::Kind;
 
 use crate::requests::{self, Request, Side};
 
-/// Where the session of a request is.
+/// The state of the session of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    /// There is none: nobody has signed in.
+    /// No session: nobody has signed in.
     Nowhere,
-    /// The second step is due.
     Due,
-    /// A code for it was sent by mail.
+    /// A code for the second step was sent by email.
     Sent,
-    /// The devices are asked.
+    /// An approval was requested.
     Asking,
-    /// A device approved.
     Approved,
-    /// A device refused.
     Denied,
-    /// It is at the list.
+    /// The list is shown.
     List,
-    /// It was opened by a recovery code.
+    /// A recovery code verified the second step.
     Paper,
-    /// Something that was added in it waits to count.
+    /// A new entry is in its waiting period.
     Cooling,
-    /// There is no second step to prove, though something is registered.
+    /// The enrolled entries offer no second step.
     Stranded,
-    /// It is of somebody who has nothing registered.
+    /// The account has no entries.
     Newcomer,
-    /// The last proof is too old for a change.
+    /// The last verification is too old for a change.
     Stale,
-    /// Something is about to be added.
+    /// A new entry is waiting for its confirmation.
     Adding(Kind),
-    /// A contact is about to be added, and the last proof is too old.
+    /// A new contact is waiting, and the last verification is too old.
     StaleAdding,
-    /// A contact is about to be added, and the account was changed meanwhile by another session.
+    /// A new contact is waiting, and another session has changed the account.
     Superseded,
-    /// Its account was switched off meanwhile.
+    /// The account was disabled meanwhile.
     SwitchedOff,
-    /// Its time is over.
     Expired,
 }
 
 impl At {
-    /// Every state but those in which something is about to be added.
+    /// Every state without a waiting entry.
     const ALL: [Self; 16] = [
         Self::Nowhere,
         Self::Due,
@@ -67,12 +63,12 @@ impl At {
         Self::Expired,
     ];
 
-    /// Whether a second step was proved in it, or there is none to prove.
+    /// Returns whether its second step is verified, or there is none to verify.
     pub const fn may_see(self) -> bool {
         matches!(self, Self::Stale | Self::StaleAdding | Self::SwitchedOff) || self.may_change()
     }
 
-    /// Whether that was a short while ago, and nothing came between.
+    /// Returns whether that was recent, without another change meanwhile.
     pub const fn may_change(self) -> bool {
         matches!(
             self,
@@ -80,7 +76,7 @@ impl At {
         )
     }
 
-    /// The paths that go with it.
+    /// Returns the paths that suit the state.
     const fn fitting(self) -> &'static [&'static str] {
         match self {
             Self::Nowhere => &["/security-info/sign-in", "/security-info/sign-in", "/security-info"],
@@ -219,7 +215,7 @@ const FIELDS: [(&str, &[&str]); 31] = [
     ("usable_from", &["0"]),
 ];
 
-/// The page where people register.
+/// `/security-info` as a target.
 pub const SIDE: Side = Side {
     paths: &PATHS,
     got: &["/security-info"],
@@ -281,10 +277,10 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
     }
 }
 
-/// Requests from every state of a session. In their texts stand `{session}` and `{at}` for its cookie and reference;
-/// `{app}`, `{recovery}` and `{assertion}` for what proves a second step; `{code}` for the code that is awaited, whatever
-/// for; `{id}` and `{attestation}` for what is about to be added; `{entry}` for something that is registered; `{address}` and
-/// `{phone}` for what could be; `{login}`, `{password}`, `{token}` and `{characters}` for a sign-in.
+/// Generates requests in every state of a session. The placeholders `{session}` and `{at}` are its cookie and
+/// reference. `{app}`, `{recovery}` and `{assertion}` verify a second step. `{code}` is the code of the open
+/// challenge. `{id}` and `{attestation}` belong to the waiting entry, and `{entry}` is an enrolled one. `{address}`
+/// and `{phone}` are new contacts. `{login}`, `{password}`, `{token}` and `{characters}` are for a sign-in.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     let at = prop_oneof![
         4 => select(&[At::Nowhere, At::Nowhere, At::Cooling, At::Sent, At::Sent][..]),
@@ -294,7 +290,7 @@ pub fn requests() -> impl Strategy<Value = Request<At>> {
     requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))
 }
 
-/// Requests to sign in, from nowhere.
+/// Generates sign-in requests without a session.
 pub fn sign_ins() -> impl Strategy<Value = Request<At>> {
     requests::requests(&SIDE, Just((At::Nowhere, "/security-info/sign-in".to_owned())))
 }

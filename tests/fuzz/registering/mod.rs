@@ -1,4 +1,4 @@
-//! Whole events to the page where people register, from every state of a session.
+//! Fuzzes `/security-info` with whole events, in every state of a session.
 
 mod inputs;
 mod scene;
@@ -20,9 +20,9 @@ use crate::requests::{Body, Request};
 
 pub use self::scene::PENDING;
 
-/// Every place that an answer may send a browser to.
+/// The permitted redirect targets.
 const PLACES: [&str; 3] = ["/security-info", "/security-info/verify", "/security-info/confirm"];
-/// What is noted of something when it proves something.
+/// The attributes that record the use of an entry.
 const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "counter", "hashes"];
 
 #[test]
@@ -80,7 +80,7 @@ fn random_events_change_only_what_session_permits() {
         };
         let changes = scene.changes();
         let said = read(&request, &live.filling);
-        // What waits to be confirmed is shown to nobody but whoever may confirm it.
+        // A waiting entry is shown only to a session that may confirm it.
         let adds = matches!(request.at, At::Adding(_)) && said.contains(live.filling.get("{session}"));
         let mut secrets: Vec<&str> = live.proofs.iter().map(String::as_str).collect();
         if !adds {
@@ -103,7 +103,7 @@ fn random_events_change_only_what_session_permits() {
     });
 }
 
-/// Everything that a request says, and what of it is a code as codes are read, however they are typed.
+/// Returns every text in a request, with codes also in their canonical form.
 fn read(request: &Request<At>, filling: &Filling) -> String {
     let mut all = vec![said(request, filling)];
     for (_, value) in fields(&request.body, filling) {
@@ -113,7 +113,7 @@ fn read(request: &Request<At>, filling: &Filling) -> String {
     all.join("\n")
 }
 
-/// Whether an answer has a cookie of a session: who said the password of its account, or proved a second step, gets one.
+/// Returns whether a response sets a session cookie: after a correct password or a verified second step.
 fn gives_a_session(answer: &Answer) -> bool {
     let mut cookies = answer.headers.get_all("set-cookie").iter().map(|cookie| cookie.to_str().unwrap());
     cookies.any(|cookie| {
@@ -122,7 +122,7 @@ fn gives_a_session(answer: &Answer) -> bool {
     })
 }
 
-/// A second step is proved by whoever says what proves it, or holds the session that a device approved.
+/// Checks that only a correct answer, or a device that approved for this session, verifies a second step.
 fn proved(scene: &Scene, request: &Request<At>, live: &Live, said: &str) -> Option<String> {
     let proved = scene.session(live)?.progress().last.clone();
     let proved = proved.filter(|proved| live.last.as_ref() != Some(proved))?;
@@ -133,7 +133,7 @@ fn proved(scene: &Scene, request: &Request<At>, live: &Live, said: &str) -> Opti
     Some(format!("proved by {}", proved.method.as_str()))
 }
 
-/// What was changed was changed by a request that may.
+/// Checks that every change was made by a request that may make it.
 fn changed(
     request: &Request<At>,
     live: &Live,
@@ -172,7 +172,7 @@ fn changed(
     }
     assert!(request.at.may_change(), "changed at {:?}: {changes:?}", request.at);
     assert!([200, 303].contains(&answer.status.as_u16()), "changed, but {}", answer.status);
-    // A passkey is known among all accounts by an item of its own.
+    // The index of passkeys has an item of its own.
     let of_account = || changes.iter().filter(|change| !change.key[0].starts_with("~passkey/"));
     let whose = &of_account().find(|change| change.table == "SecurityInfoTable").unwrap().key[0];
     assert!(of_account().all(|change| change.key[0] == *whose), "of two accounts: {changes:?}");
@@ -184,20 +184,20 @@ fn changed(
     let id = live.filling.get("{id}");
     let added = of_account().all(|change| change.key[1] == id || change.key[1] == "state");
     assert!(added, "not what was asked for: {changes:?}");
-    // Recovery codes are confirmed by a click; a passkey signs nothing when it is made.
+    // A click confirms recovery codes; a new passkey signs nothing.
     let proves = matches!(kind, Kind::RecoveryCodes | Kind::Passkey) || said.contains(&live.code);
     assert!(proves, "{kind:?} was added without its proof");
     Some(format!("added {}", kind.as_str()))
 }
 
-/// Whoever does not know the password learns nothing of a name: the same answer to one that somebody has and to one that
-/// nobody has, whatever else the request says.
+/// Without the password nobody learns whether a login has an account. The response is the same, whatever else the
+/// request contains.
 #[test]
 fn unknown_login_is_answered_like_wrong_password() {
     let scene = Scene::new();
     let target = Target { name: "sign-ins", cases: 60, reaches: &["400", "422"] };
     target.run(&sign_ins(), |mut request| {
-        // A name with another character in it is another name.
+        // A login with another character is another login.
         if let Body::Spoiled(fields, _) = request.body {
             request.body = Body::Fields(fields);
         }

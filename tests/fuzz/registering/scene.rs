@@ -1,4 +1,4 @@
-//! A world in which a request of a session in any state can be made without going there first.
+//! Sets a session into any state directly, without the requests that lead there.
 
 use shared::domain::cookie::HolderCookie;
 use std::sync::Mutex;
@@ -39,18 +39,16 @@ use super::inputs::At;
 use crate::gateway::{Filling, Gateway};
 use crate::kept::{Change, Kept};
 
-/// Where the page is.
 const ORIGIN: &str = "https://reset.contoh.example";
-/// The domain that its passkeys are for.
+/// The relying party id of its passkeys.
 const PARTY: &str = "reset.contoh.example";
-/// The purpose under which `enrolment` seals what waits to be confirmed.
+/// The purpose under which `enrolment` seals waiting entries.
 pub const PENDING: &str = "rekey/pending";
-/// How long the code of a session is awaited.
+/// The lifetime of the session's code.
 const CODE_LIFETIME: Seconds = Seconds(600);
 
-/// The world and what requests are made from.
+/// A world and the material for requests.
 pub struct Scene {
-    /// The product.
     pub gateway: Gateway,
     sessions: DynamoSessions,
     approvals: DynamoApprovals,
@@ -58,35 +56,33 @@ pub struct Scene {
     seeds: Keyring,
     captcha: Keyring,
     passkey: Mutex<Passkey>,
-    /// A phone that is registered with nobody.
+    /// A phone that isn't enrolled.
     phone: Phone,
-    /// The codes on the registered sheet.
+    /// The codes of the enrolled sheet.
     paper: Vec<String>,
-    /// A new sheet, as it waits to be confirmed, and a code on it.
+    /// A new sheet that is waiting to be confirmed, and one of its codes.
     sheet: (String, String),
-    /// The entry of the registered passkey.
+    /// The entry of the enrolled passkey.
     entry: EntryId,
-    /// What was registered before any request.
+    /// The stored items before any request.
     before: Kept,
 }
 
-/// What is right in a request of the session that was just set.
+/// The correct values for the session that was just set.
 pub struct Live {
-    /// What is right.
+    /// The values of the placeholders.
     pub filling: Filling,
-    /// The cookie of the session.
     pub cookie: HolderCookie,
-    /// The last verification in it.
+    /// The last verification of the session.
     pub last: Option<Verification>,
-    /// The awaited code, which only its receiver knows.
+    /// The code of the open challenge, which only its recipient knows.
     pub code: String,
-    /// What a second step can be proved by: whoever proves it says one of these.
+    /// The answers that verify a second step; a request that does so contains one of them.
     pub proofs: Vec<String>,
-    /// What the page shows of what is about to be added, to whoever adds it.
+    /// The parts of the waiting entry that its page shows.
     pub shown: Vec<String>,
 }
 
-/// What waits in a session.
 struct Waiting {
     pending: Pending,
     code: String,
@@ -95,7 +91,7 @@ struct Waiting {
 }
 
 impl Scene {
-    /// Somebody who has one of everything registered, and somebody who has nothing.
+    /// Creates a person with one entry of each kind, and one without entries.
     pub fn new() -> Self {
         let gateway = Gateway::with(&[
             ("REKEY_PUBLIC_URL", ORIGIN),
@@ -133,7 +129,7 @@ impl Scene {
             for entry in &entries {
                 world.enrolment.put(&account, entry).await.unwrap();
             }
-            // Its owner has been here since: the passkey is known among all accounts.
+            // Reading the account adds the passkey to the index of all accounts.
             world.enrolment.registered(&account).await.unwrap();
             let mut phone = Phone::new(&world, 1);
             let token = world.begin_pairing(&AISYAH).await;
@@ -158,19 +154,19 @@ impl Scene {
         }
     }
 
-    /// What a request has changed, which is then put back.
+    /// Returns the changes that a request made, and undoes them.
     pub fn changes(&self) -> Vec<Change> {
         self.gateway.run(self.before.undo(&self.gateway.world))
     }
 
-    /// The session as it is now, if it lives.
+    /// Returns the session, if it still exists.
     pub fn session(&self, live: &Live) -> Option<Session> {
         let now = self.gateway.world.clock.now();
         let found = self.gateway.run(self.sessions.session(live.cookie.id(), now)).unwrap();
         found.map(|found| found.value)
     }
 
-    /// Sets a session where a request wants it.
+    /// Sets a session into a state.
     pub fn set(&self, at: At) -> Live {
         self.gateway.run(self.set_session(at))
     }
@@ -207,7 +203,7 @@ impl Scene {
             | At::Newcomer => None,
             At::Paper => by(Method::RecoveryCode),
             At::Cooling => by(Method::Sms),
-            // One second longer ago than a change allows.
+            // One second older than a change allows.
             At::Stale | At::StaleAdding => by(Method::Totp)
                 .map(|last| Verification { at: Timestamp::from_seconds(now.as_seconds() - 601), ..last }),
             _ => by(Method::Totp),
@@ -221,7 +217,7 @@ impl Scene {
         }
         if let (At::Cooling, Session::Open(open)) = (at, &mut session) {
             open.waiting.push(EntryId::only(Kind::AlternateEmail));
-            // The next factor is the second.
+            // The next factor would be the second one.
             let factor = Tag::from_bytes([1; 32]);
             open.progress.factors.push(VerifiedFactor { method: Method::Sms, factor, old: true });
         }
@@ -262,7 +258,7 @@ impl Scene {
         live
     }
 
-    /// Says what is right.
+    /// Sets the values of the placeholders.
     fn fill(&self, live: &mut Live, session: &Session, attestation: &str, person: &Person) {
         let world = &self.gateway.world;
         let now = world.clock.now();
@@ -299,14 +295,14 @@ impl Scene {
         OneTimeCode::generate(digits, self.gateway.world.entropy.bytes()).expose().to_owned()
     }
 
-    /// The question whose answer is a code.
+    /// Returns a challenge with this code.
     fn awaited(&self, cookie: &HolderCookie, method: Method, code: &str, now: Timestamp) -> Challenge {
         let request = RequestId::from_bytes(self.gateway.world.entropy.bytes());
         let tag = cookie.code_tag(&self.flows, Some(request), &OneTimeCode::parse(code).unwrap());
         Challenge::new(method, request, tag, now, CODE_LIFETIME)
     }
 
-    /// Asks the devices, which have answered already where the session is so far.
+    /// Creates an approval request, with the device's answer if the state has one.
     async fn ask(&self, cookie: &HolderCookie, account: &AccountId, at: At, now: Timestamp) -> Challenge {
         let id = RequestId::from_bytes(self.gateway.world.entropy.bytes());
         let asked = Challenge::new(Method::Push, id, None, now, APPROVAL_LIFETIME);
@@ -331,7 +327,7 @@ impl Scene {
         asked
     }
 
-    /// Something that is about to be added, as `enrolment` keeps it.
+    /// Creates a waiting entry in the form in which `enrolment` stores it.
     async fn waiting(
         &self,
         cookie: &HolderCookie,
@@ -398,7 +394,7 @@ impl Scene {
     }
 }
 
-/// The session as it is once something was verified in it.
+/// Returns the session after a verification.
 fn verified(session: Session) -> Session {
     match session {
         Session::SignedIn(SignedIn { facts, progress }) => {
@@ -408,7 +404,7 @@ fn verified(session: Session) -> Session {
     }
 }
 
-/// What a browser is asked when a passkey of an account is made.
+/// Returns the creation options for a passkey of an account.
 fn creation(flows: &Keyring, account: &AccountId, challenge: [u8; 32]) -> Value {
     json!({
         "rp": { "id": PARTY },

@@ -1,4 +1,4 @@
-//! What is drawn for the reset: requests from every step, with what each page sends.
+//! Generates requests of a reset in every step, with the fields of each page.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -6,34 +6,29 @@ use serde::{Deserialize, Serialize};
 
 use crate::requests::{self, Request, Side};
 
-/// Where the flow of a request is.
+/// The state of the flow of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    /// There is none.
     Nowhere,
-    /// It was just opened.
+    /// Just opened.
     Opened,
-    /// A first method is to be chosen.
+    /// Waits for the choice of the first method.
     First,
-    /// The first code is awaited.
+    /// Waits for the first code.
     Awaiting,
-    /// A second method is to be chosen.
+    /// Waits for the choice of the second method.
     Second,
-    /// The second code is awaited.
+    /// Waits for the second code.
     AwaitingSecond,
-    /// The password is awaited.
     Password,
-    /// The unlock is awaited.
     Unlock,
     /// The password was set.
     Done,
-    /// It is over.
     Cancelled,
-    /// Its time is over.
     Expired,
 }
 
-/// Every path that means something, and some that don't.
+/// All known paths, and some unknown ones.
 const PATHS: [&str; 20] = [
     "/",
     "/captcha/{token}/picture.png",
@@ -57,7 +52,7 @@ const PATHS: [&str; 20] = [
     "/\\evil.example",
 ];
 
-/// Fields with values that lead somewhere, mostly.
+/// Fields with their likely values.
 const FIELDS: [(&str, &[&str]); 17] = [
     ("login", &["{login}", "AISYAH@student.contoh.example", "\"><script>x</script>", "a\u{0}b", "@", "ﬀ"]),
     ("captcha_token", &["{token}", "1.AAAA", "."]),
@@ -78,7 +73,7 @@ const FIELDS: [(&str, &[&str]); 17] = [
     ("admin", &["true"]),
 ];
 
-/// The reset.
+/// The reset as a target.
 pub const SIDE: Side = Side {
     paths: &PATHS,
     got: &["/captcha/{token}/picture.png", "/captcha/{token}/sound.wav", "/method", "/done"],
@@ -128,7 +123,7 @@ fn at() -> impl Strategy<Value = At> {
     select(all.to_vec())
 }
 
-/// The paths that go with a step.
+/// Returns the paths that suit a step.
 const fn fitting(at: At) -> &'static [&'static str] {
     match at {
         At::Nowhere => &["/", "/", "/", "/captcha/{token}/picture.png", "/captcha/{token}/sound.wav"],
@@ -141,8 +136,8 @@ const fn fitting(at: At) -> &'static [&'static str] {
     }
 }
 
-/// Requests to every function at every step. In their texts `{cookie}`, `{at}`, `{code}`, `{app}`, `{number}`, `{token}`,
-/// `{characters}`, `{login}` and `{password}` stand for what is right.
+/// Generates requests to every function in every step. The placeholders `{cookie}`, `{at}`, `{code}`, `{app}`,
+/// `{number}`, `{token}`, `{characters}`, `{login}` and `{password}` stand for correct values.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
     requests::requests(&SIDE, at().prop_flat_map(|at| (Just(at), requests::path(&SIDE, fitting(at)))))
 }

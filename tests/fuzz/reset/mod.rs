@@ -1,4 +1,4 @@
-//! Whole events to the functions of the reset, from every step of a flow.
+//! Fuzzes the functions of the reset with whole events, in every step of a flow.
 
 mod inputs;
 mod scene;
@@ -8,7 +8,7 @@ use self::scene::{Scene, Whose};
 use crate::answers::{Rules, judge, seen};
 use crate::harness::Target;
 
-/// Every place that an answer may send a browser to.
+/// The permitted redirect targets.
 const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
 
 #[test]
@@ -50,7 +50,7 @@ fn random_events_change_account_only_at_last_step() {
     });
 }
 
-/// What somebody without the person's number and codes sees is the same for a decoy.
+/// A client without the person's number and codes gets the same responses from a decoy.
 #[test]
 fn known_and_unknown_names_are_answered_alike() {
     let scene = Scene::new();

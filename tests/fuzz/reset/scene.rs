@@ -1,4 +1,4 @@
-//! A world in which a request of any step can be made without going there first.
+//! Sets a flow into any step directly, without the requests that lead there.
 
 use shared::domain::cookie::HolderCookie;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,37 +20,35 @@ use shared::ports::{Clock as _, EntropyExt as _, FlowStore as _, SecurityInfo as
 use super::inputs::At;
 use crate::gateway::{Filling, Gateway};
 
-/// Whose flow it is.
+/// The owner of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Whose {
-    /// The flow of a person.
     Person,
-    /// A decoy's that seems to have the same registered.
+    /// A decoy with the same methods.
     Nobody,
 }
 
-/// The world and what requests are made from.
+/// A world and the material for requests.
 pub struct Scene {
-    /// The product.
     pub gateway: Gateway,
     store: DynamoFlows,
     flows: Keyring,
     captcha: Keyring,
-    /// A name without an account that seems to have registered all that the person has.
+    /// A login without an account whose decoy offers all of the person's methods.
     nobody: String,
     count: AtomicU64,
 }
 
-/// What is right in a request to the flow that was just set.
+/// The correct values for the flow that was just set.
 pub struct Live {
-    /// What is right.
+    /// The values of the placeholders.
     pub filling: Filling,
-    /// The code that its owner was sent.
+    /// The code that was sent to its owner.
     pub code: String,
 }
 
 impl Live {
-    /// The same for somebody who has neither the person's phone nor their mail.
+    /// The same for a client with neither the person's phone nor their email.
     pub fn without_secrets(mut self) -> Self {
         for (name, value) in [("{code}", "11112222"), ("{app}", "111222"), ("{number}", "+60100000000")] {
             self.filling.set(name, value);
@@ -60,7 +58,7 @@ impl Live {
 }
 
 impl Scene {
-    /// The demo policy and people.
+    /// Creates a world with the demo policy and people.
     pub fn new() -> Self {
         let gateway = Gateway::with(&[]);
         let world = &gateway.world;
@@ -80,7 +78,7 @@ impl Scene {
         }
     }
 
-    /// Sets a flow where a request wants it.
+    /// Sets a flow into a step.
     pub fn set(&self, at: At, whose: Whose) -> Live {
         self.gateway.run(self.set_flow(at, whose))
     }
@@ -135,7 +133,7 @@ impl Scene {
         }
     }
 
-    /// The flow after the steps that lead to where it is wanted, and its cookie.
+    /// Returns the flow in a step, and its cookie.
     fn flow(
         &self,
         at: At,
@@ -180,7 +178,7 @@ impl Scene {
         (if at == At::Done { finish(proven) } else { proven }, cookie)
     }
 
-    /// The person's item in the directory.
+    /// Returns the person's item in the directory.
     pub fn account(&self) -> Value {
         let key = aws_sdk_dynamodb::types::AttributeValue::S(format!("account/{}", AISYAH.login));
         let get = self.gateway.world.client.get_item().table_name("AccountsTable").key("account", key);

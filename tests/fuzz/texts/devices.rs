@@ -1,4 +1,4 @@
-//! Texts of devices with the authenticator app: their names, nonces, keys, signatures, tokens, and where they take pushes.
+//! Parsers for authenticator app devices: handles, nonces, keys, signatures, tokens, and push subscriptions.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -52,7 +52,7 @@ fn altered_device_handle_is_rejected() {
     });
 }
 
-/// A nonce is the text that was given out, to the device that it was given to, for as long as it is good.
+/// A nonce is valid only unchanged, for the device that got it, and until it expires.
 #[test]
 fn altered_or_expired_nonce_is_rejected() {
     let keys = keys();
@@ -118,9 +118,8 @@ fn random_public_key_is_canonical_or_rejected() {
     });
 }
 
-/// A signature is over one text, and no other: neither its bytes nor what it was made for can be another. Of its two
-/// forms, `s` and the order of the curve less `s`, a device makes one; the other would say the same, and is not come by
-/// with changes like these.
+/// A signature is valid for one text only. ECDSA allows two forms, `s` and the order of the curve less `s`. A device
+/// makes one of them; the other is also valid, but changes like these don't produce it.
 #[test]
 fn signature_verifies_only_for_its_signed_text() {
     let key = DeviceKey::from_bytes(&public_key()).unwrap();
@@ -148,8 +147,8 @@ fn signature_verifies_only_for_its_signed_text() {
     });
 }
 
-/// A token is typed as people type it: in any case, with spaces and hyphens anywhere. Nothing else is left out, and no
-/// digit is.
+/// People may type a token in any case, with spaces and hyphens anywhere. No other character, and no missing digit,
+/// is accepted.
 #[test]
 fn random_pairing_token_is_canonical_or_rejected() {
     let token = PairingToken::new([0xa5; 16]);
@@ -176,7 +175,7 @@ fn subscription() -> Value {
     })
 }
 
-/// Pushes go over HTTPS to the own port of a listed service, as whoever posts them reads the address.
+/// Pushes go over HTTPS to the default port of a listed service, as the HTTP client parses the URL.
 #[test]
 fn random_push_endpoint_is_allowed_host_or_rejected() {
     let keys = keys();
@@ -214,7 +213,7 @@ fn random_push_endpoint_is_allowed_host_or_rejected() {
         let posted: http::Uri = endpoint.parse().unwrap_or_else(|error| panic!("{endpoint}: {error}"));
         assert_eq!((posted.scheme_str(), posted.port()), (Some("https"), None), "{endpoint}");
         assert!(!posted.authority().unwrap().as_str().contains('@'), "{endpoint}");
-        // Where a browser finds an address in it too, that is the same; it takes fewer names of hosts.
+        // If a browser's parser also accepts the URL, both agree; it accepts fewer host names.
         if let Ok(read) = Url::parse(endpoint) {
             assert_eq!(posted.host(), read.host_str(), "{endpoint}");
             assert_eq!((read.port(), read.username(), read.password()), (None, "", None), "{endpoint}");
@@ -236,7 +235,7 @@ fn random_push_endpoint_is_allowed_host_or_rejected() {
     });
 }
 
-/// Where this machine is listed, as on a laptop, it is meant by its address and a port.
+/// If this machine is listed, as on a laptop, the URL has its IP address and a port.
 #[test]
 fn random_local_push_endpoint_is_loopback_or_rejected() {
     let hosts = PushHosts::new(vec!["127.0.0.1".into()]);

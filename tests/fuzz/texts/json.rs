@@ -1,4 +1,4 @@
-//! The corners of JSON: what is not one flat object of texts, each named once, in clean UTF-8, is refused.
+//! Strict JSON: a body that isn't one flat object of strings, with unique names and in valid UTF-8, is rejected.
 
 use shared::http::Fields;
 use shared::http::problem::Code;

@@ -1,5 +1,5 @@
-//! Every text that is parsed, on its own: nothing panics, what is read is what was written, and what is sealed or
-//! tagged can't be made by changing something that was.
+//! Fuzzes every parser of text alone. Nothing panics, and parsing returns what was written. No sealed or tagged text
+//! can be forged by changing a valid one.
 
 mod devices;
 mod json;
@@ -10,7 +10,7 @@ mod reset;
 use shared::domain::keys::Keyring;
 use shared::domain::time::Timestamp;
 
-/// Keys of two generations.
+/// A keyring with keys of two generations.
 const KEYS: &str =
     r#"{"current":"2","1":"0123456789abcdef0123456789abcdef","2":"fedcba9876543210fedcba9876543210"}"#;
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);

@@ -1,11 +1,10 @@
-//! What browsers and authenticators say of passkeys: JSON with base64url in it, CBOR with bytes in it, and bytes that are
-//! signed.
+//! Parsers for passkeys: JSON with base64url, CBOR with byte strings, and signed bytes.
 //!
-//! What may be another and still says the same: of the JSON its spaces, the order of its members, and members that are
-//! nobody's (§5.8.1 of Web Authentication has them ignored); of a registration without attestation everything that its
-//! rules don't speak of, since nothing is signed there: the model of the authenticator, its counter, whether the passkey
-//! was copied, and the key itself. So whoever changes that on its way registers another key, which is why the page is
-//! served over TLS only. What was signed, an assertion and an attestation of a passkey's own, can't be another.
+//! In the JSON, spaces, the order of members, and unknown members can change without effect. Web Authentication
+//! §5.8.1 requires ignoring unknown members. In a registration without attestation nothing is signed. So everything
+//! that the rules don't check can change. Examples are the authenticator's model, its counter, whether the passkey is
+//! synced, and the key itself. An attacker who changes these in transit enrols another key, which is one reason why
+//! the page uses TLS only. Signed data can't change: an assertion, and a self attestation.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -55,22 +54,23 @@ fn registered(answer: &str) -> Result<Result<Credential, Refusal>, ()> {
     Ok(registration.verify(handle(), &expected, &verifies))
 }
 
-/// Read, with half a character in a member that is of no interest: what looks at all of it here can't read it.
+/// A registration that is accepted, with a lone surrogate in an ignored member, which this test's own JSON parser
+/// rejects.
 const HALF: &str = "half a character in what is ignored";
 
-/// The bytes of a member of an answer's `response`.
+/// Returns the bytes of a member of `response`.
 fn part(answer: &Value, member: &str) -> Vec<u8> {
     URL_SAFE_NO_PAD.decode(answer["response"][member].as_str().unwrap()).unwrap()
 }
 
-/// The answer with other bytes in a member of its `response`.
+/// Replaces the bytes of a member of `response`.
 fn with_part(answer: &str, member: &str, bytes: &[u8]) -> String {
     let mut answer: Value = serde_json::from_str(answer).unwrap();
     answer["response"][member] = json!(URL_SAFE_NO_PAD.encode(bytes));
     answer.to_string()
 }
 
-/// The answer changed as a text, and in the bytes of each of these members.
+/// Generates changes of the text, and of the bytes of each of these members.
 fn answers(answer: &str, members: &'static [&'static str]) -> impl Strategy<Value = String> + use<> {
     let read: Value = serde_json::from_str(answer).unwrap();
     let answer = answer.to_owned();
@@ -82,7 +82,7 @@ fn answers(answer: &str, members: &'static [&'static str]) -> impl Strategy<Valu
     prop_oneof![1 => text, 3 => bytes]
 }
 
-/// The bytes that authenticators wrap: `authData` of an attestation.
+/// Returns `authData` of an attestation object.
 fn data(object: &[u8]) -> Option<Vec<u8>> {
     let object: Cbor = ciborium::from_reader(object).ok()?;
     let found = object.into_map().ok()?.into_iter().find(|(key, _)| key.as_text() == Some("authData"));
@@ -93,8 +93,8 @@ fn refusal(refusal: Refusal) -> String {
     format!("{refusal:?}")
 }
 
-/// Whatever is accepted without attestation was made for this site, now, by somebody who was there, and is the one
-/// passkey that it names.
+/// A registration that is accepted without attestation is for this site and challenge, by a present user. It contains
+/// the passkey that it names.
 #[test]
 fn altered_unsigned_registration_is_consistent_or_rejected() {
     let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
@@ -132,7 +132,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
         let stored = credential.to_json();
         assert_eq!(Credential::parse(&stored).as_ref(), Ok(&credential), "what is stored is read back");
         let Ok(said) = serde_json::from_str::<Value>(&text) else { return HALF.to_owned() };
-        // Bytes that are no text are replaced where nobody reads them (§7.1 step 5).
+        // Invalid UTF-8 is replaced where no rule reads it (§7.1 step 5).
         let client_data = part(&said, "clientDataJSON");
         let client_data: Value = serde_json::from_str(&String::from_utf8_lossy(&client_data)).unwrap();
         assert_eq!(client_data["type"], "webauthn.create");
@@ -152,7 +152,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
     });
 }
 
-/// A passkey that vouches for itself signs all that is kept of it.
+/// A self attestation signs everything that is stored.
 #[test]
 fn altered_signed_registration_is_rejected() {
     let answer = signed_registration();
@@ -175,7 +175,7 @@ fn altered_signed_registration_is_rejected() {
         assert_eq!(part(&said, "clientDataJSON"), part(&original, "clientDataJSON"));
         let of = |answer: &Value| data(&part(answer, "attestationObject"));
         assert_eq!(of(&said), of(&original), "other data is accepted as signed");
-        // How it can be reached is the browser's word, and only a hint.
+        // The transports come from the browser unsigned, and are only a hint.
         let without_transports = |credential: &Credential| {
             let mut json: Value = serde_json::from_str(&credential.to_json()).unwrap();
             json["transports"] = Value::Null;
@@ -186,7 +186,7 @@ fn altered_signed_registration_is_rejected() {
     });
 }
 
-/// A registration whose passkey vouches for itself.
+/// Returns a registration with self attestation.
 fn signed_registration() -> String {
     let saying = Saying::at(ORIGIN);
     let (passkey, answer) = Passkey::create(&creation(), &saying);
@@ -204,7 +204,7 @@ fn is_packed(answer: &Value) -> bool {
     map.iter().any(|(key, value)| key.as_text() == Some("fmt") && value.as_text() == Some("packed"))
 }
 
-/// A passkey's answer is accepted as it was signed, or not at all.
+/// An assertion is accepted exactly as signed, or not at all.
 #[test]
 fn altered_assertion_is_rejected() {
     let saying = Saying::at(ORIGIN);

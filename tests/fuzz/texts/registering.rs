@@ -1,5 +1,5 @@
-//! Texts of the page where people register: its cookie, the names of entries and requests, the way back, recovery codes,
-//! and what waits to be confirmed.
+//! Parsers of `/security-info`: its cookie, entry and request ids, the return URL, recovery codes, and sealed waiting
+//! entries.
 
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -33,7 +33,7 @@ fn altered_session_cookie_is_rejected() {
     });
 }
 
-/// What waits in a session opens as it was sealed, and for that session only.
+/// A waiting entry opens unchanged, and only for its own session.
 #[test]
 fn pending_data_opens_only_in_its_session() {
     let keys = keys();
@@ -83,7 +83,7 @@ fn random_entry_id_is_canonical_or_rejected() {
     });
 }
 
-/// Capitals mean the same digits, and name the same request; nothing else does.
+/// Upper-case digits name the same request; no other change does.
 #[test]
 fn random_request_id_is_canonical_or_rejected() {
     let written = RequestId::from_bytes([0xab; 16]).to_string();
@@ -109,7 +109,7 @@ fn random_approval_number_is_valid_or_rejected() {
     });
 }
 
-/// What is read is one code, however it was typed; only the codes of a sheet are on it.
+/// A parsed code is the same however it was typed; only the codes of a sheet match it.
 #[test]
 fn random_recovery_code_is_canonical_or_rejected() {
     let codes = RecoveryCodes::generate(&std::array::from_fn(|at| u8::try_from(at).unwrap()));
@@ -137,7 +137,7 @@ fn random_recovery_code_is_canonical_or_rejected() {
     });
 }
 
-/// Whatever a stored sheet says, a look at it answers or fails.
+/// Checking a code against any stored sheet returns a result or an error.
 #[test]
 fn random_sheet_salt_is_hashed_or_rejected() {
     let code = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
@@ -160,7 +160,7 @@ fn random_sheet_salt_is_hashed_or_rejected() {
     });
 }
 
-/// People are sent back to what the list names, as a browser reads it: no page beside or above it, and no other host.
+/// The return URL is on the list, as a browser parses it. It is no page beside or above, and on no other host.
 #[test]
 fn random_return_url_is_allowed_or_rejected() {
     let allowed = "https://portal.example/app/,https://my.example/home?x=1";

@@ -1,4 +1,4 @@
-//! Texts of the reset and of everybody: cookies, tokens, messages, names, contacts, codes, files and bodies.
+//! Parsers of the reset and shared ones: cookies, tokens, messages, names, contacts, codes, files and bodies.
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -122,14 +122,14 @@ fn random_login_is_canonical_or_rejected() {
         let again = CanonicalName::parse(name.as_str(), &own).map(|again| again.as_str().to_owned());
         assert_eq!(again.as_deref(), Ok(name.as_str()), "a canonical name is its own");
         let upper = CanonicalName::parse(&text.to_uppercase(), &own);
-        // Some capitals are two letters, and then it may be too long for a name.
+        // Some capitals are two letters, so the upper-case form may be too long for a name.
         let is_same = upper.map_or(text.to_uppercase().len() > text.len(), |upper| upper == name);
         assert!(is_same || has_no_capital(&text), "{text:?} in capitals");
         "a name".to_owned()
     });
 }
 
-/// Letters whose capitals Unicode's full case folding doesn't bring back.
+/// Returns whether a letter's capital doesn't fold back to it under Unicode's full case folding.
 fn has_no_capital(text: &str) -> bool {
     let fold = shared::domain::name::fold;
     text.chars().any(|c| {
@@ -236,7 +236,7 @@ fn random_body_is_parsed_or_rejected() {
                 let lenient =
                     std::str::from_utf8(&body).ok().and_then(|text| text.parse::<serde_json::Value>().ok());
                 if json {
-                    // What is read strictly is read the same by anybody else.
+                    // The lenient parser reads the same from a body that the strict one accepts.
                     for (name, value) in lenient.unwrap().as_object().unwrap() {
                         let read = fields.take(name).map(|value| value.to_string());
                         assert_eq!(read.as_deref().unwrap_or_default(), value.as_str().unwrap());

@@ -1,4 +1,4 @@
-//! Addresses and hosts that the client makes up.
+//! Forged addresses and hosts in requests.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{post_from, with_code, wrong};
 use crate::security_info::{app_code, token, verify};
 
-/// What proxies say of a request, as an attacker would.
+/// Proxy headers, as an attacker forges them.
 const FORGED: [(&str, &str); 9] = [
     ("host", "127.0.0.1:9999"),
     ("x-forwarded-host", "evil.example"),
@@ -24,8 +24,8 @@ const FORGED: [(&str, &str); 9] = [
     ("referer", "https://evil.example/"),
 ];
 
-/// LTB Self Service Password #755, Zitadel (four times), `WordPress`, CVE-2017-8295: a host of the request stood in links
-/// and senders. Everything that the product says is looked at.
+/// LTB Self Service Password #755, Zitadel (four times), `WordPress`, CVE-2017-8295: links and senders contained a
+/// host from the request. The test checks all output.
 #[tokio::test]
 async fn forged_host_appears_in_no_reset_output() {
     let world = World::new().await;
@@ -68,8 +68,9 @@ async fn forged_host_appears_in_no_reset_output() {
     never_said(&[world.said(), format!("{messages:?}")].concat());
 }
 
-/// The same where people register: the link and picture of a pairing, what passkeys are asked for, the label of a code
-/// app, every code, notice and push, and the pages. None of it takes a host, a scheme or a prefix from the request.
+/// The same for enrolment. It checks the link and QR code of a pairing, passkey options, and the label of a TOTP app.
+/// It also checks every code, notification and push, and the pages. None of them takes a host, a scheme or a prefix
+/// from the request.
 #[tokio::test]
 async fn forged_host_appears_in_no_enrolment_output() {
     let world = World::new().await;
@@ -113,7 +114,7 @@ async fn forged_host_appears_in_no_enrolment_output() {
             }
             "passkey" => {
                 assert_eq!(asked["options"]["rp"]["id"], "localhost");
-                // A page of the claimed host is none of ours, whatever host the request names.
+                // A passkey from a page of the claimed host is rejected, whatever host the request names.
                 for elsewhere in ["http://127.0.0.1:9999", "https://evil.example"] {
                     let made = Passkey::create(&asked["options"], &Saying::at(elsewhere)).1;
                     let body = json!({ "id": asked["id"], "assertion": made });
@@ -129,7 +130,7 @@ async fn forged_host_appears_in_no_enrolment_output() {
     owner.post("/security-info/remove", json!({ "id": "mobile" })).await;
     owner.html("/security-info").await;
 
-    // The next second step is asked for by a push, and refused.
+    // The next second step is requested by push, and refused.
     world.clock.advance(60);
     let mut next = browser();
     let asked = next.sign_in("aisyah").await.json();
@@ -164,14 +165,14 @@ async fn forged_host_appears_in_no_enrolment_output() {
     never_said(&[world.said(), format!("{others:?}")].concat());
 }
 
-/// Nothing of a forged request, and nothing that lets other sites in.
+/// Checks that the output has nothing of a forged request and grants other sites no access.
 fn never_said(said: &str) {
     for never in ["evil", "9999", "javascript:", "access-control", "\"server\"", "x-powered-by"] {
         assert!(!said.contains(never), "{never} is said");
     }
 }
 
-/// Instagram 2019, Microsoft 2021, `RubyGems`: guesses were counted by address. Facebook 2016: not on every host.
+/// Instagram 2019, Microsoft 2021, `RubyGems`: attempts were counted by address. Facebook 2016: not on every host.
 #[tokio::test]
 async fn wrong_codes_count_across_addresses_and_hosts() {
     let world = World::new().await;
@@ -191,7 +192,7 @@ async fn wrong_codes_count_across_addresses_and_hosts() {
     assert_eq!(right.problem(), (422, "code-spent".into()));
 }
 
-/// authentik, CVE-2024-47070: a forwarded address that could not be read skipped the check that needed it.
+/// authentik, CVE-2024-47070: an unreadable forwarded address skipped the check that needed it.
 #[tokio::test]
 async fn forged_client_address_header_is_ignored() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;
@@ -217,7 +218,7 @@ async fn forged_client_address_header_is_ignored() {
         });
         let headers =
             ["x-forwarded-for", "x-real-ip", "forwarded", "client-ip", "true-client-ip", "cf-connecting-ip"];
-        // Two long ones would be more than a gateway takes.
+        // With two long ones the gateway would reject the request.
         let headers = headers.iter().take(if claim.len() > 100 { 1 } else { 6 });
         let headers: Vec<(&str, &str)> = headers.map(|name| (*name, claim)).collect();
         let answer = post_from(&mut browser, 7, &headers, "/", &body).await;

@@ -1,4 +1,4 @@
-//! Input of another type, another method, another spelling.
+//! Input of another type, with another method, or in another spelling.
 
 use http::{Method, Request};
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
@@ -8,7 +8,7 @@ use shared::domain::message::Message;
 
 use super::with_code;
 
-/// GitLab, CVE-2023-7028: an array of addresses was taken, and mail went to all of them.
+/// GitLab, CVE-2023-7028: an array of addresses was accepted, and each got the email.
 #[tokio::test]
 async fn list_of_recipients_is_rejected_and_sends_nothing() {
     let world = World::new().await;
@@ -37,8 +37,8 @@ async fn list_of_recipients_is_rejected_and_sends_nothing() {
     assert!(world.messages().is_empty());
 }
 
-/// LTB Self Service Password, CVE-2018-12421, and MISP, CVE-2026-85216: a password that was no text, or empty, counted
-/// as right.
+/// LTB Self Service Password, CVE-2018-12421, and MISP, CVE-2026-85216: a password that was not text, or empty, was
+/// accepted as correct.
 #[tokio::test]
 async fn non_text_or_empty_password_is_malformed() {
     let world = World::new().await;
@@ -53,8 +53,8 @@ async fn non_text_or_empty_password_is_malformed() {
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "none of it cost anything");
 }
 
-/// MISP, CVE-2026-94379: what was counted for POST was not for other methods. Zimbra, CVE-2026-93637: one request held
-/// many guesses.
+/// MISP, CVE-2026-94379: the attempt limit for POST did not apply to other methods. Zimbra, CVE-2026-93637: one
+/// request held many attempts.
 #[tokio::test]
 async fn code_attempt_requires_post_with_one_code() {
     let world = World::new().await;
@@ -83,8 +83,8 @@ async fn code_attempt_requires_post_with_one_code() {
     assert_eq!(browser.code(&code).await.json()["step"], 2);
 }
 
-/// PWM #129: what stood behind a semicolon jumped over a step. `ManageEngine`, CVE-2021-40539: another spelling of a path
-/// passed its guard.
+/// PWM #129: text after a semicolon skipped a step. `ManageEngine`, CVE-2021-40539: another spelling of a path passed
+/// its access check.
 #[tokio::test]
 async fn alternative_path_spelling_does_not_skip_a_step() {
     let world = World::new().await;
@@ -115,8 +115,8 @@ async fn alternative_path_spelling_does_not_skip_a_step() {
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }
 
-/// Django, CVE-2019-19844, and GitHub 2016: a name that folds to another's found the account, and mail went to the
-/// address that was typed.
+/// Django, CVE-2019-19844, and GitHub 2016: a login that folds to another's found the account. The email went to the
+/// typed address.
 #[tokio::test]
 async fn lookalike_login_sends_nothing_to_typed_address() {
     let world = World::new().await;
@@ -142,7 +142,7 @@ async fn lookalike_login_sends_nothing_to_typed_address() {
     assert_eq!(reached, [AISYAH.alternate_email.unwrap(); 2], "the two that are the same name: {to:?}");
 }
 
-/// IBM Security Identity Manager, CVE-2021-20574: a name was part of a query.
+/// IBM Security Identity Manager, CVE-2021-20574: a login was part of a query.
 #[tokio::test]
 async fn login_with_query_syntax_finds_no_account() {
     let world = World::new().await;
@@ -165,7 +165,7 @@ async fn login_with_query_syntax_finds_no_account() {
     assert_eq!(codes.count(), 0);
 }
 
-/// Okta, October 2024: bytes beyond the 72nd did not count.
+/// Okta, October 2024: bytes after the 72nd were ignored.
 #[tokio::test]
 async fn every_character_of_a_long_password_counts() {
     let world = World::new().await;
@@ -200,8 +200,8 @@ async fn password_with_special_characters_is_set_unchanged() {
     }
 }
 
-/// A form of another site cannot be JSON, and JSON of another site is refused by its origin (`ManageEngine`,
-/// CVE-2021-37420 and its kin: requests were forged).
+/// `ManageEngine`, CVE-2021-37420 and similar: cross-site request forgery. A form of another site can't send JSON,
+/// and JSON of another site is rejected by its origin.
 #[tokio::test]
 async fn cross_site_password_request_is_rejected() {
     let world = World::new().await;

@@ -1,5 +1,5 @@
-//! What broke other reset services, tried on this one: `infra/security/incidents.md` names each incident and the test
-//! that stands for it, here or elsewhere.
+//! Attacks that succeeded against other reset services, tried on this one. `infra/security/incidents.md` lists each
+//! incident and its test, here or elsewhere.
 
 mod addresses;
 mod input;
@@ -15,12 +15,12 @@ use http::Method;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::Value;
 
-/// Another code than `code`.
+/// Returns a different code.
 fn wrong(code: &str, n: u32) -> String {
     format!("{:08}", (code.parse::<u32>().unwrap() + 1 + n) % 100_000_000)
 }
 
-/// A browser whose flow waits for a code that was mailed.
+/// Returns a browser whose flow waits for a code sent by email.
 async fn with_code(world: &Arc<World>) -> Browser {
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
@@ -28,7 +28,7 @@ async fn with_code(world: &Arc<World>) -> Browser {
     browser
 }
 
-/// `POST path` with JSON, from an address of the TEST-NET-2 (RFC 5737) and with further headers.
+/// Sends `POST path` with JSON and further headers, from an address in TEST-NET-2 (RFC 5737).
 async fn post_from(
     browser: &mut Browser,
     host: u8,

@@ -1,4 +1,4 @@
-//! What the failure of something else gives away.
+//! Account enumeration and partial changes during outages of other services.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::security_info::{
     app_code, register_passkey, register_phone, register_sheet, token, verified_twice, verify,
 };
 
-/// What answers can be told apart by.
+/// The observable parts of a response.
 type Seen = (u16, Value, Value, Vec<String>);
 
 fn seen(answer: &Answer) -> Seen {
@@ -28,7 +28,7 @@ fn seen(answer: &Answer) -> Seen {
     (answer.status.as_u16(), body["code"].clone(), body["page"].clone(), headers)
 }
 
-/// Opens a flow, lets calls that begin with `fault` fail, goes on, and mends.
+/// Opens a flow, makes calls that begin with `fault` fail, continues, and removes the fault.
 async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<Seen> {
     let mut all = vec![seen(&browser.open(login, "forgotten").await)];
     browser.world().put_out_of_order(fault);
@@ -52,7 +52,7 @@ async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<S
     all
 }
 
-/// Django, CVE-2024-45231: only while mail could not be sent did answers tell who has an account.
+/// Django, CVE-2024-45231: only while email couldn't be sent did responses reveal who has an account.
 #[tokio::test]
 async fn decoy_responds_like_an_account_during_outages() {
     let faults = [
@@ -80,11 +80,11 @@ async fn decoy_responds_like_an_account_during_outages() {
     }
 }
 
-/// Everything that the functions of registering and approving depend on.
+/// Every dependency of the functions for enrolment and approval.
 const OUTSIDE: [&str; 5] =
     ["FlowsTable", "AccountsTable", "SecurityInfoTable", "BudgetsTable", "MessagesQueue"];
 
-/// Lets whatever the functions ask of a table or queue come to that.
+/// Injects a fault into all calls of the functions to a table or queue.
 fn break_off(world: &World, outside: &'static str, how: Disturbance) {
     world.cloud.disturb(Some(Arc::new(move |call: &Call| {
         let is_hit = call.principal != ADMINISTRATOR && call.resource.as_deref() == Some(outside);
@@ -92,7 +92,7 @@ fn break_off(world: &World, outside: &'static str, how: Disturbance) {
     })));
 }
 
-/// A sign-in as a browser without scripts sends it.
+/// Signs in with the form of a browser without scripts.
 async fn form(browser: &mut Browser, body: &str) -> Answer {
     let request = browser
         .request(Method::POST, "/security-info/sign-in")
@@ -103,8 +103,8 @@ async fn form(browser: &mut Browser, body: &str) -> Answer {
     browser.send(request).await
 }
 
-/// The same at the sign-in of the page where people register: whatever fails, a name that somebody has and one that nobody
-/// has are told the same, and nobody gets in who would not.
+/// The same at the sign-in of `/security-info`. During an outage a login with an account and one without get the same
+/// response. It grants no further access.
 #[tokio::test]
 async fn sign_in_reveals_no_account_during_outages() {
     let strangers = [
@@ -145,7 +145,7 @@ async fn sign_in_reveals_no_account_during_outages() {
     }
 }
 
-/// Everything that somebody does who registers, and what their phone does.
+/// Everything that a person does to enrol, and that their phone does.
 const ACTS: [&str; 26] = [
     "sign-in",
     "list",
@@ -175,21 +175,21 @@ const ACTS: [&str; 26] = [
     "phone denies",
 ];
 
-/// Aisyah about to do something, with what it takes.
+/// Aisyah before an action, with all that it needs.
 struct Ready {
     world: Arc<World>,
     browser: Browser,
     phone: Phone,
     act: &'static str,
     body: Value,
-    /// Somebody who knows her password and nothing else.
+    /// An attacker who knows only her password.
     stranger: Browser,
-    /// What was registered before.
+    /// The entries before the action.
     before: Registered,
 }
 
 impl Ready {
-    /// All that comes before the act, which goes well.
+    /// Performs everything before the action, without faults.
     async fn to(act: &'static str) -> Self {
         let world = World::new().await;
         let (mut browser, mut stranger, mut phone) =
@@ -254,7 +254,6 @@ impl Ready {
         Self { world, browser, phone, act, body, stranger, before }
     }
 
-    /// Does it.
     async fn go(&mut self) -> Answer {
         let path = match self.act.split_once(' ').unwrap_or((self.act, "")).0 {
             "list" => return self.browser.get("/security-info").await,
@@ -273,7 +272,7 @@ impl Ready {
         self.browser.post(&format!("/security-info/{path}"), self.body.clone()).await
     }
 
-    /// Nothing came of it, for nobody.
+    /// Checks that nothing changed and nobody gained access.
     async fn assert_unchanged(&mut self, what: &str) {
         let now = self.world.enrolment.registered(&AISYAH.account().id).await.unwrap();
         assert_eq!(now.entries, self.before.entries, "{what}");
@@ -281,14 +280,14 @@ impl Ready {
         assert!(page.json()["registered"].is_null(), "{what}: {}", page.text());
     }
 
-    /// Does it once more, as a person who is told that it did not work, until it is done.
+    /// Repeats the action until it succeeds, as a person does after an error.
     async fn insist(&mut self, what: &str) {
         for _ in 0..4 {
             let answer = self.go().await;
             match answer.status.as_u16() {
                 200 => return,
                 429 => self.world.clock.advance(30),
-                // What was to be asked never was; the nonce has got too old.
+                // The approval request was never stored, or the nonce has expired.
                 409 | 422 if ["code-spent", "nonce-stale"].contains(&answer.problem().1.as_str()) => {}
                 _ => panic!("{what}: {}", answer.text()),
             }
@@ -301,7 +300,7 @@ async fn approve(phone: &mut Phone, body: &Value) -> Answer {
     phone.approve(body["request"].as_str().unwrap(), body["number"].as_str().unwrap()).await
 }
 
-/// What confirms something that is about to be added.
+/// Returns the answer that confirms a waiting entry.
 async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
     let mut body = json!({ "id": asked["id"] });
     match asked["kind"].as_str().unwrap() {
@@ -314,8 +313,8 @@ async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
     body
 }
 
-/// Whatever somebody does while `outside` is out of order is told to be so, changes nothing and lets nobody in, and is done
-/// once it works again; but for `unfelt`, which goes on without it.
+/// Checks every action while `outside` is unavailable. It reports an error, changes nothing, grants no access, and
+/// succeeds after the outage. The actions in `unfelt` succeed without it.
 async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
     let mut went_on = Vec::new();
     for act in ACTS {
@@ -400,8 +399,8 @@ async fn enrolment_without_queue_leaves_no_partial_change() {
     nothing_is_half_done_without("MessagesQueue", &unfelt).await;
 }
 
-/// What is too slow is carried out all the same, after the person was told that it did not work: it must let nobody in nor
-/// leave half of something behind, and trying again must end well.
+/// A slow call takes effect after the person got an error. It must grant no access and leave no partial change, and a
+/// retry must succeed.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_responses_leave_no_partial_enrolment() {
     let cases = [

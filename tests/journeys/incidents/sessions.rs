@@ -1,4 +1,4 @@
-//! Everything that the page where people register takes, in every state of a session.
+//! Every request that `/security-info` accepts, in every state of a session.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use shared::domain::account::{Account, Standing};
 
 use crate::security_info::{app_code, token, verify};
 
-/// Everything that a session takes: a look at the list, at the second step and at what is about to be added; a code asked
-/// for; something to be added; the six kinds of answers that confirm it; the removal of an entry; the confirmation of the
-/// list; the end.
+/// Every request of a session. It loads the pages of the list, the second step and the waiting entry. It requests a
+/// code, adds an entry, and confirms it by six kinds of answers. It removes an entry, confirms the list, and signs
+/// out.
 const ACTS: [&str; 14] = [
     "list",
     "step",
@@ -33,9 +33,9 @@ const ACTS: [&str; 14] = [
     "sign-out",
 ];
 
-/// What each of [`ACTS`] comes to in a state. The page to sign in is `i`, that of the second step `d`, the list `L`, and
-/// that of something to be confirmed `c`. Refused are: with the session over `e`, since the second step comes first `s`,
-/// since nothing of the kind is awaited `n`, and for want of anything to prove a second step with `m`.
+/// The result of each of [`ACTS`] in a state. Pages: `i` sign-in, `d` second step, `L` list, `c` confirmation of an
+/// entry. Refusals: `e` session ended, `s` second step required first. `n` no such challenge or entry is waiting, `m`
+/// no method for a second step.
 const STATES: [(&str, &str); 15] = [
     ("none", "ieeeeeeeeeeeei"),
     ("first", "LdnmcnnnnnnLLi"),
@@ -54,7 +54,7 @@ const STATES: [(&str, &str); 15] = [
     ("switched-off", "ieeeeeeeeeeeei"),
 ];
 
-/// A browser in a state, and what confirms what it is about to add.
+/// Returns a browser in a state, and the answer that confirms its waiting entry.
 async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
     let world = World::new().await;
     world.register(&NEWCOMER).await;
@@ -120,7 +120,7 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
     (world, browser, answer)
 }
 
-/// The act, in its form right; `answer` confirms what is about to be added.
+/// Returns a well-formed request; `answer` confirms the waiting entry.
 fn act(act: &str, answer: &Value) -> (Method, &'static str, Value) {
     let post = |path, body| (Method::POST, path, body);
     let confirm = |kind: &str, id: &str, field: &str, right: &str| {
@@ -151,7 +151,7 @@ fn act(act: &str, answer: &Value) -> (Method, &'static str, Value) {
     }
 }
 
-/// The sign that [`STATES`] has for an answer.
+/// Returns the letter of a response in [`STATES`].
 fn sign(status: u16, body: &Value) -> char {
     match (status, body["code"].as_str(), body["page"].as_str()) {
         (200, _, Some("sign-in")) => 'i',
@@ -168,7 +168,7 @@ fn sign(status: u16, body: &Value) -> char {
 
 type Items = Vec<HashMap<String, AttributeValue>>;
 
-/// The tables that a session changes, with what names an item in each.
+/// The tables that a session changes, with the key attributes of each.
 const TABLES: [(&str, &[&str]); 3] =
     [("FlowsTable", &["flow"]), ("SecurityInfoTable", &["account", "item"]), ("BudgetsTable", &["budget"])];
 
@@ -185,7 +185,6 @@ async fn items(world: &World) -> [Items; 3] {
     all
 }
 
-/// Makes the tables what they were.
 async fn restore(world: &World, before: &[Items; 3]) {
     for ((now, before), (table, key)) in items(world).await.iter().zip(before).zip(TABLES) {
         for item in now {
@@ -198,8 +197,8 @@ async fn restore(world: &World, before: &[Items; 3]) {
     }
 }
 
-/// The same as for resets: only what is in order succeeds, and what is refused leaves everything that is registered as it
-/// was, sends nothing and tells nothing.
+/// As for resets: only requests in order succeed. A refused one changes no enrolled method, sends nothing and reveals
+/// nothing.
 #[tokio::test]
 async fn session_accepts_only_actions_of_its_state() {
     let mut wrong = Vec::new();
@@ -231,8 +230,7 @@ async fn session_accepts_only_actions_of_its_state() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// What is awaited for the second step is of one method: a code proves nothing for another, nor does a device's word that
-/// was not given.
+/// A second-step challenge has one method: neither a code of another method nor a missing approval verifies it.
 #[tokio::test]
 async fn awaited_second_step_accepts_only_its_method() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Steps that were skipped, repeated, or taken for somebody else.
+//! Steps that are skipped, repeated, or taken for another person.
 
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
 use rekey_tests::world::LAPTOP;
@@ -10,7 +10,7 @@ use shared::ports::SecurityInfo as _;
 
 use super::{with_code, wrong};
 
-/// Everything that takes a flow on, in its form right.
+/// Every request that advances a flow, in a well-formed version.
 fn acts() -> [(&'static str, Value); 9] {
     let assertion = Passkey::create(
         &json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" }),
@@ -31,8 +31,8 @@ fn acts() -> [(&'static str, Value); 9] {
     ]
 }
 
-/// A flow on its way: after so many acts for `reason`, at this page, where these acts (numbers of [`acts`]) are in
-/// order. Choosing the reason once more shows the page where the flow is.
+/// The states of a flow: the number of acts so far, the reason, the page, and the permitted [`acts`] by index.
+/// Choosing the reason again shows the page of the current step.
 const WAY: [(usize, &str, &str, &[usize]); 9] = [
     (0, "forgotten", "/reason", &[0]),
     (1, "forgotten", "/method", &[0, 1, 3, 8]),
@@ -61,7 +61,7 @@ async fn go(browser: &mut Browser, acts: usize, reason: &str) {
     }
 }
 
-/// Keycloak, CVE-2026-18963: a note of one step let another be passed without its token.
+/// Keycloak, CVE-2026-18963: a note of one step allowed passing another without its token.
 #[tokio::test]
 async fn out_of_step_action_is_rejected_without_changes() {
     for (done, reason, page, in_order) in WAY {
@@ -75,7 +75,7 @@ async fn out_of_step_action_is_rejected_without_changes() {
     }
 }
 
-/// Whatever is not in order at this page is refused, and leaves everything as it was.
+/// Checks that every other act is refused at this page and changes nothing.
 async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) {
     let (before, queued) = (browser.get(page).await.json(), browser.world().messages().len());
     for (at, (path, body)) in acts().into_iter().enumerate() {
@@ -88,8 +88,7 @@ async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) 
     assert_eq!(browser.world().messages().len(), queued, "{page}");
 }
 
-/// The same for a flow that awaits a device's word, whether or not the device has given it, or a passkey's: what is
-/// awaited is one thing, and no other proves the step in its place.
+/// The same for a flow that waits for a device or a passkey, answered or not. Only that challenge verifies the step.
 #[tokio::test]
 async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {
@@ -106,13 +105,13 @@ async fn pending_challenge_is_verified_only_by_its_answer() {
             phone.approve(&request, asked.json()["number"].as_str().unwrap()).await;
         }
         let in_order: &[usize] = match awaited {
-            // Nobody has answered yet, so that going on is out of order too.
+            // Nobody has answered yet, so continuing is out of order too.
             "push" => &[0, 1, 3, 8],
             "approved" => &[0, 1, 3, 6, 8],
             _ => &[0, 1, 3, 7, 8],
         };
         refuses_all_but(&mut browser, "/code", in_order).await;
-        // Another browser has no part in it, nor has the next step.
+        // Another browser can't use the approval, nor can the next step.
         let mut other = world.browser();
         other.open("aisyah", "forgotten").await;
         assert_eq!(other.approved().await.problem(), (409, "out-of-step".into()), "{awaited}");
@@ -125,7 +124,7 @@ async fn pending_challenge_is_verified_only_by_its_answer() {
     }
 }
 
-/// The same: another way is chosen while a code is awaited.
+/// The same: another method is chosen while a code is pending.
 #[tokio::test]
 async fn choosing_another_method_invalidates_the_sent_code() {
     let world = World::new().await;
@@ -142,7 +141,7 @@ async fn choosing_another_method_invalidates_the_sent_code() {
     assert_eq!(left, ["email", "office_call", "totp"], "what was proved is the telephone");
 }
 
-/// Keycloak #12759: a reset passed over the authenticator, or let whoever asked register a new one.
+/// Keycloak #12759: a reset skipped the authenticator, or let its requester enrol a new one.
 #[tokio::test]
 async fn reset_does_not_change_the_authenticator() {
     let world = World::new().await;
@@ -168,7 +167,7 @@ async fn reset_does_not_change_the_authenticator() {
     assert_eq!(next.totp(&world.app_code(0)).await.json()["step"], 2, "one method is one of two steps");
 }
 
-/// Keycloak, CVE-2026-16103: the limit was looked at where a challenge began, not where it was answered.
+/// Keycloak, CVE-2026-16103: the limit was checked when a challenge began, not when it was answered.
 #[tokio::test]
 async fn exhausted_attempts_reject_a_correct_code() {
     let world = World::new().await;
@@ -179,7 +178,7 @@ async fn exhausted_attempts_reject_a_correct_code() {
     }
     assert_eq!(browser.send_email().await.page(), "code");
     let code = world.last_code();
-    // The flow's ten are used up; one of the code's five is left.
+    // This uses up the flow's ten attempts; the code has one of its five left.
     for n in 0..4 {
         assert_eq!(browser.code(&wrong(&code, n)).await.problem(), (422, "code-wrong".into()));
     }
@@ -187,7 +186,7 @@ async fn exhausted_attempts_reject_a_correct_code() {
     assert_eq!(browser.clone().totp(&world.app_code(0)).await.problem(), (410, "flow-ended".into()));
 }
 
-/// Keycloak, CVE-2026-7507: a flow was begun in one browser and finished in another.
+/// Keycloak, CVE-2026-7507: a flow began in one browser and finished in another.
 #[tokio::test]
 async fn session_fixation_by_planted_cookie_gains_nothing() {
     let world = World::new().await;
@@ -195,7 +194,7 @@ async fn session_fixation_by_planted_cookie_gains_nothing() {
     attacker.open("aisyah", "forgotten").await;
     let planted = attacker.cookie.clone();
 
-    // The victim begins anew, as everybody does: that is another flow.
+    // The victim starts as everybody does, which opens another flow.
     let mut victim = world.browser();
     victim.cookie.clone_from(&planted);
     victim.open("aisyah", "forgotten").await;
@@ -203,7 +202,7 @@ async fn session_fixation_by_planted_cookie_gains_nothing() {
     victim.totp(&world.app_code(0)).await;
     assert_eq!(attacker.get("/method").await.json()["step"], 1);
 
-    // The victim goes on where the attacker left off: what was proved takes a cookie that the attacker has not.
+    // The victim continues the attacker's flow. The verified step needs a cookie that the attacker doesn't have.
     world.clock.advance(60);
     let mut victim = world.browser();
     victim.cookie.clone_from(&planted);
@@ -216,7 +215,8 @@ async fn session_fixation_by_planted_cookie_gains_nothing() {
     assert_eq!(world.messages().len(), before);
 }
 
-/// LTB Self Service Password #24, #520, CVE-2023-49032; authentik, CVE-2023-26481: the client said whose password it is.
+/// LTB Self Service Password #24, #520, CVE-2023-49032; authentik, CVE-2023-26481: the client named the account or
+/// its address.
 #[tokio::test]
 async fn account_or_destination_in_request_is_rejected() {
     let world = World::new().await;
@@ -256,7 +256,7 @@ async fn account_or_destination_in_request_is_rejected() {
     }
 }
 
-/// Rapid7's replay of an execution: what was captured after a proof served again after the end.
+/// Rapid7's replay of an execution: data captured after a verification was accepted again after the end.
 #[tokio::test]
 async fn replayed_cookie_is_rejected_after_completion() {
     let world = World::new().await;

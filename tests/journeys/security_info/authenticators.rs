@@ -1,4 +1,4 @@
-//! Passkeys, phones and recovery codes are registered, and serve from then on.
+//! Enrolment of passkeys, phones and recovery codes, and their later use.
 
 use rekey_tests::people::{AISYAH, NEW_PASSWORD, NEWCOMER};
 use rekey_tests::world::{LAPTOP, ORIGIN};
@@ -32,7 +32,7 @@ async fn enrolled_passkey_and_email_reset_the_password() {
     let again = browser.clone().post("/security-info/confirm", confirm(made)).await;
     assert_eq!(again.problem(), (409, "out-of-step".into()), "once");
 
-    // It opens the page the next time, and a reset.
+    // It verifies the next sign-in, and a reset.
     let mut next = world.browser();
     let options = next.sign_in("newcomer").await.json()["options"].clone();
     let body = json!({ "method": "passkey", "assertion": passkey.answer(&options, &Saying::at(ORIGIN)) });
@@ -53,7 +53,7 @@ async fn enrolled_passkey_and_email_reset_the_password() {
     assert_eq!(reset.password(NEW_PASSWORD).await.page(), "done");
 }
 
-/// Adds a passkey that somebody has made already; how many notices that told of.
+/// Enrols an existing passkey again; returns the response and the number of notifications.
 async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (Answer, usize) {
     let told = world.notices().len();
     let asked = browser.add("passkey", "").await.json();
@@ -80,7 +80,7 @@ async fn already_enrolled_passkey_is_rejected_for_any_account() {
     }
     assert!(kinds(&other.get("/security-info").await.json()).is_empty());
 
-    // Its owner takes it away: now it is anybody's.
+    // After the owner removes it, another account may enrol it.
     let list = owner.get("/security-info").await.json();
     let id = entry(&list, "passkey")["id"].clone();
     assert_eq!(owner.post("/security-info/remove", json!({ "id": id })).await.page(), "security-info");
@@ -88,7 +88,7 @@ async fn already_enrolled_passkey_is_rejected_for_any_account() {
     assert_eq!(add_again(&world, &mut owner, &passkey).await.0.problem().1, "passkey-registered");
 }
 
-/// What an earlier version kept is known from the first time that its owner is at this page.
+/// A passkey stored by an earlier version is recognised after its owner's next visit to the page.
 #[tokio::test]
 async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
     let world = world().await;
@@ -108,7 +108,7 @@ async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
     assert_eq!(add_again(&world, &mut other, &passkey).await.0.problem().1, "passkey-registered");
 }
 
-/// Two accounts at once: one wins, through all that lies between.
+/// Two accounts enrol it concurrently: one succeeds, despite all steps in between.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_accounts_enrol_one_passkey_once() {
     let world = world().await;
@@ -163,7 +163,7 @@ async fn paired_device_approves_a_second_step() {
     }
 }
 
-/// A button confirms them, so what it confirms must be what was written down.
+/// A button confirms them, so both tabs must show the codes that are stored.
 #[tokio::test]
 async fn recovery_codes_in_two_tabs_are_the_same() {
     let world = World::new().await;
@@ -201,7 +201,7 @@ async fn recovery_codes_are_shown_only_until_confirmed() {
     assert_eq!(entry(&list, "recovery_codes")["masked"], "10");
     assert_eq!(browser.get("/security-info/confirm").await.problem().0, 409, "they are not shown again");
 
-    // Paper opens the page, but what it lets in waits, of whatever kind.
+    // A recovery code opens the page, but every method enrolled that way has a waiting period.
     let mut next = world.browser();
     next.sign_in("aisyah").await;
     let body = json!({ "method": "recovery_code", "code": codes[3] });

@@ -1,4 +1,4 @@
-//! Addresses and numbers are registered: which ones, and with how many codes.
+//! Enrolment of email addresses and phone numbers: which ones, and with how many codes.
 
 use rekey_tests::people::NEW_NUMBER;
 use serde_json::json;
@@ -25,7 +25,7 @@ async fn protected_or_unsupported_contact_is_rejected() {
     assert!(world.messages().is_empty());
 }
 
-/// The mailbox that the forgotten password opens is no evidence, however it is spelt.
+/// A mailbox that the forgotten password opens is no evidence, in any spelling.
 #[tokio::test]
 async fn protected_mailbox_is_refused_in_every_spelling() {
     let world = world().await;
@@ -92,7 +92,7 @@ async fn code_confirms_only_its_own_contact() {
     browser.add("mobile", NEW_NUMBER).await;
     let code = world.last_code();
     assert_eq!(browser.clone().confirm("office_phone", &code).await.problem(), (409, "out-of-step".into()));
-    // Another number asked for meanwhile: the first one's code is of no use for it.
+    // After a request for another number, the first one's code is useless.
     world.clock.advance(30);
     browser.add("mobile", "+60123459911").await;
     assert_eq!(browser.clone().confirm("mobile", &code).await.problem().1, "code-wrong");
@@ -146,7 +146,7 @@ async fn enrolment_codes_are_rate_limited_across_sessions() {
     assert_eq!(sent, 20, "ten in a session, twenty in a day");
 }
 
-/// What waits to be confirmed is nobody's but the session's, and a stolen table does not tell it.
+/// Only the session can read its waiting entry; a stolen table doesn't reveal it.
 #[tokio::test]
 async fn pending_enrolment_is_stored_encrypted() {
     let world = world().await;

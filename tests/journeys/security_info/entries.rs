@@ -1,4 +1,4 @@
-//! The list of what is registered: what it says, and what becomes of an entry that is taken off it.
+//! The list of enrolled entries: its content, and the effect of removing one.
 
 use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
 use rekey_tests::{SignIn, World};
@@ -50,7 +50,7 @@ async fn newly_enrolled_person_can_reset_immediately() {
     assert_eq!(world.sign_in("newcomer", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
-/// The page says what page 1 of a reset will do.
+/// The page predicts whether page 1 of a reset would succeed.
 #[tokio::test]
 async fn person_without_usable_factors_is_not_capable() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Who gets in to the page where people register, for how long, and what ends it.
+//! Access to `/security-info`: who gets it, for how long, and what ends it.
 
 use rekey_tests::people::{AISYAH, NEW_NUMBER, NEW_PASSWORD, Person};
 use rekey_tests::{Browser, Phone, World};
@@ -22,7 +22,7 @@ async fn failed_sign_in_does_not_reveal_its_reason() {
     assert_eq!(first["code"], "sign-in-wrong");
 }
 
-/// The directory's lockout holds here as well, and a reset lifts it.
+/// The directory's lockout applies here too, and a reset ends it.
 #[tokio::test]
 async fn unlock_flow_ends_a_lockout() {
     let world = World::new().await;
@@ -147,7 +147,7 @@ async fn change_requires_step_up_within_ten_minutes() {
     assert_eq!(browser.get("/security-info").await.page(), "sign-in", "fifteen minutes are all");
 }
 
-/// A code that was tricked out of somebody proves once.
+/// A phished code verifies only once.
 #[tokio::test]
 async fn totp_code_is_accepted_once_per_session() {
     let world = World::new().await;
@@ -168,8 +168,7 @@ async fn reset_ends_open_sessions() {
     assert_eq!(browser.post("/security-info/remove", json!({ "id": "totp" })).await.problem().0, 410);
 }
 
-/// Whoever knew the password while nothing was registered has proved no second step: their session ends with the
-/// owner's first entry.
+/// A session that began before anything was enrolled has verified no second step. The owner's first entry ends it.
 #[tokio::test]
 async fn first_enrolment_ends_other_open_sessions() {
     let world = world().await;
@@ -211,7 +210,7 @@ async fn ended_session_clears_only_its_own_cookie() {
     assert!(browser.session.is_none());
     assert_eq!(browser.get("/method").await.page(), "method", "the reset goes on");
 
-    // And the other way round.
+    // The reverse order.
     browser.sign_in("aisyah").await;
     browser.clone().post("/cancel", json!({})).await;
     assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()));
@@ -258,7 +257,7 @@ async fn response_reports_the_fewest_attempts_left() {
     browser.post("/security-info/verify", json!({ "method": "email" })).await;
     assert_eq!(wrong(&mut browser).await, 4, "of the code and of the session");
 
-    // Of a pairing there are three.
+    // A pairing allows three attempts.
     let mut browser = aisyah(&world).await;
     let asked = browser.add("authenticator", "").await.json();
     assert_eq!(asked["tries_left"], 3);

@@ -1,4 +1,4 @@
-//! The page where people register.
+//! Journeys on `/security-info`.
 
 mod authenticators;
 mod contacts;
@@ -14,26 +14,26 @@ use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
 use serde_json::{Value, json};
 use shared::domain::pairing::PairingToken;
 
-/// A world that knows the newcomer too.
+/// Creates a world that also has the newcomer's account.
 pub(crate) async fn world() -> Arc<World> {
     let world = World::new().await;
     world.register(&NEWCOMER).await;
     world
 }
 
-/// The kinds of what is registered, in order.
+/// Returns the kinds of the entries in order.
 pub(crate) fn kinds(list: &Value) -> Vec<String> {
     let entries = list["methods"].as_array().unwrap();
     entries.iter().map(|entry| entry["kind"].as_str().unwrap().to_owned()).collect()
 }
 
-/// What is registered of a kind.
+/// Returns the entry of a kind.
 pub(crate) fn entry<'a>(list: &'a Value, kind: &str) -> &'a Value {
     let found = list["methods"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind);
     found.unwrap_or_else(|| panic!("{kind} is not registered: {list}"))
 }
 
-/// Aisyah, signed in with both steps.
+/// Returns Aisyah's browser, signed in with both steps.
 pub(crate) async fn aisyah(world: &Arc<World>) -> Browser {
     let mut browser = world.browser();
     assert_eq!(browser.sign_in("aisyah").await.page(), "second-step");
@@ -41,7 +41,7 @@ pub(crate) async fn aisyah(world: &Arc<World>) -> Browser {
     browser
 }
 
-/// A contact, added and confirmed.
+/// Enrols a contact and returns the new list.
 pub(crate) async fn register(world: &World, browser: &mut Browser, kind: &str, value: &str) -> Value {
     let asked = browser.add(kind, value).await;
     assert_eq!(asked.page(), "confirm", "{kind}");
@@ -50,14 +50,14 @@ pub(crate) async fn register(world: &World, browser: &mut Browser, kind: &str, v
     answer.json()
 }
 
-/// The code of the app that is about to be added.
+/// Returns the current code of the TOTP app that is waiting.
 pub(crate) fn app_code(world: &World, asked: &Value) -> String {
     let secret = totp_rs::Secret::try_from_base32(asked["secret"].as_str().unwrap()).unwrap();
     let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
     app.generate(world.now().as_seconds().unsigned_abs()).to_string()
 }
 
-/// A code app, added and confirmed.
+/// Enrols a TOTP app and returns the new list.
 pub(crate) async fn register_app(world: &World, browser: &mut Browser) -> Value {
     let asked = browser.add("totp", "").await.json();
     let answer = browser.confirm("totp", &app_code(world, &asked)).await;
@@ -65,18 +65,18 @@ pub(crate) async fn register_app(world: &World, browser: &mut Browser) -> Value 
     answer.json()
 }
 
-/// Proves the second step, or asks for what proves it.
+/// Verifies the second step, or requests a challenge for it.
 pub(crate) async fn verify<S: Site>(browser: &mut Browser<S>, body: Value) -> Answer {
     browser.post("/security-info/verify", body).await
 }
 
-/// The token of a pairing that was begun on the page.
+/// Returns the token of a pairing that began on the page.
 pub(crate) fn token(asked: &Value) -> PairingToken {
     let (_, token) = asked["pairing"].as_str().unwrap().split_once("/authenticator#pair=").unwrap();
     PairingToken::parse(token).unwrap()
 }
 
-/// A phone, paired and confirmed.
+/// Pairs and confirms a phone.
 pub(crate) async fn register_phone(world: &Arc<World>, browser: &mut Browser, number: u8) -> Phone {
     let asked = browser.add("authenticator", "").await.json();
     let mut phone = Phone::new(world, number);
@@ -86,7 +86,7 @@ pub(crate) async fn register_phone(world: &Arc<World>, browser: &mut Browser, nu
     phone
 }
 
-/// A passkey, made on a page of this origin and confirmed.
+/// Creates a passkey on a page of this origin and confirms it.
 pub(crate) async fn register_passkey(browser: &mut Browser, origin: &str) -> Passkey {
     let asked = browser.add("passkey", "").await.json();
     let (passkey, made) = Passkey::create(&asked["options"], &Saying::at(origin));
@@ -95,7 +95,7 @@ pub(crate) async fn register_passkey(browser: &mut Browser, origin: &str) -> Pas
     passkey
 }
 
-/// A sheet of recovery codes, confirmed; its codes.
+/// Enrols a sheet of recovery codes and returns them.
 pub(crate) async fn register_sheet(browser: &mut Browser) -> Vec<String> {
     let asked = browser.add("recovery_codes", "").await.json();
     let answer = browser.post("/security-info/confirm", json!({ "id": "recovery_codes" })).await;
@@ -103,7 +103,7 @@ pub(crate) async fn register_sheet(browser: &mut Browser) -> Vec<String> {
     asked["codes"].as_array().unwrap().iter().map(|code| code.as_str().unwrap().to_owned()).collect()
 }
 
-/// Aisyah, signed in and verified by two factors that she has had for a while: nothing that she adds waits.
+/// Returns Aisyah's browser, verified by two old factors, so that her new entries have no waiting period.
 pub(crate) async fn verified_twice(world: &Arc<World>) -> Browser {
     let mut browser = aisyah(world).await;
     verify(&mut browser, json!({ "method": "email" })).await;

@@ -1,4 +1,4 @@
-//! When what was registered counts: at once, after some days, or after another proof.
+//! Waiting periods: entries count at once, after some days, or after another verification.
 
 use rekey_tests::World;
 use rekey_tests::people::{NEW_NUMBER, NEWCOMER, Person};
@@ -55,8 +55,8 @@ async fn second_verified_factor_lifts_the_waiting_period() {
     assert_eq!(usable_from, world.now().to_string());
 }
 
-/// Who changes the only thing that is registered does not leave the door to the password alone: the earlier number opens
-/// the page until the new one does, and lifts no wait.
+/// Replacing the only contact must not leave the page to the password alone. The earlier number opens the page until
+/// the new one does, but it ends no waiting period.
 #[tokio::test]
 async fn sign_in_requires_replaced_number_during_waiting_period() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
@@ -86,8 +86,8 @@ async fn sign_in_requires_replaced_number_during_waiting_period() {
     }
 }
 
-/// Whose only number can't be reached any more gets in and mends it, but nothing that they add counts before everybody
-/// who is told has had time to act.
+/// A person whose only number is unreachable gets in and enrols another. It doesn't count before the notified
+/// contacts have had time to react.
 #[tokio::test]
 async fn unusable_contacts_allow_enrolment_with_waiting_period() {
     let world = World::new().await;
@@ -98,7 +98,7 @@ async fn unusable_contacts_allow_enrolment_with_waiting_period() {
     assert_ne!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
 }
 
-/// Whoever got in once can't let their own contact count by their own app.
+/// An attacker who got in once can't end a new contact's waiting period with a new TOTP app.
 #[tokio::test]
 async fn newly_added_method_does_not_lift_waiting_periods() {
     let world = World::new().await;
@@ -118,7 +118,7 @@ async fn newly_added_method_does_not_lift_waiting_periods() {
     assert_ne!(entry(&list, "mobile")["usable_from"], world.now().to_string(), "but lifts nothing");
 }
 
-/// A list that was emptied is no beginning, whoever emptied it.
+/// An emptied list doesn't count as a new account, whoever emptied it.
 #[tokio::test]
 async fn emptying_the_list_keeps_the_waiting_period() {
     let world = World::new().await;
@@ -147,7 +147,7 @@ async fn emptying_the_list_keeps_the_waiting_period() {
     }
 }
 
-/// What somebody added by the password alone keeps nobody else out of the page while it waits.
+/// A contact added with the password alone doesn't lock others out during its waiting period.
 #[tokio::test]
 async fn unverified_contact_requires_no_second_step() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Sends of several flows against the budget of their account, through the routers.
+//! Concurrent sends of several flows against the limits of their account, through the routers.
 
 use std::sync::Arc;
 
@@ -14,11 +14,11 @@ use tokio::sync::Barrier;
 
 use super::{History, draw};
 
-/// Each run opens its flows anew, so there are fewer of them.
+/// Fewer than elsewhere, because each run opens its flows anew.
 const SEEDS: u32 = 5;
 const CALLERS: u32 = 5;
 
-/// The ledger itself, asked by one after the other. A caller is a flow.
+/// The sequential specification: the send ledger, called one by one. A caller is a flow.
 #[derive(Clone, Debug)]
 struct Budget {
     ledger: SendLedger,
@@ -27,7 +27,7 @@ struct Budget {
 }
 
 impl SequentialSpec for Budget {
-    /// The factor that a flow asks for a code to.
+    /// The factor that a flow requests a code for.
     type Op = Factor;
     /// Whether a code is sent.
     type Ret = bool;
@@ -53,7 +53,7 @@ fn is_sent(answer: &Answer) -> bool {
 async fn concurrent_sends_are_linearizable() {
     let world = World::with(&[("REKEY_SENDS_PER_HOUR", "3")]).await;
     for seed in 0..SEEDS {
-        // Nothing of the run before counts any more.
+        // After two days no message of the previous run counts.
         world.clock.advance(2 * 86_400);
         let mut browsers: Vec<Browser> = Vec::new();
         for _ in 0..CALLERS {
@@ -83,7 +83,7 @@ async fn concurrent_sends_are_linearizable() {
     }
 }
 
-/// A ledger that is written whoever wrote meanwhile lets too many through.
+/// A ledger written without a revision check allows too many sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_rate_limit_is_not_linearizable() {
     let world = World::new().await;
@@ -100,7 +100,7 @@ async fn nonatomic_rate_limit_is_not_linearizable() {
             spec.ledger = budgets.ledger(&account).await.unwrap().value;
             all_have_read.wait().await;
             let taken = spec.invoke(&factor);
-            // Whatever the revision is by now.
+            // Uses the current revision, whatever it is.
             let revision = budgets.ledger(&account).await.unwrap().revision;
             let _ = budgets.replace_ledger(&account, revision, &spec.ledger, now + Seconds(0)).await.unwrap();
             taken

@@ -1,4 +1,4 @@
-//! Claims on one account: of any number of flows one holds it.
+//! Concurrent leases on one account: at most one flow holds it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ use super::{History, SEEDS, draw};
 
 const LEASE: u32 = 30;
 
-/// The account as claims see it.
+/// The sequential specification of an account's lease.
 #[derive(Clone, Debug)]
 struct Account {
     generation: u64,
@@ -23,7 +23,7 @@ struct Account {
     lease_until: Timestamp,
 }
 
-/// A flow that knows the account at `generation` claims it, `limit` times at most.
+/// A flow that knows the account at `generation` asks for the lease, at most `limit` times.
 #[derive(Clone, Debug)]
 struct Attempt {
     flow: u8,
@@ -62,8 +62,7 @@ fn at(seconds: i64) -> Timestamp {
     Timestamp::from_seconds(START + seconds)
 }
 
-/// A flow whose lease has run out comes back, twice at once, while flows that were opened before and after its claim
-/// claim too.
+/// A flow with an expired lease asks again, twice at once. Flows from before and after its lease ask too.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_claims_are_linearizable() {
     let world = World::new().await;
@@ -80,7 +79,7 @@ async fn concurrent_claims_are_linearizable() {
                 store.claim(&account, &claimant, op.now, until).await.unwrap()
             }
         };
-        // In every second run the flow that comes back has no claim left.
+        // In every second run the returning flow has no password change left.
         let limit = 1 + u64::from(seed % 2);
         let holder = Attempt { flow: 1, generation: first, limit, now: at(start) };
         assert_eq!(claim(holder).await, Claim::Held(first + 1));
@@ -91,9 +90,9 @@ async fn concurrent_claims_are_linearizable() {
         });
         let attempt = |nth| {
             let flow = u8::try_from(1 + draw(seed, nth, 3)).unwrap();
-            // The third flow was opened after the claim.
+            // The third flow opened after the first lease.
             let generation = if flow == 3 { first + 1 } else { first };
-            // Clocks differ: for some processes the lease still runs.
+            // Clocks differ: for some processes the lease is still valid.
             let late = if draw(seed, nth + 100, 4) == 0 { 20 } else { 40 };
             Attempt { flow, generation, limit, now: at(start + late) }
         };
@@ -103,7 +102,7 @@ async fn concurrent_claims_are_linearizable() {
     }
 }
 
-/// Generations that are read, compared and then written let two flows through.
+/// Reading, comparing and then writing the generation grants the lease to two flows.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_claim_is_not_linearizable() {
     let account = Account { generation: 0, holder: None, lease_until: at(0) };

@@ -1,4 +1,5 @@
-//! Guesses at one code: never more looks than tries, and one of any number of right ones wins.
+//! Concurrent attempts at one code: never more comparisons than allowed attempts, and only one correct attempt
+//! succeeds.
 
 use std::sync::Arc;
 
@@ -28,17 +29,17 @@ const LIMITS: FlowLimits = FlowLimits {
 };
 const RIGHT: Tag = Tag::from_bytes([1; 32]);
 
-/// One code and its flow.
+/// The sequential specification: a code and its flow.
 #[derive(Clone, Debug, Default)]
 struct Code {
-    /// Tries of the code that are used up.
+    /// Used attempts of the code.
     looks: u8,
-    /// Tries of the flow that are used up.
+    /// Used attempts of the flow.
     spent: u8,
     proved: bool,
 }
 
-/// What the one who guesses is told.
+/// The result that the client gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Told {
     Right,
@@ -48,7 +49,7 @@ enum Told {
 }
 
 impl SequentialSpec for Code {
-    /// Whether the guess is the code.
+    /// Whether the attempt has the correct code.
     type Op = bool;
     type Ret = Told;
 
@@ -123,7 +124,7 @@ async fn concurrent_attempts_are_linearizable() {
     }
 }
 
-/// Compare first and count afterwards: the mistake of other services, and what it looks like here.
+/// Compares first and counts afterwards, a known race condition, to show that the test detects it.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_attempt_is_not_linearizable() {
     let history = History::of(Code::default());

@@ -1,5 +1,5 @@
-//! Histories of truly concurrent calls on the real store: each must be one that the same calls, one after the other in
-//! some order that keeps to real time, could have made (Herlihy and Wing, "Linearizability", 1990).
+//! Histories of concurrent calls on the real store. Each must be linearizable: some sequential order that respects
+//! real time explains it (Herlihy and Wing, "Linearizability", 1990).
 
 mod budget;
 mod claims;
@@ -14,10 +14,10 @@ use sha2::{Digest as _, Sha256};
 use stateright::semantics::{ConsistencyTester as _, LinearizabilityTester, SequentialSpec};
 use tokio::sync::Barrier;
 
-/// Runs of the ordinary test; each draws other calls.
+/// Runs of the ordinary test, each with other random calls.
 const SEEDS: u32 = 12;
 
-/// What is written down while calls run.
+/// The recorded calls.
 struct History<S: SequentialSpec>(Arc<Mutex<LinearizabilityTester<usize, S>>>);
 
 impl<S> History<S>
@@ -26,12 +26,12 @@ where
     S::Op: Clone + Debug + Send,
     S::Ret: Clone + Debug + Send,
 {
-    /// An empty history of what is in state `spec`.
+    /// Starts an empty history from the state `spec`.
     fn of(spec: S) -> Self {
         Self(Arc::new(Mutex::new(LinearizabilityTester::new(spec))))
     }
 
-    /// Lets every caller make its calls, all callers at once, and writes down when each began and ended.
+    /// Runs the calls of all callers concurrently and records when each began and ended.
     async fn record<F>(&self, callers: Vec<Vec<S::Op>>, call: impl Fn(usize, S::Op) -> F)
     where
         F: Future<Output = S::Ret> + Send + 'static,
@@ -55,7 +55,7 @@ where
         }
     }
 
-    /// Whether some order explains it.
+    /// Returns whether a sequential order explains the history.
     fn is_linearizable(&self) -> bool {
         self.0.lock().unwrap().is_consistent()
     }
@@ -65,7 +65,7 @@ where
     }
 }
 
-/// The `nth` number below `below` that `seed` draws.
+/// Returns the `nth` pseudorandom number below `below` of `seed`.
 fn draw(seed: u32, nth: u32, below: u32) -> u32 {
     let mut hash = Sha256::new();
     hash.update(seed.to_be_bytes());

@@ -1,4 +1,4 @@
-//! An app code's time step: accepted once ever, and by the same flow again.
+//! The time step of a TOTP code: one flow can use it, and the same flow may repeat it.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use tokio::sync::{Barrier, Mutex};
 
 use super::{History, SEEDS, draw};
 
-/// The last accepted step, and whose it was.
+/// The last accepted step and its flow.
 #[derive(Clone, Debug, Default)]
 struct LastStep(u64, Option<u8>);
 
@@ -43,7 +43,7 @@ async fn concurrent_time_steps_are_linearizable() {
     let world = World::new().await;
     let account = AccountId::from_directory("aisyah").unwrap();
     for seed in 0..SEEDS {
-        // Each run's steps lie behind those of the one before.
+        // Each run uses later steps than the run before.
         let base = u64::from(seed) * 10 + 10;
         assert!(world.authenticators.accept_step(&account, base, key(9), world.now()).await.unwrap());
         let history = History::of(LastStep(base, Some(9)));
@@ -62,7 +62,7 @@ async fn concurrent_time_steps_are_linearizable() {
     }
 }
 
-/// What reads the last step, decides and then writes, lets one code serve several flows: such a history is refused.
+/// Reading the last step, deciding and then writing lets one code serve several flows; the test must detect that.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_time_step_is_not_linearizable() {
     let history = History::of(LastStep::default());

@@ -1,4 +1,4 @@
-//! Stops the real functions at each of their calls, so that a trace decides what happens next.
+//! Blocks the real functions at each of their calls, so that a trace decides the order.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
@@ -7,7 +7,7 @@ use rekey_local::cloud::Disturbance;
 use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
 
-/// Where calls wait.
+/// Holds the calls that wait.
 #[derive(Default)]
 pub struct Gate {
     inner: Mutex<Inner>,
@@ -17,15 +17,15 @@ pub struct Gate {
 #[derive(Default)]
 struct Inner {
     next: u64,
-    /// Calls that have come and that nobody has asked for yet.
+    /// Calls that have arrived and that the replay hasn't fetched yet.
     arrived: Vec<(u64, Call)>,
     passes: BTreeMap<u64, Disturbance>,
-    /// Whether nothing is stopped any more.
+    /// Whether the gate is closed and blocks no calls any more.
     over: bool,
 }
 
 impl Gate {
-    /// Lets every call of a function of this world wait here.
+    /// Makes every call of a function of this world wait here.
     pub fn before(world: &World) -> Arc<Self> {
         let gate = Arc::new(Self::default());
         let stopping = gate.clone();
@@ -33,7 +33,7 @@ impl Gate {
             if call.principal == ADMINISTRATOR {
                 return Disturbance::None;
             }
-            // The thread waits, so another takes over what else it had to do.
+            // The thread blocks, so Tokio moves its other tasks to another one.
             tokio::task::block_in_place(|| stopping.wait(call))
         })));
         gate
@@ -55,19 +55,19 @@ impl Gate {
         }
     }
 
-    /// A call that has come since the last one was asked for.
+    /// Returns the next call that has arrived.
     pub fn arrival(&self) -> Option<(u64, Call)> {
         let mut inner = self.inner.lock().unwrap();
         (!inner.arrived.is_empty()).then(|| inner.arrived.remove(0))
     }
 
-    /// Lets a call pass.
+    /// Releases a call, perhaps with a fault.
     pub fn pass(&self, ticket: u64, how: Disturbance) {
         self.inner.lock().unwrap().passes.insert(ticket, how);
         self.opened.notify_all();
     }
 
-    /// Refuses whatever waits or comes, so that no thread is left behind.
+    /// Refuses all waiting and later calls, so that no thread stays blocked.
     pub fn close(&self) {
         self.inner.lock().unwrap().over = true;
         self.opened.notify_all();

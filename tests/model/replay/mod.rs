@@ -1,9 +1,8 @@
-//! Traces of the search, done again with the real functions on the local cloud: what the model says happens, happens.
+//! Replays traces of the search with the real functions on the AWS emulator, to check that the model predicts them.
 //!
-//! Each act is done as it is: requests through the gateway, calls that are stopped, lost, refused or made twice on
-//! their way to the services, items that are deleted, a clock that is moved. After each, what the model says is
-//! compared: which call comes next, how a request was answered, which codes and notices are queued, and in the end
-//! which password signs in.
+//! Every act is performed. Requests go through the gateway, and calls are blocked, lost, refused or repeated on their
+//! way to the services. Items are deleted, and the clock moves. After each act the replay compares with the model:
+//! the next call, the reply, the queued codes and notifications. At the end it compares which password signs in.
 
 mod gate;
 mod real;
@@ -17,7 +16,7 @@ use crate::scope::Scope;
 use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail, refusals, refusals_that_fail};
 use crate::tables::Mutation;
 
-/// Replays traces that together show everything that can happen in a scope.
+/// Replays traces that together show every kind of transition of a scope.
 async fn replay(name: &str, scope: Scope) {
     let (traces, kinds) = traces::covering(&scope);
     for trace in &traces {
@@ -104,7 +103,7 @@ async fn enrolment_matches_the_model() {
     replay("registering", registering()).await;
 }
 
-/// A model in which an old code is good still says what the product doesn't do.
+/// A model that accepts replaced codes differs from the real functions, and the replay must detect that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn wrong_model_is_detected() {
     let scope = Scope { mutation: Some(Mutation::OldCodesStay), ..guesses() };

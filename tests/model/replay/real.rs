@@ -1,4 +1,4 @@
-//! One trace, done with the real functions.
+//! Replays one trace with the real functions.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -35,22 +35,22 @@ use crate::product::{Function, Reply, Running, Step};
 use crate::scope::{Ask, Asserted, Mishap, PASSWORDS, PRESENT, Registers, Scope};
 use crate::state::{By, State};
 
-/// How often the SDK makes a call before it gives up.
+/// The SDK's attempts for a call.
 const ATTEMPTS: usize = 3;
 
-/// Tells handlers apart: by whom it was invoked, and which of its requests it is.
+/// Identifies a handler by its invoker and the number of the request.
 type Who = (By, u64);
 
-/// A handler on its way: the task that waits for it, and the call that it waits to make.
+/// A running handler: the task that waits for it, and its pending call.
 struct Task {
     join: JoinHandle<(Option<Browser>, Ended)>,
     waiting: Option<(u64, Seen)>,
 }
 
-/// How a real handler ended.
+/// The result of a real handler.
 enum Ended {
     Answered(Box<Answer>),
-    /// So many messages are to come again.
+    /// Number of messages to retry.
     Delivered(usize),
 }
 
@@ -59,21 +59,20 @@ struct Real {
     gate: Arc<Gate>,
     browsers: Vec<Browser>,
     tasks: BTreeMap<Who, Task>,
-    /// The codes in the order in which they were queued, as the model keeps them.
+    /// The codes in the order of queueing, as the model has them.
     codes: Vec<String>,
-    /// The victim's phone.
     phone: Option<Phone>,
-    /// The requests to it in the order in which they were made.
+    /// The requests to it, in order of creation.
     requests: Vec<RequestId>,
-    /// The challenges for passkeys in the order in which pages showed them.
+    /// The passkey challenges, in the order in which pages showed them.
     challenges: Vec<String>,
-    /// What the passkey made last.
+    /// The last assertion of the passkey.
     asserted: Option<String>,
-    /// The generation that whoever registers read.
+    /// The generation that the enrolment read.
     registering: u64,
 }
 
-/// Does every act of a trace, and compares.
+/// Performs every act of a trace and compares with the model.
 pub async fn replay(scope: &Scope, trace: &Trace) {
     let world = World::with(scope.parameters).await;
     let mut real = Real {
@@ -106,7 +105,7 @@ pub async fn replay(scope: &Scope, trace: &Trace) {
 }
 
 impl Drop for Real {
-    /// What is still on its way is left behind, after a difference too.
+    /// Aborts the pending tasks, also after a failed comparison.
     fn drop(&mut self) {
         self.gate.close();
         for task in self.tasks.values() {
@@ -116,7 +115,7 @@ impl Drop for Real {
 }
 
 impl Real {
-    /// The victim has one of these.
+    /// Enrols one of these for the victim.
     async fn hold(&mut self, kind: Kind) {
         if kind == Kind::Authenticator {
             self.phone = Some(Phone::of(&self.world, 1, &AISYAH).await);
@@ -125,7 +124,7 @@ impl Real {
         }
     }
 
-    /// An entry of the victim's.
+    /// Returns an entry of the victim.
     fn entry(&self, kind: Kind, number: u8) -> NewEntry<'static> {
         let secret = match kind {
             Kind::Passkey => {
@@ -141,7 +140,7 @@ impl Real {
         NewEntry::new(people::entry(kind, number), "", secret, self.world.now())
     }
 
-    /// What happens before the search.
+    /// Sends the scope's initial requests.
     async fn prepare(&mut self, scope: &Scope) {
         let mut state = Scope { before: Vec::new(), ..scope.clone() }.begin();
         for (client, ask) in &scope.before {
@@ -155,7 +154,7 @@ impl Real {
         }
     }
 
-    /// The body of a request, with the real code in the place of the model's.
+    /// Returns the body of a request, with the real code instead of the model's.
     fn body(&self, scope: &Scope, state: &State, client: usize, ask: Ask) -> (&'static str, Value) {
         let (_, path, mut body) = scope.body(state, client, ask).unwrap();
         if let Ask::Code(typed) = ask {
@@ -188,7 +187,7 @@ impl Real {
         (path, body)
     }
 
-    /// The number of a request, by the place at which it was made.
+    /// Returns the number of a request, by its place in the order of creation.
     fn number(&self, state: &State, place: usize) -> String {
         let keys = self.world.keyring("REKEY_SECRET_FLOWS");
         let client = state.seen.flows[&state.seen.requests[place].flow].client;
@@ -219,7 +218,7 @@ impl Real {
         }
     }
 
-    /// The newest request to the victim's devices, and whether it is what the model says.
+    /// Records the newest request to the victim's devices and returns its state.
     async fn note_request(&mut self) -> Option<RequestStatus> {
         let approvals = DynamoApprovals::new(self.world.client.clone(), "FlowsTable");
         let newest = approvals.newest(&AISYAH.account().id).await.unwrap()?;
@@ -229,7 +228,7 @@ impl Real {
         Some(newest.status)
     }
 
-    /// Whoever was overtaken is stopped by the model.
+    /// The model stops an enrolment that lost a race.
     fn moved(&mut self, to: Option<u64>) {
         self.registering = to.unwrap_or(self.registering);
     }
@@ -314,7 +313,8 @@ impl Real {
                 let (by, running) = &before.handlers[place];
                 let by = (*by, running.request.seed);
                 if matches!(&*running.next, Step::Waits) {
-                    // It looks at the flow. Where that is no answer, it claims again, or waits in vain to the end.
+                    // This is the call that loads the flow. Without a result it asks for the lease again, or waits
+                    // until the timeout.
                     self.pass(by, Disturbance::None).await;
                     let replied = events.iter().any(|event| matches!(event, Event::Replied(..)));
                     while replied && self.tasks[&by].waiting.is_some() {
@@ -367,7 +367,7 @@ impl Real {
         self.follow(after, by, events, what).await;
     }
 
-    /// After a handler went on: it replied what the model says, or waits to make the same call.
+    /// Checks a handler after it continued: it replied as in the model, or waits for the same call.
     async fn follow(&mut self, after: &State, by: Who, events: &[Event], what: &str) {
         let replied = events.iter().find_map(|event| match event {
             Event::Replied(by_whom, function, reply) if *by_whom == by.0 => Some((*function, reply)),
@@ -411,7 +411,7 @@ impl Real {
         }
     }
 
-    /// Lets the call that a handler waits to make pass, and waits for what it comes to.
+    /// Releases the pending call of a handler and waits for the next one or the reply.
     async fn pass(&mut self, by: Who, how: Disturbance) {
         let task = self.tasks.get_mut(&by).unwrap();
         if let Some((ticket, _)) = task.waiting.take() {
@@ -420,18 +420,18 @@ impl Real {
         }
     }
 
-    /// Waits until a handler makes a call or ends. Only one is let go on at a time, so the call is its own.
+    /// Waits until a handler makes a call or ends. Only one handler runs at a time, so the call is its own.
     async fn come(&mut self, by: Who) {
         let task = self.tasks.get_mut(&by).unwrap();
         while task.waiting.is_none() && !task.join.is_finished() {
             task.waiting = self.gate.arrival();
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-        // It may have ended right after its last call was taken from the gate.
+        // It may have ended right after the gate handed out its last call.
         task.waiting = task.waiting.take().or_else(|| self.gate.arrival());
     }
 
-    /// Lets a handler die: nothing that it asks for is carried out, and nobody hears of it.
+    /// Crashes a handler: its pending call has no effect, and nobody gets a reply.
     async fn die(&mut self, by: Who) {
         while self.tasks[&by].waiting.is_some() {
             self.pass(by, Disturbance::Refused).await;
@@ -447,14 +447,14 @@ impl Real {
         self.world.client.delete_item().table_name("FlowsTable").key("flow", key).send().await.unwrap();
     }
 
-    /// The event of a message that lies in both queues.
+    /// Returns the event of a message that is in both queues.
     fn event(&self, state: &State, place: usize) -> SqsEvent {
         let message = &state.queue[place];
         let settles = |message: &&Envelope| {
             let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
             matches!(message.open(&keys).unwrap().1, Message::Reconcile(_))
         };
-        // Of several, the one of the same generation.
+        // If there are several, takes the one with the same generation.
         let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
         let Message::Reconcile(wanted) = envelope.open(&people::keys()).unwrap().1 else { unreachable!() };
         let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
@@ -485,7 +485,7 @@ impl Real {
         }
     }
 
-    /// What lies in the queue, and the time.
+    /// Compares the queue and the time.
     async fn compare(&mut self, state: &State, what: &str) {
         self.note_codes();
         assert_eq!(self.codes.len(), state.seen.codes.len(), "{what}: codes");
@@ -521,7 +521,7 @@ fn who((by, running): &(By, Running)) -> Who {
     (*by, running.request.seed)
 }
 
-/// What a call of the model is on the wire.
+/// Returns the wire operation of a call of the model.
 fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "insert" | "replace" | "ask-devices" => ("dynamodb:PutItem", "FlowsTable"),
@@ -542,7 +542,7 @@ fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
     }
 }
 
-/// Whether a reply of the model and a real answer say the same.
+/// Checks that a reply of the model and a real response agree.
 fn same(reply: &Reply, answer: &Answer, what: &str) {
     let json = answer.json();
     let read = |body: &Value| {

@@ -1,4 +1,4 @@
-//! Traces that show every kind of transition.
+//! Traces that cover every kind of transition.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -10,11 +10,10 @@ use crate::product::Step;
 use crate::scope::{Mishap, Scope};
 use crate::state::{By, State};
 
-/// A trace.
+/// The acts from the initial state, in order.
 pub type Trace = Vec<Act>;
 
-/// The kinds of transitions that an act shows: what was done, which call of which function was answered how, and how
-/// which function replied.
+/// Returns the kinds of transitions that an act shows: the act, the function's call and its answer, and the reply.
 fn kinds(scope: &Scope, before: &State, act: Act, events: &[Event]) -> Vec<String> {
     let what = match act {
         Act::Ask(place) => format!("{:?}", scope.menu[place].1),
@@ -37,13 +36,13 @@ fn kinds(scope: &Scope, before: &State, act: Act, events: &[Event]) -> Vec<Strin
     if events.is_empty() { vec![what] } else { events.iter().map(of).collect() }
 }
 
-/// What can be done to the real system: a call that comes late, and a code that gets lost, can't be brought about.
+/// Returns whether the replay can perform an act. It can't delay a call beyond its handler or lose a code on its way.
 fn can_be_done(act: Act) -> bool {
     !matches!(act, Act::Late(_) | Act::Mishap(Mishap::Drop, _))
 }
 
-/// A double click that waits in vain waits as long as the SDK gives a call: whatever else is stopped would be tried
-/// again meanwhile.
+/// Returns whether a double click waits in vain. It waits as long as the SDK's timeout, so the SDK would retry other
+/// blocked calls meanwhile.
 fn outlasts(before: &State, act: Act, events: &[Event]) -> bool {
     let Act::Go(place) = act else { return false };
     let waits = matches!(&*before.handlers[place].1.next, Step::Waits);
@@ -52,7 +51,7 @@ fn outlasts(before: &State, act: Act, events: &[Event]) -> bool {
     waits && in_vain && before.handlers.len() > 1
 }
 
-/// Traces that together show all kinds, found breadth first, and how many kinds these are.
+/// Returns traces that together show all kinds, found breadth first, and the number of kinds.
 pub fn covering(scope: &Scope) -> (Vec<Trace>, usize) {
     let mut reached: Vec<(Option<usize>, Option<Act>)> = vec![(None, None)];
     let mut known = HashMap::from([(digest(&scope.begin()), 0)]);
@@ -86,7 +85,7 @@ pub fn covering(scope: &Scope) -> (Vec<Trace>, usize) {
         trace.reverse();
         trace
     };
-    // The longest first: it of_trace most, and what it of_trace needs no trace of its own.
+    // Longest first: a long trace covers most kinds, which then need no trace of their own.
     let mut wanted: Vec<Trace> = first.values().map(|place| path(*place)).collect();
     wanted.sort_by_key(|trace| std::cmp::Reverse(trace.len()));
     let (mut traces, mut shown) = (Vec::new(), std::collections::BTreeSet::new());

@@ -1,4 +1,4 @@
-//! What delivery does with each message.
+//! Tests `delivery` message by message, with every port in memory.
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 

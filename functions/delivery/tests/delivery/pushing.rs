@@ -1,4 +1,4 @@
-//! Pushes, and the word that a request was refused.
+//! Pushes, and notifications of a refused request.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ fn push() -> Message {
     Message::Push(Push { account: account(), expires_at: START + Seconds(90) })
 }
 
-/// A device of Aisyah's that takes pushes at a path of the push service.
+/// Subscribes a device of Aisyah at a path of the push service.
 fn subscribed(around: &Around, number: u8, path: &str) {
     let json = format!(
         r#"{{"endpoint":"https://push.example/{path}","keys":{{
@@ -38,7 +38,7 @@ async fn push_with_expiry_in_milliseconds_is_not_sent() {
     assert!(around.sent().is_empty());
 }
 
-/// Whether the message is to come again.
+/// Returns whether the message is to be retried.
 async fn comes_again(around: &Arc<Around>, message: &Message) -> bool {
     let response = handle(&ports(around, &[]), event(&[sealed(message)], 1)).await;
     !response.batch_item_failures.is_empty()

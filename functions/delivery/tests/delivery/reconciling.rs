@@ -1,4 +1,4 @@
-//! What a crash of `password-set` leaves open, position by position.
+//! Reconciles a crash of `password-set` after each of its steps.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use shared::domain::method::Method;
 use shared::domain::notice::Event;
 use shared::domain::time::Seconds;
 
-/// The generation that the claim made.
+/// The generation of the change.
 const GENERATION: u64 = 4;
 
 fn proven(reason: Reason) -> Flow {
@@ -38,7 +38,7 @@ fn done(reason: Reason, notices_queued: bool) -> Flow {
     Flow::Done(proven(reason).proven(stage).unwrap().finish(START + Seconds(1), notices_queued))
 }
 
-/// Whether the look is to come again.
+/// Returns whether the reconciliation is to be retried.
 async fn settle(around: &Arc<Around>) -> bool {
     settle_as(around, Outcome::Reset).await
 }
@@ -47,7 +47,7 @@ async fn settle_as(around: &Arc<Around>, outcome: Outcome) -> bool {
     settle_for(around, outcome, 1).await
 }
 
-/// The same as the message comes for the `count`th time.
+/// As `settle`, for the `count`th receive.
 async fn settle_for(around: &Arc<Around>, outcome: Outcome, count: u32) -> bool {
     let settle = ReconcileChange {
         flow: flow_key(),
@@ -160,7 +160,7 @@ async fn last_retry_uses_a_known_directory_outcome() {
     assert!(notices(&around).iter().all(|notice| notice.event == Event::Reset) && is_told(&around));
 }
 
-/// The flow was finished after the directory had answered, though its notices were not queued.
+/// `password-set` finished the flow after the directory had answered, but did not queue the notifications.
 #[tokio::test]
 async fn finished_change_with_unknown_outcome_is_notified() {
     let around = Arc::new(Around::default());

@@ -1,4 +1,4 @@
-//! What becomes of one message in the queue.
+//! Sends codes and notifications, and checks retries and rate limits.
 
 use std::sync::Arc;
 
@@ -41,7 +41,7 @@ fn notice(to: Recipient) -> Message {
     })
 }
 
-/// The ids of those messages of a batch that are to come again.
+/// Returns the ids of the messages to retry.
 async fn deliver(
     around: &Arc<Around>,
     parameters: &[(&str, &str)],
@@ -143,7 +143,7 @@ async fn phone_number_limit_is_twice_the_account_limit() {
     assert_eq!(around.sent().len(), 1, "notices have no budget");
 }
 
-/// Anybody with an account may type anybody's number.
+/// Any account may type any number to enrol it.
 #[tokio::test]
 async fn enrolment_and_reset_codes_have_separate_rate_limits() {
     let around = Arc::new(Around::default());

@@ -1,4 +1,4 @@
-//! Delivery with everything around it in memory: what was sent can be looked at, and anything can be broken.
+//! Runs `delivery` with in-memory test doubles; tests inspect what was sent and make any of them fail.
 
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
@@ -27,10 +27,10 @@ use shared::ports::{
 use shared::settings::Settings;
 use shared::text::messages::Wording;
 
-/// When every test begins: 2026-11-24T04:00:00Z.
+/// The start time of every test: 2026-11-24T04:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_492_800);
 
-/// How a provider answers.
+/// How a provider answers the next message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provider {
     Up,
@@ -38,7 +38,7 @@ pub enum Provider {
     Refusing,
 }
 
-/// Everything around delivery.
+/// The test doubles of every port.
 pub struct Around {
     now: AtomicI64,
     drawn: AtomicU8,
@@ -46,9 +46,9 @@ pub struct Around {
     sent: Mutex<Vec<(String, String)>>,
     queue_is_down: Mutex<bool>,
     metrics: Mutex<Vec<Metric>>,
-    /// The number of the directory's last change; nothing where it can't tell.
+    /// The number of the directory's last change; `None` if the directory can't tell.
     written: Mutex<Option<u64>>,
-    /// What is stored.
+    /// The in-memory stores.
     memory: Arc<Memory>,
 }
 
@@ -98,24 +98,24 @@ impl Around {
         self.memory.with(read).map(|read| read.value)
     }
 
-    /// Registers a device that takes pushes at a sealed subscription.
+    /// Registers a device with a sealed push subscription.
     pub fn subscribe(&self, device: &Device, sealed: String) {
         let secret = Secret::Authenticator { public_key: Vec::new(), subscription: Some(sealed) };
         let entry = NewEntry::new(device.id.clone(), "", secret, START);
         self.memory.with(|tables| tables.security_info.put(&device.account, &entry));
     }
 
-    /// The directory carries out the write of `generation`.
+    /// Makes the directory perform the write of `generation`.
     pub fn write(&self, generation: u64) {
         *self.written.lock().unwrap() = Some(generation);
     }
 
-    /// The directory can't tell what became of a write.
+    /// Makes the directory unable to tell the outcome of a write.
     pub fn forget_writes(&self) {
         *self.written.lock().unwrap() = None;
     }
 
-    /// What was sent since the last look: to whom, and what.
+    /// Removes and returns what was sent so far, as recipient and content.
     pub fn sent(&self) -> Vec<(String, String)> {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
@@ -130,7 +130,7 @@ impl Around {
         self.metrics.lock().unwrap().len()
     }
 
-    /// The names of all budgets that were taken from.
+    /// The names of all rate limits that were used.
     pub fn budgets(&self) -> Vec<String> {
         self.memory.with(|tables| tables.budgets.counts.keys().cloned().collect())
     }
@@ -152,7 +152,7 @@ impl Around {
     }
 }
 
-/// Delivery in the middle of `around`.
+/// Builds the ports of `delivery` over these test doubles.
 pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
     let mut pairs = vec![("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned())];
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
@@ -181,7 +181,7 @@ pub fn keys() -> Keyring {
     Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
 }
 
-/// Whose messages they are.
+/// The account of all messages.
 pub fn account() -> AccountId {
     AccountId::from_directory("aisyah").unwrap()
 }
@@ -190,7 +190,7 @@ pub fn flow_key() -> HolderId {
     HolderId::from_bytes([3; 32])
 }
 
-/// An event with these bodies, numbered from 0, as it comes for the `count`th time.
+/// Builds an event with these bodies, numbered from 0, as their `count`th receive.
 pub fn event(bodies: &[String], count: u32) -> SqsEvent {
     let record = |(number, body): (usize, &String)| {
         let mut record = SqsMessage::default();
@@ -205,7 +205,7 @@ pub fn event(bodies: &[String], count: u32) -> SqsEvent {
     event
 }
 
-/// A message as it lies in the queue.
+/// Seals a message as the queue holds it.
 pub fn sealed(message: &Message) -> String {
     serde_json::to_string(&message.seal(&keys(), flow_key(), [1; 24]).unwrap()).unwrap()
 }
@@ -252,7 +252,7 @@ impl VoiceSender for Around {
 #[async_trait]
 impl PushSender for Around {
     async fn push(&self, to: &Subscription, push: &Push<'_>, _: Timestamp) -> Result<(), SendError> {
-        // One whose path says so is gone, whatever the provider does for others.
+        // A subscription whose path ends in `/gone` has expired, whatever the provider does for others.
         if to.endpoint.ends_with("/gone") {
             return Err(SendError::Refused("gone".into()));
         }

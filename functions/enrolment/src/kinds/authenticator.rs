@@ -1,4 +1,4 @@
-//! Devices with the authenticator app: paired by a token, confirmed by the code that the device shows.
+//! Devices with the authenticator app: a token pairs one, and the code that it shows confirms it.
 
 use shared::domain::account::Account;
 use shared::domain::code::OneTimeCode;
@@ -16,7 +16,7 @@ use super::{Confirmed, WRONG, Waiting, qr};
 use crate::ports::Ports;
 use crate::seal;
 
-/// Begins a pairing.
+/// Begins a pairing and returns its token.
 pub(super) async fn begin(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -33,14 +33,15 @@ pub(super) async fn begin(
     Ok(Pending { id, shown: String::new(), sealed, challenge: None })
 }
 
-/// The address to open on the device. The token stands behind `#`, so that it reaches neither a server nor its log.
+/// Returns the address to open on the device. The token is the fragment, after `#`, so browsers never send it to a
+/// server.
 pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
     let site = &waiting.ports.site.settings.public_url;
     let pairing = format!("{site}/authenticator#pair={}", waiting.kept()?);
     Ok(Needs::Authenticator { qr: qr::qr(&pairing), pairing })
 }
 
-/// Checks the code that the device shows.
+/// Checks the code that the device shows, which the pairing store compares.
 pub(super) async fn confirm(
     waiting: &Waiting<'_>,
     code: &OneTimeCode,

@@ -1,4 +1,4 @@
-//! Addresses and numbers: a code is sent to them.
+//! Email addresses and phone numbers: a code sent to the contact confirms it.
 
 use shared::domain::account::{Account, Contact, Registration};
 use shared::domain::challenge::Challenge;
@@ -23,16 +23,16 @@ use crate::limits;
 use crate::ports::Ports;
 use crate::step_up_page::shown;
 
-/// A contact that was typed.
+/// A contact as typed, owned.
 pub(crate) enum OwnedContact {
-    /// A mailbox.
+    /// An email address.
     Email(EmailAddress),
-    /// A telephone.
+    /// A phone number in E.164.
     Phone(PhoneNumber),
 }
 
 impl OwnedContact {
-    /// The contact, borrowed.
+    /// Borrows the contact.
     pub(crate) const fn as_contact(&self) -> Contact<'_> {
         match self {
             Self::Email(address) => Contact::Email(address),
@@ -40,7 +40,7 @@ impl OwnedContact {
         }
     }
 
-    /// Takes back a contact that was kept.
+    /// Parses a contact from the sealed text in the session.
     fn from_kept(kind: Kind, text: String) -> Self {
         match kind {
             Kind::AlternateEmail => Self::Email(EmailAddress::from_stored(text)),
@@ -48,7 +48,7 @@ impl OwnedContact {
         }
     }
 
-    /// A registration of nothing else.
+    /// Returns a registration with this contact only, to send it a code or a notification.
     pub(super) fn registration(&self, kind: Kind) -> Registration {
         let mut registration = Registration::default();
         match (kind, self) {
@@ -60,7 +60,7 @@ impl OwnedContact {
     }
 }
 
-/// Reads the contact that was typed, and by which method its code goes to it.
+/// Parses the typed contact and returns the method by which its code goes there.
 pub(crate) fn read(
     settings: &Settings,
     account: &Account,
@@ -87,7 +87,8 @@ pub(crate) fn read(
     Ok((OwnedContact::Phone(number), method))
 }
 
-/// Makes a code for a contact, after `earlier`: the challenge to be kept, and the message to be queued once it is.
+/// Makes a code for a contact, after the challenge `earlier`. The caller stores the challenge, then queues the
+/// message.
 pub(crate) async fn ask(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -127,7 +128,7 @@ pub(crate) async fn ask(
     }
 }
 
-/// The page of the code.
+/// Returns what the code page shows.
 pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
     let challenge = waiting.pending.challenge.as_ref()?;
     let left = attempts_left(waiting.session, Some(challenge));
@@ -135,7 +136,7 @@ pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
     Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, waiting.now)))
 }
 
-/// Checks the code.
+/// Checks the code, then opens the contact that the session has sealed.
 pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
     let Waiting { ports, cookie, pending, .. } = waiting;
     let challenge = pending.challenge.as_ref().ok_or(Problem::FlowEnded)?;

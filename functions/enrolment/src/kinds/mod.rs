@@ -1,4 +1,4 @@
-//! The kinds of entries: how each is begun, shown while it waits, and confirmed.
+//! The kinds of entries: each begins, shows itself while it waits, and is confirmed.
 
 pub(crate) mod authenticator;
 pub(crate) mod contact;
@@ -21,7 +21,7 @@ use shared::ports::Secret;
 use super::ports::Ports;
 use contact::OwnedContact;
 
-/// What waits of an entry, in the session of `cookie`.
+/// A waiting entry in the session of `cookie`.
 pub(crate) struct Waiting<'a> {
     pub(crate) ports: &'a Ports,
     pub(crate) cookie: &'a HolderCookie,
@@ -32,33 +32,33 @@ pub(crate) struct Waiting<'a> {
 }
 
 impl Waiting<'_> {
-    /// What is kept of it until it is confirmed.
+    /// Opens the sealed text of the entry, kept in the session until it is confirmed.
     fn kept(&self) -> Outcome<String> {
         super::seal::open(self.ports, self.cookie, &self.pending.sealed)
     }
 }
 
-/// What confirms an entry, as it was typed or signed.
+/// The answer that confirms an entry.
 pub(crate) enum Answer {
-    /// A code of digits.
+    /// Digits, from a message, an app or a device.
     Code(OneTimeCode),
-    /// A passkey's own word.
+    /// The attestation of a new passkey.
     Passkey(passkey::Attestation),
-    /// That the recovery codes are kept, perhaps with one of them.
+    /// The statement that the recovery codes were saved, perhaps with one of them typed.
     Kept(Option<recovery_codes::RecoveryCode>),
 }
 
 impl Answer {
-    /// The field that the answer for `kind` stands in.
+    /// The form field of the answer for `kind`.
     pub(crate) const fn field(kind: Kind) -> &'static str {
         if matches!(kind, Kind::Passkey) { "assertion" } else { "code" }
     }
 
-    /// Reads an answer; `None` for nothing that this kind could have.
+    /// Parses an answer; `None` for text that this kind can't have.
     pub(crate) fn read(kind: Kind, typed: Option<&str>) -> Option<Self> {
         match kind {
             Kind::Passkey => passkey::Attestation::parse(typed?).ok().map(Self::Passkey),
-            // That they are kept only their owner can tell; who types one of them shows it.
+            // Only the owner knows whether the codes were saved; typing one of them shows it.
             Kind::RecoveryCodes => match typed {
                 None => Some(Self::Kept(None)),
                 Some(typed) => {
@@ -70,9 +70,9 @@ impl Answer {
     }
 }
 
-/// An entry that was confirmed and is to be written.
+/// A confirmed entry that is to be written.
 pub(crate) struct Confirmed {
-    /// What may be shown of it.
+    /// The part that pages may show, masked.
     pub(crate) shown: String,
     what: What,
 }
@@ -91,7 +91,7 @@ impl Confirmed {
         Self { shown, what: What::Other(secret) }
     }
 
-    /// What it holds.
+    /// The secret to store.
     pub(crate) fn secret(&self) -> Secret<'_> {
         match &self.what {
             What::Contact(contact) => Secret::Contact(contact.as_contact()),
@@ -99,7 +99,7 @@ impl Confirmed {
         }
     }
 
-    /// The contact that it brings, to be notified of it.
+    /// The new contact, to notify it too.
     pub(crate) fn registration(&self, kind: Kind) -> Registration {
         match &self.what {
             What::Contact(contact) => contact.registration(kind),
@@ -108,7 +108,7 @@ impl Confirmed {
     }
 }
 
-/// Begins an entry that has no contact: it is shown or asked for, and nothing is sent.
+/// Begins an entry without a contact: nothing is sent.
 pub(crate) async fn begin(
     ports: &Ports,
     incoming: &Incoming,
@@ -125,7 +125,7 @@ pub(crate) async fn begin(
     }
 }
 
-/// What its page shows until it is confirmed; nothing where the session has lost it.
+/// Returns what the page shows until the entry is confirmed; `None` if the session no longer has it.
 pub(crate) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
     Ok(match waiting.pending.id.kind() {
         Kind::Totp => Some(totp::needs(waiting)?),
@@ -136,7 +136,7 @@ pub(crate) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
     })
 }
 
-/// What is to be written, if the answer is right; else why not.
+/// Returns the entry to write if the answer is correct, otherwise the problem.
 pub(crate) async fn confirm(waiting: &Waiting<'_>, answer: Answer) -> Outcome<Result<Confirmed, Problem>> {
     match (waiting.pending.id.kind(), answer) {
         (Kind::Totp, Answer::Code(code)) => totp::confirm(waiting, &code),
@@ -148,5 +148,5 @@ pub(crate) async fn confirm(waiting: &Waiting<'_>, answer: Answer) -> Outcome<Re
     }
 }
 
-/// A wrong answer.
+/// A wrong answer; the handler adds the attempts left.
 const WRONG: Problem = Problem::CodeWrong { attempts_left: None };

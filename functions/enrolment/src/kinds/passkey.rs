@@ -1,4 +1,4 @@
-//! Passkeys (Web Authentication Level 3 §7.1): the browser makes one, and its attestation confirms it.
+//! Passkeys (Web Authentication Level 3 §7.1): the browser creates one, and its attestation confirms it.
 
 pub(crate) use shared::domain::passkey::Registration as Attestation;
 
@@ -17,14 +17,14 @@ use shared::ports::{EntropyExt as _, Secret};
 use super::{Confirmed, WRONG, Waiting};
 use crate::ports::Ports;
 
-/// Asks for a passkey.
+/// Begins a passkey with a new challenge.
 pub(super) fn begin(ports: &Ports, incoming: &Incoming, id: EntryId, now: Timestamp) -> Pending {
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let challenge = Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
     Pending { id, shown: incoming.browser.clone(), sealed: String::new(), challenge: Some(challenge) }
 }
 
-/// What the browser is asked to make.
+/// Returns the creation options for the browser.
 pub(super) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
     let Waiting { ports, account, now, .. } = waiting;
     if waiting.pending.challenge.is_none() {
@@ -41,8 +41,8 @@ pub(super) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
     Ok(Some(Needs::Passkey { options: Box::new(options) }))
 }
 
-/// Checks the attestation. A credential that is registered for any account is refused before anybody is notified; the
-/// write looks again (§7.1 step 26).
+/// Checks the attestation. A credential that any account has is rejected before contacts are notified; the write
+/// checks again (§7.1 step 26).
 pub(super) async fn confirm(
     waiting: &Waiting<'_>,
     attestation: Attestation,

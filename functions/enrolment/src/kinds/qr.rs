@@ -1,9 +1,9 @@
-//! QR codes (ISO/IEC 18004), as SVG that stands in the page itself.
+//! QR codes (ISO/IEC 18004) as inline SVG.
 
 use qrcode::render::svg;
 use qrcode::{EcLevel, QrCode};
 
-/// The picture of a text; nothing for one that is too long, which an address never is.
+/// Returns the QR code of a text; empty if the text is too long, which an address never is.
 pub(crate) fn qr(text: &str) -> String {
     let Ok(code) = QrCode::with_error_correction_level(text, EcLevel::M) else { return String::new() };
     let picture = code
@@ -12,7 +12,7 @@ pub(crate) fn qr(text: &str) -> String {
         .dark_color(svg::Color("#000"))
         .light_color(svg::Color("#fff"))
         .build();
-    // The declaration of a file of its own has no place inside a page.
+    // The XML declaration isn't allowed inside an HTML page.
     picture.find("<svg").map(|at| picture[at..].to_owned()).unwrap_or_default()
 }
 

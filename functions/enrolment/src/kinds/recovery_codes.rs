@@ -1,4 +1,4 @@
-//! Recovery codes: shown once, and confirmed as kept.
+//! Recovery codes: shown once, and confirmed as saved.
 
 pub(crate) use shared::domain::recovery_code::RecoveryCode;
 
@@ -17,7 +17,7 @@ use super::{Confirmed, WRONG, Waiting};
 use crate::ports::Ports;
 use crate::seal;
 
-/// New codes as they wait: to be shown, and to be kept.
+/// New codes while they wait, sealed in the session: in clear to show, hashed to store.
 #[derive(Serialize, Deserialize)]
 struct Codes {
     shown: Vec<String>,
@@ -25,7 +25,7 @@ struct Codes {
     hashes: Vec<String>,
 }
 
-/// Makes a sheet of codes.
+/// Generates a sheet of codes.
 pub(super) fn begin(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -40,12 +40,12 @@ pub(super) fn begin(
     Ok(Pending { id, shown: String::new(), sealed, challenge: None })
 }
 
-/// The codes, to be kept.
+/// Returns the codes in clear, for the page.
 pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
     Ok(Needs::RecoveryCodes { codes: codes(waiting)?.shown })
 }
 
-/// Checks that a code that was typed, if any, is one of them.
+/// Checks that a typed code, if any, is one of them.
 pub(super) fn confirm(
     waiting: &Waiting<'_>,
     typed: Option<&RecoveryCode>,

@@ -1,4 +1,4 @@
-//! Apps that show codes (RFC 6238): the seed is shown as a QR code, and a code of it confirms it.
+//! Apps that show codes (RFC 6238): a QR code shows the seed, and a code of the app confirms it.
 
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::domain::account::Account;
@@ -16,21 +16,21 @@ use super::{Confirmed, WRONG, Waiting, qr};
 use crate::ports::Ports;
 use crate::seal;
 
-/// Makes a seed.
+/// Generates a seed and seals it for the session.
 pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> Outcome<Pending> {
     let seed = TotpSeed::generate(ports.entropy.bytes());
     let sealed = seal::seal(ports, cookie, seed.expose())?;
     Ok(Pending { id, shown: String::new(), sealed, challenge: None })
 }
 
-/// The seed, to be scanned or typed.
+/// Returns the seed as a QR code and as text to type.
 pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
     let secret = waiting.kept()?;
     let otpauth = otpauth(&waiting.ports.site.settings.organisation, waiting.account, &secret);
     Ok(Needs::Totp { qr: qr::qr(&otpauth), secret, otpauth })
 }
 
-/// Checks a code of the app. The time step that confirmed it is used up: the same code verifies no reset.
+/// Checks a code of the app. Its time step counts as used, so the same code can't verify a reset.
 pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
     let ports = waiting.ports;
     let seed = TotpSeed::parse(&waiting.kept()?).map_err(|_| Problem::FlowEnded)?;
@@ -40,7 +40,7 @@ pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Resu
     Ok(Ok(Confirmed::other(String::new(), Secret::Totp { sealed_seed, step })))
 }
 
-/// The address that apps read (Google's Key Uri Format): issuer and login, so that the app lists it by both.
+/// Returns the `otpauth:` URI (Google's Key Uri Format). It has issuer and login, and apps list an entry by both.
 fn otpauth(organisation: &str, account: &Account, secret: &str) -> String {
     let plain = |text: &str| utf8_percent_encode(text, NON_ALPHANUMERIC).to_string();
     let login = account.logins.first().map_or(account.name.as_str(), String::as_str);

@@ -1,4 +1,4 @@
-//! The store: dynoxide, an embedded database that speaks DynamoDB's protocol, with the tables of template.yaml.
+//! The DynamoDB emulator: dynoxide, an embedded database with DynamoDB's protocol, and the tables of template.yaml.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -21,15 +21,15 @@ use tokio::sync::watch;
 use crate::failure::Failure;
 use crate::template::Table;
 
-/// The service in `X-Amz-Target`.
+/// The service name in `X-Amz-Target`.
 pub const SERVICE: &str = "DynamoDB_20120810";
-/// How often expired items are deleted. DynamoDB lets days pass; functions must not rely on either.
+/// Interval between deletions of expired items. DynamoDB may take days, so functions must not rely on either.
 const SWEEP: Duration = Duration::from_secs(30);
 
-/// Opens the store, in memory or in a file, and creates the tables that it does not have yet.
+/// Opens the database, in memory or in a file, and creates the tables that are missing.
 ///
 /// # Errors
-/// [`Failure`] when the file is no store or a table can't be created.
+/// [`Failure`] if the file is no database or a table can't be created.
 pub fn open(file: Option<&Path>, tables: &BTreeMap<String, Table>) -> Result<Database, Failure> {
     let place = file.map_or_else(|| "the store".to_owned(), |file| file.display().to_string());
     let failed = |error: DynoxideError| Failure::new(format!("{place}: {error}").replace('\n', " "));
@@ -46,7 +46,7 @@ pub fn open(file: Option<&Path>, tables: &BTreeMap<String, Table>) -> Result<Dat
     Ok(database)
 }
 
-/// Serves the store until `stop` turns true.
+/// Serves the database until `stop` turns true.
 pub async fn serve(listener: TcpListener, database: Database, mut stop: watch::Receiver<bool>) {
     let sweeping = database.clone();
     let sweeper = tokio::spawn(async move {
@@ -66,19 +66,19 @@ pub async fn serve(listener: TcpListener, database: Database, mut stop: watch::R
     sweeper.abort();
 }
 
-/// The store's own port, behind the one that judges calls.
+/// A client of the database's own port, which is behind the port that checks roles.
 pub struct Store {
     client: Client<HttpConnector, Full<Bytes>>,
     address: SocketAddr,
 }
 
 impl Store {
-    /// The store that is served at `address`.
+    /// Connects to the database at `address`.
     pub fn at(address: SocketAddr) -> Self {
         Self { client: Client::builder(TokioExecutor::new()).build_http(), address }
     }
 
-    /// Passes a call on, and its answer back.
+    /// Forwards a call and returns its response.
     pub async fn forward(&self, headers: &HeaderMap, body: Bytes) -> Response<Body> {
         let uri = Uri::builder().scheme("http").authority(self.address.to_string()).path_and_query("/");
         let request = uri.build().and_then(|uri| {

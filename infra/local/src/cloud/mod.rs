@@ -1,9 +1,9 @@
-//! The local cloud: AWS's services as far as Rekey uses them, spoken to by the real SDK clients over loopback.
+//! The AWS emulator: the services that Rekey uses, called by the real SDK clients over loopback.
 //!
-//! All services share one port and are told apart as AWS does it, by `X-Amz-Target` or by `Action` and `Version`.
-//! Every call must carry an `Authorization` header as the SDKs send it. Its signature is not checked, but the access
-//! key in it tells whose role the call is judged by ([`roles`]), and a page of some website can't send one without
-//! being asked first.
+//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, tells them apart, as at AWS. Every call
+//! must carry an `Authorization` header as the SDKs send it. The emulator doesn't check the signature. The access key
+//! in the header selects the role that the call is checked against ([`roles`]). A web page can't send that header
+//! without a CORS preflight.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -43,43 +43,43 @@ use roles::{ADMINISTRATOR, Call, Roles};
 use secrets::Secrets;
 use wire::{Fault, Form, json_response, query_response};
 
-/// The account that everything local belongs to.
+/// The account id in every ARN of the emulator.
 pub const ACCOUNT: &str = "000000000000";
-/// The region that everything local lies in; near the first users.
+/// The region in every ARN of the emulator: the one nearest to the first users.
 pub const REGION: &str = "ap-southeast-1";
-/// The longest call: a batch of SQS and its escapes.
+/// Maximum body of a call, in bytes: an SQS batch of 1 MiB with room for JSON escapes.
 const CALL_MAX: usize = 8 * 1_048_576;
 
-/// What happens to a call, as a test wants it.
+/// The fault that a test injects into a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Disturbance {
-    /// Nothing.
+    /// No fault.
     None,
-    /// It is refused as by a service that is out of order.
+    /// The service is unavailable (5xx); the call has no effect.
     Refused,
-    /// It is turned away by a service that has too much to do.
+    /// The service throttles; the call has no effect.
     Throttled,
-    /// It is carried out, but the caller hears of a failure.
+    /// The call takes effect, but the caller gets an error.
     AnswerLost,
-    /// It is carried out and answered late, also when nobody waits for it any more.
+    /// The call takes effect and is answered after a delay, even if the caller has stopped waiting.
     Late(Duration),
 }
 
-/// Decides over every call.
+/// Chooses the fault of each call.
 pub type Disturb = Arc<dyn Fn(&Call) -> Disturbance + Send + Sync>;
 
-/// Where the cloud keeps its state.
+/// Where the emulator keeps its state.
 #[derive(Debug, Clone, Copy)]
 pub enum Storage<'a> {
-    /// In the store and in this process: it ends with it.
+    /// In the memory of this process; it is lost when the process ends.
     Process,
     /// In files of this folder.
     Folder(&'a Path),
-    /// In this process and without a store: whoever uses the cloud keeps its tables elsewhere.
+    /// In memory and without a database: the caller keeps the tables elsewhere.
     WithoutTables,
 }
 
-/// The local cloud, serving.
+/// The running AWS emulator.
 pub struct Cloud {
     address: SocketAddr,
     state: Arc<Services>,
@@ -96,15 +96,15 @@ struct Services {
     secrets: Secrets,
     calls: Mutex<BTreeMap<Call, u64>>,
     disturb: Mutex<Option<Disturb>>,
-    /// How many calls are still to be carried out late.
+    /// Number of calls that still wait to take effect ([`Disturbance::Late`]).
     late: watch::Sender<usize>,
 }
 
 impl Cloud {
-    /// Starts the cloud on free ports of the loopback interface, until `stop` turns true.
+    /// Starts the emulator on free ports of the loopback interface, until `stop` turns true.
     ///
     /// # Errors
-    /// [`Failure`] when the folder can't be used or no port is free.
+    /// [`Failure`] if the folder can't be used or no port is free.
     pub async fn start(
         system: &System,
         template: Template,
@@ -148,7 +148,7 @@ impl Cloud {
         Ok(Self { address, state })
     }
 
-    /// Everything that functions and SDK clients read from the environment to work with this cloud.
+    /// Returns the environment variables that functions and SDK clients need to use this emulator.
     pub fn environment(&self) -> Vec<(String, String)> {
         let mut pairs = vec![
             ("AWS_REGION".to_owned(), REGION.to_owned()),
@@ -160,8 +160,8 @@ impl Cloud {
         pairs
     }
 
-    /// What a function is told of: names, URLs and ARNs by environment variable, as `!Ref` in the template gives them.
-    /// Whoever set the cloud up is told of everything.
+    /// Returns the resources that a function may know: names, URLs and ARNs by environment variable, as `!Ref`
+    /// returns them. [`ADMINISTRATOR`] gets those of every function.
     pub fn resources(&self, principal: &str) -> BTreeMap<String, String> {
         let functions = self.state.template.functions.iter();
         let told = functions.filter(|(name, _)| [name, ADMINISTRATOR].contains(&principal));
@@ -169,7 +169,7 @@ impl Cloud {
         variables.map(|(variable, id)| (variable.clone(), self.name_of(id))).collect()
     }
 
-    /// The name, URL or ARN behind an environment variable, whichever function is told of it.
+    /// Returns the name, URL or ARN of an environment variable, whichever function has it.
     pub fn any_resource(&self, variable: &str) -> Option<String> {
         self.state.template.resource(variable).map(|id| self.name_of(id))
     }
@@ -185,52 +185,52 @@ impl Cloud {
         }
     }
 
-    /// Where every service is.
+    /// The base URL of all services.
     pub fn endpoint(&self) -> &str {
         &self.state.origin
     }
 
-    /// The address of [`Cloud::endpoint`].
+    /// The socket address of [`Cloud::endpoint`].
     pub const fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The queues.
+    /// The queues, to read them without SQS calls.
     pub fn queues(&self) -> Arc<Queues> {
         self.state.queues.clone()
     }
 
-    /// The value of the secret that an environment variable names.
+    /// Returns the value of the secret that an environment variable names.
     pub fn secret(&self, variable: &str) -> Option<String> {
         self.state.secrets.value(self.state.template.resource(variable)?)
     }
 
-    /// Gives the secret that an environment variable names another value, as an operator does who rotates its keys.
-    /// Functions read it when they start.
+    /// Replaces the value of the secret that an environment variable names, as an operator does who rotates keys.
+    /// Functions read secrets when they start.
     pub fn put_secret(&self, variable: &str, value: String) {
         if let Some(name) = self.state.template.resource(variable) {
             self.state.secrets.put(name, value);
         }
     }
 
-    /// Every kind of call that was made and allowed, and how often.
+    /// Returns every kind of call that was allowed, with its count.
     pub fn calls(&self) -> BTreeMap<Call, u64> {
         self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Lets `disturb` decide over every call from here on, or nobody.
+    /// Sets the function that injects faults into calls from now on; `None` removes it.
     pub fn disturb(&self, disturb: Option<Disturb>) {
         *self.state.disturb.lock().unwrap_or_else(PoisonError::into_inner) = disturb;
     }
 
-    /// Waits until every call that came late ([`Disturbance::Late`]) is carried out.
+    /// Waits until every delayed call ([`Disturbance::Late`]) has taken effect.
     pub async fn idle(&self) {
-        // The sender lives as long as this cloud, so that there is always an end to wait for.
+        // The sender lives as long as this emulator, so this wait always ends.
         let _ = self.state.late.subscribe().wait_for(|late| *late == 0).await;
     }
 }
 
-/// An ARN of the local account.
+/// Builds an ARN in the emulator's account.
 pub fn arn(service: &str, resource: &str) -> String {
     format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
 }
@@ -273,7 +273,7 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         Disturbance::None => services.carry_out(principal, &protocol, &headers, body, &request).await,
         Disturbance::Late(wait) => {
             services.late.send_modify(|late| *late += 1);
-            // In a task of its own: it is carried out whether or not the caller still waits for it.
+            // A task of its own, so that the call takes effect even if the caller stops waiting.
             let principal = principal.to_owned();
             let carried_out = tokio::spawn(async move {
                 tokio::time::sleep(wait).await;
@@ -294,7 +294,7 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
     }
 }
 
-/// A failure that SDKs try again after.
+/// An error that the SDKs retry.
 fn out_of_order() -> Fault {
     Fault { status: StatusCode::INTERNAL_SERVER_ERROR, ..Fault::new("InternalFailure", "a test wants it so") }
 }
@@ -316,7 +316,7 @@ impl Protocol {
         }
     }
 
-    /// The call as IAM sees it: a transaction as the writes that it is made of.
+    /// Returns the calls that IAM would check: a transaction is checked write by write.
     fn calls(&self, principal: &str, body: &[u8]) -> Vec<Call> {
         let read: Value = match self {
             Self::Json { .. } => serde_json::from_slice(body).unwrap_or_default(),
@@ -340,7 +340,7 @@ impl Protocol {
                     "AmazonSQS" => {
                         let url = member("QueueUrl").or_else(|| member("QueueName")).unwrap_or_default();
                         let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
-                        // Sending several at once takes no right of its own.
+                        // A batch needs the permission of the single action.
                         (format!("sqs:{}", operation.trim_end_matches("Batch")), Some(queue))
                     }
                     "PinpointSMSVoiceV2" => (format!("sms-voice:{operation}"), None),
@@ -358,7 +358,7 @@ impl Protocol {
             }
         };
         let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
-        // Every attribute of an expression is named by a placeholder.
+        // Expressions name every attribute by a placeholder.
         let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
         let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
@@ -378,7 +378,7 @@ impl Protocol {
 }
 
 impl Services {
-    /// Whether the caller's role hands out a secret that one call asks for among others. What it does is counted.
+    /// Returns whether the caller's role may read one secret of a batch, and counts the read.
     fn may_read_secret(&self, principal: &str, name: &str) -> bool {
         let call = Call {
             principal: principal.to_owned(),
@@ -395,7 +395,7 @@ impl Services {
         allowed
     }
 
-    /// Counts the calls, and asks what is to happen to the first, and so to all.
+    /// Counts the calls and returns the fault of the first one, which applies to all of them.
     fn decide(&self, calls: Vec<Call>) -> Disturbance {
         let disturb = self.disturb.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let first = disturb.zip(calls.first());

@@ -1,7 +1,7 @@
-//! A push service (RFC 8030) on loopback, for devices that subscribe at `/push/{anything}`.
+//! An emulated push service (RFC 8030) on loopback, for devices that subscribe at `/push/{anything}`.
 //!
-//! It checks what a real one checks, the signature (RFC 8292) and the form, and can read no more than a real one: what
-//! arrives in the outbox is sealed for the device.
+//! It checks what a real one checks: the signature (RFC 8292) and the form. Like a real one it can't decrypt the
+//! payload, so the dev inbox shows it encrypted for the device.
 
 use axum::body::Bytes;
 use axum::extract::{Path, State};
@@ -16,19 +16,19 @@ use shared::domain::time::{Seconds, Timestamp};
 use crate::outbox::{Channel, Incoming, Outbox};
 use crate::system::System;
 
-/// What a push service takes at least (RFC 8030 §7.2).
+/// The size in bytes that every push service must accept (RFC 8030 §7.2).
 const BODY_MAX: usize = 4_096;
-/// Salt, record size and key stand before the record (RFC 8188 §2.1), and that has a tag and a delimiter.
+/// A header of salt, record size, key id length and key (RFC 8188 §2.1), a tag and a delimiter.
 const BODY_MIN: usize = 86 + 17;
 
-/// The service.
+/// The emulated push service.
 #[derive(Clone)]
 pub struct PushService {
-    /// Time.
+    /// Clock for the expiry of signatures.
     pub system: System,
-    /// Where pushes arrive.
+    /// Receives the pushes.
     pub outbox: Outbox,
-    /// Its own origin, which signatures must be for.
+    /// Its own origin, which signatures must have as audience.
     pub origin: String,
 }
 
@@ -39,7 +39,7 @@ struct Claims {
     sub: String,
 }
 
-/// `POST /push/{subscription}`.
+/// `POST /push/{subscription}`: accepts a push message (RFC 8030 §5).
 pub async fn receive(
     State(service): State<PushService>,
     Path(subscription): Path<String>,
@@ -66,7 +66,8 @@ pub async fn receive(
     StatusCode::CREATED
 }
 
-/// Whether the header is of the form of RFC 8292 §3, for this origin, in time, and signed by the key in it.
+/// Returns whether the header has the form of RFC 8292 §3. It must be for this origin, unexpired, and signed by the
+/// key in it.
 fn is_signed(authorization: &str, origin: &str, now: Timestamp) -> bool {
     let read = || {
         let (token, key) = authorization.strip_prefix("vapid t=")?.split_once(", k=")?;

@@ -1,4 +1,5 @@
-//! Queues that behave like SQS's standard queues: delay, visibility timeout, receive count, dead letters.
+//! In-memory queues with the semantics of SQS standard queues: delay, visibility timeout, receive count, dead
+//! letters.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,7 +11,7 @@ use tokio::sync::Notify;
 use crate::system::System;
 use crate::template::QueueSettings;
 
-/// Every queue of the local cloud, by name.
+/// The queues by logical id, in one lock.
 pub struct Queues {
     system: System,
     settings: BTreeMap<String, QueueSettings>,
@@ -18,7 +19,6 @@ pub struct Queues {
     arrived: Notify,
 }
 
-/// A message as it lies in a queue.
 #[derive(Clone, Serialize, Deserialize)]
 struct Stored {
     id: String,
@@ -30,20 +30,20 @@ struct Stored {
     receipt: Option<String>,
 }
 
-/// A message as a consumer gets it.
+/// A message as a consumer receives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
-    /// The id that the sender was told.
+    /// The id that the sender got.
     pub id: String,
-    /// What deletes it; good until the message is received again.
+    /// Deletes the message; valid until it is received again.
     pub receipt: String,
-    /// The body.
+    /// The message body, as sent.
     pub body: String,
-    /// When it was sent.
+    /// `SentTimestamp`.
     pub sent_at: Timestamp,
-    /// When it was received for the first time.
+    /// `ApproximateFirstReceiveTimestamp`.
     pub first_received_at: Timestamp,
-    /// How often it was received, this time included.
+    /// `ApproximateReceiveCount`, including this receive.
     pub receives: u32,
 }
 
@@ -51,25 +51,25 @@ pub struct Received {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoSuchQueue;
 
-/// How many messages a queue holds.
+/// Number of messages in a queue, by state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Counts {
     /// Ready to be received.
     pub visible: usize,
-    /// Received and not deleted yet.
+    /// Received and not deleted, within the visibility timeout.
     pub in_flight: usize,
     /// Sent with a delay that has not passed.
     pub delayed: usize,
 }
 
 impl Queues {
-    /// Empty queues.
+    /// Creates empty queues.
     pub fn new(system: System, settings: BTreeMap<String, QueueSettings>) -> Self {
         let messages = settings.keys().map(|name| (name.clone(), Vec::new())).collect();
         Self { system, settings, messages: Mutex::new(messages), arrived: Notify::new() }
     }
 
-    /// The settings of a queue.
+    /// Returns the settings of a queue.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -77,7 +77,7 @@ impl Queues {
         self.settings.get(queue).ok_or(NoSuchQueue)
     }
 
-    /// Sends a message and tells its id. Without a delay of its own it has the queue's.
+    /// Sends a message and returns its id. Without a `delay` the queue's own applies.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -99,8 +99,8 @@ impl Queues {
         Ok(id)
     }
 
-    /// Receives up to `max` visible messages and hides them for `visibility` (the queue's own without). A message
-    /// that was received as often as the redrive policy allows goes to the dead-letter queue instead.
+    /// Receives up to `max` visible messages and hides them for `visibility` (by default the queue's). A message that
+    /// reached the redrive policy's receive count moves to the dead-letter queue instead.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -146,8 +146,8 @@ impl Queues {
         Ok(received)
     }
 
-    /// Deletes the message that was last received with `receipt`. An older receipt deletes nothing, like a
-    /// message that is gone already; both count as done.
+    /// Deletes the message that was last received with `receipt`. An older receipt, or one of a deleted message,
+    /// deletes nothing and is no error, as in SQS.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -158,7 +158,7 @@ impl Queues {
         Ok(())
     }
 
-    /// Every message that lies in a queue, the oldest first: its body, and how long it was delayed. Nothing is received.
+    /// Returns every message of a queue, the oldest first, as body and delay. It doesn't count as a receive.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -171,7 +171,7 @@ impl Queues {
         Ok(all.get(queue).ok_or(NoSuchQueue)?.iter().map(content).collect())
     }
 
-    /// How many messages a queue holds.
+    /// Counts the messages of a queue.
     ///
     /// # Errors
     /// [`NoSuchQueue`].
@@ -194,18 +194,18 @@ impl Queues {
         self.arrived.notified().await;
     }
 
-    /// Everything that lies in the queues, to be kept over a restart.
+    /// Serialises all messages, to keep them over a restart.
     ///
     /// # Errors
-    /// Never in practice: every key is a text.
+    /// Never in practice: every key is a string.
     pub fn to_json(&self) -> serde_json::Result<String> {
         serde_json::to_string(&*self.lock())
     }
 
-    /// Takes back what [`Queues::to_json`] gave. Queues that are no more are left out.
+    /// Restores the messages of [`Queues::to_json`]. Queues that no longer exist are left out.
     ///
     /// # Errors
-    /// When the text is something else.
+    /// If the text is not such JSON.
     pub fn restore(&self, json: &str) -> serde_json::Result<()> {
         let kept: BTreeMap<String, Vec<Stored>> = serde_json::from_str(json)?;
         let mut all = self.lock();
@@ -214,7 +214,7 @@ impl Queues {
         Ok(())
     }
 
-    /// A panic elsewhere leaves the messages as they were: no step above can fail halfway.
+    /// A poisoned lock is safe to use: no change of the messages can stop halfway.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Vec<Stored>>> {
         self.messages.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -1,43 +1,43 @@
-//! Who calls, and whether the caller's role in template.yaml allows it: what IAM does in a real account.
+//! Checks each call against the caller's role in template.yaml, as IAM does in a real account.
 //!
-//! Every function calls with an access key of its own name, so the key in the call's `Authorization` header tells whose
-//! role counts. What a role lacks is refused here as it would be once deployed, in every journey and on every laptop.
+//! Every function uses its own name as access key, so the key in the `Authorization` header selects the role. A
+//! missing permission fails in every journey and on every laptop, before it fails in a deployment.
 
 use std::collections::BTreeMap;
 
 use crate::template::{Function, Template};
 
-/// The access key of whoever set the cloud up: may do everything. The functions that `cargo lambda watch` runs share it,
-/// since watch gives all of them one environment.
+/// The access key that may do everything. Functions under `cargo lambda watch` share it, because watch gives all of
+/// them one environment.
 pub const ADMINISTRATOR: &str = "local";
 
-/// A call as it is judged.
+/// A call as IAM sees it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Call {
     /// The caller's access key: the crate of a function, or [`ADMINISTRATOR`].
     pub principal: String,
-    /// What is asked for, as IAM names it (`dynamodb:PutItem`).
+    /// The IAM action (`dynamodb:PutItem`).
     pub action: String,
-    /// The logical id of the table, queue or secret; nothing where the action is about none of these.
+    /// The logical id of the table, queue or secret; `None` for an action without one.
     pub resource: Option<String>,
-    /// The attributes that it names, in its key and its expressions.
+    /// The attributes in its key and its expressions (`dynamodb:Attributes`).
     pub attributes: Vec<String>,
-    /// Whether it is a read of the attributes alone that it names.
+    /// Whether it reads only the attributes that it names (`dynamodb:Select`).
     pub selects: bool,
-    /// Whether it is a read that must see every write before it. DynamoDB charges half for others.
+    /// Whether it is a strongly consistent read. DynamoDB charges half for the others.
     pub consistent: bool,
 }
 
-/// The roles of all functions.
+/// The functions and their roles, by access key.
 pub struct Roles(BTreeMap<String, Function>);
 
 impl Roles {
-    /// The roles of a template.
+    /// Reads the roles of a template.
     pub fn of(template: &Template) -> Self {
         Self(template.functions.clone())
     }
 
-    /// Whether the caller's role allows the call.
+    /// Returns whether the caller's role allows the call.
     pub fn allow(&self, call: &Call) -> bool {
         if call.principal == ADMINISTRATOR {
             return true;
@@ -54,7 +54,7 @@ impl Roles {
     }
 }
 
-/// The access key in an `Authorization` header of Signature Version 4.
+/// Returns the access key in a Signature Version 4 `Authorization` header.
 pub fn principal(authorization: &str) -> Option<&str> {
     let (_, credential) = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?.split_once("Credential=")?;
     credential.split('/').next().filter(|key| !key.is_empty())

@@ -1,4 +1,4 @@
-//! Secrets Manager's endpoint (AWS JSON 1.1), and the secrets themselves: made as template.yaml says.
+//! Emulates Secrets Manager (AWS JSON 1.1) and generates the secrets of template.yaml.
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
@@ -17,23 +17,23 @@ use crate::failure::Failure;
 use crate::system::System;
 use crate::template::SecretSettings;
 
-/// The most secrets that one call may ask for.
+/// Maximum secrets in one `BatchGetSecretValue`.
 const BATCH: usize = 20;
 
-/// Secrets by name. It has no `Debug`.
+/// Secret values by name. It has no `Debug`, so that no log shows them.
 pub struct Secrets(Mutex<BTreeMap<String, String>>);
 
 impl Secrets {
-    /// Makes fresh secrets.
+    /// Generates new secrets.
     pub fn generate(system: &System, settings: &BTreeMap<String, SecretSettings>) -> Self {
         let secrets = settings.iter().map(|(name, settings)| (name.clone(), secret(system, settings)));
         Self(Mutex::new(secrets.collect()))
     }
 
-    /// Reads the secrets of `file`, makes those that are missing and writes them back, for the owner's eyes only.
+    /// Reads the secrets of `file`, generates missing ones and writes the file, readable by its owner only.
     ///
     /// # Errors
-    /// [`Failure`] when the file can't be read or written, or is something else.
+    /// [`Failure`] if the file can't be read or written, or has another content.
     pub fn keep(
         system: &System,
         settings: &BTreeMap<String, SecretSettings>,
@@ -55,26 +55,25 @@ impl Secrets {
         Ok(Self(Mutex::new(secrets)))
     }
 
-    /// The value of a secret.
+    /// Returns the value of a secret.
     pub fn value(&self, name: &str) -> Option<String> {
         self.lock().get(name).cloned()
     }
 
-    /// Gives a secret another value.
+    /// Replaces the value of a secret.
     pub fn put(&self, name: &str, value: String) {
         self.lock().insert(name.to_owned(), value);
     }
 
-    /// A panic elsewhere leaves every secret whole.
+    /// A poisoned lock is safe to use: every secret is written in one step.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Answers a call of `secretsmanager.<operation>`. Of the secrets of one call each is handed out if the caller
-    /// `may_read` it.
+    /// Answers a call of `secretsmanager.<operation>`. It returns each secret that the caller `may_read`.
     ///
     /// # Errors
-    /// [`Fault`] as Secrets Manager words it.
+    /// [`Fault`] in the form of Secrets Manager.
     pub fn call(&self, operation: &str, body: &[u8], may_read: &dyn Fn(&str) -> bool) -> Answer {
         if operation != "BatchGetSecretValue" {
             return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
@@ -111,12 +110,12 @@ impl Secrets {
     }
 }
 
-/// What `!Ref` of an `AWS::SecretsManager::Secret` tells.
+/// The ARN that `!Ref` of an `AWS::SecretsManager::Secret` returns.
 pub fn secret_arn(name: &str) -> String {
     arn("secretsmanager", &format!("secret:{name}"))
 }
 
-/// The name of a secret that is given by name or ARN.
+/// Returns the name of a secret that is given by name or ARN.
 pub fn name_of(id: &str) -> &str {
     id.strip_prefix(&arn("secretsmanager", "secret:")).unwrap_or(id)
 }
@@ -128,7 +127,7 @@ struct Asked {
     secret_id_list: Vec<String>,
 }
 
-/// Sixty-two characters do not divide 256, so bytes beyond the last whole multiple are drawn again.
+/// Rejection sampling: 256 isn't a multiple of 62, so larger bytes are drawn again.
 fn secret(system: &System, settings: &SecretSettings) -> String {
     const ALPHABET: &[u8; 62] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
     let mut text = String::with_capacity(settings.length);
@@ -144,7 +143,7 @@ fn secret(system: &System, settings: &SecretSettings) -> String {
     value.to_string()
 }
 
-/// Replaces a file at once, so that a crash leaves the old one or the new one.
+/// Replaces a file atomically, so that a crash leaves either the old or the new one.
 pub(crate) fn write_private(file: &Path, text: &str) -> io::Result<()> {
     let next = file.with_extension("new");
     let _ = fs::remove_file(&next);

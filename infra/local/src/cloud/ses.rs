@@ -1,4 +1,4 @@
-//! SES's endpoint, as far as one mail in plain text and HTML goes (query protocol).
+//! Emulates SES (query protocol) for single emails in plain text and HTML.
 
 use serde_json::json;
 use shared::domain::contact::EmailAddress;
@@ -6,15 +6,15 @@ use shared::domain::contact::EmailAddress;
 use super::wire::{Answer, Fault, Form, members};
 use crate::outbox::{Channel, Incoming, Outbox};
 
-/// SES's version.
+/// The API version in requests.
 pub const VERSION: &str = "2010-12-01";
-/// Its answers' XML namespace.
+/// The XML namespace of responses.
 pub const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
 
 /// Answers an action.
 ///
 /// # Errors
-/// [`Fault`] as SES words it.
+/// [`Fault`] in the form of SES.
 pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     if action != "SendEmail" {
         return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
@@ -53,7 +53,7 @@ pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     Ok(json!({"MessageId": id}))
 }
 
-/// `a@b` or `Name <a@b>`.
+/// Checks an address of the form `a@b` or `Name <a@b>`.
 fn address(text: &str) -> Result<(), Fault> {
     let bare = match text.rsplit_once('<') {
         Some((_, rest)) => rest.strip_suffix('>').unwrap_or_default(),

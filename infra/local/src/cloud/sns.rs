@@ -1,19 +1,19 @@
-//! SNS's endpoint, as far as texts to telephones go (query protocol).
+//! Emulates SNS (query protocol) for texts to phone numbers.
 
 use serde_json::json;
 
 use super::wire::{Answer, Fault, Form};
 use crate::outbox::{Channel, Incoming, Outbox};
 
-/// SNS's version and XML namespace.
+/// The API version in requests.
 pub const VERSION: &str = "2010-03-31";
-/// Its answers' XML namespace.
+/// The XML namespace of responses.
 pub const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 
 /// Answers an action.
 ///
 /// # Errors
-/// [`Fault`] as SNS words it.
+/// [`Fault`] in the form of SNS.
 pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     if action != "Publish" {
         return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
@@ -30,7 +30,7 @@ pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     if text.is_empty() {
         return Err(Fault::new("InvalidParameter", "Invalid parameter: Empty message"));
     }
-    // SNS splits longer ones into 153-character parts and refuses what is beyond this.
+    // SNS splits longer texts into parts of 153 characters and rejects texts beyond this length.
     if text.chars().count() > 1_600 {
         return Err(Fault::new("InvalidParameter", "Invalid parameter: Message too long"));
     }
@@ -45,7 +45,7 @@ pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     Ok(json!({"MessageId": id}))
 }
 
-/// E.164 with its plus: what SNS and End User Messaging take as a destination.
+/// Returns whether a number is E.164 with its plus, as SNS and End User Messaging require.
 pub fn is_e164(number: &str) -> bool {
     number.strip_prefix('+').is_some_and(|digits| {
         (2..=15).contains(&digits.len())

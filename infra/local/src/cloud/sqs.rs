@@ -1,4 +1,4 @@
-//! SQS's endpoint, in AWS JSON 1.0: what senders and consumers of one's own queue use.
+//! Emulates SQS (AWS JSON 1.0) for senders and consumers of the account's own queues.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -11,15 +11,15 @@ use super::queue::{NoSuchQueue, Queues, Received};
 use super::wire::{Answer, Fault, read_json};
 use super::{ACCOUNT, arn};
 
-/// The longest body, in bytes, of one message and of one batch.
+/// Maximum body of a message and of a batch, in bytes.
 const LENGTH_MAX: usize = 1_048_576;
-/// The longest delay.
+/// Maximum delay, in seconds.
 const DELAY_MAX: u32 = 900;
 
-/// Answers a call of `AmazonSQS.<operation>`. `origin` is the endpoint's own address, which queue URLs begin with.
+/// Answers a call of `AmazonSQS.<operation>`. `origin` is the base of queue URLs.
 ///
 /// # Errors
-/// [`Fault`] as SQS words it.
+/// [`Fault`] in the form of SQS.
 pub async fn call(queues: &Queues, origin: &str, operation: &str, body: &[u8]) -> Answer {
     match operation {
         "SendMessage" => send(queues, &read_json(body)?),
@@ -33,7 +33,7 @@ pub async fn call(queues: &Queues, origin: &str, operation: &str, body: &[u8]) -
     }
 }
 
-/// Where a queue is, as `!Ref` of an `AWS::SQS::Queue` tells it.
+/// The queue URL that `!Ref` of an `AWS::SQS::Queue` returns.
 pub fn queue_url(origin: &str, queue: &str) -> String {
     format!("{origin}/{ACCOUNT}/{queue}")
 }
@@ -130,8 +130,8 @@ struct Receive {
     wait_time_seconds: Option<u64>,
 }
 
-/// A call that waits looks again at every arrival and every quarter second, since a delay or a visibility timeout
-/// ends without an arrival.
+/// Long polling checks again at every arrival and every quarter second. A delay or a visibility timeout ends without
+/// an arrival.
 async fn receive(queues: &Queues, call: &Receive) -> Answer {
     let queue = name(call.queue_url.as_deref())?;
     let max = call.max_number_of_messages.unwrap_or(1);
@@ -169,7 +169,7 @@ fn message(received: &Received) -> Value {
     })
 }
 
-/// Seconds as the text of milliseconds that SQS gives times in.
+/// Formats seconds as milliseconds in a string, as SQS sends times.
 pub fn milliseconds(seconds: i64) -> String {
     seconds.saturating_mul(1_000).to_string()
 }
@@ -220,12 +220,12 @@ fn attributes(queues: &Queues, call: &Addressed) -> Answer {
     }}))
 }
 
-/// The queue's name: the last part of its URL.
+/// Returns the queue's name: the last part of its URL.
 fn name(url: Option<&str>) -> Result<&str, Fault> {
     url.map(|url| url.rsplit('/').next().unwrap_or(url)).ok_or_else(|| missing("QueueUrl"))
 }
 
-/// A body that SQS takes: not empty, not too long, only characters that XML 1.0 has.
+/// Checks a body as SQS does: not empty, not too long, only characters that XML 1.0 allows.
 fn contents(body: Option<&str>) -> Result<&str, Fault> {
     let body = body.filter(|body| !body.is_empty()).ok_or_else(|| missing("MessageBody"))?;
     let of_xml = |c: char| matches!(c, '\u{9}' | '\u{a}' | '\u{d}' | '\u{20}'..='\u{d7ff}' | '\u{e000}'..='\u{fffd}' | '\u{10000}'..);

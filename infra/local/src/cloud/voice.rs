@@ -1,4 +1,4 @@
-//! The endpoint of End User Messaging's voice calls (`PinpointSMSVoiceV2`, AWS JSON 1.0).
+//! Emulates the voice calls of End User Messaging (`PinpointSMSVoiceV2`, AWS JSON 1.0).
 
 use serde::Deserialize;
 use serde_json::json;
@@ -7,7 +7,7 @@ use super::sns::is_e164;
 use super::wire::{Answer, Fault, read_json};
 use crate::outbox::{Channel, Incoming, Outbox, spoken};
 
-/// The longest message: 6 000 characters, SSML included.
+/// Maximum message length: 6 000 characters, including SSML tags.
 const LENGTH_MAX: usize = 6_000;
 
 #[derive(Deserialize)]
@@ -23,7 +23,7 @@ struct Call {
 /// Answers a call of `PinpointSMSVoiceV2.<operation>`.
 ///
 /// # Errors
-/// [`Fault`] as the service words it.
+/// [`Fault`] in the form of the service.
 pub fn call(outbox: &Outbox, operation: &str, body: &[u8]) -> Answer {
     if operation != "SendVoiceMessage" {
         return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));

@@ -1,4 +1,4 @@
-//! AWS's two wire protocols: JSON by `X-Amz-Target`, and the older form-encoded query with XML answers.
+//! The two wire protocols of AWS: JSON by `X-Amz-Target`, and the older form-encoded query with XML responses.
 
 use std::collections::BTreeMap;
 
@@ -7,36 +7,36 @@ use axum::http::{HeaderValue, Response, StatusCode, header};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-/// A refusal, as a service words it.
+/// An error response of an AWS service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Fault {
-    /// The HTTP status.
+    /// 400 for the caller's faults, 5xx for the service's.
     pub status: StatusCode,
     /// The error's name: `__type` of the JSON protocol, `Code` of the query protocol.
     pub code: &'static str,
-    /// The name that SQS had in its query days, which its SDKs still report (awsQueryCompatible).
+    /// The error's name in SQS's former query protocol, which its SDKs still report (awsQueryCompatible).
     pub query_code: Option<&'static str>,
-    /// Why, in words.
+    /// The reason in plain words; SDKs put it into their errors.
     pub message: String,
-    /// More members of the JSON body.
+    /// Further members of the JSON body.
     pub members: Value,
 }
 
 impl Fault {
-    /// A fault of the caller, 400.
+    /// Creates a fault of the caller, with status 400.
     pub fn new(code: &'static str, message: impl Into<String>) -> Self {
         let status = StatusCode::BAD_REQUEST;
         Self { status, code, query_code: None, message: message.into(), members: json!({}) }
     }
 
-    /// With the name that SQS had in its query days.
+    /// Adds the error's name in SQS's former query protocol.
     #[must_use]
     pub const fn query(mut self, code: &'static str) -> Self {
         self.query_code = Some(code);
         self
     }
 
-    /// With more members in its JSON body.
+    /// Adds members to the JSON body.
     #[must_use]
     pub fn with(mut self, members: Value) -> Self {
         self.members = members;
@@ -44,10 +44,10 @@ impl Fault {
     }
 }
 
-/// What a call comes to.
+/// The result of a call, as JSON in both protocols.
 pub type Answer = Result<Value, Fault>;
 
-/// Reads the body of a call in the JSON protocol.
+/// Parses the body of a call in the JSON protocol.
 ///
 /// # Errors
 /// `SerializationException`, as AWS answers.
@@ -55,7 +55,7 @@ pub fn read_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     serde_json::from_slice(body).map_err(|error| Fault::new("SerializationException", error.to_string()))
 }
 
-/// The answer of a JSON service. `version` is 1.0 or 1.1.
+/// Builds the response of a JSON service. `version` is 1.0 or 1.1.
 pub fn json_response(answer: Answer, version: &str, request_id: &str) -> Response<Body> {
     let (status, body, query_code) = match answer {
         Ok(body) => (StatusCode::OK, body, None),
@@ -78,21 +78,20 @@ pub fn json_response(answer: Answer, version: &str, request_id: &str) -> Respons
     response
 }
 
-/// The members of a call in the query protocol, `Action` among them. A member that comes twice counts as the
-/// last one.
+/// The parameters of a call in the query protocol, including `Action`. Of a repeated parameter the last one counts.
 pub type Form = BTreeMap<String, String>;
 
-/// Reads the body of a call in the query protocol.
+/// Parses the body of a call in the query protocol.
 pub fn read_form(body: &[u8]) -> Form {
     form_urlencoded::parse(body).into_owned().collect()
 }
 
-/// The members of a list: `prefix.member.1`, `prefix.member.2` …
+/// Returns the members of a list: `prefix.member.1`, `prefix.member.2` …
 pub fn members<'a>(form: &'a Form, prefix: &str) -> Vec<&'a str> {
     (1..).map_while(|number| form.get(&format!("{prefix}.member.{number}"))).map(String::as_str).collect()
 }
 
-/// The answer of a query service: `result` is a flat object, and becomes `<ActionResult>`.
+/// Builds the response of a query service. The flat object `result` becomes `<ActionResult>`.
 pub fn query_response(answer: Answer, action: &str, namespace: &str, request_id: &str) -> Response<Body> {
     let (status, xml) = match answer {
         Ok(result) => {
@@ -126,7 +125,7 @@ pub fn query_response(answer: Answer, action: &str, namespace: &str, request_id:
     response
 }
 
-/// Text between two tags.
+/// Escapes text for XML content.
 pub fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }

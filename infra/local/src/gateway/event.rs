@@ -1,4 +1,4 @@
-//! The event that API Gateway's HTTP API makes of a request (payload format 2.0).
+//! Builds the event that an API Gateway HTTP API makes of a request (payload format 2.0).
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -13,31 +13,30 @@ use shared::domain::time::Timestamp;
 use super::routes::Chosen;
 use crate::cloud::ACCOUNT;
 
-/// The API's id in events; a real one has ten letters and digits too.
+/// The API id in events; a real one also has ten letters and digits.
 const API: &str = "localrekey";
 
-/// The path as an HTTP API hands it on: percent-decoded, and cut at a `?` that was encoded. Nothing when it is not
-/// UTF-8.
+/// Decodes a path as an HTTP API does: percent-decoded, and cut at an encoded `?`. `None` if it is not UTF-8.
 pub fn decoded_path(path: &str) -> Option<String> {
     let decoded = percent_decode_str(path).decode_utf8().ok()?;
     Some(decoded.split('?').next().unwrap_or_default().to_owned())
 }
 
-/// Where and when a request came in.
+/// The connection and the time of a request.
 pub struct Arrival<'a> {
-    /// The peer.
+    /// The address of the client, which becomes `sourceIp`.
     pub peer: SocketAddr,
-    /// The host that was asked, as the `Host` header has it.
+    /// The `Host` header.
     pub host: &'a str,
-    /// The decoded path.
+    /// The path after percent-decoding.
     pub path: &'a str,
-    /// The moment.
+    /// When the request arrived.
     pub at: Timestamp,
-    /// The request's id.
+    /// The `requestId` of the event.
     pub id: &'a str,
 }
 
-/// Builds the event.
+/// Builds the event of a request.
 pub fn event(parts: &request::Parts, body: &[u8], chosen: &Chosen<'_>, arrival: &Arrival<'_>) -> Value {
     let query = parts.uri.query().unwrap_or_default();
     let headers = headers(&parts.headers, arrival);
@@ -86,8 +85,8 @@ pub fn event(parts: &request::Parts, body: &[u8], chosen: &Chosen<'_>, arrival: 
     event
 }
 
-/// Lower-case names, repeated headers joined by commas, cookies apart. What a proxy adds is added here too, after
-/// what the client claims.
+/// Returns lower-case names, with repeated headers joined by commas and without cookies. It appends the proxy headers
+/// after the values that the client sent.
 fn headers(given: &HeaderMap, arrival: &Arrival<'_>) -> BTreeMap<String, String> {
     let mut headers: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in given {
@@ -115,7 +114,7 @@ fn headers(given: &HeaderMap, arrival: &Arrival<'_>) -> BTreeMap<String, String>
     headers
 }
 
-/// Headers of one connection, which no gateway passes on (RFC 9110 §7.6.1).
+/// Hop-by-hop headers, which no gateway forwards (RFC 9110 §7.6.1).
 pub const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
@@ -125,7 +124,7 @@ fn cookies(headers: &HeaderMap) -> Vec<String> {
     pairs.filter(|pair| !pair.is_empty()).map(str::to_owned).collect()
 }
 
-/// Decoded, values of one name joined by commas.
+/// Returns decoded query parameters, with the values of one name joined by commas.
 fn parameters(query: &str) -> BTreeMap<String, String> {
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -140,7 +139,7 @@ fn parameters(query: &str) -> BTreeMap<String, String> {
     parameters
 }
 
-/// What an HTTP API passes on as text; everything else goes base64.
+/// Returns whether an HTTP API passes the body as text; it encodes other bodies as base64.
 fn is_text(headers: &HeaderMap) -> bool {
     let kind = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();

@@ -1,5 +1,5 @@
-//! The gateway: what API Gateway does between a browser and a function. Requests become events and answers come
-//! back through `lambda_http`'s own conversion, so that what runs here is what deploys.
+//! Stands in for API Gateway between a browser and a function. `lambda_http` itself converts events and responses, so
+//! the code that runs here is the code that is deployed.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -27,17 +27,17 @@ mod routes;
 use event::{Arrival, HOP_BY_HOP, decoded_path, event};
 use routes::{Chosen, Routes};
 
-/// API Gateway's limit for a request's body.
+/// API Gateway's limit for a request body, in bytes.
 const BODY_MAX: usize = 10 * 1_048_576;
-/// Lambda's limit for an event, and for an answer.
+/// Lambda's limit for an event and for a response, in bytes.
 const PAYLOAD_MAX: usize = 6 * 1_048_576;
-/// API Gateway's limit for the request line and all headers together.
+/// API Gateway's limit for the request line and all headers together, in bytes.
 const HEADERS_MAX: usize = 10_240;
 /// API Gateway's limit for an integration.
 const TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The gateway, in front of the functions by crate name. It answers under `name`, as a custom domain, and under
-/// addresses; a page of a website whose name was made to resolve to this machine is refused (DNS rebinding).
+/// Builds the gateway in front of the functions, which are given by crate name. It answers under `name`, as a custom
+/// domain, and under IP addresses. It rejects any other host, which prevents DNS rebinding by web pages.
 #[expect(clippy::implicit_hasher, reason = "one caller, one kind of map")]
 pub fn router(system: System, name: &str, routes: Vec<Route>, functions: HashMap<String, Router>) -> Router {
     let name = name.to_ascii_lowercase();
@@ -62,14 +62,14 @@ async fn handle(
         Ok(response) => response,
         Err(refusal) => refusal.into_response(),
     };
-    // Every answer of an HTTP API has it.
+    // Every response of an HTTP API has this header.
     if let Ok(id) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("apigw-requestid"), id);
     }
     response
 }
 
-/// An answer of the gateway's own.
+/// An error response of the gateway itself.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
     BadRequest,
@@ -127,7 +127,7 @@ impl Gateway {
         })
     }
 
-    /// The host that was asked, if it is one and ours.
+    /// Returns the requested host if it is valid and allowed.
     fn host(&self, parts: &request::Parts) -> Result<String, Refusal> {
         let mut given = parts.headers.get_all(header::HOST).into_iter();
         let host = given.next().and_then(|host| host.to_str().ok()).ok_or(Refusal::BadRequest)?;
@@ -145,8 +145,8 @@ impl Gateway {
         if is_ours { Ok(host.to_ascii_lowercase()) } else { Err(Refusal::Forbidden) }
     }
 
-    /// Invokes a function with the event's text and tells the text of its answer. A panic is a failed invocation,
-    /// as in Lambda; the next one goes on.
+    /// Invokes a function with the text of an event and returns the text of its response. A panic is a failed
+    /// invocation, as in Lambda, and doesn't affect the next one.
     async fn invoke(&self, chosen: &Chosen<'_>, event: &str, id: &str) -> Result<String, Refusal> {
         let Some(function) = self.functions.get(chosen.function) else {
             tracing::error!(function = chosen.function, "template.yaml names a function that is not here");
@@ -158,7 +158,7 @@ impl Gateway {
         })?;
         let mut context = Context::default();
         id.clone_into(&mut context.request_id);
-        // A router is always ready. The adapter itself can't go to another thread, so it goes before the wait.
+        // A router is always ready. The adapter isn't `Send`, so it is dropped before the await.
         let invocation = {
             let mut adapter = shared::http::function(function.clone());
             tokio::spawn(adapter.call(LambdaEvent::new(event, context)))
@@ -181,7 +181,7 @@ fn size_of_head(parts: &request::Parts) -> usize {
     parts.headers.iter().fold(line, |size, (name, value)| size + name.as_str().len() + value.len())
 }
 
-/// An answer in payload format 2.0.
+/// A response in payload format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Answer {

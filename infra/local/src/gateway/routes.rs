@@ -1,31 +1,31 @@
-//! Which route an HTTP API chooses.
+//! Chooses a route as an HTTP API does.
 
 use std::collections::BTreeMap;
 
 use crate::template::Route;
 
-/// The routes of template.yaml, ready to be asked.
+/// The routes of template.yaml, to choose from.
 pub struct Routes(Vec<Route>);
 
-/// A chosen route.
+/// The route of a request.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Chosen<'a> {
-    /// `GET /code`, or `$default`.
+    /// The route key: `GET /code`, or `$default`.
     pub key: String,
     /// The crate of the function.
     pub function: &'a str,
-    /// The path's variables.
+    /// The values of the path's variables.
     pub parameters: BTreeMap<String, String>,
 }
 
 impl Routes {
-    /// Takes the routes over.
+    /// Creates the table of routes.
     pub const fn new(routes: Vec<Route>) -> Self {
         Self(routes)
     }
 
-    /// The most specific route: a full match before a greedy one (`{name+}`), fixed parts before variables, the
-    /// method before `ANY`, and `$default` when nothing fits. Nothing without a `$default`.
+    /// Returns the most specific route. A full match precedes a greedy one (`{name+}`), fixed parts precede
+    /// variables, and the method precedes `ANY`. Otherwise it is `$default`, or `None` without one.
     pub fn choose(&self, method: &str, path: &str) -> Option<Chosen<'_>> {
         let fitting = self.0.iter().filter(|route| match route.method.as_deref() {
             Some(own) => own == method || own == "ANY",
@@ -49,7 +49,7 @@ impl Routes {
     }
 }
 
-/// How good a part of the pattern fits; the smaller, the more specific.
+/// How well a part of the pattern matches; smaller is more specific.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Fit {
     Fixed,

@@ -1,4 +1,4 @@
-//! The outbox: where mails, texts and calls of the local cloud arrive, for people and for programs.
+//! The dev inbox: receives the emails, texts, calls and pushes of the AWS emulator, for people and programs to read.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -19,61 +19,61 @@ pub use people::{Accounts, Demo, SignIn, Unreadable};
 pub use server::{Site, router};
 pub use text::{code_in, spoken};
 
-/// Older messages than this many are dropped.
+/// Maximum number of messages; older ones are dropped.
 const KEPT: usize = 1_000;
 
-/// How a message travelled.
+/// The channel of a message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Channel {
-    /// A mail.
+    /// Sent through SES.
     Email,
-    /// A text.
+    /// Sent through SNS.
     Sms,
-    /// A call.
+    /// Spoken through End User Messaging.
     Voice,
-    /// A notification of the authenticator app.
+    /// Pushed to the authenticator app, encrypted for the device.
     Push,
 }
 
-/// A message that arrived.
+/// A received message.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Message {
-    /// The id that the sender was told.
+    /// The id that the sender got.
     pub id: String,
-    /// How it travelled.
+    /// The service that it came through.
     pub channel: Channel,
-    /// Whom it went to, in full.
+    /// The recipient, unmasked.
     pub to: String,
-    /// A mail's subject.
+    /// The subject, of an email only.
     pub subject: Option<String>,
-    /// The plain text; of a call, the words that are spoken.
+    /// The plain text; of a call, the spoken words.
     pub body: String,
     /// The code in it, digits only.
     pub code: Option<String>,
     /// When it arrived (RFC 3339).
     #[serde(serialize_with = "as_text")]
     pub at: Timestamp,
-    /// A mail's HTML part.
+    /// The HTML part of an email.
     #[serde(skip)]
     pub html: Option<String>,
 }
 
-/// A message as an endpoint hands it in.
+/// A message as an emulated service hands it in.
 pub struct Incoming {
-    /// How it travels.
+    /// The service that it came through.
     pub channel: Channel,
-    /// Whom it goes to, in full.
+    /// The recipient, unmasked.
     pub to: String,
-    /// A mail's subject.
+    /// The subject, of an email only.
     pub subject: Option<String>,
-    /// The plain text; of a call, the words that are spoken.
+    /// The plain text; of a call, the spoken words.
     pub body: String,
-    /// A mail's HTML part.
+    /// The HTML part of an email.
     pub html: Option<String>,
 }
 
-/// A handle to the outbox; all clones are one.
+/// A handle to the dev inbox; clones share the messages.
 #[derive(Clone)]
 pub struct Outbox {
     system: System,
@@ -82,12 +82,12 @@ pub struct Outbox {
 }
 
 impl Outbox {
-    /// An empty outbox.
+    /// Creates an empty dev inbox.
     pub fn new(system: System) -> Self {
         Self { system, messages: Arc::default(), changed: Arc::new(watch::Sender::new(0)) }
     }
 
-    /// Takes a message in and tells its id.
+    /// Stores a message and returns its id.
     pub fn take(&self, incoming: Incoming) -> String {
         let id = self.system.id();
         let message = Message {
@@ -108,18 +108,18 @@ impl Outbox {
         id
     }
 
-    /// Every message, the newest first.
+    /// Returns every message, the newest first.
     pub fn messages(&self) -> Vec<Message> {
         self.lock().iter().cloned().collect()
     }
 
-    /// Throws every message away.
+    /// Deletes every message.
     pub fn clear(&self) {
         self.lock().clear();
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Tells of every arrival, so that a test need not poll.
+    /// Signals every arrival, so that a test need not poll.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }

@@ -1,4 +1,4 @@
-//! The outbox's pages.
+//! The pages of the dev inbox.
 
 use askama::Template;
 use shared::domain::code::OneTimeCode;
@@ -6,7 +6,7 @@ use shared::domain::code::OneTimeCode;
 use super::people::PersonView;
 use super::{Channel, Message, SignIn};
 
-/// The messages, the newest first.
+/// The page of messages, the newest first.
 #[derive(Template)]
 #[template(path = "messages.html")]
 pub(super) struct MessagesPage<'a> {
@@ -14,7 +14,7 @@ pub(super) struct MessagesPage<'a> {
     pub(super) messages: Vec<Message>,
 }
 
-/// The people who can be tried.
+/// The page of demo people.
 #[derive(Template)]
 #[template(path = "people.html")]
 pub(super) struct PeoplePage<'a> {
@@ -22,7 +22,7 @@ pub(super) struct PeoplePage<'a> {
     pub(super) people: Vec<PersonView>,
 }
 
-/// Trying a password.
+/// The page to try a password.
 #[derive(Template)]
 #[template(path = "sign_in.html")]
 pub(super) struct SignInPage<'a> {
@@ -41,7 +41,7 @@ impl Channel {
         }
     }
 
-    /// The outline of an icon, on a square of 24.
+    /// The outline of an icon, in a viewBox of 24 × 24.
     fn icon(self) -> &'static str {
         match self {
             Self::Email => "M3 5h18v14H3zM3 6l9 7 9-7",
@@ -54,7 +54,7 @@ impl Channel {
     }
 }
 
-/// A code in the groups that people read it in.
+/// Groups the digits of a code as messages print them.
 fn grouped(code: &str) -> String {
     OneTimeCode::parse(code).map_or_else(|_| code.to_owned(), |code| code.grouped())
 }

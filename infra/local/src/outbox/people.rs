@@ -1,4 +1,4 @@
-//! The people who can be tried, as the outbox tells of them.
+//! The demo people as the dev inbox shows them.
 
 use std::sync::Arc;
 
@@ -12,20 +12,20 @@ use totp_rs::{Builder, Secret};
 
 use crate::people::Person;
 
-/// Seconds that a code of the authenticator app lasts (RFC 6238's default).
+/// Seconds that a TOTP code is valid (RFC 6238's default).
 const TOTP_STEP: u64 = 30;
 
-/// The built-in directory, as the outbox needs it.
+/// The built-in directory, as far as the dev inbox needs it.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// How an account stands now; nothing when there is none.
+    /// Returns the standing of an account now; `None` if it doesn't exist.
     ///
     /// # Errors
     /// [`Unreadable`].
     async fn standing(&self, name: &CanonicalName) -> Result<Option<Standing>, Unreadable>;
 
-    /// Signs in with a password, as the organisation's sign-in page would: the fifth failure in a row locks the
-    /// account for a while, success starts the count again.
+    /// Signs in with a password, as the organisation's sign-in page would. The fifth failure in a row locks the
+    /// account for a while; a success resets the count.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -37,16 +37,16 @@ pub trait Accounts: Send + Sync {
     ) -> Result<SignIn, Unreadable>;
 }
 
-/// What came of a sign-in.
+/// The result of a sign-in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SignIn {
-    /// Name and password are right.
+    /// Name and password are correct.
     SignedIn,
-    /// No such account, or another password.
+    /// No such account, or a wrong password.
     Wrong,
-    /// Locked; the password does not matter.
+    /// Locked, whether or not the password is correct.
     Locked,
-    /// Switched off by the organisation.
+    /// Disabled by the organisation.
     Disabled,
 }
 
@@ -54,24 +54,24 @@ pub enum SignIn {
 #[derive(Debug, Clone)]
 pub struct Unreadable(pub String);
 
-/// What a CAPTCHA's token shows, if it is a genuine one.
+/// Returns the answer of a genuine CAPTCHA token.
 pub type Captchas = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// Who can be tried, and what only a demo may know of them.
+/// The demo people, and the secrets that only a demo may show.
 #[derive(Clone)]
 pub struct Demo {
     /// The people of the CSV file.
     pub people: Arc<Vec<Person>>,
     /// The organisation's own domains, in canonical form.
     pub domains: Arc<Vec<String>>,
-    /// The directory.
+    /// Reads the current standing of accounts, and signs in.
     pub accounts: Arc<dyn Accounts>,
-    /// The answer to a CAPTCHA's token.
+    /// Shows the answer of a CAPTCHA token to a tester.
     pub captchas: Captchas,
 }
 
 impl Demo {
-    /// Everybody, as they stand now.
+    /// Returns everybody with their current standing.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -104,7 +104,7 @@ impl Demo {
     }
 }
 
-/// A person, everything shown.
+/// A person with all values unmasked.
 #[derive(Serialize)]
 pub(super) struct PersonView {
     pub(super) login: String,
@@ -158,7 +158,7 @@ impl PersonView {
     }
 }
 
-/// A standing in one word.
+/// Returns a standing as one word.
 pub(crate) const fn standing_word(standing: Standing) -> &'static str {
     match standing {
         Standing::Active => "active",

@@ -1,4 +1,4 @@
-//! The outbox over HTTP: for this machine only, whatever a website in the same browser tries.
+//! Serves the dev inbox over HTTP to this machine only, and rejects requests of web pages.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,24 +16,24 @@ use super::page::{MessagesPage, PeoplePage, SignInPage};
 use super::{Demo, Outbox, SignIn, Unreadable};
 use crate::system::System;
 
-/// The longest login or password that is read; longer ones fail like wrong ones.
+/// Maximum body in bytes; a longer login or password fails like a wrong one.
 const FORM_MAX: usize = 16 * 1_024;
 
-/// What the outbox shows.
+/// The data behind the pages.
 pub struct Site {
-    /// The messages.
+    /// The messages to show.
     pub outbox: Outbox,
-    /// The people.
+    /// The people to show.
     pub demo: Demo,
-    /// Its own address.
+    /// Its own address, which the `Host` header must name.
     pub address: SocketAddr,
-    /// Where the product is; nothing when the functions run elsewhere.
+    /// The URL of Rekey; `None` if the functions run elsewhere.
     pub product: Option<String>,
-    /// The time.
+    /// Clock for TOTP codes and standings.
     pub system: System,
 }
 
-/// The outbox's routes, guarded.
+/// Builds the routes behind the guard.
 pub fn router(site: Site) -> Router {
     let site = Arc::new(site);
     Router::new()
@@ -54,8 +54,8 @@ pub fn router(site: Site) -> Router {
         .with_state(site)
 }
 
-/// A name that resolves to this machine makes a foreign page same-origin with it (DNS rebinding), but not its
-/// `Host`. A form of a foreign page is told by `Origin` or `Sec-Fetch-Site`; programs send neither.
+/// Rejects requests of foreign web pages. DNS rebinding makes such a page same-origin, but its `Host` differs.
+/// `Origin` or `Sec-Fetch-Site` identifies its forms; programs send neither.
 async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> Response {
     let headers = request.headers();
     let port = site.address.port();

@@ -1,15 +1,15 @@
-//! Reading messages as their receivers do: the code in a text, the words in a call's SSML.
+//! Reads messages as their receivers do: the code in a text, the words in a call's SSML.
 
 use super::Channel;
 
-/// The code in a message, digits only: six to ten digits, whole or grouped as Rekey writes them; in a call also
-/// digit by digit. Dates, times and telephone numbers are none.
+/// Returns the code in a message, digits only: six to ten digits, whole or grouped as Rekey prints them. In a call it
+/// may also be digit by digit. Dates, times and phone numbers don't count.
 pub fn code_in(channel: Channel, body: &str) -> Option<String> {
     let read = (channel == Channel::Voice).then(|| digit_by_digit(body)).flatten();
     read.or_else(|| written(body))
 }
 
-/// Rekey's groups, the longer before what they begin with.
+/// The groups that Rekey prints; a longer shape precedes its own prefix.
 const SHAPES: [&[usize]; 10] =
     [&[6], &[7], &[8], &[9], &[10], &[3, 3, 3], &[3, 3, 1], &[3, 3], &[4, 4, 2], &[4, 4]];
 
@@ -53,7 +53,7 @@ fn shaped(groups: &[String]) -> Option<String> {
     })
 }
 
-/// Single digits with pauses between them. What is said twice in a row counts once.
+/// Returns single digits with pauses between them. A number that is said twice in a row counts once.
 fn digit_by_digit(body: &str) -> Option<String> {
     let mut run = String::new();
     let mut runs = Vec::new();
@@ -81,10 +81,10 @@ fn digit_by_digit(body: &str) -> Option<String> {
     once.into_iter().find(|run| (6..=10).contains(&run.len()))
 }
 
-/// The words of an SSML document, without its tags.
+/// Returns the words of an SSML document, without its tags.
 ///
 /// # Errors
-/// What is wrong with it: not one `<speak>` element, or tags that don't close.
+/// The reason why it is invalid: not one `<speak>` element, or tags that don't close.
 pub fn spoken(ssml: &str) -> Result<String, &'static str> {
     let mut open: Vec<&str> = Vec::new();
     let mut words = String::new();
