@@ -22,7 +22,7 @@ pub enum Kind {
     Totp,
     /// A device with the authenticator app, which approves.
     Authenticator,
-    /// A WebAuthn credential.
+    /// A passkey, by Web Authentication Level 3.
     Passkey,
     /// Ten codes on one sheet; a new sheet replaces it.
     RecoveryCodes,
