@@ -27,7 +27,7 @@ pub struct ChangePorts<'a> {
     pub claims: &'a dyn ClaimStore,
     /// Makes the change.
     pub directory: &'a dyn PasswordDirectory,
-    /// The keyring of fingerprints.
+    /// The keyring of factor tags and pseudonyms.
     pub keys: &'a Keyring,
     /// The organisation's own domains: a mailbox below one is no contact of its person.
     pub own_domains: &'a [String],

@@ -2,13 +2,13 @@
 //!
 //! 1. Authorization: the account and its contacts have not changed since the flow verified its person.
 //! 2. The lease: one conditional increment of the account's generation. Of two flows one gets it, and the
-//! others end. It counts the comparison that follows.
+//!    others end. It counts the comparison that follows.
 //! 3. The directory checks the new password. A rejection releases the lease, so that another password can be
-//! tried at once.
+//!    tried at once.
 //! 4. A delayed message goes into the queue. Later it makes `delivery` check whether the change was made,
-//! finished and notified, and complete the rest ([`reconcile`]).
+//!    finished and notified, and complete the rest ([`reconcile`]).
 //! 5. The directory makes the change under the lease's generation, and rejects a late write with an older
-//! one.
+//!    one.
 //! 6. The notifications go into the queue, and the flow is finished.
 //!
 //! A crash after any step leaves a state that the reconciliation completes.
