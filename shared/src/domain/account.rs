@@ -81,7 +81,7 @@ impl fmt::Debug for Pseudonym {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// Can sign in.
+    /// The person can sign in; a reset is allowed too.
     Active,
     /// Locked after failed sign-ins; a reset or an unlock removes the lock.
     Locked,

@@ -27,7 +27,7 @@ pub struct Challenge {
     pub asked_at: Timestamp,
     /// No answer is accepted from this time on.
     pub expires_at: Timestamp,
-    /// Wrong answers so far.
+    /// Wrong answers so far; a limit ends the challenge.
     pub attempts: u8,
 }
 

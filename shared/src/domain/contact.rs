@@ -123,7 +123,7 @@ impl fmt::Debug for PhoneNumber {
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct EmailAddress(String);
 
-/// Returns whether a character never occurs in a person's address but has a meaning for some servers: quotes,
+/// Returns whether a person's address never has this character. Some servers give it a meaning: quotes,
 /// comments, literals, lists and routes (RFC 5321 §4.1.2; `%` and `!` of older mail).
 fn is_mail_syntax(c: char) -> bool {
     matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\\' | ',' | ';' | ':' | '%' | '!')

@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::Keyring;
 
-/// The longest login in code points: an e-mail address has at most 254 octets (RFC 5321 §4.5.3.1.3).
+/// The longest login in code points: an email address has at most 254 octets (RFC 5321 §4.5.3.1.3).
 pub const LOGIN_MAX: usize = 254;
 
 /// A login in canonical form: NFKC, case-folded, without surrounding space and without an own domain of the

@@ -5,8 +5,8 @@ pub use super::event::{Change, Event};
 use super::account::{Account, Registration};
 use super::message::{Notice, Recipient};
 
-/// Returns one notice for every contact of an account, including those that verified the person: mail to both
-/// addresses, a text to the mobile, a call to the office phone (NIST 800-63B-4 §4.2.3, ASVS 6.3.7). An
+/// Returns one notice for every contact of an account, including those that verified the person (NIST
+/// 800-63B-4 §4.2.3, ASVS 6.3.7). Both addresses get mail, the mobile a text, and the office phone a call. An
 /// attacker with one contact does not have all. A contact that is registered twice gets one notice.
 pub fn notices(account: &Account, registration: &Registration, change: &Change) -> Vec<Notice> {
     let next = &registration.successors;

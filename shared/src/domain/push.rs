@@ -42,8 +42,8 @@ impl PushHosts {
         Self(hosts)
     }
 
-    /// Returns whether a text is a valid entry: a name with a dot and a last label that is not only digits,
-    /// or the loopback address, which the push service of the local environment has.
+    /// Returns whether a text is a valid entry. A name has a dot, and a last label that is not only digits.
+    /// The loopback address is valid too, since the local environment's push service has it.
     pub fn is_host(text: &str) -> bool {
         let name = text.strip_prefix("*.").unwrap_or(text);
         let is_label = |label: &str| {
@@ -95,7 +95,7 @@ fn fits(host: &str, authority: &str) -> bool {
     }
 }
 
-/// A subscription as browsers describe it (`PushSubscription.toJSON`, Push API §8).
+/// A push subscription in the browsers' form (`PushSubscription.toJSON`, Push API §8).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
     /// The URL that a push is posted to.
@@ -184,7 +184,7 @@ impl VapidKey {
         URL_SAFE_NO_PAD.encode(self.0.verifying_key().to_sec1_point(false).as_bytes())
     }
 
-    /// Signs with ES256 (RFC 7518 §3.4).
+    /// Returns the ES256 signature of a text (RFC 7518 §3.4).
     pub fn sign(&self, text: &str) -> [u8; 64] {
         let signature: Signature = self.0.sign(text.as_bytes());
         signature.to_bytes().into()

@@ -113,7 +113,7 @@ fn number_tag(digits: &str, messages: &Keyring) -> Option<[u8; 16]> {
     tag.as_bytes().first_chunk().copied()
 }
 
-/// The id that the queue gave a message.
+/// The queue's id of a message, the same for each delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId(String);
 
@@ -276,7 +276,7 @@ mod tests {
         Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
     }
 
-    /// Counters are data: a newer version goes on counting where an older one was.
+    /// Keys of counters are stored data: a newer version must find an older one's counters.
     #[test]
     fn stored_rate_limit_keys_are_unchanged() {
         let number = PhoneNumber::from_stored("+60123456798".to_owned());

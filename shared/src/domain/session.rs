@@ -110,9 +110,9 @@ pub struct Progress {
     pub challenge: Option<Challenge>,
     /// Names the next verification, and determines the challenge that a passkey signs. It changes after each.
     pub request: RequestId,
-    /// Wrong answers so far.
+    /// Wrong answers so far; `TRIES` end the session.
     pub attempts: u8,
-    /// Codes sent so far.
+    /// Codes sent so far, at most `SENDS`.
     pub sends: u8,
 }
 

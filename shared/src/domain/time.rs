@@ -73,9 +73,9 @@ impl fmt::Display for Timestamp {
 pub struct Seconds(pub u32);
 
 impl Seconds {
-    /// One hour.
+    /// 60 minutes.
     pub const HOUR: Self = Self(3_600);
-    /// One day of 24 hours.
+    /// 24 hours; no calendar day.
     pub const DAY: Self = Self(86_400);
 
     /// Returns the whole minutes, rounded down, so that no text promises more time than there is.

@@ -156,7 +156,7 @@ const fn is_false(young: &bool) -> bool {
 pub struct Sent {
     /// Texts and calls to one phone are counted separately.
     pub method: Method,
-    /// Compared with the limit per step, and determines the next wait.
+    /// Counts towards the limit per step, and determines the next wait.
     pub count: u8,
     /// Time of the last message; the next wait begins here.
     pub last_at: Timestamp,
@@ -219,7 +219,7 @@ pub struct FlowLimits {
     pub code_tries: u8,
     /// Wrong answers per flow, over both steps and the authenticator app.
     pub flow_tries: u8,
-    /// Messages per step.
+    /// Messages per step, over all its methods.
     pub sends_per_step: u8,
 }
 
@@ -227,23 +227,23 @@ pub struct FlowLimits {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// Why are you having trouble signing in?
+    /// Asks why the person can't sign in.
     Reason,
-    /// Choose a method.
+    /// Offers the methods of the current step.
     Method,
-    /// Type the code.
+    /// Asks for the sent code.
     Code,
-    /// Approve on the authenticator app.
+    /// Shows the number for the authenticator app.
     Approval,
-    /// Use a passkey.
+    /// Starts the passkey request in the browser.
     Passkey,
-    /// Choose a new password.
+    /// Asks for the new password.
     Password,
-    /// Unlock the account.
+    /// Asks for the confirmation of the unlock.
     Unlock,
-    /// It is done.
+    /// Confirms the change.
     Done,
-    /// It was cancelled.
+    /// Tells that the flow was cancelled.
     Ended,
 }
 

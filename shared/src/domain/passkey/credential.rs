@@ -81,9 +81,9 @@ pub enum PublicKey {
 impl PublicKey {
     /// The number of ECDSA on P-256 with SHA-256 in IANA's COSE registry.
     pub const ES256: i64 = -7;
-    /// The number of Ed25519.
+    /// The number of Ed25519 in IANA's COSE registry.
     pub const EDDSA: i64 = -8;
-    /// The number of RSA with PKCS#1 v1.5 and SHA-256.
+    /// The number of RSA with PKCS#1 v1.5 and SHA-256 in IANA's COSE registry.
     pub const RS256: i64 = -257;
 
     /// Returns its number in IANA's COSE registry.

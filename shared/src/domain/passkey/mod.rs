@@ -122,22 +122,22 @@ pub struct Malformed;
 /// The reason why an answer is rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// It answers another kind of request.
+    /// The answer is to another kind of request: a registration instead of a use, or the reverse.
     #[error("another kind of request")]
     Kind,
-    /// It answers another challenge.
+    /// The answer is to another challenge: a replay, or an older request.
     #[error("another challenge")]
     Challenge,
-    /// It was given on a page of another origin.
+    /// The answer comes from a page of another origin: phishing.
     #[error("another origin")]
     Origin,
     /// The page was embedded in another one.
     #[error("a page within another")]
     Embedded,
-    /// It is for another relying party.
+    /// The authenticator signed for another relying party.
     #[error("another relying party")]
     RelyingParty,
-    /// Nobody touched the authenticator.
+    /// The authenticator reports no user presence.
     #[error("nobody was present")]
     NotPresent,
     /// The authenticator did not verify the user.

@@ -29,9 +29,9 @@ pub enum PasswordError {
     /// anonymous and answers success (RFC 4513 §5.1.2).
     #[error("the password is empty")]
     Empty,
-    /// It has a character that a person can't reliably type again: a control character, such as a pasted tab
-    /// or line end, or a code point that Unicode has not assigned (its NFC may still change) or leaves to
-    /// private use.
+    /// It has a character that a person can't reliably type again. This is a control character, such as a
+    /// pasted tab or line end, or a code point that Unicode has not assigned or leaves to private use. The
+    /// NFC of an unassigned code point may still change.
     #[error("the password holds a control character or an unassigned code point")]
     ControlCharacter,
 }

@@ -100,7 +100,7 @@ impl OwnWords {
     pub(super) fn find_in(&self, password: &Skeleton) -> Findings<'_> {
         let text = password.glyphs();
         let mut found = vec![false; self.0.len()];
-        // points[i] is the least that the first i characters can earn.
+        // points[i] is the fewest points that the first i characters can earn.
         let mut points: Vec<usize> = (0..=text.len()).collect();
         for start in 0..text.len() {
             points[start + 1] = points[start + 1].min(points[start] + 1);

@@ -110,9 +110,9 @@ impl PasswordPolicy {
     /// The highest maximum. It bounds the cost of hashing; directories differ, and all accept this length.
     pub const MOST_MAX: u16 = 128;
 
-    /// Returns a policy: minimum and maximum length in code points, the required classes (none for NIST's
-    /// profile, which requires a minimum of 15 instead), the number of previous passwords that are rejected,
-    /// and the two lists.
+    /// Returns a policy: minimum and maximum length in code points, required classes, the number of previous
+    /// passwords that are rejected, and the two lists. NIST's profile has no required classes and a minimum
+    /// of 15 instead.
     ///
     /// # Errors
     ///
