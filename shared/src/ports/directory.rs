@@ -1,4 +1,4 @@
-//! The directory: where accounts and passwords are authoritative.
+//! The directory: the authority for accounts and passwords.
 
 use std::error::Error;
 
@@ -160,10 +160,10 @@ pub enum ChangeError {
     /// The account was deleted or disabled meanwhile, or may not be changed by Rekey.
     #[error("the account can't be changed")]
     NotPermitted,
-    /// A later change was made already.
+    /// The directory has made a later change, so this one must not follow.
     #[error("a later change was made already")]
     Superseded,
-    /// Nothing was changed.
+    /// The directory changed nothing; the flow may try again.
     #[error("the change was not made")]
     NotApplied(#[source] Box<dyn Error + Send + Sync>),
     /// Whether the directory made the change is unknown.

@@ -18,7 +18,7 @@ pub struct Mail<'a> {
     pub html: &'a str,
 }
 
-/// Sends mail.
+/// Sends mail over one provider.
 #[async_trait]
 pub trait MailSender: Send + Sync {
     /// Sends a mail.
@@ -28,7 +28,7 @@ pub trait MailSender: Send + Sync {
     async fn send_mail(&self, to: &EmailAddress, mail: &Mail<'_>) -> Result<(), SendError>;
 }
 
-/// Sends texts.
+/// Sends texts over one provider.
 #[async_trait]
 pub trait TextSender: Send + Sync {
     /// Sends a text.
@@ -38,7 +38,7 @@ pub trait TextSender: Send + Sync {
     async fn send_text(&self, to: &PhoneNumber, text: &str) -> Result<(), SendError>;
 }
 
-/// Makes calls.
+/// Makes calls over one provider.
 #[async_trait]
 pub trait VoiceSender: Send + Sync {
     /// Calls a number and speaks SSML in a language.
@@ -59,7 +59,7 @@ pub struct Push<'a> {
     pub topic: &'a str,
 }
 
-/// Pushes to devices.
+/// Sends pushes to devices.
 #[async_trait]
 pub trait PushSender: Send + Sync {
     /// Sends a push.
