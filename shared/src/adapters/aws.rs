@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::settings;
 
-/// See `roots/README.md`.
+/// Amazon's root certificates: see `roots/README.md`.
 const ROOTS: [&str; 5] = [
     include_str!("roots/amazon-root-ca-1.pem"),
     include_str!("roots/amazon-root-ca-2.pem"),

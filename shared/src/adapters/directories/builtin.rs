@@ -26,7 +26,7 @@ use crate::ports::{
     Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, StoreError, Write,
 };
 
-/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
+/// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
 const FAILURES_MAX: u32 = 5;
 
 /// The duration of a lockout. It ends by itself; otherwise a stranger could lock people out forever (OWASP

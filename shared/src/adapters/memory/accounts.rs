@@ -23,7 +23,7 @@ use crate::ports::{
     Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
 };
 
-/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
+/// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
 const FAILURES_MAX: u32 = 5;
 /// The duration of a lockout, as in DynamoDB.
 const LOCKOUT: Seconds = Seconds(15 * 60);
