@@ -58,7 +58,7 @@ pub enum Code {
     NonceStale,
     /// The device is not enrolled, or its signature is wrong.
     DeviceUnknown,
-    /// A store, the queue or the directory is unavailable.
+    /// An outside system failed, or the function reached its time-out.
     Unavailable,
 }
 

@@ -123,7 +123,7 @@ pub struct Approval {
     pub number: String,
     /// The end of the request's validity (RFC 3339).
     pub expires_at: String,
-    /// Updated by the script, which polls it.
+    /// The script polls `/code` for it.
     pub status: ApprovalStatus,
     /// Seconds until `expires_at`, for the countdown.
     #[serde(skip)]

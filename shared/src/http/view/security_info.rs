@@ -134,7 +134,7 @@ pub struct Confirm {
     pub id: String,
     /// Selects the instructions of the page.
     pub kind: Kind,
-    /// The mask of a contact; empty for other kinds.
+    /// The mask or name of the entry; empty where it has none.
     pub masked: String,
     /// The input that confirms it.
     #[serde(flatten)]
