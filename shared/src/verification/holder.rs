@@ -63,7 +63,7 @@ pub struct Subject<'a> {
 /// A verified step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// Its factor can't serve in another step.
+    /// The method of the accepted answer; it determines the factor.
     pub method: Method,
     /// Whether its factor has not been active for the waiting period yet.
     pub young: bool,

@@ -10,7 +10,7 @@ use crate::domain::method::Method;
 use crate::domain::pass::Pass;
 use crate::domain::time::Timestamp;
 
-/// Checks a pass.
+/// Counts an attempt and redeems the pass, if it is the account's.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,

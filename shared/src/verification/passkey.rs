@@ -19,7 +19,7 @@ pub fn ask(entropy: &dyn Entropy, now: Timestamp) -> Challenge {
     Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME)
 }
 
-/// Checks a passkey's answer.
+/// Counts an attempt and verifies the answer against the account's passkeys.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,

@@ -11,7 +11,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
 use crate::domain::time::Timestamp;
 
-/// Checks a recovery code.
+/// Counts an attempt and removes the code from the sheet, if it is on it.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,
