@@ -74,8 +74,8 @@ pub struct AuthorizedChange<'a> {
 }
 
 impl<'a> AuthorizedChange<'a> {
-    /// Authorizes the change. The account must exist and not be disabled or excluded, have the same contacts
-    /// as those that received codes, and not have been changed by another flow since this one started.
+    /// Authorizes the change. The account must exist and not be disabled or excluded. It must have the same
+    /// contacts as those that received codes. No other flow may have changed it since this one started.
     ///
     /// # Errors
     /// [`ChangeFailure::Ended`] where it may not be changed, and failures of the ports.
