@@ -1,4 +1,4 @@
-//! Names every asset by its content and compresses it, so that a function starts without doing either.
+//! Names every asset by a hash of its content and compresses it, so that functions do neither at start.
 
 use std::error::Error;
 use std::fmt::Write as _;

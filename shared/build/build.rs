@@ -1,4 +1,4 @@
-//! Prepares what would cost a function time at its start: compressed assets, and the texts of every language.
+//! Prepares compressed assets and the texts of every language at build time, so that functions start faster.
 
 #[cfg(feature = "http")]
 mod assets;
@@ -29,12 +29,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     })
 }
 
-/// The section of a locale that holds the texts of messages. All other sections are those of pages.
+/// The section of a locale with the texts of messages. All other sections belong to pages.
 const MESSAGES: &str = "messages";
 
 type Locales = BTreeMap<String, Map<String, Value>>;
 
-/// The texts of every language: `locales/<BCP 47 tag>.json`.
+/// Reads the texts of every language: `locales/<BCP 47 tag>.json`.
 fn locales() -> Result<Locales, Box<dyn Error>> {
     let package = env::var_os("CARGO_MANIFEST_DIR").ok_or("no CARGO_MANIFEST_DIR")?;
     let mut locales = BTreeMap::new();
@@ -50,7 +50,7 @@ fn locales() -> Result<Locales, Box<dyn Error>> {
     Ok(locales)
 }
 
-/// Writes the sections that `keep` leaves of each locale, as one Rust file.
+/// Writes the sections of each locale that `keep` selects, as one Rust file.
 fn write(
     file: &str,
     locales: &Locales,

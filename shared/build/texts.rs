@@ -1,7 +1,7 @@
-//! Writes locales as Rust. English gives the types; every language becomes a constant of them.
+//! Converts locales to Rust. English determines the types; every language becomes a constant of them.
 //!
-//! The build stops at a text that a language lacks, has in addition, leaves empty or gives other placeholders than
-//! English does. So a text is added by adding it to every locale, and used as a field.
+//! The build fails if a language lacks a text, has an additional one, an empty one, or other placeholders
+//! than English. To add a text, add it to every locale; code uses it as a field.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -10,8 +10,8 @@ use serde_json::{Map, Value};
 
 type Object = Map<String, Value>;
 
-/// The objects whose keys are words of the product: methods, kinds, codes. Their entries have one type and are looked
-/// up by key. A text that an entry lacks is empty.
+/// The objects whose keys are identifiers of Rekey: methods, kinds, codes. Their entries have one type and
+/// are looked up by key. A missing text of an entry is empty.
 const TABLES: [&str; 5] = ["criteria", "fields", "kinds", "methods", "problems"];
 
 /// The sections that only some languages have.
@@ -19,10 +19,10 @@ const OPTIONAL: [&str; 1] = ["speech"];
 
 const ENGLISH: &str = "en";
 
-/// The type of all texts of a language, and how the names of the types in it end.
+/// The type of all texts of a language, and the suffix of the types in it.
 const ROOT: &str = "Texts";
 
-/// The Rust source for locales by their tags.
+/// Returns the Rust source for locales by their tags.
 pub(crate) fn generate(locales: &BTreeMap<String, Value>) -> Result<String, String> {
     let object = |tag: &str| match locales.get(tag) {
         Some(Value::Object(object)) => Ok(object),
@@ -52,7 +52,7 @@ pub(crate) fn generate(locales: &BTreeMap<String, Value>) -> Result<String, Stri
     Ok(out)
 }
 
-/// Writes the type `name` of `object`, which stands at `key`, and the types of the objects in it.
+/// Writes the type `name` of `object`, which is at `key`, and the types of the objects in it.
 fn declare(name: &str, key: &str, object: &Object, out: &mut String) -> Result<(), String> {
     let mut fields = String::new();
     let mut inner = BTreeMap::new();
@@ -80,7 +80,7 @@ fn declare(name: &str, key: &str, object: &Object, out: &mut String) -> Result<(
     Ok(())
 }
 
-/// Writes how an entry of a table is found. The texts of an unknown key are empty.
+/// Writes the look-up of a table's entry. The texts of an unknown key are empty.
 fn look_up(name: &str, table: &Object, out: &mut String) {
     let entries = entries_of(table);
     let mut arms = String::new();
@@ -103,7 +103,7 @@ fn look_up(name: &str, table: &Object, out: &mut String) {
     );
 }
 
-/// The type of the object at `field` of `parent`. Objects beside each other with the same keys have one type.
+/// Returns the type of the object at `field` of `parent`. Sibling objects with the same keys share one type.
 fn type_of(parent: &str, parent_key: &str, field: &str, siblings: &Object) -> String {
     let parent = parent.strip_suffix(ROOT).unwrap_or(parent);
     if TABLES.contains(&parent_key) {
@@ -115,13 +115,13 @@ fn type_of(parent: &str, parent_key: &str, field: &str, siblings: &Object) -> St
     format!("{parent}{}{ROOT}", pascal(first))
 }
 
-/// The keys of all entries of a table, if those are objects.
+/// Returns the keys of all entries of a table, if those are objects.
 fn entries_of(table: &Object) -> Object {
     let entries = table.values().filter_map(Value::as_object).flatten();
     entries.map(|(key, value)| (key.clone(), value.clone())).collect()
 }
 
-/// The keys of an object; those of all entries for an entry of a table.
+/// Returns the keys of an object; for an entry of a table, those of all entries.
 fn entry(parent_key: &str, value: &Value, siblings: &Object) -> Result<Object, String> {
     let own = value.as_object().cloned().unwrap_or_default();
     if !TABLES.contains(&parent_key) {
@@ -131,8 +131,8 @@ fn entry(parent_key: &str, value: &Value, siblings: &Object) -> Result<Object, S
     if all.values().all(Value::is_string) { Ok(all) } else { Err(format!("{parent_key}: texts only")) }
 }
 
-/// The value of type `name` with the texts of `locale`. Optional sections become constants of their own, whose names
-/// begin with `prefix`.
+/// Returns the value of type `name` with the texts of `locale`. Optional sections become separate constants,
+/// whose names begin with `prefix`.
 fn literal(
     name: &str,
     prefix: &str,
@@ -180,7 +180,7 @@ fn text(text: Option<&str>) -> String {
     format!("Text({:?})", text.unwrap_or_default())
 }
 
-/// Whether a locale has the texts of the English one, and no others.
+/// Checks that a locale has exactly the texts of the English one.
 fn compare(english: &Object, locale: &Object, path: &str) -> Result<(), String> {
     if let Some(unknown) = locale.keys().find(|key| !english.contains_key(*key)) {
         return Err(format!("{path}{unknown} is not an English text"));
@@ -202,7 +202,7 @@ fn compare(english: &Object, locale: &Object, path: &str) -> Result<(), String> 
     Ok(())
 }
 
-/// The forms of one text, the longest first. The last has the placeholders that the text can't do without.
+/// Checks the forms of one text, the longest first. The last form has the required placeholders.
 fn compare_forms(english: &[Value], own: &[Value], path: &str) -> Result<(), String> {
     let of = |form: Option<&Value>| placeholders(form.unwrap_or(&Value::Null), path);
     let mut known = BTreeSet::new();
@@ -221,7 +221,7 @@ fn compare_forms(english: &[Value], own: &[Value], path: &str) -> Result<(), Str
     }
 }
 
-/// The placeholders of a text, which must not be empty.
+/// Returns the placeholders of a text, which must not be empty.
 fn placeholders(text: &Value, path: &str) -> Result<BTreeSet<String>, String> {
     let text = text.as_str().filter(|text| !text.trim().is_empty()).ok_or(format!("{path} is not a text"))?;
     let name = |rest: &str| rest.split_once('}').map(|(name, _)| name.to_owned());

@@ -1,11 +1,11 @@
-//! What every function of Rekey shares.
+//! The code that all functions of Rekey share.
 //!
-//! [`domain`] holds the rules and touches nothing outside; [`ports`] says in the domain's words what it needs
-//! from outside; [`verification`] asks for proof and checks it, over the ports, and [`change`] makes the change that all
-//! else leads to; [`adapters`] fulfil the ports with one outside system each; [`text`] holds what is said, in every
-//! language; [`http`] turns requests into typed input and answers into pages or JSON, and is the only place that knows
-//! status codes. [`settings`] is the one reader of the environment, and `process` the one place that puts all of it
-//! together.
+//! [`domain`] has the rules, without input or output. [`ports`] defines the domain's needs from outside.
+//! [`verification`] creates challenges and checks answers, over the ports, and [`change`] makes the change of
+//! a password or a lock. [`adapters`] implement the ports, each with one outside system. [`text`] has the
+//! texts in all languages. [`http`] turns requests into typed input and results into pages or JSON, and is
+//! the only place with status codes. [`settings`] alone reads the environment, and `process` alone connects
+//! all of it.
 
 pub mod adapters;
 pub mod change;

@@ -1,8 +1,9 @@
-//! The composition root: what the process of every function begins with, and the one place that fulfils ports.
+//! The composition root: starts the process of every function, and is the only place that connects ports to
+//! adapters.
 //!
-//! Settings, names of resources and keys are read once, while Lambda initialises the environment (at full speed and
-//! before anybody waits), and whatever is wrong is told before the first request. The local environment gives the same
-//! from elsewhere ([`Parts`]), so that what runs there is wired by the lines that run in Lambda.
+//! Settings, resource names and keys are read once, while Lambda initialises the environment (at full speed
+//! and before any request). Every error is reported before the first request. The local environment passes
+//! other [`Parts`], so that it runs the same code as Lambda.
 
 use std::sync::Arc;
 
@@ -46,7 +47,7 @@ use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
 use crate::text::messages::Wording;
 
-/// The secrets of template.yaml. Each function is told of those that its role lets it read.
+/// The secrets of template.yaml. Each function gets the variables of those that its role may read.
 const SECRETS: [&str; 6] = [
     "REKEY_SECRET_CAPTCHA",
     "REKEY_SECRET_CONTACTS",
@@ -56,29 +57,30 @@ const SECRETS: [&str; 6] = [
     "REKEY_SECRET_SEEDS",
 ];
 
-/// Tells a function its resources by the names of their variables.
+/// Returns a resource's name or address by its environment variable.
 pub type Resources = dyn Fn(&str) -> Option<String> + Send + Sync;
 
-/// What a process is started from.
+/// The inputs of a process.
 pub struct Parts {
-    /// The parameters.
+    /// All `REKEY_` parameters, validated.
     pub settings: Arc<Settings>,
-    /// The configuration of all AWS clients.
+    /// The configuration of all AWS clients: region, credentials, time-outs.
     pub aws: SdkConfig,
-    /// The clock.
+    /// The system clock, or one that tests set.
     pub clock: Arc<dyn Clock>,
-    /// The source of chance.
+    /// The source of random bytes for ids, codes and nonces.
     pub entropy: Arc<dyn Entropy>,
-    /// Where metrics are counted.
+    /// The destination of metrics.
     pub metrics: Arc<dyn Metrics>,
-    /// The name or address of a resource, as template.yaml tells it to this function (`REKEY_TABLE_FLOWS`).
+    /// The name or address of a resource, from template.yaml's variables of this function
+    /// (`REKEY_TABLE_FLOWS`).
     pub resources: Box<Resources>,
-    /// The tables, if they are in memory and not in DynamoDB.
+    /// The in-memory tables; without them, DynamoDB.
     #[cfg(feature = "memory")]
     pub memory: Option<Arc<Memory>>,
 }
 
-/// A started process.
+/// A started process: its inputs, and its keys.
 pub struct Process {
     parts: Parts,
     keys: Keyrings,
@@ -88,7 +90,7 @@ impl Process {
     /// Starts as Lambda does, from the environment.
     ///
     /// # Errors
-    /// [`StartError`] with everything that is wrong with the parameters, or with the keys.
+    /// [`StartError`] with all invalid parameters, or with the failure to read the keys.
     pub async fn start() -> Result<Self, StartError> {
         init_log();
         Self::of(Parts {
@@ -104,7 +106,7 @@ impl Process {
         .await
     }
 
-    /// Starts from these parts: fetches, in one call, the keys of every secret that they name.
+    /// Starts from these parts: fetches the keys of all secrets that they name, in one call.
     ///
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
@@ -115,35 +117,35 @@ impl Process {
         Ok(Self { parts, keys })
     }
 
-    /// The parameters.
+    /// Returns the parameters, shared by all handlers.
     pub fn settings(&self) -> Arc<Settings> {
         self.parts.settings.clone()
     }
 
-    /// The clock.
+    /// Returns the clock for deadlines and validity.
     pub fn clock(&self) -> Arc<dyn Clock> {
         self.parts.clock.clone()
     }
 
-    /// The source of chance.
+    /// Returns the source of random bytes.
     pub fn entropy(&self) -> Arc<dyn Entropy> {
         self.parts.entropy.clone()
     }
 
-    /// Where metrics are counted.
+    /// Returns the destination of metrics.
     pub fn metrics(&self) -> Arc<dyn Metrics> {
         self.parts.metrics.clone()
     }
 
-    /// The keys of a secret (`REKEY_SECRET_FLOWS`).
+    /// Returns the keyring of a secret (`REKEY_SECRET_FLOWS`).
     ///
     /// # Errors
-    /// [`StartError::Resource`] when this function is not told of it.
+    /// [`StartError::Resource`] when this function does not get its variable.
     pub fn keyring(&self, variable: &'static str) -> Result<Arc<Keyring>, StartError> {
         self.keys.get(variable).cloned().ok_or(StartError::Resource(variable))
     }
 
-    /// What every page needs.
+    /// Returns the dependencies of every page.
     ///
     /// # Errors
     /// As [`Process::keyring`].
@@ -152,10 +154,10 @@ impl Process {
         Ok(Site { settings: self.settings(), flows: self.keyring("REKEY_SECRET_FLOWS")? })
     }
 
-    /// The password policy, with the organisation's own blocklist.
+    /// Returns the password policy, with the organisation's own blocklist.
     ///
     /// # Errors
-    /// [`StartError`] when the blocklist can't be read or the policy makes no sense.
+    /// [`StartError`] when the blocklist can't be read or the policy is contradictory.
     pub fn password_policy(&self) -> Result<PasswordPolicy, StartError> {
         let settings = &self.parts.settings;
         let blocklist = match &settings.password_blocklist {
@@ -167,7 +169,7 @@ impl Process {
         settings.password_policy(blocklist.lines()).map_err(StartError::Policy)
     }
 
-    /// What messages say.
+    /// Returns the organisation's names and addresses in messages.
     pub fn wording(&self) -> Wording {
         let settings = &self.parts.settings;
         Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
@@ -178,8 +180,8 @@ impl Process {
     }
 }
 
-/// A port over the tables: what `$memory` makes of the memory where the process has one, otherwise `$tables`. Without the
-/// feature `memory`, as functions are deployed, there is no memory to ask for.
+/// Builds a port over the tables: with `$memory` where the process has in-memory tables, otherwise with `$tables`.
+/// Deployed functions are built without the feature `memory`.
 #[cfg(feature = "dynamodb")]
 macro_rules! port {
     ($process:ident, $tables:expr) => {
@@ -194,39 +196,40 @@ macro_rules! port {
     }};
 }
 
-/// The tables.
+/// Ports of the tables.
 ///
 /// # Errors
-/// Each of these fails with [`StartError::Resource`] when this function is not told of what it needs.
+/// Each of these fails with [`StartError::Resource`] when this function does not get a variable that it
+/// needs.
 #[cfg(feature = "dynamodb")]
 #[expect(clippy::missing_errors_doc, reason = "all of them fail alike, as said above")]
 impl Process {
-    /// The flows.
+    /// Returns the store of flows.
     pub fn flows(&self) -> Result<Arc<dyn ports::FlowStore>, StartError> {
         port!(self, DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    /// The sessions.
+    /// Returns the store of sessions.
     pub fn sessions(&self) -> Result<Arc<dyn ports::SessionStore>, StartError> {
         port!(self, DynamoSessions::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?, self.entropy()))
     }
 
-    /// The requests to devices.
+    /// Returns the store of approval requests.
     pub fn approvals(&self) -> Result<Arc<dyn ports::ApprovalStore>, StartError> {
         port!(self, DynamoApprovals::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    /// The pairings of devices.
+    /// Returns the store of pairings.
     pub fn pairings(&self) -> Result<Arc<dyn ports::PairingStore>, StartError> {
         port!(self, DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    /// The budgets.
+    /// Returns the store of rate limits and ledgers.
     pub fn budgets(&self) -> Result<Arc<dyn ports::BudgetStore>, StartError> {
         port!(self, DynamoBudgets::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
-    /// What is registered, to be read.
+    /// Returns read access to registrations.
     pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfo>, StartError> {
         port!(self, {
             let (table, contacts) = self.security_info_table()?;
@@ -234,32 +237,32 @@ impl Process {
         })
     }
 
-    /// What is registered, to be changed.
+    /// Returns write access to entries, for `enrolment` only.
     pub fn enrolment(&self) -> Result<Arc<dyn ports::EnrolmentStore>, StartError> {
         port!(self, self.dynamo_enrolment()?)
     }
 
-    /// What is registered, to be written as the organisation's records have it.
+    /// Returns the import of contacts, for operators only.
     pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
         port!(self, self.dynamo_enrolment()?)
     }
 
-    /// The authenticators.
+    /// Returns access to authenticators, for verifications.
     pub fn authenticators(&self) -> Result<Arc<dyn ports::Authenticators>, StartError> {
         port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
-    /// The registered devices.
+    /// Returns access to enrolled devices.
     pub fn devices(&self) -> Result<Arc<dyn ports::Devices>, StartError> {
         port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
-    /// The devices that take pushes.
+    /// Returns read access to push subscriptions.
     pub fn push_targets(&self) -> Result<Arc<dyn ports::PushTargets>, StartError> {
         port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
-    /// The right to change an account.
+    /// Returns the store of leases.
     pub fn claims(&self) -> Result<Arc<dyn ports::ClaimStore>, StartError> {
         port!(self, DynamoClaims::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
@@ -278,7 +281,7 @@ impl Process {
     }
 }
 
-/// A port of the directory that `REKEY_DIRECTORY` names.
+/// Builds a port of the directory that `REKEY_DIRECTORY` selects.
 #[cfg(feature = "builtin-directory")]
 macro_rules! directory {
     ($process:ident) => {
@@ -290,34 +293,35 @@ macro_rules! directory {
     };
 }
 
-/// The directory, for each purpose.
+/// Ports of the directory.
 ///
 /// # Errors
-/// Each of these fails with [`StartError::Resource`] when this function is not told of what the directory needs.
+/// Each of these fails with [`StartError::Resource`] when this function does not get a variable that the
+/// directory needs.
 #[cfg(feature = "builtin-directory")]
 #[expect(clippy::missing_errors_doc, reason = "all of them fail alike, as said above")]
 impl Process {
-    /// To read accounts.
+    /// Returns read access to accounts.
     pub fn directory(&self) -> Result<Arc<dyn ports::Directory>, StartError> {
         directory!(self)
     }
 
-    /// To check passwords.
+    /// Returns the check of passwords, for `enrolment` only.
     pub fn sign_in_directory(&self) -> Result<Arc<dyn ports::SignInDirectory>, StartError> {
         directory!(self)
     }
 
-    /// To change accounts.
+    /// Returns write access to accounts, for `password-set` only.
     pub fn password_directory(&self) -> Result<Arc<dyn ports::PasswordDirectory>, StartError> {
         directory!(self)
     }
 
-    /// To find out what became of a change.
+    /// Returns the look-up of a change's outcome.
     pub fn change_inspector(&self) -> Result<Arc<dyn ports::ChangeInspector>, StartError> {
         directory!(self)
     }
 
-    /// To write accounts that come from elsewhere.
+    /// Returns the import of accounts, for operators only.
     pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
         directory!(self)
     }
@@ -333,40 +337,40 @@ impl Process {
     }
 }
 
-/// What reaches people, and each other.
+/// The senders, the queue and the signature verifier.
 impl Process {
-    /// The queue to `delivery`.
+    /// Returns the queue to `delivery`.
     ///
     /// # Errors
-    /// [`StartError::Resource`] when this function is not told of it.
+    /// [`StartError::Resource`] when this function does not get its variable.
     #[cfg(feature = "sqs")]
     pub fn queue(&self) -> Result<Arc<dyn ports::MessageQueue>, StartError> {
         Ok(Arc::new(SqsQueue::new(&self.parts.aws, self.resource("REKEY_QUEUE_MESSAGES")?)))
     }
 
-    /// Mail.
+    /// Returns the sender of mail, over SES.
     #[cfg(feature = "ses")]
     pub fn mails(&self) -> Arc<dyn ports::MailSender> {
         let settings = &self.parts.settings;
         Arc::new(SesMails::new(&self.parts.aws, &settings.organisation, &settings.mail_from))
     }
 
-    /// Texts.
+    /// Returns the sender of texts, over SNS.
     #[cfg(feature = "sns")]
     pub fn texts(&self) -> Arc<dyn ports::TextSender> {
         Arc::new(SnsTexts::new(&self.parts.aws, self.parts.settings.sms_sender_id.clone()))
     }
 
-    /// Calls.
+    /// Returns the caller, over AWS End User Messaging.
     #[cfg(feature = "voice")]
     pub fn calls(&self) -> Arc<dyn ports::VoiceSender> {
         Arc::new(VoiceCalls::new(&self.parts.aws, self.parts.settings.voice_origin.clone()))
     }
 
-    /// Pushes.
+    /// Returns the sender of pushes.
     ///
     /// # Errors
-    /// [`StartError`] when the keys of pushes are not there or make no key for VAPID.
+    /// [`StartError`] when the keyring of pushes is missing or yields no VAPID key.
     #[cfg(feature = "web-push")]
     pub fn pushes(&self) -> Result<Arc<dyn ports::PushSender>, StartError> {
         let (settings, keys) = (&self.parts.settings, self.keyring("REKEY_SECRET_PUSH")?);
@@ -375,32 +379,32 @@ impl Process {
         Ok(Arc::new(WebPushes::new(vapid, from, hosts, self.entropy())))
     }
 
-    /// Signatures of devices and passkeys.
+    /// Returns the verifier of passkeys' signatures.
     #[cfg(feature = "signatures")]
     pub fn signatures(&self) -> Arc<dyn ports::SignatureVerifier> {
         Arc::new(RingSignatures)
     }
 }
 
-/// Why a function can't start.
+/// The reason why a function can't start.
 #[derive(Debug, Error)]
 pub enum StartError {
-    /// Parameters are wrong.
+    /// One or more parameters are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
-    /// A resource is not named.
+    /// The environment does not name a resource.
     #[error("{0} is not set")]
     Resource(&'static str),
-    /// Keys can't be read.
+    /// Secrets Manager failed, or a secret is no keyring.
     #[error(transparent)]
     Secret(#[from] SecretError),
-    /// The password policy can't be built.
+    /// The password policy is contradictory.
     #[error("{0}")]
     Policy(String),
-    /// The organisation's own blocklist can't be read.
+    /// The organisation's own blocklist can't be read: its file, and the error.
     #[error("REKEY_PASSWORD_BLOCKLIST {0}: {1}")]
     Blocklist(String, std::io::Error),
-    /// The keys of pushes make no key to sign with.
+    /// The keyring of pushes yields no signing key.
     #[error("REKEY_SECRET_PUSH makes no key")]
     Vapid,
 }

@@ -1,5 +1,5 @@
-//! What every AWS client of a process shares: one HTTP client that trusts Amazon's roots only, and one idea of how
-//! long to wait.
+//! The shared parts of all AWS clients of a process: one HTTP client that trusts only Amazon's roots, and
+//! common time-outs.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use thiserror::Error;
 
 use crate::settings;
 
-/// See `roots/README.md`.
+/// Amazon's root certificates: see `roots/README.md`.
 const ROOTS: [&str; 5] = [
     include_str!("roots/amazon-root-ca-1.pem"),
     include_str!("roots/amazon-root-ca-2.pem"),
@@ -28,21 +28,23 @@ const ROOTS: [&str; 5] = [
     include_str!("roots/starfield-services-root-g2.pem"),
 ];
 
-/// An endpoint in the same region answers a connection in milliseconds.
+/// Connect time-out. An endpoint in the same region accepts a connection within milliseconds.
 const CONNECT: Duration = Duration::from_secs(1);
-/// One try. The slowest call made here, a mail, takes a few hundred milliseconds.
+/// Time-out of one try. The slowest call, a mail, takes a few hundred milliseconds.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// A call with all its tries: a person waits for it, and a function has to answer within ten seconds.
+/// Time-out of a call with all its tries. A person waits for it, and a function must answer within ten
+/// seconds.
 const OPERATION: Duration = Duration::from_secs(4);
-/// The first try and two more.
+/// Tries per call: the first and two more.
 const ATTEMPTS: u32 = 3;
-/// The longest wait before the second try; it doubles before the third. The SDK's own second would leave no time for it.
+/// The longest wait before the second try; it doubles before the third. The SDK's default of a second would
+/// leave no time for it.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// The configuration that a process makes once and gives to all its clients: region and credentials from the
-/// environment, where Lambda puts them for as long as the process lives, and `AWS_ENDPOINT_URL` and its kin for an
-/// emulator (`http:` too). The SDK's own loader would look in profiles, web identities and instance metadata as well,
-/// and carry an eighth of a function's code for it.
+/// Returns the configuration for all clients of a process. Region and credentials come from the environment,
+/// where Lambda puts them for the life of the process; `AWS_ENDPOINT_URL` and its variants select an emulator
+/// (`http:` too). The SDK's own loader also searches profiles, web identities and instance metadata, and
+/// makes up an eighth of a function's code.
 pub fn config() -> SdkConfig {
     let mut builder = common().service_config(Environment);
     builder.set_region(settings::aws("AWS_REGION").map(Region::new));
@@ -56,7 +58,7 @@ pub fn config() -> SdkConfig {
     builder.build()
 }
 
-/// What is set for one service alone: `AWS_ENDPOINT_URL_DYNAMODB`.
+/// Reads the settings of a single service, such as `AWS_ENDPOINT_URL_DYNAMODB`.
 #[derive(Debug)]
 struct Environment;
 
@@ -67,8 +69,9 @@ impl LoadServiceConfig for Environment {
     }
 }
 
-/// The configuration for an emulator at `endpoint`, one for all services. It checks no signature, but may go by
-/// `access_key`. The environment is not asked: it may hold the credentials of a real account.
+/// Returns the configuration for an emulator at `endpoint`, one for all services. The emulator checks no
+/// signature, but may distinguish clients by `access_key`. The environment is not read: it may have the
+/// credentials of a real account.
 pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
     let credentials = Credentials::new(access_key, "none", None, None, "emulator");
     common()
@@ -80,7 +83,7 @@ pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
 
 fn common() -> sdk_config::Builder {
     let roots = ROOTS.iter().fold(tls::TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem));
-    // Building a context checks nothing, so it has no way to fail; the default would trust the system's roots.
+    // Building a context checks nothing, so it can't fail; the default would trust the system's roots.
     let context = tls::TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
     let http = Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
@@ -98,14 +101,14 @@ fn common() -> sdk_config::Builder {
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
 }
 
-/// A call that failed, told by its kind and code only: a service's own message may quote the number or address that
-/// it was given, and what is logged must not.
+/// A failed call, described by its kind and code only. A service's own message may quote the number or
+/// address of the call, which must not be logged.
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct CallError(pub(super) String);
 
 impl CallError {
-    /// What may be told of `error`.
+    /// Returns the loggable part of `error`.
     pub(super) fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
         let kind = match error {
             SdkError::ConstructionFailure(_) => "the request could not be built",

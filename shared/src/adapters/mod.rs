@@ -1,4 +1,4 @@
-//! The ports fulfilled, one outside system per module and feature.
+//! Implementations of the ports, one outside system per module and feature.
 
 #[cfg(feature = "aws")]
 pub mod aws;

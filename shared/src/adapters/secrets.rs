@@ -1,4 +1,4 @@
-//! Keys from Secrets Manager.
+//! Keyrings from Secrets Manager.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,17 +11,17 @@ use zeroize::Zeroizing;
 use super::aws::CallError;
 use crate::domain::keys::{KeyError, Keyring};
 
-/// The most secrets that one call names (`SecretIdList` of `BatchGetSecretValue`).
+/// The most secrets per call (`SecretIdList` of `BatchGetSecretValue`).
 const BATCH: usize = 20;
 
-/// Keyrings by the names that their secrets were asked for under.
+/// Keyrings by the names that the caller requested them under.
 pub type Keyrings = HashMap<&'static str, Arc<Keyring>>;
 
-/// Fetches secrets, each by a name of ours and its ARN or name there, and reads them as keyrings: all in one call, since a
-/// function waits for it before it takes its first request.
+/// Fetches secrets, each by a local name and its ARN or name in Secrets Manager, and reads them as keyrings.
+/// One call fetches all, since a function waits for it before its first request.
 ///
 /// # Errors
-/// [`SecretError`], which names the first secret that is at fault.
+/// [`SecretError`], which names the first failing secret.
 pub async fn keyrings(
     config: &SdkConfig,
     secrets: &[(&'static str, String)],
@@ -61,22 +61,22 @@ pub async fn keyrings(
     }
 }
 
-/// Why there are no keyrings.
+/// The reason why there are no keyrings.
 #[derive(Debug, Error)]
 pub enum SecretError {
-    /// Secrets Manager did not answer, or not as it should.
+    /// Secrets Manager did not answer, or answered with an error.
     #[error("the secrets are unavailable")]
     Unavailable(#[source] CallError),
-    /// It did not hand this one out.
+    /// Secrets Manager refused this secret.
     #[error("{0} is refused: {1}")]
     Refused(&'static str, CallError),
-    /// This one was not among what it handed out.
+    /// The response does not contain this secret.
     #[error("{0} is missing in the answer")]
     Missing(&'static str),
-    /// It is a binary secret.
+    /// The secret is binary.
     #[error("{0} is not a text")]
     NoText(&'static str),
-    /// It is no keyring.
+    /// The secret is no keyring.
     #[error("{0} is not a keyring")]
     NoKeyring(&'static str, #[source] KeyError),
 }

@@ -1,4 +1,4 @@
-//! What a provider's refusal means for a message.
+//! Classification of providers' errors: final or temporary.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -6,14 +6,14 @@ use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use super::aws::CallError;
 use crate::ports::SendError;
 
-/// Something that an answer lacks or says.
+/// Returns an error with a text of this crate.
 pub(super) fn said(what: impl Into<String>) -> CallError {
     CallError(what.into())
 }
 
-/// A provider's refusal is final only where its code says that the recipient or the message is at fault. Anything
-/// else, a missing permission or an unverified sender too, may be mended within a code's life, and ends in the
-/// dead-letter queue if it is not.
+/// Converts a provider's error. It is a final refusal only if its code blames the recipient or the
+/// message. Any other cause, also a missing permission or an unverified sender, may be repaired while a code
+/// is valid; otherwise the message ends in the dead-letter queue.
 pub(super) fn send_error<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
     final_codes: &[&str],

@@ -1,4 +1,4 @@
-//! Mail by SES.
+//! Mail over SES.
 
 use async_trait::async_trait;
 use aws_sdk_ses::Client;
@@ -11,10 +11,10 @@ use super::sending::{said, send_error};
 use crate::domain::contact::EmailAddress;
 use crate::ports::{Mail, MailSender, SendError};
 
-/// The codes by which SES says that this mail will never go: the address or the content is at fault.
+/// Codes of SES for a mail that it will never send: the address or the content is invalid.
 const FINAL: [&str; 3] = ["InvalidParameterValue", "MessageRejected", "ValidationError"];
 
-/// SES as a sender of mails.
+/// Sends mail over SES.
 #[derive(Clone, Debug)]
 pub struct SesMails {
     client: Client,
@@ -22,7 +22,7 @@ pub struct SesMails {
 }
 
 impl SesMails {
-    /// Mails come from `from`, shown under the name of the organisation.
+    /// Returns a sender of mail from `from`, with the organisation as display name.
     pub fn new(config: &SdkConfig, organisation: &str, from: &EmailAddress) -> Self {
         let from = format!("{} <{}>", display_name(organisation), from.expose());
         Self { client: Client::new(config), from }
@@ -45,8 +45,9 @@ fn utf8(text: &str) -> Result<Content, SendError> {
     content.map_err(|_| SendError::Refused(said("a part could not be built").into()))
 }
 
-/// `name` as the phrase before an address: a quoted string where it is ASCII (RFC 5322 §3.2.4), else encoded words
-/// (RFC 2047). Neither can end the header or add an address.
+/// Returns `name` as the display name before an address: a quoted string if it is ASCII (RFC 5322 §3.2.4),
+/// else encoded words (RFC 2047). Neither form can end the header or add an address, which prevents header
+/// injection.
 fn display_name(name: &str) -> String {
     let name: String = name.chars().filter(|c| !c.is_control()).collect();
     if name.is_ascii() {
@@ -59,8 +60,8 @@ fn display_name(name: &str) -> String {
     words.join(" ")
 }
 
-/// Cuts a text into pieces of at most `octets`, never within a character. 45 octets make an encoded word of 72
-/// characters; 75 is the limit.
+/// Splits a text into pieces of at most `octets`, never within a character. 45 octets make an encoded word of
+/// 72 characters; 75 is the limit.
 fn chunks(text: &str, octets: usize) -> Vec<String> {
     let mut chunks = vec![String::new()];
     for c in text.chars() {

@@ -1,4 +1,4 @@
-//! Signatures by ring, which is in every function already for TLS.
+//! Signatures over ring, which every function already contains for TLS.
 
 use ring::signature::{
     ECDSA_P256_SHA256_ASN1, ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey,
@@ -7,7 +7,7 @@ use ring::signature::{
 use crate::domain::passkey::PublicKey;
 use crate::ports::SignatureVerifier;
 
-/// ring's verification.
+/// Verifies signatures with ring.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct RingSignatures;
 

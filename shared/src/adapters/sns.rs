@@ -1,4 +1,4 @@
-//! Texts by SNS.
+//! Texts over SNS.
 
 use async_trait::async_trait;
 use aws_sdk_sns::Client;
@@ -9,12 +9,11 @@ use super::sending::{said, send_error};
 use crate::domain::contact::PhoneNumber;
 use crate::ports::{SendError, TextSender};
 
-/// The codes by which SNS says that a number can't be texted: not a number, opted out, or of a kind it never
-/// reaches.
+/// Codes of SNS for a number that can't be texted: invalid, opted out, or of an unsupported kind.
 const FINAL: [&str; 5] =
     ["InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "OptedOut", "ValidationException"];
 
-/// SNS as a sender of texts.
+/// Sends texts over SNS.
 #[derive(Clone, Debug)]
 pub struct SnsTexts {
     client: Client,
@@ -22,7 +21,7 @@ pub struct SnsTexts {
 }
 
 impl SnsTexts {
-    /// Texts come from `sender_id` where the country allows it, else from a number of AWS.
+    /// Returns a sender of texts from `sender_id` where the country allows it, else from a number of AWS.
     pub fn new(config: &SdkConfig, sender_id: Option<String>) -> Self {
         Self { client: Client::new(config), sender_id }
     }
@@ -32,7 +31,7 @@ impl SnsTexts {
 impl TextSender for SnsTexts {
     async fn send_text(&self, to: &PhoneNumber, text: &str) -> Result<(), SendError> {
         let mut call = self.client.publish().phone_number(to.expose()).message(text);
-        // Transactional texts go first and over the most reliable route.
+        // AWS delivers transactional texts with priority, over the most reliable route.
         call = call.message_attributes("AWS.SNS.SMS.SMSType", attribute("Transactional")?);
         if let Some(sender_id) = &self.sender_id {
             call = call.message_attributes("AWS.SNS.SMS.SenderID", attribute(sender_id)?);

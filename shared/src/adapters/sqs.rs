@@ -10,10 +10,10 @@ use crate::domain::message::Envelope;
 use crate::domain::time::Seconds;
 use crate::ports::{MessageQueue, QueueError};
 
-/// The most messages that one call takes.
+/// The most messages per call of SQS.
 const BATCH: usize = 10;
 
-/// A queue of SQS.
+/// Queues messages in SQS.
 #[derive(Clone, Debug)]
 pub struct SqsQueue {
     client: Client,
@@ -21,7 +21,7 @@ pub struct SqsQueue {
 }
 
 impl SqsQueue {
-    /// The queue at `url`.
+    /// Returns the queue at `url`.
     pub fn new(config: &SdkConfig, url: impl Into<String>) -> Self {
         Self { client: Client::new(config), url: url.into() }
     }
@@ -51,7 +51,7 @@ impl MessageQueue for SqsQueue {
     async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError> {
         let bodies: Result<Vec<String>, _> = messages.iter().map(serde_json::to_string).collect();
         let bodies = bodies.map_err(|error| QueueError(Box::new(error)))?;
-        // SQS delays by at most 15 minutes and refuses more.
+        // SQS delays by at most 15 minutes and rejects more.
         let delay = i32::try_from(delay.0).unwrap_or(i32::MAX);
         for batch in bodies.chunks(BATCH) {
             match batch {

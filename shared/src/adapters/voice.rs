@@ -1,4 +1,4 @@
-//! Calls by AWS End User Messaging.
+//! Calls over AWS End User Messaging.
 
 use async_trait::async_trait;
 use aws_sdk_pinpointsmsvoicev2::Client;
@@ -10,13 +10,13 @@ use crate::domain::contact::PhoneNumber;
 use crate::domain::language::Language;
 use crate::ports::{SendError, VoiceSender};
 
-/// The codes by which the service says that this number can't be called: malformed, or opted out.
+/// Codes of the service for a number that can't be called: malformed, or opted out.
 const FINAL: [&str; 2] = ["ConflictException", "ValidationException"];
 
-/// After this many seconds an unplaced call is dropped: nobody waits for a code any longer.
+/// After this many seconds an unplaced call is dropped: the person no longer waits for it.
 const TIME_TO_LIVE: i32 = 120;
 
-/// End User Messaging as a caller.
+/// Makes calls over AWS End User Messaging.
 #[derive(Clone, Debug)]
 pub struct VoiceCalls {
     client: Client,
@@ -24,8 +24,8 @@ pub struct VoiceCalls {
 }
 
 impl VoiceCalls {
-    /// Calls come from `origin`: a telephone number of the account, its id or ARN, or a pool's. AWS refuses calls
-    /// without one.
+    /// Returns a caller with `origin`: a telephone number of the AWS account, its id or ARN, or a pool's. AWS
+    /// rejects calls without one.
     pub fn new(config: &SdkConfig, origin: Option<String>) -> Self {
         Self { client: Client::new(config), origin }
     }
@@ -42,7 +42,8 @@ impl VoiceSender for VoiceCalls {
     }
 }
 
-/// Polly speaks English and Mandarin, but neither Malay nor Tamil; there the English voice speaks.
+/// Returns the voice of a language. Polly speaks English and Mandarin, but neither Malay nor Tamil, which get
+/// the English voice.
 fn voice(language: Language) -> VoiceId {
     match language {
         Language::Chinese => VoiceId::Zhiyu,

@@ -1,6 +1,6 @@
-//! Pushes to browsers: RFC 8030, encrypted for the device (RFC 8291), signed as ours (RFC 8292).
+//! Pushes to browsers: RFC 8030, encrypted for the device (RFC 8291), signed by Rekey (RFC 8292).
 //!
-//! The push service sees when something is pushed and how long it is, and nothing of what it says.
+//! The push service sees the time and length of a push, but not its content.
 
 mod encryption;
 
@@ -21,13 +21,13 @@ use crate::domain::push::{PushHosts, Subscription, VapidKey};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, Push, PushSender, SendError};
 
-/// How long a signature of ours is good for; RFC 8292 §2 allows a day.
+/// The validity of a signature; RFC 8292 §2 allows a day.
 const SIGNED_FOR: Seconds = Seconds::HOUR;
-/// Connecting and reading: a push that takes longer comes too late.
+/// Time-out of connecting and reading: a later push is useless.
 const CONNECT: Duration = Duration::from_secs(3);
 const READ: Duration = Duration::from_secs(5);
 
-/// Web Push as a sender.
+/// Sends pushes over Web Push.
 pub struct WebPushes {
     connector: OnceLock<Connector>,
     key: VapidKey,
@@ -37,9 +37,8 @@ pub struct WebPushes {
 }
 
 impl WebPushes {
-    /// Pushes go to `hosts` only, signed with `key`; push services that have something to say write to `contact`, an
-    /// address.
-    ///
+    /// Returns a sender of pushes to `hosts` only, signed with `key`. Operators of push services can write to the
+    /// email address `contact`.
     pub fn new(key: VapidKey, contact: &str, hosts: PushHosts, entropy: Arc<dyn Entropy>) -> Self {
         Self { connector: OnceLock::new(), key, contact: format!("mailto:{contact}"), hosts, entropy }
     }
@@ -80,8 +79,9 @@ impl PushSender for WebPushes {
     }
 }
 
-/// A connector that trusts the system's roots: Amazon's, which the other clients are pinned to, have signed none of the
-/// push services. They are read with the first push, not when the function starts. It follows no redirect.
+/// Returns a connector that trusts the system's roots: Amazon's roots, which the other clients are pinned to,
+/// have signed no push service's certificate. The roots are read with the first push, not at start. It
+/// follows no redirect.
 fn connector() -> Connector {
     let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(READ).build();
     Connector::builder()
@@ -90,7 +90,8 @@ fn connector() -> Connector {
         .build()
 }
 
-/// What an answer means (RFC 8030 §5, §7.3). A redirect is no answer of a push service, and is not followed.
+/// Returns the result of a response status (RFC 8030 §5, §7.3). A push service does not redirect, so a
+/// redirect is an error.
 fn outcome(status: u16) -> Result<(), SendError> {
     match status {
         200..=299 => Ok(()),
@@ -100,7 +101,7 @@ fn outcome(status: u16) -> Result<(), SendError> {
     }
 }
 
-/// The header of RFC 8292 §3: a JWT for the origin of the endpoint, and the key that signed it.
+/// Returns the header of RFC 8292 §3: a JWT for the origin of the endpoint, and the key that signed it.
 fn authorization(key: &VapidKey, contact: &str, endpoint: &str, now: Timestamp) -> Option<String> {
     let (scheme, rest) = endpoint.split_once("://")?;
     let origin = format!("{scheme}://{}", rest.split('/').next()?);

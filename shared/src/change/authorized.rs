@@ -1,4 +1,4 @@
-//! A change that its flow may make.
+//! An authorized change of a password or a lock.
 
 use std::error::Error;
 
@@ -18,35 +18,35 @@ use crate::ports::{
     PasswordDirectory, StoreError, Write,
 };
 
-/// The ports over which a change is made.
+/// The ports for making a change.
 #[derive(Clone, Copy)]
 pub struct ChangePorts<'a> {
-    /// Those over which it is finished.
+    /// The ports for finishing it.
     pub finish: FinishPorts<'a>,
-    /// The right to change an account.
+    /// Gives the lease for one account.
     pub claims: &'a dyn ClaimStore,
-    /// The directory.
+    /// Makes the change.
     pub directory: &'a dyn PasswordDirectory,
-    /// The keys of flows.
+    /// The keyring of factor tags and pseudonyms.
     pub keys: &'a Keyring,
-    /// The organisation's own domains: what lies below one is no contact of its person's own.
+    /// The organisation's own domains: a mailbox below one is no contact of its person.
     pub own_domains: &'a [String],
-    /// The clock that a change's deadline is compared with.
+    /// The clock for the change's deadline.
     pub clock: &'a dyn Clock,
 }
 
-/// Why a change was not made, or not by this request.
+/// The reason why a change was not made, or not by this request.
 #[derive(Debug)]
 pub enum ChangeFailure {
-    /// The flow may not change the account (any more).
+    /// The flow may no longer change the account.
     Ended,
-    /// The change was made by a request of the same flow before this one.
+    /// An earlier request of the same flow made the change.
     Done,
-    /// Another request of the same flow is at it (a double click).
+    /// Another request of the same flow is making the change (a double click).
     Busy,
-    /// The directory refuses the password. The flow may try another at once.
+    /// The directory rejects the password. The flow may try another at once.
     Rejected(Vec<Violation>),
-    /// Something outside failed: what, and why. Whether the change was made, reconciling finds out.
+    /// A port failed: its name, and its error. The reconciliation finds out whether the change was made.
     Outside(&'static str, Box<dyn Error + Send + Sync>),
 }
 
@@ -62,7 +62,7 @@ impl From<DirectoryError> for ChangeFailure {
     }
 }
 
-/// A change that its flow may make, with the account and its contacts as they are now.
+/// An authorized change, with the account and its contacts as they are now.
 pub struct AuthorizedChange<'a> {
     ports: ChangePorts<'a>,
     key: HolderId,
@@ -74,11 +74,11 @@ pub struct AuthorizedChange<'a> {
 }
 
 impl<'a> AuthorizedChange<'a> {
-    /// Authorizes the change, if the account is there, not switched off or excluded, has the same contacts as the codes
-    /// went to, and was not changed by another flow since this one was opened.
+    /// Authorizes the change. The account must exist and not be disabled or excluded. It must have the same
+    /// contacts as those that received codes. No other flow may have changed it since this one started.
     ///
     /// # Errors
-    /// [`ChangeFailure::Ended`] where it may not be changed, and what fails outside.
+    /// [`ChangeFailure::Ended`] where it may not be changed, and failures of the ports.
     pub async fn authorize(
         ports: ChangePorts<'a>,
         cookie: &HolderCookie,
@@ -105,12 +105,12 @@ impl<'a> AuthorizedChange<'a> {
         }
     }
 
-    /// The account.
+    /// Returns the account as the directory returned it at the authorization.
     pub fn account(&self) -> &Account {
         &self.account
     }
 
-    /// Makes the change once. The flow as it then is: done.
+    /// Makes the change once, and returns the finished flow.
     ///
     /// # Errors
     /// [`ChangeFailure`]. After [`ChangeFailure::Busy`] it may be called again.
@@ -130,8 +130,8 @@ impl<'a> AuthorizedChange<'a> {
             Claim::Busy => return Err(ChangeFailure::Busy),
             Claim::Lost => return Err(ChangeFailure::Ended),
         };
-        // An earlier claim of this flow may have got as far as the directory before it was cut off. Then there is
-        // nothing left to write: whoever typed that password was first, and is told that it is done.
+        // An earlier lease of this flow may have led to a directory write before its function was cut off.
+        // Then nothing is left to write: the earlier password counts, and this request reports success.
         if number != Some(self.first_number()) && self.first_was_made().await? {
             self.finish().await;
             return Err(ChangeFailure::Done);
@@ -160,9 +160,9 @@ impl<'a> AuthorizedChange<'a> {
         }
     }
 
-    /// What comes between claim and write: the directory says what it has against a new password, and the settle
-    /// message is queued. Where it fails, nothing is changed. The claim has counted the comparison before it is made:
-    /// its answer tells whether a guess is the present password.
+    /// Runs between lease and write: the directory checks the new password, and the message for the
+    /// reconciliation is queued. If it fails, nothing is changed. The lease has counted the comparison before
+    /// it is made, since its answer reveals whether a guess is the current password.
     async fn prepare(&self, number: u64, write: Write<'_>) -> Result<(), ChangeFailure> {
         if let Write::Password(password) = write {
             let violations = self.ports.directory.precheck(&self.account.id, password).await?;
@@ -182,28 +182,28 @@ impl<'a> AuthorizedChange<'a> {
         queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))
     }
 
-    /// The number of this flow's first claim.
+    /// Returns the number of this flow's first lease.
     fn first_number(&self) -> u64 {
         self.flow.facts.generation + 1
     }
 
-    /// Whether the change of the first claim was made, or of a later one. One that nobody can tell of counts as not
-    /// made: made again, it ends in what was typed last.
+    /// Returns whether the change of the first lease, or a later one, was made. An unknown outcome counts as
+    /// not made: repeating the write sets the password that was typed last.
     async fn first_was_made(&self) -> Result<bool, DirectoryError> {
         let (account, number) = (self.account.id.clone(), self.first_number());
         let first = PasswordChange { account, number, deadline: self.now };
         Ok(self.ports.directory.outcome(&first).await? == ChangeOutcome::Applied)
     }
 
-    /// Lets this flow claim again at once. Without it the lease runs out.
+    /// Releases the lease, so that this flow may acquire it again at once. On failure the lease expires.
     async fn release(&self, number: u64) {
         if let Err(error) = self.ports.claims.release(&self.account.id, self.key, number).await {
             tracing::warn!(event = "release-failed", flow = ?self.key, reason = %error);
         }
     }
 
-    /// Tells every contact, and ends the flow. From the directory's write on the change stands, so nothing here is a
-    /// failure any more: what can't be done now, reconciling does.
+    /// Notifies every contact, and finishes the flow. The change is already made, so failures here are not
+    /// reported: the reconciliation completes the rest.
     async fn finish(&self) -> Flow {
         let (key, finish, now) = (self.key, self.ports.finish, self.now);
         let outcome = self.flow.progress.reason.outcome();

@@ -1,15 +1,15 @@
-//! The end of a change: notices, and a flow that is done.
+//! The end of a change: notifications, and a finished flow.
 
 use crate::ports::{FlowStore, SecurityInfo};
 use crate::verification::outgoing::Outgoing;
 
-/// The ports over which a change is finished.
+/// The ports for finishing a change.
 #[derive(Clone, Copy)]
 pub struct FinishPorts<'a> {
-    /// The flows.
+    /// Stores the finished flow.
     pub flows: &'a dyn FlowStore,
-    /// The contacts that are notified.
+    /// Reads the contacts to notify.
     pub security_info: &'a dyn SecurityInfo,
-    /// The way to `delivery`.
+    /// Queues the notifications.
     pub outgoing: Outgoing<'a>,
 }

@@ -1,16 +1,17 @@
-//! The change of a password or a lock, from the right to make it to the notices that it was made.
+//! The change of a password or a lock, from its authorization to the notifications.
 //!
-//! 1. The right: nothing about the account or its contacts has changed since the flow proved who acts.
-//! 2. The claim: one conditional bump of the account's generation, with a lease. Of two flows one gets it, and the
-//!    others are over. It counts the comparison that follows.
-//! 3. The directory says what it has against a new password. A refusal ends the lease, so that another password can
-//!    be tried at once.
-//! 4. A delayed "settle" goes into the queue. Whatever happens from here on, it looks later whether the change was
-//!    made, finished and told, and does what is missing ([`reconcile`]).
-//! 5. The directory makes the change, under the claim's generation: a straggler with an older one is refused there.
-//! 6. The notices go into the queue, and the flow is finished.
+//! 1. Authorization: the account and its contacts have not changed since the flow verified its person.
+//! 2. The lease: one conditional increment of the account's generation. Of two flows one gets it, and the
+//!    others end. It counts the comparison that follows.
+//! 3. The directory checks the new password. A rejection releases the lease, so that another password can be
+//!    tried at once.
+//! 4. A delayed message goes into the queue. Later it makes `delivery` check whether the change was made,
+//!    finished and notified, and complete the rest ([`reconcile`]).
+//! 5. The directory makes the change under the lease's generation, and rejects a late write with an older
+//!    one.
+//! 6. The notifications go into the queue, and the flow is finished.
 //!
-//! Each step survives a crash right after it.
+//! A crash after any step leaves a state that the reconciliation completes.
 
 mod authorized;
 mod finish;
@@ -22,12 +23,12 @@ pub use reconcile::{Reconciled, reconcile};
 
 use crate::domain::time::Seconds;
 
-/// How long a claim is held for its flow alone: longer than the function may run, so that a second request never
-/// meets the first one still at work.
+/// The length of a lease: longer than the function's timeout, so that a second request never meets a first
+/// one that still writes.
 const LEASE: Seconds = Seconds(30);
-/// When to look whether a change was finished: after the lease has run out.
+/// The delay of the reconciliation: after the end of the lease.
 const RECONCILE_AFTER: Seconds = Seconds(45);
-/// How often a flow may claim its account, and so have a new password compared with earlier ones. An answer tells
-/// whether a guess is the present password; whoever has proved two factors and knows it already loses nothing, and
-/// ten guesses tell nobody else.
+/// How often a flow may acquire the lease, and so have a new password compared with earlier ones. A rejection
+/// reveals whether a guess is the current password. A person who verified two factors and knows it loses
+/// nothing, and ten guesses reveal nothing to others.
 const CLAIMS: u64 = 10;

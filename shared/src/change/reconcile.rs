@@ -1,7 +1,7 @@
-//! A look, some time after a claim, at whether the change that it was for was made, finished and told.
+//! Reconciliation: checks, some time after a lease, whether its change was made, finished and notified.
 //!
-//! `password-set` may die between any two steps of a change, and a directory may not answer. Whatever is left open then
-//! is done here.
+//! `password-set` may die between any two steps of a change, and a directory may not answer. The
+//! reconciliation completes the rest.
 
 use std::error::Error;
 
@@ -12,34 +12,35 @@ use crate::domain::notice::{Change, Event};
 use crate::domain::time::Timestamp;
 use crate::ports::{ChangeInspector, ChangeOutcome, PasswordChange};
 
-/// What was found, and done.
+/// The result of a reconciliation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reconciled {
-    /// The change was finished and told already.
+    /// The change was already finished and notified.
     Finished,
-    /// Nothing was changed.
+    /// The directory made no change.
     NotMade,
-    /// The account is gone, and nobody is left to be told.
+    /// The account was deleted, so there is nobody to notify.
     AccountGone,
-    /// Everybody is told; the flow is gone.
+    /// All contacts are notified; the flow no longer exists.
     ToldWithoutFlow,
-    /// Everybody is told; the flow was cancelled while the change was made.
+    /// All contacts are notified; the person cancelled the flow during the change.
     ToldCancelled,
-    /// Everybody is told, and the flow is finished.
+    /// All contacts are notified, and the flow is finished.
     FinishedHere,
-    /// Everybody is told, but the flow was changed meanwhile: another look has to follow.
+    /// All contacts are notified, but another request changed the flow: the reconciliation must run again.
     FlowChanged,
-    /// The directory can't tell what became of the change: another look has to follow.
+    /// The directory can't tell the outcome: the reconciliation must run again.
     CannotTell,
-    /// The directory can't tell, and no other look follows: everybody is told that the change may have been made.
+    /// The directory can't tell, and this was the last run: all contacts are notified that the change may
+    /// have been made.
     ToldUnconfirmed,
 }
 
-/// Finishes a change whose claim was made at `claimed_at`, as far as it was made. On the `last` look people are told also
-/// of a change that the directory can't tell of: told in vain is better than never.
+/// Finishes a change whose lease was acquired at `claimed_at`, if the change was made. The `last` run also
+/// notifies of a change with an unknown outcome: a needless notification is better than none.
 ///
 /// # Errors
-/// Whatever a port says; another look has to follow.
+/// The error of a port; the reconciliation must run again.
 pub async fn reconcile(
     ports: &FinishPorts<'_>,
     directory: &dyn ChangeInspector,
@@ -47,7 +48,8 @@ pub async fn reconcile(
     claimed_at: Timestamp,
     last: bool,
 ) -> Result<Reconciled, Box<dyn Error + Send + Sync>> {
-    // The flow may have ended since, but it was alive when it claimed, and is looked at as it was then.
+    // The flow may have ended since, but it was active when it acquired the lease, so it is read as of that
+    // time.
     let found = ports.flows.load(claimed.flow, claimed_at).await?;
     if let Some(Flow::Done(Done { notices_queued: true, .. })) = found.as_ref().map(|found| &found.value) {
         return Ok(Reconciled::Finished);
@@ -58,7 +60,7 @@ pub async fn reconcile(
     let event = match directory.outcome(&change).await? {
         ChangeOutcome::Applied => claimed.outcome.into(),
         ChangeOutcome::NotApplied => return Ok(Reconciled::NotMade),
-        // A flow is done only after its change was made.
+        // A flow is finished only after its change was made.
         ChangeOutcome::CannotTell if is_done => claimed.outcome.into(),
         ChangeOutcome::CannotTell if last => Event::Unconfirmed,
         ChangeOutcome::CannotTell => return Ok(Reconciled::CannotTell),
@@ -67,13 +69,13 @@ pub async fn reconcile(
         return Ok(Reconciled::AccountGone);
     };
     let registration = ports.security_info.registration(&claimed.account, claimed_at).await?;
-    // When exactly the directory was written only a finished flow knows; the claim came right before.
+    // Only a finished flow has the time of the directory write; the lease preceded it by moments.
     let at = match found.as_ref().map(|found| &found.value) {
         Some(Flow::Done(done)) => done.at,
         _ => claimed_at,
     };
     let change = Change { event, methods: claimed.methods.clone(), at, language: claimed.language };
-    // Queued before the flow says so: told twice is better than never.
+    // Queued before the flow is finished: two notifications are better than none.
     ports.outgoing.notify(claimed.flow, &account, &registration, &change).await?;
     if event == Event::Unconfirmed {
         return Ok(Reconciled::ToldUnconfirmed);

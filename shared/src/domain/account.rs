@@ -1,4 +1,4 @@
-//! Accounts, what is registered for them, and who may reset.
+//! Accounts, their registered methods, and who may reset.
 
 use std::fmt;
 
@@ -15,39 +15,40 @@ use super::method::{Factor, Method};
 use super::name::{NameRef, fold};
 use super::security_info::Kind;
 
-/// The longest id of an account in octets. It is part of keys in DynamoDB, which have 2048 at most.
+/// The longest id of an account in octets. The id is part of DynamoDB keys, which have at most 2048 octets.
 pub const ACCOUNT_ID_MAX: usize = 1024;
 
-/// Names one account in every table: the directory's own id, or, where there is no account, a text that no
-/// directory gives out. Both kinds are looked up alike, so that a miss costs what a hit costs.
+/// Names one account in every table: the directory's own id, or a decoy id that no directory gives out. Both
+/// kinds are looked up alike, so that a miss costs as much as a hit.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(String);
 
 impl AccountId {
-    /// Reads an id that a directory gave: `objectGUID`, `entryUUID`, `sub`, `oid`, a login. It may hold any characters but
-    /// control characters.
+    /// Reads an id that a directory gave: `objectGUID`, `entryUUID`, `sub`, `oid`, a login. It may hold any
+    /// characters but control characters.
     ///
     /// # Errors
-    /// [`AccountIdError`] when it is empty, has more than [`ACCOUNT_ID_MAX`] octets or a control character, or stands for a
-    /// name without an account ([`Self::decoy`]).
+    /// [`AccountIdError`] when it is empty, has more than [`ACCOUNT_ID_MAX`] octets or a control character,
+    /// or is a decoy id ([`Self::decoy`]).
     pub fn from_directory(id: impl Into<String>) -> Result<Self, AccountIdError> {
         let id = id.into();
         let fits = (1..=ACCOUNT_ID_MAX).contains(&id.len()) && !id.chars().any(char::is_control);
         if fits && !is_decoy(&id) { Ok(Self(id)) } else { Err(AccountIdError) }
     }
 
-    /// The id that stands for a name without an account: `~` and 32 hexadecimal digits.
+    /// Returns the decoy id of a name without an account: `~` and 32 hexadecimal digits.
     pub fn decoy(name: &NameRef) -> Self {
         Self(format!("~{}", hex::encode(&name.as_bytes()[..16])))
     }
 
-    /// The id as text, a table's key.
+    /// Returns the id as text, as tables use it in keys.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What the log calls the account. Stable over key rotation (it hangs on the oldest key).
+    /// Returns the pseudonym that log events carry. It uses the oldest key, so key rotation doesn't change
+    /// it.
     pub fn pseudonym(&self, flows: &Keyring) -> Pseudonym {
         let tag = flows.tag(flows.oldest(), "rekey/account-mark", &[self.0.as_bytes()]);
         Pseudonym(tag.and_then(|tag| tag.as_bytes().first_chunk().copied()).unwrap_or_default())
@@ -59,66 +60,66 @@ fn is_decoy(id: &str) -> bool {
     id.strip_prefix('~').is_some_and(|digits| digits.len() == 32 && digits.bytes().all(is_digit))
 }
 
-/// A text that is no account's id.
+/// The text can't be an account id: it is empty, too long, has a control character or is a decoy id.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not the id of an account")]
 pub struct AccountIdError;
 
-/// A keyed pseudonym: the lines of one account are found together (ASVS 5.0 16.2.1), and nobody without the key knows
-/// whose they are.
+/// A keyed pseudonym of an account. Log events of one account can be correlated (ASVS 5.0 16.2.1), but only a
+/// holder of the key can tell whose they are.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Pseudonym([u8; 8]);
 
 impl fmt::Debug for Pseudonym {
-    /// Sixteen hexadecimal digits.
+    /// Writes sixteen hexadecimal digits.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&hex::encode(self.0))
     }
 }
 
-/// What the directory says of an account's standing.
+/// The state of an account in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Standing {
-    /// Can sign in.
+    /// The person can sign in; a reset is allowed too.
     Active,
-    /// Locked after failed sign-ins; a reset or an unlock ends it.
+    /// Locked after failed sign-ins; a reset or an unlock removes the lock.
     Locked,
-    /// Switched off by the organisation; no self-service.
+    /// Disabled by the organisation; self-service is refused.
     Disabled,
-    /// Kept out of self-service (privileged, shared, functional accounts).
+    /// Excluded from self-service (privileged, shared and functional accounts).
     Excluded,
 }
 
 impl Standing {
-    /// Whether the person may help themselves.
+    /// Returns whether self-service is open to the account: it is active or locked.
     pub const fn may_reset(self) -> bool {
         matches!(self, Self::Active | Self::Locked)
     }
 }
 
-/// An account as the directory has it.
+/// An account as the directory returns it.
 #[derive(Clone, Debug)]
 pub struct Account {
-    /// Its id.
+    /// The directory's own id; every table uses it as a key.
     pub id: AccountId,
-    /// The person's name, for the rule that no part of it may be in the password.
+    /// The person's name; the password policy rejects passwords that contain a part of it.
     pub name: String,
     /// All logins, in canonical form.
     pub logins: Vec<String>,
-    /// The organisation's own address of the person, told of a reset, never used to prove anything: the
-    /// forgotten password protects this mailbox.
+    /// The organisation's own mailbox of the person. It receives notifications and never verifies anything:
+    /// the forgotten password protects this mailbox.
     pub email: Option<EmailAddress>,
-    /// The language for messages.
+    /// The language for messages, if the directory has one.
     pub language: Option<Language>,
-    /// Whether it may be reset.
+    /// The state in the directory; it decides whether self-service is open.
     pub standing: Standing,
 }
 
 impl Account {
-    /// Whether the password that may be forgotten opens this mailbox, however it is spelt: the one that the directory has,
-    /// one that is a login of the account (with or without a `+tag`), or any in one of the organisation's own domains or
-    /// below one. Such a mailbox is no evidence.
+    /// Returns whether the forgotten password opens this mailbox, however the address is spelt. These are the
+    /// directory's address, a login of the account (with or without a `+tag`), and any address in or below
+    /// one of the organisation's own domains. Such a mailbox verifies nothing.
     pub fn protects(&self, address: &EmailAddress, own_domains: &[String]) -> bool {
         let canonical = address.canonical();
         let Some((local, domain)) = canonical.rsplit_once('@') else { return false };
@@ -140,48 +141,49 @@ impl Account {
     }
 }
 
-/// What is registered for an account besides its directory entry. Of each contact, the one that serves; where none
-/// does yet, the one that waits.
+/// The methods registered for an account besides its directory entry. Of each contact kind it holds the
+/// active one, or the waiting one where none is active.
 #[derive(Clone, Debug, Default)]
 pub struct Registration {
-    /// The alternate address.
+    /// A mailbox outside the organisation, for mailed codes.
     pub alternate_email: Option<EmailAddress>,
-    /// The mobile phone.
+    /// The mobile phone, for texts and calls.
     pub mobile: Option<PhoneNumber>,
-    /// The phone in the office.
+    /// The office phone, for calls only.
     pub office_phone: Option<PhoneNumber>,
-    /// Contacts that wait to take the place of one that serves until then. They are told of changes, no more.
+    /// Waiting contacts that replace an active one later. Until then they only receive notifications.
     pub successors: Successors,
-    /// Contacts that prove nothing yet: they joined others a short while ago. They are told of changes.
+    /// Factors in their waiting period. They verify nothing yet and only receive notifications.
     pub not_yet: Vec<Factor>,
-    /// The same, of those that were added without any proof: meanwhile they don't guard the page either.
+    /// Those of `not_yet` that were added without a verification. Until active, they don't protect
+    /// `/security-info` either.
     pub unproved: Vec<Factor>,
-    /// Whether the alternate address is a mailbox that the password protects: see [`Self::as_evidence_for`].
+    /// Whether the password protects the mailbox of the alternate address: see [`Self::as_evidence_for`].
     pub is_mailbox_protected: bool,
-    /// The methods without a contact that count: an app for codes or approvals, a passkey, a recovery code.
+    /// The active methods without a contact: authenticator app, passkey, recovery code.
     pub holds: Vec<Method>,
-    /// The methods that count and whose factor has not been active for the waiting period yet.
+    /// The active methods whose factor has not been active for the waiting period yet.
     pub young: Vec<Method>,
-    /// How often the account's password or lock was changed here. A flow remembers the value of its opening and
-    /// can act only while it still stands, so the first flow to succeed ends all others.
+    /// How often Rekey changed the account's password or lock. A flow stores the value at its start and can
+    /// act only while it is unchanged, so the first flow to succeed ends all others.
     pub generation: u64,
-    /// The flow that made the last change, or is at it.
+    /// The flow that holds the lease or made the last change.
     pub claimed_by: Option<HolderId>,
 }
 
-/// Contacts that wait to take the place of others.
+/// Waiting contacts that replace active ones when their waiting period ends.
 #[derive(Clone, Debug, Default)]
 pub struct Successors {
-    /// The next alternate address.
+    /// Replaces the alternate address.
     pub alternate_email: Option<EmailAddress>,
-    /// The next mobile phone.
+    /// Replaces the mobile phone.
     pub mobile: Option<PhoneNumber>,
-    /// The next phone in the office.
+    /// Replaces the office phone.
     pub office_phone: Option<PhoneNumber>,
 }
 
 impl Registration {
-    /// The contact of each kind, besides those that wait to take its place.
+    /// Returns the contact of each kind, without waiting successors.
     pub fn contacts(&self) -> [(Kind, Option<Contact<'_>>); 3] {
         [
             (Kind::AlternateEmail, self.alternate_email.as_ref().map(Contact::Email)),
@@ -190,7 +192,7 @@ impl Registration {
         ]
     }
 
-    /// The contact of one kind and the one that waits to take its place, and nothing else.
+    /// Returns a copy with only the contact of one kind and its waiting successor.
     #[must_use]
     pub fn only(&self, kind: Kind) -> Self {
         let mut only = Self::default();
@@ -213,7 +215,7 @@ impl Registration {
         only
     }
 
-    /// The contact behind a method that it counts for, as the text that a fingerprint is made of.
+    /// Returns the contact of a method, if the method has one and it is registered.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
             Factor::AlternateEmail if self.is_mailbox_protected => None,
@@ -225,7 +227,7 @@ impl Registration {
         }
     }
 
-    /// Whether this address or number is registered, under whatever kind and from whenever it counts.
+    /// Returns whether this address or number is registered, under any kind, active or waiting.
     pub fn holds_contact(&self, contact: Contact<'_>) -> bool {
         let next = &self.successors;
         let emails = [&self.alternate_email, &next.alternate_email];
@@ -235,8 +237,8 @@ impl Registration {
         emails.chain(phones).any(|held| held == contact)
     }
 
-    /// The registration as evidence for `account`: a mailbox that its password protects is notified and verifies nothing,
-    /// whatever an import or an earlier version let in.
+    /// Returns the registration as evidence for `account`. A mailbox that the account's password protects is
+    /// notified and verifies nothing, even if an import or an earlier version stored it.
     #[must_use]
     pub fn as_evidence_for(mut self, account: &Account, own_domains: &[String]) -> Self {
         let mailbox = self.alternate_email.as_ref();
@@ -244,12 +246,12 @@ impl Registration {
         self
     }
 
-    /// Whether `method` is registered.
+    /// Returns whether `method` is registered and active.
     pub fn has(&self, method: Method) -> bool {
         self.holds.contains(&method) || self.contact(method).is_some()
     }
 
-    /// The factor behind a method that counts, by value.
+    /// Returns the factor of an active method, compared by value.
     pub fn factor(&self, method: Method) -> Option<FactorValue<'_>> {
         match self.contact(method) {
             Some(Contact::Email(address)) => Some(FactorValue::Mailbox(address)),
@@ -258,8 +260,8 @@ impl Registration {
         }
     }
 
-    /// What the person can be offered: registered here and allowed by policy, in the order of the page. A number that
-    /// stands in two columns is offered once, as the mobile; its age is that of the older one.
+    /// Returns the methods to offer: registered and allowed by policy, in the order of the page. A number
+    /// registered as mobile and as office phone is offered once, as the mobile, with the older age.
     pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
         let masked = |method| self.contact(method).map(|contact| contact.masked()).unwrap_or_default();
         let is_one_phone = self.is_one_phone(allowed);
@@ -276,7 +278,7 @@ impl Registration {
             .collect()
     }
 
-    /// Whether the office phone is the mobile, which is among what is `allowed`.
+    /// Returns whether the office phone equals the mobile and a method of the mobile is `allowed`.
     fn is_one_phone(&self, allowed: &[Method]) -> bool {
         let mobile = [Method::Sms, Method::MobileCall].into_iter().find(|method| allowed.contains(method));
         match (mobile.and_then(|method| self.contact(method)), self.contact(Method::OfficeCall)) {
@@ -286,17 +288,17 @@ impl Registration {
     }
 }
 
-/// A contact of either kind.
+/// An email address or a phone number, borrowed from a registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contact<'a> {
-    /// A mailbox.
+    /// Receives mailed codes and notifications.
     Email(&'a EmailAddress),
-    /// A telephone.
+    /// Receives texts and calls.
     Phone(&'a PhoneNumber),
 }
 
 impl Contact<'_> {
-    /// What may be shown of it.
+    /// Returns the mask, the only form that pages and logs may show.
     pub fn masked(&self) -> String {
         match self {
             Self::Email(address) => address.masked(),
@@ -304,7 +306,7 @@ impl Contact<'_> {
         }
     }
 
-    /// Whether it is the contact that was stored, as one of `kind`.
+    /// Returns whether it equals a stored contact of `kind`.
     pub fn is_stored_as(&self, kind: Kind, stored: String) -> bool {
         let is_mailbox = kind == Kind::AlternateEmail;
         match self {
@@ -313,7 +315,7 @@ impl Contact<'_> {
         }
     }
 
-    /// The form in which contacts of a kind are compared, for its fingerprint.
+    /// Returns the canonical form, which contacts of a kind are compared by and fingerprints are made of.
     pub fn canonical(&self) -> Zeroizing<String> {
         match self {
             Self::Email(address) => address.canonical(),
@@ -321,7 +323,7 @@ impl Contact<'_> {
         }
     }
 
-    /// The whole contact, for the message to it.
+    /// Returns the whole contact. Only the message to it may use it.
     pub fn expose(&self) -> &str {
         match self {
             Self::Email(address) => address.expose(),
@@ -330,14 +332,14 @@ impl Contact<'_> {
     }
 }
 
-/// A method that a flow offers, with what may be shown of its contact (empty where it has none).
+/// A method that a flow offers, with the mask of its contact (empty for a method without one).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Offer {
-    /// The method.
+    /// The method that a person can choose.
     pub method: Method,
-    /// The mask of its contact.
+    /// For example `*****98`.
     pub masked: String,
-    /// Whether its factor has not been active for the waiting period yet. The browser is not told.
+    /// Whether its factor has not been active for the waiting period yet. The browser never learns this.
     #[serde(default, rename = "y", skip_serializing_if = "is_false")]
     pub young: bool,
 }
@@ -348,14 +350,14 @@ const fn is_false(young: &bool) -> bool {
 }
 
 impl Offer {
-    /// The offer as a page shows it: how long its factor has been active is nobody's business.
+    /// Returns the offer as a page shows it. It hides how long the factor has been active.
     #[must_use]
     pub fn shown(&self) -> Self {
         Self { young: false, ..self.clone() }
     }
 }
 
-/// Whether the offers hold enough distinct factors for `steps` verification steps.
+/// Returns whether the offers have enough distinct factors for `steps` verification steps.
 pub fn suffices(offers: &[Offer], steps: u8) -> bool {
     let mut factors: Vec<Factor> = offers.iter().map(|offer| offer.method.factor()).collect();
     factors.sort_unstable();

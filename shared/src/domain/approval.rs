@@ -1,4 +1,4 @@
-//! Approving on the authenticator app, by the number that the page shows (number matching).
+//! Push approval on the authenticator app, by the number that the page shows (number matching).
 
 use std::fmt;
 
@@ -11,30 +11,31 @@ use super::holder::HolderId;
 use super::keys::{Keyring, Tag};
 use super::time::{Seconds, Timestamp};
 
-/// How long a request to the authenticator app waits for its answer: long enough to find the phone, short enough that
-/// nobody approves what they no longer remember having asked for.
+/// How long a request waits for its answer. A person has time to find the phone, and does not approve a
+/// forgotten request.
 pub const APPROVAL_LIFETIME: Seconds = Seconds(90);
 
-/// How long a refusal pauses the method for the account: whoever asked without being its owner may ask again at once.
+/// How long a denial pauses the method for the account. Without the pause, an attacker could ask again at
+/// once.
 pub const PAUSE: Seconds = Seconds::DAY;
 
-/// Names one request to a device: 128 random bits. Whoever knows it can't answer it.
+/// Names one request to a device: 128 random bits. The id alone does not allow anybody to answer the request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct RequestId([u8; 16]);
 
 impl RequestId {
-    /// The request of these bytes.
+    /// Returns the id with these bytes, which must be random.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// The bytes.
+    /// Returns the bytes, as the app's messages carry them.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
 
-    /// Reads the hexadecimal form.
+    /// Reads the hexadecimal form; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 16];
         hex::decode_to_slice(text, &mut bytes).ok()?;
@@ -62,23 +63,23 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The number that the page shows and the app asks for: two digits, 10 to 99. Without it an approval proves nothing: who
-/// approves has to see the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).
+/// The number that the page shows and the app asks for: two digits, 10 to 99. It proves that the person who
+/// approves sees the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalNumber(u8);
 
 impl ApprovalNumber {
-    /// The number that a tag stands for. A 128-bit number modulo 90 has no bias that anybody could notice.
+    /// Derives the number from a tag. A 128-bit number modulo 90 has a negligible bias.
     pub fn from_tag(tag: &Tag) -> Self {
         let (number, _) = tag.as_bytes().split_first_chunk::<16>().unwrap_or((&[0; 16], &[]));
         let number = u128::from_be_bytes(*number) % 90;
         Self(u8::try_from(number).unwrap_or_default() + 10)
     }
 
-    /// Reads what was typed into the app.
+    /// Reads the number that a person typed into the app.
     ///
     /// # Errors
-    /// [`NumberError`] when it is not of two digits, 10 to 99.
+    /// [`NumberError`] when it is not two digits from 10 to 99.
     pub fn parse(typed: &str) -> Result<Self, NumberError> {
         match typed.trim().as_bytes() {
             [tens @ b'1'..=b'9', ones @ b'0'..=b'9'] => Ok(Self((tens - b'0') * 10 + (ones - b'0'))),
@@ -86,12 +87,12 @@ impl ApprovalNumber {
         }
     }
 
-    /// The tag of the number in one request, to be stored. Under the oldest key, which rotation keeps.
+    /// Returns the tag to store for the number of one request. It uses the oldest key, which rotation keeps.
     pub fn tag(self, keys: &Keyring, request: RequestId) -> Option<Tag> {
         keys.tag(keys.oldest(), "rekey/approval", &[request.as_bytes(), &[self.0]])
     }
 
-    /// The two digits, for the page that shows them. Nothing else has a use for them.
+    /// Returns the two digits, for the page that shows them and for nothing else.
     pub fn expose(self) -> String {
         self.0.to_string()
     }
@@ -103,69 +104,69 @@ impl fmt::Debug for ApprovalNumber {
     }
 }
 
-/// A text that is no number of an approval.
+/// The text is not two digits from 10 to 99.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a number of two digits")]
 pub struct NumberError;
 
-/// What the app shows of who asks, so that one knows one's own request. From fixed lists and the gateway's own word, none
-/// of it in the client's words.
+/// The origin of a request, which the app shows so that a person recognises their own. It comes from fixed
+/// lists and from the gateway, never in the client's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Asker {
-    /// The network that its address lies in: `203.0.113.x`.
+    /// The network of the requester's address: `203.0.113.x`.
     pub network: String,
-    /// Browser and system: see [`browser`](super::client::browser).
+    /// The browser and system: see [`browser`](super::client::browser).
     pub browser: String,
 }
 
-/// A request to approve. An account has one at most.
+/// A request for approval. An account has at most one.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ApprovalRequest {
-    /// Which.
+    /// Distinguishes it from an older request of the same account.
     pub id: RequestId,
-    /// The flow that asks.
+    /// The flow or session that waits for the approval.
     pub flow: HolderId,
-    /// The tag of the number that its page shows.
+    /// The tag of the number on the page; the number itself is not stored.
     pub number: Tag,
-    /// Who asks.
+    /// Network, browser and system of the requester.
     pub asker: Asker,
-    /// When it was made.
+    /// Time of creation, in seconds since 1970.
     pub created_at: Timestamp,
-    /// When it ends.
+    /// The request can't be answered from this time on.
     pub expires_at: Timestamp,
-    /// What became of it.
+    /// Changes once, with the first answer.
     pub status: RequestStatus,
-    /// Whether the device that answered had not been active for the waiting period yet.
+    /// Whether the device that answered was still in its waiting period.
     pub young: bool,
 }
 
 impl ApprovalRequest {
-    /// Where the request of an account is kept: among flows, under a name that no flow has.
+    /// Returns the key that an account's request is stored under. No flow has such a key.
     pub fn key(account: &AccountId) -> [u8; 32] {
         Sha256::new().chain_update(b"rekey/approval\n").chain_update(account.as_str()).finalize().into()
     }
 
-    /// Whether it still waits for its answer.
+    /// Returns whether it is pending and not expired.
     pub fn is_open(&self, now: Timestamp) -> bool {
         self.status == RequestStatus::Pending && self.expires_at.is_ahead(now, APPROVAL_LIFETIME)
     }
 
-    /// Whether it is the request `id` of `flow`.
+    /// Returns whether it is the request `id` of the holder `flow`.
     pub fn is_of(&self, flow: HolderId, id: RequestId) -> bool {
         self.flow == flow && self.id == id
     }
 }
 
-/// What became of a request.
+/// The result of a request. Only `Pending` can change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RequestStatus {
-    /// Nobody has answered.
+    /// No device has answered.
     Pending,
-    /// The right number was typed.
+    /// The person typed the number that the page shows.
     Approved,
-    /// Another number was typed: it is over.
+    /// The person typed another number. The request has ended.
     Wrong,
-    /// "It wasn't me": it is over, and so is its flow.
+    /// The person chose "It wasn't me". The request has ended, and so has its flow.
     Denied,
 }
 

@@ -1,8 +1,8 @@
-//! Budgets that outlive a flow: what may be sent to one account's factors, and how often its numbers may be
-//! guessed.
+//! Send limits that outlive a flow: how many messages go to an account's factors, and how often its numbers
+//! may be guessed.
 //!
-//! The ledger is one item per account, decoys included. It is a log, not a counter per window, so that its limits
-//! slide: "five an hour" holds for every sixty minutes, not only for those between two full hours.
+//! The ledger is one item per account, decoys included. It is a log, not a counter per window, so that its
+//! limits slide: "five an hour" holds for every sixty minutes.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -10,99 +10,99 @@ use thiserror::Error;
 use super::method::Factor;
 use super::time::{Seconds, Timestamp};
 
-/// How long a factor stays closed after too many codes that nobody redeemed.
+/// How long a factor stays closed after too many codes in a row without an answer.
 const CLOSED: Seconds = Seconds::DAY;
 
-/// Which budget a message is taken from. A stranger can drain the first step's by naming somebody; the second
-/// step's needs one proof, so what a stranger drains is not what the owner needs next.
+/// Selects the counters of a message. A stranger can use up the first step's by naming an account. The second
+/// step requires a verification, so the owner's next messages stay available.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Pool {
-    /// Verification step 1.
+    /// Open to anybody who knows a login.
     #[serde(rename = "1")]
     First,
-    /// Verification step 2.
+    /// Open after one verification.
     #[serde(rename = "2")]
     Second,
 }
 
 impl Pool {
-    /// The pool of a step.
+    /// Returns the pool of a step.
     pub const fn of_step(step: u8) -> Self {
         if step <= 1 { Self::First } else { Self::Second }
     }
 }
 
-/// The limits of the ledger.
+/// The limits of the ledger, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendLimits {
-    /// Messages per factor and pool within an hour. Protects the person from a flood and the payer from a bill;
-    /// costs an impatient person an hour on that factor.
+    /// Messages per factor and pool within an hour. Protects the person from a flood and the operator from
+    /// the cost; an impatient person waits up to an hour for that factor.
     pub per_hour: u8,
-    /// The same within a day.
+    /// Messages per factor and pool within a day.
     pub per_day: u8,
-    /// Wrong numbers per flow: completing `*****98` by guessing must not be practical.
+    /// Wrong numbers per flow. Completing `*****98` by guessing must not be practical.
     pub contacts_per_flow: u8,
     /// Wrong numbers per account, pool and day, over all flows.
     pub contacts_per_day: u8,
-    /// Codes in a row that nobody redeemed before the factor closes for a day: somebody else is asking.
+    /// Unredeemed codes in a row before the factor closes for a day: somebody else probably asks for them.
     pub unredeemed: u8,
 }
 
-/// What was taken from an account's budgets during the last day.
+/// The messages and wrong numbers of an account during the last day.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SendLedger {
     #[serde(default, rename = "s", skip_serializing_if = "Vec::is_empty")]
     lanes: Vec<Lane>,
-    /// Wrong numbers in the first step, and in later ones.
+    /// Wrong numbers of the first step, and of later steps.
     #[serde(default, rename = "c", skip_serializing_if = "Vec::is_empty")]
     contact_tries: Vec<(FlowMark, Timestamp)>,
     #[serde(default, rename = "d", skip_serializing_if = "Vec::is_empty")]
     later_contact_tries: Vec<(FlowMark, Timestamp)>,
 }
 
-/// One factor in one pool.
+/// The counters of one factor in one pool.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Lane {
     #[serde(rename = "f")]
     factor: Factor,
     #[serde(rename = "p")]
     pool: Pool,
-    /// When messages were sent, oldest first, none older than a day.
+    /// Times of sent messages, oldest first, none older than a day.
     #[serde(rename = "a")]
     sent: Vec<Timestamp>,
-    /// Codes in a row that nobody redeemed.
+    /// Codes in a row that were not redeemed.
     #[serde(rename = "u")]
     unredeemed: u8,
-    /// The account's generation when the last one was sent: a later one means that a reset succeeded since.
+    /// The account's generation at the last message. A later generation means that a reset succeeded since.
     #[serde(rename = "g")]
     generation: u64,
 }
 
-/// A short reference to a flow, enough to tell the flows of one account and day apart.
+/// A short reference to a flow, which distinguishes the flows of one account within a day.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct FlowMark(pub u32);
 
-/// What a message is taken for.
+/// One message to be counted.
 #[derive(Clone, Copy, Debug)]
 pub struct Send<'a> {
-    /// The factor that it goes to.
+    /// The factor that the message goes to.
     pub factor: Factor,
-    /// The pool it is taken from.
+    /// The pool that counts the message.
     pub pool: Pool,
-    /// The flow that asks.
+    /// The flow that sends the message.
     pub flow: FlowMark,
-    /// The account's generation as the flow knows it.
+    /// The account's generation that the flow stored at its start.
     pub generation: u64,
-    /// The factors already proved in this flow: their codes were redeemed.
+    /// The factors verified in this flow: their codes were redeemed.
     pub proved: &'a [Factor],
 }
 
 impl SendLedger {
-    /// Spends one try at typing a complete number, before it is compared.
+    /// Counts one attempt at typing a complete number, before the number is compared.
     ///
     /// # Errors
-    /// [`Exhausted`] when the flow or the account has none left.
+    /// [`Exhausted`] when the flow or the account has no attempt left.
     pub fn spend_contact_try(
         &mut self,
         flow: FlowMark,
@@ -123,7 +123,7 @@ impl SendLedger {
         Ok(())
     }
 
-    /// Gives a try back that turned out right.
+    /// Refunds an attempt with the right number.
     pub fn return_contact_try(&mut self, flow: FlowMark, pool: Pool) {
         let tries = self.contact_tries_of(pool);
         if let Some(at) = tries.iter().rposition(|(by, _)| *by == flow) {
@@ -138,11 +138,11 @@ impl SendLedger {
         }
     }
 
-    /// Takes one message.
+    /// Counts one message.
     ///
     /// # Errors
-    /// [`Exhausted`] when the hour's, the day's or the unredeemed limit is reached; the ledger is then unchanged
-    /// but for what has aged out of it.
+    /// [`Exhausted`] when the limit per hour, per day or of unredeemed codes is reached. The ledger then only
+    /// loses entries older than a day.
     pub fn take(&mut self, send: &Send<'_>, now: Timestamp, limits: &SendLimits) -> Result<(), Exhausted> {
         self.forget(now);
         for lane in &mut self.lanes {
@@ -164,7 +164,7 @@ impl SendLedger {
         Ok(())
     }
 
-    /// Gives back a message that was taken at `taken_at` and not sent.
+    /// Refunds a message that was counted at `taken_at` and not sent.
     pub fn give_back(&mut self, factor: Factor, pool: Pool, taken_at: Timestamp) {
         let lane = self.lane(factor, pool);
         if let Some(at) = lane.sent.iter().rposition(|at| *at == taken_at) {
@@ -182,13 +182,14 @@ impl SendLedger {
         &mut self.lanes[at]
     }
 
-    /// Drops what is older than a day. A lane whose last message is that old is open again.
+    /// Removes entries older than a day. A lane whose last message is that old is open again.
     fn forget(&mut self, now: Timestamp) {
         for tries in [&mut self.contact_tries, &mut self.later_contact_tries] {
             tries.retain(|(_, at)| at.is_within(Seconds::DAY, now));
         }
         for lane in &mut self.lanes {
-            // The run of unredeemed codes spans days, so it ends with a whole quiet day, not entry by entry.
+            // The run of unredeemed codes spans days. It ends after a whole day without a message, not entry
+            // by entry.
             if !lane.sent.last().is_some_and(|last| last.is_within(CLOSED, now)) {
                 lane.unredeemed = 0;
             }
@@ -198,7 +199,7 @@ impl SendLedger {
     }
 }
 
-/// A budget is used up.
+/// A limit of the ledger is reached.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the budget is used up")]
 pub struct Exhausted;
@@ -369,11 +370,11 @@ mod tests {
         assert_eq!(serde_json::from_str::<SendLedger>(&stored).unwrap(), ledger);
     }
 
-    /// What the rules say, kept without forgetting anything and counted anew each time.
+    /// The rules as a simple model: it keeps all events and counts them anew each time.
     #[derive(Default)]
     struct Naive {
         sent: Vec<(Factor, Pool, i64)>,
-        /// Of each lane, how many of its messages were sent when a code of it was last known to be redeemed.
+        /// For each lane, the number of messages sent until a code of it was last redeemed.
         redeemed: Vec<(Factor, Pool, usize)>,
         generation: u64,
         tries: Vec<(u32, Pool, i64)>,

@@ -1,14 +1,15 @@
-//! The CAPTCHA's rules: what a challenge asks, how it travels, and what passes it.
+//! The CAPTCHA's rules: the form of a challenge, its token, and the check of a solution.
 //!
-//! A challenge lives nowhere until it is answered: everything about it is in a sealed token that the page hands out
-//! and gets back. To pass, one of two things is enough: the six characters, seen or heard, or proof of work, which the
-//! browser does for whoever can do neither (WCAG 2.2 SC 3.3.8). Over a budget both are asked for.
+//! A challenge is not stored until it is answered: all its data is in a sealed token that the page sends out
+//! and gets back. A person passes with one of two solutions: the six characters, seen or heard, or proof of
+//! work, which the browser computes for a person who can use neither picture nor sound (WCAG 2.2 SC 3.3.8).
+//! Above a rate limit both are required.
 //!
-//! Nothing else relies on it (OWASP Authentication Cheat Sheet: a CAPTCHA is defence in depth): every other limit holds
-//! although all challenges were solved.
+//! No other control relies on the CAPTCHA (OWASP Authentication Cheat Sheet: a CAPTCHA is defence in depth).
+//! Every other limit holds even if an attacker solves all challenges.
 //!
-//! The order of use: [`Solution::parse`] and [`Challenge::open`], which cost the token nothing when they refuse; then
-//! the token is spent under [`Challenge::spend_id`], once; only then [`Challenge::check`].
+//! The order of use: [`Solution::parse`] and [`Challenge::open`], whose errors leave the token usable; then
+//! the caller spends the token under [`Challenge::spend_id`], once; only then [`Challenge::check`].
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -19,45 +20,46 @@ use super::keys::{Keyring, SealError};
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
 
-/// The characters of an answer, for the eye and the ear at once.
+/// The characters of an answer, chosen for the picture and for the sound.
 ///
-/// No two look alike: of 0 O Q D, 1 I L, 2 Z, 4 A, 5 S, 6 G, 7 T, 8 B, E F and M N one each is here, and what is typed
-/// for its twin counts as it (see [`Challenge::check`]). No two sound alike over a telephone's bandwidth: of the names
-/// that rhyme with "three" (B C D E G P T V) there is 3 alone, of A H J K 8 those that differ in a consonant, of M N
-/// and F S one each, of 2 Q U the one that is no 2; Z is "zed". Twenty are left: 25.9 bits for six.
+/// No two look alike: one is here of each group 0 O Q D, 1 I L, 2 Z, 4 A, 5 S, 6 G, 7 T, 8 B, E F and M N. A
+/// typed twin counts as the character itself (see [`Challenge::check`]). No two sound alike over a
+/// telephone's bandwidth. Of the names that rhyme with "three" (B C D E G P T V) only 3 is here; of A H J K 8
+/// those that differ in a consonant; of M N and F S one each; of 2 Q U the U; Z is "zed". Twenty remain: 25.9
+/// bits for six.
 pub const ALPHABET: &[u8; 20] = b"3456789FHJKLMORUWXYZ";
 
-/// How many characters an answer has. One guess in 64 million is right, and a token takes one guess.
+/// The length of an answer. One guess in 64 million is right, and each token allows one guess.
 pub const ANSWER_LENGTH: usize = 6;
 
-/// How long a challenge can be answered: long enough to hear it twice and type, short enough that a stock of tokens
-/// can't be gathered for a later day.
+/// The validity of a challenge. A person can hear it twice and type; an attacker can't collect tokens for a
+/// later day.
 pub const LIFETIME: Seconds = Seconds(180);
 
-/// Zero bits of proof of work at first: 2¹⁸ hashes on average, half a second to a second on a phone.
+/// Zero bits of proof of work by default: 2¹⁸ hashes on average, half a second to a second on a phone.
 pub const DIFFICULTY: u8 = 18;
 
-/// Zero bits over a budget: four times as much, besides the characters.
+/// Zero bits above a rate limit: four times as much work, besides the characters.
 pub const DIFFICULTY_HARDER: u8 = 20;
 
-/// Zero bits more for whoever brings no characters where both are asked for: sixteen times as much work, below a minute
-/// on a phone in most cases, so that nobody is shut out and a machine gains nothing by skipping the picture.
+/// Additional zero bits without characters where both are required: sixteen times as much work, mostly below
+/// a minute on a phone. Nobody is excluded, and a machine gains nothing by skipping the picture.
 pub const WITHOUT_CHARACTERS: u8 = 4;
 
-/// The longest nonce: `u64::MAX` has twenty digits.
+/// The longest nonce of the work: `u64::MAX` has twenty digits.
 const WORK_DIGITS: usize = 20;
 
-/// What is longer was not read off a picture, however it is spaced.
+/// The longest typed answer in octets; a longer text was not read off a picture.
 const TYPED_MAX: usize = 64;
 
-/// Longer than any token with an eight-character key id, so that nothing huge is decoded.
+/// The longest token, with room for an eight-character key id. Bounds the cost of decoding.
 const TOKEN_MAX: usize = 256;
 
 const PURPOSE: &str = "rekey/captcha";
 const VERSION: u8 = 1;
 
-/// One challenge. Its nonce is its only secret: answer, picture, sound and work all follow from it, so that a token
-/// means the same whenever it is shown.
+/// One challenge. Its nonce is its only secret: answer, picture, sound and work are derived from it, so a
+/// token yields the same each time it is shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Challenge {
     nonce: [u8; 16],
@@ -67,12 +69,12 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// A challenge from fresh randomness. `bound_to` makes it the harder kind, good for that name alone.
+    /// Returns a challenge from random bytes. `bound_to` makes it the harder kind, valid for that name only.
     pub fn generate(entropy: [u8; 16], now: Timestamp, difficulty: u8, bound_to: Option<NameRef>) -> Self {
         Self { nonce: entropy, expires_at: now + LIFETIME, difficulty, bound_to }
     }
 
-    /// The token that stands for this challenge, safe in a URL. `nonce` is the cipher's and must be fresh.
+    /// Returns the token of this challenge, safe in a URL. `nonce` is the cipher's and must be fresh.
     ///
     /// # Errors
     /// [`SealError`] when the keyring can't seal.
@@ -86,10 +88,11 @@ impl Challenge {
         keys.seal(PURPOSE, &[], &plain, nonce)
     }
 
-    /// Reads a token back.
+    /// Reads a token.
     ///
     /// # Errors
-    /// [`CaptchaError::Malformed`] when it is no token of ours or was changed; [`CaptchaError::Expired`].
+    /// [`CaptchaError::Malformed`] when this service did not make it or it was changed;
+    /// [`CaptchaError::Expired`].
     pub fn open(token: &str, keys: &Keyring, now: Timestamp) -> Result<Self, CaptchaError> {
         if token.len() > TOKEN_MAX {
             return Err(CaptchaError::Malformed);
@@ -111,11 +114,11 @@ impl Challenge {
         Some(Self { nonce: *nonce, expires_at, difficulty: *difficulty, bound_to })
     }
 
-    /// The characters to be drawn and spoken. Never to be logged, or sent in any other way.
+    /// Returns the characters to draw and speak. They must not be logged or sent in any other way.
     pub fn answer(&self) -> String {
         let derived = self.derive("answer");
         let mut draw = derived.first_chunk().map_or(0, |head| u64::from_be_bytes(*head));
-        // 2⁶⁴ is no multiple of 20⁶; what that favours is below one part in 2³⁷.
+        // 2⁶⁴ is no multiple of 20⁶; the bias is below one part in 2³⁷.
         let mut character = || {
             let index = usize::try_from(draw % 20).unwrap_or_default();
             draw /= 20;
@@ -124,45 +127,46 @@ impl Challenge {
         (0..ANSWER_LENGTH).map(|_| character()).collect()
     }
 
-    /// The seed of picture and sound: every bend and pause follows from it.
+    /// Returns the seed of picture and sound, which makes them deterministic.
     pub fn rendering_seed(&self) -> [u8; 32] {
         self.derive("rendering")
     }
 
-    /// What the proof of work is about; the page shows it.
+    /// Returns the input of the proof of work, which the page shows.
     pub fn work_challenge(&self) -> String {
         hex::encode(self.derive("work"))
     }
 
-    /// Zero bits that the work must show: alone, or, where [`Challenge::is_harder`], besides the characters.
+    /// Returns the zero bits that the work needs: alone, or besides the characters where
+    /// [`Challenge::is_harder`].
     pub fn difficulty(&self) -> u8 {
         self.difficulty
     }
 
-    /// Zero bits that pass without characters.
+    /// Returns the zero bits that pass without characters.
     pub fn difficulty_alone(&self) -> u8 {
         if self.is_harder() { self.difficulty.saturating_add(WITHOUT_CHARACTERS) } else { self.difficulty }
     }
 
-    /// Whether characters and work are both asked for, for one name.
+    /// Returns whether characters and work are both required, for one name.
     pub fn is_harder(&self) -> bool {
         self.bound_to.is_some()
     }
 
-    /// When the token stops counting, which is also when the mark that it was spent may be deleted.
+    /// Returns the end of the token's validity. The record that it was spent may be deleted from then on.
     pub fn expires_at(&self) -> Timestamp {
         self.expires_at
     }
 
-    /// What the token is spent under. It tells nothing about the answer.
+    /// Returns the id that the token is spent under. It reveals nothing about the answer.
     pub fn spend_id(&self) -> [u8; 32] {
         self.derive("spent")
     }
 
-    /// Whether `solution` passes for `name`; to be asked only after the token was spent.
+    /// Checks whether `solution` passes for `name`. The caller must have spent the token before.
     ///
-    /// Characters count without their case, spaces and hyphens, in any width; the twin of a character
-    /// ([`ALPHABET`]) counts as it, since who reads an S where a 5 is drawn has read what is there.
+    /// Case, spaces, hyphens and width don't matter. The twin of a character ([`ALPHABET`]) counts as the
+    /// character: a person who reads an S where a 5 is drawn has read the picture.
     pub fn check(&self, solution: &Solution, name: &NameRef) -> Verdict {
         let read = solution.characters.as_ref().is_some_and(|typed| self.has_characters(typed));
         let bits = solution.work.as_ref().map_or(0, |nonce| self.zero_bits(nonce));
@@ -178,7 +182,7 @@ impl Challenge {
         self.answer().as_bytes().ct_eq(typed.as_bytes()).into()
     }
 
-    /// Zero bits that SHA-256(challenge ‖ nonce) begins with.
+    /// Returns the number of leading zero bits of SHA-256(challenge ‖ nonce).
     fn zero_bits(&self, nonce: &str) -> u32 {
         let hash = Sha256::new().chain_update(self.work_challenge()).chain_update(nonce).finalize();
         let zeros = hash.iter().take_while(|byte| **byte == 0).count();
@@ -197,19 +201,19 @@ impl std::fmt::Debug for Challenge {
     }
 }
 
-/// What somebody brings for a challenge: characters, work, or both, in readable form.
+/// A submitted solution: characters, work, or both, in valid form.
 pub struct Solution {
     characters: Option<String>,
     work: Option<String>,
 }
 
 impl Solution {
-    /// Reads the two fields of the form; a blank one counts as absent.
+    /// Reads the two fields of the form; a blank field counts as absent.
     ///
     /// # Errors
-    /// [`CaptchaError::Unanswered`] when there is neither; [`CaptchaError::Malformed`] when the work is no decimal
-    /// number of up to twenty digits or the characters are beyond all measure. Characters that are merely wrong, also
-    /// in number, are no error here.
+    /// [`CaptchaError::Unanswered`] when both are absent. [`CaptchaError::Malformed`] when the work is no
+    /// decimal number of up to twenty digits or the characters are too long. Wrong characters, also in
+    /// number, are no error here.
     pub fn parse(answer: Option<&str>, work: Option<&str>) -> Result<Self, CaptchaError> {
         let given =
             |field: Option<&str>| field.map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned);
@@ -227,7 +231,7 @@ impl Solution {
     }
 }
 
-/// What was typed, as the alphabet writes it.
+/// Returns the typed text in characters of the alphabet.
 fn fold(typed: &str) -> String {
     typed
         .nfkc()
@@ -248,26 +252,26 @@ fn fold(typed: &str) -> String {
         .collect()
 }
 
-/// Whether a challenge was passed. Why not is not told.
+/// The result of a check. The reason is not exposed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Verdict {
-    /// Enough was shown.
+    /// The solution was sufficient.
     Passed,
-    /// It was not.
+    /// The solution was wrong or insufficient.
     Wrong,
 }
 
-/// Why a challenge can't be answered this way. None of these spends a token.
+/// Why a challenge can't be answered this way. None of these errors spends a token.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum CaptchaError {
-    /// No token, or no number, that this service could have asked for.
+    /// The token or the number is not of a form that this service uses.
     #[error("the CAPTCHA's token or answer is not in its form")]
     Malformed,
-    /// Three minutes are over.
+    /// The token is older than three minutes.
     #[error("the CAPTCHA has expired")]
     Expired,
-    /// Neither characters nor work.
+    /// The request has neither characters nor work.
     #[error("the CAPTCHA was not answered")]
     Unanswered,
 }

@@ -1,4 +1,4 @@
-//! A challenge: what a person was asked to answer.
+//! A challenge: a sent code, a request to a device, or a passkey request that a person must answer.
 
 use std::fmt;
 
@@ -9,30 +9,30 @@ use super::keys::Tag;
 use super::method::Method;
 use super::time::{Seconds, Timestamp};
 
-/// The longest that a sent code may be set to be good for (`REKEY_CODE_TTL_SECS`).
+/// The upper bound of a sent code's validity (`REKEY_CODE_TTL_SECS`).
 pub const CODE_LONGEST: Seconds = Seconds(600);
-/// How long a request for a passkey waits: the five minutes that Web Authentication Level 3 §15.1 recommends.
+/// The validity of a passkey request: five minutes, as Web Authentication Level 3 §15.1 recommends.
 pub const PASSKEY_LIFETIME: Seconds = Seconds(300);
 
-/// A code that was sent, a request to a device, or a request for a passkey.
+/// A challenge of a flow or session; a holder has at most one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
-    /// How it was asked.
+    /// The method that the answer must use.
     pub method: Method,
-    /// Which request it must be an answer to.
+    /// The request that the answer must name.
     pub request: RequestId,
-    /// The tag of the awaited code; none where a device answers.
+    /// The tag of the sent code; none where a device answers.
     pub code: Option<Tag>,
-    /// When it was asked.
+    /// The wait before a resend begins at this time.
     pub asked_at: Timestamp,
-    /// When it ends.
+    /// No answer is accepted from this time on.
     pub expires_at: Timestamp,
-    /// Wrong answers so far.
+    /// Wrong answers so far; a limit ends the challenge.
     pub attempts: u8,
 }
 
 impl Challenge {
-    /// A challenge that begins now.
+    /// Returns a challenge that begins now.
     pub fn new(
         method: Method,
         request: RequestId,
@@ -43,7 +43,7 @@ impl Challenge {
         Self { method, request, code, asked_at: now, expires_at: now + lifetime, attempts: 0 }
     }
 
-    /// Whether it may still be answered, where `limit` wrong answers end it.
+    /// Returns whether it may still be answered; `limit` wrong answers end it.
     pub fn is_open(&self, limit: u8, now: Timestamp) -> bool {
         self.expires_at.is_ahead(now, CODE_LONGEST) && self.attempts < limit
     }

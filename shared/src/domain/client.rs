@@ -1,16 +1,16 @@
-//! A client as others know it: the address by which it is counted, and what a person is told of a browser that asks for
-//! something, which is enough to recognise one's own, and no more.
+//! A client as rate limits and other people see it: its address block, and the browser and system that a
+//! request names. This is enough for a person to recognise their own browser.
 
-// Of addresses, `core` has the plain values and `std` the sockets besides.
+// `core` has the plain address types; `std` would also bring sockets.
 use core::net::{IpAddr, Ipv6Addr};
 use std::fmt;
 
-/// A client's address as rate limits count it: one IPv4 address, or the /64 that an IPv6 customer has.
+/// A client's address as rate limits count it: one IPv4 address, or the /64 of an IPv6 customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct AddressBlock(Option<IpAddr>);
 
 impl AddressBlock {
-    /// The block of an address; clients whose address is not known are one block.
+    /// Returns the block of an address. All clients without a known address share one block.
     pub fn of(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(address) => {
@@ -31,8 +31,8 @@ impl fmt::Display for AddressBlock {
     }
 }
 
-/// Browsers by the word that only they, or they before all others, have in `User-Agent`. The order counts: Edge and
-/// Opera also call themselves Chrome, and everybody calls itself Safari.
+/// Browsers by a word in `User-Agent` that identifies them. The order matters: Edge and Opera also contain
+/// Chrome, and nearly all contain Safari.
 const BROWSERS: [(&str, &str); 9] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -45,7 +45,7 @@ const BROWSERS: [(&str, &str); 9] = [
     ("Safari/", "Safari"),
 ];
 
-/// Systems likewise. Android also calls itself Linux.
+/// Systems by a word in `User-Agent`. The order matters: Android also contains Linux.
 const SYSTEMS: [(&str, &str); 7] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),
@@ -56,8 +56,8 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// Family and system of a browser by its `User-Agent`, from fixed lists: nothing that a client wrote is shown to
-/// anybody. Empty for one that is not known.
+/// Returns the family and system of a browser by its `User-Agent`, from fixed lists: nobody sees text that a
+/// client wrote. Empty for an unknown browser.
 pub fn browser(user_agent: &str) -> String {
     let find = |list: &[(&str, &'static str)]| {
         list.iter().find(|(word, _)| user_agent.contains(word)).map(|(_, name)| *name)

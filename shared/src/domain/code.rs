@@ -1,4 +1,4 @@
-//! One-time codes: made, read back, and compared only as keyed tags.
+//! One-time codes: generation, parsing, and comparison by keyed tags only.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use super::typed::{ascii_digit, is_invisible};
 
-/// A code of decimal digits, sent to a contact or read off the authenticator app. It can be spoken and shown to
-/// its owner, and nothing else: no Debug, Display or Serialize tells it.
+/// A code of decimal digits, sent to a contact or read off the authenticator app. It has no `Debug`,
+/// `Display` or `Serialize`; only its message and its tag may use it.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct OneTimeCode(String);
 
 impl OneTimeCode {
-    /// A uniformly drawn code of `digits` digits from 16 bytes of entropy. A 128-bit number reduced modulo at
-    /// most 10^10 is biased by less than 2^-94, far below what any number of guesses could notice (ASVS 11.5.1).
+    /// Returns a uniform code of `digits` digits from 16 random bytes. A 128-bit number modulo at most 10^10
+    /// has a bias below 2^-94, which no number of attempts can exploit (ASVS 11.5.1).
     pub fn generate(digits: u8, entropy: [u8; 16]) -> Self {
         let digits = u32::from(digits.clamp(6, 10));
         let number = u128::from_be_bytes(entropy) % 10_u128.pow(digits);
         Self(format!("{number:0width$}", width = digits as usize))
     }
 
-    /// Reads what a person typed or pasted: spaces, hyphens of any kind, marks that can't be seen and a full stop after it
-    /// are dropped, full-width and other decimal digits are folded to ASCII.
+    /// Reads a typed or pasted code. Spaces, hyphens of any kind, invisible marks and a trailing full stop
+    /// are dropped; full-width and other decimal digits become ASCII.
     ///
     /// # Errors
-    /// [`CodeError`] when other characters remain or there are not 4 to 12 digits. Such a text is malformed and
-    /// spends no try.
+    /// [`CodeError`] when other characters remain or there are not 4 to 12 digits. Such a text is malformed
+    /// and does not count as an attempt.
     pub fn parse(typed: &str) -> Result<Self, CodeError> {
         if typed.len() > 64 {
             return Err(CodeError);
@@ -42,12 +42,12 @@ impl OneTimeCode {
         if (4..=12).contains(&digits.len()) { Ok(Self(digits)) } else { Err(CodeError) }
     }
 
-    /// The digits, for the message to their owner and the tag over them.
+    /// Returns the digits, for the message to their owner and for the tag.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The digits in groups of four (`1234 5678`; six digits as `123 456`), as people read them best.
+    /// Returns the digits in groups of four (`1234 5678`; six digits as `123 456`), which are easier to read.
     pub fn grouped(&self) -> String {
         let size = if self.0.len().is_multiple_of(4) || self.0.len() > 9 { 4 } else { 3 };
         let chars: Vec<char> = self.0.chars().collect();
@@ -55,7 +55,8 @@ impl OneTimeCode {
     }
 }
 
-/// What may stand between digits: hyphens, and marks that can't be seen (a right-to-left mark that was copied along).
+/// Returns whether a character may stand between digits: a hyphen or an invisible mark (a right-to-left mark
+/// that was copied along).
 fn is_dropped(c: char) -> bool {
     matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}') || is_invisible(c)
 }
@@ -66,7 +67,7 @@ impl fmt::Debug for OneTimeCode {
     }
 }
 
-/// A text that is no code.
+/// The text is no code of 4 to 12 digits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a code of digits")]
 pub struct CodeError;

@@ -1,4 +1,4 @@
-//! Where a person can be reached, and how much of it may be shown.
+//! Contacts of a person, and the masks that may be shown.
 
 use std::fmt;
 use std::str::FromStr as _;
@@ -17,23 +17,24 @@ use super::typed::{ascii_digit, is_invisible};
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct PhoneNumber(String);
 
-/// What people write between the digits of a number.
+/// Returns whether people write this character between the digits of a number.
 fn is_punctuation(c: char) -> bool {
     matches!(c, '-' | '.' | '(' | ')' | '[' | ']' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
 impl PhoneNumber {
-    /// Reads a number as people type it: with spaces, hyphens, dots and brackets, with a leading `00` for `+`,
-    /// or in the national form of the home country (`012-345 6798`); with the digits of any script, and with the marks
-    /// of direction that come along when a number is copied from a contact.
+    /// Reads a number as people type it: with spaces, hyphens, dots and brackets, with a leading `00` for
+    /// `+`, or in the national form of the home country (`012-345 6798`). Digits of any script are read, and
+    /// marks of direction from a copied contact are ignored.
     ///
     /// # Errors
-    /// [`ContactError::Phone`] when it can't be read as a number of any country.
+    /// [`ContactError::Phone`] when it is no valid number of any country.
     pub fn parse(typed: &str, home: Country) -> Result<Self, ContactError> {
         if typed.len() > 128 {
             return Err(ContactError::Phone);
         }
-        // The library also reads letters (vanity numbers) and skips what it doesn't know, stars of a mask too.
+        // The library also reads letters (vanity numbers) and skips unknown characters, the stars of a mask
+        // too.
         let mut dialled = Zeroizing::new(String::with_capacity(64));
         for c in typed.nfkc() {
             match c {
@@ -49,37 +50,39 @@ impl PhoneNumber {
             Ok(number.format().mode(phonenumber::Mode::E164).to_string())
         };
         let number = Self(read(number)?);
-        // With more zeros than any number has in front (`+44 000…`), the library reads its own form as yet another.
+        // With more leading zeros than any number has (`+44 000…`), the library reads its own output as
+        // another number.
         if read(number.expose())? == number.0 { Ok(number) } else { Err(ContactError::Phone) }
     }
 
-    /// Takes back a number that was stored or sealed in E.164 form.
+    /// Takes a number that was stored or sealed in E.164 form, without validation.
     pub fn from_stored(e164: String) -> Self {
         Self(e164)
     }
 
-    /// The whole number, for the provider that calls or texts it. Nothing else has a use for it.
+    /// Returns the whole number. Only the provider that calls or texts it may get it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether both are the same number; the time it takes depends on their lengths only.
+    /// Compares two numbers; the time depends on their lengths only.
     pub fn matches(&self, other: &Self) -> bool {
         self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
     }
 
-    /// The E.164 value by which numbers are compared: country and national number, without an extension, whatever an
-    /// earlier version stored.
+    /// Returns the E.164 value that numbers are compared by: country and national number, without the
+    /// extension that an earlier version may have stored.
     pub fn canonical(&self) -> Zeroizing<String> {
         let number = self.0.split(';').next().unwrap_or_default();
-        // Numbers are stored in E.164 form, so nothing has to be parsed: `password-set` has no numbering plan.
+        // Stored numbers are in E.164 form, so no parser is needed: `password-set` is built without the
+        // numbering plan.
         Zeroizing::new(number.chars().filter(|c| *c == '+' || c.is_ascii_digit()).collect())
     }
 
-    /// Whether texts and calls may go to it: it belongs to one of `countries`, and is of no kind that exists to earn by
-    /// being called or that no person answers (toll fraud: AWS End User Messaging, "artificially inflated traffic"). A
-    /// range that the numbering plan's data does not know is none that we would pay for: nobody can say who earns there.
-    /// Operators do open new ranges; the data comes with the crate `phonenumber`, which is brought up to date like any other.
+    /// Returns whether texts and calls may go to it. It must belong to one of `countries` and not be a
+    /// premium or automated number (toll fraud: AWS End User Messaging, "artificially inflated traffic"). A
+    /// range that the numbering plan's data does not contain is refused, since nobody can say who earns
+    /// there. Operators do open new ranges; updates of the crate `phonenumber` bring new data.
     pub fn is_reachable_in(&self, countries: &[Country]) -> bool {
         use phonenumber::Type;
         let Ok(read) = phonenumber::parse(None, &self.0) else { return false };
@@ -88,12 +91,13 @@ impl PhoneNumber {
         ordinary && countries.iter().any(|country| read.country().id() == Some(country.0))
     }
 
-    /// The number without its last three digits: numbers are given out, and earned with, in blocks of a thousand.
+    /// Returns the number without its last three digits: operators assign numbers, and fraudsters rent them,
+    /// in blocks of a thousand.
     pub fn block(&self) -> &str {
         self.0.get(..self.0.len().saturating_sub(3)).unwrap_or_default()
     }
 
-    /// Five stars and the last two digits, whatever the length: `*****98`.
+    /// Returns five stars and the last two digits, whatever the length: `*****98`.
     pub fn masked(&self) -> String {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
         format!("*****{}", digits.get(digits.len().saturating_sub(2)..).unwrap_or_default())
@@ -101,7 +105,7 @@ impl PhoneNumber {
 }
 
 impl PartialEq for PhoneNumber {
-    /// By value: see [`PhoneNumber::canonical`].
+    /// Compares by value: see [`PhoneNumber::canonical`].
     fn eq(&self, other: &Self) -> bool {
         self.canonical().as_bytes().ct_eq(other.canonical().as_bytes()).into()
     }
@@ -115,17 +119,17 @@ impl fmt::Debug for PhoneNumber {
     }
 }
 
-/// An e-mail address, in a form that mail reaches. Shown only as a mask, compared by its canonical form.
+/// An email address in a deliverable form. Shown only as a mask, compared by its canonical form.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct EmailAddress(String);
 
-/// What an address of a person never has, and some servers give a meaning of their own: quotes, comments, literals, lists
-/// and routes (RFC 5321 §4.1.2; `%` and `!` of older mail).
+/// Returns whether a person's address never has this character. Some servers give it a meaning: quotes,
+/// comments, literals, lists and routes (RFC 5321 §4.1.2; `%` and `!` of older mail).
 fn is_mail_syntax(c: char) -> bool {
     matches!(c, '<' | '>' | '(' | ')' | '[' | ']' | '"' | '\\' | ',' | ';' | ':' | '%' | '!')
 }
 
-/// The domain of a mailbox as its A-labels (UTS #46), lower case, without a dot at its end.
+/// Returns the domain of a mailbox as A-labels (UTS #46), in lower case, without a trailing dot.
 pub(super) fn canonical_domain(text: &str) -> Option<String> {
     let text = text.strip_suffix('.').unwrap_or(text);
     let (deny, hyphens, length) = (AsciiDenyList::STD3, Hyphens::Allow, DnsLength::Verify);
@@ -133,9 +137,9 @@ pub(super) fn canonical_domain(text: &str) -> Option<String> {
 }
 
 impl EmailAddress {
-    /// Reads an address in any of its spellings: one `@` with something on both sides, at most 254 octets, no space or
-    /// control character. What can't be seen is dropped, wide forms and other full stops are those of ASCII, and the domain
-    /// becomes what the DNS has. Whether it exists only a mail can tell.
+    /// Reads an address in any of its spellings: one `@` with text on both sides, at most 254 octets, no
+    /// space or control character. Invisible characters are dropped, full-width forms and other full stops
+    /// become ASCII, and the domain becomes its DNS form. Only a mail can tell whether the address exists.
     ///
     /// # Errors
     /// [`ContactError::Email`] when it is not of that form.
@@ -156,31 +160,31 @@ impl EmailAddress {
         if address.0.len() <= 254 { Ok(address) } else { Err(ContactError::Email) }
     }
 
-    /// The form by which mailboxes are compared: case-folded too. One that an earlier version stored and that is none by
-    /// now is only folded.
+    /// Returns the form that mailboxes are compared by, also case-folded. A stored address of an earlier
+    /// version that is no longer valid is only folded.
     pub fn canonical(&self) -> Zeroizing<String> {
         Zeroizing::new(fold(Self::parse(&self.0).as_ref().unwrap_or(self).expose()))
     }
 
-    /// Takes back an address that was stored or sealed.
+    /// Takes an address that was stored or sealed, without validation.
     pub fn from_stored(text: String) -> Self {
         Self(text)
     }
 
-    /// The whole address, for the mail that goes to it.
+    /// Returns the whole address. Only the mail that goes to it may use it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// The first character and stars: `a*****@*****`. The domain is hidden too, since a rare one names its
-    /// owner, and since a decoy could not know which domains are common here.
+    /// Returns the first character and stars: `a*****@*****`. The domain is hidden too: a rare one names its
+    /// owner, and a decoy could not know which domains are common here.
     pub fn masked(&self) -> String {
         format!("{}*****@*****", self.0.chars().next().unwrap_or('*').to_lowercase())
     }
 }
 
 impl PartialEq for EmailAddress {
-    /// By value: see [`EmailAddress::canonical`].
+    /// Compares by value: see [`EmailAddress::canonical`].
     fn eq(&self, other: &Self) -> bool {
         self.canonical() == other.canonical()
     }
@@ -194,12 +198,12 @@ impl fmt::Debug for EmailAddress {
     }
 }
 
-/// A country, as ISO 3166-1 names it in two letters.
+/// A country by its two-letter code in ISO 3166-1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Country(phonenumber::country::Id);
 
 impl Country {
-    /// Malaysia, the home of the first users.
+    /// Malaysia, the default home country.
     pub const MALAYSIA: Self = Self(phonenumber::country::Id::MY);
 
     /// Reads a two-letter code.
@@ -211,16 +215,16 @@ impl Country {
     }
 }
 
-/// Why a text is no contact.
+/// The reason why a text is rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum ContactError {
-    /// No telephone number.
+    /// It is no valid telephone number.
     #[error("not a telephone number")]
     Phone,
-    /// No e-mail address.
+    /// It is no valid email address.
     #[error("not an e-mail address")]
     Email,
-    /// No country code.
+    /// It is no two-letter code of a country with telephones.
     #[error("not a two-letter country code")]
     Country,
 }
@@ -388,7 +392,7 @@ mod tests {
         );
     }
 
-    /// What may stand between two digits.
+    /// Returns separators that people write between two digits.
     fn between() -> impl Strategy<Value = Vec<&'static str>> {
         prop::collection::vec(prop::sample::select(&["", "", " ", "-", ".", "\u{2011}", "\u{200b}"][..]), 12)
     }
@@ -424,7 +428,7 @@ mod tests {
             }
         }
 
-        /// A mask is a function of two digits, or of one letter, and so tells nothing else.
+        /// A mask depends on two digits or on one letter, and so reveals nothing else.
         #[test]
         fn mask_depends_only_on_revealed_characters(
             one in "[0-9]{4,12}", other in "[0-9]{4,12}", last in "[0-9]{2}",

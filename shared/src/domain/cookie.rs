@@ -1,4 +1,4 @@
-//! What the browser keeps of a flow or session.
+//! The cookie of a flow or session.
 
 use std::fmt;
 
@@ -14,16 +14,16 @@ use super::holder::HolderId;
 use super::keys::{KeyId, Keyring, Tag};
 use super::method::Method;
 
-/// What a cookie belongs to.
+/// The kind of a cookie's holder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HolderKind {
-    /// A reset or unlock. Its tags are bound to the step at hand.
+    /// A reset or unlock. Its tags are bound to the current step.
     Flow,
     /// A visit of `/security-info`. Its tags are bound to the request that they answer.
     Session,
 }
 
-/// What a tag of a holder is made for. No tag of one use is a tag of another.
+/// The purpose of a holder's tag. A tag of one use is never valid for another.
 #[derive(Clone, Copy)]
 enum Use {
     Cookie,
@@ -36,7 +36,7 @@ enum Use {
 }
 
 impl HolderKind {
-    /// The key's purpose.
+    /// Returns the purpose in the key derivation.
     const fn purpose(self, of: Use) -> &'static str {
         match (self, of) {
             (Self::Flow, Use::Cookie) => "rekey/cookie",
@@ -57,14 +57,14 @@ impl HolderKind {
     }
 }
 
-/// The secret of a holder: 256 random bits, known to the browser only (ASVS 7.2.3). Tables hold its hash.
+/// The secret of a holder: 256 random bits that only the browser has (ASVS 7.2.3). Tables contain its hash.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 struct Secret([u8; 32]);
 
-/// The content of a holder's cookie: its secret, how many verifications it has passed, and a tag over both.
+/// The content of a holder's cookie: its secret, its number of passed verifications, and a tag over both.
 ///
-/// Each verification changes the cookie without storing anything. An older cookie is refused for what lies beyond its
-/// step (ASVS 7.2.4), and a handler knows holder and step before it reads a table.
+/// Each verification changes the cookie without storing anything. An older cookie is refused beyond its step
+/// (ASVS 7.2.4), and a handler knows holder and step before it reads a table.
 #[derive(Clone)]
 pub struct HolderCookie {
     kind: HolderKind,
@@ -74,22 +74,23 @@ pub struct HolderCookie {
 }
 
 impl HolderCookie {
-    /// The first cookie of a new holder.
+    /// Returns the first cookie of a new holder. `entropy` must be random.
     pub fn open(kind: HolderKind, flows: &Keyring, entropy: [u8; 32]) -> Self {
         Self { kind, key_id: flows.current().clone(), secret: Secret(entropy), verified: 0 }
     }
 
-    /// The first cookie of a new flow.
+    /// Returns the first cookie of a new flow. `entropy` must be random.
     pub fn open_flow(flows: &Keyring, entropy: [u8; 32]) -> Self {
         Self::open(HolderKind::Flow, flows, entropy)
     }
 
-    /// The first cookie of a new session.
+    /// Returns the first cookie of a new session. `entropy` must be random.
     pub fn open_session(flows: &Keyring, entropy: [u8; 32]) -> Self {
         Self::open(HolderKind::Session, flows, entropy)
     }
 
-    /// Reads the value of a cookie of `kind`. `None` when it is malformed or its tag is wrong: which of these is not told.
+    /// Reads the value of a cookie of `kind`. `None` when it is malformed or its tag is wrong, without
+    /// telling which.
     pub fn read(kind: HolderKind, value: &str, flows: &Keyring) -> Option<Self> {
         let mut parts = value.split('.');
         let key_id = KeyId::parse(parts.next()?).ok()?;
@@ -98,40 +99,41 @@ impl HolderCookie {
         let secret: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let tag: [u8; 32] = URL_SAFE_NO_PAD.decode(parts.next()?).ok()?.try_into().ok()?;
         let cookie = Self { kind, key_id, secret: Secret(secret), verified };
-        // A number has one spelling.
+        // Each number has exactly one valid spelling.
         let fits = parts.next().is_none() && verified.to_string() == written;
         (fits && cookie.own_tag(flows)? == Tag::from_bytes(tag)).then_some(cookie)
     }
 
-    /// The cookie's value; `None` only when the ring lost the key under which the holder was opened.
+    /// Returns the cookie's value; `None` only when the ring lost the key that the holder was opened with.
     pub fn value(&self, flows: &Keyring) -> Option<String> {
         let tag = self.own_tag(flows)?;
         let (secret, tag) = (URL_SAFE_NO_PAD.encode(self.secret.0), URL_SAFE_NO_PAD.encode(tag.as_bytes()));
         Some(format!("{}.{}.{secret}.{tag}", self.key_id.as_str(), self.verified))
     }
 
-    /// The cookie of the same holder after `verified` verifications.
+    /// Returns the cookie of the same holder after `verified` verifications.
     #[must_use]
     pub fn with_verified(&self, verified: u8) -> Self {
         Self { verified, ..self.clone() }
     }
 
-    /// What it belongs to.
+    /// Returns whether it belongs to a flow or a session.
     pub const fn kind(&self) -> HolderKind {
         self.kind
     }
 
-    /// How many verifications it says are passed.
+    /// Returns the number of passed verifications, as the tag confirms it.
     pub const fn verified(&self) -> u8 {
         self.verified
     }
 
-    /// The step that it may act in, from 1.
+    /// Returns the step that it may act in, from 1.
     pub const fn step(&self) -> u8 {
         self.verified.saturating_add(1)
     }
 
-    /// Where the holder is stored. A flow and a session of one secret have different ids.
+    /// Returns the id that the holder is stored under. A flow and a session with the same secret have
+    /// different ids.
     pub fn id(&self) -> HolderId {
         let hash = match self.kind {
             HolderKind::Flow => Sha256::new(),
@@ -140,58 +142,59 @@ impl HolderCookie {
         HolderId::from_bytes(hash.chain_update(self.secret.0).finalize().into())
     }
 
-    /// The id of one verification of this holder. An answer that is accepted is used up for it.
+    /// Returns the id of one verification of this holder. An accepted answer is consumed for this id.
     pub fn verification_id(&self, request: RequestId) -> HolderId {
         let hash = Sha256::new_with_prefix(b"proof").chain_update(self.id().as_bytes());
         HolderId::from_bytes(hash.chain_update(request.as_bytes()).finalize().into())
     }
 
-    /// The public reference that forms carry, so that a form left in another tab can't act on the holder that came after.
-    /// A flow's changes with each step.
+    /// Returns the public reference in forms. With it, a form in another tab can't act on a later holder. A
+    /// flow's reference changes with each step.
     pub fn at(&self, flows: &Keyring) -> Option<String> {
         let tag = self.tag(flows, Use::At, &[&[self.bound_step()]])?;
         Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..12]))
     }
 
-    /// Whether `at` refers to this flow, at the step of the cookie or one before.
+    /// Returns whether `at` refers to this flow, at the step of the cookie or one before.
     pub fn is_of_this_flow(&self, flows: &Keyring, at: &str) -> bool {
         (0..=self.verified)
             .any(|verified| self.with_verified(verified).at(flows).is_some_and(|own| own == at))
     }
 
-    /// The tag of a code that was sent. A session names the request that it answers; a flow doesn't, so that checking a
+    /// Returns the tag of a sent code. A session includes the request; a flow doesn't, so that checking a
     /// code needs no read.
     pub fn code_tag(&self, flows: &Keyring, request: Option<RequestId>, code: &OneTimeCode) -> Option<Tag> {
         let request = request.as_ref().map_or(&[][..], |request| request.as_bytes());
         self.tag(flows, Use::Code, &[&[self.bound_step()], request, code.expose().as_bytes()])
     }
 
-    /// The tag of a factor by its value. In the same holder, equal things have equal tags.
+    /// Returns the tag of a factor by its value. In one holder, equal factors have equal tags.
     pub fn factor_tag(&self, flows: &Keyring, value: &FactorValue<'_>) -> Option<Tag> {
         self.tag(flows, Use::Factor, &[value.canonical().as_bytes()])
     }
 
-    /// The tag of an answer by `method`: who sends it again with the older cookie (a double click, a lost response) gets
-    /// the newer cookie again.
+    /// Returns the tag of an answer by `method`. A browser that repeats it with the older cookie (a double
+    /// click, a lost response) gets the newer cookie again.
     pub fn answer_tag(&self, flows: &Keyring, method: Method, answer: &[u8]) -> Option<Tag> {
         self.tag(flows, Use::Answer, &[&[self.bound_step()], method.as_str().as_bytes(), answer])
     }
 
-    /// The challenge that a passkey signs in answer to a request (Web Authentication Level 3 §13.4.3: at least 16 random
-    /// bytes): unknown before the request is made, and of no use in another holder, step or request.
+    /// Returns the challenge that a passkey signs for a request (Web Authentication Level 3 §13.4.3: at least
+    /// 16 random bytes). It is unpredictable before the request, and invalid in another holder, step or
+    /// request.
     pub fn passkey_challenge(&self, flows: &Keyring, request: RequestId) -> Option<[u8; 32]> {
         let tag = self.tag(flows, Use::PasskeyChallenge, &[&[self.bound_step()], request.as_bytes()])?;
         Some(*tag.as_bytes())
     }
 
-    /// The number that the page of a request shows and the authenticator app asks for: of this browser and this request,
-    /// so that nothing but the browser's own page knows it.
+    /// Returns the number that the page of a request shows and the authenticator app asks for. It is derived
+    /// from this browser's secret and this request, so only the browser's own page shows it.
     pub fn approval_number(&self, flows: &Keyring, request: RequestId) -> Option<ApprovalNumber> {
         let tag = self.tag(flows, Use::ApprovalNumber, &[request.as_bytes()])?;
         Some(ApprovalNumber::from_tag(&tag))
     }
 
-    /// The step that a tag is bound to: a flow's. What a session asks may outlive a renewed step-up.
+    /// Returns the step that a flow's tag is bound to. A session's challenge may outlive a renewed step-up.
     const fn bound_step(&self) -> u8 {
         match self.kind {
             HolderKind::Flow => self.step(),
@@ -368,7 +371,7 @@ mod tests {
     }
 
     proptest! {
-        /// Whatever the same bytes are said to be, and to which holder and step they belong, no two uses share a tag.
+        /// No two uses share a tag, whatever their bytes, holder and step.
         #[test]
         fn tags_of_different_purposes_never_collide(
             ids in (any::<[u8; 32]>(), any::<[u8; 32]>()), steps in (0_u8..3, 0_u8..3), digits in "[0-9]{6,10}",
@@ -393,7 +396,8 @@ mod tests {
             let (one, other) = (tags(kinds.0, ids.0, steps.0), tags(kinds.1, ids.1, steps.1));
             for (at, tag) in one.iter().enumerate() {
                 for (there, another) in other.iter().enumerate() {
-                    // The tag of a factor is the holder's, whatever the step; but for the cookie's, so are all of a session.
+                    // A factor's tag is the same in every step; so are all of a session's tags but the
+                    // cookie's.
                     let any_step = at == 0 || (at != 1 && KINDS[kinds.0] == HolderKind::Session);
                     let same = at == there && kinds.0 == kinds.1 && ids.0 == ids.1 && (any_step || steps.0 == steps.1);
                     prop_assert_eq!(tag == another, same, "{} {}", at, there);

@@ -1,8 +1,8 @@
-//! What a name without a usable account seems to have registered.
+//! The decoy registration of a name without a usable account.
 //!
-//! An account that does not exist, is disabled, excluded or has too little registered gets a flow that looks like
-//! everybody's. Its methods and masks come from a keyed hash of the canonical name, so they are the same at every
-//! visit and in every process, and are drawn in the proportions that real people have.
+//! An account that does not exist, is disabled or excluded, or has too few methods gets a flow that looks
+//! like any other. Its methods and masks come from a keyed hash of the canonical name. They are the same at
+//! every visit and in every process, and have the proportions of real registrations.
 
 use super::account::{AccountId, Registration, suffices};
 use super::contact::{EmailAddress, PhoneNumber};
@@ -10,8 +10,9 @@ use super::keys::Keyring;
 use super::method::Method;
 use super::name::CanonicalName;
 
-/// Of 256 decoys, how many have what. Most people register an alternate address and a mobile, some only one of them;
-/// staff have an office phone, most students don't. Every set of factors that a person can have some decoy has, too.
+/// Of 256 decoys, how many have each contact. Most people register an alternate address and a mobile, some
+/// only one of them; staff have an office phone, most students don't. Every possible set of factors occurs
+/// among decoys too.
 const ADDRESSES: u8 = 230;
 const MOBILES: u8 = 230;
 const OFFICE_PHONES: u8 = 128;
@@ -19,16 +20,16 @@ const CODE_APPS: u8 = 128;
 const APPROVING_APPS: u8 = 64;
 const PASSKEYS: u8 = 64;
 const RECOVERY_CODES: u8 = 64;
-/// Of 256 decoys, how many have an alternate address that begins as their name does. Most people's does.
+/// Of 256 decoys, how many have an alternate address with the first letter of their name. Most real ones do.
 const ADDRESSES_LIKE_THE_NAME: u8 = 216;
 
-/// The lines of a decoy's numbers.
+/// The line of each phone, so that two phones of a decoy never share a number.
 const MOBILE: u8 = 0;
 const OFFICE: u8 = 1;
 
-/// The decoy of `id`, with enough methods of `allowed` for `steps` steps. `name` is known at the opening and
-/// colours the mask of the address; afterwards only the numbers are of interest. Its numbers belong to no country, so
-/// nothing that can be typed ever matches one, and its address is in a domain that can't exist (RFC 6761 §6.4).
+/// Returns the decoy of `id`, with enough methods of `allowed` for `steps` steps. `name` is known only at the
+/// start and determines the mask of the address; later only the numbers matter. The numbers belong to no
+/// country, so no typed number matches one. The address is in a domain that can't exist (RFC 6761 §6.4).
 pub fn registration(
     flows: &Keyring,
     id: &AccountId,
@@ -51,7 +52,7 @@ pub fn registration(
     by_lot(&draw("what there is"), whole, allowed, steps)
 }
 
-/// What of the whole a decoy has, by lot.
+/// Selects the parts of the whole registration that a decoy has, by its random bytes.
 fn by_lot(lots: &[u8; 32], whole: impl Fn() -> Registration, allowed: &[Method], steps: u8) -> Registration {
     let mut decoy = whole();
     let [address, mobile, office, code_app, order, approving_app, passkey, recovery_codes, ..] = *lots;
@@ -70,7 +71,7 @@ fn by_lot(lots: &[u8; 32], whole: impl Fn() -> Registration, allowed: &[Method],
         Method::RecoveryCode => recovery_codes < RECOVERY_CODES,
         _ => code_app < CODE_APPS,
     });
-    // Too little is made up for in an order of the decoy's own.
+    // A decoy with too few methods gets more, in an order derived from its own bytes.
     let mut missing = [0, 1, 2, 3, 4, 5, 6];
     missing.rotate_left(usize::from(order % 7));
     for method in missing {
@@ -90,8 +91,8 @@ fn by_lot(lots: &[u8; 32], whole: impl Fn() -> Registration, allowed: &[Method],
     decoy
 }
 
-/// An address that begins as the name does, or with a letter of its own. A name that begins with no plain letter (a
-/// matriculation number, another script) says nothing of how its owner's address begins.
+/// Returns an address with the first letter of the name, or with a random letter. A name without a leading
+/// Latin letter (a matriculation number, another script) does not predict the address.
 fn address(drawn: &[u8; 32], name: Option<&CanonicalName>) -> EmailAddress {
     let own = char::from(b'a' + drawn[1] % 26);
     let of_name = name.and_then(|name| name.as_str().chars().next()).filter(char::is_ascii_lowercase);
@@ -99,8 +100,8 @@ fn address(drawn: &[u8; 32], name: Option<&CanonicalName>) -> EmailAddress {
     EmailAddress::from_stored(format!("{initial}@decoy.invalid"))
 }
 
-/// A number of a line, of which no more than the last two digits are shown. Two lines never share a number: one number would
-/// be one factor.
+/// Returns a number of a line; at most its last two digits are shown. Two lines never share a number, since
+/// one number would be one factor.
 fn number(line: u8, drawn: [u8; 32]) -> PhoneNumber {
     PhoneNumber::from_stored(format!("+0{line:09}{:02}", drawn[0] % 100))
 }
@@ -120,7 +121,7 @@ mod tests {
         registration(&keys(), &id, Some(&name), allowed, 2)
     }
 
-    /// A decoy that the lots gave everything they can.
+    /// Returns a decoy whose random bytes select every method.
     fn decoy_with(lots: &[u8; 32]) -> Registration {
         let whole = || Registration {
             alternate_email: Some(address(&[0; 32], None)),
@@ -159,7 +160,7 @@ mod tests {
         assert!(masks.len() > 80, "two digits should take most of their hundred values: {}", masks.len());
     }
 
-    /// A set that only real people had would tell them.
+    /// A set that only real people have would reveal their accounts.
     #[test]
     fn decoys_cover_every_possible_set_of_methods() {
         let set = |decoy: &Registration| {
@@ -175,7 +176,7 @@ mod tests {
         let whole = || decoy_with(&[0; 32]);
         let mut seen = std::collections::BTreeSet::new();
         for bits in 0..128_u8 {
-            // Each lot as low or as high as it can be.
+            // Each byte is at its lowest or highest value.
             let mut lots = [0; 32];
             for (bit, lot) in [0, 1, 2, 3, 5, 6, 7].into_iter().enumerate() {
                 lots[lot] = if bits >> bit & 1 == 1 { u8::MAX } else { 0 };
@@ -184,8 +185,8 @@ mod tests {
             assert!(suffices(&decoy.offers(&Method::ALL), 2));
             seen.insert(set(&decoy));
         }
-        // Five things that one has or has not, and four kinds of an app: 128 sets, less the empty one, the five of a
-        // single factor and the three of nothing but apps.
+        // Five things that a person may have, and four combinations of apps: 128 sets, less the empty one,
+        // the five of a single factor and the three of apps only.
         assert_eq!(seen.len(), 119, "{seen:?}");
     }
 

@@ -1,7 +1,7 @@
-//! A device with the authenticator app: how it is named, and how its requests are known to be its own.
+//! A device with the authenticator app: its name, and the authentication of its requests.
 //!
-//! The device holds a key of its own (ECDSA on P-256 with SHA-256) that nobody can take off it, and signs every request
-//! over a nonce of the server. Neither nonces nor the names of devices are stored: both are made with the server's keys.
+//! The device has a non-extractable key (ECDSA on P-256 with SHA-256) and signs every request over a nonce of
+//! the server. The server stores neither nonces nor the devices' names: it derives both from its keys.
 
 use std::fmt;
 
@@ -17,26 +17,28 @@ use super::keys::{KeyId, Keyring, SealError};
 use super::security_info::{EntryId, Kind};
 use super::time::{Seconds, Timestamp};
 
-/// How long a nonce is good for. The app asks anew with the one that comes with the refusal of an old one.
+/// The validity of a nonce. The rejection of an old nonce contains a new one, and the app repeats its
+/// request.
 pub const NONCE_LIFETIME: Seconds = Seconds(120);
-/// How far the clocks of two of our machines may be apart: one makes a nonce that another gets a moment later.
+/// The accepted clock difference between two functions: one makes a nonce, and another receives it.
 const SKEW: Seconds = Seconds(5);
-/// The purpose under which handles are sealed.
+/// The purpose under which device names are sealed.
 const HANDLE: &str = "rekey/device";
 /// The purpose of the tag in a nonce.
 const NONCE: &str = "rekey/device-nonce";
 
-/// Which device of whom.
+/// One device of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
-    /// Whose.
+    /// The account that the device is enrolled for.
     pub account: AccountId,
-    /// Which of their entries.
+    /// The device's entry in the account.
     pub id: EntryId,
 }
 
 impl Device {
-    /// The name by which the device calls itself: sealed, so that it tells no account and can't be made up.
+    /// Returns the name that the device sends. It is sealed, so that it neither reveals the account nor can
+    /// be forged.
     ///
     /// # Errors
     /// [`SealError`], never in practice.
@@ -44,7 +46,7 @@ impl Device {
         keys.seal(HANDLE, &[], format!("{}\n{}", self.id.as_str(), self.account.as_str()).as_bytes(), nonce)
     }
 
-    /// The device of a handle. Whether it (still) is registered is another question.
+    /// Returns the device of a handle. The caller must check that it is still enrolled.
     pub fn of_handle(keys: &Keyring, handle: &str) -> Option<Self> {
         let plain = keys.open(HANDLE, &[], handle).ok()?;
         let (id, account) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
@@ -52,13 +54,13 @@ impl Device {
         Some(Self { account: AccountId::from_directory(account).ok()?, id })
     }
 
-    /// A nonce for its next request: when it was made, and a tag over that and the device.
+    /// Returns a nonce for its next request: the current time, and a tag over the time and the device.
     pub fn nonce(&self, keys: &Keyring, now: Timestamp) -> Option<String> {
         self.nonce_of(keys, keys.current(), now)
     }
 
-    /// Whether a nonce was made for this device, and not long ago. It is the text that was given out: a time that is written
-    /// otherwise is another text.
+    /// Returns whether a nonce was made for this device recently. The text must equal the issued one: another
+    /// spelling of the same time is rejected.
     pub fn knows_nonce(&self, keys: &Keyring, nonce: &str, now: Timestamp) -> bool {
         let made_at = || {
             let mut parts = nonce.split('.');
@@ -81,42 +83,43 @@ impl Device {
         Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..16]))
     }
 
-    /// Whom something of this device is sealed for.
+    /// Returns the owner for sealing data of this device, as associated data.
     pub fn owner(&self) -> Vec<u8> {
         format!("{}\n{}", self.account.as_str(), self.id.as_str()).into_bytes()
     }
 }
 
-/// What a device signs: what it asks for, so that a signature means nothing else.
+/// The content of a signature. It includes the kind of request, so that a signature is invalid for any other.
 #[derive(Clone, Copy, Debug)]
 pub enum Signed<'a> {
-    /// The key and the subscription that it pairs with.
+    /// A pairing: binds the key and the subscription to the token.
     Pair {
-        /// The token of the pairing, which is nonce enough: it serves once.
+        /// The token of the pairing; it also prevents replay, since it is accepted once.
         pairing: &'a str,
-        /// The public key, as it is sent.
+        /// The public key in the form of the request.
         public_key: &'a str,
-        /// The subscription, as it is sent; empty if there is none.
+        /// The subscription in the form of the request; empty without pushes.
         subscription: &'a str,
     },
-    /// The list of requests that wait.
+    /// A query for the pending requests.
     Requests {
-        /// The server's nonce.
+        /// The server's nonce prevents replay.
         nonce: &'a str,
     },
     /// An answer to a request.
     Answer {
-        /// The server's nonce.
+        /// The server's nonce prevents replay.
         nonce: &'a str,
-        /// The request.
+        /// The request that the person answers.
         request: RequestId,
-        /// The number as it is sent, or `denied`.
+        /// The typed number as sent, or `denied`.
         answer: &'a str,
     },
 }
 
 impl Signed<'_> {
-    /// The text that is signed, one part a line. No part may hold a line's end; what a client sends is checked before.
+    /// Returns the signed text, one part per line. No part may contain a line break; callers check a client's
+    /// input first.
     pub fn text(&self) -> String {
         match self {
             Self::Pair { pairing, public_key, subscription } => {
@@ -130,7 +133,8 @@ impl Signed<'_> {
     }
 }
 
-/// The public key of a device: an uncompressed point on P-256 (SEC 1 §2.3.3), as Web Cryptography exports it `raw`.
+/// A device's public key: an uncompressed point on P-256 (SEC 1 §2.3.3), as Web Cryptography exports it
+/// `raw`.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DeviceKey(VerifyingKey);
 
@@ -138,15 +142,15 @@ impl DeviceKey {
     /// Reads the base64url form.
     ///
     /// # Errors
-    /// [`DeviceKeyError`] for what is no uncompressed point on the curve.
+    /// [`DeviceKeyError`] when it is no uncompressed point on the curve.
     pub fn parse(text: &str) -> Result<Self, DeviceKeyError> {
         Self::from_bytes(&URL_SAFE_NO_PAD.decode(text).map_err(|_| DeviceKeyError)?)
     }
 
-    /// Takes a stored key back.
+    /// Reads the stored form.
     ///
     /// # Errors
-    /// [`DeviceKeyError`] likewise.
+    /// [`DeviceKeyError`] when it is no uncompressed point on the curve.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DeviceKeyError> {
         if bytes.len() != 65 {
             return Err(DeviceKeyError);
@@ -154,12 +158,13 @@ impl DeviceKey {
         VerifyingKey::from_sec1_bytes(bytes).map(Self).map_err(|_| DeviceKeyError)
     }
 
-    /// The 65 bytes, to be stored.
+    /// Returns the 65 bytes, for storage.
     pub fn to_bytes(&self) -> Vec<u8> {
         self.0.to_sec1_point(false).as_bytes().to_vec()
     }
 
-    /// Whether `signature` (base64url of r ‖ s, as Web Cryptography makes it) is this key's over `signed`.
+    /// Returns whether `signature` (base64url of r ‖ s, as Web Cryptography makes it) was made with this key
+    /// over `signed`.
     pub fn verifies(&self, signed: &Signed<'_>, signature: &str) -> bool {
         let read = || Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok();
         read().is_some_and(|signature| self.0.verify(signed.text().as_bytes(), &signature).is_ok())
@@ -172,7 +177,7 @@ impl fmt::Debug for DeviceKey {
     }
 }
 
-/// A text that is no public key of a device.
+/// The text is no uncompressed point on P-256.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not an uncompressed point on P-256")]
 pub struct DeviceKeyError;

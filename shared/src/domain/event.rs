@@ -1,4 +1,4 @@
-//! What is done to an account, as people are told of it.
+//! Changes of an account, as notifications report them.
 
 use serde::{Deserialize, Serialize};
 
@@ -8,21 +8,21 @@ use super::method::Method;
 use super::security_info::Kind;
 use super::time::Timestamp;
 
-/// What people are told of.
+/// The event that a notification reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Event {
-    /// A new password was set.
+    /// A person set a new password.
     Reset,
-    /// The account was unlocked.
+    /// A person unlocked the account; the password is unchanged.
     Unlocked,
     /// A new password may have been set, or the account unlocked: the directory can't tell.
     Unconfirmed,
-    /// Something was registered, perhaps in the place of another.
+    /// A person enrolled an entry, perhaps in place of another.
     Added(Kind),
-    /// Something registered was removed.
+    /// A person removed an entry.
     Removed(Kind),
-    /// Somebody asked for approval, and it was refused.
+    /// A device's owner denied a request for approval.
     Refused,
 }
 
@@ -38,24 +38,24 @@ impl From<Outcome> for Event {
 /// A change that was made to an account.
 #[derive(Clone, Debug)]
 pub struct Change {
-    /// What was done.
+    /// The kind of the change; it selects the text.
     pub event: Event,
-    /// How the person proved who they are.
+    /// The methods that verified the person, which the text names.
     pub methods: Vec<Method>,
-    /// When.
+    /// The time of the change, which the text names.
     pub at: Timestamp,
-    /// The language of the notices.
+    /// The language of the notices, as the person chose it.
     pub language: Language,
 }
 
 impl Change {
-    /// The change that `proofs` led to.
+    /// Returns the change that the verifications `proofs` led to.
     pub fn proved_by(proofs: &[Proof], outcome: Outcome, at: Timestamp, language: Language) -> Self {
         Self { event: outcome.into(), methods: methods(proofs), at, language }
     }
 }
 
-/// How a flow was verified, each method once.
+/// Returns the methods of a flow's verifications, each once.
 pub fn methods(proofs: &[Proof]) -> Vec<Method> {
     let mut methods: Vec<Method> = proofs.iter().map(|proof| proof.method).collect();
     methods.dedup();

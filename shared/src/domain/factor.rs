@@ -1,7 +1,7 @@
-//! Factors by value: what a person possesses, and the evidence that they possess it.
+//! Factors by value: a person's possessions, and the evidence of possession.
 //!
-//! A factor is the thing itself, not the column that it stands in: a number that is registered as mobile and as office
-//! phone is one factor, and the mailbox that verified a session twice has verified it once.
+//! A factor is the thing itself, not the entry that names it. A number that is enrolled as mobile and as
+//! office phone is one factor. A mailbox that verified a session twice counts once.
 
 use serde::{Deserialize, Serialize};
 
@@ -9,20 +9,21 @@ use super::contact::{EmailAddress, PhoneNumber};
 use super::keys::Tag;
 use super::method::{Factor, Method};
 
-/// The value of a factor, in the form in which two of them are compared.
+/// The value of a factor, in a form that can be compared.
 #[derive(Clone, Copy, Debug)]
 pub enum FactorValue<'a> {
-    /// A mailbox.
+    /// An email address, compared in canonical form.
     Mailbox(&'a EmailAddress),
-    /// A telephone, by its number.
+    /// A phone number, compared in canonical form.
     Phone(&'a PhoneNumber),
-    /// Anything else, of which an account has one: its authenticator app (codes and approvals are one registration), its
-    /// passkeys (a password manager may hold all), its sheet of recovery codes.
+    /// Any other factor, of which an account has one: its authenticator app (codes and approvals are one
+    /// registration), its passkeys (a password manager may have all), its sheet of recovery codes.
     Held(Factor),
 }
 
 impl FactorValue<'_> {
-    /// The canonical text, unique over all kinds. It may hold a whole contact: it is made into a tag, never stored.
+    /// Returns the canonical text, unique over all kinds. It may contain a whole contact, so only its tag may
+    /// be stored.
     pub fn canonical(&self) -> String {
         match self {
             Self::Mailbox(address) => format!("mailto:{}", *address.canonical()),
@@ -31,32 +32,33 @@ impl FactorValue<'_> {
         }
     }
 
-    /// The value of a factor that is no contact.
+    /// Returns the value of a factor without a contact; `None` for a contact.
     pub fn without_contact(factor: Factor) -> Option<Self> {
         (!factor.is_contact()).then_some(Self::Held(factor))
     }
 }
 
-/// One verification of a session by a factor that serves in resets too.
+/// One verification of a session by a factor that also serves in resets.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedFactor {
-    /// How it was verified.
+    /// The method that the person chose.
     pub method: Method,
     /// The tag of the factor's value, keyed and bound to the session.
     pub factor: Tag,
-    /// Whether the factor had been active for the waiting period when it was verified.
+    /// Whether the factor had been active for the waiting period at the verification.
     pub old: bool,
 }
 
-/// Whether `verified` holds two different factors that are old: then nothing that the session enrols has to wait.
+/// Returns whether `verified` has two different old factors. Entries of the session then have no waiting
+/// period.
 pub fn waives_waiting_period(verified: &[VerifiedFactor]) -> bool {
     let mut old = verified.iter().filter(|one| one.old && one.method.vouches());
     let first = old.next();
     first.is_some_and(|first| old.any(|other| other.factor != first.factor))
 }
 
-/// Whether `held`, the tags of every factor that an account holds, are fewer than a reset `needs`, and all of them are
-/// verified. An account that holds none has not verified any.
+/// Returns whether an account has fewer factors than a reset `needs`, and all of them are verified. `held`
+/// has the tags of all its factors. An account without factors has verified none.
 pub fn has_verified_too_few(held: &[Tag], verified: &[VerifiedFactor], needs: u8) -> bool {
     let is_verified = |tag: &Tag| verified.iter().any(|one| one.method.vouches() && one.factor == *tag);
     !held.is_empty() && held.len() < usize::from(needs) && held.iter().all(is_verified)
@@ -66,7 +68,7 @@ pub fn has_verified_too_few(held: &[Tag], verified: &[VerifiedFactor], needs: u8
 mod tests {
     use super::*;
 
-    /// A tag that stands for a factor of this name.
+    /// Returns a tag that represents a factor of this name.
     fn tag(factor: &str) -> Tag {
         let mut bytes = [0; 32];
         bytes[..factor.len()].copy_from_slice(factor.as_bytes());

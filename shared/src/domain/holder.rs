@@ -4,29 +4,29 @@ use std::fmt;
 
 use super::budget::FlowMark;
 
-/// The hash under which a flow or session is stored. Knowing it does not give the cookie.
+/// The hash that a flow or session is stored under. It does not reveal the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct HolderId([u8; 32]);
 
 impl HolderId {
-    /// Takes back a stored id.
+    /// Takes a stored id.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// Returns the bytes, as the table's key.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A short reference for budgets.
+    /// Returns a short reference for the ledger of sent messages.
     pub fn mark(&self) -> FlowMark {
         FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
     }
 }
 
 impl fmt::Debug for HolderId {
-    /// Eight hexadecimal digits: enough to follow a flow through a log.
+    /// Writes eight hexadecimal digits: enough to follow a flow through a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:08x}", self.mark().0)
     }

@@ -1,59 +1,60 @@
-//! What an import does to one contact of an account.
+//! The effect of an import on one contact of an account.
 
 use super::account::Contact;
 use super::security_info::Kind;
 use super::time::{Seconds, Timestamp};
 
-/// A contact that an account holds when an import comes. It has no `Debug`: the whole value is in it.
+/// A contact that an account has when an import arrives. It has no `Debug`, since it contains the whole
+/// value.
 #[derive(Clone)]
 pub struct HeldContact {
-    /// Its kind.
+    /// The kind that an import decides about.
     pub kind: Kind,
-    /// Its value, as it is stored.
+    /// The value as stored: E.164 or an email address.
     pub value: String,
-    /// Whether an import wrote it, and not the person.
+    /// Whether an import wrote it; otherwise the person enrolled it.
     pub is_imported: bool,
-    /// From when on it counts.
+    /// Active from this time on.
     pub usable_from: Timestamp,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
 }
 
 /// The decision about one kind of contact.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportAction {
-    /// Nothing: the value is there.
+    /// No change: the account already has the value.
     Keep,
-    /// Nothing: the person enrolled another value, which stays.
+    /// No change: the person enrolled another value, which stays.
     Decline,
-    /// The contact is taken away, if there is one.
+    /// The contact is removed, if there is one.
     Remove,
     /// The contact is written.
     Put {
-        /// From when on it counts.
+        /// Active from this time on.
         usable_from: Timestamp,
-        /// From when on it has been active for the waiting period.
+        /// Old from this time on: it has been active for the waiting period.
         old_from: Timestamp,
-        /// Whether it takes the place of another, which is to be notified.
+        /// Whether it replaces another contact, which is then notified.
         replaces: bool,
     },
 }
 
 impl ImportAction {
-    /// Whether a contact waits to take the place of another, which is to be notified.
+    /// Returns whether the contact replaces another, which is then notified.
     pub const fn replaces(self) -> bool {
         matches!(self, Self::Put { replaces: true, .. })
     }
 }
 
-/// From when on something that an import adds counts, and from when on as old. What an account that never held anything
-/// gets is old at once: whoever imports vouches for it.
+/// Returns the times from which an imported contact is active and old. An account's first contact is old at
+/// once: the importer vouches for it.
 pub fn active_from(is_first: bool, waiting_period: Seconds, now: Timestamp) -> (Timestamp, Timestamp) {
     if is_first { (now, now) } else { (now + waiting_period, now + waiting_period + waiting_period) }
 }
 
-/// Decides about the contact of `kind` that an import brings. A value that is there already, under whatever kind, keeps
-/// its age; any other is active as [`active_from`] says. What the person enrolled stays.
+/// Decides about an imported contact of `kind`. A value that the account already has, under any kind, keeps
+/// its age; any other gets the times of [`active_from`]. A contact that the person enrolled stays.
 pub fn import_contact(
     kind: Kind,
     contact: Option<Contact<'_>>,

@@ -1,11 +1,11 @@
-//! Keys, and the two things done with them: tagging (HMAC-SHA-256) and sealing (XChaCha20-Poly1305).
+//! Keys and their two uses: tagging (HMAC-SHA-256) and sealing (XChaCha20-Poly1305).
 //!
-//! A [`Keyring`] is one secret of Secrets Manager. It holds every key still needed to read what exists, by key
-//! id, and says which one makes new things. Rotation adds an entry and moves `current`; what was made with the
-//! older key stays readable because its id travels with it.
+//! A [`Keyring`] is one secret of Secrets Manager. It has every key that is still needed, by key id, and
+//! names the one for new tags and ciphertexts. Rotation adds an entry and moves `current`. Older data stays
+//! readable, since it contains its key id.
 //!
-//! No key is used directly: each purpose gets its own by HKDF (RFC 5869), so that a tag made for one purpose
-//! means nothing for another.
+//! No key is used directly: each purpose gets its own by HKDF (RFC 5869), so that a tag of one purpose is
+//! invalid for another.
 
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -25,8 +25,8 @@ use subtle::ConstantTimeEq as _;
 use thiserror::Error;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-/// Names one key of a ring: one to eight ASCII letters or digits. Shorter ids come first, so that numbers and dates are
-/// in the order in which their keys were made: `9` before `10`.
+/// Names one key of a ring: one to eight ASCII letters or digits. Shorter ids come first, so that numbers and
+/// dates sort by age: `9` before `10`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct KeyId(String);
 
@@ -52,13 +52,13 @@ impl KeyId {
         if fits { Ok(Self(text.to_owned())) } else { Err(KeyError::Id) }
     }
 
-    /// The id as text.
+    /// Returns the id as text, as tags and ciphertexts carry it.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// 256 bits of key material.
+/// 256 bits of key material, wiped when dropped.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 struct Key([u8; 32]);
 
@@ -71,18 +71,18 @@ impl Key {
     }
 }
 
-/// A 256-bit keyed tag. Compared in constant time; not printable, since a tag over something short (a code)
-/// is as good as the thing itself to whoever holds the key.
+/// A 256-bit keyed tag, compared in constant time. It has no `Debug`: whoever has the key can find a short
+/// input (a code) from its tag.
 #[derive(Clone, Copy)]
 pub struct Tag([u8; 32]);
 
 impl Tag {
-    /// Takes back a stored tag.
+    /// Takes a stored tag.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The tag's bytes, to be stored.
+    /// Returns the bytes, for storage.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
@@ -102,7 +102,7 @@ impl Hash for Tag {
     }
 }
 
-/// As unpadded base64url.
+/// Serializes as unpadded base64url.
 impl Serialize for Tag {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&URL_SAFE_NO_PAD.encode(self.0))
@@ -123,7 +123,7 @@ impl fmt::Debug for Tag {
     }
 }
 
-/// All keys of one use, by id.
+/// All keys of one use, by id: one secret of Secrets Manager.
 #[derive(Clone)]
 pub struct Keyring {
     current: KeyId,
@@ -137,12 +137,12 @@ impl fmt::Debug for Keyring {
 }
 
 impl Keyring {
-    /// Reads a secret of the form `{"current": "2", "1": "<passphrase>", "2": "<passphrase>"}`: what
-    /// `CloudFormation`'s `GenerateSecretString` can make, with room for rotation. A passphrase must carry its
-    /// entropy itself (64 random characters by the template); it is hashed into a key, not stretched.
+    /// Reads a secret of the form `{"current": "2", "1": "<passphrase>", "2": "<passphrase>"}`, which
+    /// `CloudFormation`'s `GenerateSecretString` can make, with room for rotation. A passphrase must be
+    /// random itself (64 characters by the template); it is hashed into a key, not stretched.
     ///
     /// # Errors
-    /// When the text is not such an object, an id is unfit, a passphrase has fewer than 32 characters, or
+    /// When the text is not such an object, an id is invalid, a passphrase has fewer than 32 characters, or
     /// `current` names no key.
     pub fn from_secret(json: &str) -> Result<Self, KeyError> {
         let entries: BTreeMap<String, String> = serde_json::from_str(json).map_err(|_| KeyError::Form)?;
@@ -161,19 +161,19 @@ impl Keyring {
         if keys.contains_key(&current) { Ok(Self { current, keys }) } else { Err(KeyError::NoCurrent) }
     }
 
-    /// The key that makes new things.
+    /// Returns the id of the key for new tags and ciphertexts.
     pub fn current(&self) -> &KeyId {
         &self.current
     }
 
-    /// The first key by the order of ids. What must never change while an account exists (the masks of a decoy)
-    /// hangs on this one, so rotation must keep it.
+    /// Returns the first key in the order of ids. Values that must not change while an account exists (the
+    /// masks of a decoy) use this key, so rotation must keep it.
     pub fn oldest(&self) -> &KeyId {
         self.keys.keys().next().unwrap_or(&self.current)
     }
 
-    /// The tag of `parts` for `purpose` under key `id`; `None` when the ring has no such key. Each part is
-    /// prefixed with its length, so that moving a boundary between parts changes the tag.
+    /// Returns the tag of `parts` for `purpose` under key `id`; `None` when the ring has no such key. Each
+    /// part is prefixed with its length, so that moving a boundary between parts changes the tag.
     pub fn tag(&self, id: &KeyId, purpose: &str, parts: &[&[u8]]) -> Option<Tag> {
         let key = self.keys.get(id)?.derive(purpose);
         let mut mac = Hmac::<Sha256>::new_from_slice(&key.0).ok()?;
@@ -185,7 +185,7 @@ impl Keyring {
     }
 
     /// Seals `plaintext` under the current key as `<key id>.<base64url of nonce and ciphertext>`. `owner` is
-    /// associated data: what was sealed for one owner does not open for another.
+    /// associated data: only the same owner can open it.
     ///
     /// # Errors
     /// [`SealError`] never in practice: the cipher refuses only texts beyond 256 GiB.
@@ -205,11 +205,11 @@ impl Keyring {
         Ok(format!("{}.{}", self.current.as_str(), URL_SAFE_NO_PAD.encode(bytes)))
     }
 
-    /// Opens what [`Keyring::seal`] made for the same purpose and owner.
+    /// Opens a text of [`Keyring::seal`] for the same purpose and owner.
     ///
     /// # Errors
-    /// [`SealError`] when the text is malformed, its key is gone, or it was changed, or sealed for another
-    /// purpose or owner. Which of these is not told.
+    /// [`SealError`] when the text is malformed or changed, its key was removed, or its purpose or owner
+    /// differs. The error does not tell which.
     pub fn open(&self, purpose: &str, owner: &[u8], sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (id, body) = sealed.split_once('.').ok_or(SealError)?;
         let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError)?;
@@ -227,16 +227,16 @@ impl Keyring {
     }
 }
 
-/// Why a secret is no keyring.
+/// The reason why a secret is no keyring.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum KeyError {
-    /// Not an object of texts with `current`.
+    /// The text is no JSON object of strings with `current`.
     #[error("a keyring is a JSON object of key ids and passphrases with \"current\" naming one of them")]
     Form,
-    /// An unfit key id.
+    /// A key id has a wrong length or character.
     #[error("a key id has one to eight ASCII letters or digits")]
     Id,
-    /// A passphrase that cannot carry a key's entropy.
+    /// A passphrase is too short to contain a key's entropy.
     #[error("the passphrase of key {0} is shorter than 32 characters")]
     Short(String),
     /// `current` names no key.
@@ -244,7 +244,7 @@ pub enum KeyError {
     NoCurrent,
 }
 
-/// A sealed text that does not open (or could not be sealed).
+/// The sealed text does not open, or sealing failed.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("the sealed text does not open")]
 pub struct SealError;
@@ -349,7 +349,7 @@ mod tests {
         }
     }
 
-    /// Every purpose that a key of the product is derived for.
+    /// All purposes of key derivation in Rekey.
     const PURPOSES: [&str; 9] = [
         "rekey/cookie",
         "rekey/code",
@@ -362,7 +362,7 @@ mod tests {
         "rekey/totp-seed",
     ];
 
-    /// What a tag is made of: few and short parts, so that the same bytes often fall into other parts.
+    /// Returns the inputs of a tag: few and short parts, so that the same bytes often divide differently.
     fn tagged() -> impl Strategy<Value = (&'static str, &'static str, Vec<Vec<u8>>)> {
         let parts = prop::collection::vec(prop::collection::vec(0_u8..2, 0..3), 0..4);
         (prop::sample::select(&["1", "2"][..]), prop::sample::select(&PURPOSES[..]), parts)

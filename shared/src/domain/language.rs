@@ -2,10 +2,10 @@
 
 use serde::{Deserialize, Serialize};
 
-/// A language that Rekey speaks, by its BCP 47 tag.
+/// A language of Rekey's pages and messages, by its BCP 47 tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Language {
-    /// English, also where nothing else is known.
+    /// English, the default where no preference is known.
     #[default]
     #[serde(rename = "en")]
     English,
@@ -21,10 +21,10 @@ pub enum Language {
 }
 
 impl Language {
-    /// Every language, in the order of the picker.
+    /// All languages, in the order of the language picker.
     pub const ALL: [Self; 4] = [Self::English, Self::Malay, Self::Chinese, Self::Tamil];
 
-    /// The BCP 47 tag.
+    /// Returns the BCP 47 tag, as `lang` attributes carry it.
     pub const fn tag(self) -> &'static str {
         match self {
             Self::English => "en",
@@ -34,7 +34,7 @@ impl Language {
         }
     }
 
-    /// The language's own name for itself.
+    /// Returns the language's own name for itself, as the picker shows it.
     pub const fn endonym(self) -> &'static str {
         match self {
             Self::English => "English",
@@ -44,7 +44,8 @@ impl Language {
         }
     }
 
-    /// The language of a BCP 47 tag or range, by its primary subtag: `zh-CN` and `zh` are Chinese here.
+    /// Returns the language of a BCP 47 tag or range, by its primary subtag: `zh-CN` and `zh` are Chinese
+    /// here.
     pub fn from_tag(tag: &str) -> Option<Self> {
         let primary = tag.split(['-', '_']).next()?;
         Self::ALL.into_iter().find(|known| {

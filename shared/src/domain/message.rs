@@ -1,7 +1,7 @@
-//! What the queue carries: sealed messages of one length.
+//! Messages in the queue: sealed and all of one length.
 //!
-//! A message about a decoy goes through the queue like any other, and from outside both look the same. Only
-//! `delivery` can open them, and there the decoy's is dropped.
+//! A decoy's message passes through the queue like any other and looks the same from outside. Only `delivery`
+//! can open messages, and it drops the decoy's.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -18,36 +18,36 @@ use super::language::Language;
 use super::method::Method;
 use super::time::Timestamp;
 
-/// Every message is padded to this many bytes before it is sealed.
+/// Each message is padded to this many bytes before it is sealed, so that its length reveals nothing.
 const LENGTH: usize = 768;
-/// The purpose under which messages are sealed.
+/// The purpose in the key derivation of the message key.
 const PURPOSE: &str = "rekey/message";
 
-/// How a message travels.
+/// How a code or notification is delivered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Channel {
-    /// A mail.
+    /// Mail, through SES.
     Email,
-    /// A text.
+    /// A text message to a phone.
     Sms,
-    /// A call.
+    /// A call that speaks the text.
     Voice,
 }
 
-/// Where one message goes. Printed as a mask.
+/// The contact that a message goes to. `Debug` prints its mask.
 #[derive(Clone, Debug)]
 pub enum Recipient {
-    /// A mailbox.
+    /// Receives mail.
     Email(EmailAddress),
-    /// A telephone that is texted.
+    /// Receives a text.
     Sms(PhoneNumber),
-    /// A telephone that is called.
+    /// Receives a call.
     Voice(PhoneNumber),
 }
 
 impl Recipient {
-    /// Where a code by `method` goes, if `contact` is of the method's kind.
+    /// Returns the recipient of a code by `method`, or `None` if `contact` is of another kind.
     pub fn of_code(method: Method, contact: Contact<'_>) -> Option<Self> {
         match (method, contact) {
             (Method::Email, Contact::Email(address)) => Some(Self::Email(address.clone())),
@@ -59,7 +59,7 @@ impl Recipient {
         }
     }
 
-    /// Whether both reach the same mailbox or telephone.
+    /// Returns whether both are the same mailbox or telephone, over whatever channel.
     pub fn is_same_contact(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Email(one), Self::Email(other)) => one == other,
@@ -68,7 +68,7 @@ impl Recipient {
         }
     }
 
-    /// How it travels.
+    /// Returns the channel of the message.
     pub const fn channel(&self) -> Channel {
         match self {
             Self::Email(_) => Channel::Email,
@@ -78,112 +78,111 @@ impl Recipient {
     }
 }
 
-/// What a code is for.
+/// The purpose of a code; it selects the text of the message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Purpose {
-    /// Getting back into an account.
+    /// A password reset or an unlock.
     #[default]
     Reset,
-    /// To prove a contact before it counts.
+    /// Verifies a contact before it becomes active.
     SecurityInfo,
-    /// To show who one is on the page where one registers, after the password was right: whoever did not ask for it has to
-    /// hear that somebody knows it.
+    /// The second step of a sign-in to `/security-info`. The text warns that somebody knows the password.
     SecondStep,
 }
 
-/// A code on its way to its owner.
+/// A code for a person's contact.
 #[derive(Clone, Debug)]
 pub struct CodeMessage {
-    /// Where it goes.
+    /// A contact from the registration, or the one being enrolled.
     pub to: Recipient,
-    /// What it is for.
+    /// Selects the text of the message.
     pub purpose: Purpose,
-    /// The code.
+    /// The code in clear; sealed with the message.
     pub code: OneTimeCode,
-    /// The language of the text.
+    /// The language of the text, as the person chose it on the page.
     pub language: Language,
-    /// After this moment it is of no use and is not sent any more.
+    /// `delivery` drops the message after this time.
     pub expires_at: Timestamp,
-    /// How long it is good for, in whole minutes, as the text says it.
+    /// The validity in whole minutes, as the text names it.
     pub minutes: u32,
 }
 
-/// Word to a contact that the password was changed or the account unlocked.
+/// A notification to a contact about a change of the account.
 #[derive(Clone, Debug)]
 pub struct Notice {
-    /// Where it goes.
+    /// A contact of the account, also one that verified nothing.
     pub to: Recipient,
-    /// What happened.
+    /// The change; it selects the text.
     pub event: Event,
-    /// When.
+    /// The time of the change, which the text names.
     pub at: Timestamp,
-    /// How the person proved who they are.
+    /// The methods that verified the person, which the text names.
     pub methods: Vec<Method>,
     /// The language of the text.
     pub language: Language,
 }
 
-/// A look, some time after a claim, at whether the change it was for was made, finished and told. It carries all that
-/// the notices need: by then the flow may be cancelled or gone.
+/// Checks, some time after a lease, whether its change was made, finished and notified. It carries all data
+/// for the notifications: by then the flow may be cancelled or deleted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReconcileChange {
-    /// The flow that claimed.
+    /// The flow that acquired the lease.
     pub flow: HolderId,
-    /// Whose account.
+    /// The account that the lease is for.
     pub account: AccountId,
-    /// The generation that the claim made.
+    /// The generation of the account that the lease created.
     pub generation: u64,
-    /// What it was for.
+    /// The change that the lease was acquired for.
     pub outcome: Outcome,
-    /// How the person proved who they are.
+    /// The methods that verified the person.
     pub methods: Vec<Method>,
-    /// The language of the notices.
+    /// The language of the notifications.
     pub language: Language,
 }
 
-/// A request to the devices of an account. It names no number: that is on the page of who asks.
+/// A push to the devices of an account. It does not contain the number, which only the page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Push {
-    /// Whose devices.
+    /// The account whose active devices receive the push.
     pub account: AccountId,
-    /// After this moment it is of no use and is not sent any more.
+    /// `delivery` drops the push after this time.
     pub expires_at: Timestamp,
 }
 
-/// A request that its account's owner refused: everybody is to be told.
+/// A request that the account's owner denied: all contacts are notified.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refused {
-    /// Whose account.
+    /// The account whose contacts are notified.
     pub account: AccountId,
-    /// When.
+    /// The time of the denial, which the text names.
     pub at: Timestamp,
-    /// The language of the notices.
+    /// The language of the notifications.
     pub language: Language,
 }
 
-/// Anything that the queue carries.
+/// All messages that the queue carries.
 #[derive(Clone, Debug)]
 pub enum Message {
-    /// A code.
+    /// Sent to one contact.
     Code(CodeMessage),
-    /// A code for nobody: dropped once it is opened.
+    /// A decoy's code: dropped once it is opened.
     Decoy,
-    /// A notice.
+    /// Sent to one contact.
     Notice(Notice),
-    /// A look whether a change was finished.
+    /// Sent to nobody: `delivery` reconciles a change.
     Reconcile(ReconcileChange),
-    /// A request to devices.
+    /// Sent to each active device of the account.
     Push(Push),
-    /// A request was refused: notices are to be made.
+    /// `delivery` expands it into one notice per contact.
     Refused(Refused),
 }
 
 impl Message {
-    /// Seals the message for the queue. `owner` is the flow it belongs to.
+    /// Seals the message for the queue. `owner` is its flow or session, as associated data.
     ///
     /// # Errors
-    /// [`MessageError`] when it is longer than every message may be.
+    /// [`MessageError`] when it is longer than the padded length.
     pub fn seal(
         &self,
         messages: &Keyring,
@@ -202,7 +201,7 @@ impl Message {
     }
 }
 
-/// A sealed message as it lies in the queue. All have the same length.
+/// A sealed message in the queue. All have the same length.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Envelope {
@@ -223,7 +222,7 @@ impl Envelope {
     }
 }
 
-/// A message that can't be sealed or opened.
+/// The message can't be sealed or opened. The cause is not exposed.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the message can't be read")]
 pub struct MessageError;
@@ -234,7 +233,7 @@ impl From<SealError> for MessageError {
     }
 }
 
-/// The sealed form. It is the one place where a code and a whole contact are written out, and never leaves this
+/// The form that is sealed. Only here are a code and a whole contact written out, and they never leave this
 /// module unsealed.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]

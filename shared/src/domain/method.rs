@@ -1,4 +1,4 @@
-//! The ways to prove who one is, and which of them are one factor.
+//! The verification methods, and the factor of each.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub enum Method {
     Sms,
     /// A code spoken to the mobile phone.
     MobileCall,
-    /// A code spoken to the office phone.
+    /// A code spoken to the office phone, which can't receive texts.
     OfficeCall,
     /// A notification on the authenticator app, approved by typing the number that the page shows.
     Push,
@@ -22,13 +22,13 @@ pub enum Method {
     Passkey,
     /// One of the recovery codes that were shown once (NIST 800-63B-4 §4.2.1.1).
     RecoveryCode,
-    /// A pass that the help desk gave in person. Nobody enrols it and no policy offers it: it is accepted wherever a flow
-    /// awaits a step.
+    /// A pass that the help desk gave in person. It can't be enrolled and no policy offers it; every awaited
+    /// step accepts it.
     Pass,
 }
 
 impl Method {
-    /// Every method that can be enrolled and that policy can offer, in the order of the page.
+    /// All methods that can be enrolled and offered, in the order of the page. A pass is not among them.
     pub const ALL: [Self; 8] = [
         Self::Email,
         Self::Sms,
@@ -40,7 +40,7 @@ impl Method {
         Self::RecoveryCode,
     ];
 
-    /// The contract's name.
+    /// Returns the name in the HTTP contract.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Email => "email",
@@ -55,14 +55,14 @@ impl Method {
         }
     }
 
-    /// Reads the contract's name.
+    /// Reads the name in the HTTP contract; `None` for an unknown one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().chain([Self::Pass]).find(|method| method.as_str() == text)
     }
 
-    /// What the method proves possession of. Text and call to the mobile are one factor: whoever holds the
-    /// phone has both (NIST 800-63B-4 §3.1.3.3 knows them as one kind of out-of-band authenticator). So are the
-    /// authenticator app's approval and its code.
+    /// Returns the factor that the method proves possession of. Text and call to the mobile are one factor
+    /// (NIST 800-63B-4 §3.1.3.3 treats them as one kind of out-of-band authenticator). So are the app's
+    /// approval and its code.
     pub const fn factor(self) -> Factor {
         match self {
             Self::Email => Factor::AlternateEmail,
@@ -75,69 +75,70 @@ impl Method {
         }
     }
 
-    /// Whether a code is sent, rather than read off something that the person holds.
+    /// Returns whether Rekey sends the code, instead of the person reading it off something they possess.
     pub const fn is_sent(self) -> bool {
         matches!(self, Self::Email | Self::Sms | Self::MobileCall | Self::OfficeCall)
     }
 
-    /// Whether a device is asked, and answers itself instead of showing a code.
+    /// Returns whether a device receives a request and answers it itself, without a code.
     pub const fn is_asked(self) -> bool {
         matches!(self, Self::Push | Self::Passkey)
     }
 
-    /// Whether its code is typed beside the choice, with nothing sent or asked before.
+    /// Returns whether its code is typed beside the choice, with nothing sent before.
     pub const fn is_typed(self) -> bool {
         !self.is_sent() && !self.is_asked()
     }
 
-    /// Whether its codes are made of digits only. Recovery codes and passes have letters too.
+    /// Returns whether its codes consist of digits. Recovery codes and passes also have letters.
     pub const fn has_digits_only(self) -> bool {
         !matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
-    /// Whether it can vouch for what is newly enrolled. A sheet of paper is found more easily than a phone.
+    /// Returns whether it can authorise an enrolment. A sheet of paper is stolen more easily than a phone.
     pub const fn vouches(self) -> bool {
         !matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
-    /// Whether what verified by it is used up by that, so that it can't be looked for afterwards.
+    /// Returns whether a verification consumes its factor, so that it can't be checked again afterwards.
     pub const fn is_used_up(self) -> bool {
         matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
-    /// Whether one verification by it serves every step of a flow.
+    /// Returns whether one verification by it counts for every step of a flow.
     pub const fn serves_every_step(self) -> bool {
         matches!(self, Self::Pass)
     }
 
-    /// Whether the message goes over the telephone network, and the complete number must be typed first.
+    /// Returns whether the message goes over the telephone network. The person must then type the complete
+    /// number first.
     pub const fn is_phone(self) -> bool {
         matches!(self, Self::Sms | Self::MobileCall | Self::OfficeCall)
     }
 }
 
-/// One thing that a person possesses; it serves one verification step only.
+/// Something that a person possesses; it serves one verification step only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Factor {
-    /// The mailbox of the alternate address.
+    /// The mailbox outside the organisation.
     AlternateEmail,
-    /// The mobile phone.
+    /// The phone that receives texts and calls; one factor for both.
     MobilePhone,
-    /// The phone in the office.
+    /// A phone that receives calls only.
     OfficePhone,
-    /// The authenticator app.
+    /// The app, for codes and approvals: one factor for both.
     AuthenticatorApp,
-    /// A passkey.
+    /// An authenticator with user verification.
     Passkey,
-    /// The sheet of recovery codes.
+    /// The sheet with the codes; consumed one by one.
     RecoveryCodes,
-    /// A pass of the help desk.
+    /// A help desk's pass; it counts for every step.
     Pass,
 }
 
 impl Factor {
-    /// Whether it is an address or a number that messages go to.
+    /// Returns whether messages can go to it: a mailbox or a phone.
     pub const fn is_contact(self) -> bool {
         matches!(self, Self::AlternateEmail | Self::MobilePhone | Self::OfficePhone)
     }

@@ -1,5 +1,5 @@
-//! The rules of a password reset, pure: no input or output, no clock, no randomness of its own. Time and
-//! entropy come in as parameters, so that every rule can be tested at any moment and with any luck.
+//! The rules of a password reset, without input or output. Time and random bytes are parameters, so that a
+//! test can check every rule at any time and with any random value.
 
 pub mod account;
 pub mod approval;

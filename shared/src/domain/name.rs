@@ -1,4 +1,4 @@
-//! Who somebody says they are: the typed login, and the one canonical name behind all its spellings.
+//! The typed login and its canonical form.
 
 use caseless::Caseless as _;
 use thiserror::Error;
@@ -6,12 +6,12 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::Keyring;
 
-/// The longest login in code points: an e-mail address has at most 254 octets (RFC 5321 §4.5.3.1.3).
+/// The longest login in code points: an email address has at most 254 octets (RFC 5321 §4.5.3.1.3).
 pub const LOGIN_MAX: usize = 254;
 
-/// A login in canonical form: NFKC, case-folded, without surrounding space and without a domain that the
-/// organisation lists as its own. `Aisyah`, `aisyah` and `aisyah@student.contoh.example` are one name, known or
-/// not. Budgets and decoys hang on this name, never on what was typed.
+/// A login in canonical form: NFKC, case-folded, without surrounding space and without an own domain of the
+/// organisation. `Aisyah`, `aisyah` and `aisyah@student.contoh.example` are one name, with or without an
+/// account. Rate limits and decoys use this name, never the typed text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CanonicalName(String);
 
@@ -39,13 +39,13 @@ impl CanonicalName {
         if name.is_empty() { Err(NameError::Empty) } else { Ok(Self(name.to_owned())) }
     }
 
-    /// The name as text, for the directory.
+    /// Returns the name as text, for look-ups in the directory.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands for the name in budgets, decoys and harder challenges: keyed, because what people type as
-    /// their name may be anything, a password too.
+    /// Returns the keyed reference that rate limits, decoys and CAPTCHA thresholds use. It is keyed because
+    /// people may type anything as their name, even a password.
     pub fn reference(&self, flows: &Keyring) -> NameRef {
         let tag = flows.tag(flows.oldest(), "rekey/name", &[self.0.as_bytes()]);
         NameRef(tag.map_or([0; 32], |tag| *tag.as_bytes()))
@@ -58,30 +58,30 @@ impl std::fmt::Debug for CanonicalName {
     }
 }
 
-/// A keyed reference to a canonical name. Stable over key rotation (it hangs on the oldest key).
+/// A keyed reference to a canonical name. It uses the oldest key, so key rotation doesn't change it.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct NameRef([u8; 32]);
 
 impl NameRef {
-    /// Takes back a stored reference.
+    /// Returns the reference with these stored bytes.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
 
-    /// The 32 bytes.
+    /// Returns the bytes, as keys of tables contain them.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 }
 
 impl std::fmt::Debug for NameRef {
-    /// Sixteen hexadecimal digits: enough to find a name's lines in a log.
+    /// Writes sixteen hexadecimal digits: enough to find a name's events in a log.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&hex::encode(&self.0[..8]))
     }
 }
 
-/// NFKC and case folding, until nothing changes, without surrounding space.
+/// Applies NFKC and case folding until the text no longer changes, and removes surrounding space.
 pub fn fold(text: &str) -> String {
     let once = |text: &str| text.nfkc().default_case_fold().nfkc().collect::<String>();
     let first = once(text.trim());
@@ -89,16 +89,16 @@ pub fn fold(text: &str) -> String {
     second.trim().to_owned()
 }
 
-/// Why a typed login cannot be a name.
+/// The reason why a typed login is rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum NameError {
-    /// Nothing but space (or nothing before an own domain).
+    /// It has only space, or nothing before an own domain.
     #[error("the name is empty")]
     Empty,
     /// More than [`LOGIN_MAX`] code points.
     #[error("the name is longer than {LOGIN_MAX} characters")]
     TooLong,
-    /// A line break, NUL or the like.
+    /// It has a line break, NUL or another control character.
     #[error("the name has a control character")]
     ControlCharacter,
 }

@@ -1,13 +1,13 @@
-//! Who is told of a change, and of what.
+//! The notifications of a change, and their recipients.
 
 pub use super::event::{Change, Event};
 
 use super::account::{Account, Registration};
 use super::message::{Notice, Recipient};
 
-/// One notice to every contact of an account, those that served as proof too: mail to both addresses, a text to the
-/// mobile, a call to the office phone (NIST 800-63B-4 §4.2.3, ASVS 6.3.7). Whoever got hold of one contact does not
-/// hold them all. A contact that is registered twice is told once.
+/// Returns one notice for every contact of an account, including those that verified the person (NIST
+/// 800-63B-4 §4.2.3, ASVS 6.3.7). Both addresses get mail, the mobile a text, and the office phone a call. An
+/// attacker with one contact does not have all. A contact that is registered twice gets one notice.
 pub fn notices(account: &Account, registration: &Registration, change: &Change) -> Vec<Notice> {
     let next = &registration.successors;
     let mails = [&account.email, &registration.alternate_email, &next.alternate_email];

@@ -1,8 +1,9 @@
-//! Pairing a device with an account: a token goes from the signed-in page to the device, a code comes back.
+//! Pairing of a device with an account: a token goes from the signed-in page to the device, and a code comes
+//! back.
 //!
-//! Whoever sees the QR picture on a screen can be faster than its owner. So a device that used the token only waits: it
-//! shows a code that it alone was told, and the signed-in person types that code into the page. Whoever was faster can
-//! show their code to nobody, since the owner's own device says that the token was used.
+//! An attacker who sees the QR picture can use the token before its owner. A device that used the token
+//! therefore only waits: it shows a code, and the signed-in person types that code into the page. The
+//! attacker can't deliver a code, since the owner's own device reports that the token was used.
 
 use std::fmt;
 
@@ -16,24 +17,24 @@ use super::keys::{Keyring, Tag};
 use super::security_info::EntryId;
 use super::time::{Seconds, Timestamp};
 
-/// How long a pairing takes at most: to find the phone and read a picture.
+/// How long a pairing lasts: enough time to find the phone and scan a picture.
 pub const PAIRING_LIFETIME: Seconds = Seconds(300);
-/// Wrong codes for one pairing. With six digits that is a chance of three in a million for who was faster.
+/// Wrong codes for one pairing. With six digits, an attacker's chance is three in a million.
 pub const PAIRING_TRIES: u8 = 3;
 /// The digits of the code that the device shows.
 pub const PAIRING_DIGITS: u8 = 6;
 
-/// The token: 128 random bits, for one device, once. Tables hold its hash.
+/// The token: 128 random bits, for one device, accepted once. Tables contain its hash.
 #[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct PairingToken([u8; 16]);
 
 impl PairingToken {
-    /// The token of this entropy.
+    /// Returns the token with these bytes, which must be random.
     pub const fn new(entropy: [u8; 16]) -> Self {
         Self(entropy)
     }
 
-    /// Reads what was in the picture or typed: hexadecimal, with spaces and hyphens as people put them.
+    /// Reads a scanned or typed token: hexadecimal, with spaces and hyphens anywhere.
     pub fn parse(typed: &str) -> Option<Self> {
         let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').take(33).collect();
         let mut bytes = [0; 16];
@@ -41,12 +42,12 @@ impl PairingToken {
         Some(Self(bytes))
     }
 
-    /// The 32 digits, for the page that shows them.
+    /// Returns the 32 digits, for the page that shows them.
     pub fn expose(&self) -> String {
         hex::encode(self.0)
     }
 
-    /// Where the pairing is kept. Knowing it does not give the token.
+    /// Returns the key that the pairing is stored under. The key does not reveal the token.
     pub fn key(&self) -> PairingKey {
         PairingKey(Sha256::new().chain_update(b"rekey/pairing\n").chain_update(self.0).finalize().into())
     }
@@ -58,39 +59,40 @@ impl fmt::Debug for PairingToken {
     }
 }
 
-/// Names a pairing without giving the token away.
+/// Names a pairing without revealing its token: the token's hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PairingKey([u8; 32]);
 
 impl PairingKey {
-    /// The bytes, a table's key.
+    /// Returns the bytes, as the table's key.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// The tag of the code that the device shows: of this pairing only. Under the oldest key, which rotation keeps.
+    /// Returns the tag of the device's code, which is valid for this pairing only. It uses the oldest key,
+    /// which rotation keeps.
     pub fn code_tag(&self, keys: &Keyring, code: &OneTimeCode) -> Option<Tag> {
         keys.tag(keys.oldest(), "rekey/pairing-code", &[&self.0, code.expose().as_bytes()])
     }
 }
 
-/// A pairing that somebody signed in has begun.
+/// A pairing that a signed-in person began.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Pairing {
-    /// For whom.
+    /// The account that the device will belong to.
     pub account: AccountId,
-    /// The entry that the device will be.
+    /// The entry id that the device will get.
     pub entry: EntryId,
-    /// The session that began it and that alone can confirm it: the hash under which that session is kept.
+    /// The hash of the session that began it. Only this session can confirm it.
     pub session: [u8; 32],
-    /// What the app calls the account: the login.
+    /// The login, as the app names the account.
     pub label: String,
-    /// When it ends.
+    /// The token can't be used from this time on.
     pub expires_at: Timestamp,
 }
 
 impl Pairing {
-    /// A pairing that begins now.
+    /// Returns a pairing that begins now and lasts five minutes.
     pub fn begin(
         account: AccountId,
         entry: EntryId,
@@ -102,16 +104,16 @@ impl Pairing {
     }
 }
 
-/// A device that used the token and waits to be confirmed.
+/// A device that used the token and waits for confirmation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WaitingDevice {
-    /// The entry that it will be: the one of its pairing.
+    /// The entry id that it will get, taken from the pairing.
     pub id: EntryId,
-    /// Its key.
+    /// The public key that the device signs with.
     pub key: DeviceKey,
-    /// Where it takes pushes, sealed.
+    /// The device's push subscription, sealed; none without pushes.
     pub subscription: Option<String>,
-    /// What the page calls it: browser and system.
+    /// The name on the page: browser and system.
     pub name: String,
 }
 

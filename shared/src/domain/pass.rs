@@ -1,24 +1,24 @@
-//! Passes: a one-time code that the help desk gives to a person whose identity it has checked.
+//! Passes: one-time codes that the help desk gives to a person whose identity it has checked.
 //!
-//! A pass stands for the person, not for a thing: it may verify every step of one flow, also of a person who has too little
-//! registered for a reset. It vouches for nothing that is enrolled.
+//! A pass stands for the person, not for a factor. It can verify every step of one flow, also for a person
+//! with too few methods for a reset. It can't authorise an enrolment.
 
 use super::account::AccountId;
 use super::keys::{Keyring, Tag};
 use super::recovery_code::{RecoveryCode, RecoveryCodeError};
 use super::time::Seconds;
 
-/// The longest that a pass may be set to be good for. An end further away was never written as one.
+/// The longest validity of a pass. A stored end further away is not a valid pass.
 pub const PASS_LONGEST: Seconds = Seconds(30 * Seconds::DAY.0);
-/// The purpose under which passes are kept.
+/// The purpose in the key derivation of a pass's tag.
 const PURPOSE: &str = "rekey/pass";
 
-/// A pass, typed and read as a recovery code is: 80 random bits.
+/// A pass: 80 random bits, typed and read like a recovery code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pass(RecoveryCode);
 
 impl Pass {
-    /// A new pass.
+    /// Returns a new pass. `entropy` must be random.
     pub fn generate(entropy: &[u8; 10]) -> Self {
         Self(RecoveryCode::from_entropy(entropy))
     }
@@ -31,13 +31,13 @@ impl Pass {
         RecoveryCode::parse(typed).map(Self)
     }
 
-    /// The code, for whoever gives it to its person, and for the tag of an answer.
+    /// Returns the code, for the help desk to hand over and for the tag of an answer.
     pub const fn code(&self) -> &RecoveryCode {
         &self.0
     }
 
-    /// What is kept of it for an account. Under the oldest key, which rotation keeps: a pass is redeemed by one write that
-    /// reads nothing before.
+    /// Returns the tag that is stored for an account. It uses the oldest key, which rotation keeps: a single
+    /// write redeems a pass, without a read before it.
     pub fn tag(&self, seeds: &Keyring, account: &AccountId) -> Option<Tag> {
         let code = self.0.expose();
         seeds.tag(seeds.oldest(), PURPOSE, &[account.as_str().as_bytes(), code.as_bytes()])

@@ -1,4 +1,4 @@
-//! What a deployment offers to verify people by, and how likely somebody guesses through it.
+//! The offered methods of a deployment, and the probability of guessing through them.
 
 use std::collections::BTreeSet;
 
@@ -8,18 +8,18 @@ use super::contact::Country;
 use super::flow::FlowLimits;
 use super::method::Method;
 
-/// The highest accepted chance that one targeted account is guessed open within a year by somebody who never
-/// pauses and whom nobody notices.
+/// The highest accepted probability that an attacker opens one targeted account within a year. The attacker
+/// never pauses, and nobody notices.
 pub const YEARLY_CHANCE_MAX: f64 = 0.02;
 
-/// Returns what a reset offers for what is registered: allowed, counting, and in a country that messages may go to.
+/// Returns the methods that a reset offers: allowed, active, and in a country that messages may go to.
 pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Country]) -> Vec<Offer> {
     let mut offers = registration.offers(allowed);
     offers.retain(|offer| reaches(registration, offer.method, countries));
     offers
 }
 
-/// Whether a code may be sent to the registered contact of `method`.
+/// Returns whether a code may be sent to the registered contact of `method`.
 pub fn reaches(registration: &Registration, method: Method, countries: &[Country]) -> bool {
     match registration.contact(method) {
         Some(Contact::Phone(number)) => number.is_reachable_in(countries),
@@ -28,33 +28,34 @@ pub fn reaches(registration: &Registration, method: Method, countries: &[Country
     }
 }
 
-/// How often somebody can guess.
+/// The limits that bound the number of attempts.
 #[derive(Clone, Copy, Debug)]
 pub struct Guesses<'a> {
-    /// Verification steps before the password, 1 or 2.
+    /// Verification steps before the password: 1 or 2.
     pub steps: u8,
-    /// The methods that are offered.
+    /// The methods that the deployment offers.
     pub methods: &'a [Method],
-    /// The digits of a sent code.
+    /// The length of a sent code; each digit divides the chance by ten.
     pub code_digits: u8,
-    /// The limits within a flow.
+    /// Attempts and codes within one flow.
     pub flow: &'a FlowLimits,
-    /// The limits over flows.
+    /// Codes per account over all flows.
     pub sends: &'a SendLimits,
-    /// Answers from the authenticator app per account, day and step.
+    /// Attempts at the authenticator app's codes per account, day and step.
     pub totp_tries_per_day: u8,
 }
 
 impl Guesses<'_> {
-    /// Returns the chance that one targeted account is guessed open within a year, by an attacker who drains its
-    /// budgets every day. With one step: a code of every sent factor, and the authenticator app's with its three valid
-    /// steps. With two steps the attacker must also guess the second within a flow that the first has opened.
+    /// Returns the probability that one targeted account is opened within a year, by an attacker who uses up
+    /// every rate limit each day. With one step, the attacker guesses a code of every sent factor, and the
+    /// app's with its three valid time steps. With two steps, the attacker must also guess the second within
+    /// a flow that the first has opened.
     pub fn yearly_chance(&self) -> f64 {
         const DAYS: f64 = 365.0;
         let codes = 10_f64.powi(i32::from(self.code_digits));
         let app = |tries: u8| f64::from(tries) * 3.0 / 1e6;
         let sent = self.methods.iter().filter(|method| method.is_sent());
-        // A factor counts once, by however many of its methods a code can be sent.
+        // A factor counts once, even if several of its methods send codes.
         let factors: BTreeSet<_> = sent.map(|method| method.factor()).collect();
         let factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
         let with_app = self.methods.contains(&Method::Totp);

@@ -1,7 +1,8 @@
-//! Where a device takes pushes (Web Push, RFC 8030), as far as a client may be believed.
+//! Push subscriptions of devices (Web Push, RFC 8030), and which of them are accepted.
 //!
-//! A subscription is an address that a client names and that we will post to. So it must be of a known push service, by
-//! its name, over HTTPS on its own port: else it is a door into whatever network the functions run in.
+//! A subscription is an address from a client that Rekey posts to. It must name a known push service, over
+//! HTTPS on the default port. Any other address would allow server-side request forgery into the network of
+//! the functions.
 
 use std::fmt;
 
@@ -18,30 +19,31 @@ use thiserror::Error;
 use super::device::Device;
 use super::keys::{Keyring, SealError};
 
-/// The purpose under which subscriptions are sealed: whoever knows an endpoint knows a device across sites.
+/// The purpose in the key derivation. Subscriptions are sealed because an endpoint identifies a device across
+/// sites.
 const PURPOSE: &str = "rekey/subscription";
-/// Browsers write keys without padding, some libraries with.
+/// Browsers write keys without padding, some libraries with padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
-/// Characters that no address has (RFC 3986 §2): nothing can be posted to one with them.
+/// Characters that no URL has (RFC 3986 §2): a request to such an address fails.
 const NEVER: &[u8] = b"\"<>\\^`{|}";
-/// The longest endpoint. Those of today's services have some 250 characters.
+/// The longest endpoint in octets. Those of today's services have about 250.
 const ENDPOINT_MAX: usize = 1_024;
 
-/// The hosts that pushes go to: names, `*.` before one for all names below it.
+/// The allowed hosts of push services: names, or `*.` and a name for all names below it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PushHosts(Vec<String>);
 
 impl PushHosts {
-    /// Takes hosts that were read with [`PushHosts::is_host`].
+    /// Takes hosts that [`PushHosts::is_host`] accepted.
     pub const fn new(hosts: Vec<String>) -> Self {
         Self(hosts)
     }
 
-    /// Whether a text can stand in the list: a name with a dot in it and not only digits at its end, or this machine's
-    /// own address, which the laptop's push service has.
+    /// Returns whether a text is a valid entry. A name has a dot, and a last label that is not only digits.
+    /// The loopback address is valid too, since the local environment's push service has it.
     pub fn is_host(text: &str) -> bool {
         let name = text.strip_prefix("*.").unwrap_or(text);
         let is_label = |label: &str| {
@@ -53,12 +55,13 @@ impl PushHosts {
         text == LOOPBACK || (is_name && !is_address)
     }
 
-    /// Whether this machine itself is among them.
+    /// Returns whether the loopback address is allowed.
     pub fn have_loopback(&self) -> bool {
         self.0.iter().any(|host| host == LOOPBACK)
     }
 
-    /// Whether a push may go to `endpoint`.
+    /// Returns whether a push may go to `endpoint`: HTTPS, an allowed host and no explicit port, or HTTP to an
+    /// allowed loopback address.
     pub fn allow(&self, endpoint: &str) -> bool {
         let may_be_in_one = |b: u8| b.is_ascii_graphic() && !NEVER.contains(&b);
         if endpoint.len() > ENDPOINT_MAX || !endpoint.bytes().all(may_be_in_one) {
@@ -66,7 +69,7 @@ impl PushHosts {
         }
         let rest = endpoint.strip_prefix("https://");
         if let Some((authority, _)) = rest.and_then(|rest| rest.split_once('/')) {
-            // A port, a user or a query before the path is in no list, so it fits none.
+            // No entry has a port, a user or a query, so an authority with one of them matches none.
             return authority != LOOPBACK && self.0.iter().any(|host| fits(host, authority));
         }
         let local = endpoint.strip_prefix("http://").and_then(|rest| rest.split_once('/'));
@@ -79,7 +82,7 @@ impl PushHosts {
     }
 }
 
-/// The push service of the laptop.
+/// The push service of the local environment.
 const LOOPBACK: &str = "127.0.0.1";
 
 fn fits(host: &str, authority: &str) -> bool {
@@ -92,10 +95,10 @@ fn fits(host: &str, authority: &str) -> bool {
     }
 }
 
-/// A subscription as browsers describe it (`PushSubscription.toJSON`, Push API §8).
+/// A push subscription in the browsers' form (`PushSubscription.toJSON`, Push API §8).
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Subscription {
-    /// Where a push is posted to.
+    /// The URL that a push is posted to.
     pub endpoint: String,
     /// The browser's key for this subscription (RFC 8291 §3.1), an uncompressed point on P-256.
     p256dh: String,
@@ -116,10 +119,10 @@ struct KeysOfBrowser {
 }
 
 impl Subscription {
-    /// Reads what a browser described.
+    /// Reads a browser's subscription.
     ///
     /// # Errors
-    /// [`SubscriptionError`] when it is malformed, or its service is none of `hosts`.
+    /// [`SubscriptionError`] when it is malformed, or its service is not among `hosts`.
     pub fn parse(json: &str, hosts: &PushHosts) -> Result<Self, SubscriptionError> {
         let read: OfBrowser = serde_json::from_str(json).map_err(|_| SubscriptionError)?;
         let OfBrowser { endpoint, keys: KeysOfBrowser { p256dh, auth } } = read;
@@ -128,13 +131,13 @@ impl Subscription {
         if fits { Ok(subscription) } else { Err(SubscriptionError) }
     }
 
-    /// The browser's key and secret.
+    /// Returns the browser's key and secret in octets.
     pub fn keys(&self) -> Option<([u8; 65], [u8; 16])> {
         let point = BASE64.decode(&self.p256dh).ok()?.try_into().ok()?;
         Some((point, BASE64.decode(&self.auth).ok()?.try_into().ok()?))
     }
 
-    /// Seals it for its device.
+    /// Seals it for its device, as associated data.
     ///
     /// # Errors
     /// [`SealError`], never in practice.
@@ -143,10 +146,10 @@ impl Subscription {
         keys.seal(PURPOSE, &device.owner(), &json, nonce)
     }
 
-    /// Opens what was sealed for the device.
+    /// Opens a subscription that was sealed for the device.
     ///
     /// # Errors
-    /// [`SealError`] when it was sealed for another, or with a key that is gone.
+    /// [`SealError`] when it was sealed for another device, or with a removed key.
     pub fn open(keys: &Keyring, device: &Device, sealed: &str) -> Result<Self, SealError> {
         let json = keys.open(PURPOSE, &device.owner(), sealed)?;
         serde_json::from_slice(&json).map_err(|_| SealError)
@@ -159,15 +162,15 @@ impl fmt::Debug for Subscription {
     }
 }
 
-/// The key by which push services know us (VAPID, RFC 8292). A subscription is bound to it, so it comes from the oldest
-/// key of the ring, which rotation keeps.
+/// The key that identifies Rekey to push services (VAPID, RFC 8292). A subscription is bound to it, so it is
+/// derived from the oldest key of the ring, which rotation keeps.
 #[derive(Clone)]
 pub struct VapidKey(SigningKey);
 
 impl VapidKey {
-    /// The key of a ring; `None` never in practice.
+    /// Derives the key from a ring; `None` never in practice.
     pub fn of(keys: &Keyring) -> Option<Self> {
-        // One in four thousand million tags is no scalar of the curve; then the next is taken.
+        // One tag in 2^32 is no scalar of the curve; the loop then takes the next one.
         (0_u8..8).find_map(|number| {
             let tag = keys.tag(keys.oldest(), "rekey/vapid", &[&[number]])?;
             let secret = SecretKey::from_slice(tag.as_bytes()).ok()?;
@@ -175,13 +178,13 @@ impl VapidKey {
         })
     }
 
-    /// The public key as browsers take it (`applicationServerKey`) and push services are told it (RFC 8292 §3.2): the
+    /// Returns the public key for browsers (`applicationServerKey`) and push services (RFC 8292 §3.2): the
     /// uncompressed point, base64url.
     pub fn public(&self) -> String {
         URL_SAFE_NO_PAD.encode(self.0.verifying_key().to_sec1_point(false).as_bytes())
     }
 
-    /// Signs with ES256 (RFC 7518 §3.4).
+    /// Returns the ES256 signature of a text (RFC 7518 §3.4).
     pub fn sign(&self, text: &str) -> [u8; 64] {
         let signature: Signature = self.0.sign(text.as_bytes());
         signature.to_bytes().into()
@@ -194,7 +197,7 @@ impl fmt::Debug for VapidKey {
     }
 }
 
-/// A text that describes no subscription that pushes may go to.
+/// The text is no subscription at an allowed push service.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a subscription at a known push service")]
 pub struct SubscriptionError;

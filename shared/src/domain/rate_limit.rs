@@ -1,7 +1,7 @@
-//! Rate limits: what is counted, for whom, and in which window.
+//! Rate limits: what each counts, for whom, and in which window.
 //!
-//! A limit yields the key that its counter is stored under. Each kind begins with words of its own, and an account's id
-//! stands between the kind and parts that have no `#`, so that no two limits share a counter, whatever an id holds.
+//! A limit yields the key of its counter. Each kind has its own prefix, and an account's id stands between
+//! the kind and parts without `#`. So no two limits share a counter, whatever an id contains.
 
 use super::account::AccountId;
 use super::client::AddressBlock;
@@ -11,68 +11,69 @@ use super::keys::Keyring;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
 
-/// A rate limit. How many it lets through is the caller's.
+/// A rate limit. The caller passes the number that it allows per window.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum RateLimit {
-    /// Flows opened with a name in an hour.
+    /// Flows started with a name, per hour.
     OpensOfName(NameRef),
-    /// Flows opened from an address in an hour.
+    /// Flows started from an address block, per hour.
     OpensOfAddress(AddressBlock),
-    /// Sign-ins with a name in an hour.
+    /// Sign-ins with a name, per hour.
     SignInsOfName(NameRef),
-    /// Sign-ins from an address in an hour.
+    /// Sign-ins from an address block, per hour.
     SignInsOfAddress(AddressBlock),
-    /// Sign-ins with a name in an hour that were not accepted.
+    /// Rejected sign-ins with a name, per hour.
     SignInsRefused(NameRef),
-    /// The one answer to a CAPTCHA.
+    /// The single answer to a CAPTCHA: prevents replay.
     Captcha {
-        /// What the challenge is spent under.
+        /// The id of the challenge in the counter's key.
         spend_id: [u8; 32],
-        /// When the challenge ends.
+        /// The counter is kept until the challenge expires.
         expires_at: Timestamp,
     },
-    /// Attempts at an account's app codes in a day.
+    /// Attempts at an account's authenticator codes, per day.
     TotpAttempts(AccountId, Bucket),
-    /// Attempts at an account's recovery codes from one network in a day, on a sheet that costs a slow hash each.
+    /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
-    /// Requests to an account's devices in an hour, at enrolment. Those of a reset are in the account's ledger.
+    /// Requests to an account's devices at enrolment, per hour. The account's ledger counts those of a reset.
     PushRequests(AccountId),
-    /// Codes sent for an account in a day, at enrolment.
+    /// Codes sent for an account at enrolment, per day.
     EnrolmentCodes(AccountId),
-    /// Entries that an account adds or removes in a day.
+    /// Entries that an account adds or removes, per day.
     Changes(AccountId),
-    /// Codes to a number of an account.
+    /// Codes to a registered number.
     CodesToNumber(NumberRange),
-    /// Codes to a number that somebody enrols: counted apart, since anybody with an account may type anybody's.
+    /// Codes to a number that is being enrolled. Counted separately, since anybody with an account may type
+    /// any number.
     CodesToNewNumber(NumberRange),
-    /// Texts and calls of the whole deployment in a day.
+    /// Texts and calls of the whole deployment, per day. Bounds the cost.
     PhoneMessages,
-    /// Deliveries of one message that came before.
+    /// Deliveries of one message that the queue delivers again.
     Redelivery(MessageId),
-    /// Answers that come to a flow or session with an older cookie once so many steps are verified. They lie apart from the
-    /// holder, so that they change nothing of it.
+    /// Answers with an older cookie to a flow or session, after this many verified steps. The counter lies
+    /// outside the holder, so that such answers don't change it.
     OlderAnswers {
-        /// The flow or session.
+        /// The flow or session that the cookie names.
         holder: HolderId,
-        /// How many steps it has verified.
+        /// Its number of verified steps.
         verified: u8,
     },
 }
 
-/// Which attempts at one account's codes count together. A stranger can drain the first step's by naming the account; the
-/// second step needs one proof, and enrolment the password.
+/// The attempts that count together for one account. A stranger can use up the first step's by naming the
+/// account. The second step requires a verification, and enrolment requires the password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Bucket {
-    /// Verification step 1.
+    /// Open to anybody who knows a login.
     FirstStep,
-    /// Verification step 2.
+    /// Open after one verification.
     SecondStep,
-    /// The page where people enrol.
+    /// Open after the password, at `/security-info`.
     Enrolment,
 }
 
 impl Bucket {
-    /// The bucket of a reset's step.
+    /// Returns the bucket of a reset's step.
     pub const fn of_step(step: u8) -> Self {
         if step <= 1 { Self::FirstStep } else { Self::SecondStep }
     }
@@ -86,7 +87,8 @@ impl Bucket {
     }
 }
 
-/// A telephone number for a day, or its block of a thousand for an hour. Keyed: the store has no numbers.
+/// A telephone number for a day, or its block of a thousand for an hour. Keyed: the store contains no
+/// numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NumberRange {
     tag: [u8; 16],
@@ -94,41 +96,42 @@ pub struct NumberRange {
 }
 
 impl NumberRange {
-    /// The number itself, for a day.
+    /// Returns the range of the number alone, for a day.
     pub fn whole(number: &PhoneNumber, messages: &Keyring) -> Option<Self> {
         Some(Self { tag: number_tag(number.expose(), messages)?, window: Window::Day })
     }
 
-    /// Its block of a thousand, for an hour.
+    /// Returns the range of its block of a thousand, for an hour.
     pub fn block(number: &PhoneNumber, messages: &Keyring) -> Option<Self> {
         Some(Self { tag: number_tag(number.block(), messages)?, window: Window::Hour })
     }
 }
 
-/// Stable over key rotation (it hangs on the oldest key).
+/// Uses the oldest key, so key rotation doesn't change it.
 fn number_tag(digits: &str, messages: &Keyring) -> Option<[u8; 16]> {
     let tag = messages.tag(messages.oldest(), "rekey/number budget", &[digits.as_bytes()])?;
     tag.as_bytes().first_chunk().copied()
 }
 
-/// The id that the queue gave a message.
+/// The queue's id of a message, the same for each delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct MessageId(String);
 
 impl MessageId {
-    /// Reads an id: 1 to 100 characters, as SQS gives them (`SendMessage`, `MessageId`). One as long as a date could be a
-    /// day of [`RateLimit::PhoneMessages`], and is none: SQS gives UUIDs.
+    /// Reads an id: 1 to 100 characters, as SQS gives them (`SendMessage`, `MessageId`). An id with the
+    /// length of a date could collide with a day of [`RateLimit::PhoneMessages`] and is rejected: SQS gives
+    /// UUIDs.
     pub fn parse(text: &str) -> Option<Self> {
         let fits = (1..=100).contains(&text.len()) && text.len() != DATE.len();
         fits.then(|| Self(text.to_owned()))
     }
 }
 
-/// How a date of RFC 3339 begins, and a date with an hour.
+/// The forms of a date in RFC 3339, and of a date with an hour.
 const DATE: &str = "yyyy-mm-dd";
 const DATE_HOUR: &str = "yyyy-mm-ddThh";
 
-/// How long attempts count together: windows are fixed, and begin with the full hour or at midnight in UTC.
+/// The length of a window. Windows are fixed: they begin at the full hour or at midnight UTC.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Window {
     Hour,
@@ -143,7 +146,7 @@ impl Window {
         }
     }
 
-    /// Which hour or day since 1970.
+    /// Returns the number of the hour or day since 1970.
     fn number(self, now: Timestamp) -> i64 {
         now.as_seconds().div_euclid(i64::from(self.length().0))
     }
@@ -153,7 +156,7 @@ impl Window {
         Timestamp::from_seconds(self.number(now).saturating_add(1).saturating_mul(length))
     }
 
-    /// The hour or the day in the words of RFC 3339.
+    /// Returns the hour or the day in RFC 3339.
     fn date(self, now: Timestamp) -> String {
         let mut moment = now.to_string();
         moment.truncate(match self {
@@ -165,7 +168,8 @@ impl Window {
 }
 
 impl RateLimit {
-    /// The key of the counter. It is data: a newer version finds what an older one has counted.
+    /// Returns the key of the counter. It is stored data: a newer version must find the counts of an older
+    /// one.
     pub fn key(&self, now: Timestamp) -> String {
         let hour = || Window::Hour.number(now);
         let day = || Window::Day.number(now);
@@ -205,7 +209,7 @@ impl RateLimit {
         }
     }
 
-    /// When what is counted at `now` no longer counts.
+    /// Returns the end of the window that `now` lies in.
     pub fn window_end(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Captcha { expires_at, .. } => *expires_at,
@@ -214,7 +218,8 @@ impl RateLimit {
         }
     }
 
-    /// Until when the counter is kept: a window longer than needed, for clocks that differ.
+    /// Returns the time until which the counter is kept: one window longer than needed, for clocks that
+    /// differ.
     pub fn kept_until(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Captcha { expires_at, .. } => *expires_at + Seconds::HOUR,
@@ -271,7 +276,7 @@ mod tests {
         Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
     }
 
-    /// Counters are data: a newer version goes on counting where an older one was.
+    /// Keys of counters are stored data: a newer version must find an older one's counters.
     #[test]
     fn stored_rate_limit_keys_are_unchanged() {
         let number = PhoneNumber::from_stored("+60123456798".to_owned());
@@ -368,7 +373,7 @@ mod tests {
         assert!(MessageId::parse("5fea7756-0ea4-451a-a703-a558b933e274").is_some());
     }
 
-    /// Ids that look like the rest of a key.
+    /// Returns ids that resemble the rest of a key.
     fn id() -> impl Strategy<Value = String> {
         let part = prop::sample::select(vec![
             "a", "#", "#1", "#2", "#3", "20781", "#20781", "#498748", "totp#", "push#", "name#", "address#",
@@ -426,14 +431,14 @@ mod tests {
         ]
     }
 
-    /// A moment close to others, so that the numbers of windows are often alike.
+    /// Returns times close to each other, so that they often share a window.
     fn moment() -> impl Strategy<Value = Timestamp> {
         (0_i64..4).prop_map(|hours| Timestamp::from_seconds(NOW.as_seconds() + 18 * 3_600 + hours * 3_600))
     }
 
     proptest! {
-        /// Two keys are one only for one limit in one window; and none is the key of an account's ledger (`sends#…`), which
-        /// lies in the same table.
+        /// Two keys are equal only for one limit in one window. None is the key of an account's ledger (`sends#…`),
+        /// which is in the same table.
         #[test]
         fn rate_limit_keys_never_collide(counted in prop::collection::vec((limit(), moment()), 2..60)) {
             let mut seen: HashMap<String, (RateLimit, Timestamp)> = HashMap::new();

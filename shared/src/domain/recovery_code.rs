@@ -1,4 +1,5 @@
-//! Recovery codes: ten, shown once, each good for one proof (NIST SP 800-63B-4 §3.1.2, look-up secrets).
+//! Recovery codes: ten per sheet, shown once, each valid for one verification (NIST SP 800-63B-4 §3.1.2,
+//! look-up secrets).
 
 use std::fmt;
 
@@ -13,23 +14,24 @@ use super::keys::{KeyId, Keyring};
 use super::slow_hash::hasher;
 use super::typed::is_invisible;
 
-/// How many a sheet has.
+/// Codes on a sheet.
 pub const COUNT: usize = 10;
-/// Looks from one network in a day at a sheet of an earlier version, each of which costs a slow hash.
+/// Attempts per day and network at a sheet of an earlier version, each of which costs a slow hash.
 pub const SLOW_LOOKS_PER_DAY: u64 = 10;
-/// The purpose under which codes are kept.
+/// The purpose in the key derivation.
 const PURPOSE: &str = "rekey/recovery-code";
 
-/// Bytes of entropy in a code: 80 bits, where NIST asks for 20 and where below 64 more has to be done.
+/// Bytes of entropy in a code: 80 bits. NIST requires 20, and further measures below 64.
 const ENTROPY: usize = 10;
-/// Five bits in each: Crockford's alphabet, <https://www.crockford.com/base32.html>, without I, L, O and U.
+/// Five bits per symbol: Crockford's alphabet, <https://www.crockford.com/base32.html>, without I, L, O and
+/// U.
 const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-/// Symbols of a code.
+/// Symbols of a code: 16.
 const SYMBOLS: usize = ENTROPY * 8 / 5;
-/// Symbols in a group, as people read and type them.
+/// Symbols per group, for reading and typing.
 const GROUP: usize = 4;
 
-/// One code. It is shown once to its owner, and told by nothing else.
+/// A recovery code in clear. Only the page after enrolment shows it, once.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
 pub struct RecoveryCode(String);
 
@@ -48,18 +50,18 @@ impl RecoveryCode {
         Self(code)
     }
 
-    /// Reads what a person typed: any case, hyphens and spaces anywhere, O for 0, and I or L for 1.
+    /// Reads a typed code: any case, hyphens and spaces anywhere, O for 0, and I or L for 1.
     ///
     /// # Errors
-    /// [`RecoveryCodeError`] when it has other characters, too few or too many. Such a text is malformed and spends no
-    /// try.
+    /// [`RecoveryCodeError`] when it has other characters, too few or too many. Such a text is malformed and
+    /// does not count as an attempt.
     pub fn parse(typed: &str) -> Result<Self, RecoveryCodeError> {
         if typed.len() > 128 {
             return Err(RecoveryCodeError);
         }
         let mut code = Self(String::with_capacity(SYMBOLS));
         for c in typed.trim_end().trim_end_matches('.').chars() {
-            // Full-width letters and digits lie at a fixed distance from ASCII's.
+            // Full-width letters and digits have a fixed distance from ASCII.
             let c = match c {
                 '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
                 c => c,
@@ -77,7 +79,7 @@ impl RecoveryCode {
         if code.0.len() == SYMBOLS { Ok(code) } else { Err(RecoveryCodeError) }
     }
 
-    /// The code in groups (`7K2M-90QX-…`), for the one page that shows it to its owner.
+    /// Returns the code in groups (`7K2M-90QX-…`), for the one page that shows it.
     pub fn expose(&self) -> Zeroizing<String> {
         let mut shown = Zeroizing::new(String::with_capacity(SYMBOLS + SYMBOLS / GROUP));
         for (at, symbol) in self.0.chars().enumerate() {
@@ -96,21 +98,21 @@ impl fmt::Debug for RecoveryCode {
     }
 }
 
-/// The codes of a new sheet.
+/// The codes of a new sheet in clear.
 pub struct RecoveryCodes(Vec<RecoveryCode>);
 
 impl RecoveryCodes {
-    /// Ten codes.
+    /// Returns ten codes. `entropy` must be random.
     pub fn generate(entropy: &[u8; COUNT * ENTROPY]) -> Self {
         Self(entropy.chunks(ENTROPY).map(RecoveryCode::from_entropy).collect())
     }
 
-    /// One by one, to be shown.
+    /// Returns the codes in order, for the page.
     pub fn iter(&self) -> impl Iterator<Item = &RecoveryCode> {
         self.0.iter()
     }
 
-    /// What is kept of them for an account, under the current key of `seeds`.
+    /// Returns the hashes to store for an account, under the current key of `seeds`.
     ///
     /// # Errors
     /// [`HashError`], which would mean that the ring has no current key.
@@ -130,39 +132,40 @@ impl fmt::Debug for RecoveryCodes {
     }
 }
 
-/// The hashes of the codes that are left. 80 random bits need no slow hash, which anybody could make us work out: a keyed
-/// one keeps them from whoever reads the table (NIST SP 800-63B-4 §3.1.2 asks for a salt and a slow hash below 112 bits where
-/// no key is kept apart).
+/// The hashes of the unused codes. 80 random bits need no slow hash, which an attacker could make Rekey
+/// compute. A keyed hash protects them from a reader of the table (NIST SP 800-63B-4 §3.1.2 requires a salt
+/// and a slow hash below 112 bits where no key is stored separately).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sheet {
-    /// What its codes were hashed with.
+    /// The hash function and its key or salt.
     pub hashed_with: HashedWith,
-    /// One hash for each code that is left.
+    /// One hash per unused code.
     pub hashes: Vec<String>,
 }
 
-/// What the codes of a sheet were hashed with.
+/// The hash function of a sheet.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum HashedWith {
-    /// The key of seeds with this id.
+    /// HMAC with the key of `seeds` with this id.
     Key(String),
-    /// A slow hash with this salt, as an earlier version did.
+    /// Argon2id with this salt, from an earlier version.
     Salt(String),
 }
 
 impl Sheet {
-    /// The sheet of whoever has none: no code is on it, and a look costs what it costs at any other.
+    /// Returns the sheet of an account without codes: it has no hash, and an attempt costs the same as at any
+    /// other.
     pub fn decoy(seeds: &Keyring) -> Self {
         Self { hashed_with: HashedWith::Key(seeds.current().as_str().to_owned()), hashes: Vec::new() }
     }
 
-    /// Whether a look costs a slow hash: at a sheet of an earlier version.
+    /// Returns whether an attempt costs a slow hash: at a sheet of an earlier version.
     pub const fn is_slow(&self) -> bool {
         matches!(self.hashed_with, HashedWith::Salt(_))
     }
 
-    /// The hash of the code on this sheet of the account: which of them it is.
+    /// Returns the hash of the code on this sheet of the account, which identifies the code.
     ///
     /// # Errors
     /// [`HashError`] when the sheet can't be read.
@@ -176,7 +179,7 @@ impl Sheet {
             HashedWith::Key(id) => {
                 let parts = [account.as_str().as_bytes(), code.0.as_bytes()];
                 let tag = |id: &KeyId| seeds.tag(id, PURPOSE, &parts);
-                // Where its key is gone, no code is on the sheet any more, and a look costs what it costs.
+                // Without its key, no code of the sheet is valid any more, but an attempt costs the same.
                 let tag = KeyId::parse(id).ok().and_then(|id| tag(&id)).or_else(|| tag(seeds.current()));
                 *tag.ok_or(HashError)?.as_bytes()
             }
@@ -194,12 +197,12 @@ fn slow_hash(code: &RecoveryCode, salt: &str) -> Result<[u8; 32], HashError> {
     Ok(hash)
 }
 
-/// A text that is no recovery code.
+/// The text is no recovery code.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a recovery code")]
 pub struct RecoveryCodeError;
 
-/// A sheet that can't be hashed with.
+/// The sheet has an invalid salt or key id.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the sheet of recovery codes can't be read")]
 pub struct HashError;
@@ -292,7 +295,7 @@ mod tests {
         Keyring::from_secret(&format!(r#"{{"current":"{current}",{secret}}}"#)).unwrap()
     }
 
-    /// As an earlier version kept it: argon2id, 19 MiB, two passes.
+    /// The hashes of an earlier version: argon2id, 19 MiB, two passes.
     #[test]
     fn sheet_with_slow_hashes_contains_its_codes() {
         let (seeds, aisyah) = (keys("1"), AccountId::from_directory("aisyah").unwrap());

@@ -1,27 +1,30 @@
-//! Where people may be sent back to after they have registered.
+//! The allow-list of addresses that `/security-info` may send people back to.
 
-/// The allowed addresses: each is one that an asked-for address must be, or begin with if it ends in a slash.
+/// The allow-list. An entry with a trailing slash allows all addresses below it; any other allows only
+/// itself.
 #[derive(Clone, Debug, Default)]
 pub struct ReturnUrls(Vec<String>);
 
 impl ReturnUrls {
-    /// The longest address that is looked at.
+    /// The longest address in octets that is compared.
     const LONGEST: usize = 512;
 
-    /// The allowed addresses, each of them fit to be one ([`ReturnUrls::is_fit`]).
+    /// Takes addresses that [`ReturnUrls::is_fit`] accepted.
     pub fn new(urls: Vec<String>) -> Self {
         Self(urls)
     }
 
-    /// Whether an address may be allowed: `https:` with a path, so that no longer host begins with it.
+    /// Returns whether an address may be an entry: `https:` with a path, so that no longer host name begins
+    /// with it.
     pub fn is_fit(url: &str) -> bool {
         let authority = url.strip_prefix("https://").and_then(|rest| rest.split_once('/'));
         authority.is_some_and(|(host, _)| !host.is_empty())
             && url.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\".contains(&b))
     }
 
-    /// Returns the asked-for address, if it is an allowed one. One that a browser would resolve to somewhere else
-    /// (`..`, also percent-encoded) is none, nor is one with a fragment, behind which the state would be lost.
+    /// Returns the requested address if the list allows it. An address that a browser would resolve elsewhere
+    /// (`..`, also percent-encoded) is refused, and so is one with a fragment, which would hide the appended
+    /// state.
     pub fn allowed<'a>(&self, asked: &'a str) -> Option<&'a str> {
         let plain = asked.len() <= Self::LONGEST
             && asked.bytes().all(|b| b.is_ascii_graphic() && !b"\"'<>\\#".contains(&b));

@@ -1,4 +1,4 @@
-//! What a person has registered, entry by entry, as the page about it lists and changes it.
+//! The enrolled entries of a person, as `/security-info` lists and changes them.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use super::time::{Seconds, Timestamp};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
-    /// A mailbox that is not the one the password protects.
+    /// A mailbox that the password does not protect.
     AlternateEmail,
-    /// The mobile phone.
+    /// A phone for texts and calls.
     Mobile,
-    /// The phone in the office.
+    /// A phone for calls only.
     OfficePhone,
     /// An app that shows codes (RFC 6238).
     Totp,
     /// A device with the authenticator app, which approves.
     Authenticator,
-    /// A passkey.
+    /// A passkey, by Web Authentication Level 3.
     Passkey,
-    /// A sheet of recovery codes.
+    /// Ten codes on one sheet; a new sheet replaces it.
     RecoveryCodes,
 }
 
 impl Kind {
-    /// Every kind, in the order of the page.
+    /// All kinds, in the order of the page.
     pub const ALL: [Self; 7] = [
         Self::AlternateEmail,
         Self::Mobile,
@@ -40,7 +40,7 @@ impl Kind {
         Self::RecoveryCodes,
     ];
 
-    /// The contract's name.
+    /// Returns the name in the HTTP contract.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::AlternateEmail => "alternate_email",
@@ -53,12 +53,12 @@ impl Kind {
         }
     }
 
-    /// Reads the contract's name.
+    /// Reads the name in the HTTP contract; `None` for an unknown one.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// What it proves possession of.
+    /// Returns the factor that it proves possession of.
     pub const fn factor(self) -> Factor {
         match self {
             Self::AlternateEmail => Factor::AlternateEmail,
@@ -70,7 +70,7 @@ impl Kind {
         }
     }
 
-    /// The methods that it serves.
+    /// Returns the methods that an entry makes available.
     pub const fn methods(self) -> &'static [Method] {
         match self {
             Self::AlternateEmail => &[Method::Email],
@@ -83,8 +83,9 @@ impl Kind {
         }
     }
 
-    /// How many a person may have: devices and passkeys as many as Microsoft's service allows (5 and 10), of everything
-    /// else one. It keeps an account's items within one read unit, and a stolen session from filling the page.
+    /// Returns how many entries of the kind an account may have: devices and passkeys as many as Microsoft's
+    /// service allows (5 and 10), one of any other kind. This keeps an account's items within one read unit,
+    /// and bounds the entries that a stolen session can add.
     pub const fn limit(self) -> usize {
         match self {
             Self::Authenticator => 5,
@@ -93,19 +94,19 @@ impl Kind {
         }
     }
 
-    /// Whether it is an address or a number that messages go to.
+    /// Returns whether messages can go to it: a mailbox or a phone.
     pub const fn is_contact(self) -> bool {
         matches!(self, Self::AlternateEmail | Self::Mobile | Self::OfficePhone)
     }
 }
 
-/// Names one entry of an account: the kind, and where there may be several, a number of 64 random bits.
+/// Names one entry of an account: the kind and, for kinds with several entries, 64 random bits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EntryId(String);
 
 impl EntryId {
-    /// The id of a new entry of `kind`. What there is only one of is named by its kind alone.
+    /// Returns the id of a new entry of `kind`. A kind with one entry is its own id.
     pub fn new(kind: Kind, entropy: [u8; 8]) -> Self {
         if kind.limit() == 1 {
             return Self(kind.as_str().to_owned());
@@ -113,12 +114,12 @@ impl EntryId {
         Self(format!("{}.{}", kind.as_str(), hex::encode(entropy)))
     }
 
-    /// The id of the one entry of `kind`, where there is only one.
+    /// Returns the id of the only entry of `kind`, for kinds with one entry.
     pub fn only(kind: Kind) -> Self {
         Self(kind.as_str().to_owned())
     }
 
-    /// Reads an id.
+    /// Reads an id; `None` for any other text.
     pub fn parse(text: &str) -> Option<Self> {
         let (kind, number) = match text.split_once('.') {
             Some((kind, number)) => (Kind::parse(kind)?, Some(number)),
@@ -134,13 +135,13 @@ impl EntryId {
         fits.then(|| Self(text.to_owned()))
     }
 
-    /// The kind that it names an entry of.
+    /// Returns the kind of the entry.
     pub fn kind(&self) -> Kind {
         let kind = self.0.split('.').next().and_then(Kind::parse);
         kind.unwrap_or(Kind::RecoveryCodes)
     }
 
-    /// The id as text, a table's key and the contract's `id`.
+    /// Returns the id as text: a table's key and the contract's `id`.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -166,48 +167,50 @@ impl From<EntryId> for String {
     }
 }
 
-/// One thing that is registered, with what may be shown of it.
+/// An enrolled entry, with the text that may be shown of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
-    /// Its id.
+    /// Unique within the account.
     pub id: EntryId,
-    /// The mask of a contact, the name of a device or passkey, how many recovery codes are left; else empty.
+    /// The mask of a contact, the name of a device or passkey, or the number of unused recovery codes; else
+    /// empty.
     pub shown: String,
-    /// When it was registered.
+    /// The time of its enrolment.
     pub added_at: Timestamp,
-    /// When it last proved something.
+    /// The time of its last verification.
     pub last_used_at: Option<Timestamp>,
-    /// From when on it counts.
+    /// Active from this time on, after its waiting period.
     pub usable_from: Timestamp,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
-    /// The mask of the contact that serves until then, where this one takes its place.
+    /// The mask of the active contact that this one will replace.
     pub predecessor: Option<String>,
 }
 
-/// Everything that an account has registered.
+/// All enrolled entries of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registered {
     /// The entries, in the order of the page, the oldest of a kind first.
     pub entries: Vec<Entry>,
     /// How often the account was changed: see [`Registration::generation`](super::account::Registration).
     pub generation: u64,
-    /// The session that changed it last, if it was one: it knows of that change even where its own item does not say so,
-    /// since the function died in between.
+    /// The session that made the last change, if a session made it. The session continues even if the function died
+    /// before it updated the session's own item.
     pub changed_by: Option<HolderId>,
-    /// When the person last looked through all of it and found it right.
+    /// The time at which the person last confirmed the list.
     pub confirmed_at: Option<Timestamp>,
-    /// When the person last removed something.
+    /// The time at which the person last removed an entry.
     pub removed_at: Option<Timestamp>,
 }
 
 impl Registered {
-    /// The entries of a kind.
+    /// Returns the entries of a kind.
     pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.id.kind() == kind)
     }
 
-    /// The factors of the kinds that serve, whether or not they count yet; a sheet of recovery codes while it has some.
+    /// Returns the factors of the kinds that `serves` accepts, active or waiting; a sheet of recovery codes
+    /// only with unused codes.
     pub fn factors(&self, serves: impl Fn(Kind) -> bool) -> Vec<Factor> {
         let counts = |entry: &&Entry| {
             let kind = entry.id.kind();
@@ -220,7 +223,7 @@ impl Registered {
         factors
     }
 
-    /// Whether the person should look through it again: after `days` without, and never for 0.
+    /// Returns whether the person should confirm the list again: `days` after the last time, and never for 0.
     pub fn is_due(&self, days: u16, now: Timestamp) -> bool {
         let latest = self.entries.iter().map(|entry| entry.added_at).chain(self.confirmed_at).max();
         days > 0 && latest.is_some_and(|latest| latest + Seconds(u32::from(days) * Seconds::DAY.0) <= now)

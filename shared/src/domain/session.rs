@@ -1,12 +1,12 @@
-//! A session at `/security-info`: who signed in, what they have verified since, and what they are about to enrol.
+//! A session at `/security-info`: its account, its verifications, and the entry that waits for confirmation.
 //!
 //! ```text
 //! sign-in ─▶ SignedIn ─verify─▶ Open ─enrol─▶ Enrolling ─confirm─▶ Open
 //!     └────nothing to verify────▶┘
 //! ```
 //!
-//! It is one item with a revision. Every attempt is spent by a replacement of that item before anything is compared, so
-//! of many requests at once one is compared.
+//! It is one item with a revision. Each attempt replaces that item before anything is compared, so of concurrent
+//! requests one is compared.
 
 use serde::{Deserialize, Serialize};
 
@@ -22,115 +22,118 @@ use super::method::Method;
 use super::security_info::{EntryId, Registered};
 use super::time::{Seconds, Timestamp};
 
-/// How long a session lasts, however busy: what Microsoft's page gives.
+/// The absolute lifetime of a session, as long as Microsoft's page allows.
 pub const LIFETIME: Seconds = Seconds(900);
-/// How old a second step may be when something is changed. Half of a session left open in a library is too old.
+/// The age of a step-up from which a change needs a new one. Shorter than a session, since people leave
+/// sessions open on shared computers.
 pub const STEP_UP: Seconds = Seconds(600);
-/// Wrong answers in one session, over all that is asked in it.
+/// Wrong answers per session, over all its challenges.
 pub const TRIES: u8 = 10;
-/// Wrong answers to one code.
+/// Wrong answers per code.
 pub const CODE_TRIES: u8 = 5;
-/// Codes sent in one session.
+/// Codes sent per session.
 pub const SENDS: u8 = 10;
-/// For so long the answer that verified a second step gets its newer cookie once more.
+/// For this long, the answer of the last step-up gets its newer cookie again.
 const REMEMBERED: Seconds = Seconds(60);
-/// The wait before a code to the same place is sent again.
+/// The wait before another code to the same contact.
 pub const RESEND: Seconds = Seconds(30);
 
-/// A session, where it is.
+/// A session in one of its states.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "state", rename_all = "kebab-case")]
 pub enum Session {
-    /// The password was right. A second step must be verified before anything is shown.
+    /// The password was right. A step-up must follow before anything is shown.
     SignedIn(SignedIn),
-    /// The list may be seen, and changed while the last verification is fresh.
+    /// The list is visible, and can be changed while the last verification is fresh.
     Open(Open),
-    /// Something is about to be enrolled.
+    /// An entry waits for its confirmation.
     Enrolling(Enrolling),
 }
 
-/// A session that has verified nothing but the password.
+/// A session with the password as its only verification.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
-    /// What is true throughout.
+    /// Constant for the whole session.
     pub facts: Facts,
-    /// What was gathered so far.
+    /// Changes with each verification.
     pub progress: Progress,
 }
 
-/// A session that may see what is enrolled.
+/// A session that may read the list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Open {
-    /// What is true throughout.
+    /// Constant for the whole session.
     pub facts: Facts,
-    /// What was gathered so far.
+    /// Changes with each verification.
     pub progress: Progress,
-    /// What was enrolled in this session and doesn't count yet.
+    /// Entries enrolled in this session and still in their waiting period.
     pub waiting: Vec<EntryId>,
 }
 
-/// A session in which something waits to be confirmed.
+/// A session with an entry that waits for its confirmation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Enrolling {
-    /// The session besides.
+    /// The session that it returns to.
     pub open: Open,
-    /// What waits.
+    /// The unconfirmed entry.
     pub pending: Pending,
 }
 
-/// What is true of a session from its beginning to its end.
+/// The facts of a session that never change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Facts {
-    /// Who signed in.
+    /// The account whose password was right.
     pub account: AccountId,
-    /// When it ends, whatever happens.
+    /// The session ends at this time; activity does not extend it.
     pub expires_at: Timestamp,
-    /// The language for its messages.
+    /// The language of its messages.
     pub language: Language,
-    /// What the account could verify when it began.
+    /// The methods that the account had at the start.
     pub start: EnrolmentState,
-    /// Where to go back to, an address of the allow-list.
+    /// The address to return to, from the allow-list.
     pub back: Option<String>,
 }
 
-/// What a session has gathered since its beginning.
+/// The mutable facts of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Progress {
-    /// The account's generation as this session knows it. When somebody else changes the account, the session is over.
+    /// The account's generation that this session knows. A change by somebody else ends the session.
     pub generation: u64,
-    /// The last verification beyond the password.
+    /// The last verification besides the password.
     pub last: Option<Verification>,
-    /// The factors that verified it and that serve in resets too, each once.
+    /// The verified factors that also serve in resets, each once.
     pub factors: Vec<VerifiedFactor>,
-    /// How many verifications there were; its cookie says the same. The count stops at its end, far beyond what fits a
-    /// session's time.
+    /// The number of verifications, as its cookie says. It saturates, at a value far above a session's
+    /// possible number.
     pub verified: u8,
-    /// What is awaited for the next one.
+    /// The challenge that awaits an answer.
     pub challenge: Option<Challenge>,
-    /// Names the next verification, and the challenge that a passkey signs for it. It is another one after each.
+    /// Names the next verification, and determines the challenge that a passkey signs. It changes after each.
     pub request: RequestId,
-    /// Wrong answers so far.
+    /// Wrong answers so far; `TRIES` end the session.
     pub attempts: u8,
-    /// Codes sent so far.
+    /// Codes sent so far, at most `SENDS`.
     pub sends: u8,
 }
 
-/// What an account could verify when a session of it began.
+/// The verification methods of an account at the start of its session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum EnrolmentState {
-    /// Nothing, since nothing was ever enrolled: there is no second step, and what this session enrols counts at once.
+    /// None, since nothing was ever enrolled. There is no step-up, and entries of this session are active at
+    /// once.
     FirstEnrolment,
-    /// A second step, and so it must.
+    /// At least one, so a step-up is required.
     StepUpRequired,
-    /// Nothing, though something is or was enrolled: a number of a country that is no longer served, a sheet without a code
-    /// left, entries that were all removed. The page stays open, so that its owner can mend it, but everything that is
-    /// added waits: the password alone never leads to a reset before its owner, who is notified, has had time to act.
+    /// None, though entries exist or existed: a number of a country that is no longer served, a sheet without
+    /// unused codes, removed entries. The owner can still repair the list, but every added entry has a
+    /// waiting period. The password alone never leads to a reset before the notified owner has had time to
+    /// act.
     NoUsableFactor,
 }
 
 impl EnrolmentState {
-    /// How a session of an account begins; `can_verify` says whether a second step is offered.
+    /// Returns the state of an account; `can_verify` says whether a step-up is offered.
     pub fn of(registered: &Registered, can_verify: bool) -> Self {
         match registered {
             Registered { generation: 0, entries, .. } if entries.is_empty() => Self::FirstEnrolment,
@@ -140,32 +143,32 @@ impl EnrolmentState {
     }
 }
 
-/// A verification beyond the password.
+/// A verification besides the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
-    /// By which method.
+    /// Shown in notifications.
     pub method: Method,
-    /// When.
+    /// Determines whether the step-up is fresh.
     pub at: Timestamp,
-    /// The tag of the answer.
+    /// The tag of the answer, to recognise its repetition.
     pub answer: Tag,
 }
 
-/// What is about to be enrolled.
+/// An entry before its confirmation.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Pending {
-    /// The id that it will have.
+    /// The id that the entry will have.
     pub id: EntryId,
-    /// What may be shown of it.
+    /// The mask or name that the page shows.
     pub shown: String,
-    /// What has to be kept until it is confirmed, sealed for this session.
+    /// The secret of the entry (a contact, a seed), sealed for this session.
     pub sealed: String,
-    /// The challenge whose answer confirms it.
+    /// The challenge whose answer confirms the entry.
     pub challenge: Option<Challenge>,
 }
 
 impl Session {
-    /// A session that begins, for an account of which this is enrolled.
+    /// Returns a new session of an account in this state.
     pub fn begin(facts: Facts, generation: u64, request: RequestId) -> Self {
         let progress = Progress {
             generation,
@@ -185,7 +188,7 @@ impl Session {
         }
     }
 
-    /// What is true of it throughout.
+    /// Returns the facts that never change.
     pub const fn facts(&self) -> &Facts {
         match self {
             Self::SignedIn(state) => &state.facts,
@@ -194,7 +197,7 @@ impl Session {
         }
     }
 
-    /// What it has gathered.
+    /// Returns the mutable facts.
     pub const fn progress(&self) -> &Progress {
         match self {
             Self::SignedIn(state) => &state.progress,
@@ -203,7 +206,7 @@ impl Session {
         }
     }
 
-    /// The same, to be changed.
+    /// Returns the mutable facts for a change.
     pub const fn progress_mut(&mut self) -> &mut Progress {
         match self {
             Self::SignedIn(state) => &mut state.progress,
@@ -212,7 +215,7 @@ impl Session {
         }
     }
 
-    /// The session as one that may see the list, if a cookie opens it.
+    /// Returns the session as one that may read the list, if the cookie allows it.
     pub const fn opened(&self, cookie: &HolderCookie) -> Option<&Open> {
         match self {
             _ if self.is_ahead_of(cookie) => None,
@@ -222,7 +225,7 @@ impl Session {
         }
     }
 
-    /// What waits to be confirmed.
+    /// Returns the unconfirmed entry.
     pub const fn pending(&self) -> Option<&Pending> {
         match self {
             Self::Enrolling(state) => Some(&state.pending),
@@ -230,8 +233,8 @@ impl Session {
         }
     }
 
-    /// Goes on from a verification, with another request, so that nothing verifies twice. `factor` is what verified it, if
-    /// it counts in resets too; the same one once more changes nothing.
+    /// Records a verification and sets a new request, so that no answer verifies twice. `factor` is the
+    /// verified factor, if it also serves in resets; a repeated factor is stored once.
     #[must_use]
     pub fn verify(
         mut self,
@@ -254,14 +257,14 @@ impl Session {
         }
     }
 
-    /// Forgets that something waits, which is removed.
+    /// Removes the id of a removed entry from the waiting ones.
     pub fn forget(&mut self, id: &EntryId) {
         if let Some(open) = self.open_mut() {
             open.waiting.retain(|waiting| waiting != id);
         }
     }
 
-    /// Takes what waits, if nothing has to wait any longer: see [`Open::waives_waiting_period`].
+    /// Takes the waiting entries if their waiting period is waived: see [`Open::waives_waiting_period`].
     pub fn lift_waiting(&mut self) -> Vec<EntryId> {
         match self.open_mut() {
             Some(open) if open.waives_waiting_period() => std::mem::take(&mut open.waiting),
@@ -277,51 +280,53 @@ impl Session {
         }
     }
 
-    /// Whether a cookie is from before the last verification. It may verify anew, and nothing else.
+    /// Returns whether a cookie is older than the last verification. Such a cookie may only verify again.
     pub const fn is_ahead_of(&self, cookie: &HolderCookie) -> bool {
         self.progress().verified != cookie.verified()
     }
 
-    /// Whether the last verification was by this answer, a moment ago: a double click, or a page that was lost on its way.
+    /// Returns whether this answer made the last verification recently: a double click, or a lost response.
     pub fn was_verified_by(&self, answer: &Tag, now: Timestamp) -> bool {
         let last = self.progress().last.as_ref();
         last.is_some_and(|last| last.at.is_within(REMEMBERED, now) && last.answer == *answer)
     }
 
-    /// Whether something may be changed now: a second step was verified a short while ago, or there is none to verify.
+    /// Returns whether the list may be changed now: a step-up is fresh, or none is possible.
     pub fn may_change(&self, cookie: &HolderCookie, now: Timestamp) -> bool {
         self.opened(cookie).is_some_and(|open| open.is_fresh(now))
     }
 
-    /// What an app's code or a recovery code is used up for: the next verification, not the whole session, so that no code
-    /// serves twice in it.
+    /// Returns the id that an app's code or a recovery code is consumed for: the next verification. No code
+    /// serves twice in a session.
     pub fn verification_id(&self, cookie: &HolderCookie) -> HolderId {
         cookie.verification_id(self.progress().request)
     }
 }
 
 impl Open {
-    /// Whether the last verification is recent enough for a change, or none could be made.
+    /// Returns whether the last verification is recent enough for a change, or none is possible.
     fn is_fresh(&self, now: Timestamp) -> bool {
         let last = self.progress.last.as_ref();
         self.facts.start != EnrolmentState::StepUpRequired
             || last.is_some_and(|last| last.at.is_within(STEP_UP, now))
     }
 
-    /// The session with something that waits to be confirmed.
+    /// Returns the session with an unconfirmed entry.
     pub const fn enrol(self, pending: Pending) -> Enrolling {
         Enrolling { open: self, pending }
     }
 
-    /// Whether the session has verified two different old factors: then nothing that it adds has to wait.
+    /// Returns whether the session has verified two different old factors. Its entries then have no waiting
+    /// period.
     pub fn waives_waiting_period(&self) -> bool {
         factor::waives_waiting_period(&self.progress.factors)
     }
 
-    /// From when on something counts that is confirmed now. It waits, so that whoever took over a session can't turn it
-    /// into a reset before the owner, who is notified, has had time to act. It counts at once on an account that never held
-    /// anything; for a session that has verified two different old factors; and on an account that holds fewer factors
-    /// than a reset `needs`, all of them verified here, and that lost none within the waiting period.
+    /// Returns the time from which an entry confirmed now is active. The waiting period prevents that an
+    /// attacker with a stolen session resets the password before the notified owner has had time to act. The
+    /// entry is active at once on an account without any earlier entry, and for a session that has verified
+    /// two different old factors. It is also active at once on an account with fewer factors than a reset
+    /// `needs`, if this session verified all of them and none was removed within the waiting period.
     pub fn active_from(&self, held: &Held<'_>, waiting_period: Seconds, now: Timestamp) -> Timestamp {
         let is_whole = held.removed_at.is_none_or(|removed| removed + waiting_period <= now);
         let holds_too_little =
@@ -332,14 +337,14 @@ impl Open {
         if at_once { now } else { now + waiting_period }
     }
 
-    /// Whether what is added in it was preceded by a verification, or could not be.
+    /// Returns whether a verification precedes its entries, or none is possible.
     pub const fn is_verified(&self) -> bool {
         matches!(self.facts.start, EnrolmentState::FirstEnrolment) || self.progress.last.is_some()
     }
 }
 
 impl Enrolling {
-    /// The session after what waited was confirmed; `waits` says whether it doesn't count yet.
+    /// Returns the session after the confirmation; `waits` says whether the entry has a waiting period.
     pub fn confirm(self, waits: bool) -> Open {
         let Self { mut open, pending } = self;
         open.waiting.retain(|waiting| *waiting != pending.id);
@@ -350,14 +355,14 @@ impl Enrolling {
     }
 }
 
-/// What an account holds when a session adds something to it.
+/// The factors of an account at the time of an enrolment.
 #[derive(Clone, Copy, Debug)]
 pub struct Held<'a> {
-    /// The tags of all its factors that serve in a reset, whether or not they count yet, in this session.
+    /// The tags, in this session, of all factors that serve in a reset, active or waiting.
     pub factors: &'a [Tag],
-    /// When one of them was last removed by its owner.
+    /// The time of the last removal by the owner.
     pub removed_at: Option<Timestamp>,
-    /// How many a reset needs.
+    /// The number of factors that a reset needs.
     pub needed: u8,
 }
 
@@ -382,7 +387,7 @@ mod tests {
         RequestId::from_bytes([byte; 16])
     }
 
-    /// A tag that stands for a factor of this name.
+    /// Returns a tag that represents a factor of this name.
     fn tag(factor: &str) -> Tag {
         let mut bytes = [0; 32];
         bytes[..factor.len()].copy_from_slice(factor.as_bytes());

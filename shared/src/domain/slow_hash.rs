@@ -1,4 +1,4 @@
-//! The one slow hash for what people choose or copy by hand.
+//! The slow hash for secrets that people choose or copy by hand.
 
 use argon2::{Algorithm, Argon2, Params, Version};
 
@@ -7,10 +7,10 @@ const MEMORY_KIB: u32 = 19_456;
 const PASSES: u32 = 2;
 const LANES: u32 = 1;
 
-/// The hasher with today's costs, 32 bytes of output.
+/// Returns the hasher with the current costs and 32 bytes of output.
 ///
 /// # Errors
-/// Never, as a test shows: the costs are within argon2's own limits.
+/// Never, as a test shows: the costs are within argon2's limits.
 pub fn hasher() -> Result<Argon2<'static>, argon2::Error> {
     let params = Params::new(MEMORY_KIB, PASSES, LANES, Some(32))?;
     Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))

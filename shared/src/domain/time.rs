@@ -1,51 +1,52 @@
-//! Moments and spans, in whole seconds as DynamoDB's TTL counts them.
+//! Times and durations, in whole seconds like DynamoDB's TTL.
 
 use std::fmt;
 use std::ops::Add;
 
 use serde::{Deserialize, Serialize};
 
-/// How far apart the clocks of two functions may be, at the very most. It only keeps apart what was never an end.
+/// The largest accepted clock difference between two functions. It only rejects stored times that were never
+/// valid.
 pub const SKEW: Seconds = Seconds(300);
 
-/// A moment: seconds since 1970-01-01T00:00:00Z.
+/// A time in seconds since 1970-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The moment `seconds` after the epoch.
+    /// Returns the time `seconds` after the epoch.
     pub const fn from_seconds(seconds: i64) -> Self {
         Self(seconds)
     }
 
-    /// Seconds since the epoch.
+    /// Returns the seconds since the epoch.
     pub const fn as_seconds(self) -> i64 {
         self.0
     }
 
-    /// Seconds since the epoch as TOTP counts them (RFC 6238 §4.2); before the epoch there are none.
+    /// Returns the seconds since the epoch as TOTP counts them (RFC 6238 §4.2); 0 before the epoch.
     pub fn as_unsigned(self) -> u64 {
         u64::try_from(self.0).unwrap_or(0)
     }
 
-    /// Whether this end is still to come, and no further away than what of its kind lives longest. An end that is further
-    /// away was never written as one (milliseconds for seconds, say): it would never come, so it counts as past.
+    /// Returns whether this end is in the future, by at most `longest`. A later end was never valid
+    /// (milliseconds for seconds, say) and counts as past.
     pub fn is_ahead(self, now: Self, longest: Seconds) -> bool {
         now < self && self <= Self::latest_end(now, longest)
     }
 
-    /// The furthest end that something of a kind can have which lives no longer than `longest`.
+    /// Returns the latest valid end of an item that lives no longer than `longest`.
     pub fn latest_end(now: Self, longest: Seconds) -> Self {
         now + longest + SKEW
     }
 
-    /// Whether this moment lies less than `span` back. One that is yet to come was never written as a past one.
+    /// Returns whether this time is less than `span` ago. A time in the future is invalid and returns false.
     pub fn is_within(self, span: Seconds, now: Self) -> bool {
         self <= now + SKEW && now < self + span
     }
 
-    /// Seconds from now until this moment, at least zero.
+    /// Returns the seconds from now until this time, at least zero.
     pub fn seconds_after(self, now: Self) -> u32 {
         u32::try_from(self.0.saturating_sub(now.0).max(0)).unwrap_or(u32::MAX)
     }
@@ -60,24 +61,24 @@ impl Add<Seconds> for Timestamp {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, as the HTTP contract and the messages write it.
+    /// Writes RFC 3339 in UTC, as the HTTP contract and the messages do.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let moment = jiff::Timestamp::from_second(self.0).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         write!(f, "{moment}")
     }
 }
 
-/// A span of time in seconds.
+/// A duration in seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Seconds(pub u32);
 
 impl Seconds {
-    /// One hour.
+    /// 60 minutes.
     pub const HOUR: Self = Self(3_600);
-    /// One day of 24 hours.
+    /// 24 hours; no calendar day.
     pub const DAY: Self = Self(86_400);
 
-    /// The span in whole minutes, rounded down: a promise to a person is never longer than the truth.
+    /// Returns the whole minutes, rounded down, so that no text promises more time than there is.
     pub const fn whole_minutes(self) -> u32 {
         self.0 / 60
     }

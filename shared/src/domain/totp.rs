@@ -1,4 +1,4 @@
-//! Codes from the authenticator app: RFC 6238 with SHA-1, 30 seconds, six digits, one step either way.
+//! Codes of an authenticator app: RFC 6238 with SHA-1, 30 seconds, six digits, one time step either way.
 
 use std::fmt;
 
@@ -10,10 +10,10 @@ use super::code::OneTimeCode;
 use super::keys::{Keyring, SealError};
 use super::time::Timestamp;
 
-/// The purpose under which seeds are sealed.
+/// The purpose in the key derivation.
 const PURPOSE: &str = "rekey/totp-seed";
 
-/// The shared secret of one authenticator app, in base32. Lives sealed in the table and opens for its owner only.
+/// The shared secret of one authenticator app, in base32. Tables contain it sealed, and only for its owner.
 pub struct TotpSeed(Zeroizing<String>);
 
 impl TotpSeed {
@@ -27,11 +27,11 @@ impl TotpSeed {
         seed.generator().map(|_| seed)
     }
 
-    /// A new secret of 160 bits, the length that RFC 4226 §4 recommends.
+    /// Returns a new secret of 160 bits, the length that RFC 4226 §4 recommends.
     pub fn generate(entropy: [u8; 20]) -> Self {
         const ALPHABET: &[u8; 32] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZ234567";
         let mut text = Zeroizing::new(String::with_capacity(32));
-        // Five bytes are eight letters (RFC 4648 §6), without padding.
+        // Five bytes yield eight letters (RFC 4648 §6), without padding.
         for chunk in entropy.chunks(5) {
             let bits = chunk.iter().fold(0_u64, |bits, byte| bits * 256 + u64::from(*byte));
             for letter in (0..8).rev() {
@@ -42,7 +42,7 @@ impl TotpSeed {
         Self(text)
     }
 
-    /// The secret, for the app that is to hold it. Nothing else has a use for it.
+    /// Returns the secret, for the app that stores it and for nothing else.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -58,15 +58,15 @@ impl TotpSeed {
     /// Opens a sealed seed.
     ///
     /// # Errors
-    /// [`SealError`] when it is not this owner's.
+    /// [`SealError`] when it was sealed for another owner.
     pub fn open(seeds: &Keyring, owner: &str, sealed: &str) -> Result<Self, SealError> {
         let bytes = seeds.open(PURPOSE, owner.as_bytes(), sealed)?;
         let text = std::str::from_utf8(&bytes).map_err(|_| SealError)?;
         Ok(Self(Zeroizing::new(text.to_owned())))
     }
 
-    /// The time step that `code` belongs to, if it is one of the three around `now`. The caller accepts a step
-    /// only once (RFC 6238 §5.2): it must be later than the last one accepted.
+    /// Returns the time step of `code`, if it is one of the three around `now`. The caller accepts a step
+    /// only once (RFC 6238 §5.2): it must be later than the last accepted one.
     pub fn matching_step(&self, code: &OneTimeCode, now: Timestamp) -> Option<u64> {
         self.generator().ok()?.check(code.expose(), now.as_unsigned())
     }
@@ -83,7 +83,7 @@ impl fmt::Debug for TotpSeed {
     }
 }
 
-/// A text that is no TOTP secret.
+/// The text is no base32 secret of at least 128 bits.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not a base32 secret of at least 128 bits")]
 pub struct SeedError;

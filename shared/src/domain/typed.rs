@@ -1,6 +1,6 @@
 //! Characters as people type and paste them.
 
-/// Folds the decimal digits of the scripts that Rekey's languages are typed with.
+/// Returns the ASCII digit of a decimal digit, for the scripts of Rekey's languages.
 pub(super) fn ascii_digit(c: char) -> Option<char> {
     const ZEROS: [char; 7] = ['0', '０', '௦', '०', '٠', '۰', '০'];
     ZEROS.into_iter().find_map(|zero| {
@@ -9,8 +9,8 @@ pub(super) fn ascii_digit(c: char) -> Option<char> {
     })
 }
 
-/// What can't be seen: soft hyphens, marks of direction, joiners, selectors of variants, tags (Unicode,
-/// `Default_Ignorable_Code_Point`). Some come along when a contact is copied.
+/// Returns whether a character is invisible: soft hyphens, marks of direction, joiners, variation selectors,
+/// tags (Unicode, `Default_Ignorable_Code_Point`). Some are copied along with a contact.
 pub(super) fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'

@@ -1,4 +1,4 @@
-//! Answers: one view or problem, as a page or as JSON.
+//! Responses: one view or problem, as a page or as JSON.
 
 use crate::domain::cookie::HolderCookie;
 use axum::body::Body;
@@ -15,29 +15,29 @@ use super::view::View;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, Stage};
 
-/// Where a successful POST leads.
+/// The next page after a successful POST.
 pub struct Next<'a> {
-    /// The view of the next page.
+    /// Programs get it as JSON at once.
     pub view: View,
-    /// Its path.
+    /// Browsers are redirected to it.
     pub location: &'static str,
-    /// The cookie as it is from here on, if it changed.
+    /// The new cookie, if it changed.
     pub cookie: Option<NewCookie<'a>>,
 }
 
-/// A cookie that an answer sets.
+/// A cookie in a response.
 #[derive(Clone, Copy)]
 pub enum NewCookie<'a> {
-    /// The flow's.
+    /// Sets the flow's cookie.
     Flow(&'a HolderCookie),
-    /// The session's, on the page where people register.
+    /// Sets the session's cookie, for `/security-info`.
     Session(&'a HolderCookie),
-    /// None any more: the session is over.
+    /// Removes the session's cookie: the session has ended.
     NoSession,
 }
 
 impl Incoming {
-    /// A page that was asked for.
+    /// Returns the response to a GET of a page.
     pub fn page(&self, view: &View) -> Response {
         let body = match self.format {
             Format::Html => page::render(view, &self.context(views::at(self).as_deref()), None),
@@ -46,14 +46,14 @@ impl Incoming {
         self.finish(StatusCode::OK, body, false, None)
     }
 
-    /// Plain data for a script of ours, whatever it accepts.
+    /// Returns plain data for Rekey's own scripts, whatever `Accept` says.
     pub fn data(&self, value: &impl Serialize) -> Response {
         let mut response = self.finish(StatusCode::OK, json(value), false, None);
         response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
     }
 
-    /// The page of the authenticator app, with the key that push services know us by.
+    /// Returns the page of the authenticator app, with the public key that push services know Rekey by.
     pub fn authenticator(&self, push_key: &str) -> Response {
         let body = page::authenticator(&self.context(None), push_key);
         let mut response = self.finish(StatusCode::OK, body, false, None);
@@ -62,13 +62,13 @@ impl Incoming {
         response
     }
 
-    /// What the authenticator app is called in the request's language.
+    /// Returns the name of the authenticator app in the request's language.
     pub fn authenticator_name(&self) -> &'static str {
         page::authenticator_name(self.language)
     }
 
-    /// The way to the next page: a redirect for browsers (303, so that Back and reload work), the next view for
-    /// programs.
+    /// Returns the response to a successful POST: a redirect for browsers (303, so that Back and reload
+    /// work), the next view for programs.
     pub fn next(&self, next: &Next<'_>) -> Response {
         match self.format {
             Format::Html => self.redirect(next.location, next.cookie),
@@ -76,20 +76,21 @@ impl Incoming {
         }
     }
 
-    /// The last page of a flow that was given up: shown at once, since no flow is left to show it later.
+    /// Returns the last page of a cancelled flow at once, since no flow remains that a later request could
+    /// show.
     pub fn last(&self, view: &View) -> Response {
         let mut response = self.page(view);
         append_cookie(&mut response, &removed(FLOW_COOKIE));
         response
     }
 
-    /// A problem: with the page that it happened on where there is one, else on a page of its own.
+    /// Returns a problem: on the page of the request where there is one, else on a page of its own.
     pub fn problem(&self, problem: &Problem, view: Option<&View>) -> Response {
         self.problem_with(problem, view, None)
     }
 
-    /// A request for another step than the one at hand. A browser is sent to where the flow is; with `newer`, the
-    /// cookie that it should have had comes along.
+    /// Returns the response to a request for another step than the current one. A browser is redirected to
+    /// the current step; `newer` is the current cookie, which is set too.
     pub fn out_of_step(&self, stage: Stage, newer: Option<&HolderCookie>) -> Response {
         let target = location(stage);
         let may_go = self.is_post || (target != self.path && newer.is_none());
@@ -99,13 +100,14 @@ impl Incoming {
         self.problem_with(&Problem::OutOfStep(Place::Flow(stage)), None, newer.map(NewCookie::Flow))
     }
 
-    /// A cookie that is older than what its flow has proved opens nothing beyond its step. There is no page to
-    /// send its browser to, so it is told.
+    /// Returns the response to a cookie older than its flow's verifications. It opens nothing beyond its
+    /// step, and there is no page to redirect its browser to, so the response is a problem.
     pub fn older_cookie(&self, flow: &Flow) -> Response {
         self.problem_with(&Problem::OutOfStep(Place::Flow(flow.stage())), None, None)
     }
 
-    /// What becomes of a failure. One outside is logged here, once, and told as `unavailable`.
+    /// Returns the response to a failure. A failure of a port is logged here, once, and reported as
+    /// `unavailable`.
     pub fn failed(&self, failure: Failure) -> Response {
         match failure {
             Failure::Problem(problem, None) if self.is_of_a_session() => self.session_problem(&problem),
@@ -120,12 +122,13 @@ impl Incoming {
         }
     }
 
-    /// Whether the request is about the page where people register, and so about a session.
+    /// Returns whether the request is for `/security-info`, and so for a session.
     fn is_of_a_session(&self) -> bool {
         self.path.starts_with(HOME)
     }
 
-    /// A browser without a session is sent to sign in, one at another step to that step; everything else is told.
+    /// Returns the response to a session's problem. A browser without a session is redirected to the sign-in,
+    /// one at another step to that step; all else is a problem.
     fn session_problem(&self, problem: &Problem) -> Response {
         match (self.format, problem) {
             (Format::Html, Problem::FlowEnded) => self.redirect(HOME, Some(NewCookie::NoSession)),
@@ -162,8 +165,8 @@ impl Incoming {
         response
     }
 
-    /// Removes the cookie of what ended, if it came: a reset goes on in another tab while a session is over, and the
-    /// other way round.
+    /// Removes the cookie of the ended holder, if the request had it. The other kind of cookie stays: a reset
+    /// may continue in another tab after a session ended, and vice versa.
     fn remove_ended(&self, response: &mut Response) {
         let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
@@ -175,7 +178,7 @@ impl Incoming {
         }
     }
 
-    /// The way to another page.
+    /// Returns a redirect to another page.
     pub fn redirect(&self, location: &'static str, cookie: Option<NewCookie<'_>>) -> Response {
         let mut response = self.finish(StatusCode::SEE_OTHER, String::new(), false, cookie);
         response.headers_mut().insert(header::LOCATION, HeaderValue::from_static(location));
@@ -221,7 +224,7 @@ impl Incoming {
         if let Some(encoding) = encoding {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        // Both end by the server's clock, and with the browser at the latest.
+        // Both end by the server's clock, and at the latest when the browser closes.
         let set =
             |name: &str, value: String| format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict");
         let line = match cookie {
@@ -264,6 +267,6 @@ fn append_cookie(response: &mut Response, cookie: &str) {
 }
 
 fn json(value: &impl Serialize) -> String {
-    // Views and documents are plain data, which always serialises.
+    // Views and documents are plain data, so serializing can't fail.
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! What the routers of all functions have in common.
+//! The common parts of all functions' routers.
 
 use std::ops::Deref;
 use std::sync::Arc;
@@ -9,11 +9,11 @@ use axum::response::Response;
 use super::failure::Outcome;
 use super::incoming::{Incoming, Site};
 
-/// The ports of a function, as its handlers share them.
+/// The ports of a function, shared by its handlers.
 pub struct App<P>(Arc<P>);
 
 impl<P> App<P> {
-    /// Shares the ports.
+    /// Wraps the ports for sharing.
     pub fn new(ports: P) -> Self {
         Self(Arc::new(ports))
     }
@@ -33,9 +33,9 @@ impl<P> Deref for App<P> {
     }
 }
 
-/// Ports with what every request needs among them.
+/// Ports that include the dependencies of every request.
 pub trait HasSite {
-    /// Settings and the keys of cookies and names.
+    /// Returns the settings and the keyring of cookies and names.
     fn site(&self) -> &Site;
 }
 
@@ -45,7 +45,7 @@ impl<P: HasSite> FromRef<App<P>> for Site {
     }
 }
 
-/// Answers with what a handler comes to, or with why it comes to nothing.
+/// Converts a handler's result or failure to a response.
 pub async fn answer<P, F>(State(app): State<App<P>>, mut incoming: Incoming, handler: F) -> Response
 where
     F: AsyncFnOnce(&P, &mut Incoming) -> Outcome,

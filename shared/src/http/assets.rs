@@ -1,26 +1,26 @@
-//! What pages fetch besides themselves: style, scripts, icon. Each is named by its content, so that a browser may keep
-//! it for ever, and was compressed when the crate was built (`build/assets.rs`).
+//! Assets of the pages: style, scripts, icon. Each name contains a hash of the content, so that a browser may
+//! cache it for ever. They are compressed at build time (`build/assets.rs`).
 
 use std::borrow::Cow;
 
 use super::encoding::takes;
 use super::theme;
 
-/// An asset to answer with.
+/// An asset and its response headers.
 #[derive(Clone, Debug)]
 pub struct Asset {
-    /// Its bytes.
+    /// The uncompressed bytes.
     pub plain: Cow<'static, [u8]>,
-    /// The same in Brotli (RFC 7932), where it makes them fewer.
+    /// The content in Brotli (RFC 7932), where that is shorter.
     pub brotli: Option<&'static [u8]>,
-    /// For `Content-Type`.
+    /// The value of `Content-Type`.
     pub content_type: &'static str,
-    /// For `Cache-Control`: the name changes with the content, so it never grows old.
+    /// The value of `Cache-Control`: the name changes with the content, so it never expires.
     pub cache_control: &'static str,
 }
 
 impl Asset {
-    /// The `Content-Encoding`, if any, and the body for what a client says it takes.
+    /// Returns the `Content-Encoding`, if any, and the body, for a client's `Accept-Encoding`.
     pub fn body(self, accept_encoding: &str) -> (Option<&'static str>, Cow<'static, [u8]>) {
         match self.brotli {
             Some(brotli) if takes(accept_encoding, "br") => (Some("br"), Cow::Borrowed(brotli)),
@@ -40,7 +40,7 @@ struct File {
 
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
 
-/// The asset under `/assets/`, by the rest of the path (`app.0123456789abcdef.css`).
+/// Returns the asset under `/assets/`, by the rest of the path (`app.0123456789abcdef.css`).
 pub fn find(name: &str) -> Option<Asset> {
     let file = FILES.iter().find(|file| file.path.strip_prefix("/assets/") == Some(name));
     let asset = |file: &File| Asset {
@@ -59,7 +59,7 @@ pub fn find(name: &str) -> Option<Asset> {
     })
 }
 
-/// The path of an asset by the name of its file. The templates use it; a test looks every name up.
+/// Returns the path of an asset by its file name. Templates use it; a test looks up every name.
 pub fn path(name: &str) -> &'static str {
     FILES.iter().find(|file| file.name == name).map_or("", |file| file.path)
 }

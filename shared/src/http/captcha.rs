@@ -1,4 +1,4 @@
-//! The CAPTCHA as handlers use it: made, kept while nothing was looked at, and checked once.
+//! CAPTCHAs for handlers: creates a challenge, keeps an unspent one, and checks one once.
 
 use super::failure::Outcome;
 use super::fields::Fields;
@@ -10,60 +10,61 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 use crate::ports::{BudgetStore, Entropy, EntropyExt as _};
 
-/// What challenges are made of and spent in.
+/// The dependencies of creating and spending challenges.
 pub struct Captchas<'a> {
-    /// The keys of challenges.
+    /// The keyring that seals tokens.
     pub keys: &'a Keyring,
-    /// The list of challenges that are spent.
+    /// Records spent challenges.
     pub budgets: &'a dyn BudgetStore,
-    /// Chance.
+    /// The source of the challenges' nonces.
     pub entropy: &'a dyn Entropy,
-    /// The time of the request.
+    /// The time of the request; a challenge expires relative to it.
     pub now: Timestamp,
 }
 
-/// What came of an answer.
+/// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Checked {
-    /// It was solved; whether it was the harder kind.
+    /// The solution was right.
     Solved {
-        /// Characters and work for one name.
+        /// Whether the challenge required characters and work for one name.
         harder: bool,
     },
-    /// It was not, or it is none of ours, has expired or was used.
+    /// The solution was wrong, or the challenge is invalid, expired or used.
     Wrong {
-        /// Whether it was the harder kind.
+        /// Whether the challenge was of the harder kind.
         harder: bool,
     },
 }
 
-/// The fields of a form that belong to its CAPTCHA.
+/// The CAPTCHA fields of a form.
 pub struct Typed {
-    /// Which challenge.
+    /// The challenge's token, as the page contained it.
     pub token: Option<String>,
     answer: Option<String>,
     work: Option<String>,
 }
 
 impl Typed {
-    /// Takes them from a body.
+    /// Takes the fields from a body.
     pub fn take(fields: &mut Fields) -> Self {
         let mut take = |name| fields.take(name).as_deref().map(ToString::to_string);
         Self { token: take("captcha_token"), answer: take("captcha_answer"), work: take("captcha_work") }
     }
 
-    /// What was brought for the challenge.
+    /// Returns the solution in the fields.
     ///
     /// # Errors
-    /// [`CaptchaError`] when it can't be read; that spends nothing.
+    /// [`CaptchaError`] when it is malformed; the token stays unspent.
     pub fn solution(&self) -> Result<Solution, CaptchaError> {
         Solution::parse(self.answer.as_deref(), self.work.as_deref())
     }
 }
 
 impl Captchas<'_> {
-    /// A new challenge, which costs no write. `bound_to` makes it the harder kind, good for that name alone.
+    /// Returns a new challenge, without a write. `bound_to` makes it the harder kind, valid for that name
+    /// only.
     ///
     /// # Errors
     /// When the keys can't seal.
@@ -74,13 +75,13 @@ impl Captchas<'_> {
         Ok(view_of(&token, &challenge))
     }
 
-    /// The challenge of a page that was not looked at: it keeps it, malformed input spends nothing.
+    /// Returns the challenge of a form that was not checked: malformed input does not spend it.
     pub fn unspent(&self, token: Option<&str>) -> Option<Captcha> {
         let token = token?;
         Some(view_of(token, &Challenge::open(token, self.keys, self.now).ok()?))
     }
 
-    /// Spends a challenge, then compares: of any number of answers to one, one is looked at.
+    /// Spends a challenge, then compares: of concurrent answers to one challenge, one is compared.
     ///
     /// # Errors
     /// When the store fails.

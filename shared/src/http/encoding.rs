@@ -1,23 +1,23 @@
-//! Content codings (RFC 9110 §8.4): gzip for pages, Brotli for assets, which were compressed when the crate was built.
+//! Content codings (RFC 9110 §8.4): gzip for pages, Brotli for assets, which are compressed at build time.
 //!
-//! Pages are compressed while somebody waits, by a compressor that every function carries. Brotli's would add half a
-//! megabyte to each for a few bytes a page.
+//! Pages are compressed per request, so every function contains the compressor. Brotli's would add half a
+//! megabyte to each for a few bytes per page.
 //!
-//! On compressing pages next to secrets (BREACH): an attacker would have to make a victim's browser send many requests
-//! whose text is reflected beside a secret that stays the same, and watch the lengths. Of what is typed only the login
-//! is reflected, on the answer to a POST, and a POST from another site is refused before anything is rendered. Nothing
-//! beside it stays the same: the CAPTCHA's token is new in every answer, the flow's secret lives in a cookie that no
-//! page repeats, and `at` is public.
+//! Compression beside secrets (BREACH): an attacker would have to make a victim's browser send many requests
+//! whose text is reflected beside a constant secret, and observe the lengths. Of the input, only the login is
+//! reflected, in the response to a POST, and a cross-site POST is rejected before anything is rendered. No
+//! secret beside it is constant: the CAPTCHA's token is new in every response, no page contains the flow's
+//! secret, and `at` is public.
 
 use std::io::Write as _;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-/// Below this, headers outweigh what compression saves.
+/// Below this size in bytes, the header costs more than compression saves.
 const WORTHWHILE: usize = 512;
 
-/// Encodes a page for what a client says it takes: the `Content-Encoding`, if any, and the body.
+/// Encodes a page for a client's `Accept-Encoding`: returns the `Content-Encoding`, if any, and the body.
 pub fn encode(accept_encoding: &str, body: Vec<u8>) -> (Option<&'static str>, Vec<u8>) {
     if body.len() < WORTHWHILE || !takes(accept_encoding, "gzip") {
         return (None, body);
@@ -29,7 +29,7 @@ pub fn encode(accept_encoding: &str, body: Vec<u8>) -> (Option<&'static str>, Ve
     }
 }
 
-/// Whether an `Accept-Encoding` names `wanted` with a weight above zero (RFC 9110 §12.5.3).
+/// Returns whether an `Accept-Encoding` names `wanted` with a weight above zero (RFC 9110 §12.5.3).
 pub fn takes(accept_encoding: &str, wanted: &str) -> bool {
     accept_encoding.split(',').any(|coding| {
         let (name, parameters) = coding.split_once(';').unwrap_or((coding, ""));

@@ -1,8 +1,8 @@
-//! From API Gateway's event to a router, whatever a client put into the request.
+//! Conversion of API Gateway's events to requests, whatever a client sends.
 //!
-//! `lambda_http` makes one URL of scheme, host, path and query, and panics when that is none; scheme and host it takes
-//! from headers. So what a client could spoil goes before it comes there, and the answer is a page of ours, with its
-//! headers, not the gateway's bare 500.
+//! `lambda_http` builds a URL from scheme, host, path and query, and panics when it is invalid; it takes
+//! scheme and host from headers. This module removes invalid parts before. The client then gets one of
+//! Rekey's pages with its headers, instead of the gateway's bare 500.
 
 use axum::Router;
 use axum::response::Response;
@@ -13,16 +13,16 @@ use lambda_http::{Adapter, Error};
 use tower::ServiceExt as _;
 use tower::util::MapRequest;
 
-/// A router that takes events.
+/// A router for events.
 pub type Function = MapRequest<Adapter<'static, Response, Router>, fn(Event) -> Event>;
 
 type Event = LambdaEvent<LambdaRequest>;
 
-/// Headers that `lambda_http` would make the URL's scheme and host of. Nothing here reads them: the host is the request
-/// context's.
+/// Headers that `lambda_http` uses for the URL's scheme and host. Rekey never reads them: the host comes from
+/// the request context.
 const OF_THE_URL: [HeaderName; 2] = [header::HOST, HeaderName::from_static("x-forwarded-proto")];
 
-/// The router, for events.
+/// Returns the router as a function of events.
 pub fn function(router: Router) -> Function {
     Adapter::from(router).map_request(tame)
 }
@@ -30,7 +30,7 @@ pub fn function(router: Router) -> Function {
 /// Answers events in Lambda until the environment ends.
 ///
 /// # Errors
-/// When Lambda's own interface can't be reached.
+/// When Lambda's runtime API is unreachable.
 pub async fn run(router: Router) -> Result<(), Error> {
     lambda_runtime::run(function(router)).await
 }
@@ -40,7 +40,7 @@ fn tame(mut event: Event) -> Event {
     for name in OF_THE_URL {
         request.headers.remove(name);
     }
-    // A query that no URL can have asks for nothing.
+    // A query that no URL can contain counts as absent.
     let is_fit = |query: &String| !query.contains('#') && format!("/?{query}").parse::<Uri>().is_ok();
     request.raw_query_string = request.raw_query_string.take().filter(is_fit);
     if !request.raw_path.as_ref().is_some_and(|path| path.starts_with('/')) {
@@ -60,7 +60,7 @@ mod tests {
 
     use super::*;
 
-    /// What a router is told of the request's path and query.
+    /// Returns the path and query that a router sees.
     async fn told(path: &str, query: &str, headers: Value) -> String {
         let event = json!({
             "version": "2.0", "routeKey": "$default", "rawPath": path, "rawQueryString": query, "headers": headers,

@@ -1,4 +1,4 @@
-//! What a handler ends in when it does not answer with a page.
+//! Failures of handlers.
 
 use crate::domain::cookie::HolderCookie;
 use std::fmt;
@@ -14,11 +14,11 @@ use crate::domain::recovery_code::HashError;
 use crate::ports::{DirectoryError, QueueError, StoreError};
 use crate::verification::VerificationError;
 
-/// The result of a handler: an answer, or why there is none.
+/// The result of a handler: a response or a failure.
 pub type Outcome<T = Response> = Result<T, Failure>;
 
-/// Why a handler has no answer. Views hold what people typed and what only they may see, so none of them can be printed,
-/// and of a problem no more than its code.
+/// The reason why a handler has no answer. Views contain what people typed and may see alone, so no view has
+/// `Debug`, and a problem prints its code only.
 ///
 /// ```compile_fail
 /// fn print(view: &shared::http::view::View) {
@@ -26,13 +26,13 @@ pub type Outcome<T = Response> = Result<T, Failure>;
 /// }
 /// ```
 pub enum Failure {
-    /// A problem, with the page that it happened on.
+    /// A problem, with the page of the request.
     Problem(Problem, Option<Box<View>>),
-    /// The flow is elsewhere; with the cookie that the browser should have by now.
+    /// The flow is at another step; with its current cookie, if the browser lacks it.
     OutOfStep(Stage, Option<HolderCookie>),
-    /// The cookie is older than what its flow has proved.
+    /// The cookie is older than its flow's verifications.
     OlderCookie(Box<Flow>),
-    /// Something outside failed. The cause is for the log.
+    /// A port failed: its name, and the cause, which is logged only.
     Outside(&'static str, Box<dyn std::error::Error + Send + Sync>),
 }
 
@@ -48,13 +48,13 @@ impl fmt::Debug for Failure {
 }
 
 impl Failure {
-    /// A problem on a page.
+    /// Returns a problem on a page.
     pub fn on_page(problem: Problem, view: View) -> Self {
         Self::Problem(problem, Some(Box::new(view)))
     }
 }
 
-/// The chain of causes in one line.
+/// Returns the chain of causes in one line.
 pub(super) fn causes(error: &(dyn std::error::Error + 'static)) -> String {
     std::iter::successors(Some(error), |error| error.source())
         .map(ToString::to_string)

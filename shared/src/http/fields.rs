@@ -1,4 +1,4 @@
-//! A body read strictly into named texts: forms and JSON alike, nothing twice, nothing nested, nothing unknown.
+//! Strict parser of bodies: named texts, as form or JSON; no duplicate, nested or unknown fields.
 
 use std::fmt;
 
@@ -7,11 +7,11 @@ use zeroize::Zeroizing;
 
 use super::problem::Problem;
 
-/// The largest body that is read. The longest password, percent-encoded three bytes to each of its octets, and
-/// all other fields fit in with room to spare.
+/// The largest accepted body in bytes. The longest password, percent-encoded with three bytes per octet, and
+/// all other fields fit.
 pub const BODY_MAX: usize = 8 * 1024;
 
-/// The fields of a request, each to be taken once. What nobody takes is refused by [`Fields::finish`].
+/// The fields of a request; each is taken once. [`Fields::finish`] rejects the rest.
 pub struct Fields(Vec<(String, Zeroizing<String>)>);
 
 impl Fields {
@@ -27,13 +27,13 @@ impl Fields {
         match essence.to_ascii_lowercase().as_str() {
             "application/x-www-form-urlencoded" => Self::form(body),
             "application/json" => Self::json(body),
-            // A program that has nothing to say (POST /cancel) needs no content type for it.
+            // A program without input (POST /cancel) needs no content type.
             "" if body.is_empty() => Ok(Self(Vec::new())),
             _ => Err(Problem::UnsupportedMediaType),
         }
     }
 
-    /// No fields at all, as a GET has.
+    /// Returns no fields, as for a GET.
     pub const fn empty() -> Self {
         Self(Vec::new())
     }
@@ -62,13 +62,13 @@ impl Fields {
         Ok(())
     }
 
-    /// Takes a field that may be missing; an empty one counts as missing.
+    /// Takes an optional field; an empty one counts as absent.
     pub fn take(&mut self, name: &str) -> Option<Zeroizing<String>> {
         let at = self.0.iter().position(|(known, _)| known == name)?;
         Some(self.0.swap_remove(at).1).filter(|value| !value.is_empty())
     }
 
-    /// Takes a field that must be there.
+    /// Takes a required field.
     ///
     /// # Errors
     /// `malformed`, about this field.
@@ -76,10 +76,10 @@ impl Fields {
         self.take(name).ok_or_else(|| Problem::malformed(name))
     }
 
-    /// Ends the reading.
+    /// Checks that no field is left.
     ///
     /// # Errors
-    /// `malformed` when a field is left that nobody knows.
+    /// `malformed` when an unknown field is left.
     pub fn finish(self) -> Result<(), Problem> {
         if self.0.is_empty() { Ok(()) } else { Err(Problem::Malformed(None)) }
     }
@@ -91,8 +91,8 @@ impl fmt::Debug for Fields {
     }
 }
 
-/// `application/x-www-form-urlencoded` (WHATWG URL §5.1), but strict: half an escape or bytes that are no UTF-8
-/// are refused instead of replaced.
+/// Decodes `application/x-www-form-urlencoded` (WHATWG URL §5.1) strictly: an incomplete escape and invalid
+/// UTF-8 are rejected instead of replaced.
 fn percent_decoded(bytes: &[u8]) -> Option<Zeroizing<String>> {
     let mut decoded = Zeroizing::new(Vec::with_capacity(bytes.len()));
     let mut rest = bytes.iter();

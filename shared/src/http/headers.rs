@@ -1,4 +1,4 @@
-//! The security headers of every answer (OWASP ASVS 5.0 §3.4), errors and redirects included.
+//! The security headers of every response (OWASP ASVS 5.0 §3.4), errors and redirects included.
 
 use http::header::{
     CACHE_CONTROL, CONTENT_SECURITY_POLICY, REFERRER_POLICY, STRICT_TRANSPORT_SECURITY,
@@ -6,14 +6,15 @@ use http::header::{
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-/// What is the same on every answer.
+/// Headers with the same value in every response.
 const FIXED: [(HeaderName, &str); 8] = [
-    // Two years, the value that browsers' preload lists ask for.
+    // Two years, as browsers' preload lists require.
     (STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains"),
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
-    // For browsers that don't know frame-ancestors.
+    // For browsers without frame-ancestors.
     (X_FRAME_OPTIONS, "DENY"),
-    // Not `no-referrer`: with it browsers post a form with `Origin: null`, which is what a stranger's sandbox sends.
+    // Not `no-referrer`: browsers would then post forms with `Origin: null`, like an attacker's sandboxed
+    // frame.
     (REFERRER_POLICY, "same-origin"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
@@ -22,11 +23,11 @@ const FIXED: [(HeaderName, &str); 8] = [
         "camera=(), display-capture=(), geolocation=(), microphone=(), payment=(), \
          publickey-credentials-create=(self), publickey-credentials-get=(self), usb=()",
     ),
-    // Pages are about one person's account; what may be kept says so itself.
+    // Pages are about one person's account. Cacheable responses set their own value.
     (CACHE_CONTROL, "no-store"),
 ];
 
-/// Sets every header that is missing. `logo_url` is the only thing that may come from elsewhere.
+/// Sets all missing headers. `logo_url` is the only foreign source that the policy allows.
 pub fn apply(headers: &mut HeaderMap, logo_url: Option<&str>) {
     for (name, value) in FIXED {
         headers.entry(name).or_insert(HeaderValue::from_static(value));
@@ -45,7 +46,7 @@ fn content_security_policy(logo_url: Option<&str>) -> String {
     )
 }
 
-/// Scheme, host and port of a URL, if they can stand in a policy: nothing in them may end the directive.
+/// Returns scheme, host and port of a URL, if they have no character that could end the directive.
 fn origin(url: &str) -> Option<&str> {
     let host_and_rest = url.strip_prefix("https://")?;
     let host = host_and_rest.split(['/', '?', '#']).next()?;

@@ -1,4 +1,4 @@
-//! A request as the handlers see it.
+//! A request in the form that handlers use.
 
 use crate::domain::cookie::{HolderCookie, HolderKind};
 use std::net::IpAddr;
@@ -17,69 +17,70 @@ use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
 use crate::settings::Settings;
 
-/// The cookie of the flow. `__Host-` ties it to this host and path and demands `Secure` (RFC 6265bis §4.1.3.2).
+/// The cookie of a flow. `__Host-` binds it to this host and path and requires `Secure` (RFC 6265bis
+/// §4.1.3.2).
 pub const FLOW_COOKIE: &str = "__Host-rekey";
-/// The cookie of a session on the page where people register.
+/// The cookie of a session at `/security-info`, with the same protection.
 pub const SESSION_COOKIE: &str = "__Host-rekey-session";
-/// The cookie that remembers a chosen language. It tells nothing else.
+/// The cookie with the chosen language, and nothing else.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
 
-/// What every request of every function needs.
+/// The dependencies of every request.
 #[derive(Clone)]
 pub struct Site {
-    /// The parameters.
+    /// All `REKEY_` parameters.
     pub settings: Arc<Settings>,
-    /// The keys of cookies and names.
+    /// The keyring of cookies and names (`REKEY_SECRET_FLOWS`).
     pub flows: Arc<Keyring>,
 }
 
-/// How the answer is written.
+/// The format of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// A page.
+    /// A page for browsers.
     Html,
-    /// The view model, or problem details.
+    /// The view model, or problem details, for programs.
     Json,
 }
 
-/// A request that has passed everything that does not depend on the flow: its origin, its size, its form.
+/// A request that passed all checks without a store: origin, size, form.
 pub struct Incoming {
-    /// What every request needs.
+    /// Settings and keyring, shared by all requests.
     pub site: Site,
-    /// How to answer.
+    /// Page or JSON, from `Accept` and the body's type.
     pub format: Format,
-    /// In which language.
+    /// From the query, the cookie or `Accept-Language`, in this order; else the first offered one.
     pub language: Language,
-    /// Whether the language was asked for just now and is to be remembered.
+    /// Whether the query chose the language, so that the response sets the cookie.
     pub(super) language_chosen: bool,
-    /// Whether the client takes Brotli.
+    /// The value of `Accept-Encoding`.
     pub(super) accept_encoding: String,
-    /// The path.
+    /// The path as API Gateway matched it.
     pub path: String,
-    /// Whether it changes something.
+    /// Whether the method is POST; only a POST changes anything.
     pub is_post: bool,
-    /// The address of the client, as API Gateway saw it; forwarded headers are never looked at.
+    /// The client's address, as API Gateway saw it; forwarded headers are ignored.
     pub address: Option<IpAddr>,
-    /// Family and system of the client's browser; empty for one that is not known.
+    /// The family and system of the client's browser; empty for an unknown one.
     pub browser: String,
-    /// The flow that the cookie names, if it is a genuine one.
+    /// The flow's cookie, if its tag is right.
     pub cookie: Option<HolderCookie>,
-    /// The session that its own cookie names, if it is a genuine one.
+    /// The session's cookie, if its tag is right.
     pub session: Option<HolderCookie>,
-    /// The address that a portal asks to send the person back to, if it is an allowed one.
+    /// The portal's address to return to, if the allow-list has it.
     pub back: Option<String>,
     /// The body's fields; none for a GET.
     pub fields: Fields,
 }
 
 impl Incoming {
-    /// The client's address as rate limits count it.
+    /// Returns the client's address as rate limits count it.
     pub fn address_block(&self) -> AddressBlock {
         AddressBlock::of(self.address)
     }
 
-    /// The network that the client's address lies in, as a rough place: `203.0.113.x`, or the /48 that a site of IPv6 has.
-    /// The whole address says no more to its owner, and more to whoever reads over a shoulder.
+    /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
+    /// site. The whole address would tell its owner no more, but an onlooker more.
     pub fn network(&self) -> String {
         match self.address.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => {
@@ -94,28 +95,28 @@ impl Incoming {
         }
     }
 
-    /// The flow's cookie.
+    /// Returns the flow's cookie.
     ///
     /// # Errors
-    /// `flow-ended` without a genuine one.
+    /// `flow-ended` without a cookie with a right tag.
     pub fn flow(&self) -> Result<HolderCookie, Problem> {
         self.cookie.clone().ok_or(Problem::FlowEnded)
     }
 
-    /// Takes the body's fields out, to be taken one by one.
+    /// Takes all of the body's fields; the request then has none.
     pub fn take_fields(&mut self) -> Fields {
         std::mem::replace(&mut self.fields, Fields::empty())
     }
 
-    /// Takes `at`, the reference to flow and step that forms carry. One of another flow or step is a form left
-    /// in another tab; without one there is nothing to compare.
+    /// Takes `at`, the reference to flow and step in forms, and compares it. Another flow or step means a
+    /// form in another tab; a missing `at` is not compared.
     pub fn take_at(&mut self, cookie: &HolderCookie) -> bool {
         let at = self.fields.take("at");
         at.is_none_or(|at| cookie.at(&self.site.flows).is_some_and(|own| own == *at))
     }
 }
 
-/// A request that no handler sees, and what is wrong with it.
+/// A request rejected before any handler, and its problem.
 pub struct Refused {
     pub(super) incoming: Box<Incoming>,
     pub(super) problem: Problem,
@@ -144,7 +145,7 @@ where
 }
 
 impl Incoming {
-    /// Reads everything but the body.
+    /// Reads all but the body.
     pub(super) fn of_head(
         site: Site,
         method: &Method,
@@ -185,7 +186,7 @@ impl Incoming {
     }
 }
 
-/// The fields of a body that comes from this site and is not too large.
+/// Returns the fields of a same-origin body within the size limit.
 async fn body_of(
     headers: &HeaderMap,
     context: Option<&RequestContext>,
@@ -196,9 +197,10 @@ async fn body_of(
     Fields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
 }
 
-/// Cross-site requests are refused by what browsers say of themselves (OWASP CSRF Cheat Sheet, Fetch Metadata).
-/// `Sec-Fetch-Site` decides where it is there; else `Origin` must be this site. A form with neither comes from a
-/// browser that hides its origin and is refused; JSON with neither is a program, which has no cookie to abuse.
+/// Rejects cross-site requests by the browser's own headers (OWASP CSRF Cheat Sheet, Fetch Metadata).
+/// `Sec-Fetch-Site` decides if present; otherwise `Origin` must be this site. A form with neither comes from
+/// a browser that hides its origin, and is rejected. JSON with neither comes from a program, which has no
+/// cookie to abuse.
 fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
     let refused = Err(Problem::CrossSite);
     if let Some(site) = headers.get("sec-fetch-site") {
@@ -213,8 +215,8 @@ fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<
     if is_form { refused } else { Ok(()) }
 }
 
-/// Whether `origin` is this site's. Only on a loopback host may it be plain HTTP, and may a port stand in it that
-/// the request context does not know.
+/// Returns whether `origin` is this site's. Plain HTTP, and a port that the request context lacks, are
+/// accepted on a loopback host only.
 fn is_origin_of(origin: &str, domain: &str) -> bool {
     let host_of = |authority: &str| authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
     let local = |host: &str| host == "127.0.0.1" || host == "localhost";
@@ -227,7 +229,7 @@ fn is_origin_of(origin: &str, domain: &str) -> bool {
     })
 }
 
-/// JSON if `Accept` prefers it, a page if it prefers that; where it says neither, what the body is written in.
+/// Returns JSON or a page, as `Accept` prefers; without a preference, the format of the body.
 fn format_of(headers: &HeaderMap) -> Format {
     let accept = text(headers, header::ACCEPT).unwrap_or_default();
     let weight = |kind: &str| {
@@ -258,7 +260,7 @@ fn accepted_language(accept: &str, offered: &[Language]) -> Option<Language> {
     best.map(|(_, language)| language)
 }
 
-/// The `q` of one part of a header (RFC 9110 §12.4.2), 1 where there is none.
+/// Returns the `q` of one part of a header (RFC 9110 §12.4.2), 1 if absent.
 fn quality(part: &str) -> f32 {
     let q = part.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
     q.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
@@ -268,7 +270,7 @@ fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
     headers.get(name)?.to_str().ok()
 }
 
-/// Whether the body is of this media type, whose letters' case means nothing (RFC 9110 §8.3.1).
+/// Returns whether the body has this media type, compared without case (RFC 9110 §8.3.1).
 fn has_content_type(headers: &HeaderMap, wanted: &str) -> bool {
     let essence = text(headers, header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))

@@ -1,4 +1,4 @@
-//! The flow or session that a request is about, read once, with everything that does not depend on what is asked.
+//! The flow or session of a request: reads it once, with the checks that all handlers need.
 
 use super::failure::{Failure, Outcome};
 use super::incoming::Incoming;
@@ -10,10 +10,10 @@ use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, SessionStore, Versioned};
 
 impl Incoming {
-    /// The cookie and the flow it names, if it lives and the cookie is its newest.
+    /// Returns the cookie and its flow, if the flow has not ended and the cookie is its newest.
     ///
     /// # Errors
-    /// `flow-ended` for one that is unknown, over, cancelled or out of tries (one answer for all of these);
+    /// `flow-ended` for an unknown, expired, cancelled or exhausted flow (one response for all of these);
     /// `out-of-step` for an older cookie, or a form of another flow or step.
     pub async fn live_flow(
         &mut self,
@@ -34,10 +34,10 @@ impl Incoming {
         Ok((cookie, found))
     }
 
-    /// The cookie and the session that it names, if it lives.
+    /// Returns the cookie and its session, if the session has not ended.
     ///
     /// # Errors
-    /// `flow-ended` for one that is unknown or over; `out-of-step` for a form of another session.
+    /// `flow-ended` for an unknown or expired session; `out-of-step` for a form of another session.
     pub async fn live_session(
         &mut self,
         sessions: &dyn SessionStore,

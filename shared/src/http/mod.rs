@@ -1,8 +1,8 @@
-//! Requests read into types, answers written as pages or JSON: the only place that knows status codes.
+//! HTTP: parses requests into types and writes results as pages or JSON. Only this module knows status codes.
 //!
-//! A handler takes an [`Incoming`], works with typed values, and answers through it: with a page, with the way to
-//! the next page, or with a [`problem::Problem`]. Whether that becomes HTML or JSON, and in which language, the
-//! request has said.
+//! A handler takes an [`Incoming`], works with typed values, and answers through it: with a page, with a
+//! redirect to the next page, or with a [`problem::Problem`]. The request determines the format, HTML or
+//! JSON, and the language.
 
 mod answer;
 mod app;

@@ -1,15 +1,15 @@
-//! Where the pages are.
+//! Paths of the pages.
 
 use crate::domain::flow::Stage;
 
-/// The page where people register.
+/// The list of enrolled entries, where a session begins and ends.
 pub const HOME: &str = "/security-info";
-/// Where its second step is shown.
+/// The step-up of a session.
 pub const VERIFY: &str = "/security-info/verify";
-/// Where what is about to be registered is shown.
+/// The confirmation of a new entry.
 pub const CONFIRM: &str = "/security-info/confirm";
 
-/// The path of the page that shows a stage.
+/// Returns the path of a stage's page.
 pub const fn location(stage: Stage) -> &'static str {
     match stage {
         Stage::Reason => "/reason",
@@ -22,7 +22,7 @@ pub const fn location(stage: Stage) -> &'static str {
     }
 }
 
-/// The page on which the form of a POST stands, for links that reload it.
+/// Returns the page with the form of a POST, for links that reload it.
 pub(super) fn page_of(path: &str) -> &str {
     match path {
         "/code/send" => "/method",

@@ -1,4 +1,4 @@
-//! Problem details (RFC 9457) with a stable `code`. No problem tells an existing account from a decoy.
+//! Problem details (RFC 9457) with a stable `code`. No problem distinguishes an account from a decoy.
 
 use std::fmt;
 
@@ -9,61 +9,61 @@ use super::view::{Captcha, Criterion};
 use crate::domain::flow::Stage;
 use crate::domain::time::Seconds;
 
-/// What can be wrong with a request, as the contract's `code`.
+/// The kinds of problems, as the contract's `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Code {
-    /// The body or a field is not of the expected form.
+    /// The body or a field has an invalid form.
     Malformed,
-    /// The request comes from another site.
+    /// The request comes from another site (CSRF).
     CrossSite,
-    /// There is no such page.
+    /// No page has this path.
     NotFound,
-    /// The page does not take this method.
+    /// The page does not support this method.
     MethodNotAllowed,
     /// The flow is at another step.
     OutOfStep,
-    /// The flow is over: expired, cancelled, used, locked or unknown. One answer for all of these.
+    /// The flow has ended: expired, cancelled, used, locked or unknown. One response for all of these.
     FlowEnded,
-    /// The body is too large.
+    /// The body exceeds the size limit.
     TooLarge,
     /// The body is neither a form nor JSON.
     UnsupportedMediaType,
-    /// The CAPTCHA was not solved, has expired or was used.
+    /// The CAPTCHA was wrong, has expired or was used.
     CaptchaWrong,
-    /// A name or an address is asked for often: work is asked for besides the characters.
+    /// The name or the address is above its rate limit: work is required besides the characters.
     CaptchaHarder,
     /// The typed number is not the registered one.
     ContactMismatch,
-    /// The method is not offered, or its budget is used up.
+    /// The method is not offered, or its rate limit is reached.
     MethodUnavailable,
-    /// The name or the password is wrong, or the account is locked: one answer for all of these.
+    /// The name or the password is wrong, or the account is locked: one response for all of these.
     SignInWrong,
-    /// The address or number can't be registered: see the field's text.
+    /// The address or number can't be enrolled: see the field's text.
     ContactRefused,
-    /// As many of this kind are registered as may be.
+    /// The account has the most entries of this kind.
     LimitReached,
-    /// The passkey is registered already.
+    /// The passkey is already enrolled.
     PasskeyRegistered,
-    /// The code is wrong.
+    /// The code, the passkey's answer or the number is wrong.
     CodeWrong,
-    /// The code has expired or its tries are used up.
+    /// The code has expired or its attempts are used up.
     CodeSpent,
-    /// The password breaks rules.
+    /// The password violates the policy.
     PasswordRejected,
-    /// The two passwords differ.
+    /// The two typed passwords differ.
     ConfirmationDiffers,
-    /// Too soon.
+    /// The request came before the wait was over.
     SlowDown,
-    /// A device signed over a nonce that is too old or not its own.
+    /// The device's nonce is too old or not its own.
     NonceStale,
-    /// The device is not (or no longer) registered, or did not sign.
+    /// The device is not enrolled, or its signature is wrong.
     DeviceUnknown,
-    /// Something we depend on is not there.
+    /// An outside system failed, or the function reached its time-out.
     Unavailable,
 }
 
 impl Code {
-    /// Every code, for tables and tests.
+    /// All codes, for tables and tests.
     pub const ALL: [Self; 24] = [
         Self::Malformed,
         Self::CrossSite,
@@ -91,7 +91,7 @@ impl Code {
         Self::Unavailable,
     ];
 
-    /// The contract's word, also the key of its texts in the locales.
+    /// Returns the name in the contract, which is also the key of its texts in the locales.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
@@ -121,7 +121,7 @@ impl Code {
         }
     }
 
-    /// Its status.
+    /// Returns its HTTP status.
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
@@ -150,18 +150,18 @@ impl Code {
     }
 }
 
-/// One problem: its code, with what that carries.
+/// A problem: its code, with the data of that code.
 #[derive(Clone)]
 pub enum Problem {
-    /// The body, or this field of it, is not of the expected form.
+    /// The body, or this field of it, has an invalid form.
     Malformed(Option<&'static str>),
     /// See [`Code::CrossSite`].
     CrossSite,
     /// See [`Code::NotFound`].
     NotFound,
-    /// The methods that the page does take, for the Allow header.
+    /// The methods of the page, for the Allow header.
     MethodNotAllowed(&'static str),
-    /// Where the flow or the session is.
+    /// The current step of the flow or session.
     OutOfStep(Place),
     /// See [`Code::FlowEnded`].
     FlowEnded,
@@ -169,15 +169,15 @@ pub enum Problem {
     TooLarge,
     /// See [`Code::UnsupportedMediaType`].
     UnsupportedMediaType,
-    /// The next CAPTCHA.
+    /// The next CAPTCHA, since the last one is spent.
     CaptchaWrong(Box<Captcha>),
     /// The next CAPTCHA, with work.
     CaptchaHarder(Box<Captcha>),
     /// See [`Code::ContactMismatch`].
     ContactMismatch,
-    /// The field to mend: `method`, or `code` where an answer came with the choice.
+    /// The field to correct: `method`, or `code` where an answer came with the choice.
     MethodUnavailable(&'static str),
-    /// The next CAPTCHA, where one was asked for.
+    /// The next CAPTCHA, where one is required.
     SignInWrong(Option<Box<Captcha>>),
     /// See [`Code::ContactRefused`].
     ContactRefused,
@@ -187,18 +187,18 @@ pub enum Problem {
     PasskeyRegistered,
     /// See [`Code::CodeWrong`].
     CodeWrong {
-        /// The attempts that are left, where they are told.
+        /// The remaining attempts, where they are shown.
         attempts_left: Option<u8>,
     },
     /// See [`Code::CodeSpent`].
     CodeSpent,
-    /// Every broken rule.
+    /// All violated criteria.
     PasswordRejected(Vec<Criterion>),
     /// See [`Code::ConfirmationDiffers`].
     ConfirmationDiffers,
-    /// The time to wait.
+    /// The seconds to wait, for the Retry-After header.
     SlowDown(Seconds),
-    /// The nonce to sign over instead.
+    /// A new nonce for the repeated request.
     NonceStale(String),
     /// See [`Code::DeviceUnknown`].
     DeviceUnknown,
@@ -206,19 +206,19 @@ pub enum Problem {
     Unavailable,
 }
 
-/// Where a flow or a session is.
+/// The current step of a flow or session.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// A page of a flow.
     Flow(Stage),
-    /// The second step of a session.
+    /// The step-up of a session.
     SecondStep,
-    /// The list of what is registered, where a session begins and ends.
+    /// The list of enrolled entries, where a session begins and ends.
     SecurityInfo,
 }
 
 impl Place {
-    /// The page's name in the contract.
+    /// Returns the page's name in the contract.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Flow(stage) => stage.as_str(),
@@ -235,12 +235,12 @@ impl fmt::Debug for Problem {
 }
 
 impl Problem {
-    /// A malformed field.
+    /// Returns the problem of a malformed field.
     pub const fn malformed(field: &'static str) -> Self {
         Self::Malformed(Some(field))
     }
 
-    /// Its code.
+    /// Returns its code.
     pub const fn code(&self) -> Code {
         match self {
             Self::Malformed(_) => Code::Malformed,
@@ -270,7 +270,7 @@ impl Problem {
         }
     }
 
-    /// The field that it is about, if it is about one.
+    /// Returns the field that it is about, if there is one.
     pub const fn field(&self) -> Option<&'static str> {
         Some(match self {
             Self::Malformed(field) => return *field,
@@ -286,32 +286,32 @@ impl Problem {
     }
 }
 
-/// The document of RFC 9457 §3.
+/// The JSON document of RFC 9457 §3.
 #[derive(Serialize)]
 pub struct Document<'a> {
-    /// A reference that identifies the kind of problem.
+    /// A URI reference that identifies the kind of problem.
     pub r#type: String,
-    /// The kind of problem in words.
+    /// The kind of problem in the response's language.
     pub title: &'a str,
-    /// The status.
+    /// The same status as the response's.
     pub status: u16,
-    /// What to do about it.
+    /// The way to correct it, in the response's language.
     pub detail: &'a str,
-    /// The stable code.
+    /// The stable code, for programs.
     pub code: &'a str,
-    /// Where the flow or session is.
+    /// The current step of the flow or session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'static str>,
-    /// The attempts that are left.
+    /// The remaining attempts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tries_left: Option<u8>,
-    /// Every broken rule.
+    /// All violated criteria.
     #[serde(skip_serializing_if = "<[Criterion]>::is_empty")]
     pub violations: &'a [Criterion],
     /// The next CAPTCHA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captcha: Option<&'a Captcha>,
-    /// The nonce to sign over instead.
+    /// A new nonce for the repeated request.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<&'a str>,
 }

@@ -1,4 +1,4 @@
-//! Every path of the product with the methods it takes, and what becomes of all others.
+//! All paths of Rekey with their methods, and the responses to all others.
 
 use std::panic::AssertUnwindSafe;
 use std::time::{Duration, SystemTime};
@@ -18,19 +18,19 @@ use super::headers;
 use super::incoming::{Incoming, Site};
 use super::problem::Problem;
 
-/// What is left for the answer when a handler has taken too long.
+/// The time reserved for the response when a handler takes too long.
 const TO_ANSWER: Duration = Duration::from_millis(700);
 
-/// A path with the methods that it takes.
+/// A path and its methods.
 pub struct Route {
-    /// The path, as API Gateway writes it.
+    /// The path pattern in API Gateway's form.
     pub path: &'static str,
-    /// The methods, as the Allow header writes them.
+    /// The methods in the Allow header's form.
     pub allow: &'static str,
 }
 
-/// Every path that some function answers. API Gateway sends what matches none of its routes to `captcha`, which
-/// answers 405 for these paths and 404 for all others.
+/// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
+/// these paths and 404 for all others.
 pub const ROUTES: [Route; 27] = [
     Route { path: "/", allow: "GET, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET" },
@@ -61,7 +61,7 @@ pub const ROUTES: [Route; 27] = [
     Route { path: "/authenticator/answer", allow: "POST" },
 ];
 
-/// Finishes a function's router: other paths and methods get their problem, and every answer the security
+/// Completes a function's router: other paths and methods get their problem, and every response the security
 /// headers.
 pub fn serve<P>(router: Router<App<P>>, ports: P) -> Router
 where
@@ -86,7 +86,7 @@ fn problem(site: Site, request: &Request, problem: &Problem) -> Response {
     incoming.problem(problem, None)
 }
 
-/// What is wrong with a path that no route of the function takes with this method.
+/// Returns the problem of a path that no route of the function has with this method.
 fn missing(path: &str) -> Problem {
     match ROUTES.iter().find(|route| matches(route.path, path)) {
         Some(route) => Problem::MethodNotAllowed(route.allow),
@@ -94,7 +94,7 @@ fn missing(path: &str) -> Problem {
     }
 }
 
-/// Whether a path fits a pattern, segment by segment; `{…}` takes any one segment.
+/// Returns whether a path matches a pattern, segment by segment; `{…}` matches any one segment.
 fn matches(pattern: &str, path: &str) -> bool {
     let (mut wanted, mut given) = (pattern.split('/'), path.split('/'));
     loop {
@@ -111,8 +111,8 @@ async fn with_headers(State(site): State<Site>, request: Request, next: Next) ->
     let mut response = if !is_as_sent(&request) {
         problem(site.clone(), &request, &Problem::NotFound)
     } else if request.method() == Method::HEAD {
-        // axum would answer it wherever there is a GET. API Gateway has no route for it, so it would be a listed method in
-        // `captcha` alone.
+        // axum answers HEAD for every GET. API Gateway has no route for it, so only `captcha` would ever
+        // answer it.
         problem(site.clone(), &request, &missing(request.uri().path()))
     } else {
         answered(&site, request, next).await
@@ -122,9 +122,9 @@ async fn with_headers(State(site): State<Site>, request: Request, next: Next) ->
     response
 }
 
-/// What the handler answers, or, where it panics or would be cut off, `unavailable`: a true sentence with our headers in
-/// place of API Gateway's bare 500. A handler that is dropped in the middle has died like one that is cut off, and what it
-/// began is settled the same way.
+/// Returns the handler's response, or `unavailable` if it panics or would reach the time-out: a page with
+/// Rekey's headers instead of API Gateway's bare 500. Dropping a handler has the effect of a time-out, and
+/// the same reconciliation follows.
 async fn answered(site: &Site, request: Request, next: Next) -> Response {
     let left = request.lambda_context_ref().and_then(|context| time_left(context, now()));
     let (parts, body) = request.into_parts();
@@ -145,8 +145,8 @@ async fn answered(site: &Site, request: Request, next: Next) -> Response {
     problem(site.clone(), &head, &Problem::Unavailable)
 }
 
-/// How long a handler may take: until shortly before Lambda cuts the invocation off. Nothing cuts off where there is no
-/// Lambda, and no deadline or one of long ago is what its stand-ins send.
+/// Returns the time for a handler: until shortly before Lambda's time-out. Without Lambda there is no
+/// time-out: emulators send no deadline or one long ago.
 fn time_left(context: &Context, now: SystemTime) -> Option<Duration> {
     let deadline = SystemTime::UNIX_EPOCH.checked_add(Duration::from_millis(context.deadline))?;
     deadline.duration_since(now).ok().map(|left| left.saturating_sub(TO_ANSWER))
@@ -160,8 +160,8 @@ fn now() -> SystemTime {
     SystemTime::now()
 }
 
-/// Whether the path is the one that API Gateway chose a route by. Between the two it is parsed as a URL, which resolves
-/// `/reason/..`; what is another path by then has no page.
+/// Returns whether the path is the one that API Gateway matched. In between it is parsed as a URL, which
+/// resolves `/reason/..`; a changed path has no page.
 fn is_as_sent(request: &Request) -> bool {
     let sent = request.raw_http_path();
     sent.is_empty() || sent == request.uri().path()
@@ -186,7 +186,8 @@ mod tests {
         }
     }
 
-    /// The answer of a function whose handlers panic, or never end, when Lambda will cut it off in so many milliseconds.
+    /// Returns the response of a function whose handlers panic or never end, with Lambda's time-out in this
+    /// many milliseconds.
     async fn answer(path: &str, cut_off_in: Option<u64>) -> Response {
         let flows =
             Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();

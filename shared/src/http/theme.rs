@@ -1,25 +1,25 @@
-//! The organisation's colour as a style sheet of its own, since the content security policy takes no inline style.
+//! The organisation's colour as a style sheet, since the content security policy forbids inline styles.
 //!
-//! Text must stand out from what is behind it by 4.5 to 1 (WCAG 2.2, 1.4.3), whatever colour an organisation has: it is
-//! darkened for the light scheme and lightened for the dark one until it does.
+//! Text needs a contrast of 4.5 to 1 with its background (WCAG 2.2, 1.4.3). The colour is therefore darkened
+//! for the light scheme and lightened for the dark one until the contrast suffices.
 
 use std::fmt::Write as _;
 
 use sha2::{Digest as _, Sha256};
 
-/// A little above what WCAG asks, since the colour also stands on the tinted page.
+/// Slightly above WCAG's minimum, since the colour is also used on the tinted page.
 const CONTRAST: f64 = 5.0;
 const WHITE: Rgb = Rgb([255.0; 3]);
-/// The panels of the dark scheme, as in `app.css`.
+/// The background of panels in the dark scheme, as in `app.css`.
 const NIGHT: Rgb = Rgb([26.0, 33.0, 43.0]);
 
-/// The path of the style sheet for a colour `#rrggbb`; none if it isn't one.
+/// Returns the path of the style sheet for a colour `#rrggbb`; `None` for another form.
 pub fn path(colour: &str) -> Option<String> {
     let hex = colour.strip_prefix('#')?;
     Some(format!("/assets/{}", name(hex, &style(hex)?)))
 }
 
-/// The style sheet by the name that [`path`] gave it.
+/// Returns the style sheet by its name from [`path`].
 pub(super) fn find(file: &str) -> Option<String> {
     let hex = file.strip_prefix("theme-")?.get(..6)?;
     let style = style(hex)?;
@@ -39,7 +39,7 @@ fn style(hex: &str) -> Option<String> {
     ))
 }
 
-/// A colour in sRGB, each part from 0 to 255.
+/// A colour in sRGB, each component from 0 to 255.
 #[derive(Clone, Copy)]
 struct Rgb([f64; 3]);
 
@@ -59,7 +59,7 @@ impl Rgb {
         })
     }
 
-    /// Mixed with `toward`, a twentieth at a time, until the contrast against `ground` suffices.
+    /// Mixes the colour with `toward`, a twentieth at a time, until the contrast with `ground` suffices.
     fn until_it_stands_out(self, ground: Self, toward: Self) -> Self {
         (0..=20)
             .map(|twentieths| self.mixed(toward, f64::from(twentieths) / 20.0))
@@ -75,13 +75,13 @@ impl Rgb {
         Self(parts)
     }
 
-    /// Contrast ratio (WCAG 2.2), from 1 to 21.
+    /// Returns the contrast ratio (WCAG 2.2), from 1 to 21.
     fn contrast(self, other: Self) -> f64 {
         let (one, two) = (self.luminance(), other.luminance());
         (one.max(two) + 0.05) / (one.min(two) + 0.05)
     }
 
-    /// Relative luminance (WCAG 2.2), from 0 to 1.
+    /// Returns the relative luminance (WCAG 2.2), from 0 to 1.
     fn luminance(self) -> f64 {
         let linear = |part: f64| match part / 255.0 {
             dark if dark <= 0.040_45 => dark / 12.92,

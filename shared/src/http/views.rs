@@ -1,4 +1,4 @@
-//! Flows as views.
+//! Conversion of flows to views.
 
 use super::incoming::Incoming;
 use super::paths::HOME;
@@ -15,7 +15,7 @@ use crate::domain::time::Timestamp;
 use crate::settings::Settings;
 use crate::text::pages::criterion_text;
 
-/// The reference to flow and step for the forms of the answer.
+/// Returns the reference to flow and step for the response's forms.
 pub(super) fn at(incoming: &Incoming) -> Option<String> {
     if incoming.path.starts_with(HOME) {
         return incoming.session.as_ref()?.at(&incoming.site.flows);
@@ -24,7 +24,8 @@ pub(super) fn at(incoming: &Incoming) -> Option<String> {
 }
 
 impl Incoming {
-    /// The page of where a flow of this request's cookie is. `None` for one that was cancelled: it has none.
+    /// Returns the page of a flow's state, for this request's cookie. `None` for a cancelled flow, which has
+    /// no page.
     pub fn view_of(&self, flow: &Flow, now: Timestamp) -> Option<View> {
         let settings = &self.site.settings;
         Some(match flow {
@@ -48,7 +49,8 @@ impl Incoming {
         })
     }
 
-    /// The request to the authenticator app, as far as the flow knows of it.
+    /// Returns the view of a request to the authenticator app, without its status, which the flow does not
+    /// contain.
     pub fn approval_of(&self, flow: &AwaitingAnswer, now: Timestamp) -> Option<Approval> {
         let number = self.cookie.as_ref()?.approval_number(&self.site.flows, flow.request)?;
         Some(Approval {
@@ -67,7 +69,7 @@ impl Incoming {
         })
     }
 
-    /// The request for a passkey.
+    /// Returns the view of a passkey request.
     pub fn passkey_of(&self, flow: &AwaitingAnswer) -> Option<PasskeyEntry> {
         let challenge = self.cookie.as_ref()?.passkey_challenge(&self.site.flows, flow.request)?;
         Some(PasskeyEntry {
@@ -80,7 +82,7 @@ impl Incoming {
     }
 }
 
-/// The choice of a method, with one panel open.
+/// Returns the view of the methods, with one panel open.
 pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     MethodChoice {
         step: flow.progress.step(),
@@ -91,7 +93,7 @@ pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     }
 }
 
-/// The entry of a code.
+/// Returns the view of a code's entry.
 pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> CodeEntry {
     CodeEntry {
         step: flow.progress.step(),
@@ -110,12 +112,12 @@ pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> Code
 }
 
 fn criteria(settings: &Settings, language: Language) -> Vec<Criterion> {
-    // Settings have checked at start that the policy can be built.
+    // Settings verified at start that the policy can be built.
     let Ok(policy) = settings.password_policy([]) else { return Vec::new() };
     policy.criteria().iter().map(|criterion| sentence(criterion.id(), settings, language)).collect()
 }
 
-/// A broken rule as the contract tells it.
+/// Returns a violation in the contract's form.
 pub fn violation(violation: &password::Violation, settings: &Settings, language: Language) -> Criterion {
     sentence(violation.id(), settings, language)
 }

@@ -1,4 +1,4 @@
-//! Where requests to approve are kept.
+//! The store of approval requests.
 
 use async_trait::async_trait;
 
@@ -9,42 +9,43 @@ use crate::domain::flow::RequestId;
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
-/// An answer of a device.
+/// A device's answer to a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum DeviceAnswer {
-    /// A number was typed.
+    /// The person typed a number.
     Number {
-        /// Its tag.
+        /// The tag of the number.
         tag: Tag,
-        /// Whether the device has not been active for the waiting period yet.
+        /// Whether the device is still in its waiting period.
         young: bool,
     },
-    /// "It wasn't me": nothing can be asked until this moment.
+    /// The person chose "It wasn't me". No request is accepted until this time.
     Denied(Timestamp),
 }
 
-/// What an answer came to.
+/// The result of a device's answer.
 #[derive(Clone, Debug)]
 pub enum Answered {
-    /// The right number.
+    /// The number was right.
     Approved,
-    /// Another one: the request is over.
+    /// The number was wrong: the request has ended.
     Wrong,
-    /// The request was refused.
+    /// The person denied the request.
     Denied {
-        /// The request.
+        /// Its holder and requester, for the notifications.
         request: Box<ApprovalRequest>,
-        /// Whether the notices of it are in the queue: see [`ApprovalStore::note_told`].
+        /// Whether its notifications are in the queue: see [`ApprovalStore::note_told`].
         told: bool,
     },
-    /// Not looked at: there is no such request, or it was answered, or it is too late.
+    /// Not compared: the request does not exist, was answered, or has expired.
     Gone,
 }
 
-/// Keeps one request for each account.
+/// Stores at most one request per account.
 #[async_trait]
 pub trait ApprovalStore: Send + Sync {
-    /// Keeps a new request if none waits and the method is not paused. Its own earlier request a flow may replace.
+    /// Stores a new request if none is pending and the method is not paused. A flow may replace its own
+    /// earlier request.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -55,14 +56,14 @@ pub trait ApprovalStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// The newest request of an account, whatever became of it; strongly consistent.
+    /// Returns the newest request of an account, whatever its status; strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn newest(&self, account: &AccountId) -> Result<Option<ApprovalRequest>, StoreError>;
 
-    /// Answers a request that waits, and looks, in one write: of any number of answers one is looked at. The same answer
-    /// to the same request once more (a lost answer) comes to what it came to.
+    /// Answers a pending request and compares, in one write: of concurrent answers, one is compared. The same
+    /// answer to the same request again (a lost response) returns the same result.
     ///
     /// # Errors
     /// [`StoreError`]; the answer may then count.
@@ -74,7 +75,8 @@ pub trait ApprovalStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Answered, StoreError>;
 
-    /// Notes that the notices of a refused request are in the queue, so that the same refusal once more makes no others.
+    /// Records that the notifications of a denied request are in the queue, so that the same denial again
+    /// queues no others.
     ///
     /// # Errors
     /// [`StoreError`].

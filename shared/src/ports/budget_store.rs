@@ -1,4 +1,4 @@
-//! Where budgets are kept.
+//! The store of rate limits and of the ledgers of sent messages.
 
 use async_trait::async_trait;
 
@@ -8,37 +8,37 @@ use crate::domain::budget::SendLedger;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 
-/// Counts, across flows, addresses and processes.
+/// Counts over all flows, addresses and processes.
 #[async_trait]
 pub trait BudgetStore: Send + Sync {
-    /// Counts one more in the window of `limit` and tells how many there are now. The counter may be dropped when it need not
-    /// be kept any more ([`RateLimit::kept_until`]).
+    /// Increments the counter of `limit` and returns its new value. The store may delete the counter after
+    /// [`RateLimit::kept_until`].
     ///
     /// # Errors
     /// [`StoreError`].
     async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError>;
 
-    /// Takes one of the `most` in the window of `limit`; `false` when none is left. Atomic: of any number of callers at
-    /// once, `most` succeed.
+    /// Acquires one of the `most` in the window of `limit`; `false` when none is left. Atomic: of concurrent
+    /// callers, `most` succeed.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError>;
 
-    /// Gives back one that was taken from the window of `limit` at `now`; where none is, nothing changes.
+    /// Refunds one that was acquired in the window of `limit` at `now`. Without a counter, nothing changes.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn give_back(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError>;
 
-    /// The ledger of an account, empty if there is none; strongly consistent.
+    /// Returns the ledger of an account, empty if there is none; strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError>;
 
-    /// Replaces the ledger that was read as `revision` and tells its new revision; `None` when somebody else was
-    /// faster.
+    /// Replaces the ledger that was read as `revision` and returns its new revision; `None` when another
+    /// request replaced it first (optimistic locking).
     ///
     /// # Errors
     /// [`StoreError`].

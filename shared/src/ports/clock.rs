@@ -1,22 +1,22 @@
-//! Time and chance.
+//! The clock and the source of random bytes.
 
 use crate::domain::time::Timestamp;
 
-/// Tells the time.
+/// Reads the time. Tests replace it with a clock that they set.
 pub trait Clock: Send + Sync {
-    /// The moment it is now.
+    /// Returns the current time, in whole seconds.
     fn now(&self) -> Timestamp;
 }
 
-/// Gives entropy from a cryptographically secure source (ASVS 11.5.1).
+/// Returns random bytes from a cryptographically secure source (ASVS 11.5.1).
 pub trait Entropy: Send + Sync {
-    /// Fills `bytes`.
+    /// Overwrites all of `bytes` with random bytes.
     fn fill(&self, bytes: &mut [u8]);
 }
 
-/// Entropy by the array.
+/// Returns random bytes as arrays.
 pub trait EntropyExt: Entropy {
-    /// `N` bytes of entropy.
+    /// Returns `N` random bytes.
     fn bytes<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.fill(&mut bytes);

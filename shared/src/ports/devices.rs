@@ -1,4 +1,4 @@
-//! The devices that approve.
+//! The devices with the authenticator app.
 
 use async_trait::async_trait;
 
@@ -7,37 +7,37 @@ use crate::domain::account::AccountId;
 use crate::domain::device::{Device, DeviceKey};
 use crate::domain::time::Timestamp;
 
-/// A registered device.
+/// An enrolled device, as the store returns it.
 #[derive(Clone, Debug)]
 pub struct StoredDevice {
-    /// Its key.
+    /// Verifies the signatures of its requests.
     pub key: DeviceKey,
-    /// From when on it counts.
+    /// Active from this time on.
     pub usable_from: Timestamp,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
 }
 
-/// Finds devices, and notes that they were used.
+/// Reads devices, and records their use.
 #[async_trait]
 pub trait Devices: Send + Sync {
-    /// A device, if it is still registered; strongly consistent.
+    /// Returns a device, if it is still enrolled; strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError>;
 
-    /// Notes that it proved something; nothing where it is gone meanwhile.
+    /// Records that it verified a step; no effect if it was removed meanwhile.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn note_used(&self, device: &Device, now: Timestamp) -> Result<(), StoreError>;
 }
 
-/// Where the devices of an account take pushes.
+/// Reads the push subscriptions of an account's devices.
 #[async_trait]
 pub trait PushTargets: Send + Sync {
-    /// Each device that counts at `now` and takes pushes, with its sealed subscription.
+    /// Returns each device that is active at `now` and has a subscription, with the sealed subscription.
     ///
     /// # Errors
     /// [`StoreError`].

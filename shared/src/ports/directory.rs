@@ -1,4 +1,4 @@
-//! The directory: where accounts and passwords are authoritative.
+//! The directory: the authority for accounts and passwords.
 
 use std::error::Error;
 
@@ -10,54 +10,55 @@ use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
 
-/// What a directory can do. It stays as it is for as long as the process lives.
+/// The capabilities of a directory. They are constant for the life of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Capabilities {
-    /// It can unlock an account and leave the password as it is.
+    /// It can unlock an account without changing the password.
     pub unlock: bool,
     /// It can check a password ([`SignInDirectory`]).
     pub sign_in: bool,
-    /// It can say of a password, before it is set, that it was used before ([`PasswordDirectory::precheck`]).
+    /// It can tell whether a password was used before, without setting it ([`PasswordDirectory::precheck`]).
     pub history: bool,
 }
 
-/// Reads accounts.
+/// Reads accounts, and never writes.
 #[async_trait]
 pub trait Directory: Send + Sync {
-    /// What this directory can do.
+    /// Returns the capabilities of this directory.
     fn capabilities(&self) -> Capabilities;
 
-    /// The account that a name belongs to. A miss costs what a hit costs.
+    /// Returns the account of a name. A miss costs as much as a hit.
     ///
     /// # Errors
     /// [`DirectoryError`].
     async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError>;
 
-    /// The account by its id.
+    /// Returns the account with this id.
     ///
     /// # Errors
     /// [`DirectoryError`].
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError>;
 }
 
-/// What a sign-in came to.
+/// The result of a sign-in.
 #[derive(Clone, Debug)]
 pub enum SignIn {
-    /// The password is right, and this is the account.
+    /// The password is right for this account.
     Accepted(Account),
-    /// The name or the password is wrong.
+    /// The name or the password is wrong; the caller can't tell which.
     Wrong,
-    /// Too many failures, for a while, or locked by the organisation; an unlock or a reset ends either.
+    /// Locked for a while after failed sign-ins, or by the organisation; an unlock or a reset removes either
+    /// lock.
     Locked,
-    /// Switched off by the organisation.
+    /// The organisation disabled the account.
     Disabled,
 }
 
 /// Checks passwords. Only `enrolment` has it.
 #[async_trait]
 pub trait SignInDirectory: Directory {
-    /// Checks a password (in NFC). The directory's own lockout holds. Every failed sign-in takes the same calls and the
-    /// same work, whatever it fails by, also for a name that nobody has.
+    /// Checks a password (in NFC). The directory's own lockout applies. Every failed sign-in takes the same
+    /// calls and the same work, whatever the cause, also for an unknown name.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -69,41 +70,41 @@ pub trait SignInDirectory: Directory {
     ) -> Result<SignIn, DirectoryError>;
 }
 
-/// One try to change an account.
+/// One try to write to a directory.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PasswordChange {
-    /// The account.
+    /// The account to change.
     pub account: AccountId,
-    /// The number that the lease gave: a later change of the account has a greater one.
+    /// The number that the lease gave: later changes of the account have greater ones.
     pub number: u64,
-    /// The change must not begin at this moment or later: the lease that it is made under is over then.
+    /// The change must not begin at or after this time, when its lease has expired.
     pub deadline: Timestamp,
 }
 
-/// What a change writes.
+/// The content of a change.
 #[derive(Clone, Copy, Debug)]
 pub enum Write<'a> {
-    /// A new password; it unlocks as well.
+    /// A new password; setting it also unlocks the account.
     Password(&'a NewPassword),
-    /// Unlock; the password stays.
+    /// Unlocks; the password is unchanged.
     Unlock,
 }
 
-/// What became of a change.
+/// The outcome of a change whose response was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeOutcome {
-    /// It was made, or a later one was.
+    /// It was made, or a later change was.
     Applied,
     /// It was not made, and will not be.
     NotApplied,
-    /// The directory can't tell, now or ever.
+    /// The directory can't tell, now or later.
     CannotTell,
 }
 
-/// Finds out what became of a change. `delivery` has it, and `password-set`.
+/// Reads the outcome of a change. `delivery` and `password-set` have it.
 #[async_trait]
 pub trait ChangeInspector: Directory {
-    /// What became of a change whose answer was lost.
+    /// Returns the outcome of a change whose response was lost.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -113,7 +114,7 @@ pub trait ChangeInspector: Directory {
 /// Changes accounts. Only `password-set` has it.
 #[async_trait]
 pub trait PasswordDirectory: ChangeInspector {
-    /// What the directory can say against a password before it is set; nothing where it can't say anything.
+    /// Returns the directory's objections to a password before it is set; none where it can't tell.
     ///
     /// # Errors
     /// [`DirectoryError`].
@@ -123,7 +124,7 @@ pub trait PasswordDirectory: ChangeInspector {
         password: &NewPassword,
     ) -> Result<Vec<Violation>, DirectoryError>;
 
-    /// Makes a change at most once, if its deadline lies after `now`. Repeating it changes nothing more.
+    /// Makes a change at most once, if its deadline is after `now`. It is idempotent.
     ///
     /// # Errors
     /// [`ChangeError`].
@@ -135,37 +136,37 @@ pub trait PasswordDirectory: ChangeInspector {
     ) -> Result<(), ChangeError>;
 }
 
-/// Takes accounts over from elsewhere. Only the built-in directory has it.
+/// Imports accounts. Only the built-in directory has it.
 #[async_trait]
 pub trait AccountImport: Send + Sync {
-    /// Writes an account with its logins and its password, in the place of one that is there.
+    /// Writes an account with its logins and its password, and replaces an existing one.
     ///
     /// # Errors
     /// [`DirectoryError`].
     async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError>;
 }
 
-/// The directory is slow, throttled or gone, or holds something that can't be read.
+/// The directory is slow, throttled or unreachable, or has unreadable data.
 #[derive(Debug, Error)]
 #[error("the directory is unavailable")]
 pub struct DirectoryError(#[source] pub Box<dyn Error + Send + Sync>);
 
-/// Why a change was not made, as far as the directory knows.
+/// The reason why a change was not made, as far as the directory knows.
 #[derive(Debug, Error)]
 pub enum ChangeError {
-    /// The directory refuses this password; another may do.
+    /// The directory rejects this password; another may be accepted.
     #[error("the directory refuses the password")]
     Rejected(Vec<Violation>),
-    /// The account is gone, was switched off meanwhile, or is not to be changed from here.
+    /// The account was deleted or disabled meanwhile, or may not be changed by Rekey.
     #[error("the account can't be changed")]
     NotPermitted,
-    /// A later change was made already.
+    /// The directory has made a later change, so this one must not follow.
     #[error("a later change was made already")]
     Superseded,
-    /// Nothing was changed.
+    /// The directory changed nothing; the flow may try again.
     #[error("the change was not made")]
     NotApplied(#[source] Box<dyn Error + Send + Sync>),
-    /// Nobody knows whether something was changed.
+    /// Whether the directory made the change is unknown.
     #[error("whether the change was made is unknown")]
     Unknown(#[source] Box<dyn Error + Send + Sync>),
 }

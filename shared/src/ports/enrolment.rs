@@ -1,4 +1,4 @@
-//! Where a person's entries are kept, as they add and remove them.
+//! The store of a person's entries, for adding and removing them.
 
 use async_trait::async_trait;
 
@@ -10,90 +10,91 @@ use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind, Registered};
 use crate::domain::time::Timestamp;
 
-/// What an entry holds besides what may be shown of it.
+/// The data of an entry that is never shown.
 #[derive(Clone, Debug)]
 pub enum Secret<'a> {
-    /// An address or a number, to be sealed for its owner.
+    /// An address or a number, which the store seals for its owner.
     Contact(Contact<'a>),
-    /// The seed of a code app, sealed for its owner, and the last time step that was accepted of it.
+    /// The seed of an app for codes, sealed for its owner.
     Totp {
-        /// The sealed seed.
+        /// Opened only to check a code.
         sealed_seed: String,
-        /// The step.
+        /// The last accepted time step; only later ones are accepted.
         step: u64,
     },
     /// A device with the authenticator app.
     Authenticator {
         /// Its public key (SEC 1 point on P-256, 65 bytes).
         public_key: Vec<u8>,
-        /// Where it takes pushes, sealed; none if it does not.
+        /// The sealed push subscription; none without pushes.
         subscription: Option<String>,
     },
-    /// A passkey.
+    /// A passkey's public half.
     Passkey {
-        /// Its public part as JSON.
+        /// The credential record as JSON.
         credential: String,
     },
-    /// A sheet of recovery codes.
+    /// The hashes of a sheet of recovery codes.
     RecoveryCodes(Sheet),
 }
 
-/// An entry to be written.
+/// An entry to write.
 #[derive(Clone, Debug)]
 pub struct NewEntry<'a> {
-    /// Its id.
+    /// An existing entry with this id is replaced.
     pub id: EntryId,
-    /// What may be shown of it.
+    /// The text that may be shown: a mask or a name.
     pub shown: String,
-    /// What it holds.
+    /// The data that is never shown.
     pub secret: Secret<'a>,
-    /// When it was registered.
+    /// The time of its enrolment.
     pub added_at: Timestamp,
-    /// From when on it counts.
+    /// Active from this time on.
     pub usable_from: Timestamp,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
-    /// Whether a second step was proved when it was added, or none could be since it is the first.
+    /// Whether a step-up preceded it, or none was possible since it is the first.
     pub proved: bool,
 }
 
 impl<'a> NewEntry<'a> {
-    /// An entry that counts at once and as one that has long been active.
+    /// Returns an entry that is active and old at once.
     pub fn new(id: EntryId, shown: impl Into<String>, secret: Secret<'a>, now: Timestamp) -> Self {
         Self { id, shown: shown.into(), secret, added_at: now, usable_from: now, old_from: now, proved: true }
     }
 
-    /// A contact that counts at once.
+    /// Returns a contact that is active and old at once.
     pub fn contact(kind: Kind, contact: Contact<'a>, now: Timestamp) -> Self {
         Self::new(EntryId::only(kind), contact.masked(), Secret::Contact(contact), now)
     }
 }
 
-/// What came of adding an entry.
+/// The result of adding an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Added {
-    /// It is written; the account's new generation.
+    /// The entry is written; the account's new generation.
     Done(u64),
-    /// Nothing is: the generation is no longer that of a change which the caller began.
+    /// Nothing is written: another change moved the generation since the caller began.
     Overtaken,
-    /// Nothing is: the passkey is registered already, here or for another account.
+    /// Nothing is written: the passkey is already enrolled, here or for another account.
     Taken,
 }
 
-/// Keeps entries. Only the function that people register with has it.
+/// Stores entries. Only `enrolment` has it.
 #[async_trait]
 pub trait EnrolmentStore: Send + Sync {
-    /// Everything that is registered, strongly consistent. Passkeys that an earlier version wrote are made known among all
-    /// accounts on the way: see [`Self::is_registered`].
+    /// Returns all entries, strongly consistent. It also registers passkeys of an earlier version among all
+    /// accounts: see [`Self::is_registered`].
     ///
     /// # Errors
     /// [`StoreError`].
     async fn registered(&self, account: &AccountId) -> Result<Registered, StoreError>;
 
-    /// Begins a change: moves the account's generation from `generation` to the next, which ends every reset flow and every
-    /// session that remembers an older one; the new generation, or `None` when somebody else was faster. It comes before
-    /// whatever is told and done: if the function dies in between, something has ended too much and nothing too little. The
-    /// session that changes it, `by`, is noted and goes on.
+    /// Begins a change: moves the account's generation from `generation` to the next. This ends every reset
+    /// flow and every session with an older generation. Returns the new generation, or `None` when another
+    /// request moved it first. It precedes all other writes and notifications: if the function dies in
+    /// between, it has ended too much rather than too little. The store records the session that makes the
+    /// change, `by`, which continues.
     ///
     /// # Errors
     /// [`StoreError`]; the generation may then have moved.
@@ -104,13 +105,13 @@ pub trait EnrolmentStore: Send + Sync {
         by: HolderId,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Ends a change by writing an entry, replacing one of the same id, and moves the generation on once more in the same
-    /// step: whatever began since [`Self::change`] knew what was there before, and is over too. A contact that it replaces
-    /// serves until the new one does. A passkey is registered once over all accounts: of any number of callers at once, one
-    /// succeeds.
+    /// Ends a change: writes an entry, replacing one with the same id, and moves the generation again in the
+    /// same write. A flow that began since [`Self::change`] has seen the old entries and ends too. A replaced
+    /// contact stays active until the new one is. A passkey is enrolled once over all accounts: of concurrent
+    /// callers, one succeeds.
     ///
     /// # Errors
-    /// [`StoreError`]; the change may then be done.
+    /// [`StoreError`]; the change may then be made.
     async fn add(
         &self,
         account: &AccountId,
@@ -119,19 +120,19 @@ pub trait EnrolmentStore: Send + Sync {
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError>;
 
-    /// Whether a passkey is registered, for any account.
+    /// Returns whether a passkey is enrolled, for any account.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError>;
 
-    /// Ends a change by removing an entry, as [`Self::add`] writes one, and notes that something was removed `now`; one that
-    /// is gone already stays gone. A contact that waits to take the place of another leaves the place to that one, as old
-    /// as it was: then nothing that counts is removed. The new generation, or `None`, with nothing removed, when `generation` is no longer that
-    /// of a change which `by` began.
+    /// Ends a change: removes an entry, like [`Self::add`], and records a removal at `now`. A missing entry
+    /// is no error. If a waiting contact is removed, the contact that it would replace stays, with its age;
+    /// then no active entry is removed. Returns the new generation, or `None` without a removal when
+    /// `generation` is no longer that of a change which `by` began.
     ///
     /// # Errors
-    /// [`StoreError`]; the change may then be done.
+    /// [`StoreError`]; the change may then be made.
     async fn remove(
         &self,
         account: &AccountId,
@@ -141,7 +142,7 @@ pub trait EnrolmentStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError>;
 
-    /// Lets an entry count from `from` on, and as one that has long been active from `old_from` on.
+    /// Makes an entry active from `from` on, and old from `old_from` on.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -153,7 +154,7 @@ pub trait EnrolmentStore: Send + Sync {
         old_from: Timestamp,
     ) -> Result<(), StoreError>;
 
-    /// Notes that the person has looked through everything.
+    /// Records that the person confirmed the list.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Where flows are kept.
+//! The store of flows.
 
 use async_trait::async_trait;
 
@@ -8,46 +8,46 @@ use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
-/// A flow as it was read, with the revision that a replacement must name.
+/// A value with the revision that a replacement must name (optimistic locking).
 #[derive(Clone, Debug)]
 pub struct Versioned<T> {
-    /// What was read.
+    /// The value as read.
     pub value: T,
-    /// Which write of it.
+    /// Incremented by each write of the value.
     pub revision: u64,
 }
 
-/// A guess at the code of one step.
+/// An attempt at the code of one step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CodeAttempt {
     /// The step that the cookie may act in.
     pub step: u8,
-    /// The tag of what was typed.
+    /// The tag of the typed code.
     pub tag: Tag,
 }
 
-/// What a guess turned out to be.
+/// The result of an attempt.
 #[derive(Clone, Debug)]
 pub enum AttemptOutcome {
-    /// Right: the flow is a step further.
+    /// Right: the flow is one step further.
     Right(Flow),
-    /// Wrong: a try is spent; the flow still awaits its code.
+    /// Wrong: an attempt is used up, and the flow still awaits its code.
     Wrong(Flow),
-    /// Not looked at: the code has expired or its tries are used up.
+    /// Not compared: the code has expired or its attempts are used up.
     Spent(Flow),
-    /// Not looked at: no code is awaited in this step. The flow is as it was.
+    /// Not compared: this step awaits no code. The flow is unchanged.
     NotAwaited(Flow),
-    /// There is no such flow (any more).
+    /// The flow does not exist or has ended.
     Gone,
 }
 
-/// Keeps flows. Every method treats an expired flow as gone, whether or not its item still lies in the table.
+/// Stores flows. Every method treats an expired flow as missing, even if its item is still in the table.
 #[async_trait]
 pub trait FlowStore: Send + Sync {
-    /// Keeps a new flow.
+    /// Stores a new flow.
     ///
     /// # Errors
-    /// [`StoreError`]; a key that is taken (it never is, by 256 bits) counts as unavailable.
+    /// [`StoreError`]; a used key (improbable with 256 bits) counts as unavailable.
     async fn insert(&self, key: HolderId, flow: &Opened) -> Result<(), StoreError>;
 
     /// Reads a flow, strongly consistent.
@@ -56,7 +56,8 @@ pub trait FlowStore: Send + Sync {
     /// [`StoreError`].
     async fn load(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Flow>>, StoreError>;
 
-    /// Replaces the flow that was read as `revision`. `false` when it is another one by now, or gone.
+    /// Replaces the flow that was read as `revision`. `false` when another request replaced it, or it is
+    /// missing.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -68,11 +69,11 @@ pub trait FlowStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Spends a try and looks, in one write: never more looks than tries, however many guesses come at once, and
-    /// one of two right ones wins.
+    /// Counts an attempt and compares, in one write. So there are never more comparisons than attempts,
+    /// however many requests arrive at once, and one of two right codes wins.
     ///
     /// # Errors
-    /// [`StoreError`]; the try may then be spent.
+    /// [`StoreError`]; the attempt may then be counted.
     async fn guess(
         &self,
         key: HolderId,
@@ -81,8 +82,8 @@ pub trait FlowStore: Send + Sync {
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError>;
 
-    /// Spends one of the flow's tries on an answer that is not a sent code. The flow as it then is; `None` when
-    /// none is left or the flow is gone.
+    /// Counts one of the flow's attempts for an answer that is not a sent code. Returns the flow after it;
+    /// `None` when no attempt is left or the flow is missing.
     ///
     /// # Errors
     /// [`StoreError`].

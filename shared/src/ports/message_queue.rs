@@ -6,17 +6,17 @@ use thiserror::Error;
 use crate::domain::message::Envelope;
 use crate::domain::time::Seconds;
 
-/// Takes messages.
+/// Queues messages for `delivery`.
 #[async_trait]
 pub trait MessageQueue: Send + Sync {
-    /// Queues up to ten messages, to be delivered not before `delay` has passed.
+    /// Queues up to ten messages, for delivery after `delay`.
     ///
     /// # Errors
-    /// [`QueueError`] when one of them may not have been taken.
+    /// [`QueueError`] when the queue may not have accepted one of them.
     async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError>;
 }
 
-/// The queue did not take a message.
+/// The queue did not accept a message.
 #[derive(Debug, Error)]
 #[error("the queue is unavailable")]
 pub struct QueueError(#[source] pub Box<dyn std::error::Error + Send + Sync>);

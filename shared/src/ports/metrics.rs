@@ -1,18 +1,19 @@
-//! What is counted for whoever operates the deployment.
+//! Metrics for the operator.
 
 use crate::domain::time::Timestamp;
 
-/// Something worth an alarm.
+/// A metric with an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// A text or call was not made because the deployment's budget of the day is used up.
+    /// A text or call was not made: the deployment's daily limit is reached.
     SmsBudgetExhausted,
-    /// A text or call was not made because too many went to its number in a day, or to its block in an hour.
+    /// A text or call was not made: the daily limit of its number or the hourly limit of its block is
+    /// reached.
     NumberBudgetExhausted,
 }
 
 impl Metric {
-    /// Its name, as alarms know it.
+    /// Returns its name, which the alarms use.
     pub const fn name(self) -> &'static str {
         match self {
             Self::SmsBudgetExhausted => "SmsBudgetExhausted",
@@ -21,8 +22,8 @@ impl Metric {
     }
 }
 
-/// Counts.
+/// Publishes metrics.
 pub trait Metrics: Send + Sync {
-    /// Counts one.
+    /// Counts one event of a metric.
     fn count(&self, metric: Metric, at: Timestamp);
 }

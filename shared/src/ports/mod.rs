@@ -1,4 +1,4 @@
-//! What the domain needs from outside, in its own words: one trait per file, with its error.
+//! The ports: the domain's needs from outside, in its own terms. One trait per file, with its error.
 
 mod approval_store;
 mod budget_store;
@@ -39,13 +39,13 @@ pub use signatures::SignatureVerifier;
 
 use thiserror::Error;
 
-/// A store did not do what it was asked to.
+/// A store failed.
 #[derive(Debug, Error)]
 pub enum StoreError {
-    /// The store is slow, throttled or gone. Nothing is known about a write.
+    /// The store is slow, throttled or unreachable. A write may have been made.
     #[error("the store is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// Something stored can't be read.
+    /// A stored item can't be read.
     #[error("the store holds something unreadable: {0}")]
     Unreadable(&'static str),
 }

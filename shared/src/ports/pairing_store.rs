@@ -1,4 +1,4 @@
-//! Where pairings are kept while they last.
+//! The store of pairings.
 
 use async_trait::async_trait;
 
@@ -9,45 +9,46 @@ use crate::domain::keys::Tag;
 use crate::domain::pairing::{Pairing, PairingKey, WaitingDevice};
 use crate::domain::time::Timestamp;
 
-/// How far a pairing is, as the page that began it sees it.
+/// The state of a pairing, for the page that began it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PairingState {
     /// No device has used the token.
     Open,
-    /// A device waits to be confirmed; what it calls itself.
+    /// A device with this name waits for confirmation.
     Waiting(String),
-    /// There is no such pairing of this session (any more).
+    /// This session has no such pairing, or it has ended.
     Gone,
 }
 
-/// What a code came to.
+/// The result of a typed code.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum PairingConfirmed {
-    /// Right: this device is the person's. The same code again gives the same answer.
+    /// Right: the device is the person's. The same code again returns the same result.
     Confirmed(Box<WaitingDevice>),
-    /// Wrong: a try is spent.
+    /// Wrong: an attempt is used up.
     Wrong {
-        /// Those that are left.
+        /// The remaining attempts.
         tries_left: u8,
     },
-    /// Not looked at: no device waits yet.
+    /// Not compared: no device waits yet.
     NotYet,
-    /// Not looked at: its tries are used up.
+    /// Not compared: all attempts are used up.
     Spent,
-    /// There is no such pairing of this session (any more).
+    /// This session has no such pairing, or it has ended.
     Gone,
 }
 
-/// Keeps pairings. An expired one is gone.
+/// Stores pairings. Every method treats an expired pairing as missing.
 #[async_trait]
 pub trait PairingStore: Send + Sync {
-    /// Keeps a new pairing.
+    /// Stores a new pairing.
     ///
     /// # Errors
-    /// [`StoreError`]; a key that is taken (it never is, by 128 bits) counts as unavailable.
+    /// [`StoreError`]; a used key (improbable with 128 bits) counts as unavailable.
     async fn begin(&self, key: PairingKey, pairing: &Pairing) -> Result<(), StoreError>;
 
-    /// The pairing of a token that nobody has used but the device of this key, whose code was not typed yet.
+    /// Returns the pairing of a token, if no device but the one with this key used it and its code was not
+    /// typed yet.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -58,9 +59,9 @@ pub trait PairingStore: Send + Sync {
         now: Timestamp,
     ) -> Result<Option<Pairing>, StoreError>;
 
-    /// Uses the token for a device, once: `false` when another was faster. `code` is the tag of the code that the device
-    /// shows. The same device may use it again until its code was typed (it never heard of the first code, whose answer
-    /// was lost), without any more tries.
+    /// Uses the token for a device, once: `false` when another device was first. `code` is the tag of the
+    /// code that the device shows. The same device may use it again until its code was typed (the response
+    /// with the first code was lost), without further attempts.
     ///
     /// # Errors
     /// [`StoreError`]; the token may then be used.
@@ -72,7 +73,7 @@ pub trait PairingStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// How far the pairing is, for the session that began it.
+    /// Returns the state of the pairing, for the session that began it.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -84,10 +85,10 @@ pub trait PairingStore: Send + Sync {
         now: Timestamp,
     ) -> Result<PairingState, StoreError>;
 
-    /// Spends a try and looks, in one write, for the session that began it.
+    /// Counts an attempt and compares, in one write, for the session that began it.
     ///
     /// # Errors
-    /// [`StoreError`]; the try may then be spent.
+    /// [`StoreError`]; the attempt may then be counted.
     async fn confirm(
         &self,
         key: PairingKey,

@@ -1,4 +1,4 @@
-//! What is registered for an account, and the claim that lets one flow change it.
+//! The enrolled methods of an account, and the lease that allows one flow to change it.
 
 use async_trait::async_trait;
 
@@ -12,46 +12,46 @@ use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::EntryId;
 use crate::domain::time::Timestamp;
 
-/// Reads what is registered.
+/// Reads the registration of an account.
 #[async_trait]
 pub trait SecurityInfo: Send + Sync {
-    /// Everything registered for an account and what of it counts at `now`, empty if nothing is; strongly consistent,
-    /// one read either way.
+    /// Returns all methods of an account and their state at `now`, empty if there are none; strongly
+    /// consistent. A miss costs one read, like a hit.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError>;
 }
 
-/// A registered authenticator app.
+/// An enrolled app for codes.
 #[derive(Clone, Debug)]
 pub struct StoredTotp {
-    /// Its seed, sealed for the account.
+    /// The seed, sealed for the account.
     pub sealed_seed: String,
 }
 
-/// A registered passkey.
+/// An enrolled passkey.
 #[derive(Clone, Debug)]
 pub struct StoredPasskey {
-    /// The entry that it is.
+    /// Its entry, for recording its use.
     pub id: EntryId,
-    /// Its public half.
+    /// The public half, which verifies assertions.
     pub credential: Credential,
     /// Whether it has not been active for the waiting period yet.
     pub young: bool,
 }
 
-/// The authenticators of an account.
+/// Reads and consumes the authenticators of an account.
 #[async_trait]
 pub trait Authenticators: Send + Sync {
-    /// The code app of an account that counts at `now`; a miss costs what a hit costs.
+    /// Returns the account's app for codes, if it is active at `now`; a miss costs as much as a hit.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError>;
 
-    /// Accepts a time step for a flow, once ever: `false` when this or a later one was accepted before (RFC 6238 §5.2).
-    /// For the flow that it was accepted for it stays accepted, so that a lost answer or a double click costs no code.
+    /// Accepts a time step for a flow, once: `false` when this or a later one was accepted before (RFC 6238
+    /// §5.2). For the same flow it stays accepted, so that a lost response or a double click costs no code.
     ///
     /// # Errors
     /// [`StoreError`]; the step may then count as accepted.
@@ -63,15 +63,15 @@ pub trait Authenticators: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// The passkeys of an account that count at `now`; a miss costs what a hit costs.
+    /// Returns the account's passkeys that are active at `now`; a miss costs as much as a hit.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError>;
 
-    /// Accepts a passkey's counter for a flow: `false` when it did not move forward since the last time, or the passkey
-    /// is gone (Web Authentication Level 3 §7.2 step 22). One that never counts stays at 0. For the flow that a value was
-    /// accepted for it stays accepted, so that a lost answer or a double click costs nothing.
+    /// Accepts a passkey's counter for a flow: `false` when it did not increase, or the passkey was removed
+    /// (Web Authentication Level 3 §7.2 step 22). A passkey without a counter stays at 0. For the same flow a
+    /// value stays accepted, so that a lost response or a double click costs nothing.
     ///
     /// # Errors
     /// [`StoreError`]; the counter may then count as accepted.
@@ -84,17 +84,19 @@ pub trait Authenticators: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// The sheet of recovery codes of an account that counts at `now`; a miss costs what a hit costs.
+    /// Returns the account's sheet of recovery codes, if it is active at `now`; a miss costs as much as a
+    /// hit.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError>;
 
-    /// Takes the recovery code with this hash off the account's sheet: of any number of callers at once, one succeeds.
-    /// The flow that took it takes it again, so that a lost answer or a double click costs no second code.
+    /// Removes the recovery code with this hash from the account's sheet: of concurrent callers, one
+    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs no second
+    /// code.
     ///
     /// # Errors
-    /// [`StoreError`]; the code may then be taken.
+    /// [`StoreError`]; the code may then be removed.
     async fn use_recovery_code(
         &self,
         account: &AccountId,
@@ -103,8 +105,8 @@ pub trait Authenticators: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Redeems the account's pass with this tag for a flow, by one write whatever is there: of any number of callers at once,
-    /// one succeeds. The flow that redeemed it does so again, so that a lost answer or a double click costs nothing.
+    /// Redeems the account's pass with this tag for a flow, always by one write: of concurrent callers, one
+    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs nothing.
     ///
     /// # Errors
     /// [`StoreError`]; the pass may then be redeemed.
@@ -117,39 +119,40 @@ pub trait Authenticators: Send + Sync {
     ) -> Result<bool, StoreError>;
 }
 
-/// What a claim came to.
+/// The result of acquiring a lease.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Claim {
-    /// The account is this flow's to change, under this generation.
+    /// The flow may change the account, under this generation.
     Held(u64),
-    /// The same flow holds it already and may still be at it (a double click).
+    /// The same flow already has the lease and may still be writing (a double click).
     Busy,
-    /// The flow has claimed the account as often as it may.
+    /// The flow has acquired the lease as often as it may.
     Spent,
-    /// Another flow has claimed the account, or a session changed it, since this one was opened.
+    /// Another flow acquired the lease, or a session changed the account, since this flow started.
     Lost,
 }
 
-/// Who claims an account.
+/// The flow that acquires a lease.
 #[derive(Clone, Copy, Debug)]
 pub struct LeaseHolder<'a> {
-    /// The flow.
+    /// Its id, which the account's item records.
     pub flow: HolderId,
-    /// The account's generation when the flow was opened.
+    /// The account's generation at the start of the flow.
     pub generation: u64,
-    /// How often the flow may claim the account.
+    /// How often the flow may acquire the lease.
     pub limit: u64,
-    /// What it has proved, to be noted as used.
+    /// The verified factors, whose use is recorded.
     pub proved: &'a [Factor],
 }
 
 /// Gives one flow at a time the right to change an account.
 #[async_trait]
 pub trait ClaimStore: Send + Sync {
-    /// Claims the account for a flow until `lease_until`: one conditional bump of the generation, so two flows can't
-    /// both pass and the first claim ends the others. A flow whose own lease has run out or was released may claim
-    /// again. As long as it holds the account, the generations since its opening are its claims, so they are counted
-    /// without a write of their own: never more than its limit, however many requests come at once.
+    /// Acquires the lease for a flow until `lease_until`: one conditional increment of the generation. Two
+    /// flows can't both succeed, and the first lease ends the other flows. A flow whose own lease expired or
+    /// was released may acquire it again. While the flow has the account, the generations since its start are
+    /// its leases. They are therefore counted without another write, and never exceed its limit, however many
+    /// requests arrive at once.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -161,10 +164,9 @@ pub trait ClaimStore: Send + Sync {
         lease_until: Timestamp,
     ) -> Result<Claim, StoreError>;
 
-    /// Ends the lease of a claim that changed nothing, so that its flow may claim again at once. A claim that is another
-    /// by now stays.
+    /// Releases a lease without a change, so that its flow may acquire it again at once. A newer lease stays.
     ///
     /// # Errors
-    /// [`StoreError`]; the lease then runs out by itself.
+    /// [`StoreError`]; the lease then expires.
     async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-//! The providers that reach people.
+//! The providers that deliver mail, texts, calls and pushes.
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -8,17 +8,17 @@ use crate::domain::language::Language;
 use crate::domain::push::Subscription;
 use crate::domain::time::{Seconds, Timestamp};
 
-/// A mail, in both forms.
+/// A mail in plain text and HTML.
 pub struct Mail<'a> {
-    /// The subject line.
+    /// The subject, in the language of the person.
     pub subject: &'a str,
-    /// The plain text.
+    /// For clients without HTML.
     pub text: &'a str,
-    /// The HTML.
+    /// The same content as `text`.
     pub html: &'a str,
 }
 
-/// Sends mail.
+/// Sends mail over one provider.
 #[async_trait]
 pub trait MailSender: Send + Sync {
     /// Sends a mail.
@@ -28,7 +28,7 @@ pub trait MailSender: Send + Sync {
     async fn send_mail(&self, to: &EmailAddress, mail: &Mail<'_>) -> Result<(), SendError>;
 }
 
-/// Sends texts.
+/// Sends texts over one provider.
 #[async_trait]
 pub trait TextSender: Send + Sync {
     /// Sends a text.
@@ -38,44 +38,45 @@ pub trait TextSender: Send + Sync {
     async fn send_text(&self, to: &PhoneNumber, text: &str) -> Result<(), SendError>;
 }
 
-/// Calls people.
+/// Makes calls over one provider.
 #[async_trait]
 pub trait VoiceSender: Send + Sync {
-    /// Calls and speaks SSML in a language.
+    /// Calls a number and speaks SSML in a language.
     ///
     /// # Errors
     /// [`SendError`].
     async fn call(&self, to: &PhoneNumber, ssml: &str, language: Language) -> Result<(), SendError>;
 }
 
-/// A push.
+/// A push message to a device.
 #[derive(Clone, Copy, Debug)]
 pub struct Push<'a> {
-    /// What it says, to be sealed for the device.
+    /// The content, which the sender encrypts for the device.
     pub payload: &'a [u8],
-    /// How long the push service may keep it for a device that is not there.
+    /// How long the push service may store it for an unreachable device.
     pub lifetime: Seconds,
-    /// A newer push of a topic takes the place of an older one. At most 32 characters of base64url (RFC 8030 §5.4).
+    /// A newer push of a topic replaces an older one. At most 32 characters of base64url (RFC 8030 §5.4).
     pub topic: &'a str,
 }
 
-/// Pushes to devices.
+/// Sends pushes to devices.
 #[async_trait]
 pub trait PushSender: Send + Sync {
     /// Sends a push.
     ///
     /// # Errors
-    /// [`SendError`]; refused for a subscription that is gone, too.
+    /// [`SendError`]; also refused for a subscription that no longer exists.
     async fn push(&self, to: &Subscription, push: &Push<'_>, now: Timestamp) -> Result<(), SendError>;
 }
 
-/// A provider did not take a message. The source is logged, so it must quote neither the recipient nor the message.
+/// A provider did not accept a message. The source is logged, so it must quote neither the recipient nor the
+/// message.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// It may take it later: slow, throttled or gone.
+    /// It may accept it later: it is slow, throttled or unreachable.
     #[error("the provider is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It will never take it: a bad address, an opted-out number.
+    /// It will never accept it: an invalid address, an opted-out number.
     #[error("the provider refused the message")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

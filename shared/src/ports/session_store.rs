@@ -1,4 +1,4 @@
-//! Where sessions are kept.
+//! The store of sessions.
 
 use async_trait::async_trait;
 
@@ -7,11 +7,11 @@ use crate::domain::holder::HolderId;
 use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 
-/// Keeps sessions of the page where people register. An expired one is gone, whether or not its item still lies in the
-/// table.
+/// Stores sessions of `/security-info`. Every method treats an expired session as missing, even if its item
+/// is still in the table.
 #[async_trait]
 pub trait SessionStore: Send + Sync {
-    /// Keeps a new session.
+    /// Stores a new session.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -23,8 +23,8 @@ pub trait SessionStore: Send + Sync {
     /// [`StoreError`].
     async fn session(&self, key: HolderId, now: Timestamp) -> Result<Option<Versioned<Session>>, StoreError>;
 
-    /// Replaces the session that was read as `revision`; `false` when another request has replaced it meanwhile, or it is
-    /// gone. Of any number of requests that read one revision, one succeeds.
+    /// Replaces the session that was read as `revision`; `false` when another request replaced it, or it is
+    /// missing. Of concurrent requests that read one revision, one succeeds.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -36,7 +36,7 @@ pub trait SessionStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Ends a session.
+    /// Ends a session: its cookie is invalid from now on.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! The forms of single parameters.
+//! Parsers of single parameters.
 
 use crate::domain::contact::Country;
 use crate::domain::return_url::ReturnUrls;
@@ -9,7 +9,7 @@ pub(super) fn country(code: &str) -> Result<Country, &'static str> {
 
 pub(super) fn public_url(url: &str) -> Result<String, &'static str> {
     let bare = url.trim_end_matches('/');
-    // Browsers compare origins letter by letter, with the host in small ones.
+    // Browsers compare origins byte by byte, with the host in lower case.
     let host = bare.split_inclusive('/').take(3).map(str::len).sum();
     let bare = &format!("{}{}", bare[..host].to_ascii_lowercase(), &bare[host..]);
     let local = bare.starts_with("http://127.0.0.1") || bare.starts_with("http://localhost");

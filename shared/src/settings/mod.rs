@@ -1,6 +1,6 @@
-//! The one reader of the environment: every parameter, typed, with all errors at once at start.
+//! The only reader of the environment: all parameters, typed and validated at start, with all errors at once.
 //!
-//! The names and meanings are those of template.yaml's parameters (`RekeySteps` is `REKEY_STEPS`).
+//! Names and meanings are those of template.yaml's parameters (`RekeySteps` is `REKEY_STEPS`).
 
 mod forms;
 mod reader;
@@ -22,88 +22,89 @@ use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
 use crate::domain::time::Seconds;
 
-/// Codes in a row that nobody redeemed before a factor closes for a day.
+/// Unredeemed codes in a row before a factor closes for a day.
 const UNREDEEMED_MAX: u8 = 20;
 
-/// Every parameter of Rekey.
+/// All parameters of Rekey.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// `REKEY_STEPS`: verification steps before the password, 1 or 2.
     pub steps: u8,
-    /// `REKEY_METHODS`: what policy allows. Without an approval where one step suffices: a push is approved by whoever
-    /// is tired of it.
+    /// `REKEY_METHODS`: the methods that policy allows in a reset. Push is removed where one step suffices:
+    /// people approve repeated requests out of fatigue.
     pub methods: Vec<Method>,
-    /// The same as it was given: what serves as a second step on the page where people register.
+    /// `REKEY_METHODS` as given: the methods for the step-up at `/security-info`.
     pub second_steps: Vec<Method>,
-    /// `REKEY_RECONFIRM_DAYS`: days after which people are asked to look through what they have registered; 0 never.
+    /// `REKEY_RECONFIRM_DAYS`: days after which people are asked to confirm their enrolled entries; 0 never.
     pub reconfirm_days: u16,
-    /// `REKEY_COOL_DOWN_HOURS`: hours before a contact that joins or replaces others serves in a reset.
+    /// `REKEY_COOL_DOWN_HOURS`: the waiting period of an entry that joins or replaces others.
     pub cool_down: Seconds,
-    /// `REKEY_RETURN_URLS`: where people may be sent back to after they registered: each an `https:` address that the
-    /// asked-for one must be, or begin with if it ends in a slash.
+    /// `REKEY_RETURN_URLS`: the allow-list of addresses to return to from `/security-info`. Each is an
+    /// `https:` address; one with a trailing slash allows all addresses below it.
     pub return_urls: ReturnUrls,
     /// Limits within a flow: `REKEY_FLOW_TTL_SECS`, `REKEY_CODE_TTL_SECS`, `REKEY_CODE_TRIES`,
     /// `REKEY_FLOW_TRIES`, `REKEY_SENDS_PER_STEP`.
     pub flow: FlowLimits,
     /// `REKEY_CODE_DIGITS`: 6 to 10.
     pub code_digits: u8,
-    /// Limits over flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_CONTACT_TRIES`.
+    /// Limits over all flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_CONTACT_TRIES`.
     pub sends: SendLimits,
-    /// `REKEY_TOTP_TRIES_PER_DAY`: answers from the authenticator app per account, day and step.
+    /// `REKEY_TOTP_TRIES_PER_DAY`: attempts at the authenticator app's codes per account, day and step.
     pub totp_tries_per_day: u8,
-    /// `REKEY_PUSH_PER_HOUR`: requests to the devices of an account within an hour and step. More wear people down until
-    /// they approve anything.
+    /// `REKEY_PUSH_PER_HOUR`: requests to the devices of an account per hour and step. Bounds push fatigue:
+    /// people approve anything after enough requests.
     pub push_per_hour: u8,
-    /// `REKEY_PUSH_HOSTS`: the push services that a device may name.
+    /// `REKEY_PUSH_HOSTS`: the allowed hosts of push services.
     pub push_hosts: PushHosts,
     /// `REKEY_OPENS_PER_HOUR`: flows per canonical name before the CAPTCHA gets harder.
     pub opens_per_name: u32,
-    /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind one
-    /// address stays below it.
+    /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind
+    /// one address stays below it.
     pub opens_per_address: u32,
-    /// `REKEY_SMS_COUNTRIES`: where texts and calls may go.
+    /// `REKEY_SMS_COUNTRIES`: the countries that texts and calls may go to.
     pub sms_countries: Vec<Country>,
-    /// `REKEY_HOME_COUNTRY`: whose national number form is understood.
+    /// `REKEY_HOME_COUNTRY`: the country whose national number form is understood.
     pub home_country: Country,
-    /// `REKEY_SENDS_PER_BLOCK`: codes to a thousand neighbouring numbers within an hour. Fraudsters who earn by texts
-    /// hold numbers in blocks; an office's telephones are in one, too.
+    /// `REKEY_SENDS_PER_BLOCK`: codes to a thousand neighbouring numbers per hour. Fraudsters rent numbers in
+    /// blocks; an office's telephones share one too.
     pub sends_per_block: u32,
-    /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment.
+    /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment per day. Bounds the cost.
     pub sms_per_day: u32,
-    /// `REKEY_DIRECTORY`: where accounts and passwords are authoritative.
+    /// `REKEY_DIRECTORY`: the authority for accounts and passwords.
     pub directory: DirectoryKind,
     /// The rules for passwords: `REKEY_PASSWORD_MIN`, `REKEY_PASSWORD_MAX`, `REKEY_PASSWORD_CLASSES`
     /// (`upper,lower,digit,symbol`, or nothing), `REKEY_PASSWORD_HISTORY`, `REKEY_PASSWORD_WORDS`.
     pub password: PasswordRules,
-    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further refused passwords, one per line, beside the function's binary.
+    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further rejected passwords, one per line, beside the function's
+    /// binary.
     pub password_blocklist: Option<String>,
-    /// `REKEY_PUBLIC_URL`: where links lead, without a trailing slash.
+    /// `REKEY_PUBLIC_URL`: the base of links, without a trailing slash.
     pub public_url: String,
-    /// `REKEY_LOGIN_DOMAINS`: domains that are the organisation's own, in canonical form.
+    /// `REKEY_LOGIN_DOMAINS`: the organisation's own domains, in canonical form.
     pub login_domains: Vec<String>,
-    /// `REKEY_ORGANISATION`: the name that pages and messages show.
+    /// `REKEY_ORGANISATION`: the name on pages and in messages.
     pub organisation: String,
-    /// `REKEY_LOGO_URL`: a logo, or nothing.
+    /// `REKEY_LOGO_URL`: the address of a logo, if there is one.
     pub logo_url: Option<String>,
-    /// `REKEY_COLOUR`: the accent, `#rrggbb`.
+    /// `REKEY_COLOUR`: the accent colour, `#rrggbb`.
     pub colour: Option<String>,
-    /// `REKEY_HELP_DESK_URL`: `https:`, `mailto:` or `tel:`, or nothing.
+    /// `REKEY_HELP_DESK_URL`: `https:`, `mailto:` or `tel:`, if there is one.
     pub help_desk_url: Option<String>,
     /// `REKEY_LANGUAGES`: offered languages; the first is the fallback.
     pub languages: Vec<Language>,
-    /// `REKEY_MAIL_FROM`: the sender of mails.
+    /// `REKEY_MAIL_FROM`: the sender address of mail.
     pub mail_from: EmailAddress,
-    /// `REKEY_SMS_SENDER_ID`: the alphanumeric sender of texts, or nothing.
+    /// `REKEY_SMS_SENDER_ID`: the alphanumeric sender of texts, if there is one.
     pub sms_sender_id: Option<String>,
-    /// `REKEY_VOICE_ORIGIN`: where calls come from: a telephone number of the AWS account, its id or ARN, or a
-    /// pool's. AWS refuses calls without one.
+    /// `REKEY_VOICE_ORIGIN`: the origin of calls: a telephone number of the AWS account, its id or ARN, or a
+    /// pool's. AWS rejects calls without one.
     pub voice_origin: Option<String>,
 }
 
-/// The directories of this build.
+/// The directories that this build supports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DirectoryKind {
-    /// The built-in one: a table of our own.
+    /// The built-in directory, in a DynamoDB table of Rekey.
     Builtin,
 }
 
@@ -117,15 +118,15 @@ impl Settings {
     /// Reads the process's environment.
     ///
     /// # Errors
-    /// [`SettingsError`] with one line for every parameter that is wrong.
+    /// [`SettingsError`] with one line per invalid parameter.
     pub fn from_environment() -> Result<Self, SettingsError> {
         Self::from_pairs(std::env::vars())
     }
 
-    /// Reads parameters; empty ones count as not given.
+    /// Reads parameters; empty ones count as absent.
     ///
     /// # Errors
-    /// [`SettingsError`] with one line for every parameter that is wrong, unknown `REKEY_` names among them.
+    /// [`SettingsError`] with one line per invalid parameter, unknown `REKEY_` names included.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(pairs);
         let mut settings = Self {
@@ -208,20 +209,20 @@ impl Settings {
         reader.finish(settings)
     }
 
-    /// The address to send people back to, if it is one of the allowed.
+    /// Returns the requested address to return to, if the allow-list has it.
     pub fn return_to<'a>(&self, asked: &'a str) -> Option<&'a str> {
         self.return_urls.allowed(asked)
     }
 
-    /// Whose passkeys are asked for.
+    /// Returns the site that passkeys are bound to.
     pub fn relying_party(&self) -> RelyingParty {
         RelyingParty::of_site(&self.public_url)
     }
 
-    /// The password policy, with the lines of the organisation's own blocklist.
+    /// Returns the password policy, with the lines of the organisation's own blocklist.
     ///
     /// # Errors
-    /// A sentence that names what makes no sense.
+    /// A sentence that names the invalid setting.
     pub fn password_policy<'a>(
         &self,
         blocklist: impl IntoIterator<Item = &'a str>,
@@ -229,12 +230,12 @@ impl Settings {
         self.password.policy(&self.organisation, blocklist)
     }
 
-    /// What a reset offers for what is registered.
+    /// Returns the methods that a reset offers for a registration.
     pub fn offers(&self, registration: &Registration) -> Vec<Offer> {
         policy::offers(registration, &self.methods, &self.sms_countries)
     }
 
-    /// Whether the policy lets a code be sent to the registered contact of `method`.
+    /// Returns whether the policy allows a code to the registered contact of `method`.
     pub fn reaches(&self, registration: &Registration, method: Method) -> bool {
         policy::reaches(registration, method, &self.sms_countries)
     }
@@ -276,19 +277,19 @@ impl Settings {
     }
 }
 
-/// Every parameter that is wrong, one line each.
+/// All invalid parameters, one line each.
 #[derive(Debug, Error)]
 #[error("{}", .0.join("\n"))]
 pub struct SettingsError(pub Vec<String>);
 
-/// The name or address of a resource (`REKEY_TABLE_…`, `REKEY_QUEUE_…`, `REKEY_SECRET_…`), as template.yaml tells it
-/// to the functions that may use it.
+/// Returns a resource's name or address (`REKEY_TABLE_…`, `REKEY_QUEUE_…`, `REKEY_SECRET_…`), which
+/// template.yaml gives only to the functions that may use it.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn resource(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A variable of AWS's own (`AWS_REGION`), which Lambda and emulators set.
+/// Returns one of AWS's own variables (`AWS_REGION`), which Lambda and emulators set.
 #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the environment")]
 pub fn aws(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| name.starts_with("AWS_") && !value.is_empty())

@@ -1,4 +1,4 @@
-//! The reader of parameters: every one once, all errors at the end.
+//! The reader of parameters: reads each once, and reports all errors at the end.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::SettingsError;
 
-/// Names that are read elsewhere: what template.yaml tells a function of its tables, queue and secrets.
+/// Prefixes of names that are read elsewhere: template.yaml's tables, queue and secrets of a function.
 const RESOURCES: [&str; 3] = ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"];
 
-/// Takes parameters one by one, and collects what is wrong with them.
+/// Takes parameters one by one, and collects their errors.
 pub(super) struct Reader {
     given: BTreeMap<String, String>,
     errors: Vec<String>,
@@ -78,7 +78,7 @@ impl Reader {
         self.words(name, given.as_deref().unwrap_or(default), read)
     }
 
-    /// As [`Reader::list`], but given as `none` or as an empty text it is an empty list, not the default.
+    /// Like [`Reader::list`], but `none` or an empty text gives an empty list, not the default.
     pub(super) fn list_or_none<T>(
         &mut self,
         name: &str,

@@ -1,7 +1,7 @@
-//! What Rekey says, in every language: on pages and in messages.
+//! All texts of pages and messages, in every language.
 //!
-//! The texts are in `locales`, one file a language, with a section for messages. The build script turns them into
-//! constants (`build/texts.rs`), so nothing is read when a function starts, and a sentence can't be missing.
+//! The texts are in `locales`, one file per language, with a section for messages. The build script converts
+//! them to constants (`build/texts.rs`), so a function reads nothing at start, and no text can be missing.
 
 pub mod messages;
 #[cfg(feature = "http")]
@@ -9,18 +9,18 @@ pub mod pages;
 
 use std::fmt::{self, Display};
 
-/// A sentence or label, perhaps with `{placeholders}`.
+/// A sentence or label, with or without `{placeholders}`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Text(&'static str);
 
 impl Text {
-    /// The text as it stands in the locale.
+    /// Returns the text of the locale, placeholders unfilled.
     pub const fn as_str(&self) -> &'static str {
         self.0
     }
 
-    /// The text with its placeholders filled, in one pass: a value is never read as a placeholder. One without a value
-    /// is left out.
+    /// Returns the text with its placeholders filled in one pass: a value is never read as a placeholder. A
+    /// placeholder without a value is removed.
     pub fn fill(&self, values: &[(&str, &str)]) -> String {
         let mut filled = String::with_capacity(self.0.len() + 64);
         let mut rest = self.0;
@@ -35,7 +35,7 @@ impl Text {
         filled
     }
 
-    /// The text with a placeholder's value, to be followed by those of the others.
+    /// Returns the text with one placeholder's value; further ones can follow.
     pub fn with(&self, placeholder: &'static str, value: impl Display) -> Filled {
         Filled { text: *self, values: Vec::new() }.with(placeholder, value)
     }
@@ -47,14 +47,14 @@ impl Display for Text {
     }
 }
 
-/// A text with the values of its placeholders.
+/// A text with values of its placeholders.
 pub struct Filled {
     text: Text,
     values: Vec<(&'static str, String)>,
 }
 
 impl Filled {
-    /// With the value of a further placeholder.
+    /// Adds the value of a further placeholder.
     #[must_use]
     pub fn with(mut self, placeholder: &'static str, value: impl Display) -> Self {
         self.values.push((placeholder, value.to_string()));

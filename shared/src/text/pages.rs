@@ -1,12 +1,12 @@
-//! The texts of pages and problems, as fields that the templates name.
+//! The texts of pages and problems, as fields for the templates.
 
 use super::Text;
 use crate::domain::language::Language;
 
 include!(concat!(env!("OUT_DIR"), "/pages.rs"));
 
-/// The sentence for a criterion or violation of the password policy, by its id. An id that no locale knows is its own
-/// sentence: better than none.
+/// Returns the sentence for a criterion or violation of the password policy, by its id. For an id without a
+/// text it returns the id, which is better than nothing.
 pub fn criterion_text(language: Language, id: &str, min: u16, max: u16) -> String {
     let text = Texts::of(language).criteria.of(id);
     if text.as_str().is_empty() { id.to_owned() } else { text.with("min", min).with("max", max).to_string() }

@@ -1,7 +1,7 @@
-//! Approvals on the authenticator app, by the number that the page shows.
+//! Push approvals on the authenticator app, by the number that the page shows.
 //!
-//! The device's answer is a fact of the request, which `approval` wrote. Here it is read, and the holder that asked goes
-//! on: the browser that asked, with its cookie, and no other.
+//! `approval` writes the device's answer into the request. This module reads it. Only the browser whose
+//! holder made the request, with its cookie, can continue.
 
 use super::holder::{Holder, Refusal, VerificationError, Verified};
 use crate::domain::account::AccountId;
@@ -13,10 +13,12 @@ use crate::domain::method::Method;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{ApprovalStore, Entropy, EntropyExt as _, StoreError};
 
-/// For so long after its end a request helps a browser that missed the answer (a double click) to its newer cookie.
+/// For this long after its end, a request gives a browser that missed the result (a double click) its newer
+/// cookie.
 const REMEMBERED: Seconds = Seconds(60);
 
-/// Makes a request to the devices of an account, which a holder then awaits. Of its number nothing is kept but a tag.
+/// Creates a request to the devices of an account, for its holder to await. Only a tag of its number is
+/// stored.
 ///
 /// # Errors
 /// [`VerificationError::KeyLost`].
@@ -44,7 +46,7 @@ pub fn ask(
     Ok((challenge, request))
 }
 
-/// What became of the request that a holder awaits. A decoy reads the like, which nobody answers.
+/// Returns the status of a holder's request. A decoy reads a request too, which nobody answers.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -58,7 +60,7 @@ pub async fn request(
     Ok(newest.filter(|request| request.is_of(cookie.id(), id)))
 }
 
-/// Checks whether the device has approved.
+/// Checks whether a device has approved the request.
 pub(super) async fn check(
     approvals: &dyn ApprovalStore,
     flows: &Keyring,
@@ -76,12 +78,12 @@ pub(super) async fn check(
         Some((RequestStatus::Pending, _)) if challenge.expires_at.is_ahead(now, APPROVAL_LIFETIME) => {
             Err(Refusal::Pending)
         }
-        // It is over, or was never made: something failed between the holder and it.
+        // The request has ended, or was never stored: a failure came after the holder was written.
         Some((RequestStatus::Pending | RequestStatus::Wrong, _)) | None => Err(Refusal::Spent),
     }
 }
 
-/// The tag of an approval that the account's devices gave a moment ago to a request of this holder.
+/// Returns the tag of a recent approval of this holder's request by the account's devices.
 pub(super) async fn approved(
     approvals: &dyn ApprovalStore,
     flows: &Keyring,

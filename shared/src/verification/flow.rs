@@ -1,4 +1,4 @@
-//! A flow whose step is verified.
+//! Verification of a flow's steps.
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use crate::domain::rate_limit::Bucket;
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, Versioned};
 
-/// A flow as it was read, over its store.
+/// A flow as read, with its store.
 pub struct FlowHolder<'a> {
     flows: &'a dyn FlowStore,
     limits: &'a FlowLimits,
@@ -22,7 +22,7 @@ pub struct FlowHolder<'a> {
 }
 
 impl<'a> FlowHolder<'a> {
-    /// The flow of `cookie`, whose newest cookie it is.
+    /// Returns the holder of the flow of `cookie`, which must be its newest cookie.
     pub fn new(
         flows: &'a dyn FlowStore,
         limits: &'a FlowLimits,
@@ -32,27 +32,29 @@ impl<'a> FlowHolder<'a> {
         Self { flows, limits, cookie, flow: found.value, revision: found.revision }
     }
 
-    /// The flow as it is by now.
+    /// Returns the flow after the last write.
     pub const fn flow(&self) -> &Flow {
         &self.flow
     }
 
-    /// The same, for good.
+    /// Returns the flow by value, after the last write.
     pub fn into_flow(self) -> Flow {
         self.flow
     }
 
-    /// The wrong answers that are left.
+    /// Returns the attempts that remain in the flow.
     pub fn attempts_left(&self) -> u8 {
         self.limits.flow_tries.saturating_sub(self.flow.flow_tries())
     }
 
-    /// Notes a verification. What verified it is this flow's by now. Another request may change the flow meanwhile (a wrong
-    /// code, a double click), so it is noted on whatever the flow has become, as often as attempts can have been spent.
+    /// Records a verification, whose factor is already consumed for this flow. Another request may change the
+    /// flow meanwhile (a wrong code, a double click). The write is therefore repeated on the current flow, as
+    /// often as attempts can have been counted.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] where only an old factor serves and this one is young; [`Refusal::Repeated`] when the same
-    /// answer was noted by another request; [`Refusal::NotAwaited`] and [`Refusal::Ended`].
+    /// [`Refusal::Unavailable`] where only an old factor may serve and this one is young;
+    /// [`Refusal::Repeated`] when another request recorded the same answer; [`Refusal::NotAwaited`] and
+    /// [`Refusal::Ended`].
     pub async fn advance(&mut self, verified: Verified, now: Timestamp) -> Result<(), Refusal> {
         let Verified { method, young, answer } = verified;
         for _ in 0..=self.limits.flow_tries {
@@ -120,7 +122,7 @@ impl Holder for FlowHolder<'_> {
     async fn spend(&mut self, _method: Method, now: Timestamp) -> Result<(), Refusal> {
         let spent = self.flows.spend_try(self.cookie.id(), self.limits, now).await?;
         self.flow = spent.ok_or(Refusal::Ended)?;
-        // The revision is the one after this write, if nobody came between.
+        // The revision after this write, if no other request wrote in between.
         self.revision += 1;
         self.awaits_this_step()
     }

@@ -1,4 +1,4 @@
-//! The holder of a verification, and what an answer comes to.
+//! The holder of a verification, and the result of an answer.
 
 use async_trait::async_trait;
 use thiserror::Error;
@@ -16,62 +16,63 @@ use crate::domain::recovery_code::HashError;
 use crate::domain::time::Timestamp;
 use crate::ports::{QueueError, StoreError};
 
-/// The flow or session that an answer is to verify.
+/// The flow or session that an answer verifies.
 #[async_trait]
 pub trait Holder: Send + Sync {
-    /// Its cookie, as the request brought it.
+    /// Returns its cookie, as the request contained it.
     fn cookie(&self) -> &HolderCookie;
 
-    /// Whose possession is checked.
+    /// Returns the account whose factors are checked.
     fn subject(&self) -> Subject<'_>;
 
-    /// The same, for what stands for the person and not for something registered: also where a decoy stands before an
-    /// account.
+    /// Returns the person for methods that don't need a registration, such as a pass: the account behind a
+    /// decoy, where there is one.
     fn person(&self) -> Subject<'_> {
         self.subject()
     }
 
-    /// Which attempts at the account's codes count together with those of this holder.
+    /// Returns the bucket that counts its attempts at the account's codes.
     fn bucket(&self) -> Bucket;
 
-    /// The offer of a method here.
+    /// Returns the offer of a method in its current step.
     fn offer(&self, method: Method) -> Option<&Offer>;
 
-    /// The challenge by `method` that awaits its answer.
+    /// Returns its challenge by `method`, if one awaits an answer.
     fn challenge(&self, method: Method, now: Timestamp) -> Option<Challenge>;
 
-    /// Spends one of the holder's attempts, before anything is compared.
+    /// Counts one of the holder's attempts, before anything is compared.
     ///
     /// # Errors
-    /// [`Refusal::Ended`] when none is left, [`Refusal::NotAwaited`] when the holder is elsewhere by now.
+    /// [`Refusal::Ended`] when none is left, [`Refusal::NotAwaited`] when the holder awaits something else
+    /// now.
     async fn spend(&mut self, method: Method, now: Timestamp) -> Result<(), Refusal>;
 }
 
-/// Whose possession is checked, and for which verification.
+/// The account whose factors are checked, and the verification that consumes them.
 #[derive(Clone, Copy, Debug)]
 pub struct Subject<'a> {
-    /// The account, or the stand-in of a name without one.
+    /// The account, or the decoy id of a name without one.
     pub account: &'a AccountId,
-    /// Whether there is no usable account: then nothing is ever right, at the same cost.
+    /// Whether there is no usable account. Then no answer is right, at the same cost.
     pub decoy: bool,
-    /// What an accepted answer is used up for: the flow, or one verification of a session. For the same one it is accepted
-    /// again, so that a lost answer or a double click costs nothing.
+    /// The consumer of an accepted answer: the flow, or one verification of a session. The same one may use
+    /// the answer again, so that a lost response or a double click costs nothing.
     pub used_for: HolderId,
 }
 
-/// A step that was passed.
+/// A verified step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Verified {
-    /// By which method.
+    /// The method of the accepted answer; it determines the factor.
     pub method: Method,
     /// Whether its factor has not been active for the waiting period yet.
     pub young: bool,
-    /// The tag of the answer.
+    /// The tag of the answer, to recognise its repetition.
     pub answer: Tag,
 }
 
 impl Verified {
-    /// The step of `cookie`, passed by `answer`.
+    /// Returns the step of `cookie`, verified by `answer`.
     pub(super) fn by(
         method: Method,
         young: bool,
@@ -84,34 +85,34 @@ impl Verified {
     }
 }
 
-/// Why an answer verified nothing.
+/// The reason why an answer verified nothing.
 #[derive(Debug, Error)]
 pub enum Refusal {
     /// The method is not offered here, or its limit is used up.
     #[error("the method is not available")]
     Unavailable,
-    /// Something else was typed or signed.
+    /// The code or the signature is wrong; the cause is for the log only.
     #[error("{0}")]
     Wrong(Mismatch),
-    /// The challenge is over: another one must be asked for.
+    /// The challenge has expired or its attempts are used up: the person must request another.
     #[error("the challenge is over")]
     Spent,
     /// The device has not answered yet.
     #[error("the device has not answered yet")]
     Pending,
-    /// The owner of the device says that it wasn't them.
+    /// The owner of the device chose "It wasn't me".
     #[error("the owner refused")]
     Denied,
-    /// No answer by this method is awaited, or the holder is elsewhere by now.
+    /// No answer by this method is awaited, or the holder awaits something else now.
     #[error("no such answer is awaited")]
     NotAwaited,
-    /// The same answer verified this step a moment ago.
+    /// The same answer verified this step recently.
     #[error("the answer verified this step already")]
     Repeated,
-    /// The holder is over.
+    /// The flow or session has ended.
     #[error("the flow or session is over")]
     Ended,
-    /// Something outside failed.
+    /// A store, the queue or a key failed; nothing is known about the answer.
     #[error(transparent)]
     Failed(#[from] VerificationError),
 }
@@ -122,39 +123,39 @@ impl From<StoreError> for Refusal {
     }
 }
 
-/// What was wrong with an answer, for the log.
+/// The difference of a wrong answer, for the log.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Mismatch {
-    /// Another code.
+    /// A code or number that is not the awaited one.
     #[error("code-wrong")]
     Code,
-    /// A passkey's answer.
+    /// The rule that a passkey's answer violates.
     #[error(transparent)]
     Passkey(#[from] passkey::Refusal),
 }
 
-/// Something outside did not do what verification asked of it.
+/// A failure outside the verification.
 #[derive(Debug, Error)]
 pub enum VerificationError {
-    /// A store.
+    /// A store failed or has unreadable data.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The queue.
+    /// The queue did not accept the message.
     #[error(transparent)]
     Queue(#[from] QueueError),
-    /// A sealed secret does not open.
+    /// A sealed secret does not open: it is damaged or its key was removed.
     #[error(transparent)]
     Seal(#[from] SealError),
-    /// A message can't be sealed.
+    /// The message can't be sealed.
     #[error(transparent)]
     Message(#[from] MessageError),
-    /// A recovery code can't be hashed.
+    /// The sheet of recovery codes is unreadable.
     #[error(transparent)]
     Hash(#[from] HashError),
-    /// The ring lost the key under which a flow or session began.
+    /// The ring lost the key that a flow or session began with.
     #[error("a key is lost")]
     KeyLost,
-    /// Others changed the flow faster, each time.
+    /// Concurrent requests changed the flow in every retry.
     #[error("the flow changes too often")]
     Contended,
 }

@@ -1,8 +1,8 @@
-//! The one engine that asks for proof of possession and checks it, for flows and sessions alike: one file per method, over
-//! the ports that it needs.
+//! Verification for flows and sessions: creates challenges and checks answers. One file per method, over the
+//! ports that it needs.
 //!
-//! A [`Holder`] is the flow or session. It awaits a [`Challenge`](crate::domain::challenge::Challenge); a person gives an
-//! [`Answer`]; [`Verifier::check`] says what it is worth. What a verification does to its holder is the holder's:
+//! A [`Holder`] is the flow or session. It awaits a [`Challenge`](crate::domain::challenge::Challenge); a
+//! person gives an [`Answer`]; [`Verifier::check`] compares. The holder records the verification:
 //! [`FlowHolder`], [`SessionHolder`].
 
 pub mod approval;
@@ -35,24 +35,24 @@ use crate::domain::recovery_code::RecoveryCode;
 use crate::domain::time::Timestamp;
 use crate::ports::StoreError;
 
-/// An answer, as it was read from a request.
+/// A parsed answer of a request.
 pub enum Answer {
-    /// A code that was sent.
+    /// A sent code, for a method that sends.
     Sent(Method, OneTimeCode),
-    /// A code from the authenticator app.
+    /// Six digits of the authenticator app.
     Totp(OneTimeCode),
-    /// A recovery code.
+    /// From the person's sheet; consumed by the check.
     RecoveryCode(RecoveryCode),
-    /// A pass of the help desk.
+    /// From the help desk; consumed by the check.
     Pass(Pass),
-    /// A passkey's answer.
+    /// The browser's answer to a passkey request.
     Passkey(Box<Assertion>),
-    /// Word that the app has approved.
+    /// The page's query whether the app has approved; the request has the answer.
     Approval,
 }
 
 impl Answer {
-    /// Reads an answer by `method` from what stands in its [`Self::field`]; `None` for nothing that this method could have.
+    /// Reads an answer by `method` from the value of its [`Self::field`]; `None` for a malformed one.
     pub fn read(method: Method, typed: Option<&str>) -> Option<Self> {
         match method {
             Method::Email | Method::Sms | Method::MobileCall | Method::OfficeCall => {
@@ -68,7 +68,7 @@ impl Answer {
         }
     }
 
-    /// The field that an answer by `method` stands in; none where a device answers elsewhere.
+    /// Returns the name of the field for an answer by `method`; none where a device answers elsewhere.
     pub const fn field(method: Method) -> Option<&'static str> {
         match method {
             Method::Push => None,
@@ -77,7 +77,7 @@ impl Answer {
         }
     }
 
-    /// By which method it verifies.
+    /// Returns the method that the answer verifies by.
     pub const fn method(&self) -> Method {
         match self {
             Self::Sent(method, _) => *method,
@@ -89,8 +89,8 @@ impl Answer {
         }
     }
 
-    /// The tag of what it is told from every other by, in the holder and step of `cookie`. An approval has none of its own:
-    /// its request has.
+    /// Returns the tag that identifies the answer in the holder and step of `cookie`. An approval has no tag
+    /// of its own, but its request has.
     pub fn tag(&self, cookie: &HolderCookie, flows: &Keyring) -> Option<Tag> {
         let of = |answer: &[u8]| cookie.answer_tag(flows, self.method(), answer);
         match self {
@@ -104,7 +104,8 @@ impl Answer {
 }
 
 impl Verifier<'_> {
-    /// Checks an answer. An attempt is spent before anything is compared, from the account's limit or from the holder.
+    /// Checks an answer. It counts an attempt before anything is compared, in the account's limit or in the
+    /// holder.
     ///
     /// # Errors
     /// [`Refusal`].
@@ -124,8 +125,8 @@ impl Verifier<'_> {
         }
     }
 
-    /// Takes an answer that comes with an older cookie, before it is compared, where its holder has passed `verified`
-    /// verifications: such answers have a count of their own, and touch nothing of the holder.
+    /// Counts an answer with an older cookie, before it is compared, where its holder has passed `verified`
+    /// verifications. Such answers have their own counter and don't change the holder.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -139,8 +140,8 @@ impl Verifier<'_> {
         self.limits.take(&limit, OLDER_ANSWERS, now).await
     }
 
-    /// The tag of what an answer is told from every other by, for the step of `cookie`. That of an approval is looked up
-    /// for the account: `None` where it was not given a moment ago.
+    /// Returns the tag that identifies an answer, for the step of `cookie`. For an approval, it reads the
+    /// account's request: `None` without a recent approval.
     ///
     /// # Errors
     /// [`StoreError`].

@@ -1,4 +1,4 @@
-//! Messages on their way to `delivery`.
+//! Messages to `delivery`.
 
 use super::holder::VerificationError;
 use crate::domain::account::{Account, Registration};
@@ -9,22 +9,23 @@ use crate::domain::notice::{Change, notices};
 use crate::domain::time::Seconds;
 use crate::ports::{Entropy, EntropyExt as _, MessageQueue};
 
-/// What sending needs.
+/// The dependencies of sending.
 #[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
-    /// The queue.
+    /// Messages for `delivery`.
     pub queue: &'a dyn MessageQueue,
-    /// The keys of messages.
+    /// The keyring that seals messages.
     pub messages: &'a Keyring,
-    /// The nonces of seals.
+    /// The source of the ciphers' nonces.
     pub entropy: &'a dyn Entropy,
 }
 
 impl Outgoing<'_> {
-    /// Seals messages for their holder and queues them, to be delivered after `delay`. Nothing is queued of none.
+    /// Seals messages for their holder and queues them, for delivery after `delay`. An empty list queues
+    /// nothing.
     ///
     /// # Errors
-    /// [`VerificationError`] when one of them may not have been taken.
+    /// [`VerificationError`] when the queue may not have accepted one of them.
     pub async fn send(
         &self,
         holder: HolderId,
@@ -39,10 +40,10 @@ impl Outgoing<'_> {
         Ok(())
     }
 
-    /// Queues a notice of a change to every contact of an account, so that each is retried alone.
+    /// Queues one notice per contact of an account, so that each is retried separately.
     ///
     /// # Errors
-    /// [`VerificationError`] when one of them may not have been taken.
+    /// [`VerificationError`] when the queue may not have accepted one of them.
     pub async fn notify(
         &self,
         holder: HolderId,

@@ -1,7 +1,8 @@
 //! Passes of the help desk.
 //!
-//! The attempt is spent first; then the pass is redeemed, for one flow. A person with too little registered for a reset has
-//! a decoy's flow until then: the account behind it is asked. A name without an account is asked alike and never has one.
+//! The attempt is counted first; then the pass is redeemed, for one flow. A person with too few methods for a
+//! reset has a decoy's flow until then, and the account behind it is read. A name without an account costs
+//! the same read and never has a pass.
 
 use super::holder::{Holder, Mismatch, Refusal, VerificationError, Verified};
 use super::verifier::Verifier;
@@ -9,7 +10,7 @@ use crate::domain::method::Method;
 use crate::domain::pass::Pass;
 use crate::domain::time::Timestamp;
 
-/// Checks a pass.
+/// Counts an attempt and redeems the pass, if it is the account's.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,

@@ -1,8 +1,8 @@
 //! Passkeys (Web Authentication Level 3 §7.2).
 //!
-//! The attempt is spent first; then the answer is compared; then the passkey's counter moves forward, for one
-//! verification. The challenge is this holder's, step's and request's, so that an answer can't be used a second time. A
-//! decoy has no passkey: it spends alike and is never right.
+//! The attempt is counted first; then the answer is compared; then the passkey's counter increases, for one
+//! verification. The challenge belongs to one holder, step and request, which prevents replay. A decoy has no
+//! passkey: its answers cost the same and are never right.
 
 use super::holder::{Holder, Refusal, Subject, VerificationError, Verified};
 use super::verifier::Verifier;
@@ -13,13 +13,13 @@ use crate::domain::passkey::{Assertion, Expected, Refusal as Mismatch};
 use crate::domain::time::Timestamp;
 use crate::ports::{Entropy, EntropyExt as _};
 
-/// Asks for a passkey. The challenge that it signs follows from holder, step and request, so nothing else is kept.
+/// Creates a passkey request. Its challenge is derived from holder, step and request, so it is not stored.
 pub fn ask(entropy: &dyn Entropy, now: Timestamp) -> Challenge {
     let request = RequestId::from_bytes(entropy.bytes());
     Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME)
 }
 
-/// Checks a passkey's answer.
+/// Counts an attempt and verifies the answer against the account's passkeys.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,
@@ -31,7 +31,7 @@ pub(super) async fn check(
         return Err(Refusal::Spent);
     }
     holder.spend(Method::Passkey, now).await?;
-    // By now another request may have taken its place.
+    // Another request may have replaced it meanwhile.
     let awaited = holder.challenge(Method::Passkey, now).ok_or(Refusal::NotAwaited)?;
     let cookie = holder.cookie();
     let challenge = cookie.passkey_challenge(verifier.flows, awaited.request);
@@ -42,8 +42,8 @@ pub(super) async fn check(
     Verified::by(Method::Passkey, young, verifier.flows, cookie, assertion.signature())
 }
 
-/// Whether the passkey of the account that gave this answer is young, if its counter moved forward. A decoy reads alike
-/// and has none.
+/// Returns whether the passkey that gave this answer is young, if its counter increased. A decoy costs the
+/// same read and has no passkey.
 async fn used_passkey(
     verifier: &Verifier<'_>,
     subject: Subject<'_>,

@@ -1,8 +1,8 @@
 //! Recovery codes.
 //!
-//! The attempt is spent first; then the code is taken off the sheet, once, for one verification. Nothing of the account's
-//! is used up by guesses, which 80 bits stand against, so that no stranger closes the method to its owner. A decoy, and an
-//! account whose codes are gone, spend and hash alike and are never right.
+//! The attempt is counted first; then the code is removed from the sheet, once, for one verification. Wrong
+//! attempts don't count against the account, so that a stranger can't close the method to its owner: 80 bits
+//! resist brute force. A decoy, and an account without unused codes, cost the same and are never right.
 
 use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
 use super::verifier::Verifier;
@@ -11,7 +11,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
 use crate::domain::time::Timestamp;
 
-/// Checks a recovery code.
+/// Counts an attempt and removes the code from the sheet, if it is on it.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,
@@ -26,8 +26,8 @@ pub(super) async fn check(
     holder.spend(Method::RecoveryCode, now).await?;
     let subject = holder.subject();
     let hash = sheet.hash(code, verifier.seeds, subject.account).map_err(VerificationError::from)?;
-    // The store is asked even for a code that is not on the sheet as it was read: it knows whether this verification took
-    // it a moment ago.
+    // The store is queried even for a code that is not on the sheet. It knows whether this verification
+    // consumed the code recently.
     let store = verifier.authenticators;
     if !store.use_recovery_code(subject.account, &hash, subject.used_for, now).await? {
         return Err(Refusal::Wrong(Mismatch::Code));
@@ -35,7 +35,8 @@ pub(super) async fn check(
     Verified::by(Method::RecoveryCode, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
-/// The account's sheet; for whoever has none, and for a decoy, an empty one at the same cost.
+/// Returns the account's sheet; an empty one, at the same cost, for an account without a sheet and for a
+/// decoy.
 async fn sheet(
     verifier: &Verifier<'_>,
     subject: Subject<'_>,
@@ -45,8 +46,8 @@ async fn sheet(
     Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::decoy(verifier.seeds)))
 }
 
-/// Takes an attempt at a sheet that costs a slow hash: so many from one network, so that nobody elsewhere closes the method
-/// to its owner.
+/// Acquires an attempt at a sheet with slow hashes. The limit counts per network, so that a stranger can't
+/// close the method to its owner.
 async fn take_slow(
     verifier: &Verifier<'_>,
     subject: Subject<'_>,

@@ -1,4 +1,4 @@
-//! Codes that are sent: by mail, text or call.
+//! Sent codes: by mail, text or call.
 
 use super::holder::{Holder, Mismatch, Refusal, VerificationError, Verified};
 use crate::domain::account::Contact;
@@ -14,29 +14,29 @@ use crate::domain::session::CODE_TRIES;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _};
 
-/// A code to be sent.
+/// The parameters of a new code.
 pub struct NewCode<'a> {
-    /// How it goes.
+    /// Selects the channel.
     pub method: Method,
-    /// Where it goes.
+    /// A contact of the method's kind.
     pub contact: Contact<'a>,
-    /// What it is for.
+    /// Selects the text of the message.
     pub purpose: Purpose,
-    /// The language of its message.
+    /// The language of the text.
     pub language: Language,
-    /// Its digits.
+    /// The number of digits (`REKEY_CODE_DIGITS`).
     pub digits: u8,
-    /// How long it is good for.
+    /// The validity, which the text names in minutes.
     pub lifetime: Seconds,
-    /// Whether it goes to nobody: then its tag is one that no code has, and the message says nothing.
+    /// Whether it belongs to a decoy. Then no code has its tag, and the message is dropped on delivery.
     pub decoy: bool,
 }
 
 impl NewCode<'_> {
-    /// Makes the code: the challenge that its holder then awaits, and the message that brings it.
+    /// Creates a code: the challenge for its holder, and the message with the code.
     ///
     /// # Errors
-    /// [`Refusal::Unavailable`] when the contact is none of the method's kind.
+    /// [`Refusal::Unavailable`] when the contact is of another kind than the method's.
     pub fn ask(
         &self,
         flows: &Keyring,
@@ -67,7 +67,7 @@ impl NewCode<'_> {
     }
 }
 
-/// Checks a code that was sent in a session. A flow's is one write without a read
+/// Checks a sent code of a session. A flow's is checked by one write without a read
 /// ([`FlowStore::guess`](crate::ports::FlowStore::guess)).
 pub(super) async fn check(
     flows: &Keyring,
@@ -88,7 +88,7 @@ pub(super) async fn check(
     Verified::by(method, young, flows, holder.cookie(), code.expose().as_bytes())
 }
 
-/// Whether `code` is the one that a challenge awaits.
+/// Returns whether `code` is the awaited code of a challenge.
 pub fn is_answered(
     flows: &Keyring,
     cookie: &HolderCookie,

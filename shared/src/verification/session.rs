@@ -1,4 +1,4 @@
-//! A session whose second step is verified.
+//! Step-up of a session.
 
 use async_trait::async_trait;
 
@@ -12,7 +12,7 @@ use crate::domain::session::{Session, TRIES};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, Versioned};
 
-/// A session as it was read, over its store.
+/// A session as read, with its store.
 pub struct SessionHolder<'a> {
     sessions: &'a dyn SessionStore,
     cookie: HolderCookie,
@@ -23,7 +23,7 @@ pub struct SessionHolder<'a> {
 }
 
 impl<'a> SessionHolder<'a> {
-    /// The session of `cookie`, whose account may verify by `offers`.
+    /// Returns the holder of the session of `cookie`, whose account can verify by `offers`.
     pub fn new(
         sessions: &'a dyn SessionStore,
         cookie: HolderCookie,
@@ -34,13 +34,13 @@ impl<'a> SessionHolder<'a> {
         Self { sessions, cookie, session, revision, offers, has_spent: false }
     }
 
-    /// The session as it is by now.
+    /// Returns the session after the last write.
     pub const fn session(&self) -> &Session {
         &self.session
     }
 
-    /// The session after a right answer, with the revision that it replaces. A right answer costs no attempt: it is given
-    /// back with whatever is kept next.
+    /// Returns the session after a right answer, with the revision that it replaces. A right answer costs no
+    /// attempt: the next write refunds it.
     pub fn into_verified(mut self) -> Versioned<Session> {
         if self.has_spent {
             let progress = self.session.progress_mut();
@@ -49,7 +49,7 @@ impl<'a> SessionHolder<'a> {
         Versioned { value: self.session, revision: self.revision }
     }
 
-    /// Forgets the challenge that is over.
+    /// Removes the challenge that has ended.
     ///
     /// # Errors
     /// [`Refusal::NotAwaited`] when another request changed the session.
@@ -90,13 +90,13 @@ impl Holder for SessionHolder<'_> {
     fn challenge(&self, method: Method, now: Timestamp) -> Option<Challenge> {
         let progress = self.session.progress();
         match method {
-            // A session awaits a passkey at any time: nothing has to be asked for it.
+            // A session accepts a passkey at any time, without a stored challenge.
             Method::Passkey => Some(Challenge::new(method, progress.request, None, now, PASSKEY_LIFETIME)),
             _ => progress.challenge.clone().filter(|challenge| challenge.method == method),
         }
     }
 
-    /// An older cookie has paid from its own count: it spends nothing of the session's.
+    /// Counts an attempt of the session. An older cookie has its own counter and costs none here.
     async fn spend(&mut self, method: Method, now: Timestamp) -> Result<(), Refusal> {
         if self.session.is_ahead_of(&self.cookie) {
             return Ok(());

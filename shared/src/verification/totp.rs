@@ -1,8 +1,9 @@
 //! Codes from an authenticator app (RFC 6238).
 //!
-//! The order of the writes is the rule: the account's limit first, so that no number of holders compares more often than it
-//! allows; then the account's time step, which moves forward once for each code, ever, and remembers for which
-//! verification; then the holder. A decoy spends alike and is never right.
+//! The order of the writes is the rule. First the account's limit counts the attempt, so that all holders
+//! together never compare more often than it allows. Then the account's time step moves forward, once for
+//! each code, and records its verification. The holder is written last. A decoy costs the same and is never
+//! right.
 
 use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
 use super::verifier::Verifier;
@@ -12,7 +13,7 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 use crate::domain::totp::TotpSeed;
 
-/// Checks an app's code. A wrong one spends an attempt of its holder too.
+/// Checks an app's code. A wrong code also counts as an attempt of its holder.
 pub(super) async fn check(
     verifier: &Verifier<'_>,
     holder: &mut dyn Holder,
@@ -31,8 +32,8 @@ pub(super) async fn check(
     Verified::by(Method::Totp, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
-/// Whether the code is the account's, in a time step that was not accepted before: each step is accepted once, for one
-/// verification. An account without an app, and a decoy, read alike.
+/// Returns whether the code is the account's, in a time step that was not accepted before. Each step is
+/// accepted once, for one verification. An account without an app, and a decoy, cost the same reads.
 async fn accepts(
     verifier: &Verifier<'_>,
     subject: Subject<'_>,

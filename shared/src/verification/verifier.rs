@@ -1,28 +1,28 @@
-//! What checking an answer needs.
+//! The dependencies of checking an answer.
 
 use crate::domain::client::AddressBlock;
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::RelyingParty;
 use crate::ports::{ApprovalStore, Authenticators, BudgetStore, SignatureVerifier};
 
-/// The ports over which an answer is checked, and the policy that it is checked by.
+/// The ports and the limits for checking an answer.
 pub struct Verifier<'a> {
-    /// The keys of flows and sessions.
+    /// The keyring of cookies and tags (`REKEY_SECRET_FLOWS`).
     pub flows: &'a Keyring,
-    /// The keys of seeds and recovery codes.
+    /// The keyring of seeds, recovery codes and passes (`REKEY_SECRET_SEEDS`).
     pub seeds: &'a Keyring,
-    /// The authenticators.
+    /// Reads and consumes apps, passkeys, recovery codes and passes.
     pub authenticators: &'a dyn Authenticators,
-    /// The requests to devices.
+    /// Reads the devices' answers.
     pub approvals: &'a dyn ApprovalStore,
-    /// The arithmetic of passkeys.
+    /// Verifies passkeys' signatures.
     pub signatures: &'a dyn SignatureVerifier,
-    /// The rate limits.
+    /// Counts attempts per account.
     pub limits: &'a dyn BudgetStore,
-    /// What passkeys are bound to.
+    /// The site that passkeys are bound to.
     pub party: RelyingParty,
-    /// Attempts at an account's app codes in a day and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
+    /// Attempts at an account's app codes per day and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
     pub totp_per_day: u8,
-    /// The network that the answer comes from.
+    /// The network of the request, for the limit of slow hashes.
     pub network: AddressBlock,
 }

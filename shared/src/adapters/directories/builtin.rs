@@ -1,7 +1,7 @@
 //! The built-in directory: accounts and argon2id hashes in the table `accounts`.
 //!
-//! Two kinds of items share its key `account`: `login/<canonical name>` names the owner of a login, and
-//! `account/<id>` holds the account.
+//! Its key `account` has two kinds of items: `login/<canonical name>` names the owner of a login, and
+//! `account/<id>` has the account.
 
 use std::sync::Arc;
 
@@ -26,21 +26,21 @@ use crate::ports::{
     Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, StoreError, Write,
 };
 
-/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
+/// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
 const FAILURES_MAX: u32 = 5;
 
-/// How long that lasts: it ends by itself, or a stranger could shut people out for good (OWASP Authentication Cheat Sheet,
-/// account lockout). What the organisation has locked stays so.
+/// The duration of a lockout. It ends by itself; otherwise a stranger could lock people out forever (OWASP
+/// Authentication Cheat Sheet, account lockout). A lock by the organisation stays.
 const LOCKOUT: Seconds = Seconds(15 * 60);
 
-/// The attributes that an [`Account`] is read from. The role of a function that only reads accounts lists these and no
+/// The attributes of an [`Account`]. The role of a function that only reads accounts allows these, and no
 /// password.
 const ACCOUNT: [&str; 6] = ["id", "name", "logins", "email", "language", "standing"];
 
-/// Where a miss looks: `~` begins no id, so no item can be there.
+/// The key that a miss reads: no id begins with `~`, so the item never exists.
 const NOBODY: &str = "account/~";
 
-/// Accounts in DynamoDB.
+/// Stores accounts in DynamoDB.
 #[derive(Clone)]
 pub struct BuiltinDirectory {
     client: Client,
@@ -50,8 +50,8 @@ pub struct BuiltinDirectory {
 }
 
 impl BuiltinDirectory {
-    /// Keeps accounts in `table`; `entropy` makes salts, and the present password and those before it are refused as new
-    /// ones, `history` of them.
+    /// Returns the directory in `table`. `entropy` yields salts. The current password and `history` previous
+    /// ones are rejected as new passwords.
     pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>, history: u8) -> Self {
         Self { client, table: table.into(), entropy, history }
     }
@@ -61,21 +61,21 @@ impl BuiltinDirectory {
         update.update_expression(expression)
     }
 
-    /// These attributes of the account behind a name. Who it is, and that it may be reset, is looked at again when it is
-    /// changed.
+    /// Reads these attributes of the account of a name. The caller checks the login and the state again at a
+    /// change.
     async fn find_attributes(
         &self,
         name: &CanonicalName,
         attributes: &[&str],
     ) -> Result<Option<Item>, DirectoryError> {
         let login = self.read(format!("login/{}", name.as_str()), &["owner"], false).await?;
-        // A miss reads as well, so that it takes what a hit takes.
+        // A miss reads as well, so that it takes as long as a hit.
         let owner = login.as_ref().and_then(|item| item.optional_text("owner"));
         let key = owner.map_or_else(|| NOBODY.to_owned(), |owner| format!("account/{owner}"));
         self.read(key, attributes, false).await
     }
 
-    /// These attributes of an account, as the last write left them.
+    /// Reads these attributes of an account, strongly consistent.
     async fn attributes(&self, id: &AccountId, attributes: &[&str]) -> Result<Option<Item>, DirectoryError> {
         self.read(format!("account/{}", id.as_str()), attributes, true).await
     }
@@ -116,7 +116,8 @@ impl Directory for BuiltinDirectory {
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
-        // Whether it may be changed is a condition of the change, so this read need not see the last second's writes.
+        // The change has its own condition on the account's state, so this read may miss the writes of the
+        // last second.
         let item = self.read(format!("account/{}", id.as_str()), &ACCOUNT, false).await?;
         Ok(item.as_ref().map(read_account).transpose()?)
     }
@@ -155,9 +156,9 @@ impl AccountImport for BuiltinDirectory {
 
 #[async_trait]
 impl SignInDirectory for BuiltinDirectory {
-    /// Five failures lock the account for a while; each is counted before the password is compared, so that no number of
-    /// sign-ins at once tries more than five. A failure makes two reads, one write and one hash, whatever it fails by:
-    /// what is locked, switched off or not there is counted in vain and compared for nothing.
+    /// Five failures lock the account for a while. Each sign-in is counted before the password is compared,
+    /// so that concurrent sign-ins together compare at most five. A failure makes two reads, one write and
+    /// one hash, whatever its cause: a locked, disabled or missing account costs the same.
     async fn sign_in(
         &self,
         name: &CanonicalName,
@@ -172,7 +173,7 @@ impl SignInDirectory for BuiltinDirectory {
         let begins_anew =
             item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| !at.is_within(LOCKOUT, now)));
         let mut tried = self.count_try(&key, begins_anew, now).await?;
-        // Another sign-in began the count meanwhile.
+        // A concurrent sign-in began the count.
         if begins_anew && matches!(&tried, Try::Refused(Some(item)) if counts(read_standing(item)?)) {
             tried = self.count_try(&key, false, now).await?;
         }
@@ -197,16 +198,17 @@ impl SignInDirectory for BuiltinDirectory {
     }
 }
 
-/// What came of counting a sign-in.
+/// The result of counting a sign-in.
 enum Try {
-    /// It may be compared; the account as it is since.
+    /// The password may be compared; the account after the write.
     Counted(Item),
-    /// It may not; the account, if there is one.
+    /// The password may not be compared; the account, if there is one.
     Refused(Option<Item>),
 }
 
 impl BuiltinDirectory {
-    /// Counts a sign-in as failed, as the first or as one more. `standing` stays what the organisation says it is.
+    /// Counts a sign-in as failed, as the first or a further one. `standing` stays as the organisation set
+    /// it.
     async fn count_try(&self, key: &str, first: bool, now: Timestamp) -> Result<Try, DirectoryError> {
         let (count, condition, bound) = if first {
             (
@@ -230,7 +232,7 @@ impl BuiltinDirectory {
             .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        // A failure that is yet to come was never written as one, and would lock the account for good.
+        // A failure in the future is invalid, and would lock the account forever.
         let counted = if first {
             counted.expression_attribute_values(":latest", n((now + SKEW).as_seconds()))
         } else {
@@ -242,7 +244,8 @@ impl BuiltinDirectory {
         }
     }
 
-    /// The hashes of the present password and of those before it, `count` at most. None need no read.
+    /// Returns the hashes of the current password and of previous ones, `count` at most. A count of 0 makes
+    /// no read.
     async fn latest_passwords(
         &self,
         id: &AccountId,
@@ -259,7 +262,7 @@ impl BuiltinDirectory {
         Ok(present.into_iter().chain(item.texts("previous")).take(usize::from(count)).collect())
     }
 
-    /// Whether a password is the stored one. One hash is worked out, also where nothing readable is stored.
+    /// Returns whether a password is the stored one. It computes one hash even if nothing readable is stored.
     fn is_right(&self, stored: Option<&str>, password: &str) -> Result<bool, DirectoryError> {
         match stored.and_then(|phc| PasswordHash::new(phc).ok()) {
             Some(hash) => Ok(Argon2::default().verify_password(password.as_bytes(), &hash).is_ok()),
@@ -268,7 +271,7 @@ impl BuiltinDirectory {
     }
 }
 
-/// Whether sign-ins of an account are counted and compared.
+/// Returns whether sign-ins of an account are counted and compared.
 const fn counts(standing: Standing) -> bool {
     matches!(standing, Standing::Active | Standing::Excluded)
 }
@@ -320,7 +323,7 @@ impl PasswordDirectory for BuiltinDirectory {
             .expression_attribute_values(":zero", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         if let Write::Password(password) = write {
-            // The new one counts as one of those that are kept.
+            // The new password counts as one of those that are kept.
             let kept = self.latest_passwords(&change.account, self.history.saturating_sub(1), true).await;
             let previous = kept.map_err(not_applied)?.into_iter().map(s).collect();
             let password = self.hash(password.expose()).map_err(not_applied)?;
@@ -334,7 +337,8 @@ impl PasswordDirectory for BuiltinDirectory {
                 .expression_attribute_values(":changed_at", n(now.as_seconds()));
         }
         let Err(error) = update.update_expression(expression).send().await else { return Ok(()) };
-        // An attempt may have been carried out though a later one failed, so any other failure leaves it open.
+        // An earlier try may have succeeded though a later one failed, so any other failure leaves the
+        // outcome unknown.
         let found = not_met(error).map_err(|error| ChangeError::Unknown(Box::new(error)))?;
         let found = found.ok_or(ChangeError::NotPermitted)?;
         match found.number::<u64>("generation").map_err(not_applied)?.cmp(&change.number) {

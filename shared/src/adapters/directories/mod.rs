@@ -1,4 +1,4 @@
-//! The directories that hold accounts and passwords.
+//! The directories of accounts and passwords.
 
 mod builtin;
 

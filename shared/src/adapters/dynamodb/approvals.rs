@@ -1,4 +1,4 @@
-//! Requests to approve, in the table `flows`: one item for each account.
+//! Approval requests in the table `flows`: one item per account.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -12,16 +12,16 @@ use crate::domain::holder::HolderId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
 
-/// A request nobody answered.
+/// An unanswered request.
 const PENDING: &str = "pending";
-/// One that got a number. Whether it was the right one is a fact of the item: see [`status`].
+/// A request with an answered number. The item's tags tell whether it is right: see [`status`].
 const ANSWERED: &str = "answered";
-/// One that was refused.
+/// A denied request.
 const DENIED: &str = "denied";
-/// How long after its last use an item may be removed. Only tidiness hangs on it.
+/// How long an item is kept after its last use. Only the table's size depends on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
 
-/// Keeps requests in DynamoDB.
+/// Stores approval requests in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoApprovals {
     client: Client,
@@ -29,7 +29,7 @@ pub struct DynamoApprovals {
 }
 
 impl DynamoApprovals {
-    /// Keeps requests in `table`, that of flows.
+    /// Returns the store in `table`, the table of flows.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -55,8 +55,9 @@ impl ApprovalStore for DynamoApprovals {
             .with("expires_at", n(request.expires_at.as_seconds()))
             .with("blocked_until", n(request.expires_at.as_seconds()))
             .with("ttl", n((request.expires_at + KEPT_AFTER).as_seconds()));
-        // A request blocks until its end, answered or not: the browser that asked has not heard of the answer yet. A
-        // refusal blocks for a day. What can't be read blocks no longer than it is to be kept, whenever it is removed.
+        // A request blocks others until its end, answered or not: its browser may not have read the answer
+        // yet. A denial blocks for a day. An unreadable item blocks no longer than its retention time,
+        // whenever it is deleted.
         let put = self
             .client
             .put_item()
@@ -114,7 +115,7 @@ impl ApprovalStore for DynamoApprovals {
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let update = match answer {
-            // Stored beside the number without being compared, as a guess at a code is.
+            // The write stores it beside the number without comparing, like the attempt at a code.
             DeviceAnswer::Number { tag, young } => update
                 .update_expression("SET #state = :answered, #answer = :answer, #young = :young")
                 .expression_attribute_names("#answer", "answer")
@@ -151,7 +152,7 @@ impl ApprovalStore for DynamoApprovals {
             .table_name(&self.table)
             .key("flow", b(&ApprovalRequest::key(account)))
             .update_expression("SET #told = :request")
-            // The next request has not been told of.
+            // The contacts have not been notified of the next request.
             .condition_expression("#request = :request")
             .expression_attribute_names("#told", "told")
             .expression_attribute_names("#request", "request")
@@ -163,7 +164,7 @@ impl ApprovalStore for DynamoApprovals {
     }
 }
 
-/// What the answer of an item came to.
+/// Returns the result of an item's answer.
 fn answered(item: &Item) -> Answered {
     let Some(found) = decode(item) else { return Answered::Gone };
     match found.status {
@@ -175,7 +176,8 @@ fn answered(item: &Item) -> Answered {
     }
 }
 
-/// A request. One of another version or that can't be read is none: another is asked for.
+/// Reads a request. An unreadable one or one of another version counts as missing, and the person makes
+/// another.
 fn decode(item: &Item) -> Option<ApprovalRequest> {
     let number = item.tag("number")?;
     let status = match item.optional_text("state")? {
@@ -193,7 +195,7 @@ fn decode(item: &Item) -> Option<ApprovalRequest> {
         created_at: item.moment("created_at").ok()?,
         expires_at: item.moment("expires_at").ok()?,
         status,
-        // An answer that does not tell its device's age is a young one's.
+        // An answer without the age of its device counts as a young device's.
         young: status == RequestStatus::Approved && item.flag("young").unwrap_or(true),
     })
 }

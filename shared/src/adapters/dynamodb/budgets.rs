@@ -1,4 +1,4 @@
-//! The table `budgets`: counters by key, and one ledger per account.
+//! The table `budgets`: counters of rate limits by key, and one ledger per account.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -11,10 +11,10 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{BudgetStore, StoreError, Versioned};
 
-/// A ledger forgets after a day; the item may go a day later.
+/// A ledger covers one day; its item is kept for another day.
 const LEDGER_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
 
-/// Keeps budgets in DynamoDB.
+/// Stores rate limits and ledgers in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoBudgets {
     client: Client,
@@ -22,7 +22,7 @@ pub struct DynamoBudgets {
 }
 
 impl DynamoBudgets {
-    /// Keeps budgets in `table`.
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -88,8 +88,8 @@ impl BudgetStore for DynamoBudgets {
     async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("budget", s(ledger_key(account)))]).await?;
         let Some(item) = item else { return Ok(Versioned { value: SendLedger::default(), revision: 0 }) };
-        // One of another version, or that can't be read, begins anew: nobody from outside can make it so, and it would
-        // keep its owner from every code for as long as it lies there.
+        // An unreadable ledger, or one of another version, begins anew. No client can cause this, and
+        // otherwise its owner would get no code while the item exists.
         let value = item.optional_text("ledger").and_then(|text| serde_json::from_str(text).ok());
         Ok(Versioned { value: value.unwrap_or_default(), revision: item.number("rev").unwrap_or_default() })
     }
@@ -109,7 +109,7 @@ impl BudgetStore for DynamoBudgets {
             .with("ttl", n((now + LEDGER_KEPT).as_seconds()));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         let put = if revision == 0 {
-            // None is there, or none that tells its revision.
+            // The item is missing, or has no revision.
             put.condition_expression("NOT attribute_type(#rev, :number) OR #rev < :one")
                 .expression_attribute_names("#rev", "rev")
                 .expression_attribute_values(":number", s("N"))

@@ -1,4 +1,4 @@
-//! The table `flows`.
+//! Flows in the table `flows`.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -12,14 +12,14 @@ use crate::domain::holder::HolderId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
-/// The version of the item's form. An item of another version is no flow.
+/// The version of the item's format. An item of another version counts as missing.
 const VERSION: u8 = 2;
-/// How long after its end an item may be removed. Only tidiness hangs on it.
+/// How long an item is kept after its end. Only the table's size depends on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
-/// What stands for "no guess yet": the condition `guess <> code` compares two present attributes, always.
+/// The value before the first attempt: the condition `guess <> code` needs two present attributes.
 const NO_GUESS: [u8; 1] = [0];
 
-/// Keeps flows in DynamoDB: one item per flow, below one kilobyte.
+/// Stores flows in DynamoDB: one item per flow, below one kilobyte.
 #[derive(Clone, Debug)]
 pub struct DynamoFlows {
     client: Client,
@@ -27,7 +27,7 @@ pub struct DynamoFlows {
 }
 
 impl DynamoFlows {
-    /// Keeps flows in `table`.
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -81,8 +81,8 @@ impl FlowStore for DynamoFlows {
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError> {
-        // The guess is stored beside the code without being compared; `guess <> code` lets nothing past a right
-        // one. Whether it was right is a fact of the item that comes back.
+        // The write stores the attempt beside the code without comparing; `guess <> code` rejects attempts
+        // after a right one. The returned item tells whether it was right.
         let update = self
             .client
             .update_item()
@@ -164,7 +164,7 @@ impl FlowStore for DynamoFlows {
     }
 }
 
-/// What a guess was that the write did not look at.
+/// Returns the result of an attempt that the write did not compare.
 fn refused(guess: CodeAttempt, found: Option<Flow>) -> AttemptOutcome {
     match found {
         None => AttemptOutcome::Gone,
@@ -194,7 +194,8 @@ fn encode(key: HolderId, revision: u64, flow: &Flow) -> Item {
         .with("code_expires_at", n(slot.expires_at.as_seconds()))
 }
 
-/// A live flow. One that has expired, is of another version or can't be read is none: the person begins anew.
+/// Reads an active flow. An expired, unreadable one or one of another version counts as missing, and the
+/// person starts again.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
     let read = || -> Result<Versioned<Flow>, StoreError> {
         if item.number::<u8>("v")? != VERSION || !item.is_live("expires_at", now, FLOW_LONGEST) {

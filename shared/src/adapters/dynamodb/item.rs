@@ -1,4 +1,4 @@
-//! Attributes in and out, and the errors of the SDK in the port's words.
+//! Conversion of attributes, and of SDK errors to the ports' errors.
 
 use std::collections::HashMap;
 
@@ -14,7 +14,7 @@ use crate::domain::keys::Tag;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::StoreError;
 
-/// A stored item.
+/// The attributes of a stored item.
 #[derive(Clone, Debug, Default)]
 pub(in crate::adapters) struct Item(pub HashMap<String, AttributeValue>);
 
@@ -33,7 +33,7 @@ impl Item {
         list.into_iter().flatten().filter_map(|value| value.as_s().ok().cloned()).collect()
     }
 
-    /// A set of texts; DynamoDB has no empty one, so one that is not there has nothing in it.
+    /// Returns a set of texts. DynamoDB has no empty set, so a missing attribute is an empty set.
     pub(in crate::adapters) fn set(&self, name: &str) -> Vec<String> {
         self.0.get(name).and_then(|value| value.as_ss().ok()).cloned().unwrap_or_default()
     }
@@ -55,12 +55,12 @@ impl Item {
         self.number(name).map(Timestamp::from_seconds)
     }
 
-    /// Whether the end under this name is still to come, and no further away than `longest`.
+    /// Returns whether the end in this attribute is in the future, by at most `longest`.
     pub(in crate::adapters) fn is_live(&self, name: &'static str, now: Timestamp, longest: Seconds) -> bool {
         self.moment(name).is_ok_and(|end| end.is_ahead(now, longest))
     }
 
-    /// A tag; one that is there but not 32 bytes long stands for none.
+    /// Returns a tag; `None` for an attribute that is not 32 bytes long.
     pub(in crate::adapters) fn tag(&self, name: &str) -> Option<Tag> {
         let bytes = self.0.get(name)?.as_b().ok()?.as_ref();
         bytes.try_into().ok().map(Tag::from_bytes)
@@ -92,12 +92,12 @@ pub(in crate::adapters) fn b(bytes: &[u8]) -> AttributeValue {
     AttributeValue::B(Blob::new(bytes))
 }
 
-/// The furthest end that a condition takes for one: see [`Timestamp::is_ahead`].
+/// Returns the latest end that a condition accepts: see [`Timestamp::is_ahead`].
 pub(in crate::adapters) fn latest(now: Timestamp, longest: Seconds) -> AttributeValue {
     n(Timestamp::latest_end(now, longest).as_seconds())
 }
 
-/// A strongly consistent read by the whole key.
+/// Reads an item by its whole key, strongly consistent.
 pub(in crate::adapters) async fn consistent_get(
     client: &Client,
     table: &str,
@@ -107,8 +107,8 @@ pub(in crate::adapters) async fn consistent_get(
     found(client.get_item().table_name(table).set_key(Some(key)).consistent_read(true).send().await)
 }
 
-/// A read of these attributes alone, by the whole key. One that is not `consistent` costs half and may miss a write of
-/// the last second: for what is looked at again before anything hangs on it.
+/// Reads some attributes of an item by its whole key. A read that is not `consistent` costs half and may miss
+/// writes of the last second: only for values that are checked again before use.
 #[cfg(feature = "builtin-directory")]
 pub(in crate::adapters) async fn get_attributes(
     client: &Client,
@@ -133,18 +133,18 @@ fn found(read: Result<GetItemOutput, SdkError<GetItemError>>) -> Result<Option<I
     read.map(|output| output.item.map(Item)).map_err(unavailable)
 }
 
-/// An SDK error as the port's. The cause goes along for the log; DynamoDB's messages name tables and keys'
-/// types, never values.
+/// Converts an SDK error to the port's. The cause is kept for the log: DynamoDB's messages name tables and
+/// key types, never values.
 pub(in crate::adapters) fn unavailable(error: impl std::error::Error + Send + Sync + 'static) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }
 
-/// The two writes whose condition may fail.
+/// The two kinds of conditional writes.
 pub(in crate::adapters) trait Conditional {
-    /// The item that the condition was not met by, where there is one and it was asked for.
+    /// Returns the item that did not meet the condition, if there is one and the request asked for it.
     ///
     /// # Errors
-    /// For any other error.
+    /// Any other error.
     fn condition_failed(&self) -> Result<Option<Item>, ()>;
 }
 
@@ -166,7 +166,7 @@ impl Conditional for PutItemError {
     }
 }
 
-/// Splits a failed write into "the condition was not met, by this item" and a true error.
+/// Splits a failed write into an unmet condition, with its item, and a real error.
 pub(in crate::adapters) fn not_met<E>(error: SdkError<E>) -> Result<Option<Item>, StoreError>
 where
     E: Conditional + std::error::Error + Send + Sync + 'static,

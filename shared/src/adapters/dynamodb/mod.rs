@@ -1,8 +1,8 @@
-//! Flows, budgets and security info in DynamoDB.
+//! Flows, rate limits and enrolled entries in DynamoDB.
 //!
-//! What DynamoDB does not promise, nothing here relies on. Its TTL may be days late, so every read and every
-//! condition compares the expiry itself. A condition names the state that it expects, since a missing attribute
-//! must never satisfy one. Each step is one conditional write on one item.
+//! The code relies only on DynamoDB's guarantees. Its TTL may be days late, so every read and every condition
+//! compares the expiry itself. A condition names the expected state, since a missing attribute must never
+//! satisfy one. Each step is one conditional write on one item.
 
 mod approvals;
 mod budgets;

@@ -1,4 +1,4 @@
-//! Pairings, in the table `flows`: one item each.
+//! Pairings in the table `flows`: one item each.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -13,14 +13,14 @@ use crate::domain::security_info::EntryId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
 
-/// A pairing whose token nobody has used.
+/// A pairing with an unused token.
 const OPEN: &str = "pairing-open";
-/// One whose device waits to be confirmed, or is: see [`DynamoPairings::confirm`].
+/// A pairing with a device that waits for confirmation, or is confirmed: see [`DynamoPairings::confirm`].
 const WAITING: &str = "pairing-waiting";
-/// How long after its end an item may be removed. Only tidiness hangs on it.
+/// How long an item is kept after its end. Only the table's size depends on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
 
-/// Keeps pairings in DynamoDB.
+/// Stores pairings in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoPairings {
     client: Client,
@@ -28,12 +28,13 @@ pub struct DynamoPairings {
 }
 
 impl DynamoPairings {
-    /// Keeps pairings in `table`, that of flows.
+    /// Returns the store in `table`, the table of flows.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
 
-    /// A live pairing. One that can't be read is none, here and below: another is begun.
+    /// Reads an active pairing. Here and below, an unreadable one counts as missing, and the person begins
+    /// another.
     async fn find(&self, key: PairingKey, now: Timestamp) -> Result<Option<Item>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("flow", b(key.as_bytes()))]).await?;
         Ok(item.filter(|item| is_live(item, now)))
@@ -80,7 +81,7 @@ impl PairingStore for DynamoPairings {
         code: Tag,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // `guess` is there from the start, so that the condition of a guess compares two present attributes.
+        // `guess` exists from the start, so that the condition of an attempt compares two present attributes.
         let mut set = "SET #state = :waiting, #public_key = :public_key, #name = :name, \
                        #code = :code, #guess = :no_guess"
             .to_owned();
@@ -147,7 +148,7 @@ impl PairingStore for DynamoPairings {
         code: Tag,
         now: Timestamp,
     ) -> Result<PairingConfirmed, StoreError> {
-        // As with a guess at a code: stored without being compared, and nothing gets past a right one.
+        // Like an attempt at a flow's code: stored without comparing, and rejected after a right one.
         let update = self
             .client
             .update_item()
@@ -191,7 +192,8 @@ impl PairingStore for DynamoPairings {
                 if item.optional_text("state") == Some(OPEN) {
                     return Ok(PairingConfirmed::NotYet);
                 }
-                // Confirmed before, by this very code: a double click, a lost answer. No other code is looked at.
+                // This very code confirmed it before: a double click, a lost response. No other code is
+                // compared.
                 let is_again = item.tag("guess") == item.tag("code") && item.tag("code") == Some(code);
                 if !is_again {
                     return Ok(PairingConfirmed::Spent);
@@ -213,7 +215,7 @@ fn is_of(item: &Item, account: &AccountId, session: &[u8; 32]) -> bool {
         && item.tag("session").is_some_and(|own| own == Tag::from_bytes(*session))
 }
 
-/// The state of an item, and the pairing that it holds.
+/// Returns the state of an item, and its pairing.
 fn pairing(item: &Item) -> Option<(&str, Pairing)> {
     let pairing = Pairing {
         account: AccountId::from_directory(item.optional_text("account")?).ok()?,

@@ -1,4 +1,4 @@
-//! Sessions, in the table `flows` beside the flows: they live as briefly, and their keys can't meet.
+//! Sessions in the table `flows`: their lifetime is as short as a flow's, and their keys can't collide.
 
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, SessionStore, StoreError, Versioned};
 
-/// How long after its end an item may be removed. Only tidiness hangs on it.
+/// How long an item is kept after its end. Only the table's size depends on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
 
-/// Keeps sessions in DynamoDB.
+/// Stores sessions in DynamoDB.
 #[derive(Clone)]
 pub struct DynamoSessions {
     client: Client,
@@ -24,7 +24,7 @@ pub struct DynamoSessions {
 }
 
 impl DynamoSessions {
-    /// Keeps sessions in `table`; `entropy` names writes.
+    /// Returns the store in `table`; `entropy` yields the ids of writes.
     pub fn new(client: Client, table: impl Into<String>, entropy: Arc<dyn Entropy>) -> Self {
         Self { client, table: table.into(), entropy }
     }
@@ -52,8 +52,8 @@ impl SessionStore for DynamoSessions {
         next: &Session,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // Names this write, so that its repetition after a lost answer is told from another request's. What they write
-        // does not tell: two that spend the same try write the same.
+        // Identifies this write, so that its retry after a lost response differs from another request's
+        // write. The content can't tell: two requests that count the same attempt write the same.
         let write: [u8; 16] = self.entropy.bytes();
         let item = item(key, revision + 1, next)?.with("write", b(&write));
         let put = self
@@ -85,7 +85,8 @@ impl SessionStore for DynamoSessions {
     }
 }
 
-/// A live session. One that has expired, is of another version or can't be read is none: the person signs in anew.
+/// Reads an active session. An expired, unreadable one or one of another version counts as missing, and the
+/// person signs in again.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Session>> {
     if !item.is_live("expires_at", now, LIFETIME) {
         return None;

@@ -23,12 +23,12 @@ use crate::ports::{
     Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
 };
 
-/// Failed sign-ins, each within [`LOCKOUT`] of the one before, that lock an account.
+/// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
 const FAILURES_MAX: u32 = 5;
-/// How long that lasts.
+/// The duration of a lockout, as in DynamoDB.
 const LOCKOUT: Seconds = Seconds(15 * 60);
 
-/// A slow hash of a password.
+/// A slow hash of a password, as its PHC string.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoredPassword(String);
 
@@ -38,28 +38,28 @@ impl fmt::Debug for StoredPassword {
     }
 }
 
-/// An account as it is stored.
+/// A stored account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredAccount {
-    /// The person's name.
+    /// The directory's name, for the password policy.
     pub name: String,
-    /// All logins.
+    /// In canonical form.
     pub logins: Vec<String>,
-    /// The organisation's own address of the person.
+    /// The organisation's own mailbox of the person.
     pub email: Option<StoredContact>,
-    /// The language of messages.
+    /// The language for messages, if it is known.
     pub language: Option<Language>,
-    /// What the organisation says of it.
+    /// The state that the organisation set; failed sign-ins don't change it.
     pub standing: Standing,
-    /// The present password.
+    /// The current password's hash; an account may have none.
     pub password: Option<StoredPassword>,
-    /// Those before it, the latest first.
+    /// The previous hashes, the latest first.
     pub previous: Vec<StoredPassword>,
-    /// Failed sign-ins in a row.
+    /// Failed sign-ins in a row, each within the lockout's duration of the one before.
     pub failures: u32,
-    /// When the last of them was.
+    /// The time of the last failure; the lockout ends relative to it.
     pub failed_at: Timestamp,
-    /// The number of the last change.
+    /// The number of the last change; an earlier one is rejected.
     pub number: u64,
 }
 
@@ -75,7 +75,7 @@ impl StoredAccount {
         }
     }
 
-    /// Counts a sign-in as failed; `false` when it may not be compared.
+    /// Counts a sign-in as failed; `false` when the password may not be compared.
     fn count_attempt(&mut self, now: Timestamp) -> bool {
         let is_new = !self.failed_at.is_within(LOCKOUT, now);
         let counts = matches!(self.standing, Standing::Active | Standing::Excluded);
@@ -92,12 +92,12 @@ impl StoredAccount {
     }
 }
 
-/// The accounts, and who owns which login.
+/// All accounts, and the owners of logins.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Accounts {
-    /// The owners of logins.
+    /// The account of each canonical login.
     pub logins: BTreeMap<String, AccountId>,
-    /// The accounts.
+    /// Stored accounts by id.
     pub accounts: BTreeMap<AccountId, StoredAccount>,
 }
 
@@ -107,7 +107,7 @@ impl Accounts {
     }
 }
 
-/// The built-in directory over a memory.
+/// The built-in directory over in-memory tables.
 #[derive(Clone)]
 pub struct MemoryDirectory {
     memory: Arc<Memory>,
@@ -116,8 +116,8 @@ pub struct MemoryDirectory {
 }
 
 impl MemoryDirectory {
-    /// Keeps accounts in `memory`; `entropy` makes salts, and the present password and those before it are refused as new
-    /// ones, `history` of them.
+    /// Returns the directory in `memory`. `entropy` yields salts. The current password and `history` previous
+    /// ones are rejected as new passwords.
     pub fn new(memory: Arc<Memory>, entropy: Arc<dyn Entropy>, history: u8) -> Self {
         Self { memory, entropy, history }
     }
@@ -129,7 +129,7 @@ impl MemoryDirectory {
         Ok(StoredPassword(hash.to_string()))
     }
 
-    /// Whether a password is the stored one. One hash is worked out, also where none is stored.
+    /// Returns whether a password is the stored one. It computes one hash even if none is stored.
     fn is_right(&self, stored: Option<&StoredPassword>, password: &str) -> Result<bool, DirectoryError> {
         match stored {
             Some(stored) => Ok(verifies(stored, password)),
@@ -202,7 +202,7 @@ impl SignInDirectory for MemoryDirectory {
             let may_try = found.count_attempt(now);
             Some((id, found.clone(), may_try))
         });
-        // Outside the lock: a hash takes its time.
+        // Outside the lock, since a hash takes long.
         let Some((id, found, may_try)) = attempted else {
             self.is_right(None, password)?;
             return Ok(SignIn::Wrong);
@@ -279,7 +279,7 @@ impl PasswordDirectory for MemoryDirectory {
             }
             (found.number, found.standing, found.failures) = (change.number, Standing::Active, 0);
             if let Some(password) = password {
-                // The new one counts as one of those that are kept.
+                // The new password counts as one of those that are kept.
                 found.previous = found.latest_passwords(self.history.saturating_sub(1));
                 found.password = Some(password);
             }

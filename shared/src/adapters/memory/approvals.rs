@@ -1,4 +1,4 @@
-//! Requests to approve: one for each account.
+//! Approval requests: one per account.
 
 use std::collections::BTreeMap;
 
@@ -12,21 +12,21 @@ use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
 
-/// A request as it is stored.
+/// A stored approval request.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredRequest {
-    /// The request.
+    /// Its `status` has the result of the answer.
     pub request: ApprovalRequest,
-    /// The tag of the number that it was answered with.
+    /// The tag of the number that the person typed.
     pub answer: Option<Tag>,
-    /// Until when no other flow can ask.
+    /// No other flow can make a request until this time.
     pub blocked_until: Timestamp,
-    /// Whether the notices of its refusal are in the queue.
+    /// Whether the notifications of its denial are in the queue.
     pub told: bool,
 }
 
 impl StoredRequest {
-    /// A request that nobody has answered.
+    /// Returns an unanswered request.
     pub fn new(request: ApprovalRequest) -> Self {
         Self { blocked_until: request.expires_at, request, answer: None, told: false }
     }
@@ -47,7 +47,8 @@ impl StoredRequest {
 pub struct Approvals(pub BTreeMap<AccountId, StoredRequest>);
 
 impl Approvals {
-    /// Keeps a new request if none waits and the method is not paused. A flow may replace its own that was not refused.
+    /// Stores a new request if none is pending and the method is not paused. A flow may replace its own
+    /// request unless it was denied.
     pub fn ask(&mut self, account: &AccountId, request: ApprovalRequest, now: Timestamp) -> bool {
         let is_free = self.0.get(account).is_none_or(|found| {
             let is_own = found.request.flow == request.flow && found.request.status != RequestStatus::Denied;
@@ -59,7 +60,7 @@ impl Approvals {
         is_free
     }
 
-    /// Answers a request that waits; the request as it then is. The same answer once more comes to what it came to.
+    /// Answers a pending request, and returns it. The same answer again returns the same result.
     pub fn answer(
         &mut self,
         account: &AccountId,
@@ -91,7 +92,7 @@ impl Approvals {
         is_same.then_some(found)
     }
 
-    /// Notes that the notices of a refused request are in the queue.
+    /// Records that the notifications of a denied request are in the queue.
     pub fn note_told(&mut self, account: &AccountId, request: RequestId) {
         if let Some(found) = self.0.get_mut(account).filter(|found| found.request.id == request) {
             found.told = true;

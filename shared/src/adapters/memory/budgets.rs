@@ -12,24 +12,24 @@ use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
 use crate::ports::{BudgetStore, StoreError, Versioned};
 
-/// The counters by their keys, and the ledgers as JSON with their revisions.
+/// Counters by key, and ledgers as JSON with their revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Budgets {
-    /// The counters.
+    /// Counters of rate limits; expired ones stay.
     pub counts: BTreeMap<String, u64>,
-    /// The ledgers.
+    /// The revision and the JSON of each account's ledger.
     pub ledgers: BTreeMap<AccountId, (u64, Arc<str>)>,
 }
 
 impl Budgets {
-    /// Counts one more.
+    /// Increments a counter and returns its value.
     pub fn count(&mut self, key: String) -> u64 {
         let count = self.counts.entry(key).or_default();
         *count += 1;
         *count
     }
 
-    /// Takes one of the `most`; `false` when none is left.
+    /// Acquires one of the `most`; `false` when none is left.
     pub fn take(&mut self, key: String, most: u64) -> bool {
         let is_left = self.counts.get(&key).copied().unwrap_or_default() < most;
         if is_left {
@@ -38,7 +38,7 @@ impl Budgets {
         is_left
     }
 
-    /// Replaces the ledger that was read as `revision`; `false` when somebody else was faster.
+    /// Replaces the ledger that was read as `revision`; `false` when another request replaced it first.
     pub fn replace_ledger(&mut self, account: &AccountId, revision: u64, ledger: &str) -> bool {
         let is_it = self.ledgers.get(account).map_or(0, |(revision, _)| *revision) == revision;
         if is_it {

@@ -1,20 +1,20 @@
-//! A contact as it is stored. In memory nothing is sealed: who reads the memory reads the keys as well.
+//! A stored contact. Memory seals nothing: a reader of the memory also reads the keys.
 
 use std::fmt;
 
 use crate::domain::account::Contact;
 
-/// The text of an address or a number.
+/// An address or a number in clear; `Debug` hides it.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoredContact(String);
 
 impl StoredContact {
-    /// What is stored of a contact.
+    /// Returns the stored form of a contact.
     pub fn of(contact: &Contact<'_>) -> Self {
         Self(contact.expose().to_owned())
     }
 
-    /// The whole contact.
+    /// Returns the whole contact.
     pub fn expose(&self) -> String {
         self.0.clone()
     }

@@ -1,4 +1,4 @@
-//! What accounts have enrolled: the tables, and the port through which their owners change them.
+//! Enrolled entries: the tables, and the port through which their owners change them.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -17,39 +17,39 @@ use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Added, ContactImport, EnrolmentStore, NewEntry, Secret, StoreError};
 
-/// What an entry holds besides what may be shown of it.
+/// The data of an entry that is never shown.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum StoredSecret {
-    /// An address or a number.
+    /// An address or a number; tables in DynamoDB seal it.
     Contact(StoredContact),
-    /// A code app.
+    /// An app for codes.
     Totp {
-        /// Its sealed seed.
+        /// Sealed for the account.
         sealed_seed: String,
-        /// The last time step that was accepted.
+        /// The last accepted time step; only later ones are accepted.
         last_step: u64,
     },
     /// A device with the authenticator app.
     Authenticator {
-        /// Its public key (SEC 1 point on P-256, 65 bytes).
+        /// A SEC 1 point on P-256, 65 bytes.
         public_key: Vec<u8>,
-        /// Where it takes pushes, sealed.
+        /// The sealed push subscription; none without pushes.
         subscription: Option<String>,
     },
-    /// A passkey.
+    /// A passkey's public half.
     Passkey {
-        /// Its public part as JSON.
+        /// The credential record as JSON.
         credential: String,
-        /// The counter that was accepted last.
+        /// The last accepted counter; none before the first use.
         counter: Option<u32>,
     },
-    /// A sheet of recovery codes.
+    /// The hashes of a sheet of recovery codes.
     RecoveryCodes {
-        /// What its codes were hashed with.
+        /// The hash function and its key or salt.
         hashed_with: HashedWith,
-        /// The hashes that are left.
+        /// One hash per unused code.
         hashes: BTreeSet<String>,
-        /// The one that was taken last.
+        /// The last consumed hash, which its flow may use again.
         last_hash: Option<String>,
     },
 }
@@ -74,39 +74,39 @@ impl StoredSecret {
     }
 }
 
-/// A contact that serves until the one which takes its place does.
+/// A contact that is active until its successor is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Predecessor {
-    /// Its mask.
+    /// The mask that pages show.
     pub shown: String,
-    /// The contact.
+    /// The whole contact.
     pub contact: StoredContact,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
 }
 
-/// An entry as it is stored.
+/// A stored entry.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredEntry {
-    /// What may be shown of it.
+    /// The text that may be shown: a mask or a name.
     pub shown: String,
-    /// When it was enrolled.
+    /// The time of its enrolment.
     pub added_at: Timestamp,
-    /// From when on it counts.
+    /// Active from this time on.
     pub usable_from: Timestamp,
-    /// From when on it has been active for the waiting period.
+    /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
-    /// The contact that serves until this one does, where it takes the place of another.
+    /// The contact that is active until this one is, where this one replaces it.
     pub predecessor: Option<Predecessor>,
-    /// Whether an import wrote it.
+    /// Whether an import wrote it; otherwise the person enrolled it.
     pub is_imported: bool,
-    /// Whether a second step was proved when it was added.
+    /// Whether a step-up preceded it.
     pub proved: bool,
-    /// What it holds.
+    /// The data that is never shown.
     pub secret: StoredSecret,
-    /// When it last proved something, where the entry itself tells.
+    /// The time of its last use, for entries that record it themselves.
     pub last_used_at: Option<Timestamp>,
-    /// For which flow.
+    /// The flow of its last use.
     pub last_flow: Option<HolderId>,
 }
 
@@ -126,7 +126,7 @@ impl StoredEntry {
         }
     }
 
-    /// The contact that serves at `now` in the place of the one that takes it over from `now` on.
+    /// Returns the contact that is active at `now` until its successor is.
     fn serving(&self, now: Timestamp) -> Option<Predecessor> {
         match &self.secret {
             StoredSecret::Contact(contact) if self.counts(now) => Some(Predecessor {
@@ -138,7 +138,7 @@ impl StoredEntry {
         }
     }
 
-    /// Leaves its place to the contact that it was to take the place of.
+    /// Becomes the contact that it was to replace.
     fn restore(&mut self, earlier: Predecessor, now: Timestamp) {
         let Predecessor { shown, contact, old_from } = earlier;
         self.shown = shown;
@@ -146,12 +146,12 @@ impl StoredEntry {
         (self.usable_from, self.old_from, self.proved) = (now, old_from, true);
     }
 
-    /// Whether it counts.
+    /// Returns whether it is active at `now`.
     pub fn counts(&self, now: Timestamp) -> bool {
         self.usable_from <= now
     }
 
-    /// Notes what it was used for.
+    /// Records the time and the flow of its use.
     pub(super) const fn note_use(&mut self, flow: HolderId, now: Timestamp) {
         self.last_flow = Some(flow);
         self.last_used_at = Some(now);
@@ -167,7 +167,7 @@ impl StoredEntry {
             id: id.clone(),
             shown,
             added_at: self.added_at,
-            // What an earlier contact of the kind proved is not this one's.
+            // The use of an earlier contact of the kind does not count for this one.
             last_used_at: self.last_used_at.or(used_as_contact).filter(|used| *used >= self.added_at),
             usable_from: self.usable_from,
             old_from: self.old_from,
@@ -176,31 +176,31 @@ impl StoredEntry {
     }
 }
 
-/// What is stored of an account as a whole.
+/// The state of a whole account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StateOf {
-    /// How often the account was changed.
+    /// The number of changes and leases.
     pub generation: u64,
-    /// The session that changed it last, and what it moved the generation to.
+    /// The session that made the last change, and its generation.
     pub changed: Option<(HolderId, u64)>,
-    /// The flow that claimed it last, and until when.
+    /// The flow with the last lease, and the lease's end.
     pub claimed: Option<(HolderId, Timestamp)>,
-    /// When the person looked through everything.
+    /// The time at which the person last confirmed the list.
     pub confirmed_at: Option<Timestamp>,
-    /// When the person last removed something.
+    /// The time at which the person last removed an entry.
     pub removed_at: Option<Timestamp>,
-    /// When contacts last proved something.
+    /// The last use of each contact.
     pub used_at: BTreeMap<Factor, Timestamp>,
 }
 
 impl StateOf {
-    /// The session that moved the generation to `generation`, if it is there and was moved by one.
+    /// Returns the session that moved the generation to `generation`, if a session did.
     fn changed_by(&self, generation: u64) -> Option<HolderId> {
         let changed = self.changed.filter(|(_, to)| self.generation == generation && *to == generation);
         changed.map(|(by, _)| by)
     }
 
-    /// Moves the generation on. A reset that had claimed the account is over like any other.
+    /// Moves the generation. A reset with a lease ends like any other.
     const fn change(&mut self, by: HolderId) -> u64 {
         self.generation += 1;
         self.changed = Some((by, self.generation));
@@ -209,41 +209,41 @@ impl StateOf {
     }
 }
 
-/// A pass of the help desk.
+/// A help desk's pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredPass {
-    /// Its tag.
+    /// The tag of its code; the code itself is not stored.
     pub tag: Tag,
-    /// When it ends.
+    /// The pass is invalid from this time on.
     pub expires_at: Timestamp,
-    /// The flow that redeemed it.
+    /// The flow that redeemed it, which may redeem it again.
     pub flow: Option<HolderId>,
 }
 
-/// What is stored of one account.
+/// All items of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct EntriesOf {
-    /// The pass of the help desk.
+    /// An account has at most one.
     pub pass: Option<StoredPass>,
-    /// The account as a whole; nothing before it was imported or changed.
+    /// None before the account was imported or changed.
     pub state: Option<StateOf>,
-    /// Its entries.
+    /// Entries by id, which begins with the kind.
     pub entries: BTreeMap<EntryId, StoredEntry>,
 }
 
 impl EntriesOf {
-    /// The state, if it is at `generation`.
+    /// Returns the state, if it is at `generation`.
     pub(super) fn state_at(&mut self, generation: u64) -> Option<&mut StateOf> {
         self.state.as_mut().filter(|state| state.generation == generation)
     }
 
-    /// Whether `generation` is that of a change which `by` began.
+    /// Returns whether `generation` is that of a change which `by` began.
     fn is_changed_by(&mut self, generation: u64, by: HolderId) -> bool {
         self.state_at(generation)
             .is_some_and(|state| state.changed.is_some_and(|(changed_by, _)| changed_by == by))
     }
 
-    /// Ends a change that `by` began: the next generation, or nothing when it isn't the one any more.
+    /// Ends a change that `by` began: returns the next generation, or `None` when another change moved it.
     fn finish(&mut self, generation: u64, by: HolderId) -> Option<u64> {
         if !self.is_changed_by(generation, by) {
             return None;
@@ -252,17 +252,17 @@ impl EntriesOf {
     }
 }
 
-/// What accounts have enrolled.
+/// All accounts' entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct SecurityInfoTable(pub BTreeMap<AccountId, EntriesOf>);
 
 impl SecurityInfoTable {
-    /// What is stored of an account, from now on if nothing was.
+    /// Returns the items of an account, and creates them if there are none.
     pub fn of(&mut self, account: &AccountId) -> &mut EntriesOf {
         self.0.entry(account.clone()).or_default()
     }
 
-    /// Whether any account has a passkey.
+    /// Returns whether any account has a passkey.
     fn has_passkey(&self, passkey: &Credential) -> bool {
         let mut secrets = self.0.values().flat_map(|found| found.entries.values()).map(|entry| &entry.secret);
         secrets.any(|secret| match secret {
@@ -273,12 +273,12 @@ impl SecurityInfoTable {
         })
     }
 
-    /// Writes an entry and nothing else, as an import does: open flows and sessions go on.
+    /// Writes an entry without a new generation, as an import does: open flows and sessions continue.
     pub fn put(&mut self, account: &AccountId, entry: &NewEntry<'_>) {
         self.of(account).entries.insert(entry.id.clone(), StoredEntry::of(entry));
     }
 
-    /// Writes an entry; one that waits keeps the contact that serves until it does.
+    /// Writes an entry; a waiting one keeps the contact that is active until then.
     fn write(&mut self, account: &AccountId, mut stored: StoredEntry, entry: &NewEntry<'_>) {
         let entries = &mut self.of(account).entries;
         if entry.usable_from > entry.added_at {
@@ -287,7 +287,7 @@ impl SecurityInfoTable {
         entries.insert(entry.id.clone(), stored);
     }
 
-    /// Writes the contacts and the code app of an account: see [`ContactImport`].
+    /// Writes the contacts and the app for codes of an account: see [`ContactImport`].
     pub fn import(
         &mut self,
         account: &AccountId,
@@ -388,7 +388,7 @@ impl EnrolmentStore for Memory {
             if let Some(state) = found.state_at(generation) {
                 return Some(state.change(by));
             }
-            // Our own change, whose answer was lost.
+            // The caller's own change, whose response was lost.
             let next = generation + 1;
             found.state.as_ref().filter(|state| state.changed_by(next) == Some(by)).map(|_| next)
         }))
@@ -460,7 +460,7 @@ impl EnrolmentStore for Memory {
         old_from: Timestamp,
     ) -> Result<(), StoreError> {
         self.with(|tables| {
-            // One that was removed meanwhile does not come back.
+            // A removed entry must not come back.
             if let Some(entry) = tables.security_info.of(account).entries.get_mut(id) {
                 entry.usable_from = from;
                 entry.old_from = old_from;

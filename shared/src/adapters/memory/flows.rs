@@ -1,4 +1,4 @@
-//! Flows.
+//! Flows in memory.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,22 +11,22 @@ use crate::domain::holder::HolderId;
 use crate::domain::time::Timestamp;
 use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
-/// A flow as it is stored.
+/// A stored flow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredFlow {
-    /// Which write of it this is.
+    /// Incremented by each write.
     pub revision: u64,
-    /// What was written. Shared, since copies of whole tables mostly hold the same flows.
+    /// The written record, shared: copies of whole tables mostly have the same flows.
     pub record: Arc<Record>,
 }
 
 impl StoredFlow {
-    /// A flow as a write of `revision` leaves it.
+    /// Returns a flow as a write of `revision` stores it.
     pub fn of(revision: u64, flow: &Flow) -> Self {
         Self { revision, record: Arc::new(Record::from(flow)) }
     }
 
-    /// The flow. One that can't be read is none: the person begins anew.
+    /// Reads the flow. An unreadable one counts as missing, and the person starts again.
     pub fn read(&self) -> Option<Versioned<Flow>> {
         let value = Flow::try_from((*self.record).clone()).ok()?;
         Some(Versioned { value, revision: self.revision })
@@ -37,12 +37,12 @@ impl StoredFlow {
     }
 }
 
-/// The flows by their keys.
+/// Stored flows by key.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Flows(pub BTreeMap<[u8; 32], StoredFlow>);
 
 impl Flows {
-    /// Keeps a new flow; `false` where the key is taken.
+    /// Stores a new flow; `false` where the key is used.
     pub fn insert(&mut self, key: HolderId, flow: StoredFlow) -> bool {
         let is_free = !self.0.contains_key(key.as_bytes());
         if is_free {
@@ -51,12 +51,13 @@ impl Flows {
         is_free
     }
 
-    /// The flow of a key, if it has not expired.
+    /// Returns the flow of a key, if it has not expired.
     pub fn live(&self, key: HolderId, now: Timestamp) -> Option<&StoredFlow> {
         self.0.get(key.as_bytes()).filter(|flow| flow.is_live(now))
     }
 
-    /// Replaces the flow that was read as the revision before that of `next`; `false` when it is another by now, or gone.
+    /// Replaces the flow that was read as the revision before that of `next`; `false` when another request
+    /// replaced it, or it is missing.
     pub fn replace(&mut self, key: HolderId, next: StoredFlow, now: Timestamp) -> bool {
         let is_it = self.live(key, now).is_some_and(|found| found.revision + 1 == next.revision);
         if is_it {
@@ -65,10 +66,10 @@ impl Flows {
         is_it
     }
 
-    /// Spends a try and notes the guess beside the code, if one is awaited that nothing was right for.
+    /// Counts an attempt and stores it beside the code, if a code is awaited and no attempt was right.
     ///
     /// # Errors
-    /// The flow as it is, if it is there and has not expired, when the guess is not looked at.
+    /// The flow, if it exists and has not expired, when the attempt is not compared.
     pub fn try_guess(
         &mut self,
         key: HolderId,
@@ -98,7 +99,8 @@ impl Flows {
         }
     }
 
-    /// Spends one of the flow's tries; the flow as it then is, or nothing when none is left or the flow is gone.
+    /// Counts one of the flow's attempts and returns the flow; `None` when no attempt is left or the flow is
+    /// missing.
     pub fn spend_try(&mut self, key: HolderId, limits: &FlowLimits, now: Timestamp) -> Option<&StoredFlow> {
         let found = self.0.get_mut(key.as_bytes())?;
         if !found.is_live(now) || found.record.flow_tries >= limits.flow_tries {

@@ -1,10 +1,10 @@
-//! Every store in memory, for tests and for a local environment that keeps nothing.
+//! All stores in memory, for tests and for a local environment without persistence.
 //!
-//! Each call is atomic, as a conditional write of a table is: one lock is held from its first look to its last write, and
-//! never while anything is waited for. Expiries, revisions and conditions are those of the tables, and the contract suite
-//! asks both alike. Nothing is removed because of its age alone; what has expired is not found.
+//! Each call is atomic, as a conditional write of a table is: one lock covers it from its first read to its
+//! last write, and is never held across an await. Expiries, revisions and conditions are those of the tables,
+//! and one contract suite tests both. No item is deleted because of its age; reads don't find expired ones.
 //!
-//! What is stored is plain data ([`Tables`]), so that a test can copy, compare, hash and change it.
+//! The content is plain data ([`Tables`]), so that a test can copy, compare, hash and change it.
 
 mod accounts;
 mod approvals;
@@ -32,24 +32,24 @@ pub use sessions::{Sessions, StoredSession};
 
 use crate::ports::StoreError;
 
-/// Everything that is stored.
+/// The content of all tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
-    /// The flows.
+    /// DynamoDB's table `flows` has these, the sessions, approvals and pairings.
     pub flows: Flows,
-    /// The sessions of the page where people enrol.
+    /// Sessions at `/security-info`.
     pub sessions: Sessions,
-    /// The requests to approve.
+    /// The newest approval request of each account.
     pub approvals: Approvals,
-    /// The pairings.
+    /// Pairings of devices with the authenticator app.
     pub pairings: Pairings,
-    /// The counters and ledgers.
+    /// Counters of rate limits, and ledgers of sent messages.
     pub budgets: Budgets,
-    /// What is enrolled.
+    /// Enrolled entries, generations, leases and passes.
     pub security_info: SecurityInfoTable,
-    /// The accounts of the built-in directory.
+    /// Accounts of the built-in directory.
     pub accounts: Accounts,
-    /// The messages that wait.
+    /// Queued messages, as SQS would have them.
     pub queue: Queue,
 }
 
@@ -60,18 +60,18 @@ pub struct Memory {
 }
 
 impl Memory {
-    /// A memory that begins with `tables`.
+    /// Returns a memory with the content of `tables`.
     pub const fn of(tables: Tables) -> Self {
         Self { tables: Mutex::new(tables) }
     }
 
-    /// Looks at the tables, or changes them, in one step.
+    /// Reads or changes the tables under one lock.
     pub fn with<R>(&self, act: impl FnOnce(&mut Tables) -> R) -> R {
         act(&mut self.tables.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-/// What a table answers to a key that is taken.
+/// Returns the error for a key that is used.
 fn taken() -> StoreError {
     StoreError::Unavailable("the key is taken".into())
 }

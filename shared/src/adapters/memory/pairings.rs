@@ -12,29 +12,29 @@ use crate::domain::pairing::{PAIRING_LIFETIME, PAIRING_TRIES, Pairing, PairingKe
 use crate::domain::time::Timestamp;
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
 
-/// A pairing as it is stored.
+/// A stored pairing.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredPairing {
-    /// The pairing.
+    /// As its session began it.
     pub pairing: Pairing,
-    /// The device that used the token.
+    /// The device that used the token; none while the token is unused.
     pub device: Option<PairedDevice>,
-    /// Tries that are used up.
+    /// Attempts at the code that are used up.
     pub tries: u8,
 }
 
 /// The device that used a pairing's token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PairedDevice {
-    /// Its public key (SEC 1 point on P-256, 65 bytes).
+    /// A SEC 1 point on P-256, 65 bytes.
     pub public_key: Vec<u8>,
-    /// Where it takes pushes, sealed.
+    /// The sealed push subscription; none without pushes.
     pub subscription: Option<String>,
-    /// What the page calls it.
+    /// The name on the page: browser and system.
     pub name: String,
-    /// The tag of the code that it shows.
+    /// The tag of the code that the device shows.
     pub code: Tag,
-    /// The tag of what was typed last.
+    /// The tag of the last typed code.
     pub guess: Option<Tag>,
 }
 
@@ -53,7 +53,7 @@ impl PairedDevice {
     }
 }
 
-/// The pairings by their keys.
+/// Stored pairings by the hash of their token.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Pairings(pub BTreeMap<[u8; 32], StoredPairing>);
 

@@ -1,4 +1,4 @@
-//! The queue between the functions and `delivery`.
+//! The queue between the functions and `delivery`, in memory.
 
 use async_trait::async_trait;
 
@@ -7,16 +7,16 @@ use crate::domain::message::Envelope;
 use crate::domain::time::Seconds;
 use crate::ports::{MessageQueue, QueueError};
 
-/// A message that waits.
+/// A queued message.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Queued {
-    /// The envelope as JSON.
+    /// The sealed envelope as JSON.
     pub body: String,
-    /// By how many seconds it was delayed.
+    /// The delay in seconds.
     pub delay: u32,
 }
 
-/// The messages in the order in which they came. Nobody delivers them from here.
+/// Queued messages in order. This adapter never delivers them.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Queue(pub Vec<Queued>);
 

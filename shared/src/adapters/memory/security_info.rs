@@ -1,4 +1,4 @@
-//! What accounts have enrolled, as resets read and use it.
+//! Enrolled entries, as resets read and consume them.
 
 use async_trait::async_trait;
 
@@ -83,13 +83,13 @@ impl SecurityInfoTable {
         self.0.get_mut(account)?.entries.get_mut(id)
     }
 
-    /// The entry of a kind that there is only one of, if it counts.
+    /// Returns the active entry of a kind with one entry.
     fn only(&self, account: &AccountId, kind: Kind, now: Timestamp) -> Option<&StoredSecret> {
         let entry = self.entry(account, &EntryId::only(kind)).filter(|entry| entry.counts(now))?;
         Some(&entry.secret)
     }
 
-    /// Accepts a time step for a flow, once ever.
+    /// Accepts a time step for a flow, once.
     pub fn accept_step(&mut self, account: &AccountId, step: u64, flow: HolderId, now: Timestamp) -> bool {
         let Some(entry) = self.entry_mut(account, &EntryId::only(Kind::Totp)) else { return false };
         let last_flow = entry.last_flow;
@@ -102,7 +102,7 @@ impl SecurityInfoTable {
         is_accepted
     }
 
-    /// Accepts a passkey's counter for a flow if it moved forward.
+    /// Accepts a passkey's counter for a flow, if it increased.
     pub fn accept_counter(
         &mut self,
         account: &AccountId,
@@ -125,7 +125,7 @@ impl SecurityInfoTable {
         moves
     }
 
-    /// Takes a recovery code off the sheet for a flow.
+    /// Removes a recovery code from the sheet, for a flow.
     pub fn use_recovery_code(
         &mut self,
         account: &AccountId,
@@ -146,12 +146,12 @@ impl SecurityInfoTable {
         is_taken
     }
 
-    /// Writes the account's pass by its tag, in the place of an earlier one.
+    /// Writes the account's pass by its tag, and replaces an earlier one.
     pub fn put_pass(&mut self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
         self.of(account).pass = Some(StoredPass { tag: *pass, expires_at, flow: None });
     }
 
-    /// Redeems the account's pass for a flow.
+    /// Redeems the account's pass for a flow; the same flow may do so again.
     pub fn redeem_pass(&mut self, account: &AccountId, pass: &Tag, flow: HolderId, now: Timestamp) -> bool {
         let found = self.0.get_mut(account).and_then(|found| found.pass.as_mut());
         let Some(stored) = found.filter(|stored| stored.tag == *pass) else { return false };
@@ -163,11 +163,11 @@ impl SecurityInfoTable {
         redeemed
     }
 
-    /// Moves the generation on for a flow that knows it.
+    /// Increments the generation for a flow that knows the current one.
     ///
     /// # Errors
-    /// The flow that holds the account, the generation and the end of its lease, if there is one, when it is another
-    /// generation.
+    /// The flow with the last lease, its generation and its end, if there is one, when the generation
+    /// differs.
     pub fn try_claim(
         &mut self,
         account: &AccountId,
@@ -190,7 +190,7 @@ impl SecurityInfoTable {
         Ok(state.generation)
     }
 
-    /// Ends the lease of a flow's claim, if it is still its claim and of this generation.
+    /// Releases the lease of a flow, if it is still the flow's and of this generation.
     pub fn release(&mut self, account: &AccountId, flow: HolderId, generation: u64) {
         let state = self.0.get_mut(account).and_then(|found| found.state.as_mut());
         let state = state.filter(|state| state.generation == generation);
@@ -202,14 +202,14 @@ impl SecurityInfoTable {
     }
 }
 
-/// The flow that holds an account.
+/// The flow with the last lease of an account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Holder {
-    /// Which.
+    /// The flow that acquired it.
     pub flow: HolderId,
-    /// The generation that it made.
+    /// The generation that the lease created.
     pub generation: u64,
-    /// Until when.
+    /// The lease has expired from this time on.
     pub lease_until: Timestamp,
 }
 
@@ -318,7 +318,7 @@ impl ClaimStore for Memory {
                     if found.generation.saturating_sub(claimant.generation) >= claimant.limit {
                         return Claim::Spent;
                     }
-                    // Its own claim, and whoever made it is gone: it claims anew.
+                    // The flow's own lease, and its request is gone: the flow acquires it again.
                     try_claim(found.generation).map_or(Claim::Lost, Claim::Held)
                 }
                 Err(_) => Claim::Lost,

@@ -1,4 +1,4 @@
-//! Sessions of the page where people enrol.
+//! Sessions of `/security-info` in memory.
 
 use std::collections::BTreeMap;
 
@@ -10,14 +10,14 @@ use crate::domain::session::{LIFETIME, Session};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, StoreError, Versioned};
 
-/// A session as it is stored.
+/// A stored session.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredSession {
-    /// Which write of it this is.
+    /// Incremented by each write.
     pub revision: u64,
-    /// When it ends.
+    /// The session ends at this time.
     pub expires_at: Timestamp,
-    /// The session as JSON.
+    /// The whole session as JSON.
     pub body: String,
 }
 
@@ -28,7 +28,7 @@ impl StoredSession {
     }
 }
 
-/// The sessions by their keys.
+/// Stored sessions by the hash of their cookie's secret.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Sessions(pub BTreeMap<[u8; 32], StoredSession>);
 

@@ -1,5 +1,5 @@
-//! Standard output as Lambda reads it: one JSON object a line, which `CloudWatch` keeps as a log, and counts where the
-//! line is in its embedded metric format (EMF).
+//! Standard output in Lambda's form: one JSON object per line. `CloudWatch` stores it as a log, and reads
+//! metrics from lines in its embedded metric format (EMF).
 
 use std::io::Write as _;
 
@@ -14,12 +14,12 @@ use crate::domain::time::Timestamp;
 use crate::ports::{Metric, Metrics};
 use crate::settings;
 
-/// The namespace of the metrics, as the alarms in template.yaml name it.
+/// The namespace of the metrics, which the alarms in template.yaml name.
 const NAMESPACE: &str = "Rekey";
 
-/// Sends the process's events to standard output, one JSON object a line. `RUST_LOG` sets what is told (a release has
-/// nothing below `info`); the default is the product's own events and everybody's warnings. A second call changes
-/// nothing.
+/// Writes the process's events to standard output, one JSON object per line. `RUST_LOG` sets the level (a
+/// release contains nothing below `info`); the default is Rekey's own events and the warnings of all crates.
+/// A second call has no effect.
 pub fn init_log() {
     let asked = settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
     let quiet = [("hyper", Level::WARN), ("aws", Level::WARN)];
@@ -28,7 +28,7 @@ pub fn init_log() {
     let _ = registry().with(format.with_filter(filter)).try_init();
 }
 
-/// Metrics as EMF lines.
+/// Writes metrics as EMF lines.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct EmfMetrics;
 

@@ -1,4 +1,4 @@
-//! The clock, the entropy and the log of the machine that the process runs on.
+//! The clock, the random bytes and the log of the operating system.
 
 mod log;
 
@@ -9,7 +9,7 @@ pub use log::{EmfMetrics, init_log};
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
 
-/// The system's clock.
+/// Reads the operating system's clock, in whole seconds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -21,12 +21,12 @@ impl Clock for SystemClock {
     }
 }
 
-/// The system's source of entropy.
+/// Reads the operating system's random bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
-    /// Ends the process when the system has no entropy to give: nothing made without it would be safe.
+    /// Aborts the process when the system has no random bytes: every secret would be predictable.
     #[expect(clippy::disallowed_methods, reason = "this is the source that everybody else is given")]
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {

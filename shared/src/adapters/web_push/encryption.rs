@@ -8,13 +8,14 @@ use p256::elliptic_curve::sec1::ToSec1Point as _;
 use p256::{PublicKey, SecretKey};
 use sha2::Sha256;
 
-/// The record size, as RFC 8291 §4 has it. Our payloads are far below.
+/// The record size of RFC 8291 §4; Rekey's payloads are far shorter.
 const RECORD_SIZE: u32 = 4_096;
-/// Marks the last record (RFC 8188 §2).
+/// The delimiter of the last record (RFC 8188 §2).
 const LAST: u8 = 2;
 
-/// Seals `plaintext` for the device with the key `device` and the secret `auth`. `salt` and `ephemeral` are entropy; the
-/// latter becomes a key for this one message. `None` where `device` is no point of the curve, and never in practice.
+/// Encrypts `plaintext` for the device with the key `device` and the secret `auth`. `salt` and `ephemeral`
+/// must be random; the latter becomes the key of this message. `None` where `device` is no point of the
+/// curve, and never in practice.
 pub(super) fn seal(
     plaintext: &[u8],
     device: &[u8; 65],
@@ -54,7 +55,7 @@ mod tests {
         URL_SAFE_NO_PAD.decode(text).unwrap().try_into().unwrap()
     }
 
-    /// RFC 8291 §5 and appendix A.
+    /// The example of RFC 8291 §5 and appendix A.
     #[test]
     fn encryption_matches_rfc_8291_example() {
         let sealed = seal(

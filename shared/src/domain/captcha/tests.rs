@@ -1,4 +1,4 @@
-//! A challenge from outside: sealed, opened, answered rightly and wrongly.
+//! Tests of the CAPTCHA through its public interface: seal, open, right and wrong answers.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::*;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
-/// Bits of work that a test can do at once.
+/// Zero bits that a test can compute at once.
 const LIGHT: u8 = 6;
 
 fn keyring(passphrase: char) -> Keyring {
@@ -27,7 +27,7 @@ fn harder() -> Challenge {
     Challenge::generate([7; 16], NOW, LIGHT, Some(name(1)))
 }
 
-/// The first nonce that shows exactly `bits` zero bits.
+/// Returns the first nonce with exactly `bits` zero bits.
 fn work(challenge: &Challenge, bits: u8) -> String {
     let shows = |nonce: &String| challenge.zero_bits(nonce) == u32::from(bits);
     (0..u64::MAX).map(|nonce| nonce.to_string()).find(shows).unwrap()

@@ -1,4 +1,4 @@
-//! A reset flow: one enum, one struct per state, and transitions that consume a state and give the next.
+//! A reset flow: one enum, one struct per state, and transitions that consume a state and return the next.
 //!
 //! ```text
 //! Opened ─reason─▶ Choosing ─send─▶ AwaitingCode ─right code─▶ Choosing (step 2) … ─▶ Proven ─▶ Done
@@ -11,8 +11,8 @@
 //!                     └──────────code of the app, recovery code───────────────┘
 //! ```
 //!
-//! Any state before [`Done`] can be cancelled, and ends by itself at its `expires_at`. Where a flow is follows
-//! from what is stored, never from which fields a request happens to carry.
+//! Any state before [`Done`] can be cancelled, and expires at its `expires_at`. The stored state alone determines
+//! the next step, never the fields of a request.
 
 mod record;
 mod states;
@@ -31,66 +31,66 @@ use super::language::Language;
 use super::method::{Factor, Method};
 use super::time::{Seconds, Timestamp};
 
-/// Answers with an older cookie that are compared in one step: enough for a double click and lost answers. They have a count
-/// of their own, so that whoever holds an older cookie neither spends the tries nor ends anything.
+/// Answers with an older cookie that are compared per step: enough for a double click and lost responses.
+/// They have their own counter, so that an older cookie neither uses up attempts nor ends a flow.
 pub const OLDER_ANSWERS: u64 = 5;
-/// The longest that a flow may be set to live (`REKEY_FLOW_TTL_SECS`).
+/// The upper bound of a flow's lifetime (`REKEY_FLOW_TTL_SECS`).
 pub const FLOW_LONGEST: Seconds = Seconds(1_800);
 
-/// Where a flow is.
+/// A flow in one of its states.
 #[derive(Clone, Debug)]
 pub enum Flow {
-    /// A name was given and the CAPTCHA solved; why is not known yet.
+    /// The name was given and the CAPTCHA solved; the reason is unknown.
     Opened(Opened),
-    /// A method is to be chosen for the step at hand.
+    /// The person must choose a method for the current step.
     Choosing(Choosing),
     /// A code was sent and is awaited.
     AwaitingCode(AwaitingCode),
-    /// A device was asked and its answer is awaited.
+    /// A device received a request, and its answer is awaited.
     AwaitingAnswer(AwaitingAnswer),
-    /// Every step is proved; the password or the unlock is awaited.
+    /// All steps are verified; the new password or the unlock is awaited.
     Proven(Proven),
     /// The password was changed or the account unlocked.
     Done(Done),
-    /// The person gave up.
+    /// The person ended the flow.
     Cancelled(Cancelled),
 }
 
-/// What is true of a flow from its opening to its end.
+/// The facts of a flow that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Facts {
-    /// Whose flow it is, or the stand-in of a name without a usable account.
+    /// The account, or the decoy id of a name without a usable account.
     pub account: AccountId,
-    /// Whether there is no usable account behind it: such a flow never sends and never succeeds.
+    /// Whether it is a decoy, which never sends and never succeeds.
     pub decoy: bool,
-    /// The account's generation at the opening.
+    /// The account's generation at the start. Another flow's success ends this one.
     pub generation: u64,
-    /// The account that a decoy stands before: its person may reset it, but has too little registered for that. Only a pass
-    /// opens it.
+    /// The account behind a decoy: self-service is open to it, but it has too few methods. Only a pass opens
+    /// it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub behind: Option<Behind>,
-    /// How many verification steps it takes.
+    /// The number of verification steps, 1 or 2.
     pub steps: u8,
-    /// When it was opened.
+    /// Start time, right after the person solved the CAPTCHA.
     pub opened_at: Timestamp,
-    /// When it ends, whatever happens.
+    /// The flow ends at this time; activity does not extend it.
     pub expires_at: Timestamp,
-    /// What can be chosen, with masks.
+    /// The offered methods with their masks, fixed at the start.
     pub offers: Vec<Offer>,
-    /// The language for its messages.
+    /// The language of its messages.
     pub language: Language,
 }
 
 /// The account behind a decoy.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Behind {
-    /// Which.
+    /// The directory's id, which the decoy's own id hides.
     pub account: AccountId,
-    /// Its generation at the opening.
+    /// The account's generation at the start.
     pub generation: u64,
 }
 
-/// Why the person is here.
+/// The person's reason for the flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reason {
@@ -101,7 +101,7 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// Reads the contract's word.
+    /// Reads the name in the HTTP contract.
     pub fn parse(text: &str) -> Option<Self> {
         match text {
             "forgotten" => Some(Self::Forgotten),
@@ -110,7 +110,7 @@ impl Reason {
         }
     }
 
-    /// What a flow with this reason ends in.
+    /// Returns the change that a flow with this reason makes.
     pub const fn outcome(self) -> Outcome {
         match self {
             Self::Forgotten => Outcome::Reset,
@@ -119,7 +119,7 @@ impl Reason {
     }
 }
 
-/// What a finished flow did.
+/// The change that a finished flow made.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Outcome {
@@ -129,16 +129,16 @@ pub enum Outcome {
     Unlocked,
 }
 
-/// One verification step that was proved.
+/// A verified step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Proof {
-    /// How.
+    /// The method that the person chose.
     pub method: Method,
-    /// The tag of the code that proved it: who sends that code again with the older cookie (a double click, a
-    /// lost answer) is told where the flow is and gets the newer cookie again.
+    /// The tag of the accepted answer. A browser that repeats it with the older cookie (a double click, a
+    /// lost response) learns the current state and gets the newer cookie again.
     pub code: Tag,
-    /// The fingerprint of the contact that the code went to, to be compared when the password is set: a contact
-    /// that was replaced meanwhile proves nothing.
+    /// The fingerprint of the contact that received the code. It is compared when the password is set: a
+    /// contact replaced meanwhile verifies nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contact: Option<Tag>,
     /// Whether the factor had not been active for the waiting period yet.
@@ -151,41 +151,42 @@ const fn is_false(young: &bool) -> bool {
     !*young
 }
 
-/// What was sent by one method in the step at hand.
+/// The messages by one method in the current step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Sent {
-    /// The method.
+    /// Texts and calls to one phone are counted separately.
     pub method: Method,
-    /// How many messages.
+    /// Counts towards the limit per step, and determines the next wait.
     pub count: u8,
-    /// When the last one was made.
+    /// Time of the last message; the next wait begins here.
     pub last_at: Timestamp,
-    /// How many tries its codes have used up. A resend does not refill them.
+    /// Wrong answers to its codes. A resend does not reset them.
     pub tries: u8,
 }
 
-/// What a flow has gathered since its reason was given.
+/// The mutable facts of a flow, from its reason on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
-    /// Why the person is here.
+    /// Can be changed until all steps are verified.
     pub reason: Reason,
-    /// The steps proved so far, in order.
+    /// The verified steps, in order.
     pub proofs: Vec<Proof>,
-    /// What was sent in the step at hand.
+    /// The messages of the current step, by method.
     pub sent: Vec<Sent>,
-    /// Wrong answers of the whole flow, over both steps and all methods.
+    /// Wrong answers of the whole flow, over both steps and all methods. Stored in an attribute of its own.
     #[serde(skip)]
     pub flow_tries: u8,
 }
 
 impl Progress {
-    /// The step at hand, from 1.
+    /// Returns the current step, from 1.
     pub fn step(&self) -> u8 {
         u8::try_from(self.proofs.len()).unwrap_or(u8::MAX).saturating_add(1)
     }
 
-    /// Whether a factor may serve in the step at hand. A reset needs one factor that has been active for the waiting period
-    /// where policy offers one: a young factor is accepted only while a later step can still be by an old one.
+    /// Returns whether a factor may serve in the current step. A reset needs one factor that has been active
+    /// for the waiting period, where policy offers one. A young factor is accepted only while a later step
+    /// can still use an old one.
     pub fn accepts(&self, facts: &Facts, method: Method, young: bool) -> bool {
         let used = self.proved_factors();
         if used.contains(&method.factor()) {
@@ -201,53 +202,53 @@ impl Progress {
             && old.any(|offer| offer.method.factor() != factor && !used.contains(&offer.method.factor()))
     }
 
-    /// The factors already used; they serve no second step.
+    /// Returns the factors already used; they can't serve a second step.
     pub fn proved_factors(&self) -> Vec<Factor> {
         self.proofs.iter().map(|proof| proof.method.factor()).collect()
     }
 }
 
-/// The limits within one flow.
+/// The limits within one flow, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FlowLimits {
-    /// How long a flow lives; absolute, never extended.
+    /// The absolute lifetime of a flow, never extended.
     pub lifetime: Seconds,
-    /// How long a code is good for, on every channel.
+    /// The validity of a code, on every channel.
     pub code_lifetime: Seconds,
-    /// Wrong answers per code. Bounds what parallel guessing can look at.
+    /// Wrong answers per code. Bounds concurrent attempts too.
     pub code_tries: u8,
     /// Wrong answers per flow, over both steps and the authenticator app.
     pub flow_tries: u8,
-    /// Messages per step.
+    /// Messages per step, over all its methods.
     pub sends_per_step: u8,
 }
 
-/// The page that shows a flow where it is.
+/// The page of a flow's state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Stage {
-    /// Why are you having trouble signing in?
+    /// Asks why the person can't sign in.
     Reason,
-    /// Choose a method.
+    /// Offers the methods of the current step.
     Method,
-    /// Type the code.
+    /// Asks for the sent code.
     Code,
-    /// Approve on the authenticator app.
+    /// Shows the number for the authenticator app.
     Approval,
-    /// Use a passkey.
+    /// Starts the passkey request in the browser.
     Passkey,
-    /// Choose a new password.
+    /// Asks for the new password.
     Password,
-    /// Unlock the account.
+    /// Asks for the confirmation of the unlock.
     Unlock,
-    /// It is done.
+    /// Confirms the change.
     Done,
-    /// It was cancelled.
+    /// Tells that the flow was cancelled.
     Ended,
 }
 
 impl Stage {
-    /// The page's name in the contract.
+    /// Returns the page's name in the HTTP contract.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Reason => "reason",
@@ -264,7 +265,7 @@ impl Stage {
 }
 
 impl Flow {
-    /// What is true of it throughout.
+    /// Returns the facts that never change.
     pub fn facts(&self) -> &Facts {
         match self {
             Self::Opened(state) => &state.facts,
@@ -277,7 +278,7 @@ impl Flow {
         }
     }
 
-    /// Where it is.
+    /// Returns the page of its state.
     pub fn stage(&self) -> Stage {
         match self {
             Self::Opened(_) => Stage::Reason,
@@ -296,7 +297,7 @@ impl Flow {
         }
     }
 
-    /// How many steps are proved: what the cookie must say to act on it.
+    /// Returns the number of verified steps, which the cookie must match to act.
     pub fn proofs(&self) -> u8 {
         let count = match self {
             Self::Opened(_) | Self::Cancelled(_) => 0,
@@ -309,7 +310,7 @@ impl Flow {
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
-    /// Whether `code` is what proved `step` and every later one.
+    /// Returns whether `code` verified `step` and every later one.
     pub fn was_proved_by(&self, step: u8, code: &Tag) -> bool {
         let proofs = match self {
             Self::Choosing(state) => &state.progress.proofs,
@@ -322,7 +323,7 @@ impl Flow {
         !since.is_empty() && since.iter().all(|proof| proof.code == *code)
     }
 
-    /// The wrong answers so far, of a flow that still awaits some.
+    /// Returns the wrong answers so far, of a flow that awaits answers.
     pub const fn flow_tries(&self) -> u8 {
         match self {
             Self::Choosing(state) => state.progress.flow_tries,
@@ -332,12 +333,12 @@ impl Flow {
         }
     }
 
-    /// Whether its wrong answers are used up while a proof is still missing: then it is over.
+    /// Returns whether its wrong answers are used up before all steps are verified. The flow has then ended.
     pub const fn is_exhausted(&self, limits: &FlowLimits) -> bool {
         self.flow_tries() >= limits.flow_tries
     }
 
-    /// The offer of `method` in the step at hand.
+    /// Returns the offer of `method` in the current step.
     pub fn offer(&self, method: Method) -> Option<&Offer> {
         let (facts, progress) = match self {
             Self::Choosing(state) => (&state.facts, &state.progress),
@@ -351,10 +352,10 @@ impl Flow {
             .find(|offer| offer.method == method && progress.accepts(facts, method, offer.young))
     }
 
-    /// Gives the reason, or changes it as long as something is still to be proved (somebody went back).
+    /// Sets the reason, or changes it while a step is unverified (the person went back).
     ///
     /// # Errors
-    /// [`OutOfStep`] once everything is proved.
+    /// [`OutOfStep`] once all steps are verified.
     pub fn choose_reason(self, reason: Reason) -> Result<Self, OutOfStep> {
         match self {
             Self::Opened(state) => Ok(Self::Choosing(state.choose(reason))),
@@ -374,10 +375,10 @@ impl Flow {
         }
     }
 
-    /// The flow as one that can choose a method: a pending code or request is given up for it.
+    /// Returns the flow as one that can choose a method; it drops a pending code or request.
     ///
     /// # Errors
-    /// [`OutOfStep`] before a reason was given and after everything is proved.
+    /// [`OutOfStep`] before a reason was given and after all steps are verified.
     pub fn choosing(self) -> Result<Choosing, OutOfStep> {
         match self {
             Self::Choosing(state) => Ok(state),
@@ -387,10 +388,10 @@ impl Flow {
         }
     }
 
-    /// The flow as one that awaits its last act, if that is `stage` (password or unlock).
+    /// Returns the flow as one that awaits its change, if that is `stage` (password or unlock).
     ///
     /// # Errors
-    /// [`OutOfStep`] when it is elsewhere.
+    /// [`OutOfStep`] in any other state.
     pub fn proven(self, stage: Stage) -> Result<Proven, OutOfStep> {
         let found = self.stage();
         match self {
@@ -399,7 +400,7 @@ impl Flow {
         }
     }
 
-    /// Ends the flow. A finished one stays finished.
+    /// Ends the flow. A finished flow stays finished.
     #[must_use]
     pub fn cancel(self) -> Self {
         match self {
@@ -409,20 +410,20 @@ impl Flow {
     }
 }
 
-/// A request for another step than the one at hand.
+/// The request is for another page than the current one.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the flow is at {found:?}, not at {awaited:?}")]
 pub struct OutOfStep {
-    /// What the request is for.
+    /// The page that the request is for.
     pub awaited: Stage,
-    /// Where the flow is.
+    /// The page of the flow's state.
     pub found: Stage,
 }
 
-/// Why a message can't be sent now.
+/// The reason why a message can't be sent now.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum SendRefusal {
-    /// Not offered in this step, or its messages or tries are used up.
+    /// Not offered in this step, or its messages or attempts are used up.
     #[error("the method is not available")]
     Unavailable,
     /// Too soon after the last message by the same method.

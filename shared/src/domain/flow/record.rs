@@ -1,5 +1,5 @@
-//! The flat form in which a flow is stored. What a conditional write looks at are fields of their own; all else
-//! is one text.
+//! The stored form of a flow. Attributes of conditional writes are separate fields; all else is one JSON
+//! text.
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -11,7 +11,7 @@ use super::{
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
-/// A stored state. `AwaitingCode` may already be proved: its code slot tells ([`AwaitingCode::settle`]).
+/// A stored state. `AwaitingCode` may already be verified: its code slot tells ([`AwaitingCode::settle`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// See [`Opened`].
@@ -41,7 +41,7 @@ impl StateName {
         Self::Cancelled,
     ];
 
-    /// The stored word.
+    /// Returns the stored name, which must not change between versions.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Opened => "opened",
@@ -54,39 +54,39 @@ impl StateName {
         }
     }
 
-    /// Reads the stored word.
+    /// Reads the stored name.
     pub fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|state| state.as_str() == text)
     }
 }
 
-/// The part of a stored flow that the one write of a verification works on.
+/// The part of a stored flow that the single write of a verification changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct CodeSlot {
-    /// The tag of the awaited code.
+    /// The tag of the sent code.
     pub code: Tag,
-    /// The tag of the last guess, if there was one.
+    /// The tag of the last attempt, if there was one.
     pub guess: Option<Tag>,
-    /// Tries used up by this method's codes in this step.
+    /// Attempts at this method's codes in this step.
     pub tries: u8,
-    /// When the code ends.
+    /// The code is invalid from this time on.
     pub expires_at: Timestamp,
 }
 
-/// A flow as it is stored.
+/// A flow as stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Record {
-    /// The state.
+    /// Selects the fields of the body.
     pub state: StateName,
-    /// The step at hand, from 1; 0 before the first.
+    /// The current step, from 1; 0 before the first.
     pub step: u8,
-    /// When the flow ends.
+    /// The flow ends at this time. The table deletes its item later.
     pub expires_at: Timestamp,
-    /// Wrong answers of the whole flow.
+    /// Wrong answers of the whole flow, which the write of a verification increments.
     pub flow_tries: u8,
-    /// The awaited code, in state `AwaitingCode` only.
+    /// The awaited code, only in state `AwaitingCode`.
     pub slot: Option<CodeSlot>,
-    /// Everything else, as JSON.
+    /// All other facts, as JSON.
     pub body: String,
 }
 
@@ -168,7 +168,7 @@ impl From<&Flow> for Record {
             expires_at: body.facts.expires_at,
             flow_tries: progress.map_or(0, |progress| progress.flow_tries),
             slot,
-            // A body of plain data has no way to fail; an empty one would be refused when it is read back.
+            // Serializing plain data can't fail; reading would reject an empty body.
             body: serde_json::to_string(&body).unwrap_or_default(),
         }
     }
@@ -177,7 +177,7 @@ impl From<&Flow> for Record {
 impl TryFrom<Record> for Flow {
     type Error = RecordError;
 
-    /// Reads a stored flow; one whose last guess was right is already a step further.
+    /// Reads a stored flow; one whose last attempt was right is already one step further.
     fn try_from(record: Record) -> Result<Self, RecordError> {
         let body: Body = serde_json::from_str(&record.body).map_err(|_| RecordError)?;
         let facts = body.facts;
@@ -227,7 +227,7 @@ impl TryFrom<Record> for Flow {
     }
 }
 
-/// A stored flow that can't be read: of another version, or damaged.
+/// The stored flow is damaged or of another version.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("the stored flow can't be read")]
 pub struct RecordError;
@@ -313,7 +313,7 @@ mod tests {
     fn stored_attempt_counts_are_restored() {
         let mut record = Record::from(&every_state()[2]);
         assert_eq!((record.flow_tries, record.slot.as_ref().map(|slot| slot.tries)), (4, Some(2)));
-        // The write that spends a try counts beside the body, which keeps the older numbers.
+        // The write of an attempt increments the attribute; the body keeps the older number.
         record.flow_tries = 5;
         record.slot.as_mut().unwrap().tries = 3;
         let Flow::AwaitingCode(read) = Flow::try_from(record).unwrap() else { panic!("a code is awaited") };

@@ -1,4 +1,4 @@
-//! The states and their transitions.
+//! The states of a flow and their transitions.
 
 use super::{
     Behind, Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, RequestId, SendRefusal, Sent,
@@ -11,43 +11,43 @@ use crate::domain::time::{Seconds, Timestamp};
 /// The wait before the first resend; it doubles with each further one.
 const FIRST_WAIT: Seconds = Seconds(30);
 
-/// A flow whose reason is not known yet.
+/// A flow without a reason yet.
 #[derive(Clone, Debug)]
 pub struct Opened {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
 }
 
 impl Opened {
-    /// Gives the reason; the first step begins.
+    /// Sets the reason and begins the first step.
     pub fn choose(self, reason: Reason) -> Choosing {
         let progress = Progress { reason, proofs: Vec::new(), sent: Vec::new(), flow_tries: 0 };
         Choosing { facts: self.facts, progress }
     }
 }
 
-/// A flow in which a method is to be chosen.
+/// A flow whose person must choose a method.
 #[derive(Clone, Debug)]
 pub struct Choosing {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
-    /// What was gathered so far.
+    /// Changes with each step.
     pub progress: Progress,
 }
 
 impl Choosing {
-    /// What can be chosen in this step: everything whose factor has not served yet, and after a young factor only old
-    /// ones where the flow has any.
+    /// Returns the methods of this step: all whose factor has not served yet, and after a young factor only
+    /// old ones where the flow has any.
     pub fn offers(&self) -> impl Iterator<Item = &Offer> {
         self.facts.offers.iter().filter(|offer| self.progress.accepts(&self.facts, offer.method, offer.young))
     }
 
-    /// Whether a contact, by its fingerprint, has verified an earlier step, under whatever column it stood then.
+    /// Returns whether a contact, by its fingerprint, verified an earlier step, whatever kind it had then.
     pub fn has_used(&self, contact: &Tag) -> bool {
         self.progress.proofs.iter().any(|proof| proof.contact.as_ref() == Some(contact))
     }
 
-    /// The offer of `method` in this step.
+    /// Returns the offer of `method` in this step.
     ///
     /// # Errors
     /// [`SendRefusal::Unavailable`] when it isn't offered.
@@ -55,10 +55,10 @@ impl Choosing {
         self.offers().find(|offer| offer.method == method).ok_or(SendRefusal::Unavailable)
     }
 
-    /// Whether a message by `method` may be sent now. Switching to another method never waits.
+    /// Checks whether a message by `method` may be sent now. A switch to another method never waits.
     ///
     /// # Errors
-    /// Why not.
+    /// The reason why it can't be sent.
     pub fn may_send(&self, method: Method, now: Timestamp, limits: &FlowLimits) -> Result<(), SendRefusal> {
         self.offer(method)?;
         let sent_in_step: u8 = self.progress.sent.iter().fold(0, |sum, sent| sum.saturating_add(sent.count));
@@ -70,13 +70,13 @@ impl Choosing {
         {
             return Err(SendRefusal::Unavailable);
         }
-        // Nothing is sent for a passkey, so nobody is bothered by another request.
+        // A passkey request sends nothing, so repeating it disturbs nobody.
         let earlier = earlier.filter(|_| method != Method::Passkey);
         let wait = earlier.map_or(0, |sent| (sent.last_at + resend_wait(sent.count)).seconds_after(now));
         if wait > 0 { Err(SendRefusal::TooEarly(Seconds(wait))) } else { Ok(()) }
     }
 
-    /// Notes that a device is asked by `method`. An older code or request of this step is dead from here on.
+    /// Records a request to a device by `method`. It invalidates an older code or request of this step.
     pub fn ask(
         mut self,
         method: Method,
@@ -89,7 +89,7 @@ impl Choosing {
         AwaitingAnswer { facts: self.facts, progress: self.progress, sent, request, expires_at }
     }
 
-    /// Notes that a code was made for `method`. An older code or request of this step is dead from here on.
+    /// Records a code for `method`. It invalidates an older code or request of this step.
     pub fn send(
         mut self,
         method: Method,
@@ -111,7 +111,7 @@ impl Choosing {
         }
     }
 
-    /// Counts one more message by `method`; what was counted for it before comes along.
+    /// Counts one more message by `method` and returns its counters.
     fn note_sent(&mut self, method: Method, now: Timestamp) -> Sent {
         let at = self.progress.sent.iter().position(|sent| sent.method == method);
         let mut sent =
@@ -121,8 +121,8 @@ impl Choosing {
         sent
     }
 
-    /// Notes that the step was proved by what the person holds: a code from the authenticator app, an answer of a
-    /// device, a recovery code. Its factor is `young` or old; see [`Progress::accepts`].
+    /// Records that the step was verified without a sent code: by a code of the authenticator app, a device's
+    /// answer or a recovery code. Its factor is `young` or old; see [`Progress::accepts`].
     ///
     /// # Errors
     /// [`SendRefusal::Unavailable`] when a factor of that age can't serve in this step.
@@ -143,7 +143,7 @@ impl Choosing {
         Ok(self.advance())
     }
 
-    /// Whether the factor of a method was young when the flow was opened.
+    /// Returns whether the factor of a method was young at the start of the flow.
     fn is_young(&self, method: Method) -> bool {
         self.facts.offers.iter().any(|offer| offer.method == method && offer.young)
     }
@@ -158,28 +158,28 @@ impl Choosing {
     }
 }
 
-/// A flow whose code is on its way.
+/// A flow with a sent code.
 #[derive(Clone, Debug)]
 pub struct AwaitingCode {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
-    /// What was gathered so far; `sent` has the other methods of this step.
+    /// Changes with each step; `sent` has the other methods of this step.
     pub progress: Progress,
-    /// What was sent by the method at hand.
+    /// The messages by the current method.
     pub sent: Sent,
-    /// The tag of the awaited code.
+    /// The tag of the sent code.
     pub code: Tag,
-    /// The tag of the last guess. Equal to `code` once it was right: see [`AwaitingCode::settle`].
+    /// The tag of the last attempt. It equals `code` once an attempt was right: see [`AwaitingCode::settle`].
     pub guess: Option<Tag>,
-    /// The fingerprint of the contact that it went to.
+    /// The fingerprint of the contact that received it.
     pub contact: Tag,
-    /// When the code ends.
+    /// The code is invalid from this time on.
     pub expires_at: Timestamp,
 }
 
 impl AwaitingCode {
-    /// The flow as its last guess leaves it. The write that spends a try stores the guess beside the code without
-    /// knowing whether it is right; that they are equal is the fact that the step is proved.
+    /// Returns the flow after its last attempt. The write of an attempt stores its tag beside the code
+    /// without knowing whether it is right. Equal tags mean that the step is verified.
     pub fn settle(self) -> Flow {
         if self.guess != Some(self.code) {
             return Flow::AwaitingCode(self);
@@ -191,112 +191,112 @@ impl AwaitingCode {
         flow.advance()
     }
 
-    /// Goes back to the choice of a method. What was sent and tried stays counted.
+    /// Returns to the choice of a method. Messages and attempts stay counted.
     pub fn give_up_code(self) -> Choosing {
         let mut progress = self.progress;
         progress.sent.push(self.sent);
         Choosing { facts: self.facts, progress }
     }
 
-    /// The offer whose code is awaited.
+    /// Returns the offer of the current method.
     pub fn offer(&self) -> Option<&Offer> {
         self.facts.offers.iter().find(|offer| offer.method == self.sent.method)
     }
 
-    /// The wrong answers that are left for this code.
+    /// Returns the attempts that remain for this code.
     pub fn tries_left(&self, limits: &FlowLimits) -> u8 {
         let of_code = limits.code_tries.saturating_sub(self.sent.tries);
         of_code.min(limits.flow_tries.saturating_sub(self.progress.flow_tries))
     }
 
-    /// When a next message by the same method may be asked for.
+    /// Returns the time from which the same method may send again.
     pub fn resend_at(&self) -> Timestamp {
         self.sent.last_at + resend_wait(self.sent.count)
     }
 
-    /// Whether another message by the same method can come at all.
+    /// Returns whether the same method may send again at all.
     pub fn may_resend(&self, limits: &FlowLimits) -> bool {
         let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
         others.saturating_add(self.sent.count) < limits.sends_per_step && self.sent.tries < limits.code_tries
     }
 }
 
-/// A flow that has asked a device and awaits its answer.
+/// A flow that awaits a device's answer.
 #[derive(Clone, Debug)]
 pub struct AwaitingAnswer {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
-    /// What was gathered so far; `sent` has the other methods of this step.
+    /// Changes with each step; `sent` has the other methods of this step.
     pub progress: Progress,
-    /// What was asked by the method at hand.
+    /// The requests by the current method.
     pub sent: Sent,
-    /// Which request the answer must be to.
+    /// The request that the answer must name.
     pub request: RequestId,
-    /// When the request ends.
+    /// The request is invalid from this time on.
     pub expires_at: Timestamp,
 }
 
 impl AwaitingAnswer {
-    /// Goes back to the choice of a method. What was asked stays counted.
+    /// Returns to the choice of a method. Requests stay counted.
     pub fn give_up(self) -> Choosing {
         let mut progress = self.progress;
         progress.sent.push(self.sent);
         Choosing { facts: self.facts, progress }
     }
 
-    /// Whether the device can be asked once more in this step at all.
+    /// Returns whether another request in this step is allowed at all.
     pub fn may_ask_again(&self, limits: &FlowLimits) -> bool {
         let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
         others.saturating_add(self.sent.count) < limits.sends_per_step
     }
 
-    /// When the device may be asked again.
+    /// Returns the time from which the device may get another request.
     pub fn resend_at(&self) -> Timestamp {
         self.sent.last_at + resend_wait(self.sent.count)
     }
 }
 
-/// 30 s after the first message, 60 s after the second, and so on.
+/// Returns 30 s after the first message, 60 s after the second, and so on.
 fn resend_wait(count: u8) -> Seconds {
     Seconds(FIRST_WAIT.0 << u32::from(count.saturating_sub(1)).min(6))
 }
 
-/// A flow in which everything is proved.
+/// A flow with all steps verified.
 #[derive(Clone, Debug)]
 pub struct Proven {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
-    /// What was gathered.
+    /// All verified steps.
     pub progress: Progress,
 }
 
 impl Proven {
-    /// Notes that the password was set or the account unlocked.
+    /// Records that the password was set or the account unlocked.
     pub fn finish(self, at: Timestamp, notices_queued: bool) -> Done {
         let outcome = self.progress.reason.outcome();
         Done { facts: self.facts, progress: self.progress, outcome, at, notices_queued }
     }
 }
 
-/// A flow that did what it was opened for.
+/// A flow that made its change.
 #[derive(Clone, Debug)]
 pub struct Done {
-    /// What is true throughout.
+    /// Constant for the whole flow.
     pub facts: Facts,
-    /// What was gathered.
+    /// All verified steps.
     pub progress: Progress,
-    /// What it did.
+    /// The change that the flow made.
     pub outcome: Outcome,
-    /// When.
+    /// Time of the change, which the notifications name.
     pub at: Timestamp,
-    /// Whether the notices are in the queue; if not, reconciling puts them there.
+    /// Whether the notifications are in the queue; if not, the reconciliation queues them.
     pub notices_queued: bool,
 }
 
-/// A flow that was given up.
+/// A flow that the person ended.
 #[derive(Clone, Debug)]
 pub struct Cancelled {
-    /// What was true of it.
+    /// Constant for the whole flow.
     pub facts: Facts,
 }
 
@@ -406,7 +406,7 @@ mod tests {
     #[test]
     fn young_factor_without_possible_second_step_is_omitted() {
         use Method::{Push, Sms, Totp};
-        // Code and approval are one factor: after the young one nothing old would be left.
+        // Code and approval are one factor: after the young one no old one would remain.
         assert_eq!(offered(&offering(2, &[(Push, true), (Totp, false), (Sms, true)])), [Totp, Sms]);
         let waits = offering(2, &[(Totp, false), (Sms, true)]);
         assert_eq!(waits.prove(Totp, true, RIGHT).unwrap_err(), SendRefusal::Unavailable, "a young device");

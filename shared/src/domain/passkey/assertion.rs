@@ -1,4 +1,4 @@
-//! A passkey in use (§7.2).
+//! Use of a passkey: verifies an assertion (§7.2).
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -7,7 +7,8 @@ use super::authenticator_data::AuthenticatorData;
 use super::client_data::ClientData;
 use super::{Bytes, Credential, Expected, Malformed, Refusal, Verifies};
 
-/// `AuthenticationResponseJSON` (§5.1.8): what the page sends. Of many passkeys at most one has signed it.
+/// `AuthenticationResponseJSON` (§5.1.8), as the page sends it. At most one of an account's passkeys has
+/// signed it.
 pub struct Assertion {
     id: Bytes,
     client_data: Vec<u8>,
@@ -40,7 +41,7 @@ impl Assertion {
     /// Reads the text of `PublicKeyCredential.toJSON()`.
     ///
     /// # Errors
-    /// [`Malformed`] when it is none of an assertion, whatever it is about.
+    /// [`Malformed`] when the text is no assertion.
     pub fn parse(json: &str) -> Result<Self, Malformed> {
         let answer: Answer = serde_json::from_str(json).map_err(|_| Malformed)?;
         let response = answer.response;
@@ -58,18 +59,18 @@ impl Assertion {
         })
     }
 
-    /// The signature, which nobody knows before the passkey was used.
+    /// Returns the signature, which is unpredictable before the passkey is used.
     pub fn signature(&self) -> &[u8] {
         &self.signature
     }
 
-    /// Whether it says that it is of this passkey.
+    /// Returns whether it names this passkey.
     pub fn is_by(&self, credential: &Credential) -> bool {
         self.id == credential.id
     }
 
-    /// Checks it against the passkey that it says it is of; the new value of the passkey's counter. The caller accepts
-    /// each value only once, see [`Authenticators`](crate::ports::Authenticators).
+    /// Verifies it against the passkey that it names, and returns the new value of the passkey's counter. The
+    /// caller accepts each value only once, see [`Authenticators`](crate::ports::Authenticators).
     ///
     /// # Errors
     /// [`Refusal`], the first that applies.
@@ -79,7 +80,7 @@ impl Assertion {
         expected: &Expected<'_>,
         verifies: Verifies<'_>,
     ) -> Result<u32, Refusal> {
-        // It found itself, so it must say whose it is (step 6), and be that account's.
+        // A discoverable credential must name its user (step 6), and the user must be that account's.
         if !self.is_by(credential) || self.user_handle.as_ref() != Some(&credential.user_handle.0) {
             return Err(Refusal::User);
         }
@@ -97,7 +98,7 @@ impl Assertion {
         if !verifies(&credential.key, &signed, &self.signature) {
             return Err(Refusal::Signature);
         }
-        // Step 22. An authenticator that does not count says 0 always.
+        // Step 22. An authenticator without a counter always reports 0.
         let counts = data.counter != 0 || credential.counter != 0;
         if counts && data.counter <= credential.counter {
             return Err(Refusal::Counter);

@@ -1,4 +1,4 @@
-//! What the authenticator says of itself and its user (§6.1).
+//! Authenticator data (§6.1): the authenticator's report on itself and its user.
 
 use sha2::{Digest as _, Sha256};
 
@@ -11,11 +11,11 @@ const BACKED_UP: u8 = 1 << 4;
 const HAS_CREDENTIAL: u8 = 1 << 6;
 const HAS_EXTENSIONS: u8 = 1 << 7;
 
-/// The fixed part, and what follows it.
+/// The fixed part, and the bytes after it.
 pub(super) struct AuthenticatorData<'a> {
     party: &'a [u8; 32],
     flags: u8,
-    /// How often it has signed, 0 if it does not count.
+    /// The number of signatures; 0 without a counter.
     pub(super) counter: u32,
     /// The credential of a registration, then extensions.
     pub(super) rest: &'a [u8],
@@ -30,8 +30,8 @@ impl<'a> AuthenticatorData<'a> {
         Ok(Self { party, flags: *flags, counter: u32::from_be_bytes(*counter), rest })
     }
 
-    /// Checks what holds for registration and use alike (§7.1 steps 14 to 17, §7.2 steps 15 to 18): our site, somebody
-    /// there, and known to be its owner.
+    /// Checks the rules of registration and use alike (§7.1 steps 14 to 17, §7.2 steps 15 to 18): the relying
+    /// party, and the user's presence and verification.
     pub(super) fn check(&self, party: &RelyingParty) -> Result<(), Refusal> {
         if self.party[..] != Sha256::digest(party.id.as_bytes())[..] {
             return Err(Refusal::RelyingParty);
@@ -48,17 +48,17 @@ impl<'a> AuthenticatorData<'a> {
         Ok(())
     }
 
-    /// Whether the passkey can be copied to other devices of its owner; it never changes.
+    /// Returns whether the passkey can be copied to other devices of its owner; this never changes.
     pub(super) const fn backup_eligible(&self) -> bool {
         self.has(BACKUP_ELIGIBLE)
     }
 
-    /// Whether a credential follows.
+    /// Returns whether a credential follows.
     pub(super) const fn has_credential(&self) -> bool {
         self.has(HAS_CREDENTIAL)
     }
 
-    /// Whether extensions follow.
+    /// Returns whether extensions follow.
     pub(super) const fn has_extensions(&self) -> bool {
         self.has(HAS_EXTENSIONS)
     }

@@ -1,10 +1,10 @@
-//! What the browser says it was asked (§5.8.1).
+//! Client data (§5.8.1): the browser's report on the request.
 
 use serde::Deserialize;
 
 use super::{Bytes, Expected, Malformed, Refusal};
 
-/// What a browser signs of its request, as far as it matters. Further members are to be ignored.
+/// The members of the client data that are checked. Others must be ignored.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ClientData {
@@ -23,7 +23,7 @@ impl ClientData {
         serde_json::from_slice(json).map_err(|_| Malformed)
     }
 
-    /// Checks that it is about the request that was made (§7.1 steps 7 to 10, §7.2 steps 10 to 13).
+    /// Checks that it belongs to the request (§7.1 steps 7 to 10, §7.2 steps 10 to 13).
     pub(super) fn check(&self, kind: &str, expected: &Expected<'_>) -> Result<(), Refusal> {
         if self.r#type != kind {
             return Err(Refusal::Kind);

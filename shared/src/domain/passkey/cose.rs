@@ -1,16 +1,16 @@
-//! CBOR (RFC 8949), as far as authenticators write it, and the public keys in it (RFC 9052, RFC 9053).
+//! CBOR (RFC 8949) as authenticators write it, and COSE public keys (RFC 9052, RFC 9053).
 
 use ciborium::Value;
 
 use super::credential::PublicKey;
 use super::{Bytes, Malformed, Refusal};
 
-/// Reads the one item that the bytes begin with; `bytes` is then what follows it.
+/// Reads the first item of the bytes and advances `bytes` past it.
 pub(super) fn read(bytes: &mut &[u8]) -> Result<Value, Malformed> {
     ciborium::from_reader(bytes).map_err(|_| Malformed)
 }
 
-/// A map none of whose keys stands twice.
+/// A map without duplicate keys.
 pub(super) struct Map(Vec<(Value, Value)>);
 
 impl Map {
@@ -43,8 +43,8 @@ impl Map {
     }
 }
 
-/// The public key of a COSE map, of one of the three algorithms that were asked for, with the curve and sizes that
-/// belong to it (§5.8.5).
+/// Reads the public key of a COSE map: one of the three requested algorithms, with its curve and sizes
+/// (§5.8.5).
 pub(super) fn public_key(value: Value) -> Result<PublicKey, Refusal> {
     let unsupported = |_: Malformed| Refusal::Unsupported;
     let mut map = Map::of(value).map_err(unsupported)?;
@@ -62,7 +62,8 @@ pub(super) fn public_key(value: Value) -> Result<PublicKey, Refusal> {
         }
         (3, PublicKey::RS256) => {
             let (modulus, exponent) = (part(-1)?, part(-2)?);
-            // 2048 to 4096 bits. Others are too weak (NIST SP 800-131A) or a way to keep us busy.
+            // 2048 to 4096 bits. Shorter ones are too weak (NIST SP 800-131A), longer ones cost too much
+            // time.
             ((256..=512).contains(&modulus.len()) && (1..=4).contains(&exponent.len()))
                 .then_some(PublicKey::Rs256 { modulus: Bytes(modulus), exponent: Bytes(exponent) })
         }

@@ -1,8 +1,8 @@
-//! Passkeys: what a browser is asked for, and what is believed of its answer, by Web Authentication Level 3
+//! Passkeys: the requests to a browser and the verification of its answers, by Web Authentication Level 3
 //! (<https://www.w3.org/TR/webauthn-3/>) §7.1 and §7.2.
 //!
-//! Everything here is about bytes. Whether a signature is right is asked of a function that is handed in, as time and
-//! entropy are, since its arithmetic is a library's.
+//! This module handles bytes only. The caller passes the function that verifies signatures, like time and
+//! random bytes, since a library does the arithmetic.
 
 mod assertion;
 mod authenticator_data;
@@ -29,22 +29,21 @@ use thiserror::Error;
 use super::account::AccountId;
 use super::keys::Keyring;
 
-/// Whether a signature over a message is that of a key.
+/// Returns whether a signature over a message was made with a key: key, message, signature.
 pub type Verifies<'a> = &'a dyn Fn(&PublicKey, &[u8], &[u8]) -> bool;
 
-/// Whose passkeys are asked for (§5.1.2): they serve this site and no other, which is why nobody can be talked into
-/// using one elsewhere.
+/// The owner of the passkeys (§5.1.2). They work on this site only, which prevents phishing.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RelyingParty {
-    /// The domain, without scheme and port.
+    /// The domain without scheme and port, which passkeys are bound to.
     pub id: String,
-    /// The origins whose pages may ask, as browsers write them.
+    /// The allowed origins, as browsers write them.
     pub origins: Vec<String>,
 }
 
 impl RelyingParty {
-    /// The relying party of a site. It follows from the public URL and from nothing that a request says: its id is the
-    /// host. A browser takes no address for one, so on a laptop passkeys are used at `localhost`.
+    /// Returns the relying party of a site. It depends on the public URL and on nothing in a request: its id
+    /// is the host. Browsers refuse an IP address, so passkeys in the local environment need `localhost`.
     pub fn of_site(public_url: &str) -> Self {
         let (scheme, rest) = public_url.split_once("://").unwrap_or_default();
         let authority = rest.split('/').next().unwrap_or_default();
@@ -57,35 +56,36 @@ impl RelyingParty {
     }
 }
 
-/// What an answer has to be to.
+/// The request that an answer must match.
 #[derive(Clone, Copy, Debug)]
 pub struct Expected<'a> {
-    /// Who asked.
+    /// The site that made the request.
     pub party: &'a RelyingParty,
-    /// The challenge that was handed out.
+    /// The challenge of the request.
     pub challenge: &'a [u8],
 }
 
-/// What an authenticator knows an account by (§5.4.3): the same for all passkeys of an account, and no name of it.
+/// The authenticator's id of an account (§5.4.3): the same for all passkeys of an account, without any
+/// personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserHandle(Bytes);
 
 impl UserHandle {
-    /// The handle of an account. It hangs on the oldest key, as decoys do, and is kept with each passkey, so that one
-    /// outlives the key that its handle was made with.
+    /// Returns the handle of an account. It uses the oldest key, as decoys do. Each passkey stores it, so
+    /// that the passkey outlives that key.
     pub fn of(flows: &Keyring, account: &AccountId) -> Self {
         let tag = flows.tag(flows.oldest(), "rekey/user-handle", &[account.as_str().as_bytes()]);
         Self(Bytes(tag.map_or([0; 32], |tag| *tag.as_bytes()).to_vec()))
     }
 }
 
-/// Bytes that are written in JSON as unpadded base64url (§3, RFC 4648 §5).
+/// Bytes as unpadded base64url in JSON (§3, RFC 4648 §5).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Bytes(Vec<u8>);
 
 impl Bytes {
-    /// The bytes.
+    /// Returns the bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.0
     }
@@ -114,48 +114,48 @@ impl<'de> Deserialize<'de> for Bytes {
     }
 }
 
-/// An answer that is no answer of an authenticator at all.
+/// The text is no answer of an authenticator.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("not an answer of an authenticator")]
 pub struct Malformed;
 
-/// Why an answer is not believed.
+/// The reason why an answer is rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub enum Refusal {
-    /// It answers another kind of request.
+    /// The answer is to another kind of request: a registration instead of a use, or the reverse.
     #[error("another kind of request")]
     Kind,
-    /// It answers another challenge.
+    /// The answer is to another challenge: a replay, or an older request.
     #[error("another challenge")]
     Challenge,
-    /// It was given on a page of another origin.
+    /// The answer comes from a page of another origin: phishing.
     #[error("another origin")]
     Origin,
-    /// The page that asked stood within another one.
+    /// The page was embedded in another one.
     #[error("a page within another")]
     Embedded,
-    /// It is for another relying party.
+    /// The authenticator signed for another relying party.
     #[error("another relying party")]
     RelyingParty,
-    /// Nobody touched the authenticator.
+    /// The authenticator reports no user presence.
     #[error("nobody was present")]
     NotPresent,
-    /// The authenticator did not find out who touched it.
+    /// The authenticator did not verify the user.
     #[error("the user was not verified")]
     NotVerified,
-    /// What it says of backups contradicts itself, or what it said before.
+    /// Its backup flags contradict each other, or those of the registration.
     #[error("backup flags that do not fit")]
     Backup,
-    /// It is of a kind that was not asked for.
+    /// Its algorithm or attestation was not requested.
     #[error("an algorithm or attestation that was not asked for")]
     Unsupported,
-    /// The passkey is none of this account.
+    /// The passkey belongs to another account.
     #[error("another user's, or nobody's")]
     User,
-    /// The signature is not that of the passkey.
+    /// The signature does not match the passkey.
     #[error("a wrong signature")]
     Signature,
-    /// Its counter did not move forward: there are two of this authenticator.
+    /// Its counter did not increase: the authenticator may be cloned.
     #[error("the counter did not move forward")]
     Counter,
 }

@@ -1,12 +1,12 @@
-//! What a browser is asked for when a passkey is registered.
+//! The request to a browser for the registration of a passkey.
 
 use serde::Serialize;
 
 use super::{Bytes, Credential, PublicKey, RelyingParty, UserHandle};
 use crate::domain::time::Seconds;
 
-/// `PublicKeyCredentialCreationOptionsJSON` (§5.1.9): a passkey that finds itself (a resident key), verifies its user,
-/// and need not prove who made it.
+/// `PublicKeyCredentialCreationOptionsJSON` (§5.1.9): requests a discoverable credential with user
+/// verification and without attestation.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct CreationOptions {
@@ -20,20 +20,20 @@ pub struct CreationOptions {
     attestation: &'static str,
 }
 
-/// Who registers a passkey.
+/// The person who registers a passkey.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
-    /// What the authenticator knows the account by.
+    /// The authenticator's name for the account.
     pub handle: &'a UserHandle,
-    /// The login, by which a person tells their passkeys apart.
+    /// The login, which distinguishes a person's passkeys in the browser.
     pub login: &'a str,
-    /// The person's name.
+    /// The display name, which some browsers show.
     pub name: &'a str,
 }
 
 impl CreationOptions {
-    /// Asks for a passkey for `owner`, on an authenticator that has none of `registered` yet. `organisation` is what
-    /// the authenticator shows of us; `lifetime` how long the browser waits for the person.
+    /// Returns the request of a passkey for `owner`, on an authenticator without any of `registered`. The
+    /// authenticator shows `organisation`; the browser waits for `lifetime`.
     pub fn new(
         party: &RelyingParty,
         organisation: &str,

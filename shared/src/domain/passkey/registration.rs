@@ -1,4 +1,4 @@
-//! A passkey that is new (§7.1).
+//! Registration of a passkey (§7.1).
 
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -8,14 +8,14 @@ use super::client_data::ClientData;
 use super::cose::{self, Map};
 use super::{Bytes, Credential, Expected, Malformed, PublicKey, Refusal, UserHandle, Verifies};
 
-/// The longest id of a credential (§5.8.3, and §7.1 step 25).
+/// The longest id of a credential in bytes (§5.8.3, and §7.1 step 25).
 const ID_MAX: usize = 1023;
 /// Bytes before the id of the credential: the model of the authenticator (16) and the length of the id (2).
 const MODEL: usize = 16;
-/// Ways to reach an authenticator that are kept; others mean nothing to us (§5.8.4).
+/// The transports that are stored; others are unknown here (§5.8.4).
 const TRANSPORTS: [&str; 6] = ["ble", "hybrid", "internal", "nfc", "smart-card", "usb"];
 
-/// `RegistrationResponseJSON` (§5.1.8): what the page sends.
+/// `RegistrationResponseJSON` (§5.1.8), as the page sends it.
 pub struct Registration {
     id: Bytes,
     client_data: Vec<u8>,
@@ -46,7 +46,7 @@ impl Registration {
     /// Reads the text of `PublicKeyCredential.toJSON()`.
     ///
     /// # Errors
-    /// [`Malformed`] when it is none of a registration, whatever it is about.
+    /// [`Malformed`] when the text is no registration.
     pub fn parse(json: &str) -> Result<Self, Malformed> {
         let answer: Answer = serde_json::from_str(json).map_err(|_| Malformed)?;
         ClientData::read(&answer.response.client_data.0)?;
@@ -63,7 +63,7 @@ impl Registration {
         })
     }
 
-    /// Checks it; the passkey to be kept for the account with `handle`.
+    /// Verifies it and returns the passkey to store for the account with `handle`.
     ///
     /// # Errors
     /// [`Refusal`], the first that applies.
@@ -103,8 +103,8 @@ fn read_map(mut bytes: &[u8]) -> Result<Map, Malformed> {
     if bytes.is_empty() { Ok(map) } else { Err(Malformed) }
 }
 
-/// The id and key of the credential in the authenticator's data (§6.5.1), with nothing behind them but the extensions
-/// that are announced.
+/// Returns the id and key of the credential in the authenticator data (§6.5.1). Only announced extensions may
+/// follow.
 fn attested(data: &AuthenticatorData<'_>) -> Result<(Vec<u8>, ciborium::Value), Malformed> {
     if !data.has_credential() {
         return Err(Malformed);
@@ -123,8 +123,8 @@ fn attested(data: &AuthenticatorData<'_>) -> Result<(Vec<u8>, ciborium::Value), 
     if rest.is_empty() { Ok((id.to_vec(), key)) } else { Err(Malformed) }
 }
 
-/// No attestation was asked for, and browsers take it out, except where the credential vouches for itself (§5.1.3 step
-/// 24, §8.2).
+/// Checks the attestation. None was requested, and browsers remove it, except for self attestation (§5.1.3
+/// step 24, §8.2).
 fn check_statement(
     mut attestation: Map,
     key: &PublicKey,

@@ -1,4 +1,4 @@
-//! Rules about what is said, whoever signed it: every signature counts as right here, unless a test says otherwise.
+//! Tests of the rules without real signatures: each signature counts as right, unless a test says otherwise.
 
 use ciborium::{Value, cbor};
 use serde_json::json;
@@ -156,7 +156,7 @@ fn encoded(value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// A registration of this key, with more after it, and its attestation.
+/// Verifies a registration of this key, with further bytes after it, and its attestation.
 fn registered(key: &Value, more: &[u8], format: &str, statement: &Value) -> Result<Credential, Refusal> {
     let flags = FLAGS | 1 << 6 | if more.is_empty() { 0 } else { 1 << 7 };
     let data = [&head(flags, 1)[..], &[0; 16], &[0, 16], &[1; 16], &encoded(key), more].concat();

@@ -1,4 +1,4 @@
-//! A password that a person would like to have.
+//! The password that a person typed.
 
 use std::fmt;
 
@@ -22,23 +22,23 @@ use zeroize::Zeroizing;
 /// ```
 pub struct NewPassword(Zeroizing<String>);
 
-/// Why a text cannot be a password at all, whatever the policy.
+/// Why a text is no password, whatever the policy.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum PasswordError {
-    /// Nothing was typed. An empty password must never reach a directory: LDAP takes a bind with it as anonymous and
-    /// answers success (RFC 4513 §5.1.2).
+    /// Nothing was typed. An empty password must never reach a directory: LDAP treats a bind with it as
+    /// anonymous and answers success (RFC 4513 §5.1.2).
     #[error("the password is empty")]
     Empty,
-    /// It holds a character that a person cannot reliably type again: a control character, such as a tab or a line end
-    /// that came along when pasting, or a code point that Unicode has not assigned (its NFC may still change) or
-    /// leaves to private use.
+    /// It has a character that a person can't reliably type again. This is a control character, such as a
+    /// pasted tab or line end, or a code point that Unicode has not assigned or leaves to private use. The
+    /// NFC of an unassigned code point may still change.
     #[error("the password holds a control character or an unassigned code point")]
     ControlCharacter,
 }
 
 impl NewPassword {
-    /// Takes what was typed. Time and memory are linear in its length, so a hostile body costs nothing special; how long a
-    /// password may be is for the policy to say.
+    /// Takes the typed text. Time and memory are linear in its length, which bounds the cost of a hostile
+    /// body. The policy checks the length.
     ///
     /// # Errors
     ///
@@ -53,17 +53,17 @@ impl NewPassword {
         Ok(Self(nfc(typed)))
     }
 
-    /// The password itself, for what hashes or writes it.
+    /// Returns the password itself, for hashing or writing it only.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Its length in code points, as NIST counts.
+    /// Returns its length in code points, as NIST counts.
     pub fn code_points(&self) -> usize {
         self.0.chars().count()
     }
 
-    /// Whether the second field holds the same password, compared in constant time.
+    /// Returns whether the second field has the same password, compared in constant time.
     pub fn is_confirmed_by(&self, typed_again: &str) -> bool {
         self.0.as_bytes().ct_eq(nfc(typed_again).as_bytes()).into()
     }
@@ -76,7 +76,7 @@ impl fmt::Debug for NewPassword {
 }
 
 fn nfc(typed: &str) -> Zeroizing<String> {
-    // NFC makes UTF-8 at most three times as long; a string that never grows leaves no copy behind to be wiped.
+    // NFC makes UTF-8 at most three times as long. A string that never grows leaves no unwiped copy behind.
     let mut normalised = Zeroizing::new(String::with_capacity(typed.len() * 3));
     normalised.extend(typed.nfc());
     normalised

@@ -1,37 +1,38 @@
-//! The four kinds of characters that a policy may ask for.
+//! The four character classes that a policy may require.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 use unicode_normalization::char::is_combining_mark;
 
-/// A kind of character that a policy may ask for.
+/// A character class that a policy may require.
 ///
-/// The definitions are Unicode properties, so that `É` is an upper case letter and `ß` a lower case one, and are met by
-/// everything that Active Directory counts. A letter without case (`ழ`, `密`) belongs to no class.
+/// The definitions are Unicode properties, so that `É` is an upper case letter and `ß` a lower case one.
+/// Every character that Active Directory counts meets them. A letter without case (`ழ`, `密`) belongs to no
+/// class.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub enum CharacterClass {
     /// A letter with the property `Uppercase`.
     Upper,
     /// A letter with the property `Lowercase`.
     Lower,
-    /// One of `0` to `9`. No other digits: directories that check again count only these.
+    /// One of `0` to `9`. Directories that check again count only these digits.
     Digit,
-    /// Neither letter, number nor combining mark: punctuation, symbols, emoji, and the space, which is what people
-    /// expect of a passphrase.
+    /// Neither letter, number nor combining mark: punctuation, symbols, emoji, and the space, since people
+    /// use it in passphrases.
     Symbol,
 }
 
-/// A name that is none of a character class.
+/// The text names no character class.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 #[error("`{0}` is none of upper, lower, digit, symbol")]
 pub struct UnknownClass(String);
 
 impl CharacterClass {
-    /// All of them, in the order in which they are shown.
+    /// All classes, in the order of the page.
     pub const ALL: [Self; 4] = [Self::Upper, Self::Lower, Self::Digit, Self::Symbol];
 
-    /// Its name in settings, in JSON and in the locale files.
+    /// Returns its name in settings, in JSON and in the locale files.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Upper => "upper",
@@ -41,13 +42,13 @@ impl CharacterClass {
         }
     }
 
-    /// Whether a character is of this class.
+    /// Returns whether a character is of this class.
     pub fn contains(self, character: char) -> bool {
         match self {
             Self::Upper => character.is_uppercase(),
             Self::Lower => character.is_lowercase(),
             Self::Digit => character.is_ascii_digit(),
-            // Vowel signs and accents are not `Alphabetic` throughout, yet nobody would call them a symbol.
+            // Some vowel signs and accents are not `Alphabetic`, but nobody regards them as symbols.
             Self::Symbol => !character.is_alphanumeric() && !is_combining_mark(character),
         }
     }

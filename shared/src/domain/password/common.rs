@@ -1,4 +1,4 @@
-//! Passwords that everybody has thought of before.
+//! Common passwords and their variations.
 
 use std::collections::HashSet;
 
@@ -9,33 +9,35 @@ use zxcvbn::zxcvbn;
 
 use super::NewPassword;
 
-/// Tells passwords that are common or easily made from something common.
+/// Detects passwords that are common or derived from something common.
 ///
-/// Two sources, both of them offline, so that no outage opens a hole: the lists in zxcvbn (8 500 leaked passwords, English
-/// words, names) with its rules for keyboard walks, dates, repetitions and look-alikes, and, if an organisation has one, a
-/// file of whole passwords (NIST SP 800-63B-4 §3.1.1.2).
+/// There are two sources, both offline, so that an outage does not weaken the check. The first is zxcvbn: its
+/// lists (8 500 leaked passwords, English words, names) and its rules for keyboard walks, dates, repetitions
+/// and look-alikes. The second is an organisation's own file of whole passwords (NIST SP 800-63B-4 §3.1.1.2).
 ///
-/// # Where the line is
+/// # Threshold
 ///
-/// At 10^10 guesses by zxcvbn's estimate, the bound of its best score. Its line for "safely unguessable", 10^8, is too low
-/// here: a listed word beside six characters of any kind is always just above it, and `Password-1234!` would pass. As zxcvbn
-/// reckons ten guesses for a character without a pattern, a policy that is content with fewer than twelve characters has its
-/// line at 10^(minimum - 2), so that random characters pass.
+/// The threshold is 10^10 guesses by zxcvbn's estimate, the bound of its best score. zxcvbn's bound for
+/// "safely unguessable", 10^8, is too low here: a listed word beside six characters of any kind is always
+/// just above it, and `Password-1234!` would pass. zxcvbn counts ten guesses for a character without a
+/// pattern. A policy with a minimum below twelve characters therefore has its threshold at 10^(minimum - 2),
+/// so that random characters pass.
 ///
 /// # Long passwords
 ///
-/// What is only a repetition is looked at once. Beyond that, a password is at least as hard to guess as any part of it, so it
-/// is looked at through a window of twenty characters that advances by ten, and passes at the first part that is hard enough.
-/// (A word cut by the window's edge seems harder than it is; a password that is longer than a window can afford that.)
-/// zxcvbn gets no more at once for two reasons. Its estimates overflow, which panics in a debug build: the factorial of the
-/// number of words beyond 20, keyboard walks beyond 27 characters. And it tries combinations of look-alikes, which took most
-/// of a second on a hundred characters made of nothing else; twenty took 30 ms, and a password like that is hard to guess
-/// and so ends the search.
+/// A pure repetition is checked once. Otherwise a password is at least as hard to guess as any part of it. A
+/// window of twenty characters therefore advances by ten, and the password passes at the first part that is
+/// hard enough. (A word cut by the window's edge seems harder than it is; a password longer than a window has
+/// enough margin.) zxcvbn gets no more at once for two reasons. Its estimates overflow, which panics in a
+/// debug build: the factorial of the number of words beyond 20, keyboard walks beyond 27 characters. It also
+/// tries combinations of look-alikes: a hundred such characters took most of a second. Twenty took 30 ms, and
+/// such a password is hard to guess and so ends the search.
 ///
-/// zxcvbn asks the clock for the current year, once, to rate years in passwords; nothing else of it depends on time.
+/// zxcvbn reads the clock for the current year, once, to rate years in passwords; nothing else in it depends
+/// on time.
 #[derive(Clone, Debug, Default)]
 pub struct CommonPasswords {
-    /// Case-folded.
+    /// Case-folded lines of the organisation's file.
     listed: HashSet<String>,
 }
 
@@ -44,13 +46,13 @@ const STEP: usize = 10;
 const MOST_DIGITS_OF_GUESSES: u16 = 10;
 
 impl CommonPasswords {
-    /// Only what zxcvbn knows.
+    /// Returns the check with zxcvbn's lists only.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Also refuses each line of an organisation's file, in any case. Line ends of either kind and blank lines are skipped;
-    /// spaces belong to the password.
+    /// Returns the check that also rejects each line of an organisation's file, in any case. Blank lines and
+    /// line ends of either kind are skipped; spaces belong to the password.
     pub fn with_file_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
         let lines = lines
             .into_iter()
@@ -59,8 +61,8 @@ impl CommonPasswords {
         Self { listed: lines.map(case_folded).collect() }
     }
 
-    /// Whether the password is listed or too easily guessed by somebody who knows the `context`: the person's name and login,
-    /// the organisation's words. `min` is the least length of the policy.
+    /// Returns whether the password is listed, or too easily guessed by an attacker who knows the `context`:
+    /// the person's name and login, the organisation's words. `min` is the policy's minimum length.
     pub(super) fn contain(&self, password: &NewPassword, min: u16, context: &[&str]) -> bool {
         let is_listed = !self.listed.is_empty()
             && self.listed.contains(Zeroizing::new(case_folded(password.expose())).as_str());
@@ -79,13 +81,14 @@ fn is_hard_to_guess(password: &NewPassword, min: u16, context: &[&str]) -> bool 
     })
 }
 
-/// The length of what a text repeats: the least by which it can be shifted so that it agrees with itself.
+/// Returns the period of a text: the smallest shift by which it equals itself.
 fn period(characters: &[char]) -> usize {
     let length = characters.len();
     (1..length).find(|shift| characters[*shift..] == characters[..length - shift]).unwrap_or(length)
 }
 
-/// Canonical caseless form (Unicode §3.13, D145): the same for all spellings of a text that differ in case or composition.
+/// Returns the canonical caseless form (Unicode §3.13, D145). Spellings that differ in case or composition
+/// have the same form.
 fn case_folded(text: &str) -> String {
     text.nfd().default_case_fold().nfd().collect()
 }

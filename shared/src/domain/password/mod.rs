@@ -1,13 +1,13 @@
-//! Choosing a new password: what may be typed, and what is asked of it.
+//! The new password: its form, and the policy that it must meet.
 //!
-//! [`NewPassword`] is what a person typed, in the one form in which it is checked, hashed and written.
-//! [`PasswordPolicy`] lists what it asks ([`Criterion`]) and names everything that a password lacks at once
-//! ([`Violation`]). Sentences are not made here: both carry a stable id and the numbers that a sentence needs.
+//! [`NewPassword`] is the typed text, in the single form in which it is checked, hashed and written.
+//! [`PasswordPolicy`] lists its criteria ([`Criterion`]) and all violations of a password at once ([`Violation`]).
+//! Sentences are made elsewhere: both types have a stable id and the numbers for a sentence.
 //!
-//! # The same rules in a browser
+//! # Rules in the browser
 //!
-//! A page ticks the simple criteria as one types. So that a script and the server agree, both work on code points after
-//! NFC, `[...typed.normalize("NFC")]`, and a script needs no more than this:
+//! The page's script checks the simple criteria during typing. Script and server must agree, so both work on code
+//! points after NFC, `[...typed.normalize("NFC")]`. The script needs only these rules:
 //!
 //! | criterion | met when |
 //! |---|---|
@@ -18,8 +18,9 @@
 //! | `symbol` | one matches `/[^\p{Alphabetic}\p{N}\p{M}]/u`: punctuation, symbols, emoji, the space |
 //! | `name` | no part of the name or login is in it ([`Person::parts`]) |
 //!
-//! For `name`, fold the typed text like the parts: `normalize("NFKD")`, lower case, `normalize("NFKD")` again, without
-//! U+0300 to U+036F. Look-alikes (`4` for `a`) are better left to the server: a hint may be incomplete, never wrong.
+//! For `name`, the script folds the typed text like the parts: `normalize("NFKD")`, lower case,
+//! `normalize("NFKD")` again, without U+0300 to U+036F. Only the server checks look-alikes (`4` for `a`): a hint
+//! may be incomplete, but never wrong.
 
 mod candidate;
 mod classes;

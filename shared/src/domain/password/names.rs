@@ -1,24 +1,26 @@
-//! Names and logins, which have no place in a password.
+//! Names and logins, which a password must not contain.
 
 use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::skeleton::{Skeleton, folded};
 
-/// What a person is called: the words that their password must not hold.
+/// A person's names and logins: the words that their password must not contain.
 ///
-/// Any part of a name counts that has three letters or more, `binti` as well as `Aisyah`, or two where the script knows no
-/// case, since there a letter is a syllable or a word (`伟明`, `மணி`). Parts end at whatever is no letter; the pieces of one
-/// word also count together (`Ng'a` is `nga`), and so do those of a whole name (`Xi Li` is `xili`). Of a login, the part
-/// before the `@` is taken as a name, and as a whole, with its digits (`s1234567`).
+/// A part of a name counts from three letters on, `binti` as well as `Aisyah`. In scripts without case, two
+/// letters suffice, since a letter is a syllable or a word (`伟明`, `மணி`). Parts end at any character that is
+/// no letter. The pieces of one word also count together (`Ng'a` is `nga`), and so do those of a whole name
+/// (`Xi Li` is `xili`). The part of a login before the `@` counts like a name, and also as a whole, with its
+/// digits (`s1234567`).
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Person {
-    /// Folded (lower case, no accents) and sorted. A part that holds another is left out: who types `oconnor` types `connor`.
+    /// Folded (lower case, no accents) and sorted. A part that contains another is left out: a password with
+    /// `oconnor` also contains `connor`.
     parts: Vec<String>,
 }
 
 impl Person {
-    /// Takes every name and every login of a person, as the directory has them.
+    /// Takes all names and logins of a person, as the directory has them.
     pub fn new<N, L>(names: N, logins: L) -> Self
     where
         N: IntoIterator<Item: AsRef<str>>,
@@ -37,7 +39,7 @@ impl Person {
         Self { parts: shortest(parts) }
     }
 
-    /// Whether any part is in the text, look-alikes and all.
+    /// Returns whether any part is in the text, look-alikes included.
     pub(super) fn is_in(&self, text: &Skeleton) -> bool {
         self.parts.iter().any(|part| text.contains(&Skeleton::of(part)))
     }
@@ -59,7 +61,7 @@ fn shortest(mut parts: Vec<String>) -> Vec<String> {
     parts.iter().filter(|part| !is_needless(part)).cloned().collect()
 }
 
-/// Counts letters as they are written: a vowel sign belongs to its letter, and folding took Hangul syllables apart.
+/// Counts written letters: a vowel sign belongs to its letter, and folding decomposed Hangul syllables.
 fn is_long_enough(part: &str) -> bool {
     let is_caseless = part.chars().all(|c| is_of_a_word(c) && !c.is_lowercase());
     let letters = part.nfc().filter(|c| !is_combining_mark(*c)).count();

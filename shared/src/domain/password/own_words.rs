@@ -1,20 +1,21 @@
-//! The organisation's own words, which everybody there would try first.
+//! The organisation's own words, which attackers try first.
 
 use thiserror::Error;
 
 use super::skeleton::{Glyph, Skeleton, folded};
 
-/// Words that a password must not rest on: the organisation's name, its campus, its products.
+/// Words that a password must not consist of: the organisation's name, its campus, its products.
 ///
-/// As Microsoft Entra documents for its custom banned list: a password earns one point for each own word that is in it and one
-/// for each character that remains, and needs [five](Self::POINTS). So `Contoso-Kancil` passes, and `C0ntos0!` does not.
-/// A word is recognised in any case, with look-alikes, and with one character changed, missing or added.
+/// The rule is the one that Microsoft Entra documents for its custom banned list. A password earns one point
+/// for each own word in it and one for each other character, and needs [five](Self::POINTS). So
+/// `Contoso-Kancil` passes, and `C0ntos0!` does not. A word is recognised in any case, with look-alikes, and
+/// with one character changed, missing or added.
 ///
-/// Entra does not say how overlapping words share their characters. Here the reading that earns least counts, and a character
-/// next to a word is never one that was added to it.
+/// Entra does not document how overlapping words share their characters. Here the reading with the fewest
+/// points counts, and a character next to a word never counts as added to it.
 ///
-/// Cost: for each of the password's code points each word is tried in three lengths, which ends at the first character that
-/// differs on either side. With 128 code points and 1000 words that is about a million steps.
+/// Cost: for each code point of the password, each word is tried in three lengths, up to the first character
+/// that differs on either side. With 128 code points and 1000 words, this takes about a million steps.
 #[derive(Clone, Debug, Default)]
 pub struct OwnWords(Vec<Word>);
 
@@ -30,7 +31,7 @@ impl std::fmt::Debug for Word {
     }
 }
 
-/// Why a list of own words is refused.
+/// The reason why a list of own words is rejected.
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum OwnWordsError {
     /// A word has fewer than 4 or more than 16 characters.
@@ -41,23 +42,23 @@ pub enum OwnWordsError {
     TooMany(usize),
 }
 
-/// What own words are in a password, and what they leave of it.
+/// The own words in a password, and the points that it earns.
 pub(super) struct Findings<'a> {
     words: Vec<&'a str>,
     points: usize,
 }
 
 impl OwnWords {
-    /// The most words that there can be, as in Entra.
+    /// The most words of a list, as in Entra.
     pub const MOST: usize = 1000;
-    /// The points that a password needs if it holds an own word.
+    /// The points that a password with an own word needs.
     pub const POINTS: usize = 5;
     const LENGTHS: std::ops::RangeInclusive<usize> = 4..=16;
 
     /// Takes the organisation's name and a list of further words.
     ///
-    /// Of the name, the words of 4 to 16 letters and digits are taken. A list is explicit: what it has is either taken or an error.
-    /// Blank entries are skipped.
+    /// Of the name, only words of 4 to 16 letters and digits are taken. Each entry of the list is taken or an
+    /// error. Blank entries are skipped.
     ///
     /// # Errors
     ///
@@ -90,16 +91,16 @@ impl OwnWords {
         Ok(Self(words.into_iter().map(|text| Word { skeleton: Skeleton::of(&text), text }).collect()))
     }
 
-    /// Whether there is no word, and so no criterion.
+    /// Returns whether there is no word, and so no criterion.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 
-    /// Looks for every word at every place.
+    /// Searches for each word at each position.
     pub(super) fn find_in(&self, password: &Skeleton) -> Findings<'_> {
         let text = password.glyphs();
         let mut found = vec![false; self.0.len()];
-        // points[i] is the least that the first i characters can earn.
+        // points[i] is the fewest points that the first i characters can earn.
         let mut points: Vec<usize> = (0..=text.len()).collect();
         for start in 0..text.len() {
             points[start + 1] = points[start + 1].min(points[start] + 1);
@@ -122,25 +123,25 @@ impl OwnWords {
 }
 
 impl<'a> Findings<'a> {
-    /// The words that were found.
+    /// Returns the words that were found.
     pub(super) fn words(&self) -> &[&'a str] {
         &self.words
     }
 
-    /// Whether the password rests on them.
+    /// Returns whether the password has an own word and too few points.
     pub(super) fn are_too_much(&self) -> bool {
         !self.words.is_empty() && self.points < OwnWords::POINTS
     }
 }
 
-/// The lengths that a word has when it begins the text: its own, one less, one more.
+/// Returns the lengths that a word may have at the start of the text: its own, one less, one more.
 fn lengths_at(text: &[Glyph], word: &[Glyph]) -> impl Iterator<Item = usize> {
     (word.len() - 1..=word.len() + 1)
         .filter(|length| text.get(..*length).is_some_and(|text| is_within_one_edit(text, word)))
 }
 
-/// Whether one changed, missing or added character at most makes the word of the text: all that is not that one character is
-/// alike from the left or from the right.
+/// Returns whether the text equals the word with at most one character changed, missing or added. All other
+/// characters must agree from the left or from the right.
 fn is_within_one_edit(text: &[Glyph], word: &[Glyph]) -> bool {
     let alike_from_left = text.iter().zip(word).take_while(|(a, b)| a.resembles(**b)).count();
     let alike_from_right =

@@ -1,4 +1,4 @@
-//! What is asked of a new password, and what one lacks.
+//! The rules for a new password, and their violations.
 
 use std::collections::BTreeSet;
 
@@ -35,18 +35,18 @@ pub struct PasswordPolicy {
     own_words: OwnWords,
 }
 
-/// Why a policy makes no sense.
+/// The reason why a policy is contradictory or unsafe.
 #[derive(Clone, Copy, Debug, Error, Eq, PartialEq)]
 pub enum PolicyError {
     /// The least length is below [`PasswordPolicy::LEAST_MIN`].
     #[error("a minimum length of {0} is too short: at least {least}", least = PasswordPolicy::LEAST_MIN)]
     MinTooShort(u16),
-    /// No password could be long enough.
+    /// The minimum is above the maximum, so that no password could pass.
     #[error("a minimum length of {min} is above the maximum of {max}")]
     MinAboveMax {
-        /// The least length, in code points.
+        /// The minimum length, in code points.
         min: u16,
-        /// The greatest length, in code points.
+        /// The maximum length, in code points.
         max: u16,
     },
     /// The greatest length is above [`PasswordPolicy::MOST_MAX`].
@@ -57,38 +57,38 @@ pub enum PolicyError {
 /// One line of the list beside the password field.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Criterion {
-    /// So many code points.
+    /// The length in code points.
     Length {
-        /// At least.
+        /// Fewer are rejected.
         min: u16,
-        /// At most.
+        /// More are rejected.
         max: u16,
     },
-    /// A character of this class.
+    /// The password has a character of this class.
     Class(CharacterClass),
-    /// No part of the person's name or login.
+    /// No part of the person's name or login is in it.
     Name,
-    /// Not common, not easily guessed.
+    /// It is neither common nor easily guessed.
     Common,
-    /// Not resting on the organisation's own words.
+    /// It does not mainly consist of the organisation's own words.
     Organisation,
-    /// None of the previous passwords.
+    /// It is none of the previous passwords.
     Previous,
 }
 
-/// What is wrong with a password.
+/// A criterion that a password violates.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Violation {
     /// See [`PasswordError::ControlCharacter`].
     ControlCharacter,
     /// It has fewer code points than `min`.
     TooShort {
-        /// The least length, in code points.
+        /// The minimum length, in code points.
         min: u16,
     },
-    /// It has more code points than `max`. Nothing is cut off.
+    /// It has more code points than `max`. Rekey never truncates a password.
     TooLong {
-        /// The greatest length, in code points.
+        /// The maximum length, in code points.
         max: u16,
     },
     /// It has no character of this class.
@@ -97,20 +97,22 @@ pub enum Violation {
     Name,
     /// It is common or easily guessed.
     Common,
-    /// Little of it is left without the organisation's own words.
+    /// It earns too few points besides the organisation's own words.
     Organisation,
-    /// It is one of the previous passwords. Only the directory can tell, so its adapter or the caller adds this one.
+    /// It is one of the previous passwords. Only the directory knows them, so its adapter or the caller adds
+    /// this one.
     Previous,
 }
 
 impl PasswordPolicy {
-    /// The least that NIST SP 800-63B-4 §3.1.1.2 allows for a password used together with a second factor.
+    /// The lowest minimum that NIST SP 800-63B-4 §3.1.1.2 allows for a password with a second factor.
     pub const LEAST_MIN: u16 = 8;
-    /// The most that is ever hashed or written; directories differ, and all of them take this much.
+    /// The highest maximum. It bounds the cost of hashing; directories differ, and all accept this length.
     pub const MOST_MAX: u16 = 128;
 
-    /// Puts a policy together: least and greatest length in code points, the classes that must occur (none for NIST's profile,
-    /// which asks for a minimum of 15 instead), how many previous passwords are refused, and the two lists.
+    /// Returns a policy: minimum and maximum length in code points, required classes, the number of previous
+    /// passwords that are rejected, and the two lists. NIST's profile has no required classes and a minimum
+    /// of 15 instead.
     ///
     /// # Errors
     ///
@@ -135,12 +137,12 @@ impl PasswordPolicy {
         Ok(Self { min, max, classes: classes.into_iter().collect(), history, common, own_words })
     }
 
-    /// How many previous passwords are refused.
+    /// Returns the number of previous passwords that are rejected.
     pub fn history(&self) -> u8 {
         self.history
     }
 
-    /// What this policy asks, in the order in which it is shown.
+    /// Returns the criteria of this policy, in the order of the page.
     pub fn criteria(&self) -> Vec<Criterion> {
         let mut criteria = vec![Criterion::Length { min: self.min, max: self.max }];
         criteria.extend(self.classes.iter().copied().map(Criterion::Class));
@@ -154,10 +156,10 @@ impl PasswordPolicy {
         criteria
     }
 
-    /// Everything that is wrong with a password, in the order of the criteria; nothing if it may be set. [`Violation::Previous`]
-    /// is left to the caller.
+    /// Returns all violations of a password, in the order of the criteria; none if it may be set. The caller
+    /// adds [`Violation::Previous`].
     ///
-    /// A password beyond the maximum is not looked up in the lists, whose cost the maximum bounds.
+    /// A password above the maximum length is not looked up in the lists, whose cost the maximum bounds.
     pub fn violations(&self, password: &NewPassword, person: &Person) -> Vec<Violation> {
         let length = password.code_points();
         let is_too_long = length > self.max.into();
@@ -181,7 +183,7 @@ impl PasswordPolicy {
         self.criteria().into_iter().filter_map(violation).collect()
     }
 
-    /// What to tell a person whose text is no password at all.
+    /// Returns the violation to show for a text that is no password.
     pub fn explain(&self, error: PasswordError) -> Violation {
         match error {
             PasswordError::Empty => Violation::TooShort { min: self.min },
@@ -189,15 +191,16 @@ impl PasswordPolicy {
         }
     }
 
-    /// Somebody who guesses knows the organisation. Of the own words only those count that are in the password: zxcvbn would
-    /// look each of a thousand up at every place. The person's names it need not know, since none may be in a password.
+    /// An attacker knows the organisation, so own words are part of the context. Only those in the password
+    /// are passed on: zxcvbn would look up each of a thousand at each position. The person's names are not
+    /// needed, since another criterion rejects them.
     fn is_common(&self, password: &NewPassword, own_words: &Findings<'_>) -> bool {
         self.common.contain(password, self.min, own_words.words())
     }
 }
 
 impl Criterion {
-    /// Its name in JSON, in the locale files and in the page.
+    /// Returns its name in JSON, in the locale files and in the page.
     pub const fn id(self) -> &'static str {
         match self {
             Self::Length { .. } => "length",
@@ -211,7 +214,7 @@ impl Criterion {
 }
 
 impl Violation {
-    /// Its name in JSON and in the locale files: that of the criterion that is not met, where there is one.
+    /// Returns its name in JSON and in the locale files: that of the violated criterion, where there is one.
     pub const fn id(self) -> &'static str {
         match self {
             Self::ControlCharacter => "control-character",

@@ -1,4 +1,4 @@
-//! What holds of every password, whatever is typed.
+//! Property tests of the password rules, over all typed texts.
 
 use proptest::prelude::*;
 use unicode_normalization::UnicodeNormalization;
@@ -18,7 +18,7 @@ fn violations(typed: &str) -> Option<Vec<Violation>> {
     NewPassword::parse(typed).ok().map(|password| policy().violations(&password, &person()))
 }
 
-/// Texts that come near the rules: look-alikes, keyboard walks, words, letters of every script.
+/// Returns texts close to the rules: look-alikes, keyboard walks, words, letters of every script.
 fn typed() -> impl Strategy<Value = String> {
     let piece = prop_oneof![
         Just("password".to_owned()),
@@ -67,7 +67,7 @@ proptest! {
         let violations = violations(&typed).unwrap();
         let says = |id: &str| violations.iter().any(|violation| violation.id() == id);
         prop_assert_eq!(says("symbol"), typed.chars().all(|c| c.is_ascii_alphanumeric()));
-        // Where nothing looks like anything else, a name is in it when it is in it.
+        // Without look-alikes, a name is found exactly when the text contains it.
         let plain = typed.to_lowercase();
         let has_look_alikes = plain.contains(|c: char| !c.is_ascii_alphabetic());
         let has_a_name = ["nur", "aisyah", "binti", "rahman"].iter().any(|part| plain.contains(part));
@@ -112,8 +112,8 @@ proptest! {
     }
 }
 
-/// A password manager's passwords must never be refused for being common. A fixed sequence, so that the test means the same
-/// each time.
+/// Passwords of a password manager must never be rejected as common. The sequence is fixed, so that each run
+/// tests the same ones.
 #[test]
 fn random_passwords_are_accepted() {
     let alphabet: Vec<char> = ('!'..='~').collect();

@@ -2,34 +2,34 @@
 
 use super::{CharacterClass, CommonPasswords, OwnWords, PasswordPolicy};
 
-/// What an organisation asks of passwords.
+/// An organisation's settings for passwords.
 #[derive(Clone, Debug)]
 pub struct PasswordRules {
-    /// The least length, in code points.
+    /// The minimum length, in code points.
     pub min: u16,
-    /// The greatest length, in code points.
+    /// The maximum length, in code points.
     pub max: u16,
-    /// The classes of characters that a password must have.
+    /// The character classes that a password must have.
     pub classes: Vec<CharacterClass>,
-    /// Previous passwords refused.
+    /// The number of previous passwords that are rejected.
     pub history: u8,
-    /// The organisation's own words, refused as the heart of a password.
+    /// The organisation's own words: see `OwnWords`.
     pub words: Vec<String>,
 }
 
 impl PasswordRules {
-    /// The least length without classes of characters (NIST 800-63B-4 §3.1.1.2).
+    /// The lowest minimum length without character classes (NIST 800-63B-4 §3.1.1.2).
     pub const MIN_WITHOUT_CLASSES: u16 = 15;
 
-    /// Whether passwords may be so short with these classes.
+    /// Returns whether the minimum length is sufficient with these classes.
     pub fn is_long_enough(&self) -> bool {
         !self.classes.is_empty() || self.min >= Self::MIN_WITHOUT_CLASSES
     }
 
-    /// The policy of `organisation`, with the lines of its own blocklist.
+    /// Returns the policy of `organisation`, with the lines of its own blocklist.
     ///
     /// # Errors
-    /// A sentence that names what makes no sense.
+    /// A sentence that names the invalid setting.
     pub fn policy<'a>(
         &self,
         organisation: &str,

@@ -1,18 +1,18 @@
-//! How a password reads to somebody who guesses: without case, accents, width and look-alikes.
+//! Skeletons of passwords: the text without case, accents, width and look-alikes, as an attacker varies them.
 
 use caseless::Caseless;
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroize;
 
-/// What remains of a text when everything is taken away that people vary without making another word of it, as in the
-/// skeletons of Unicode UTS #39. Wiped when dropped, since it may come from a password.
+/// A text without the variations that keep the word the same, as in the skeletons of Unicode UTS #39. Wiped
+/// when dropped, since it may come from a password.
 #[derive(Clone)]
 pub(super) struct Skeleton(Vec<Glyph>);
 
-/// A folded character, and the letters that it can stand for.
+/// A folded character, and the letters that it can represent.
 ///
-/// An ambiguous look-alike stands for all its letters at once (`1` for `i` and `l`), so a text has one skeleton, however
-/// many ways there are to read it, and two skeletons are compared position by position.
+/// An ambiguous look-alike represents all its letters at once (`1` for `i` and `l`). So a text has one
+/// skeleton, however many readings there are, and two skeletons are compared position by position.
 #[derive(Clone, Copy, Zeroize)]
 pub(super) struct Glyph {
     character: char,
@@ -22,7 +22,7 @@ pub(super) struct Glyph {
 
 impl Skeleton {
     pub(super) fn of(text: &str) -> Self {
-        // A vector that never grows leaves no copy behind to be wiped.
+        // A vector that never grows leaves no unwiped copy behind.
         let mut glyphs = Vec::with_capacity(folded(text).count());
         glyphs.extend(folded(text).map(|character| Glyph { character, letters: letters(character) }));
         Self(glyphs)
@@ -32,7 +32,7 @@ impl Skeleton {
         &self.0
     }
 
-    /// Whether `part` is somewhere within. Takes at most the product of both lengths.
+    /// Returns whether `part` occurs anywhere in it. The cost is at most the product of both lengths.
     pub(super) fn contains(&self, part: &Self) -> bool {
         self.0.windows(part.0.len().max(1)).any(|window| alike(window, &part.0))
     }
@@ -45,7 +45,7 @@ impl Drop for Skeleton {
 }
 
 impl Glyph {
-    /// Whether both are the same character or can be read as the same letter.
+    /// Returns whether both are the same character or can be read as the same letter.
     pub(super) fn resembles(self, other: Self) -> bool {
         self.character == other.character || self.letters & other.letters != 0
     }
@@ -55,14 +55,15 @@ fn alike(a: &[Glyph], b: &[Glyph]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(&a, &b)| a.resembles(b))
 }
 
-/// The text in compatibility form (full width is narrow, a ligature is its letters), case-folded and without the accents of
-/// the block Combining Diacritical Marks. The vowel signs of Indic scripts lie elsewhere and stay: they tell words apart.
+/// Returns the text in compatibility form (full width becomes narrow, a ligature its letters), case-folded
+/// and without the accents of the block Combining Diacritical Marks. The vowel signs of Indic scripts are not
+/// in that block and stay: they distinguish words.
 pub(super) fn folded(text: &str) -> impl Iterator<Item = char> {
     text.nfkd().default_case_fold().nfkd().filter(|character| !('\u{300}'..='\u{36f}').contains(character))
 }
 
-/// The letters that a folded character can stand for: the usual substitutions, and the Latin letters whose stroke or missing
-/// dot is not an accent to Unicode.
+/// Returns the letters that a folded character can represent: the usual substitutions, and the Latin letters
+/// whose stroke or missing dot is not an accent in Unicode.
 fn letters(character: char) -> u32 {
     let read_as = match character {
         'a'..='z' => return 1 << (u32::from(character) - u32::from('a')),
@@ -85,7 +86,7 @@ fn letters(character: char) -> u32 {
         '2' => "z",
         _ => "",
     };
-    // None of them is there twice.
+    // No letter occurs twice in the list.
     read_as.bytes().map(|letter| 1_u32 << (letter - b'a')).sum()
 }
 

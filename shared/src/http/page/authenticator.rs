@@ -1,5 +1,5 @@
-//! The page of the authenticator app. It is one page in many states; its script shows those that hold. All its sentences
-//! stand in it, so the script has none of its own.
+//! The page of the authenticator app: one page with many states, of which its script shows the current ones.
+//! The page contains all sentences, so that the script has none.
 
 use askama::Template;
 
@@ -8,7 +8,7 @@ use crate::domain::language::Language;
 use crate::http::{assets, theme};
 use crate::text::pages::{AuthenticatorTexts, Texts};
 
-/// The page as HTML.
+/// Returns the page as HTML.
 pub fn authenticator(page: &PageContext, push_key: &str) -> String {
     html_of(&Shell {
         t: Texts::of(page.language),
@@ -18,7 +18,7 @@ pub fn authenticator(page: &PageContext, push_key: &str) -> String {
     })
 }
 
-/// What the app is called.
+/// Returns the app's name.
 pub fn authenticator_name(language: Language) -> &'static str {
     Texts::of(language).authenticator.name.as_str()
 }

@@ -1,17 +1,17 @@
-//! A reader of our own pages for the tests: strict where HTML is lenient, so that a template stays well formed.
+//! A reader of Rekey's pages for tests. It is stricter than HTML parsers, so that templates stay well formed.
 
 use std::collections::BTreeMap;
 
 /// Elements without content or end tag.
 const VOID: [&str; 5] = ["meta", "link", "img", "input", "br"];
 
-/// An element with its attributes and everything that it contains as text.
+/// An element with its attributes and all its text.
 #[derive(Debug)]
 pub(super) struct Element {
     pub(super) name: String,
     pub(super) attributes: BTreeMap<String, String>,
     pub(super) text: String,
-    /// The names of the elements around it, the outermost first.
+    /// The names of the enclosing elements, the outermost first.
     pub(super) within: Vec<String>,
 }
 
@@ -21,7 +21,7 @@ impl Element {
     }
 }
 
-/// Every element in the order of its start. Panics where the page is not well formed.
+/// Returns all elements in the order of their start tags. Panics if the page is not well formed.
 pub(super) fn elements(html: &str) -> Vec<Element> {
     let mut rest = html.strip_prefix("<!doctype html>").expect("a doctype");
     let mut found: Vec<Element> = Vec::new();

@@ -1,4 +1,4 @@
-//! What was wrong with a request, in words, and where on the page to mend it.
+//! The errors of a request in words, with the input to correct.
 
 use crate::domain::method::Method;
 use crate::http::problem::Problem;
@@ -10,11 +10,11 @@ use crate::text::pages::Texts;
 /// One line of the error summary.
 pub(super) struct Mistake {
     pub(super) text: String,
-    /// The id of the input to mend.
+    /// The id of the input to correct.
     pub(super) target: Option<String>,
 }
 
-/// Everything that is wrong, in the order of the page.
+/// Returns all errors, in the order of the page.
 pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
     let target = field_on(view, problem).and_then(|field| target(field, view));
     let mistake = |text| Mistake { text, target: target.clone() };
@@ -48,7 +48,7 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
     }
 }
 
-/// What a problem means on a page that asks for something else than digits.
+/// Returns the text of a problem on a page that asks for other input than digits.
 fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Text> {
     match (view, problem) {
         (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
@@ -62,7 +62,8 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
     }
 }
 
-/// The field of the page that a problem is about. Where a new code is asked for beside the old one, that mends it.
+/// Returns the field that a problem is about. Where the page can also send a new code, that is the
+/// correction.
 fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
     match (view, problem) {
         (View::SecondStep(_), Problem::CodeSpent | Problem::SlowDown(_)) => Some("method"),
@@ -71,7 +72,8 @@ fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
     }
 }
 
-/// The id of the input for a field of the contract. On the page of methods each panel has inputs of its own.
+/// Returns the id of the input for a field of the contract. On the page of methods each panel has its own
+/// inputs.
 fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
         (View::Identify(_) | View::SignIn(_), "login") => "login",

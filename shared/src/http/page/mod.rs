@@ -1,7 +1,7 @@
-//! Pages as HTML: one template per page (`templates/`), filled in from its view model.
+//! Pages as HTML: one template per page (`templates/`), filled from its view model.
 //!
-//! Everything works without scripts and without `:has()`; `assets/app.js` and style only make it nicer. What a template
-//! inserts is escaped by askama; the texts of the locales hold no markup.
+//! All pages work without scripts and without `:has()`; `assets/app.js` and the style are enhancements.
+//! askama escapes all inserted values; the texts of the locales contain no markup.
 
 mod authenticator;
 #[cfg(test)]
@@ -24,35 +24,35 @@ use crate::domain::method::Method;
 use crate::text::Text;
 use crate::text::pages::Texts;
 
-/// What every page shows of the deployment and the request.
+/// The deployment's and the request's values on every page.
 #[derive(Clone, Copy, Debug)]
 pub struct PageContext<'a> {
-    /// The language of the page.
+    /// The language of the texts and of the `lang` attribute.
     pub language: Language,
-    /// The languages of the picker.
+    /// The languages of the picker, in its order.
     pub languages: &'a [Language],
-    /// The organisation's name.
+    /// The organisation's name, in the header and the titles.
     pub organisation: &'a str,
-    /// Its logo.
+    /// The address of a logo; none without one.
     pub logo_url: Option<&'a str>,
-    /// Its help desk: `https:`, `mailto:` or `tel:`.
+    /// The help desk: `https:`, `mailto:` or `tel:`.
     pub help_desk_url: Option<&'a str>,
-    /// Its colour, `#rrggbb`.
+    /// The accent colour, `#rrggbb`.
     pub colour: Option<&'a str>,
-    /// The hidden field `at` of each form: which flow and step it acts on. None before there is a flow.
+    /// The hidden field `at` of each form: its flow and step. None before a flow exists.
     pub at: Option<&'a str>,
-    /// The path of the request, for the links of the language picker.
+    /// The request's path, for the links of the language picker.
     pub path: &'a str,
 }
 
-/// A page as HTML, with what was wrong with the request for it, if anything.
+/// Returns a page as HTML, with the problem of its request, if there is one.
 pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> String {
     let t = Texts::of(page.language);
     let mistakes = problem.map(|problem| mistakes::of(problem, view, t)).unwrap_or_default();
     html_of(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
 }
 
-/// A problem that has no page of its own: what it is in plain words, and a way on.
+/// Returns the page of a problem without a view: an explanation, and a link to continue.
 pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
     let t = Texts::of(page.language);
     let texts = t.problems.of(problem.code().as_str());
@@ -65,8 +65,8 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
     })
 }
 
-/// A problem as the document of RFC 9457, in words of a language. What its code carries (tries, seconds) stays in
-/// members of its own.
+/// Returns a problem as the document of RFC 9457, in a language. The data of its code (attempts, seconds) has
+/// its own members.
 pub fn document(problem: &Problem, language: Language) -> Document<'_> {
     let code = problem.code();
     let texts = Texts::of(language).problems.of(code.as_str());
@@ -99,7 +99,7 @@ fn html_of(page: &impl Template) -> String {
     page.render().expect("a page in memory")
 }
 
-/// The heading of a page, of which no other page of a flow has the same.
+/// Returns the heading of a page, which differs from those of all other pages of a flow.
 fn heading(view: &View, t: &Texts) -> String {
     let text = match view {
         View::Identify(_) => t.identify.heading,
@@ -129,13 +129,13 @@ fn heading(view: &View, t: &Texts) -> String {
     text.to_string()
 }
 
-/// What fills the frame of `page.html`.
+/// The content of the frame `page.html`.
 enum Body<'a> {
     View(&'a View),
     Problem(&'a Text),
 }
 
-/// The root of all templates; each includes the next with the same names in reach.
+/// The root of all templates; each includes the next, which sees the same names.
 #[derive(Template)]
 #[template(path = "page.html")]
 #[expect(clippy::struct_field_names, reason = "templates read the context as `page`")]
@@ -157,7 +157,8 @@ impl Page<'_> {
         self.page.colour.and_then(theme::path)
     }
 
-    /// The path for links to this page. A request for `//host` must not become a link to another site.
+    /// Returns the path for links to this page. A request for `//host` must not become a link to another site
+    /// (open redirect).
     fn path(&self) -> &str {
         let path = self.page.path;
         let is_plain = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"/-_.".contains(&b));
@@ -168,12 +169,12 @@ impl Page<'_> {
         !self.mistakes.is_empty() || matches!(self.body, Body::Problem(_))
     }
 
-    /// The mistakes about the input with this id.
+    /// Returns the errors of the input with this id.
     fn mistakes_of(&self, id: &str) -> Vec<&Mistake> {
         self.mistakes.iter().filter(|mistake| mistake.target.as_deref() == Some(id)).collect()
     }
 
-    /// Whether a flow stands behind the page that can be cancelled, or a first page that can be left.
+    /// Returns whether the page has a flow to cancel, or is a first page that a person can leave.
     fn can_cancel(&self) -> bool {
         matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
             && !self.is_security_info()
@@ -186,7 +187,7 @@ impl Page<'_> {
         )
     }
 
-    /// What the page is part of.
+    /// Returns the name of the service that the page belongs to.
     fn service(&self) -> &Text {
         if self.is_security_info() { &self.t.security_info.title } else { &self.t.title }
     }
@@ -196,20 +197,20 @@ impl Page<'_> {
         matches!(method, Method::MobileCall | Method::OfficeCall)
     }
 
-    /// What the browser is asked for in the panel of a method, if it is that of a passkey.
+    /// Returns the options of a passkey request in the panel of a method, if the method is a passkey.
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn passkey_options<'v>(&self, view: &'v SecondStep, method: Method) -> Option<&'v PasskeyOptions> {
         view.options.as_ref().filter(|_| method == Method::Passkey)
     }
 
-    /// A secret in groups of four, as people type it best.
+    /// Returns a secret in groups of four, which are easier to type.
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn grouped(&self, secret: &str) -> String {
         let chars: Vec<char> = secret.chars().collect();
         chars.chunks(4).map(|group| group.iter().collect::<String>()).collect::<Vec<_>>().join(" ")
     }
 
-    /// Data for a script.
+    /// Returns data for a script as JSON.
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn json(&self, value: &impl serde::Serialize) -> String {
         serde_json::to_string(value).unwrap_or_default()
@@ -242,17 +243,18 @@ impl Page<'_> {
     }
 }
 
-/// A time without a script: in UTC, and saying so. The script puts it into the reader's own zone and manner.
+/// Returns a time for pages without scripts: in UTC, and marked as such. The script converts it to the
+/// reader's time zone and format.
 fn moment(at: &str) -> String {
     at.replace('T', " ").replace('Z', " UTC")
 }
 
-/// Whether there is just what a reset needs and nothing to spare.
+/// Returns whether the account has exactly as many factors as a reset needs, and no spare one.
 fn exactly(view: &SecurityInfo) -> bool {
     view.factors == usize::from(view.needed)
 }
 
-/// One item of the trail of steps.
+/// One item of the list of steps.
 struct TrailStep {
     name: String,
     is_done: bool,

@@ -1,4 +1,4 @@
-//! Every page in every language: well formed, complete, linked in itself, and deaf to what people type.
+//! Tests of every page in every language: well formed, complete, consistent links, and escaped input.
 
 use std::collections::BTreeSet;
 
@@ -83,7 +83,7 @@ fn done(result: Outcome) -> View {
     View::Done(Done { result, at: "2026-11-24T04:15:09Z".into() })
 }
 
-/// Every page in every state that changes its markup.
+/// Returns every page in every state that changes its markup.
 fn views(language: Language) -> Vec<View> {
     vec![
         View::Identify(Identify { captcha: captcha(false), login: TYPED.into() }),
@@ -194,7 +194,7 @@ fn confirm(kind: Kind, needs: Needs) -> View {
     View::Confirm(Confirm { id: kind.as_str().into(), kind, masked: "*****98".into(), needs, tries_left: 9 })
 }
 
-/// A problem of each code, with all that it may carry.
+/// Returns a problem of each code, with all its data.
 fn problem(code: Code, language: Language) -> Problem {
     let next = || Box::new(captcha(true));
     match code {
@@ -225,7 +225,7 @@ fn problem(code: Code, language: Language) -> Problem {
     }
 }
 
-/// Every page without and with every problem.
+/// Returns every page without and with every problem.
 fn every_page() -> Vec<String> {
     let mut pages = Vec::new();
     for language in Language::ALL {
@@ -273,7 +273,7 @@ fn every_page_is_well_formed_with_valid_references() {
             }
             assert!(!element.attributes.keys().any(|name| name.starts_with("on") || name == "style"));
         }
-        // The scripts fill in these themselves, again and again.
+        // The scripts fill in these themselves, repeatedly.
         let filled = ["seconds", "met", "all", "address"]
             .iter()
             .fold(page, |text, name| text.replace(&format!("{{{name}}}"), ""));
@@ -282,7 +282,7 @@ fn every_page_is_well_formed_with_valid_references() {
     }
 }
 
-/// The countdown's and the criteria's placeholders are filled in by the script.
+/// The script fills in the placeholders of the countdown and of the criteria.
 #[test]
 fn inputs_are_labelled_and_forms_follow_contract() {
     const FIELDS: [&str; 18] = [
@@ -360,7 +360,7 @@ fn contact_mismatch_is_marked_in_open_panel() {
     assert_eq!(marked[0].get("id"), Some("contact-office_call"));
 }
 
-/// Where another code is asked for beside the old one, the mark is on what asks for it.
+/// Where a page can send another code, the error is marked on that button.
 #[test]
 fn error_is_marked_on_field_that_corrects_it() {
     let wrong = || Problem::CodeWrong { attempts_left: Some(3) };
@@ -398,7 +398,7 @@ fn error_is_marked_on_field_that_corrects_it() {
     }
 }
 
-/// Logs may print a problem, and so neither a nonce nor a CAPTCHA that it carries.
+/// Logs may print a problem, so it must not print its nonce or CAPTCHA.
 #[test]
 fn problem_debug_prints_code_and_field_only() {
     for code in Code::ALL {
@@ -424,8 +424,8 @@ fn page_headings_are_unique() {
     for language in Language::ALL {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
-        // Who, why, step 1, step 2, the only step, code, passkey, password, unlock, changed, unlocked, cancelled; sign in,
-        // second step, the list, and three kinds to confirm.
+        // Identify, reason, step 1, step 2, the only step, code, passkey, password, unlock, changed,
+        // unlocked, cancelled; sign-in, step-up, the list, and three kinds to confirm.
         assert_eq!(headings.len(), 18, "{headings:?}");
     }
 }
@@ -476,8 +476,8 @@ fn problem_document_has_text_and_stable_type() {
     }
 }
 
-/// The budgets for what is sent: 25 KB for the first page with all that it fetches (the picture takes up to 8 of them,
-/// the work's script and the audio are fetched by who asks for them), 6 KB for each next one.
+/// The size limits: 25 KB for the first page with its assets, and 6 KB for each later page. The picture takes
+/// up to 8 KB of the first; the work's script and the sound are fetched on demand.
 #[test]
 fn page_sizes_stay_below_limits() {
     let sent = |page: String| encode("gzip", page.into_bytes()).1.len();
@@ -486,7 +486,7 @@ fn page_sizes_stay_below_limits() {
         asset.body("br").1.len()
     };
     let assets: usize = ["app.css", "app.js", "icon.svg"].into_iter().map(asset).sum();
-    // The one page with a script of its own.
+    // The only page with its own script.
     let with_script = |page: String| {
         let own = if page.contains(assets::path("passkey.js")) { asset("passkey.js") } else { 0 };
         sent(page) + own

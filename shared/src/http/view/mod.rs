@@ -1,4 +1,4 @@
-//! One view model per page. As JSON it is the contract's answer; as HTML a template fills it in.
+//! The view models, one per page. As JSON they are the contract's response; as HTML they fill a template.
 
 mod parts;
 pub mod security_info;
@@ -11,119 +11,119 @@ use crate::domain::account::Offer;
 use crate::domain::flow::Outcome;
 use crate::domain::method::Method;
 
-/// A page.
+/// A page with its data.
 #[derive(Clone, Serialize)]
 #[serde(tag = "page", rename_all = "lowercase")]
 pub enum View {
-    /// Who are you?
+    /// Asks for the login.
     Identify(Identify),
-    /// Why are you having trouble signing in?
+    /// Asks why the person can't sign in.
     Reason(Reason),
-    /// Which method for this verification step?
+    /// Offers the methods of a step.
     Method(MethodChoice),
-    /// Type the code.
+    /// Asks for a sent code.
     Code(CodeEntry),
-    /// Approve on the authenticator app.
+    /// Shows the number for the authenticator app.
     Approval(Approval),
-    /// Use a passkey.
+    /// Starts a passkey request in the browser.
     Passkey(PasskeyEntry),
-    /// Choose a new password.
+    /// Asks for a new password.
     Password(PasswordEntry),
-    /// Unlock the account.
+    /// Asks for the confirmation of an unlock.
     Unlock(Unlock),
-    /// It is done.
+    /// Confirms the change.
     Done(Done),
-    /// It ended without a result.
+    /// Ends a flow without a change.
     Ended(Ended),
-    /// Sign in to see and change what is registered.
+    /// Asks for login and password at `/security-info`.
     #[serde(rename = "sign-in")]
     SignIn(SignIn),
-    /// Prove more than the password.
+    /// Asks for a step-up.
     #[serde(rename = "second-step")]
     SecondStep(SecondStep),
-    /// What is registered.
+    /// Lists the enrolled entries.
     #[serde(rename = "security-info")]
     SecurityInfo(SecurityInfo),
-    /// Prove what is about to be registered.
+    /// Asks for the confirmation of a new entry.
     Confirm(Confirm),
 }
 
-/// Who are you?
+/// The first page of a reset: asks for the login.
 #[derive(Clone, Serialize)]
 pub struct Identify {
-    /// The CAPTCHA to solve.
+    /// One challenge; each submitted form needs its own.
     pub captcha: Captcha,
-    /// What was typed before, so that an error loses nothing. Not part of the contract.
+    /// The typed login, so that an error does not clear it. Not part of the contract.
     #[serde(skip)]
     pub login: String,
 }
 
-/// Why are you having trouble signing in?
+/// The page that asks why the person can't sign in.
 #[derive(Clone, Serialize)]
 pub struct Reason {}
 
-/// Which method for this verification step?
+/// The page with the methods of a verification step.
 #[derive(Clone, Serialize)]
 pub struct MethodChoice {
-    /// The step at hand, from 1.
+    /// The current step, from 1.
     pub step: u8,
-    /// How many there are.
+    /// The number of steps.
     pub steps: u8,
-    /// What can be chosen.
+    /// The offered methods with their masks.
     pub methods: Vec<Offer>,
-    /// The method whose panel is open: the one just refused, else the first.
+    /// The method whose panel is open: the rejected one, else the first.
     #[serde(skip)]
     pub selected: Option<Method>,
-    /// What the flow is for: the end of the trail of steps.
+    /// The change that the flow leads to, which the list of steps shows.
     #[serde(skip)]
     pub outcome: Outcome,
 }
 
-/// Type the code.
+/// The page that asks for a sent code.
 #[derive(Clone, Serialize)]
 pub struct CodeEntry {
-    /// The step at hand, from 1.
+    /// The current step, from 1.
     pub step: u8,
-    /// How many there are.
+    /// The number of steps.
     pub steps: u8,
-    /// How the code was sent.
+    /// The method that sent the code.
     pub method: Method,
-    /// Where it went.
+    /// The mask of the contact that received it.
     pub masked: String,
-    /// How many digits it has.
+    /// The length of the code.
     pub digits: u8,
-    /// When it ends (RFC 3339).
+    /// The end of its validity (RFC 3339).
     pub expires_at: String,
-    /// When another may be asked for (RFC 3339).
+    /// The time from which another can be sent (RFC 3339).
     pub resend_at: String,
-    /// Wrong answers that are left.
+    /// The remaining attempts.
     pub tries_left: u8,
     /// Seconds until `resend_at`, for the button's countdown.
     #[serde(skip)]
     pub resend_in: u32,
-    /// Whether another can be asked for at all.
+    /// Whether another code can be sent at all.
     #[serde(skip)]
     pub may_resend: bool,
-    /// Whole minutes that a code is good for.
+    /// The validity in whole minutes, which the page names.
     #[serde(skip)]
     pub minutes: u32,
-    /// What the flow is for: the end of the trail of steps.
+    /// The change that the flow leads to, which the list of steps shows.
     #[serde(skip)]
     pub outcome: Outcome,
 }
 
-/// Approve on the authenticator app.
+/// The page with the number for the authenticator app.
 #[derive(Clone, Serialize)]
 pub struct Approval {
-    /// The step at hand, from 1.
+    /// The current step, from 1.
     pub step: u8,
-    /// How many there are.
+    /// The number of steps.
     pub steps: u8,
-    /// The number to type into the app.
+    /// The number to type into the app: two digits.
     pub number: String,
-    /// When the request ends (RFC 3339).
+    /// The end of the request's validity (RFC 3339).
     pub expires_at: String,
-    /// What became of the request.
+    /// The script polls `/code` for it.
     pub status: ApprovalStatus,
     /// Seconds until `expires_at`, for the countdown.
     #[serde(skip)]
@@ -131,18 +131,18 @@ pub struct Approval {
     /// Whether another request can be made in this step.
     #[serde(skip)]
     pub may_ask_again: bool,
-    /// What the flow is for: the end of the trail of steps.
+    /// The change that the flow leads to, which the list of steps shows.
     #[serde(skip)]
     pub outcome: Outcome,
 }
 
 impl Approval {
-    /// Whether the request can't be approved any more.
+    /// Returns whether the request can no longer be approved.
     pub fn is_over(&self) -> bool {
         self.status == ApprovalStatus::Ended
     }
 
-    /// The status as the contract's word.
+    /// Returns the status in the contract's form.
     pub const fn status_word(&self) -> &'static str {
         match self.status {
             ApprovalStatus::Pending => "pending",
@@ -152,75 +152,75 @@ impl Approval {
     }
 }
 
-/// What became of a request to the authenticator app.
+/// The status of a request to the authenticator app.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ApprovalStatus {
-    /// Nobody has answered yet.
+    /// No device has answered yet.
     Pending,
-    /// It was approved: `POST /code` with `method=push` goes on.
+    /// A device approved it: `POST /code` with `method=push` continues.
     Approved,
-    /// It is over: another number was typed, or nobody answered in time.
+    /// It has ended: a wrong number, a denial or no answer in time.
     Ended,
 }
 
-/// Use a passkey.
+/// The page that starts a passkey request.
 #[derive(Clone, Serialize)]
 pub struct PasskeyEntry {
-    /// The step at hand, from 1.
+    /// The current step, from 1.
     pub step: u8,
-    /// How many there are.
+    /// The number of steps.
     pub steps: u8,
-    /// What the browser's credentials API is asked for.
+    /// The options for the browser's credentials API.
     pub options: PasskeyOptions,
-    /// When the request ends (RFC 3339).
+    /// The end of the request's validity (RFC 3339).
     pub expires_at: String,
-    /// What the flow is for: the end of the trail of steps.
+    /// The change that the flow leads to, which the list of steps shows.
     #[serde(skip)]
     pub outcome: Outcome,
 }
 
-/// Choose a new password.
+/// The page that asks for a new password.
 #[derive(Clone, Serialize)]
 pub struct PasswordEntry {
-    /// What a password must fulfil.
+    /// The criteria that a password must meet.
     pub criteria: Vec<Criterion>,
-    /// How many steps were proved.
+    /// The number of verified steps.
     #[serde(skip)]
     pub steps: u8,
-    /// The least and the greatest length, in code points.
+    /// The minimum and maximum length, in code points.
     #[serde(skip)]
     pub length: (u16, u16),
 }
 
-/// Unlock the account.
+/// The page that asks for the confirmation of an unlock.
 #[derive(Clone, Serialize)]
 pub struct Unlock {
-    /// How many steps were proved.
+    /// The number of verified steps.
     #[serde(skip)]
     pub steps: u8,
 }
 
-/// It is done.
+/// The page that confirms the change.
 #[derive(Clone, Serialize)]
 pub struct Done {
-    /// What was done.
+    /// The change that was made.
     pub result: Outcome,
-    /// When (RFC 3339).
+    /// The time of the change (RFC 3339).
     pub at: String,
 }
 
-/// It ended without a result.
+/// The page of a flow that ended without a change.
 #[derive(Clone, Serialize)]
 pub struct Ended {
-    /// Why.
+    /// Selects the text of the page.
     pub why: Why,
 }
 
-/// Why a flow ended without a result.
+/// The reason why a flow ended without a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Why {
-    /// The person gave up.
+    /// The person cancelled the flow.
     Cancelled,
 }

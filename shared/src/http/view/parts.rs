@@ -1,4 +1,4 @@
-//! What several pages show, and problems carry.
+//! Parts that several pages and problems share.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,51 +7,53 @@ use serde::Serialize;
 use crate::domain::flow::PASSKEY_LIFETIME;
 use crate::settings::Settings;
 
-/// A CAPTCHA in all its forms.
+/// A CAPTCHA challenge in all its forms.
 #[derive(Clone, Serialize)]
 pub struct Captcha {
-    /// What goes back as `captcha_token`.
+    /// The value of the field `captcha_token`.
     pub token: String,
     /// The path of the picture (PNG).
     pub picture: String,
     /// The path of the sound (WAV).
     pub sound: String,
-    /// The way without a puzzle.
+    /// The alternative without a puzzle.
     pub work: Work,
-    /// Whether the work is asked for besides the characters.
+    /// Whether the work is required besides the characters.
     pub harder: bool,
 }
 
-/// Proof of work: find the decimal nonce for which SHA-256(challenge ‖ nonce) begins with so many zero bits.
+/// Proof of work: the browser finds the decimal nonce for which SHA-256(challenge ‖ nonce) begins with
+/// `difficulty` zero bits.
 #[derive(Clone, Serialize)]
 pub struct Work {
     /// The text before the nonce.
     pub challenge: String,
-    /// Leading zero bits.
+    /// Leading zero bits that the hash needs.
     pub difficulty: u8,
-    /// Leading zero bits that suffice without the characters. The same as `difficulty` unless it is harder.
+    /// Leading zero bits that suffice without the characters. Equal to `difficulty` unless the CAPTCHA is
+    /// harder.
     pub alone: u8,
 }
 
-/// `PublicKeyCredentialRequestOptionsJSON` (Web Authentication Level 3 §5.1.10). It lists no credentials: a decoy has
-/// none to list, so nobody's are.
+/// `PublicKeyCredentialRequestOptionsJSON` (Web Authentication Level 3 §5.1.10). It lists no credentials for
+/// any account, since a decoy has none to list.
 #[derive(Clone, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PasskeyOptions {
-    /// What is signed, base64url.
+    /// The bytes to sign, base64url.
     pub challenge: String,
-    /// Milliseconds that the browser waits for the person.
+    /// The browser's time-out in milliseconds.
     pub timeout: u32,
-    /// Whose credentials may answer.
+    /// The site whose passkeys may answer.
     pub rp_id: String,
-    /// Always empty: the authenticator finds its own.
+    /// Always empty: the passkeys are discoverable.
     pub allow_credentials: [(); 0],
-    /// Always `required`.
+    /// Always `required`: a passkey alone counts as a verification.
     pub user_verification: &'static str,
 }
 
 impl PasskeyOptions {
-    /// Asks for any passkey of this site, to sign `challenge`.
+    /// Returns the options for any passkey of this site, to sign `challenge`.
     pub fn of(settings: &Settings, challenge: [u8; 32]) -> Self {
         Self {
             challenge: URL_SAFE_NO_PAD.encode(challenge),
@@ -62,17 +64,17 @@ impl PasskeyOptions {
         }
     }
 
-    /// The options for the script of the page.
+    /// Returns the options for the script of the page.
     pub(crate) fn json(&self) -> String {
-        // Plain data has no way to fail.
+        // Serializing plain data can't fail.
         serde_json::to_string(self).unwrap_or_default()
     }
 }
 
-/// One rule about passwords, with its sentence.
+/// A criterion of the password policy, with its sentence.
 #[derive(Clone, Serialize)]
 pub struct Criterion {
-    /// A stable id.
+    /// A stable id, for programs and for the page's script.
     pub id: String,
     /// A sentence in the page's language.
     pub text: String,

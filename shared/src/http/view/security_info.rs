@@ -1,4 +1,4 @@
-//! The views of the page where people register.
+//! The views of `/security-info`.
 
 use serde::Serialize;
 
@@ -9,169 +9,170 @@ use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
 
-/// Sign in to see and change what is registered.
+/// The page that asks for login and password.
 #[derive(Clone, Default, Serialize)]
 pub struct SignIn {
-    /// What was typed before.
+    /// The typed login, so that an error does not clear it.
     #[serde(skip)]
     pub login: String,
-    /// Where to go back to.
+    /// The address to return to, from the allow-list.
     #[serde(skip)]
     pub back: Option<String>,
-    /// The CAPTCHA, where one is asked for. In the contract it is the problem's.
+    /// The CAPTCHA, where one is required. In the contract it is part of the problem.
     #[serde(skip)]
     pub captcha: Option<Captcha>,
 }
 
-/// Prove more than the password.
+/// The page that asks for a step-up.
 #[derive(Clone, Serialize)]
 pub struct SecondStep {
-    /// What can be chosen.
+    /// The offered methods with their masks.
     pub methods: Vec<Offer>,
-    /// The code that was sent last, if one is awaited.
+    /// The last sent code, if one is awaited.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sent: Option<Sent>,
-    /// What the browser's credentials API is asked for, where a passkey can be chosen.
+    /// The options for the browser's credentials API, where a passkey is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PasskeyOptions>,
-    /// The number to type into the authenticator app, while it is asked.
+    /// The number for the authenticator app, while a request is pending.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub number: Option<String>,
     /// The method whose panel is open.
     #[serde(skip)]
     pub selected: Option<Method>,
-    /// Whether it is asked again, to let a new contact count at once or because the last proof is too old.
+    /// Whether it is a further step-up: to waive a waiting period, or because the last verification is too
+    /// old.
     #[serde(skip)]
     pub again: bool,
 }
 
-/// A code that is awaited.
+/// A sent code that is awaited.
 #[derive(Clone, Serialize)]
 pub struct Sent {
-    /// How it was sent.
+    /// The method that sent it.
     pub method: Method,
-    /// Where it went.
+    /// The mask of the contact that received it.
     pub masked: String,
-    /// How many digits it has.
+    /// The length of the code.
     pub digits: u8,
-    /// When it ends (RFC 3339).
+    /// The end of its validity (RFC 3339).
     pub expires_at: String,
-    /// When another may be asked for (RFC 3339).
+    /// The time from which another can be sent (RFC 3339).
     pub resend_at: String,
-    /// Wrong answers that are left.
+    /// The remaining attempts.
     pub tries_left: u8,
     /// Seconds until `resend_at`.
     #[serde(skip)]
     pub resend_in: u32,
-    /// Whole minutes that it is good for.
+    /// The validity in whole minutes, which the page names.
     #[serde(skip)]
     pub minutes: u32,
 }
 
-/// What is registered.
+/// The list of enrolled entries.
 #[derive(Clone, Serialize)]
 #[expect(clippy::struct_excessive_bools, reason = "three are answers of the contract, one is a button")]
 pub struct SecurityInfo {
-    /// Every entry.
+    /// All entries, in the order of the kinds.
     pub methods: Vec<EntryView>,
-    /// Whether as much is registered as a reset needs.
+    /// Whether the account has as many factors as a reset needs, active or waiting.
     pub registered: bool,
-    /// Whether the person could reset their password now.
+    /// Whether the person could reset their password now, with the active factors.
     pub capable: bool,
-    /// Whether they should look through it all again.
+    /// Whether the person should confirm the list.
     pub due: bool,
-    /// What can be added, and whether it replaces what is there.
+    /// The kinds that can be added, and whether each replaces an entry.
     #[serde(skip)]
     pub kinds: Vec<(Kind, bool)>,
-    /// How many factors a reset needs.
+    /// The number of factors that a reset needs.
     #[serde(skip)]
     pub needed: u8,
-    /// How many there are.
+    /// The number of factors that the account has.
     #[serde(skip)]
     pub factors: usize,
-    /// Whether something that was added in this session can be made to count at once.
+    /// Whether the waiting period of an entry from this session can be waived.
     #[serde(skip)]
     pub may_lift: bool,
     /// The kind whose panel is open.
     #[serde(skip)]
     pub selected: Option<Kind>,
-    /// What was typed before.
+    /// The typed value, so that an error does not clear it.
     #[serde(skip)]
     pub value: String,
-    /// The way back to the portal, with the state.
+    /// The address of the portal, with its state.
     #[serde(skip)]
     pub back: Option<String>,
 }
 
-/// One entry.
+/// One entry of the list.
 #[derive(Clone, Serialize)]
 pub struct EntryView {
-    /// Its id.
+    /// The id for removing it.
     pub id: String,
-    /// Its kind.
+    /// Selects the entry's title.
     pub kind: Kind,
-    /// What may be shown of it.
+    /// The mask of a contact, the name of a device or passkey, or the number of unused codes.
     pub masked: String,
-    /// When it was registered (RFC 3339).
+    /// The time of its enrolment (RFC 3339).
     pub added_at: String,
-    /// When it last proved something (RFC 3339).
+    /// The time of its last verification (RFC 3339).
     pub last_used_at: Option<String>,
-    /// From when on it serves in a reset (RFC 3339).
+    /// Active in resets from this time on (RFC 3339).
     pub usable_from: String,
-    /// The mask of the contact that serves until then, where this one takes its place.
+    /// The mask of the active contact that this one will replace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<String>,
-    /// Whether it does already.
+    /// Whether it is active already.
     #[serde(skip)]
     pub counts: bool,
 }
 
-/// Prove what is about to be registered.
+/// The page that asks for the confirmation of a new entry.
 #[derive(Clone, Serialize)]
 pub struct Confirm {
-    /// The id that it will have.
+    /// The id that the entry will have.
     pub id: String,
-    /// Its kind.
+    /// Selects the instructions of the page.
     pub kind: Kind,
-    /// What may be shown of it.
+    /// The mask or name of the entry; empty where it has none.
     pub masked: String,
-    /// What it is proved with.
+    /// The input that confirms it.
     #[serde(flatten)]
     pub needs: Needs,
-    /// Wrong answers that are left.
+    /// The remaining attempts.
     pub tries_left: u8,
 }
 
-/// What something that is about to be registered is proved with.
+/// The input that confirms a new entry.
 #[derive(Clone, Serialize)]
 #[serde(untagged)]
 pub enum Needs {
-    /// A code that was sent to it.
+    /// A code that was sent to the new contact.
     Code(Sent),
-    /// A code that the app shows.
+    /// A code that the new app shows.
     Totp {
-        /// The secret, base32.
+        /// The secret in base32, for typing.
         secret: String,
-        /// The same as an address that apps read (`otpauth://`).
+        /// The secret as an address for apps (`otpauth://`).
         otpauth: String,
-        /// The same as a picture: SVG.
+        /// The same address as a QR picture (SVG).
         qr: String,
     },
-    /// The app, paired.
+    /// A device that pairs with the account.
     Authenticator {
-        /// What the app is given: the address behind the picture.
+        /// The address in the QR picture, with the token.
         pairing: String,
-        /// The same as a picture: SVG.
+        /// The same address as a QR picture (SVG).
         qr: String,
     },
-    /// A passkey: what the browser's credentials API is asked to make.
+    /// A passkey: the options for the browser's credentials API.
     Passkey {
         /// `PublicKeyCredentialCreationOptionsJSON`.
         options: Box<CreationOptions>,
     },
-    /// The sheet, to be kept.
+    /// A sheet of codes, which the person must store.
     RecoveryCodes {
-        /// The codes.
+        /// The codes in groups, shown this once.
         codes: Vec<String>,
     },
 }

@@ -1,4 +1,4 @@
-//! Mails: the same paragraphs as plain text and as HTML.
+//! Mail: the same paragraphs as plain text and as HTML.
 
 use std::fmt::Write as _;
 
@@ -9,16 +9,16 @@ use crate::domain::message::Purpose;
 use crate::domain::notice::Event;
 use crate::text::Text;
 
-/// A piece of a mail.
+/// A block of a mail.
 enum Block {
     Paragraph(String),
-    /// A code, large and alone, so that it can be read at a glance and copied whole.
+    /// A code, large and in its own line, so that it is easy to read and to copy.
     Code(Worded),
-    /// A sentence around a link.
+    /// A sentence around a link: the sentence, and the address.
     Link(String, String),
 }
 
-/// Composes a mail.
+/// Composes a mail in both forms.
 pub(super) fn compose(
     language: Language,
     texts: &Texts,
@@ -73,7 +73,7 @@ pub(super) fn compose(
 }
 
 fn plain(blocks: &[Block]) -> Worded {
-    // Large enough for any mail, so that no copy of the code is left behind by growing.
+    // Large enough for any mail: a growing string would leave unwiped copies of the code.
     let mut text = String::with_capacity(8_192);
     for block in blocks {
         let _ = match block {
@@ -87,7 +87,8 @@ fn plain(blocks: &[Block]) -> Worded {
     Worded(text)
 }
 
-/// Styles stand in the elements: mail programs drop style sheets. Nothing is loaded from anywhere.
+/// Returns the HTML form. Styles are inline, since mail programs drop style sheets, and nothing is loaded
+/// from outside.
 fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
     let mut html = String::with_capacity(16_384);
     let _ = write!(
@@ -125,7 +126,7 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
     Worded(html)
 }
 
-/// A link as people write it: an address or a number without its scheme.
+/// Returns a link's text: an address or a number without its scheme.
 fn shown(url: &str) -> &str {
     ["mailto:", "tel:"].iter().find_map(|scheme| url.strip_prefix(scheme)).unwrap_or(url)
 }

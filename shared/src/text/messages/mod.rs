@@ -1,8 +1,7 @@
-//! What messages say, in every language and for every channel.
+//! The texts of messages, in every language and for every channel.
 //!
-//! The sentences are filled in and given the form that
-//! the channel asks for: a mail in two parts, a text that is one segment, a call in SSML. No message carries a
-//! password or a link that acts; a text carries no link at all.
+//! Each channel has its form: a mail in two parts, a text of one segment, a call in SSML. No message contains
+//! a password or a link that performs an action; a text contains no link at all.
 
 mod mail;
 mod segment;
@@ -15,17 +14,17 @@ use self::texts::Texts;
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Notice, Recipient};
 
-/// What is to be said.
+/// The content of a message.
 #[derive(Clone, Copy, Debug)]
 pub enum Content<'a> {
-    /// A code.
+    /// A code for a contact.
     Code(&'a CodeMessage),
-    /// Word of a change.
+    /// A notification of a change.
     Notice(&'a Notice),
 }
 
 impl<'a> Content<'a> {
-    /// To whom.
+    /// Returns the recipient of the message.
     pub const fn to(self) -> &'a Recipient {
         match self {
             Self::Code(message) => &message.to,
@@ -41,36 +40,36 @@ impl<'a> Content<'a> {
     }
 }
 
-/// A text that holds a code, perhaps. It is wiped when dropped and can't be printed.
+/// A text that may contain a code. It is wiped when dropped and has no `Debug`.
 #[derive(Zeroize, ZeroizeOnDrop)]
 pub struct Worded(String);
 
 impl Worded {
-    /// The text, for the provider that delivers it.
+    /// Returns the text, for the provider that delivers it.
     pub fn expose(&self) -> &str {
         &self.0
     }
 }
 
-/// A mail.
+/// A composed mail.
 pub struct WordedMail {
-    /// The subject line. It tells no code: phones show it on a locked screen.
+    /// The subject. It contains no code, since phones show it on the locked screen.
     pub subject: String,
-    /// The plain part.
+    /// The plain-text part.
     pub text: Worded,
-    /// The HTML part, which says the same.
+    /// The HTML part, with the same content.
     pub html: Worded,
 }
 
-/// A call.
+/// A composed call.
 pub struct WordedCall {
-    /// What is spoken.
+    /// The spoken text.
     pub ssml: Worded,
-    /// The language that it is spoken in: not every language has a voice.
+    /// The spoken language; not every language has a voice.
     pub language: Language,
 }
 
-/// All messages of one organisation.
+/// The messages of one organisation.
 #[derive(Clone, Debug)]
 pub struct Wording {
     organisation: String,
@@ -78,18 +77,19 @@ pub struct Wording {
 }
 
 impl Wording {
-    /// The messages of `organisation`, whose help desk is reached at `help_desk` (a URL, told in mails only).
+    /// Returns the messages of `organisation`, with its help desk's URL `help_desk`, which only mails
+    /// contain.
     pub fn new(organisation: &str, help_desk: Option<&str>) -> Self {
         Self { organisation: organisation.to_owned(), help_desk: help_desk.map(str::to_owned) }
     }
 
-    /// The content as a mail.
+    /// Returns the content as a mail.
     pub fn mail(&self, content: Content<'_>) -> WordedMail {
         let language = content.language();
         mail::compose(language, Texts::of(language), content, &self.organisation, self.help_desk.as_deref())
     }
 
-    /// The content as a text of one segment.
+    /// Returns the content as a text of one segment.
     pub fn text(&self, content: Content<'_>) -> Worded {
         let texts = Texts::of(content.language());
         match content {
@@ -107,7 +107,7 @@ impl Wording {
         }
     }
 
-    /// The content as a call.
+    /// Returns the content as a call.
     pub fn call(&self, content: Content<'_>) -> WordedCall {
         let (language, speech) = Texts::speech(content.language());
         let ssml = speech::compose(speech, Texts::of(language), content, &self.organisation);
@@ -166,7 +166,7 @@ mod tests {
         }
     }
 
-    /// A code of the second step comes after the right password only.
+    /// A code of the second step is sent only after the right password.
     #[test]
     fn second_step_mail_warns_of_known_password() {
         let warns = |purpose| {
@@ -222,7 +222,7 @@ mod tests {
         }
     }
 
-    /// Who set the password has something left to do: to find out.
+    /// A person who set the password must find out whether it was changed.
     #[test]
     fn unconfirmed_change_notice_suggests_sign_in() {
         let mail = |event| {

@@ -1,25 +1,26 @@
-//! One text message, one segment: a second one costs as much as the first, and some carriers deliver the parts apart.
+//! Texts of one segment: a second segment costs as much as the first, and some carriers deliver the parts
+//! separately.
 
 use unicode_normalization::char::is_combining_mark;
 
 use super::Worded;
 use crate::text::Text;
 
-/// What Malaysia's carriers put before a text from an application; it counts.
+/// The prefix that Malaysia's carriers add to an application's text; it counts.
 const PREFIX: &str = "RM0.00 ";
-/// Septets of one segment in the GSM 7-bit alphabet (3GPP TS 23.038).
+/// The septets of one segment in the GSM 7-bit alphabet (3GPP TS 23.038).
 const GSM_SEPTETS: usize = 160;
-/// Code units of one segment in UCS-2.
+/// The code units of one segment in UCS-2.
 const UCS2_UNITS: usize = 70;
 
-/// The basic set of the GSM 7-bit alphabet.
+/// The basic character set of the GSM 7-bit alphabet.
 const GSM_BASIC: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?\
                          ¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà";
-/// Its extension; each of these counts twice.
+/// The extension table; each of these takes two septets.
 const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
-/// The first of `forms` that fits one segment with the whole name of the organisation; else the last, with the name
-/// shortened until it fits.
+/// Returns the first of `forms` that fits one segment with the organisation's whole name; else the last, with
+/// the name shortened until it fits.
 pub(super) fn fit(forms: &[Text], organisation: &str, values: &[(&str, &str)]) -> Worded {
     let organisation = plain_punctuation(organisation);
     let fill = |form: &Text, name: &str| {
@@ -36,7 +37,7 @@ pub(super) fn fit(forms: &[Text], organisation: &str, values: &[(&str, &str)]) -
     shortened.into_iter().find(|text| fits(&text.0)).unwrap_or_else(|| fill(last, ""))
 }
 
-/// Whether a text is one segment, together with what carriers put before it.
+/// Returns whether a text fits one segment, together with the carriers' prefix.
 fn fits(text: &str) -> bool {
     let whole = || PREFIX.chars().chain(text.chars());
     match whole().map(septets).sum::<Option<usize>>() {
@@ -45,12 +46,13 @@ fn fits(text: &str) -> bool {
     }
 }
 
-/// What a character takes in the GSM alphabet, if it is in it.
+/// Returns the septets of a character in the GSM alphabet; `None` if it is not in it.
 fn septets(c: char) -> Option<usize> {
     if GSM_BASIC.contains(c) { Some(1) } else { GSM_EXTENSION.contains(c).then_some(2) }
 }
 
-/// Typographic marks as their plain forms: one curly apostrophe would turn 160 characters into 70.
+/// Replaces typographic marks with plain ones: a single curly apostrophe would reduce the segment from 160 to
+/// 70 characters.
 fn plain_punctuation(text: &str) -> String {
     let plain = |c| match c {
         '\u{2018}' | '\u{2019}' => '\'',
@@ -62,7 +64,7 @@ fn plain_punctuation(text: &str) -> String {
     text.chars().map(plain).collect()
 }
 
-/// The first `length` characters of a name and an ellipsis. A vowel sign stays with its consonant.
+/// Returns the first `length` characters of a name and an ellipsis. A vowel sign stays with its consonant.
 fn shorten(name: &str, length: usize) -> String {
     let mut end = length;
     while end > 0 && name.chars().nth(end).is_some_and(is_combining_mark) {
@@ -142,7 +144,7 @@ mod tests {
         );
     }
 
-    /// Ten characters tell one university from another.
+    /// Ten characters distinguish one university from another.
     #[test]
     fn organisation_name_in_any_script_fits_every_language() {
         let name = "示例大学示例大学示例";

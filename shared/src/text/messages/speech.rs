@@ -1,16 +1,16 @@
-//! Calls, as SSML that Amazon Polly speaks: slowly, the digits one by one, everything that matters twice.
+//! Calls in SSML for Amazon Polly: slow speech, single digits, and every important sentence twice.
 
 use super::texts::{SpeechTexts, Texts};
 use super::{Content, Worded};
 use crate::domain::notice::Event;
 use crate::text::Text;
 
-/// Between two digits; time to write one down.
+/// The pause between two digits, so that a person can write one down.
 const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
-/// Between two groups of digits, and between two sentences.
+/// The pause between two groups of digits, and between two sentences.
 const PAUSE: &str = "<break time=\"1s\"/>";
 
-/// Composes a call. `texts` are those of the spoken language.
+/// Composes a call. `texts` must be those of the spoken language.
 pub(super) fn compose(
     speech: &SpeechTexts,
     texts: &Texts,

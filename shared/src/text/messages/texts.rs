@@ -1,4 +1,4 @@
-//! The texts of messages, and the words that are filled into them.
+//! The texts of messages, and the words for their placeholders.
 
 use crate::domain::language::Language;
 use crate::domain::method::Method;
@@ -9,8 +9,8 @@ use crate::text::Text;
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
 impl Texts {
-    /// The language in which calls are spoken to somebody who reads `language`, and their texts. No voice that can be
-    /// rented speaks Malay or Tamil, so these are told in English.
+    /// Returns the spoken language for a reader of `language`, and its texts. No available voice speaks Malay
+    /// or Tamil, so their readers get English.
     pub(super) fn speech(language: Language) -> (Language, &'static SpeechTexts) {
         match Self::of(language).speech {
             Some(speech) => (language, speech),
@@ -18,7 +18,7 @@ impl Texts {
         }
     }
 
-    /// A moment, to the minute, in UTC: the one zone that is the same for every reader and both ends of a dispute.
+    /// Returns a time, to the minute, in UTC: the same for every reader and in every dispute.
     pub(super) fn moment(&self, at: Timestamp) -> String {
         let moment = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
         let moment = jiff::tz::Offset::UTC.to_datetime(moment);
@@ -31,13 +31,13 @@ impl Texts {
         ])
     }
 
-    /// The methods in words.
+    /// Returns the methods in words.
     pub(super) fn methods(&self, methods: &[Method]) -> String {
         let word = |method: &Method| self.methods.of(method.as_str()).as_str();
         methods.iter().map(word).collect::<Vec<_>>().join(self.and.as_str())
     }
 
-    /// The messages about a change.
+    /// Returns the texts of a change.
     pub(super) const fn change(&self, event: Event) -> &AddedTexts {
         match event {
             Event::Reset => &self.reset,
@@ -49,7 +49,7 @@ impl Texts {
         }
     }
 
-    /// What was added or removed, in words; nothing for other events.
+    /// Returns the added or removed kind in words; empty for other events.
     pub(super) fn kind(&self, event: Event) -> &'static str {
         let (Event::Added(kind) | Event::Removed(kind)) = event else { return "" };
         self.kinds.of(kind.as_str()).as_str()
@@ -99,7 +99,7 @@ mod tests {
         let english = all(Language::English);
         for language in [Language::Malay, Language::Chinese, Language::Tamil] {
             for sentence in all(language) {
-                // A sentence of placeholders (a date) may well be the same.
+                // A sentence of placeholders only (a date) may be the same in two languages.
                 let words = sentence.split(|c: char| c.is_whitespace()).filter(|word| !word.starts_with('{'));
                 let long = words.map(|word| word.chars().count()).sum::<usize>() > 22;
                 let untranslated = long && english.contains(&sentence);

@@ -17,10 +17,10 @@ use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
 
-/// The item of the account's pass.
+/// The sort key of an account's pass.
 pub(super) const PASS: &str = "pass";
 
-/// Reads authenticators, and notes that they were used.
+/// Reads and consumes authenticators in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoAuthenticators {
     client: Client,
@@ -28,12 +28,12 @@ pub struct DynamoAuthenticators {
 }
 
 impl DynamoAuthenticators {
-    /// Reads and notes in `table`.
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
 
-    /// The entry of a kind that there is only one of, if it counts.
+    /// Reads the active entry of a kind with one entry.
     async fn only(
         &self,
         account: &AccountId,
@@ -46,7 +46,7 @@ impl DynamoAuthenticators {
         Ok(Some(item).filter(|item| item.moment("usable_from").is_ok_and(|from| from <= now)))
     }
 
-    /// A write to an entry that notes when, and for which flow, it was used.
+    /// Returns a write that records the time and the flow of an entry's use.
     fn note_use(
         &self,
         account: &AccountId,
@@ -106,7 +106,7 @@ impl Authenticators for DynamoAuthenticators {
             if !item.moment("usable_from").is_ok_and(|from| from <= now) {
                 continue;
             }
-            // One that can't be read proves nothing, and keeps no other from proving.
+            // An unreadable passkey verifies nothing, and does not prevent others.
             let credential = item.optional_text("credential").and_then(|text| Credential::parse(text).ok());
             let id = item.optional_text("item").and_then(EntryId::parse);
             let young = is_young(&item, now);
@@ -127,8 +127,8 @@ impl Authenticators for DynamoAuthenticators {
         flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        // Without a counter of its own yet, it was compared with the one of the registration by whoever read that. One
-        // that never counts stays at 0.
+        // Without a stored counter, the caller has compared it with the registration's. A passkey without a
+        // counter stays at 0.
         let moves = match counter {
             0 => "#counter = :counter",
             _ => "#counter < :counter OR (#counter = :counter AND #last_flow = :flow)",
@@ -204,7 +204,7 @@ impl Authenticators for DynamoAuthenticators {
     }
 }
 
-/// Whether the write's condition was met.
+/// Returns whether the write's condition was met.
 async fn carried_out(update: UpdateItemFluentBuilder) -> Result<bool, StoreError> {
     match update.send().await {
         Ok(_) => Ok(true),

@@ -1,4 +1,4 @@
-//! The claim that lets one flow change an account.
+//! The lease that allows one flow to change an account.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -12,7 +12,7 @@ use crate::domain::method::Factor;
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{Claim, ClaimStore, LeaseHolder, StoreError};
 
-/// Keeps claims.
+/// Stores leases in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoClaims {
     client: Client,
@@ -20,12 +20,12 @@ pub struct DynamoClaims {
 }
 
 impl DynamoClaims {
-    /// Keeps claims in `table`.
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
 
-    /// One conditional bump; the item as it was when the condition was not met.
+    /// Tries one conditional increment; returns the item if its condition was not met.
     async fn try_claim(
         &self,
         account: &AccountId,
@@ -63,7 +63,7 @@ impl DynamoClaims {
     }
 }
 
-/// Where it is noted that a contact proved something. Authenticators note it themselves.
+/// Returns the attribute with the last use of a contact. Authenticators record their use in their own item.
 pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
     match factor {
         Factor::AlternateEmail => Some("alternate_email_used_at"),
@@ -91,7 +91,7 @@ impl ClaimStore for DynamoClaims {
         if !ours(&found) {
             return Ok(Claim::Lost);
         }
-        // One that ends later than one of now would was never written as an end.
+        // A lease that ends later than a new one would is invalid.
         if found.moment("lease_until").is_ok_and(|end| now < end && end <= lease_until + SKEW) {
             return Ok(Claim::Busy);
         }
@@ -99,8 +99,8 @@ impl ClaimStore for DynamoClaims {
         if held.saturating_sub(known) >= claimant.limit {
             return Ok(Claim::Spent);
         }
-        // Our own claim, and whoever made it is gone: claim anew. The next generation shuts out a write of the
-        // first that may still be on its way.
+        // The flow's own lease, and its request is gone: acquire again. The next generation rejects a late
+        // write of the first request.
         match self.try_claim(account, claimant, held, now, lease_until).await? {
             None => Ok(Claim::Held(held + 1)),
             Some(faster) => Ok(if ours(&faster) { Claim::Busy } else { Claim::Lost }),

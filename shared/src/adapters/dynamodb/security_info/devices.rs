@@ -1,4 +1,4 @@
-//! The devices that approve.
+//! The devices with the authenticator app.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -11,7 +11,7 @@ use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{Devices, PushTargets, StoreError, StoredDevice};
 
-/// Reads devices, and notes that they were used.
+/// Reads devices, and records their use, in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoDevices {
     client: Client,
@@ -19,7 +19,7 @@ pub struct DynamoDevices {
 }
 
 impl DynamoDevices {
-    /// Reads and notes in `table`.
+    /// Returns the store in `table`.
     pub fn new(client: Client, table: impl Into<String>) -> Self {
         Self { client, table: table.into() }
     }
@@ -30,7 +30,7 @@ impl Devices for DynamoDevices {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
         let key = [("account", s(device.account.as_str())), ("item", s(device.id.as_str()))];
         let Some(item) = consistent_get(&self.client, &self.table, &key).await? else { return Ok(None) };
-        // One that can't be read is none: it pairs anew.
+        // An unreadable device counts as missing: it must pair again.
         let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
         let usable_from = item.moment("usable_from").ok();
         let old_from = item.moment("lifts_from").unwrap_or(NEVER);
@@ -38,7 +38,7 @@ impl Devices for DynamoDevices {
     }
 
     async fn note_used(&self, device: &Device, now: Timestamp) -> Result<(), StoreError> {
-        // Only where it is: an update alone would make an entry of a device that was removed meanwhile.
+        // Only an existing item: an unconditional update would recreate a device that was removed meanwhile.
         let update = self
             .client
             .update_item()

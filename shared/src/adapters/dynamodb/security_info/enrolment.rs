@@ -1,4 +1,4 @@
-//! The entries as the person who owns them adds and removes them, and as an import writes them.
+//! Writes of entries, by their owners and by imports.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ use crate::ports::{
     Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError,
 };
 
-/// Keeps entries.
+/// Stores entries in DynamoDB.
 #[derive(Clone)]
 pub struct DynamoEnrolment {
     client: Client,
@@ -37,7 +37,7 @@ pub struct DynamoEnrolment {
 }
 
 impl DynamoEnrolment {
-    /// Keeps entries in `table`, their contacts sealed with `contacts`; `entropy` makes nonces.
+    /// Returns the store in `table`. `contacts` seals the contacts; `entropy` yields nonces.
     pub fn new(
         client: Client,
         table: impl Into<String>,
@@ -47,7 +47,7 @@ impl DynamoEnrolment {
         Self { client, table: table.into(), contacts, entropy }
     }
 
-    /// Writes an entry and nothing else (an import): open flows and sessions go on.
+    /// Writes an entry without a new generation (an import): open flows and sessions continue.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -60,7 +60,7 @@ impl DynamoEnrolment {
         put.send().await.map(drop).map_err(unavailable)
     }
 
-    /// Writes the account's pass by its tag, in the place of an earlier one.
+    /// Writes the account's pass by its tag, and replaces an earlier one.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -78,7 +78,7 @@ impl DynamoEnrolment {
         self.put_item(item).await
     }
 
-    /// Removes an entry and nothing else; one that is gone already stays gone.
+    /// Removes an entry without a new generation; a missing one is no error.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -144,7 +144,7 @@ impl DynamoEnrolment {
             .update_expression(expression)
     }
 
-    /// Ends a change: carries the writes out and moves the generation on, all or none.
+    /// Ends a change: makes the writes and moves the generation, all or none.
     async fn finish(
         &self,
         account: &AccountId,
@@ -180,9 +180,10 @@ impl DynamoEnrolment {
         let bump = TransactWriteItem::builder().update(bump).build();
         let all = self.client.transact_write_items().transact_items(bump);
         let all = writes.into_iter().fold(all, TransactWriteItemsFluentBuilder::transact_items);
-        // A try whose answer was lost is known by the token that the SDK gives it and all that follow it.
+        // A try whose response was lost is recognised by the idempotency token, which the SDK repeats with
+        // each retry.
         let Err(error) = all.send().await else { return Ok(Added::Done(next)) };
-        // The bump comes first: where it is refused too, that is why.
+        // The generation's write comes first: if its condition failed too, it is the reason.
         match refused(&error).first() {
             Some(0) => Ok(Added::Overtaken),
             Some(_) => Ok(Added::Taken),
@@ -190,8 +191,8 @@ impl DynamoEnrolment {
         }
     }
 
-    /// Makes a passkey known among all accounts that an earlier version wrote. Where another account was faster with the same
-    /// one, that stays.
+    /// Registers a passkey of an earlier version among all accounts. If another account registered the same
+    /// one first, that registration stays.
     async fn make_known(&self, account: &AccountId, item: &Item) -> Result<(), StoreError> {
         let id = item.optional_text("item").and_then(EntryId::parse);
         let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {
@@ -213,13 +214,13 @@ impl DynamoEnrolment {
         let claim = self.claim_passkey(account, &id, reference)?;
         let both = self.client.transact_write_items().transact_items(claim).transact_items(note);
         match both.send().await {
-            // Another was faster, with the same passkey or this very write.
+            // Another request was first, with the same passkey or this very write.
             Err(error) if !is_canceled(&error) => Err(unavailable(error)),
             _ => Ok(()),
         }
     }
 
-    /// The write that makes a passkey known as this entry's, unless it is another's.
+    /// Returns the write that registers a passkey among all accounts for this entry, unless it is another's.
     fn claim_passkey(
         &self,
         account: &AccountId,
@@ -243,7 +244,7 @@ impl DynamoEnrolment {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// The write that forgets what [`Self::claim_passkey`] made known, if that is this entry's.
+    /// Returns the write that removes the registration of [`Self::claim_passkey`], if it is this entry's.
     async fn release_passkey(
         &self,
         account: &AccountId,
@@ -268,12 +269,12 @@ impl DynamoEnrolment {
     }
 }
 
-/// Where an entry notes by what its passkey is known among all accounts.
+/// The attribute with the hash that identifies an entry's passkey among all accounts.
 const REFERENCE: &str = "known_as";
-/// The item that tells whose a passkey is.
+/// The item with the owner of a passkey.
 const OWNER: &str = "owner";
 
-/// Under which name a passkey is known among all accounts. `~` begins no account's id.
+/// Returns the key of a passkey among all accounts. No account's id begins with `~`.
 fn known_as(reference: &[u8; 32]) -> String {
     format!("~passkey/{}", hex::encode(reference))
 }
@@ -286,7 +287,8 @@ fn is_canceled(error: &SdkError<TransactWriteItemsError>) -> bool {
     matches!(error.as_service_error(), Some(TransactWriteItemsError::TransactionCanceledException(_)))
 }
 
-/// The writes of a transaction whose conditions were not met, by their place; none where it failed otherwise.
+/// Returns the positions of the writes in a transaction whose conditions were not met; none for another
+/// failure.
 fn refused(error: &SdkError<TransactWriteItemsError>) -> Vec<usize> {
     let Some(TransactWriteItemsError::TransactionCanceledException(canceled)) = error.as_service_error()
     else {
@@ -296,12 +298,12 @@ fn refused(error: &SdkError<TransactWriteItemsError>) -> Vec<usize> {
     reasons.filter(|(_, reason)| reason.code() == Some("ConditionalCheckFailed")).map(|(at, _)| at).collect()
 }
 
-/// A request that lacks something, which ours don't.
+/// A request without a required part, which this code never builds.
 fn incomplete(error: BuildError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }
 
-/// The contact of an item, if it is one that opens.
+/// Returns the contact of an item, if it opens.
 fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<HeldContact> {
     let kind = EntryId::parse(item.optional_text("item")?)?.kind();
     let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
@@ -314,8 +316,8 @@ fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<
     })
 }
 
-/// The item of an entry that waits, with the contact that serves until then: the one that it replaces, or the one that
-/// serves in the place of that.
+/// Returns the item of a waiting entry with the contact that is active until then: the one that it replaces,
+/// or that one's own predecessor.
 fn with_predecessor(item: Item, found: &Item, entry: &NewEntry<'_>) -> Item {
     if entry.usable_from <= entry.added_at {
         return item;
@@ -327,8 +329,8 @@ fn with_predecessor(item: Item, found: &Item, entry: &NewEntry<'_>) -> Item {
     })
 }
 
-/// The contact that an entry was to take the place of, in its own place again; none where there is none, or the entry
-/// counts by now.
+/// Returns the item of the contact that an entry was to replace; `None` if there is none, or the entry is
+/// active already.
 fn restored(found: &Item, now: Timestamp) -> Option<Item> {
     let earlier = predecessor(found, now)?;
     let mut item = Item(found.0.clone())
@@ -342,13 +344,12 @@ fn restored(found: &Item, now: Timestamp) -> Option<Item> {
     Some(item)
 }
 
-/// Moves the generation on. A reset that had claimed the account is over like any other: it can't claim anew what it
-/// claimed before.
+/// Moves the generation. A reset with a lease ends like any other: it can't acquire the lease again.
 const MOVE: &str =
     "SET #generation = :next, #changed_by = :by, #changed_to = :next REMOVE #claimed_by, #lease_until";
 
-/// The session that moved the generation to `generation`, if it is there and was moved by one. A reset moves it without a
-/// word here, so what was moved to is noted too.
+/// Returns the session that moved the generation to `generation`, if a session did. A reset moves it without
+/// recording a session, so the item has the session's generation too.
 fn changed_by(state: &Item, generation: u64) -> Option<HolderId> {
     let is_at = |name| state.number::<u64>(name).is_ok_and(|number| number == generation);
     let by = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
@@ -401,7 +402,7 @@ impl ContactImport for DynamoEnrolment {
             .update_state(account, "SET #generation = if_not_exists(#generation, :zero)")
             .expression_attribute_names("#generation", "generation")
             .expression_attribute_values(":zero", n(0));
-        // Last: without it nothing can be claimed, so an import that died half-way resets nobody.
+        // Last: without it no lease can be acquired, so an interrupted import allows no reset.
         begin.send().await.map_err(unavailable)?;
         Ok(decisions)
     }
@@ -428,11 +429,11 @@ impl EnrolmentStore for DynamoEnrolment {
                 Kind::RecoveryCodes => item.set("hashes").len().to_string(),
                 _ => item.optional_text("shown").unwrap_or_default().to_owned(),
             };
-            // One of another version, or that can't be read whole, is listed, so that its owner can take it away, and
-            // never counts.
+            // An unreadable entry, or one of another version, is listed, so that its owner can remove it. It
+            // is never active.
             registered.entries.push(Entry {
                 added_at: item.moment("added_at").unwrap_or(Timestamp::from_seconds(0)),
-                // What an earlier contact of the kind proved is not this one's.
+                // The use of an earlier contact of the kind does not count for this one.
                 last_used_at: item
                     .moment("last_used_at")
                     .ok()
@@ -476,7 +477,7 @@ impl EnrolmentStore for DynamoEnrolment {
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match bump.send().await {
             Ok(_) => Ok(Some(next)),
-            // Our own change, whose answer was lost.
+            // The caller's own change, whose response was lost.
             Err(error) => {
                 let found = not_met(error)?;
                 Ok(found.filter(|state| changed_by(state, next) == Some(by)).map(|_| next))
@@ -562,7 +563,7 @@ impl EnrolmentStore for DynamoEnrolment {
             .key("account", s(account.as_str()))
             .key("item", s(id.as_str()))
             .update_expression("SET #usable_from = :from, #old_from = :old_from")
-            // One that was removed meanwhile does not come back.
+            // A removed entry must not come back.
             .condition_expression("attribute_exists(#usable_from)")
             .expression_attribute_names("#usable_from", "usable_from")
             .expression_attribute_names("#old_from", "lifts_from")

@@ -1,11 +1,12 @@
-//! The table `security-info`. Under each account lie an item `state` (its generation, its claim, when what it
-//! proved with was last used) and one item per entry, named by its [`EntryId`]. Under the hash of each passkey's id lies
-//! whose it is, so that none is registered for two accounts.
+//! The table `security-info`. Each account has an item `state` (its generation, its lease, the last use of
+//! its contacts) and one item per entry, named by its [`EntryId`]. Under the hash of each passkey's id is its
+//! owner, so that no passkey is enrolled for two accounts.
 //!
-//! Contacts are sealed with their owner and kind as associated data, so that an item copied from one account to
-//! another does not open; their masks lie beside them, for whoever may only show them.
+//! Contacts are sealed with their owner and kind as associated data, so that an item copied to another
+//! account does not open. Their masks are stored beside them, for functions that may only show masks.
 //!
-//! One adapter per port, so that a function is given the keys and rights for what it does and no more.
+//! There is one adapter per port, so that each function gets only the keys and rights that it needs (least
+//! privilege).
 
 mod authenticators;
 mod claims;
@@ -30,18 +31,18 @@ use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{SecurityInfo, StoreError};
 
-/// The item that is about the account as a whole.
+/// The sort key of the item about the whole account.
 const STATE: &str = "state";
 /// The purpose under which contacts are sealed.
 const CONTACT: &str = "rekey/registered-contact";
-/// A moment that nobody lives to see, and that can still be written: the last second of the year 9999.
+/// The latest time that can be written: the last second of the year 9999.
 const NEVER: Timestamp = Timestamp::from_seconds(253_402_300_799);
-/// The attributes of a contact that serves until the one which takes its place does, each with the name that it has in
-/// an entry of its own. The attribute of its age has had the name `lifts_from` since ages were not kept.
+/// The attributes of a contact that is active until its successor is, each with its name in an entry of its
+/// own. The attribute of its age is named `lifts_from` for compatibility with earlier items.
 const PREDECESSOR: [(&str, &str); 3] =
     [("sealed", "prior_sealed"), ("shown", "prior_shown"), ("lifts_from", "prior_lifts_from")];
 
-/// Reads what is registered.
+/// Reads registrations in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoSecurityInfo {
     client: Client,
@@ -50,7 +51,7 @@ pub struct DynamoSecurityInfo {
 }
 
 impl DynamoSecurityInfo {
-    /// Reads `table`, whose contacts are sealed with `contacts`.
+    /// Returns the reader of `table`, whose contacts are sealed with `contacts`.
     pub fn new(client: Client, table: impl Into<String>, contacts: Arc<Keyring>) -> Self {
         Self { client, table: table.into(), contacts }
     }
@@ -101,14 +102,14 @@ impl SecurityInfo for DynamoSecurityInfo {
                 serving.extend(id.kind().methods());
             }
         }
-        // Of several devices or passkeys one that is old is enough: whichever is used tells its own age.
+        // One old device or passkey is enough: the one that is used reports its own age.
         young.retain(|method| !old.contains(method));
         registration.young = young;
         Ok(registration)
     }
 }
 
-/// Everything under an account, strongly consistent, in one read.
+/// Reads all items of an account, strongly consistent, in one read.
 async fn items_of(client: &Client, table: &str, account: &AccountId) -> Result<Vec<Item>, StoreError> {
     let query = client
         .query()
@@ -121,8 +122,8 @@ async fn items_of(client: &Client, table: &str, account: &AccountId) -> Result<V
     Ok(items.into_iter().map(Item).collect())
 }
 
-/// The contact that serves until the one of an entry does, as an entry of its own; none where there is none, or its
-/// successor counts by now.
+/// Returns the contact that is active until an entry is, as an entry of its own; `None` if there is none, or
+/// its successor is active already.
 fn predecessor(item: &Item, now: Timestamp) -> Option<Item> {
     let serves = item.moment("usable_from").is_ok_and(|from| from > now) && item.has("prior_sealed");
     serves.then(|| {
@@ -140,12 +141,14 @@ fn add_successor(successors: &mut Successors, kind: Kind, contact: String) {
     }
 }
 
-/// Whether an entry has not been active for the waiting period yet. One that does not say so has not.
+/// Returns whether an entry has not been active for the waiting period yet. An entry without a time counts as
+/// young.
 fn is_young(item: &Item, now: Timestamp) -> bool {
     !item.moment("lifts_from").is_ok_and(|from| from <= now)
 }
 
-/// Whom a contact belongs to, and as what: a number can't be moved to another account, nor from office to mobile.
+/// Returns the associated data of a contact: a number can't be moved to another account, nor from office to
+/// mobile.
 fn owner_of_contact(account: &AccountId, kind: Kind) -> Vec<u8> {
     format!("{}\n{}", account.as_str(), kind.as_str()).into_bytes()
 }
@@ -161,7 +164,7 @@ fn open_contact(
     String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Unreadable("sealed"))
 }
 
-/// Whether a sheet of recovery codes has one that was not used.
+/// Returns whether a sheet of recovery codes has an unused code.
 fn has_codes_left(item: &Item) -> bool {
     !item.set("hashes").is_empty()
 }
