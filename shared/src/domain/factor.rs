@@ -80,6 +80,13 @@ mod tests {
     }
 
     #[test]
+    fn factor_without_contact_is_held_by_the_account() {
+        let held = |factor| FactorValue::without_contact(factor).is_some();
+        assert!(held(Factor::AuthenticatorApp) && held(Factor::Passkey) && held(Factor::RecoveryCodes));
+        assert!(!held(Factor::AlternateEmail) && !held(Factor::MobilePhone) && !held(Factor::OfficePhone));
+    }
+
+    #[test]
     fn two_different_old_factors_waive_waiting_period() {
         let mail = verified(Method::Email, "mail", true);
         let app = verified(Method::Totp, "app", true);

@@ -9,7 +9,7 @@ use super::recovery_code::{RecoveryCode, RecoveryCodeError};
 use super::time::Seconds;
 
 /// The longest validity of a pass. A stored end further away is not a valid pass.
-pub const PASS_LONGEST: Seconds = Seconds(30 * Seconds::DAY.0);
+pub const PASS_LONGEST: Seconds = Seconds(2_592_000);
 /// The purpose in the key derivation of a pass's tag.
 const PURPOSE: &str = "rekey/pass";
 

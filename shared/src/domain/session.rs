@@ -431,6 +431,35 @@ mod tests {
     }
 
     #[test]
+    fn waiting_entries_are_lifted_by_two_old_factors_only() {
+        let mail = (Method::Email, "mail", true);
+        for (factors, lifts) in [(&[mail][..], false), (&[mail, (Method::Totp, "app", true)], true)] {
+            let mut open = verified(factors);
+            open.waiting = vec![EntryId::only(Kind::Mobile)];
+            let mut session = Session::Open(open);
+            assert_eq!(session.lift_waiting().len(), usize::from(lifts));
+            assert!(session.lift_waiting().is_empty() || !lifts, "once");
+        }
+    }
+
+    #[test]
+    fn removed_entry_is_forgotten_and_others_wait() {
+        let pending = Pending {
+            id: EntryId::only(Kind::Mobile),
+            shown: String::new(),
+            sealed: String::new(),
+            challenge: None,
+        };
+        let mut open = open(&session(EnrolmentState::FirstEnrolment));
+        open.waiting = vec![EntryId::only(Kind::Totp), EntryId::only(Kind::AlternateEmail)];
+        let mut session = Session::Enrolling(open.enrol(pending));
+        assert_eq!(session.pending().map(|pending| pending.id.kind()), Some(Kind::Mobile));
+        session.forget(&EntryId::only(Kind::Totp));
+        let Session::Enrolling(left) = session else { panic!("it waits still") };
+        assert_eq!(left.open.waiting, [EntryId::only(Kind::AlternateEmail)]);
+    }
+
+    #[test]
     fn older_cookie_is_rejected_after_verification() {
         let answers = [tag("123456"), tag("123457")];
         for start in
