@@ -5,21 +5,23 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
 
 use rekey_tests::chance::START;
-use rekey_tests::people::Person;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::captcha::{Challenge, DIFFICULTY};
 use shared::domain::flow::{RequestId, StateName};
+use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
+use shared::domain::passkey::RelyingParty;
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
+use shared::ports::{Added, EnrolmentStore as _};
 
 use crate::calls::{Answer, Call, has_ended};
 use crate::people;
 use crate::product::{Function, Product, Reply, Request, Running, Step};
 use crate::scope::{Ask, Asserted, Listed, Mishap, PASSWORDS, Phoned, Registers, Scope, Typed};
 use crate::state::{Assertion, By, Client, Code, Queued, Registering, Seen, State};
-use crate::tables::{Mutation, Row, Tables};
+use crate::tables::{MOMENT, Mutation, Tables};
 
 /// One transition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -55,12 +57,9 @@ impl Scope {
     pub fn begin(&self) -> State {
         let mut tables = Tables::default();
         for login in [people::VICTIM, people::ATTACKER] {
-            let account = AccountId::from_directory(login).unwrap();
-            let mut entries = people::entries(&account);
             let held = |kind: &&Kind| login == people::VICTIM || **kind == Kind::Authenticator;
-            entries.extend(self.holds.iter().filter(held).map(|kind| (*kind, 0)));
-            let row = Row { password: Person::PASSWORD.to_owned(), entries, ..Row::default() };
-            tables.accounts.insert(account, row);
+            let holds: Vec<Kind> = self.holds.iter().filter(held).copied().collect();
+            people::enrol(&mut tables, login, &holds, &self.party());
         }
         let client = |(login, attacks): &(&'static str, bool)| Client {
             login,
@@ -228,32 +227,43 @@ impl Scope {
     /// Takes the next step of the enrolment and returns whether it succeeded.
     fn register(&self, state: &mut State, what: Registers) -> bool {
         let account = AccountId::from_directory(people::VICTIM).unwrap();
-        let row = state.tables.accounts.get_mut(&account).unwrap();
+        let known = state.registering.generation;
+        let session = HolderId::from_bytes([9; 32]);
+        let before = state.tables.entries(&account).state.clone();
         state.registering.next += 1;
-        match what {
-            Registers::Reads => state.registering.generation = row.generation,
-            _ if row.generation != state.registering.generation => {
-                state.registering.overtaken = true;
-                return false;
+        let moved = state.tables.call(async |memory| match what {
+            Registers::Reads => memory.registered(&account).await.map(|found| Some(found.generation)),
+            Registers::Changes => memory.change(&account, known, session).await,
+            Registers::Puts(kind, number) => {
+                let entry = people::new_entry(people::VICTIM, kind, number, &self.party());
+                let added = memory.add(&account, known, session, &entry).await;
+                added.map(|added| if let Added::Done(generation) = added { Some(generation) } else { None })
             }
-            Registers::Changes => {}
-            Registers::Puts(kind, number) => row.put(kind, number),
-            Registers::Deletes(kind, number) => row.delete(kind, number),
-        }
+            Registers::Deletes(kind, number) => {
+                memory.remove(&account, known, session, &people::entry(kind, number), MOMENT).await
+            }
+        });
+        let Some(generation) = moved.unwrap() else {
+            state.registering.overtaken = true;
+            return false;
+        };
+        state.registering.generation = generation;
         if what != Registers::Reads {
-            self.moves_on(row);
-            state.registering.generation = row.generation;
             state.seen.registered += 1;
+        }
+        let table = &mut state.tables.security_info;
+        if let (Some(Mutation::RegisteredUnnoticed), Some(before)) = (self.mutation, before)
+            && let Some(state_of) = &mut table.of(&account).state
+        {
+            (state_of.generation, state_of.claimed) = (before.generation, before.claimed);
+            state.registering.generation = before.generation;
         }
         true
     }
 
-    /// Increments the account's generation, which ends its lease.
-    fn moves_on(&self, row: &mut Row) {
-        if self.mutation != Some(Mutation::RegisteredUnnoticed) {
-            row.generation += 1;
-            (row.claimed_by, row.lease_until) = (None, 0);
-        }
+    /// Returns the relying party of passkeys.
+    pub fn party(&self) -> RelyingParty {
+        Product::of(self.parameters).settings.relying_party()
     }
 
     /// Runs a request of a client from start to end, without interleaving.

@@ -1,15 +1,17 @@
 //! The calls of a handler on its ports, and their answers, as values that can be compared and hashed.
 
-use shared::adapters::memory::{StoredFlow, StoredRequest};
-use shared::domain::account::AccountId;
+use shared::adapters::memory::{Holder, StoredFlow, StoredRequest};
+use shared::domain::account::{Account, AccountId, Registration};
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
+use shared::domain::device::Device;
 use shared::domain::flow::{Flow, FlowLimits, RequestId, StateName};
 use shared::domain::holder::HolderId;
+use shared::domain::name::CanonicalName;
+use shared::domain::password::Violation;
+use shared::domain::recovery_code::Sheet;
 use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
-use shared::ports::{CodeAttempt, DeviceAnswer};
-
-use crate::people::Entries;
+use shared::ports::{ChangeOutcome, CodeAttempt, DeviceAnswer, PasswordChange, StoredPasskey, StoredTotp};
 
 /// A call on a port. Each is one operation of the service, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -23,28 +25,28 @@ pub enum Call {
     Take { key: String, limit: u64, until: Timestamp },
     Ledger { account: AccountId },
     ReplaceLedger { account: AccountId, rev: u64, ledger: String, at: Timestamp },
-    Registration { account: AccountId },
-    Totp { account: AccountId },
+    Registration { account: AccountId, at: Timestamp },
+    Totp { account: AccountId, at: Timestamp },
     AcceptStep { account: AccountId, step: u64, flow: HolderId },
-    Passkeys { account: AccountId },
+    Passkeys { account: AccountId, at: Timestamp },
     AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: HolderId },
-    Sheet { account: AccountId },
+    Sheet { account: AccountId, at: Timestamp },
     UseCode { account: AccountId, hash: String, flow: HolderId },
     AskDevices { account: AccountId, request: ApprovalRequest, at: Timestamp },
     Newest { account: AccountId },
     Answer { account: AccountId, request: RequestId, answer: DeviceAnswer, at: Timestamp },
     NoteTold { account: AccountId, request: RequestId },
-    Device { account: AccountId, id: EntryId },
-    NoteUsed { account: AccountId, id: EntryId },
+    Device { device: Device },
+    NoteUsed { device: Device },
     Session { key: HolderId },
-    PushTargets { account: AccountId },
+    PushTargets { account: AccountId, at: Timestamp },
     Claim { account: AccountId, flow: HolderId, generation: u64, lease_until: Timestamp },
     Release { account: AccountId, flow: HolderId, generation: u64 },
-    Find { login: String },
+    Find { name: CanonicalName },
     Account { id: AccountId },
     Precheck { id: AccountId, password: String },
-    Outcome { id: AccountId, number: u64 },
-    Apply { id: AccountId, number: u64, password: Option<String> },
+    Outcome { change: PasswordChange },
+    Apply { change: PasswordChange, password: Option<String>, at: Timestamp },
     Enqueue { bodies: Vec<String>, delay: u32 },
     Tell { to: String },
 }
@@ -128,22 +130,23 @@ pub enum Answer {
         rev: u64,
         ledger: String,
     },
-    Registration {
-        generation: u64,
-        claimed_by: Option<HolderId>,
-        entries: Entries,
-    },
-    /// The passkeys of an account, by number.
-    Passkeys(Vec<u8>),
-    /// The sheet of recovery codes of an account, by number, with the unused hashes.
-    Sheet(Option<(u8, Vec<String>)>),
+    Registration(Box<Registration>),
+    Totp(Option<StoredTotp>),
+    Passkeys(Vec<StoredPasskey>),
+    Sheet(Option<Sheet>),
+    /// The public key of a device, and the times from which it is active and old.
+    Device(Option<(Vec<u8>, Timestamp, Timestamp)>),
+    PushTargets(Vec<(Device, String)>),
     /// The newest request to the devices of an account.
     Newest(Option<ApprovalRequest>),
     /// The request after a device's answer; `None` if the answer was not compared.
     Answered(Option<StoredRequest>),
-    /// The lease holder with its generation and expiry; `None` if the lease was granted.
-    Claimed(Option<Holder>),
-    Written(Outcome),
+    /// The generation of the lease, or the flow that has another one.
+    Claimed(Result<u64, Option<Holder>>),
+    Account(Option<Account>),
+    Violations(Vec<Violation>),
+    Outcome(ChangeOutcome),
+    Written(Result<(), Refused>),
 }
 
 impl Answer {
@@ -155,8 +158,14 @@ impl Answer {
             | Self::Number(_)
             | Self::Ledger { .. }
             | Self::Registration { .. }
+            | Self::Totp(_)
             | Self::Passkeys(_)
-            | Self::Sheet(_) => "done",
+            | Self::Sheet(_)
+            | Self::Device(_)
+            | Self::PushTargets(_)
+            | Self::Account(_)
+            | Self::Violations(_)
+            | Self::Outcome(_) => "done",
             Self::Newest(found) => outcome(found.as_ref()),
             Self::Answered(found) => outcome(found.as_ref().map(|found| &found.request)),
             Self::Flag(true) => "yes",
@@ -166,10 +175,12 @@ impl Answer {
             Self::Looked(stored) if is_proved(stored) => "right",
             Self::Looked(_) => "wrong",
             Self::Unlooked(_) => "not looked at",
-            Self::Claimed(None) => "held",
-            Self::Claimed(Some(_)) => "held by another",
-            Self::Written(Outcome::Made) => "made",
-            Self::Written(Outcome::Superseded) => "superseded",
+            Self::Claimed(Ok(_)) => "held",
+            Self::Claimed(Err(_)) => "held by another",
+            Self::Written(Ok(())) => "made",
+            Self::Written(Err(Refused::Superseded)) => "superseded",
+            Self::Written(Err(Refused::NotApplied)) => "not applied",
+            Self::Written(Err(Refused::NotPermitted)) => "not permitted",
         }
     }
 }
@@ -185,18 +196,12 @@ fn outcome(request: Option<&ApprovalRequest>) -> &'static str {
     }
 }
 
+/// The reason why the directory did not make a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct Holder {
-    pub flow: Option<HolderId>,
-    pub generation: u64,
-    pub lease_until: Timestamp,
-}
-
-/// The result of a write to the directory.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    Made,
+pub enum Refused {
     Superseded,
+    NotApplied,
+    NotPermitted,
 }
 
 /// Parses the flow in a store's item.

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
-use shared::adapters::memory::{StoredFlow, StoredRequest};
+use shared::adapters::memory::{self, StoredAccount, StoredFlow, StoredRequest};
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::cookie::{HolderCookie, HolderKind};
@@ -20,12 +20,11 @@ use shared::ports::CodeAttempt;
 use stateright::{Model, Property};
 
 use crate::acts::Act;
-use crate::calls::{Answer, Call, Outcome, flow_of, has_ended, is_proved, proofs};
+use crate::calls::{Answer, Call, flow_of, has_ended, is_proved, proofs};
 use crate::people;
 use crate::product::{Function, Reply, Running};
 use crate::scope::{Ask, Asserted, Listed, PASSWORDS, Phoned, Scope, Typed};
 use crate::state::{Asking, By, Challenge, Change, Code, Course, State};
-use crate::tables::Tables;
 
 pub const I1: &str =
     "I1 a password changes only after fresh proofs for this account in this flow, by distinct factors";
@@ -94,15 +93,16 @@ fn is_settled(state: &State) -> bool {
     state.seen.changes.iter().all(|change| {
         let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
         let end = state.tables.flows.0.get(&change.flow);
-        let entries = &state.tables.accounts[&AccountId::from_directory(change.login).unwrap()].entries;
-        people::contacts(change.login, entries).iter().all(told) && end.is_none_or(has_ended)
+        let account = AccountId::from_directory(change.login).unwrap();
+        let registration = state.tables.entries(&account).registration(Timestamp::from_seconds(state.now));
+        people::contacts(change.login, registration).iter().all(told) && end.is_none_or(has_ended)
     })
 }
 
 /// The items that a call may change, as they were before it.
 pub struct Before {
     flow: Option<StoredFlow>,
-    account: Option<(u64, String)>,
+    account: Option<StoredAccount>,
     request: Option<StoredRequest>,
 }
 
@@ -115,14 +115,12 @@ impl Scope {
             _ => None,
         };
         let account = match call {
-            Call::Apply { id, .. } => {
-                Some((state.tables.accounts[id].written, state.tables.accounts[id].password.clone()))
-            }
+            Call::Apply { change, .. } => Some(state.tables.account(&change.account).clone()),
             _ => None,
         };
         let request = match call {
             Call::AskDevices { account, .. } | Call::Answer { account, .. } => {
-                state.tables.requests.0.get(account).cloned()
+                state.tables.approvals.0.get(account).cloned()
             }
             _ => None,
         };
@@ -157,11 +155,9 @@ impl Scope {
             Call::Replace { key, .. } | Call::CodeAttempt { key, .. } | Call::Spend { key, .. } => {
                 Self::observe_flow(state, by, running, *key, before.flow);
             }
-            Call::Apply { id, .. } if *answer == Answer::Written(Outcome::Made) => {
-                let row = &state.tables.accounts[id];
-                let now = (row.written, row.password.clone());
-                if before.account.as_ref() != Some(&now) {
-                    self.observe_change(state, running, id.as_str(), call);
+            Call::Apply { change, .. } if *answer == Answer::Written(Ok(())) => {
+                if before.account.as_ref() != Some(state.tables.account(&change.account)) {
+                    self.observe_change(state, running, change.account.as_str(), call);
                 }
             }
             Call::AskDevices { .. } if *answer == Answer::Flag(true) => {
@@ -170,7 +166,7 @@ impl Scope {
             Call::Answer { account, request, .. } => {
                 Self::observe_answer(state, running, account, *request, before.request.as_ref());
             }
-            Call::Claim { flow, .. } if *answer == Answer::Claimed(None) => {
+            Call::Claim { flow, .. } if matches!(answer, Answer::Claimed(Ok(_))) => {
                 Self::observe_claim(state, *flow);
             }
             Call::AcceptStep { account, .. } if *answer == Answer::Flag(true) => {
@@ -367,7 +363,7 @@ impl Scope {
         request: RequestId,
         before: Option<&StoredRequest>,
     ) {
-        let after = state.tables.requests.0.get(account);
+        let after = state.tables.approvals.0.get(account);
         let (Some(before), Some(after)) = (before, after.filter(|after| before != Some(after))) else {
             return;
         };
@@ -388,10 +384,12 @@ impl Scope {
 
     /// Checks the use of an enrolled method. A replaced or removed one must not verify anything.
     fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
-        let registered = state.tables.accounts[account].only(kind);
-        let is_of =
-            |number| hash.is_none_or(|hash| people::sheet(number, &people::keys()).hashes.contains(hash));
-        if !registered.is_some_and(is_of) {
+        let mut enrolled = state.tables.entries(account).entries.iter().filter(|(id, _)| id.kind() == kind);
+        let is_of = |number: &str| {
+            let sheet = |number: &str| people::sheet(number.parse().unwrap(), &people::keys());
+            hash.is_none_or(|hash| sheet(number).hashes.contains(hash))
+        };
+        if !enrolled.any(|(_, entry)| is_of(&entry.shown)) {
             state.seen.broken.insert(I1);
         }
     }
@@ -584,8 +582,9 @@ impl Scope {
             static KNOWN: RefCell<HashMap<u64, bool>> = RefCell::default();
         }
         let mut hasher = DefaultHasher::new();
-        let Tables { accounts, budgets, requests, .. } = &state.tables;
-        (self.parameters, accounts, budgets, requests, state.seen.counted, state.now).hash(&mut hasher);
+        let memory::Tables { accounts, security_info, budgets, approvals, .. } = &*state.tables;
+        (self.parameters, accounts, security_info, budgets, approvals).hash(&mut hasher);
+        (state.seen.counted, state.now).hash(&mut hasher);
         let digest = hasher.finish();
         if let Some(through) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
             return through;
@@ -631,8 +630,8 @@ impl Scope {
             page = next.unwrap_or(page);
         }
         let account = AccountId::from_directory(self.clients[owner].0).unwrap();
-        let present = &state.tables.accounts[&account].password;
-        let other = PASSWORDS.iter().position(|password| password != present).unwrap();
+        let present = state.tables.account(&account).password.as_ref().unwrap();
+        let other = PASSWORDS.iter().position(|password| !present.verifies(password)).unwrap();
         ask(state, Ask::Password(other)).as_deref() == Some("done")
     }
 }

@@ -16,7 +16,7 @@ use crate::product::{Parameters, Product, Step};
 use crate::scope::{Ask, Asserted, Listed, Mishap, Scope, Typed};
 use crate::searches::{ONE_STEP, TWO_STEPS};
 use crate::state::State;
-use crate::tables::Mutation;
+use crate::tables::{MOMENT, Mutation, Tables};
 
 const I7: &str = "I7 an account and a decoy are seen alike";
 
@@ -122,9 +122,9 @@ fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
         registration.offers(&settings.methods).iter().map(|offer| offer.method).collect()
     };
     let victim = AccountId::from_directory(VICTIM).unwrap();
-    let mut entries = people::entries(&victim);
-    entries.extend(holds.iter().map(|kind| (*kind, 0)));
-    let wanted = methods(people::registration(&victim, &entries));
+    let mut tables = Tables::default();
+    people::enrol(&mut tables, VICTIM, holds, &settings.relying_party());
+    let wanted = methods(tables.entries(&victim).registration(MOMENT));
     let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
         let name = CanonicalName::parse(login, &[]).unwrap();
         let id = AccountId::decoy(&name.reference(&people::keys()));

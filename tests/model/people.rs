@@ -1,7 +1,7 @@
 //! The people of the model: the victim with every method, the attacker with an own account, and names without one.
 
 use std::cell::RefCell;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,17 +12,19 @@ use rekey_tests::{Passkey, Saying};
 use serde_json::{Value, json};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::account::{Account, AccountId, Registration, Standing};
-use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::flow::RequestId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::Recipient;
 use shared::domain::passkey::{self, CreationOptions, Expected, Owner, RelyingParty, UserHandle};
+use shared::domain::password::NewPassword;
 use shared::domain::recovery_code::{RecoveryCode, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::SignatureVerifier as _;
+use shared::ports::{AccountImport as _, NewEntry, Secret, SignatureVerifier as _};
+
+use crate::tables::{MOMENT, Tables};
 
 pub const VICTIM: &str = "aisyah";
 pub const ATTACKER: &str = "priya";
@@ -30,9 +32,6 @@ pub const ATTACKER: &str = "priya";
 pub const MOBILE: &str = "012-345 6798";
 /// A recovery code that is on no sheet.
 pub const NO_CODE: &str = "0000-0000-0000-0000";
-
-/// The enrolled entries by kind and number. A replacement has the next number.
-pub type Entries = BTreeSet<(Kind, u8)>;
 
 pub fn person(login: &str) -> Option<&'static Person> {
     [&AISYAH, &PRIYA].into_iter().find(|person| person.login == login)
@@ -42,37 +41,30 @@ pub fn account(login: &str) -> Account {
     Account { standing: Standing::Active, ..person(login).unwrap().account() }
 }
 
-/// Returns the entries of an account before the scope enrols anything.
-pub fn entries(account: &AccountId) -> Entries {
-    let Some(person) = person(account.as_str()) else { return Entries::new() };
-    let has = [
-        (Kind::AlternateEmail, person.alternate_email.is_some()),
-        (Kind::Mobile, person.mobile.is_some()),
-        (Kind::OfficePhone, person.office_phone.is_some()),
-        (Kind::Totp, person.totp),
-    ];
-    has.into_iter().filter(|(_, has)| *has).map(|(kind, _)| (kind, 0)).collect()
+/// Writes a person into the directory and the security info, with all entries of the people file and these kinds.
+pub fn enrol(tables: &mut Tables, login: &str, holds: &[Kind], party: &RelyingParty) {
+    let (person, account) = (person(login).unwrap(), account(login));
+    let password = NewPassword::parse(Person::PASSWORD).unwrap();
+    tables.directory(async |directory| directory.put(&account, Some(&password)).await).unwrap();
+    let seed = person.totp.then(|| sealed_seed(&account.id));
+    let security_info = &mut tables.security_info;
+    security_info.import(&account.id, &person.registration(), seed.as_deref(), Seconds(0), MOMENT);
+    for kind in holds {
+        security_info.put(&account.id, &new_entry(login, *kind, 0, party));
+    }
 }
 
-/// Returns the enrolled methods, without generation and lease. A sheet counts while it has codes.
-pub fn registration(account: &AccountId, entries: &Entries) -> Registration {
-    let Some(person) = person(account.as_str()) else { return Registration::default() };
-    let mut registration = person.registration();
-    let number = |kind| entries.iter().find(|(of, _)| *of == kind).map(|(_, number)| *number);
-    registration.alternate_email = registration.alternate_email.and_then(|first| {
-        let other = |n| EmailAddress::from_stored(format!("{n}@mail.example"));
-        number(Kind::AlternateEmail).map(|n| if n == 0 { first } else { other(n) })
-    });
-    let phone = |first: Option<PhoneNumber>, kind| {
-        let other = |n| PhoneNumber::from_stored(format!("+6012000000{n}"));
-        first.and_then(|first| number(kind).map(|n| if n == 0 { first } else { other(n) }))
+/// Returns an authenticator as it is enrolled. It shows its number, and a replacement has the next one.
+pub fn new_entry(login: &str, kind: Kind, number: u8, party: &RelyingParty) -> NewEntry<'static> {
+    let secret = match kind {
+        Kind::Authenticator => {
+            Secret::Authenticator { public_key: device_key(login).to_bytes(), subscription: None }
+        }
+        Kind::Passkey => Secret::Passkey { credential: passkey(login, &keys(), party).1 },
+        Kind::RecoveryCodes => Secret::RecoveryCodes(sheet(number, &keys())),
+        other => panic!("no scope enrols {other:?}"),
     };
-    registration.mobile = phone(registration.mobile, Kind::Mobile);
-    registration.office_phone = phone(registration.office_phone, Kind::OfficePhone);
-    let kinds = [Kind::Totp, Kind::Authenticator, Kind::Passkey, Kind::RecoveryCodes];
-    let held = kinds.into_iter().filter(|kind| number(*kind).is_some());
-    registration.holds = held.flat_map(Kind::methods).copied().collect();
-    registration
+    NewEntry::new(entry(kind, number), number.to_string(), secret, MOMENT)
 }
 
 /// Returns the account id, of an account or of a decoy, as a store has it.
@@ -81,8 +73,7 @@ fn id(account: &str) -> AccountId {
 }
 
 /// Returns every contact that is notified of a change.
-pub fn contacts(account: &str, entries: &Entries) -> Vec<String> {
-    let registration = registration(&id(account), entries);
+pub fn contacts(account: &str, registration: Registration) -> Vec<String> {
     let phones = [registration.mobile, registration.office_phone].into_iter().flatten();
     let mails = [self::account(account).email, registration.alternate_email].into_iter().flatten();
     let mut all: Vec<String> = phones.map(|phone| phone.expose().to_owned()).collect();

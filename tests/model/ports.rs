@@ -14,19 +14,18 @@ use shared::domain::account::{Account, AccountId, Registration};
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
-use shared::domain::device::Device;
+use shared::domain::device::{Device, DeviceKey};
 use shared::domain::flow::{CodeSlot, Flow, FlowLimits, Opened, Record, RequestId};
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
-use shared::domain::passkey::{Credential, RelyingParty};
 use shared::domain::password::{NewPassword, Violation};
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::Sheet;
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::EntryId;
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
@@ -38,8 +37,7 @@ use shared::ports::{
     Write,
 };
 
-use crate::calls::{Answer, Call, Outcome, flow_of};
-use crate::people;
+use crate::calls::{Answer, Call, Refused, flow_of};
 use crate::tables::Mutation;
 
 /// The script of one run of a handler.
@@ -61,8 +59,6 @@ pub struct Script {
     pub awaited: Option<(HolderId, RequestId)>,
     /// The hashes on the loaded sheet.
     pub listed: Vec<String>,
-    /// The relying party of the requested passkeys.
-    pub party: Option<RelyingParty>,
     /// The first call beyond the script.
     pub pending: Option<Call>,
 }
@@ -252,22 +248,18 @@ impl BudgetStore for Scripted {
 
 #[async_trait]
 impl SecurityInfo for Scripted {
-    async fn registration(&self, account: &AccountId, _: Timestamp) -> Result<Registration, StoreError> {
+    async fn registration(&self, account: &AccountId, at: Timestamp) -> Result<Registration, StoreError> {
         ask!(
-            Call::Registration { account: account.clone() },
-            Answer::Registration { generation, claimed_by, entries } =>
-                Registration { generation, claimed_by, ..people::registration(account, &entries) },
+            Call::Registration { account: account.clone(), at },
+            Answer::Registration(registration) => *registration,
         )
     }
 }
 
 #[async_trait]
 impl Authenticators for Scripted {
-    async fn totp(&self, account: &AccountId, _: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
-        ask!(
-            Call::Totp { account: account.clone() },
-            Answer::Flag(there) => there.then(|| StoredTotp { sealed_seed: people::sealed_seed(account) }),
-        )
+    async fn totp(&self, account: &AccountId, at: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
+        ask!(Call::Totp { account: account.clone(), at }, Answer::Totp(found) => found)
     }
 
     async fn accept_step(
@@ -283,17 +275,8 @@ impl Authenticators for Scripted {
         )
     }
 
-    async fn passkeys(&self, account: &AccountId, _: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
-        let kept = |number| {
-            let party = SCRIPT.with_borrow(|script| script.party.clone()).unwrap();
-            let (_, credential) = people::passkey(people::VICTIM, &people::keys(), &party);
-            let credential = Credential::parse(&credential).unwrap();
-            StoredPasskey { id: people::entry(Kind::Passkey, number), credential, young: false }
-        };
-        ask!(
-            Call::Passkeys { account: account.clone() },
-            Answer::Passkeys(numbers) => numbers.into_iter().map(kept).collect(),
-        )
+    async fn passkeys(&self, account: &AccountId, at: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
+        ask!(Call::Passkeys { account: account.clone(), at }, Answer::Passkeys(found) => found)
     }
 
     async fn accept_counter(
@@ -310,12 +293,12 @@ impl Authenticators for Scripted {
         )
     }
 
-    async fn recovery_sheet(&self, account: &AccountId, _: Timestamp) -> Result<Option<Sheet>, StoreError> {
-        let read = |(number, hashes): (u8, Vec<String>)| {
-            SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&hashes));
-            Sheet { hashes, ..people::sheet(number, &people::keys()) }
+    async fn recovery_sheet(&self, account: &AccountId, at: Timestamp) -> Result<Option<Sheet>, StoreError> {
+        let read = |sheet: Sheet| {
+            SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&sheet.hashes));
+            sheet
         };
-        ask!(Call::Sheet { account: account.clone() }, Answer::Sheet(found) => found.map(read))
+        ask!(Call::Sheet { account: account.clone(), at }, Answer::Sheet(found) => found.map(read))
     }
 
     async fn use_recovery_code(
@@ -391,18 +374,16 @@ impl ApprovalStore for Scripted {
 #[async_trait]
 impl Devices for Scripted {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
-        let kept = || StoredDevice {
-            key: people::device_key(device.account.as_str()),
-            usable_from: Timestamp::from_seconds(0),
-            old_from: Timestamp::from_seconds(0),
+        let read = |(key, usable_from, old_from): (Vec<u8>, Timestamp, Timestamp)| StoredDevice {
+            key: DeviceKey::from_bytes(&key).unwrap(),
+            usable_from,
+            old_from,
         };
-        let call = Call::Device { account: device.account.clone(), id: device.id.clone() };
-        ask!(call, Answer::Flag(there) => there.then(kept))
+        ask!(Call::Device { device: device.clone() }, Answer::Device(found) => found.map(read))
     }
 
     async fn note_used(&self, device: &Device, _: Timestamp) -> Result<(), StoreError> {
-        let call = Call::NoteUsed { account: device.account.clone(), id: device.id.clone() };
-        ask!(call, Answer::Done => ())
+        ask!(Call::NoteUsed { device: device.clone() }, Answer::Done => ())
     }
 }
 
@@ -430,11 +411,9 @@ impl PushTargets for Scripted {
     async fn push_targets(
         &self,
         account: &AccountId,
-        _: Timestamp,
+        at: Timestamp,
     ) -> Result<Vec<(Device, String)>, StoreError> {
-        let call = Call::PushTargets { account: account.clone() };
-        // Subscriptions are sealed for delivery, and no push is sent in the model.
-        ask!(call, Answer::Flag(_) => Vec::new())
+        ask!(Call::PushTargets { account: account.clone(), at }, Answer::PushTargets(found) => found)
     }
 }
 
@@ -457,14 +436,12 @@ impl ClaimStore for Scripted {
         let (flow, known) = (claimant.flow, claimant.generation);
         let claim = |generation| Call::Claim { account: account.clone(), flow, generation, lease_until };
         let holder = match ask(claim(known)).await {
-            Answer::Claimed(None) => return Ok(Claim::Held(known + 1)),
-            Answer::Claimed(Some(holder)) => holder,
+            Answer::Claimed(Ok(generation)) => return Ok(Claim::Held(generation)),
+            Answer::Claimed(Err(Some(holder))) if holder.flow == flow => holder,
+            Answer::Claimed(Err(_)) => return Ok(Claim::Lost),
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a claim"),
         };
-        if holder.flow != Some(flow) {
-            return Ok(Claim::Lost);
-        }
         if holder.lease_until > now {
             return Ok(Claim::Busy);
         }
@@ -472,9 +449,9 @@ impl ClaimStore for Scripted {
             return Ok(Claim::Spent);
         }
         match ask(claim(holder.generation)).await {
-            Answer::Claimed(None) => Ok(Claim::Held(holder.generation + 1)),
-            Answer::Claimed(Some(faster)) if faster.flow == Some(flow) => Ok(Claim::Busy),
-            Answer::Claimed(Some(_)) => Ok(Claim::Lost),
+            Answer::Claimed(Ok(generation)) => Ok(Claim::Held(generation)),
+            Answer::Claimed(Err(Some(faster))) if faster.flow == flow => Ok(Claim::Busy),
+            Answer::Claimed(Err(_)) => Ok(Claim::Lost),
             Answer::Failed => Err(unavailable()),
             other => panic!("{other:?} is no answer to a claim"),
         }
@@ -492,26 +469,18 @@ impl Directory for Scripted {
     }
 
     async fn find(&self, name: &CanonicalName) -> Result<Option<Account>, DirectoryError> {
-        let login = name.as_str().to_owned();
-        ask!(Call::Find { login: login.clone() }, Answer::Flag(there) => there.then(|| people::account(&login)))
+        ask!(Call::Find { name: name.clone() }, Answer::Account(found) => found)
     }
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
-        ask!(
-            Call::Account { id: id.clone() },
-            Answer::Flag(there) => there.then(|| people::account(id.as_str())),
-        )
+        ask!(Call::Account { id: id.clone() }, Answer::Account(found) => found)
     }
 }
 
 #[async_trait]
 impl ChangeInspector for Scripted {
     async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
-        ask!(
-            Call::Outcome { id: change.account.clone(), number: change.number },
-            Answer::Flag(true) => ChangeOutcome::Applied,
-            Answer::Flag(false) => ChangeOutcome::NotApplied,
-        )
+        ask!(Call::Outcome { change: change.clone() }, Answer::Outcome(outcome) => outcome)
     }
 }
 
@@ -524,7 +493,7 @@ impl PasswordDirectory for Scripted {
     ) -> Result<Vec<Violation>, DirectoryError> {
         ask!(
             Call::Precheck { id: account.clone(), password: password.expose().to_owned() },
-            Answer::Flag(reused) => reused.then_some(Violation::Previous).into_iter().collect(),
+            Answer::Violations(violations) => violations,
         )
     }
 
@@ -532,15 +501,17 @@ impl PasswordDirectory for Scripted {
         &self,
         change: &PasswordChange,
         write: Write<'_>,
-        _now: Timestamp,
+        at: Timestamp,
     ) -> Result<(), ChangeError> {
         let password = match write {
             Write::Password(password) => Some(password.expose().to_owned()),
             Write::Unlock => None,
         };
-        match ask(Call::Apply { id: change.account.clone(), number: change.number, password }).await {
-            Answer::Written(Outcome::Made) => Ok(()),
-            Answer::Written(Outcome::Superseded) => Err(ChangeError::Superseded),
+        match ask(Call::Apply { change: change.clone(), password, at }).await {
+            Answer::Written(Ok(())) => Ok(()),
+            Answer::Written(Err(Refused::Superseded)) => Err(ChangeError::Superseded),
+            Answer::Written(Err(Refused::NotApplied)) => Err(ChangeError::NotApplied(failed())),
+            Answer::Written(Err(Refused::NotPermitted)) => Err(ChangeError::NotPermitted),
             Answer::Failed => Err(ChangeError::Unknown(failed())),
             other => panic!("{other:?} is no answer to a change"),
         }

@@ -289,7 +289,6 @@ impl Product {
             now: request.at,
             seed: request.seed,
             mutation: request.mutation,
-            party: Some(self.settings.relying_party()),
             ..Script::default()
         };
         SCRIPT.set(script);

@@ -1,19 +1,39 @@
-//! Models the services. Flows, rate limits and requests use the in-memory adapter's tables; accounts are the few
-//! values that the search distinguishes. A mutation disables a rule by changing the input or the result of a call.
+//! The services: the tables of the in-memory adapter. A mutation disables a rule by changing the input or the result
+//! of a call.
+//!
+//! A moment of use is stored as the start of the search. No handler reads it, and it would multiply the states.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::mem;
+use std::ops::{Deref, DerefMut};
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
+use argon2::{Algorithm, Argon2, Params, Version};
 use rekey_tests::chance::START;
-use shared::adapters::memory::{Approvals, Budgets, Flows, StoredRequest};
+use shared::adapters::memory::{
+    self, EntriesOf, Memory, MemoryDirectory, StoredAccount, StoredRequest, StoredSecret,
+};
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
-use shared::domain::security_info::Kind;
+use shared::domain::password::NewPassword;
+use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
+use shared::ports::{
+    Authenticators as _, ChangeError, ChangeInspector as _, Devices as _, Directory as _, Entropy,
+    LeaseHolder, PasswordDirectory as _, PushTargets as _, SecurityInfo as _, Write,
+};
 
-use crate::calls::{Answer, Call, Holder, Outcome};
-use crate::people::{self, Entries};
+use crate::calls::{Answer, Call, Refused};
+
+/// The start of the search, as every moment of use.
+pub const MOMENT: Timestamp = Timestamp::from_seconds(START);
+/// The number of previous passwords that a new one must differ from, besides the current one.
+const HISTORY: u8 = 1;
 
 /// A disabled rule, to show that the search detects its absence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -68,90 +88,65 @@ pub enum Mutation {
     RegisteredUnnoticed,
 }
 
-/// An account in the directory and the security info.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Row {
-    /// The generation of the last directory write.
-    pub written: u64,
-    pub password: String,
-    pub generation: u64,
-    pub claimed_by: Option<[u8; 32]>,
-    pub lease_until: i64,
-    pub last_step: u64,
-    pub last_flow: Option<[u8; 32]>,
-    /// The enrolled entries.
-    pub entries: Entries,
-    /// Signature counts of passkeys, each with the flow that it was last accepted for.
-    pub counters: BTreeMap<u8, (u32, [u8; 32])>,
-    /// Used hashes of the recovery sheet.
-    pub taken: BTreeSet<String>,
-    /// The last used hash, with its flow.
-    pub last_taken: Option<(String, [u8; 32])>,
-}
-
-impl Row {
-    /// Returns the number of the entry of a kind that allows only one.
-    pub fn only(&self, kind: Kind) -> Option<u8> {
-        self.entries.iter().find(|(of, _)| *of == kind).map(|(_, number)| *number)
-    }
-
-    /// Returns the unused hashes of the sheet.
-    fn left(&self) -> Option<(u8, Vec<String>)> {
-        let number = self.only(Kind::RecoveryCodes)?;
-        let mut hashes = people::sheet(number, &people::keys()).hashes;
-        hashes.retain(|hash| !self.taken.contains(hash));
-        Some((number, hashes))
-    }
-
-    /// Returns the entries that count: not a used-up sheet.
-    fn counting(&self) -> Entries {
-        let is_used_up = self.left().is_some_and(|(_, hashes)| hashes.is_empty());
-        let counts = |(kind, _): &&(Kind, u8)| !(is_used_up && *kind == Kind::RecoveryCodes);
-        self.entries.iter().filter(counts).copied().collect()
-    }
-
-    /// Writes an entry. It replaces the item of most kinds, which allow only one.
-    pub fn put(&mut self, kind: Kind, number: u8) {
-        if kind.limit() == 1 {
-            self.entries.retain(|(of, _)| *of != kind);
-        }
-        self.entries.insert((kind, number));
-        self.is_another(kind, number);
-    }
-
-    pub fn delete(&mut self, kind: Kind, number: u8) {
-        self.entries.remove(&(kind, number));
-        self.is_another(kind, number);
-    }
-
-    /// Data of an item disappears with the item.
-    fn is_another(&mut self, kind: Kind, number: u8) {
-        match kind {
-            Kind::Totp => (self.last_step, self.last_flow) = (0, None),
-            Kind::Passkey => drop(self.counters.remove(&number)),
-            Kind::RecoveryCodes => (self.taken, self.last_taken) = (BTreeSet::new(), None),
-            _ => {}
-        }
-    }
-}
-
 /// All stored items.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Tables {
-    pub flows: Flows,
+    stored: memory::Tables,
     /// Replaced codes; only a mutation reads them.
     pub old_codes: BTreeMap<[u8; 32], Vec<Tag>>,
-    pub budgets: Budgets,
-    pub accounts: BTreeMap<AccountId, Row>,
-    /// The newest request to the devices of each account.
-    pub requests: Approvals,
+}
+
+impl Deref for Tables {
+    type Target = memory::Tables;
+
+    fn deref(&self) -> &memory::Tables {
+        &self.stored
+    }
+}
+
+impl DerefMut for Tables {
+    fn deref_mut(&mut self) -> &mut memory::Tables {
+        &mut self.stored
+    }
 }
 
 impl Tables {
+    /// Returns the enrolled entries of an account with a directory entry.
+    pub fn entries(&self, account: &AccountId) -> &EntriesOf {
+        &self.security_info.0[account]
+    }
+
+    /// Returns an account of the directory.
+    pub fn account(&self, account: &AccountId) -> &StoredAccount {
+        &self.accounts.accounts[account]
+    }
+
+    /// Returns the number of changes and leases of an account.
+    pub fn generation(&self, account: &AccountId) -> u64 {
+        self.entries(account).state.as_ref().map_or(0, |state| state.generation)
+    }
+
     /// Returns whether a flow holds an unexpired lease on an account.
     pub fn is_held(&self, flow: HolderId, now: i64) -> bool {
-        let holds = |row: &Row| row.claimed_by == Some(*flow.as_bytes()) && row.lease_until > now;
-        self.accounts.values().any(holds)
+        let states = self.security_info.0.values().filter_map(|entries| entries.state.as_ref());
+        let mut leases = states.filter_map(|state| state.claimed);
+        leases.any(|(holder, until)| holder == flow && until.as_seconds() > now)
+    }
+
+    /// Calls a port of the in-memory adapter, which never waits.
+    pub fn call<R>(&mut self, call: impl AsyncFnOnce(Arc<Memory>) -> R) -> R {
+        let memory = Arc::new(Memory::of(mem::take(&mut self.stored)));
+        let result = at_once(call(memory.clone()));
+        self.stored = memory.with(mem::take);
+        result
+    }
+
+    /// Calls a port of the directory. Its hash is cheap, since a search makes many thousands.
+    pub fn directory<R>(&mut self, call: impl AsyncFnOnce(MemoryDirectory) -> R) -> R {
+        self.call(async |memory| {
+            let directory = MemoryDirectory::new(memory, Arc::new(NoEntropy), HISTORY);
+            call(directory.with_hasher(cheap)).await
+        })
     }
 
     /// Performs a call. Queued messages are handled elsewhere.
@@ -180,7 +175,7 @@ impl Tables {
             | Call::Device { .. }
             | Call::NoteUsed { .. }
             | Call::PushTargets { .. } => self.entry(call, mutation),
-            _ => self.account(call, mutation),
+            _ => self.account_call(call, mutation),
         }
     }
 
@@ -267,21 +262,21 @@ impl Tables {
             Call::AskDevices { account, request, at } => {
                 let was_denied = |found: &StoredRequest| found.request.status == RequestStatus::Denied;
                 let forgotten = mutated(Mutation::RefusalForgotten)
-                    && self.requests.0.get(account).is_some_and(was_denied);
+                    && self.approvals.0.get(account).is_some_and(was_denied);
                 if forgotten || mutated(Mutation::AskedBlindly) {
-                    self.requests.0.remove(account);
+                    self.approvals.0.remove(account);
                 }
                 if mutated(Mutation::NoRequestForNobody) && account.as_str().starts_with('~') {
-                    return Answer::Flag(self.requests.clone().ask(account, request.clone(), *at));
+                    return Answer::Flag(self.approvals.clone().ask(account, request.clone(), *at));
                 }
-                Answer::Flag(self.requests.ask(account, request.clone(), *at))
+                Answer::Flag(self.approvals.ask(account, request.clone(), *at))
             }
             Call::Newest { account } => {
-                Answer::Newest(self.requests.0.get(account).map(|found| found.request.clone()))
+                Answer::Newest(self.approvals.0.get(account).map(|found| found.request.clone()))
             }
             Call::Answer { account, request, answer, at } => {
                 let mut request = *request;
-                if let Some(found) = self.requests.0.get_mut(account) {
+                if let Some(found) = self.approvals.0.get_mut(account) {
                     if mutated(Mutation::AnswerToAnyRequest) {
                         request = found.request.id;
                     }
@@ -290,10 +285,10 @@ impl Tables {
                         found.request.status = RequestStatus::Pending;
                     }
                 }
-                Answer::Answered(self.requests.answer(account, request, *answer, *at).cloned())
+                Answer::Answered(self.approvals.answer(account, request, *answer, *at).cloned())
             }
             Call::NoteTold { account, request } => {
-                self.requests.note_told(account, *request);
+                self.approvals.note_told(account, *request);
                 Answer::Done
             }
             // No client in the model signs in.
@@ -305,118 +300,133 @@ impl Tables {
     /// Performs a call on entries in the table `security-info`.
     fn entry(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
-        let row = |account| self.accounts.get(account);
         match call {
-            Call::Totp { account } => {
-                Answer::Flag(row(account).is_some_and(|row| row.only(Kind::Totp).is_some()))
+            Call::Totp { account, at } => {
+                Answer::Totp(self.call(async |memory| memory.totp(account, *at).await).unwrap())
             }
             Call::AcceptStep { account, step, flow } => {
-                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
-                let again = row.last_step == *step && row.last_flow == Some(*flow.as_bytes());
-                let moves = row.last_step < *step || again || mutated(Mutation::AppStepAgain);
-                let accepted = moves && row.only(Kind::Totp).is_some();
-                if accepted {
-                    row.last_step = *step;
-                    row.last_flow = Some(*flow.as_bytes());
+                if mutated(Mutation::AppStepAgain)
+                    && let Some(StoredSecret::Totp { last_step, .. }) = self.secret(account, Kind::Totp)
+                {
+                    *last_step = 0;
                 }
-                Answer::Flag(accepted)
+                Answer::Flag(self.security_info.accept_step(account, *step, *flow, MOMENT))
             }
-            Call::Passkeys { account } => {
-                let entries = row(account).map(|row| row.entries.clone()).unwrap_or_default();
-                let passkeys = entries.into_iter().filter(|(kind, _)| *kind == Kind::Passkey);
-                Answer::Passkeys(passkeys.map(|(_, number)| number).collect())
+            Call::Passkeys { account, at } => {
+                Answer::Passkeys(self.call(async |memory| memory.passkeys(account, *at).await).unwrap())
             }
             Call::AcceptCounter { account, passkey, counter, flow } => {
-                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
-                let of_id = |entry: &&(Kind, u8)| people::entry(entry.0, entry.1) == *passkey;
-                let Some((_, number)) = row.entries.iter().find(of_id) else { return Answer::Flag(false) };
-                let moves = row.counters.get(number).is_none_or(|(kept, by)| {
-                    *kept < *counter || (kept == counter && (*counter == 0 || by == flow.as_bytes()))
-                });
-                if moves {
-                    row.counters.insert(*number, (*counter, *flow.as_bytes()));
-                }
+                let moves = self.security_info.accept_counter(account, passkey, *counter, *flow, MOMENT);
                 Answer::Flag(moves || mutated(Mutation::CounterNotKept))
             }
-            Call::Sheet { account } => Answer::Sheet(row(account).and_then(Row::left)),
+            Call::Sheet { account, at } => {
+                Answer::Sheet(self.call(async |memory| memory.recovery_sheet(account, *at).await).unwrap())
+            }
             Call::UseCode { account, hash, flow } => {
-                let Some(row) = self.accounts.get_mut(account) else { return Answer::Flag(false) };
-                let use_of = Some((hash.clone(), *flow.as_bytes()));
-                let listed = row.left().is_some_and(|(_, hashes)| hashes.contains(hash));
-                let again = row.last_taken == use_of;
-                if listed || again {
-                    if !mutated(Mutation::RecoveryCodeStays) {
-                        row.taken.insert(hash.clone());
-                    }
-                    row.last_taken = use_of;
+                let taken = self.security_info.use_recovery_code(account, hash, *flow, MOMENT);
+                if taken
+                    && mutated(Mutation::RecoveryCodeStays)
+                    && let Some(StoredSecret::RecoveryCodes { hashes, .. }) =
+                        self.secret(account, Kind::RecoveryCodes)
+                {
+                    hashes.insert(hash.clone());
                 }
-                Answer::Flag(listed || again)
+                Answer::Flag(taken)
             }
-            Call::Device { account, id } => {
-                let is_it = |entry: &(Kind, u8)| people::entry(entry.0, entry.1) == *id;
-                Answer::Flag(row(account).is_some_and(|row| row.entries.iter().any(is_it)))
+            Call::Device { device } => {
+                let found = self.call(async |memory| memory.device(device).await).unwrap();
+                Answer::Device(found.map(|found| (found.key.to_bytes(), found.usable_from, found.old_from)))
             }
-            Call::PushTargets { account } => {
-                Answer::Flag(row(account).is_some_and(|row| row.only(Kind::Authenticator).is_some()))
+            Call::PushTargets { account, at } => Answer::PushTargets(
+                self.call(async |memory| memory.push_targets(account, *at).await).unwrap(),
+            ),
+            Call::NoteUsed { device } => {
+                self.call(async |memory| memory.note_used(device, MOMENT).await).unwrap();
+                Answer::Done
             }
-            // The time of last use is only displayed.
-            Call::NoteUsed { .. } => Answer::Done,
             _ => unreachable!("another table's"),
         }
     }
 
+    /// Returns the secret of the entry of a kind that allows only one.
+    fn secret(&mut self, account: &AccountId, kind: Kind) -> Option<&mut StoredSecret> {
+        let entries = &mut self.security_info.0.get_mut(account)?.entries;
+        Some(&mut entries.get_mut(&EntryId::only(kind))?.secret)
+    }
+
     /// Performs a call on an account, in the tables `security-info` and `accounts`.
-    fn account(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
+    fn account_call(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
-            Call::Registration { account } => {
-                let row = self.accounts.get(account).cloned().unwrap_or_default();
-                let claimed_by = row.claimed_by.map(HolderId::from_bytes);
-                Answer::Registration { generation: row.generation, claimed_by, entries: row.counting() }
+            Call::Registration { account, at } => {
+                let found = self.call(async |memory| memory.registration(account, *at).await).unwrap();
+                Answer::Registration(Box::new(found))
             }
             Call::Claim { account, flow, generation, lease_until } => {
-                let row = self.accounts.entry(account.clone()).or_default();
-                if row.generation != *generation && !mutated(Mutation::ClaimWithoutGeneration) {
-                    return Answer::Claimed(Some(Holder {
-                        flow: row.claimed_by.map(HolderId::from_bytes),
-                        generation: row.generation,
-                        lease_until: Timestamp::from_seconds(row.lease_until),
-                    }));
-                }
-                row.generation = generation + 1;
-                row.claimed_by = Some(*flow.as_bytes());
-                row.lease_until = lease_until.as_seconds();
-                Answer::Claimed(None)
+                let blind = mutated(Mutation::ClaimWithoutGeneration);
+                let generation = if blind { self.generation(account) } else { *generation };
+                // The moments of use are those of contacts: see above.
+                let claimant = LeaseHolder { flow: *flow, generation, proved: &[], limit: u64::MAX };
+                let table = &mut self.security_info;
+                Answer::Claimed(table.try_claim(account, &claimant, generation, MOMENT, *lease_until))
             }
             Call::Release { account, flow, generation } => {
-                let row = self.accounts.get_mut(account).unwrap();
-                if row.generation == *generation && row.claimed_by == Some(*flow.as_bytes()) {
-                    row.lease_until = 0;
-                }
+                self.security_info.release(account, *flow, *generation);
                 Answer::Done
             }
-            Call::Find { login } => Answer::Flag(people::person(login).is_some()),
-            Call::Account { id } => Answer::Flag(self.accounts.contains_key(id)),
-            Call::Precheck { id, password } => Answer::Flag(self.accounts[id].password == *password),
-            Call::Outcome { id, number } => Answer::Flag(self.accounts[id].written >= *number),
-            Call::Apply { id, number, password } => {
-                let row = self.accounts.get_mut(id).unwrap();
-                let outcome = match row.written.cmp(number) {
-                    _ if mutated(Mutation::WriteWithoutGeneration) => Outcome::Made,
-                    std::cmp::Ordering::Less => Outcome::Made,
-                    // A repeated write changes nothing.
-                    std::cmp::Ordering::Equal => return Answer::Written(Outcome::Made),
-                    std::cmp::Ordering::Greater => Outcome::Superseded,
-                };
-                if outcome == Outcome::Made {
-                    row.written = *number;
-                    if let Some(password) = password {
-                        row.password.clone_from(password);
-                    }
+            Call::Find { name } => {
+                Answer::Account(self.directory(async |directory| directory.find(name).await).unwrap())
+            }
+            Call::Account { id } => {
+                Answer::Account(self.directory(async |directory| directory.account(id).await).unwrap())
+            }
+            Call::Precheck { id, password } => {
+                let password = NewPassword::parse(password).unwrap();
+                let found = self.directory(async |directory| directory.precheck(id, &password).await);
+                Answer::Violations(found.unwrap())
+            }
+            Call::Outcome { change } => {
+                Answer::Outcome(self.directory(async |directory| directory.outcome(change).await).unwrap())
+            }
+            Call::Apply { change, password, at } => {
+                if mutated(Mutation::WriteWithoutGeneration)
+                    && let Some(account) = self.accounts.accounts.get_mut(&change.account)
+                {
+                    account.number = 0;
                 }
-                Answer::Written(outcome)
+                let password = password.as_ref().map(|password| NewPassword::parse(password).unwrap());
+                let write = password.as_ref().map_or(Write::Unlock, Write::Password);
+                let result = self.directory(async |directory| directory.apply(change, write, *at).await);
+                Answer::Written(result.map_err(|error| match error {
+                    ChangeError::Superseded => Refused::Superseded,
+                    ChangeError::NotApplied(_) => Refused::NotApplied,
+                    ChangeError::NotPermitted => Refused::NotPermitted,
+                    other => panic!("{other:?} is no answer of the in-memory directory"),
+                }))
             }
             _ => unreachable!("another table's"),
         }
+    }
+}
+
+/// Returns the output of a future that is ready at once.
+fn at_once<R>(future: impl Future<Output = R>) -> R {
+    match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(output) => output,
+        Poll::Pending => panic!("the in-memory adapter waits"),
+    }
+}
+
+/// Returns argon2id at its lowest costs.
+fn cheap() -> Result<Argon2<'static>, argon2::Error> {
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(8, 1, 1, Some(32))?))
+}
+
+/// One salt for all, so that equal passwords have equal hashes, and equal states are one.
+struct NoEntropy;
+
+impl Entropy for NoEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        bytes.fill(7);
     }
 }

@@ -99,7 +99,7 @@ impl Standing {
 }
 
 /// An account as the directory returns it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Account {
     /// The directory's own id; every table uses it as a key.
     pub id: AccountId,
@@ -143,7 +143,7 @@ impl Account {
 
 /// The methods registered for an account besides its directory entry. Of each contact kind it holds the
 /// active one, or the waiting one where none is active.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Registration {
     /// A mailbox outside the organisation, for mailed codes.
     pub alternate_email: Option<EmailAddress>,
@@ -172,7 +172,7 @@ pub struct Registration {
 }
 
 /// Waiting contacts that replace active ones when their waiting period ends.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Successors {
     /// Replaces the alternate address.
     pub alternate_email: Option<EmailAddress>,

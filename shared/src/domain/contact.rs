@@ -1,6 +1,7 @@
 //! Contacts of a person, and the masks that may be shown.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr as _;
 
 use idna::AsciiDenyList;
@@ -113,6 +114,12 @@ impl PartialEq for PhoneNumber {
 
 impl Eq for PhoneNumber {}
 
+impl Hash for PhoneNumber {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical().hash(state);
+    }
+}
+
 impl fmt::Debug for PhoneNumber {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "PhoneNumber({})", self.masked())
@@ -191,6 +198,12 @@ impl PartialEq for EmailAddress {
 }
 
 impl Eq for EmailAddress {}
+
+impl Hash for EmailAddress {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.canonical().hash(state);
+    }
+}
 
 impl fmt::Debug for EmailAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -28,7 +28,7 @@ const HANDLE: &str = "rekey/device";
 const NONCE: &str = "rekey/device-nonce";
 
 /// One device of an account.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Device {
     /// The account that the device is enrolled for.
     pub account: AccountId,

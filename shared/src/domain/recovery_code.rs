@@ -135,7 +135,7 @@ impl fmt::Debug for RecoveryCodes {
 /// The hashes of the unused codes. 80 random bits need no slow hash, which an attacker could make Rekey
 /// compute. A keyed hash protects them from a reader of the table (NIST SP 800-63B-4 §3.1.2 requires a salt
 /// and a slow hash below 112 bits where no key is stored separately).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Sheet {
     /// The hash function and its key or salt.
     pub hashed_with: HashedWith,

@@ -71,7 +71,7 @@ pub trait SignInDirectory: Directory {
 }
 
 /// One try to write to a directory.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct PasswordChange {
     /// The account to change.
     pub account: AccountId,
@@ -91,7 +91,7 @@ pub enum Write<'a> {
 }
 
 /// The outcome of a change whose response was lost.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ChangeOutcome {
     /// It was made, or a later change was.
     Applied,

@@ -24,14 +24,14 @@ pub trait SecurityInfo: Send + Sync {
 }
 
 /// An enrolled app for codes.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredTotp {
     /// The seed, sealed for the account.
     pub sealed_seed: String,
 }
 
 /// An enrolled passkey.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredPasskey {
     /// Its entry, for recording its use.
     pub id: EntryId,

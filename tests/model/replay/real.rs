@@ -496,11 +496,11 @@ impl Real {
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
         let id = AccountId::from_directory(VICTIM).unwrap();
         let status = self.note_request().await;
-        let newest = state.tables.requests.0.get(&id).map(|found| found.request.status);
+        let newest = state.tables.approvals.0.get(&id).map(|found| found.request.status);
         assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
         let registered = self.world.security_info.registration(&id, self.world.now()).await.unwrap();
-        assert_eq!(registered.generation, state.tables.accounts[&id].generation, "{what}: the generation");
-        let written = state.tables.accounts[&id].written;
+        assert_eq!(registered.generation, state.tables.generation(&id), "{what}: the generation");
+        let written = state.tables.account(&id).number;
         for (generation, expected) in [(written, true), (written + 1, false)] {
             let found = self.world.was_changed(&id, generation).await;
             assert_eq!(found, expected, "{what}: generation {generation} of the directory");
@@ -508,11 +508,12 @@ impl Real {
     }
 
     async fn compare_passwords(&self, state: &State, trace: &Trace) {
-        let row = &state.tables.accounts[&AccountId::from_directory(VICTIM).unwrap()];
+        let account = state.tables.account(&AccountId::from_directory(VICTIM).unwrap());
+        let present = account.password.as_ref().unwrap();
         let tried = if state.seen.changes.is_empty() { &PASSWORDS[PRESENT..] } else { &PASSWORDS };
         for password in tried.iter().copied() {
             let accepted = self.world.sign_in(VICTIM, password).await == SignIn::Accepted;
-            assert_eq!(accepted, row.password == password, "{password} after {trace:?}");
+            assert_eq!(accepted, present.verifies(password), "{password} after {trace:?}");
         }
     }
 }

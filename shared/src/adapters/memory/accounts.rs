@@ -16,7 +16,7 @@ use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
-use crate::domain::slow_hash::hasher;
+use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
@@ -31,6 +31,14 @@ const LOCKOUT: Seconds = Seconds(15 * 60);
 /// A slow hash of a password, as its PHC string.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct StoredPassword(String);
+
+impl StoredPassword {
+    /// Returns whether it is the hash of `password`.
+    pub fn verifies(&self, password: &str) -> bool {
+        PasswordHash::new(&self.0)
+            .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
+    }
+}
 
 impl fmt::Debug for StoredPassword {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -112,19 +120,29 @@ impl Accounts {
 pub struct MemoryDirectory {
     memory: Arc<Memory>,
     entropy: Arc<dyn Entropy>,
+    hasher: Hasher,
     history: u8,
 }
+
+/// Makes the function that hashes passwords: [`slow_hash::hasher`], or a cheap one for model checking.
+pub type Hasher = fn() -> Result<Argon2<'static>, argon2::Error>;
 
 impl MemoryDirectory {
     /// Returns the directory in `memory`. `entropy` yields salts. The current password and `history` previous
     /// ones are rejected as new passwords.
     pub fn new(memory: Arc<Memory>, entropy: Arc<dyn Entropy>, history: u8) -> Self {
-        Self { memory, entropy, history }
+        Self { memory, entropy, hasher: slow_hash::hasher, history }
+    }
+
+    /// Returns the directory with another hash for passwords.
+    #[must_use]
+    pub fn with_hasher(self, hasher: Hasher) -> Self {
+        Self { hasher, ..self }
     }
 
     fn hash(&self, password: &str) -> Result<StoredPassword, DirectoryError> {
         let salt: [u8; 16] = self.entropy.bytes();
-        let hasher = hasher().map_err(failed)?;
+        let hasher = (self.hasher)().map_err(failed)?;
         let hash = hasher.hash_password_with_salt(password.as_bytes(), &salt).map_err(failed)?;
         Ok(StoredPassword(hash.to_string()))
     }
@@ -132,15 +150,10 @@ impl MemoryDirectory {
     /// Returns whether a password is the stored one. It computes one hash even if none is stored.
     fn is_right(&self, stored: Option<&StoredPassword>, password: &str) -> Result<bool, DirectoryError> {
         match stored {
-            Some(stored) => Ok(verifies(stored, password)),
+            Some(stored) => Ok(stored.verifies(password)),
             None => self.hash(password).map(|_| false),
         }
     }
-}
-
-fn verifies(stored: &StoredPassword, password: &str) -> bool {
-    PasswordHash::new(&stored.0)
-        .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
 fn failed(error: impl std::error::Error + Send + Sync + 'static) -> DirectoryError {
@@ -246,7 +259,7 @@ impl PasswordDirectory for MemoryDirectory {
             let found = tables.accounts.accounts.get(account);
             found.map(|found| found.latest_passwords(self.history)).unwrap_or_default()
         });
-        let is_reused = earlier.iter().any(|stored| verifies(stored, password.expose()));
+        let is_reused = earlier.iter().any(|stored| stored.verifies(password.expose()));
         Ok(is_reused.then_some(Violation::Previous).into_iter().collect())
     }
 

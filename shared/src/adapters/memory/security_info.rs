@@ -21,7 +21,8 @@ use crate::ports::{
 };
 
 impl EntriesOf {
-    fn registration(&self, now: Timestamp) -> Registration {
+    /// Returns the enrolled methods at `now`.
+    pub fn registration(&self, now: Timestamp) -> Registration {
         let mut registration = Registration::default();
         if let Some(state) = &self.state {
             registration.generation = state.generation;

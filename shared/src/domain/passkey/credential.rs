@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::{Bytes, UserHandle};
 
 /// The credential record (§4), written as JSON.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Credential {
     pub(super) id: Bytes,
     pub(super) key: PublicKey,
@@ -53,7 +53,7 @@ impl Credential {
 pub struct CredentialError;
 
 /// A public key. Every authenticator supports one of these algorithms (§5.4, IANA's COSE registry).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(tag = "algorithm")]
 pub enum PublicKey {
     /// ECDSA on P-256 with SHA-256: most authenticators.

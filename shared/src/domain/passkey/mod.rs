@@ -67,7 +67,7 @@ pub struct Expected<'a> {
 
 /// The authenticator's id of an account (§5.4.3): the same for all passkeys of an account, without any
 /// personal data.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserHandle(Bytes);
 
@@ -81,7 +81,7 @@ impl UserHandle {
 }
 
 /// Bytes as unpadded base64url in JSON (§3, RFC 4648 §5).
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Bytes(Vec<u8>);
 
 impl Bytes {

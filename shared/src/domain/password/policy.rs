@@ -77,7 +77,7 @@ pub enum Criterion {
 }
 
 /// A criterion that a password violates.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Violation {
     /// See [`PasswordError::ControlCharacter`].
     ControlCharacter,
