@@ -201,6 +201,7 @@ fn documented_parameters_exist() {
     }
 }
 
+/// Controls: C-065.
 #[test]
 fn every_alarm_has_a_runbook() {
     let template = Template::read();
@@ -240,6 +241,7 @@ fn runbook_resources_exist() {
 }
 
 /// A key is rotated in exactly those functions that may read it.
+/// Controls: C-091.
 #[test]
 fn key_rotation_lists_every_function_that_reads() {
     let template = Template::read();
@@ -282,6 +284,7 @@ fn events() -> BTreeMap<String, BTreeSet<String>> {
     events
 }
 
+/// Controls: C-064.
 #[test]
 fn log_inventory_names_every_event() {
     let text = document("SECURITY.md");
@@ -311,6 +314,7 @@ const LANGUAGE: &[&str] = &[
     "@timestamp",
 ];
 
+/// Controls: C-065.
 #[test]
 fn runbook_queries_use_logged_events_and_fields() {
     let template = Template::read();
@@ -353,6 +357,7 @@ fn runbook_queries_use_logged_events_and_fields() {
 /// Values of `kind`, `outcome` and `reason` that queries search for; each occurs in `delivery`.
 const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
 
+/// Controls: C-065.
 #[test]
 fn runbook_query_values_exist_in_delivery() {
     let delivery = sources(&["functions/delivery/src"]);
@@ -362,6 +367,7 @@ fn runbook_query_values_exist_in_delivery() {
 }
 
 /// Each metric filter matches an event that is logged.
+/// Controls: C-065.
 #[test]
 fn metric_filters_match_logged_events() {
     let template = Template::read();
@@ -376,6 +382,7 @@ fn metric_filters_match_logged_events() {
 }
 
 /// The profiles are valid settings, with the properties that their names promise.
+/// Controls: C-019.
 #[test]
 fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");
