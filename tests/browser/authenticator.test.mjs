@@ -159,6 +159,7 @@ test("the app opens without a network, and forgets an account", async () => {
   await context.close();
 });
 
+// Controls: C-094.
 test("the key can't be taken out of the browser", async () => {
   const { context, page } = await phone();
   await pair(page, "aisyah");

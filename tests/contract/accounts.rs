@@ -68,6 +68,7 @@ async fn imported_registration_is_read_back(ports: &Stores) {
 }
 
 /// A stolen table reveals no contact. An item copied to another account or kind verifies nothing there.
+/// Controls: C-089.
 async fn contact_opens_only_for_its_owner_and_kind(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
@@ -87,6 +88,7 @@ async fn contact_opens_only_for_its_owner_and_kind(client: &Client) {
     }
 }
 
+/// Controls: C-054.
 async fn contact_in_waiting_period_is_unusable(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
@@ -175,6 +177,7 @@ async fn removed_waiting_contact_restores_its_predecessor(ports: &Stores) {
 }
 
 /// Web Authentication Level 3 §7.1 step 26.
+/// Controls: C-060.
 async fn passkey_is_registered_once_across_all_accounts(ports: &Stores) {
     let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
     let add = async |account: &AccountId, number, id| add_passkey(ports, account, number, id).await;
@@ -244,6 +247,7 @@ async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     assert!(!is_registered("AAAC").await);
 }
 
+/// Controls: C-060.
 async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
     let tasks: Vec<_> = (0..10)
         .map(|number| {
@@ -266,6 +270,7 @@ async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
     assert_eq!(done, 1);
 }
 
+/// Controls: C-029.
 async fn time_step_is_accepted_once(ports: &Stores) {
     let accept = async |step, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
@@ -287,6 +292,7 @@ fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
     NewEntry::new(id, "", secret, NOW)
 }
 
+/// Controls: C-032.
 async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
     assert!(read(&id(), NOW).await.is_empty());
@@ -329,6 +335,7 @@ fn key_of(item: &str) -> [(String, AttributeValue); 2] {
 
 /// The owner still sees it, and can remove or replace it. Only an unreadable contact stops everything, because a key
 /// may be missing and its reader must report that.
+/// Controls: C-071.
 async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
@@ -398,6 +405,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
 }
 
 /// Treating it as a new account would leave its list open to the password alone.
+/// Controls: C-071.
 async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
     let ports = &Stores::in_tables(client);
     let by = HolderId::from_bytes([5; 32]);
@@ -421,6 +429,7 @@ async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     ports.plant.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
+/// Controls: C-030.
 async fn recovery_code_is_accepted_once(ports: &Stores) {
     assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
     let take = async |hash: &str, flow| {
@@ -447,6 +456,7 @@ async fn recovery_code_is_accepted_once(ports: &Stores) {
     assert_eq!((entry.shown.as_str(), entry.last_used_at), ("0", Some(NOW)));
 }
 
+/// Controls: C-030.
 async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
     put_sheet(ports, &["one", "two", "three"]).await;
     let mut tasks = Vec::new();
@@ -466,6 +476,7 @@ async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
     assert_eq!(sheet.hashes.len(), 2);
 }
 
+/// Controls: C-031.
 async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     let redeem = async |pass: u8, flow: u8, now| {
         let (pass, flow) = (Tag::from_bytes([pass; 32]), HolderId::from_bytes([flow; 32]));
@@ -488,6 +499,7 @@ async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     assert!(!redeem(4, 3, NOW).await);
 }
 
+/// Controls: C-031.
 async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
     ports.plant.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
     let mut tasks = Vec::new();
@@ -505,6 +517,7 @@ async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
     assert_eq!(redeemed, 1);
 }
 
+/// Controls: C-022.
 async fn claim_is_exclusive_to_one_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation, now| {
@@ -521,6 +534,7 @@ async fn claim_is_exclusive_to_one_flow(ports: &Stores) {
     assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
 }
 
+/// Controls: C-022.
 async fn released_claim_is_available_only_to_its_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
@@ -538,6 +552,7 @@ async fn released_claim_is_available_only_to_its_flow(ports: &Stores) {
     assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
 }
 
+/// Controls: C-017.
 async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let claim = async |flow: u8, generation| {
@@ -558,6 +573,7 @@ async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
     assert_eq!(claim(3, 4).await, Claim::Held(5), "a flow that was opened since");
 }
 
+/// Controls: C-017.
 async fn concurrent_claims_never_exceed_their_limit(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let tasks: Vec<_> = (0..12)

@@ -53,6 +53,7 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
     }
 }
 
+/// Controls: C-049.
 async fn second_request_is_rejected_until_first_expires(stores: &Stores) {
     let approvals = stores.approvals.clone();
     assert!(approvals.newest(&account()).await.unwrap().is_none());
@@ -79,6 +80,7 @@ async fn new_request_replaces_request_of_same_flow(stores: &Stores) {
     );
 }
 
+/// Controls: C-034.
 async fn wrong_number_closes_the_request(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
@@ -104,6 +106,7 @@ async fn repeated_answer_is_idempotent(stores: &Stores) {
     assert!(matches!(answer(id(1), DeviceAnswer::Denied(NOW + Seconds::DAY)).await, Answered::Gone));
 }
 
+/// Controls: C-050.
 async fn denial_blocks_new_requests_for_a_day(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();
@@ -134,6 +137,7 @@ async fn requests_are_isolated_between_accounts(stores: &Stores) {
 }
 
 /// It grants no access, and although the item remains it delays new requests no longer than intended.
+/// Controls: C-071.
 async fn malformed_request_item_is_ignored(client: &Client) {
     let approvals = Stores::in_tables(client).approvals;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];
@@ -155,6 +159,7 @@ async fn malformed_request_item_is_ignored(client: &Client) {
     }
 }
 
+/// Controls: C-034.
 async fn concurrent_numbers_are_compared_once(stores: &Stores) {
     let approvals = stores.approvals.clone();
     approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap();

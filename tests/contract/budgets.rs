@@ -48,6 +48,7 @@ async fn rate_limit_rejects_requests_above_limit(stores: &Stores) {
     }
 }
 
+/// Controls: C-069.
 async fn refunded_rate_limit_can_be_acquired_again(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let take = async || budgets.take(&RateLimit::PhoneMessages, 1, NOW).await.unwrap();
@@ -57,6 +58,7 @@ async fn refunded_rate_limit_can_be_acquired_again(stores: &Stores) {
     assert!(take().await && !take().await);
 }
 
+/// Controls: C-024.
 async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let tasks: Vec<_> = (0..40)
@@ -78,6 +80,7 @@ async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
     );
 }
 
+/// Controls: C-024.
 async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let account = AccountId::from_directory("aisyah").unwrap();
@@ -100,6 +103,7 @@ async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
 }
 
 /// Otherwise the owner would get no code while the item exists, even long after its expiry.
+/// Controls: C-071.
 async fn unreadable_send_rate_limit_is_reset(client: &Client) {
     let budgets = Stores::in_tables(client).budgets;
     let account = AccountId::from_directory("aisyah").unwrap();
@@ -150,6 +154,7 @@ enum Act {
 }
 
 /// Random sequences of calls, compared with counters and revisions in a map.
+/// Controls: C-024.
 async fn random_rate_limit_operations_match_reference_model(stores: &Stores) {
     let budgets = stores.budgets.clone();
     let act =

@@ -86,6 +86,7 @@ async fn first_import_has_no_waiting_period(ports: &Stores) {
 }
 
 /// An account whose entries were all removed doesn't count as new.
+/// Controls: C-054.
 async fn import_into_emptied_account_has_waiting_period(ports: &Stores) {
     let session = HolderId::from_bytes([9; 32]);
     assert_eq!(ports.enrolment.change(&id(), 0, session).await.unwrap(), Some(1));
@@ -105,6 +106,7 @@ async fn unchanged_contact_keeps_its_age(ports: &Stores) {
     assert_eq!((mobile.added_at, mobile.usable_from, mobile.old_from), (NOW, NOW, NOW));
 }
 
+/// Controls: C-054.
 async fn previous_contact_is_used_during_waiting_period(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let changed = with_mobile("+60199999900");
@@ -137,6 +139,7 @@ async fn contact_changed_twice_keeps_first_during_waiting_period(ports: &Stores)
     assert_eq!(mobiles(ports, LATER + WAIT).await, (third, None));
 }
 
+/// Controls: C-054.
 async fn value_in_another_column_keeps_its_age(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let moved =
@@ -148,6 +151,7 @@ async fn value_in_another_column_keeps_its_age(ports: &Stores) {
     assert_eq!(read.office_phone.unwrap().expose(), "+60123456798");
 }
 
+/// Controls: C-061.
 async fn contact_missing_from_import_is_removed(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let decisions = ports.import(&id(), &Registration::default(), None, LATER).await;
@@ -157,6 +161,7 @@ async fn contact_missing_from_import_is_removed(ports: &Stores) {
     assert_eq!(kinds, [Kind::Totp], "an app that is there stays");
 }
 
+/// Controls: C-054.
 async fn self_enrolled_contact_is_not_overwritten(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let own = number("+60199999900");

@@ -41,6 +41,7 @@ async fn enrol(stores: &Stores, number: u8, subscription: Option<&str>, usable_f
     stores.plant.put(&account(), &entry).await;
 }
 
+/// Controls: C-061.
 async fn device_is_found_while_it_is_enrolled(stores: &Stores) {
     assert!(stores.devices.device(&device(1)).await.unwrap().is_none());
     enrol(stores, 1, None, NOW + Seconds::DAY).await;
@@ -64,6 +65,7 @@ async fn push_targets_exclude_devices_in_waiting_period(stores: &Stores) {
     assert_eq!(later, both);
 }
 
+/// Controls: C-061.
 async fn usage_update_does_not_recreate_device(stores: &Stores) {
     stores.devices.note_used(&device(1), NOW).await.unwrap();
     assert!(stores.enrolment.registered(&account()).await.unwrap().entries.is_empty());

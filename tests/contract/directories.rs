@@ -160,6 +160,7 @@ impl Entropy for Salts {
 }
 
 /// It computes the stored hash again, or for an account without one a hash with a new salt.
+/// Controls: C-005.
 async fn failed_sign_in_computes_one_hash(client: &Client) {
     let salts = Arc::new(Salts::default());
     let directory = BuiltinDirectory::new(client.clone(), TABLE, salts.clone(), 1);

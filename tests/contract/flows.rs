@@ -78,6 +78,7 @@ async fn awaiting(stores: &Stores) -> Arc<dyn FlowStore> {
     flows
 }
 
+/// Controls: C-039.
 async fn flow_is_readable_until_it_expires(stores: &Stores) {
     let flows = &stores.flows;
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
@@ -91,6 +92,7 @@ async fn flow_is_readable_until_it_expires(stores: &Stores) {
 }
 
 /// For example an expiry in milliseconds.
+/// Controls: C-039.
 async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let flows = &stores.flows;
     let mut late = opened();
@@ -102,6 +104,7 @@ async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
 }
 
+/// Controls: C-024.
 async fn flow_update_with_stale_revision_is_rejected(stores: &Stores) {
     let flows = &stores.flows;
     let next = Flow::Choosing(choosing());
@@ -114,6 +117,7 @@ async fn flow_update_with_stale_revision_is_rejected(stores: &Stores) {
     assert_eq!(flows.load(KEY, NOW).await.unwrap().unwrap().value.stage(), Stage::Method);
 }
 
+/// Controls: C-027.
 async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let AttemptOutcome::Wrong(Flow::AwaitingCode(left)) =
@@ -165,6 +169,7 @@ async fn all_at_once(
     all
 }
 
+/// Controls: C-021.
 async fn concurrent_wrong_codes_never_exceed_attempt_limit(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (10..60).map(guess)).await;
@@ -174,6 +179,7 @@ async fn concurrent_wrong_codes_never_exceed_attempt_limit(stores: &Stores) {
     assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Spent(_)));
 }
 
+/// Controls: C-027.
 async fn concurrent_correct_attempts_are_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
@@ -181,6 +187,7 @@ async fn concurrent_correct_attempts_are_accepted_once(stores: &Stores) {
     assert_eq!(won, 1);
 }
 
+/// Controls: C-008.
 async fn flow_attempts_above_limit_are_rejected(stores: &Stores) {
     let flows = &stores.flows;
     flows.insert(KEY, &opened()).await.unwrap();
@@ -193,6 +200,7 @@ async fn flow_attempts_above_limit_are_rejected(stores: &Stores) {
     assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
 }
 
+/// Controls: C-071.
 async fn malformed_flow_item_is_ignored(client: &Client) {
     let flows = awaiting(&Stores::in_tables(client)).await;
     let key = AttributeValue::B(Blob::new(KEY.as_bytes()));

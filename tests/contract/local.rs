@@ -112,6 +112,7 @@ async fn queue_accepts_single_and_batched_messages() {
     assert!(queue.send(&[seal(4)], Seconds(901)).await.is_err(), "SQS delays by 15 minutes at most");
 }
 
+/// Controls: C-091.
 #[tokio::test]
 async fn keyrings_are_read_from_secrets_endpoint() {
     let local = Local::start().await;

@@ -75,6 +75,7 @@ async fn confirm(pairings: &Arc<dyn PairingStore>, byte: u8) -> PairingConfirmed
     pairings.confirm(key(), &account(), &SESSION, code(byte), NOW).await.unwrap()
 }
 
+/// Controls: C-059.
 async fn pairing_token_is_accepted_once_before_expiry(stores: &Stores) {
     let pairings = begun(stores).await;
     let late = NOW + PAIRING_LIFETIME;
@@ -107,6 +108,7 @@ async fn same_phone_can_repeat_pairing_until_confirmed(stores: &Stores) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
 }
 
+/// Controls: C-059.
 async fn pairing_code_allows_three_attempts(stores: &Stores) {
     let pairings = begun(stores).await;
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::NotYet);
@@ -120,6 +122,7 @@ async fn pairing_code_allows_three_attempts(stores: &Stores) {
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Spent);
 }
 
+/// Controls: C-059.
 async fn pairing_is_visible_only_to_its_session(stores: &Stores) {
     let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
@@ -136,6 +139,7 @@ async fn pairing_is_visible_only_to_its_session(stores: &Stores) {
     assert!(matches!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(_)), "and cost no try");
 }
 
+/// Controls: C-071.
 async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
     let pairings = begun(&Stores::in_tables(client)).await;
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
@@ -171,6 +175,7 @@ async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
     read.send().await.unwrap().item.unwrap()
 }
 
+/// Controls: C-059.
 async fn concurrent_phones_pair_once(stores: &Stores) {
     let pairings = begun(stores).await;
     let tasks: Vec<_> = (0..20)
@@ -186,6 +191,7 @@ async fn concurrent_phones_pair_once(stores: &Stores) {
     assert_eq!(paired, 1);
 }
 
+/// Controls: C-059.
 async fn concurrent_pairing_codes_never_exceed_three_attempts(stores: &Stores) {
     let pairings = begun(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();

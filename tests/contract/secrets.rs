@@ -5,6 +5,7 @@ use shared::adapters::secrets::{SecretError, keyrings};
 
 use crate::moto::Moto;
 
+/// Controls: C-091.
 #[tokio::test]
 async fn keyrings_are_read_in_one_call() {
     let moto = Moto::start().await;

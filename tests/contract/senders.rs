@@ -51,6 +51,7 @@ async fn ses_accepts_mail_only_from_verified_sender() {
     assert_eq!(held[0]["body"], "<p>1234 5678</p>", "of the two parts moto keeps the last");
 }
 
+/// Controls: C-070.
 #[tokio::test]
 async fn unreachable_provider_is_a_temporary_error() {
     let config = shared::adapters::aws::emulated("http://127.0.0.1:1", "test");

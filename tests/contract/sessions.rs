@@ -43,6 +43,7 @@ async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
     sessions
 }
 
+/// Controls: C-039.
 async fn session_is_readable_until_it_ends(stores: &Stores) {
     let sessions = begun(stores).await;
     let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
@@ -63,6 +64,7 @@ async fn session_is_readable_until_it_ends(stores: &Stores) {
 }
 
 /// For example an expiry in milliseconds.
+/// Controls: C-039.
 async fn session_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     stores.sessions.begin(KEY, &session_until(expires_at)).await.unwrap();
@@ -70,6 +72,7 @@ async fn session_with_too_distant_expiry_is_ignored(stores: &Stores) {
     assert!(!stores.sessions.update(KEY, 1, &session(), NOW).await.unwrap());
 }
 
+/// Controls: C-071.
 async fn malformed_session_item_is_ignored(client: &Client) {
     let sessions = begun(&Stores::in_tables(client)).await;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(KEY.as_bytes())))];
@@ -80,6 +83,7 @@ async fn malformed_session_item_is_ignored(client: &Client) {
     }
 }
 
+/// Controls: C-024.
 async fn concurrent_session_updates_are_accepted_once(stores: &Stores) {
     let sessions = begun(stores).await;
     let tasks: Vec<_> = (0..40)

@@ -1,5 +1,5 @@
 //! The security documents match the code. The tests, parameters, alarms, metrics, log events and fields, resources,
-//! key holders and files that they name exist.
+//! key holders and files that they name exist. `controls.rs` checks the ids of security controls.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -17,6 +17,17 @@ pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
 
+pub fn is_control_id(word: &str) -> bool {
+    let number = word.strip_prefix("C-").unwrap_or_default();
+    number.len() == 3 && number.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Returns the ids of security controls (`C-014`) in the text.
+pub fn control_ids(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.match_indices("C-").filter_map(move |(at, _)| text.get(at..at + "C-014".len()));
+    words.filter(|word| is_control_id(word))
+}
+
 /// Returns every document by its path in the project.
 fn documents() -> BTreeMap<String, String> {
     let mut paths = ["README.md", "SECURITY.md", "ARCHITECTURE.md"].map(PathBuf::from).to_vec();
@@ -32,7 +43,7 @@ fn documents() -> BTreeMap<String, String> {
     paths.into_iter().map(read).collect()
 }
 
-fn document(name: &str) -> String {
+pub fn document(name: &str) -> String {
     documents().remove(name).unwrap()
 }
 
@@ -57,29 +68,36 @@ fn blocks<'a>(text: &'a str, kind: &str) -> Vec<&'a str> {
     text.split(&fence).skip(1).map(|rest| rest.split("```").next().unwrap()).collect()
 }
 
-/// Returns all Rust source below these folders; leave out `tests` for the deployed code.
-fn sources(folders: &[&str]) -> String {
-    fn read_all(folder: &Path, into: &mut String) {
+/// Returns the files below these folders that have the extension, by their paths in the project. It leaves out hidden
+/// and installed folders.
+pub fn files_below(folders: &[&str], extension: &str) -> BTreeMap<String, String> {
+    fn read_all(folder: &Path, extension: &str, into: &mut BTreeMap<String, String>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
-            if path.is_dir()
-                && path.file_name().is_some_and(|name| name != "node_modules" && name != "target")
-            {
-                read_all(&path, into);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                into.push_str(&fs::read_to_string(path).unwrap());
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let is_left_out = ["node_modules", "target"].contains(&name) || name.starts_with('.');
+            if path.is_dir() && !is_left_out {
+                read_all(&path, extension, into);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                let text = fs::read_to_string(&path).unwrap();
+                into.insert(path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned(), text);
             }
         }
     }
-    let mut sources = String::new();
+    let mut files = BTreeMap::new();
     for folder in folders {
-        read_all(&root().join(folder), &mut sources);
+        read_all(&root().join(folder), extension, &mut files);
     }
-    sources
+    files
+}
+
+/// Returns all Rust source below these folders; leave out `tests` for the deployed code.
+fn sources(folders: &[&str]) -> String {
+    files_below(folders, "rs").into_values().collect()
 }
 
 /// Returns the names of all tests: functions with a test attribute, and contracts that run on every store.
-fn tests() -> BTreeSet<String> {
+pub fn tests() -> BTreeSet<String> {
     let sources = sources(&["functions", "shared", "infra", "tests"]);
     let attributed = ["#[test]", "#[tokio::test"].into_iter().flat_map(|test| sources.split(test).skip(1));
     let named = attributed.filter_map(|after| {
@@ -201,6 +219,7 @@ fn documented_parameters_exist() {
     }
 }
 
+/// Controls: C-065.
 #[test]
 fn every_alarm_has_a_runbook() {
     let template = Template::read();
@@ -240,6 +259,7 @@ fn runbook_resources_exist() {
 }
 
 /// A key is rotated in exactly those functions that may read it.
+/// Controls: C-091.
 #[test]
 fn key_rotation_lists_every_function_that_reads() {
     let template = Template::read();
@@ -282,6 +302,7 @@ fn events() -> BTreeMap<String, BTreeSet<String>> {
     events
 }
 
+/// Controls: C-064.
 #[test]
 fn log_inventory_names_every_event() {
     let text = document("SECURITY.md");
@@ -311,6 +332,7 @@ const LANGUAGE: &[&str] = &[
     "@timestamp",
 ];
 
+/// Controls: C-065.
 #[test]
 fn runbook_queries_use_logged_events_and_fields() {
     let template = Template::read();
@@ -353,6 +375,7 @@ fn runbook_queries_use_logged_events_and_fields() {
 /// Values of `kind`, `outcome` and `reason` that queries search for; each occurs in `delivery`.
 const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
 
+/// Controls: C-065.
 #[test]
 fn runbook_query_values_exist_in_delivery() {
     let delivery = sources(&["functions/delivery/src"]);
@@ -362,6 +385,7 @@ fn runbook_query_values_exist_in_delivery() {
 }
 
 /// Each metric filter matches an event that is logged.
+/// Controls: C-065.
 #[test]
 fn metric_filters_match_logged_events() {
     let template = Template::read();
@@ -376,6 +400,7 @@ fn metric_filters_match_logged_events() {
 }
 
 /// The profiles are valid settings, with the properties that their names promise.
+/// Controls: C-019.
 #[test]
 fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");

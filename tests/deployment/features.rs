@@ -45,6 +45,7 @@ fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
         .collect()
 }
 
+/// Controls: C-097.
 #[test]
 fn crate_features_match_function_roles() {
     for function in Template::read().functions() {
@@ -57,6 +58,7 @@ fn crate_features_match_function_roles() {
     }
 }
 
+/// Controls: C-097.
 #[test]
 fn functions_link_no_emulator_and_no_second_tls() {
     for function in Template::read().functions() {
@@ -90,6 +92,7 @@ fn functions_share_dependency_features() {
 }
 
 /// From the workspace's root, `--bin` would unify the features of all members.
+/// Controls: C-097.
 #[test]
 fn functions_are_built_package_by_package() {
     for function in Template::read().functions() {

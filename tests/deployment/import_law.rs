@@ -194,6 +194,7 @@ pub fn files(source: &Path, krate: &str) -> Vec<(PathBuf, Vec<String>)> {
     found
 }
 
+/// Controls: C-097.
 #[test]
 fn every_file_follows_import_rules() {
     let mut sources = vec![("shared".to_owned(), root().join("shared/src"))];

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod circles;
 #[cfg(test)]
+mod controls;
+#[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod features;

@@ -22,6 +22,7 @@ pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
         .collect()
 }
 
+/// Controls: C-095.
 #[test]
 fn variables_and_permissions_name_the_same_resources() {
     for function in Template::read().functions() {
@@ -53,6 +54,7 @@ fn resource_of(variable: &str, prefix: &str) -> String {
     words(&variable[prefix.len()..]) + &words(prefix.trim_start_matches("REKEY"))
 }
 
+/// Controls: C-095.
 #[test]
 fn only_delivery_sends_messages_and_reads_the_queue() {
     for function in Template::read().functions() {
@@ -71,6 +73,7 @@ fn only_delivery_sends_messages_and_reads_the_queue() {
 
 /// Functions that sign in or set passwords need the hashes. Those that open flows or send messages must not read
 /// them.
+/// Controls: C-095.
 #[test]
 fn password_hashes_are_readable_only_where_needed() {
     let reads = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem"];
@@ -93,6 +96,7 @@ fn password_hashes_are_readable_only_where_needed() {
     assert_eq!(readers, ["enrolment", "password-set"]);
 }
 
+/// Controls: C-095.
 #[test]
 fn no_role_has_a_wildcard() {
     for function in Template::read().functions() {

@@ -4,6 +4,7 @@ use std::fs;
 
 use crate::template::root;
 
+/// Controls: C-070.
 #[test]
 fn release_profile_optimises_size_and_unwinds_panics() {
     let manifest: toml::Table = fs::read_to_string(root().join("Cargo.toml")).unwrap().parse().unwrap();

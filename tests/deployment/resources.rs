@@ -8,6 +8,7 @@ use crate::template::{Template, list, target, text};
 const PASSING: &[&str] = &["BudgetsTable", "FlowsTable"];
 const LASTING: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 
+/// Controls: C-096.
 #[test]
 fn tables_are_encrypted_backed_up_and_on_demand() {
     let template = Template::read();
@@ -23,6 +24,7 @@ fn tables_are_encrypted_backed_up_and_on_demand() {
     }
 }
 
+/// Controls: C-096.
 #[test]
 fn transient_tables_expire_and_lasting_tables_are_retained() {
     let template = Template::read();
@@ -40,6 +42,7 @@ fn transient_tables_expire_and_lasting_tables_are_retained() {
     }
 }
 
+/// Controls: C-096.
 #[test]
 fn secrets_are_retained_with_their_data() {
     let template = Template::read();
@@ -50,6 +53,7 @@ fn secrets_are_retained_with_their_data() {
     assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 6);
 }
 
+/// Controls: C-064, C-096.
 #[test]
 fn functions_are_traced_with_bounded_log_retention() {
     let template = Template::read();
@@ -69,6 +73,7 @@ fn functions_are_traced_with_bounded_log_retention() {
     }
 }
 
+/// Controls: C-072.
 #[test]
 fn message_retries_outlast_code_lifetime() {
     let template = Template::read();
@@ -91,6 +96,7 @@ fn message_retries_outlast_code_lifetime() {
     }
 }
 
+/// Controls: C-065.
 #[test]
 fn every_alarm_notifies_the_topic() {
     let template = Template::read();
@@ -112,6 +118,7 @@ fn every_alarm_notifies_the_topic() {
     }
 }
 
+/// Controls: C-072.
 #[test]
 fn api_is_throttled_and_logs_no_path() {
     let template = Template::read();

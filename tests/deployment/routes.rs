@@ -79,6 +79,7 @@ fn watched() -> BTreeSet<Route> {
     served
 }
 
+/// Controls: C-082.
 #[test]
 fn every_route_of_the_contract_is_deployed_once() {
     let contract: BTreeSet<Route> =

@@ -75,6 +75,7 @@ fn locked() -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Controls: C-098.
 #[test]
 fn sbom_lists_linked_crates_with_licence_and_checksum() {
     let bills = bills("bills", &["--target", TARGET]);
@@ -108,11 +109,13 @@ fn sbom_lists_linked_crates_with_licence_and_checksum() {
     }
 }
 
+/// Controls: C-098.
 #[test]
 fn sbom_is_reproducible() {
     assert_eq!(bills("first", &["code-verify"]), bills("second", &["code-verify"]));
 }
 
+/// Controls: C-098.
 #[test]
 #[ignore = "the schema takes ten seconds for each bill; the release checks them too"]
 fn sbom_conforms_to_schema() {

@@ -25,6 +25,7 @@ fn limits(document: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
+/// Controls: C-019.
 #[test]
 fn documented_limits_match_template_defaults() {
     let template = Template::read();

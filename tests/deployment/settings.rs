@@ -140,6 +140,7 @@ fn settings_in_code_are_template_parameters() {
     assert_eq!(read, settings(&Template::read()).into_keys().collect());
 }
 
+/// Controls: C-019.
 #[test]
 fn parameter_bounds_match_enforced_bounds() {
     let template = Template::read();

@@ -15,6 +15,7 @@ fn after<'a>(text: &'a str, word: &str) -> Vec<&'a str> {
 }
 
 /// A tag can be moved to another commit; a commit hash can't.
+/// Controls: C-099.
 #[test]
 fn actions_are_pinned_by_commit() {
     let workflows = workflows();
@@ -27,6 +28,7 @@ fn actions_are_pinned_by_commit() {
 }
 
 /// The advisory check and the other checks use the same version of the tool.
+/// Controls: C-099.
 #[test]
 fn cargo_deny_version_is_consistent() {
     let word = "cargo install cargo-deny --version ";
@@ -37,6 +39,7 @@ fn cargo_deny_version_is_consistent() {
 }
 
 /// `unsafe_code = "forbid"` is a workspace lint, which each crate must inherit.
+/// Controls: C-097.
 #[test]
 fn every_crate_inherits_workspace_lints() {
     let read = |path: &str| -> toml::Table {

@@ -39,6 +39,7 @@ async fn status(browser: &mut Browser) -> String {
     page.json()["status"].as_str().unwrap().to_owned()
 }
 
+/// Controls: C-048.
 #[tokio::test]
 async fn correct_number_verifies_a_step() {
     let world = World::new().await;
@@ -65,6 +66,7 @@ async fn correct_number_verifies_a_step() {
     assert_eq!(device.last_used_at, Some(world.clock.now()));
 }
 
+/// Controls: C-023.
 #[tokio::test]
 async fn double_click_gets_newer_cookie_for_limited_time() {
     let world = World::new().await;
@@ -82,6 +84,7 @@ async fn double_click_gets_newer_cookie_for_limited_time() {
     assert_eq!(late.cookie, older);
 }
 
+/// Controls: C-048.
 #[tokio::test]
 async fn wrong_number_ends_the_approval_request() {
     let world = World::new().await;
@@ -101,6 +104,7 @@ async fn wrong_number_ends_the_approval_request() {
     assert_eq!(browser.approved().await.page(), "method");
 }
 
+/// Controls: C-034.
 #[tokio::test]
 async fn approval_request_accepts_only_one_attempt() {
     let world = World::new().await;
@@ -116,6 +120,7 @@ async fn approval_request_accepts_only_one_attempt() {
     assert_eq!(looks, 1);
 }
 
+/// Controls: C-034.
 #[tokio::test]
 async fn approval_request_expires_after_ninety_seconds() {
     let world = World::new().await;
@@ -130,6 +135,7 @@ async fn approval_request_expires_after_ninety_seconds() {
     assert_eq!(browser.approved().await.problem(), (422, "code-spent".into()));
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     let world = World::new().await;
@@ -167,6 +173,7 @@ async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     asking(&world, "aisyah").await;
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denial_interrupted_by_a_crash_completes_when_repeated() {
     let world = World::new().await;
@@ -191,6 +198,7 @@ fn refusals(world: &World) -> usize {
     world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denial_after_cancel_and_lost_response_is_notified() {
     let world = World::new().await;
@@ -203,6 +211,7 @@ async fn denial_after_cancel_and_lost_response_is_notified() {
     assert_eq!(refusals(&world), 1);
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denial_during_queue_outage_is_notified_on_retry() {
     let world = World::new().await;
@@ -282,6 +291,7 @@ async fn pushes_to_all_devices_are_concurrent() {
     assert_eq!(service.await.unwrap().len(), devices);
 }
 
+/// Controls: C-033.
 #[tokio::test]
 async fn only_enrolled_devices_of_the_account_can_answer() {
     let world = World::new().await;
@@ -308,6 +318,7 @@ async fn only_enrolled_devices_of_the_account_can_answer() {
     assert_eq!(status(&mut browser).await, "pending", "nothing of that was looked at");
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn device_in_waiting_period_cannot_answer() {
     let world = World::new().await;
@@ -325,6 +336,7 @@ async fn device_in_waiting_period_cannot_answer() {
     assert_eq!(pushes.count(), 1, "it gets no push either");
 }
 
+/// Controls: C-033.
 #[tokio::test]
 async fn tampered_or_replayed_device_answer_is_rejected() {
     let world = World::new().await;
@@ -355,6 +367,7 @@ async fn tampered_or_replayed_device_answer_is_rejected() {
     assert_eq!(status(&mut browser).await, "pending");
 }
 
+/// Controls: C-034.
 #[tokio::test]
 async fn approval_is_bound_to_its_flow() {
     let world = World::new().await;
@@ -385,6 +398,7 @@ async fn failed_approval_request_keeps_the_pending_code() {
     assert_eq!(other.code(&world.last_code()).await.page(), "method");
 }
 
+/// Controls: C-034.
 #[tokio::test]
 async fn choosing_another_method_abandons_the_approval_request() {
     let world = World::new().await;
@@ -396,6 +410,7 @@ async fn choosing_another_method_abandons_the_approval_request() {
     assert_eq!(browser.code(&world.last_code()).await.json()["step"], 2);
 }
 
+/// Controls: C-049.
 #[tokio::test]
 async fn approval_requests_are_limited_per_hour_and_step() {
     let world = World::new().await;
@@ -421,6 +436,7 @@ async fn approval_requests_are_limited_per_hour_and_step() {
     asking(&world, "aisyah").await;
 }
 
+/// Controls: C-069.
 #[tokio::test]
 async fn failed_approval_request_does_not_consume_rate_limit() {
     let world = World::new().await;
@@ -436,6 +452,7 @@ async fn failed_approval_request_does_not_consume_rate_limit() {
     assert_eq!(browser.send_push().await.page(), "approval", "three of three");
 }
 
+/// Controls: C-023.
 #[tokio::test(flavor = "multi_thread")]
 async fn double_click_creates_one_approvable_request() {
     let world = World::new().await;
@@ -459,6 +476,7 @@ async fn double_click_creates_one_approvable_request() {
     assert_eq!(browser.approved().await.page(), "method");
 }
 
+/// Controls: C-093.
 #[tokio::test]
 async fn push_payload_is_encrypted_for_the_device() {
     let world = World::new().await;
@@ -472,6 +490,7 @@ async fn push_payload_is_encrypted_for_the_device() {
     assert!(!said.contains(&number) && !said.contains("aisyah"));
 }
 
+/// Controls: C-048.
 #[tokio::test]
 async fn single_step_reset_does_not_offer_approval() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
@@ -483,6 +502,7 @@ async fn single_step_reset_does_not_offer_approval() {
 }
 
 /// A login without an account whose decoy offers an approval can ask like everybody else. No device answers.
+/// Controls: C-001.
 #[tokio::test]
 async fn decoy_approval_request_matches_a_real_one() {
     let world = World::new().await;
@@ -512,6 +532,7 @@ async fn decoy_approval_request_matches_a_real_one() {
     assert_eq!(fourth.send_push().await.problem(), (422, "method-unavailable".into()), "three an hour");
 }
 
+/// Controls: C-048.
 #[tokio::test]
 async fn approval_number_is_not_stored_in_plaintext() {
     let world = World::new().await;

@@ -29,6 +29,7 @@ async fn solve(
     browser.post("/", json!({ "login": login, "captcha_token": captcha["token"], field: value })).await
 }
 
+/// Controls: C-007.
 #[tokio::test]
 async fn captcha_characters_or_work_open_one_flow() {
     let world = World::new().await;
@@ -45,6 +46,7 @@ async fn captcha_characters_or_work_open_one_flow() {
     assert_eq!(solve(&mut browser, "aisyah", &captcha, "captcha_work", &nonce).await.page(), "reason");
 }
 
+/// Controls: C-007.
 #[tokio::test]
 async fn captcha_token_survives_malformed_but_not_wrong_answers() {
     let world = World::new().await;
@@ -68,6 +70,7 @@ async fn captcha_token_survives_malformed_but_not_wrong_answers() {
     assert_eq!(late.problem(), (422, "captcha-wrong".into()));
 }
 
+/// Controls: C-007.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_captcha_answers_open_one_flow() {
     let world = World::new().await;
@@ -106,6 +109,7 @@ async fn captcha_token_renders_identically_until_it_expires() {
     assert_eq!(browser.get(captcha["picture"].as_str().unwrap()).await.problem().0, 404);
 }
 
+/// Controls: C-007.
 #[tokio::test]
 async fn login_over_rate_limit_gets_harder_captcha() {
     let world = World::with(&[("REKEY_OPENS_PER_HOUR", "2")]).await;
@@ -128,6 +132,7 @@ async fn login_over_rate_limit_gets_harder_captcha() {
     }
 }
 
+/// Controls: C-007.
 #[tokio::test]
 async fn harder_captcha_requires_its_login_and_both_answers() {
     let world = World::with(&[("REKEY_OPENS_PER_HOUR", "1")]).await;
@@ -150,6 +155,7 @@ async fn harder_captcha_requires_its_login_and_both_answers() {
     assert_eq!(browser.post("/", body).await.problem().1, "captcha-wrong", "bound to another name");
 }
 
+/// Controls: C-007.
 #[tokio::test]
 async fn ip_address_over_rate_limit_gets_harder_captcha() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;

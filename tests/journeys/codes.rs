@@ -36,6 +36,7 @@ async fn with_code(world: &Arc<World>) -> Browser {
     browser
 }
 
+/// Controls: C-021.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_wrong_codes_are_compared_five_times() {
     let world = World::new().await;
@@ -53,6 +54,7 @@ async fn concurrent_wrong_codes_are_compared_five_times() {
     );
 }
 
+/// Controls: C-027.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_correct_codes_are_accepted_once() {
     let world = World::new().await;
@@ -63,6 +65,7 @@ async fn concurrent_correct_codes_are_accepted_once() {
     assert!(answers.iter().all(|a| a.status == 200 || a.problem().0 == 409));
 }
 
+/// Controls: C-035.
 #[tokio::test]
 async fn only_repeated_correct_code_gets_newer_cookie() {
     let world = World::new().await;
@@ -91,6 +94,7 @@ async fn only_repeated_correct_code_gets_newer_cookie() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "password");
 }
 
+/// Controls: C-028.
 #[tokio::test]
 async fn resend_invalidates_previous_code_and_keeps_attempt_count() {
     let world = World::new().await;
@@ -109,6 +113,7 @@ async fn resend_invalidates_previous_code_and_keeps_attempt_count() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "method");
 }
 
+/// Controls: C-069.
 #[tokio::test]
 async fn malformed_codes_cost_no_attempts() {
     let world = World::new().await;
@@ -121,6 +126,7 @@ async fn malformed_codes_cost_no_attempts() {
     assert_eq!(browser.code(&typed).await.page(), "method");
 }
 
+/// Controls: C-027.
 #[tokio::test]
 async fn code_is_bound_to_its_flow_and_step() {
     let world = World::new().await;
@@ -133,6 +139,7 @@ async fn code_is_bound_to_its_flow_and_step() {
     assert_eq!(first.code(&code).await.problem(), (422, "code-wrong".into()));
 }
 
+/// Controls: C-028.
 #[tokio::test]
 async fn expired_code_is_rejected_and_can_be_resent() {
     let world = World::new().await;
@@ -143,6 +150,7 @@ async fn expired_code_is_rejected_and_can_be_resent() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "method");
 }
 
+/// Controls: C-008.
 #[tokio::test]
 async fn ten_wrong_codes_end_the_flow() {
     let world = World::new().await;
@@ -160,6 +168,7 @@ async fn ten_wrong_codes_end_the_flow() {
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
 }
 
+/// Controls: C-029.
 #[tokio::test]
 async fn totp_code_is_accepted_once_across_flows() {
     let world = World::new().await;
@@ -195,6 +204,7 @@ fn type_meanwhile(world: &World, tab: &Browser, codes: &[&str]) -> Arc<Mutex<Vec
     answers
 }
 
+/// Controls: C-029.
 #[tokio::test(flavor = "multi_thread")]
 async fn correct_totp_code_counts_despite_concurrent_wrong_ones() {
     let world = World::new().await;
@@ -208,6 +218,7 @@ async fn correct_totp_code_counts_despite_concurrent_wrong_ones() {
     assert_eq!(browser.get("/method").await.json()["step"], 2);
 }
 
+/// Controls: C-029.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_duplicate_totp_code_counts_once() {
     let world = World::new().await;
@@ -223,6 +234,7 @@ async fn concurrent_duplicate_totp_code_counts_once() {
     assert_eq!(browser.get("/method").await.json()["step"], 2, "the newer cookie came with the refusal");
 }
 
+/// Controls: C-011.
 #[tokio::test]
 async fn totp_daily_rate_limit_holds_across_flows() {
     let world = World::new().await;
@@ -240,6 +252,7 @@ async fn totp_daily_rate_limit_holds_across_flows() {
     assert_eq!(wrong, 10);
 }
 
+/// Controls: C-013.
 #[tokio::test]
 async fn five_wrong_phone_numbers_disable_the_method() {
     let world = World::new().await;
@@ -256,6 +269,7 @@ async fn five_wrong_phone_numbers_disable_the_method() {
 
 /// An attacker who knows a login can use up the first step's wrong numbers. The second step, after a verified one,
 /// has its own.
+/// Controls: C-013.
 #[tokio::test]
 async fn wrong_phone_numbers_are_counted_per_step() {
     let world = World::new().await;
@@ -273,6 +287,7 @@ async fn wrong_phone_numbers_are_counted_per_step() {
     assert_eq!(owner.send_phone("sms", "0123456798").await.page(), "code");
 }
 
+/// Controls: C-045.
 #[tokio::test]
 async fn phone_number_with_email_method_is_rejected() {
     let world = World::new().await;
@@ -282,6 +297,7 @@ async fn phone_number_with_email_method_is_rejected() {
     assert!(world.messages().is_empty());
 }
 
+/// Controls: C-023.
 #[tokio::test(flavor = "multi_thread")]
 async fn double_click_consumes_one_send() {
     let world = World::new().await;
@@ -300,6 +316,7 @@ async fn double_click_consumes_one_send() {
     assert_eq!(world.messages().len(), 5, "the whole budget was of use");
 }
 
+/// Controls: C-073.
 #[tokio::test]
 async fn code_sends_are_rate_limited_across_flows() {
     let world = World::new().await;

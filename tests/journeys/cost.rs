@@ -48,6 +48,7 @@ async fn reset_stays_within_its_dynamodb_unit_limit() {
     assert!(half_reads <= 40, "{half_reads} half read units");
 }
 
+/// Controls: C-021.
 #[tokio::test]
 async fn code_attempt_costs_one_write_and_no_read() {
     let world = World::new().await;

@@ -83,6 +83,7 @@ fn told(world: &World) -> BTreeMap<String, usize> {
 
 /// For every fault at every call of password-set, one password wins. Every contact is notified, and a retry gets a
 /// correct response.
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_survives_any_failure_of_password_change() {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
@@ -126,6 +127,7 @@ async fn reset_survives_any_failure_of_password_change() {
 
 /// The current password is typed, with every fault at every call of password-set. Nothing changes, no contact is
 /// notified, and after the lease the page responds as usual.
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn refused_password_survives_any_failure() {
     for mishap in [Mishap::Refused, Mishap::AnswerLost, Mishap::Death] {
@@ -200,6 +202,7 @@ async fn code(world: &World) -> String {
 }
 
 /// One response during a reset is lost; the person repeats the failed step and completes the reset.
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_survives_any_lost_response() {
     for nth in 0.. {

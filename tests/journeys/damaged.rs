@@ -58,6 +58,7 @@ fn text(text: &str) -> AttributeValue {
     AttributeValue::S(text.to_owned())
 }
 
+/// Controls: C-071.
 #[tokio::test]
 async fn unreadable_session_is_treated_as_absent() {
     for (name, value) in [
@@ -80,6 +81,7 @@ async fn unreadable_session_is_treated_as_absent() {
     }
 }
 
+/// Controls: C-071.
 #[tokio::test]
 async fn unreadable_approval_request_is_treated_as_absent() {
     for (name, value) in [
@@ -121,6 +123,7 @@ async fn unreadable_approval_request_is_treated_as_absent() {
     }
 }
 
+/// Controls: C-071.
 #[tokio::test]
 async fn unreadable_pairing_is_treated_as_absent() {
     let world = World::new().await;
@@ -145,6 +148,7 @@ async fn unreadable_pairing_is_treated_as_absent() {
 }
 
 /// The owner uses the other passkey, sees both, removes the corrupt one and enrols a new one.
+/// Controls: C-071.
 #[tokio::test]
 async fn unreadable_passkey_leaves_other_passkeys_usable() {
     let world = World::new().await;
@@ -165,6 +169,7 @@ async fn unreadable_passkey_leaves_other_passkeys_usable() {
     assert_ne!(entry(&list, "passkey")["id"], spoilt);
 }
 
+/// Controls: C-071.
 #[tokio::test]
 async fn unreadable_rate_limit_does_not_block_codes() {
     let world = World::new().await;
@@ -180,6 +185,7 @@ async fn unreadable_rate_limit_does_not_block_codes() {
 }
 
 /// DynamoDB may delete expired items days later, so this test deletes none.
+/// Controls: C-039.
 #[tokio::test]
 async fn expired_but_undeleted_items_are_ignored() {
     let world = World::new().await;
@@ -219,6 +225,7 @@ async fn expired_but_undeleted_items_are_ignored() {
     assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
 }
 
+/// Controls: C-039.
 #[tokio::test]
 async fn flow_with_an_expiry_in_milliseconds_is_over() {
     let world = World::new().await;
@@ -234,6 +241,7 @@ async fn flow_with_an_expiry_in_milliseconds_is_over() {
     assert_eq!(browser.get("/code").await.problem(), ended);
 }
 
+/// Controls: C-028.
 #[tokio::test]
 async fn code_with_an_expiry_in_milliseconds_is_spent() {
     let world = World::new().await;
@@ -247,6 +255,7 @@ async fn code_with_an_expiry_in_milliseconds_is_spent() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "method");
 }
 
+/// Controls: C-039.
 #[tokio::test]
 async fn session_with_an_expiry_in_milliseconds_is_over() {
     let world = World::new().await;
@@ -257,6 +266,7 @@ async fn session_with_an_expiry_in_milliseconds_is_over() {
 }
 
 /// Neither a verified step nor a challenge stays valid for ever.
+/// Controls: C-039.
 #[tokio::test]
 async fn session_times_in_milliseconds_verify_nothing() {
     let world = World::new().await;
@@ -270,6 +280,7 @@ async fn session_times_in_milliseconds_verify_nothing() {
     assert_eq!(verify(&mut asked, typed).await.problem(), (422, "code-spent".into()));
 }
 
+/// Controls: C-034.
 #[tokio::test]
 async fn request_with_an_expiry_in_milliseconds_is_over() {
     let world = World::new().await;
@@ -300,6 +311,7 @@ async fn request_with_an_expiry_in_milliseconds_is_over() {
     assert_eq!(verify(&mut session, json!({ "method": "push" })).await.status, 200);
 }
 
+/// Controls: C-059.
 #[tokio::test]
 async fn pairing_with_an_expiry_in_milliseconds_is_over() {
     let world = World::new().await;
@@ -317,6 +329,7 @@ async fn pairing_with_an_expiry_in_milliseconds_is_over() {
     register_phone(&world, &mut browser, 2).await;
 }
 
+/// Controls: C-073.
 #[tokio::test]
 async fn rate_limit_in_milliseconds_does_not_block_codes() {
     let world = World::new().await;
@@ -334,6 +347,7 @@ async fn rate_limit_in_milliseconds_does_not_block_codes() {
 }
 
 /// A lease that never expires would prevent its own flow from retrying.
+/// Controls: C-022.
 #[tokio::test]
 async fn lease_with_expiry_in_milliseconds_has_expired() {
     let world = World::new().await;
@@ -350,6 +364,7 @@ async fn lease_with_expiry_in_milliseconds_has_expired() {
     assert_eq!(claim().await, Claim::Held(2));
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn lockout_with_time_in_milliseconds_has_expired() {
     let world = World::new().await;

@@ -114,6 +114,7 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
     }
 }
 
+/// Controls: C-001.
 #[tokio::test]
 async fn decoy_responds_like_an_account() {
     let world = World::new().await;
@@ -127,6 +128,7 @@ async fn decoy_responds_like_an_account() {
     }
 }
 
+/// Controls: C-001.
 #[tokio::test]
 async fn decoy_totp_responds_like_an_account() {
     let world = World::new().await;
@@ -189,6 +191,7 @@ async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(S
     (told, calls_since(world, &before))
 }
 
+/// Controls: C-001.
 #[tokio::test]
 async fn decoy_passkey_and_recovery_code_responses_match_account() {
     let world = World::new().await;
@@ -211,6 +214,7 @@ async fn decoy_passkey_and_recovery_code_responses_match_account() {
     assert_eq!(calls, decoys_calls);
 }
 
+/// Controls: C-002.
 #[tokio::test]
 async fn decoy_queues_an_equal_message_without_a_code() {
     let world = World::new().await;
@@ -229,6 +233,7 @@ async fn decoy_queues_an_equal_message_without_a_code() {
     assert!(lengths.iter().all(|length| *length == lengths[0]), "{lengths:?}");
 }
 
+/// Controls: C-004.
 #[tokio::test]
 async fn login_spellings_share_one_decoy() {
     let world = World::new().await;
@@ -241,6 +246,7 @@ async fn login_spellings_share_one_decoy() {
     assert_ne!(other, masks[0]);
 }
 
+/// Controls: C-002.
 #[tokio::test]
 async fn decoy_rate_limits_match_an_account() {
     let world = World::new().await;

@@ -44,6 +44,7 @@ async fn offered(world: &Arc<World>, login: &str) -> Vec<String> {
     offers.as_array().unwrap().iter().map(|offer| offer["method"].as_str().unwrap().to_owned()).collect()
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn same_mailbox_verified_twice_keeps_waiting_period() {
     let world = World::new().await;
@@ -63,6 +64,7 @@ async fn same_mailbox_verified_twice_keeps_waiting_period() {
     assert_eq!(reset.send_phone("sms", NEW_NUMBER).await.problem().1, "contact-mismatch");
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn new_session_keeps_waiting_period_of_another() {
     let world = World::new().await;
@@ -76,6 +78,7 @@ async fn new_session_keeps_waiting_period_of_another() {
 }
 
 /// Authenticators have a waiting period like contacts, and one waiting method can't end another's.
+/// Controls: C-054.
 #[tokio::test]
 async fn authenticators_in_waiting_period_are_not_offered() {
     let world = World::new().await;
@@ -93,6 +96,7 @@ async fn authenticators_in_waiting_period_are_not_offered() {
     assert_eq!(offered(&world, "newcomer").await, ["email", "sms", "mobile_call"]);
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn totp_in_waiting_period_is_unavailable() {
     let world = World::new().await;
@@ -105,6 +109,7 @@ async fn totp_in_waiting_period_is_unavailable() {
     assert_eq!(refused.problem().1, "method-unavailable");
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn removal_does_not_shorten_the_waiting_period() {
     let world = World::new().await;
@@ -122,6 +127,7 @@ async fn removal_does_not_shorten_the_waiting_period() {
     assert!(!counts(&world, &list, "totp"), "nor in another session");
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn emptied_account_has_waiting_period_for_new_methods() {
     let world = World::new().await;
@@ -143,6 +149,7 @@ async fn emptied_account_has_waiting_period_for_new_methods() {
 }
 
 /// A method serves after its waiting period, but one factor must be old if the account has an old one.
+/// Controls: C-056.
 #[tokio::test]
 async fn reset_requires_an_old_factor_if_one_exists() {
     let world = World::new().await;
@@ -175,6 +182,7 @@ async fn reset_requires_an_old_factor_if_one_exists() {
     assert_eq!(reset.post("/code", body).await.page(), "password");
 }
 
+/// Controls: C-043.
 #[tokio::test]
 async fn same_number_in_two_columns_is_one_step() {
     let world = World::new().await;
@@ -191,6 +199,7 @@ async fn same_number_in_two_columns_is_one_step() {
     assert_eq!(offered(&world, "other").await, ["email", "sms", "mobile_call"], "shown once");
 }
 
+/// Controls: C-043.
 #[tokio::test]
 async fn number_that_moves_between_columns_verifies_once() {
     let world = World::new().await;
@@ -212,6 +221,7 @@ async fn import(world: &World, person: &Person) -> Vec<Kind> {
     decisions.unwrap().into_iter().filter(|(_, action)| action.replaces()).map(|(kind, _)| kind).collect()
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn imported_contact_change_has_a_waiting_period() {
     let world = World::new().await;
@@ -231,6 +241,7 @@ async fn imported_contact_change_has_a_waiting_period() {
     assert_eq!(masks().await, "*****00", "after the wait the new one does");
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn nightly_import_does_not_restart_waiting_periods() {
     let world = World::new().await;
@@ -247,6 +258,7 @@ async fn nightly_import_does_not_restart_waiting_periods() {
     assert_eq!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn import_does_not_overwrite_enrolled_contacts() {
     let world = World::new().await;
@@ -259,6 +271,7 @@ async fn import_does_not_overwrite_enrolled_contacts() {
     assert_eq!(entry(&list, "mobile")["masked"], "*****00");
 }
 
+/// Controls: C-054.
 #[tokio::test]
 async fn replaced_contact_works_until_successor_is_active() {
     let world = World::new().await;
@@ -288,6 +301,7 @@ async fn replaced_contact_works_until_successor_is_active() {
 }
 
 /// The owner removes an attacker's waiting contact and keeps the old one.
+/// Controls: C-054.
 #[tokio::test]
 async fn removing_a_waiting_contact_restores_the_old_one() {
     let world = World::new().await;
@@ -314,6 +328,7 @@ fn to(notice: &shared::domain::message::Notice) -> String {
     }
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn two_old_factors_lift_the_waiting_period() {
     let world = World::new().await;
@@ -335,6 +350,7 @@ async fn two_old_factors_lift_the_waiting_period() {
     }
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn recovery_sheet_does_not_lift_waiting_period() {
     let world = World::new().await;
@@ -368,6 +384,7 @@ async fn person_with_one_imported_contact_enrols_immediately() {
     assert_eq!(reset.code(&world.last_code()).await.page(), "password");
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn phone_added_with_only_totp_has_waiting_period() {
     let world = World::new().await;
@@ -391,6 +408,7 @@ async fn phone_added_with_only_totp_has_waiting_period() {
 }
 
 /// A device that was paired recently approves; the flow then requires an old factor.
+/// Controls: C-056.
 #[tokio::test]
 async fn new_device_requires_an_old_second_factor() {
     let world = World::new().await;

@@ -14,6 +14,7 @@ use shared::domain::contact::PhoneNumber;
 use shared::domain::security_info::Kind;
 use shared::ports::NewEntry;
 
+/// Controls: C-022.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_new_passwords_change_the_password_once() {
     let world = World::new().await;
@@ -39,6 +40,7 @@ async fn concurrent_new_passwords_change_the_password_once() {
     assert_eq!(world.notices().len(), 4);
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn queue_outage_returns_503_and_can_be_retried() {
     let world = World::new().await;
@@ -68,6 +70,7 @@ async fn queue_outage_returns_503_and_can_be_retried() {
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn missing_tables_return_503() {
     let world = World::new().await;
@@ -83,6 +86,7 @@ async fn missing_tables_return_503() {
     assert_eq!(browser.get("/method").await.page(), "method");
 }
 
+/// Controls: C-046.
 #[tokio::test]
 async fn contact_replaced_during_flow_ends_the_flow() {
     let world = World::new().await;
@@ -96,6 +100,7 @@ async fn contact_replaced_during_flow_ends_the_flow() {
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
 }
 
+/// Controls: C-046.
 #[tokio::test]
 async fn account_disabled_during_flow_is_not_reset() {
     let world = World::new().await;
@@ -108,6 +113,7 @@ async fn account_disabled_during_flow_is_not_reset() {
     assert!(!world.was_changed(&account.id, 1).await);
 }
 
+/// Controls: C-022.
 #[tokio::test]
 async fn two_concurrent_flows_complete_once() {
     let world = World::new().await;
@@ -121,6 +127,7 @@ async fn two_concurrent_flows_complete_once() {
 }
 
 /// Every second request is answered by a process whose clock is two minutes ahead.
+/// Controls: C-070.
 #[tokio::test]
 async fn reset_succeeds_despite_clock_skew() {
     let world = World::new().await;
@@ -154,6 +161,7 @@ async fn reset_succeeds_despite_clock_skew() {
     }
 }
 
+/// Controls: C-008.
 #[tokio::test]
 async fn clock_running_behind_restores_no_attempts_or_sends() {
     let world = World::new().await;
@@ -184,6 +192,7 @@ fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize>
     calls
 }
 
+/// Controls: C-070.
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
     // Longer than the SDK's timeout for an attempt: the caller retries, and both attempts take effect.

@@ -8,6 +8,7 @@ use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::message::Channel;
 use shared::domain::notice::Event;
 
+/// Controls: C-043.
 #[tokio::test]
 async fn reset_by_email_and_sms_succeeds() {
     let world = World::new().await;
@@ -47,6 +48,7 @@ async fn reset_by_email_and_sms_succeeds() {
     assert_eq!(world.settles().len(), 1);
 }
 
+/// Controls: C-044.
 #[tokio::test]
 async fn unlock_flow_keeps_the_password() {
     let world = World::new().await;
@@ -63,6 +65,7 @@ async fn unlock_flow_keeps_the_password() {
     assert_eq!(world.notices().len(), 3);
 }
 
+/// Controls: C-029.
 #[tokio::test]
 async fn totp_verifies_only_one_step() {
     let world = World::new().await;
@@ -74,6 +77,7 @@ async fn totp_verifies_only_one_step() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "password");
 }
 
+/// Controls: C-044.
 #[tokio::test]
 async fn single_step_policy_requires_one_method() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
@@ -84,6 +88,7 @@ async fn single_step_policy_requires_one_method() {
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
 }
 
+/// Controls: C-042.
 #[tokio::test]
 async fn out_of_step_request_returns_current_page() {
     let world = World::new().await;
@@ -107,6 +112,7 @@ async fn out_of_step_request_returns_current_page() {
     assert_eq!(browser.get("/password").await.json()["page"], "code");
 }
 
+/// Controls: C-042.
 #[tokio::test]
 async fn completed_flow_returns_only_the_done_page() {
     let world = World::new().await;
@@ -122,6 +128,7 @@ async fn completed_flow_returns_only_the_done_page() {
     assert_eq!(world.notices().len(), 4, "nothing is told twice");
 }
 
+/// Controls: C-041.
 #[tokio::test]
 async fn cancel_always_ends() {
     let world = World::new().await;
@@ -139,6 +146,7 @@ async fn cancel_always_ends() {
     assert_eq!(same.code(&world.last_code()).await.problem(), (410, "flow-ended".into()));
 }
 
+/// Controls: C-041.
 #[tokio::test]
 async fn stale_page_cancels_only_its_own_flow() {
     let world = World::new().await;
@@ -162,6 +170,7 @@ async fn stale_page_cancels_only_its_own_flow() {
     assert_eq!(browser.get("/method").await.page(), "method", "the flow that replaced it goes on");
 }
 
+/// Controls: C-041.
 #[tokio::test]
 async fn completed_flow_cannot_be_cancelled() {
     let world = World::new().await;
@@ -179,6 +188,7 @@ async fn completed_flow_cannot_be_cancelled() {
     assert_eq!(browser.get("/done").await.json()["result"], "reset");
 }
 
+/// Controls: C-022.
 #[tokio::test(flavor = "multi_thread")]
 async fn two_concurrent_passwords_set_and_notify_once() {
     let world = World::new().await;
@@ -205,6 +215,7 @@ async fn two_concurrent_passwords_set_and_notify_once() {
     assert_eq!(world.notices().len(), 4);
 }
 
+/// Controls: C-039.
 #[tokio::test]
 async fn expired_flow_returns_410() {
     let world = World::new().await;
@@ -218,6 +229,7 @@ async fn expired_flow_returns_410() {
     assert_eq!(browser.get("/code").await.problem(), (410, "flow-ended".into()));
 }
 
+/// Controls: C-040.
 #[tokio::test]
 async fn first_success_ends_all_other_flows() {
     let world = World::new().await;
@@ -236,6 +248,7 @@ async fn first_success_ends_all_other_flows() {
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
+/// Controls: C-018.
 #[tokio::test]
 async fn rejected_password_lists_all_violations() {
     let world = World::new().await;

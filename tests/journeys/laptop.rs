@@ -73,6 +73,7 @@ async fn reset_and_sign_in_work_with_memory_tables() {
     assert!(at_a_store.is_empty(), "{at_a_store:?}");
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn locked_account_is_unlocked_with_memory_tables() {
     let laptop = Laptop::start(&Options { memory: true, steps: Some(1), ..Laptop::options() }).await;

@@ -49,6 +49,7 @@ fn assertion() -> String {
     passkey.answer(&json!({ "challenge": "AAAA", "rpId": "localhost" }), &Saying::at(LAPTOP))
 }
 
+/// Controls: C-036.
 #[tokio::test]
 async fn older_cookie_spends_and_ends_nothing() {
     let world = World::new().await;
@@ -90,6 +91,7 @@ async fn older_cookie_spends_and_ends_nothing() {
 }
 
 /// A lost response can be requested again, and the attempts of an attacker with the older cookie are limited.
+/// Controls: C-036.
 #[tokio::test]
 async fn older_cookie_gets_five_attempts_per_step() {
     let world = World::new().await;
@@ -107,6 +109,7 @@ async fn older_cookie_gets_five_attempts_per_step() {
     assert_eq!(sixth.cookie, older.cookie, "not even the right one is compared");
 }
 
+/// Controls: C-036.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_older_cookie_answers_are_compared_five_times() {
     let world = World::new().await;
@@ -137,6 +140,7 @@ async fn all_at_once<F: Future<Output = (Answer, Browser)> + Send + 'static>(
     answers
 }
 
+/// Controls: C-036.
 #[tokio::test]
 async fn older_cookie_gets_approval_result_five_times() {
     let world = World::new().await;
@@ -156,6 +160,7 @@ async fn older_cookie_gets_approval_result_five_times() {
 }
 
 /// The same holds for `/security-info`.
+/// Controls: C-036.
 #[tokio::test]
 async fn older_session_cookie_spends_and_ends_nothing() {
     let world = World::new().await;
@@ -198,6 +203,7 @@ async fn older_session_cookie_spends_and_ends_nothing() {
 }
 
 /// An older cookie can't use an approval that the newest one requested.
+/// Controls: C-036.
 #[tokio::test]
 async fn older_session_cookie_takes_no_approval() {
     let world = World::new().await;
@@ -216,6 +222,7 @@ async fn older_session_cookie_takes_no_approval() {
     assert_eq!(browser.get("/security-info").await.page(), "security-info");
 }
 
+/// Controls: C-036.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_older_session_answers_are_compared_five_times() {
     let world = World::new().await;

@@ -6,6 +6,7 @@ use serde_json::json;
 use shared::domain::code::OneTimeCode;
 use shared::ports::{Clock as _, PairingConfirmed, PairingState, PairingStore as _};
 
+/// Controls: C-059.
 #[tokio::test]
 async fn device_is_paired_after_correct_code_confirmation() {
     let world = World::new().await;
@@ -36,6 +37,7 @@ async fn device_is_paired_after_correct_code_confirmation() {
     assert_eq!(world.confirm_pairing(&token, &AISYAH, wrong).await, PairingConfirmed::Spent);
 }
 
+/// Controls: C-059.
 #[tokio::test]
 async fn pairing_token_serves_one_device_for_five_minutes() {
     let world = World::new().await;
@@ -47,6 +49,7 @@ async fn pairing_token_serves_one_device_for_five_minutes() {
     assert_eq!(Phone::new(&world, 2).pair(&late).await.problem(), (422, "code-spent".into()));
 }
 
+/// Controls: C-059.
 #[tokio::test]
 async fn pairing_confirmation_requires_its_session_before_expiry() {
     let world = World::new().await;
@@ -68,6 +71,7 @@ async fn pairing_confirmation_requires_its_session_before_expiry() {
     assert_eq!(world.confirm_pairing(&token, &AISYAH, &code).await, PairingConfirmed::Gone);
 }
 
+/// Controls: C-059.
 #[tokio::test]
 async fn three_wrong_codes_end_a_pairing() {
     let world = World::new().await;
@@ -81,6 +85,7 @@ async fn three_wrong_codes_end_a_pairing() {
     assert_eq!(world.confirm_pairing(&token, &AISYAH, &code).await, PairingConfirmed::Spent);
 }
 
+/// Controls: C-087.
 #[tokio::test]
 async fn invalid_pairing_data_is_rejected_without_using_token() {
     let world = World::new().await;
@@ -99,6 +104,7 @@ async fn invalid_pairing_data_is_rejected_without_using_token() {
     assert_eq!(phone.pair_at(&token, "").await.status, 200, "nothing of that used the token");
 }
 
+/// Controls: C-088.
 #[tokio::test]
 async fn tables_hold_neither_token_nor_code_nor_endpoint() {
     let world = World::new().await;

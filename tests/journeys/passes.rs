@@ -39,6 +39,7 @@ async fn can_sign_in(world: &Arc<World>, person: &Person, password: &str) -> boo
     browser.post("/security-info/sign-in", body).await.status == 200
 }
 
+/// Controls: C-031.
 #[tokio::test]
 async fn pass_serves_every_step_of_one_flow() {
     let world = World::new().await;
@@ -80,6 +81,7 @@ async fn pass_opens_account_without_enough_enrolled_methods() {
     }
 }
 
+/// Controls: C-031.
 #[tokio::test]
 async fn pass_for_disabled_or_excluded_account_is_rejected() {
     let world = World::new().await;
@@ -90,6 +92,7 @@ async fn pass_for_disabled_or_excluded_account_is_rejected() {
     }
 }
 
+/// Controls: C-031.
 #[tokio::test]
 async fn foreign_or_expired_pass_is_rejected() {
     let world = World::new().await;
@@ -102,6 +105,7 @@ async fn foreign_or_expired_pass_is_rejected() {
 }
 
 /// A wrong pass gets the same response with the same number of calls for every login.
+/// Controls: C-001.
 #[tokio::test]
 async fn wrong_pass_response_is_equal_for_decoys() {
     let world = World::new().await;
@@ -123,6 +127,7 @@ async fn wrong_pass_response_is_equal_for_decoys() {
 }
 
 /// A double click, or a lost response.
+/// Controls: C-035.
 #[tokio::test]
 async fn pass_sent_twice_gets_the_newer_cookie() {
     let world = World::new().await;
@@ -137,6 +142,7 @@ async fn pass_sent_twice_gets_the_newer_cookie() {
 }
 
 /// A reset in another flow ends the flow that a pass has opened, as it ends every other flow.
+/// Controls: C-031.
 #[tokio::test]
 async fn pass_opens_nothing_after_another_change() {
     let world = World::new().await;

@@ -122,6 +122,7 @@ async fn ed25519_passkey_serves_as_second_step() {
 }
 
 /// Each invalid field of an assertion, with the rule that rejects it. All have a correct signature.
+/// Controls: C-047.
 #[tokio::test]
 async fn assertion_with_invalid_field_is_rejected() {
     let world = world().await;
@@ -153,6 +154,7 @@ async fn assertion_with_invalid_field_is_rejected() {
     }
 }
 
+/// Controls: C-047.
 #[tokio::test]
 async fn assertion_with_invalid_signature_is_rejected() {
     let world = world().await;
@@ -169,6 +171,7 @@ async fn assertion_with_invalid_signature_is_rejected() {
     assert_eq!(answer(&mut browser, &own.to_string()).await.page(), "method");
 }
 
+/// Controls: C-060.
 #[tokio::test]
 async fn passkey_of_another_account_is_rejected() {
     let world = world().await;
@@ -181,6 +184,7 @@ async fn passkey_of_another_account_is_rejected() {
     assert_eq!(refused.problem(), (422, "code-wrong".into()));
 }
 
+/// Controls: C-047.
 #[tokio::test]
 async fn assertion_is_bound_to_its_flow_and_challenge() {
     let world = world().await;
@@ -204,6 +208,7 @@ async fn assertion_is_bound_to_its_flow_and_challenge() {
     assert_eq!(again.problem(), (409, "out-of-step".into()), "used");
 }
 
+/// Controls: C-032.
 #[tokio::test]
 async fn cloned_passkey_is_detected_by_counter() {
     let world = world().await;
@@ -223,6 +228,7 @@ async fn cloned_passkey_is_detected_by_counter() {
     assert_eq!(answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await.page(), "method");
 }
 
+/// Controls: C-035.
 #[tokio::test]
 async fn only_repeated_assertion_gets_newer_cookie() {
     let world = world().await;
@@ -239,6 +245,7 @@ async fn only_repeated_assertion_gets_newer_cookie() {
     assert_eq!(guesser.cookie, older);
 }
 
+/// Controls: C-032.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_assertions_are_accepted_once() {
     let world = world().await;
@@ -260,6 +267,7 @@ async fn concurrent_assertions_are_accepted_once() {
     assert_eq!(proved, 1);
 }
 
+/// Controls: C-008.
 #[tokio::test]
 async fn ten_wrong_assertions_end_the_flow() {
     let world = world().await;
@@ -296,6 +304,7 @@ async fn expired_passkey_challenge_can_be_requested_again() {
     assert_eq!(refused.problem(), (422, "method-unavailable".into()));
 }
 
+/// Controls: C-054, C-061.
 #[tokio::test]
 async fn removed_or_waiting_passkey_verifies_nothing() {
     let world = world().await;
@@ -316,6 +325,7 @@ async fn removed_or_waiting_passkey_verifies_nothing() {
     assert_eq!(early.problem(), (422, "code-wrong".into()));
 }
 
+/// Controls: C-060.
 #[tokio::test]
 async fn registration_not_matching_its_options_is_rejected() {
     let world = world().await;
@@ -351,6 +361,7 @@ async fn registration_not_matching_its_options_is_rejected() {
 }
 
 /// Malformed data: a registration with any byte changed is rejected or has the same meaning.
+/// Controls: C-060.
 #[tokio::test]
 async fn malformed_registration_is_rejected() {
     let world = world().await;
@@ -397,6 +408,7 @@ fn recorded_chromium_responses_are_accepted() {
 }
 
 /// TPMs in older Windows machines sign with RSA; OpenSSL made this signature.
+/// Controls: C-090.
 #[test]
 fn rsa_signature_is_verified() {
     let key: PublicKey = serde_json::from_str(RSA_KEY).unwrap();

@@ -32,6 +32,7 @@ async fn claims(world: &World) -> u64 {
     world.security_info.registration(&AISYAH.account().id, world.now()).await.unwrap().generation
 }
 
+/// Controls: C-017.
 #[tokio::test]
 async fn wrong_confirmation_reveals_nothing_about_the_password() {
     let world = World::new().await;
@@ -50,6 +51,7 @@ async fn wrong_confirmation_reveals_nothing_about_the_password() {
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "no check was spent");
 }
 
+/// Controls: C-017.
 #[tokio::test]
 async fn password_violating_rules_costs_no_history_check() {
     let world = World::new().await;
@@ -62,6 +64,7 @@ async fn password_violating_rules_costs_no_history_check() {
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
 }
 
+/// Controls: C-017.
 #[tokio::test]
 async fn eleventh_history_check_ends_the_flow() {
     let world = World::new().await;
@@ -84,6 +87,7 @@ async fn eleventh_history_check_ends_the_flow() {
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "another flow has ten of its own");
 }
 
+/// Controls: C-017.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_history_checks_are_limited_to_ten() {
     let world = World::new().await;
@@ -110,6 +114,7 @@ async fn concurrent_history_checks_are_limited_to_ten() {
     assert_eq!((checked, hash_reads(&world)), (10, 10));
 }
 
+/// Controls: C-023.
 #[tokio::test(flavor = "multi_thread")]
 async fn double_click_on_refused_password_is_refused_twice() {
     let world = world_of([], Duration::from_millis(250)).await;
@@ -131,6 +136,7 @@ async fn double_click_on_refused_password_is_refused_twice() {
     assert_eq!(told(&world), 4, "of the one change");
 }
 
+/// Controls: C-023.
 #[tokio::test(flavor = "multi_thread")]
 async fn double_click_on_new_password_changes_it_once() {
     let world = world_of([], Duration::from_millis(250)).await;
@@ -285,6 +291,7 @@ fn told(world: &World) -> usize {
     world.outbox.messages().iter().filter(|message| message.code.is_none()).count()
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn directory_rejection_allows_another_password_immediately() {
     let world = world([Instead::Rejects, Instead::Rejects]).await;
@@ -303,6 +310,7 @@ async fn directory_rejection_allows_another_password_immediately() {
     assert_eq!(told(&world), 4, "of the one change");
 }
 
+/// Controls: C-017.
 #[tokio::test]
 async fn rejected_passwords_count_as_history_checks() {
     let world = world([Instead::Rejects; 11]).await;
@@ -317,6 +325,7 @@ async fn rejected_passwords_count_as_history_checks() {
     assert_eq!(told(&world), 0, "nothing was changed");
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn lost_directory_response_is_reconciled() {
     let world = world([Instead::LosesItsAnswer]).await;
@@ -331,6 +340,7 @@ async fn lost_directory_response_is_reconciled() {
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn lost_directory_change_can_be_repeated() {
     let world = world([Instead::LosesTheChange]).await;
@@ -344,6 +354,7 @@ async fn lost_directory_change_can_be_repeated() {
     assert_eq!(world.sign_in("aisyah", "Merdeka-Wau-Bulan-57").await, SignIn::Accepted);
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn change_not_applied_can_be_repeated_at_once() {
     let world = world([Instead::DoesNotApply]).await;

@@ -56,6 +56,7 @@ async fn recovery_code_and_email_reset_the_password() {
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
 }
 
+/// Controls: C-030.
 #[tokio::test]
 async fn recovery_code_is_accepted_once_across_flows() {
     let world = World::new().await;
@@ -70,6 +71,7 @@ async fn recovery_code_is_accepted_once_across_flows() {
     assert_eq!(enter(&mut opened(&world).await, &codes[2]).await.problem(), (422, "code-wrong".into()));
 }
 
+/// Controls: C-030.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_code_in_concurrent_flows_is_accepted_once() {
     let world = World::new().await;
@@ -97,6 +99,7 @@ async fn recovery_code_in_concurrent_flows_is_accepted_once() {
     assert_eq!(left(&world).await, "9", "and no other code was lost");
 }
 
+/// Controls: C-035.
 #[tokio::test]
 async fn repeated_recovery_code_gets_the_newer_cookie() {
     let world = World::new().await;
@@ -128,6 +131,7 @@ async fn recovery_code_can_be_retried_after_a_crash() {
 }
 
 /// An attacker's wrong codes end the attacker's flows and don't block the owner.
+/// Controls: C-067.
 #[tokio::test]
 async fn wrong_recovery_codes_do_not_disable_the_method() {
     let world = World::new().await;
@@ -146,6 +150,7 @@ async fn wrong_recovery_codes_do_not_disable_the_method() {
     assert_eq!(enter(&mut opened(&world).await, &codes[0]).await.page(), "method");
 }
 
+/// Controls: C-008.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_wrong_recovery_codes_are_compared_ten_times() {
     let world = World::new().await;
@@ -172,6 +177,7 @@ fn slow_sheet() -> Sheet {
     }
 }
 
+/// Controls: C-030.
 #[tokio::test]
 async fn sheet_of_an_earlier_version_serves_once() {
     let world = World::new().await;
@@ -188,6 +194,7 @@ async fn sheet_of_an_earlier_version_serves_once() {
     assert_eq!(browser.post("/security-info/verify", body).await.page(), "security-info");
 }
 
+/// Controls: C-091.
 #[tokio::test]
 async fn sheet_serves_after_its_key_was_rotated() {
     let world = World::new().await;
@@ -200,6 +207,7 @@ async fn sheet_serves_after_its_key_was_rotated() {
 }
 
 /// Each attempt costs a slow hash, so one network gets ten a day, without effect on other networks.
+/// Controls: C-068.
 #[tokio::test]
 async fn slow_recovery_code_checks_are_limited_per_network() {
     let world = World::new().await;
@@ -218,6 +226,7 @@ async fn slow_recovery_code_checks_are_limited_per_network() {
     assert_eq!(from(2, "0123-4567-89AB-CDEF").await.page(), "method");
 }
 
+/// Controls: C-030.
 #[tokio::test]
 async fn used_up_sheet_is_not_offered() {
     let world = World::new().await;

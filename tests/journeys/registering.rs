@@ -178,46 +178,55 @@ async fn whatever_goes_wrong(story: impl AsyncFn(usize, Mishap) -> bool) {
     }
 }
 
+/// Controls: C-025, C-063.
 #[tokio::test(flavor = "multi_thread")]
 async fn contact_replacement_survives_any_failure() {
     whatever_goes_wrong(stories::a_contact_is_replaced).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn first_contact_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::a_first_contact_is_registered).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn totp_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::an_app_is_registered).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn recovery_code_enrolment_survives_any_failure() {
     whatever_goes_wrong(stories::recovery_codes_are_registered).await;
 }
 
+/// Controls: C-025, C-063.
 #[tokio::test(flavor = "multi_thread")]
 async fn contact_removal_survives_any_failure() {
     whatever_goes_wrong(stories::a_contact_is_removed).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn lifting_a_waiting_period_survives_any_failure() {
     whatever_goes_wrong(stories::a_wait_is_lifted).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn device_pairing_survives_any_failure() {
     whatever_goes_wrong(stories::a_phone_is_paired).await;
 }
 
+/// Controls: C-025.
 #[tokio::test(flavor = "multi_thread")]
 async fn approval_survives_any_failure() {
     whatever_goes_wrong(stories::an_approval_counts).await;
 }
 
+/// Controls: C-050.
 #[tokio::test(flavor = "multi_thread")]
 async fn denial_ends_session_despite_any_failure() {
     whatever_goes_wrong(stories::a_refusal_ends_the_session).await;

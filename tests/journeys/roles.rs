@@ -38,6 +38,7 @@ fn granted() -> BTreeSet<Use> {
     granted
 }
 
+/// Controls: C-095.
 #[tokio::test]
 async fn role_grants_only_permissions_its_function_uses() {
     let world = World::new().await;

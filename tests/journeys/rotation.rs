@@ -28,6 +28,7 @@ async fn rotate_all(world: &World) {
 
 /// Every key is rotated before each step. The page's CAPTCHA, the cookie, the queued code, the TOTP seed and the
 /// notifications stay valid.
+/// Controls: C-091.
 #[tokio::test]
 async fn reset_continues_across_key_rotations() {
     let world = World::new().await;
@@ -56,6 +57,7 @@ async fn reset_continues_across_key_rotations() {
 
 /// The same on `/security-info`: the session, its waiting entry, a pairing, approval requests and all enrolled
 /// methods stay valid.
+/// Controls: C-091.
 #[tokio::test]
 async fn enrolment_continues_across_key_rotations() {
     let world = World::new().await;
@@ -157,6 +159,7 @@ async fn enrolment_continues_across_key_rotations() {
 }
 
 /// A lost key ends or blocks what depends on it, for each secret, and grants no access.
+/// Controls: C-052.
 #[tokio::test]
 async fn lost_key_grants_no_access_to_security_info() {
     for (secret, page, second_step, confirmed, device) in [
@@ -190,6 +193,7 @@ async fn lost_key_grants_no_access_to_security_info() {
 }
 
 /// With another key every decoy's mask would change, which would reveal the real accounts.
+/// Controls: C-091.
 #[tokio::test]
 async fn decoys_and_rate_limits_survive_key_rotation() {
     let world = World::new().await;
@@ -213,6 +217,7 @@ async fn decoys_and_rate_limits_survive_key_rotation() {
 }
 
 /// A key that is removed from the keyring ends what depends on it, without an error.
+/// Controls: C-091.
 #[tokio::test]
 async fn removed_key_ends_its_flows() {
     let world = World::new().await;
@@ -226,6 +231,7 @@ async fn removed_key_ends_its_flows() {
 
 /// Processes read their keys when they start, so old and new keyrings are in use together. A new key does no harm if
 /// all processes know it before it is `current`. A key that is `current` at once would end flows.
+/// Controls: C-091.
 #[test]
 fn new_key_is_readable_before_it_is_current() {
     let ring = |text: &str| Keyring::from_secret(&text.replace('*', &"k".repeat(64))).unwrap();

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::security_info::{app_code, token, verify};
 
+/// Controls: C-037, C-088.
 #[tokio::test]
 async fn tables_and_queue_hold_no_reset_secrets() {
     let world = World::new().await;
@@ -39,6 +40,7 @@ async fn tables_and_queue_hold_no_reset_secrets() {
     assert!(dumps.contains("$argon2id$v=19$m=19456,t=2,p=1$"));
 }
 
+/// Controls: C-089.
 #[tokio::test]
 async fn totp_seed_of_another_account_is_rejected() {
     let world = World::new().await;
@@ -139,6 +141,7 @@ impl Lines {
 }
 
 /// A log reader can group the events of one account or one login without learning whose they are.
+/// Controls: C-064.
 #[tokio::test]
 async fn log_lines_of_one_account_share_one_pseudonym() {
     let lines = Lines::default();
@@ -165,6 +168,7 @@ async fn log_lines_of_one_account_share_one_pseudonym() {
 }
 
 /// The reset runs with many errors and faults.
+/// Controls: C-092.
 #[tokio::test]
 async fn log_holds_no_reset_secrets_or_contacts() {
     let lines = Lines::default();
@@ -424,6 +428,7 @@ impl Kept {
 
 /// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is tried correct
 /// and wrong, with many errors and faults.
+/// Controls: C-088, C-092.
 #[tokio::test]
 async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
     let lines = Lines::default();

@@ -37,6 +37,7 @@ fn seen(answer: &Answer) -> (u16, Value, bool) {
     (answer.status.as_u16(), json["code"].clone(), json["captcha"]["harder"] == true)
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn wrong_passwords_do_not_lock_out_the_owner() {
     let world = World::new().await;
@@ -70,6 +71,7 @@ async fn wrong_passwords_do_not_lock_out_the_owner() {
     );
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn captcha_allows_sign_in_from_rate_limited_address() {
     let world = World::new().await;
@@ -87,6 +89,7 @@ async fn captcha_allows_sign_in_from_rate_limited_address() {
     }
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn accepted_sign_in_costs_no_attempt() {
     let world = World::new().await;
@@ -98,6 +101,7 @@ async fn accepted_sign_in_costs_no_attempt() {
     assert_eq!(eleventh.problem(), (422, "captcha-harder".into()), "but ten in an hour are many");
 }
 
+/// Controls: C-014.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_sign_ins_check_two_passwords() {
     let world = World::new().await;
@@ -115,6 +119,7 @@ async fn concurrent_sign_ins_check_two_passwords() {
 }
 
 /// A wrong CAPTCHA costs no sign-in attempt and no directory read, so no hash.
+/// Controls: C-014, C-068.
 #[tokio::test]
 async fn wrong_captcha_checks_no_password() {
     let world = World::new().await;
@@ -138,6 +143,7 @@ async fn wrong_captcha_checks_no_password() {
     assert_eq!(solved(&world, "aisyah", Person::PASSWORD, &captcha).await.page(), "second-step");
 }
 
+/// Controls: C-014.
 #[tokio::test]
 async fn sign_in_requires_harder_captcha_of_same_login() {
     let world = World::new().await;
@@ -158,6 +164,7 @@ async fn sign_in_requires_harder_captcha_of_same_login() {
 }
 
 /// The page has the elements of page 1, and keeps a CAPTCHA that was not checked.
+/// Controls: C-014.
 #[tokio::test]
 async fn sign_in_page_shows_captcha_like_first_page() {
     async fn post(browser: &mut Browser, body: String) -> String {
@@ -189,6 +196,7 @@ async fn sign_in_page_shows_captcha_like_first_page() {
 
 /// Counting a sign-in's calls reveals nothing either. One account is locked out here, one is locked by the
 /// organisation, and one has no password.
+/// Controls: C-005.
 #[tokio::test]
 async fn failed_sign_ins_make_identical_service_calls() {
     let world = World::new().await;
@@ -221,6 +229,7 @@ async fn failed_sign_ins_make_identical_service_calls() {
     }
 }
 
+/// Controls: C-046.
 #[tokio::test]
 async fn excluded_account_cannot_sign_in() {
     let world = World::new().await;
@@ -228,6 +237,7 @@ async fn excluded_account_cannot_sign_in() {
     assert_eq!(answer.problem(), (422, "sign-in-wrong".into()));
 }
 
+/// Controls: C-046.
 #[tokio::test]
 async fn session_of_disabled_account_changes_nothing() {
     for (standing, path) in [Standing::Disabled, Standing::Excluded]
@@ -255,6 +265,7 @@ async fn session_of_disabled_account_changes_nothing() {
     }
 }
 
+/// Controls: C-035.
 #[tokio::test]
 async fn cookie_from_before_second_step_opens_nothing() {
     let world = World::new().await;
@@ -283,6 +294,7 @@ async fn cookie_from_before_second_step_opens_nothing() {
     assert_eq!(browser.get("/security-info").await.page(), "second-step");
 }
 
+/// Controls: C-035.
 #[tokio::test]
 async fn sign_in_ends_the_previous_browser_session() {
     let world = World::new().await;
@@ -296,6 +308,7 @@ async fn sign_in_ends_the_previous_browser_session() {
 }
 
 /// A double click: the browser gets only the second response.
+/// Controls: C-035.
 #[tokio::test]
 async fn repeated_second_step_answer_gets_newer_cookie() {
     const VERIFY: &str = "/security-info/verify";

@@ -23,6 +23,7 @@ async fn post_form(world: &World, path: &str, cookie: Option<&str>, body: &str) 
     world.answer(form(path, cookie, body).body(body.to_owned()).unwrap()).await
 }
 
+/// Controls: C-086.
 #[tokio::test]
 async fn form_submission_redirects_to_the_next_page() {
     let world = World::new().await;
@@ -37,6 +38,7 @@ async fn form_submission_redirects_to_the_next_page() {
     assert_eq!(unchosen.status, 400);
 }
 
+/// Controls: C-038.
 #[tokio::test]
 async fn cookie_is_bound_to_this_host() {
     let world = World::new().await;
@@ -49,6 +51,7 @@ async fn cookie_is_bound_to_this_host() {
     assert!(!cookie.contains("Domain"), "{cookie}");
 }
 
+/// Controls: C-084.
 #[tokio::test]
 async fn stale_form_does_not_change_the_new_flow() {
     let world = World::new().await;
@@ -68,6 +71,7 @@ async fn stale_form_does_not_change_the_new_flow() {
     assert_eq!(own.page(), "method");
 }
 
+/// Controls: C-083.
 #[tokio::test]
 async fn cross_site_requests_are_rejected() {
     let world = World::new().await;
@@ -95,6 +99,7 @@ async fn cross_site_requests_are_rejected() {
 }
 
 /// For every function and every response.
+/// Controls: C-081.
 #[tokio::test]
 async fn every_route_sets_headers_and_rejects_invalid_requests() {
     let world = World::new().await;
@@ -152,6 +157,7 @@ async fn every_route_sets_headers_and_rejects_invalid_requests() {
     assert!(posts > 15, "{posts}");
 }
 
+/// Controls: C-085.
 #[tokio::test]
 async fn unknown_host_headers_are_rejected() {
     let world = World::new().await;
@@ -174,6 +180,7 @@ async fn unknown_host_headers_are_rejected() {
     }
 }
 
+/// Controls: C-077.
 #[tokio::test]
 async fn malformed_or_oversized_body_returns_its_problem() {
     let world = World::new().await;
@@ -188,6 +195,7 @@ async fn malformed_or_oversized_body_returns_its_problem() {
     assert_eq!(send("/reason", "application/json", r#"{"reason":"a","reason":"b"}"#.into()).await.0, 400);
 }
 
+/// Controls: C-082.
 #[tokio::test]
 async fn unknown_path_or_method_returns_404_or_405() {
     let world = World::new().await;
@@ -214,6 +222,7 @@ async fn unknown_path_or_method_returns_404_or_405() {
     }
 }
 
+/// Controls: C-037.
 #[tokio::test]
 async fn unknown_or_changed_cookie_is_rejected() {
     let world = World::new().await;

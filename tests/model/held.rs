@@ -279,6 +279,7 @@ pub fn removing() -> Scope {
     }
 }
 
+/// Controls: C-030.
 #[test]
 fn recovery_codes_are_accepted_once() {
     search("recovery codes", recovery_codes());
@@ -295,6 +296,7 @@ fn push_requests_are_approved_only_by_owner() {
     search("drained of pushes", drained_of_pushes());
 }
 
+/// Controls: C-047.
 #[test]
 fn passkey_assertions_answer_only_their_challenge() {
     search("passkeys", passkeys());
@@ -302,6 +304,7 @@ fn passkey_assertions_answer_only_their_challenge() {
     search("passkeys beside an attacker", passkeys_beside_an_attacker());
 }
 
+/// Controls: C-025.
 #[test]
 #[ignore = "minutes: flows that are opened between any two calls"]
 fn enrolment_between_any_calls_keeps_invariants() {
@@ -336,6 +339,7 @@ fn passkeys_keep_invariants_with_concurrency_and_faults() {
     search_as_far("passkeys at once", Scope { at_once: 2, ..passkeys_that_fail() }, 150_000);
 }
 
+/// Controls: C-040.
 #[test]
 fn enrolment_ends_open_flows() {
     search("registering", registering());

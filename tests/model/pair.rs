@@ -216,17 +216,20 @@ fn search(name: &str, pair: Pair) {
     checker.assert_properties();
 }
 
+/// Controls: C-001.
 #[test]
 fn account_and_decoy_are_indistinguishable() {
     search("pair", pair(None));
 }
 
+/// Controls: C-003.
 #[test]
 fn account_and_decoy_with_faults_are_indistinguishable() {
     let menu = [Ask::Email, Ask::Sms { right: false }, Ask::Code(Typed::Wrong), Ask::App { right: false }];
     search("pair with faults", with_faults(with_menu(pair(None), &menu)));
 }
 
+/// Controls: C-002.
 #[test]
 fn account_and_decoy_in_two_steps_are_indistinguishable() {
     let pair = || pair_in_two_steps(None);
@@ -244,11 +247,13 @@ fn are_found_out(pair: Pair) {
     checker.assert_any_discovery(I7);
 }
 
+/// Controls: C-002.
 #[test]
 fn decoy_without_rate_limit_is_detected() {
     are_found_out(pair(Some(Mutation::NoLedgerForNobody)));
 }
 
+/// Controls: C-002.
 #[test]
 fn decoy_without_pending_request_is_detected() {
     are_found_out(pair_in_two_steps(Some(Mutation::NoRequestForNobody)));

@@ -298,12 +298,14 @@ fn report(name: &str, checker: &impl Checker<Scope>) {
     checker.assert_properties();
 }
 
+/// Controls: C-021.
 #[test]
 fn concurrent_attempts_keep_invariants() {
     search("guesses", guesses());
     search("guesses that fail", guesses_that_fail());
 }
 
+/// Controls: C-022.
 #[test]
 fn concurrent_password_changes_keep_invariants() {
     search("changes", changes());
@@ -313,17 +315,20 @@ fn concurrent_password_changes_keep_invariants() {
     search("deliveries", deliveries());
 }
 
+/// Controls: C-024.
 #[test]
 fn concurrent_sends_keep_invariants() {
     search("sends", sends());
 }
 
+/// Controls: C-067.
 #[test]
 fn owner_and_attacker_keep_invariants() {
     search("owner and attacker", owner_and_attacker());
     search("drained", drained());
 }
 
+/// Controls: C-043.
 #[test]
 fn two_steps_keep_invariants() {
     search("two steps", two_steps());
@@ -337,6 +342,7 @@ fn concurrent_attempts_with_two_faults_keep_invariants() {
     search_long("guesses", Scope { at_once: 2, faults: 2, ..guesses_that_fail() });
 }
 
+/// Controls: C-025.
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
 fn password_changes_keep_invariants_with_concurrency_and_faults() {

@@ -23,6 +23,7 @@ fn breaks(scope: Scope, mutation: Mutation, invariant: &'static str) {
     eprintln!("{mutation:?} breaks {invariant} after {} steps: {path:?}", path.len());
 }
 
+/// Controls: C-027.
 #[test]
 fn unchecked_codes_break_i1_and_i9() {
     breaks(guesses(), Mutation::GuessUnlooked, I1);
@@ -30,78 +31,93 @@ fn unchecked_codes_break_i1_and_i9() {
     breaks(owner_and_attacker(), Mutation::GuessUnlooked, I9);
 }
 
+/// Controls: C-029.
 #[test]
 fn time_step_accepted_again_breaks_i2() {
     breaks(owner_and_attacker(), Mutation::AppStepAgain, I2);
 }
 
+/// Controls: C-021.
 #[test]
 fn nonatomic_attempt_counting_breaks_i3() {
     breaks(guesses(), Mutation::GuessReadThenWrite, I3);
 }
 
+/// Controls: C-028.
 #[test]
 fn old_code_valid_after_resend_breaks_i4() {
     breaks(guesses(), Mutation::OldCodesStay, I4);
 }
 
+/// Controls: C-039.
 #[test]
 fn expiry_by_table_ttl_only_breaks_i5() {
     breaks(guesses(), Mutation::TtlTrusted, I5);
 }
 
+/// Controls: C-024.
 #[test]
 fn unconditional_flow_writes_break_i5() {
     breaks(changes(), Mutation::BlindReplace, I5);
 }
 
+/// Controls: C-022.
 #[test]
 fn claims_without_a_generation_break_i8() {
     breaks(changes(), Mutation::ClaimWithoutGeneration, I8);
 }
 
+/// Controls: C-040.
 #[test]
 fn writes_without_a_generation_break_i8() {
     breaks(changes_that_fail(), Mutation::WriteWithoutGeneration, I8);
 }
 
+/// Controls: C-024.
 #[test]
 fn unconditional_rate_limit_writes_break_i6() {
     breaks(sends(), Mutation::BlindLedger, I6);
 }
 
+/// Controls: C-062.
 #[test]
 fn lost_notices_and_reconcile_messages_break_i8() {
     breaks(changes(), Mutation::NoticesLost, I8);
     breaks(changes_that_fail(), Mutation::SettleLost, I8);
 }
 
+/// Controls: C-067.
 #[test]
 fn rate_limits_without_reset_break_i10() {
     breaks(drained(), Mutation::LedgerNeverForgets, I10);
 }
 
+/// Controls: C-030.
 #[test]
 fn nonatomic_recovery_code_removal_breaks_i2() {
     breaks(recovery_codes_beside_an_attacker(), Mutation::RecoveryCodeStays, I2);
     breaks(recovery_codes(), Mutation::RecoveryCodeReadThenTaken, I2);
 }
 
+/// Controls: C-032.
 #[test]
 fn unsaved_passkey_counter_breaks_i9() {
     breaks(passkeys_beside_an_attacker(), Mutation::CounterNotKept, I9);
 }
 
+/// Controls: C-034.
 #[test]
 fn approval_for_any_flow_breaks_i9() {
     breaks(pushes_beside_an_attacker(), Mutation::ApprovalOfAnyFlow, I9);
 }
 
+/// Controls: C-047.
 #[test]
 fn answers_to_any_request_break_i4() {
     breaks(pushes_asked_again(), Mutation::AnswerToAnyRequest, I4);
 }
 
+/// Controls: C-034.
 #[test]
 fn requests_answered_again_break_i2() {
     breaks(pushes_asked_again(), Mutation::AnsweredAgain, I2);
@@ -113,11 +129,13 @@ fn unconditional_requests_and_forgotten_denials_break_i6() {
     breaks(pushes_beside_an_attacker(), Mutation::RefusalForgotten, I6);
 }
 
+/// Controls: C-050.
 #[test]
 fn unreported_denials_break_i8() {
     breaks(pushes_that_fail(), Mutation::RefusalUntold, I8);
 }
 
+/// Controls: C-040.
 #[test]
 fn enrolment_without_generation_change_breaks_i5() {
     breaks(registering(), Mutation::RegisteredUnnoticed, I5);

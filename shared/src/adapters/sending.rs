@@ -58,6 +58,7 @@ mod tests {
         assert!(matches!(send_error(&timeout, &[]), SendError::Unavailable(_)));
     }
 
+    /// Controls: C-092.
     #[test]
     fn send_error_hides_provider_message() {
         let error = send_error(&answer("InvalidParameter"), &[]);

@@ -79,6 +79,7 @@ mod tests {
 
     use super::*;
 
+    /// Controls: C-079.
     #[test]
     fn display_name_is_quoted_or_encoded() {
         assert_eq!(display_name("Universiti Contoh"), "\"Universiti Contoh\"");
@@ -88,6 +89,7 @@ mod tests {
     }
 
     proptest! {
+        /// Controls: C-079.
         #[test]
         fn display_name_allows_no_header_injection(name in "\\PC{0,40}") {
             let phrase = display_name(&name);

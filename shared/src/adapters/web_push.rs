@@ -117,6 +117,7 @@ fn authorization(key: &VapidKey, contact: &str, endpoint: &str, now: Timestamp) 
 mod tests {
     use super::*;
 
+    /// Controls: C-087.
     #[test]
     fn push_status_maps_to_send_result() {
         assert!(outcome(201).is_ok());

@@ -386,6 +386,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-001.
     #[test]
     fn decoy_account_id_is_rejected_from_directory() {
         let nobody = AccountId::decoy(&NameRef::from_bytes([0xab; 32]));
@@ -451,6 +452,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-058.
     #[test]
     fn account_mailbox_in_any_spelling_is_protected() {
         let own = ["student.contoh.example".to_owned(), "b\u{fc}cher.example".to_owned()];
@@ -506,6 +508,7 @@ mod tests {
         assert!(!registration.holds_contact(Contact::Phone(&other)));
     }
 
+    /// Controls: C-043.
     #[test]
     fn equal_mobile_and_office_numbers_are_one_factor() {
         let mut twice = Registration { office_phone: registration().mobile, ..registration() };
@@ -521,6 +524,7 @@ mod tests {
         assert!(twice.offers(&Method::ALL).iter().all(|offer| offer.young));
     }
 
+    /// Controls: C-058.
     #[test]
     fn protected_mailbox_is_notified_but_offers_no_method() {
         let address = EmailAddress::from_stored("aisyah@lab.contoh.example.".into());
@@ -540,11 +544,13 @@ mod tests {
         assert_eq!(shown, r#"{"method":"sms","masked":"*****98"}"#);
     }
 
+    /// Controls: C-044.
     #[test]
     fn methods_outside_policy_are_not_offered() {
         assert!(registration().offers(&[Method::Email, Method::Totp]).is_empty());
     }
 
+    /// Controls: C-046.
     #[test]
     fn only_active_and_locked_accounts_may_reset() {
         assert!(Standing::Active.may_reset() && Standing::Locked.may_reset());

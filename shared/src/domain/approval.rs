@@ -186,6 +186,7 @@ mod tests {
         assert_eq!(format!("{:?}", ApprovalNumber(42)), "ApprovalNumber(..)");
     }
 
+    /// Controls: C-048.
     #[test]
     fn approval_number_tag_is_bound_to_request() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
@@ -196,6 +197,7 @@ mod tests {
         assert!(tag(42, 1) != tag(43, 1) && tag(42, 1) != tag(42, 2));
     }
 
+    /// Controls: C-034.
     #[test]
     fn approval_request_is_bound_to_holder_and_expires() {
         let key = |account: &str| ApprovalRequest::key(&AccountId::from_directory(account).unwrap());

@@ -225,6 +225,7 @@ mod tests {
         send(Factor::MobilePhone, pool)
     }
 
+    /// Controls: C-073.
     #[test]
     fn sends_per_hour_use_sliding_window() {
         let mut ledger = SendLedger::default();
@@ -236,6 +237,7 @@ mod tests {
         ledger.take(&mobile(Pool::First), at(3_500 + 3_600), &LIMITS).unwrap();
     }
 
+    /// Controls: C-073.
     #[test]
     fn sends_per_day_use_sliding_window() {
         let mut ledger = SendLedger::default();
@@ -247,11 +249,13 @@ mod tests {
         assert_eq!(ledger.take(&mobile(Pool::First), at(86_400), &LIMITS), Err(Exhausted));
     }
 
+    /// Controls: C-067.
     #[test]
     fn first_bucket_serves_first_step_only() {
         assert_eq!([0, 1, 2, 3].map(Pool::of_step), [Pool::First, Pool::First, Pool::Second, Pool::Second]);
     }
 
+    /// Controls: C-067.
     #[test]
     fn exhausted_first_step_leaves_other_buckets_and_factors() {
         let mut ledger = SendLedger::default();
@@ -263,6 +267,7 @@ mod tests {
         ledger.take(&send(Factor::AlternateEmail, Pool::First), at(6), &LIMITS).unwrap();
     }
 
+    /// Controls: C-012.
     #[test]
     fn unredeemed_codes_block_sends_until_idle_day() {
         let mut ledger = SendLedger::default();
@@ -278,6 +283,7 @@ mod tests {
         ledger.take(&mobile(Pool::First), at(quiet), &LIMITS).unwrap();
     }
 
+    /// Controls: C-012.
     #[test]
     fn redeemed_code_or_completed_reset_restarts_unredeemed_count() {
         let run = |ledger: &mut SendLedger| {
@@ -299,6 +305,7 @@ mod tests {
         finished.take(&Send { generation: 1, ..mobile(Pool::First) }, at(now), &LIMITS).unwrap();
     }
 
+    /// Controls: C-013.
     #[test]
     fn contact_attempts_are_limited_per_flow_and_day() {
         let mut ledger = SendLedger::default();
@@ -322,6 +329,7 @@ mod tests {
         spend(&mut ledger, 3, 86_400).unwrap();
     }
 
+    /// Controls: C-067.
     #[test]
     fn exhausted_first_step_leaves_second_step_contact_attempts() {
         let mut ledger = SendLedger::default();
@@ -334,6 +342,7 @@ mod tests {
         assert_eq!(ledger.spend_contact_try(FlowMark(9), Pool::Second, at(0), &LIMITS), Err(Exhausted));
     }
 
+    /// Controls: C-069.
     #[test]
     fn unsent_message_is_refunded_once() {
         let mut ledger = SendLedger::default();
@@ -451,6 +460,7 @@ mod tests {
     }
 
     proptest! {
+        /// Controls: C-073.
         #[test]
         fn send_limits_match_naive_model(
             acts in prop::collection::vec((prop_oneof![4 => 0_i64..1_800, 2 => 0_i64..15_000, 1 => 0_i64..90_000], act()), 1..80),

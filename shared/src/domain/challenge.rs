@@ -66,6 +66,7 @@ mod tests {
         Challenge::new(Method::Sms, RequestId::from_bytes([1; 16]), code, NOW, Seconds(600))
     }
 
+    /// Controls: C-008.
     #[test]
     fn challenge_closes_on_expiry_or_exhausted_attempts() {
         let open = challenge();
@@ -73,6 +74,7 @@ mod tests {
         assert!(!Challenge { attempts: 5, ..open }.is_open(5, NOW));
     }
 
+    /// Controls: C-092.
     #[test]
     fn stored_challenge_round_trips_and_debug_omits_tags() {
         let stored = serde_json::to_string(&challenge()).unwrap();

@@ -98,6 +98,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-020.
     #[test]
     fn generated_code_keeps_leading_zeros() {
         let code = OneTimeCode::generate(8, 42_u128.to_be_bytes());
@@ -107,6 +108,7 @@ mod tests {
         assert_eq!(format!("{code:?}"), "OneTimeCode(..)");
     }
 
+    /// Controls: C-020.
     #[test]
     fn generated_code_has_six_to_ten_grouped_digits() {
         let code = |digits| OneTimeCode::generate(digits, 1_234_567_890_u128.to_be_bytes());
@@ -123,6 +125,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-019.
     #[test]
     fn code_length_bounds_are_enforced() {
         for typed in ["1234", "123456789012"] {

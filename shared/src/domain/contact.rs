@@ -248,6 +248,7 @@ mod tests {
 
     use super::*;
 
+    /// Controls: C-078.
     #[test]
     fn phone_number_in_common_formats_parses() {
         for typed in [
@@ -280,6 +281,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-075.
     #[test]
     fn only_ordinary_numbers_in_allowed_countries_are_reachable() {
         let number = |e164: &str| PhoneNumber::from_stored(e164.to_owned());
@@ -309,6 +311,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-006.
     #[test]
     fn mask_reveals_two_digits_or_one_letter() {
         let number = PhoneNumber::parse("+60123456798", Country::MALAYSIA).unwrap();
@@ -319,6 +322,7 @@ mod tests {
         assert_eq!(format!("{address:?}"), "EmailAddress(a*****@*****)");
     }
 
+    /// Controls: C-078.
     #[test]
     fn malformed_email_address_is_rejected() {
         for text in ["", "a", "@b", "a@", "a@b@c", "a b@c", "a@b\r\nBcc: x", "a@b,c@d"] {
@@ -442,6 +446,7 @@ mod tests {
         }
 
         /// A mask depends on two digits or on one letter, and so reveals nothing else.
+        /// Controls: C-006.
         #[test]
         fn mask_depends_only_on_revealed_characters(
             one in "[0-9]{4,12}", other in "[0-9]{4,12}", last in "[0-9]{2}",

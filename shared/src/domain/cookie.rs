@@ -238,6 +238,7 @@ mod tests {
         OneTimeCode::parse("12345678").unwrap()
     }
 
+    /// Controls: C-037.
     #[test]
     fn cookie_round_trips_and_rejects_changed_value() {
         for kind in KINDS {
@@ -260,6 +261,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-037.
     #[test]
     fn cookie_with_raised_verification_count_is_rejected() {
         for kind in KINDS {
@@ -269,6 +271,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-037.
     #[test]
     fn flow_and_session_cookies_are_not_interchangeable() {
         let [flow, session] = KINDS.map(|kind| HolderCookie::open(kind, &keys(), [5; 32]));
@@ -279,6 +282,7 @@ mod tests {
         assert_ne!(flow.at(&keys()), session.at(&keys()));
     }
 
+    /// Controls: C-037.
     #[test]
     fn cookie_with_unknown_key_is_rejected() {
         let other =
@@ -290,12 +294,14 @@ mod tests {
         );
     }
 
+    /// Controls: C-092.
     #[test]
     fn debug_prints_neither_secret_nor_tag() {
         let cookie = HolderCookie::open_flow(&keys(), [5; 32]);
         assert_eq!(format!("{cookie:?}"), format!("Flow({:?}, verified: 0)", cookie.id()));
     }
 
+    /// Controls: C-084.
     #[test]
     fn flow_form_from_later_step_is_rejected() {
         let first = HolderCookie::open_flow(&keys(), [5; 32]);
@@ -310,6 +316,7 @@ mod tests {
         assert_eq!(at(&first).len(), 16);
     }
 
+    /// Controls: C-084.
     #[test]
     fn session_form_stays_valid_after_verification() {
         let cookie = HolderCookie::open_session(&keys(), [5; 32]);
@@ -331,6 +338,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-057.
     #[test]
     fn verification_id_differs_by_session_and_request() {
         let [one, other] = [5, 6].map(|id| HolderCookie::open_session(&keys(), [id; 32]));
@@ -355,6 +363,7 @@ mod tests {
     }
 
     /// A session's tags are bound to the request, since a code may outlive a renewed step-up.
+    /// Controls: C-027.
     #[test]
     fn session_tags_differ_by_session_request_and_purpose() {
         let mut seen = HashSet::new();
@@ -372,6 +381,7 @@ mod tests {
 
     proptest! {
         /// No two uses share a tag, whatever their bytes, holder and step.
+        /// Controls: C-090.
         #[test]
         fn tags_of_different_purposes_never_collide(
             ids in (any::<[u8; 32]>(), any::<[u8; 32]>()), steps in (0_u8..3, 0_u8..3), digits in "[0-9]{6,10}",

@@ -133,6 +133,7 @@ mod tests {
         by_lot(lots, whole, &Method::ALL, 2)
     }
 
+    /// Controls: C-001.
     #[test]
     fn decoy_of_same_name_is_stable() {
         assert_eq!(
@@ -141,6 +142,7 @@ mod tests {
         );
     }
 
+    /// Controls: C-001.
     #[test]
     fn decoys_vary_like_real_registrations() {
         let names: Vec<String> = (0..400).map(|n| format!("student{n}")).collect();
@@ -161,6 +163,7 @@ mod tests {
     }
 
     /// A set that only real people have would reveal their accounts.
+    /// Controls: C-001.
     #[test]
     fn decoys_cover_every_possible_set_of_methods() {
         let set = |decoy: &Registration| {
@@ -190,6 +193,7 @@ mod tests {
         assert_eq!(seen.len(), 119, "{seen:?}");
     }
 
+    /// Controls: C-006.
     #[test]
     fn decoy_mask_starts_with_ascii_letter() {
         for name in ["2021100001", "李明", "ödd"] {
@@ -199,6 +203,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-001.
     #[test]
     fn decoy_always_satisfies_policy() {
         for allowed in [&[Method::Email, Method::Totp][..], &[Method::OfficeCall, Method::Sms], &Method::ALL]

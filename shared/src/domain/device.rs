@@ -200,6 +200,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-093.
     #[test]
     fn device_handle_identifies_device_and_hides_account() {
         let handle = device(1).handle(&keys(), [7; 24]).unwrap();
@@ -210,6 +211,7 @@ mod tests {
         assert_eq!(Device::of_handle(&keys(), &passkey.handle(&keys(), [7; 24]).unwrap()), None);
     }
 
+    /// Controls: C-033.
     #[test]
     fn nonce_is_bound_to_device_and_expires() {
         let now = Timestamp::from_seconds(1_795_492_800);
@@ -235,6 +237,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-033.
     #[test]
     fn signature_is_bound_to_signed_message() {
         let signing = SigningKey::from_slice(&[7; 32]).unwrap();
@@ -258,6 +261,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-078.
     #[test]
     fn malformed_device_key_is_rejected() {
         let zero = URL_SAFE_NO_PAD.encode([0; 65]);

@@ -86,6 +86,7 @@ mod tests {
         assert!(!held(Factor::AlternateEmail) && !held(Factor::MobilePhone) && !held(Factor::OfficePhone));
     }
 
+    /// Controls: C-055.
     #[test]
     fn two_different_old_factors_waive_waiting_period() {
         let mail = verified(Method::Email, "mail", true);
@@ -98,6 +99,7 @@ mod tests {
         assert!(!waives_waiting_period(&[app]) && !waives_waiting_period(&[]));
     }
 
+    /// Controls: C-043.
     #[test]
     fn too_few_factors_require_all_verified() {
         let held = |tags: &[&str]| tags.iter().map(|name| tag(name)).collect::<Vec<_>>();

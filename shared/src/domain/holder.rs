@@ -36,6 +36,7 @@ impl fmt::Debug for HolderId {
 mod tests {
     use super::*;
 
+    /// Controls: C-064.
     #[test]
     fn holder_id_is_logged_as_eight_hex_digits() {
         let key = HolderId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));

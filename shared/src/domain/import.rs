@@ -107,6 +107,7 @@ mod tests {
         assert_eq!(import(Some("+60123456798"), &[], true), put);
     }
 
+    /// Controls: C-054.
     #[test]
     fn changed_import_waits_and_unchanged_import_is_kept() {
         let before = [held(Kind::Mobile, "+60123456798", true)];

@@ -263,6 +263,7 @@ mod tests {
         Keyring::from_secret(&format!("{{\"current\":\"{current}\",{}}}", entries.join(","))).unwrap()
     }
 
+    /// Controls: C-089.
     #[test]
     fn sealed_text_opens_for_purpose_and_owner_only() {
         let keys = ring("1", &[("1", ONE)]);
@@ -272,6 +273,7 @@ mod tests {
         assert_eq!(keys.open("message", b"aisyah", &sealed), Err(SealError));
     }
 
+    /// Controls: C-089.
     #[test]
     fn sealed_text_with_changed_character_is_rejected() {
         let keys = ring("1", &[("1", ONE)]);
@@ -287,6 +289,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-091.
     #[test]
     fn key_rotation_keeps_older_ciphertexts_and_tags_valid() {
         let before = ring("1", &[("1", ONE)]);
@@ -299,6 +302,7 @@ mod tests {
         assert_eq!(before.tag(&id, "p", &[b"x"]), after.tag(&id, "p", &[b"x"]));
     }
 
+    /// Controls: C-090.
     #[test]
     fn tags_differ_by_purpose_parts_and_key() {
         let keys = ring("1", &[("1", ONE), ("2", TWO)]);
@@ -310,6 +314,7 @@ mod tests {
         assert_eq!(keys.tag(&KeyId::parse("3").unwrap(), "code", &[]), None);
     }
 
+    /// Controls: C-091.
     #[test]
     fn invalid_keyring_secret_returns_specific_error() {
         assert_eq!(Keyring::from_secret("[]").unwrap_err(), KeyError::Form);

@@ -397,6 +397,7 @@ mod tests {
         })
     }
 
+    /// Controls: C-002.
     #[test]
     fn decoy_message_has_same_length_as_others() {
         let length = |message: &Message| {
@@ -413,6 +414,7 @@ mod tests {
         assert_eq!(length(&notice), length(&Message::Decoy));
     }
 
+    /// Controls: C-089.
     #[test]
     fn envelope_opens_for_its_owner_only() {
         let envelope = code().seal(&keys(), owner(), [1; 24]).unwrap();
@@ -424,6 +426,7 @@ mod tests {
         assert!(swapped.open(&keys()).is_err());
     }
 
+    /// Controls: C-092.
     #[test]
     fn envelope_and_debug_hide_code_and_contact() {
         let stored = serde_json::to_string(&code().seal(&keys(), owner(), [1; 24]).unwrap()).unwrap();

@@ -156,12 +156,14 @@ mod tests {
         assert_eq!(Method::parse("Email"), None);
     }
 
+    /// Controls: C-043.
     #[test]
     fn text_and_call_to_mobile_are_one_factor() {
         assert_eq!(Method::Sms.factor(), Method::MobileCall.factor());
         assert_ne!(Method::MobileCall.factor(), Method::OfficeCall.factor());
     }
 
+    /// Controls: C-043.
     #[test]
     fn app_approval_and_code_are_one_factor() {
         assert_eq!(Method::Push.factor(), Method::Totp.factor());

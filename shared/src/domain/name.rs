@@ -113,6 +113,7 @@ mod tests {
         CanonicalName::parse(typed, &["student.contoh.example".to_owned()])
     }
 
+    /// Controls: C-004.
     #[test]
     fn name_as_typed_is_canonicalised() {
         for typed in [
@@ -127,6 +128,7 @@ mod tests {
         assert_eq!(name("aisyah@mail.example").unwrap().as_str(), "aisyah@mail.example");
     }
 
+    /// Controls: C-078.
     #[test]
     fn invalid_name_is_rejected() {
         assert_eq!(name("  "), Err(NameError::Empty));
@@ -137,12 +139,14 @@ mod tests {
     }
 
     proptest! {
+        /// Controls: C-004.
         #[test]
         fn fold_is_idempotent(text in "\\PC{0,60}") {
             let once = fold(&text);
             prop_assert_eq!(fold(&once), once);
         }
 
+        /// Controls: C-004.
         #[test]
         fn canonicalising_name_is_idempotent(text in "\\PC{0,60}", at_home: bool) {
             let text = if at_home { format!("{text}@student.contoh.example") } else { text };
@@ -151,6 +155,7 @@ mod tests {
             }
         }
 
+        /// Controls: C-004.
         #[test]
         fn name_spellings_are_equal(
             local in "[a-z][a-z0-9._-]{0,20}", capitals in prop::collection::vec(any::<bool>(), 21),

@@ -72,6 +72,7 @@ mod tests {
         notices(&account, &registration, &change).iter().map(|notice| notice.to.channel()).collect()
     }
 
+    /// Controls: C-062.
     #[test]
     fn every_contact_is_notified_by_its_channel() {
         let all =
@@ -80,6 +81,7 @@ mod tests {
         assert!(told(None, None, None, None).is_empty());
     }
 
+    /// Controls: C-062.
     #[test]
     fn successor_of_contact_is_also_notified() {
         let number = |text: &str| Some(PhoneNumber::from_stored(text.into()));

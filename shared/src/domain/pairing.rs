@@ -136,6 +136,7 @@ mod tests {
         assert_eq!(format!("{token:?}"), "PairingToken(..)");
     }
 
+    /// Controls: C-059.
     #[test]
     fn code_tag_is_bound_to_pairing() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();

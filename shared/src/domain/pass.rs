@@ -48,6 +48,7 @@ impl Pass {
 mod tests {
     use super::*;
 
+    /// Controls: C-016.
     #[test]
     fn pass_code_round_trips_ignoring_case() {
         let pass = Pass::generate(&[7; 10]);
@@ -56,6 +57,7 @@ mod tests {
         assert_eq!(format!("{pass:?}"), "Pass(RecoveryCode(..))");
     }
 
+    /// Controls: C-016.
     #[test]
     fn pass_tag_is_bound_to_account_across_rotation() {
         let ring = |current: &str| {

@@ -94,6 +94,7 @@ mod tests {
         guesses.yearly_chance()
     }
 
+    /// Controls: C-010.
     #[test]
     fn yearly_chance_ignores_method_order() {
         let phones = yearly_chance(&[Method::Sms, Method::MobileCall, Method::OfficeCall]);
@@ -101,6 +102,7 @@ mod tests {
         assert!((phones - mixed).abs() < f64::EPSILON, "{phones} {mixed}");
     }
 
+    /// Controls: C-010.
     #[test]
     fn yearly_chance_grows_with_each_factor() {
         let (mobile, office) =
@@ -111,6 +113,7 @@ mod tests {
         assert!(yearly_chance(&[Method::Sms, Method::Totp]) > mobile + 0.01);
     }
 
+    /// Controls: C-075.
     #[test]
     fn number_in_another_country_is_not_offered() {
         let mobile = PhoneNumber::parse("+6591234567", Country::MALAYSIA).ok();

@@ -212,6 +212,7 @@ mod tests {
         PushHosts::new(list.iter().map(|host| (*host).to_owned()).collect())
     }
 
+    /// Controls: C-087.
     #[test]
     fn push_endpoint_outside_known_hosts_is_rejected() {
         let known = hosts(&["fcm.googleapis.com", "*.notify.windows.com"]);
@@ -264,6 +265,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-087.
     #[test]
     fn push_host_list_accepts_host_names_only() {
         for host in ["fcm.googleapis.com", "*.notify.windows.com", "127.0.0.1"] {
@@ -276,6 +278,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-089.
     #[test]
     fn sealed_subscription_opens_for_its_device_only() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();

@@ -439,6 +439,7 @@ mod tests {
     proptest! {
         /// Two keys are equal only for one limit in one window. None is the key of an account's ledger (`sends#…`),
         /// which is in the same table.
+        /// Controls: C-090.
         #[test]
         fn rate_limit_keys_never_collide(counted in prop::collection::vec((limit(), moment()), 2..60)) {
             let mut seen: HashMap<String, (RateLimit, Timestamp)> = HashMap::new();

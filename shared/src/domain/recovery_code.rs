@@ -217,11 +217,13 @@ mod tests {
         RecoveryCode::from_entropy(&[byte; ENTROPY])
     }
 
+    /// Controls: C-092.
     #[test]
     fn debug_omits_recovery_codes() {
         assert_eq!(format!("{:?}", RecoveryCodes::generate(&[7; 100])), "RecoveryCodes(..)");
     }
 
+    /// Controls: C-068.
     #[test]
     fn recovery_code_longer_than_128_characters_is_rejected() {
         let code = "ABCD-EFGH-JKMN-PQRS";
@@ -229,6 +231,7 @@ mod tests {
         assert!(RecoveryCode::parse(&padded(128)).is_ok() && RecoveryCode::parse(&padded(129)).is_err());
     }
 
+    /// Controls: C-016.
     #[test]
     fn recovery_code_has_sixteen_symbols_in_groups() {
         assert_eq!(code(0).expose().as_str(), "0000-0000-0000-0000");
@@ -259,6 +262,7 @@ mod tests {
         assert_eq!(format!("{one:?}"), "RecoveryCode(..)");
     }
 
+    /// Controls: C-016.
     #[test]
     fn sheet_contains_its_own_codes_only() {
         let mut entropy = [7; COUNT * ENTROPY];
@@ -296,6 +300,7 @@ mod tests {
     }
 
     /// The hashes of an earlier version: argon2id, 19 MiB, two passes.
+    /// Controls: C-088.
     #[test]
     fn sheet_with_slow_hashes_contains_its_codes() {
         let (seeds, aisyah) = (keys("1"), AccountId::from_directory("aisyah").unwrap());

@@ -41,6 +41,7 @@ impl ReturnUrls {
 mod tests {
     use super::*;
 
+    /// Controls: C-086.
     #[test]
     fn return_url_outside_allowed_list_is_rejected() {
         let app = "https://portal.example/app/";
@@ -64,6 +65,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-086.
     #[test]
     fn allowed_return_url_requires_https_and_path() {
         assert!(ReturnUrls::is_fit("https://portal.example/"));

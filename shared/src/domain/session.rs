@@ -430,6 +430,7 @@ mod tests {
         from == NOW
     }
 
+    /// Controls: C-055.
     #[test]
     fn waiting_entries_are_lifted_by_two_old_factors_only() {
         let mail = (Method::Email, "mail", true);
@@ -442,6 +443,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-061.
     #[test]
     fn removed_entry_is_forgotten_and_others_wait() {
         let pending = Pending {
@@ -459,6 +461,7 @@ mod tests {
         assert_eq!(left.open.waiting, [EntryId::only(Kind::AlternateEmail)]);
     }
 
+    /// Controls: C-035.
     #[test]
     fn older_cookie_is_rejected_after_verification() {
         let answers = [tag("123456"), tag("123457")];
@@ -492,6 +495,7 @@ mod tests {
         assert!(first.verification_id(&cookie()) != first.verification_id(&other));
     }
 
+    /// Controls: C-053.
     #[test]
     fn change_requires_recent_step_up() {
         for start in [EnrolmentState::FirstEnrolment, EnrolmentState::NoUsableFactor] {
@@ -609,6 +613,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-052.
     #[test]
     fn first_or_verified_sessions_are_verified() {
         assert!(

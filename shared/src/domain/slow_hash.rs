@@ -18,6 +18,7 @@ pub fn hasher() -> Result<Argon2<'static>, argon2::Error> {
 
 #[cfg(test)]
 mod tests {
+    /// Controls: C-088.
     #[test]
     fn hasher_parameters_are_valid() {
         assert!(super::hasher().is_ok());

@@ -88,6 +88,7 @@ impl Seconds {
 mod tests {
     use super::*;
 
+    /// Controls: C-064.
     #[test]
     fn timestamp_displays_as_rfc_3339() {
         assert_eq!(Timestamp::from_seconds(1_790_000_000).to_string(), "2026-09-21T14:13:20Z");
@@ -100,6 +101,7 @@ mod tests {
         assert_eq!(now.seconds_after(now + Seconds(30)), 0);
     }
 
+    /// Controls: C-039.
     #[test]
     fn expiry_too_far_ahead_counts_as_past() {
         let (now, longest) = (Timestamp::from_seconds(1_790_000_000), Seconds(900));

@@ -100,6 +100,7 @@ mod tests {
         seed.matching_step(&OneTimeCode::parse(code).unwrap(), Timestamp::from_seconds(at))
     }
 
+    /// Controls: C-090.
     #[test]
     fn totp_matches_rfc_6238_vectors() {
         // The RFC lists eight digits; six are their last six.
@@ -108,6 +109,7 @@ mod tests {
         assert_eq!(step("005924", 1_234_567_890), Some(41_152_263));
     }
 
+    /// Controls: C-029.
     #[test]
     fn totp_accepts_one_step_of_clock_drift() {
         assert_eq!(step("005924", 1_234_567_890 + 30), Some(41_152_263));
@@ -123,6 +125,7 @@ mod tests {
         assert_eq!(TotpSeed::generate(*b"12345678901234567890").expose(), RFC_SEED);
     }
 
+    /// Controls: C-089.
     #[test]
     fn sealed_seed_opens_for_its_owner_only() {
         let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
@@ -133,6 +136,7 @@ mod tests {
         assert_eq!(format!("{:?}", TotpSeed::parse(RFC_SEED).unwrap()), "TotpSeed(..)");
     }
 
+    /// Controls: C-078.
     #[test]
     fn malformed_or_short_seed_is_rejected() {
         for text in ["", "ABC", "not base32!", "MFRGGZDF"] {

@@ -92,6 +92,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-082.
     #[test]
     fn asset_with_missing_or_wrong_hash_is_absent() {
         for name in ["app.css", "app.0123456789abcdef.css", "", "..", "../Cargo.toml", "theme-123456.css"] {

@@ -78,6 +78,7 @@ mod tests {
         answer["body"].as_str().unwrap().to_owned()
     }
 
+    /// Controls: C-085.
     #[tokio::test]
     async fn client_scheme_and_host_headers_are_ignored() {
         let own = "/code https://reset.contoh.example/code?lang=ms";

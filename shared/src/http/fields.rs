@@ -150,6 +150,7 @@ mod tests {
         Fields::read(content_type, body).err().map(|problem| problem.code())
     }
 
+    /// Controls: C-077.
     #[test]
     fn form_and_json_bodies_are_equivalent() {
         let mut form = Fields::read(FORM, b"login=a%C3%A9+b%40c&reason=").unwrap();
@@ -161,6 +162,7 @@ mod tests {
         assert!(form.finish().is_ok() && json.finish().is_ok());
     }
 
+    /// Controls: C-077.
     #[test]
     fn nested_duplicate_or_unknown_fields_are_rejected() {
         let cases: [(Option<&str>, &[u8]); 13] = [
@@ -186,6 +188,7 @@ mod tests {
         assert!(unknown.finish().is_err());
     }
 
+    /// Controls: C-077.
     #[test]
     fn unsupported_type_or_oversized_body_is_rejected() {
         assert_eq!(code(Some("text/plain"), b"login=a"), Some(Code::UnsupportedMediaType));
@@ -200,6 +203,7 @@ mod tests {
     }
 
     proptest! {
+        /// Controls: C-077.
         #[test]
         fn parsing_arbitrary_body_never_panics(body in prop::collection::vec(any::<u8>(), 0..200), json: bool) {
             let _ = Fields::read(if json { JSON } else { FORM }, &body);

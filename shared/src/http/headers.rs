@@ -58,6 +58,7 @@ fn origin(url: &str) -> Option<&str> {
 mod tests {
     use super::*;
 
+    /// Controls: C-081.
     #[test]
     fn security_headers_are_complete() {
         let mut headers = HeaderMap::new();
@@ -81,6 +82,7 @@ mod tests {
         assert_eq!(headers[CACHE_CONTROL], "public, max-age=31536000, immutable");
     }
 
+    /// Controls: C-081.
     #[test]
     fn csp_allows_only_valid_logo_origin() {
         let policy = content_security_policy(Some("https://www.contoh.example/logo.svg?size=2"));

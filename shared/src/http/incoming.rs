@@ -307,6 +307,7 @@ mod tests {
             .collect::<HeaderMap>()
     }
 
+    /// Controls: C-081.
     #[test]
     fn response_format_follows_accept_then_content_type() {
         let of = |pairs: &[(&'static str, &str)]| format_of(&headers(pairs));
@@ -327,6 +328,7 @@ mod tests {
         assert_eq!(best("en;q=0"), None);
     }
 
+    /// Controls: C-083.
     #[test]
     fn origin_of_another_site_is_rejected() {
         assert!(is_origin_of("https://reset.contoh.example", "reset.contoh.example"));
@@ -340,6 +342,7 @@ mod tests {
         assert!(!is_origin_of("http://evil.example:8080", "127.0.0.1:8080"));
     }
 
+    /// Controls: C-083.
     #[test]
     fn cross_origin_request_is_rejected() {
         let form = ("content-type", "application/x-www-form-urlencoded");

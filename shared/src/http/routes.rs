@@ -207,6 +207,7 @@ mod tests {
         serve(router, site).oneshot(request).await.unwrap()
     }
 
+    /// Controls: C-070.
     #[tokio::test]
     async fn panicking_or_slow_handler_returns_503() {
         for (path, cut_off_in) in [("/", None), ("/", Some(5_000)), ("/code", Some(800))] {
@@ -222,6 +223,7 @@ mod tests {
         assert_eq!(time_left(&long_ago, now()), None);
     }
 
+    /// Controls: C-082.
     #[test]
     fn wrong_method_returns_405_and_unknown_path_404() {
         let code = |path| missing(path).code();

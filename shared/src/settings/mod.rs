@@ -343,6 +343,7 @@ mod tests {
         assert_eq!(settings.languages, Language::ALL);
     }
 
+    /// Controls: C-019.
     #[test]
     fn all_setting_errors_are_reported_together() {
         let error = read(&[
@@ -361,6 +362,7 @@ mod tests {
         assert!(read(&[("REKEY_TABLE_FLOWS", "flows")]).is_ok());
     }
 
+    /// Controls: C-010.
     #[test]
     fn settings_open_to_brute_force_are_rejected() {
         assert!(read(&[("REKEY_STEPS", "1")]).is_ok());
@@ -370,6 +372,7 @@ mod tests {
         assert!(read(&[("REKEY_STEPS", "1"), ("REKEY_TOTP_TRIES_PER_DAY", "50")]).is_err());
     }
 
+    /// Controls: C-087.
     #[test]
     fn loopback_push_host_is_accepted_only_locally() {
         assert!(read(&[("REKEY_PUSH_HOSTS", "127.0.0.1")]).is_ok());
@@ -380,6 +383,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-085.
     #[test]
     fn relying_party_is_derived_from_public_url() {
         let of = |url| {
@@ -397,6 +401,7 @@ mod tests {
         );
     }
 
+    /// Controls: C-019.
     #[test]
     fn password_without_classes_requires_minimum_length_15() {
         assert!(read(&[("REKEY_PASSWORD_CLASSES", "none")]).is_err());

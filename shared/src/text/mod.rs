@@ -81,6 +81,7 @@ mod tests {
 
     use super::*;
 
+    /// Controls: C-079.
     #[test]
     fn value_with_braces_is_not_a_placeholder() {
         let text = Text("{a} and {b}");

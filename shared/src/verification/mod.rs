@@ -163,6 +163,7 @@ impl Verifier<'_> {
 mod tests {
     use super::*;
 
+    /// Controls: C-044.
     #[test]
     fn answer_is_read_by_its_method_only() {
         let read = |method, typed| Answer::read(method, typed).map(|answer| answer.method());

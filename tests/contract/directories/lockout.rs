@@ -7,6 +7,7 @@ use shared::ports::{AccountImport, Directory as _, PasswordDirectory as _, Write
 
 use super::{Fixture, NOW, change, name, put, sign_in};
 
+/// Controls: C-015.
 pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let try_in = async |password| sign_in(&*directory, "aisyah", password, NOW).await;
@@ -26,6 +27,7 @@ pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fix
 }
 
 /// It ends fifteen minutes after the failure that locked, whatever sign-ins were tried meanwhile.
+/// Controls: C-066.
 pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let try_in = async |password, now| sign_in(&*directory, "aisyah", password, now).await;
@@ -43,6 +45,7 @@ pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
     assert_eq!(try_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
 }
 
+/// Controls: C-015.
 pub async fn failures_fifteen_minutes_apart_do_not_lock(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for quarter in 0..7 {
@@ -51,6 +54,7 @@ pub async fn failures_fifteen_minutes_apart_do_not_lock(fixture: &impl Fixture) 
     }
 }
 
+/// Controls: C-066.
 pub async fn lockout_does_not_change_account_standing(fixture: &impl Fixture<Directory: AccountImport>) {
     let directory = fixture.given(1).await;
     for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
@@ -68,6 +72,7 @@ pub async fn lockout_does_not_change_account_standing(fixture: &impl Fixture<Dir
 }
 
 /// The clock was set back after the failure.
+/// Controls: C-066.
 pub async fn failure_with_future_timestamp_does_not_lock(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for _ in 0..5 {
@@ -76,6 +81,7 @@ pub async fn failure_with_future_timestamp_does_not_lock(fixture: &impl Fixture)
     assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
 }
 
+/// Controls: C-015.
 pub async fn concurrent_sign_ins_never_exceed_five_attempts(fixture: &impl Fixture<Directory: 'static>) {
     let directory = fixture.given(1).await;
     for now in [NOW, NOW + Seconds(15 * 60)] {

@@ -14,6 +14,7 @@ use super::{Fixture, NOW, change, name, password, sign_in};
 
 const OTHER: &str = "Merdeka-Wau-Bulan-57";
 
+/// Controls: C-004.
 pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for login in AISYAH.account().logins {
@@ -41,6 +42,7 @@ pub async fn accepted_sign_in_returns_its_account(fixture: &impl Fixture) {
     assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
 }
 
+/// Controls: C-025.
 pub async fn password_change_is_idempotent_and_latest_wins(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let outcome = async |number| directory.outcome(&change("aisyah", number)).await.unwrap();
@@ -61,6 +63,7 @@ pub async fn password_change_is_idempotent_and_latest_wins(fixture: &impl Fixtur
     }
 }
 
+/// Controls: C-022.
 pub async fn password_change_after_deadline_is_not_applied(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let (change, typed) = (change("aisyah", 1), password(NEW_PASSWORD));
@@ -71,6 +74,7 @@ pub async fn password_change_after_deadline_is_not_applied(fixture: &impl Fixtur
     assert_ne!(directory.outcome(&change).await.unwrap(), ChangeOutcome::Applied);
 }
 
+/// Controls: C-046.
 pub async fn change_to_ineligible_account_is_not_permitted(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     let typed = password(NEW_PASSWORD);
@@ -83,6 +87,7 @@ pub async fn change_to_ineligible_account_is_not_permitted(fixture: &impl Fixtur
     }
 }
 
+/// Controls: C-044.
 pub async fn unlock_keeps_the_password(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     if !(directory.capabilities().unlock && directory.capabilities().sign_in) {

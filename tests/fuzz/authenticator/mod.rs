@@ -15,6 +15,7 @@ use crate::harness::Target;
 use crate::kept::Change;
 use crate::requests::Request;
 
+/// Controls: C-033.
 #[test]
 fn random_events_never_pair_or_approve_without_signature() {
     let scene = Scene::new();

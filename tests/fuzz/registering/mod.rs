@@ -25,6 +25,7 @@ const PLACES: [&str; 3] = ["/security-info", "/security-info/verify", "/security
 /// The attributes that record the use of an entry.
 const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "counter", "hashes"];
 
+/// Controls: C-042.
 #[test]
 fn random_events_change_only_what_session_permits() {
     let scene = Scene::new();
@@ -192,6 +193,7 @@ fn changed(
 
 /// Without the password nobody learns whether a login has an account. The response is the same, whatever else the
 /// request contains.
+/// Controls: C-005.
 #[test]
 fn unknown_login_is_answered_like_wrong_password() {
     let scene = Scene::new();

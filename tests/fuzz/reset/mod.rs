@@ -11,6 +11,7 @@ use crate::harness::Target;
 /// The permitted redirect targets.
 const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
 
+/// Controls: C-042.
 #[test]
 fn random_events_change_account_only_at_last_step() {
     let scene = Scene::new();
@@ -51,6 +52,7 @@ fn random_events_change_account_only_at_last_step() {
 }
 
 /// A client without the person's number and codes gets the same responses from a decoy.
+/// Controls: C-001.
 #[test]
 fn known_and_unknown_names_are_answered_alike() {
     let scene = Scene::new();

@@ -40,6 +40,7 @@ fn sign(signed: &Signed<'_>) -> Vec<u8> {
     signature.to_bytes().to_vec()
 }
 
+/// Controls: C-033.
 #[test]
 fn altered_device_handle_is_rejected() {
     let keys = keys();
@@ -53,6 +54,7 @@ fn altered_device_handle_is_rejected() {
 }
 
 /// A nonce is valid only unchanged, for the device that got it, and until it expires.
+/// Controls: C-033.
 #[test]
 fn altered_or_expired_nonce_is_rejected() {
     let keys = keys();
@@ -120,6 +122,7 @@ fn random_public_key_is_canonical_or_rejected() {
 
 /// A signature is valid for one text only. ECDSA allows two forms, `s` and the order of the curve less `s`. A device
 /// makes one of them; the other is also valid, but changes like these don't produce it.
+/// Controls: C-033.
 #[test]
 fn signature_verifies_only_for_its_signed_text() {
     let key = DeviceKey::from_bytes(&public_key()).unwrap();
@@ -176,6 +179,7 @@ fn subscription() -> Value {
 }
 
 /// Pushes go over HTTPS to the default port of a listed service, as the HTTP client parses the URL.
+/// Controls: C-087.
 #[test]
 fn random_push_endpoint_is_allowed_host_or_rejected() {
     let keys = keys();

@@ -10,6 +10,7 @@ fn read(body: &[u8]) -> Result<Option<String>, Code> {
     Ok(value)
 }
 
+/// Controls: C-077.
 #[test]
 fn malformed_json_is_rejected() {
     let deep = |depth: usize| {

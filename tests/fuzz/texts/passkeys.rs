@@ -153,6 +153,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
 }
 
 /// A self attestation signs everything that is stored.
+/// Controls: C-060.
 #[test]
 fn altered_signed_registration_is_rejected() {
     let answer = signed_registration();
@@ -205,6 +206,7 @@ fn is_packed(answer: &Value) -> bool {
 }
 
 /// An assertion is accepted exactly as signed, or not at all.
+/// Controls: C-047.
 #[test]
 fn altered_assertion_is_rejected() {
     let saying = Saying::at(ORIGIN);

@@ -17,6 +17,7 @@ use crate::edits::{changed, edited, edits, spoiled};
 use crate::harness::Target;
 use crate::registering::PENDING;
 
+/// Controls: C-037.
 #[test]
 fn altered_session_cookie_is_rejected() {
     let keys = keys();
@@ -34,6 +35,7 @@ fn altered_session_cookie_is_rejected() {
 }
 
 /// A waiting entry opens unchanged, and only for its own session.
+/// Controls: C-057.
 #[test]
 fn pending_data_opens_only_in_its_session() {
     let keys = keys();
@@ -84,6 +86,7 @@ fn random_entry_id_is_canonical_or_rejected() {
 }
 
 /// Upper-case digits name the same request; no other change does.
+/// Controls: C-078.
 #[test]
 fn random_request_id_is_canonical_or_rejected() {
     let written = RequestId::from_bytes([0xab; 16]).to_string();
@@ -97,6 +100,7 @@ fn random_request_id_is_canonical_or_rejected() {
     });
 }
 
+/// Controls: C-048.
 #[test]
 fn random_approval_number_is_valid_or_rejected() {
     let numbers = spoiled(&["42", " 10\n", "99", "09", "１２", "+7", "4 2"]);
@@ -110,6 +114,7 @@ fn random_approval_number_is_valid_or_rejected() {
 }
 
 /// A parsed code is the same however it was typed; only the codes of a sheet match it.
+/// Controls: C-016.
 #[test]
 fn random_recovery_code_is_canonical_or_rejected() {
     let codes = RecoveryCodes::generate(&std::array::from_fn(|at| u8::try_from(at).unwrap()));
@@ -138,6 +143,7 @@ fn random_recovery_code_is_canonical_or_rejected() {
 }
 
 /// Checking a code against any stored sheet returns a result or an error.
+/// Controls: C-068.
 #[test]
 fn random_sheet_salt_is_hashed_or_rejected() {
     let code = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
@@ -161,6 +167,7 @@ fn random_sheet_salt_is_hashed_or_rejected() {
 }
 
 /// The return URL is on the list, as a browser parses it. It is no page beside or above, and on no other host.
+/// Controls: C-086.
 #[test]
 fn random_return_url_is_allowed_or_rejected() {
     let allowed = "https://portal.example/app/,https://my.example/home?x=1";

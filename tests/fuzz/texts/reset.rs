@@ -19,6 +19,7 @@ use super::{KEYS, NOW, keys};
 use crate::edits::{changed, spoiled};
 use crate::harness::Target;
 
+/// Controls: C-037.
 #[test]
 fn altered_flow_cookie_is_rejected() {
     let keys = keys();
@@ -33,6 +34,7 @@ fn altered_flow_cookie_is_rejected() {
     });
 }
 
+/// Controls: C-007.
 #[test]
 fn altered_captcha_token_is_rejected() {
     let keys = keys();
@@ -47,6 +49,7 @@ fn altered_captcha_token_is_rejected() {
     });
 }
 
+/// Controls: C-089.
 #[test]
 fn altered_sealed_message_is_rejected() {
     let keys = keys();
@@ -65,6 +68,7 @@ fn altered_sealed_message_is_rejected() {
     });
 }
 
+/// Controls: C-091.
 #[test]
 fn random_secret_is_keyring_or_rejected() {
     let target = Target { name: "keyrings", cases: 2_000, reaches: &["read", "refused"] };
@@ -78,6 +82,7 @@ fn random_secret_is_keyring_or_rejected() {
     });
 }
 
+/// Controls: C-078.
 #[test]
 fn random_phone_number_is_canonical_or_rejected() {
     let numbers = spoiled(&[
@@ -104,6 +109,7 @@ fn random_phone_number_is_canonical_or_rejected() {
     });
 }
 
+/// Controls: C-004.
 #[test]
 fn random_login_is_canonical_or_rejected() {
     let names = spoiled(&[
@@ -138,6 +144,7 @@ fn has_no_capital(text: &str) -> bool {
     })
 }
 
+/// Controls: C-078.
 #[test]
 fn random_email_address_is_canonical_or_rejected() {
     let addresses = spoiled(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
@@ -158,6 +165,7 @@ fn random_email_address_is_canonical_or_rejected() {
     });
 }
 
+/// Controls: C-029.
 #[test]
 fn random_totp_code_matches_only_adjacent_steps() {
     let seeds = spoiled(&[
@@ -206,6 +214,7 @@ fn random_people_file_is_parsed_or_rejected() {
     });
 }
 
+/// Controls: C-077.
 #[test]
 fn random_body_is_parsed_or_rejected() {
     let bodies = prop_oneof![

@@ -26,6 +26,7 @@ const FORGED: [(&str, &str); 9] = [
 
 /// LTB Self Service Password #755, Zitadel (four times), `WordPress`, CVE-2017-8295: links and senders contained a
 /// host from the request. The test checks all output.
+/// Controls: C-085.
 #[tokio::test]
 async fn forged_host_appears_in_no_reset_output() {
     let world = World::new().await;
@@ -71,6 +72,7 @@ async fn forged_host_appears_in_no_reset_output() {
 /// The same for enrolment. It checks the link and QR code of a pairing, passkey options, and the label of a TOTP app.
 /// It also checks every code, notification and push, and the pages. None of them takes a host, a scheme or a prefix
 /// from the request.
+/// Controls: C-085.
 #[tokio::test]
 async fn forged_host_appears_in_no_enrolment_output() {
     let world = World::new().await;
@@ -173,6 +175,7 @@ fn never_said(said: &str) {
 }
 
 /// Instagram 2019, Microsoft 2021, `RubyGems`: attempts were counted by address. Facebook 2016: not on every host.
+/// Controls: C-009.
 #[tokio::test]
 async fn wrong_codes_count_across_addresses_and_hosts() {
     let world = World::new().await;
@@ -193,6 +196,7 @@ async fn wrong_codes_count_across_addresses_and_hosts() {
 }
 
 /// authentik, CVE-2024-47070: an unreadable forwarded address skipped the check that needed it.
+/// Controls: C-085.
 #[tokio::test]
 async fn forged_client_address_header_is_ignored() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;

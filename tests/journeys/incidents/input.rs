@@ -9,6 +9,7 @@ use shared::domain::message::Message;
 use super::with_code;
 
 /// GitLab, CVE-2023-7028: an array of addresses was accepted, and each got the email.
+/// Controls: C-045.
 #[tokio::test]
 async fn list_of_recipients_is_rejected_and_sends_nothing() {
     let world = World::new().await;
@@ -39,6 +40,7 @@ async fn list_of_recipients_is_rejected_and_sends_nothing() {
 
 /// LTB Self Service Password, CVE-2018-12421, and MISP, CVE-2026-85216: a password that was not text, or empty, was
 /// accepted as correct.
+/// Controls: C-078.
 #[tokio::test]
 async fn non_text_or_empty_password_is_malformed() {
     let world = World::new().await;
@@ -55,6 +57,7 @@ async fn non_text_or_empty_password_is_malformed() {
 
 /// MISP, CVE-2026-94379: the attempt limit for POST did not apply to other methods. Zimbra, CVE-2026-93637: one
 /// request held many attempts.
+/// Controls: C-009.
 #[tokio::test]
 async fn code_attempt_requires_post_with_one_code() {
     let world = World::new().await;
@@ -85,6 +88,7 @@ async fn code_attempt_requires_post_with_one_code() {
 
 /// PWM #129: text after a semicolon skipped a step. `ManageEngine`, CVE-2021-40539: another spelling of a path passed
 /// its access check.
+/// Controls: C-042.
 #[tokio::test]
 async fn alternative_path_spelling_does_not_skip_a_step() {
     let world = World::new().await;
@@ -117,6 +121,7 @@ async fn alternative_path_spelling_does_not_skip_a_step() {
 
 /// Django, CVE-2019-19844, and GitHub 2016: a login that folds to another's found the account. The email went to the
 /// typed address.
+/// Controls: C-045.
 #[tokio::test]
 async fn lookalike_login_sends_nothing_to_typed_address() {
     let world = World::new().await;
@@ -143,6 +148,7 @@ async fn lookalike_login_sends_nothing_to_typed_address() {
 }
 
 /// IBM Security Identity Manager, CVE-2021-20574: a login was part of a query.
+/// Controls: C-079.
 #[tokio::test]
 async fn login_with_query_syntax_finds_no_account() {
     let world = World::new().await;
@@ -166,6 +172,7 @@ async fn login_with_query_syntax_finds_no_account() {
 }
 
 /// Okta, October 2024: bytes after the 72nd were ignored.
+/// Controls: C-080.
 #[tokio::test]
 async fn every_character_of_a_long_password_counts() {
     let world = World::new().await;
@@ -180,6 +187,7 @@ async fn every_character_of_a_long_password_counts() {
 }
 
 /// `ManageEngine` `ADSelfService` Plus, CVE-2022-28810: the new password became part of a script.
+/// Controls: C-080.
 #[tokio::test]
 async fn password_with_special_characters_is_set_unchanged() {
     for password in [
@@ -202,6 +210,7 @@ async fn password_with_special_characters_is_set_unchanged() {
 
 /// `ManageEngine`, CVE-2021-37420 and similar: cross-site request forgery. A form of another site can't send JSON,
 /// and JSON of another site is rejected by its origin.
+/// Controls: C-083.
 #[tokio::test]
 async fn cross_site_password_request_is_rejected() {
     let world = World::new().await;

@@ -53,6 +53,7 @@ async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<S
 }
 
 /// Django, CVE-2024-45231: only while email couldn't be sent did responses reveal who has an account.
+/// Controls: C-003.
 #[tokio::test]
 async fn decoy_responds_like_an_account_during_outages() {
     let faults = [
@@ -105,6 +106,7 @@ async fn form(browser: &mut Browser, body: &str) -> Answer {
 
 /// The same at the sign-in of `/security-info`. During an outage a login with an account and one without get the same
 /// response. It grants no further access.
+/// Controls: C-003.
 #[tokio::test]
 async fn sign_in_reveals_no_account_during_outages() {
     let strangers = [
@@ -334,11 +336,13 @@ async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
     assert_eq!(went_on, unfelt);
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_flows_table_leaves_no_partial_change() {
     nothing_is_half_done_without("FlowsTable", &[]).await;
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_directory_leaves_no_partial_change() {
     nothing_is_half_done_without(
@@ -348,11 +352,13 @@ async fn enrolment_without_directory_leaves_no_partial_change() {
     .await;
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_security_info_leaves_no_partial_change() {
     nothing_is_half_done_without("SecurityInfoTable", &["phone pairs"]).await;
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_rate_limits_leaves_no_partial_change() {
     let unfelt = [
@@ -376,6 +382,7 @@ async fn enrolment_without_rate_limits_leaves_no_partial_change() {
     nothing_is_half_done_without("BudgetsTable", &unfelt).await;
 }
 
+/// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_queue_leaves_no_partial_change() {
     let unfelt = [
@@ -401,6 +408,7 @@ async fn enrolment_without_queue_leaves_no_partial_change() {
 
 /// A slow call takes effect after the person got an error. It must grant no access and leave no partial change, and a
 /// retry must succeed.
+/// Controls: C-026.
 #[tokio::test(flavor = "multi_thread")]
 async fn late_responses_leave_no_partial_enrolment() {
     let cases = [

@@ -199,6 +199,7 @@ async fn restore(world: &World, before: &[Items; 3]) {
 
 /// As for resets: only requests in order succeed. A refused one changes no enrolled method, sends nothing and reveals
 /// nothing.
+/// Controls: C-042.
 #[tokio::test]
 async fn session_accepts_only_actions_of_its_state() {
     let mut wrong = Vec::new();
@@ -231,6 +232,7 @@ async fn session_accepts_only_actions_of_its_state() {
 }
 
 /// A second-step challenge has one method: neither a code of another method nor a missing approval verifies it.
+/// Controls: C-042.
 #[tokio::test]
 async fn awaited_second_step_accepts_only_its_method() {
     let world = World::new().await;

@@ -62,6 +62,7 @@ async fn go(browser: &mut Browser, acts: usize, reason: &str) {
 }
 
 /// Keycloak, CVE-2026-18963: a note of one step allowed passing another without its token.
+/// Controls: C-042, C-068.
 #[tokio::test]
 async fn out_of_step_action_is_rejected_without_changes() {
     for (done, reason, page, in_order) in WAY {
@@ -89,6 +90,7 @@ async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) 
 }
 
 /// The same for a flow that waits for a device or a passkey, answered or not. Only that challenge verifies the step.
+/// Controls: C-042.
 #[tokio::test]
 async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {
@@ -125,6 +127,7 @@ async fn pending_challenge_is_verified_only_by_its_answer() {
 }
 
 /// The same: another method is chosen while a code is pending.
+/// Controls: C-028.
 #[tokio::test]
 async fn choosing_another_method_invalidates_the_sent_code() {
     let world = World::new().await;
@@ -142,6 +145,7 @@ async fn choosing_another_method_invalidates_the_sent_code() {
 }
 
 /// Keycloak #12759: a reset skipped the authenticator, or let its requester enrol a new one.
+/// Controls: C-044.
 #[tokio::test]
 async fn reset_does_not_change_the_authenticator() {
     let world = World::new().await;
@@ -168,6 +172,7 @@ async fn reset_does_not_change_the_authenticator() {
 }
 
 /// Keycloak, CVE-2026-16103: the limit was checked when a challenge began, not when it was answered.
+/// Controls: C-008.
 #[tokio::test]
 async fn exhausted_attempts_reject_a_correct_code() {
     let world = World::new().await;
@@ -187,6 +192,7 @@ async fn exhausted_attempts_reject_a_correct_code() {
 }
 
 /// Keycloak, CVE-2026-7507: a flow began in one browser and finished in another.
+/// Controls: C-035.
 #[tokio::test]
 async fn session_fixation_by_planted_cookie_gains_nothing() {
     let world = World::new().await;
@@ -217,6 +223,7 @@ async fn session_fixation_by_planted_cookie_gains_nothing() {
 
 /// LTB Self Service Password #24, #520, CVE-2023-49032; authentik, CVE-2023-26481: the client named the account or
 /// its address.
+/// Controls: C-045.
 #[tokio::test]
 async fn account_or_destination_in_request_is_rejected() {
     let world = World::new().await;
@@ -257,6 +264,7 @@ async fn account_or_destination_in_request_is_rejected() {
 }
 
 /// Rapid7's replay of an execution: data captured after a verification was accepted again after the end.
+/// Controls: C-035.
 #[tokio::test]
 async fn replayed_cookie_is_rejected_after_completion() {
     let world = World::new().await;

@@ -64,6 +64,7 @@ async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (
 }
 
 /// Web Authentication Level 3 §7.1 step 26.
+/// Controls: C-060.
 #[tokio::test]
 async fn already_enrolled_passkey_is_rejected_for_any_account() {
     let world = world().await;
@@ -89,6 +90,7 @@ async fn already_enrolled_passkey_is_rejected_for_any_account() {
 }
 
 /// A passkey stored by an earlier version is recognised after its owner's next visit to the page.
+/// Controls: C-060.
 #[tokio::test]
 async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
     let world = world().await;
@@ -109,6 +111,7 @@ async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
 }
 
 /// Two accounts enrol it concurrently: one succeeds, despite all steps in between.
+/// Controls: C-060.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_accounts_enrol_one_passkey_once() {
     let world = world().await;
@@ -177,6 +180,7 @@ async fn recovery_codes_in_two_tabs_are_the_same() {
     assert_ne!(third.json()["codes"], one.json()["codes"], "a new sheet after that");
 }
 
+/// Controls: C-016.
 #[tokio::test]
 async fn recovery_codes_are_shown_only_until_confirmed() {
     let world = World::new().await;

@@ -6,6 +6,7 @@ use shared::domain::message::{Message, Recipient};
 
 use super::{kinds, register, world};
 
+/// Controls: C-058.
 #[tokio::test]
 async fn protected_or_unsupported_contact_is_rejected() {
     let world = world().await;
@@ -26,6 +27,7 @@ async fn protected_or_unsupported_contact_is_rejected() {
 }
 
 /// A mailbox that the forgotten password opens is no evidence, in any spelling.
+/// Controls: C-058.
 #[tokio::test]
 async fn protected_mailbox_is_refused_in_every_spelling() {
     let world = world().await;
@@ -63,6 +65,7 @@ async fn protected_mailbox_is_refused_in_every_spelling() {
     assert!(world.messages().is_empty());
 }
 
+/// Controls: C-058.
 #[tokio::test]
 async fn already_enrolled_contact_is_rejected_for_any_kind() {
     let world = world().await;
@@ -84,6 +87,7 @@ async fn already_enrolled_contact_is_rejected_for_any_kind() {
     assert_eq!(browser.add("office_phone", "+60327317272").await.page(), "confirm");
 }
 
+/// Controls: C-057.
 #[tokio::test]
 async fn code_confirms_only_its_own_contact() {
     let world = world().await;
@@ -100,6 +104,7 @@ async fn code_confirms_only_its_own_contact() {
     assert_eq!(other.json()["methods"], json!([]), "nothing counts before it is confirmed");
 }
 
+/// Controls: C-024.
 #[tokio::test]
 async fn concurrent_confirmations_create_one_entry() {
     let world = world().await;
@@ -129,6 +134,7 @@ async fn mobile_code_is_sent_by_call_on_request() {
     assert!(called);
 }
 
+/// Controls: C-076.
 #[tokio::test]
 async fn enrolment_codes_are_rate_limited_across_sessions() {
     let world = world().await;
@@ -147,6 +153,7 @@ async fn enrolment_codes_are_rate_limited_across_sessions() {
 }
 
 /// Only the session can read its waiting entry; a stolen table doesn't reveal it.
+/// Controls: C-089.
 #[tokio::test]
 async fn pending_enrolment_is_stored_encrypted() {
     let world = world().await;

@@ -51,6 +51,7 @@ async fn newly_enrolled_person_can_reset_immediately() {
 }
 
 /// The page predicts whether page 1 of a reset would succeed.
+/// Controls: C-061.
 #[tokio::test]
 async fn person_without_usable_factors_is_not_capable() {
     let world = World::new().await;
@@ -65,6 +66,7 @@ async fn person_without_usable_factors_is_not_capable() {
     );
 }
 
+/// Controls: C-076.
 #[tokio::test]
 async fn enrolment_changes_are_limited_per_day() {
     let world = World::new().await;
@@ -78,6 +80,7 @@ async fn enrolment_changes_are_limited_per_day() {
     assert_eq!(browser.post("/security-info/remove", json!({ "id": "totp" })).await.problem().0, 429);
 }
 
+/// Controls: C-040, C-063.
 #[tokio::test]
 async fn contact_removal_ends_open_resets() {
     let world = World::new().await;

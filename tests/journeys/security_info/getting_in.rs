@@ -7,6 +7,7 @@ use shared::domain::message::Message;
 
 use super::{aisyah, kinds, register, register_app, token, world};
 
+/// Controls: C-005.
 #[tokio::test]
 async fn failed_sign_in_does_not_reveal_its_reason() {
     let world = World::new().await;
@@ -23,6 +24,7 @@ async fn failed_sign_in_does_not_reveal_its_reason() {
 }
 
 /// The directory's lockout applies here too, and a reset ends it.
+/// Controls: C-066.
 #[tokio::test]
 async fn unlock_flow_ends_a_lockout() {
     let world = World::new().await;
@@ -36,6 +38,7 @@ async fn unlock_flow_ends_a_lockout() {
     assert_eq!(world.browser().sign_in("aisyah").await.page(), "second-step");
 }
 
+/// Controls: C-052.
 #[tokio::test]
 async fn password_alone_shows_and_changes_nothing() {
     let world = World::new().await;
@@ -57,6 +60,7 @@ async fn password_alone_shows_and_changes_nothing() {
     assert!(world.messages().is_empty());
 }
 
+/// Controls: C-037.
 #[tokio::test]
 async fn request_without_session_requires_sign_in() {
     let world = World::new().await;
@@ -72,6 +76,7 @@ async fn request_without_session_requires_sign_in() {
     assert_eq!(before.clone().get("/security-info").await.page(), "sign-in", "the old cookie opens nothing");
 }
 
+/// Controls: C-008.
 #[tokio::test]
 async fn second_step_accepts_a_sent_code_once() {
     let world = World::new().await;
@@ -88,6 +93,7 @@ async fn second_step_accepts_a_sent_code_once() {
     assert_eq!(again.problem().1, "code-spent", "once");
 }
 
+/// Controls: C-029.
 #[tokio::test]
 async fn totp_code_of_session_is_rejected_in_reset() {
     let world = World::new().await;
@@ -99,6 +105,7 @@ async fn totp_code_of_session_is_rejected_in_reset() {
     assert_eq!(reset.totp(&code).await.problem().1, "code-wrong");
 }
 
+/// Controls: C-008.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_session_codes_are_compared_five_times() {
     let world = World::new().await;
@@ -131,6 +138,7 @@ async fn concurrent_session_codes_are_compared_five_times() {
     assert_ne!(answer.status, 200, "its tries are used up");
 }
 
+/// Controls: C-053.
 #[tokio::test]
 async fn change_requires_step_up_within_ten_minutes() {
     let world = World::new().await;
@@ -148,6 +156,7 @@ async fn change_requires_step_up_within_ten_minutes() {
 }
 
 /// A phished code verifies only once.
+/// Controls: C-029.
 #[tokio::test]
 async fn totp_code_is_accepted_once_per_session() {
     let world = World::new().await;
@@ -157,6 +166,7 @@ async fn totp_code_is_accepted_once_per_session() {
     assert_eq!(again.problem(), (422, "code-wrong".into()));
 }
 
+/// Controls: C-040.
 #[tokio::test]
 async fn reset_ends_open_sessions() {
     let world = World::new().await;
@@ -169,6 +179,7 @@ async fn reset_ends_open_sessions() {
 }
 
 /// A session that began before anything was enrolled has verified no second step. The owner's first entry ends it.
+/// Controls: C-040.
 #[tokio::test]
 async fn first_enrolment_ends_other_open_sessions() {
     let world = world().await;
@@ -183,6 +194,7 @@ async fn first_enrolment_ends_other_open_sessions() {
     assert_eq!(kinds(&list), ["alternate_email", "mobile"], "the owner's own goes on");
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denied_approval_ends_the_requesting_session() {
     let world = World::new().await;
@@ -199,6 +211,7 @@ async fn denied_approval_ends_the_requesting_session() {
     assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
 }
 
+/// Controls: C-041.
 #[tokio::test]
 async fn ended_session_clears_only_its_own_cookie() {
     let world = World::new().await;
@@ -218,6 +231,7 @@ async fn ended_session_clears_only_its_own_cookie() {
     assert_eq!(browser.get("/security-info").await.page(), "second-step", "the session goes on");
 }
 
+/// Controls: C-066.
 #[tokio::test]
 async fn correct_answers_cost_no_attempts() {
     let world = world().await;
@@ -237,6 +251,7 @@ async fn correct_answers_cost_no_attempts() {
     assert_eq!(owner.second_step("000000").await.json()["tries_left"], 9);
 }
 
+/// Controls: C-008.
 #[tokio::test]
 async fn response_reports_the_fewest_attempts_left() {
     let world = World::new().await;
@@ -269,6 +284,7 @@ async fn response_reports_the_fewest_attempts_left() {
     }
 }
 
+/// Controls: C-086.
 #[tokio::test]
 async fn return_link_to_allowed_portal_includes_state() {
     let world = World::with(&[("REKEY_RETURN_URLS", "https://portal.contoh.example/me/")]).await;

@@ -9,6 +9,7 @@ use shared::domain::security_info::Kind;
 
 use super::{aisyah, app_code, entry, kinds, register, register_app};
 
+/// Controls: C-054, C-063.
 #[tokio::test]
 async fn replacing_contact_has_waiting_period_and_is_notified() {
     let world = World::new().await;
@@ -42,6 +43,7 @@ async fn replacing_contact_has_waiting_period_and_is_notified() {
     assert_eq!(mask().await, "*****00", "after 72 hours the new one does");
 }
 
+/// Controls: C-055.
 #[tokio::test]
 async fn second_verified_factor_lifts_the_waiting_period() {
     let world = World::new().await;
@@ -57,6 +59,7 @@ async fn second_verified_factor_lifts_the_waiting_period() {
 
 /// Replacing the only contact must not leave the page to the password alone. The earlier number opens the page until
 /// the new one does, but it ends no waiting period.
+/// Controls: C-052.
 #[tokio::test]
 async fn sign_in_requires_replaced_number_during_waiting_period() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
@@ -88,6 +91,7 @@ async fn sign_in_requires_replaced_number_during_waiting_period() {
 
 /// A person whose only number is unreachable gets in and enrols another. It doesn't count before the notified
 /// contacts have had time to react.
+/// Controls: C-054.
 #[tokio::test]
 async fn unusable_contacts_allow_enrolment_with_waiting_period() {
     let world = World::new().await;
@@ -99,6 +103,7 @@ async fn unusable_contacts_allow_enrolment_with_waiting_period() {
 }
 
 /// An attacker who got in once can't end a new contact's waiting period with a new TOTP app.
+/// Controls: C-055.
 #[tokio::test]
 async fn newly_added_method_does_not_lift_waiting_periods() {
     let world = World::new().await;
@@ -119,6 +124,7 @@ async fn newly_added_method_does_not_lift_waiting_periods() {
 }
 
 /// An emptied list doesn't count as a new account, whoever emptied it.
+/// Controls: C-054.
 #[tokio::test]
 async fn emptying_the_list_keeps_the_waiting_period() {
     let world = World::new().await;
@@ -148,6 +154,7 @@ async fn emptying_the_list_keeps_the_waiting_period() {
 }
 
 /// A contact added with the password alone doesn't lock others out during its waiting period.
+/// Controls: C-052.
 #[tokio::test]
 async fn unverified_contact_requires_no_second_step() {
     let world = World::new().await;
@@ -169,6 +176,7 @@ async fn zero_waiting_period_activates_contacts_immediately() {
     assert_eq!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn failed_lift_of_waiting_period_can_be_retried() {
     let world = World::new().await;

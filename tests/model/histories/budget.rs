@@ -49,6 +49,7 @@ fn is_sent(answer: &Answer) -> bool {
     }
 }
 
+/// Controls: C-024.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_sends_are_linearizable() {
     let world = World::with(&[("REKEY_SENDS_PER_HOUR", "3")]).await;

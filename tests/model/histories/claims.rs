@@ -63,6 +63,7 @@ fn at(seconds: i64) -> Timestamp {
 }
 
 /// A flow with an expired lease asks again, twice at once. Flows from before and after its lease ask too.
+/// Controls: C-022.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_claims_are_linearizable() {
     let world = World::new().await;

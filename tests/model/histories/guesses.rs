@@ -104,6 +104,7 @@ async fn guess(flows: &DynamoFlows, key: HolderId, right: bool) -> Told {
     }
 }
 
+/// Controls: C-021.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_attempts_are_linearizable() {
     let world = World::new().await;

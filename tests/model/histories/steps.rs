@@ -38,6 +38,7 @@ fn key(flow: u8) -> HolderId {
     HolderId::from_bytes([flow; 32])
 }
 
+/// Controls: C-029.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_time_steps_are_linearizable() {
     let world = World::new().await;

@@ -44,6 +44,7 @@ async fn comes_again(around: &Arc<Around>, message: &Message) -> bool {
     !response.batch_item_failures.is_empty()
 }
 
+/// Controls: C-093.
 #[tokio::test]
 async fn push_reaches_every_device_without_personal_data() {
     let around = Arc::new(Around::default());
@@ -58,6 +59,7 @@ async fn push_reaches_every_device_without_personal_data() {
     }
 }
 
+/// Controls: C-072.
 #[tokio::test]
 async fn push_is_retried_until_its_request_expires() {
     let around = Arc::new(Around::default());
@@ -71,6 +73,7 @@ async fn push_is_retried_until_its_request_expires() {
     assert!(around.sent().is_empty(), "too late");
 }
 
+/// Controls: C-072.
 #[tokio::test]
 async fn gone_subscription_does_not_block_other_devices() {
     let around = Arc::new(Around::default());
@@ -90,6 +93,7 @@ async fn push_without_subscribed_devices_sends_nothing() {
     assert!(around.sent().is_empty());
 }
 
+/// Controls: C-050.
 #[tokio::test]
 async fn denied_approval_queues_a_notice_for_every_contact() {
     let around = Arc::new(Around::default());

@@ -74,6 +74,7 @@ fn is_told(around: &Around) -> bool {
     matches!(around.flow(), Some(Flow::Done(done)) if done.notices_queued)
 }
 
+/// Controls: C-025.
 #[tokio::test]
 async fn crash_before_directory_write_queues_no_notices() {
     let around = Arc::new(Around::default());
@@ -83,6 +84,7 @@ async fn crash_before_directory_write_queues_no_notices() {
     assert_eq!(around.flow().unwrap().stage(), Stage::Password, "the person may try again");
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn crash_after_directory_write_notifies_and_finishes_flow() {
     for (reason, outcome) in [(Reason::Forgotten, Outcome::Reset), (Reason::Locked, Outcome::Unlocked)] {
@@ -101,6 +103,7 @@ async fn crash_after_directory_write_notifies_and_finishes_flow() {
     }
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn crash_before_notices_notifies_every_contact_once() {
     let around = Arc::new(Around::default());
@@ -115,6 +118,7 @@ async fn crash_before_notices_notifies_every_contact_once() {
     assert!(notices(&around).is_empty(), "the second look finds nothing to do");
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn change_with_unknown_outcome_is_reconciled_again() {
     let around = Arc::new(Around::default());
@@ -127,6 +131,7 @@ async fn change_with_unknown_outcome_is_reconciled_again() {
     assert!(notices(&around).len() == 4 && is_told(&around));
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn unknown_outcome_is_notified_on_last_retry() {
     for outcome in [Outcome::Reset, Outcome::Unlocked] {
@@ -149,6 +154,7 @@ async fn unknown_outcome_is_notified_on_last_retry() {
     }
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn last_retry_uses_a_known_directory_outcome() {
     let around = Arc::new(Around::default());
@@ -161,6 +167,7 @@ async fn last_retry_uses_a_known_directory_outcome() {
 }
 
 /// `password-set` finished the flow after the directory had answered, but did not queue the notifications.
+/// Controls: C-062.
 #[tokio::test]
 async fn finished_change_with_unknown_outcome_is_notified() {
     let around = Arc::new(Around::default());
@@ -194,6 +201,7 @@ async fn reconciliation_is_retried_when_the_queue_fails() {
     assert_eq!(notices(&around).len(), 4);
 }
 
+/// Controls: C-062.
 #[tokio::test]
 async fn change_of_deleted_or_cancelled_flow_is_notified() {
     for flow in [None, Some(proven(Reason::Forgotten).cancel())] {

@@ -66,6 +66,7 @@ async fn code_is_sent_on_its_channel() {
     assert!(sent[2].1.starts_with("<speak>"));
 }
 
+/// Controls: C-002.
 #[tokio::test]
 async fn decoy_message_is_dropped() {
     let around = Arc::new(Around::default());
@@ -74,6 +75,7 @@ async fn decoy_message_is_dropped() {
     assert_eq!(around.taken(), 0);
 }
 
+/// Controls: C-072.
 #[tokio::test]
 async fn code_is_retried_until_it_expires() {
     let around = Arc::new(Around::default());
@@ -97,6 +99,7 @@ async fn code_with_expiry_in_milliseconds_is_not_sent() {
     assert!(around.sent().is_empty());
 }
 
+/// Controls: C-072.
 #[tokio::test]
 async fn message_rejected_by_its_provider_is_not_retried() {
     let around = Arc::new(Around::default());
@@ -104,6 +107,7 @@ async fn message_rejected_by_its_provider_is_not_retried() {
     assert!(deliver(&around, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
 }
 
+/// Controls: C-072.
 #[tokio::test]
 async fn invalid_message_does_not_block_its_batch() {
     let around = Arc::new(Around::default());
@@ -118,6 +122,7 @@ async fn invalid_message_does_not_block_its_batch() {
     assert_eq!(around.sent().len(), 1);
 }
 
+/// Controls: C-074.
 #[tokio::test]
 async fn daily_rate_limit_bounds_phone_codes_only() {
     let around = Arc::new(Around::default());
@@ -129,6 +134,7 @@ async fn daily_rate_limit_bounds_phone_codes_only() {
     assert_eq!(around.metrics(), 1);
 }
 
+/// Controls: C-074.
 #[tokio::test]
 async fn phone_number_limit_is_twice_the_account_limit() {
     let around = Arc::new(Around::default());
@@ -144,6 +150,7 @@ async fn phone_number_limit_is_twice_the_account_limit() {
 }
 
 /// Any account may type any number to enrol it.
+/// Controls: C-067.
 #[tokio::test]
 async fn enrolment_and_reset_codes_have_separate_rate_limits() {
     let around = Arc::new(Around::default());
@@ -160,6 +167,7 @@ async fn enrolment_and_reset_codes_have_separate_rate_limits() {
     assert_eq!(around.sent().len(), 1);
 }
 
+/// Controls: C-074.
 #[tokio::test]
 async fn block_of_1000_numbers_shares_hourly_rate_limit() {
     let around = Arc::new(Around::default());
@@ -184,6 +192,7 @@ async fn block_of_1000_numbers_shares_hourly_rate_limit() {
     assert_eq!(around.sent().len(), 1);
 }
 
+/// Controls: C-088.
 #[tokio::test]
 async fn rate_limit_keys_contain_no_phone_number() {
     let around = Arc::new(Around::default());
@@ -192,6 +201,7 @@ async fn rate_limit_keys_contain_no_phone_number() {
     assert!(!names.contains("123456"), "{names}");
 }
 
+/// Controls: C-074.
 #[tokio::test]
 async fn redelivered_code_counts_at_most_twice() {
     let around = Arc::new(Around::default());
@@ -202,6 +212,7 @@ async fn redelivered_code_counts_at_most_twice() {
     assert_eq!(around.taken(), 2);
 }
 
+/// Controls: C-075.
 #[tokio::test]
 async fn numbers_outside_allowed_countries_receive_no_messages() {
     let around = Arc::new(Around::default());

@@ -20,6 +20,7 @@ pub(crate) fn qr(text: &str) -> String {
 mod tests {
     use super::*;
 
+    /// Controls: C-079.
     #[test]
     fn qr_svg_contains_no_script_or_style() {
         let picture = qr("otpauth://totp/Rekey:aisyah?secret=JBSWY3DPEHPK3PXP&issuer=Rekey");

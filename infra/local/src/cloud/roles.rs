@@ -75,6 +75,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-095.
     #[test]
     fn condition_limits_writable_attributes() {
         let roles = Roles::of(&Template::of_project().unwrap());
@@ -87,6 +88,7 @@ mod tests {
         assert!(roles.allow(&update("password-set", &["account", "password"])));
     }
 
+    /// Controls: C-095.
     #[test]
     fn condition_limits_readable_attributes() {
         let roles = Roles::of(&Template::of_project().unwrap());

@@ -52,6 +52,7 @@ fn line(metric: Metric, at: Timestamp) -> String {
 mod tests {
     use super::*;
 
+    /// Controls: C-064.
     #[test]
     fn metric_is_logged_as_one_emf_line() {
         let line = line(Metric::SmsBudgetExhausted, Timestamp::from_seconds(1_790_000_000));

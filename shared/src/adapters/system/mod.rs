@@ -40,6 +40,7 @@ mod tests {
     use super::*;
     use crate::ports::EntropyExt as _;
 
+    /// Controls: C-020.
     #[test]
     fn system_clock_is_current_and_entropy_is_unique() {
         assert!(SystemClock.now() > Timestamp::from_seconds(1_790_000_000));

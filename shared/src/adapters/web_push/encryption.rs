@@ -56,6 +56,7 @@ mod tests {
     }
 
     /// The example of RFC 8291 §5 and appendix A.
+    /// Controls: C-090, C-093.
     #[test]
     fn encryption_matches_rfc_8291_example() {
         let sealed = seal(

@@ -48,6 +48,7 @@ fn normal_challenge_accepts_characters_or_work() {
     assert_eq!(verdict(&challenge, Some(&challenge.answer()[1..]), None), Verdict::Wrong);
 }
 
+/// Controls: C-007.
 #[test]
 fn work_below_required_difficulty_is_rejected() {
     let challenge = normal();
@@ -63,6 +64,7 @@ fn work_hash_follows_contract() {
     assert_eq!((hash[0], hash[1] >> 6), (0, 1));
 }
 
+/// Controls: C-007.
 #[test]
 fn harder_challenge_requires_both_or_more_work() {
     let challenge = harder();
@@ -76,6 +78,7 @@ fn harder_challenge_requires_both_or_more_work() {
     assert_eq!(challenge.difficulty_alone(), LIGHT + 4);
 }
 
+/// Controls: C-007.
 #[test]
 fn harder_challenge_is_bound_to_name() {
     let challenge = harder();
@@ -115,6 +118,7 @@ fn malformed_solution_is_distinguished_from_wrong_solution() {
     assert_eq!(parse(Some("x"), Some("18446744073709551615")), None);
 }
 
+/// Controls: C-007.
 #[test]
 fn token_expires_at_expiry_time() {
     let keys = keyring('k');
@@ -124,6 +128,7 @@ fn token_expires_at_expiry_time() {
     assert_eq!(open(180), Err(CaptchaError::Expired));
 }
 
+/// Controls: C-007.
 #[test]
 fn token_with_expiry_in_milliseconds_is_expired() {
     let keys = keyring('k');
@@ -132,6 +137,7 @@ fn token_with_expiry_in_milliseconds_is_expired() {
     assert_eq!(Challenge::open(&token, &keys, NOW), Err(CaptchaError::Expired));
 }
 
+/// Controls: C-090.
 #[test]
 fn token_opens_under_its_own_key_only() {
     let token = harder().seal(&keyring('k'), [0; 24]).unwrap();
@@ -139,6 +145,7 @@ fn token_opens_under_its_own_key_only() {
     assert_eq!(Challenge::open(&token, &keyring('l'), NOW), Err(CaptchaError::Malformed));
 }
 
+/// Controls: C-090.
 #[test]
 fn token_with_other_purpose_or_format_is_malformed() {
     let keys = keyring('k');
@@ -150,6 +157,7 @@ fn token_with_other_purpose_or_format_is_malformed() {
     }
 }
 
+/// Controls: C-007.
 #[test]
 fn token_with_changed_character_is_malformed() {
     let keys = keyring('k');
@@ -168,6 +176,7 @@ fn token_with_changed_character_is_malformed() {
     }
 }
 
+/// Controls: C-020.
 #[test]
 fn values_derived_from_entropy_are_distinct() {
     let challenge = normal();
@@ -176,6 +185,7 @@ fn values_derived_from_entropy_are_distinct() {
     assert_ne!(challenge.spend_id(), Challenge::generate([8; 16], NOW, LIGHT, None).spend_id());
 }
 
+/// Controls: C-020.
 #[test]
 fn generated_answers_cover_whole_alphabet() {
     let answers = (0..=255).map(|byte| Challenge::generate([byte; 16], NOW, LIGHT, None).answer());
@@ -198,6 +208,7 @@ proptest! {
         prop_assert_eq!(opened, challenge);
     }
 
+    /// Controls: C-078.
     #[test]
     fn arbitrary_input_never_panics(answer: Option<String>, work: Option<String>, token: String) {
         if let Ok(solution) = Solution::parse(answer.as_deref(), work.as_deref()) {

@@ -348,6 +348,7 @@ mod tests {
         awaiting.settle()
     }
 
+    /// Controls: C-043.
     #[test]
     fn two_verified_factors_reach_password_stage() {
         let first = choosing(2).send(Method::Sms, RIGHT, CONTACT, at(10), &LIMITS);
@@ -379,6 +380,7 @@ mod tests {
         flow.offers().map(|offer| offer.method).collect()
     }
 
+    /// Controls: C-056.
     #[test]
     fn young_first_factor_leaves_only_old_factors() {
         use Method::{Email, Passkey, Sms, Totp};
@@ -396,6 +398,7 @@ mod tests {
         assert_eq!(offered(&second), [Email, Sms, Totp], "one old factor is enough");
     }
 
+    /// Controls: C-056.
     #[test]
     fn single_step_requires_old_factor_if_available() {
         use Method::{Email, Sms, Totp};
@@ -412,6 +415,7 @@ mod tests {
         assert_eq!(waits.prove(Totp, true, RIGHT).unwrap_err(), SendRefusal::Unavailable, "a young device");
     }
 
+    /// Controls: C-056.
     #[test]
     fn code_to_young_contact_verifies_young_factor() {
         let flow = offering(2, &[(Method::Email, true), (Method::Totp, false), (Method::Sms, true)]);
@@ -437,6 +441,7 @@ mod tests {
         assert_eq!(awaiting.settle().stage(), Stage::Code);
     }
 
+    /// Controls: C-073.
     #[test]
     fn resend_wait_grows_but_method_switch_is_immediate() {
         let once = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS).give_up_code();
@@ -449,6 +454,7 @@ mod tests {
         assert_eq!(thrice.may_send(Method::OfficeCall, at(500), &LIMITS), Err(SendRefusal::Unavailable));
     }
 
+    /// Controls: C-008.
     #[test]
     fn resend_does_not_restore_attempts() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
@@ -464,12 +470,14 @@ mod tests {
         );
     }
 
+    /// Controls: C-028.
     #[test]
     fn code_expires_no_later_than_flow() {
         let late = choosing(2).send(Method::Email, RIGHT, CONTACT, at(600), &LIMITS);
         assert_eq!(late.expires_at, at(900));
     }
 
+    /// Controls: C-042.
     #[test]
     fn out_of_order_step_returns_expected_stage() {
         assert_eq!(
@@ -517,6 +525,7 @@ mod tests {
         assert_eq!(names, contract);
     }
 
+    /// Controls: C-041.
     #[test]
     fn cancelled_flow_ends_unless_already_done() {
         assert_eq!(opened(2).cancel().stage(), Stage::Ended);
@@ -584,6 +593,7 @@ mod tests {
         assert_eq!((done.proofs(), proven.cancel().proofs()), (2, 0));
     }
 
+    /// Controls: C-008.
     #[test]
     fn attempts_left_is_minimum_of_code_and_flow() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
@@ -596,6 +606,7 @@ mod tests {
         assert_eq!(awaiting.tries_left(&LIMITS), 0);
     }
 
+    /// Controls: C-073.
     #[test]
     fn resend_is_offered_until_limit_is_reached() {
         let first = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
@@ -613,6 +624,7 @@ mod tests {
         assert_eq!(third.offer().map(|offer| offer.method), Some(Method::Sms));
     }
 
+    /// Controls: C-073.
     #[test]
     fn resend_wait_doubles_up_to_32_minutes() {
         let waits: Vec<u32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 255].map(|count| resend_wait(count).0).to_vec();

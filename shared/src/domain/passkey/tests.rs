@@ -53,6 +53,7 @@ fn used(client_data: &serde_json::Value, data: &[u8], counter: u32) -> Result<u3
     answer.verify(&credential(counter), &expected, &|_, _, _| true)
 }
 
+/// Controls: C-047.
 #[test]
 fn assertion_signature_and_credential_are_verified() {
     let said = client_data("webauthn.get");
@@ -74,6 +75,7 @@ fn assertion_signature_and_credential_are_verified() {
     assert_eq!(answer.verify(&other, &expected, &verifies), Err(Refusal::Backup));
 }
 
+/// Controls: C-047.
 #[test]
 fn assertion_with_mismatched_client_data_is_rejected() {
     for (member, value, refusal) in [
@@ -91,6 +93,7 @@ fn assertion_with_mismatched_client_data_is_rejected() {
     }
 }
 
+/// Controls: C-047.
 #[test]
 fn assertion_with_mismatched_authenticator_data_is_rejected() {
     let said = client_data("webauthn.get");
@@ -112,6 +115,7 @@ fn assertion_with_mismatched_authenticator_data_is_rejected() {
     assert_eq!(used(&said, &longer, 0), Err(Refusal::Unsupported), "extensions that are not announced");
 }
 
+/// Controls: C-032.
 #[test]
 fn non_increasing_signature_counter_is_rejected() {
     let said = client_data("webauthn.get");
@@ -127,6 +131,7 @@ fn non_increasing_signature_counter_is_rejected() {
     }
 }
 
+/// Controls: C-078.
 #[test]
 fn malformed_assertion_is_rejected() {
     let said = client_data("webauthn.get");
@@ -198,6 +203,7 @@ fn registered_passkey_round_trips() {
     assert!(registered(&p256(), &[0x01], "none", &none()).is_err(), "extensions that are no map");
 }
 
+/// Controls: C-060, C-090.
 #[test]
 fn registration_with_unsupported_key_is_rejected() {
     let ed25519 = cbor!({ 1 => 1, 3 => -8, -1 => 6, -2 => bytes(&[4; 32]) }).unwrap();
@@ -233,6 +239,7 @@ fn registration_with_unsupported_key_is_rejected() {
     );
 }
 
+/// Controls: C-060.
 #[test]
 fn attestation_must_be_none_or_self_signed() {
     let own =
@@ -253,6 +260,7 @@ fn attestation_must_be_none_or_self_signed() {
     }
 }
 
+/// Controls: C-060.
 #[test]
 fn registration_with_wrong_credential_id_is_rejected() {
     let object = |length: u16, id: &[u8], rest: &[u8]| {

@@ -86,6 +86,7 @@ fn nfc(typed: &str) -> Zeroizing<String> {
 mod tests {
     use super::*;
 
+    /// Controls: C-080.
     #[test]
     fn composed_and_decomposed_passwords_are_equal() {
         let composed = NewPassword::parse("Crème-brûlée-1").unwrap();
@@ -95,6 +96,7 @@ mod tests {
         assert!(composed.is_confirmed_by(&"Crème-brûlée-1".nfd().to_string()));
     }
 
+    /// Controls: C-080.
     #[test]
     fn password_is_kept_unchanged() {
         for typed in [" spaces at both ends ", "ﬁne-№5-ﬀ", "கடவுச்சொல்", "密码🔑👩🏽‍💻", "O'Brien\\\"$(id)`"]
@@ -103,6 +105,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-078.
     #[test]
     fn password_with_control_or_unassigned_characters_is_rejected() {
         assert_eq!(NewPassword::parse("").unwrap_err(), PasswordError::Empty);
@@ -125,6 +128,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-080.
     #[test]
     fn confirmation_must_match_exactly() {
         let password = NewPassword::parse("Kancil-Lompat-42!").unwrap();

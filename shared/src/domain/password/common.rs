@@ -103,6 +103,7 @@ mod tests {
         passwords.iter().map(is_common).collect()
     }
 
+    /// Controls: C-018.
     #[test]
     fn decorated_common_words_are_common() {
         let refused = [

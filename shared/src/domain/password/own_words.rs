@@ -199,6 +199,7 @@ mod tests {
         assert!(!refuses(&["kampus"], ""));
     }
 
+    /// Controls: C-018.
     #[test]
     fn organisation_name_is_split_into_words() {
         let words = OwnWords::new("Universiti Contoh (UC), est. 1962", ["", " Tasik "]).unwrap();

@@ -266,6 +266,7 @@ mod tests {
         assert_eq!(ids(reordered), ["length", "upper", "digit", "name", "common"]);
     }
 
+    /// Controls: C-018.
     #[test]
     fn strong_passwords_are_accepted() {
         for typed in [
@@ -280,6 +281,7 @@ mod tests {
         assert!(lacks(&policy(15, &[], 0, &[]), "kucing duduk atas tikar").is_empty());
     }
 
+    /// Controls: C-018.
     #[test]
     fn weak_passwords_return_violated_criteria() {
         for (typed, why) in [
@@ -297,6 +299,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-018.
     #[test]
     fn own_words_make_password_common() {
         let lacks = |words| lacks(&policy(12, &CharacterClass::ALL, 1, words), "Perlisindera-7x#Q");
@@ -304,6 +307,7 @@ mod tests {
         assert!(lacks(&[]).is_empty());
     }
 
+    /// Controls: C-019.
     #[test]
     fn password_length_is_counted_in_code_points() {
         let guide = guide();
@@ -327,6 +331,7 @@ mod tests {
         assert_eq!(explained("Kancil\t-Lompat-42!").id(), "control-character");
     }
 
+    /// Controls: C-019.
     #[test]
     fn policy_with_invalid_lengths_is_rejected() {
         let error = |min, max| {

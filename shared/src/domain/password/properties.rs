@@ -79,6 +79,7 @@ proptest! {
         prop_assert_eq!(violations(&typed), violations(&typed.nfd().to_string()));
     }
 
+    /// Controls: C-018.
     #[test]
     fn name_part_is_found_at_any_position(
         before in "\\PC{0,20}",
@@ -100,6 +101,7 @@ proptest! {
         }
     }
 
+    /// Controls: C-018.
     #[test]
     fn common_password_file_rejects_only_listed_passwords(typed in "[ -~]{11}[!-~]", other in "[ -~]{11}[!-~]") {
         let refuses = |listed: &str| {

@@ -98,6 +98,7 @@ mod tests {
         Skeleton::of(text).contains(&Skeleton::of(part))
     }
 
+    /// Controls: C-018.
     #[test]
     fn word_with_substituted_characters_is_found() {
         for (text, word) in [

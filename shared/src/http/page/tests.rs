@@ -250,6 +250,7 @@ fn count(elements: &[Element], name: &str) -> usize {
     elements.iter().filter(|element| element.name == name).count()
 }
 
+/// Controls: C-079.
 #[test]
 fn every_page_is_well_formed_with_valid_references() {
     for page in every_page() {
@@ -326,6 +327,7 @@ fn inputs_are_labelled_and_forms_follow_contract() {
     }
 }
 
+/// Controls: C-079.
 #[test]
 fn typed_text_is_escaped() {
     for language in Language::ALL {
@@ -351,6 +353,7 @@ fn error_is_shown_in_title_summary_and_field() {
     assert!(order("summary") < elements.iter().position(|e| e.name == "h1").unwrap());
 }
 
+/// Controls: C-045.
 #[test]
 fn contact_mismatch_is_marked_in_open_panel() {
     let view = method(1, 2, Some(Method::OfficeCall), offers());
@@ -399,6 +402,7 @@ fn error_is_marked_on_field_that_corrects_it() {
 }
 
 /// Logs may print a problem, so it must not print its nonce or CAPTCHA.
+/// Controls: C-092.
 #[test]
 fn problem_debug_prints_code_and_field_only() {
     for code in Code::ALL {
@@ -451,6 +455,7 @@ fn progress_trail_marks_done_steps_and_flow_purpose() {
     assert!(trail(&done(Outcome::Reset)).is_empty());
 }
 
+/// Controls: C-085.
 #[test]
 fn language_links_never_leave_site() {
     for (path, link) in
@@ -462,6 +467,7 @@ fn language_links_never_leave_site() {
     }
 }
 
+/// Controls: C-081.
 #[test]
 fn problem_document_has_text_and_stable_type() {
     for language in Language::ALL {

@@ -151,6 +151,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-051.
     #[test]
     fn mail_parts_contain_code_and_subject_omits_it() {
         for language in Language::ALL {
@@ -167,6 +168,7 @@ mod tests {
     }
 
     /// A code of the second step is sent only after the right password.
+    /// Controls: C-051.
     #[test]
     fn second_step_mail_warns_of_known_password() {
         let warns = |purpose| {
@@ -192,6 +194,7 @@ mod tests {
         }
     }
 
+    /// Controls: C-079.
     #[test]
     fn mail_html_is_escaped() {
         let html = wording().mail(Content::Code(&code(Language::English))).html;
@@ -199,6 +202,7 @@ mod tests {
         assert!(!html.expose().contains("<b>") && html.expose().contains("?a=1&amp;b=2"));
     }
 
+    /// Controls: C-062.
     #[test]
     fn notice_contains_event_time_method_and_help() {
         for (event, what) in [
@@ -223,6 +227,7 @@ mod tests {
     }
 
     /// A person who set the password must find out whether it was changed.
+    /// Controls: C-062.
     #[test]
     fn unconfirmed_change_notice_suggests_sign_in() {
         let mail = |event| {
