@@ -60,6 +60,8 @@ pub type Captchas = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 /// The demo people, and the secrets that only a demo may show.
 #[derive(Clone)]
 pub struct Demo {
+    /// The name of the CSV file.
+    pub file: String,
     /// The people of the CSV file.
     pub people: Arc<Vec<Person>>,
     /// The organisation's own domains, in canonical form.
