@@ -15,8 +15,11 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let asked = shared::settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
-    let filter = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    let given = shared::settings::resource("RUST_LOG").map(|text| text.parse::<Targets>());
+    if let Some(Err(error)) = &given {
+        let _ = writeln!(io::stderr(), "warning: RUST_LOG: {error}. Use a filter such as info");
+    }
+    let filter = given.and_then(Result::ok).unwrap_or_else(|| Targets::new().with_default(Level::WARN));
     registry().with(fmt::layer().with_writer(io::stderr).with_filter(filter)).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
