@@ -5,6 +5,7 @@
 //! and before any request). Every error is reported before the first request. The local environment passes
 //! other [`Parts`], so that it runs the same code as Lambda.
 
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
@@ -386,25 +387,38 @@ impl Process {
     }
 }
 
-/// The reason why a function can't start.
-#[derive(Debug, Error)]
+/// The reason why a function can't start. Its text names what is wrong, and what to do. It never shows a secret.
+#[derive(Error)]
 pub enum StartError {
     /// One or more parameters are invalid.
     #[error(transparent)]
     Settings(#[from] SettingsError),
     /// The environment does not name a resource.
-    #[error("{0} is not set")]
+    #[error(
+        "{0} is not set. Add it to this function's environment in template.yaml; under `cargo lambda watch`, export \
+         the variables that `cargo local --services` prints"
+    )]
     Resource(&'static str),
     /// Secrets Manager failed, or a secret is no keyring.
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// The password policy is contradictory.
-    #[error("{0}")]
+    #[error("the password policy is invalid: {0}. Correct the settings REKEY_PASSWORD_*")]
     Policy(String),
     /// The organisation's own blocklist can't be read: its file, and the error.
-    #[error("REKEY_PASSWORD_BLOCKLIST {0}: {1}")]
+    #[error(
+        "REKEY_PASSWORD_BLOCKLIST: the file `{0}` can't be read: {1}. Set it to a text file beside the function's \
+         binary, or unset it"
+    )]
     Blocklist(String, std::io::Error),
     /// The keyring of pushes yields no signing key.
-    #[error("REKEY_SECRET_PUSH makes no key")]
+    #[error("REKEY_SECRET_PUSH yields no signing key. Rotate it as infra/security/runbooks.md describes")]
     Vapid,
+}
+
+/// Prints the text of the error: `main` prints the `Debug` form of the error that it returns.
+impl fmt::Debug for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }

@@ -20,7 +20,7 @@ before(async () => {
 });
 after(async () => { await chrome?.close(); await product?.stop(); });
 
-/** A name whose flow offers a method. The demo people have registered no passkey, so it is one that nobody has. */
+/** A login whose decoy offers a method: no example person has a passkey. */
 async function someone(method) {
   const headers = { accept: "application/json", "content-type": "application/json" };
   for (let n = 0; n < 60; n += 1) {
@@ -32,7 +32,7 @@ async function someone(method) {
     const chosen = await fetch(`${product.site}/reason`, { method: "POST", headers: { ...headers, cookie }, body: reason });
     if ((await chosen.json()).methods.some((one) => one.method === method)) return body.login;
   }
-  throw new Error(`nobody has ${method}`);
+  throw new Error(`no decoy of 60 logins offers ${method}; is it in REKEY_METHODS?`);
 }
 
 async function asked(page, site) {

@@ -1,4 +1,4 @@
-// Starts the product as `cargo local` does, on free ports, and speaks to its outbox.
+// Starts Rekey as `cargo local` does, on free ports, and reads its dev inbox.
 
 import { execFileSync, spawn } from "node:child_process";
 import { dirname, join } from "node:path";
@@ -18,7 +18,10 @@ export async function run(command, args, until, options = {}) {
   let printed = "";
   await new Promise((resolve, reject) => {
     child.once("error", reject);
-    ended.then((code) => reject(new Error(`${command} ended with ${code}`)));
+    ended.then((code) => {
+      const line = [command, ...args].join(" ");
+      reject(new Error(`${line} ended with status ${code} before it was ready; its errors are above`));
+    });
     child.stdout.on("data", (chunk) => {
       printed += chunk;
       if (printed.includes(until)) resolve();
@@ -34,7 +37,7 @@ export async function run(command, args, until, options = {}) {
   return { printed, stop };
 }
 
-/** The outbox at an address. */
+/** The dev inbox at an address. */
 export function outboxAt(address) {
   const json = async (path) => (await fetch(address + path, { headers: { accept: "application/json" } })).json();
   const messages = () => json("/messages");
@@ -49,7 +52,8 @@ export function outboxAt(address) {
         if (enough(all)) return all;
         await new Promise((resolve) => setTimeout(resolve, 100));
       }
-      throw new Error("what was waited for did not arrive in the outbox");
+      const arrived = (await messages()).map(({ channel, to }) => `${channel} to ${to}`).join(", ");
+      throw new Error(`the expected message did not arrive in 30 s; the dev inbox has: ${arrived || "nothing"}`);
     },
     /** The code of the newest message to a contact, once more than `after` have arrived. */
     async code(to, after = 0) {
@@ -59,7 +63,7 @@ export function outboxAt(address) {
   };
 }
 
-/** The whole product in one process. */
+/** All of Rekey in one process. */
 export async function start(...options) {
   const args = ["--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", ...options];
   const { printed, stop } = await run(binary(), args, "Ctrl-C");
@@ -79,7 +83,7 @@ export async function startWithPhones() {
   };
 }
 
-/** The local cloud alone, for functions that `cargo lambda watch` runs at `watch`, and the environment it prints. */
+/** The AWS emulator and the dev inbox alone, for functions that `cargo lambda watch` runs at `watch`, and the environment it prints. */
 export async function services(watch) {
   const { printed, stop } = await run(binary(), ["--services", "--outbox", "127.0.0.1:0", "--watch", watch], "Ctrl-C");
   const [outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/);

@@ -27,15 +27,20 @@ fn actions_are_pinned_by_commit() {
     }
 }
 
-/// The advisory check and the other checks use the same version of the tool.
+/// The advisory check and the other checks use the same version of the tool, and the same rules.
 /// Controls: C-099.
 #[test]
-fn cargo_deny_version_is_consistent() {
+fn cargo_deny_version_and_rules_are_consistent() {
     let word = "cargo install cargo-deny --version ";
     let (workflows, run) = (workflows(), fs::read_to_string(root().join("tests/run")).unwrap());
     let versions = (after(&workflows, word), after(&run, word));
     assert_eq!((versions.0.len(), versions.1.len()), (1, 1));
     assert_eq!(versions.0, versions.1);
+    let both = [workflows, run].concat();
+    let calls = both.lines().filter(|line| line.contains("cargo deny ") && line.contains(" check "));
+    let calls: Vec<&str> = calls.collect();
+    assert_eq!(calls.len(), 3, "{calls:?}");
+    assert!(calls.iter().all(|call| call.contains(" check --config .deny.toml ")), "{calls:?}");
 }
 
 /// `unsafe_code = "forbid"` is a workspace lint, which each crate must inherit.

@@ -139,16 +139,16 @@ async fn changed_people_are_imported_into_a_used_folder() {
     let laptop = over(&folder, &file).await;
     let lines = printed(&laptop, &file);
     let (changed, others) = (&lines[1], [&lines[..1], &lines[2..]].concat());
-    assert!(changed.starts_with("row 2, column mobile: changed: counts from 20"), "{changed}");
-    assert!(changed.ends_with("Z, in the place of *****98, which is notified"), "{changed}");
+    assert!(changed.starts_with("row 2, column mobile: changed: active from 20"), "{changed}");
+    assert!(changed.ends_with("Z; it replaces *****98, which is notified"), "{changed}");
     assert_eq!(
         others,
         [
             "Imported: 1 person added, 2 changed, 1 unchanged",
-            "row 3, column name: left out: of an existing account only contacts are imported",
-            "row 3, column alternate_email: left out: the person has registered another",
+            "row 3, column name: ignored: of an existing account, only contacts are imported",
+            "row 3, column alternate_email: ignored: the person enrolled another one, which stays",
             "row 4, column office_phone: removed: *****72",
-            "row 6, column login: the row is left out: `daniel` belongs to another person",
+            "row 6, column login: row ignored: `daniel` is a login of another person",
         ]
     );
     let notices = laptop.messages(|all| !all.is_empty()).await;

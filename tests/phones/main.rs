@@ -52,7 +52,7 @@ async fn main() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let (site, outbox) = (local.product.unwrap(), local.outbox_address);
     println!(
-        "http://{site}\nhttp://{outbox}\nhttp://{}\nCtrl-C ends it all.",
+        "http://{site}\nhttp://{outbox}\nhttp://{}\nPress Ctrl-C to stop.",
         listener.local_addr().unwrap()
     );
     axum::serve(listener, router).await.unwrap();

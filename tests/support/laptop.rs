@@ -67,7 +67,7 @@ impl Laptop {
             }
         };
         let in_time = timeout(PATIENCE, arrived).await;
-        in_time.unwrap_or_else(|_| panic!("it did not arrive: {:?}", outbox.messages()));
+        in_time.unwrap_or_else(|_| panic!("the expected message did not arrive: {:?}", outbox.messages()));
         outbox.messages()
     }
 

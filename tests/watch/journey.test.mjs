@@ -1,5 +1,5 @@
 // A whole reset through `cargo lambda watch`: the functions as separate binaries with their own bootstraps, against the
-// local cloud of `cargo local --services`.
+// AWS emulator of `cargo local --services`.
 
 import assert from "node:assert/strict";
 import { createServer } from "node:net";
@@ -27,7 +27,7 @@ before(async () => {
     if (await fetch(site).then(() => true, () => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
-  throw new Error("cargo lambda watch does not listen");
+  throw new Error(`cargo lambda watch does not answer at ${site} in 20 s; run it by hand to see its errors`);
 });
 after(async () => { await watch?.stop(); await cloud?.stop(); });
 

@@ -3,7 +3,6 @@
 //! checks its own role.
 
 use std::collections::HashMap;
-use std::error::Error;
 use std::sync::Arc;
 
 use axum::Router;
@@ -17,7 +16,7 @@ use shared::settings::Settings;
 
 use crate::cloud::Cloud;
 use crate::cloud::roles::ADMINISTRATOR;
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
 use crate::system::System;
 use crate::worker::Consume;
@@ -133,10 +132,7 @@ impl Parts<'_> {
 
 /// Reports why a function does not start, with all causes.
 fn why(function: &str, error: &StartError) -> Failure {
-    let first: &(dyn Error + 'static) = error;
-    let causes = std::iter::successors(Some(first), |error| (*error).source());
-    let causes: Vec<String> = causes.map(ToString::to_string).collect();
-    Failure::new(format!("{function} does not start: {}", causes.join(": ")))
+    Failure::new(format!("{function} can't start: {}", with_causes(error)))
 }
 
 /// Writes metrics as log lines, because nothing here reads `CloudWatch`'s embedded metric format.

@@ -1,5 +1,6 @@
 //! Errors at start, worded for the person at the terminal.
 
+use std::error::Error;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -23,11 +24,13 @@ impl Failure {
     pub(crate) fn listening(option: &str, address: SocketAddr, error: &io::Error) -> Self {
         let why = match error.kind() {
             io::ErrorKind::AddrInUse => {
-                "something is listening there already; stop it or choose another address".to_owned()
+                "another program uses this port. Stop it, or use another; port 0 takes a free one".to_owned()
             }
-            io::ErrorKind::PermissionDenied => "ports below 1024 need privileges".to_owned(),
-            io::ErrorKind::AddrNotAvailable => "this machine has no such address".to_owned(),
-            _ => error.to_string(),
+            io::ErrorKind::PermissionDenied => {
+                "ports below 1024 need privileges. Use a higher one, such as 8080".to_owned()
+            }
+            io::ErrorKind::AddrNotAvailable => "this machine has no such address. Use 127.0.0.1".to_owned(),
+            _ => format!("{error}. Use another address"),
         };
         Self::new(format!("{option} {address}: {why}"))
     }
@@ -44,4 +47,10 @@ impl fmt::Display for Failure {
     }
 }
 
-impl std::error::Error for Failure {}
+impl Error for Failure {}
+
+/// Returns the text of an error with all its causes.
+pub(crate) fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

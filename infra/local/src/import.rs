@@ -21,7 +21,7 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-use crate::failure::Failure;
+use crate::failure::{Failure, with_causes};
 use crate::people::{People, Person, place};
 
 /// The reason why a person can't be imported.
@@ -62,7 +62,7 @@ pub struct Imported {
     pub changed: usize,
     /// Number of existing people without a change.
     pub unchanged: usize,
-    /// Changes of existing people, and rows that were left out: one line each, by row and column.
+    /// Changes of existing people, and rows that were ignored: one line each, by row and column.
     pub lines: Vec<String>,
 }
 
@@ -98,7 +98,9 @@ impl Tables {
         let mut imported = Imported::default();
         for person in &people.people {
             self.import_person(&people.file, person, &mut imported).await.map_err(|error| {
-                Failure::new(format!("{} can't be written to the store: {error}", person.login()))
+                let (file, row, login) = (&people.file, person.row, person.login());
+                let why = with_causes(&*error);
+                Failure::new(format!("{file}: row {row}: {login} can't be imported: {why}. Start again"))
             })?;
         }
         Ok(imported)
@@ -114,7 +116,7 @@ impl Tables {
         for (name, login) in person.names.iter().zip(&person.logins) {
             let owner = self.directory.find(name).await?;
             if owner.is_some_and(|owner| owner.id != account.id) {
-                let why = format!("the row is left out: `{login}` belongs to another person");
+                let why = format!("row ignored: `{login}` is a login of another person");
                 imported.lines.push(place(file, person.row, "login", &why));
                 return Ok(());
             }
@@ -163,7 +165,10 @@ impl Tables {
             let why = match (action, mask) {
                 (ImportAction::Keep, _) | (ImportAction::Remove, None) => continue,
                 (ImportAction::Decline, _) => {
-                    lines.push((column(kind), "left out: the person has registered another".to_owned()));
+                    lines.push((
+                        column(kind),
+                        "ignored: the person enrolled another one, which stays".to_owned(),
+                    ));
                     continue;
                 }
                 (ImportAction::Remove, Some(mask)) => format!("removed: {mask}"),
@@ -172,9 +177,9 @@ impl Tables {
                     let change = Change { event: Event::Added(kind), methods: Vec::new(), at: now, language };
                     let told = notices(&Account { email: None, ..account.clone() }, &earlier, &change);
                     messages.extend(told.into_iter().map(Message::Notice));
-                    format!("changed: counts from {usable_from}, in the place of {mask}, which is notified")
+                    format!("changed: active from {usable_from}; it replaces {mask}, which is notified")
                 }
-                (ImportAction::Put { usable_from, .. }, _) => format!("added: counts from {usable_from}"),
+                (ImportAction::Put { usable_from, .. }, _) => format!("added: active from {usable_from}"),
             };
             is_changed = true;
             lines.push((column(kind), why));
@@ -208,6 +213,6 @@ fn left_as_it_is(found: &Account, given: &Account) -> impl Iterator<Item = (&'st
         ("language", found.language != given.language),
         ("state", found.standing != given.standing && !is_unlocked),
     ];
-    let why = "left out: of an existing account only contacts are imported";
+    let why = "ignored: of an existing account, only contacts are imported";
     differs.into_iter().filter(|(_, differs)| *differs).map(move |(column, _)| (column, why.to_owned()))
 }

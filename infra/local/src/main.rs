@@ -15,12 +15,19 @@ use tracing_subscriber::{Layer as _, fmt, registry};
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let asked = shared::settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
-    let filter = asked.unwrap_or_else(|| Targets::new().with_default(Level::WARN));
+    let given = shared::settings::resource("RUST_LOG").map(|text| text.parse::<Targets>());
+    if let Some(Err(error)) = &given {
+        let _ = writeln!(io::stderr(), "warning: RUST_LOG: {error}. Use a filter such as info");
+    }
+    let filter = given.and_then(Result::ok).unwrap_or_else(|| Targets::new().with_default(Level::WARN));
     registry().with(fmt::layer().with_writer(io::stderr).with_filter(filter)).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
-        Err(error) => return fail(&Failure::new(error.to_string())),
+        Err(error) => {
+            let why =
+                format!("threads can't be started: {error}. Check the limits of this shell (ulimit -a)");
+            return fail(&Failure::new(why));
+        }
     };
     let ended = runtime.block_on(run(&options));
     // A connection that a browser keeps open must not delay the exit.
@@ -32,7 +39,9 @@ fn main() -> ExitCode {
 }
 
 async fn run(options: &Options) -> Result<(), Failure> {
-    let unheard = |error: io::Error| Failure::new(format!("signals can't be heard: {error}"));
+    let unheard = |error: io::Error| {
+        Failure::new(format!("Ctrl-C can't be handled: {error}. Check the limits of this shell (ulimit -a)"))
+    };
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let local = tokio::select! {
@@ -52,7 +61,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
 fn fail(failure: &Failure) -> ExitCode {
     let mut stderr = io::stderr().lock();
     for line in failure.lines() {
-        let _ = writeln!(stderr, "{line}");
+        let _ = writeln!(stderr, "error: {line}");
     }
     ExitCode::FAILURE
 }

@@ -7,33 +7,52 @@ use clap::Parser;
 
 use crate::failure::Failure;
 
-/// Rekey on this machine: the whole product, with a small local cloud and an outbox.
+/// The end of `--help`.
+const MORE: &str = "\
+Examples:
+  cargo local                        Rekey at http://127.0.0.1:8080, the dev inbox at http://127.0.0.1:8025
+  cargo local --memory --steps 1     starts sooner, with one verification step
+  cargo local --data state           keeps the state in the folder `state`
+  cargo local --people people.csv    imports other people than the example people
+  REKEY_CODE_DIGITS=6 cargo local    changes a setting of template.yaml
+
+Environment:
+  REKEY_*     settings of template.yaml; options override them
+  RUST_LOG    the log filter, such as `info` [default: warn]
+
+Exit status:
+  0    Ctrl-C or SIGTERM stopped it
+  1    it could not start, or could not keep the state
+  2    an option is unknown or incomplete
+
+infra/guides/local-environment.md describes the parts, and the columns of a people file.";
+
+/// Runs all of Rekey on this machine, with an AWS emulator and a dev inbox; needs no cloud account
 #[derive(Debug, Clone, Parser)]
-#[command(name = "cargo local", version, about)]
+#[command(name = "cargo local", version, about, after_help = MORE)]
 pub struct Options {
-    /// Where the product listens; port 0 takes a free one
+    /// Address of Rekey; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
     pub listen: String,
-    /// Where the outbox listens; this machine only
+    /// Address of the dev inbox, on this machine only
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8025")]
     pub outbox: String,
-    /// Keeps the state in a folder, for the next start; without it everything is gone at the end
+    /// Keeps the state in this folder for the next start; without it, everything is lost at the end
     #[arg(long, value_name = "FOLDER")]
     pub data: Option<PathBuf>,
-    /// Starts without the DynamoDB-compatible store: tables and accounts are in memory, and neither the roles of
-    /// template.yaml nor injected faults apply to them
+    /// Keeps tables in memory, without the DynamoDB emulator; roles of template.yaml don't apply to them
     #[arg(long)]
     pub memory: bool,
-    /// The people, as CSV, instead of the demo people; imported at every start
+    /// CSV file of the people to import at every start; the default is infra/local/people.csv
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
-    /// Verification steps before the password
+    /// Verification steps of a reset; the default is `REKEY_STEPS`, or else 2
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub steps: Option<u8>,
-    /// Only the local cloud, for functions that `cargo lambda watch` runs
+    /// Starts only the AWS emulator and the dev inbox, for functions that `cargo lambda watch` runs
     #[arg(long)]
     pub services: bool,
-    /// Where `cargo lambda watch` listens
+    /// Address of `cargo lambda watch`; needs --services
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:9000", requires = "services")]
     pub watch: String,
 }
@@ -47,10 +66,11 @@ impl Options {
         let refused = |why: &str| Err(Failure::new(why));
         match self {
             Self { memory: true, data: Some(_), .. } => refused(
-                "--memory keeps nothing, so leave out --data; or leave out --memory to keep the state",
+                "--memory can't be combined with --data: leave out --memory to keep the state in the folder, or \
+                 leave out --data",
             ),
             Self { memory: true, services: true, .. } => refused(
-                "--services is for functions in other processes, which can't reach tables in this one: \
+                "--memory can't be combined with --services, because other processes can't reach these tables: \
                  leave out --memory",
             ),
             _ => Ok(self.memory),
@@ -62,7 +82,7 @@ impl Options {
     /// # Errors
     /// [`Failure`] if it is not an address.
     pub fn listen_address(&self) -> Result<SocketAddr, Failure> {
-        address("--listen", &self.listen)
+        address("--listen", &self.listen, "127.0.0.1:8080")
     }
 
     /// Returns the address that the dev inbox listens on. It shows every code and password, so it must be a loopback
@@ -71,12 +91,14 @@ impl Options {
     /// # Errors
     /// [`Failure`] if it isn't one.
     pub fn outbox_address(&self) -> Result<SocketAddr, Failure> {
-        let address = address("--outbox", &self.outbox)?;
+        let address = address("--outbox", &self.outbox, "127.0.0.1:8025")?;
         if address.ip().is_loopback() {
             Ok(address)
         } else {
-            let why = "the outbox shows codes and passwords, so it listens on 127.0.0.1 or [::1] only";
-            Err(Failure::new(format!("--outbox {address}: {why}")))
+            Err(Failure::new(format!(
+                "--outbox {address}: the dev inbox shows codes and passwords, so only this machine may reach it. \
+                 Use 127.0.0.1 or [::1], such as 127.0.0.1:8025"
+            )))
         }
     }
 
@@ -91,20 +113,26 @@ impl Options {
         if fits {
             Ok(url.to_owned())
         } else {
-            Err(Failure::new(format!("--watch {}: not an address like http://127.0.0.1:9000", self.watch)))
+            Err(Failure::new(format!(
+                "--watch {}: not an http: address. Use that of `cargo lambda watch`, such as \
+                 http://127.0.0.1:9000",
+                self.watch
+            )))
         }
     }
 }
 
-fn address(option: &str, text: &str) -> Result<SocketAddr, Failure> {
+/// Resolves an address. `example` is one for the error.
+fn address(option: &str, text: &str, example: &str) -> Result<SocketAddr, Failure> {
     // A host name with IPv4 and IPv6 addresses resolves to IPv4, which every browser can open.
     let resolved = text.to_socket_addrs().ok();
     let mut found: Vec<SocketAddr> = resolved.into_iter().flatten().collect();
     found.sort_by_key(SocketAddr::is_ipv6);
-    found
-        .first()
-        .copied()
-        .ok_or_else(|| Failure::new(format!("{option} {text}: not an address like 127.0.0.1:8080")))
+    found.first().copied().ok_or_else(|| {
+        Failure::new(format!(
+            "{option} {text}: not an address of this machine with a port. Use one such as {example}"
+        ))
+    })
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Reads the demo people from a CSV file. It is strict and reports every error by row and column.
+//! Reads the example people from a CSV file. It is strict and reports every error by row and column.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use shared::domain::totp::TotpSeed;
 
 use crate::failure::Failure;
 
-/// The demo people that are built in.
+/// The example people that are built in.
 pub const DEMO: &str = include_str!("../people.csv");
 
 const COLUMNS: [&str; 10] = [
@@ -61,7 +61,7 @@ pub struct People {
     pub file: String,
     /// The people, in the order of the file.
     pub people: Vec<Person>,
-    /// Values that were left out, with the reason: one line each, by row and column.
+    /// Values that were ignored, with the reason: one line each, by row and column.
     pub warnings: Vec<String>,
 }
 
@@ -107,7 +107,11 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
         csv::ReaderBuilder::new().trim(csv::Trim::All).flexible(true).from_reader(text.as_bytes());
     let header = match reader.headers() {
         Ok(header) if !header.is_empty() => header.clone(),
-        _ => return Err(Failure::new(format!("{file}: the first row must name the columns"))),
+        _ => {
+            return Err(Failure::new(format!(
+                "{file}: row 1 must name the columns, such as login,name,alternate_email,mobile"
+            )));
+        }
     };
     let mut errors = faults_of_header(&header);
     if !errors.is_empty() {
@@ -122,13 +126,15 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
         let (line, record) = match record {
             Ok(record) => (record.position().map_or(0, csv::Position::line), record),
             Err(error) => {
-                errors.push(format!("{file}: {}", error.to_string().replace('\n', " ")));
+                errors.push(format!("{file}: {}. Correct this row", error.to_string().replace('\n', " ")));
                 continue;
             }
         };
         if record.len() != header.len() {
             let (found, expected) = (record.len(), header.len());
-            errors.push(format!("{file}: row {line}: {found} fields where {expected} are expected"));
+            errors.push(format!(
+                "{file}: row {line}: {found} fields instead of {expected}. Quote a field that contains a comma"
+            ));
             continue;
         }
         let mut row = Row {
@@ -143,13 +149,13 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
         row.leave_out(&mut person, domains);
         for name in &person.names {
             if let Some(first) = taken.insert(name.clone(), line) {
-                row.error("login", &format!("`{}` is in row {first} already", name.as_str()));
+                row.error("login", &format!("`{}` is a login in row {first} too. Remove one", name.as_str()));
             }
         }
         people.push(person);
     }
     if people.is_empty() && errors.is_empty() {
-        errors.push(format!("{file}: nobody is in it"));
+        errors.push(format!("{file}: no people. Add a row for each person"));
     }
     if errors.is_empty() {
         Ok(People { file: file.to_owned(), people, warnings })
@@ -168,14 +174,15 @@ fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
     let mut faults = Vec::new();
     for column in header {
         if !COLUMNS.contains(&column) {
-            faults.push(format!("row 1: unknown column `{column}`; known are {}", COLUMNS.join(", ")));
+            faults
+                .push(format!("row 1: unknown column `{column}`. Known columns are {}", COLUMNS.join(", ")));
         } else if !seen.insert(column) {
-            faults.push(format!("row 1: column `{column}` is there twice"));
+            faults.push(format!("row 1: column `{column}` appears twice. Remove one"));
         }
     }
     for needed in ["login", "name"] {
         if !seen.contains(needed) {
-            faults.push(format!("row 1: column `{needed}` is missing"));
+            faults.push(format!("row 1: column `{needed}` is missing. Add it"));
         }
     }
     faults
@@ -204,10 +211,10 @@ impl<'a> Row<'a> {
         // Another check reports a row without a login.
         let Ok(account) = person.account() else { return };
         if person.alternate_email.take_if(|email| account.protects(email, domains)).is_some() {
-            self.warning("alternate_email", "left out: the password protects this mailbox");
+            self.warning("alternate_email", "ignored: the password itself protects this mailbox");
         }
         if person.office_phone.take_if(|office| person.mobile.as_ref() == Some(office)).is_some() {
-            self.warning("office_phone", "left out: the number is that of the mobile, and kept there");
+            self.warning("office_phone", "ignored: the number equals the mobile number");
         }
     }
 
@@ -233,17 +240,20 @@ impl<'a> Row<'a> {
         for login in self.field("login").unwrap_or_default().split(';').map(str::trim) {
             match CanonicalName::parse(login, domains) {
                 Ok(name) if names.contains(&name) => {
-                    self.error("login", &format!("`{login}` is the same name as another of the row"));
+                    self.error(
+                        "login",
+                        &format!("`{login}` is the same name as another login of this row. Remove one"),
+                    );
                 }
                 Ok(name) => {
                     names.push(name);
                     logins.push(login.to_owned());
                 }
-                Err(error) => self.error("login", &error.to_string()),
+                Err(error) => self.error("login", &format!("{error}. Use a login such as aisyah")),
             }
         }
         if self.field("name").is_none() {
-            self.error("name", "is empty");
+            self.error("name", "the field is empty. Enter the person's full name");
         }
         Person {
             row: self.line,
@@ -257,14 +267,14 @@ impl<'a> Row<'a> {
             totp_secret: self.optional("totp_secret", |secret| {
                 TotpSeed::parse(secret)
                     .map(|_| secret.to_owned())
-                    .map_err(|_| "not a base32 secret of at least 26 characters (128 bits)")
+                    .map_err(|_| "not a TOTP secret. Use at least 26 base32 characters (128 bits)")
             }),
             password: self.field("password").map(str::to_owned),
             language: self.optional("language", |tag| {
                 Language::ALL
                     .into_iter()
                     .find(|language| language.tag() == tag)
-                    .ok_or("not one of en, ms, zh-Hans, ta")
+                    .ok_or("not a language of Rekey. Use en, ms, zh-Hans or ta")
             }),
             state: self
                 .optional("state", |state| match state {
@@ -272,7 +282,7 @@ impl<'a> Row<'a> {
                     "locked" => Ok(Standing::Locked),
                     "disabled" => Ok(Standing::Disabled),
                     "excluded" => Ok(Standing::Excluded),
-                    _ => Err("not one of active, locked, disabled, excluded"),
+                    _ => Err("not a state. Use active, locked, disabled or excluded"),
                 })
                 .unwrap_or(Standing::Active),
         }
@@ -280,8 +290,10 @@ impl<'a> Row<'a> {
 }
 
 fn email(text: &str) -> Result<EmailAddress, &'static str> {
-    EmailAddress::parse(text).map_err(|_| "not an e-mail address")
+    EmailAddress::parse(text).map_err(|_| "not an email address. Use one such as aisyah@mail.example")
 }
+
+const NO_PHONE: &str = "not a phone number in E.164 form. Use one such as +60123456789";
 
 /// Checks E.164: a plus, a country code, 15 digits at most (ITU-T E.164 §6.1).
 fn phone(text: &str) -> Result<PhoneNumber, &'static str> {
@@ -289,9 +301,9 @@ fn phone(text: &str) -> Result<PhoneNumber, &'static str> {
     let shaped = (7..=15).contains(&digits.len())
         && digits.bytes().all(|byte| byte.is_ascii_digit())
         && !digits.starts_with('0');
-    let number = PhoneNumber::parse(text, Country::MALAYSIA).map_err(|_| "not a number of any country")?;
+    let number = PhoneNumber::parse(text, Country::MALAYSIA).map_err(|_| NO_PHONE)?;
     let same = number.expose() == text;
-    if shaped && same { Ok(number) } else { Err("not a number of the form +60123456789 (E.164)") }
+    if shaped && same { Ok(number) } else { Err(NO_PHONE) }
 }
 
 #[cfg(test)]
@@ -336,14 +348,14 @@ mod tests {
                     c,C\n";
         let found = errors(text);
         for expected in [
-            "people.csv: row 2, column mobile: not a number of the form +60123456789 (E.164)",
-            "people.csv: row 3, column name: is empty",
-            "people.csv: row 3, column totp_secret: not a base32 secret of at least 26 characters (128 bits)",
-            "people.csv: row 3, column language: not one of en, ms, zh-Hans, ta",
-            "people.csv: row 3, column state: not one of active, locked, disabled, excluded",
-            "people.csv: row 3, column email: not an e-mail address",
-            "people.csv: row 4, column login: `a` is in row 2 already",
-            "people.csv: row 5: 2 fields where 7 are expected",
+            "people.csv: row 2, column mobile: not a phone number in E.164 form. Use one such as +60123456789",
+            "people.csv: row 3, column name: the field is empty. Enter the person's full name",
+            "people.csv: row 3, column totp_secret: not a TOTP secret. Use at least 26 base32 characters (128 bits)",
+            "people.csv: row 3, column language: not a language of Rekey. Use en, ms, zh-Hans or ta",
+            "people.csv: row 3, column state: not a state. Use active, locked, disabled or excluded",
+            "people.csv: row 3, column email: not an email address. Use one such as aisyah@mail.example",
+            "people.csv: row 4, column login: `a` is a login in row 2 too. Remove one",
+            "people.csv: row 5: 2 fields instead of 7. Quote a field that contains a comma",
         ] {
             assert!(found.iter().any(|line| line == expected), "{expected}\n{found:#?}");
         }
@@ -365,10 +377,10 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "people.csv: row 3, column alternate_email: left out: the password protects this mailbox",
-                "people.csv: row 3, column office_phone: left out: the number is that of the mobile, and kept there",
-                "people.csv: row 4, column alternate_email: left out: the password protects this mailbox",
-                "people.csv: row 5, column alternate_email: left out: the password protects this mailbox",
+                "people.csv: row 3, column alternate_email: ignored: the password itself protects this mailbox",
+                "people.csv: row 3, column office_phone: ignored: the number equals the mobile number",
+                "people.csv: row 4, column alternate_email: ignored: the password itself protects this mailbox",
+                "people.csv: row 5, column alternate_email: ignored: the password itself protects this mailbox",
             ]
         );
     }
@@ -379,6 +391,6 @@ mod tests {
         assert!(errors("login,name,login\n")[0].contains("twice"));
         assert!(errors("login\na\n")[0].contains("`name` is missing"));
         assert!(errors("").len() == 1);
-        assert!(errors("login,name\n")[0].contains("nobody"));
+        assert!(errors("login,name\n")[0].contains("no people"));
     }
 }

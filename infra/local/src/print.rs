@@ -1,48 +1,63 @@
-//! Prints the addresses and the demo people once everything runs.
+//! Prints the addresses and the people of the file once everything runs.
 
 use std::borrow::Cow;
 use std::io::{self, Write};
+
+use shared::domain::account::Standing;
 
 use crate::import::Imported;
 use crate::outbox::standing_word;
 use crate::people::Person;
 use crate::run::{Local, url_of};
 
-/// Writes every address and the logins to try.
+/// Maximum people in the list; the dev inbox shows all of them.
+const PEOPLE_MAX: usize = 20;
+
+/// Writes the addresses, the people of the file, what to try, and how to stop.
 ///
 /// # Errors
 /// Those of `out`.
 pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     let Some(product) = local.product else { return services(out, local) };
     let steps = local.parameters.settings.steps;
-    let verb = if steps == 1 { "step" } else { "steps" };
-    writeln!(out, "Rekey runs on this machine ({steps} verification {verb}).\n")?;
-    writeln!(out, "  Get back into your account   {}", url_of(product))?;
-    writeln!(out, "  Outbox: where codes arrive   {}", url_of(local.outbox_address))?;
-    writeln!(out, "  Try a password               {}/sign-in", url_of(local.outbox_address))?;
-    writeln!(out, "  Register what proves you     {}/security-info\n", url_of(product))?;
-    people(out, &local.people)?;
-    for line in import(local) {
-        writeln!(out, "  {line}")?;
+    let noun = if steps == 1 { "step" } else { "steps" };
+    let (product_url, inbox) = (url_of(product), url_of(local.outbox_address));
+    writeln!(out, "Rekey runs on this machine, with {steps} verification {noun}.\n")?;
+    writeln!(out, "  Reset or unlock  {product_url}")?;
+    writeln!(out, "  Dev inbox        {inbox}  (emails, texts, calls and their codes)")?;
+    writeln!(out, "  People           {inbox}/people  (passwords, contacts, authenticator codes)")?;
+    writeln!(out, "  Test sign-in     {inbox}/sign-in")?;
+    writeln!(out, "  Security info    {product_url}/security-info\n")?;
+    let file = &local.people_file;
+    if local.keeps_state() {
+        writeln!(out, "People in {file} (the folder of --data may have more, and other states):\n")?;
+    } else {
+        writeln!(out, "People in {file}:\n")?;
     }
-    writeln!(
-        out,
-        "\nMails, texts and calls arrive in the outbox, which also shows everybody's numbers, passwords"
-    )?;
-    writeln!(out, "and codes of the authenticator app.")?;
+    people(out, &local.people)?;
+    for (number, line) in import(local).enumerate() {
+        let separator = if number == 0 { "\n" } else { "" };
+        writeln!(out, "{separator}  {line}")?;
+    }
+    if let Some(person) = local.people.iter().find(|person| is_example(person)) {
+        writeln!(out, "\nTry a reset as `{}`: the codes arrive in the dev inbox.", person.login())?;
+    }
     if !product.ip().is_loopback() {
         writeln!(
             out,
-            "A browser on another machine needs HTTPS, for the flow's cookie is Secure: put a tunnel between."
+            "Browsers on other machines need HTTPS, because the cookies are Secure: use a tunnel."
         )?;
     }
-    writeln!(out, "Ctrl-C ends it all.")?;
+    writeln!(out, "Press Ctrl-C to stop.")?;
     out.flush()
 }
 
 fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
-    writeln!(out, "# Rekey's local cloud. Outbox: {}", url_of(local.outbox_address))?;
-    writeln!(out, "# Run the functions with these variables: cargo lambda watch --ignore-changes")?;
+    writeln!(out, "# The AWS emulator runs. Dev inbox: {}", url_of(local.outbox_address))?;
+    writeln!(
+        out,
+        "# Export these variables in a second terminal, and run: cargo lambda watch --ignore-changes"
+    )?;
     for line in import(local) {
         writeln!(out, "# {}", line.replace(char::is_control, " "))?;
     }
@@ -51,11 +66,11 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     for (name, value) in cloud.chain(&local.parameters.pairs) {
         writeln!(out, "export {name}={}", quoted(value))?;
     }
-    writeln!(out, "# Ctrl-C ends it.")?;
+    writeln!(out, "# Press Ctrl-C to stop.")?;
     out.flush()
 }
 
-/// Returns the lines about the import: values left out, and changes of existing people.
+/// Returns the lines about the import: values that were ignored, and changes of existing people.
 fn import(local: &Local) -> impl Iterator<Item = Cow<'_, str>> {
     let Imported { added, changed, unchanged, lines } = &local.imported;
     let is_again = changed + unchanged > 0;
@@ -75,33 +90,40 @@ fn quoted(value: &str) -> String {
     }
 }
 
+/// Returns whether a reset of this person can be tried with the default settings.
+fn is_example(person: &Person) -> bool {
+    person.state == Standing::Active && person.alternate_email.is_some() && person.mobile.is_some()
+}
+
 fn people(out: &mut impl Write, people: &[Person]) -> io::Result<()> {
-    let rows: Vec<[String; 4]> = people.iter().map(row).collect();
-    let header = ["Login", "Name", "State", "Registered"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = people.iter().take(PEOPLE_MAX).map(row).collect();
+    let header = ["Login", "Name", "State", "Contacts and authenticator app"].map(str::to_owned);
     let width = |column: usize| {
         let cells = rows.iter().chain([&header]).map(|row| row[column].chars().count());
         cells.max().unwrap_or(0)
     };
     let widths = [width(0), width(1), width(2)];
     for row in [&header].into_iter().chain(&rows) {
-        let [login, name, state, registered] = row;
+        let [login, name, state, methods] = row;
         let [first, second, third] = widths;
-        writeln!(out, "  {login:first$}  {name:second$}  {state:third$}  {registered}")?;
+        writeln!(out, "  {login:first$}  {name:second$}  {state:third$}  {methods}")?;
     }
-    Ok(())
+    match people.len().saturating_sub(rows.len()) {
+        0 => Ok(()),
+        more => writeln!(out, "  and {more} more, which the dev inbox shows"),
+    }
 }
 
 fn row(person: &Person) -> [String; 4] {
-    let registered = [
-        ("alternate e-mail", person.alternate_email.is_some()),
+    let methods = [
+        ("alternate email", person.alternate_email.is_some()),
         ("mobile", person.mobile.is_some()),
         ("office phone", person.office_phone.is_some()),
         ("authenticator app", person.totp_secret.is_some()),
     ];
-    let registered: Vec<&str> =
-        registered.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
-    let registered = if registered.is_empty() { "nothing".to_owned() } else { registered.join(", ") };
-    [person.login().to_owned(), person.name.clone(), standing_word(person.state).to_owned(), registered]
+    let methods: Vec<&str> = methods.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
+    let methods = if methods.is_empty() { "none".to_owned() } else { methods.join(", ") };
+    [person.login().to_owned(), person.name.clone(), standing_word(person.state).to_owned(), methods]
 }
 
 #[cfg(test)]
@@ -127,5 +149,17 @@ mod tests {
             text.lines().map(|line| line.split("  ").filter(|cell| !cell.is_empty()).count()).collect();
         assert!(at.iter().all(|cells| *cells == 4), "{text}");
         assert!(!text.contains("Harimau"), "no password on the terminal");
+    }
+
+    #[test]
+    fn long_list_of_people_is_cut() {
+        let rows: Vec<String> = (0..PEOPLE_MAX + 3).map(|number| format!("p{number},Person\n")).collect();
+        let file = format!("login,name\n{}", rows.concat());
+        let many = crate::people::parse("people.csv", &file, &[]).unwrap().people;
+        let mut out = Vec::new();
+        people(&mut out, &many).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(text.lines().count(), PEOPLE_MAX + 2, "{text}");
+        assert!(text.ends_with("  and 3 more, which the dev inbox shows\n"), "{text}");
     }
 }

@@ -37,9 +37,11 @@ pub struct Local {
     pub outbox_address: SocketAddr,
     /// The dev inbox, to read messages without HTTP.
     pub outbox: Outbox,
-    /// The people of the CSV file.
+    /// The name of the CSV file.
+    pub people_file: String,
+    /// The people of the CSV file. With `--data` the store may have others.
     pub people: Arc<Vec<Person>>,
-    /// Values of the file that were left out.
+    /// Values of the file that were ignored.
     pub warnings: Vec<String>,
     /// The result of importing the file.
     pub imported: Imported,
@@ -90,12 +92,13 @@ impl Local {
         let parts = Parts { cloud: &cloud, settings, system: system.clone(), memory };
         let tables = parts.tables().await?;
         let imported = tables.import(&people).await?;
-        let People { people, warnings, .. } = people;
+        let People { file: people_file, people, warnings } = people;
         let people = Arc::new(people);
 
         let site = Site {
             outbox: outbox.clone(),
             demo: Demo {
+                file: people_file.clone(),
                 people: people.clone(),
                 domains: Arc::new(parameters.settings.login_domains.clone()),
                 accounts: Arc::new(DemoAccounts(tables.directory)),
@@ -122,6 +125,7 @@ impl Local {
             product,
             outbox_address,
             outbox,
+            people_file,
             people,
             warnings,
             imported,
@@ -131,6 +135,11 @@ impl Local {
             stop,
             servers,
         })
+    }
+
+    /// Returns whether the state is kept in a folder, which may have people of earlier starts.
+    pub const fn keeps_state(&self) -> bool {
+        self.folder.is_some()
     }
 
     /// Stops everything. It gives open requests half a second, and keeps the messages of the queues.
@@ -167,16 +176,23 @@ fn host_of(url: &str) -> &str {
 fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
     let domains = &parameters.settings.login_domains;
     let Some(file) = &options.people else {
-        return people::parse("people.csv", people::DEMO, domains);
+        return people::parse("infra/local/people.csv", people::DEMO, domains);
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| Failure::new(format!("--people {name}: {error}")))?;
+    let text = fs::read_to_string(file).map_err(|error| {
+        Failure::new(format!(
+            "--people {name}: the file can't be read: {error}. Give the path of a CSV file in UTF-8, or leave out \
+             --people for the example people"
+        ))
+    })?;
     people::parse(&name, &text, domains)
 }
 
 fn consumer(template: &Template) -> Result<Consumer, Failure> {
     let consumer = template.consumers.first().cloned();
-    consumer.ok_or_else(|| Failure::new("template.yaml: no function reads the queue"))
+    consumer.ok_or_else(|| {
+        Failure::new("template.yaml: no function reads the queue. Add an SQS event to delivery")
+    })
 }
 
 /// The folder of `--data`, locked for one process.
@@ -188,13 +204,17 @@ struct Folder {
 
 impl Folder {
     fn open(path: &Path) -> Result<Self, Failure> {
-        let failed = |why: &dyn std::fmt::Display| Failure::new(format!("--data {}: {why}", path.display()));
-        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(|error| failed(&error))?;
-        let lock = File::create(path.join("lock")).map_err(|error| failed(&error))?;
+        let failed = |why: &str| Failure::new(format!("--data {}: {why}", path.display()));
+        let unusable =
+            |error: io::Error| failed(&format!("{error}. Give a folder that you may create or write to"));
+        DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(unusable)?;
+        let lock = File::create(path.join("lock")).map_err(unusable)?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path: path.to_owned(), _lock: lock }),
-            Err(TryLockError::WouldBlock) => Err(failed(&"another `cargo local` uses this folder")),
-            Err(TryLockError::Error(error)) => Err(failed(&error)),
+            Err(TryLockError::WouldBlock) => {
+                Err(failed("another `cargo local` uses this folder. Stop it, or give another folder"))
+            }
+            Err(TryLockError::Error(error)) => Err(unusable(error)),
         }
     }
 
@@ -204,20 +224,24 @@ impl Folder {
 
     fn restore(&self, cloud: &Cloud) -> Result<(), Failure> {
         let file = self.queue();
+        let failed = |why: &str| Failure::new(format!("{}: {why}", file.display()));
         match fs::read_to_string(&file) {
             Ok(json) => cloud
                 .queues()
                 .restore(&json)
-                .map_err(|_| Failure::new(format!("{}: not a file of queues", file.display()))),
+                .map_err(|_| failed("not a file of queues. Delete it to start with empty queues")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(Failure::new(format!("{}: {error}", file.display()))),
+            Err(error) => Err(failed(&format!("can't be read: {error}. Check its permissions"))),
         }
     }
 
     fn keep(&self, cloud: &Cloud) -> Result<(), Failure> {
         let file = self.queue();
-        let failed = |why: String| Failure::new(format!("{}: {why}", file.display()));
-        let json = cloud.queues().to_json().map_err(|error| failed(error.to_string()))?;
-        write_private(&file, &json).map_err(|error| failed(error.to_string()))
+        let failed = |why: &dyn std::fmt::Display| {
+            let file = file.display();
+            Failure::new(format!("{file}: queued messages are lost: {why}. Check the folder's free space"))
+        };
+        let json = cloud.queues().to_json().map_err(|error| failed(&error))?;
+        write_private(&file, &json).map_err(|error| failed(&error))
     }
 }

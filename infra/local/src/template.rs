@@ -158,8 +158,8 @@ impl Template {
             Some("AWS::DynamoDB::Table") => {
                 let table = Table {
                     attributes: as_json(&properties["AttributeDefinitions"])
-                        .ok_or("no AttributeDefinitions")?,
-                    keys: as_json(&properties["KeySchema"]).ok_or("no KeySchema")?,
+                        .ok_or("AttributeDefinitions is missing")?,
+                    keys: as_json(&properties["KeySchema"]).ok_or("KeySchema is missing")?,
                     ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]).map(str::to_owned),
                 };
                 self.tables.insert(id.to_owned(), table);
@@ -180,8 +180,10 @@ impl Template {
                 let template = text(&generate["SecretStringTemplate"]).unwrap_or("{}");
                 let settings = SecretSettings {
                     template: serde_json::from_str(template)
-                        .map_err(|_| "SecretStringTemplate is no JSON")?,
-                    key: text(&generate["GenerateStringKey"]).ok_or("no GenerateStringKey")?.to_owned(),
+                        .map_err(|_| "SecretStringTemplate is not JSON")?,
+                    key: text(&generate["GenerateStringKey"])
+                        .ok_or("GenerateStringKey is missing")?
+                        .to_owned(),
                     length: number(&generate["PasswordLength"]).unwrap_or(32) as usize,
                 };
                 self.secrets.insert(id.to_owned(), settings);
@@ -193,12 +195,12 @@ impl Template {
 
     fn take_function(&mut self, resource: &Value, resources: &Value) -> Result<(), &'static str> {
         let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
-            .ok_or("no Metadata.BuildProperties.Binary")?;
+            .ok_or("Metadata.BuildProperties.Binary is missing")?;
         let properties = &resource["Properties"];
         let variables = mapping(&properties["Environment"]["Variables"])
             .filter_map(|(name, value)| Some((name.to_owned(), reference(value)?)))
             .collect();
-        let role = reference(&properties["Role"]).ok_or("no Role")?;
+        let role = reference(&properties["Role"]).ok_or("Role is missing")?;
         let role = grants(&resources[role.as_str()])?;
         self.functions.insert(function.to_owned(), Function { variables, role });
         for (_, event) in mapping(&properties["Events"]) {
@@ -207,10 +209,14 @@ impl Template {
                 Some("HttpApi") => self.routes.push(route(function, event_properties)),
                 Some("SQS") => self.consumers.push(Consumer {
                     function: function.to_owned(),
-                    queue: reference(&event_properties["Queue"]).ok_or("an event without Queue")?,
+                    queue: reference(&event_properties["Queue"]).ok_or("an event has no Queue")?,
                     batch: number(&event_properties["BatchSize"]).unwrap_or(10) as usize,
                 }),
-                _ => return Err("an event of a kind that the laptop does not know"),
+                _ => {
+                    return Err(
+                        "an event is neither HttpApi nor SQS; the local environment has no other kind",
+                    );
+                }
             }
         }
         Ok(())
@@ -234,7 +240,7 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
         .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
     let grant = |statement: &Value| {
         if text(&statement["Effect"]) != Some("Allow") {
-            return Err("a statement of its role does not allow");
+            return Err("a statement of its role is no Allow; the local environment reads only these");
         }
         // Of `NotResource` only one fact matters here: it is no table, queue or secret.
         let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
@@ -341,6 +347,6 @@ mod tests {
     #[test]
     fn missing_property_is_reported() {
         let failure = Template::parse("Resources: {T: {Type: 'AWS::DynamoDB::Table'}}").unwrap_err();
-        assert_eq!(failure.lines(), ["template.yaml: T: no AttributeDefinitions"]);
+        assert_eq!(failure.lines(), ["template.yaml: T: AttributeDefinitions is missing"]);
     }
 }

@@ -69,7 +69,7 @@ async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -
     let event: SqsEvent = match serde_json::from_value(json!({"Records": records})) {
         Ok(event) => event,
         Err(error) => {
-            tracing::error!(%error, "aws_lambda_events does not take the event");
+            tracing::error!(%error, "aws_lambda_events can't parse the event");
             return Vec::new();
         }
     };
@@ -77,11 +77,15 @@ async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -
     let failures = match tokio::spawn(consume(event)).await {
         Ok(Ok(response)) => response.batch_item_failures,
         Ok(Err(error)) => {
-            tracing::warn!(error, function = consumer.function, "an invocation failed");
+            tracing::warn!(
+                error,
+                function = consumer.function,
+                "a function failed; its messages are tried again"
+            );
             return Vec::new();
         }
         Err(error) => {
-            tracing::error!(%error, function = consumer.function, "an invocation failed");
+            tracing::error!(%error, function = consumer.function, "a function failed; its messages are tried again");
             return Vec::new();
         }
     };
@@ -132,15 +136,16 @@ async fn post(
         .header(http::header::CONTENT_TYPE, "application/json")
         .body(Full::new(Bytes::from(body)))
         .map_err(|error| error.to_string())?;
-    let response = client
-        .request(request)
-        .await
-        .map_err(|_| format!("{url} does not answer; `cargo lambda watch` must run"))?;
+    let response = client.request(request).await.map_err(|_| {
+        format!("{url} does not answer. Start `cargo lambda watch`, or give its address by --watch")
+    })?;
     let status = response.status();
     let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
     let body = body.map_err(|error| error.to_string())?.to_bytes();
     if !status.is_success() {
-        return Err(format!("{url} answered {status}"));
+        return Err(format!("{url} answered {status}. See the terminal of `cargo lambda watch`"));
     }
-    serde_json::from_slice(&body).map_err(|_| format!("{url} did not answer with batchItemFailures"))
+    serde_json::from_slice(&body).map_err(|_| {
+        format!("the answer of {url} has no batchItemFailures. See the terminal of `cargo lambda watch`")
+    })
 }

@@ -65,18 +65,21 @@ pub async fn keyrings(
 #[derive(Debug, Error)]
 pub enum SecretError {
     /// Secrets Manager did not answer, or answered with an error.
-    #[error("the secrets are unavailable")]
-    Unavailable(#[source] CallError),
+    #[error("Secrets Manager can't be read: {0}. Check the function's role, and its way to Secrets Manager")]
+    Unavailable(CallError),
     /// Secrets Manager refused this secret.
-    #[error("{0} is refused: {1}")]
+    #[error(
+        "{0} can't be read from Secrets Manager: {1}. Check that the secret exists, and that the function's role \
+         allows secretsmanager:GetSecretValue for it"
+    )]
     Refused(&'static str, CallError),
     /// The response does not contain this secret.
-    #[error("{0} is missing in the answer")]
+    #[error("{0} is missing in the answer of Secrets Manager. Check that the secret exists in this region")]
     Missing(&'static str),
     /// The secret is binary.
-    #[error("{0} is not a text")]
+    #[error("{0} is a binary secret. Store it as text: a JSON object of key ids and passphrases")]
     NoText(&'static str),
     /// The secret is no keyring.
-    #[error("{0} is not a keyring")]
-    NoKeyring(&'static str, #[source] KeyError),
+    #[error("{0} is not a keyring: {1}. Correct the secret in Secrets Manager")]
+    NoKeyring(&'static str, KeyError),
 }

@@ -1,13 +1,41 @@
-//! Parsers of single parameters.
+//! Parsers of single parameters. An error continues the sentence "`value` …", and ends with an accepted value.
 
-use crate::domain::contact::Country;
+use super::DirectoryKind;
+use crate::domain::contact::{Country, EmailAddress};
+use crate::domain::language::Language;
+use crate::domain::method::Method;
+use crate::domain::password::CharacterClass;
+use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
 
-pub(super) fn country(code: &str) -> Result<Country, &'static str> {
-    Country::parse(code).map_err(|_| "not a two-letter country code")
+/// A parsed parameter, or the reason why it is invalid.
+type Parsed<T> = Result<T, &'static str>;
+
+pub(super) fn method(word: &str) -> Parsed<Method> {
+    Method::parse(word).filter(|method| Method::ALL.contains(method)).ok_or(
+        "is not a method. Use some of email, sms, mobile_call, office_call, push, totp, passkey and \
+         recovery_code, separated by commas",
+    )
 }
 
-pub(super) fn public_url(url: &str) -> Result<String, &'static str> {
+pub(super) fn push_host(host: &str) -> Parsed<String> {
+    PushHosts::is_host(host).then(|| host.to_owned()).ok_or(
+        "is not the name of a push service's host. Use names such as fcm.googleapis.com or \
+         *.notify.windows.com, separated by commas",
+    )
+}
+
+pub(super) fn country(code: &str) -> Parsed<Country> {
+    Country::parse(code).map_err(|_| "is not a two-letter country code (ISO 3166-1). Use one such as MY")
+}
+
+pub(super) fn directory(name: &str) -> Parsed<DirectoryKind> {
+    (name == "builtin")
+        .then_some(DirectoryKind::Builtin)
+        .ok_or("is not a directory that this build supports. Use builtin")
+}
+
+pub(super) fn public_url(url: &str) -> Parsed<String> {
     let bare = url.trim_end_matches('/');
     // Browsers compare origins byte by byte, with the host in lower case.
     let host = bare.split_inclusive('/').take(3).map(str::len).sum();
@@ -16,23 +44,77 @@ pub(super) fn public_url(url: &str) -> Result<String, &'static str> {
     if (bare.starts_with("https://") || local) && !bare.contains(['?', '#', '"', '<', ' ']) {
         Ok(bare.to_owned())
     } else {
-        Err("an https: address without query")
+        Err(
+            "is not an https: address without a query and a fragment. Use the address that people open, such \
+             as https://reset.contoh.example; http: is only for 127.0.0.1 and localhost",
+        )
     }
 }
 
-pub(super) fn return_url(url: &str) -> Result<String, &'static str> {
+pub(super) fn return_url(url: &str) -> Parsed<String> {
     ReturnUrls::is_fit(url)
         .then(|| url.to_owned())
-        .ok_or("an https: address with a path, such as https://portal.example/")
+        .ok_or("is not an https: address with a path. Use one such as https://portal.contoh.example/")
 }
 
-pub(super) fn link(url: &str, schemes: &[&str]) -> Result<String, &'static str> {
-    let fits = schemes.iter().any(|scheme| url.starts_with(scheme))
-        && !url.chars().any(|c| c.is_whitespace() || c.is_control());
-    fits.then(|| url.to_owned()).ok_or("not a link of an accepted kind")
+pub(super) fn organisation(name: &str) -> Parsed<String> {
+    let fits = name.chars().count() <= 40 && !name.chars().any(char::is_control);
+    fits.then(|| name.to_owned()).ok_or(
+        "is longer than 40 characters, or has a control character. Use a name such as Universiti Contoh",
+    )
 }
 
-pub(super) fn colour(text: &str) -> Result<String, &'static str> {
+pub(super) fn logo_url(url: &str) -> Parsed<String> {
+    let fits = is_link(url, &["https:"]);
+    fits.then(|| url.to_owned())
+        .ok_or("is not an https: address. Use one such as https://www.contoh.example/logo.svg")
+}
+
+pub(super) fn help_desk_url(url: &str) -> Parsed<String> {
+    let fits = is_link(url, &["https:", "mailto:", "tel:"]);
+    fits.then(|| url.to_owned())
+        .ok_or("is not an https:, mailto: or tel: address. Use one such as mailto:helpdesk@contoh.example")
+}
+
+pub(super) fn colour(text: &str) -> Parsed<String> {
     let fits = text.len() == 7 && text.starts_with('#') && text[1..].bytes().all(|b| b.is_ascii_hexdigit());
-    fits.then(|| text.to_ascii_lowercase()).ok_or("not of the form #rrggbb")
+    fits.then(|| text.to_ascii_lowercase())
+        .ok_or("is not a colour of the form #rrggbb. Use one such as #0a5c36")
+}
+
+pub(super) fn language(tag: &str) -> Parsed<Language> {
+    Language::ALL
+        .into_iter()
+        .find(|known| known.tag() == tag)
+        .ok_or("is not a language of Rekey. Use some of en, ms, zh-Hans and ta, separated by commas")
+}
+
+pub(super) fn mail_from(text: &str) -> Parsed<EmailAddress> {
+    EmailAddress::parse(text).map_err(|_| "is not an email address. Use one such as no-reply@contoh.example")
+}
+
+pub(super) fn sms_sender_id(id: &str) -> Parsed<String> {
+    let fits = (1..=11).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
+    fits.then(|| id.to_owned())
+        .ok_or("is not a sender ID. Use 1 to 11 ASCII letters and digits, such as CONTOH")
+}
+
+pub(super) fn voice_origin(origin: &str) -> Parsed<String> {
+    let fits =
+        origin.len() <= 256 && origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"+:/_-".contains(&b));
+    fits.then(|| origin.to_owned()).ok_or(
+        "is not an origin of calls. Use a phone number of the AWS account such as +60312345678, or the id or \
+         ARN of a number or pool",
+    )
+}
+
+pub(super) fn character_class(word: &str) -> Parsed<CharacterClass> {
+    word.parse().map_err(|_| {
+        "is not a character class. Use some of upper, lower, digit and symbol, separated by commas, or none"
+    })
+}
+
+fn is_link(url: &str, schemes: &[&str]) -> bool {
+    schemes.iter().any(|scheme| url.starts_with(scheme))
+        && !url.chars().any(|c| c.is_whitespace() || c.is_control())
 }

@@ -108,12 +108,6 @@ pub enum DirectoryKind {
     Builtin,
 }
 
-impl DirectoryKind {
-    fn parse(name: &str) -> Option<Self> {
-        (name == "builtin").then_some(Self::Builtin)
-    }
-}
-
 impl Settings {
     /// Reads the process's environment.
     ///
@@ -134,10 +128,7 @@ impl Settings {
             methods: reader.list(
                 "REKEY_METHODS",
                 "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
-                |word| {
-                    let method = Method::parse(word).filter(|method| Method::ALL.contains(method));
-                    method.ok_or("not a method")
-                },
+                forms::method,
             ),
             second_steps: Vec::new(),
             reconfirm_days: reader.number("REKEY_RECONFIRM_DAYS", 180, 0..=730),
@@ -151,9 +142,7 @@ impl Settings {
             push_hosts: PushHosts::new(reader.list(
                 "REKEY_PUSH_HOSTS",
                 "fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,*.notify.windows.com",
-                |host| {
-                    PushHosts::is_host(host).then(|| host.to_owned()).ok_or("not the name of a host")
-                },
+                forms::push_host,
             )),
             opens_per_name: reader.number("REKEY_OPENS_PER_HOUR", 30, 1..=100_000),
             opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
@@ -162,9 +151,7 @@ impl Settings {
             sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),
             sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
             directory: reader
-                .one("REKEY_DIRECTORY", "builtin", |name| {
-                    DirectoryKind::parse(name).ok_or("no directory of this build: it knows `builtin`")
-                })
+                .one("REKEY_DIRECTORY", "builtin", forms::directory)
                 .unwrap_or(DirectoryKind::Builtin),
             password: password_rules(&mut reader),
             password_blocklist: reader.one("REKEY_PASSWORD_BLOCKLIST", "", |path| Ok(path.to_owned())),
@@ -173,33 +160,17 @@ impl Settings {
                 .unwrap_or_default(),
             login_domains: reader.list("REKEY_LOGIN_DOMAINS", "", |word| Ok(fold(word))),
             organisation: reader
-                .one("REKEY_ORGANISATION", "Rekey", |name| {
-                    let fits = name.chars().count() <= 40 && !name.chars().any(char::is_control);
-                    fits.then(|| name.to_owned()).ok_or("at most 40 characters")
-                })
+                .one("REKEY_ORGANISATION", "Rekey", forms::organisation)
                 .unwrap_or_default(),
-            logo_url: reader.one("REKEY_LOGO_URL", "", |url| forms::link(url, &["https:"])),
+            logo_url: reader.one("REKEY_LOGO_URL", "", forms::logo_url),
             colour: reader.one("REKEY_COLOUR", "", forms::colour),
-            help_desk_url: reader
-                .one("REKEY_HELP_DESK_URL", "", |url| forms::link(url, &["https:", "mailto:", "tel:"])),
-            languages: reader.list("REKEY_LANGUAGES", "en,ms,zh-Hans,ta", |tag| {
-                Language::ALL.into_iter().find(|known| known.tag() == tag).ok_or("not a language of Rekey")
-            }),
+            help_desk_url: reader.one("REKEY_HELP_DESK_URL", "", forms::help_desk_url),
+            languages: reader.list("REKEY_LANGUAGES", "en,ms,zh-Hans,ta", forms::language),
             mail_from: reader
-                .one("REKEY_MAIL_FROM", "no-reply@rekey.example", |text| {
-                    EmailAddress::parse(text).map_err(|_| "not an e-mail address")
-                })
+                .one("REKEY_MAIL_FROM", "no-reply@rekey.example", forms::mail_from)
                 .unwrap_or_else(|| EmailAddress::from_stored(String::new())),
-            sms_sender_id: reader.one("REKEY_SMS_SENDER_ID", "", |id| {
-                let fits = (1..=11).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
-                fits.then(|| id.to_owned()).ok_or("1 to 11 ASCII letters and digits")
-            }),
-            voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", |origin| {
-                let fits = origin.len() <= 256
-                    && origin.bytes().all(|b| b.is_ascii_alphanumeric() || b"+:/_-".contains(&b));
-                fits.then(|| origin.to_owned())
-                    .ok_or("a telephone number, or an id or ARN of a number or pool")
-            }),
+            sms_sender_id: reader.one("REKEY_SMS_SENDER_ID", "", forms::sms_sender_id),
+            voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", forms::voice_origin),
         };
         settings.second_steps.clone_from(&settings.methods);
         if settings.steps == 1 {
@@ -242,18 +213,37 @@ impl Settings {
 
     fn check_together(&self, reader: &mut Reader) {
         if !self.password.is_long_enough() {
-            reader.error("REKEY_PASSWORD_MIN", "at least 15 without classes (NIST 800-63B-4 §3.1.1.2)");
+            let reason = format!(
+                "{} is too short without character classes (NIST SP 800-63B-4 §3.1.1.2). Use at least {}, or \
+                 set REKEY_PASSWORD_CLASSES to classes such as upper,lower,digit",
+                self.password.min,
+                PasswordRules::MIN_WITHOUT_CLASSES
+            );
+            reader.error("REKEY_PASSWORD_MIN", &reason);
         }
         if self.flow.code_tries > self.flow.flow_tries {
-            reader.error("REKEY_CODE_TRIES", "at most REKEY_FLOW_TRIES");
+            let FlowLimits { code_tries, flow_tries, .. } = self.flow;
+            let reason = format!(
+                "{code_tries} is more than the {flow_tries} of REKEY_FLOW_TRIES. Lower it, or raise \
+                 REKEY_FLOW_TRIES"
+            );
+            reader.error("REKEY_CODE_TRIES", &reason);
         }
         if self.push_hosts.have_loopback() && self.public_url.starts_with("https:") {
-            reader.error("REKEY_PUSH_HOSTS", "this machine is a push service on a laptop only");
+            let reason = "a loopback address is accepted only while REKEY_PUBLIC_URL is an http: address. Use \
+                          the names of push services, such as fcm.googleapis.com";
+            reader.error("REKEY_PUSH_HOSTS", reason);
         }
         if self.sends.per_hour > self.sends.per_day {
-            reader.error("REKEY_SENDS_PER_HOUR", "at most REKEY_SENDS_PER_DAY");
+            let SendLimits { per_hour, per_day, .. } = self.sends;
+            let reason = format!(
+                "{per_hour} is more than the {per_day} of REKEY_SENDS_PER_DAY. Lower it, or raise \
+                 REKEY_SENDS_PER_DAY"
+            );
+            reader.error("REKEY_SENDS_PER_HOUR", &reason);
         }
         if let Err(reason) = self.password_policy([]) {
+            let reason = format!("{reason}. Use words such as contoh,kampus");
             reader.error("REKEY_PASSWORD_WORDS", &reason);
         }
         let guesses = Guesses {
@@ -267,8 +257,9 @@ impl Settings {
         let chance = guesses.yearly_chance();
         if chance > YEARLY_CHANCE_MAX {
             let reason = format!(
-                "with these steps, tries and sends one account is guessed open with a chance of {:.1} % a year; \
-                 at most {:.0} % is accepted",
+                "with these settings, brute force opens one account with a chance of {:.1} % a year; at most \
+                 {:.0} % is accepted. Raise REKEY_CODE_DIGITS or REKEY_STEPS, or lower REKEY_CODE_TRIES, \
+                 REKEY_FLOW_TRIES, REKEY_SENDS_PER_DAY or REKEY_TOTP_TRIES_PER_DAY",
                 chance * 100.0,
                 YEARLY_CHANCE_MAX * 100.0
             );
@@ -319,9 +310,11 @@ fn password_rules(reader: &mut Reader) -> PasswordRules {
     PasswordRules {
         min: reader.number("REKEY_PASSWORD_MIN", 12, 8..=64),
         max: reader.number("REKEY_PASSWORD_MAX", 128, 64..=128),
-        classes: reader.list_or_none("REKEY_PASSWORD_CLASSES", "upper,lower,digit,symbol", |word| {
-            word.parse().map_err(|_| "not one of upper, lower, digit, symbol")
-        }),
+        classes: reader.list_or_none(
+            "REKEY_PASSWORD_CLASSES",
+            "upper,lower,digit,symbol",
+            forms::character_class,
+        ),
         history: reader.number("REKEY_PASSWORD_HISTORY", 1, 0..=3),
         words: reader.list("REKEY_PASSWORD_WORDS", "", |word| Ok(word.to_owned())),
     }
@@ -354,7 +347,20 @@ mod tests {
             ("REKEY_PUBLIC_URL", "http://reset.contoh.example"),
         ])
         .unwrap_err();
-        assert_eq!(error.0.len(), 5, "{error}");
+        assert_eq!(
+            error.0,
+            [
+                "REKEY_STEPS: `3` is not a whole number from 1 to 2. Use one such as 2",
+                "REKEY_METHODS: `fax` is not a method. Use some of email, sms, mobile_call, office_call, push, \
+                 totp, passkey and recovery_code, separated by commas",
+                "REKEY_PUBLIC_URL: `http://reset.contoh.example` is not an https: address without a query and a \
+                 fragment. Use the address that people open, such as https://reset.contoh.example; http: is \
+                 only for 127.0.0.1 and localhost",
+                "REKEY_COLOUR: `red` is not a colour of the form #rrggbb. Use one such as #0a5c36",
+                "REKEY_STEP: no setting has this name. Correct the spelling, or unset it; template.yaml lists \
+                 the settings",
+            ]
+        );
     }
 
     #[test]
@@ -368,7 +374,7 @@ mod tests {
         assert!(read(&[("REKEY_STEPS", "1")]).is_ok());
         assert!(read(&[("REKEY_CODE_DIGITS", "6")]).is_ok(), "two steps carry six digits");
         let error = read(&[("REKEY_STEPS", "1"), ("REKEY_CODE_DIGITS", "6")]).unwrap_err();
-        assert!(error.to_string().contains("guessed open"), "{error}");
+        assert!(error.to_string().contains("brute force opens"), "{error}");
         assert!(read(&[("REKEY_STEPS", "1"), ("REKEY_TOTP_TRIES_PER_DAY", "50")]).is_err());
     }
 

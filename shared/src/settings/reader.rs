@@ -24,6 +24,7 @@ impl Reader {
         Self { given, errors: Vec::new() }
     }
 
+    /// Adds an error. `reason` says which value is wrong, and which one is accepted.
     pub(super) fn error(&mut self, name: &str, reason: &str) {
         self.errors.push(format!("{name}: {reason}"));
     }
@@ -40,15 +41,19 @@ impl Reader {
         match text.parse::<T>() {
             Ok(number) if range.contains(&number) => number,
             _ => {
+                let (least, most) = (range.start(), range.end());
                 self.error(
                     name,
-                    &format!("`{text}` is not a number from {} to {}", range.start(), range.end()),
+                    &format!(
+                        "`{text}` is not a whole number from {least} to {most}. Use one such as {default}"
+                    ),
                 );
                 default
             }
         }
     }
 
+    /// Reads one value. An error of `read` continues the sentence "`value` …" and names an accepted value.
     pub(super) fn one<T>(
         &mut self,
         name: &str,
@@ -62,12 +67,13 @@ impl Reader {
         match read(&text) {
             Ok(value) => Some(value),
             Err(reason) => {
-                self.error(name, &format!("`{text}`: {reason}"));
+                self.error(name, &format!("`{text}` {reason}"));
                 None
             }
         }
     }
 
+    /// Reads values that commas separate. An error of `read` is worded as for [`Reader::one`].
     pub(super) fn list<T>(
         &mut self,
         name: &str,
@@ -94,7 +100,7 @@ impl Reader {
         for word in text.split(',').map(str::trim).filter(|word| !word.is_empty()) {
             match read(word) {
                 Ok(value) => values.push(value),
-                Err(reason) => self.error(name, &format!("`{word}`: {reason}")),
+                Err(reason) => self.error(name, &format!("`{word}` {reason}")),
             }
         }
         values
@@ -102,7 +108,9 @@ impl Reader {
 
     pub(super) fn finish<T>(mut self, settings: T) -> Result<T, SettingsError> {
         for name in std::mem::take(&mut self.given).into_keys() {
-            self.error(&name, "no parameter has this name");
+            let reason = "no setting has this name. Correct the spelling, or unset it; template.yaml lists the \
+                          settings";
+            self.error(&name, reason);
         }
         if self.errors.is_empty() { Ok(settings) } else { Err(SettingsError(self.errors)) }
     }

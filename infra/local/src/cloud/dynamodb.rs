@@ -31,8 +31,12 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// # Errors
 /// [`Failure`] if the file is no database or a table can't be created.
 pub fn open(file: Option<&Path>, tables: &BTreeMap<String, Table>) -> Result<Database, Failure> {
-    let place = file.map_or_else(|| "the store".to_owned(), |file| file.display().to_string());
-    let failed = |error: DynoxideError| Failure::new(format!("{place}: {error}").replace('\n', " "));
+    let (place, advice) = match file {
+        Some(file) => (file.display().to_string(), "Restore this file, or give another folder by --data"),
+        None => ("the DynamoDB emulator".to_owned(), "Check the tables of template.yaml"),
+    };
+    let failed =
+        |error: DynoxideError| Failure::new(format!("{place}: {error}. {advice}").replace('\n', " "));
     let database = match file {
         Some(file) => Database::new(&file.to_string_lossy()),
         None => Database::memory(),
@@ -61,7 +65,7 @@ pub async fn serve(listener: TcpListener, database: Database, mut stop: watch::R
         let _ = stop.wait_for(|stop| *stop).await;
     };
     if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
-        tracing::error!(%error, "the store stopped");
+        tracing::error!(%error, "the DynamoDB emulator stopped; start again");
     }
     sweeper.abort();
 }
@@ -95,7 +99,7 @@ impl Store {
         match answer {
             Ok(answer) => answer.map(Body::new),
             Err(error) => {
-                tracing::error!(error, "the store does not answer");
+                tracing::error!(error, "the DynamoDB emulator does not answer");
                 let mut response = Response::new(Body::empty());
                 *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
                 response

@@ -237,7 +237,7 @@ pub fn arn(service: &str, resource: &str) -> String {
 
 async fn loopback() -> Result<(TcpListener, SocketAddr), Failure> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    crate::serve::listen("a port of the local cloud", any).await
+    crate::serve::listen("the AWS emulator at", any).await
 }
 
 fn router(state: Arc<Services>) -> Router {
@@ -265,7 +265,7 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
     };
     let calls = protocol.calls(principal, &body);
     if let Some(call) = calls.iter().find(|call| !services.roles.allow(call)) {
-        tracing::error!(?call, "the role in template.yaml does not allow it");
+        tracing::error!(?call, "the function's role in template.yaml does not allow this call");
         let why = format!("{principal} is not authorized to perform: {}", call.action);
         return protocol.refuse(Fault::new("AccessDeniedException", why), &request);
     }
@@ -285,7 +285,7 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         }
         Disturbance::Refused => protocol.refuse(out_of_order(), &request),
         Disturbance::Throttled => {
-            protocol.refuse(Fault::new("ThrottlingException", "a test wants it so"), &request)
+            protocol.refuse(Fault::new("ThrottlingException", "a test injected this fault"), &request)
         }
         Disturbance::AnswerLost => {
             services.carry_out(principal, &protocol, &headers, body, &request).await;
@@ -296,7 +296,10 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
 
 /// An error that the SDKs retry.
 fn out_of_order() -> Fault {
-    Fault { status: StatusCode::INTERNAL_SERVER_ERROR, ..Fault::new("InternalFailure", "a test wants it so") }
+    Fault {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        ..Fault::new("InternalFailure", "a test injected this fault")
+    }
 }
 
 /// A call by its protocol and service.
@@ -431,7 +434,7 @@ impl Services {
                     json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
                 }
                 (other, _) => {
-                    let fault = Fault::new("UnknownOperationException", format!("{other} is not emulated"));
+                    let fault = Fault::new("UnknownOperationException", wire::unsupported(other));
                     protocol.refuse(fault, request)
                 }
             },
@@ -446,7 +449,7 @@ impl Services {
                         query_response(ses::call(&self.outbox, action, form), action, ses::NAMESPACE, request)
                     }
                     _ => {
-                        let why = "neither an X-Amz-Target nor a known Version";
+                        let why = "the call has neither an X-Amz-Target nor a known Version";
                         protocol.refuse(Fault::new("InvalidAction", why), request)
                     }
                 }

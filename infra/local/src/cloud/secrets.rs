@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use shared::ports::EntropyExt as _;
 
 use super::arn;
-use super::wire::{Answer, Fault, read_json};
+use super::wire::{Answer, Fault, read_json, unsupported};
 use crate::failure::Failure;
 use crate::system::System;
 use crate::template::SecretSettings;
@@ -41,16 +41,22 @@ impl Secrets {
     ) -> Result<Self, Failure> {
         let failed = |why: &dyn std::fmt::Display| Failure::new(format!("{}: {why}", file.display()));
         let mut secrets: BTreeMap<String, String> = match fs::read_to_string(file) {
-            Ok(text) => serde_json::from_str(&text).map_err(|_| failed(&"not a file of secrets"))?,
+            Ok(text) => serde_json::from_str(&text).map_err(|_| {
+                failed(&"not a file of secrets. Restore it, or give another folder by --data")
+            })?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => BTreeMap::new(),
-            Err(error) => return Err(failed(&error)),
+            Err(error) => {
+                return Err(failed(&format!("can't be read: {error}. Check its permissions")));
+            }
         };
         let known = secrets.len();
         for (name, settings) in settings {
             secrets.entry(name.clone()).or_insert_with(|| secret(system, settings));
         }
         if secrets.len() > known {
-            write_private(file, &json!(secrets).to_string()).map_err(|error| failed(&error))?;
+            write_private(file, &json!(secrets).to_string()).map_err(|error| {
+                failed(&format!("can't be written: {error}. Check the folder's permissions and free space"))
+            })?;
         }
         Ok(Self(Mutex::new(secrets)))
     }
@@ -76,7 +82,7 @@ impl Secrets {
     /// [`Fault`] in the form of Secrets Manager.
     pub fn call(&self, operation: &str, body: &[u8], may_read: &dyn Fn(&str) -> bool) -> Answer {
         if operation != "BatchGetSecretValue" {
-            return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
+            return Err(Fault::new("UnknownOperationException", unsupported(operation)));
         }
         let call: Asked = read_json(body)?;
         if !(1..=BATCH).contains(&call.secret_id_list.len()) {

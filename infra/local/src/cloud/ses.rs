@@ -3,7 +3,7 @@
 use serde_json::json;
 use shared::domain::contact::EmailAddress;
 
-use super::wire::{Answer, Fault, Form, members};
+use super::wire::{Answer, Fault, Form, members, unsupported};
 use crate::outbox::{Channel, Incoming, Outbox};
 
 /// The API version in requests.
@@ -17,7 +17,7 @@ pub const NAMESPACE: &str = "http://ses.amazonaws.com/doc/2010-12-01/";
 /// [`Fault`] in the form of SES.
 pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     if action != "SendEmail" {
-        return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
+        return Err(Fault::new("InvalidAction", unsupported(action)));
     }
     let field = |name: &str| form.get(name).filter(|text| !text.is_empty());
     address(field("Source").map_or("", String::as_str))?;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::wire::{Answer, Fault, Form};
+use super::wire::{Answer, Fault, Form, unsupported};
 use crate::outbox::{Channel, Incoming, Outbox};
 
 /// The API version in requests.
@@ -16,10 +16,10 @@ pub const NAMESPACE: &str = "http://sns.amazonaws.com/doc/2010-03-31/";
 /// [`Fault`] in the form of SNS.
 pub fn call(outbox: &Outbox, action: &str, form: &Form) -> Answer {
     if action != "Publish" {
-        return Err(Fault::new("InvalidAction", format!("the local cloud does not have {action}")));
+        return Err(Fault::new("InvalidAction", unsupported(action)));
     }
     let Some(number) = form.get("PhoneNumber") else {
-        let why = "Invalid parameter: the local cloud publishes to a PhoneNumber only";
+        let why = "Invalid parameter: the AWS emulator publishes to a PhoneNumber only";
         return Err(Fault::new("InvalidParameter", why));
     };
     if !is_e164(number) {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use shared::domain::time::Seconds;
 
 use super::queue::{NoSuchQueue, Queues, Received};
-use super::wire::{Answer, Fault, read_json};
+use super::wire::{Answer, Fault, read_json, unsupported};
 use super::{ACCOUNT, arn};
 
 /// Maximum body of a message and of a batch, in bytes.
@@ -28,7 +28,7 @@ pub async fn call(queues: &Queues, origin: &str, operation: &str, body: &[u8]) -
         "DeleteMessage" => delete(queues, &read_json(body)?),
         "GetQueueUrl" => url(queues, origin, &read_json(body)?),
         "GetQueueAttributes" => attributes(queues, &read_json(body)?),
-        _ => Err(Fault::new("com.amazonaws.sqs#UnsupportedOperation", "the local cloud does not have it")
+        _ => Err(Fault::new("com.amazonaws.sqs#UnsupportedOperation", unsupported(operation))
             .query("AWS.SimpleQueueService.UnsupportedOperation")),
     }
 }

@@ -4,7 +4,7 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::sns::is_e164;
-use super::wire::{Answer, Fault, read_json};
+use super::wire::{Answer, Fault, read_json, unsupported};
 use crate::outbox::{Channel, Incoming, Outbox, spoken};
 
 /// Maximum message length: 6 000 characters, including SSML tags.
@@ -26,7 +26,7 @@ struct Call {
 /// [`Fault`] in the form of the service.
 pub fn call(outbox: &Outbox, operation: &str, body: &[u8]) -> Answer {
     if operation != "SendVoiceMessage" {
-        return Err(Fault::new("UnknownOperationException", "the local cloud does not have it"));
+        return Err(Fault::new("UnknownOperationException", unsupported(operation)));
     }
     let call: Call = read_json(body)?;
     let number = call.destination_phone_number.unwrap_or_default();

@@ -44,6 +44,11 @@ impl Fault {
     }
 }
 
+/// Returns the message of a call that the emulator doesn't support.
+pub fn unsupported(name: &str) -> String {
+    format!("the AWS emulator does not support {name}")
+}
+
 /// The result of a call, as JSON in both protocols.
 pub type Answer = Result<Value, Fault>;
 

@@ -118,11 +118,11 @@ impl Gateway {
         }
         let answer = self.invoke(&chosen, &event, id).await?;
         if answer.len() > PAYLOAD_MAX {
-            tracing::error!(route = chosen.key, "an answer is larger than Lambda lets through");
+            tracing::error!(route = chosen.key, "a response exceeds Lambda's limit of 6 MiB");
             return Err(Refusal::Failed);
         }
         read_answer(&answer).ok_or_else(|| {
-            tracing::error!(route = chosen.key, "an answer is not one that API Gateway understands");
+            tracing::error!(route = chosen.key, "a response is not in payload format 2.0 of API Gateway");
             Refusal::Failed
         })
     }
@@ -149,11 +149,14 @@ impl Gateway {
     /// invocation, as in Lambda, and doesn't affect the next one.
     async fn invoke(&self, chosen: &Chosen<'_>, event: &str, id: &str) -> Result<String, Refusal> {
         let Some(function) = self.functions.get(chosen.function) else {
-            tracing::error!(function = chosen.function, "template.yaml names a function that is not here");
+            tracing::error!(
+                function = chosen.function,
+                "template.yaml names a function that infra/local/src/compose.rs lacks"
+            );
             return Err(Refusal::Failed);
         };
         let event: LambdaRequest = serde_json::from_str(event).map_err(|error| {
-            tracing::error!(%error, "lambda_http does not take the event");
+            tracing::error!(%error, "lambda_http can't parse the event");
             Refusal::Failed
         })?;
         let mut context = Context::default();

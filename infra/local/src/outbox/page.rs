@@ -14,11 +14,12 @@ pub(super) struct MessagesPage<'a> {
     pub(super) messages: Vec<Message>,
 }
 
-/// The page of demo people.
+/// The page of the people in the CSV file.
 #[derive(Template)]
 #[template(path = "people.html")]
 pub(super) struct PeoplePage<'a> {
     pub(super) product: Option<&'a str>,
+    pub(super) file: &'a str,
     pub(super) people: Vec<PersonView>,
 }
 
@@ -34,7 +35,7 @@ pub(super) struct SignInPage<'a> {
 impl Channel {
     fn word(self) -> &'static str {
         match self {
-            Self::Email => "E-mail",
+            Self::Email => "Email",
             Self::Sms => "Text message",
             Self::Voice => "Call",
             Self::Push => "Notification",

@@ -1,4 +1,4 @@
-//! The demo people as the dev inbox shows them.
+//! The people of the CSV file as the dev inbox shows them.
 
 use std::sync::Arc;
 
@@ -57,9 +57,11 @@ pub struct Unreadable(pub String);
 /// Returns the answer of a genuine CAPTCHA token.
 pub type Captchas = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// The demo people, and the secrets that only a demo may show.
+/// The people of the CSV file, and secrets that only a test environment may show.
 #[derive(Clone)]
 pub struct Demo {
+    /// The name of the CSV file.
+    pub file: String,
     /// The people of the CSV file.
     pub people: Arc<Vec<Person>>,
     /// The organisation's own domains, in canonical form.

@@ -48,7 +48,9 @@ pub fn router(site: Site) -> Router {
             "/outbox.js",
             get(|| async { asset("text/javascript", include_str!("../../templates/outbox.js")) }),
         )
-        .fallback(|| async { problem(StatusCode::NOT_FOUND, "there is no such page") })
+        .fallback(|| async {
+            problem(StatusCode::NOT_FOUND, "this page does not exist; there are /, /people and /sign-in")
+        })
         .layer(DefaultBodyLimit::max(FORM_MAX))
         .layer(middleware::from_fn_with_state(site.clone(), guard))
         .with_state(site)
@@ -68,9 +70,15 @@ async fn guard(State(site): State<Arc<Site>>, request: Request, next: Next) -> R
     let fetched = text(headers, HeaderName::from_static("sec-fetch-site"));
     let foreign = from == Some(false) || fetched.is_some_and(|site| !matches!(site, "same-origin" | "none"));
     let mut response = if !named {
-        problem(StatusCode::MISDIRECTED_REQUEST, "the outbox answers to its own address only")
+        problem(
+            StatusCode::MISDIRECTED_REQUEST,
+            &format!("the dev inbox answers only at its own address; use http://{}", site.address),
+        )
     } else if !reading && foreign {
-        problem(StatusCode::FORBIDDEN, "the request comes from another site")
+        problem(
+            StatusCode::FORBIDDEN,
+            "the request comes from another website; use the form of the dev inbox",
+        )
     } else {
         next.run(request).await
     };
@@ -112,13 +120,17 @@ async fn clear_by_form(State(site): State<Arc<Site>>) -> Redirect {
 async fn captcha(State(site): State<Arc<Site>>, Path(token): Path<String>) -> Response {
     match (site.demo.captchas)(&token) {
         Some(answer) => Json(json!({"answer": answer})).into_response(),
-        None => problem(StatusCode::NOT_FOUND, "no CAPTCHA has this token"),
+        None => {
+            problem(StatusCode::NOT_FOUND, "no CAPTCHA has this token, or it has expired; load page 1 again")
+        }
     }
 }
 
 async fn people(State(site): State<Arc<Site>>, headers: HeaderMap) -> Response {
     match site.demo.views(site.system.now()).await {
-        Ok(people) if wants_html(&headers) => page(&PeoplePage { product: site.product.as_deref(), people }),
+        Ok(people) if wants_html(&headers) => {
+            page(&PeoplePage { product: site.product.as_deref(), file: &site.demo.file, people })
+        }
         Ok(people) => Json(people).into_response(),
         Err(error) => unavailable(&error),
     }
@@ -138,7 +150,7 @@ async fn sign_in(State(site): State<Arc<Site>>, headers: HeaderMap, body: String
     let json = text(&headers, header::CONTENT_TYPE).is_some_and(|kind| kind.starts_with("application/json"));
     let read = if json { serde_json::from_str(&body).ok() } else { read_form(&body) };
     let Some(Credentials { login, password }) = read else {
-        return problem(StatusCode::BAD_REQUEST, "login and password are expected");
+        return problem(StatusCode::BAD_REQUEST, "login and password are required, as a form or as JSON");
     };
     let outcome = match site.demo.sign_in(&login, &password, site.system.now()).await {
         Ok(outcome) => outcome,
@@ -168,8 +180,11 @@ fn page(template: &impl askama::Template) -> Response {
     match template.render() {
         Ok(html) => Html(html).into_response(),
         Err(error) => {
-            tracing::error!(%error, "a page of the outbox can't be rendered");
-            problem(StatusCode::INTERNAL_SERVER_ERROR, "the page can't be rendered")
+            tracing::error!(%error, "a page of the dev inbox can't be rendered");
+            problem(
+                StatusCode::INTERNAL_SERVER_ERROR,
+                "the page can't be rendered; the terminal shows the cause",
+            )
         }
     }
 }
@@ -180,7 +195,7 @@ fn asset(kind: &'static str, text: &'static str) -> impl IntoResponse {
 
 fn unavailable(error: &Unreadable) -> Response {
     tracing::warn!(error = error.0, "the directory can't be read");
-    problem(StatusCode::SERVICE_UNAVAILABLE, "the directory can't be read")
+    problem(StatusCode::SERVICE_UNAVAILABLE, "the directory can't be read; the terminal shows the cause")
 }
 
 fn problem(status: StatusCode, why: &str) -> Response {

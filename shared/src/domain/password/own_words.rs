@@ -35,10 +35,10 @@ impl std::fmt::Debug for Word {
 #[derive(Clone, Debug, Error, Eq, PartialEq)]
 pub enum OwnWordsError {
     /// A word has fewer than 4 or more than 16 characters.
-    #[error("`{0}` has {1} characters, an own word has 4 to 16")]
+    #[error("`{0}` has {1} characters; an own word has 4 to 16")]
     Length(String, usize),
     /// There are more than [`OwnWords::MOST`].
-    #[error("{0} own words, at most {most} are possible", most = OwnWords::MOST)]
+    #[error("there are {0} own words; at most {most} are accepted", most = OwnWords::MOST)]
     TooMany(usize),
 }
 
@@ -210,13 +210,13 @@ mod tests {
     #[test]
     fn own_words_with_invalid_size_are_rejected() {
         let error = |list: &[String]| OwnWords::new("", list).unwrap_err().to_string();
-        assert_eq!(error(&["UTM".into()]), "`UTM` has 3 characters, an own word has 4 to 16");
+        assert_eq!(error(&["UTM".into()]), "`UTM` has 3 characters; an own word has 4 to 16");
         assert_eq!(
             error(&["x".repeat(17)]),
-            format!("`{}` has 17 characters, an own word has 4 to 16", "x".repeat(17))
+            format!("`{}` has 17 characters; an own word has 4 to 16", "x".repeat(17))
         );
         let many: Vec<String> = (1000..2001).map(|number| number.to_string()).collect();
-        assert_eq!(error(&many), "1001 own words, at most 1000 are possible");
+        assert_eq!(error(&many), "there are 1001 own words; at most 1000 are accepted");
         assert!(OwnWords::new("", &many[1..]).is_ok());
     }
 }
