@@ -155,10 +155,11 @@ impl Scope {
             Call::Replace { key, .. } | Call::CodeAttempt { key, .. } | Call::Spend { key, .. } => {
                 Self::observe_flow(state, by, running, *key, before.flow);
             }
-            Call::Apply { change, .. } if *answer == Answer::Written(Ok(())) => {
-                if before.account.as_ref() != Some(state.tables.account(&change.account)) {
-                    self.observe_change(state, running, change.account.as_str(), call);
-                }
+            Call::Apply { change, .. }
+                if *answer == Answer::Written(Ok(()))
+                    && before.account.as_ref() != Some(state.tables.account(&change.account)) =>
+            {
+                self.observe_change(state, running, change.account.as_str(), call);
             }
             Call::AskDevices { .. } if *answer == Answer::Flag(true) => {
                 self.observe_request(state, running, call, before.request.as_ref());
