@@ -15,8 +15,8 @@ use crate::adapters::aws::SdkConfig;
 use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices,
-    DynamoEnrolment, DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoLeases,
+    DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -41,12 +41,12 @@ use crate::domain::password::PasswordPolicy;
 #[cfg(feature = "web-push")]
 use crate::domain::push::VapidKey;
 #[cfg(feature = "http")]
-use crate::http::Site;
+use crate::http::AppContext;
 use crate::ports::{self, Clock, Entropy, Metrics};
 #[cfg(feature = "builtin-directory")]
 use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
-use crate::text::messages::Wording;
+use crate::text::messages::MessageRenderer;
 
 /// The secrets of template.yaml. Each function gets the variables of those that its role may read.
 const SECRETS: [&str; 6] = [
@@ -94,7 +94,7 @@ impl Process {
     /// [`StartError`] with all invalid parameters, or with the failure to read the keys.
     pub async fn start() -> Result<Self, StartError> {
         init_log();
-        Self::of(Parts {
+        Self::from_parts(Parts {
             settings: Arc::new(Settings::from_environment()?),
             aws: crate::adapters::aws::config(),
             clock: Arc::new(SystemClock),
@@ -111,7 +111,7 @@ impl Process {
     ///
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
-    pub async fn of(parts: Parts) -> Result<Self, StartError> {
+    pub async fn from_parts(parts: Parts) -> Result<Self, StartError> {
         let named = |variable| Some((variable, (parts.resources)(variable)?));
         let secrets: Vec<(&'static str, String)> = SECRETS.into_iter().filter_map(named).collect();
         let keys = secrets::keyrings(&parts.aws, &secrets).await?;
@@ -151,8 +151,8 @@ impl Process {
     /// # Errors
     /// As [`Process::keyring`].
     #[cfg(feature = "http")]
-    pub fn site(&self) -> Result<Site, StartError> {
-        Ok(Site { settings: self.settings(), flows: self.keyring("REKEY_SECRET_FLOWS")? })
+    pub fn app_context(&self) -> Result<AppContext, StartError> {
+        Ok(AppContext { settings: self.settings(), flows: self.keyring("REKEY_SECRET_FLOWS")? })
     }
 
     /// Returns the password policy, with the organisation's own blocklist.
@@ -171,9 +171,9 @@ impl Process {
     }
 
     /// Returns the organisation's names and addresses in messages.
-    pub fn wording(&self) -> Wording {
+    pub fn message_renderer(&self) -> MessageRenderer {
         let settings = &self.parts.settings;
-        Wording::new(&settings.organisation, settings.help_desk_url.as_deref())
+        MessageRenderer::new(&settings.organisation, settings.help_desk_url.as_deref())
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {
@@ -226,12 +226,12 @@ impl Process {
     }
 
     /// Returns the store of rate limits and ledgers.
-    pub fn budgets(&self) -> Result<Arc<dyn ports::BudgetStore>, StartError> {
-        port!(self, DynamoBudgets::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
+    pub fn rate_limits(&self) -> Result<Arc<dyn ports::RateLimitStore>, StartError> {
+        port!(self, DynamoRateLimits::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
     /// Returns read access to registrations.
-    pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfo>, StartError> {
+    pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfoStore>, StartError> {
         port!(self, {
             let (table, contacts) = self.security_info_table()?;
             DynamoSecurityInfo::new(self.store(), table, contacts)
@@ -249,12 +249,12 @@ impl Process {
     }
 
     /// Returns access to authenticators, for verifications.
-    pub fn authenticators(&self) -> Result<Arc<dyn ports::Authenticators>, StartError> {
+    pub fn authenticators(&self) -> Result<Arc<dyn ports::AuthenticatorStore>, StartError> {
         port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     /// Returns access to enrolled devices.
-    pub fn devices(&self) -> Result<Arc<dyn ports::Devices>, StartError> {
+    pub fn devices(&self) -> Result<Arc<dyn ports::DeviceStore>, StartError> {
         port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
@@ -264,8 +264,8 @@ impl Process {
     }
 
     /// Returns the store of leases.
-    pub fn claims(&self) -> Result<Arc<dyn ports::ClaimStore>, StartError> {
-        port!(self, DynamoClaims::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
+    pub fn leases(&self) -> Result<Arc<dyn ports::LeaseStore>, StartError> {
+        port!(self, DynamoLeases::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     fn dynamo_enrolment(&self) -> Result<DynamoEnrolment, StartError> {

@@ -5,17 +5,17 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { browser } from "./chromium.mjs";
-import { startWithPhones } from "./product.mjs";
+import { startWithPairing } from "./product.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 const SHOTS = process.env.SCREENSHOTS;
 const PHONE = { viewport: { width: 320, height: 640 }, locale: "en-MY" };
 
 let product, chrome;
-before(async () => { product = await startWithPhones(); chrome = await browser(); });
+before(async () => { product = await startWithPairing(); chrome = await browser(); });
 after(async () => { await chrome?.close(); await product?.stop(); });
 
-async function look(page, name) {
+async function checkPage(page, name) {
   if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
   await page.evaluate(axe);
   const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"];
@@ -69,53 +69,53 @@ async function asking(login, options = {}) {
   return { context, page, number };
 }
 
-test("a phone is paired, approves, and the page goes on by itself", async () => {
+test("paired phone approves and page continues", async () => {
   const { context, page, errors } = await phone();
   await page.goto(`${product.site}/authenticator`);
-  await look(page, "app-1-unpaired");
+  await checkPage(page, "app-1-unpaired");
   const { pairing, code } = await pair(page, "aisyah");
   assert.ok(!page.url().includes("#"), "the token has left the address");
-  await look(page, "app-2-confirm");
+  await checkPage(page, "app-2-confirm");
   assert.ok(await product.confirm("aisyah", pairing, code));
   await page.waitForSelector("#waiting:not([hidden])");
-  await look(page, "app-3-nothing");
+  await checkPage(page, "app-3-nothing");
 
   const reset = await asking("aisyah");
-  await look(reset.page, "8-approval");
+  await checkPage(reset.page, "8-approval");
   await page.waitForSelector(".request");
-  await look(page, "app-4-request");
-  const told = await page.locator(".request").textContent();
-  assert.ok(told.includes("127.0.0.x") && told.includes("Chrome") && told.includes("Universiti Contoh"), told);
-  assert.ok(!told.includes(reset.number), "the number is on the other screen only");
+  await checkPage(page, "app-4-request");
+  const notification = await page.locator(".request").textContent();
+  assert.ok(notification.includes("127.0.0.x") && notification.includes("Chrome") && notification.includes("Universiti Contoh"), notification);
+  assert.ok(!notification.includes(reset.number), "the number is on the other screen only");
   await page.click(".request .actions button:not(.quiet)");
   assert.ok((await page.locator(".request .mistake").textContent()).includes("two digits"));
   await page.fill(".request input", reset.number);
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelector("#said").textContent.includes("approved"));
-  await look(page, "app-5-approved");
+  await checkPage(page, "app-5-approved");
   await reset.page.waitForURL("**/method");
   assert.equal(await reset.page.locator("#method-totp, #method-push").count(), 0);
   assert.deepEqual(errors, []);
   await Promise.all([context.close(), reset.context.close()]);
 });
 
-test("it wasn't me: the other browser's visit ends", async () => {
+test("denial ends the other browser's visit", async () => {
   const { context, page, errors } = await phone({ colorScheme: "dark" });
   await paired(page, "hafiz");
   const reset = await asking("hafiz");
   await page.waitForSelector(".request");
-  await look(page, "app-6-dark");
+  await checkPage(page, "app-6-dark");
   await page.click("[data-does=deny]");
   await page.waitForFunction(() => document.querySelector("#said").textContent.includes("refused"));
-  await look(page, "app-7-refused");
+  await checkPage(page, "app-7-refused");
   await reset.page.waitForFunction(() => document.querySelector("h1").textContent.includes("ended"));
-  const told = await product.until((all) => all.some((one) => /refused|ditolak/.test(one.body)));
-  assert.ok(told.length > 0);
+  const notification = await product.until((all) => all.some((one) => /refused|ditolak/.test(one.body)));
+  assert.ok(notification.length > 0);
   assert.deepEqual(errors, []);
   await Promise.all([context.close(), reset.context.close()]);
 });
 
-test("without scripts one goes on by a button", async () => {
+test("page without scripts continues by button", async () => {
   const { context, page } = await phone();
   await paired(page, "weiling");
   const reset = await asking("weiling", { javaScriptEnabled: false });
@@ -130,7 +130,7 @@ test("without scripts one goes on by a button", async () => {
   await Promise.all([context.close(), reset.context.close()]);
 });
 
-test("a wrong number ends the request on both sides", async () => {
+test("wrong number ends request on both sides", async () => {
   const { context, page } = await phone();
   await paired(page, "james");
   const reset = await asking("james");
@@ -139,11 +139,11 @@ test("a wrong number ends the request on both sides", async () => {
   await page.click(".request .actions button:not(.quiet)");
   await page.waitForFunction(() => document.querySelector("#said").textContent.includes("another number"));
   await reset.page.waitForSelector("#ask-again", { state: "attached" });
-  await look(reset.page, "9-approval-over");
+  await checkPage(reset.page, "9-approval-over");
   await Promise.all([context.close(), reset.context.close()]);
 });
 
-test("the app opens without a network, and forgets an account", async () => {
+test("app opens offline and removes an account", async () => {
   const { context, page } = await phone();
   await paired(page, "aisyah");
   await page.evaluate(() => navigator.serviceWorker.ready);
@@ -153,14 +153,14 @@ test("the app opens without a network, and forgets an account", async () => {
   await page.reload();
   await page.waitForSelector("#offline:not([hidden])");
   assert.ok((await page.locator("#accounts").textContent()).includes("aisyah"));
-  await look(page, "app-8-offline");
+  await checkPage(page, "app-8-offline");
   await page.click("#accounts button");
   await page.waitForSelector("#accounts", { state: "hidden" });
   await context.close();
 });
 
 // Controls: C-094.
-test("the key can't be taken out of the browser", async () => {
+test("device key is not extractable", async () => {
   const { context, page } = await phone();
   await pair(page, "aisyah");
   const taken = await page.evaluate(() => new Promise((resolve, reject) => {
@@ -176,18 +176,18 @@ test("the key can't be taken out of the browser", async () => {
   await context.close();
 });
 
-test("a token that was used tells so", async () => {
+test("used pairing token is rejected", async () => {
   const { context, page } = await phone();
   const { pairing } = await pair(page, "aisyah");
   const second = await phone();
   await second.page.goto(`${product.site}/authenticator#pair=${pairing}`);
   await second.page.click("#pair .actions button");
   await second.page.waitForFunction(() => document.querySelector("#pairing-mistake").textContent.includes("expired or was used"));
-  await look(second.page, "app-9-used");
+  await checkPage(second.page, "app-9-used");
   await Promise.all([context.close(), second.context.close()]);
 });
 
-test("the app can be installed", async () => {
+test("app is installable", async () => {
   const { context, page } = await phone();
   await page.goto(`${product.site}/authenticator`);
   const session = await context.newCDPSession(page);
@@ -203,12 +203,12 @@ test("the app can be installed", async () => {
   await context.close();
 });
 
-test("every language is there", async () => {
+test("app supports every language", async () => {
   for (const language of ["en", "ms", "zh-Hans", "ta"]) {
     const { context, page } = await phone();
     await page.goto(`${product.site}/authenticator?lang=${language}`);
     await page.waitForSelector("#pair h2:visible");
-    await look(page, `app-${language}`);
+    await checkPage(page, `app-${language}`);
     await context.close();
   }
 });

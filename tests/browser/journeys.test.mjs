@@ -15,7 +15,7 @@ let product, chrome;
 before(async () => { product = await start(); chrome = await browser(); });
 after(async () => { await chrome?.close(); await product?.stop(); });
 
-async function look(page, name) {
+async function checkPage(page, name) {
   if (SHOTS) await page.screenshot({ path: `${SHOTS}/${name}.png`, fullPage: true });
 }
 
@@ -49,7 +49,7 @@ async function enter(page, code) {
   await submit(page, "form:has(#code)");
 }
 
-async function proveBoth(page, login, reason, mail, phone, typed, check) {
+async function verifyBothSteps(page, login, reason, mail, phone, typed, check) {
   await identify(page, login);
   await page.waitForURL("**/reason");
   await check?.("2-reason");
@@ -81,11 +81,11 @@ for (const javaScriptEnabled of [true, false]) {
     const errors = [];
     page.on("pageerror", (error) => errors.push(String(error)));
     const check = javaScriptEnabled
-      ? async (name) => { await look(page, name); await accessible(page, name); }
+      ? async (name) => { await checkPage(page, name); await accessible(page, name); }
       : undefined;
     await page.goto(product.site);
     await check?.("1-identify");
-    await proveBoth(page, login, "forgotten", mail, phone, typed, check);
+    await verifyBothSteps(page, login, "forgotten", mail, phone, typed, check);
     await page.waitForURL("**/password");
     await page.fill("#password", "short");
     await page.fill("#confirmation", "short");
@@ -134,7 +134,7 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("a form left in another tab does not act on the flow that replaced it", async () => {
+test("stale form does not change replaced flow", async () => {
   const context = await chrome.newContext({ locale: "en-MY" });
   const [first, second] = [await context.newPage(), await context.newPage()];
   await identify(first, "james");
@@ -147,7 +147,7 @@ test("a form left in another tab does not act on the flow that replaced it", asy
   await context.close();
 });
 
-test("a double click does what a click does", async () => {
+test("double click is idempotent", async () => {
   const context = await chrome.newContext({ locale: "en-MY" });
   const page = await context.newPage();
   const twice = (form) => page.dblclick(`${form} .actions button:not(.quiet)`);
@@ -186,7 +186,7 @@ test("a double click does what a click does", async () => {
   await context.close();
 });
 
-test("the way without a puzzle opens a flow", async () => {
+test("computed CAPTCHA opens a flow", async () => {
   const context = await chrome.newContext({ locale: "en-MY" });
   const page = await context.newPage();
   await page.goto(product.site);
@@ -199,7 +199,7 @@ test("the way without a puzzle opens a flow", async () => {
   await context.close();
 });
 
-test("every language is there, and pages fit a narrow screen", async () => {
+test("pages support every language and narrow screens", async () => {
   for (const language of ["en", "ms", "zh-Hans", "ta"]) {
     const context = await chrome.newContext({ viewport: { width: 320, height: 640 }, colorScheme: "dark" });
     const page = await context.newPage();
@@ -207,7 +207,7 @@ test("every language is there, and pages fit a narrow screen", async () => {
     assert.equal(await page.locator("html").getAttribute("lang"), language);
     const width = await page.evaluate(() => document.documentElement.scrollWidth);
     assert.ok(width <= 320, `${language}: ${width} px`);
-    await look(page, `narrow-dark-${language}`);
+    await checkPage(page, `narrow-dark-${language}`);
     await context.close();
   }
 });

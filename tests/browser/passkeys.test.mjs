@@ -16,12 +16,12 @@ before(async () => {
   product = await start();
   localhost = product.site.replace("127.0.0.1", "localhost");
   chrome = await browser();
-  login = await someone("passkey");
+  login = await loginWith("passkey");
 });
 after(async () => { await chrome?.close(); await product?.stop(); });
 
 /** A login whose decoy offers a method: no example person has a passkey. */
-async function someone(method) {
+async function loginWith(method) {
   const headers = { accept: "application/json", "content-type": "application/json" };
   for (let n = 0; n < 60; n += 1) {
     const { captcha } = await (await fetch(product.site, { headers })).json();
@@ -80,7 +80,7 @@ async function register(page, options) {
   await use(page);
 }
 
-test("a page asks for a passkey, and what the browser answers is understood", async () => {
+test("browser assertion verifies the passkey step", async () => {
   const context = await chrome.newContext({ locale: "en-MY", bypassCSP: true });
   const page = await context.newPage();
   const errors = [];
@@ -133,7 +133,7 @@ test("a page asks for a passkey, and what the browser answers is understood", as
   await context.close();
 });
 
-test("at an address that passkeys don't work at, the page says which one does", async () => {
+test("unsupported origin shows the passkey origin", async () => {
   const context = await chrome.newContext({ locale: "en-MY" });
   const page = await context.newPage();
   await asked(page, product.site);
@@ -142,7 +142,7 @@ test("at an address that passkeys don't work at, the page says which one does", 
   await context.close();
 });
 
-test("without scripts a page says that passkeys need them, in every language and on a narrow screen", async () => {
+test("page without scripts explains passkey requirement", async () => {
   for (const [language, scripts] of [["en", "scripts"], ["ms", "skrip"], ["zh-Hans", "JavaScript"], ["ta", "JavaScript"]]) {
     const context = await chrome.newContext({ javaScriptEnabled: false, viewport: { width: 320, height: 640 }, colorScheme: "dark" });
     const page = await context.newPage();

@@ -38,7 +38,7 @@ export async function run(command, args, until, options = {}) {
 }
 
 /** The dev inbox at an address. */
-export function outboxAt(address) {
+export function devInboxAt(address) {
   const json = async (path) => (await fetch(address + path, { headers: { accept: "application/json" } })).json();
   const messages = () => json("/messages");
   return {
@@ -47,7 +47,7 @@ export function outboxAt(address) {
     captcha: async (token) => (await json(`/captchas/${token}`)).answer,
     /** The messages, as soon as `enough` says so. */
     async until(enough) {
-      for (let tries = 0; tries < 300; tries += 1) {
+      for (let attempts = 0; attempts < 300; attempts += 1) {
         const all = await messages();
         if (enough(all)) return all;
         await new Promise((resolve) => setTimeout(resolve, 100));
@@ -67,17 +67,17 @@ export function outboxAt(address) {
 export async function start(...options) {
   const args = ["--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", ...options];
   const { printed, stop } = await run(binary(), args, "Ctrl-C");
-  const [site, outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
-  return { site, outbox, stop, ...outboxAt(outbox) };
+  const [site, inbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
+  return { site, inbox, stop, ...devInboxAt(inbox) };
 }
 
 /** The same, and what somebody signed in to their security info does for a phone. */
-export async function startWithPhones() {
-  const { printed, stop } = await run(binary("rekey-with-phones"), [], "Ctrl-C");
-  const [site, outbox, phones] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
+export async function startWithPairing() {
+  const { printed, stop } = await run(binary("rekey-with-pairing"), [], "Ctrl-C");
+  const [site, inbox, phones] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
   const post = async (path) => fetch(`${phones}/pairings/${path}`, { method: "POST" });
   return {
-    site, stop, ...outboxAt(outbox),
+    site, stop, ...devInboxAt(inbox),
     pairing: async (login) => (await (await post(login)).json()).pairing,
     confirm: async (login, pairing, code) => (await post(`${login}/${pairing}/${code}`)).ok,
   };
@@ -86,12 +86,12 @@ export async function startWithPhones() {
 /** The AWS emulator and the dev inbox alone, for functions that `cargo lambda watch` runs at `watch`, and the environment it prints. */
 export async function services(watch) {
   const { printed, stop } = await run(binary(), ["--services", "--outbox", "127.0.0.1:0", "--watch", watch], "Ctrl-C");
-  const [outbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/);
+  const [inbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/);
   // A shell reads it, as a person's would.
   const script = `${printed}\nexec env -0`;
   const environment = Object.fromEntries(
     execFileSync("sh", ["-c", script], { encoding: "utf8" }).split("\0").filter(Boolean)
       .map((pair) => [pair.slice(0, pair.indexOf("=")), pair.slice(pair.indexOf("=") + 1)]),
   );
-  return { environment, stop, ...outboxAt(outbox) };
+  return { environment, stop, ...devInboxAt(inbox) };
 }

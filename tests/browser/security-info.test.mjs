@@ -20,7 +20,7 @@ before(async () => {
 after(async () => { await chrome?.close(); await product?.stop(); });
 
 /** A page with an authenticator of its own, as a laptop with a fingerprint reader has one. */
-async function laptop() {
+async function pageWithAuthenticator() {
   const page = await (await chrome.newContext()).newPage();
   page.setDefaultTimeout(20_000);
   const devtools = await page.context().newCDPSession(page);
@@ -55,8 +55,8 @@ async function add(page, kind) {
   await page.waitForURL("**/security-info/confirm");
 }
 
-test("a passkey is registered, and resets with a text", async () => {
-  const page = await laptop();
+test("enrolled passkey and text reset the password", async () => {
+  const page = await pageWithAuthenticator();
   await signIn(page, localhost, "mei", "+60162345678");
   await add(page, "passkey");
   await page.click("form[data-passkey-options] button");
@@ -89,7 +89,7 @@ test("a passkey is registered, and resets with a text", async () => {
   await page.waitForURL("**/done");
 });
 
-test("an app and recovery codes are registered without scripts, at 320 px, and axe finds nothing", async () => {
+test("totp and recovery codes enrol without scripts", async () => {
   const options = { viewport: { width: 320, height: 640 }, javaScriptEnabled: false };
   const page = await (await chrome.newContext(options)).newPage();
   page.setDefaultTimeout(20_000);
@@ -118,7 +118,7 @@ test("an app and recovery codes are registered without scripts, at 320 px, and a
   assert.match(await page.locator(".entries").innerText(), /10 left|10/);
 });
 
-test("after two wrong passwords the sign-in asks for a CAPTCHA, and the script does the work of it", async () => {
+test("sign-in requires CAPTCHA after two wrong passwords", async () => {
   const page = await (await chrome.newContext({ locale: "en-MY", viewport: { width: 320, height: 640 }, bypassCSP: true })).newPage();
   page.setDefaultTimeout(60_000);
   const attempt = async (password) => {
@@ -127,7 +127,7 @@ test("after two wrong passwords the sign-in asks for a CAPTCHA, and the script d
     await page.click(".actions button");
   };
   await page.goto(`${product.site}/security-info`);
-  for (let tries = 0; tries < 3; tries += 1) {
+  for (let attempts = 0; attempts < 3; attempts += 1) {
     assert.equal(await page.locator("#captcha").count(), 0, "none yet");
     await attempt("Wrong-Password-1");
     await page.waitForSelector("[role=alert]");

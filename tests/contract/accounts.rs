@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use p256::ecdsa::SigningKey;
-use rekey_tests::people::AISYAH;
+use rekey_tests::fixtures::AISYAH;
 use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::device::Device;
@@ -14,9 +14,9 @@ use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Added, Claim, LeaseHolder, NewEntry, Secret};
+use shared::ports::{Added, LeaseHolder, LeaseOutcome, NewEntry, Secret};
 
-use crate::stores::{ENTRIES, Stores, damaged, on_every_store, put};
+use crate::stores::{ENTRIES, Stores, corrupt_variants, on_every_store, put};
 
 on_every_store!(
     imported_registration_is_read_back,
@@ -28,11 +28,11 @@ on_every_store!(
     passkeys_are_listed_and_counters_only_increase,
     recovery_code_is_accepted_once,
     pass_is_redeemed_by_one_flow_before_expiry,
-    claim_is_exclusive_to_one_flow,
-    released_claim_is_available_only_to_its_flow,
-    flow_claim_above_its_limit_is_rejected;
+    lease_is_exclusive_to_one_flow,
+    released_lease_is_available_only_to_its_flow,
+    lease_above_flow_limit_is_rejected;
     at_once: concurrent_registrations_of_one_passkey_succeed_once, concurrent_flows_use_a_recovery_code_once,
-        concurrent_flows_redeem_a_pass_once, concurrent_claims_never_exceed_their_limit;
+        concurrent_flows_redeem_a_pass_once, concurrent_leases_never_exceed_their_limit;
     in_tables: contact_opens_only_for_its_owner_and_kind,
         legacy_passkey_is_indexed_when_account_is_read,
         account_with_unreadable_generation_cannot_be_changed;
@@ -94,8 +94,8 @@ async fn contact_in_waiting_period_is_unusable(ports: &Stores) {
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let later = NOW + Seconds::DAY;
     let entry =
-        NewEntry { usable_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
-    ports.plant.put(&id(), &entry).await;
+        NewEntry { active_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
+    ports.raw.put(&id(), &entry).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.contact(Method::Sms).is_none() && read.mobile.is_some(), "it is told of changes, no more");
     assert!(ports.info.registration(&id(), later).await.unwrap().contact(Method::Sms).is_some());
@@ -117,9 +117,10 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(listed.changed_by, Some(session));
 
     let flow = HolderId::from_bytes([1; 32]);
-    let claimant = LeaseHolder { flow, generation: 1, limit: 1, proved: &[Factor::MobilePhone] };
-    ports.claims.claim(&id(), &claimant, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
-    ports.authenticators.accept_step(&id(), 5, claimant.flow, NOW + Seconds(6)).await.unwrap();
+    let lease_holder =
+        LeaseHolder { flow, generation: 1, limit: 1, verified_factors: &[Factor::MobilePhone] };
+    ports.leases.acquire(&id(), &lease_holder, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
+    ports.authenticators.accept_step(&id(), 5, lease_holder.flow, NOW + Seconds(6)).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
     assert_eq!(used, [None, Some(NOW + Seconds(5)), None, Some(NOW + Seconds(6))]);
@@ -153,7 +154,7 @@ async fn removed_waiting_contact_restores_its_predecessor(ports: &Stores) {
     let (session, mobile) = (HolderId::from_bytes([5; 32]), EntryId::only(Kind::Mobile));
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let waits = NewEntry {
-        usable_from: NOW + Seconds::DAY,
+        active_from: NOW + Seconds::DAY,
         old_from: NOW + Seconds(2 * Seconds::DAY.0),
         ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW)
     };
@@ -168,12 +169,12 @@ async fn removed_waiting_contact_restores_its_predecessor(ports: &Stores) {
     assert_eq!(read.mobile.as_ref().unwrap().expose(), "+60123456798");
     assert!(read.successors.mobile.is_none() && read.has(Method::Sms) && !read.young.contains(&Method::Sms));
     let listed = ports.enrolment.registered(&id()).await.unwrap();
-    let entry = listed.of(Kind::Mobile).next().unwrap();
+    let entry = listed.entries_of(Kind::Mobile).next().unwrap();
     assert_eq!((entry.shown.as_str(), &entry.predecessor), ("*****98", &None));
     assert_eq!(listed.removed_at, None, "nothing that counted is gone");
     assert_eq!(remove(4, NOW + Seconds(90)).await, Some(6));
     let listed = ports.enrolment.registered(&id()).await.unwrap();
-    assert!(listed.of(Kind::Mobile).next().is_none() && listed.removed_at == Some(NOW + Seconds(90)));
+    assert!(listed.entries_of(Kind::Mobile).next().is_none() && listed.removed_at == Some(NOW + Seconds(90)));
 }
 
 /// Web Authentication Level 3 §7.1 step 26.
@@ -232,14 +233,14 @@ async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     let is_registered = async |id| is_passkey_registered(ports, id).await;
     let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
     let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
-    ports.plant.put(&aisyah, &old).await;
+    ports.raw.put(&aisyah, &old).await;
     assert!(!is_registered("AAAC").await);
     assert_eq!(at(&aisyah).await, 1);
     assert!(is_registered("AAAC").await);
     assert_eq!(add_passkey(ports, &siti, 4, "AAAC").await, Added::Taken);
     // Of two equal passkeys, the first one keeps the index entry.
     let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
-    ports.plant.put(&siti, &twin).await;
+    ports.raw.put(&siti, &twin).await;
     assert_eq!(at(&siti).await, 1);
     remove_passkey(ports, &siti, 9).await;
     assert!(is_registered("AAAC").await, "it is the first one's still");
@@ -300,9 +301,9 @@ async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
-    ports.plant.put(&id(), &new).await;
-    let later = NewEntry { id: other.clone(), usable_from: NOW + Seconds::DAY, ..new };
-    ports.plant.put(&id(), &later).await;
+    ports.raw.put(&id(), &new).await;
+    let later = NewEntry { id: other.clone(), active_from: NOW + Seconds::DAY, ..new };
+    ports.raw.put(&id(), &later).await;
     let found = read(&id(), NOW).await;
     assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
     assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
@@ -324,7 +325,7 @@ async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     assert!(!accept(&EntryId::new(Kind::Passkey, [3; 8]), 1, 1).await, "one that is gone");
     assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2, "and nothing came of it");
     let listed = ports.enrolment.registered(&id()).await.unwrap();
-    assert_eq!(listed.of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
+    assert_eq!(listed.entries_of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
 }
 
 /// Returns the key of one of Aisyah's items.
@@ -349,29 +350,29 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
             subscription: Some("sealed".into()),
         };
         for (kind, secret) in [(Kind::Passkey, passkey), (Kind::Authenticator, device)] {
-            ports.plant.put(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await;
+            ports.raw.put(&id(), &entry(EntryId::new(kind, [number; 8]), secret)).await;
         }
     }
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     for one in &listed.entries {
         let key = key_of(one.id.as_str());
-        for (item, what) in damaged(client, TABLE, &key, &["account", "item"]).await {
+        for (item, what) in corrupt_variants(client, TABLE, &key, &["account", "item"]).await {
             put(client, TABLE, item).await;
             let what = format!("{what} of {:?}", one.id);
             let now = ports.enrolment.registered(&id()).await.unwrap();
             assert_eq!(now.entries.len(), listed.entries.len(), "{what}");
             let found = now.entries.iter().find(|entry| entry.id == one.id).unwrap();
             let at = |name| if what.starts_with(name) { NOW + Seconds::DAY } else { NOW };
-            assert!(found.usable_from >= at("usable_from") && found.old_from >= at("lifts_from"), "{what}");
+            assert!(found.active_from >= at("usable_from") && found.old_from >= at("lifts_from"), "{what}");
             let read = ports.info.registration(&id(), NOW).await;
             assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
             let is_passkey = one.id.kind() == Kind::Passkey;
-            let is_spoilt = what.starts_with("credential") || what.starts_with("usable_from");
+            let is_corrupt = what.starts_with("credential") || what.starts_with("usable_from");
             let passkeys = ports.authenticators.passkeys(&id(), NOW).await.unwrap();
-            assert_eq!(passkeys.len(), if is_passkey && is_spoilt { 1 } else { 2 }, "{what}");
+            assert_eq!(passkeys.len(), if is_passkey && is_corrupt { 1 } else { 2 }, "{what}");
             let device = Device { account: id(), id: one.id.clone() };
-            let is_spoilt = what.starts_with("public_key") || what.starts_with("usable_from");
-            let is_device = one.id.kind() == Kind::Authenticator && !is_spoilt;
+            let is_corrupt = what.starts_with("public_key") || what.starts_with("usable_from");
+            let is_device = one.id.kind() == Kind::Authenticator && !is_corrupt;
             assert_eq!(ports.devices.device(&device).await.unwrap().is_some(), is_device, "{what}");
             let targets = ports.push_targets.push_targets(&id(), NOW).await.unwrap();
             assert!(!targets.is_empty(), "{what}");
@@ -381,7 +382,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
                         || ports.authenticators.totp(&id(), NOW).await.unwrap().is_none()
                 );
             }
-            ports.plant.delete(&id(), &one.id).await;
+            ports.raw.delete(&id(), &one.id).await;
             assert_eq!(
                 ports.enrolment.registered(&id()).await.unwrap().entries.len(),
                 listed.entries.len() - 1
@@ -392,12 +393,12 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
             Kind::RecoveryCodes => put_sheet(ports, &["one", "two"]).await,
             Kind::Passkey => {
                 let secret = Secret::Passkey { credential: credential.into() };
-                ports.plant.put(&id(), &entry(one.id.clone(), secret)).await;
+                ports.raw.put(&id(), &entry(one.id.clone(), secret)).await;
             }
             Kind::Authenticator => {
                 let public_key = public_key.as_bytes().to_vec();
                 let secret = Secret::Authenticator { public_key, subscription: Some("sealed".into()) };
-                ports.plant.put(&id(), &entry(one.id.clone(), secret)).await;
+                ports.raw.put(&id(), &entry(one.id.clone(), secret)).await;
             }
             _ => drop(ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await),
         }
@@ -412,21 +413,21 @@ async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
     for generation in 0..2 {
         ports.enrolment.change(&id(), generation, by).await.unwrap().unwrap();
     }
-    for (item, what) in damaged(client, TABLE, &key_of("state"), &["account", "item"]).await {
+    for (item, what) in corrupt_variants(client, TABLE, &key_of("state"), &["account", "item"]).await {
         put(client, TABLE, item).await;
         let is_lost = what.starts_with("generation");
         assert_eq!(ports.enrolment.registered(&id()).await.is_err(), is_lost, "{what}");
         assert_eq!(ports.info.registration(&id(), NOW).await.is_err(), is_lost, "{what}");
-        let claimant = LeaseHolder { flow: by, generation: 2, limit: 9, proved: &[] };
-        let claim = ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await;
-        assert!(!is_lost || !matches!(claim, Ok(Claim::Held(_))), "{what}: {claim:?}");
+        let lease_holder = LeaseHolder { flow: by, generation: 2, limit: 9, verified_factors: &[] };
+        let lease = ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await;
+        assert!(!is_lost || !matches!(lease, Ok(LeaseOutcome::Acquired(_))), "{what}: {lease:?}");
     }
 }
 
 async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     let hashes = hashes.iter().map(ToString::to_string).collect();
     let secret = Secret::RecoveryCodes(Sheet { hashed_with: HashedWith::Key("1".into()), hashes });
-    ports.plant.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
+    ports.raw.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
 /// Controls: C-030.
@@ -452,7 +453,7 @@ async fn recovery_code_is_accepted_once(ports: &Stores) {
     assert!(sheet().await.hashes.is_empty());
     assert!(!ports.info.registration(&id(), NOW).await.unwrap().has(Method::RecoveryCode), "used up");
     let listed = ports.enrolment.registered(&id()).await.unwrap();
-    let entry = listed.of(Kind::RecoveryCodes).next().unwrap();
+    let entry = listed.entries_of(Kind::RecoveryCodes).next().unwrap();
     assert_eq!((entry.shown.as_str(), entry.last_used_at), ("0", Some(NOW)));
 }
 
@@ -483,7 +484,7 @@ async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
         ports.authenticators.redeem_pass(&id(), &pass, flow, now).await.unwrap()
     };
     assert!(!redeem(1, 1, NOW).await, "there is none");
-    ports.plant.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
     assert!(!redeem(2, 1, NOW).await, "another one");
     assert!(!redeem(1, 1, NOW + Seconds::HOUR).await, "too late");
     assert!(redeem(1, 1, NOW + Seconds(3_599)).await);
@@ -491,17 +492,17 @@ async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     assert!(!redeem(1, 2, NOW).await);
     let registered = ports.enrolment.registered(&id()).await.unwrap();
     assert!(registered.entries.is_empty(), "it is no entry of its person");
-    ports.plant.put_pass(&id(), &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
     assert!(redeem(3, 2, NOW).await && !redeem(1, 1, NOW).await, "a newer one takes its place");
     // For example an expiry in milliseconds.
     let never = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
-    ports.plant.put_pass(&id(), &Tag::from_bytes([4; 32]), never).await;
+    ports.raw.put_pass(&id(), &Tag::from_bytes([4; 32]), never).await;
     assert!(!redeem(4, 3, NOW).await);
 }
 
 /// Controls: C-031.
 async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
-    ports.plant.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
     let mut tasks = Vec::new();
     for flow in 0..50 {
         let ports = ports.clone();
@@ -518,80 +519,84 @@ async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
 }
 
 /// Controls: C-022.
-async fn claim_is_exclusive_to_one_flow(ports: &Stores) {
+async fn lease_is_exclusive_to_one_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
-    let claim = async |flow: u8, generation, now| {
+    let lease = async |flow: u8, generation, now| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let claimant = LeaseHolder { flow, generation, limit: 9, proved: &[] };
-        ports.claims.claim(&id(), &claimant, now, now + Seconds(30)).await.unwrap()
+        let lease_holder = LeaseHolder { flow, generation, limit: 9, verified_factors: &[] };
+        ports.leases.acquire(&id(), &lease_holder, now, now + Seconds(30)).await.unwrap()
     };
-    assert_eq!(claim(1, 0, NOW).await, Claim::Held(1));
-    assert_eq!(claim(1, 0, NOW).await, Claim::Busy, "a double click");
-    assert_eq!(claim(2, 0, NOW).await, Claim::Lost, "another flow");
+    assert_eq!(lease(1, 0, NOW).await, LeaseOutcome::Acquired(1));
+    assert_eq!(lease(1, 0, NOW).await, LeaseOutcome::Busy, "a double click");
+    assert_eq!(lease(2, 0, NOW).await, LeaseOutcome::Lost, "another flow");
     assert_eq!(ports.info.registration(&id(), NOW).await.unwrap().generation, 1);
-    assert_eq!(claim(1, 0, NOW + Seconds(30)).await, Claim::Held(2), "its own lease has run out");
-    assert_eq!(claim(2, 0, NOW + Seconds(30)).await, Claim::Lost);
-    assert_eq!(claim(2, 2, NOW + Seconds(31)).await, Claim::Held(3), "a flow that was opened since");
+    assert_eq!(lease(1, 0, NOW + Seconds(30)).await, LeaseOutcome::Acquired(2), "its own lease has run out");
+    assert_eq!(lease(2, 0, NOW + Seconds(30)).await, LeaseOutcome::Lost);
+    assert_eq!(
+        lease(2, 2, NOW + Seconds(31)).await,
+        LeaseOutcome::Acquired(3),
+        "a flow that was opened since"
+    );
 }
 
 /// Controls: C-022.
-async fn released_claim_is_available_only_to_its_flow(ports: &Stores) {
+async fn released_lease_is_available_only_to_its_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
-    let claim = async |byte: u8, generation| {
-        let claimant = LeaseHolder { flow: flow(byte), generation, limit: 9, proved: &[] };
-        ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
+    let lease = async |byte: u8, generation| {
+        let lease_holder = LeaseHolder { flow: flow(byte), generation, limit: 9, verified_factors: &[] };
+        ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap()
     };
-    assert_eq!(claim(1, 0).await, Claim::Held(1));
+    assert_eq!(lease(1, 0).await, LeaseOutcome::Acquired(1));
     for (other, generation) in [(flow(2), 1), (flow(1), 0), (flow(1), 2)] {
-        ports.claims.release(&id(), other, generation).await.unwrap();
-        assert_eq!(claim(1, 0).await, Claim::Busy, "it is not its claim that was released");
+        ports.leases.release(&id(), other, generation).await.unwrap();
+        assert_eq!(lease(1, 0).await, LeaseOutcome::Busy, "it is not its claim that was released");
     }
-    ports.claims.release(&id(), flow(1), 1).await.unwrap();
-    assert_eq!(claim(2, 0).await, Claim::Lost, "another flow");
-    assert_eq!(claim(1, 0).await, Claim::Held(2), "at once");
+    ports.leases.release(&id(), flow(1), 1).await.unwrap();
+    assert_eq!(lease(2, 0).await, LeaseOutcome::Lost, "another flow");
+    assert_eq!(lease(1, 0).await, LeaseOutcome::Acquired(2), "at once");
 }
 
 /// Controls: C-017.
-async fn flow_claim_above_its_limit_is_rejected(ports: &Stores) {
+async fn lease_above_flow_limit_is_rejected(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
-    let claim = async |flow: u8, generation| {
+    let lease = async |flow: u8, generation| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let claimant = LeaseHolder { flow, generation, limit: 3, proved: &[] };
-        ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap()
+        let lease_holder = LeaseHolder { flow, generation, limit: 3, verified_factors: &[] };
+        ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap()
     };
     // A lease of another flow from before this one opened counts for that flow only.
-    assert_eq!(claim(2, 0).await, Claim::Held(1));
+    assert_eq!(lease(2, 0).await, LeaseOutcome::Acquired(1));
     for number in 2..=4 {
-        assert_eq!(claim(1, 1).await, Claim::Held(number));
-        assert_eq!(claim(1, 1).await, Claim::Busy, "also the last one is held");
-        ports.claims.release(&id(), HolderId::from_bytes([1; 32]), number).await.unwrap();
+        assert_eq!(lease(1, 1).await, LeaseOutcome::Acquired(number));
+        assert_eq!(lease(1, 1).await, LeaseOutcome::Busy, "also the last one is held");
+        ports.leases.release(&id(), HolderId::from_bytes([1; 32]), number).await.unwrap();
     }
-    assert_eq!(claim(1, 1).await, Claim::Spent);
+    assert_eq!(lease(1, 1).await, LeaseOutcome::Spent);
     assert_eq!(ports.info.registration(&id(), NOW).await.unwrap().generation, 4, "nothing was written");
-    assert_eq!(claim(2, 0).await, Claim::Lost);
-    assert_eq!(claim(3, 4).await, Claim::Held(5), "a flow that was opened since");
+    assert_eq!(lease(2, 0).await, LeaseOutcome::Lost);
+    assert_eq!(lease(3, 4).await, LeaseOutcome::Acquired(5), "a flow that was opened since");
 }
 
 /// Controls: C-017.
-async fn concurrent_claims_never_exceed_their_limit(ports: &Stores) {
+async fn concurrent_leases_never_exceed_their_limit(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let tasks: Vec<_> = (0..12)
         .map(|_| {
             let ports = ports.clone();
             tokio::spawn(async move {
                 let flow = HolderId::from_bytes([1; 32]);
-                let claimant = LeaseHolder { flow, generation: 0, limit: 10, proved: &[] };
+                let lease_holder = LeaseHolder { flow, generation: 0, limit: 10, verified_factors: &[] };
                 let mut held = Vec::new();
                 loop {
-                    match ports.claims.claim(&id(), &claimant, NOW, NOW + Seconds(30)).await.unwrap() {
-                        Claim::Held(number) => {
+                    match ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap() {
+                        LeaseOutcome::Acquired(number) => {
                             held.push(number);
-                            ports.claims.release(&id(), flow, number).await.unwrap();
+                            ports.leases.release(&id(), flow, number).await.unwrap();
                         }
-                        Claim::Busy => tokio::task::yield_now().await,
-                        Claim::Spent => return held,
-                        Claim::Lost => panic!("no other flow claims"),
+                        LeaseOutcome::Busy => tokio::task::yield_now().await,
+                        LeaseOutcome::Spent => return held,
+                        LeaseOutcome::Lost => panic!("no other flow claims"),
                     }
                 }
             })

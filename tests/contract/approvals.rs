@@ -4,14 +4,14 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::account::AccountId;
-use shared::domain::approval::{ApprovalRequest, Asker, RequestStatus};
+use shared::domain::approval::{ApprovalRequest, RequestStatus, Requester};
 use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Answered, DeviceAnswer};
 
-use crate::stores::{Stores, damaged, on_every_store, put};
+use crate::stores::{Stores, corrupt_variants, on_every_store, put};
 
 on_every_store!(
     second_request_is_rejected_until_first_expires,
@@ -45,7 +45,7 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
         id: id(byte),
         flow: HolderId::from_bytes([flow; 32]),
         number: Tag::from_bytes([1; 32]),
-        asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Linux".into() },
+        requester: Requester { network: "203.0.113.x".into(), browser: "Firefox, Linux".into() },
         created_at: now,
         expires_at: now + Seconds(90),
         status: RequestStatus::Pending,
@@ -114,10 +114,10 @@ async fn denial_blocks_new_requests_for_a_day(stores: &Stores) {
     let denied = DeviceAnswer::Denied(until);
     for (expected, noted) in [(false, id(2)), (false, id(1)), (true, id(1))] {
         match approvals.answer(&account(), id(1), denied, NOW).await.unwrap() {
-            Answered::Denied { request, told } => assert_eq!((told, request.id), (expected, id(1))),
+            Answered::Denied { request, notified } => assert_eq!((notified, request.id), (expected, id(1))),
             other => panic!("{other:?}"),
         }
-        approvals.note_told(&account(), noted).await.unwrap();
+        approvals.note_notified(&account(), noted).await.unwrap();
     }
     assert!(matches!(approvals.answer(&account(), id(1), number(1), NOW).await.unwrap(), Answered::Gone));
     let almost = NOW + Seconds(86_399);
@@ -143,11 +143,11 @@ async fn malformed_request_item_is_ignored(client: &Client) {
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(ApprovalRequest::key(&account()))))];
     assert!(approvals.ask(&account(), &request(1, 1, NOW), NOW).await.unwrap());
     let kept_until = NOW + Seconds(90) + Seconds::HOUR;
-    for (item, what) in damaged(client, "FlowsTable", &key, &["flow"]).await {
+    for (item, what) in corrupt_variants(client, "FlowsTable", &key, &["flow"]).await {
         put(client, "FlowsTable", item.clone()).await;
         let has_use = ["ttl", "blocked_until"].iter().any(|name| what.starts_with(name));
         assert_eq!(approvals.newest(&account()).await.unwrap().is_some(), has_use, "{what}");
-        approvals.note_told(&account(), id(1)).await.unwrap();
+        approvals.note_notified(&account(), id(1)).await.unwrap();
         let other = request(2, 2, kept_until);
         assert!(approvals.ask(&account(), &other, kept_until).await.unwrap(), "{what}");
         assert_eq!(approvals.newest(&account()).await.unwrap(), Some(other), "{what}");
@@ -169,9 +169,9 @@ async fn concurrent_numbers_are_compared_once(stores: &Stores) {
             tokio::spawn(async move { approvals.answer(&account(), id(1), number(n), NOW).await.unwrap() })
         })
         .collect();
-    let mut looks = 0;
+    let mut attempts = 0;
     for task in tasks {
-        looks += usize::from(!matches!(task.await.unwrap(), Answered::Gone));
+        attempts += usize::from(!matches!(task.await.unwrap(), Answered::Gone));
     }
-    assert_eq!(looks, 1);
+    assert_eq!(attempts, 1);
 }

@@ -1,6 +1,6 @@
 //! The import of contacts: new, unchanged, and waiting while the earlier contact still serves.
 
-use rekey_tests::people::AISYAH;
+use rekey_tests::fixtures::AISYAH;
 use shared::domain::account::{AccountId, Contact, Registration};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::holder::HolderId;
@@ -8,7 +8,7 @@ use shared::domain::import::ImportAction;
 use shared::domain::method::{Factor, Method};
 use shared::domain::security_info::{Entry, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Claim, LeaseHolder, NewEntry};
+use shared::ports::{LeaseHolder, LeaseOutcome, NewEntry};
 
 use crate::stores::{Stores, WAIT, on_every_store};
 
@@ -22,7 +22,7 @@ on_every_store!(
     contact_missing_from_import_is_removed,
     self_enrolled_contact_is_not_overwritten,
     app_is_imported_once,
-    claim_survives_contact_import;
+    lease_survives_contact_import;
     at_once: ;
     in_tables: ;
     in_tables_at_once:
@@ -52,12 +52,12 @@ fn with_mobile(text: &str) -> Registration {
 }
 
 const fn counts_at_once() -> ImportAction {
-    ImportAction::Put { usable_from: NOW, old_from: NOW, replaces: false }
+    ImportAction::Put { active_from: NOW, old_from: NOW, replaces: false }
 }
 
 /// Returns the decision with the waiting period from `now`, and a second one until the contact is old.
 fn waits(now: Timestamp, replaces: bool) -> ImportAction {
-    ImportAction::Put { usable_from: now + WAIT, old_from: now + WAIT + WAIT, replaces }
+    ImportAction::Put { active_from: now + WAIT, old_from: now + WAIT + WAIT, replaces }
 }
 
 async fn registration(ports: &Stores, now: Timestamp) -> Registration {
@@ -103,7 +103,7 @@ async fn unchanged_contact_keeps_its_age(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     assert_eq!(ports.import(&id(), &AISYAH.registration(), None, LATER).await, UNCHANGED);
     let mobile = entry(ports, Kind::Mobile).await.unwrap();
-    assert_eq!((mobile.added_at, mobile.usable_from, mobile.old_from), (NOW, NOW, NOW));
+    assert_eq!((mobile.added_at, mobile.active_from, mobile.old_from), (NOW, NOW, NOW));
 }
 
 /// Controls: C-054.
@@ -165,7 +165,7 @@ async fn contact_missing_from_import_is_removed(ports: &Stores) {
 async fn self_enrolled_contact_is_not_overwritten(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let own = number("+60199999900");
-    ports.plant.put(&id(), &NewEntry::contact(Kind::Mobile, Contact::Phone(&own), NOW)).await;
+    ports.raw.put(&id(), &NewEntry::contact(Kind::Mobile, Contact::Phone(&own), NOW)).await;
     let decisions = ports.import(&id(), &AISYAH.registration(), None, LATER).await;
     assert_eq!(decisions[1], (Kind::Mobile, ImportAction::Decline));
     for imported in [with_mobile("+60199999900"), Registration { mobile: None, ..AISYAH.registration() }] {
@@ -187,24 +187,25 @@ async fn app_is_imported_once(ports: &Stores) {
     let decisions = ports.import(&id(), &AISYAH.registration(), Some("second"), LATER).await;
     assert_eq!(decisions, UNCHANGED);
     assert_eq!(seed(LATER + WAIT).await.as_deref(), Some("first"));
-    ports.plant.delete(&id(), &EntryId::only(Kind::Totp)).await;
+    ports.raw.delete(&id(), &EntryId::only(Kind::Totp)).await;
     ports.import(&id(), &AISYAH.registration(), Some("third"), LATER).await;
     assert_eq!(seed(LATER + WAIT).await.as_deref(), Some("third"));
 }
 
 /// Open flows and sessions continue.
-async fn claim_survives_contact_import(ports: &Stores) {
+async fn lease_survives_contact_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);
-    let claimant = LeaseHolder { flow, generation: 0, limit: 10, proved: &[Factor::MobilePhone] };
-    let claim = async |now| ports.claims.claim(&id(), &claimant, now, NOW + Seconds(30)).await.unwrap();
-    assert_eq!(claim(NOW).await, Claim::Held(1));
+    let lease_holder =
+        LeaseHolder { flow, generation: 0, limit: 10, verified_factors: &[Factor::MobilePhone] };
+    let lease = async |now| ports.leases.acquire(&id(), &lease_holder, now, NOW + Seconds(30)).await.unwrap();
+    assert_eq!(lease(NOW).await, LeaseOutcome::Acquired(1));
     let address = EmailAddress::from_stored("another@mail.example".to_owned());
     let changed = Registration { alternate_email: Some(address), ..AISYAH.registration() };
     ports.import(&id(), &changed, None, NOW).await;
     let read = registration(ports, NOW).await;
-    assert_eq!((read.generation, read.claimed_by), (1, Some(flow)));
-    assert_eq!(claim(NOW + Seconds(1)).await, Claim::Busy, "it still holds the account");
+    assert_eq!((read.generation, read.lease_holder), (1, Some(flow)));
+    assert_eq!(lease(NOW + Seconds(1)).await, LeaseOutcome::Busy, "it still holds the account");
     let mobile = entry(ports, Kind::Mobile).await.unwrap();
     assert_eq!(mobile.last_used_at, Some(NOW));
 }

@@ -33,12 +33,12 @@ fn device(number: u8) -> Device {
     Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) }
 }
 
-/// Enrols a device that serves in resets from `usable_from` on.
-async fn enrol(stores: &Stores, number: u8, subscription: Option<&str>, usable_from: Timestamp) {
+/// Enrols a device that serves in resets from `active_from` on.
+async fn enrol(stores: &Stores, number: u8, subscription: Option<&str>, active_from: Timestamp) {
     let subscription = subscription.map(str::to_owned);
     let secret = Secret::Authenticator { public_key: key().to_bytes(), subscription };
-    let entry = NewEntry { usable_from, ..NewEntry::new(device(number).id, "", secret, NOW) };
-    stores.plant.put(&account(), &entry).await;
+    let entry = NewEntry { active_from, ..NewEntry::new(device(number).id, "", secret, NOW) };
+    stores.raw.put(&account(), &entry).await;
 }
 
 /// Controls: C-061.
@@ -46,11 +46,11 @@ async fn device_is_found_while_it_is_enrolled(stores: &Stores) {
     assert!(stores.devices.device(&device(1)).await.unwrap().is_none());
     enrol(stores, 1, None, NOW + Seconds::DAY).await;
     let found = stores.devices.device(&device(1)).await.unwrap().unwrap();
-    assert_eq!((found.key, found.usable_from), (key(), NOW + Seconds::DAY));
+    assert_eq!((found.key, found.active_from), (key(), NOW + Seconds::DAY));
     assert!(stores.devices.device(&device(2)).await.unwrap().is_none());
     let other = Device { account: AccountId::from_directory("priya").unwrap(), ..device(1) };
     assert!(stores.devices.device(&other).await.unwrap().is_none(), "of another account");
-    stores.plant.delete(&account(), &device(1).id).await;
+    stores.raw.delete(&account(), &device(1).id).await;
     assert!(stores.devices.device(&device(1)).await.unwrap().is_none());
 }
 

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use rekey_tests::SignIn;
-use rekey_tests::chance::TestEntropy;
-use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
+use rekey_tests::fixtures::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
+use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::memory::MemoryDirectory;
 use shared::domain::account::AccountId;
@@ -34,7 +34,7 @@ on_every_store!(
     account_locks_after_five_failures_until_unlocked,
     lockout_expires_after_fifteen_minutes,
     failures_fifteen_minutes_apart_do_not_lock,
-    lockout_does_not_change_account_standing,
+    lockout_does_not_change_account_state,
     failure_with_future_timestamp_does_not_lock,
     failed_sign_in_computes_one_hash;
     in_tables_at_once: concurrent_sign_ins_never_exceed_five_attempts,
@@ -119,7 +119,7 @@ builtin!(
     lockout: account_locks_after_five_failures_until_unlocked,
     lockout_expires_after_fifteen_minutes,
     failures_fifteen_minutes_apart_do_not_lock,
-    lockout_does_not_change_account_standing,
+    lockout_does_not_change_account_state,
     failure_with_future_timestamp_does_not_lock,
     concurrent_sign_ins_never_exceed_five_attempts,
 );

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
 use shared::domain::account::{AccountId, Offer};
-use shared::domain::flow::{Choosing, Facts, Flow, FlowLimits, Opened, Reason, Stage};
+use shared::domain::flow::{Choosing, Flow, FlowContext, FlowLimits, Opened, Reason, Stage};
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
@@ -31,8 +31,8 @@ const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const LIMITS: FlowLimits = FlowLimits {
     lifetime: Seconds(900),
     code_lifetime: Seconds(600),
-    code_tries: 5,
-    flow_tries: 10,
+    code_attempts: 5,
+    flow_attempts: 10,
     sends_per_step: 3,
 };
 const KEY: HolderId = HolderId::from_bytes([7; 32]);
@@ -41,7 +41,7 @@ fn tag(byte: u8) -> Tag {
     Tag::from_bytes([byte; 32])
 }
 
-fn guess(byte: u8) -> CodeAttempt {
+fn attempt(byte: u8) -> CodeAttempt {
     CodeAttempt { step: 1, tag: tag(byte) }
 }
 
@@ -51,7 +51,7 @@ fn opened() -> Opened {
         .map(|method| Offer { method, masked: "*****98".to_owned(), young: false })
         .collect();
     Opened {
-        facts: Facts {
+        context: FlowContext {
             account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 3,
@@ -86,7 +86,7 @@ async fn flow_is_readable_until_it_expires(stores: &Stores) {
     assert!(flows.insert(KEY, &opened()).await.is_err(), "a key is taken once");
     let found = flows.load(KEY, NOW).await.unwrap().unwrap();
     assert_eq!((found.revision, found.value.stage()), (1, Stage::Reason));
-    assert_eq!(found.value.facts(), &opened().facts);
+    assert_eq!(found.value.context(), &opened().context);
     let end = NOW + LIMITS.lifetime;
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
 }
@@ -96,12 +96,12 @@ async fn flow_is_readable_until_it_expires(stores: &Stores) {
 async fn flow_with_too_distant_expiry_is_ignored(stores: &Stores) {
     let flows = &stores.flows;
     let mut late = opened();
-    late.facts.expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
+    late.context.expires_at = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
     flows.insert(KEY, &late).await.unwrap();
     assert!(flows.load(KEY, NOW).await.unwrap().is_none());
     assert!(!flows.replace(KEY, 1, &Flow::Choosing(choosing()), NOW).await.unwrap());
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Gone));
-    assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
+    assert!(matches!(flows.attempt_code(KEY, attempt(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Gone));
+    assert!(flows.spend_attempt(KEY, &LIMITS, NOW).await.unwrap().is_none());
 }
 
 /// Controls: C-024.
@@ -121,35 +121,44 @@ async fn flow_update_with_stale_revision_is_rejected(stores: &Stores) {
 async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
     let AttemptOutcome::Wrong(Flow::AwaitingCode(left)) =
-        flows.guess(KEY, guess(2), &LIMITS, NOW).await.unwrap()
+        flows.attempt_code(KEY, attempt(2), &LIMITS, NOW).await.unwrap()
     else {
         panic!("a wrong guess")
     };
-    assert_eq!(left.tries_left(&LIMITS), 4);
+    assert_eq!(left.attempts_left(&LIMITS), 4);
     let late = NOW + LIMITS.code_lifetime;
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, late).await.unwrap(), AttemptOutcome::Spent(_)));
+    assert!(matches!(
+        flows.attempt_code(KEY, attempt(1), &LIMITS, late).await.unwrap(),
+        AttemptOutcome::Spent(_)
+    ));
     let other_step = CodeAttempt { step: 2, tag: tag(1) };
     assert!(matches!(
-        flows.guess(KEY, other_step, &LIMITS, NOW).await.unwrap(),
+        flows.attempt_code(KEY, other_step, &LIMITS, NOW).await.unwrap(),
         AttemptOutcome::NotAwaited(_)
     ));
-    let AttemptOutcome::Right(flow) = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap() else {
+    let AttemptOutcome::Right(flow) = flows.attempt_code(KEY, attempt(1), &LIMITS, NOW).await.unwrap() else {
         panic!("the right guess")
     };
-    assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
+    assert_eq!((flow.stage(), flow.verified()), (Stage::Method, 1));
     for again in [1, 2] {
-        let guessed = flows.guess(KEY, guess(again), &LIMITS, NOW).await.unwrap();
-        let AttemptOutcome::NotAwaited(flow) = guessed else { panic!("no code is awaited") };
-        assert_eq!(flow.was_proved_by(1, &tag(again)), again == 1);
+        let outcomes = flows.attempt_code(KEY, attempt(again), &LIMITS, NOW).await.unwrap();
+        let AttemptOutcome::NotAwaited(flow) = outcomes else { panic!("no code is awaited") };
+        assert_eq!(flow.was_verified_by(1, &tag(again)), again == 1);
         assert!(
-            matches!(flow, Flow::Choosing(state) if state.progress.flow_tries == 2),
+            matches!(flow, Flow::Choosing(state) if state.progress.flow_attempts == 2),
             "and no try is spent"
         );
     }
     let ended = NOW + LIMITS.lifetime;
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, ended).await.unwrap(), AttemptOutcome::Gone));
-    let nobody = HolderId::from_bytes([8; 32]);
-    assert!(matches!(flows.guess(nobody, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Gone));
+    assert!(matches!(
+        flows.attempt_code(KEY, attempt(1), &LIMITS, ended).await.unwrap(),
+        AttemptOutcome::Gone
+    ));
+    let unknown = HolderId::from_bytes([8; 32]);
+    assert!(matches!(
+        flows.attempt_code(unknown, attempt(1), &LIMITS, NOW).await.unwrap(),
+        AttemptOutcome::Gone
+    ));
 }
 
 async fn all_at_once(
@@ -159,7 +168,7 @@ async fn all_at_once(
     let tasks: Vec<_> = guesses
         .map(|guess| {
             let flows = flows.clone();
-            tokio::spawn(async move { flows.guess(KEY, guess, &LIMITS, NOW).await.unwrap() })
+            tokio::spawn(async move { flows.attempt_code(KEY, guess, &LIMITS, NOW).await.unwrap() })
         })
         .collect();
     let mut all = Vec::new();
@@ -172,18 +181,21 @@ async fn all_at_once(
 /// Controls: C-021.
 async fn concurrent_wrong_codes_never_exceed_attempt_limit(stores: &Stores) {
     let flows = awaiting(stores).await;
-    let guessed = all_at_once(&flows, (10..60).map(guess)).await;
-    let looks = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Wrong(_))).count();
-    let refused = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Spent(_))).count();
-    assert_eq!((looks, refused), (5, 45));
-    assert!(matches!(flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap(), AttemptOutcome::Spent(_)));
+    let outcomes = all_at_once(&flows, (10..60).map(attempt)).await;
+    let attempts = outcomes.iter().filter(|outcome| matches!(outcome, AttemptOutcome::Wrong(_))).count();
+    let refused = outcomes.iter().filter(|outcome| matches!(outcome, AttemptOutcome::Spent(_))).count();
+    assert_eq!((attempts, refused), (5, 45));
+    assert!(matches!(
+        flows.attempt_code(KEY, attempt(1), &LIMITS, NOW).await.unwrap(),
+        AttemptOutcome::Spent(_)
+    ));
 }
 
 /// Controls: C-027.
 async fn concurrent_correct_attempts_are_accepted_once(stores: &Stores) {
     let flows = awaiting(stores).await;
-    let guessed = all_at_once(&flows, (0..20).map(|_| guess(1))).await;
-    let won = guessed.iter().filter(|guessed| matches!(guessed, AttemptOutcome::Right(_))).count();
+    let outcomes = all_at_once(&flows, (0..20).map(|_| attempt(1))).await;
+    let won = outcomes.iter().filter(|outcome| matches!(outcome, AttemptOutcome::Right(_))).count();
     assert_eq!(won, 1);
 }
 
@@ -192,12 +204,12 @@ async fn flow_attempts_above_limit_are_rejected(stores: &Stores) {
     let flows = &stores.flows;
     flows.insert(KEY, &opened()).await.unwrap();
     for spent in 1..=10 {
-        let flow = flows.spend_try(KEY, &LIMITS, NOW).await.unwrap();
+        let flow = flows.spend_attempt(KEY, &LIMITS, NOW).await.unwrap();
         assert!(flow.is_some(), "try {spent}");
     }
-    assert!(flows.spend_try(KEY, &LIMITS, NOW).await.unwrap().is_none());
-    let nobody = HolderId::from_bytes([8; 32]);
-    assert!(flows.spend_try(nobody, &LIMITS, NOW).await.unwrap().is_none());
+    assert!(flows.spend_attempt(KEY, &LIMITS, NOW).await.unwrap().is_none());
+    let unknown = HolderId::from_bytes([8; 32]);
+    assert!(flows.spend_attempt(unknown, &LIMITS, NOW).await.unwrap().is_none());
 }
 
 /// Controls: C-071.
@@ -229,7 +241,7 @@ async fn malformed_flow_item_is_ignored(client: &Client) {
         let mut damaged = item.clone();
         damaged.remove(name);
         client.put_item().table_name("FlowsTable").set_item(Some(damaged)).send().await.unwrap();
-        let guessed = flows.guess(KEY, guess(1), &LIMITS, NOW).await.unwrap();
-        assert!(!matches!(guessed, AttemptOutcome::Right(_)), "a missing {name} satisfies no condition");
+        let outcomes = flows.attempt_code(KEY, attempt(1), &LIMITS, NOW).await.unwrap();
+        assert!(!matches!(outcomes, AttemptOutcome::Right(_)), "a missing {name} satisfies no condition");
     }
 }

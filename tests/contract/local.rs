@@ -1,9 +1,9 @@
 //! The AWS emulator, called by the same adapters as AWS. Sent messages arrive in the dev inbox, and it rejects what
 //! AWS would reject.
 
-use rekey_local::cloud::roles::ADMINISTRATOR;
-use rekey_local::cloud::{Cloud, Storage};
-use rekey_local::outbox::{Channel, Outbox};
+use rekey_local::dev_inbox::{Channel, DevInbox};
+use rekey_local::emulator::roles::ADMINISTRATOR;
+use rekey_local::emulator::{Emulator, Storage};
 use rekey_local::system::System;
 use rekey_local::template::Template;
 use shared::adapters::aws::{SdkConfig, emulated};
@@ -22,21 +22,22 @@ use shared::ports::{Mail, MailSender as _, MessageQueue as _, SendError, TextSen
 use tokio::sync::watch;
 
 struct Local {
-    cloud: Cloud,
-    outbox: Outbox,
+    emulator: Emulator,
+    dev_inbox: DevInbox,
     config: SdkConfig,
     _stop: watch::Sender<bool>,
 }
 
 impl Local {
     async fn start() -> Self {
-        let system = System::of_machine();
-        let outbox = Outbox::new(system.clone());
+        let system = System::from_machine();
+        let dev_inbox = DevInbox::new(system.clone());
         let (stop, stopped) = watch::channel(false);
-        let template = Template::of_project().unwrap();
-        let cloud = Cloud::start(&system, template, Storage::Process, outbox.clone(), stopped).await.unwrap();
-        let config = emulated(cloud.endpoint(), ADMINISTRATOR);
-        Self { cloud, outbox, config, _stop: stop }
+        let template = Template::from_project().unwrap();
+        let emulator =
+            Emulator::start(&system, template, Storage::Process, dev_inbox.clone(), stopped).await.unwrap();
+        let config = emulated(emulator.endpoint(), ADMINISTRATOR);
+        Self { emulator, dev_inbox, config, _stop: stop }
     }
 }
 
@@ -50,7 +51,7 @@ async fn spoken_call_text_reaches_dev_inbox() {
     let calls = VoiceCalls::new(&local.config, Some("+60300000000".to_owned()));
     let ssml = "<speak>Your code is <say-as interpret-as=\"digits\">1</say-as> &amp; 2</speak>";
     calls.call(&number("+60312345678"), ssml, Language::Chinese).await.unwrap();
-    let heard = local.outbox.messages();
+    let heard = local.dev_inbox.messages();
     assert_eq!((heard[0].channel, heard[0].to.as_str()), (Channel::Voice, "+60312345678"));
     assert_eq!(heard[0].body, "Your code is 1 & 2");
 }
@@ -68,7 +69,7 @@ async fn invalid_voice_call_is_rejected_permanently() {
         let error = VoiceCalls::new(&local.config, origin).call(&number(to), ssml, Language::English).await;
         assert!(matches!(error, Err(SendError::Refused(_))), "{to} {ssml}: {error:?}");
     }
-    assert!(local.outbox.messages().is_empty());
+    assert!(local.dev_inbox.messages().is_empty());
 }
 
 #[tokio::test]
@@ -85,7 +86,7 @@ async fn text_and_mail_reach_dev_inbox_unchanged() {
     let mail = Mail { subject: "验证码", text: "1234 5678", html: "<p>1234 5678</p>" };
     SesMails::new(&local.config, "示例大学", &from).send_mail(&to, &mail).await.unwrap();
 
-    let arrived = local.outbox.messages();
+    let arrived = local.dev_inbox.messages();
     assert_eq!(arrived[0].subject.as_deref(), Some("验证码"));
     assert_eq!(
         (arrived[0].body.as_str(), arrived[0].html.as_deref()),
@@ -100,13 +101,13 @@ async fn text_and_mail_reach_dev_inbox_unchanged() {
 #[tokio::test]
 async fn queue_accepts_single_and_batched_messages() {
     let local = Local::start().await;
-    let url = local.cloud.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
+    let url = local.emulator.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
     let queue = SqsQueue::new(&local.config, url);
-    let keys = Keyring::from_secret(&local.cloud.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
+    let keys = Keyring::from_secret(&local.emulator.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
     let seal = |n| Message::Decoy.seal(&keys, HolderId::from_bytes([n; 32]), [n; 24]).unwrap();
     queue.send(&[seal(1)], Seconds(45)).await.unwrap();
     queue.send(&[seal(2), seal(3)], Seconds(0)).await.unwrap();
-    let queued = local.cloud.queues().contents("MessagesQueue").unwrap();
+    let queued = local.emulator.queues().contents("MessagesQueue").unwrap();
     let delays: Vec<u32> = queued.iter().map(|(_, delay)| delay.0).collect();
     assert_eq!(delays, [45, 0, 0]);
     assert!(queue.send(&[seal(4)], Seconds(901)).await.is_err(), "SQS delays by 15 minutes at most");
@@ -116,7 +117,7 @@ async fn queue_accepts_single_and_batched_messages() {
 #[tokio::test]
 async fn keyrings_are_read_from_secrets_endpoint() {
     let local = Local::start().await;
-    let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());
+    let secret = |variable| (variable, local.emulator.any_resource(variable).unwrap());
     let both = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
     let found = keyrings(&local.config, &both).await.unwrap();
     assert_eq!(found.len(), 2);
@@ -133,8 +134,8 @@ async fn keyrings_are_read_from_secrets_endpoint() {
 #[tokio::test]
 async fn function_without_permission_is_denied() {
     let local = Local::start().await;
-    let captcha = emulated(local.cloud.endpoint(), "captcha");
-    let secret = |variable| (variable, local.cloud.any_resource(variable).unwrap());
+    let captcha = emulated(local.emulator.endpoint(), "captcha");
+    let secret = |variable| (variable, local.emulator.any_resource(variable).unwrap());
     let [flows, seeds] = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
     assert_eq!(keyrings(&captcha, std::slice::from_ref(&flows)).await.unwrap().len(), 1);
     let refused = keyrings(&captcha, &[flows, seeds]).await.unwrap_err();
@@ -145,5 +146,5 @@ async fn function_without_permission_is_denied() {
         "{why}"
     );
     let text = SnsTexts::new(&captcha, None).send_text(&number("+60123456798"), "x").await;
-    assert!(text.is_err() && local.outbox.messages().is_empty());
+    assert!(text.is_err() && local.dev_inbox.messages().is_empty());
 }

@@ -9,7 +9,6 @@
 
 mod accounts;
 mod approvals;
-mod budgets;
 mod contact_import;
 mod devices;
 mod directories;
@@ -18,6 +17,7 @@ mod local;
 mod moto;
 mod pairings;
 mod queue;
+mod rate_limits;
 mod secrets;
 mod senders;
 mod sessions;

@@ -12,7 +12,7 @@ use shared::adapters::aws::{SdkConfig, emulated};
 use tokio::net::TcpStream;
 
 /// Maximum start time of moto: three seconds alone, much more while the machine compiles.
-const PATIENCE: Duration = Duration::from_mins(2);
+const TIMEOUT: Duration = Duration::from_mins(2);
 
 /// A running server, stopped when the value is dropped.
 pub struct Moto {
@@ -34,7 +34,7 @@ impl Moto {
                 panic!("{}: {error}; tests/run installs it, REKEY_TEST_MOTO names another", program.display())
             });
         let mut moto = Self { process, address: format!("127.0.0.1:{port}") };
-        tokio::time::timeout(PATIENCE, moto.listening()).await.expect("moto did not start in time");
+        tokio::time::timeout(TIMEOUT, moto.listening()).await.expect("moto did not start in time");
         moto
     }
 

@@ -14,7 +14,7 @@ use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
 use shared::ports::{PairingConfirmed, PairingState, PairingStore};
 
-use crate::stores::{Item, Stores, damaged, on_every_store, put};
+use crate::stores::{Item, Stores, corrupt_variants, on_every_store, put};
 
 on_every_store!(
     pairing_token_is_accepted_once_before_expiry,
@@ -61,7 +61,7 @@ fn other(byte: u8) -> WaitingDevice {
 }
 
 /// Returns a store with a new pairing.
-async fn begun(stores: &Stores) -> Arc<dyn PairingStore> {
+async fn new_pairing(stores: &Stores) -> Arc<dyn PairingStore> {
     let pairings = stores.pairings.clone();
     let entry = device(None).id;
     let pairing = Pairing::begin(account(), entry, SESSION, "aisyah".to_owned(), NOW);
@@ -77,7 +77,7 @@ async fn confirm(pairings: &Arc<dyn PairingStore>, byte: u8) -> PairingConfirmed
 
 /// Controls: C-059.
 async fn pairing_token_is_accepted_once_before_expiry(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     let late = NOW + PAIRING_LIFETIME;
     assert_eq!(pairings.open(key(), &device_key(7), late).await.unwrap(), None);
     assert!(!pairings.pair(key(), &device(None), code(1), late).await.unwrap());
@@ -85,21 +85,21 @@ async fn pairing_token_is_accepted_once_before_expiry(stores: &Stores) {
     assert_eq!(pairings.open(key(), &device_key(8), NOW).await.unwrap(), None);
     assert!(!pairings.pair(key(), &other(8), code(2), NOW).await.unwrap());
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::Confirmed(device(Some("sealed")).into()));
-    let nobodys = PairingToken::new([2; 16]).key();
-    assert!(!pairings.pair(nobodys, &device(None), code(1), NOW).await.unwrap());
-    assert_eq!(pairings.open(nobodys, &device_key(7), NOW).await.unwrap(), None);
+    let unknown = PairingToken::new([2; 16]).key();
+    assert!(!pairings.pair(unknown, &device(None), code(1), NOW).await.unwrap());
+    assert_eq!(pairings.open(unknown, &device_key(7), NOW).await.unwrap(), None);
 }
 
 async fn same_phone_can_repeat_pairing_until_confirmed(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     let own = device_key(7);
     assert!(pairings.pair(key(), &device(Some("sealed")), code(1), NOW).await.unwrap());
-    assert_eq!(confirm(&pairings, 9).await, PairingConfirmed::Wrong { tries_left: 2 });
+    assert_eq!(confirm(&pairings, 9).await, PairingConfirmed::Wrong { attempts_left: 2 });
     assert!(pairings.open(key(), &own, NOW).await.unwrap().is_some());
     assert!(pairings.pair(key(), &device(None), code(2), NOW).await.unwrap());
     assert_eq!(
         confirm(&pairings, 1).await,
-        PairingConfirmed::Wrong { tries_left: 1 },
+        PairingConfirmed::Wrong { attempts_left: 1 },
         "no tries come with it"
     );
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
@@ -110,11 +110,11 @@ async fn same_phone_can_repeat_pairing_until_confirmed(stores: &Stores) {
 
 /// Controls: C-059.
 async fn pairing_code_allows_three_attempts(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::NotYet);
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
-    for tries_left in [2, 1] {
-        assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Wrong { tries_left });
+    for attempts_left in [2, 1] {
+        assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Wrong { attempts_left });
     }
     let confirmed = PairingConfirmed::Confirmed(device(None).into());
     assert_eq!(confirm(&pairings, 1).await, confirmed);
@@ -124,7 +124,7 @@ async fn pairing_code_allows_three_attempts(stores: &Stores) {
 
 /// Controls: C-059.
 async fn pairing_is_visible_only_to_its_session(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     let other = AccountId::from_directory("priya").unwrap();
     let waiting = PairingState::Waiting("Chrome, Android".to_owned());
@@ -141,9 +141,10 @@ async fn pairing_is_visible_only_to_its_session(stores: &Stores) {
 
 /// Controls: C-071.
 async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
-    let pairings = begun(&Stores::in_tables(client)).await;
+    let pairings = new_pairing(&Stores::in_tables(client)).await;
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
-    for (item, what) in damaged(client, "FlowsTable", &row, &["flow", "ttl", "tries", "label"]).await {
+    for (item, what) in corrupt_variants(client, "FlowsTable", &row, &["flow", "ttl", "tries", "label"]).await
+    {
         put(client, "FlowsTable", item).await;
         let open = pairings.open(key(), &device_key(7), NOW).await.unwrap();
         assert!(open.is_none_or(|pairing| pairing.account != account()), "{what}");
@@ -152,9 +153,9 @@ async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
         assert!(!matches!(confirmed, PairingConfirmed::Confirmed(_)), "{what}");
     }
     // The same after a phone has used it.
-    let read = begun_anew(client, &pairings).await;
+    let read = new_pairing_item(client, &pairings).await;
     let spared = ["flow", "ttl", "label", "name", "subscription", "tries", "guess"];
-    for (item, what) in damaged(client, "FlowsTable", &row, &spared).await {
+    for (item, what) in corrupt_variants(client, "FlowsTable", &row, &spared).await {
         put(client, "FlowsTable", item).await;
         let confirmed = confirm(&pairings, 1).await;
         assert!(!matches!(confirmed, PairingConfirmed::Confirmed(_)), "{what}: {confirmed:?}");
@@ -164,7 +165,7 @@ async fn malformed_pairing_item_is_never_confirmed(client: &Client) {
 }
 
 /// Returns the item of a pairing whose phone waits for code 1.
-async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
+async fn new_pairing_item(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
     let row = [("flow".to_owned(), AttributeValue::B(Blob::new(key().as_bytes())))];
     let row: Item = row.into();
     client.delete_item().table_name("FlowsTable").set_key(Some(row.clone())).send().await.unwrap();
@@ -177,7 +178,7 @@ async fn begun_anew(client: &Client, pairings: &Arc<dyn PairingStore>) -> Item {
 
 /// Controls: C-059.
 async fn concurrent_phones_pair_once(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     let tasks: Vec<_> = (0..20)
         .map(|n| {
             let pairings = pairings.clone();
@@ -193,7 +194,7 @@ async fn concurrent_phones_pair_once(stores: &Stores) {
 
 /// Controls: C-059.
 async fn concurrent_pairing_codes_never_exceed_three_attempts(stores: &Stores) {
-    let pairings = begun(stores).await;
+    let pairings = new_pairing(stores).await;
     pairings.pair(key(), &device(None), code(1), NOW).await.unwrap();
     let tasks: Vec<_> = (10..40)
         .map(|n| {
@@ -201,10 +202,10 @@ async fn concurrent_pairing_codes_never_exceed_three_attempts(stores: &Stores) {
             tokio::spawn(async move { confirm(&pairings, n).await })
         })
         .collect();
-    let mut looks = 0;
+    let mut attempts = 0;
     for task in tasks {
-        looks += usize::from(matches!(task.await.unwrap(), PairingConfirmed::Wrong { .. }));
+        attempts += usize::from(matches!(task.await.unwrap(), PairingConfirmed::Wrong { .. }));
     }
-    assert_eq!(looks, 3);
+    assert_eq!(attempts, 3);
     assert_eq!(confirm(&pairings, 1).await, PairingConfirmed::Spent);
 }

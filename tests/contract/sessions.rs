@@ -9,11 +9,11 @@ use shared::domain::account::AccountId;
 use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
-use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
+use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
 use shared::domain::time::Timestamp;
 use shared::ports::SessionStore;
 
-use crate::stores::{Stores, damaged, on_every_store, put};
+use crate::stores::{Stores, corrupt_variants, on_every_store, put};
 
 on_every_store!(
     session_is_readable_until_it_ends, session_with_too_distant_expiry_is_ignored;
@@ -32,11 +32,11 @@ fn session() -> Session {
 fn session_until(expires_at: Timestamp) -> Session {
     let account = AccountId::from_directory("aisyah").unwrap();
     let (language, start) = (Language::Tamil, EnrolmentState::FirstEnrolment);
-    let facts = Facts { account, expires_at, language, start, back: None };
-    Session::begin(facts, 0, RequestId::from_bytes([1; 16]))
+    let context = SessionContext { account, expires_at, language, start, back: None };
+    Session::begin(context, 0, RequestId::from_bytes([1; 16]))
 }
 
-async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
+async fn new_session(stores: &Stores) -> Arc<dyn SessionStore> {
     let sessions = stores.sessions.clone();
     sessions.begin(KEY, &session()).await.unwrap();
     assert!(sessions.begin(KEY, &session()).await.is_err(), "a key is taken once");
@@ -45,9 +45,9 @@ async fn begun(stores: &Stores) -> Arc<dyn SessionStore> {
 
 /// Controls: C-039.
 async fn session_is_readable_until_it_ends(stores: &Stores) {
-    let sessions = begun(stores).await;
+    let sessions = new_session(stores).await;
     let found = sessions.session(KEY, NOW).await.unwrap().unwrap();
-    assert_eq!((found.revision, found.value.facts().language), (1, Language::Tamil));
+    assert_eq!((found.revision, found.value.context().language), (1, Language::Tamil));
     let mut next = found.value;
     next.progress_mut().attempts = 3;
     assert!(!sessions.update(KEY, 2, &next, NOW).await.unwrap(), "it is another write's");
@@ -74,9 +74,9 @@ async fn session_with_too_distant_expiry_is_ignored(stores: &Stores) {
 
 /// Controls: C-071.
 async fn malformed_session_item_is_ignored(client: &Client) {
-    let sessions = begun(&Stores::in_tables(client)).await;
+    let sessions = new_session(&Stores::in_tables(client)).await;
     let key = [("flow".to_owned(), AttributeValue::B(Blob::new(KEY.as_bytes())))];
-    for (what, name) in damaged(client, "FlowsTable", &key, &["flow", "ttl"]).await {
+    for (what, name) in corrupt_variants(client, "FlowsTable", &key, &["flow", "ttl"]).await {
         put(client, "FlowsTable", what).await;
         assert!(sessions.session(KEY, NOW).await.unwrap().is_none(), "{name}");
         sessions.end(KEY).await.unwrap();
@@ -85,7 +85,7 @@ async fn malformed_session_item_is_ignored(client: &Client) {
 
 /// Controls: C-024.
 async fn concurrent_session_updates_are_accepted_once(stores: &Stores) {
-    let sessions = begun(stores).await;
+    let sessions = new_session(stores).await;
     let tasks: Vec<_> = (0..40)
         .map(|_| {
             let sessions = sessions.clone();

@@ -11,13 +11,13 @@ use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::{
     AttributeDefinition, AttributeValue, BillingMode, KeySchemaElement, KeyType, ScalarAttributeType,
 };
-use rekey_local::cloud::dynamodb;
+use rekey_local::emulator::dynamodb;
 use rekey_local::template::{Table, Template};
-use rekey_tests::chance::TestEntropy;
+use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoBudgets, DynamoClaims, DynamoDevices, DynamoEnrolment,
-    DynamoFlows, DynamoPairings, DynamoSecurityInfo, DynamoSessions,
+    DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoLeases,
+    DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
@@ -26,8 +26,8 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    ApprovalStore, Authenticators, BudgetStore, ClaimStore, ContactImport, Devices, EnrolmentStore,
-    FlowStore, NewEntry, PairingStore, PushTargets, SecurityInfo, SessionStore,
+    ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore, LeaseStore,
+    NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -43,7 +43,7 @@ pub struct Dynoxide {
 
 impl Dynoxide {
     pub async fn start() -> Self {
-        let database = dynamodb::open(None, &Template::of_project().unwrap().tables).unwrap();
+        let database = dynamodb::open(None, &Template::from_project().unwrap().tables).unwrap();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let (stop, stopped) = watch::channel(false);
@@ -56,7 +56,7 @@ impl Dynoxide {
 pub async fn renew(moto: &Moto) -> Client {
     moto.reset();
     let client = Client::new(&moto.config());
-    for (name, table) in Template::of_project().unwrap().tables {
+    for (name, table) in Template::from_project().unwrap().tables {
         create(&client, &name, &table).await;
     }
     client
@@ -97,15 +97,15 @@ pub struct Stores {
     pub sessions: Arc<dyn SessionStore>,
     pub approvals: Arc<dyn ApprovalStore>,
     pub pairings: Arc<dyn PairingStore>,
-    pub budgets: Arc<dyn BudgetStore>,
-    pub info: Arc<dyn SecurityInfo>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
+    pub info: Arc<dyn SecurityInfoStore>,
     pub enrolment: Arc<dyn EnrolmentStore>,
     pub contacts: Arc<dyn ContactImport>,
-    pub authenticators: Arc<dyn Authenticators>,
-    pub claims: Arc<dyn ClaimStore>,
-    pub devices: Arc<dyn Devices>,
+    pub authenticators: Arc<dyn AuthenticatorStore>,
+    pub leases: Arc<dyn LeaseStore>,
+    pub devices: Arc<dyn DeviceStore>,
     pub push_targets: Arc<dyn PushTargets>,
-    pub plant: Arc<dyn Plant>,
+    pub raw: Arc<dyn RawWrites>,
 }
 
 impl Stores {
@@ -116,15 +116,15 @@ impl Stores {
             sessions: memory.clone(),
             approvals: memory.clone(),
             pairings: memory.clone(),
-            budgets: memory.clone(),
+            rate_limits: memory.clone(),
             info: memory.clone(),
             enrolment: memory.clone(),
             contacts: memory.clone(),
             authenticators: memory.clone(),
-            claims: memory.clone(),
+            leases: memory.clone(),
             devices: memory.clone(),
             push_targets: memory.clone(),
-            plant: memory,
+            raw: memory,
         }
     }
 
@@ -137,15 +137,15 @@ impl Stores {
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
-            budgets: Arc::new(DynamoBudgets::new(client.clone(), "BudgetsTable")),
+            rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),
             contacts: enrolment.clone(),
             authenticators: Arc::new(DynamoAuthenticators::new(client.clone(), ENTRIES)),
-            claims: Arc::new(DynamoClaims::new(client.clone(), ENTRIES)),
+            leases: Arc::new(DynamoLeases::new(client.clone(), ENTRIES)),
             devices: devices.clone(),
             push_targets: devices,
-            plant: enrolment,
+            raw: enrolment,
         }
     }
 
@@ -166,7 +166,7 @@ pub const WAIT: Seconds = Seconds(72 * 3_600);
 
 /// Writes items without any condition.
 #[async_trait]
-pub trait Plant: Send + Sync {
+pub trait RawWrites: Send + Sync {
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
     async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp);
@@ -175,7 +175,7 @@ pub trait Plant: Send + Sync {
 }
 
 #[async_trait]
-impl Plant for DynamoEnrolment {
+impl RawWrites for DynamoEnrolment {
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.put(account, entry).await.unwrap();
     }
@@ -190,7 +190,7 @@ impl Plant for DynamoEnrolment {
 }
 
 #[async_trait]
-impl Plant for Memory {
+impl RawWrites for Memory {
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>) {
         self.with(|tables| tables.security_info.put(account, entry));
     }
@@ -207,18 +207,18 @@ impl Plant for Memory {
 pub type Item = HashMap<String, AttributeValue>;
 
 /// Returns damaged copies of an item, each with a description. One attribute after the other is missing, of another
-/// type, or corrupt; those in `spared` stay intact.
-pub async fn damaged(
+/// type, or corrupt; those in `intact` stay intact.
+pub async fn corrupt_variants(
     client: &Client,
     table: &str,
     key: &[(String, AttributeValue)],
-    spared: &[&str],
+    intact: &[&str],
 ) -> Vec<(Item, String)> {
     let read = client.get_item().table_name(table).set_key(Some(key.iter().cloned().collect()));
     let item = read.send().await.unwrap().item.unwrap();
     let mut all = Vec::new();
     for (name, value) in &item {
-        if spared.contains(&name.as_str()) {
+        if intact.contains(&name.as_str()) {
             continue;
         }
         let nonsense = match value {

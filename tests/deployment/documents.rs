@@ -178,7 +178,7 @@ fn requirements_are_unique_and_cite_evidence() {
 }
 
 /// The requirements that apply to a reset service, whatever the answer.
-const ASKED: &[&str] = &[
+const REQUIREMENTS: &[&str] = &[
     "1.1.1 1.2.1 1.2.2 1.2.3 1.2.4 1.2.6 1.2.9 1.3.3 1.3.7 1.3.10 1.3.11 1.5.2 1.5.3",
     "2.1.1 2.1.3 2.2.1 2.2.2 2.2.3 2.3.1 2.3.2 2.3.3 2.3.4 2.4.1 2.4.2",
     "3.1.1 3.2.1 3.2.2 3.3.1 3.3.2 3.3.3 3.3.4 3.3.5 3.4.1 3.4.2 3.4.3 3.4.4 3.4.5 3.4.6 3.4.7 3.4.8",
@@ -206,7 +206,7 @@ fn required_requirements_are_answered() {
     let text = document("infra/security/asvs.md");
     let rows = rows(&text);
     let answered: BTreeSet<&str> = rows.iter().map(|row| row[0]).collect();
-    let asked: BTreeSet<&str> = ASKED.iter().flat_map(|ids| ids.split(' ')).collect();
+    let asked: BTreeSet<&str> = REQUIREMENTS.iter().flat_map(|ids| ids.split(' ')).collect();
     let silent: Vec<&&str> = asked.difference(&answered).collect();
     assert!(silent.is_empty(), "no answer to {silent:?}");
 }
@@ -240,11 +240,11 @@ fn every_alarm_has_a_runbook() {
         .map(|(name, alarm)| (name, text(&alarm["Properties"]["MetricName"])))
         .collect();
     let runbooks = document("infra/security/runbooks.md");
-    let told = rows(&runbooks).into_iter().filter_map(|row| {
+    let documented = rows(&runbooks).into_iter().filter_map(|row| {
         let mut words = row.iter().take(2).filter_map(|cell| quoted(cell).next().map(ToOwned::to_owned));
         Some((words.next()?, words.next()?)).filter(|(name, _)| name.ends_with("Alarm"))
     });
-    assert_eq!(told.collect::<BTreeSet<_>>(), alarms);
+    assert_eq!(documented.collect::<BTreeSet<_>>(), alarms);
     for (path, text) in documents() {
         for word in quoted(&text).filter(|word| word.ends_with("Alarm") && !word.contains(' ')) {
             assert!(alarms.iter().any(|(name, _)| name == word), "{path}: {word}");
@@ -279,7 +279,7 @@ fn key_rotation_lists_every_function_that_reads() {
     for row in rows(&runbooks) {
         let Some(secret) = quoted(row[0]).next().filter(|word| word.ends_with("Secret")) else { continue };
         let words = row[2].split(|c: char| !c.is_ascii_alphanumeric());
-        let told: BTreeSet<String> =
+        let documented: BTreeSet<String> =
             words.filter(|word| word.ends_with("Function")).map(ToOwned::to_owned).collect();
         let readers = template.of_type("AWS::Serverless::Function").into_keys().filter(|name| {
             let binary = text(&template.resource(name)["Metadata"]["BuildProperties"]["Binary"]);
@@ -287,7 +287,7 @@ fn key_rotation_lists_every_function_that_reads() {
             let function = functions.iter().find(|function| function.name == binary).unwrap();
             reach(function, "secretsmanager:").contains(secret)
         });
-        assert_eq!(told, readers.collect(), "{secret}");
+        assert_eq!(documented, readers.collect(), "{secret}");
         secrets.insert(secret.to_owned());
     }
     assert_eq!(secrets, template.of_type("AWS::SecretsManager::Secret").into_keys().collect());
@@ -318,8 +318,8 @@ fn events() -> BTreeMap<String, BTreeSet<String>> {
 fn log_inventory_names_every_event() {
     let text = document("SECURITY.md");
     let list = text.split("Events: ").nth(1).unwrap().split(". ").next().unwrap();
-    let told: BTreeSet<String> = quoted(list).map(ToOwned::to_owned).collect();
-    assert_eq!(told, events().into_keys().collect());
+    let documented: BTreeSet<String> = quoted(list).map(ToOwned::to_owned).collect();
+    assert_eq!(documented, events().into_keys().collect());
 }
 
 /// Keywords of the query language.

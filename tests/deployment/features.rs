@@ -71,7 +71,7 @@ fn functions_link_no_emulator_and_no_second_tls() {
 
 /// Crates whose features differ on purpose: our own, and the Lambda events, which nothing depends on. The picture's
 /// PNG needs more features of gzip's checksums, which compile in a second.
-const DIFFER: &[&str] = &["shared", "aws_lambda_events", "crc32fast", "simd_adler32"];
+const DIFFERING_CRATES: &[&str] = &["shared", "aws_lambda_events", "crc32fast", "simd_adler32"];
 
 /// Functions are built one after the other into one folder. If one of them needs another feature of a common
 /// dependency, cargo compiles that dependency and its dependents again.
@@ -87,7 +87,7 @@ fn functions_share_dependency_features() {
             variants.entry(name).or_default().insert(features);
         }
     }
-    variants.retain(|name, sets| sets.len() > 1 && !DIFFER.contains(&name.as_str()));
+    variants.retain(|name, sets| sets.len() > 1 && !DIFFERING_CRATES.contains(&name.as_str()));
     assert!(variants.is_empty(), "built with different features: {variants:#?}");
 }
 

@@ -3,17 +3,17 @@
 //! No test here starts a server. Each reads files of the workspace, or asks cargo what it would build.
 
 #[cfg(test)]
-mod circles;
-#[cfg(test)]
 mod controls;
 #[cfg(test)]
 mod documents;
 #[cfg(test)]
 mod features;
 #[cfg(test)]
-mod import_law;
+mod import_cycles;
 #[cfg(test)]
 mod imports;
+#[cfg(test)]
+mod layering;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]

@@ -27,13 +27,13 @@ pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
 fn variables_and_permissions_name_the_same_resources() {
     for function in Template::read().functions() {
         for (prefix, action) in NAMED {
-            let told: BTreeSet<String> = function
+            let documented: BTreeSet<String> = function
                 .variables
                 .iter()
                 .filter(|(variable, _)| variable.starts_with(prefix))
                 .map(|(_, resource)| resource.clone())
                 .collect();
-            assert_eq!(told, reach(&function, action), "{}: {prefix}… and {action}", function.name);
+            assert_eq!(documented, reach(&function, action), "{}: {prefix}… and {action}", function.name);
         }
         for (variable, resource) in &function.variables {
             let prefix = NAMED.iter().find(|(prefix, _)| variable.starts_with(prefix));

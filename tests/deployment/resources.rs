@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::template::{Template, list, target, text};
 
 /// Tables whose items are worthless within an hour; the other tables hold people's enrolled data.
-const PASSING: &[&str] = &["BudgetsTable", "FlowsTable"];
-const LASTING: &[&str] = &["AccountsTable", "SecurityInfoTable"];
+const SHORT_LIVED: &[&str] = &["BudgetsTable", "FlowsTable"];
+const LONG_LIVED: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 
 /// Controls: C-096.
 #[test]
@@ -14,7 +14,7 @@ fn tables_are_encrypted_backed_up_and_on_demand() {
     let template = Template::read();
     let tables = template.of_type("AWS::DynamoDB::Table");
     let names: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
-    assert_eq!(names, PASSING.iter().chain(LASTING).copied().collect());
+    assert_eq!(names, SHORT_LIVED.iter().chain(LONG_LIVED).copied().collect());
     for (name, table) in tables {
         let properties = &table["Properties"];
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
@@ -28,12 +28,12 @@ fn tables_are_encrypted_backed_up_and_on_demand() {
 #[test]
 fn transient_tables_expire_and_lasting_tables_are_retained() {
     let template = Template::read();
-    for name in PASSING {
+    for name in SHORT_LIVED {
         let ttl = &template.resource(name)["Properties"]["TimeToLiveSpecification"];
         assert_eq!(ttl["AttributeName"], "ttl", "{name}");
         assert_eq!(ttl["Enabled"], true, "{name}");
     }
-    for name in LASTING {
+    for name in LONG_LIVED {
         let table = template.resource(name);
         assert!(table["Properties"].get("TimeToLiveSpecification").is_none(), "{name}");
         assert_eq!(table["DeletionPolicy"], "Retain", "{name}");

@@ -19,7 +19,7 @@ fn python() -> PathBuf {
 }
 
 /// Generates the bills into a folder of the test and returns their text by function.
-fn bills(folder: &str, arguments: &[&str]) -> BTreeMap<String, String> {
+fn generate_sboms(folder: &str, arguments: &[&str]) -> BTreeMap<String, String> {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(folder);
     let made = Command::new(python())
         .arg(root().join("infra/security/sbom"))
@@ -78,7 +78,7 @@ fn locked() -> BTreeMap<String, String> {
 /// Controls: C-098.
 #[test]
 fn sbom_lists_linked_crates_with_licence_and_checksum() {
-    let bills = bills("bills", &["--target", TARGET]);
+    let bills = generate_sboms("bills", &["--target", TARGET]);
     let functions: BTreeSet<String> = Template::read().functions().into_iter().map(|one| one.name).collect();
     assert_eq!(bills.keys().cloned().collect::<BTreeSet<_>>(), functions);
     let locked = locked();
@@ -112,12 +112,12 @@ fn sbom_lists_linked_crates_with_licence_and_checksum() {
 /// Controls: C-098.
 #[test]
 fn sbom_is_reproducible() {
-    assert_eq!(bills("first", &["code-verify"]), bills("second", &["code-verify"]));
+    assert_eq!(generate_sboms("first", &["code-verify"]), generate_sboms("second", &["code-verify"]));
 }
 
 /// Controls: C-098.
 #[test]
 #[ignore = "the schema takes ten seconds for each bill; the release checks them too"]
 fn sbom_conforms_to_schema() {
-    assert!(!bills("checked", &["--check"]).is_empty());
+    assert!(!generate_sboms("checked", &["--check"]).is_empty());
 }

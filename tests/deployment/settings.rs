@@ -18,7 +18,7 @@ const WITHOUT_DEFAULT: &[(&str, &str)] = &[
 ];
 
 /// Parameters of the stack that are no settings of Rekey.
-const OF_THE_STACK: &[&str] =
+const STACK_PARAMETERS: &[&str] =
     &["AlarmEmail", "Architecture", "LogRetentionDays", "Stage", "ThrottleBurst", "ThrottleRate"];
 
 /// The documented defaults that security depends on.
@@ -71,7 +71,7 @@ fn parameters_are_settings_or_stack_parameters() {
     let known: BTreeSet<String> = settings(&template)
         .keys()
         .map(|variable| parameter_of(variable))
-        .chain(OF_THE_STACK.iter().map(ToString::to_string))
+        .chain(STACK_PARAMETERS.iter().map(ToString::to_string))
         .collect();
     assert_eq!(template.parameters().into_keys().collect::<BTreeSet<_>>(), known);
 }

@@ -29,7 +29,7 @@ pub fn edited(text: &str, edits: &[Edit]) -> String {
 }
 
 /// Generates one of `known` with one or two changes.
-pub fn spoiled(known: &'static [&'static str]) -> impl Strategy<Value = String> {
+pub fn almost_valid(known: &'static [&'static str]) -> impl Strategy<Value = String> {
     (select(known), edits()).prop_map(|(text, edits)| edited(text, &edits))
 }
 
@@ -43,7 +43,7 @@ pub fn changed(seed: String) -> impl Strategy<Value = String> {
 
 /// Generates the first of `known` in half of the cases, which leads on, else another one or anything.
 pub fn mostly(known: &'static [&'static str]) -> impl Strategy<Value = String> {
-    prop_oneof![10 => Just(known[0].to_owned()), 6 => select(known).prop_map(str::to_owned), 1 => any::<String>(), 1 => spoiled(known)]
+    prop_oneof![10 => Just(known[0].to_owned()), 6 => select(known).prop_map(str::to_owned), 1 => any::<String>(), 1 => almost_valid(known)]
 }
 
 /// Byte sequences that matter to CBOR parsers: a break, a 64-bit length, an indefinite array and map, NaN, empty

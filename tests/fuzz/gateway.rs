@@ -108,10 +108,10 @@ pub fn fields(body: &Body, filling: &Filling) -> Vec<(String, String)> {
         fields.iter().map(|(name, value)| (name.clone(), filling.fill(value))).collect::<Vec<_>>()
     };
     match body {
-        Body::Fields(fields) => filled(fields),
-        Body::Spoiled(fields, spoil) => {
+        Body::FormFields(fields) => filled(fields),
+        Body::Spoiled(fields, edit) => {
             let mut fields = filled(fields);
-            spoil.apply(&mut fields);
+            edit.apply(&mut fields);
             fields
         }
         Body::None | Body::Text(_) | Body::Bytes(_) => Vec::new(),
@@ -119,7 +119,7 @@ pub fn fields(body: &Body, filling: &Filling) -> Vec<(String, String)> {
 }
 
 /// Returns every text in a request.
-pub fn said<At>(request: &Request<At>, filling: &Filling) -> String {
+pub fn request_text<At>(request: &Request<At>, filling: &Filling) -> String {
     let texts = request.headers.iter().flat_map(|(name, value)| [name, value]);
     let texts = texts.chain(&request.cookies).chain([&request.method, &request.path, &request.query]);
     let mut all: Vec<String> = texts.map(|text| filling.fill(text)).collect();
@@ -155,7 +155,7 @@ fn event<At>(request: &Request<At>, filling: &Filling) -> Option<Value> {
         Body::None => Vec::new(),
         Body::Text(text) => filling.fill(text).into_bytes(),
         Body::Bytes(bytes) => bytes.clone(),
-        body @ (Body::Fields(_) | Body::Spoiled(..)) => {
+        body @ (Body::FormFields(_) | Body::Spoiled(..)) => {
             let fields = fields(body, filling);
             if is_form {
                 form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish().into_bytes()

@@ -12,13 +12,13 @@
     reason = "what supports a test fails and tells as a test does"
 )]
 
-mod answers;
 mod authenticator;
 mod edits;
+mod enrolment;
 mod gateway;
 mod harness;
-mod kept;
-mod registering;
 mod requests;
 mod reset;
+mod responses;
+mod snapshot;
 mod texts;

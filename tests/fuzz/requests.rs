@@ -39,9 +39,9 @@ impl<At> Request<At> {
 pub enum Body {
     None,
     /// Fields as JSON, or as a form if the content type says so.
-    Fields(Vec<(String, String)>),
+    FormFields(Vec<(String, String)>),
     /// Fields with one character of one value replaced, after the placeholders are filled in.
-    Spoiled(Vec<(String, String)>, Spoil),
+    Spoiled(Vec<(String, String)>, CharacterEdit),
     /// Text, sent unchanged.
     Text(String),
     /// Bytes that may not be UTF-8.
@@ -50,13 +50,13 @@ pub enum Body {
 
 /// The value, the character (both modulo their number), and the replacement.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Spoil {
+pub struct CharacterEdit {
     value: usize,
     character: usize,
     into: char,
 }
 
-impl Spoil {
+impl CharacterEdit {
     /// Replaces the character.
     pub fn apply(&self, values: &mut [(String, String)]) {
         let count = values.len().max(1);
@@ -180,9 +180,9 @@ fn fields(side: &'static Side, path: &str) -> impl Strategy<Value = Vec<(String,
 }
 
 fn body(side: &'static Side, path: &str) -> impl Strategy<Value = Body> + use<> {
-    let spoil = || {
+    let edit = || {
         let into = prop_oneof![select(&['A', 'B', '0', '1', '"', ' ', '\u{0}'][..]), any::<char>()];
-        (0_usize..8, 0_usize..1_000, into).prop_map(|(value, character, into)| Spoil {
+        (0_usize..8, 0_usize..1_000, into).prop_map(|(value, character, into)| CharacterEdit {
             value,
             character,
             into,
@@ -201,8 +201,8 @@ fn body(side: &'static Side, path: &str) -> impl Strategy<Value = Body> + use<> 
         )
     ];
     prop_oneof![
-        20 => fields(side, path).prop_map(Body::Fields),
-        2 => (fields(side, path), spoil()).prop_map(|(fields, spoil)| Body::Spoiled(fields, spoil)),
+        20 => fields(side, path).prop_map(Body::FormFields),
+        2 => (fields(side, path), edit()).prop_map(|(fields, edit)| Body::Spoiled(fields, edit)),
         1 => Just(Body::None),
         2 => (nearly, edits()).prop_map(|(text, edits)| Body::Text(edited(text, &edits))),
         1 => any::<String>().prop_map(Body::Text),

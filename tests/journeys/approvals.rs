@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rekey_local::outbox::Channel;
-use rekey_tests::people::{AISYAH, PRIYA};
+use rekey_local::dev_inbox::Channel;
+use rekey_tests::fixtures::{AISYAH, PRIYA};
 use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::json;
 use shared::domain::message::Message;
@@ -18,13 +18,13 @@ fn other_than(number: &str) -> &'static str {
 }
 
 /// Returns a browser that has asked Aisyah's phone, the phone, and the number on the page.
-async fn asked(world: &Arc<World>) -> (Browser, Phone, String) {
-    let phone = Phone::of(world, 1, &AISYAH).await;
-    let (browser, number) = asking(world, "aisyah").await;
+async fn approval_requested(world: &Arc<World>) -> (Browser, Phone, String) {
+    let phone = Phone::enrolled(world, 1, &AISYAH).await;
+    let (browser, number) = request_approval(world, "aisyah").await;
     (browser, phone, number)
 }
 
-async fn asking(world: &Arc<World>, login: &str) -> (Browser, String) {
+async fn request_approval(world: &Arc<World>, login: &str) -> (Browser, String) {
     let mut browser = world.browser();
     browser.open(login, "forgotten").await;
     let page = browser.send_push().await;
@@ -43,7 +43,7 @@ async fn status(browser: &mut Browser) -> String {
 #[tokio::test]
 async fn correct_number_verifies_a_step() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     assert_eq!(status(&mut browser).await, "pending");
     let early = browser.approved().await;
     assert_eq!((early.problem(), &early.json()["page"]), ((409, "out-of-step".into()), &json!("approval")));
@@ -70,7 +70,7 @@ async fn correct_number_verifies_a_step() {
 #[tokio::test]
 async fn double_click_gets_newer_cookie_for_limited_time() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
     phone.approve(&request, &number).await;
     let (mut again, mut late) = (browser.clone(), browser.clone());
@@ -88,7 +88,7 @@ async fn double_click_gets_newer_cookie_for_limited_time() {
 #[tokio::test]
 async fn wrong_number_ends_the_approval_request() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
     assert_eq!(phone.approve(&request, other_than(&number)).await.problem(), (422, "code-wrong".into()));
     assert_eq!(phone.approve(&request, &number).await.problem(), (422, "code-spent".into()), "one look");
@@ -108,23 +108,23 @@ async fn wrong_number_ends_the_approval_request() {
 #[tokio::test]
 async fn approval_request_accepts_only_one_attempt() {
     let world = World::new().await;
-    let (_, mut phone, number) = asked(&world).await;
+    let (_, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
-    let mut looks = 0;
+    let mut attempts = 0;
     for n in 10..100 {
         if n.to_string() == number {
             continue;
         }
-        looks += usize::from(phone.approve(&request, &n.to_string()).await.problem().1 == "code-wrong");
+        attempts += usize::from(phone.approve(&request, &n.to_string()).await.problem().1 == "code-wrong");
     }
-    assert_eq!(looks, 1);
+    assert_eq!(attempts, 1);
 }
 
 /// Controls: C-034.
 #[tokio::test]
 async fn approval_request_expires_after_ninety_seconds() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
     world.clock.advance(89);
     assert_eq!(phone.requests().await.len(), 1);
@@ -139,7 +139,7 @@ async fn approval_request_expires_after_ninety_seconds() {
 #[tokio::test]
 async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
     let denied = phone.deny(&request).await;
     assert_eq!((denied.status.as_u16(), &denied.json()["status"]), (200, &json!("denied")));
@@ -150,19 +150,20 @@ async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     assert_eq!(browser.approved().await.problem(), (410, "flow-ended".into()));
 
     assert_eq!(phone.deny(&request).await.status, 200, "an answer that was lost");
-    let refusals = world.messages().into_iter().filter(|message| matches!(message, Message::Refused(_)));
+    let refusals =
+        world.messages().into_iter().filter(|message| matches!(message, Message::ApprovalDenied(_)));
     assert_eq!(refusals.count(), 1, "everybody is told once");
     world.deliver().await;
-    let mut told: Vec<_> = world
-        .outbox
+    let mut notified: Vec<_> = world
+        .dev_inbox
         .messages()
         .into_iter()
         .filter(|message| message.channel != Channel::Push)
         .map(|message| (message.to, message.body.contains("refused")))
         .collect();
-    told.sort();
+    notified.sort();
     let all = ["+60123456798", "+60327317272", "aisyah.rahman@mail.example", "aisyah@student.contoh.example"];
-    assert_eq!(told, all.map(|to| (to.to_owned(), true)));
+    assert_eq!(notified, all.map(|to| (to.to_owned(), true)));
 
     let mut next = world.browser();
     next.open("aisyah", "forgotten").await;
@@ -170,18 +171,18 @@ async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     assert_eq!(next.get("/method").await.page(), "method", "the flow is where it was");
     assert_eq!(next.send_email().await.page(), "code", "other methods go on");
     world.clock.advance(86_400);
-    asking(&world, "aisyah").await;
+    request_approval(&world, "aisyah").await;
 }
 
 /// Controls: C-050.
 #[tokio::test]
 async fn denial_interrupted_by_a_crash_completes_when_repeated() {
     let world = World::new().await;
-    let (mut browser, mut phone, _) = asked(&world).await;
+    let (mut browser, mut phone, _) = approval_requested(&world).await;
     let request = phone.request().await;
-    world.die_after("approval", "dynamodb:UpdateItem", "FlowsTable");
+    world.crash_after("approval", "dynamodb:UpdateItem", "FlowsTable");
     assert_eq!(phone.deny(&request).await.status, 503);
-    world.mend();
+    world.clear_faults();
     assert_eq!(
         browser.clone().get("/code").await.problem(),
         (410, "flow-ended".into()),
@@ -189,37 +190,37 @@ async fn denial_interrupted_by_a_crash_completes_when_repeated() {
     );
     assert_eq!(browser.approved().await.problem(), (410, "flow-ended".into()));
     assert_eq!(phone.deny(&request).await.status, 200);
-    assert!(world.messages().iter().any(|message| matches!(message, Message::Refused(_))));
+    assert!(world.messages().iter().any(|message| matches!(message, Message::ApprovalDenied(_))));
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
 }
 
 /// Counts the queued messages that notify all contacts of a refusal.
-fn refusals(world: &World) -> usize {
-    world.messages().iter().filter(|message| matches!(message, Message::Refused(_))).count()
+fn denial_notifications(world: &World) -> usize {
+    world.messages().iter().filter(|message| matches!(message, Message::ApprovalDenied(_))).count()
 }
 
 /// Controls: C-050.
 #[tokio::test]
 async fn denial_after_cancel_and_lost_response_is_notified() {
     let world = World::new().await;
-    let (mut browser, mut phone, _) = asked(&world).await;
+    let (mut browser, mut phone, _) = approval_requested(&world).await;
     let request = phone.request().await;
     assert_eq!(browser.post("/cancel", json!({})).await.page(), "ended");
-    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    world.lose_response("approval", "dynamodb:UpdateItem", "FlowsTable");
     assert_eq!(phone.deny(&request).await.status, 200);
-    world.mend();
-    assert_eq!(refusals(&world), 1);
+    world.clear_faults();
+    assert_eq!(denial_notifications(&world), 1);
 }
 
 /// Controls: C-050.
 #[tokio::test]
 async fn denial_during_queue_outage_is_notified_on_retry() {
     let world = World::new().await;
-    let (mut browser, mut phone, _) = asked(&world).await;
+    let (mut browser, mut phone, _) = approval_requested(&world).await;
     let request = phone.request().await;
-    world.put_out_of_order("sqs:");
+    world.fail_all("sqs:");
     assert_eq!(phone.deny(&request).await.status, 503);
-    world.mend();
+    world.clear_faults();
     assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()), "it waits for no queue");
     // The phone tries again after the flow has expired.
     world.clock.advance(900);
@@ -227,17 +228,17 @@ async fn denial_during_queue_outage_is_notified_on_retry() {
     for _ in 0..2 {
         assert_eq!(phone.deny(&request).await.status, 200);
     }
-    assert_eq!(refusals(&world), 1, "told once");
+    assert_eq!(denial_notifications(&world), 1, "told once");
 }
 
 #[tokio::test]
 async fn approval_with_lost_response_counts_once() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
-    world.lose_answer("approval", "dynamodb:UpdateItem", "FlowsTable");
+    world.lose_response("approval", "dynamodb:UpdateItem", "FlowsTable");
     assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
-    world.mend();
+    world.clear_faults();
     let again = phone.approve(&request, &number).await;
     assert_eq!(again.json()["status"], "approved", "the phone did not hear of it");
     let other = phone.approve(&request, other_than(&number)).await;
@@ -248,11 +249,11 @@ async fn approval_with_lost_response_counts_once() {
 #[tokio::test]
 async fn approval_counts_when_usage_update_fails() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
-    world.refuse("approval", "dynamodb:UpdateItem", "SecurityInfoTable");
+    world.fail_calls("approval", "dynamodb:UpdateItem", "SecurityInfoTable");
     assert_eq!(phone.approve(&request, &number).await.json()["status"], "approved");
-    world.mend();
+    world.clear_faults();
     assert_eq!(browser.approved().await.page(), "method");
 }
 
@@ -277,13 +278,13 @@ async fn pushes_to_all_devices_are_concurrent() {
     for number in 1..=devices {
         let mut phone = Phone::new(&world, u8::try_from(number).unwrap());
         let token = world.begin_pairing(&AISYAH).await;
-        let local = world.cloud.endpoint();
+        let local = world.emulator.endpoint();
         let elsewhere = phone.subscription().replace(local, &format!("http://{address}"));
-        let paired = phone.pair_at(&token, &elsewhere).await.json();
+        let paired = phone.pair_with_subscription(&token, &elsewhere).await.json();
         let confirmed = world.confirm_pairing(&token, &AISYAH, paired["code"].as_str().unwrap()).await;
-        world.keep_device(&AISYAH, confirmed, world.now()).await;
+        world.enrol_device(&AISYAH, confirmed, world.now()).await;
     }
-    asking(&world, "aisyah").await;
+    request_approval(&world, "aisyah").await;
     // A push service may take five seconds.
     let delivered = tokio::time::timeout(Duration::from_secs(4), world.deliver()).await;
     assert!(delivered.is_ok(), "one waits for another");
@@ -295,9 +296,9 @@ async fn pushes_to_all_devices_are_concurrent() {
 #[tokio::test]
 async fn only_enrolled_devices_of_the_account_can_answer() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
-    let mut priyas = Phone::of(&world, 2, &PRIYA).await;
+    let mut priyas = Phone::enrolled(&world, 2, &PRIYA).await;
     assert!(priyas.requests().await.is_empty());
     assert_eq!(priyas.approve(&request, &number).await.problem(), (422, "code-spent".into()));
     assert_eq!(priyas.deny(&request).await.problem(), (422, "code-spent".into()));
@@ -306,9 +307,9 @@ async fn only_enrolled_devices_of_the_account_can_answer() {
     let mut thief = Phone::new(&world, 3);
     (thief.handle, thief.nonce) = (phone.handle.clone(), phone.nonce.clone());
     assert_eq!(thief.approve(&request, &number).await.problem(), (403, "device-unknown".into()));
-    assert_eq!(thief.ask().await.problem(), (403, "device-unknown".into()));
+    assert_eq!(thief.poll().await.problem(), (403, "device-unknown".into()));
     thief.handle = "1.AAAA".to_owned();
-    assert_eq!(thief.ask().await.problem(), (403, "device-unknown".into()));
+    assert_eq!(thief.poll().await.problem(), (403, "device-unknown".into()));
 
     // A device that was removed meanwhile.
     let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
@@ -322,17 +323,17 @@ async fn only_enrolled_devices_of_the_account_can_answer() {
 #[tokio::test]
 async fn device_in_waiting_period_cannot_answer() {
     let world = World::new().await;
-    Phone::of(&world, 1, &AISYAH).await;
+    Phone::enrolled(&world, 1, &AISYAH).await;
     let later = world.clock.now() + Seconds::DAY;
-    let (mut newer, _) = Phone::registered(&world, 2, &AISYAH, later).await;
-    let (mut browser, number) = asking(&world, "aisyah").await;
-    let waiting = newer.ask().await.json();
+    let (mut newer, _) = Phone::enrolled_from(&world, 2, &AISYAH, later).await;
+    let (mut browser, number) = request_approval(&world, "aisyah").await;
+    let waiting = newer.poll().await.json();
     assert_eq!((&waiting["requests"], &waiting["usable_from"]), (&json!([]), &json!(later.to_string())));
     let request = world.pending_request(&AISYAH).await;
     assert_eq!(newer.approve(&request, &number).await.problem(), (422, "code-spent".into()));
     assert_eq!(status(&mut browser).await, "pending");
     world.deliver().await;
-    let pushes = world.outbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
+    let pushes = world.dev_inbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
     assert_eq!(pushes.count(), 1, "it gets no push either");
 }
 
@@ -340,7 +341,7 @@ async fn device_in_waiting_period_cannot_answer() {
 #[tokio::test]
 async fn tampered_or_replayed_device_answer_is_rejected() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     let request = phone.request().await;
     let whole = phone.approval(&request, &number);
     let mut changed = phone.approval(&request, other_than(&number));
@@ -371,26 +372,26 @@ async fn tampered_or_replayed_device_answer_is_rejected() {
 #[tokio::test]
 async fn approval_is_bound_to_its_flow() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
-    let mut stranger = world.browser();
-    stranger.open("aisyah", "forgotten").await;
-    assert_eq!(stranger.send_push().await.problem(), (422, "method-unavailable".into()), "one waits already");
-    assert_eq!(stranger.get("/method").await.page(), "method");
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
+    let mut attacker = world.browser();
+    attacker.open("aisyah", "forgotten").await;
+    assert_eq!(attacker.send_push().await.problem(), (422, "method-unavailable".into()), "one waits already");
+    assert_eq!(attacker.get("/method").await.page(), "method");
     let request = phone.request().await;
     phone.approve(&request, &number).await;
-    assert_eq!(stranger.approved().await.problem(), (409, "out-of-step".into()));
-    assert_eq!(stranger.send_push().await.problem(), (422, "method-unavailable".into()), "not heard of yet");
+    assert_eq!(attacker.approved().await.problem(), (409, "out-of-step".into()));
+    assert_eq!(attacker.send_push().await.problem(), (422, "method-unavailable".into()), "not heard of yet");
     world.clock.advance(90);
-    assert_eq!(stranger.send_push().await.page(), "approval");
-    assert_eq!(stranger.approved().await.problem(), (409, "out-of-step".into()));
-    assert_eq!(status(&mut stranger).await, "pending");
+    assert_eq!(attacker.send_push().await.page(), "approval");
+    assert_eq!(attacker.approved().await.problem(), (409, "out-of-step".into()));
+    assert_eq!(status(&mut attacker).await, "pending");
     let _ = browser.approved().await;
 }
 
 #[tokio::test]
 async fn failed_approval_request_keeps_the_pending_code() {
     let world = World::new().await;
-    asked(&world).await;
+    approval_requested(&world).await;
     let mut other = world.browser();
     other.open("aisyah", "forgotten").await;
     other.send_email().await;
@@ -402,7 +403,7 @@ async fn failed_approval_request_keeps_the_pending_code() {
 #[tokio::test]
 async fn choosing_another_method_abandons_the_approval_request() {
     let world = World::new().await;
-    let (mut browser, mut phone, number) = asked(&world).await;
+    let (mut browser, mut phone, number) = approval_requested(&world).await;
     assert_eq!(browser.send_email().await.page(), "code");
     let request = phone.request().await;
     assert_eq!(phone.approve(&request, &number).await.status, 200);
@@ -414,7 +415,7 @@ async fn choosing_another_method_abandons_the_approval_request() {
 #[tokio::test]
 async fn approval_requests_are_limited_per_hour_and_step() {
     let world = World::new().await;
-    Phone::of(&world, 1, &AISYAH).await;
+    Phone::enrolled(&world, 1, &AISYAH).await;
     let mut sent = 0;
     for _ in 0..5 {
         let mut browser = world.browser();
@@ -433,21 +434,21 @@ async fn approval_requests_are_limited_per_hour_and_step() {
         "what a stranger drains is not the second step's"
     );
     world.clock.advance(3_600);
-    asking(&world, "aisyah").await;
+    request_approval(&world, "aisyah").await;
 }
 
 /// Controls: C-069.
 #[tokio::test]
 async fn failed_approval_request_does_not_consume_rate_limit() {
     let world = World::new().await;
-    let (_, _, _) = asked(&world).await;
+    let (_, _, _) = approval_requested(&world).await;
     for _ in 0..4 {
         let mut other = world.browser();
         other.open("aisyah", "forgotten").await;
         assert_eq!(other.send_push().await.problem().1, "method-unavailable");
     }
     world.clock.advance(90);
-    let (mut browser, _) = asking(&world, "aisyah").await;
+    let (mut browser, _) = request_approval(&world, "aisyah").await;
     world.clock.advance(90);
     assert_eq!(browser.send_push().await.page(), "approval", "three of three");
 }
@@ -456,7 +457,7 @@ async fn failed_approval_request_does_not_consume_rate_limit() {
 #[tokio::test(flavor = "multi_thread")]
 async fn double_click_creates_one_approvable_request() {
     let world = World::new().await;
-    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     let mut other = browser.clone();
@@ -480,12 +481,12 @@ async fn double_click_creates_one_approvable_request() {
 #[tokio::test]
 async fn push_payload_is_encrypted_for_the_device() {
     let world = World::new().await;
-    let (_, phone, number) = asked(&world).await;
+    let (_, phone, number) = approval_requested(&world).await;
     world.deliver().await;
-    let arrived = world.outbox.messages();
+    let arrived = world.dev_inbox.messages();
     assert_eq!(arrived.len(), 1);
     assert_eq!(arrived[0].channel, Channel::Push);
-    let said = phone.opened(&arrived[0].body);
+    let said = phone.decrypt_push(&arrived[0].body);
     assert_eq!(said, r#"{"event":"request"}"#);
     assert!(!said.contains(&number) && !said.contains("aisyah"));
 }
@@ -494,7 +495,7 @@ async fn push_payload_is_encrypted_for_the_device() {
 #[tokio::test]
 async fn single_step_reset_does_not_offer_approval() {
     let world = World::with(&[("REKEY_STEPS", "1")]).await;
-    Phone::of(&world, 1, &AISYAH).await;
+    Phone::enrolled(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
     let methods = browser.open("aisyah", "forgotten").await.json()["methods"].to_string();
     assert!(!methods.contains("push"), "{methods}");
@@ -536,7 +537,7 @@ async fn decoy_approval_request_matches_a_real_one() {
 #[tokio::test]
 async fn approval_number_is_not_stored_in_plaintext() {
     let world = World::new().await;
-    let (_, _, number) = asked(&world).await;
+    let (_, _, number) = approval_requested(&world).await;
     let dump = world.dump().await;
     for form in [format!("S(\"{number}\")"), format!("N(\"{number}\")")] {
         assert!(!dump.contains(&form), "{form}");

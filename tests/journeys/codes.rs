@@ -2,8 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use rekey_local::cloud::Disturbance;
-use rekey_local::cloud::roles::Call;
+use rekey_local::emulator::CallFault;
+use rekey_local::emulator::roles::Call;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -71,25 +71,25 @@ async fn only_repeated_correct_code_gets_newer_cookie() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
-    let (mut again, mut guesser) = (browser.clone(), browser.clone());
+    let (mut again, mut attacker) = (browser.clone(), browser.clone());
     assert_eq!(browser.code(&code).await.page(), "method");
     let older = again.cookie.clone();
     let answer = again.code(&code).await;
     assert_eq!((answer.problem().0, &answer.json()["page"]), (409, &json!("method")));
     assert_eq!(again.cookie, browser.cookie);
-    assert_eq!(guesser.code(&wrong_of(&code, 0)).await.problem().0, 409);
-    assert_eq!(guesser.cookie, older);
+    assert_eq!(attacker.code(&wrong_of(&code, 0)).await.problem().0, 409);
+    assert_eq!(attacker.cookie, older);
     assert_eq!(
-        guesser.send_phone("sms", "0123456798").await.problem().0,
+        attacker.send_phone("sms", "0123456798").await.problem().0,
         409,
         "an older cookie opens nothing"
     );
     // Attempts with the older cookie have a limit of their own.
     for n in 0..20 {
-        guesser.code(&wrong_of(&code, n)).await;
+        attacker.code(&wrong_of(&code, n)).await;
     }
-    assert_eq!(guesser.code(&code).await.problem().0, 409);
-    assert_eq!(guesser.cookie, older, "its answers are used up, so not even the right code is looked at");
+    assert_eq!(attacker.code(&code).await.problem().0, 409);
+    assert_eq!(attacker.cookie, older, "its answers are used up, so not even the right code is looked at");
     assert_eq!(browser.send_phone("sms", "0123456798").await.page(), "code", "the flow goes on");
     assert_eq!(browser.code(&world.last_code()).await.page(), "password");
 }
@@ -189,17 +189,17 @@ fn type_meanwhile(world: &World, tab: &Browser, codes: &[&str]) -> Arc<Mutex<Vec
     let left = Mutex::new(codes.iter().rev().map(|code| (*code).to_owned()).collect::<Vec<_>>());
     let answers = Arc::new(Mutex::new(Vec::new()));
     let (tab, heard) = (tab.clone(), answers.clone());
-    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
-        let notes_the_proof = call.principal == "code-verify"
+    world.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
+        let records_verification = call.principal == "code-verify"
             && call.action == "dynamodb:PutItem"
             && call.resource.as_deref() == Some("FlowsTable");
-        let next = if notes_the_proof { left.lock().unwrap().pop() } else { None };
+        let next = if records_verification { left.lock().unwrap().pop() } else { None };
         if let Some(typed) = next {
             let mut tab = tab.clone();
             let answer = block_in_place(|| Handle::current().block_on(async { tab.totp(&typed).await }));
             heard.lock().unwrap().push(answer);
         }
-        Disturbance::None
+        CallFault::None
     })));
     answers
 }
@@ -274,10 +274,10 @@ async fn five_wrong_phone_numbers_disable_the_method() {
 async fn wrong_phone_numbers_are_counted_per_step() {
     let world = World::new().await;
     for _ in 0..2 {
-        let mut stranger = world.browser();
-        stranger.open("aisyah", "forgotten").await;
+        let mut attacker = world.browser();
+        attacker.open("aisyah", "forgotten").await;
         for n in 0..5 {
-            stranger.send_phone("sms", &format!("012345679{n}")).await;
+            attacker.send_phone("sms", &format!("012345679{n}")).await;
         }
     }
     let mut owner = world.browser();

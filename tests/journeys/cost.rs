@@ -1,13 +1,13 @@
 //! The DynamoDB cost of a reset. Items are below one kilobyte and reads below four. So a write costs one unit, a
 //! strongly consistent read one, and an eventually consistent read half.
 
-use rekey_local::cloud::roles::ADMINISTRATOR;
+use rekey_local::emulator::roles::ADMINISTRATOR;
 use rekey_tests::World;
 
 /// Returns write units and half read units of all calls except the administrator's.
 fn units(world: &World) -> (u64, u64) {
     let (mut writes, mut half_reads) = (0, 0);
-    for (call, count) in world.cloud.calls() {
+    for (call, count) in world.emulator.calls() {
         match call.action.as_str() {
             _ if call.principal == ADMINISTRATOR => {}
             "dynamodb:PutItem" | "dynamodb:UpdateItem" => writes += count,

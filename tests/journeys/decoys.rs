@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use rekey_local::cloud::roles::Call;
-use rekey_tests::people::{AISYAH, Person};
-use rekey_tests::{Answer, Browser, Passkey, Saying, World};
+use rekey_local::emulator::roles::Call;
+use rekey_tests::fixtures::{AISYAH, Person};
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, World};
 use serde_json::{Value, json};
 use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{EntryId, Kind};
@@ -47,7 +47,7 @@ pub(crate) fn shape(answer: &Answer) -> Value {
 }
 
 /// Returns all that an attacker sees who knows only a login.
-async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
+async fn observable_responses(browser: &mut Browser, login: &str) -> Vec<Value> {
     let mut seen = vec![shape(&browser.identify(login).await)];
     for (path, body) in [
         ("/reason", json!({ "reason": "forgotten" })),
@@ -82,7 +82,7 @@ async fn seen(browser: &mut Browser, login: &str) -> Vec<Value> {
 }
 
 /// Registers a person with the same methods as the decoy of `login`.
-pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
+pub(crate) async fn enrol_decoy_methods(world: &std::sync::Arc<World>, login: &str, twin: &'static str) {
     let methods = world.browser().open(login, "forgotten").await.json()["methods"].clone();
     let offers = |name: &str| methods.as_array().unwrap().iter().any(|method| method["method"] == name);
     let person = Person {
@@ -119,9 +119,9 @@ pub(crate) async fn twin(world: &std::sync::Arc<World>, login: &str, twin: &'sta
 async fn decoy_responds_like_an_account() {
     let world = World::new().await;
     for (login, known) in DECOYS.iter().zip(["twin0", "twin1", "twin2", "twin3", "twin4", "twin5"]) {
-        twin(&world, login, known).await;
-        let known = seen(&mut world.browser(), known).await;
-        let decoy = seen(&mut world.browser(), login).await;
+        enrol_decoy_methods(&world, login, known).await;
+        let known = observable_responses(&mut world.browser(), known).await;
+        let decoy = observable_responses(&mut world.browser(), login).await;
         for (at, (known, decoy)) in known.iter().zip(&decoy).enumerate() {
             assert_eq!(known, decoy, "{login}, answer {at}");
         }
@@ -155,7 +155,7 @@ async fn decoy_totp_responds_like_an_account() {
 
 /// Returns the calls since `before`, with their counts.
 pub(crate) fn calls_since(world: &World, before: &BTreeMap<Call, u64>) -> Vec<(String, u64)> {
-    let made = world.cloud.calls().into_iter().filter_map(|(call, count)| {
+    let made = world.emulator.calls().into_iter().filter_map(|(call, count)| {
         let more = count - before.get(&call).copied().unwrap_or_default();
         (more > 0).then(|| (format!("{call:?}"), more))
     });
@@ -165,30 +165,30 @@ pub(crate) fn calls_since(world: &World, before: &BTreeMap<Call, u64>) -> Vec<(S
 }
 
 /// Sends passkeys and recovery codes of nobody. Returns the responses, and the writes and reads that they cost.
-async fn told(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(String, u64)>) {
+async fn responses_and_calls(world: &std::sync::Arc<World>, login: &str) -> (Vec<Value>, Vec<(String, u64)>) {
     let mut browser = world.browser();
     browser.open(login, "forgotten").await;
-    let before = world.cloud.calls();
-    let mut told = Vec::new();
+    let before = world.emulator.calls();
+    let mut responses = Vec::new();
     for n in 0..6 {
         let body = json!({ "method": "recovery_code", "code": format!("0123-4567-89AB-CDE{n}") });
-        told.push(shape(&browser.post("/code", body).await));
+        responses.push(shape(&browser.post("/code", body).await));
     }
     let options = browser.post("/code/send", json!({ "method": "passkey" })).await;
     let mut seen = shape(&options);
     seen["body"]["options"]["challenge"] = json!("random");
-    told.push(seen);
+    responses.push(seen);
     let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
-    let saying = Saying::at("http://localhost:8080");
+    let saying = CeremonyOptions::at("http://localhost:8080");
     let mut passkey = Passkey::create(&creation, &saying).0;
     for _ in 0..5 {
         let assertion = passkey.answer(&options.json()["options"], &saying);
         let mut seen =
             shape(&browser.post("/code", json!({ "method": "passkey", "assertion": assertion })).await);
         seen["body"]["options"] = json!("random");
-        told.push(seen);
+        responses.push(seen);
     }
-    (told, calls_since(world, &before))
+    (responses, calls_since(world, &before))
 }
 
 /// Controls: C-001.
@@ -205,9 +205,9 @@ async fn decoy_passkey_and_recovery_code_responses_match_account() {
         }
     }
     let login = both.expect("some decoy has both");
-    twin(&world, &login, "twin").await;
-    let (known, calls) = told(&world, "twin").await;
-    let (decoy, decoys_calls) = told(&world, &login).await;
+    enrol_decoy_methods(&world, &login, "twin").await;
+    let (known, calls) = responses_and_calls(&world, "twin").await;
+    let (decoy, decoys_calls) = responses_and_calls(&world, &login).await;
     for (at, (known, decoy)) in known.iter().zip(&decoy).enumerate() {
         assert_eq!(known, decoy, "answer {at}");
     }

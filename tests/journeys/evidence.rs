@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rekey_tests::people::{AISYAH, NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
-use rekey_tests::world::LAPTOP;
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
+use rekey_tests::world::LOCALHOST_ORIGIN;
 use rekey_tests::{Browser, Phone, World};
 use serde_json::{Value, json};
 use shared::domain::notice::Event;
@@ -34,7 +34,7 @@ async fn verify_by_mail(world: &Arc<World>, browser: &mut Browser) -> Value {
     list.json()
 }
 
-fn counts(world: &World, list: &Value, kind: &str) -> bool {
+fn is_active(world: &World, list: &Value, kind: &str) -> bool {
     *entry(list, kind)["usable_from"].as_str().unwrap() <= *world.now().to_string()
 }
 
@@ -51,11 +51,11 @@ async fn same_mailbox_verified_twice_keeps_waiting_period() {
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
     let list = register(&world, &mut attacker, "mobile", NEW_NUMBER).await;
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
     let list = verify_by_mail(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "mobile"), "the same mailbox again");
+    assert!(!is_active(&world, &list, "mobile"), "the same mailbox again");
     let list = verify_by_mail(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "mobile"), "however often");
+    assert!(!is_active(&world, &list, "mobile"), "however often");
 
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
@@ -74,10 +74,10 @@ async fn new_session_keeps_waiting_period_of_another() {
     attacker.post("/security-info/sign-out", json!({})).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
     let list = verify_by_mail(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
 }
 
-/// Authenticators have a waiting period like contacts, and one waiting method can't end another's.
+/// AuthenticatorStore have a waiting period like contacts, and one waiting method can't end another's.
 /// Controls: C-054.
 #[tokio::test]
 async fn authenticators_in_waiting_period_are_not_offered() {
@@ -85,13 +85,13 @@ async fn authenticators_in_waiting_period_are_not_offered() {
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
     let list = register_app(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "totp"));
-    register_passkey(&mut attacker, LAPTOP).await;
+    assert!(!is_active(&world, &list, "totp"));
+    register_passkey(&mut attacker, LOCALHOST_ORIGIN).await;
     register_phone(&world, &mut attacker, 1).await;
     register_sheet(&mut attacker).await;
     let list = verify_by_mail(&world, &mut attacker).await;
     for kind in ["totp", "passkey", "authenticator", "recovery_codes"] {
-        assert!(!counts(&world, &list, kind), "{kind}");
+        assert!(!is_active(&world, &list, kind), "{kind}");
     }
     assert_eq!(offered(&world, "newcomer").await, ["email", "sms", "mobile_call"]);
 }
@@ -102,10 +102,10 @@ async fn totp_in_waiting_period_is_unavailable() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
-    let asked = attacker.add("totp", "").await.json();
-    attacker.confirm("totp", &app_code(&world, &asked)).await;
+    let challenge = attacker.add("totp", "").await.json();
+    attacker.confirm("totp", &app_code(&world, &challenge)).await;
     world.clock.advance(30);
-    let refused = attacker.second_step(&app_code(&world, &asked)).await;
+    let refused = attacker.second_step(&app_code(&world, &challenge)).await;
     assert_eq!(refused.problem().1, "method-unavailable");
 }
 
@@ -118,13 +118,13 @@ async fn removal_does_not_shorten_the_waiting_period() {
     attacker.post("/security-info/remove", json!({ "id": "mobile" })).await;
     let list = register(&world, &mut attacker, "mobile", NEW_NUMBER).await;
     assert!(
-        !counts(&world, &list, "mobile"),
+        !is_active(&world, &list, "mobile"),
         "the one factor left is verified, but another was just removed"
     );
     attacker.post("/security-info/remove", json!({ "id": "mobile" })).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
     let list = register_app(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "totp"), "nor in another session");
+    assert!(!is_active(&world, &list, "totp"), "nor in another session");
 }
 
 /// Controls: C-054.
@@ -139,9 +139,9 @@ async fn emptied_account_has_waiting_period_for_new_methods() {
     let mut attacker = world.browser();
     assert_eq!(attacker.sign_in("newcomer").await.page(), "security-info");
     let list = register(&world, &mut attacker, "mobile", NEW_NUMBER).await;
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
     let list = register_app(&world, &mut attacker).await;
-    assert!(!counts(&world, &list, "totp"));
+    assert!(!is_active(&world, &list, "totp"));
 
     // The owner fills it again, waits, and resets.
     world.clock.advance(WAIT);
@@ -155,14 +155,14 @@ async fn reset_requires_an_old_factor_if_one_exists() {
     let world = World::new().await;
     world.register(&OWNER).await;
     let mut attacker = sign_in_by_mail(&world, "newcomer").await;
-    let asked = attacker.add("totp", "").await.json();
-    attacker.confirm("totp", &app_code(&world, &asked)).await;
-    let mut passkey = register_passkey(&mut attacker, LAPTOP).await;
+    let challenge = attacker.add("totp", "").await.json();
+    attacker.confirm("totp", &app_code(&world, &challenge)).await;
+    let mut passkey = register_passkey(&mut attacker, LOCALHOST_ORIGIN).await;
     world.clock.advance(WAIT);
 
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
-    let second = reset.totp(&app_code(&world, &asked)).await;
+    let second = reset.totp(&app_code(&world, &challenge)).await;
     assert_eq!(second.page(), "method");
     let methods = second.json()["methods"].clone();
     let methods: Vec<&str> =
@@ -175,9 +175,9 @@ async fn reset_requires_an_old_factor_if_one_exists() {
     world.clock.advance(WAIT);
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
-    assert_eq!(reset.totp(&app_code(&world, &asked)).await.page(), "method");
+    assert_eq!(reset.totp(&app_code(&world, &challenge)).await.page(), "method");
     let request = reset.post("/code/send", json!({ "method": "passkey" })).await.json();
-    let assertion = passkey.answer(&request["options"], &rekey_tests::Saying::at(LAPTOP));
+    let assertion = passkey.answer(&request["options"], &rekey_tests::CeremonyOptions::at(LOCALHOST_ORIGIN));
     let body = json!({ "method": "passkey", "assertion": assertion });
     assert_eq!(reset.post("/code", body).await.page(), "password");
 }
@@ -193,7 +193,7 @@ async fn same_number_in_two_columns_is_one_step() {
     // This flow is a decoy's now: one factor is too few.
     reset.send_phone("sms", "+60123457000").await;
     world.deliver().await;
-    assert!(world.outbox.messages().is_empty(), "nothing was sent");
+    assert!(world.dev_inbox.messages().is_empty(), "nothing was sent");
 
     world.register(&Person { login: "other", office_phone: OWNER.mobile, ..OWNER }).await;
     assert_eq!(offered(&world, "other").await, ["email", "sms", "mobile_call"], "shown once");
@@ -216,7 +216,7 @@ async fn number_that_moves_between_columns_verifies_once() {
 
 /// Imports a person and returns the kinds whose contact is replaced.
 async fn import(world: &World, person: &Person) -> Vec<Kind> {
-    let (id, wait) = (person.account().id, world.settings.cool_down);
+    let (id, wait) = (person.account().id, world.settings.waiting_period);
     let decisions = world.contacts.import(&id, &person.registration(), None, wait, world.now()).await;
     decisions.unwrap().into_iter().filter(|(_, action)| action.replaces()).map(|(kind, _)| kind).collect()
 }
@@ -254,7 +254,7 @@ async fn nightly_import_does_not_restart_waiting_periods() {
     }
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
     let list = owner.get("/security-info").await.json();
-    assert!(counts(&world, &list, "totp") && counts(&world, &list, "mobile"));
+    assert!(is_active(&world, &list, "totp") && is_active(&world, &list, "mobile"));
     assert_eq!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
 }
 
@@ -289,9 +289,9 @@ async fn replaced_contact_works_until_successor_is_active() {
     assert_eq!(reset.send_phone("sms", OWNER.mobile.unwrap()).await.page(), "code");
     assert_eq!(reset.code(&world.last_code()).await.page(), "password");
     assert_eq!(reset.password(NEW_PASSWORD).await.page(), "done");
-    let told: Vec<String> = world.notices().iter().filter(|n| n.event == Event::Reset).map(to).collect();
-    assert!(told.contains(&OWNER.mobile.unwrap().to_owned()), "{told:?}");
-    assert!(told.contains(&"+60123458111".to_owned()), "{told:?}");
+    let notified: Vec<String> = world.notices().iter().filter(|n| n.event == Event::Reset).map(to).collect();
+    assert!(notified.contains(&OWNER.mobile.unwrap().to_owned()), "{notified:?}");
+    assert!(notified.contains(&"+60123458111".to_owned()), "{notified:?}");
 
     world.clock.advance(WAIT);
     let mut reset = world.browser();
@@ -306,8 +306,8 @@ async fn replaced_contact_works_until_successor_is_active() {
 async fn removing_a_waiting_contact_restores_the_old_one() {
     let world = World::new().await;
     world.register(&OWNER).await;
-    let mut stranger = sign_in_by_mail(&world, "newcomer").await;
-    register(&world, &mut stranger, "mobile", NEW_NUMBER).await;
+    let mut attacker = sign_in_by_mail(&world, "newcomer").await;
+    register(&world, &mut attacker, "mobile", NEW_NUMBER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
     let list = owner.post("/security-info/remove", json!({ "id": "mobile" })).await.json();
     assert_eq!(entry(&list, "mobile")["masked"], "*****00");
@@ -342,10 +342,10 @@ async fn two_old_factors_lift_the_waiting_period() {
         }
         let number = if first { NEW_NUMBER } else { "+60123458111" };
         let list = register(&world, &mut browser, "mobile", number).await;
-        assert_eq!(counts(&world, &list, "mobile"), first);
+        assert_eq!(is_active(&world, &list, "mobile"), first);
         if !first {
             let list = verify_by_mail(&world, &mut browser).await;
-            assert!(counts(&world, &list, "mobile"));
+            assert!(is_active(&world, &list, "mobile"));
         }
     }
 }
@@ -362,7 +362,7 @@ async fn recovery_sheet_does_not_lift_waiting_period() {
     let body = json!({ "method": "recovery_code", "code": codes[0] });
     assert_eq!(finder.post("/security-info/verify", body).await.page(), "security-info");
     let list = register(&world, &mut finder, "mobile", NEW_NUMBER).await;
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
 }
 
 #[tokio::test]
@@ -371,10 +371,10 @@ async fn person_with_one_imported_contact_enrols_immediately() {
     world.register(&Person { alternate_email: Some(MAIL), ..NEWCOMER }).await;
     let mut fresher = sign_in_by_mail(&world, "newcomer").await;
     let list = register(&world, &mut fresher, "mobile", NEW_NUMBER).await;
-    assert!(counts(&world, &list, "mobile"));
+    assert!(is_active(&world, &list, "mobile"));
     assert_eq!(list["capable"], true);
     let list = register_app(&world, &mut fresher).await;
-    assert!(!counts(&world, &list, "totp"), "by now there is enough");
+    assert!(!is_active(&world, &list, "totp"), "by now there is enough");
 
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
@@ -392,12 +392,12 @@ async fn phone_added_with_only_totp_has_waiting_period() {
     owner.sign_in("aisyah").await;
     owner.second_step(&world.app_code(0)).await;
     let list = register(&world, &mut owner, "mobile", NEW_NUMBER).await;
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
     // Half a session later the same app verifies the next step-up, but ends no waiting period.
     world.clock.advance(610);
     assert_eq!(owner.add("office_phone", "+60327317273").await.json()["page"], "second-step");
     let list = owner.second_step(&world.app_code(0)).await.json();
-    assert!(!counts(&world, &list, "mobile"));
+    assert!(!is_active(&world, &list, "mobile"));
     register(&world, &mut owner, "office_phone", "+60327317273").await;
 
     world.clock.advance(WAIT);
@@ -415,13 +415,13 @@ async fn new_device_requires_an_old_second_factor() {
     world.register(&OWNER).await;
     let mut owner = sign_in_by_mail(&world, "newcomer").await;
     let mut phone: Phone = register_phone(&world, &mut owner, 1).await;
-    register_passkey(&mut owner, LAPTOP).await;
+    register_passkey(&mut owner, LOCALHOST_ORIGIN).await;
     world.clock.advance(WAIT);
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
-    let asked = reset.send_push().await.json();
+    let challenge = reset.send_push().await.json();
     let request = phone.request().await;
-    phone.approve(&request, asked["number"].as_str().unwrap()).await;
+    phone.approve(&request, challenge["number"].as_str().unwrap()).await;
     let second = reset.approved().await;
     assert_eq!(second.page(), "method");
     assert!(second.json()["methods"].as_array().unwrap().iter().all(|offer| offer["method"] != "passkey"));

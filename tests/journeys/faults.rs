@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use rekey_local::cloud::Disturbance;
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_tests::people::{NEW_PASSWORD, Person};
+use rekey_local::emulator::CallFault;
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
+use rekey_tests::fixtures::{NEW_PASSWORD, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::account::{AccountId, Contact};
@@ -19,7 +19,7 @@ use shared::ports::NewEntry;
 async fn concurrent_new_passwords_change_the_password_once() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let passwords: Vec<String> = (10..20).map(|n| format!("Kancil-Lompat-{n}!")).collect();
     let tasks: Vec<_> = passwords
         .iter()
@@ -46,21 +46,21 @@ async fn queue_outage_returns_503_and_can_be_retried() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    world.put_out_of_order("sqs:");
+    world.fail_all("sqs:");
     assert_eq!(browser.send_email().await.problem(), (503, "unavailable".into()));
-    world.mend();
+    world.clear_faults();
     world.clock.advance(30);
     assert_eq!(browser.send_email().await.page(), "code");
     browser.code(&world.last_code()).await;
     browser.totp(&world.app_code(0)).await;
-    world.put_out_of_order("sqs:");
+    world.fail_all("sqs:");
     assert_eq!(
         browser.password(NEW_PASSWORD).await.problem(),
         (503, "unavailable".into()),
         "no settle, no change"
     );
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
-    world.mend();
+    world.clear_faults();
     world.clock.advance(31);
     assert_eq!(
         browser.password(NEW_PASSWORD).await.page(),
@@ -91,7 +91,7 @@ async fn missing_tables_return_503() {
 async fn contact_replaced_during_flow_ends_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let id = AccountId::from_directory("aisyah").unwrap();
     let number = PhoneNumber::from_stored("+60199999999".into());
     let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&number), world.now());
@@ -105,9 +105,9 @@ async fn contact_replaced_during_flow_ends_the_flow() {
 async fn account_disabled_during_flow_is_not_reset() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
-    let mut account = rekey_tests::people::AISYAH.account();
-    account.standing = shared::domain::account::Standing::Disabled;
+    browser.verify_both_steps("forgotten").await;
+    let mut account = rekey_tests::fixtures::AISYAH.account();
+    account.state = shared::domain::account::AccountState::Disabled;
     world.put_account(&account, Some(Person::PASSWORD)).await;
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
     assert!(!world.was_changed(&account.id, 1).await);
@@ -118,8 +118,8 @@ async fn account_disabled_during_flow_is_not_reset() {
 async fn two_concurrent_flows_complete_once() {
     let world = World::new().await;
     let (mut first, mut second) = (world.browser(), world.browser());
-    first.prove_both("forgotten").await;
-    second.prove_both("locked").await;
+    first.verify_both_steps("forgotten").await;
+    second.verify_both_steps("locked").await;
     let (one, two) = tokio::join!(first.password(NEW_PASSWORD), second.post("/unlock", json!({})));
     let mut statuses = [one.status.as_u16(), two.status.as_u16()];
     statuses.sort_unstable();
@@ -182,12 +182,12 @@ async fn clock_running_behind_restores_no_attempts_or_sends() {
 }
 
 /// Injects a fault into every `nth` call of the functions; returns their count.
-fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize> {
+fn inject_every(world: &World, nth: usize, how: CallFault) -> Arc<AtomicUsize> {
     let calls = Arc::new(AtomicUsize::new(0));
     let count = calls.clone();
-    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+    world.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
         let hit = call.principal != ADMINISTRATOR && count.fetch_add(1, Ordering::SeqCst) % nth == nth - 1;
-        if hit { how } else { Disturbance::None }
+        if hit { how } else { CallFault::None }
     })));
     calls
 }
@@ -196,10 +196,10 @@ fn disturb_each(world: &World, nth: usize, how: Disturbance) -> Arc<AtomicUsize>
 #[tokio::test(flavor = "multi_thread")]
 async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
     // Longer than the SDK's timeout for an attempt: the caller retries, and both attempts take effect.
-    let late = Disturbance::Late(Duration::from_millis(2_200));
-    for (nth, how) in [(2, Disturbance::Throttled), (15, late)] {
+    let late = CallFault::Delayed(Duration::from_millis(2_200));
+    for (nth, how) in [(2, CallFault::Throttled), (15, late)] {
         let world = World::new().await;
-        let calls = disturb_each(&world, nth, how);
+        let calls = inject_every(&world, nth, how);
         let mut browser = world.browser();
         browser.open("aisyah", "forgotten").await;
         for step in ["method", "password"] {
@@ -209,18 +209,18 @@ async fn reset_succeeds_when_services_throttle_or_respond_slowly() {
             };
             assert_eq!(sent.page(), "code", "{how:?}");
             // An attempt that timed out may queue the same code again, behind others.
-            world.cloud.idle().await;
+            world.emulator.idle().await;
             assert_eq!(browser.code(&world.last_code()).await.page(), step, "{how:?}");
         }
         assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "{how:?}");
         world.deliver().await;
-        world.mend();
+        world.clear_faults();
         assert!(calls.load(Ordering::SeqCst) >= nth, "{how:?}: no call was hit");
         // A message whose attempts all failed comes again after its visibility timeout.
         world.clock.advance(600);
         world.deliver().await;
         assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
-        let notices = world.outbox.messages().into_iter().filter(|message| message.code.is_none()).count();
+        let notices = world.dev_inbox.messages().into_iter().filter(|message| message.code.is_none()).count();
         assert!(notices >= 4, "{how:?}: {notices}");
     }
 }

@@ -1,7 +1,7 @@
 //! Complete resets and unlocks, and the ways to leave a flow.
 
 use http::Method;
-use rekey_tests::people::{NEW_PASSWORD, Person};
+use rekey_tests::fixtures::{NEW_PASSWORD, Person};
 use rekey_tests::{Browser, SignIn, World};
 use serde_json::json;
 use shared::domain::cookie::{HolderCookie, HolderKind};
@@ -45,7 +45,7 @@ async fn reset_by_email_and_sms_succeeds() {
     channels.sort_by_key(|channel| *channel as u8);
     assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
     assert!(notices.iter().all(|notice| notice.event == Event::Reset));
-    assert_eq!(world.settles().len(), 1);
+    assert_eq!(world.reconcile_messages().len(), 1);
 }
 
 /// Controls: C-044.
@@ -117,7 +117,7 @@ async fn out_of_step_request_returns_current_page() {
 async fn completed_flow_returns_only_the_done_page() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     browser.password(NEW_PASSWORD).await;
     for path in ["/reason", "/method", "/code", "/password", "/unlock"] {
         assert_eq!(browser.get(path).await.json()["page"], "done", "{path}");
@@ -132,9 +132,9 @@ async fn completed_flow_returns_only_the_done_page() {
 #[tokio::test]
 async fn cancel_always_ends() {
     let world = World::new().await;
-    let mut nobody = world.browser();
+    let mut unknown = world.browser();
     assert_eq!(
-        nobody.post("/cancel", json!({})).await.json(),
+        unknown.post("/cancel", json!({})).await.json(),
         json!({ "page": "ended", "why": "cancelled" })
     );
     let mut browser = world.browser();
@@ -175,7 +175,7 @@ async fn stale_page_cancels_only_its_own_flow() {
 async fn completed_flow_cannot_be_cancelled() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     browser.password(NEW_PASSWORD).await;
     let form = browser
         .request(Method::POST, "/cancel")
@@ -193,7 +193,7 @@ async fn completed_flow_cannot_be_cancelled() {
 async fn two_concurrent_passwords_set_and_notify_once() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let passwords = [NEW_PASSWORD, "Merdeka-Wau-Bulan-57"];
     let tasks = passwords.map(|password| {
         let mut browser = browser.clone();
@@ -234,10 +234,10 @@ async fn expired_flow_returns_410() {
 async fn first_success_ends_all_other_flows() {
     let world = World::new().await;
     let (mut first, mut second, mut third) = (world.browser(), world.browser(), world.browser());
-    first.prove_both("forgotten").await;
+    first.verify_both_steps("forgotten").await;
     second.open("aisyah", "forgotten").await;
     second.totp(&world.app_code(0)).await;
-    third.prove_both("forgotten").await;
+    third.verify_both_steps("forgotten").await;
     assert_eq!(third.password(NEW_PASSWORD).await.page(), "done");
     for password in ["Merdeka-Wau-Bulan-57", "aisyah", NEW_PASSWORD] {
         // A refusal deletes the cookie, so each try has its own copy.
@@ -253,7 +253,7 @@ async fn first_success_ends_all_other_flows() {
 async fn rejected_password_lists_all_violations() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let rejected = browser.password("aisyah").await;
     assert_eq!(rejected.problem(), (422, "password-rejected".into()));
     let ids: Vec<_> =

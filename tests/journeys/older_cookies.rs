@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use http::Method;
-use rekey_tests::people::{AISYAH, NEW_NUMBER};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 
 use crate::security_info::{aisyah, register_phone, verify};
@@ -45,8 +45,9 @@ fn other_than(code: &str) -> &'static str {
 /// Returns an assertion of an unregistered passkey.
 fn assertion() -> String {
     let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
-    let (mut passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
-    passkey.answer(&json!({ "challenge": "AAAA", "rpId": "localhost" }), &Saying::at(LAPTOP))
+    let (mut passkey, _) = Passkey::create(&made, &CeremonyOptions::at(LOCALHOST_ORIGIN));
+    passkey
+        .answer(&json!({ "challenge": "AAAA", "rpId": "localhost" }), &CeremonyOptions::at(LOCALHOST_ORIGIN))
 }
 
 /// Controls: C-036.
@@ -144,7 +145,7 @@ async fn all_at_once<F: Future<Output = (Answer, Browser)> + Send + 'static>(
 #[tokio::test]
 async fn older_cookie_gets_approval_result_five_times() {
     let world = World::new().await;
-    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     let number = browser.send_push().await.json()["number"].as_str().unwrap().to_owned();
@@ -205,7 +206,7 @@ async fn older_session_cookie_spends_and_ends_nothing() {
 /// An older cookie can't use an approval that the newest one requested.
 /// Controls: C-036.
 #[tokio::test]
-async fn older_session_cookie_takes_no_approval() {
+async fn older_session_cookie_receives_no_approval() {
     let world = World::new().await;
     let mut owner = aisyah(&world).await;
     let mut phone = register_phone(&world, &mut owner, 1).await;

@@ -1,6 +1,6 @@
 //! Pairing a phone: who may, how often, and the attempts that must fail.
 
-use rekey_tests::people::{AISYAH, PRIYA};
+use rekey_tests::fixtures::{AISYAH, PRIYA};
 use rekey_tests::{Phone, World};
 use serde_json::json;
 use shared::domain::code::OneTimeCode;
@@ -23,13 +23,13 @@ async fn device_is_paired_after_correct_code_confirmation() {
         (&json!("aisyah"), &json!("Universiti Contoh"))
     );
     assert_eq!(state().await, PairingState::Waiting("Chrome, Android".to_owned()));
-    assert_eq!(phone.ask().await.problem(), (403, "device-unknown".into()), "it waits, and is nobody's");
+    assert_eq!(phone.poll().await.problem(), (403, "device-unknown".into()), "it waits, and is nobody's");
 
     let code = paired["code"].as_str().unwrap();
     let wrong = if code.starts_with('1') { "200000" } else { "100000" };
     assert_eq!(
         world.confirm_pairing(&token, &AISYAH, wrong).await,
-        PairingConfirmed::Wrong { tries_left: 2 }
+        PairingConfirmed::Wrong { attempts_left: 2 }
     );
     let confirmed = world.confirm_pairing(&token, &AISYAH, code).await;
     assert!(matches!(&confirmed, PairingConfirmed::Confirmed(_)));
@@ -78,9 +78,9 @@ async fn three_wrong_codes_end_a_pairing() {
     let token = world.begin_pairing(&AISYAH).await;
     let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().to_owned();
     let wrong = if code.starts_with('1') { "200000" } else { "100000" };
-    for tries_left in [2, 1, 0] {
+    for attempts_left in [2, 1, 0] {
         let answer = world.confirm_pairing(&token, &AISYAH, wrong).await;
-        assert_eq!(answer, PairingConfirmed::Wrong { tries_left });
+        assert_eq!(answer, PairingConfirmed::Wrong { attempts_left });
     }
     assert_eq!(world.confirm_pairing(&token, &AISYAH, &code).await, PairingConfirmed::Spent);
 }
@@ -93,7 +93,10 @@ async fn invalid_pairing_data_is_rejected_without_using_token() {
     let mut phone = Phone::new(&world, 1);
     let elsewhere = phone.subscription().replace("http://127.0.0.1", "http://169.254.169.254");
     for subscription in [elsewhere.as_str(), "{}", "x"] {
-        assert_eq!(phone.pair_at(&token, subscription).await.problem(), (400, "malformed".into()));
+        assert_eq!(
+            phone.pair_with_subscription(&token, subscription).await.problem(),
+            (400, "malformed".into())
+        );
     }
     let pairing = token.expose();
     let (key, other) = (phone.public_key(), Phone::new(&world, 2));
@@ -101,7 +104,7 @@ async fn invalid_pairing_data_is_rejected_without_using_token() {
         "pairing": pairing, "public_key": key, "signature": other.sign(&["pair", &pairing, &key, ""]),
     });
     assert_eq!(phone.post("/authenticator/pair", stolen).await.problem(), (400, "malformed".into()));
-    assert_eq!(phone.pair_at(&token, "").await.status, 200, "nothing of that used the token");
+    assert_eq!(phone.pair_with_subscription(&token, "").await.status, 200, "nothing of that used the token");
 }
 
 /// Controls: C-088.
@@ -110,7 +113,7 @@ async fn tables_hold_neither_token_nor_code_nor_endpoint() {
     let world = World::new().await;
     let token = world.begin_pairing(&AISYAH).await;
     let code = Phone::new(&world, 1).pair(&token).await.json()["code"].as_str().unwrap().replace(' ', "");
-    Phone::of(&world, 2, &AISYAH).await;
+    Phone::enrolled(&world, 2, &AISYAH).await;
     let dump = world.dump().await;
     for secret in [token.expose(), code, "/push/phone-".to_owned()] {
         assert!(!dump.contains(&secret), "{secret}");

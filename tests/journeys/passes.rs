@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rekey_tests::people::{AISYAH, DANIEL, MEI, NEWCOMER, Person, REGISTRAR};
+use rekey_tests::fixtures::{AISYAH, DANIEL, MEI, NEWCOMER, Person, REGISTRAR};
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use shared::domain::account::AccountId;
@@ -49,9 +49,10 @@ async fn pass_serves_every_step_of_one_flow() {
     let typed = pass.to_lowercase().replace('-', " ");
     assert_eq!(enter(&mut browser, &typed).await.page(), "password", "both steps");
     assert_eq!(browser.password(PASSWORD).await.page(), "done");
-    let told: Vec<_> = world.notices().into_iter().filter(|notice| notice.event == Event::Reset).collect();
-    assert_eq!(told.len(), 4, "every contact");
-    assert!(told.iter().all(|notice| notice.methods == [Method::Pass]), "once");
+    let notified: Vec<_> =
+        world.notices().into_iter().filter(|notice| notice.event == Event::Reset).collect();
+    assert_eq!(notified.len(), 4, "every contact");
+    assert!(notified.iter().all(|notice| notice.methods == [Method::Pass]), "once");
     assert!(can_sign_in(&world, &AISYAH, PASSWORD).await);
     let again = enter(&mut opened(&world, "aisyah").await, &pass).await;
     assert_eq!((again.problem(), &again.json()["tries_left"]), ((422, "code-wrong".into()), &json!(9)));
@@ -112,9 +113,9 @@ async fn wrong_pass_response_is_equal_for_decoys() {
     let mut seen = Vec::new();
     for login in ["aisyah", "mei", "daniel", "nobody-at-all"] {
         let mut browser = opened(&world, login).await;
-        let before = world.cloud.calls();
+        let before = world.emulator.calls();
         let answer = enter(&mut browser, UNKNOWN).await;
-        let after = world.cloud.calls();
+        let after = world.emulator.calls();
         let count = |calls: &std::collections::BTreeMap<_, u64>| calls.values().sum::<u64>();
         seen.push((answer.problem(), answer.json()["tries_left"].clone(), count(&after) - count(&before)));
         for left in (1..9).rev() {

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rekey_tests::authenticator::{PRESENT, SYNCED, VERIFIED};
-use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::fixtures::{AISYAH, Person};
 use rekey_tests::world::ORIGIN;
-use rekey_tests::{Answer, Browser, Passkey, Saying, World};
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, World};
 use serde_json::{Value, json};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::passkey::{
@@ -48,7 +48,7 @@ const RSA_KEY: &str = r#"{"algorithm":"RS256","modulus":"tn2VV9oUZFSPxDGkaKlJlsa
 const RSA_SIGNATURE: &str = "rKTviLasY-4AhE1ZTuFi4BLcZH3vc2v4P3xn75yLjAdKUGZVjUvpL5QxmVxIF2dvJrEVtNZtYrHRijkVAromRxanlGo6uNn_3jF_nKhfXAvz6SrehWfc8LtQmafSKIGrHdMdNPLg0CMVjO1_dvHOOse4eIObt0YQbJuhDAaC_XvQQmmnlzlxDoDAbQy57l5kezsSGypEBhY5aHYQF1rLhU6mX1-cu_CBn5XEiQfpwxpGUijabA3GbmYHoSKkBcH8ZiWwzAtvUR4MuzBK2aTzkelGS1j6OVNX_n-ACKjTjlXfgVdKEDW6QH9aFVyZVMk4_h_C3xh9KqL_X3iIhRvhkQ";
 
 /// Writes a passkey into the store.
-pub async fn keep(world: &World, person: &Person, number: u8, credential: String) {
+pub async fn store_passkey(world: &World, person: &Person, number: u8, credential: String) {
     let now = world.clock.now();
     let id = EntryId::new(Kind::Passkey, [number; 8]);
     let entry = NewEntry::new(id, "laptop", Secret::Passkey { credential }, now);
@@ -57,8 +57,8 @@ pub async fn keep(world: &World, person: &Person, number: u8, credential: String
 
 /// Enrols a passkey for a person.
 async fn registered(world: &World, person: &Person, number: u8) -> Passkey {
-    let (passkey, answer) = Passkey::create(&creation(world, person, &[]), &Saying::at(ORIGIN));
-    keep(world, person, number, accept(world, person, &answer).unwrap().to_json()).await;
+    let (passkey, answer) = Passkey::create(&creation(world, person, &[]), &CeremonyOptions::at(ORIGIN));
+    store_passkey(world, person, number, accept(world, person, &answer).unwrap().to_json()).await;
     passkey
 }
 
@@ -73,7 +73,7 @@ async fn answer(browser: &mut Browser, assertion: &str) -> Answer {
 }
 
 /// Returns a flow of Aisyah that has requested a passkey.
-async fn asked(world: &Arc<World>) -> (Browser, Value) {
+async fn challenge_requested(world: &Arc<World>) -> (Browser, Value) {
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     let options = ask(&mut browser).await;
@@ -84,41 +84,41 @@ async fn asked(world: &Arc<World>) -> (Browser, Value) {
 async fn passkey_and_email_reset_the_password() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut browser, options) = asked(&world).await;
+    let (mut browser, options) = challenge_requested(&world).await;
     assert_eq!(options["rpId"], "reset.contoh.example");
     assert_eq!(options["allowCredentials"], json!([]), "it finds itself, so a decoy can ask alike");
     assert_eq!(options["userVerification"], "required");
     let shown = browser.get("/code").await;
     assert_eq!((shown.page().as_str(), &shown.json()["options"]), ("passkey", &options));
-    let proved = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
-    assert_eq!((proved.page().as_str(), &proved.json()["step"]), ("method", &json!(2)));
-    let methods = proved.json()["methods"].to_string();
+    let verified = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
+    assert_eq!((verified.page().as_str(), &verified.json()["step"]), ("method", &json!(2)));
+    let methods = verified.json()["methods"].to_string();
     assert!(!methods.contains("passkey") && methods.contains("totp"), "a factor of its own: {methods}");
     assert_eq!(browser.send_email().await.page(), "code");
     assert_eq!(browser.code(&world.last_code()).await.page(), "password");
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
     let listed = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
-    assert_eq!(listed.of(Kind::Passkey).next().unwrap().last_used_at, Some(world.clock.now()));
+    assert_eq!(listed.entries_of(Kind::Passkey).next().unwrap().last_used_at, Some(world.clock.now()));
 }
 
 #[tokio::test]
 async fn ed25519_passkey_serves_as_second_step() {
     let world = world().await;
     let (mut passkey, answered) =
-        Passkey::create_ed25519(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
+        Passkey::create_ed25519(&creation(&world, &AISYAH, &[]), &CeremonyOptions::at(ORIGIN));
     passkey.counter = 0;
-    keep(&world, &AISYAH, 1, accept(&world, &AISYAH, &answered).unwrap().to_json()).await;
+    store_passkey(&world, &AISYAH, 1, accept(&world, &AISYAH, &answered).unwrap().to_json()).await;
     registered(&world, &AISYAH, 2).await;
     let mut browser = world.browser();
     browser.open("aisyah", "locked").await;
     browser.totp(&world.app_code(0)).await;
     let options = ask(&mut browser).await;
     // Its signature count increased at enrolment and never again.
-    let stuck = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
+    let stuck = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
     assert_eq!(stuck.problem(), (422, "code-wrong".into()));
     passkey.counter = 1;
-    let proved = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
-    assert_eq!(proved.page(), "unlock");
+    let verified = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
+    assert_eq!(verified.page(), "unlock");
 }
 
 /// Each invalid field of an assertion, with the rule that rejects it. All have a correct signature.
@@ -127,26 +127,26 @@ async fn ed25519_passkey_serves_as_second_step() {
 async fn assertion_with_invalid_field_is_rejected() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let truth = Saying::at(ORIGIN);
+    let truth = CeremonyOptions::at(ORIGIN);
     let other_challenge = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let cases = [
-        ("origin", Saying::at("https://reset.contoh.example.evil.example")),
-        ("plain http", Saying::at("http://reset.contoh.example")),
-        ("localhost", Saying::at("http://localhost:8080")),
-        ("relying party", Saying { rp_id: Some("contoh.example".into()), ..truth.clone() }),
-        ("challenge", Saying { challenge: Some(other_challenge.into()), ..truth.clone() }),
-        ("kind", Saying { kind: Some("webauthn.create".into()), ..truth.clone() }),
-        ("embedded", Saying { cross_origin: true, ..truth.clone() }),
-        ("not present", Saying { flags: VERIFIED | SYNCED, ..truth.clone() }),
-        ("not verified", Saying { flags: PRESENT | SYNCED, ..truth.clone() }),
-        ("not as backed up as it was", Saying { flags: PRESENT | VERIFIED, ..truth.clone() }),
-        ("backed up, but can't be", Saying { flags: PRESENT | VERIFIED | 1 << 4, ..truth.clone() }),
-        ("a credential in a use", Saying { flags: truth.flags | 1 << 6, ..truth.clone() }),
-        ("another user", Saying { user_handle: Some("AAAA".into()), ..truth.clone() }),
-        ("no user", Saying { user_handle: Some(String::new()), ..truth.clone() }),
+        ("origin", CeremonyOptions::at("https://reset.contoh.example.evil.example")),
+        ("plain http", CeremonyOptions::at("http://reset.contoh.example")),
+        ("localhost", CeremonyOptions::at("http://localhost:8080")),
+        ("relying party", CeremonyOptions { rp_id: Some("contoh.example".into()), ..truth.clone() }),
+        ("challenge", CeremonyOptions { challenge: Some(other_challenge.into()), ..truth.clone() }),
+        ("kind", CeremonyOptions { kind: Some("webauthn.create".into()), ..truth.clone() }),
+        ("embedded", CeremonyOptions { cross_origin: true, ..truth.clone() }),
+        ("not present", CeremonyOptions { flags: VERIFIED | SYNCED, ..truth.clone() }),
+        ("not verified", CeremonyOptions { flags: PRESENT | SYNCED, ..truth.clone() }),
+        ("not as backed up as it was", CeremonyOptions { flags: PRESENT | VERIFIED, ..truth.clone() }),
+        ("backed up, but can't be", CeremonyOptions { flags: PRESENT | VERIFIED | 1 << 4, ..truth.clone() }),
+        ("a credential in a use", CeremonyOptions { flags: truth.flags | 1 << 6, ..truth.clone() }),
+        ("another user", CeremonyOptions { user_handle: Some("AAAA".into()), ..truth.clone() }),
+        ("no user", CeremonyOptions { user_handle: Some(String::new()), ..truth.clone() }),
     ];
     for (what, saying) in cases {
-        let (mut browser, options) = asked(&world).await;
+        let (mut browser, options) = challenge_requested(&world).await;
         let refused = answer(&mut browser, &passkey.answer(&options, &saying)).await;
         assert_eq!(refused.problem(), (422, "code-wrong".into()), "{what}");
         assert_eq!(refused.json()["tries_left"], 9, "{what}");
@@ -159,10 +159,11 @@ async fn assertion_with_invalid_field_is_rejected() {
 async fn assertion_with_invalid_signature_is_rejected() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut stranger, _) = Passkey::create(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
-    let (mut browser, options) = asked(&world).await;
-    let own: Value = serde_json::from_str(&passkey.answer(&options, &Saying::at(ORIGIN))).unwrap();
-    let foreign: Value = serde_json::from_str(&stranger.answer(&options, &Saying::at(ORIGIN))).unwrap();
+    let (mut attacker, _) = Passkey::create(&creation(&world, &AISYAH, &[]), &CeremonyOptions::at(ORIGIN));
+    let (mut browser, options) = challenge_requested(&world).await;
+    let own: Value = serde_json::from_str(&passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).unwrap();
+    let foreign: Value =
+        serde_json::from_str(&attacker.answer(&options, &CeremonyOptions::at(ORIGIN))).unwrap();
     assert_eq!(answer(&mut browser, &foreign.to_string()).await.problem().1, "code-wrong", "nobody's");
     let mut swapped = foreign.clone();
     swapped["id"] = own["id"].clone();
@@ -179,8 +180,8 @@ async fn passkey_of_another_account_is_rejected() {
     world.register(&priya).await;
     registered(&world, &AISYAH, 1).await;
     let mut other = registered(&world, &priya, 1).await;
-    let (mut browser, options) = asked(&world).await;
-    let refused = answer(&mut browser, &other.answer(&options, &Saying::at(ORIGIN))).await;
+    let (mut browser, options) = challenge_requested(&world).await;
+    let refused = answer(&mut browser, &other.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
     assert_eq!(refused.problem(), (422, "code-wrong".into()));
 }
 
@@ -189,9 +190,9 @@ async fn passkey_of_another_account_is_rejected() {
 async fn assertion_is_bound_to_its_flow_and_challenge() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut first, options) = asked(&world).await;
-    let (mut second, _) = asked(&world).await;
-    let assertion = passkey.answer(&options, &Saying::at(ORIGIN));
+    let (mut first, options) = challenge_requested(&world).await;
+    let (mut second, _) = challenge_requested(&world).await;
+    let assertion = passkey.answer(&options, &CeremonyOptions::at(ORIGIN));
     assert_eq!(answer(&mut second, &assertion).await.problem(), (422, "code-wrong".into()), "another flow");
     first.send_email().await;
     assert_eq!(
@@ -202,7 +203,7 @@ async fn assertion_is_bound_to_its_flow_and_challenge() {
     let newer = ask(&mut first).await;
     assert_ne!(newer["challenge"], options["challenge"]);
     assert_eq!(answer(&mut first, &assertion).await.problem(), (422, "code-wrong".into()), "another request");
-    let assertion = passkey.answer(&newer, &Saying::at(ORIGIN));
+    let assertion = passkey.answer(&newer, &CeremonyOptions::at(ORIGIN));
     assert_eq!(answer(&mut first, &assertion).await.page(), "method");
     let again = answer(&mut first, &assertion).await;
     assert_eq!(again.problem(), (409, "out-of-step".into()), "used");
@@ -214,18 +215,24 @@ async fn cloned_passkey_is_detected_by_counter() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
     passkey.counter = 40;
-    let (mut browser, options) = asked(&world).await;
-    assert_eq!(answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await.page(), "method");
+    let (mut browser, options) = challenge_requested(&world).await;
+    assert_eq!(
+        answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await.page(),
+        "method"
+    );
     // A copy from before has a lower or equal signature count.
     for counter in [1, 20, 40] {
         passkey.counter = counter;
-        let (mut browser, options) = asked(&world).await;
-        let refused = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
+        let (mut browser, options) = challenge_requested(&world).await;
+        let refused = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
         assert_eq!(refused.problem(), (422, "code-wrong".into()), "{counter}");
     }
     passkey.counter = 41;
-    let (mut browser, options) = asked(&world).await;
-    assert_eq!(answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await.page(), "method");
+    let (mut browser, options) = challenge_requested(&world).await;
+    assert_eq!(
+        answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await.page(),
+        "method"
+    );
 }
 
 /// Controls: C-035.
@@ -233,16 +240,16 @@ async fn cloned_passkey_is_detected_by_counter() {
 async fn only_repeated_assertion_gets_newer_cookie() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut browser, options) = asked(&world).await;
-    let (mut again, mut guesser) = (browser.clone(), browser.clone());
-    let assertion = passkey.answer(&options, &Saying::at(ORIGIN));
-    let another = passkey.answer(&options, &Saying::at(ORIGIN));
+    let (mut browser, options) = challenge_requested(&world).await;
+    let (mut again, mut attacker) = (browser.clone(), browser.clone());
+    let assertion = passkey.answer(&options, &CeremonyOptions::at(ORIGIN));
+    let another = passkey.answer(&options, &CeremonyOptions::at(ORIGIN));
     assert_eq!(answer(&mut browser, &assertion).await.page(), "method");
     assert_eq!(answer(&mut again, &assertion).await.problem(), (409, "out-of-step".into()));
     assert_eq!(again.cookie, browser.cookie);
-    let older = guesser.cookie.clone();
-    assert_eq!(answer(&mut guesser, &another).await.problem(), (409, "out-of-step".into()));
-    assert_eq!(guesser.cookie, older);
+    let older = attacker.cookie.clone();
+    assert_eq!(answer(&mut attacker, &another).await.problem(), (409, "out-of-step".into()));
+    assert_eq!(attacker.cookie, older);
 }
 
 /// Controls: C-032.
@@ -250,21 +257,21 @@ async fn only_repeated_assertion_gets_newer_cookie() {
 async fn concurrent_assertions_are_accepted_once() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (browser, options) = asked(&world).await;
-    let assertion = passkey.answer(&options, &Saying::at(ORIGIN));
+    let (browser, options) = challenge_requested(&world).await;
+    let assertion = passkey.answer(&options, &CeremonyOptions::at(ORIGIN));
     let tasks: Vec<_> = (0..8)
         .map(|_| {
             let (mut browser, assertion) = (browser.clone(), assertion.clone());
             tokio::spawn(async move { answer(&mut browser, &assertion).await })
         })
         .collect();
-    let mut proved = 0;
+    let mut verified = 0;
     for task in tasks {
         let answer = task.await.unwrap();
         assert!(answer.status == 200 || answer.problem().0 == 409, "{}", answer.text());
-        proved += u8::from(answer.status == 200);
+        verified += u8::from(answer.status == 200);
     }
-    assert_eq!(proved, 1);
+    assert_eq!(verified, 1);
 }
 
 /// Controls: C-008.
@@ -272,12 +279,12 @@ async fn concurrent_assertions_are_accepted_once() {
 async fn ten_wrong_assertions_end_the_flow() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut browser, options) = asked(&world).await;
+    let (mut browser, options) = challenge_requested(&world).await;
     for malformed in ["", "{}", "passkey", "[1]", "{\"id\":\"AA\",\"rawId\":\"AA\",\"type\":\"public-key\"}"]
     {
         assert_eq!(answer(&mut browser, malformed).await.problem(), (400, "malformed".into()), "{malformed}");
     }
-    let wrong = passkey.answer(&options, &Saying::at("https://evil.example"));
+    let wrong = passkey.answer(&options, &CeremonyOptions::at("https://evil.example"));
     for left in (0..10).rev() {
         assert_eq!(answer(&mut browser, &wrong).await.json()["tries_left"], left);
     }
@@ -288,16 +295,19 @@ async fn ten_wrong_assertions_end_the_flow() {
 async fn expired_passkey_challenge_can_be_requested_again() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut browser, options) = asked(&world).await;
+    let (mut browser, options) = challenge_requested(&world).await;
     assert_eq!(ask(&mut browser).await, options, "asking twice is asking once");
     world.clock.advance(300);
-    let late = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
+    let late = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
     assert_eq!(late.problem(), (422, "code-spent".into()));
     let newer = ask(&mut browser).await;
     assert_ne!(newer["challenge"], options["challenge"]);
-    assert_eq!(answer(&mut browser, &passkey.answer(&newer, &Saying::at(ORIGIN))).await.page(), "method");
+    assert_eq!(
+        answer(&mut browser, &passkey.answer(&newer, &CeremonyOptions::at(ORIGIN))).await.page(),
+        "method"
+    );
     // A step allows as many requests as messages, for all methods together.
-    let (mut browser, _) = asked(&world).await;
+    let (mut browser, _) = challenge_requested(&world).await;
     browser.send_email().await;
     ask(&mut browser).await;
     let refused = browser.send_email().await;
@@ -309,19 +319,20 @@ async fn expired_passkey_challenge_can_be_requested_again() {
 async fn removed_or_waiting_passkey_verifies_nothing() {
     let world = world().await;
     let mut passkey = registered(&world, &AISYAH, 1).await;
-    let (mut browser, options) = asked(&world).await;
+    let (mut browser, options) = challenge_requested(&world).await;
     let id = EntryId::new(Kind::Passkey, [1; 8]);
     world.enrolment.delete(&AISYAH.account().id, &id).await.unwrap();
-    let gone = answer(&mut browser, &passkey.answer(&options, &Saying::at(ORIGIN))).await;
+    let gone = answer(&mut browser, &passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
     assert_eq!(gone.problem(), (422, "code-wrong".into()));
 
-    let (mut later, answered) = Passkey::create(&creation(&world, &AISYAH, &[]), &Saying::at(ORIGIN));
+    let (mut later, answered) =
+        Passkey::create(&creation(&world, &AISYAH, &[]), &CeremonyOptions::at(ORIGIN));
     let credential = accept(&world, &AISYAH, &answered).unwrap();
     let now = world.clock.now();
     let secret = Secret::Passkey { credential: credential.to_json() };
-    let entry = NewEntry { usable_from: now + Seconds::DAY, ..NewEntry::new(id, "", secret, now) };
+    let entry = NewEntry { active_from: now + Seconds::DAY, ..NewEntry::new(id, "", secret, now) };
     world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
-    let early = answer(&mut browser, &later.answer(&options, &Saying::at(ORIGIN))).await;
+    let early = answer(&mut browser, &later.answer(&options, &CeremonyOptions::at(ORIGIN))).await;
     assert_eq!(early.problem(), (422, "code-wrong".into()));
 }
 
@@ -329,7 +340,7 @@ async fn removed_or_waiting_passkey_verifies_nothing() {
 #[tokio::test]
 async fn registration_not_matching_its_options_is_rejected() {
     let world = world().await;
-    let truth = Saying::at(ORIGIN);
+    let truth = CeremonyOptions::at(ORIGIN);
     let options = creation(&world, &AISYAH, &[]);
     assert_eq!(options["authenticatorSelection"]["residentKey"], "required");
     assert_eq!(options["authenticatorSelection"]["userVerification"], "required");
@@ -344,15 +355,15 @@ async fn registration_not_matching_its_options_is_rejected() {
 
     let other = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     let cases = [
-        (Refusal::Origin, Saying::at("https://evil.example")),
-        (Refusal::Challenge, Saying { challenge: Some(other.into()), ..truth.clone() }),
-        (Refusal::Kind, Saying { kind: Some("webauthn.get".into()), ..truth.clone() }),
-        (Refusal::Embedded, Saying { cross_origin: true, ..truth.clone() }),
-        (Refusal::RelyingParty, Saying { rp_id: Some("example".into()), ..truth.clone() }),
-        (Refusal::NotPresent, Saying { flags: VERIFIED, ..truth.clone() }),
-        (Refusal::NotVerified, Saying { flags: PRESENT, ..truth.clone() }),
-        (Refusal::Backup, Saying { flags: PRESENT | VERIFIED | 1 << 4, ..truth.clone() }),
-        (Refusal::Unsupported, Saying { flags: truth.flags | 1 << 7, ..truth }),
+        (Refusal::Origin, CeremonyOptions::at("https://evil.example")),
+        (Refusal::Challenge, CeremonyOptions { challenge: Some(other.into()), ..truth.clone() }),
+        (Refusal::Kind, CeremonyOptions { kind: Some("webauthn.get".into()), ..truth.clone() }),
+        (Refusal::Embedded, CeremonyOptions { cross_origin: true, ..truth.clone() }),
+        (Refusal::RelyingParty, CeremonyOptions { rp_id: Some("example".into()), ..truth.clone() }),
+        (Refusal::NotPresent, CeremonyOptions { flags: VERIFIED, ..truth.clone() }),
+        (Refusal::NotVerified, CeremonyOptions { flags: PRESENT, ..truth.clone() }),
+        (Refusal::Backup, CeremonyOptions { flags: PRESENT | VERIFIED | 1 << 4, ..truth.clone() }),
+        (Refusal::Unsupported, CeremonyOptions { flags: truth.flags | 1 << 7, ..truth }),
     ];
     for (refusal, saying) in cases {
         let (_, answered) = Passkey::create(&options, &saying);
@@ -366,15 +377,15 @@ async fn registration_not_matching_its_options_is_rejected() {
 async fn malformed_registration_is_rejected() {
     let world = world().await;
     let options = creation(&world, &AISYAH, &[]);
-    let (passkey, _) = Passkey::create(&options, &Saying::at(ORIGIN));
+    let (passkey, _) = Passkey::create(&options, &CeremonyOptions::at(ORIGIN));
     let empty = ciborium::Value::Map(Vec::new());
     for data in [&[][..], &[0; 36], &[0; 37], &[0; 55]] {
-        let answered = passkey.registration(data, &empty, "none", &options, &Saying::at(ORIGIN));
+        let answered = passkey.registration(data, &empty, "none", &options, &CeremonyOptions::at(ORIGIN));
         assert!(accept(&world, &AISYAH, &answered).is_err());
     }
     for nested in [0x81_u8, 0xa1, 0x9f, 0xbf, 0x5b, 0x9b] {
         let mut answered: Value =
-            serde_json::from_str(&Passkey::create(&options, &Saying::at(ORIGIN)).1).unwrap();
+            serde_json::from_str(&Passkey::create(&options, &CeremonyOptions::at(ORIGIN)).1).unwrap();
         answered["response"]["attestationObject"] = json!(base64(&[nested; 4000]));
         assert_eq!(accept(&world, &AISYAH, &answered.to_string()).unwrap_err(), Refusal::Unsupported);
     }

@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use rekey_local::cloud::roles::Call;
-use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
+use rekey_local::emulator::roles::Call;
+use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::adapters::directories::BuiltinDirectory;
@@ -16,19 +16,25 @@ use shared::domain::name::CanonicalName;
 use shared::domain::password::{NewPassword, Violation};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError, PasswordChange,
-    PasswordDirectory, SecurityInfo as _, Write,
+    Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError, DirectoryWrite,
+    PasswordChange, PasswordDirectory, SecurityInfoStore as _,
 };
 
 /// Counts how often `password-set` has read the data that a new password is compared with.
 fn hash_reads(world: &World) -> u64 {
     let is_such =
         |call: &Call| call.principal == "password-set" && call.attributes.contains(&"password".into());
-    world.cloud.calls().iter().filter(|(call, _)| is_such(call) && call.selects).map(|(_, count)| count).sum()
+    world
+        .emulator
+        .calls()
+        .iter()
+        .filter(|(call, _)| is_such(call) && call.selects)
+        .map(|(_, count)| count)
+        .sum()
 }
 
 /// Counts the leases on Aisyah's account.
-async fn claims(world: &World) -> u64 {
+async fn lease_count(world: &World) -> u64 {
     world.security_info.registration(&AISYAH.account().id, world.now()).await.unwrap().generation
 }
 
@@ -37,16 +43,16 @@ async fn claims(world: &World) -> u64 {
 async fn wrong_confirmation_reveals_nothing_about_the_password() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
-    let mut told = Vec::new();
+    browser.verify_both_steps("forgotten").await;
+    let mut responses = Vec::new();
     for password in [Person::PASSWORD, NEW_PASSWORD].repeat(10) {
         let body = json!({ "password": password, "confirmation": "other" });
         let answer = browser.post("/password", body).await;
         assert_eq!(answer.problem(), (422, "confirmation-differs".into()));
-        told.push(answer.text());
+        responses.push(answer.text());
     }
-    told.dedup();
-    assert_eq!(told.len(), 1, "one answer for the right guess and the wrong one");
+    responses.dedup();
+    assert_eq!(responses.len(), 1, "one answer for the right guess and the wrong one");
     assert_eq!(hash_reads(&world), 0);
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "no check was spent");
 }
@@ -56,7 +62,7 @@ async fn wrong_confirmation_reveals_nothing_about_the_password() {
 async fn password_violating_rules_costs_no_history_check() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for _ in 0..15 {
         assert_eq!(browser.password("Kancil").await.problem(), (422, "password-rejected".into()));
     }
@@ -69,7 +75,7 @@ async fn password_violating_rules_costs_no_history_check() {
 async fn eleventh_history_check_ends_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for _ in 0..10 {
         let answer = browser.password(Person::PASSWORD).await;
         assert_eq!(answer.json()["violations"][0]["id"], "previous");
@@ -83,7 +89,7 @@ async fn eleventh_history_check_ends_the_flow() {
     assert_eq!(hash_reads(&world), reads);
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
     world.clock.advance(3_600);
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "another flow has ten of its own");
 }
 
@@ -92,7 +98,7 @@ async fn eleventh_history_check_ends_the_flow() {
 async fn concurrent_history_checks_are_limited_to_ten() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let tasks: Vec<_> = (0..50)
         .map(|_| {
             let mut browser = browser.clone();
@@ -119,7 +125,7 @@ async fn concurrent_history_checks_are_limited_to_ten() {
 async fn double_click_on_refused_password_is_refused_twice() {
     let world = world_of([], Duration::from_millis(250)).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let clicks = [(); 2].map(|()| {
         let mut browser = browser.clone();
         tokio::spawn(async move { browser.password(Person::PASSWORD).await })
@@ -129,11 +135,11 @@ async fn double_click_on_refused_password_is_refused_twice() {
         assert_eq!(answer.problem(), (422, "password-rejected".into()));
         assert_eq!(answer.json()["violations"][0]["id"], "previous");
     }
-    assert_eq!(claims(&world).await, 2, "each click made one");
+    assert_eq!(lease_count(&world).await, 2, "each click made one");
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 4, "of the one change");
+    assert_eq!(notified_contacts(&world), 4, "of the one change");
 }
 
 /// Controls: C-023.
@@ -141,7 +147,7 @@ async fn double_click_on_refused_password_is_refused_twice() {
 async fn double_click_on_new_password_changes_it_once() {
     let world = world_of([], Duration::from_millis(250)).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let clicks = [(); 2].map(|()| {
         let mut browser = browser.clone();
         tokio::spawn(async move { browser.password(NEW_PASSWORD).await })
@@ -154,14 +160,14 @@ async fn double_click_on_new_password_changes_it_once() {
     }
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 409]);
-    assert_eq!(claims(&world).await, 1, "what was set is compared with nothing");
+    assert_eq!(lease_count(&world).await, 1, "what was set is compared with nothing");
 }
 
 #[tokio::test]
 async fn refused_password_queues_nothing_and_keeps_the_flow() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     world.deliver().await;
     let answer = browser.password(Person::PASSWORD).await;
     assert_eq!(answer.json()["violations"][0]["id"], "previous");
@@ -173,10 +179,10 @@ async fn refused_password_queues_nothing_and_keeps_the_flow() {
 /// The response to the tenth lease may be the one that is lost.
 #[tokio::test]
 async fn change_by_last_lease_is_reported_as_done() {
-    let rejections = [Instead::Rejects; 9].into_iter();
-    let world = world(rejections.chain([Instead::LosesItsAnswer])).await;
+    let rejections = [DirectoryFault::Rejected; 9].into_iter();
+    let world = world(rejections.chain([DirectoryFault::ResponseLost])).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for _ in 0..9 {
         assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
     }
@@ -188,31 +194,31 @@ async fn change_by_last_lease_is_reported_as_done() {
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 4, "once");
+    assert_eq!(notified_contacts(&world), 4, "once");
 }
 
 /// The directory's answer to a password change.
 #[derive(Clone, Copy, Debug)]
-enum Instead {
-    Rejects,
+enum DirectoryFault {
+    Rejected,
     /// Makes the change, but the response is lost.
-    LosesItsAnswer,
+    ResponseLost,
     /// Doesn't make the change, and the response is lost.
-    LosesTheChange,
+    RequestLost,
     /// Doesn't make the change and reports it.
-    DoesNotApply,
+    NotApplied,
 }
 
 /// A test double in front of the built-in directory.
-struct Another {
+struct FaultyDirectory {
     builtin: BuiltinDirectory,
-    instead: Mutex<VecDeque<Instead>>,
+    faults: Mutex<VecDeque<DirectoryFault>>,
     /// Duration of a comparison with earlier passwords.
-    compares_for: Duration,
+    comparison_time: Duration,
 }
 
 #[async_trait]
-impl Directory for Another {
+impl Directory for FaultyDirectory {
     fn capabilities(&self) -> Capabilities {
         self.builtin.capabilities()
     }
@@ -227,55 +233,55 @@ impl Directory for Another {
 }
 
 #[async_trait]
-impl ChangeInspector for Another {
+impl ChangeInspector for FaultyDirectory {
     async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
         self.builtin.outcome(change).await
     }
 }
 
 #[async_trait]
-impl PasswordDirectory for Another {
+impl PasswordDirectory for FaultyDirectory {
     async fn precheck(
         &self,
         account: &AccountId,
         password: &NewPassword,
     ) -> Result<Vec<Violation>, DirectoryError> {
-        tokio::time::sleep(self.compares_for).await;
+        tokio::time::sleep(self.comparison_time).await;
         self.builtin.precheck(account, password).await
     }
 
     async fn apply(
         &self,
         change: &PasswordChange,
-        write: Write<'_>,
+        write: DirectoryWrite<'_>,
         now: Timestamp,
     ) -> Result<(), ChangeError> {
-        let instead = self.instead.lock().unwrap().pop_front();
-        match instead {
+        let faults = self.faults.lock().unwrap().pop_front();
+        match faults {
             None => self.builtin.apply(change, write, now).await,
-            Some(Instead::Rejects) => Err(ChangeError::Rejected(vec![Violation::Previous])),
-            Some(Instead::LosesItsAnswer) => {
+            Some(DirectoryFault::Rejected) => Err(ChangeError::Rejected(vec![Violation::Previous])),
+            Some(DirectoryFault::ResponseLost) => {
                 self.builtin.apply(change, write, now).await?;
                 Err(ChangeError::Unknown("the answer is lost".into()))
             }
-            Some(Instead::LosesTheChange) => Err(ChangeError::Unknown("the question is lost".into())),
-            Some(Instead::DoesNotApply) => Err(ChangeError::NotApplied("it is busy".into())),
+            Some(DirectoryFault::RequestLost) => Err(ChangeError::Unknown("the question is lost".into())),
+            Some(DirectoryFault::NotApplied) => Err(ChangeError::NotApplied("it is busy".into())),
         }
     }
 }
 
 /// Creates a world whose directory gives these answers first.
-async fn world(instead: impl IntoIterator<Item = Instead>) -> Arc<World> {
-    world_of(instead, Duration::ZERO).await
+async fn world(faults: impl IntoIterator<Item = DirectoryFault>) -> Arc<World> {
+    world_of(faults, Duration::ZERO).await
 }
 
 /// The same with a duration for password comparisons.
-async fn world_of(instead: impl IntoIterator<Item = Instead>, compares_for: Duration) -> Arc<World> {
+async fn world_of(faults: impl IntoIterator<Item = DirectoryFault>, comparison_time: Duration) -> Arc<World> {
     let world = World::new().await;
-    let directory = Another {
+    let directory = FaultyDirectory {
         builtin: world.directory.clone(),
-        instead: Mutex::new(instead.into_iter().collect()),
-        compares_for,
+        faults: Mutex::new(faults.into_iter().collect()),
+        comparison_time,
     };
     let process = world.process("password-set").await;
     let ports = password_set::Ports {
@@ -287,16 +293,16 @@ async fn world_of(instead: impl IntoIterator<Item = Instead>, compares_for: Dura
 }
 
 /// Counts the notified contacts.
-fn told(world: &World) -> usize {
-    world.outbox.messages().iter().filter(|message| message.code.is_none()).count()
+fn notified_contacts(world: &World) -> usize {
+    world.dev_inbox.messages().iter().filter(|message| message.code.is_none()).count()
 }
 
 /// Controls: C-025.
 #[tokio::test]
 async fn directory_rejection_allows_another_password_immediately() {
-    let world = world([Instead::Rejects, Instead::Rejects]).await;
+    let world = world([DirectoryFault::Rejected, DirectoryFault::Rejected]).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for _ in 0..2 {
         let rejected = browser.password("Merdeka-Wau-Bulan-57").await;
         assert_eq!(rejected.problem(), (422, "password-rejected".into()));
@@ -307,35 +313,35 @@ async fn directory_rejection_allows_another_password_immediately() {
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 4, "of the one change");
+    assert_eq!(notified_contacts(&world), 4, "of the one change");
 }
 
 /// Controls: C-017.
 #[tokio::test]
 async fn rejected_passwords_count_as_history_checks() {
-    let world = world([Instead::Rejects; 11]).await;
+    let world = world([DirectoryFault::Rejected; 11]).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for _ in 0..10 {
         assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
     }
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (410, "flow-ended".into()));
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 0, "nothing was changed");
+    assert_eq!(notified_contacts(&world), 0, "nothing was changed");
 }
 
 /// Controls: C-025.
 #[tokio::test]
 async fn lost_directory_response_is_reconciled() {
-    let world = world([Instead::LosesItsAnswer]).await;
+    let world = world([DirectoryFault::ResponseLost]).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
     assert_eq!(browser.get("/password").await.page(), "password", "the flow stays");
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 4);
+    assert_eq!(notified_contacts(&world), 4);
     assert_eq!(browser.get("/done").await.json()["result"], "reset");
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }
@@ -343,13 +349,13 @@ async fn lost_directory_response_is_reconciled() {
 /// Controls: C-025.
 #[tokio::test]
 async fn lost_directory_change_can_be_repeated() {
-    let world = world([Instead::LosesTheChange]).await;
+    let world = world([DirectoryFault::RequestLost]).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
     world.clock.advance(60);
     world.deliver().await;
-    assert_eq!(told(&world), 0);
+    assert_eq!(notified_contacts(&world), 0);
     assert_eq!(browser.password("Merdeka-Wau-Bulan-57").await.page(), "done");
     assert_eq!(world.sign_in("aisyah", "Merdeka-Wau-Bulan-57").await, SignIn::Accepted);
 }
@@ -357,9 +363,9 @@ async fn lost_directory_change_can_be_repeated() {
 /// Controls: C-025.
 #[tokio::test]
 async fn change_not_applied_can_be_repeated_at_once() {
-    let world = world([Instead::DoesNotApply]).await;
+    let world = world([DirectoryFault::NotApplied]).await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);

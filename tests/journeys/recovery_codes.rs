@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use rekey_tests::people::AISYAH;
+use rekey_tests::fixtures::AISYAH;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use shared::domain::recovery_code::{COUNT, HashedWith, RecoveryCodes, Sheet};
@@ -25,7 +25,7 @@ async fn keep(world: &World, sheet: Sheet) {
 
 async fn left(world: &World) -> String {
     let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
-    registered.of(Kind::RecoveryCodes).next().unwrap().shown.clone()
+    registered.entries_of(Kind::RecoveryCodes).next().unwrap().shown.clone()
 }
 
 async fn enter(browser: &mut Browser, code: &str) -> Answer {
@@ -89,13 +89,13 @@ async fn recovery_code_in_concurrent_flows_is_accepted_once() {
             tokio::spawn(async move { enter(&mut browser, &code).await })
         })
         .collect();
-    let mut proved = 0;
+    let mut verified = 0;
     for task in tasks {
         let answer = task.await.unwrap();
         assert!(matches!(answer.status.as_u16(), 200 | 409 | 422), "{}", answer.text());
-        proved += u8::from(answer.status == 200);
+        verified += u8::from(answer.status == 200);
     }
-    assert_eq!(proved, 1);
+    assert_eq!(verified, 1);
     assert_eq!(left(&world).await, "9", "and no other code was lost");
 }
 
@@ -105,13 +105,13 @@ async fn repeated_recovery_code_gets_the_newer_cookie() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browser = opened(&world).await;
-    let (mut again, mut guesser) = (browser.clone(), browser.clone());
+    let (mut again, mut attacker) = (browser.clone(), browser.clone());
     assert_eq!(enter(&mut browser, &codes[0]).await.page(), "method");
     assert_eq!(enter(&mut again, &codes[0]).await.problem(), (409, "out-of-step".into()));
     assert_eq!(again.cookie, browser.cookie);
-    let older = guesser.cookie.clone();
-    assert_eq!(enter(&mut guesser, &codes[1]).await.problem().0, 409);
-    assert_eq!((guesser.cookie, left(&world).await.as_str()), (older, "9"));
+    let older = attacker.cookie.clone();
+    assert_eq!(enter(&mut attacker, &codes[1]).await.problem().0, 409);
+    assert_eq!((attacker.cookie, left(&world).await.as_str()), (older, "9"));
 }
 
 #[tokio::test]
@@ -119,9 +119,9 @@ async fn recovery_code_can_be_retried_after_a_crash() {
     let world = World::new().await;
     let codes = sheet(&world).await;
     let mut browser = opened(&world).await;
-    world.die_after("code-verify", "dynamodb:UpdateItem", "SecurityInfoTable");
+    world.crash_after("code-verify", "dynamodb:UpdateItem", "SecurityInfoTable");
     assert_eq!(enter(&mut browser, &codes[0]).await.problem(), (503, "unavailable".into()));
-    world.mend();
+    world.clear_faults();
     assert_eq!(
         enter(&mut opened(&world).await, &codes[0]).await.problem().1,
         "code-wrong",
@@ -241,5 +241,5 @@ async fn used_up_sheet_is_not_offered() {
     let methods = world.browser().open("aisyah", "forgotten").await.json()["methods"].to_string();
     assert!(!methods.contains("recovery_code"));
     let entry = world.enrolment.registered(&id).await.unwrap();
-    assert_eq!(entry.of(Kind::RecoveryCodes).next().unwrap().shown, "0", "it is still listed");
+    assert_eq!(entry.entries_of(Kind::RecoveryCodes).next().unwrap().shown, "0", "it is still listed");
 }

@@ -5,20 +5,20 @@
 
 use std::collections::BTreeSet;
 
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
-use rekey_tests::people::AISYAH;
-use rekey_tests::{Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::AISYAH;
+use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 
 /// Actions that only AWS's event source mapping uses with a function's role.
-const OF_LAMBDA: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
 /// Function, action, and its table, queue or secret.
 type Use = (String, String, Option<String>);
 
 fn granted() -> BTreeSet<Use> {
-    let template = Template::of_project().unwrap();
+    let template = Template::from_project().unwrap();
     let is_named = |id: &String| {
         template.tables.contains_key(id)
             || template.queues.contains_key(id)
@@ -27,7 +27,9 @@ fn granted() -> BTreeSet<Use> {
     let mut granted = BTreeSet::new();
     for (name, function) in &template.functions {
         for grant in &function.role {
-            for action in grant.actions.iter().filter(|action| !OF_LAMBDA.contains(&action.as_str())) {
+            for action in
+                grant.actions.iter().filter(|action| !EVENT_SOURCE_ACTIONS.contains(&action.as_str()))
+            {
                 for resource in &grant.resources {
                     let resource = Some(resource.clone()).filter(is_named);
                     granted.insert((name.clone(), action.clone(), resource));
@@ -60,11 +62,11 @@ async fn role_grants_only_permissions_its_function_uses() {
     world.clock.advance(60);
 
     // Every path of a flow: text, call, TOTP and passkey, a resend, a cancel, a reset and an unlock.
-    let saying = Saying::at("http://localhost:8080");
+    let saying = CeremonyOptions::at("http://localhost:8080");
     let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
     let mut passkey = Passkey::create(&creation, &saying).0;
     let credential = crate::passkeys::CREDENTIAL.to_owned();
-    crate::passkeys::keep(&world, &AISYAH, 1, credential).await;
+    crate::passkeys::store_passkey(&world, &AISYAH, 1, credential).await;
     let mut first = world.browser();
     first.open("aisyah", "forgotten").await;
     let options = first.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
@@ -89,15 +91,15 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     // A function crashed right after the change: `delivery` completes it.
     let mut third = world.browser();
-    third.prove_both("locked").await;
-    world.die_after("password-set", "dynamodb:UpdateItem", "AccountsTable");
+    third.verify_both_steps("locked").await;
+    world.crash_after("password-set", "dynamodb:UpdateItem", "AccountsTable");
     third.post("/unlock", json!({})).await;
-    world.mend();
+    world.clear_faults();
     world.clock.advance(60);
     world.deliver().await;
 
     // A phone that approves and refuses.
-    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
     for refuses in [false, true] {
         let mut fourth = world.browser();
         fourth.open("aisyah", "forgotten").await;
@@ -123,7 +125,7 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let used: BTreeSet<Use> = world
-        .cloud
+        .emulator
         .calls()
         .into_keys()
         .filter(of_functions)

@@ -1,9 +1,9 @@
 //! Key rotation during open flows.
 
-use rekey_local::outbox::Channel;
-use rekey_tests::people::NEW_NUMBER;
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Passkey, Phone, Saying, SignIn, World};
+use rekey_local::dev_inbox::Channel;
+use rekey_tests::fixtures::NEW_NUMBER;
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{CeremonyOptions, Passkey, Phone, SignIn, World};
 use serde_json::json;
 use shared::domain::cookie::{HolderCookie, HolderKind};
 use shared::domain::keys::Keyring;
@@ -50,8 +50,8 @@ async fn reset_continues_across_key_rotations() {
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
     rotate_all(&world).await;
     world.deliver().await;
-    let told = world.outbox.messages().into_iter().filter(|message| message.code.is_none()).count();
-    assert_eq!(told, 4);
+    let notified = world.dev_inbox.messages().into_iter().filter(|message| message.code.is_none()).count();
+    assert_eq!(notified, 4);
     assert_eq!(world.sign_in("aisyah", "Kancil-Lompat-42!").await, SignIn::Accepted);
 }
 
@@ -96,7 +96,8 @@ async fn enrolment_continues_across_key_rotations() {
                 rotate_all(&world).await;
             }
             "passkey" => {
-                let (made, answer) = Passkey::create(&asked["options"], &Saying::at(LAPTOP));
+                let (made, answer) =
+                    Passkey::create(&asked["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN));
                 body["assertion"] = json!(answer);
                 passkey = Some(made);
             }
@@ -118,7 +119,10 @@ async fn enrolment_continues_across_key_rotations() {
         let mut body = json!({ "method": method });
         match method {
             "totp" => body["code"] = json!(app_code(&world, &app)),
-            "passkey" => body["assertion"] = json!(passkey.answer(&page["options"], &Saying::at(LAPTOP))),
+            "passkey" => {
+                body["assertion"] =
+                    json!(passkey.answer(&page["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)))
+            }
             "recovery_code" => body["code"] = json!(codes[0]),
             _ => {
                 let asked = verify(&mut next, body.clone()).await.json();
@@ -133,7 +137,7 @@ async fn enrolment_continues_across_key_rotations() {
         rotate_all(&world).await;
         assert_eq!(verify(&mut next, body).await.page(), "security-info", "{method}");
     }
-    let pushes = world.outbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
+    let pushes = world.dev_inbox.messages().into_iter().filter(|message| message.channel == Channel::Push);
     assert_eq!(pushes.count(), 1, "its subscription opens");
     assert_eq!(
         browser.html("/authenticator").await,
@@ -153,9 +157,9 @@ async fn enrolment_continues_across_key_rotations() {
     assert_eq!(reset.approved().await.page(), "method");
     let options = reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
     rotate_all(&world).await;
-    let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
-    let proved = reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await;
-    assert_eq!(proved.page(), "password");
+    let assertion = passkey.answer(&options, &CeremonyOptions::at(LOCALHOST_ORIGIN));
+    let verified = reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await;
+    assert_eq!(verified.page(), "password");
 }
 
 /// A lost key ends or blocks what depends on it, for each secret, and grants no access.
@@ -175,7 +179,7 @@ async fn lost_key_grants_no_access_to_security_info() {
         world.clock.advance(30);
         let mut browser = world.browser();
         browser.sign_in("aisyah").await;
-        world.cloud.put_secret(secret, format!(r#"{{"current":"9","9":"{:-<64}"}}"#, 9));
+        world.emulator.put_secret(secret, format!(r#"{{"current":"9","9":"{:-<64}"}}"#, 9));
         world.restart().await;
 
         let shown = browser.get("/security-info").await;
@@ -184,8 +188,8 @@ async fn lost_key_grants_no_access_to_security_info() {
         assert_eq!(browser.second_step(&world.app_code(0)).await.status, second_step, "{secret}");
         let code = app_code(&world, &asked);
         assert_eq!(owner.confirm("totp", &code).await.status, confirmed, "{secret}");
-        let asked = match phone.ask().await {
-            stale if stale.status == 409 => phone.ask().await,
+        let asked = match phone.poll().await {
+            stale if stale.status == 409 => phone.poll().await,
             asked => asked,
         };
         assert_eq!(asked.status, device, "{secret}: {}", asked.text());
@@ -223,7 +227,7 @@ async fn removed_key_ends_its_flows() {
     let world = World::new().await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
-    world.cloud.put_secret("REKEY_SECRET_FLOWS", format!(r#"{{"current":"9","9":"{:-<64}"}}"#, 9));
+    world.emulator.put_secret("REKEY_SECRET_FLOWS", format!(r#"{{"current":"9","9":"{:-<64}"}}"#, 9));
     world.restart().await;
     assert_eq!(browser.get("/method").await.problem(), (410, "flow-ended".into()));
     assert_eq!(browser.open("aisyah", "forgotten").await.page(), "method");

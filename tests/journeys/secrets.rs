@@ -5,9 +5,9 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use rekey_tests::people::{AISYAH, NEW_NUMBER, Person, SEED};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Browser, Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, Person, SEED};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 
 use crate::security_info::{app_code, token, verify};
@@ -65,7 +65,7 @@ async fn totp_seed_of_another_account_is_rejected() {
 async fn stored_flow_stays_below_one_kilobyte() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let size = async || {
         let items = world.client.scan().table_name("FlowsTable").send().await.unwrap().items.unwrap();
         let item = &items[0];
@@ -151,20 +151,20 @@ async fn log_lines_of_one_account_share_one_pseudonym() {
         world.browser().open(login, "forgotten").await;
     }
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
     let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
     world.browser().post("/security-info/sign-in", wrong).await;
 
-    let (accounts, names) = (lines.field("opened", "account"), lines.field("opened", "name"));
+    let (accounts, names) = (lines.field("flow.started", "account"), lines.field("flow.started", "name"));
     assert_eq!(accounts.len(), 6);
     assert!(accounts.iter().chain(&names).all(|mark| mark.len() == 16), "{accounts:?} {names:?}");
     for marks in [&accounts, &names] {
         assert!(marks[0] == marks[1] && marks[1] == marks[5] && marks[3] == marks[4], "{marks:?}");
         assert!(marks[0] != marks[2] && marks[2] != marks[3] && marks[3] != marks[0], "{marks:?}");
     }
-    assert_eq!(lines.field("done", "account"), accounts[..1]);
-    assert_eq!(lines.field("sign-in-refused", "name"), names[..1]);
+    assert_eq!(lines.field("password.reset", "account"), accounts[..1]);
+    assert_eq!(lines.field("sign_in.rejected", "name"), names[..1]);
 }
 
 /// The reset runs with many errors and faults.
@@ -192,11 +192,11 @@ async fn log_holds_no_reset_secrets_or_contacts() {
     browser.send_phone("sms", "012-999 9999").await;
     browser.send_email().await;
     secrets.push(world.last_code());
-    world.put_out_of_order("ses:");
+    world.fail_all("ses:");
     world.deliver().await;
-    world.put_out_of_order("dynamodb:");
+    world.fail_all("dynamodb:");
     browser.code(&secrets[secrets.len() - 1].clone()).await;
-    world.mend();
+    world.clear_faults();
     world.clock.advance(31);
     world.deliver().await;
     browser.code("12345678").await;
@@ -205,16 +205,23 @@ async fn log_holds_no_reset_secrets_or_contacts() {
     secrets.push(world.last_code());
     browser.code(&world.last_code()).await;
     browser.post("/password", json!({ "password": "Wrong-Password-1", "confirmation": "x" })).await;
-    world.put_out_of_order("sqs:");
+    world.fail_all("sqs:");
     browser.password("Kancil-Lompat-42!").await;
-    world.mend();
+    world.clear_faults();
     world.clock.advance(31);
     assert_eq!(browser.password("Kancil-Lompat-42!").await.page(), "done");
-    world.put_out_of_order("sns:");
+    world.fail_all("sns:");
     world.deliver().await;
 
     let log = lines.text();
-    for event in ["send-refused", "code-sent", "step-proved", "unavailable", "delivery", "done"] {
+    for event in [
+        "code.send_rejected",
+        "code.sent",
+        "step.verified",
+        "request.failed",
+        "message.processed",
+        "password.reset",
+    ] {
         assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
     }
     for secret in &secrets {
@@ -223,13 +230,13 @@ async fn log_holds_no_reset_secrets_or_contacts() {
 }
 
 /// The secrets that must not be found elsewhere, and the tables and queue while they were in use.
-struct Kept {
+struct RecordedSecrets {
     world: Arc<World>,
     secrets: BTreeSet<String>,
     stored: String,
 }
 
-impl Kept {
+impl RecordedSecrets {
     /// Adds a secret, with and without the hyphens and spaces that people type.
     fn add(&mut self, secret: &str) {
         self.secrets.insert(secret.to_owned());
@@ -244,21 +251,21 @@ impl Kept {
     }
 
     /// Records the current content of tables and queue.
-    async fn look(&mut self) {
+    async fn record_stores(&mut self) {
         self.stored.push_str(&self.world.dump().await);
         let sealed: Vec<_> = self.world.envelopes().into_iter().map(|(envelope, _)| envelope).collect();
         self.stored.push_str(&serde_json::to_string(&sealed).unwrap());
     }
 }
 
-impl Kept {
+impl RecordedSecrets {
     /// Signs in with a wrong password, the correct one, and a code.
-    async fn of_signing_in(&mut self) -> Browser {
+    async fn sign_in(&mut self) -> Browser {
         let wrong = json!({ "login": "aisyah", "password": "Wrong-Password-1" });
         self.world.browser().post("/security-info/sign-in", wrong).await;
-        self.world.put_out_of_order("dynamodb:GetItem");
+        self.world.fail_all("dynamodb:GetItem");
         self.world.browser().sign_in("mei").await;
-        self.world.mend();
+        self.world.clear_faults();
         let mut owner = self.world.browser();
         owner.sign_in("aisyah").await;
         self.cookie(owner.session.as_ref());
@@ -269,15 +276,15 @@ impl Kept {
                 "{method}"
             );
             self.add(&self.world.last_code());
-            self.look().await;
+            self.record_stores().await;
             verify(&mut owner, json!({ "method": method, "code": "00000000" })).await;
         }
         let code = json!({ "method": "office_call", "code": self.world.last_code() });
-        self.world.put_out_of_order("ses:");
+        self.world.fail_all("ses:");
         self.world.deliver().await;
-        self.world.put_out_of_order("dynamodb:PutItem");
+        self.world.fail_all("dynamodb:PutItem");
         assert_eq!(verify(&mut owner, code.clone()).await.status, 503);
-        self.world.mend();
+        self.world.clear_faults();
         assert_eq!(verify(&mut owner, code).await.page(), "security-info");
         let code = self.world.app_code(0);
         self.add(&code);
@@ -286,7 +293,7 @@ impl Kept {
     }
 
     /// Enrols each kind of entry and pairs a phone.
-    async fn of_registering(&mut self, owner: &mut Browser) -> (Phone, Passkey, Vec<String>) {
+    async fn enrol_all(&mut self, owner: &mut Browser) -> (Phone, Passkey, Vec<String>) {
         let mut phone = Phone::new(&self.world, 1);
         let subscription: Value = serde_json::from_str(&phone.subscription()).unwrap();
         for secret in
@@ -303,30 +310,31 @@ impl Kept {
             ("passkey", ""),
             ("recovery_codes", ""),
         ] {
-            let asked = owner.add(kind, value).await.json();
-            assert_eq!(asked["page"], "confirm", "{kind}");
-            let mut body = json!({ "id": asked["id"] });
+            let challenge = owner.add(kind, value).await.json();
+            assert_eq!(challenge["page"], "confirm", "{kind}");
+            let mut body = json!({ "id": challenge["id"] });
             match kind {
                 "totp" => {
-                    self.add(asked["secret"].as_str().unwrap());
-                    body["code"] = json!(app_code(&self.world, &asked));
+                    self.add(challenge["secret"].as_str().unwrap());
+                    body["code"] = json!(app_code(&self.world, &challenge));
                     self.add(body["code"].as_str().unwrap());
                 }
                 "authenticator" => {
-                    self.add(&token(&asked).expose());
-                    phone.pair_at(&token(&asked), "{}").await;
-                    let paired = phone.pair(&token(&asked)).await.json();
+                    self.add(&token(&challenge).expose());
+                    phone.pair_with_subscription(&token(&challenge), "{}").await;
+                    let paired = phone.pair(&token(&challenge)).await.json();
                     self.add(&phone.handle);
                     body["code"] = paired["code"].clone();
                     self.add(paired["code"].as_str().unwrap());
                 }
                 "passkey" => {
-                    let (made, answer) = Passkey::create(&asked["options"], &Saying::at(LAPTOP));
+                    let (made, answer) =
+                        Passkey::create(&challenge["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN));
                     passkey = Some(made);
                     body["assertion"] = json!(answer);
                 }
                 "recovery_codes" => {
-                    codes = asked["codes"]
+                    codes = challenge["codes"]
                         .as_array()
                         .unwrap()
                         .iter()
@@ -341,25 +349,25 @@ impl Kept {
                     self.add(&self.world.last_code());
                 }
             }
-            self.look().await;
+            self.record_stores().await;
             if matches!(kind, "totp" | "authenticator") {
                 assert_eq!(
-                    owner.confirm(asked["id"].as_str().unwrap(), "999999").await.problem().1,
+                    owner.confirm(challenge["id"].as_str().unwrap(), "999999").await.problem().1,
                     "code-wrong"
                 );
             } else if kind == "mobile" {
-                self.world.put_out_of_order("sqs:");
+                self.world.fail_all("sqs:");
                 assert_eq!(owner.post("/security-info/confirm", body.clone()).await.status, 503);
-                self.world.mend();
+                self.world.clear_faults();
             }
             assert_eq!(owner.post("/security-info/confirm", body).await.page(), "security-info", "{kind}");
         }
-        self.look().await;
+        self.record_stores().await;
         (phone, passkey.unwrap(), codes)
     }
 
     /// Verifies the second step with each method, approves, refuses, and resets. Returns the numbers of the pages.
-    async fn of_proving(
+    async fn verify_all(
         &mut self,
         phone: &mut Phone,
         passkey: &mut Passkey,
@@ -368,7 +376,7 @@ impl Kept {
         let mut next = self.world.browser();
         let options = next.sign_in("aisyah").await.json()["options"].clone();
         self.cookie(next.session.as_ref());
-        let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
+        let assertion = passkey.answer(&options, &CeremonyOptions::at(LOCALHOST_ORIGIN));
         let signed: Value = serde_json::from_str(&assertion).unwrap();
         self.add(signed["response"]["signature"].as_str().unwrap());
         assert_eq!(
@@ -382,13 +390,13 @@ impl Kept {
         verify(&mut next, json!({ "method": "totp", "code": "000000" })).await;
         let mut numbers = Vec::new();
         for approves in [true, false] {
-            let asked = verify(&mut next, json!({ "method": "push" })).await.json();
-            numbers.push(asked["number"].as_str().unwrap().to_owned());
-            self.world.put_out_of_order("sns:");
+            let challenge = verify(&mut next, json!({ "method": "push" })).await.json();
+            numbers.push(challenge["number"].as_str().unwrap().to_owned());
+            self.world.fail_all("sns:");
             self.world.deliver().await;
-            self.world.mend();
+            self.world.clear_faults();
             let request = phone.request().await;
-            self.look().await;
+            self.record_stores().await;
             if approves {
                 phone.approve(&request, &numbers[0]).await;
                 assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "security-info");
@@ -415,12 +423,12 @@ impl Kept {
         );
         let options =
             reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
-        let assertion = passkey.answer(&options, &Saying::at(LAPTOP));
+        let assertion = passkey.answer(&options, &CeremonyOptions::at(LOCALHOST_ORIGIN));
         assert_eq!(
             reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await.page(),
             "password"
         );
-        self.look().await;
+        self.record_stores().await;
         self.world.deliver().await;
         numbers
     }
@@ -433,41 +441,42 @@ impl Kept {
 async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
     let lines = Lines::default();
     let _guard = lines.keep();
-    let mut kept = Kept { world: World::new().await, secrets: BTreeSet::new(), stored: String::new() };
+    let mut recorded =
+        RecordedSecrets { world: World::new().await, secrets: BTreeSet::new(), stored: String::new() };
     for secret in [SEED, Person::PASSWORD, "Wrong-Password-1", NEW_NUMBER, "0123459900", "new@mail.example"] {
-        kept.add(secret);
+        recorded.add(secret);
     }
     for contact in [AISYAH.alternate_email, AISYAH.mobile, AISYAH.office_phone] {
-        kept.add(contact.unwrap());
+        recorded.add(contact.unwrap());
     }
-    let mut owner = kept.of_signing_in().await;
-    let (mut phone, mut passkey, codes) = kept.of_registering(&mut owner).await;
-    let numbers = kept.of_proving(&mut phone, &mut passkey, &codes).await;
+    let mut owner = recorded.sign_in().await;
+    let (mut phone, mut passkey, codes) = recorded.enrol_all(&mut owner).await;
+    let numbers = recorded.verify_all(&mut phone, &mut passkey, &codes).await;
 
     let log = lines.text();
     for event in [
-        "signed-in",
-        "sign-in-refused",
-        "second-step-sent",
-        "second-step-refused",
-        "second-step-proved",
-        "adding",
-        "not-confirmed",
-        "added",
-        "device-paired",
-        "approval",
-        "unavailable",
-        "passkey-asked",
-        "delivery",
+        "session.started",
+        "sign_in.rejected",
+        "step_up.challenge_sent",
+        "step_up.rejected",
+        "step_up.verified",
+        "enrolment.started",
+        "enrolment.rejected",
+        "enrolment.completed",
+        "device.paired",
+        "approval.answered",
+        "request.failed",
+        "passkey.requested",
+        "message.processed",
     ] {
         assert!(log.contains(&format!("\"event\":\"{event}\"")), "nothing is logged of {event}:\n{log}");
     }
-    for secret in &kept.secrets {
+    for secret in &recorded.secrets {
         assert!(!log.contains(secret.as_str()), "{secret} is logged:\n{log}");
-        assert!(!kept.stored.contains(secret.as_str()), "{secret} is stored in the clear");
+        assert!(!recorded.stored.contains(secret.as_str()), "{secret} is stored in the clear");
     }
-    for whose in ["aisyah", AISYAH.name] {
-        assert!(!log.contains(whose), "{whose} is logged:\n{log}");
+    for text in ["aisyah", AISYAH.name] {
+        assert!(!log.contains(text), "{text} is logged:\n{log}");
     }
     for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
         let mut said = line["fields"].as_object().unwrap().values().map(ToString::to_string);

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use http::Method;
-use rekey_tests::people::{AISYAH, Person};
+use rekey_tests::fixtures::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::{Value, json};
-use shared::domain::account::{Account, Standing};
+use shared::domain::account::{Account, AccountState};
 
 use crate::captcha::work;
 use crate::decoys::calls_since;
@@ -32,7 +32,7 @@ async fn solved(world: &Arc<World>, login: &str, password: &str, captcha: &Value
 }
 
 /// Returns the observable parts of a sign-in response.
-fn seen(answer: &Answer) -> (u16, Value, bool) {
+fn observable(answer: &Answer) -> (u16, Value, bool) {
     let json = answer.json();
     (answer.status.as_u16(), json["code"].clone(), json["captcha"]["harder"] == true)
 }
@@ -45,21 +45,25 @@ async fn wrong_passwords_do_not_lock_out_the_owner() {
     for login in ["aisyah", "nobody"] {
         let mut seen_of = Vec::new();
         for _ in 0..50 {
-            seen_of.push(seen(&sign_in(&world, login, WRONG).await));
+            seen_of.push(observable(&sign_in(&world, login, WRONG).await));
         }
         let tried = seen_of.iter().filter(|(_, code, _)| code == "sign-in-wrong").count();
         assert_eq!(tried, 2, "{login}");
         assert!(seen_of[2..].iter().all(|seen| *seen == (422, json!("captcha-harder"), true)), "{login}");
         let captcha = sign_in(&world, login, WRONG).await.json()["captcha"].clone();
-        seen_of.push(seen(&solved(&world, login, WRONG, &captcha).await));
+        seen_of.push(observable(&solved(&world, login, WRONG, &captcha).await));
         all.push(seen_of);
     }
     assert_eq!(all[0], all[1], "whoever has the name");
     assert_eq!(all[0][50], (422, json!("sign-in-wrong"), true), "with the next CAPTCHA");
 
-    let asked = sign_in(&world, "aisyah", Person::PASSWORD).await;
-    assert_eq!(asked.problem(), (422, "captcha-harder".into()), "nobody without it, whatever the password");
-    let captcha = &asked.json()["captcha"];
+    let challenge = sign_in(&world, "aisyah", Person::PASSWORD).await;
+    assert_eq!(
+        challenge.problem(),
+        (422, "captcha-harder".into()),
+        "nobody without it, whatever the password"
+    );
+    let captcha = &challenge.json()["captcha"];
     assert_eq!(solved(&world, "aisyah", Person::PASSWORD, captcha).await.page(), "second-step");
     let again = solved(&world, "aisyah", Person::PASSWORD, captcha).await;
     assert_eq!(again.problem(), (422, "captcha-wrong".into()), "a token serves once");
@@ -82,9 +86,9 @@ async fn captcha_allows_sign_in_from_rate_limited_address() {
         assert_eq!(sign_in(&world, "nobody", WRONG).await.problem(), (422, "captcha-harder".into()));
     }
     for login in ["aisyah", "mei"] {
-        let asked = sign_in(&world, login, Person::PASSWORD).await;
-        assert_eq!(asked.problem(), (422, "captcha-harder".into()), "{login}");
-        let answer = solved(&world, login, Person::PASSWORD, &asked.json()["captcha"]).await;
+        let challenge = sign_in(&world, login, Person::PASSWORD).await;
+        assert_eq!(challenge.problem(), (422, "captcha-harder".into()), "{login}");
+        let answer = solved(&world, login, Person::PASSWORD, &challenge.json()["captcha"]).await;
         assert_eq!(answer.page(), "second-step", "{login}");
     }
 }
@@ -127,13 +131,13 @@ async fn wrong_captcha_checks_no_password() {
         sign_in(&world, "aisyah", WRONG).await;
     }
     let mut captcha = sign_in(&world, "aisyah", WRONG).await.json()["captcha"].clone();
-    let before = world.cloud.calls();
+    let before = world.emulator.calls();
     for _ in 0..10 {
         let body = json!({
             "login": "aisyah", "password": WRONG, "captcha_token": captcha["token"], "captcha_answer": "######",
         });
         let answer = world.browser().post(PATH, body).await;
-        assert_eq!(seen(&answer), (422, json!("captcha-wrong"), true));
+        assert_eq!(observable(&answer), (422, json!("captcha-wrong"), true));
         let next = answer.json()["captcha"].clone();
         assert_ne!(next["token"], captcha["token"]);
         captcha = next;
@@ -215,10 +219,10 @@ async fn failed_sign_ins_make_identical_service_calls() {
         ("registrar", WRONG),
         ("bare", Person::PASSWORD),
     ] {
-        let before = world.cloud.calls();
+        let before = world.emulator.calls();
         let mut answers = Vec::new();
         for _ in 0..3 {
-            answers.push(seen(&sign_in(&world, login, password).await));
+            answers.push(observable(&sign_in(&world, login, password).await));
         }
         all.push((login, answers, calls_since(&world, &before)));
     }
@@ -240,17 +244,17 @@ async fn excluded_account_cannot_sign_in() {
 /// Controls: C-046.
 #[tokio::test]
 async fn session_of_disabled_account_changes_nothing() {
-    for (standing, path) in [Standing::Disabled, Standing::Excluded]
+    for (state, path) in [AccountState::Disabled, AccountState::Excluded]
         .into_iter()
-        .flat_map(|standing| ["add", "confirm", "remove"].map(|path| (standing, path)))
+        .flat_map(|state| ["add", "confirm", "remove"].map(|path| (state, path)))
     {
         let world = World::new().await;
         let mut browser = world.browser();
         browser.sign_in("aisyah").await;
         assert_eq!(browser.second_step(&world.app_code(0)).await.page(), "security-info");
         assert_eq!(browser.add("mobile", "+60123459900").await.page(), "confirm");
-        let (code, asked) = (world.last_code(), world.messages().len());
-        let account = Account { standing, ..AISYAH.account() };
+        let (code, challenge) = (world.last_code(), world.messages().len());
+        let account = Account { state, ..AISYAH.account() };
         world.put_account(&account, Some(Person::PASSWORD)).await;
         let body = match path {
             "add" => json!({ "kind": "office_phone", "value": "+60387654321" }),
@@ -259,7 +263,7 @@ async fn session_of_disabled_account_changes_nothing() {
         };
         let answer = browser.clone().post(&format!("/security-info/{path}"), body).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "{path}");
-        assert_eq!(world.messages().len(), asked, "nobody is sent or told anything");
+        assert_eq!(world.messages().len(), challenge, "nobody is sent or told anything");
         world.put_account(&AISYAH.account(), Some(Person::PASSWORD)).await;
         assert_eq!(browser.get("/security-info").await.page(), "sign-in", "the session is over");
     }
@@ -313,15 +317,15 @@ async fn sign_in_ends_the_previous_browser_session() {
 async fn repeated_second_step_answer_gets_newer_cookie() {
     const VERIFY: &str = "/security-info/verify";
     let world = World::new().await;
-    let mut phone = Phone::of(&world, 1, &AISYAH).await;
+    let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
     for method in ["email", "push"] {
         let mut browser = world.browser();
         browser.sign_in("aisyah").await;
-        let asked = browser.post(VERIFY, json!({ "method": method })).await.json();
+        let challenge = browser.post(VERIFY, json!({ "method": method })).await.json();
         let body = if method == "push" {
-            let waiting = phone.ask().await.json();
+            let waiting = phone.poll().await.json();
             let request = waiting["requests"][0]["request"].as_str().unwrap().to_owned();
-            phone.approve(&request, asked["number"].as_str().unwrap()).await;
+            phone.approve(&request, challenge["number"].as_str().unwrap()).await;
             json!({ "method": method })
         } else {
             json!({ "method": method, "code": world.last_code() })

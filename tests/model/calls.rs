@@ -21,10 +21,10 @@ pub enum Call {
     Replace { key: HolderId, next: StoredFlow, at: Timestamp },
     CodeAttempt { key: HolderId, guess: CodeAttempt, limits: FlowLimits, at: Timestamp },
     Spend { key: HolderId, limits: FlowLimits, at: Timestamp },
-    Count { key: String, until: Timestamp },
-    Take { key: String, limit: u64, until: Timestamp },
-    Ledger { account: AccountId },
-    ReplaceLedger { account: AccountId, rev: u64, ledger: String, at: Timestamp },
+    Increment { key: String, until: Timestamp },
+    TryAcquire { key: String, limit: u64, until: Timestamp },
+    SendLimits { account: AccountId },
+    ReplaceSendLimits { account: AccountId, rev: u64, send_log: String, at: Timestamp },
     Registration { account: AccountId, at: Timestamp },
     Totp { account: AccountId, at: Timestamp },
     AcceptStep { account: AccountId, step: u64, flow: HolderId },
@@ -32,23 +32,23 @@ pub enum Call {
     AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: HolderId },
     Sheet { account: AccountId, at: Timestamp },
     UseCode { account: AccountId, hash: String, flow: HolderId },
-    AskDevices { account: AccountId, request: ApprovalRequest, at: Timestamp },
+    RequestApproval { account: AccountId, request: ApprovalRequest, at: Timestamp },
     Newest { account: AccountId },
     Answer { account: AccountId, request: RequestId, answer: DeviceAnswer, at: Timestamp },
-    NoteTold { account: AccountId, request: RequestId },
+    MarkNotified { account: AccountId, request: RequestId },
     Device { device: Device },
-    NoteUsed { device: Device },
+    RecordUse { device: Device },
     Session { key: HolderId },
     PushTargets { account: AccountId, at: Timestamp },
-    Claim { account: AccountId, flow: HolderId, generation: u64, lease_until: Timestamp },
-    Release { account: AccountId, flow: HolderId, generation: u64 },
+    AcquireLease { account: AccountId, flow: HolderId, generation: u64, lease_until: Timestamp },
+    ReleaseLease { account: AccountId, flow: HolderId, generation: u64 },
     Find { name: CanonicalName },
     Account { id: AccountId },
     Precheck { id: AccountId, password: String },
     Outcome { change: PasswordChange },
     Apply { change: PasswordChange, password: Option<String>, at: Timestamp },
     Enqueue { bodies: Vec<String>, delay: u32 },
-    Tell { to: String },
+    Notify { to: String },
 }
 
 impl Call {
@@ -60,10 +60,10 @@ impl Call {
             Self::Replace { .. } => "replace",
             Self::CodeAttempt { .. } => "guess",
             Self::Spend { .. } => "spend",
-            Self::Count { .. } => "count",
-            Self::Take { .. } => "take",
-            Self::Ledger { .. } => "ledger",
-            Self::ReplaceLedger { .. } => "replace-ledger",
+            Self::Increment { .. } => "count",
+            Self::TryAcquire { .. } => "take",
+            Self::SendLimits { .. } => "ledger",
+            Self::ReplaceSendLimits { .. } => "replace-ledger",
             Self::Registration { .. } => "registration",
             Self::Totp { .. } => "totp",
             Self::AcceptStep { .. } => "accept-step",
@@ -71,23 +71,23 @@ impl Call {
             Self::AcceptCounter { .. } => "accept-counter",
             Self::Sheet { .. } => "sheet",
             Self::UseCode { .. } => "use-code",
-            Self::AskDevices { .. } => "ask-devices",
+            Self::RequestApproval { .. } => "ask-devices",
             Self::Newest { .. } => "newest",
             Self::Answer { .. } => "answer",
-            Self::NoteTold { .. } => "note-told",
+            Self::MarkNotified { .. } => "note-told",
             Self::Device { .. } => "device",
-            Self::NoteUsed { .. } => "note-used",
+            Self::RecordUse { .. } => "note-used",
             Self::Session { .. } => "session",
             Self::PushTargets { .. } => "push-targets",
-            Self::Claim { .. } => "claim",
-            Self::Release { .. } => "release",
+            Self::AcquireLease { .. } => "claim",
+            Self::ReleaseLease { .. } => "release",
             Self::Find { .. } => "find",
             Self::Account { .. } => "account",
             Self::Precheck { .. } => "precheck",
             Self::Outcome { .. } => "outcome",
             Self::Apply { .. } => "apply",
             Self::Enqueue { .. } => "enqueue",
-            Self::Tell { .. } => "tell",
+            Self::Notify { .. } => "tell",
         }
     }
 }
@@ -97,7 +97,7 @@ impl Call {
         !matches!(
             self,
             Self::Load { .. }
-                | Self::Ledger { .. }
+                | Self::SendLimits { .. }
                 | Self::Registration { .. }
                 | Self::Totp { .. }
                 | Self::Passkeys { .. }
@@ -123,12 +123,12 @@ pub enum Answer {
     Number(u64),
     Flow(Option<StoredFlow>),
     /// The attempt was compared; the updated item.
-    Looked(StoredFlow),
+    Compared(StoredFlow),
     /// The attempt was not compared; the unchanged item.
-    Unlooked(Option<StoredFlow>),
-    Ledger {
+    NotCompared(Option<StoredFlow>),
+    SendLimits {
         rev: u64,
-        ledger: String,
+        send_log: String,
     },
     Registration(Box<Registration>),
     Totp(Option<StoredTotp>),
@@ -142,7 +142,7 @@ pub enum Answer {
     /// The request after a device's answer; `None` if the answer was not compared.
     Answered(Option<StoredRequest>),
     /// The generation of the lease, or the flow that has another one.
-    Claimed(Result<u64, Option<Holder>>),
+    Leased(Result<u64, Option<Holder>>),
     Account(Option<Account>),
     Violations(Vec<Violation>),
     Outcome(ChangeOutcome),
@@ -156,7 +156,7 @@ impl Answer {
             Self::Failed => "failed",
             Self::Done
             | Self::Number(_)
-            | Self::Ledger { .. }
+            | Self::SendLimits { .. }
             | Self::Registration { .. }
             | Self::Totp(_)
             | Self::Passkeys(_)
@@ -172,11 +172,11 @@ impl Answer {
             Self::Flag(false) => "no",
             Self::Flow(Some(stored)) => stored.record.state.as_str(),
             Self::Flow(None) => "none",
-            Self::Looked(stored) if is_proved(stored) => "right",
-            Self::Looked(_) => "wrong",
-            Self::Unlooked(_) => "not looked at",
-            Self::Claimed(Ok(_)) => "held",
-            Self::Claimed(Err(_)) => "held by another",
+            Self::Compared(stored) if is_verified(stored) => "right",
+            Self::Compared(_) => "wrong",
+            Self::NotCompared(_) => "not looked at",
+            Self::Leased(Ok(_)) => "held",
+            Self::Leased(Err(_)) => "held by another",
             Self::Written(Ok(())) => "made",
             Self::Written(Err(Refused::Superseded)) => "superseded",
             Self::Written(Err(Refused::NotApplied)) => "not applied",
@@ -210,13 +210,13 @@ pub fn flow_of(stored: &StoredFlow) -> Flow {
 }
 
 /// Returns the number of verified steps.
-pub fn proofs(stored: &StoredFlow) -> u8 {
-    stored.record.step.saturating_sub(1) + u8::from(is_proved(stored))
+pub fn verified_steps(stored: &StoredFlow) -> u8 {
+    stored.record.step.saturating_sub(1) + u8::from(is_verified(stored))
 }
 
 /// Returns whether the last attempt was correct.
-pub fn is_proved(stored: &StoredFlow) -> bool {
-    stored.record.slot.as_ref().is_some_and(|slot| slot.guess == Some(slot.code))
+pub fn is_verified(stored: &StoredFlow) -> bool {
+    stored.record.slot.as_ref().is_some_and(|slot| slot.last_attempt == Some(slot.code))
 }
 
 /// Returns whether the flow was finished or cancelled.

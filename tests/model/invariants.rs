@@ -19,12 +19,14 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::CodeAttempt;
 use stateright::{Model, Property};
 
-use crate::acts::Act;
-use crate::calls::{Answer, Call, flow_of, has_ended, is_proved, proofs};
-use crate::people;
+use crate::accounts;
+use crate::actions::Action;
+use crate::calls::{Answer, Call, flow_of, has_ended, is_verified, verified_steps};
 use crate::product::{Function, Reply, Running};
-use crate::scope::{Ask, Asserted, Listed, PASSWORDS, Phoned, Scope, Typed};
-use crate::state::{Asking, By, Challenge, Change, Code, Course, State};
+use crate::scope::{
+    AssertionChoice, ClientRequest, CodeChoice, PASSWORDS, PhoneChoice, RecoveryCodeChoice, Scope,
+};
+use crate::state::{Challenge, Change, Code, DeviceRequest, FlowHistory, Invoker, State};
 
 pub const I1: &str =
     "I1 a password changes only after fresh proofs for this account in this flow, by distinct factors";
@@ -32,51 +34,52 @@ pub const I2: &str = "I2 each proof serves once";
 pub const I3: &str = "I3 wrong answers stay within the tries";
 pub const I4: &str = "I4 one code or request is good at a time";
 pub const I5: &str = "I5 what is done, cancelled, expired or overtaken stays so";
-pub const I6: &str = "I6 codes and requests stay within the budgets, and one request waits at a time";
+pub const I6: &str = "I6 codes and requests stay within the rate limits, and one request waits at a time";
 pub const I8: &str = "I8 a crash leaves a true end: one password, finished and told";
 pub const I9: &str = "I9 without the owner's channels nothing is proved";
 pub const I10: &str = "I10 from anywhere the owner gets through within two hours";
 pub const CHANGED: &str = "a password changes";
-pub const SETTLED: &str = "all is settled after a change";
+pub const RECONCILED: &str = "all is settled after a change";
 
 impl Model for Scope {
     type State = State;
-    type Action = Act;
+    type Action = Action;
 
     fn init_states(&self) -> Vec<State> {
         vec![self.begin()]
     }
 
-    fn actions(&self, state: &State, acts: &mut Vec<Act>) {
+    fn actions(&self, state: &State, acts: &mut Vec<Action>) {
         acts.extend(self.possible(state));
     }
 
-    fn next_state(&self, before: &State, act: Act) -> Option<State> {
+    fn next_state(&self, before: &State, act: Action) -> Option<State> {
         self.after(before, act).map(|(state, _)| state)
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
         let mut properties = vec![
-            Property::always(I1, |_, state: &State| !state.seen.broken.contains(I1)),
-            Property::always(I2, |_, state: &State| !state.seen.broken.contains(I2)),
-            Property::always(I3, |_, state: &State| !state.seen.broken.contains(I3)),
+            Property::always(I1, |_, state: &State| !state.observed.violated.contains(I1)),
+            Property::always(I2, |_, state: &State| !state.observed.violated.contains(I2)),
+            Property::always(I3, |_, state: &State| !state.observed.violated.contains(I3)),
             Property::always(I4, |scope: &Self, state: &State| {
-                !state.seen.broken.contains(I4) && scope.one_code_is_good(state)
+                !state.observed.violated.contains(I4) && scope.one_code_is_valid(state)
             }),
-            Property::always(I5, |_, state: &State| !state.seen.broken.contains(I5)),
-            Property::always(I6, |_, state: &State| !state.seen.broken.contains(I6)),
+            Property::always(I5, |_, state: &State| !state.observed.violated.contains(I5)),
+            Property::always(I6, |_, state: &State| !state.observed.violated.contains(I6)),
             Property::always(I8, |_, state: &State| {
-                !state.seen.broken.contains(I8) && (!is_quiet(state) || is_settled(state))
+                !state.observed.violated.contains(I8) && (!is_quiet(state) || is_reconciled(state))
             }),
-            Property::always(I9, |_, state: &State| !state.seen.broken.contains(I9)),
+            Property::always(I9, |_, state: &State| !state.observed.violated.contains(I9)),
         ];
-        if self.hopeful {
-            properties.push(Property::always(I10, Self::the_owner_gets_through));
+        if self.check_liveness {
+            properties.push(Property::always(I10, Self::owner_can_reset));
         }
-        if self.changes {
-            properties.push(Property::sometimes(CHANGED, |_, state: &State| !state.seen.changes.is_empty()));
-            properties.push(Property::sometimes(SETTLED, |_, state: &State| {
-                !state.seen.changes.is_empty() && is_quiet(state) && is_settled(state)
+        if self.expects_change {
+            properties
+                .push(Property::sometimes(CHANGED, |_, state: &State| !state.observed.changes.is_empty()));
+            properties.push(Property::sometimes(RECONCILED, |_, state: &State| {
+                !state.observed.changes.is_empty() && is_quiet(state) && is_reconciled(state)
             }));
         }
         properties
@@ -89,13 +92,13 @@ fn is_quiet(state: &State) -> bool {
 }
 
 /// Returns whether every contact was notified of every change, and its flow is finished or gone.
-fn is_settled(state: &State) -> bool {
-    state.seen.changes.iter().all(|change| {
-        let told = |contact: &String| state.seen.told.contains(&(change.flow, contact.clone()));
+fn is_reconciled(state: &State) -> bool {
+    state.observed.changes.iter().all(|change| {
+        let notified = |contact: &String| state.observed.notified.contains(&(change.flow, contact.clone()));
         let end = state.tables.flows.0.get(&change.flow);
         let account = AccountId::from_directory(change.login).unwrap();
         let registration = state.tables.entries(&account).registration(Timestamp::from_seconds(state.now));
-        people::contacts(change.login, registration).iter().all(told) && end.is_none_or(has_ended)
+        accounts::contacts(change.login, registration).iter().all(notified) && end.is_none_or(has_ended)
     })
 }
 
@@ -119,7 +122,7 @@ impl Scope {
             _ => None,
         };
         let request = match call {
-            Call::AskDevices { account, .. } | Call::Answer { account, .. } => {
+            Call::RequestApproval { account, .. } | Call::Answer { account, .. } => {
                 state.tables.approvals.0.get(account).cloned()
             }
             _ => None,
@@ -130,7 +133,7 @@ impl Scope {
     pub fn observe_call(
         &self,
         state: &mut State,
-        by: By,
+        by: Invoker,
         running: &Running,
         call: &Call,
         answer: &Answer,
@@ -138,19 +141,19 @@ impl Scope {
     ) {
         match call {
             Call::Insert { key, flow } => {
-                let By::Client(client, _) = by else { return };
-                let course = Course {
+                let Invoker::Client(client, _) = by else { return };
+                let history = FlowHistory {
                     client,
                     expires_at: flow.record.expires_at.as_seconds(),
-                    proofs: Vec::new(),
-                    awaited: BTreeSet::new(),
+                    verified_methods: Vec::new(),
+                    challenged: BTreeSet::new(),
                     wrong: 0,
                     wrong_codes: 0,
                     ended: false,
-                    opened_after: state.seen.changes.len(),
-                    registered_before: state.seen.registered,
+                    changes_before: state.observed.changes.len(),
+                    enrolments_before: state.observed.enrolments,
                 };
-                state.seen.flows.entry(*key.as_bytes()).or_insert(course);
+                state.observed.flows.entry(*key.as_bytes()).or_insert(history);
             }
             Call::Replace { key, .. } | Call::CodeAttempt { key, .. } | Call::Spend { key, .. } => {
                 Self::observe_flow(state, by, running, *key, before.flow);
@@ -161,14 +164,14 @@ impl Scope {
             {
                 self.observe_change(state, running, change.account.as_str(), call);
             }
-            Call::AskDevices { .. } if *answer == Answer::Flag(true) => {
+            Call::RequestApproval { .. } if *answer == Answer::Flag(true) => {
                 self.observe_request(state, running, call, before.request.as_ref());
             }
             Call::Answer { account, request, .. } => {
                 Self::observe_answer(state, running, account, *request, before.request.as_ref());
             }
-            Call::Claim { flow, .. } if matches!(answer, Answer::Claimed(Ok(_))) => {
-                Self::observe_claim(state, *flow);
+            Call::AcquireLease { flow, .. } if matches!(answer, Answer::Leased(Ok(_))) => {
+                Self::observe_lease(state, *flow);
             }
             Call::AcceptStep { account, .. } if *answer == Answer::Flag(true) => {
                 Self::observe_use(state, account, Kind::Totp, None);
@@ -179,19 +182,19 @@ impl Scope {
             Call::UseCode { account, hash, .. } if *answer == Answer::Flag(true) => {
                 Self::observe_use(state, account, Kind::RecoveryCodes, Some(hash));
             }
-            Call::Tell { to } => {
-                let By::Queue(id) = by else { return };
+            Call::Notify { to } => {
+                let Invoker::Queue(id) = by else { return };
                 let Some(message) = state.queue.iter().find(|message| message.id == id) else { return };
                 let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
-                let (flow, opened) = envelope.open(&people::keys()).unwrap();
+                let (flow, opened) = envelope.open(&accounts::keys()).unwrap();
                 match opened {
                     shared::domain::message::Message::Code(code) => {
                         let text = code.code.expose();
-                        let found = state.seen.codes.iter_mut().find(|code| code.text == text);
+                        let found = state.observed.codes.iter_mut().find(|code| code.text == text);
                         found.unwrap().delivered = true;
                     }
                     _ => {
-                        state.seen.told.insert((*flow.as_bytes(), to.clone()));
+                        state.observed.notified.insert((*flow.as_bytes(), to.clone()));
                     }
                 }
             }
@@ -200,47 +203,53 @@ impl Scope {
     }
 
     /// Checks a flow after a call that may have changed it.
-    fn observe_flow(state: &mut State, by: By, running: &Running, key: HolderId, before: Option<StoredFlow>) {
+    fn observe_flow(
+        state: &mut State,
+        by: Invoker,
+        running: &Running,
+        key: HolderId,
+        before: Option<StoredFlow>,
+    ) {
         let after = state.tables.flows.0.get(key.as_bytes()).cloned();
         let (Some(before), Some(after)) = (before, after) else { return };
         if before == after {
             return;
         }
-        let Some(course) = state.seen.flows.get_mut(key.as_bytes()) else { return };
-        let expired = course.expires_at <= running.request.at;
+        let Some(history) = state.observed.flows.get_mut(key.as_bytes()) else { return };
+        let expired = history.expires_at <= running.request.at;
         let over = has_ended(&before) && after.record.state != before.record.state;
-        if over || (expired && matches!(by, By::Client(..))) {
-            state.seen.broken.insert(I5);
+        if over || (expired && matches!(by, Invoker::Client(..))) {
+            state.observed.violated.insert(I5);
         }
-        course.ended |= has_ended(&after);
+        history.ended |= has_ended(&after);
         if let Flow::AwaitingCode(awaiting) = flow_of(&after) {
-            course.awaited.insert((after.record.step, awaiting.sent.method));
+            history.challenged.insert((after.record.step, awaiting.sent.method));
         }
-        if proofs(&after) > proofs(&before) {
-            Self::observe_proof(state, running, key, proofs(&before) + 1, &flow_of(&after));
+        if verified_steps(&after) > verified_steps(&before) {
+            Self::observe_verification(state, running, key, verified_steps(&before) + 1, &flow_of(&after));
         }
     }
 
     /// Checks a newly verified step.
-    fn observe_proof(state: &mut State, running: &Running, key: HolderId, step: u8, flow: &Flow) {
+    fn observe_verification(state: &mut State, running: &Running, key: HolderId, step: u8, flow: &Flow) {
         let proofs = match flow {
-            Flow::Choosing(state) => &state.progress.proofs,
-            Flow::Proven(state) => &state.progress.proofs,
+            Flow::Choosing(state) => &state.progress.verified_steps,
+            Flow::AllVerified(state) => &state.progress.verified_steps,
             _ => return,
         };
         let method = proofs.last().unwrap().method;
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let typed = body["code"].as_str().unwrap_or_default();
         let at = running.request.at;
-        let seen = &mut state.seen;
-        let course = seen.flows.get_mut(key.as_bytes()).unwrap();
-        if state.clients[course.client].attacks {
-            seen.broken.insert(I9);
+        let seen = &mut state.observed;
+        let history = seen.flows.get_mut(key.as_bytes()).unwrap();
+        if state.clients[history.client].attacks {
+            seen.violated.insert(I9);
         }
-        if course.proofs.iter().any(|proved: &Method| proved.factor() == method.factor()) {
-            seen.broken.insert(I1);
+        if history.verified_methods.iter().any(|verified: &Method| verified.factor() == method.factor()) {
+            seen.violated.insert(I1);
         }
-        course.proofs.push(method);
+        history.verified_methods.push(method);
         if method.is_sent() {
             let sent = |code: &&mut Code| {
                 code.flow == *key.as_bytes()
@@ -250,23 +259,24 @@ impl Scope {
             };
             match seen.codes.iter_mut().find(sent) {
                 Some(code) if code.used => {
-                    seen.broken.insert(I2);
+                    seen.violated.insert(I2);
                 }
                 Some(code) if at < code.expires_at => code.used = true,
                 _ => {
-                    seen.broken.insert(I1);
+                    seen.violated.insert(I1);
                 }
             }
         } else if method == Method::Push {
-            let own =
-                |asked: &&mut Asking| asked.flow == *key.as_bytes() && asked.step == step && asked.approved;
+            let own = |asked: &&mut DeviceRequest| {
+                asked.flow == *key.as_bytes() && asked.step == step && asked.approved
+            };
             match seen.requests.iter_mut().find(own) {
                 Some(asked) if asked.used => {
-                    seen.broken.insert(I2);
+                    seen.violated.insert(I2);
                 }
                 Some(asked) => asked.used = true,
                 None => {
-                    seen.broken.insert(I1);
+                    seen.violated.insert(I1);
                 }
             }
         } else if method == Method::Passkey {
@@ -274,33 +284,33 @@ impl Scope {
             let newest = seen.challenges.iter().rposition(|challenge| challenge.flow == *key.as_bytes());
             match seen.assertions.iter_mut().find(|made| &*made.text == text) {
                 Some(made) if made.used => {
-                    seen.broken.insert(I2);
+                    seen.violated.insert(I2);
                 }
                 Some(made) if Some(made.challenge) != newest => {
                     let is_own = seen.challenges[made.challenge].flow == *key.as_bytes();
-                    seen.broken.insert(if is_own { I4 } else { I1 });
+                    seen.violated.insert(if is_own { I4 } else { I1 });
                 }
                 Some(made) if at < seen.challenges[made.challenge].expires_at => made.used = true,
                 _ => {
-                    seen.broken.insert(I1);
+                    seen.violated.insert(I1);
                 }
             }
         } else if method == Method::RecoveryCode {
-            let listed = (0..2).any(|nth| people::recovery_code(0, nth) == typed);
+            let listed = (0..2).any(|nth| accounts::recovery_code(0, nth) == typed);
             if !listed {
-                seen.broken.insert(I1);
+                seen.violated.insert(I1);
             }
             if seen.recovery_codes.iter().any(|used| used == typed) {
-                seen.broken.insert(I2);
+                seen.violated.insert(I2);
             }
             seen.recovery_codes.push(typed.to_owned());
         } else {
-            let shown = |off: i64| people::app_code(Timestamp::from_seconds(at + off)) == typed;
+            let shown = |off: i64| accounts::app_code(Timestamp::from_seconds(at + off)) == typed;
             if ![-30, 0, 30].into_iter().any(shown) {
-                seen.broken.insert(I1);
+                seen.violated.insert(I1);
             }
             if seen.app_codes.iter().any(|(used, _)| used == typed) {
-                seen.broken.insert(I2);
+                seen.violated.insert(I2);
             }
             seen.app_codes.push((typed.to_owned(), *key.as_bytes()));
         }
@@ -314,22 +324,23 @@ impl Scope {
         call: &Call,
         before: Option<&StoredRequest>,
     ) {
-        let Call::AskDevices { request, at, .. } = call else { return };
-        let seen = &mut state.seen;
+        let Call::RequestApproval { request, at, .. } = call else { return };
+        let seen = &mut state.observed;
         if seen.requests.iter().any(|asked| asked.id == *request.id.as_bytes()) {
             return;
         }
         let cookie = running.request.cookie.as_ref();
-        let cookie =
-            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
+        let cookie = cookie
+            .and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &accounts::keys()))
+            .unwrap();
         let (flow, step) = (*request.flow.as_bytes(), cookie.step());
         let login = state.clients[seen.flows[&flow].client].login;
-        let number = cookie.approval_number(&people::keys(), request.id).unwrap();
+        let number = cookie.approval_number(&accounts::keys(), request.id).unwrap();
         let is_others = |found: &ApprovalRequest| *found.flow.as_bytes() != flow && found.expires_at > *at;
         let waits = before.is_some_and(|found| is_others(&found.request));
         let was_denied = |found: &ApprovalRequest| found.status == RequestStatus::Denied;
         let paused = before.is_some_and(|found| was_denied(&found.request) && found.blocked_until > *at);
-        seen.requests.push(Asking {
+        seen.requests.push(DeviceRequest {
             flow,
             login,
             step,
@@ -340,7 +351,7 @@ impl Scope {
             used: false,
         });
         let settings = self.settings();
-        let lane = |asked: &&Asking| asked.login == login && asked.step.min(2) == step.min(2);
+        let lane = |asked: &&DeviceRequest| asked.login == login && asked.step.min(2) == step.min(2);
         let within = |span: Seconds| {
             let from = running.request.at - i64::from(span.0);
             seen.requests.iter().filter(lane).filter(|asked| asked.asked_at > from).count()
@@ -352,7 +363,7 @@ impl Scope {
             || within(Seconds::DAY) > usize::from(settings.sends.per_day)
             || in_step > usize::from(settings.flow.sends_per_step)
         {
-            seen.broken.insert(I6);
+            seen.violated.insert(I6);
         }
     }
 
@@ -368,15 +379,15 @@ impl Scope {
         let (Some(before), Some(after)) = (before, after.filter(|after| before != Some(after))) else {
             return;
         };
-        let seen = &mut state.seen;
+        let seen = &mut state.observed;
         if before.request.id != request {
-            seen.broken.insert(I4);
+            seen.violated.insert(I4);
         }
         if before.request.status != RequestStatus::Pending {
-            seen.broken.insert(I2);
+            seen.violated.insert(I2);
         }
         if before.request.expires_at.as_seconds() <= running.request.at {
-            seen.broken.insert(I5);
+            seen.violated.insert(I5);
         }
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let asked = seen.requests.iter_mut().find(|asked| asked.id == *after.request.id.as_bytes()).unwrap();
@@ -387,20 +398,20 @@ impl Scope {
     fn observe_use(state: &mut State, account: &AccountId, kind: Kind, hash: Option<&String>) {
         let mut enrolled = state.tables.entries(account).entries.iter().filter(|(id, _)| id.kind() == kind);
         let is_of = |number: &str| {
-            let sheet = |number: &str| people::sheet(number.parse().unwrap(), &people::keys());
+            let sheet = |number: &str| accounts::sheet(number.parse().unwrap(), &accounts::keys());
             hash.is_none_or(|hash| sheet(number).hashes.contains(hash))
         };
         if !enrolled.any(|(_, entry)| is_of(&entry.shown)) {
-            state.seen.broken.insert(I1);
+            state.observed.violated.insert(I1);
         }
     }
 
     /// Checks a lease that a flow got.
-    fn observe_claim(state: &mut State, flow: HolderId) {
-        let seen = &mut state.seen;
-        let Some(course) = seen.flows.get(flow.as_bytes()) else { return };
-        if course.registered_before != seen.registered {
-            seen.broken.insert(I5);
+    fn observe_lease(state: &mut State, flow: HolderId) {
+        let seen = &mut state.observed;
+        let Some(history) = seen.flows.get(flow.as_bytes()) else { return };
+        if history.enrolments_before != seen.enrolments {
+            seen.violated.insert(I5);
         }
     }
 
@@ -408,29 +419,30 @@ impl Scope {
     fn observe_change(&self, state: &mut State, running: &Running, id: &str, call: &Call) {
         let Call::Apply { password, .. } = call else { return };
         let cookie = running.request.cookie.as_ref();
-        let cookie =
-            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
+        let cookie = cookie
+            .and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &accounts::keys()))
+            .unwrap();
         let flow = *cookie.id().as_bytes();
-        let seen = &mut state.seen;
-        let course = &seen.flows[&flow];
-        let client = &state.clients[course.client];
+        let seen = &mut state.observed;
+        let history = &seen.flows[&flow];
+        let client = &state.clients[history.client];
         if client.attacks {
-            seen.broken.insert(I9);
+            seen.violated.insert(I9);
         }
         let steps = usize::from(self.settings().steps);
-        if client.login != id || course.proofs.len() < steps {
-            seen.broken.insert(I1);
+        if client.login != id || history.verified_methods.len() < steps {
+            seen.violated.insert(I1);
         }
-        if running.request.at >= course.expires_at {
-            seen.broken.insert(I5);
+        if running.request.at >= history.expires_at {
+            seen.violated.insert(I5);
         }
-        let since = &seen.changes[course.opened_after..];
+        let since = &seen.changes[history.changes_before..];
         if since.iter().any(|change| change.login == id && change.flow != flow) {
-            seen.broken.insert(I5);
+            seen.violated.insert(I5);
         }
         // Another write of the same flow may follow a delayed one, unless the client got a success for the first.
         if since.iter().any(|change| change.flow == flow && change.acknowledged) {
-            seen.broken.insert(I8);
+            seen.violated.insert(I8);
         }
         seen.changes.push(Change {
             flow,
@@ -443,12 +455,13 @@ impl Scope {
     /// Checks a queued code.
     pub fn observe_code(&self, state: &mut State, running: &Running, flow: [u8; 32], message: &CodeMessage) {
         let cookie = running.request.cookie.as_ref();
-        let cookie =
-            cookie.and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &people::keys())).unwrap();
+        let cookie = cookie
+            .and_then(|cookie| HolderCookie::read(HolderKind::Flow, cookie, &accounts::keys()))
+            .unwrap();
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let method = Method::parse(body["method"].as_str().unwrap()).unwrap();
         let text = message.code.expose();
-        let seen = &mut state.seen;
+        let seen = &mut state.observed;
         if seen.codes.iter().any(|code| code.text == text) {
             return;
         }
@@ -459,7 +472,7 @@ impl Scope {
             step: cookie.step(),
             method,
             text: text.to_owned(),
-            tag: *cookie.code_tag(&people::keys(), None, &message.code).unwrap().as_bytes(),
+            tag: *cookie.code_tag(&accounts::keys(), None, &message.code).unwrap().as_bytes(),
             sent_at: running.request.at,
             expires_at: message.expires_at.as_seconds(),
             delivered: self.instant,
@@ -479,46 +492,46 @@ impl Scope {
             || within(Seconds::DAY) > usize::from(settings.sends.per_day)
             || in_step > usize::from(settings.flow.sends_per_step)
         {
-            seen.broken.insert(I6);
+            seen.violated.insert(I6);
         }
     }
 
     /// Checks a reply to a client.
     pub fn observe_reply(&self, state: &mut State, client: usize, running: &Running, reply: &Reply) {
         if running.request.function == Function::Approval && reply.body["status"] == "denied" {
-            Self::observe_refusal(state, running);
+            Self::observe_denial(state, running);
         }
         let Some(cookie) = running.request.cookie.as_ref() else { return };
-        let Some(cookie) = HolderCookie::read(HolderKind::Flow, cookie, &people::keys()) else { return };
+        let Some(cookie) = HolderCookie::read(HolderKind::Flow, cookie, &accounts::keys()) else { return };
         let flow = *cookie.id().as_bytes();
         let settings = self.settings();
         let login = state.clients[client].login;
-        let seen = &mut state.seen;
+        let seen = &mut state.observed;
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap_or_default();
-        if reply.word() == "code-wrong" {
-            let course = seen.flows.get_mut(&flow).unwrap();
-            course.wrong += 1;
-            let of_codes = course.awaited.len() * usize::from(settings.flow.code_tries);
+        if reply.outcome() == "code-wrong" {
+            let history = seen.flows.get_mut(&flow).unwrap();
+            history.wrong += 1;
+            let of_codes = history.challenged.len() * usize::from(settings.flow.code_attempts);
             let budget = match body["method"].as_str().and_then(Method::parse) {
-                Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_tries_per_day))),
+                Some(method @ Method::Totp) => Some((method, u64::from(settings.totp_attempts_per_day))),
                 // Passkey assertions and recovery codes can't be guessed, so only the flow's attempts limit them.
-                Some(method) => Some((method, u64::from(settings.flow.flow_tries))),
+                Some(method) => Some((method, u64::from(settings.flow.flow_attempts))),
                 None => None,
             };
             if let Some((method, budget)) = budget {
-                let looks = seen.looks.entry((method, login, cookie.step())).or_default();
-                *looks += 1;
-                if method == Method::Totp && u64::from(*looks) > budget {
-                    seen.broken.insert(I3);
+                let wrong_attempts = seen.wrong_attempts.entry((method, login, cookie.step())).or_default();
+                *wrong_attempts += 1;
+                if method == Method::Totp && u64::from(*wrong_attempts) > budget {
+                    seen.violated.insert(I3);
                 }
             } else {
-                course.wrong_codes += 1;
-                if usize::from(course.wrong_codes) > of_codes {
-                    seen.broken.insert(I3);
+                history.wrong_codes += 1;
+                if usize::from(history.wrong_codes) > of_codes {
+                    seen.violated.insert(I3);
                 }
             }
-            if course.wrong > settings.flow.flow_tries {
-                seen.broken.insert(I3);
+            if history.wrong > settings.flow.flow_attempts {
+                seen.violated.insert(I3);
             }
         }
         if let Some(text) = reply.body["options"]["challenge"].as_str()
@@ -536,28 +549,28 @@ impl Scope {
             match seen.changes.iter_mut().rev().find(|change| made(change)) {
                 Some(change) => change.acknowledged = true,
                 None => {
-                    seen.broken.insert(I8);
+                    seen.violated.insert(I8);
                 }
             }
         }
     }
 
     /// Checks a confirmed refusal: the flow that asked has ended, and the owner will be notified.
-    fn observe_refusal(state: &mut State, running: &Running) {
+    fn observe_denial(state: &mut State, running: &Running) {
         let body: serde_json::Value = serde_json::from_str(&running.request.body).unwrap();
         let id = body["request"].as_str().and_then(RequestId::parse).unwrap();
-        let seen = &mut state.seen;
+        let seen = &mut state.observed;
         let asked = seen.requests.iter().find(|asked| asked.id == *id.as_bytes()).unwrap();
         let end = state.tables.flows.0.get(&asked.flow);
         if !end.is_none_or(has_ended) || !seen.refused.contains(&asked.flow) {
-            seen.broken.insert(I8);
+            seen.violated.insert(I8);
         }
     }
 
     /// Of all codes made for a flow, at most one is accepted now.
-    fn one_code_is_good(&self, state: &State) -> bool {
+    fn one_code_is_valid(&self, state: &State) -> bool {
         let limits = &self.settings().flow;
-        state.seen.flows.keys().all(|flow| {
+        state.observed.flows.keys().all(|flow| {
             let good = |code: &&Code| {
                 let guess = Call::CodeAttempt {
                     key: HolderId::from_bytes(*flow),
@@ -565,16 +578,16 @@ impl Scope {
                     limits: *limits,
                     at: Timestamp::from_seconds(state.now),
                 };
-                let answer = state.tables.clone().carry_out(&guess, self.mutation);
-                matches!(answer, Answer::Looked(stored) if is_proved(&stored))
+                let answer = state.tables.clone().perform(&guess, self.mutation);
+                matches!(answer, Answer::Compared(stored) if is_verified(&stored))
             };
-            let codes: Vec<&Code> = state.seen.codes.iter().filter(|code| code.flow == *flow).collect();
+            let codes: Vec<&Code> = state.observed.codes.iter().filter(|code| code.flow == *flow).collect();
             codes.len() < 2 || codes.into_iter().filter(good).count() < 2
         })
     }
 
     /// Returns whether the owner, alone and without faults, can set a password within two hours.
-    fn the_owner_gets_through(&self, state: &State) -> bool {
+    fn owner_can_reset(&self, state: &State) -> bool {
         if !state.handlers.is_empty() {
             return true;
         }
@@ -583,16 +596,16 @@ impl Scope {
             static KNOWN: RefCell<HashMap<u64, bool>> = RefCell::default();
         }
         let mut hasher = DefaultHasher::new();
-        let memory::Tables { accounts, security_info, budgets, approvals, .. } = &*state.tables;
-        (self.parameters, accounts, security_info, budgets, approvals).hash(&mut hasher);
-        (state.seen.counted, state.now).hash(&mut hasher);
+        let memory::Tables { accounts, security_info, rate_limits, approvals, .. } = &*state.tables;
+        (self.parameters, accounts, security_info, rate_limits, approvals).hash(&mut hasher);
+        (state.observed.counted, state.now).hash(&mut hasher);
         let digest = hasher.finish();
         if let Some(through) = KNOWN.with_borrow(|known| known.get(&digest).copied()) {
             return through;
         }
         let mut state = state.clone();
         let through = (0..3).any(|_| {
-            let through = self.try_a_reset(&mut state);
+            let through = self.attempt_reset(&mut state);
             state.now += 3_600;
             through
         });
@@ -601,30 +614,41 @@ impl Scope {
     }
 
     /// The owner tries once with every method.
-    fn try_a_reset(&self, state: &mut State) -> bool {
+    fn attempt_reset(&self, state: &mut State) -> bool {
         let owner = self.clients.iter().position(|(_, attacks)| !attacks).unwrap();
         let ask = |state: &mut State, ask| {
             state.now += 31;
-            let reply = self.whole(state, owner, ask);
-            reply.filter(|reply| reply.status == 200).map(|reply| reply.word().to_owned())
+            let reply = self.run_request(state, owner, ask);
+            reply.filter(|reply| reply.status == 200).map(|reply| reply.outcome().to_owned())
         };
-        ask(state, Ask::Open);
-        ask(state, Ask::Forgotten);
+        ask(state, ClientRequest::Open);
+        ask(state, ClientRequest::Forgotten);
         let mut page = "method".to_owned();
-        let last = [Ask::Passkey, Ask::Recovery(Listed::Nth(0)), Ask::Recovery(Listed::Nth(1))];
-        let first = [Ask::Push, Ask::Email, Ask::Sms { right: true }, Ask::App { right: true }];
+        let last = [
+            ClientRequest::PasskeyChallenge,
+            ClientRequest::Recovery(RecoveryCodeChoice::Nth(0)),
+            ClientRequest::Recovery(RecoveryCodeChoice::Nth(1)),
+        ];
+        let first = [
+            ClientRequest::Push,
+            ClientRequest::Email,
+            ClientRequest::Sms { right: true },
+            ClientRequest::App { right: true },
+        ];
         for way in first.into_iter().chain(last) {
             if page == "password" {
                 break;
             }
             let mut next = ask(state, way);
             next = match next.as_deref() {
-                Some("code") => ask(state, Ask::Code(Typed::Newest)),
-                Some("passkey") => ask(state, Ask::Assert(Asserted::Newest)),
+                Some("code") => ask(state, ClientRequest::Code(CodeChoice::Newest)),
+                Some("passkey") => ask(state, ClientRequest::Assertion(AssertionChoice::Newest)),
                 Some("approval") => {
-                    let request = Ask::Phone(Phoned::Approves);
-                    let _ = self.body(state, owner, request).and_then(|_| self.whole(state, owner, request));
-                    ask(state, Ask::Approved)
+                    let request = ClientRequest::PhoneAnswer(PhoneChoice::Approves);
+                    let _ = self
+                        .body(state, owner, request)
+                        .and_then(|_| self.run_request(state, owner, request));
+                    ask(state, ClientRequest::ConfirmApproval)
                 }
                 _ => next,
             };
@@ -633,6 +657,6 @@ impl Scope {
         let account = AccountId::from_directory(self.clients[owner].0).unwrap();
         let present = state.tables.account(&account).password.as_ref().unwrap();
         let other = PASSWORDS.iter().position(|password| !present.verifies(password)).unwrap();
-        ask(state, Ask::Password(other)).as_deref() == Some("done")
+        ask(state, ClientRequest::Password(other)).as_deref() == Some("done")
     }
 }

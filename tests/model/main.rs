@@ -2,13 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
-mod acts;
+mod accounts;
+mod actions;
+mod authenticator_scenarios;
 mod calls;
-mod held;
 mod histories;
 mod invariants;
+mod mutation_tests;
 mod pair;
-mod people;
 mod ports;
 mod product;
 mod replay;
@@ -16,4 +17,3 @@ mod scope;
 mod searches;
 mod state;
 mod tables;
-mod teeth;

@@ -9,11 +9,11 @@ use shared::domain::name::CanonicalName;
 use shared::domain::security_info::Kind;
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
 
-use crate::acts::{Act, Event};
+use crate::accounts::{self, VICTIM};
+use crate::actions::{Action, Event};
 use crate::calls::Call;
-use crate::people::{self, VICTIM};
 use crate::product::{Parameters, Product, Step};
-use crate::scope::{Ask, Asserted, Listed, Mishap, Scope, Typed};
+use crate::scope::{AssertionChoice, ClientRequest, CodeChoice, Fault, RecoveryCodeChoice, Scope};
 use crate::searches::{ONE_STEP, TWO_STEPS};
 use crate::state::State;
 use crate::tables::{MOMENT, Mutation, Tables};
@@ -33,19 +33,19 @@ struct Both {
 }
 
 /// Returns the observable part of a transition: replies and called services, without secrets and random values.
-fn seen(state: &State, events: &[Event]) -> Vec<String> {
+fn observable(state: &State, events: &[Event]) -> Vec<String> {
     let mut seen: Vec<String> = events
         .iter()
         .map(|event| match event {
             Event::Called(function, call, _) => format!("{function:?} {call}"),
             Event::Replied(_, _, reply) => {
                 let mut body = reply.body.clone();
-                veil(&mut body);
+                redact(&mut body);
                 let cookie = reply.cookie.as_ref().map(String::len);
                 format!("{} {body} {cookie:?}", reply.status)
             }
-            Event::Died(_) => "died".to_owned(),
-            Event::Registered(what, _) => format!("{what:?}"),
+            Event::Crashed(_) => "died".to_owned(),
+            Event::Enrolled(what, _) => format!("{what:?}"),
         })
         .collect();
     seen.extend(state.handlers.iter().map(|(_, running)| match &*running.next {
@@ -60,7 +60,7 @@ fn seen(state: &State, events: &[Event]) -> Vec<String> {
 }
 
 /// Replaces values that are random for each name or flow by their length.
-fn veil(body: &mut Value) {
+fn redact(body: &mut Value) {
     match body {
         Value::Object(fields) => {
             for (name, value) in fields {
@@ -71,33 +71,33 @@ fn veil(body: &mut Value) {
                 {
                     *value = text.len().into();
                 } else {
-                    veil(value);
+                    redact(value);
                 }
             }
         }
-        Value::Array(items) => items.iter_mut().for_each(veil),
+        Value::Array(items) => items.iter_mut().for_each(redact),
         _ => {}
     }
 }
 
 impl Model for Pair {
     type State = Both;
-    type Action = Act;
+    type Action = Action;
 
     fn init_states(&self) -> Vec<Both> {
         vec![Both { known: self.known.begin(), unknown: self.unknown.begin(), alike: true }]
     }
 
-    fn actions(&self, state: &Both, acts: &mut Vec<Act>) {
+    fn actions(&self, state: &Both, acts: &mut Vec<Action>) {
         acts.extend(self.known.possible(&state.known));
     }
 
-    fn next_state(&self, before: &Both, act: Act) -> Option<Both> {
+    fn next_state(&self, before: &Both, act: Action) -> Option<Both> {
         let known = self.known.after(&before.known, act);
         let unknown = self.unknown.after(&before.unknown, act);
         match (known, unknown) {
             (Some((known, one)), Some((unknown, other))) => {
-                let alike = seen(&known, &one) == seen(&unknown, &other);
+                let alike = observable(&known, &one) == observable(&unknown, &other);
                 Some(Both { known, unknown, alike })
             }
             (None, None) => None,
@@ -109,58 +109,60 @@ impl Model for Pair {
         vec![
             Property::always(I7, |_, state: &Both| state.alike),
             Property::sometimes("a budget is used up", |_, state: &Both| {
-                state.known.tables.budgets.ledgers.values().any(|(rev, _)| *rev > 2)
+                state.known.tables.rate_limits.send_logs.values().any(|(rev, _)| *rev > 2)
             }),
         ]
     }
 }
 
 /// Returns a name without an account whose decoy offers the victim's methods.
-fn nobody(parameters: Parameters, holds: &[Kind]) -> &'static str {
+fn decoy_login(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let settings = Product::of(parameters).settings.clone();
     let methods = |registration: shared::domain::account::Registration| -> Vec<_> {
         registration.offers(&settings.methods).iter().map(|offer| offer.method).collect()
     };
     let victim = AccountId::from_directory(VICTIM).unwrap();
     let mut tables = Tables::default();
-    people::enrol(&mut tables, VICTIM, holds, &settings.relying_party());
+    accounts::enrol(&mut tables, VICTIM, holds, &settings.relying_party());
     let wanted = methods(tables.entries(&victim).registration(MOMENT));
     let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
         let name = CanonicalName::parse(login, &[]).unwrap();
-        let id = AccountId::decoy(&name.reference(&people::keys()));
-        let seeming =
-            decoy::registration(&people::keys(), &id, Some(&name), &settings.methods, settings.steps);
-        methods(seeming) == wanted
+        let id = AccountId::decoy(&name.reference(&accounts::keys()));
+        let decoy_id =
+            decoy::registration(&accounts::keys(), &id, Some(&name), &settings.methods, settings.steps);
+        methods(decoy_id) == wanted
     });
     name.unwrap().leak()
 }
 
 /// Builds a scope on the victim and the same one on a decoy.
-fn of_both(scope: &Scope) -> Pair {
+fn account_and_decoy(scope: &Scope) -> Pair {
     let on = |login| {
         let clients = scope.clients.iter().map(|(_, attacks)| (login, *attacks)).collect();
         Scope { clients, ..scope.clone() }
     };
-    Pair { known: on(VICTIM), unknown: on(nobody(scope.parameters, scope.holds)) }
+    Pair { known: on(VICTIM), unknown: on(decoy_login(scope.parameters, scope.enrolled)) }
 }
 
 /// Everything that a client without the account's contacts may try.
 fn pair(mutation: Option<Mutation>) -> Pair {
-    of_both(&Scope {
+    account_and_decoy(&Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, true), (VICTIM, true)],
-        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Locked)]).collect(),
+        before: (0..2)
+            .flat_map(|client| [(client, ClientRequest::Open), (client, ClientRequest::Locked)])
+            .collect(),
         menu: vec![
-            (0, Ask::Email, 2),
-            (1, Ask::Email, 1),
-            (0, Ask::Sms { right: false }, 1),
-            (0, Ask::Code(Typed::Wrong), 1),
-            (0, Ask::App { right: false }, 1),
-            (0, Ask::Password(0), 1),
-            (0, Ask::Cancel, 1),
+            (0, ClientRequest::Email, 2),
+            (1, ClientRequest::Email, 1),
+            (0, ClientRequest::Sms { right: false }, 1),
+            (0, ClientRequest::Code(CodeChoice::Wrong), 1),
+            (0, ClientRequest::App { right: false }, 1),
+            (0, ClientRequest::Password(0), 1),
+            (0, ClientRequest::Cancel, 1),
         ],
         ticks: vec![(31, 1)],
-        at_once: 0,
+        concurrency: 0,
         mutation,
         ..Scope::default()
     })
@@ -168,28 +170,30 @@ fn pair(mutation: Option<Mutation>) -> Pair {
 
 /// The same in two steps, on an account that also has a phone, a passkey and recovery codes.
 fn pair_in_two_steps(mutation: Option<Mutation>) -> Pair {
-    of_both(&Scope {
+    account_and_decoy(&Scope {
         parameters: TWO_STEPS,
         clients: vec![(VICTIM, true), (VICTIM, true)],
-        holds: &[Kind::Authenticator, Kind::Passkey, Kind::RecoveryCodes],
-        before: (0..2).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        enrolled: &[Kind::Authenticator, Kind::Passkey, Kind::RecoveryCodes],
+        before: (0..2)
+            .flat_map(|client| [(client, ClientRequest::Open), (client, ClientRequest::Forgotten)])
+            .collect(),
         menu: vec![
-            (0, Ask::Push, 1),
-            (1, Ask::Push, 1),
-            (0, Ask::Look, 1),
-            (0, Ask::Approved, 1),
-            (0, Ask::Passkey, 1),
-            (0, Ask::Assert(Asserted::Nobodys), 1),
+            (0, ClientRequest::Push, 1),
+            (1, ClientRequest::Push, 1),
+            (0, ClientRequest::ApprovalPage, 1),
+            (0, ClientRequest::ConfirmApproval, 1),
+            (0, ClientRequest::PasskeyChallenge, 1),
+            (0, ClientRequest::Assertion(AssertionChoice::Unregistered), 1),
         ],
         ticks: vec![(91, 1)],
-        at_once: 0,
+        concurrency: 0,
         mutation,
         ..Scope::default()
     })
 }
 
 /// Replaces the requests of the first client.
-fn with_menu(pair: Pair, menu: &[Ask]) -> Pair {
+fn with_menu(pair: Pair, menu: &[ClientRequest]) -> Pair {
     let other = |scope: Scope| Scope {
         menu: menu.iter().map(|ask| (0, *ask, 1)).collect(),
         ticks: Vec::new(),
@@ -201,9 +205,9 @@ fn with_menu(pair: Pair, menu: &[Ask]) -> Pair {
 /// Adds failing calls.
 fn with_faults(pair: Pair) -> Pair {
     let faulty = |scope: Scope| Scope {
-        at_once: 1,
+        concurrency: 1,
         faults: 1,
-        mishaps: vec![Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash],
+        fault_kinds: vec![Fault::Retried, Fault::ResponseLost, Fault::CallFailed, Fault::Crash],
         ..scope
     };
     Pair { known: faulty(pair.known), unknown: faulty(pair.unknown) }
@@ -225,7 +229,12 @@ fn account_and_decoy_are_indistinguishable() {
 /// Controls: C-003.
 #[test]
 fn account_and_decoy_with_faults_are_indistinguishable() {
-    let menu = [Ask::Email, Ask::Sms { right: false }, Ask::Code(Typed::Wrong), Ask::App { right: false }];
+    let menu = [
+        ClientRequest::Email,
+        ClientRequest::Sms { right: false },
+        ClientRequest::Code(CodeChoice::Wrong),
+        ClientRequest::App { right: false },
+    ];
     search("pair with faults", with_faults(with_menu(pair(None), &menu)));
 }
 
@@ -234,15 +243,21 @@ fn account_and_decoy_with_faults_are_indistinguishable() {
 fn account_and_decoy_in_two_steps_are_indistinguishable() {
     let pair = || pair_in_two_steps(None);
     search("pair in two steps", pair());
-    let wrong = Ask::Sms { right: false };
-    let menu = [Ask::Recovery(Listed::Wrong), Ask::Email, Ask::Code(Typed::Wrong), wrong, Ask::Push];
+    let wrong = ClientRequest::Sms { right: false };
+    let menu = [
+        ClientRequest::Recovery(RecoveryCodeChoice::Wrong),
+        ClientRequest::Email,
+        ClientRequest::Code(CodeChoice::Wrong),
+        wrong,
+        ClientRequest::Push,
+    ];
     search("pair with recovery codes", with_menu(pair(), &menu));
-    let menu = [Ask::Push, Ask::Approved, Ask::Email, wrong];
+    let menu = [ClientRequest::Push, ClientRequest::ConfirmApproval, ClientRequest::Email, wrong];
     search("pair in two steps with faults", with_faults(with_menu(pair(), &menu)));
 }
 
 /// Searches until the two copies differ.
-fn are_found_out(pair: Pair) {
+fn assert_distinguishable(pair: Pair) {
     let checker = pair.checker().finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
     checker.assert_any_discovery(I7);
 }
@@ -250,11 +265,11 @@ fn are_found_out(pair: Pair) {
 /// Controls: C-002.
 #[test]
 fn decoy_without_rate_limit_is_detected() {
-    are_found_out(pair(Some(Mutation::NoLedgerForNobody)));
+    assert_distinguishable(pair(Some(Mutation::NoSendLimitsForDecoy)));
 }
 
 /// Controls: C-002.
 #[test]
 fn decoy_without_pending_request_is_detected() {
-    are_found_out(pair_in_two_steps(Some(Mutation::NoRequestForNobody)));
+    assert_distinguishable(pair_in_two_steps(Some(Mutation::NoRequestForDecoy)));
 }

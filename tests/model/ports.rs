@@ -12,7 +12,6 @@ use sha2::{Digest as _, Sha256};
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::{Account, AccountId, Registration};
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
-use shared::domain::budget::SendLedger;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::{Device, DeviceKey};
 use shared::domain::flow::{CodeSlot, Flow, FlowLimits, Opened, Record, RequestId};
@@ -26,15 +25,16 @@ use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::recovery_code::Sheet;
 use shared::domain::security_info::EntryId;
+use shared::domain::send_limits::SendLog;
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Answered, ApprovalStore, AttemptOutcome, Authenticators, BudgetStore, Capabilities, ChangeError,
-    ChangeInspector, ChangeOutcome, Claim, ClaimStore, Clock, CodeAttempt, DeviceAnswer, Devices, Directory,
-    DirectoryError, Entropy, FlowStore, LeaseHolder, Mail, MailSender, MessageQueue, Metric, Metrics,
-    PasswordChange, PasswordDirectory, Push, PushSender, PushTargets, QueueError, SecurityInfo, SendError,
-    SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp, TextSender, Versioned, VoiceSender,
-    Write,
+    Answered, ApprovalStore, AttemptOutcome, AuthenticatorStore, Capabilities, ChangeError, ChangeInspector,
+    ChangeOutcome, Clock, CodeAttempt, DeviceAnswer, DeviceStore, Directory, DirectoryError, DirectoryWrite,
+    Entropy, FlowStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail, MailSender, MessageQueue, Metric,
+    Metrics, PasswordChange, PasswordDirectory, Push, PushSender, PushTargets, QueueError, RateLimitStore,
+    SecurityInfoStore, SendError, SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp,
+    TextSender, Versioned, VoiceSender,
 };
 
 use crate::calls::{Answer, Call, Refused, flow_of};
@@ -156,7 +156,7 @@ impl FlowStore for Scripted {
         ask!(Call::Replace { key, next, at }, Answer::Flag(replaced) => replaced)
     }
 
-    async fn guess(
+    async fn attempt_code(
         &self,
         key: HolderId,
         guess: CodeAttempt,
@@ -165,11 +165,12 @@ impl FlowStore for Scripted {
     ) -> Result<AttemptOutcome, StoreError> {
         let step = guess.step;
         let call = Call::CodeAttempt { key, guess, limits: *limits, at };
-        if mutated(Mutation::GuessReadThenWrite)
+        if mutated(Mutation::AttemptReadThenWrite)
             && let Answer::Flow(Some(read)) = ask(Call::Load { key, at }).await
-            && let Some(slot) = read.record.slot.as_ref().filter(|slot| slot.tries < limits.code_tries)
+            && let Some(slot) = read.record.slot.as_ref().filter(|slot| slot.attempts < limits.code_attempts)
         {
-            let slot = CodeSlot { guess: Some(guess.tag), tries: slot.tries + 1, ..slot.clone() };
+            let slot =
+                CodeSlot { last_attempt: Some(guess.tag), attempts: slot.attempts + 1, ..slot.clone() };
             let record = Record { slot: Some(slot), ..(*read.record).clone() };
             let _ = ask(call).await;
             return Ok(match Flow::try_from(record).unwrap() {
@@ -178,24 +179,24 @@ impl FlowStore for Scripted {
             });
         }
         let found = match ask(call).await {
-            Answer::Looked(stored) => {
+            Answer::Compared(stored) => {
                 return Ok(match flow_of(&stored) {
                     flow @ Flow::AwaitingCode(_) => AttemptOutcome::Wrong(flow),
                     flow => AttemptOutcome::Right(flow),
                 });
             }
-            Answer::Unlooked(found) => found,
+            Answer::NotCompared(found) => found,
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a guess"),
         };
         let Some(flow) = found.as_ref().map(flow_of) else { return Ok(AttemptOutcome::Gone) };
-        if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs() + 1 == step {
+        if matches!(flow, Flow::AwaitingCode(_)) && flow.verified() + 1 == step {
             return Ok(AttemptOutcome::Spent(flow));
         }
         Ok(AttemptOutcome::NotAwaited(flow))
     }
 
-    async fn spend_try(
+    async fn spend_attempt(
         &self,
         key: HolderId,
         limits: &FlowLimits,
@@ -206,48 +207,48 @@ impl FlowStore for Scripted {
 }
 
 #[async_trait]
-impl BudgetStore for Scripted {
-    async fn count(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
-        ask!(Call::Count { key: limit.key(now), until: limit.kept_until(now) }, Answer::Number(count) => count)
+impl RateLimitStore for Scripted {
+    async fn increment(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
+        ask!(Call::Increment { key: limit.key(now), until: limit.kept_until(now) }, Answer::Number(count) => count)
     }
 
-    async fn take(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
+    async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
         let (key, until) = (limit.key(now), limit.kept_until(now));
-        ask!(Call::Take { key, limit: most, until }, Answer::Flag(taken) => taken)
+        ask!(Call::TryAcquire { key, limit: most, until }, Answer::Flag(taken) => taken)
     }
 
-    async fn give_back(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
+    async fn refund(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
         panic!("nobody in the model signs in");
     }
 
-    async fn ledger(&self, account: &AccountId) -> Result<Versioned<SendLedger>, StoreError> {
-        let read = |ledger: String| {
-            let forgets = !mutated(Mutation::LedgerNeverForgets);
-            serde_json::from_str(&if forgets { ledger } else { ageless(&ledger) }).unwrap()
+    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
+        let read = |send_log: String| {
+            let forgets = !mutated(Mutation::SendLimitsNeverExpire);
+            serde_json::from_str(&if forgets { send_log } else { ageless(&send_log) }).unwrap()
         };
         ask!(
-            Call::Ledger { account: account.clone() },
-            Answer::Ledger { rev, ledger } => Versioned { value: read(ledger), revision: rev },
+            Call::SendLimits { account: account.clone() },
+            Answer::SendLimits { rev, send_log } => Versioned { value: read(send_log), revision: rev },
         )
     }
 
-    async fn replace_ledger(
+    async fn replace_send_log(
         &self,
         account: &AccountId,
         revision: u64,
-        ledger: &SendLedger,
+        send_log: &SendLog,
         at: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
-        let ledger = serde_json::to_string(ledger).unwrap();
+        let send_log = serde_json::to_string(send_log).unwrap();
         ask!(
-            Call::ReplaceLedger { account: account.clone(), rev: revision, ledger, at },
+            Call::ReplaceSendLimits { account: account.clone(), rev: revision, send_log, at },
             Answer::Flag(replaced) => replaced.then_some(revision + 1),
         )
     }
 }
 
 #[async_trait]
-impl SecurityInfo for Scripted {
+impl SecurityInfoStore for Scripted {
     async fn registration(&self, account: &AccountId, at: Timestamp) -> Result<Registration, StoreError> {
         ask!(
             Call::Registration { account: account.clone(), at },
@@ -257,7 +258,7 @@ impl SecurityInfo for Scripted {
 }
 
 #[async_trait]
-impl Authenticators for Scripted {
+impl AuthenticatorStore for Scripted {
     async fn totp(&self, account: &AccountId, at: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
         ask!(Call::Totp { account: account.clone(), at }, Answer::Totp(found) => found)
     }
@@ -309,7 +310,7 @@ impl Authenticators for Scripted {
         _: Timestamp,
     ) -> Result<bool, StoreError> {
         let call = Call::UseCode { account: account.clone(), hash: hash.to_owned(), flow };
-        if mutated(Mutation::RecoveryCodeReadThenTaken) {
+        if mutated(Mutation::RecoveryCodeReadThenWrite) {
             let listed = SCRIPT.with_borrow(|script| script.listed.iter().any(|other| other == hash));
             let _ = ask(call).await;
             return Ok(listed);
@@ -337,7 +338,7 @@ impl ApprovalStore for Scripted {
         request: &ApprovalRequest,
         at: Timestamp,
     ) -> Result<bool, StoreError> {
-        let call = Call::AskDevices { account: account.clone(), request: request.clone(), at };
+        let call = Call::RequestApproval { account: account.clone(), request: request.clone(), at };
         ask!(call, Answer::Flag(asked) => asked)
     }
 
@@ -358,32 +359,34 @@ impl ApprovalStore for Scripted {
     ) -> Result<Answered, StoreError> {
         let came_to = |found: StoredRequest| match found.request.status {
             RequestStatus::Approved => Answered::Approved,
-            RequestStatus::Denied => Answered::Denied { request: Box::new(found.request), told: found.told },
+            RequestStatus::Denied => {
+                Answered::Denied { request: Box::new(found.request), notified: found.notified }
+            }
             RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
         };
         let call = Call::Answer { account: account.clone(), request, answer, at };
         ask!(call, Answer::Answered(found) => found.map_or(Answered::Gone, came_to))
     }
 
-    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
-        let call = Call::NoteTold { account: account.clone(), request };
+    async fn note_notified(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+        let call = Call::MarkNotified { account: account.clone(), request };
         ask!(call, Answer::Done => ())
     }
 }
 
 #[async_trait]
-impl Devices for Scripted {
+impl DeviceStore for Scripted {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
-        let read = |(key, usable_from, old_from): (Vec<u8>, Timestamp, Timestamp)| StoredDevice {
+        let read = |(key, active_from, old_from): (Vec<u8>, Timestamp, Timestamp)| StoredDevice {
             key: DeviceKey::from_bytes(&key).unwrap(),
-            usable_from,
+            active_from,
             old_from,
         };
         ask!(Call::Device { device: device.clone() }, Answer::Device(found) => found.map(read))
     }
 
     async fn note_used(&self, device: &Device, _: Timestamp) -> Result<(), StoreError> {
-        ask!(Call::NoteUsed { device: device.clone() }, Answer::Done => ())
+        ask!(Call::RecordUse { device: device.clone() }, Answer::Done => ())
     }
 }
 
@@ -425,40 +428,41 @@ impl PushSender for Scripted {
 }
 
 #[async_trait]
-impl ClaimStore for Scripted {
-    async fn claim(
+impl LeaseStore for Scripted {
+    async fn acquire(
         &self,
         account: &AccountId,
-        claimant: &LeaseHolder<'_>,
+        lease_holder: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
-    ) -> Result<Claim, StoreError> {
-        let (flow, known) = (claimant.flow, claimant.generation);
-        let claim = |generation| Call::Claim { account: account.clone(), flow, generation, lease_until };
+    ) -> Result<LeaseOutcome, StoreError> {
+        let (flow, known) = (lease_holder.flow, lease_holder.generation);
+        let claim =
+            |generation| Call::AcquireLease { account: account.clone(), flow, generation, lease_until };
         let holder = match ask(claim(known)).await {
-            Answer::Claimed(Ok(generation)) => return Ok(Claim::Held(generation)),
-            Answer::Claimed(Err(Some(holder))) if holder.flow == flow => holder,
-            Answer::Claimed(Err(_)) => return Ok(Claim::Lost),
+            Answer::Leased(Ok(generation)) => return Ok(LeaseOutcome::Acquired(generation)),
+            Answer::Leased(Err(Some(holder))) if holder.flow == flow => holder,
+            Answer::Leased(Err(_)) => return Ok(LeaseOutcome::Lost),
             Answer::Failed => return Err(unavailable()),
             other => panic!("{other:?} is no answer to a claim"),
         };
         if holder.lease_until > now {
-            return Ok(Claim::Busy);
+            return Ok(LeaseOutcome::Busy);
         }
-        if holder.generation - known >= claimant.limit {
-            return Ok(Claim::Spent);
+        if holder.generation - known >= lease_holder.limit {
+            return Ok(LeaseOutcome::Spent);
         }
         match ask(claim(holder.generation)).await {
-            Answer::Claimed(Ok(generation)) => Ok(Claim::Held(generation)),
-            Answer::Claimed(Err(Some(faster))) if faster.flow == flow => Ok(Claim::Busy),
-            Answer::Claimed(Err(_)) => Ok(Claim::Lost),
+            Answer::Leased(Ok(generation)) => Ok(LeaseOutcome::Acquired(generation)),
+            Answer::Leased(Err(Some(faster))) if faster.flow == flow => Ok(LeaseOutcome::Busy),
+            Answer::Leased(Err(_)) => Ok(LeaseOutcome::Lost),
             Answer::Failed => Err(unavailable()),
             other => panic!("{other:?} is no answer to a claim"),
         }
     }
 
     async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError> {
-        ask!(Call::Release { account: account.clone(), flow, generation }, Answer::Done => ())
+        ask!(Call::ReleaseLease { account: account.clone(), flow, generation }, Answer::Done => ())
     }
 }
 
@@ -500,12 +504,12 @@ impl PasswordDirectory for Scripted {
     async fn apply(
         &self,
         change: &PasswordChange,
-        write: Write<'_>,
+        write: DirectoryWrite<'_>,
         at: Timestamp,
     ) -> Result<(), ChangeError> {
         let password = match write {
-            Write::Password(password) => Some(password.expose().to_owned()),
-            Write::Unlock => None,
+            DirectoryWrite::Password(password) => Some(password.expose().to_owned()),
+            DirectoryWrite::Unlock => None,
         };
         match ask(Call::Apply { change: change.clone(), password, at }).await {
             Answer::Written(Ok(())) => Ok(()),
@@ -530,7 +534,7 @@ impl MessageQueue for Scripted {
 }
 
 async fn tell(to: &str) -> Result<(), SendError> {
-    match ask(Call::Tell { to: to.to_owned() }).await {
+    match ask(Call::Notify { to: to.to_owned() }).await {
         Answer::Done => Ok(()),
         _ => Err(SendError::Unavailable(failed())),
     }
@@ -562,14 +566,14 @@ impl Metrics for Scripted {
 }
 
 /// Returns a ledger as if all its messages had been sent just now.
-fn ageless(ledger: &str) -> String {
-    let mut ledger: serde_json::Value = serde_json::from_str(ledger).unwrap();
+fn ageless(send_log: &str) -> String {
+    let mut send_log: serde_json::Value = serde_json::from_str(send_log).unwrap();
     let now = SCRIPT.with_borrow(|script| script.now);
-    let lanes = ledger.get_mut("s").and_then(serde_json::Value::as_array_mut);
+    let lanes = send_log.get_mut("s").and_then(serde_json::Value::as_array_mut);
     for lane in lanes.into_iter().flatten() {
         for sent in lane["a"].as_array_mut().into_iter().flatten() {
             *sent = now.into();
         }
     }
-    ledger.to_string()
+    send_log.to_string()
 }

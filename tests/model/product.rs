@@ -16,13 +16,13 @@ use serde_json::{Value, json};
 use shared::adapters::memory::Memory;
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::keys::Keyring;
-use shared::http::Site;
+use shared::http::AppContext;
 use shared::settings::Settings;
-use shared::text::messages::Wording;
+use shared::text::messages::MessageRenderer;
 use tower::ServiceExt as _;
 
+use crate::accounts::keys;
 use crate::calls::{Answer, Call};
-use crate::people::keys;
 use crate::ports::{SCRIPT, Script, Scripted};
 use crate::tables::Mutation;
 
@@ -74,7 +74,7 @@ pub struct Reply {
 
 impl Reply {
     /// Returns the name of the page, or the problem's code.
-    pub fn word(&self) -> &str {
+    pub fn outcome(&self) -> &str {
         let problem = self.body["code"].as_str().filter(|_| self.status != 200);
         problem.or(self.body["page"].as_str()).unwrap_or_default()
     }
@@ -108,7 +108,7 @@ impl Running {
     pub fn start(parameters: Parameters, request: Request) -> Self {
         let mut hasher = DefaultHasher::new();
         (parameters, &request).hash(&mut hasher);
-        Self::come(parameters, Arc::new(request), Arc::default(), hasher.finish())
+        Self::advance(parameters, Arc::new(request), Arc::default(), hasher.finish())
     }
 
     /// Continues with an answer.
@@ -117,12 +117,12 @@ impl Running {
         (self.digest, &answer, now).hash(&mut hasher);
         let mut answers = (*self.answers).clone();
         answers.push((answer, now));
-        Self::come(parameters, self.request.clone(), Arc::new(answers), hasher.finish())
+        Self::advance(parameters, self.request.clone(), Arc::new(answers), hasher.finish())
     }
 
     /// Continues after a wait: it asks for the lease again, as for the first time.
-    pub fn claim_again(&self, parameters: Parameters) -> Self {
-        let before = self.answers.iter().take_while(|(answer, _)| !matches!(answer, Answer::Claimed(_)));
+    pub fn retry_lease(&self, parameters: Parameters) -> Self {
+        let before = self.answers.iter().take_while(|(answer, _)| !matches!(answer, Answer::Leased(_)));
         before.fold(Self::start(parameters, (*self.request).clone()), |running, (answer, now)| {
             running.answer(parameters, answer.clone(), *now)
         })
@@ -132,7 +132,7 @@ impl Running {
         Self { next: Arc::new(Step::Replies(reply)), ..self.clone() }
     }
 
-    fn come(
+    fn advance(
         parameters: Parameters,
         request: Arc<Request>,
         answers: Arc<Vec<(Answer, i64)>>,
@@ -175,14 +175,14 @@ impl Product {
         let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
         let (ports, keys) = (Arc::new(Scripted), Arc::new(keys()));
-        let site = Site { settings: settings.clone(), flows: keys.clone() };
+        let app = AppContext { settings: settings.clone(), flows: keys.clone() };
         let routers = [
             (
                 Function::Captcha,
                 captcha::router(captcha::Ports {
-                    site: site.clone(),
+                    app: app.clone(),
                     flows: ports.clone(),
-                    budgets: ports.clone(),
+                    rate_limits: ports.clone(),
                     directory: ports.clone(),
                     security_info: ports.clone(),
                     captcha: keys.clone(),
@@ -193,7 +193,7 @@ impl Product {
             (
                 Function::MethodSelection,
                 method_selection::router(method_selection::Ports {
-                    site: site.clone(),
+                    app: app.clone(),
                     flows: ports.clone(),
                     clock: ports.clone(),
                 }),
@@ -201,9 +201,9 @@ impl Product {
             (
                 Function::CodeSend,
                 code_send::router(code_send::Ports {
-                    site: site.clone(),
+                    app: app.clone(),
                     flows: ports.clone(),
-                    budgets: ports.clone(),
+                    rate_limits: ports.clone(),
                     security_info: ports.clone(),
                     approvals: ports.clone(),
                     queue: ports.clone(),
@@ -215,9 +215,9 @@ impl Product {
             (
                 Function::CodeVerify,
                 code_verify::router(code_verify::Ports {
-                    site: site.clone(),
+                    app: app.clone(),
                     flows: ports.clone(),
-                    budgets: ports.clone(),
+                    rate_limits: ports.clone(),
                     authenticators: ports.clone(),
                     approvals: ports.clone(),
                     signatures: Arc::new(RingSignatures),
@@ -225,14 +225,14 @@ impl Product {
                     clock: ports.clone(),
                 }),
             ),
-            (Function::Approval, Self::approval(&site, &ports, &keys)),
+            (Function::Approval, Self::approval(&app, &ports, &keys)),
             (
                 Function::PasswordSet,
                 password_set::router(password_set::Ports {
-                    site,
+                    app,
                     flows: ports.clone(),
                     security_info: ports.clone(),
-                    claims: ports.clone(),
+                    leases: ports.clone(),
                     directory: ports.clone(),
                     queue: ports.clone(),
                     messages: keys.clone(),
@@ -244,7 +244,7 @@ impl Product {
         ];
         let delivery = delivery::Ports {
             settings: settings.clone(),
-            wording: Wording::new(&settings.organisation, None),
+            renderer: MessageRenderer::new(&settings.organisation, None),
             messages: keys.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),
@@ -255,7 +255,7 @@ impl Product {
             push_targets: ports.clone(),
             push: keys.clone(),
             queue: ports.clone(),
-            budgets: ports.clone(),
+            rate_limits: ports.clone(),
             flows: ports.clone(),
             directory: ports.clone(),
             security_info: ports.clone(),
@@ -265,9 +265,9 @@ impl Product {
         Self { settings, runtime, routers: HashMap::from(routers), delivery }
     }
 
-    fn approval(site: &Site, ports: &Arc<Scripted>, keys: &Arc<Keyring>) -> Router {
+    fn approval(app: &AppContext, ports: &Arc<Scripted>, keys: &Arc<Keyring>) -> Router {
         approval::router(approval::Ports {
-            site: site.clone(),
+            app: app.clone(),
             devices: ports.clone(),
             approvals: ports.clone(),
             // No client in the model pairs a device.

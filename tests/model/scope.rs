@@ -1,6 +1,6 @@
 //! The bounds of a search: which client may do what how often, and which faults may happen.
 
-use rekey_tests::people::Person;
+use rekey_tests::fixtures::Person;
 use shared::domain::security_info::Kind;
 
 use crate::product::Parameters;
@@ -13,29 +13,29 @@ pub struct Scope {
     pub clients: Vec<(&'static str, bool)>,
     /// The victim's methods besides contacts and the TOTP app. With a phone here, the attacker also has one, for
     /// their own account.
-    pub holds: &'static [Kind],
+    pub enrolled: &'static [Kind],
     /// Requests before the search begins, each run alone.
-    pub before: Vec<(usize, Ask)>,
+    pub before: Vec<(usize, ClientRequest)>,
     /// The requests of each client, with their maximum number.
-    pub menu: Vec<(usize, Ask, u8)>,
+    pub menu: Vec<(usize, ClientRequest, u8)>,
     /// The steps of an enrolment on the victim's account meanwhile, in order.
-    pub registers: &'static [Registers],
+    pub enrolment: &'static [EnrolmentStep],
     /// Steps of the clock in seconds, with their maximum number.
     pub ticks: Vec<(i64, u8)>,
     /// Maximum concurrent handlers; with 0, each request is one atomic step.
-    pub at_once: usize,
+    pub concurrency: usize,
     /// Maximum number of faults.
     pub faults: u8,
     /// The kinds of faults.
-    pub mishaps: Vec<Mishap>,
+    pub fault_kinds: Vec<Fault>,
     /// Whether codes and notifications arrive as soon as they are queued, so that the queue has only reconciliation
     /// messages.
     pub instant: bool,
     pub mutation: Option<Mutation>,
     /// Whether every state is checked for the owner's ability to reset.
-    pub hopeful: bool,
+    pub check_liveness: bool,
     /// Whether a password can change; then the search must reach a state with a change.
-    pub changes: bool,
+    pub expects_change: bool,
 }
 
 impl Default for Scope {
@@ -43,24 +43,24 @@ impl Default for Scope {
         Self {
             parameters: &[],
             clients: Vec::new(),
-            holds: &[],
+            enrolled: &[],
             before: Vec::new(),
             menu: Vec::new(),
-            registers: &[],
+            enrolment: &[],
             ticks: Vec::new(),
-            at_once: 1,
+            concurrency: 1,
             faults: 0,
-            mishaps: Vec::new(),
+            fault_kinds: Vec::new(),
             instant: true,
             mutation: None,
-            hopeful: false,
-            changes: false,
+            check_liveness: false,
+            expects_change: false,
         }
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Ask {
+pub enum ClientRequest {
     Open,
     Forgotten,
     Locked,
@@ -69,25 +69,25 @@ pub enum Ask {
     Sms {
         right: bool,
     },
-    Code(Typed),
+    Code(CodeChoice),
     App {
         right: bool,
     },
     /// The TOTP code that another person typed last, seen over the shoulder.
-    AppSeen,
+    ReplayedTotp,
     /// Requests an approval from the phones.
     Push,
     /// Loads the page that waits for a phone.
-    Look,
+    ApprovalPage,
     /// Confirms on that page that a phone has approved.
-    Approved,
+    ConfirmApproval,
     /// The person answers on their phone. The attacker has one for their own account.
-    Phone(Phoned),
+    PhoneAnswer(PhoneChoice),
     /// Requests a passkey challenge.
-    Passkey,
+    PasskeyChallenge,
     /// Sends an assertion.
-    Assert(Asserted),
-    Recovery(Listed),
+    Assertion(AssertionChoice),
+    Recovery(RecoveryCodeChoice),
     /// A password of [`PASSWORDS`], by place.
     Password(usize),
     Unlock,
@@ -96,88 +96,88 @@ pub enum Ask {
 
 /// The code that is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Typed {
+pub enum CodeChoice {
     /// The newest one of this flow.
     Newest,
     /// The one before it.
-    Elder,
+    Previous,
     /// One of another flow of the same person.
-    OfAnother,
+    OfAnotherFlow,
     /// One that was never sent.
     Wrong,
 }
 
 /// The answer on a phone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Phoned {
+pub enum PhoneChoice {
     /// Types the number of the person's page, whichever request the phone shows. The attacker types the number last
     /// seen on the owner's page.
     Approves,
     /// The same for the previous request, which the phone still shows.
-    ApprovesElder,
+    ApprovesPrevious,
     /// Types another number.
     Mistypes,
     Denies,
     /// The same for the previous request.
-    DeniesElder,
+    DeniesPrevious,
 }
 
 /// The assertion that is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Asserted {
+pub enum AssertionChoice {
     /// One for the challenge of the person's page.
     Newest,
     /// One for the previous challenge of this flow.
-    Elder,
+    Previous,
     /// Replay of the last assertion, of any flow.
-    Seen,
+    Replayed,
     /// One for the own page's challenge, by an unregistered passkey.
-    Nobodys,
+    Unregistered,
     /// One for the own page's challenge, by a copy of the passkey from before its last successful use.
-    Copied,
+    Cloned,
 }
 
 /// The recovery code that is typed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Listed {
+pub enum RecoveryCodeChoice {
     /// One of the owner's sheet, by place.
     Nth(usize),
     /// The one that was last accepted, seen over the shoulder.
-    Seen,
+    Replayed,
     /// One that is on no sheet.
     Wrong,
 }
 
 /// The steps of an enrolment; each is one call of its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Registers {
+pub enum EnrolmentStep {
     /// Reads the enrolled entries.
-    Reads,
+    Read,
     /// Increments the generation, if it is still the one that was read.
-    Changes,
-    Puts(Kind, u8),
-    Deletes(Kind, u8),
+    IncrementGeneration,
+    Put(Kind, u8),
+    Delete(Kind, u8),
 }
 
 /// The kinds of faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Mishap {
+pub enum Fault {
     /// A call takes effect, its response is lost, and it is retried.
-    Twice,
+    Retried,
     /// A call takes effect, and the responses of all its attempts are lost.
-    Lost,
+    ResponseLost,
     /// A call fails without effect.
-    Refused,
+    CallFailed,
     /// The function crashes before its next call.
     Crash,
     /// The function times out, and its last call takes effect later.
-    Late,
+    Timeout,
     /// SQS delivers a message again.
-    Duplicate,
+    Redelivered,
     /// A code is lost on its way to its owner.
-    Drop,
+    CodeLost,
     /// The flow's item is deleted.
-    Forget,
+    FlowDeleted,
 }
 
 /// The passwords that are typed: three new ones, and the initial one.

@@ -2,8 +2,8 @@
 
 use stateright::{Checker, Model as _};
 
-use crate::people::{ATTACKER, VICTIM};
-use crate::scope::{Ask, Mishap, PRESENT, Scope, Typed};
+use crate::accounts::{ATTACKER, VICTIM};
+use crate::scope::{ClientRequest, CodeChoice, Fault, PRESENT, Scope};
 
 /// One step with small limits. Limits of two show the same errors as limits of five.
 pub const ONE_STEP: crate::product::Parameters = &[
@@ -29,43 +29,50 @@ pub const TWO_STEPS: crate::product::Parameters = &[
 ];
 
 /// Attempts at a code with two concurrent requests, while the code is replaced and expires.
-pub fn guesses() -> Scope {
+pub fn code_attempts() -> Scope {
     Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, false)],
-        before: vec![(0, Ask::Open), (0, Ask::Forgotten), (0, Ask::Email)],
+        before: vec![(0, ClientRequest::Open), (0, ClientRequest::Forgotten), (0, ClientRequest::Email)],
         menu: vec![
-            (0, Ask::Code(Typed::Newest), 1),
-            (0, Ask::Code(Typed::Wrong), 3),
-            (0, Ask::Code(Typed::Elder), 1),
-            (0, Ask::Email, 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 1),
+            (0, ClientRequest::Code(CodeChoice::Wrong), 3),
+            (0, ClientRequest::Code(CodeChoice::Previous), 1),
+            (0, ClientRequest::Email, 1),
         ],
         ticks: vec![(31, 1), (900, 1)],
-        at_once: 2,
+        concurrency: 2,
         ..Scope::default()
     }
 }
 
 /// The same while calls fail, functions crash and items disappear.
-pub fn guesses_that_fail() -> Scope {
+pub fn code_attempts_with_faults() -> Scope {
     Scope {
         menu: vec![
-            (0, Ask::Code(Typed::Newest), 1),
-            (0, Ask::Code(Typed::Wrong), 2),
-            (0, Ask::Email, 1),
-            (0, Ask::App { right: true }, 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 1),
+            (0, ClientRequest::Code(CodeChoice::Wrong), 2),
+            (0, ClientRequest::Email, 1),
+            (0, ClientRequest::App { right: true }, 1),
         ],
         ticks: vec![(31, 1)],
-        at_once: 1,
+        concurrency: 1,
         faults: 1,
-        mishaps: WHATEVER.to_vec(),
-        ..guesses()
+        fault_kinds: COMMON_FAULTS.to_vec(),
+        ..code_attempts()
     }
 }
 
 /// Every fault except a redelivered message.
-pub const WHATEVER: [Mishap; 7] =
-    [Mishap::Twice, Mishap::Lost, Mishap::Refused, Mishap::Crash, Mishap::Late, Mishap::Drop, Mishap::Forget];
+pub const COMMON_FAULTS: [Fault; 7] = [
+    Fault::Retried,
+    Fault::ResponseLost,
+    Fault::CallFailed,
+    Fault::Crash,
+    Fault::Timeout,
+    Fault::CodeLost,
+    Fault::FlowDeleted,
+];
 
 /// Two browsers of one person are at the last step. One double-clicks and then cancels; the other may finish first.
 pub fn changes() -> Scope {
@@ -73,64 +80,76 @@ pub fn changes() -> Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, false), (VICTIM, false)],
         before: vec![
-            (0, Ask::Open),
-            (0, Ask::Forgotten),
-            (0, Ask::Email),
-            (0, Ask::Code(Typed::Newest)),
-            (1, Ask::Open),
-            (1, Ask::Forgotten),
-            (1, Ask::App { right: true }),
+            (0, ClientRequest::Open),
+            (0, ClientRequest::Forgotten),
+            (0, ClientRequest::Email),
+            (0, ClientRequest::Code(CodeChoice::Newest)),
+            (1, ClientRequest::Open),
+            (1, ClientRequest::Forgotten),
+            (1, ClientRequest::App { right: true }),
         ],
         menu: vec![
-            (0, Ask::Password(0), 1),
-            (0, Ask::Password(1), 1),
-            (1, Ask::Password(2), 1),
-            (0, Ask::Cancel, 1),
+            (0, ClientRequest::Password(0), 1),
+            (0, ClientRequest::Password(1), 1),
+            (1, ClientRequest::Password(2), 1),
+            (0, ClientRequest::Cancel, 1),
         ],
         ticks: vec![(46, 1)],
-        at_once: 2,
-        changes: true,
+        concurrency: 2,
+        expects_change: true,
         ..Scope::default()
     }
 }
 
 /// One browser alone, while calls fail, functions crash, messages are redelivered and items disappear.
-pub fn changes_that_fail() -> Scope {
+pub fn changes_with_faults() -> Scope {
     Scope {
-        menu: vec![(0, Ask::Password(0), 1), (0, Ask::Password(1), 1), (0, Ask::Cancel, 1)],
+        menu: vec![
+            (0, ClientRequest::Password(0), 1),
+            (0, ClientRequest::Password(1), 1),
+            (0, ClientRequest::Cancel, 1),
+        ],
         ticks: vec![(31, 3)],
-        at_once: 1,
+        concurrency: 1,
         faults: 1,
-        mishaps: [&WHATEVER[..], &[Mishap::Duplicate]].concat(),
+        fault_kinds: [&COMMON_FAULTS[..], &[Fault::Redelivered]].concat(),
         ..changes()
     }
 }
 
 /// The current password is typed and rejected, with another one at the same time or afterwards.
-pub fn refusals() -> Scope {
+pub fn password_rejections() -> Scope {
     Scope {
         clients: vec![(VICTIM, false)],
         before: changes().before.into_iter().filter(|(client, _)| *client == 0).collect(),
-        menu: vec![(0, Ask::Password(PRESENT), 2), (0, Ask::Password(0), 1), (0, Ask::Cancel, 1)],
+        menu: vec![
+            (0, ClientRequest::Password(PRESENT), 2),
+            (0, ClientRequest::Password(0), 1),
+            (0, ClientRequest::Cancel, 1),
+        ],
         ..changes()
     }
 }
 
 /// The same with one request at a time, while calls fail, functions crash, messages are redelivered and items
 /// disappear.
-pub fn refusals_that_fail() -> Scope {
-    let Scope { ticks, at_once, faults, mishaps, .. } = changes_that_fail();
-    Scope { ticks, at_once, faults, mishaps, ..refusals() }
+pub fn password_rejections_with_faults() -> Scope {
+    let Scope { ticks, concurrency, faults, fault_kinds, .. } = changes_with_faults();
+    Scope { ticks, concurrency, faults, fault_kinds, ..password_rejections() }
 }
 
 /// Codes and notifications go through the queue.
 pub fn deliveries() -> Scope {
     Scope {
         clients: vec![(ATTACKER, false)],
-        before: vec![(0, Ask::Open), (0, Ask::Locked)],
-        menu: vec![(0, Ask::Email, 1), (0, Ask::Code(Typed::Newest), 1), (0, Ask::Unlock, 1)],
+        before: vec![(0, ClientRequest::Open), (0, ClientRequest::Locked)],
+        menu: vec![
+            (0, ClientRequest::Email, 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 1),
+            (0, ClientRequest::Unlock, 1),
+        ],
         ticks: vec![(46, 1)],
-        at_once: 0,
+        concurrency: 0,
         instant: false,
         ..changes()
     }
@@ -141,9 +160,11 @@ pub fn sends() -> Scope {
     Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, false), (VICTIM, true), (VICTIM, true)],
-        before: (0..3).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
-        menu: (0..3).map(|client| (client, Ask::Email, 1)).collect(),
-        at_once: 3,
+        before: (0..3)
+            .flat_map(|client| [(client, ClientRequest::Open), (client, ClientRequest::Forgotten)])
+            .collect(),
+        menu: (0..3).map(|client| (client, ClientRequest::Email, 1)).collect(),
+        concurrency: 3,
         ..Scope::default()
     }
 }
@@ -155,48 +176,50 @@ pub fn owner_and_attacker() -> Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, false), (VICTIM, true), (ATTACKER, false)],
         before: vec![
-            (1, Ask::Open),
-            (1, Ask::Forgotten),
-            (2, Ask::Open),
-            (2, Ask::Forgotten),
-            (2, Ask::Email),
+            (1, ClientRequest::Open),
+            (1, ClientRequest::Forgotten),
+            (2, ClientRequest::Open),
+            (2, ClientRequest::Forgotten),
+            (2, ClientRequest::Email),
         ],
         menu: vec![
-            (0, Ask::Open, 1),
-            (0, Ask::Forgotten, 1),
-            (0, Ask::Email, 1),
-            (0, Ask::Code(Typed::Newest), 1),
-            (0, Ask::App { right: true }, 1),
-            (0, Ask::Password(0), 1),
-            (1, Ask::Email, 1),
-            (1, Ask::Code(Typed::Wrong), 1),
-            (1, Ask::Code(Typed::OfAnother), 1),
-            (1, Ask::AppSeen, 1),
+            (0, ClientRequest::Open, 1),
+            (0, ClientRequest::Forgotten, 1),
+            (0, ClientRequest::Email, 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 1),
+            (0, ClientRequest::App { right: true }, 1),
+            (0, ClientRequest::Password(0), 1),
+            (1, ClientRequest::Email, 1),
+            (1, ClientRequest::Code(CodeChoice::Wrong), 1),
+            (1, ClientRequest::Code(CodeChoice::OfAnotherFlow), 1),
+            (1, ClientRequest::ReplayedTotp, 1),
         ],
         ticks: vec![(46, 1)],
-        at_once: 0,
-        changes: true,
+        concurrency: 0,
+        expects_change: true,
         ..Scope::default()
     }
 }
 
 /// An attacker uses up every rate limit of the owner's first step.
-pub fn drained() -> Scope {
+pub fn exhausted_limits() -> Scope {
     Scope {
         parameters: ONE_STEP,
         clients: vec![(VICTIM, false), (VICTIM, true), (VICTIM, true)],
-        before: (1..3).flat_map(|client| [(client, Ask::Open), (client, Ask::Forgotten)]).collect(),
+        before: (1..3)
+            .flat_map(|client| [(client, ClientRequest::Open), (client, ClientRequest::Forgotten)])
+            .collect(),
         menu: vec![
-            (1, Ask::Email, 1),
-            (2, Ask::Email, 1),
-            (1, Ask::Sms { right: true }, 1),
-            (2, Ask::Sms { right: true }, 1),
-            (1, Ask::Sms { right: false }, 1),
-            (1, Ask::App { right: false }, 1),
-            (2, Ask::App { right: false }, 1),
+            (1, ClientRequest::Email, 1),
+            (2, ClientRequest::Email, 1),
+            (1, ClientRequest::Sms { right: true }, 1),
+            (2, ClientRequest::Sms { right: true }, 1),
+            (1, ClientRequest::Sms { right: false }, 1),
+            (1, ClientRequest::App { right: false }, 1),
+            (2, ClientRequest::App { right: false }, 1),
         ],
-        at_once: 0,
-        hopeful: true,
+        concurrency: 0,
+        check_liveness: true,
         ..Scope::default()
     }
 }
@@ -207,25 +230,25 @@ pub fn two_steps() -> Scope {
     Scope {
         parameters: TWO_STEPS,
         clients: vec![(VICTIM, false)],
-        before: vec![(0, Ask::Open), (0, Ask::Forgotten), (0, Ask::Email)],
+        before: vec![(0, ClientRequest::Open), (0, ClientRequest::Forgotten), (0, ClientRequest::Email)],
         menu: vec![
-            (0, Ask::Code(Typed::Newest), 2),
-            (0, Ask::Code(Typed::Elder), 1),
-            (0, Ask::Email, 1),
-            (0, Ask::App { right: true }, 1),
-            (0, Ask::Password(0), 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 2),
+            (0, ClientRequest::Code(CodeChoice::Previous), 1),
+            (0, ClientRequest::Email, 1),
+            (0, ClientRequest::App { right: true }, 1),
+            (0, ClientRequest::Password(0), 1),
         ],
         ticks: vec![(46, 1)],
-        at_once: 2,
-        changes: true,
+        concurrency: 2,
+        expects_change: true,
         ..Scope::default()
     }
 }
 
 /// A larger scope with one request at a time, while calls fail, functions crash and items disappear.
-pub fn two_steps_that_fail() -> Scope {
-    let mut scope = Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..two_steps() };
-    scope.menu.push((0, Ask::Sms { right: true }, 1));
+pub fn two_steps_with_faults() -> Scope {
+    let mut scope = Scope { concurrency: 1, faults: 1, fault_kinds: COMMON_FAULTS.to_vec(), ..two_steps() };
+    scope.menu.push((0, ClientRequest::Sms { right: true }, 1));
     scope
 }
 
@@ -236,36 +259,36 @@ pub fn two_steps_beside_an_attacker() -> Scope {
         parameters: TWO_STEPS,
         clients: vec![(VICTIM, false), (VICTIM, true), (ATTACKER, false)],
         before: vec![
-            (0, Ask::Open),
-            (0, Ask::Forgotten),
-            (1, Ask::Open),
-            (1, Ask::Forgotten),
-            (2, Ask::Open),
-            (2, Ask::Forgotten),
-            (2, Ask::Email),
+            (0, ClientRequest::Open),
+            (0, ClientRequest::Forgotten),
+            (1, ClientRequest::Open),
+            (1, ClientRequest::Forgotten),
+            (2, ClientRequest::Open),
+            (2, ClientRequest::Forgotten),
+            (2, ClientRequest::Email),
         ],
         menu: vec![
-            (0, Ask::Email, 1),
-            (0, Ask::Code(Typed::Newest), 1),
-            (0, Ask::App { right: true }, 1),
-            (0, Ask::Password(0), 1),
-            (1, Ask::Email, 1),
-            (1, Ask::Code(Typed::OfAnother), 1),
-            (1, Ask::AppSeen, 1),
-            (1, Ask::Password(1), 1),
-            (2, Ask::Code(Typed::Newest), 1),
-            (2, Ask::App { right: true }, 1),
+            (0, ClientRequest::Email, 1),
+            (0, ClientRequest::Code(CodeChoice::Newest), 1),
+            (0, ClientRequest::App { right: true }, 1),
+            (0, ClientRequest::Password(0), 1),
+            (1, ClientRequest::Email, 1),
+            (1, ClientRequest::Code(CodeChoice::OfAnotherFlow), 1),
+            (1, ClientRequest::ReplayedTotp, 1),
+            (1, ClientRequest::Password(1), 1),
+            (2, ClientRequest::Code(CodeChoice::Newest), 1),
+            (2, ClientRequest::App { right: true }, 1),
         ],
         ticks: vec![(46, 1)],
-        at_once: 0,
-        changes: true,
+        concurrency: 0,
+        expects_change: true,
         ..Scope::default()
     }
 }
 
 /// An attacker uses up every rate limit of the owner's first step; the second step has its own.
-pub fn drained_in_two_steps() -> Scope {
-    Scope { parameters: TWO_STEPS, ..drained() }
+pub fn exhausted_limits_in_two_steps() -> Scope {
+    Scope { parameters: TWO_STEPS, ..exhausted_limits() }
 }
 
 /// Searches a scope completely and prints the number of states.
@@ -275,11 +298,11 @@ pub fn search(name: &str, scope: Scope) {
 
 /// Searches a scope up to half a million states.
 fn search_long(name: &str, scope: Scope) {
-    search_as_far(name, scope, 500_000);
+    search_up_to(name, scope, 500_000);
 }
 
 /// Searches a scope up to a number of states.
-pub fn search_as_far(name: &str, scope: Scope, states: usize) {
+pub fn search_up_to(name: &str, scope: Scope, states: usize) {
     report(name, &scope.checker().target_state_count(states).spawn_bfs().join());
 }
 
@@ -301,17 +324,17 @@ fn report(name: &str, checker: &impl Checker<Scope>) {
 /// Controls: C-021.
 #[test]
 fn concurrent_attempts_keep_invariants() {
-    search("guesses", guesses());
-    search("guesses that fail", guesses_that_fail());
+    search("guesses", code_attempts());
+    search("guesses that fail", code_attempts_with_faults());
 }
 
 /// Controls: C-022.
 #[test]
 fn concurrent_password_changes_keep_invariants() {
     search("changes", changes());
-    search("changes that fail", changes_that_fail());
-    search("refusals", refusals());
-    search("refusals that fail", refusals_that_fail());
+    search("changes that fail", changes_with_faults());
+    search("refusals", password_rejections());
+    search("refusals that fail", password_rejections_with_faults());
     search("deliveries", deliveries());
 }
 
@@ -325,7 +348,7 @@ fn concurrent_sends_keep_invariants() {
 #[test]
 fn owner_and_attacker_keep_invariants() {
     search("owner and attacker", owner_and_attacker());
-    search("drained", drained());
+    search("drained", exhausted_limits());
 }
 
 /// Controls: C-043.
@@ -333,38 +356,41 @@ fn owner_and_attacker_keep_invariants() {
 fn two_steps_keep_invariants() {
     search("two steps", two_steps());
     search("two steps beside an attacker", two_steps_beside_an_attacker());
-    search("drained in two steps", drained_in_two_steps());
+    search("drained in two steps", exhausted_limits_in_two_steps());
 }
 
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
 fn concurrent_attempts_with_two_faults_keep_invariants() {
-    search_long("guesses", Scope { at_once: 2, faults: 2, ..guesses_that_fail() });
+    search_long("guesses", Scope { concurrency: 2, faults: 2, ..code_attempts_with_faults() });
 }
 
 /// Controls: C-025.
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
 fn password_changes_keep_invariants_with_concurrency_and_faults() {
-    search_long("changes", Scope { faults: 2, ..changes_that_fail() });
-    search_long("changes at once", Scope { at_once: 2, ..changes_that_fail() });
+    search_long("changes", Scope { faults: 2, ..changes_with_faults() });
+    search_long("changes at once", Scope { concurrency: 2, ..changes_with_faults() });
 }
 
 #[test]
 #[ignore = "minutes: whatever goes wrong in both steps"]
 fn two_steps_with_faults_keep_invariants() {
-    search_long("two steps that fail", two_steps_that_fail());
+    search_long("two steps that fail", two_steps_with_faults());
 }
 
 #[test]
 #[ignore = "minutes: calls that fail while three ask at once"]
 fn concurrent_sends_with_faults_keep_invariants() {
-    search_long("sends", Scope { faults: 1, mishaps: WHATEVER.to_vec(), ..sends() });
+    search_long("sends", Scope { faults: 1, fault_kinds: COMMON_FAULTS.to_vec(), ..sends() });
 }
 
 #[test]
 #[ignore = "minutes: whatever goes wrong beside an attacker"]
 fn owner_and_attacker_with_faults_keep_invariants() {
     let scope = owner_and_attacker();
-    search_long("owner and attacker", Scope { at_once: 1, faults: 1, mishaps: WHATEVER.to_vec(), ..scope });
+    search_long(
+        "owner and attacker",
+        Scope { concurrency: 1, faults: 1, fault_kinds: COMMON_FAULTS.to_vec(), ..scope },
+    );
 }

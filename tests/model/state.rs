@@ -15,22 +15,22 @@ pub struct State {
     pub tables: Tables,
     pub queue: Vec<Queued>,
     /// Running handlers, each with its invoker.
-    pub handlers: Vec<(By, Running)>,
+    pub handlers: Vec<(Invoker, Running)>,
     /// Handlers that timed out and whose last call is still delayed.
-    pub late: Vec<(By, Running)>,
+    pub late: Vec<(Invoker, Running)>,
     pub clients: Vec<Client>,
     /// Remaining uses of each menu item.
     pub left: Vec<u8>,
     /// Remaining uses of each clock step.
     pub ticks: Vec<u8>,
     pub faults: u8,
-    pub registering: Registering,
-    pub seen: Seen,
+    pub enrolment_progress: EnrolmentProgress,
+    pub observed: Observations,
 }
 
 /// The progress of the scope's enrolment.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Registering {
+pub struct EnrolmentProgress {
     /// Index of the next step.
     pub next: usize,
     /// The generation that was read.
@@ -41,7 +41,7 @@ pub struct Registering {
 
 /// The invoker of a handler.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum By {
+pub enum Invoker {
     /// A client and its request, by their places in the scope.
     Client(usize, usize),
     /// The queue, with the id of the message.
@@ -75,16 +75,16 @@ pub struct Queued {
 
 /// The records of an omniscient observer. It reads messages, requests and replies, and uses no check of Rekey.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Seen {
+pub struct Observations {
     /// Codes in the order of queueing.
     pub codes: Vec<Code>,
-    pub flows: BTreeMap<[u8; 32], Course>,
+    pub flows: BTreeMap<[u8; 32], FlowHistory>,
     /// Accepted TOTP codes, each with its flow.
     pub app_codes: Vec<(String, [u8; 32])>,
     /// Wrong answers against each attempt limit, by method, account and step.
-    pub looks: BTreeMap<(Method, &'static str, u8), u8>,
+    pub wrong_attempts: BTreeMap<(Method, &'static str, u8), u8>,
     /// Requests to devices, in order of creation.
-    pub requests: Vec<Asking>,
+    pub requests: Vec<DeviceRequest>,
     /// Flows whose request was refused and whose owner must be notified.
     pub refused: BTreeSet<[u8; 32]>,
     /// Passkey challenges, in the order in which pages showed them.
@@ -96,12 +96,12 @@ pub struct Seen {
     /// Accepted recovery codes.
     pub recovery_codes: Vec<String>,
     /// Number of generations that enrolments made.
-    pub registered: u8,
+    pub enrolments: u8,
     pub changes: Vec<Change>,
     /// Notified contacts, each with the flow of the change.
-    pub told: BTreeSet<([u8; 32], String)>,
+    pub notified: BTreeSet<([u8; 32], String)>,
     /// Violated invariants.
-    pub broken: BTreeSet<&'static str>,
+    pub violated: BTreeSet<&'static str>,
 }
 
 /// A code that was made and queued.
@@ -123,7 +123,7 @@ pub struct Code {
 
 /// A request to the devices of an account.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Asking {
+pub struct DeviceRequest {
     pub flow: [u8; 32],
     pub login: &'static str,
     pub step: u8,
@@ -156,22 +156,22 @@ pub struct Assertion {
 
 /// The history of a flow.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Course {
+pub struct FlowHistory {
     pub client: usize,
     pub expires_at: i64,
     /// Methods of verified steps.
-    pub proofs: Vec<Method>,
+    pub verified_methods: Vec<Method>,
     /// Methods that waited for a code, with their step, whether or not the code was sent.
-    pub awaited: BTreeSet<(u8, Method)>,
+    pub challenged: BTreeSet<(u8, Method)>,
     pub wrong: u8,
     /// Wrong answers other than TOTP codes.
     pub wrong_codes: u8,
     /// Whether it was finished or cancelled.
     pub ended: bool,
     /// Number of changes of the account when it opened.
-    pub opened_after: usize,
+    pub changes_before: usize,
     /// Number of generations by enrolments when it opened.
-    pub registered_before: u8,
+    pub enrolments_before: u8,
 }
 
 /// A password change in the directory.

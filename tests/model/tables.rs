@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use argon2::{Algorithm, Argon2, Params, Version};
-use rekey_tests::chance::START;
+use rekey_tests::test_doubles::START;
 use shared::adapters::memory::{
-    self, EntriesOf, Memory, MemoryDirectory, StoredAccount, StoredRequest, StoredSecret,
+    self, AccountEntries, Memory, MemoryDirectory, StoredAccount, StoredRequest, StoredSecret,
 };
 use shared::domain::account::AccountId;
 use shared::domain::approval::RequestStatus;
@@ -24,8 +24,8 @@ use shared::domain::password::NewPassword;
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    Authenticators as _, ChangeError, ChangeInspector as _, Devices as _, Directory as _, Entropy,
-    LeaseHolder, PasswordDirectory as _, PushTargets as _, SecurityInfo as _, Write,
+    AuthenticatorStore as _, ChangeError, ChangeInspector as _, DeviceStore as _, Directory as _,
+    DirectoryWrite, Entropy, LeaseHolder, PasswordDirectory as _, PushTargets as _, SecurityInfoStore as _,
 };
 
 use crate::calls::{Answer, Call, Refused};
@@ -39,53 +39,53 @@ const HISTORY: u8 = 1;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Mutation {
     /// An attempt is compared with an earlier read and counted in a separate write.
-    GuessReadThenWrite,
+    AttemptReadThenWrite,
     /// Every attempt counts as correct.
-    GuessUnlooked,
+    AttemptUnchecked,
     /// A replaced code is still accepted.
-    OldCodesStay,
+    OldCodesValid,
     /// Expiry relies on the table's TTL alone.
     TtlTrusted,
     /// A flow is written without a revision check.
     BlindReplace,
     /// A lease is granted without comparing the generation.
-    ClaimWithoutGeneration,
+    LeaseWithoutGeneration,
     /// The directory writes without comparing the generation.
     WriteWithoutGeneration,
     /// A TOTP time step is accepted again.
-    AppStepAgain,
+    TimeStepReused,
     /// A ledger is written without a revision check.
-    BlindLedger,
+    BlindSendLimits,
     /// Entries of a ledger never expire.
-    LedgerNeverForgets,
+    SendLimitsNeverExpire,
     /// Names without an account have no rate limits.
-    NoLedgerForNobody,
+    NoSendLimitsForDecoy,
     /// The reconciliation message is lost.
-    SettleLost,
+    ReconcileLost,
     /// Notifications are lost.
-    NoticesLost,
+    NotificationsLost,
     /// A used recovery code stays on its sheet.
-    RecoveryCodeStays,
+    RecoveryCodeReused,
     /// A recovery code is compared with an earlier read and removed in a separate write.
-    RecoveryCodeReadThenTaken,
+    RecoveryCodeReadThenWrite,
     /// A passkey's signature count is not stored.
-    CounterNotKept,
+    CounterNotStored,
     /// An approval counts for any flow.
     ApprovalOfAnyFlow,
     /// A new request replaces any waiting one.
-    AskedBlindly,
+    BlindRequest,
     /// An answer counts for any waiting request.
     AnswerToAnyRequest,
     /// A request can be answered again.
-    AnsweredAgain,
+    RequestAnsweredTwice,
     /// A refusal causes no pause.
-    RefusalForgotten,
+    DenialForgotten,
     /// Names without an account have no stored request.
-    NoRequestForNobody,
+    NoRequestForDecoy,
     /// The notification of a refusal is lost.
-    RefusalUntold,
+    DenialNotificationLost,
     /// An enrolment doesn't increment the generation.
-    RegisteredUnnoticed,
+    EnrolmentKeepsGeneration,
 }
 
 /// All stored items.
@@ -112,7 +112,7 @@ impl DerefMut for Tables {
 
 impl Tables {
     /// Returns the enrolled entries of an account with a directory entry.
-    pub fn entries(&self, account: &AccountId) -> &EntriesOf {
+    pub fn entries(&self, account: &AccountId) -> &AccountEntries {
         &self.security_info.0[account]
     }
 
@@ -127,16 +127,16 @@ impl Tables {
     }
 
     /// Returns whether a flow holds an unexpired lease on an account.
-    pub fn is_held(&self, flow: HolderId, now: i64) -> bool {
+    pub fn has_lease(&self, flow: HolderId, now: i64) -> bool {
         let states = self.security_info.0.values().filter_map(|entries| entries.state.as_ref());
-        let mut leases = states.filter_map(|state| state.claimed);
+        let mut leases = states.filter_map(|state| state.lease);
         leases.any(|(holder, until)| holder == flow && until.as_seconds() > now)
     }
 
     /// Calls a port of the in-memory adapter, which never waits.
     pub fn call<R>(&mut self, call: impl AsyncFnOnce(Arc<Memory>) -> R) -> R {
         let memory = Arc::new(Memory::of(mem::take(&mut self.stored)));
-        let result = at_once(call(memory.clone()));
+        let result = poll_once(call(memory.clone()));
         self.stored = memory.with(mem::take);
         result
     }
@@ -150,22 +150,23 @@ impl Tables {
     }
 
     /// Performs a call. Queued messages are handled elsewhere.
-    pub fn carry_out(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
+    pub fn perform(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         match call {
             Call::Insert { .. }
             | Call::Load { .. }
             | Call::Replace { .. }
             | Call::CodeAttempt { .. }
             | Call::Spend { .. } => self.flow(call, mutation),
-            Call::Count { .. } | Call::Take { .. } | Call::Ledger { .. } | Call::ReplaceLedger { .. } => {
-                self.budget(call, mutation)
-            }
-            Call::AskDevices { .. }
+            Call::Increment { .. }
+            | Call::TryAcquire { .. }
+            | Call::SendLimits { .. }
+            | Call::ReplaceSendLimits { .. } => self.rate_limit(call, mutation),
+            Call::RequestApproval { .. }
             | Call::Newest { .. }
             | Call::Answer { .. }
-            | Call::NoteTold { .. }
+            | Call::MarkNotified { .. }
             | Call::Session { .. } => self.request(call, mutation),
-            Call::Enqueue { .. } | Call::Tell { .. } => Answer::Done,
+            Call::Enqueue { .. } | Call::Notify { .. } => Answer::Done,
             Call::Totp { .. }
             | Call::AcceptStep { .. }
             | Call::Passkeys { .. }
@@ -173,7 +174,7 @@ impl Tables {
             | Call::Sheet { .. }
             | Call::UseCode { .. }
             | Call::Device { .. }
-            | Call::NoteUsed { .. }
+            | Call::RecordUse { .. }
             | Call::PushTargets { .. } => self.entry(call, mutation),
             _ => self.account_call(call, mutation),
         }
@@ -204,7 +205,7 @@ impl Tables {
                 }
                 let replaced = self.flows.replace(*key, next, at(*now));
                 if replaced
-                    && mutated(Mutation::OldCodesStay)
+                    && mutated(Mutation::OldCodesValid)
                     && let Some(slot) = before.and_then(|before| before.record.slot.clone())
                 {
                     self.old_codes.entry(*key.as_bytes()).or_default().push(slot.code);
@@ -216,40 +217,42 @@ impl Tables {
                 let is_old = self.old_codes.get(key.as_bytes()).is_some_and(|old| old.contains(&guess.tag));
                 let slot = self.flows.live(*key, at(*now)).and_then(|found| found.record.slot.as_ref());
                 if let Some(slot) = slot
-                    && (mutated(Mutation::GuessUnlooked) || (mutated(Mutation::OldCodesStay) && is_old))
+                    && (mutated(Mutation::AttemptUnchecked) || (mutated(Mutation::OldCodesValid) && is_old))
                 {
                     guess.tag = slot.code;
                 }
-                match self.flows.try_guess(*key, &guess, limits, at(*now)) {
-                    Ok(looked) => Answer::Looked(looked),
-                    Err(found) => Answer::Unlooked(found),
+                match self.flows.try_attempt_code(*key, &guess, limits, at(*now)) {
+                    Ok(compared) => Answer::Compared(compared),
+                    Err(found) => Answer::NotCompared(found),
                 }
             }
             Call::Spend { key, limits, at: now } => {
-                Answer::Flow(self.flows.spend_try(*key, limits, at(*now)).cloned())
+                Answer::Flow(self.flows.spend_attempt(*key, limits, at(*now)).cloned())
             }
             _ => unreachable!("another table's"),
         }
     }
 
-    /// Performs a call on the table `budgets`.
-    fn budget(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
+    /// Performs a call on the table `rate_limits`.
+    fn rate_limit(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
-            Call::Count { key, .. } => Answer::Number(self.budgets.count(key.clone())),
-            Call::Take { key, limit, .. } => Answer::Flag(self.budgets.take(key.clone(), *limit)),
-            Call::Ledger { account } => {
-                let found = self.budgets.ledgers.get(account).cloned();
-                let (rev, ledger) = found.unwrap_or_else(|| (0, "{}".into()));
-                Answer::Ledger { rev, ledger: ledger.to_string() }
+            Call::Increment { key, .. } => Answer::Number(self.rate_limits.increment(key.clone())),
+            Call::TryAcquire { key, limit, .. } => {
+                Answer::Flag(self.rate_limits.try_acquire(key.clone(), *limit))
             }
-            Call::ReplaceLedger { account, rev, ledger, .. } => {
-                let found = self.budgets.ledgers.get(account).map_or(0, |(rev, _)| *rev);
-                if mutated(Mutation::NoLedgerForNobody) && account.as_str().starts_with('~') {
+            Call::SendLimits { account } => {
+                let found = self.rate_limits.send_logs.get(account).cloned();
+                let (rev, send_log) = found.unwrap_or_else(|| (0, "{}".into()));
+                Answer::SendLimits { rev, send_log: send_log.to_string() }
+            }
+            Call::ReplaceSendLimits { account, rev, send_log, .. } => {
+                let found = self.rate_limits.send_logs.get(account).map_or(0, |(rev, _)| *rev);
+                if mutated(Mutation::NoSendLimitsForDecoy) && account.as_str().starts_with('~') {
                     return Answer::Flag(found == *rev);
                 }
-                let rev = if mutated(Mutation::BlindLedger) { found } else { *rev };
-                Answer::Flag(self.budgets.replace_ledger(account, rev, ledger))
+                let rev = if mutated(Mutation::BlindSendLimits) { found } else { *rev };
+                Answer::Flag(self.rate_limits.replace_send_log(account, rev, send_log))
             }
             _ => unreachable!("another table's"),
         }
@@ -259,14 +262,14 @@ impl Tables {
     fn request(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
-            Call::AskDevices { account, request, at } => {
+            Call::RequestApproval { account, request, at } => {
                 let was_denied = |found: &StoredRequest| found.request.status == RequestStatus::Denied;
-                let forgotten = mutated(Mutation::RefusalForgotten)
+                let forgotten = mutated(Mutation::DenialForgotten)
                     && self.approvals.0.get(account).is_some_and(was_denied);
-                if forgotten || mutated(Mutation::AskedBlindly) {
+                if forgotten || mutated(Mutation::BlindRequest) {
                     self.approvals.0.remove(account);
                 }
-                if mutated(Mutation::NoRequestForNobody) && account.as_str().starts_with('~') {
+                if mutated(Mutation::NoRequestForDecoy) && account.as_str().starts_with('~') {
                     return Answer::Flag(self.approvals.clone().ask(account, request.clone(), *at));
                 }
                 Answer::Flag(self.approvals.ask(account, request.clone(), *at))
@@ -281,14 +284,14 @@ impl Tables {
                         request = found.request.id;
                     }
                     let is_in_time = found.request.id == request && found.request.expires_at > *at;
-                    if mutated(Mutation::AnsweredAgain) && is_in_time {
+                    if mutated(Mutation::RequestAnsweredTwice) && is_in_time {
                         found.request.status = RequestStatus::Pending;
                     }
                 }
                 Answer::Answered(self.approvals.answer(account, request, *answer, *at).cloned())
             }
-            Call::NoteTold { account, request } => {
-                self.approvals.note_told(account, *request);
+            Call::MarkNotified { account, request } => {
+                self.approvals.note_notified(account, *request);
                 Answer::Done
             }
             // No client in the model signs in.
@@ -305,7 +308,7 @@ impl Tables {
                 Answer::Totp(self.call(async |memory| memory.totp(account, *at).await).unwrap())
             }
             Call::AcceptStep { account, step, flow } => {
-                if mutated(Mutation::AppStepAgain)
+                if mutated(Mutation::TimeStepReused)
                     && let Some(StoredSecret::Totp { last_step, .. }) = self.secret(account, Kind::Totp)
                 {
                     *last_step = 0;
@@ -317,7 +320,7 @@ impl Tables {
             }
             Call::AcceptCounter { account, passkey, counter, flow } => {
                 let moves = self.security_info.accept_counter(account, passkey, *counter, *flow, MOMENT);
-                Answer::Flag(moves || mutated(Mutation::CounterNotKept))
+                Answer::Flag(moves || mutated(Mutation::CounterNotStored))
             }
             Call::Sheet { account, at } => {
                 Answer::Sheet(self.call(async |memory| memory.recovery_sheet(account, *at).await).unwrap())
@@ -325,7 +328,7 @@ impl Tables {
             Call::UseCode { account, hash, flow } => {
                 let taken = self.security_info.use_recovery_code(account, hash, *flow, MOMENT);
                 if taken
-                    && mutated(Mutation::RecoveryCodeStays)
+                    && mutated(Mutation::RecoveryCodeReused)
                     && let Some(StoredSecret::RecoveryCodes { hashes, .. }) =
                         self.secret(account, Kind::RecoveryCodes)
                 {
@@ -335,12 +338,12 @@ impl Tables {
             }
             Call::Device { device } => {
                 let found = self.call(async |memory| memory.device(device).await).unwrap();
-                Answer::Device(found.map(|found| (found.key.to_bytes(), found.usable_from, found.old_from)))
+                Answer::Device(found.map(|found| (found.key.to_bytes(), found.active_from, found.old_from)))
             }
             Call::PushTargets { account, at } => Answer::PushTargets(
                 self.call(async |memory| memory.push_targets(account, *at).await).unwrap(),
             ),
-            Call::NoteUsed { device } => {
+            Call::RecordUse { device } => {
                 self.call(async |memory| memory.note_used(device, MOMENT).await).unwrap();
                 Answer::Done
             }
@@ -362,15 +365,15 @@ impl Tables {
                 let found = self.call(async |memory| memory.registration(account, *at).await).unwrap();
                 Answer::Registration(Box::new(found))
             }
-            Call::Claim { account, flow, generation, lease_until } => {
-                let blind = mutated(Mutation::ClaimWithoutGeneration);
+            Call::AcquireLease { account, flow, generation, lease_until } => {
+                let blind = mutated(Mutation::LeaseWithoutGeneration);
                 let generation = if blind { self.generation(account) } else { *generation };
                 // The moments of use are those of contacts: see above.
-                let claimant = LeaseHolder { flow: *flow, generation, proved: &[], limit: u64::MAX };
+                let holder = LeaseHolder { flow: *flow, generation, verified_factors: &[], limit: u64::MAX };
                 let table = &mut self.security_info;
-                Answer::Claimed(table.try_claim(account, &claimant, generation, MOMENT, *lease_until))
+                Answer::Leased(table.try_acquire_lease(account, &holder, generation, MOMENT, *lease_until))
             }
-            Call::Release { account, flow, generation } => {
+            Call::ReleaseLease { account, flow, generation } => {
                 self.security_info.release(account, *flow, *generation);
                 Answer::Done
             }
@@ -395,7 +398,7 @@ impl Tables {
                     account.number = 0;
                 }
                 let password = password.as_ref().map(|password| NewPassword::parse(password).unwrap());
-                let write = password.as_ref().map_or(Write::Unlock, Write::Password);
+                let write = password.as_ref().map_or(DirectoryWrite::Unlock, DirectoryWrite::Password);
                 let result = self.directory(async |directory| directory.apply(change, write, *at).await);
                 Answer::Written(result.map_err(|error| match error {
                     ChangeError::Superseded => Refused::Superseded,
@@ -410,7 +413,7 @@ impl Tables {
 }
 
 /// Returns the output of a future that is ready at once.
-fn at_once<R>(future: impl Future<Output = R>) -> R {
+fn poll_once<R>(future: impl Future<Output = R>) -> R {
     match pin!(future).poll(&mut Context::from_waker(Waker::noop())) {
         Poll::Ready(output) => output,
         Poll::Pending => panic!("the in-memory adapter waits"),

@@ -17,7 +17,7 @@ pub const SYNCED: u8 = 3 << 3;
 
 /// The data that browser and authenticator send with a signature. Defaults are honest; a test overrides them.
 #[derive(Clone, Debug)]
-pub struct Saying {
+pub struct CeremonyOptions {
     /// The origin of the page.
     pub origin: String,
     /// The `type` in the client data; `None` for the honest one.
@@ -34,7 +34,7 @@ pub struct Saying {
     pub cross_origin: bool,
 }
 
-impl Saying {
+impl CeremonyOptions {
     /// Honest data for a page of `origin`.
     pub fn at(origin: &str) -> Self {
         Self {
@@ -65,38 +65,38 @@ pub struct Passkey {
 
 impl Passkey {
     /// Creates a P-256 passkey for the user of these creation options. Returns it with the browser's response.
-    pub fn create(options: &Value, saying: &Saying) -> (Self, String) {
+    pub fn create(options: &Value, ceremony: &CeremonyOptions) -> (Self, String) {
         let random = SystemRandom::new();
         let algorithm = &ECDSA_P256_SHA256_ASN1_SIGNING;
         let secret = EcdsaKeyPair::generate_pkcs8(algorithm, &random).unwrap();
         let key = EcdsaKeyPair::from_pkcs8(algorithm, secret.as_ref(), &random).unwrap();
-        Self::with_key(Key::P256(key), options, saying)
+        Self::with_key(Key::P256(key), options, ceremony)
     }
 
     /// As `create`, with Ed25519.
-    pub fn create_ed25519(options: &Value, saying: &Saying) -> (Self, String) {
+    pub fn create_ed25519(options: &Value, ceremony: &CeremonyOptions) -> (Self, String) {
         let secret = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
-        Self::with_key(Key::Ed25519(Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap()), options, saying)
+        Self::with_key(Key::Ed25519(Ed25519KeyPair::from_pkcs8(secret.as_ref()).unwrap()), options, ceremony)
     }
 
     /// As `create`, with a key derived from the seed and deterministic signatures.
-    pub fn create_from_seed(options: &Value, saying: &Saying, seed: &[u8; 32]) -> (Self, String) {
-        Self::with_key(Key::Ed25519(Ed25519KeyPair::from_seed_unchecked(seed).unwrap()), options, saying)
+    pub fn create_from_seed(options: &Value, ceremony: &CeremonyOptions, seed: &[u8; 32]) -> (Self, String) {
+        Self::with_key(Key::Ed25519(Ed25519KeyPair::from_seed_unchecked(seed).unwrap()), options, ceremony)
     }
 
-    fn with_key(key: Key, options: &Value, saying: &Saying) -> (Self, String) {
+    fn with_key(key: Key, options: &Value, ceremony: &CeremonyOptions) -> (Self, String) {
         let id = Sha256::digest(public_key(&key))[..16].to_vec();
         let user_handle = text(&options["user"]["id"]);
         let passkey = Self { key, id, user_handle, counter: 1 };
-        let answer = passkey.register(options, saying);
+        let answer = passkey.register(options, ceremony);
         (passkey, answer)
     }
 
     /// Returns the response that registers this passkey, for any creation options.
-    pub fn register(&self, options: &Value, saying: &Saying) -> String {
+    pub fn register(&self, options: &Value, ceremony: &CeremonyOptions) -> String {
         let public = public_key(&self.key);
-        let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rp"]["id"]));
-        let mut data = self.data(&rp_id, saying.flags | 1 << 6);
+        let rp_id = ceremony.rp_id.clone().unwrap_or_else(|| text(&options["rp"]["id"]));
+        let mut data = self.data(&rp_id, ceremony.flags | 1 << 6);
         data.extend([0; 16]);
         data.extend(u16::try_from(self.id.len()).unwrap().to_be_bytes());
         data.extend(&self.id);
@@ -107,7 +107,7 @@ impl Passkey {
             Key::Ed25519(_) => cbor!({ 1 => 1, 3 => -8, -1 => 6, -2 => bytes(&public) }),
         };
         data.extend(encode(&cose.unwrap()));
-        self.registration(&data, &cbor!({}).unwrap(), "none", options, saying)
+        self.registration(&data, &cbor!({}).unwrap(), "none", options, ceremony)
     }
 
     /// Returns a registration of this passkey with other client data and another attestation.
@@ -117,7 +117,7 @@ impl Passkey {
         statement: &Cbor,
         format: &str,
         options: &Value,
-        saying: &Saying,
+        ceremony: &CeremonyOptions,
     ) -> String {
         let object = cbor!({ "fmt" => format, "attStmt" => statement, "authData" => bytes(data) }).unwrap();
         let id = URL_SAFE_NO_PAD.encode(&self.id);
@@ -128,7 +128,7 @@ impl Passkey {
             "clientExtensionResults": {},
             "authenticatorAttachment": "platform",
             "response": {
-                "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data("webauthn.create", options, saying)),
+                "clientDataJSON": URL_SAFE_NO_PAD.encode(client_data("webauthn.create", options, ceremony)),
                 "attestationObject": URL_SAFE_NO_PAD.encode(encode(&object)),
                 "transports": ["internal", "carrier-pigeon"],
             },
@@ -142,14 +142,14 @@ impl Passkey {
     }
 
     /// Answers request options with an assertion.
-    pub fn answer(&mut self, options: &Value, saying: &Saying) -> String {
+    pub fn answer(&mut self, options: &Value, ceremony: &CeremonyOptions) -> String {
         self.counter += u32::from(self.counter > 0);
-        let rp_id = saying.rp_id.clone().unwrap_or_else(|| text(&options["rpId"]));
-        let data = self.data(&rp_id, saying.flags);
-        let client_data = client_data("webauthn.get", options, saying);
+        let rp_id = ceremony.rp_id.clone().unwrap_or_else(|| text(&options["rpId"]));
+        let data = self.data(&rp_id, ceremony.flags);
+        let client_data = client_data("webauthn.get", options, ceremony);
         let signature = self.sign(&[&data[..], &Sha256::digest(&client_data)[..]].concat());
         let id = URL_SAFE_NO_PAD.encode(&self.id);
-        let user_handle = saying.user_handle.clone().unwrap_or_else(|| self.user_handle.clone());
+        let user_handle = ceremony.user_handle.clone().unwrap_or_else(|| self.user_handle.clone());
         json!({
             "id": id,
             "rawId": id,
@@ -188,13 +188,13 @@ fn public_key(key: &Key) -> Vec<u8> {
     }
 }
 
-fn client_data(kind: &str, options: &Value, saying: &Saying) -> Vec<u8> {
-    let challenge = saying.challenge.clone().unwrap_or_else(|| text(&options["challenge"]));
+fn client_data(kind: &str, options: &Value, ceremony: &CeremonyOptions) -> Vec<u8> {
+    let challenge = ceremony.challenge.clone().unwrap_or_else(|| text(&options["challenge"]));
     json!({
-        "type": saying.kind.as_deref().unwrap_or(kind),
+        "type": ceremony.kind.as_deref().unwrap_or(kind),
         "challenge": challenge,
-        "origin": saying.origin,
-        "crossOrigin": saying.cross_origin,
+        "origin": ceremony.origin,
+        "crossOrigin": ceremony.cross_origin,
         "other_keys_can_be_added_here": "do not compare clientDataJSON against a template",
     })
     .to_string()

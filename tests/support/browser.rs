@@ -24,13 +24,13 @@ pub struct Browser<S = World> {
     pub cookie: Option<String>,
     /// The session cookie of `/security-info`, if there is one.
     pub session: Option<String>,
-    claims: &'static [(&'static str, &'static str)],
+    extra_headers: &'static [(&'static str, &'static str)],
 }
 
 impl<S> Clone for Browser<S> {
     fn clone(&self) -> Self {
         let (cookie, session) = (self.cookie.clone(), self.session.clone());
-        Self { site: self.site.clone(), cookie, session, claims: self.claims }
+        Self { site: self.site.clone(), cookie, session, extra_headers: self.extra_headers }
     }
 }
 
@@ -42,11 +42,11 @@ impl Browser {
 
     /// Signs in to `/security-info` with the initial password.
     pub async fn sign_in(&mut self, login: &str) -> Answer {
-        self.sign_in_with(login, crate::people::Person::PASSWORD).await
+        self.sign_in_with(login, crate::fixtures::Person::PASSWORD).await
     }
 
     /// Verifies both steps for Aisyah: email, then text to the mobile.
-    pub async fn prove_both(&mut self, reason: &str) -> Answer {
+    pub async fn verify_both_steps(&mut self, reason: &str) -> Answer {
         self.open("aisyah", reason).await;
         assert_eq!(self.send_email().await.page(), "code");
         assert_eq!(self.code(&self.site.last_code()).await.page(), "method");
@@ -58,13 +58,13 @@ impl Browser {
 impl<S: Site> Browser<S> {
     /// Creates a client without cookies.
     pub fn new(site: &Arc<S>) -> Self {
-        Self { site: Arc::clone(site), cookie: None, session: None, claims: &[] }
+        Self { site: Arc::clone(site), cookie: None, session: None, extra_headers: &[] }
     }
 
     /// Adds these headers to every request of the client.
     #[must_use]
-    pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
-        Self { claims, ..self }
+    pub fn with_headers(self, extra_headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { extra_headers, ..self }
     }
 
     /// Sends `GET path` for JSON.
@@ -90,7 +90,7 @@ impl<S: Site> Browser<S> {
     pub fn request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
         let request =
-            self.claims.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+            self.extra_headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let flow = self.cookie.iter().map(|value| format!("__Host-rekey={value}"));
         let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
         let cookies: Vec<String> = flow.chain(session).collect();

@@ -11,15 +11,15 @@
 pub mod answer;
 pub mod authenticator;
 pub mod browser;
-pub mod chance;
-pub mod laptop;
-pub mod people;
+pub mod fixtures;
+pub mod local_environment;
 pub mod phone;
+pub mod test_doubles;
 pub mod world;
 
 pub use answer::Answer;
-pub use authenticator::{Passkey, Saying};
+pub use authenticator::{CeremonyOptions, Passkey};
 pub use browser::Browser;
-pub use laptop::{Folder, Laptop};
+pub use local_environment::{Folder, LocalEnvironment};
 pub use phone::Phone;
 pub use world::{SignIn, World};

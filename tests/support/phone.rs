@@ -26,7 +26,7 @@ use shared::ports::{
 };
 
 use crate::answer::Answer;
-use crate::people::Person;
+use crate::fixtures::Person;
 use crate::world::World;
 
 /// The authentication secret of the push subscription (RFC 8291 §3.2).
@@ -42,7 +42,7 @@ pub struct Phone {
     pub handle: String,
     /// The nonce for its next request.
     pub nonce: String,
-    claims: &'static [(&'static str, &'static str)],
+    extra_headers: &'static [(&'static str, &'static str)],
 }
 
 impl Phone {
@@ -54,34 +54,34 @@ impl Phone {
             subscription: SecretKey::from_slice(&[number + 100; 32]).unwrap(),
             handle: String::new(),
             nonce: String::new(),
-            claims: &[],
+            extra_headers: &[],
         }
     }
 
     /// Adds these headers to every request of the phone.
     #[must_use]
-    pub fn claiming(self, claims: &'static [(&'static str, &'static str)]) -> Self {
-        Self { claims, ..self }
+    pub fn with_headers(self, extra_headers: &'static [(&'static str, &'static str)]) -> Self {
+        Self { extra_headers, ..self }
     }
 
-    /// Enrols a phone for a person; it serves in resets from `usable_from` on. Returns it with its entry.
-    pub async fn registered(
+    /// Enrols a phone for a person; it serves in resets from `active_from` on. Returns it with its entry.
+    pub async fn enrolled_from(
         world: &Arc<World>,
         number: u8,
         person: &Person,
-        usable_from: Timestamp,
+        active_from: Timestamp,
     ) -> (Self, EntryId) {
         let mut phone = Self::new(world, number);
         let token = world.begin_pairing(person).await;
         let paired = phone.pair(&token).await;
         assert_eq!(paired.status, 200, "{}", paired.text());
         let confirmed = world.confirm_pairing(&token, person, paired.json()["code"].as_str().unwrap()).await;
-        (phone, world.keep_device(person, confirmed, usable_from).await)
+        (phone, world.enrol_device(person, confirmed, active_from).await)
     }
 
     /// Enrols a phone for a person; it serves in resets at once.
-    pub async fn of(world: &Arc<World>, number: u8, person: &Person) -> Self {
-        Self::registered(world, number, person, world.clock.now()).await.0
+    pub async fn enrolled(world: &Arc<World>, number: u8, person: &Person) -> Self {
+        Self::enrolled_from(world, number, person, world.clock.now()).await.0
     }
 
     /// Returns its public key.
@@ -97,7 +97,7 @@ impl Phone {
     /// Returns its subscription at the emulated push service, in the JSON of browsers.
     pub fn subscription(&self) -> String {
         let key = URL_SAFE_NO_PAD.encode(self.subscription.public_key().to_sec1_point(false).as_bytes());
-        let endpoint = format!("{}/push/phone-{}", self.world.cloud.endpoint(), &key[..8]);
+        let endpoint = format!("{}/push/phone-{}", self.world.emulator.endpoint(), &key[..8]);
         json!({ "endpoint": endpoint, "keys": { "p256dh": key, "auth": URL_SAFE_NO_PAD.encode(AUTH) } })
             .to_string()
     }
@@ -112,11 +112,11 @@ impl Phone {
     /// Pairs with a token, without a subscription.
     pub async fn pair(&mut self, token: &PairingToken) -> Answer {
         let subscription = self.subscription();
-        self.pair_at(token, &subscription).await
+        self.pair_with_subscription(token, &subscription).await
     }
 
     /// Pairs with a token and a subscription.
-    pub async fn pair_at(&mut self, token: &PairingToken, subscription: &str) -> Answer {
+    pub async fn pair_with_subscription(&mut self, token: &PairingToken, subscription: &str) -> Answer {
         let (pairing, key) = (token.expose(), self.public_key());
         let signature = self.sign(&["pair", &pairing, &key, subscription]);
         let mut body = json!({ "pairing": pairing, "public_key": key, "signature": signature });
@@ -133,23 +133,23 @@ impl Phone {
     }
 
     /// Asks once for waiting requests.
-    pub async fn ask(&mut self) -> Answer {
+    pub async fn poll(&mut self) -> Answer {
         let signature = self.sign(&["requests", &self.nonce]);
         let request = self
-            .asking(Method::GET, "/authenticator/requests")
+            .signed_request(Method::GET, "/authenticator/requests")
             .header("rekey-device", &self.handle)
             .header("rekey-nonce", &self.nonce)
             .header("rekey-signature", signature);
         let answer = self.world.answer(request.body(String::new()).unwrap()).await;
-        self.keep_nonce(&answer);
+        self.store_nonce(&answer);
         answer
     }
 
     /// Returns the waiting requests; asks again if the nonce was too old.
     pub async fn requests(&mut self) -> Vec<Value> {
-        let mut answer = self.ask().await;
+        let mut answer = self.poll().await;
         if answer.status == 409 {
-            answer = self.ask().await;
+            answer = self.poll().await;
         }
         assert_eq!(answer.status, 200, "{}", answer.text());
         answer.json()["requests"].as_array().unwrap().clone()
@@ -187,28 +187,29 @@ impl Phone {
 
     /// Sends `POST path`.
     pub async fn post(&mut self, path: &str, body: Value) -> Answer {
-        let request = self.asking(Method::POST, path).header("content-type", "application/json").header(
-            "user-agent",
-            "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
-        );
+        let request =
+            self.signed_request(Method::POST, path).header("content-type", "application/json").header(
+                "user-agent",
+                "Mozilla/5.0 (Linux; Android 15) AppleWebKit/537.36 Chrome/140.0 Mobile Safari/537.36",
+            );
         let answer = self.world.answer(request.body(body.to_string()).unwrap()).await;
-        self.keep_nonce(&answer);
+        self.store_nonce(&answer);
         answer
     }
 
-    fn asking(&self, method: Method, path: &str) -> http::request::Builder {
+    fn signed_request(&self, method: Method, path: &str) -> http::request::Builder {
         let request = Request::builder().method(method).uri(path).header("accept", "application/json");
-        self.claims.iter().fold(request, |request, (name, value)| request.header(*name, *value))
+        self.extra_headers.iter().fold(request, |request, (name, value)| request.header(*name, *value))
     }
 
-    fn keep_nonce(&mut self, answer: &Answer) {
+    fn store_nonce(&mut self, answer: &Answer) {
         if let Some(nonce) = answer.json()["nonce"].as_str() {
             nonce.clone_into(&mut self.nonce);
         }
     }
 
     /// Decrypts a push that the dev inbox received (RFC 8291 §3.4, the device's part).
-    pub fn opened(&self, body: &str) -> String {
+    pub fn decrypt_push(&self, body: &str) -> String {
         let sealed = URL_SAFE_NO_PAD.decode(body).unwrap();
         let (salt, rest) = sealed.split_at(16);
         let (theirs, record) = rest[5..].split_at(usize::from(rest[4]));
@@ -265,18 +266,18 @@ impl World {
 
 impl World {
     /// Enrols a paired device and returns its entry.
-    pub async fn keep_device(
+    pub async fn enrol_device(
         &self,
         person: &Person,
         confirmed: PairingConfirmed,
-        usable_from: Timestamp,
+        active_from: Timestamp,
     ) -> EntryId {
         let PairingConfirmed::Confirmed(device) = confirmed else { panic!("{confirmed:?}") };
         let id = device.id.clone();
         let secret =
             Secret::Authenticator { public_key: device.key.to_bytes(), subscription: device.subscription };
         let now = self.clock.now();
-        let entry = NewEntry { usable_from, ..NewEntry::new(device.id, device.name, secret, now) };
+        let entry = NewEntry { active_from, ..NewEntry::new(device.id, device.name, secret, now) };
         self.enrolment.put(&person.account().id, &entry).await.unwrap();
         id
     }

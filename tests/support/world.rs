@@ -12,18 +12,18 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, header};
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_local::cloud::{Cloud, Disturbance, Storage};
 use rekey_local::compose::Parts;
-use rekey_local::outbox::Outbox;
+use rekey_local::dev_inbox::DevInbox;
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
+use rekey_local::emulator::{CallFault, Emulator, Storage};
 use rekey_local::system::System;
 use rekey_local::template::{Route, Template};
 use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::BuiltinDirectory;
-use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoClaims, DynamoEnrolment, DynamoSecurityInfo};
+use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoEnrolment, DynamoLeases, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId};
-use shared::domain::captcha::Challenge;
+use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, ReconcileChange};
 use shared::domain::name::CanonicalName;
@@ -41,15 +41,15 @@ use tower::ServiceExt as _;
 
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
-use crate::chance::{TestClock, TestEntropy};
-use crate::people::{self, Person};
+use crate::fixtures::{self, Person};
+use crate::test_doubles::{TestClock, TestEntropy};
 
 /// The `Host` of requests.
 pub const HOST: &str = "reset.contoh.example";
 /// The origin of a world that sets `REKEY_PUBLIC_URL`.
 pub const ORIGIN: &str = "https://reset.contoh.example";
 /// The origin of the other worlds, where browsers allow passkeys.
-pub const LAPTOP: &str = "http://localhost:8080";
+pub const LOCALHOST_ORIGIN: &str = "http://localhost:8080";
 /// The source address of requests (RFC 5737).
 const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
 /// The message queue's logical id in template.yaml.
@@ -62,9 +62,9 @@ pub struct World {
     /// The entropy of every function and service.
     pub entropy: Arc<TestEntropy>,
     /// The AWS emulator.
-    pub cloud: Cloud,
+    pub emulator: Emulator,
     /// The delivered messages.
-    pub outbox: Outbox,
+    pub dev_inbox: DevInbox,
     /// A DynamoDB client with administrator access.
     pub client: Client,
     /// The directory, with administrator access.
@@ -78,38 +78,38 @@ pub struct World {
     /// Reads and updates authenticators, with administrator access.
     pub authenticators: DynamoAuthenticators,
     /// The account leases, with administrator access.
-    pub claims: DynamoClaims,
+    pub leases: DynamoLeases,
     /// The parsed parameters.
     pub settings: Arc<Settings>,
     system: System,
     template: Template,
     running: RwLock<Running>,
-    said: Mutex<String>,
+    responses: Mutex<String>,
     /// The call that gets a fault, and whether it has happened.
-    awaited: Mutex<Option<(String, Arc<AtomicBool>)>>,
+    expected_call: Mutex<Option<(String, Arc<AtomicBool>)>>,
     _stop: watch::Sender<bool>,
 }
 
 /// The result of a sign-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignIn {
-    /// See [`ports::SignIn::Accepted`].
+    /// See [`ports::SignInResult::Accepted`].
     Accepted,
-    /// See [`ports::SignIn::Wrong`].
+    /// See [`ports::SignInResult::Wrong`].
     Wrong,
-    /// See [`ports::SignIn::Locked`].
+    /// See [`ports::SignInResult::Locked`].
     Locked,
-    /// See [`ports::SignIn::Disabled`].
+    /// See [`ports::SignInResult::Disabled`].
     Disabled,
 }
 
-impl From<ports::SignIn> for SignIn {
-    fn from(sign_in: ports::SignIn) -> Self {
+impl From<ports::SignInResult> for SignIn {
+    fn from(sign_in: ports::SignInResult) -> Self {
         match sign_in {
-            ports::SignIn::Accepted(_) => Self::Accepted,
-            ports::SignIn::Wrong => Self::Wrong,
-            ports::SignIn::Locked => Self::Locked,
-            ports::SignIn::Disabled => Self::Disabled,
+            ports::SignInResult::Accepted(_) => Self::Accepted,
+            ports::SignInResult::Wrong => Self::Wrong,
+            ports::SignInResult::Locked => Self::Locked,
+            ports::SignInResult::Disabled => Self::Disabled,
         }
     }
 }
@@ -143,15 +143,18 @@ impl World {
         let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
         let system = System { clock: clock.clone(), entropy: entropy.clone() };
         let (stop, stopped) = watch::channel(false);
-        let outbox = Outbox::new(system.clone());
-        let template = Template::of_project().unwrap();
-        let cloud =
-            Cloud::start(&system, template.clone(), Storage::Process, outbox.clone(), stopped).await.unwrap();
-        let parts = Parts { cloud: &cloud, settings: settings.clone(), system: system.clone(), memory: None };
+        let dev_inbox = DevInbox::new(system.clone());
+        let template = Template::from_project().unwrap();
+        let emulator =
+            Emulator::start(&system, template.clone(), Storage::Process, dev_inbox.clone(), stopped)
+                .await
+                .unwrap();
+        let parts =
+            Parts { emulator: &emulator, settings: settings.clone(), system: system.clone(), memory: None };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
-        let client = Client::new(&emulated(cloud.endpoint(), ADMINISTRATOR));
-        let keys = Keyring::from_secret(&cloud.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
+        let client = Client::new(&emulated(emulator.endpoint(), ADMINISTRATOR));
+        let keys = Keyring::from_secret(&emulator.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
         let (keys, table) = (Arc::new(keys), "SecurityInfoTable");
         let security_info = DynamoSecurityInfo::new(client.clone(), table, keys.clone());
         let enrolment = DynamoEnrolment::new(client.clone(), table, keys, entropy.clone());
@@ -159,25 +162,25 @@ impl World {
         let directory = BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), history);
         let world = Self {
             authenticators: DynamoAuthenticators::new(client.clone(), table),
-            claims: DynamoClaims::new(client.clone(), table),
+            leases: DynamoLeases::new(client.clone(), table),
             client,
             system,
             template,
             running,
-            said: Mutex::default(),
-            awaited: Mutex::default(),
+            responses: Mutex::default(),
+            expected_call: Mutex::default(),
             directory,
             security_info,
             enrolment,
             contacts: tables.contacts,
             clock,
             entropy,
-            cloud,
-            outbox,
+            emulator,
+            dev_inbox,
             settings,
             _stop: stop,
         };
-        for person in people::ALL {
+        for person in fixtures::ALL {
             world.register(person).await;
         }
         Arc::new(world)
@@ -196,17 +199,17 @@ impl World {
 
     fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
-        Parts { cloud: &self.cloud, settings, system, memory: None }
+        Parts { emulator: &self.emulator, settings, system, memory: None }
     }
 
     /// Adds a key to a secret and makes it the current one.
     pub fn rotate(&self, variable: &str) {
         let mut ring: BTreeMap<String, String> =
-            serde_json::from_str(&self.cloud.secret(variable).unwrap()).unwrap();
+            serde_json::from_str(&self.emulator.secret(variable).unwrap()).unwrap();
         let id = ring.len().to_string();
         ring.insert(id.clone(), format!("{id:-<64}"));
         ring.insert("current".to_owned(), id);
-        self.cloud.put_secret(variable, serde_json::to_string(&ring).unwrap());
+        self.emulator.put_secret(variable, serde_json::to_string(&ring).unwrap());
     }
 
     /// Writes a person with all methods into the directory and the security info.
@@ -214,12 +217,12 @@ impl World {
         let account = person.account();
         self.put_account(&account, Some(Person::PASSWORD)).await;
         let seed = person.totp.then(|| {
-            let seed = TotpSeed::parse(people::SEED).unwrap();
+            let seed = TotpSeed::parse(fixtures::SEED).unwrap();
             let seeds = self.keyring("REKEY_SECRET_SEEDS");
             seed.seal(&seeds, account.id.as_str(), self.entropy.bytes()).unwrap()
         });
         let now = self.clock.now();
-        let (registration, waiting_period) = (person.registration(), self.settings.cool_down);
+        let (registration, waiting_period) = (person.registration(), self.settings.waiting_period);
         self.contacts.import(&account.id, &registration, seed.as_deref(), waiting_period, now).await.unwrap();
     }
 
@@ -253,13 +256,13 @@ impl World {
         let gateway = self.running.read().unwrap().gateway.clone();
         let answer = Answer::read(gateway.oneshot(request).await.unwrap()).await;
         let said = format!("{:?}{}", answer.headers, String::from_utf8_lossy(&answer.body));
-        self.said.lock().unwrap().push_str(&said);
+        self.responses.lock().unwrap().push_str(&said);
         answer
     }
 
     /// Returns headers and bodies of all responses so far.
-    pub fn said(&self) -> String {
-        self.said.lock().unwrap().clone()
+    pub fn responses(&self) -> String {
+        self.responses.lock().unwrap().clone()
     }
 
     /// Replaces the router of a function until the next restart.
@@ -281,18 +284,20 @@ impl World {
 
     /// Returns the keyring of a secret, by its environment variable.
     pub fn keyring(&self, variable: &str) -> Keyring {
-        Keyring::from_secret(&self.cloud.secret(variable).unwrap()).unwrap()
+        Keyring::from_secret(&self.emulator.secret(variable).unwrap()).unwrap()
     }
 
     /// Returns the answer of a CAPTCHA token.
     pub fn captcha_answer(&self, token: &str) -> String {
-        Challenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now()).unwrap().answer()
+        CaptchaChallenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now())
+            .unwrap()
+            .answer()
     }
 
     /// Returns every message in the queue, sealed, with its delay.
     pub fn envelopes(&self) -> Vec<(Envelope, Seconds)> {
         let read = |(body, delay): (String, Seconds)| (serde_json::from_str(&body).unwrap(), delay);
-        self.cloud.queues().contents(QUEUE).unwrap().into_iter().map(read).collect()
+        self.emulator.queues().contents(QUEUE).unwrap().into_iter().map(read).collect()
     }
 
     /// Returns every message in the queue, opened.
@@ -304,78 +309,78 @@ impl World {
     /// Runs `delivery` until no visible message is left in the queue.
     pub async fn deliver(&self) {
         let delivery = self.running.read().unwrap().delivery.clone();
-        while take_batch(&self.cloud.queues(), &self.template.consumers[0], &delivery).await {}
+        while take_batch(&self.emulator.queues(), &self.template.consumers[0], &delivery).await {}
     }
 
     /// Invokes `delivery` with an event and returns the number of messages to retry.
-    pub async fn hand_to_delivery(&self, event: SqsEvent) -> usize {
+    pub async fn invoke_delivery(&self, event: SqsEvent) -> usize {
         let delivery = self.running.read().unwrap().delivery.clone();
         delivery(event).await.unwrap().batch_item_failures.len()
     }
 
     /// Makes every call of the functions fail whose action begins with `prefix` (`sqs:`).
-    pub fn put_out_of_order(&self, prefix: &'static str) {
-        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+    pub fn fail_all(&self, prefix: &'static str) {
+        self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
             let hit = call.principal != ADMINISTRATOR && call.action.starts_with(prefix);
-            if hit { Disturbance::Refused } else { Disturbance::None }
+            if hit { CallFault::Unavailable } else { CallFault::None }
         })));
     }
 
     /// Returns a filter for such calls of a function, which records whether one happened.
-    fn such(
+    fn call_filter(
         &self,
         function: &'static str,
         action: &'static str,
         resource: &'static str,
     ) -> impl Fn(&Call) -> bool + use<> {
         let seen = Arc::new(AtomicBool::new(false));
-        *self.awaited.lock().unwrap() = Some((format!("{function} {action} {resource}"), seen.clone()));
+        *self.expected_call.lock().unwrap() = Some((format!("{function} {action} {resource}"), seen.clone()));
         move |call: &Call| {
-            let is_such = call.principal == function
+            let is_match = call.principal == function
                 && call.action == action
                 && call.resource.as_deref() == Some(resource);
-            seen.fetch_or(is_such, Ordering::SeqCst);
-            is_such
+            seen.fetch_or(is_match, Ordering::SeqCst);
+            is_match
         }
     }
 
     /// Crashes a function right after a call: that call takes effect, and no later one does.
-    pub fn die_after(&self, function: &'static str, action: &'static str, resource: &'static str) {
-        let (is_such, dead) = (self.such(function, action, resource), AtomicBool::new(false));
-        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
+    pub fn crash_after(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let (is_match, dead) = (self.call_filter(function, action, resource), AtomicBool::new(false));
+        self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
             if call.principal == function && dead.load(Ordering::SeqCst) {
-                return Disturbance::Refused;
+                return CallFault::Unavailable;
             }
-            dead.fetch_or(is_such(call), Ordering::SeqCst);
-            Disturbance::None
+            dead.fetch_or(is_match(call), Ordering::SeqCst);
+            CallFault::None
         })));
     }
 
     /// Loses the response of a function's next such call: the call takes effect, and the function retries after an
     /// error.
-    pub fn lose_answer(&self, function: &'static str, action: &'static str, resource: &'static str) {
-        let (is_such, lost) = (self.such(function, action, resource), AtomicBool::new(false));
-        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
-            if is_such(call) && !lost.swap(true, Ordering::SeqCst) {
-                Disturbance::AnswerLost
+    pub fn lose_response(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let (is_match, lost) = (self.call_filter(function, action, resource), AtomicBool::new(false));
+        self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
+            if is_match(call) && !lost.swap(true, Ordering::SeqCst) {
+                CallFault::ResponseLost
             } else {
-                Disturbance::None
+                CallFault::None
             }
         })));
     }
 
     /// Makes every such call of a function fail.
-    pub fn refuse(&self, function: &'static str, action: &'static str, resource: &'static str) {
-        let is_such = self.such(function, action, resource);
-        self.cloud.disturb(Some(Arc::new(move |call: &Call| {
-            if is_such(call) { Disturbance::Refused } else { Disturbance::None }
+    pub fn fail_calls(&self, function: &'static str, action: &'static str, resource: &'static str) {
+        let is_match = self.call_filter(function, action, resource);
+        self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
+            if is_match(call) { CallFault::Unavailable } else { CallFault::None }
         })));
     }
 
     /// Removes all faults. It fails if the expected call never happened, because then the test has tested nothing.
-    pub fn mend(&self) {
-        self.cloud.disturb(None);
-        if let Some((what, seen)) = self.awaited.lock().unwrap().take() {
+    pub fn clear_faults(&self) {
+        self.emulator.inject_faults(None);
+        if let Some((what, seen)) = self.expected_call.lock().unwrap().take() {
             assert!(seen.load(Ordering::SeqCst), "nothing was disturbed: {what} was never called");
         }
     }
@@ -387,7 +392,7 @@ impl World {
             Message::Code(code) => Some(code.code.expose().to_owned()),
             _ => None,
         });
-        let delivered = || self.outbox.messages().into_iter().find_map(|message| message.code);
+        let delivered = || self.dev_inbox.messages().into_iter().find_map(|message| message.code);
         queued.or_else(delivered).expect("a code was sent")
     }
 
@@ -398,14 +403,14 @@ impl World {
     }
 
     /// Returns every reconciliation message in the queue.
-    pub fn settles(&self) -> Vec<ReconcileChange> {
-        let settle = |message| if let Message::Reconcile(settle) = message { Some(settle) } else { None };
-        self.messages().into_iter().filter_map(settle).collect()
+    pub fn reconcile_messages(&self) -> Vec<ReconcileChange> {
+        let change = |message| if let Message::Reconcile(change) = message { Some(change) } else { None };
+        self.messages().into_iter().filter_map(change).collect()
     }
 
     /// Returns the TOTP code, `steps` time steps from now.
     pub fn app_code(&self, steps: i64) -> String {
-        let secret = totp_rs::Secret::try_from_base32(people::SEED).unwrap();
+        let secret = totp_rs::Secret::try_from_base32(fixtures::SEED).unwrap();
         let app = totp_rs::Builder::new().with_secret(secret).build().unwrap();
         app.generate((self.clock.now().as_seconds() + 30 * steps).unsigned_abs()).to_string()
     }

@@ -23,7 +23,7 @@ before(async () => {
   cloud = await services(site);
   const args = ["lambda", "watch", "--ignore-changes", "--disable-cors", "-A", "127.0.0.1", "-P", String(port)];
   watch = await run("cargo", args, "", { cwd: root, env: cloud.environment, stdio: ["ignore", "pipe", "ignore"] });
-  for (let tries = 0; tries < 100; tries += 1) {
+  for (let attempts = 0; attempts < 100; attempts += 1) {
     if (await fetch(site).then(() => true, () => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
@@ -45,7 +45,7 @@ function client() {
   };
 }
 
-test("a reset, from the first page to the notices", async () => {
+test("complete reset sends notifications", async () => {
   const ask = client();
   const { captcha } = await ask("GET", "/");
   const picture = await fetch(site + captcha.picture);
@@ -66,11 +66,11 @@ test("a reset, from the first page to the notices", async () => {
   assert.equal((await ask("GET", "/done")).page, "done");
 
   const notices = (all) => all.filter((message) => !message.code).map((message) => message.to).sort();
-  const told = notices(await cloud.until((all) => notices(all).length === 3));
-  assert.deepEqual(told, ["+601112223334", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
+  const notification = notices(await cloud.until((all) => notices(all).length === 3));
+  assert.deepEqual(notification, ["+601112223334", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
 });
 
-test("what has no route is answered by the function behind $default", async () => {
+test("unrouted request reaches the default function", async () => {
   const missing = await client()("GET", "/admin");
   assert.deepEqual([missing.status, missing.code], [404, "not-found"]);
   assert.match(missing.headers.get("content-security-policy"), /default-src 'none'/);

@@ -9,50 +9,54 @@ use shared::domain::device::{Device, Signed};
 use shared::domain::flow::{Flow, RequestId};
 use shared::domain::holder::HolderId;
 use shared::domain::language::Language;
-use shared::domain::message::{Message, Refused};
+use shared::domain::message::{ApprovalDenied, Message};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
-use shared::http::{App, Incoming, Outcome, answer as respond};
+use shared::http::{App, HandlerResult, IncomingRequest, respond};
 use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 
 use super::Ports;
-use super::caller::Claim;
+use super::caller::DeviceCredentials;
 
 /// Writes tried to cancel a flow that other requests change at the same time.
-const ATTEMPTS: u8 = 5;
+const MAX_WRITES: u8 = 5;
 
 /// `GET /authenticator/requests`, signed in the headers `Rekey-Device`, `Rekey-Nonce` and `Rekey-Signature`.
-pub(crate) async fn requests(app: State<App<Ports>>, headers: HeaderMap, incoming: Incoming) -> Response {
+pub(crate) async fn requests(
+    app: State<App<Ports>>,
+    headers: HeaderMap,
+    incoming: IncomingRequest,
+) -> Response {
     respond(app, incoming, async |ports, incoming| try_requests(ports, &headers, incoming).await).await
 }
 
-async fn try_requests(ports: &Ports, headers: &HeaderMap, incoming: &Incoming) -> Outcome {
+async fn try_requests(ports: &Ports, headers: &HeaderMap, incoming: &IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let header = |name| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let nonce = header("rekey-nonce");
-    let claim = Claim {
+    let credentials = DeviceCredentials {
         handle: header("rekey-device"),
         nonce,
         signed: Signed::Requests { nonce },
         signature: header("rekey-signature"),
     };
-    let (device, stored) = claim.verified(ports, now).await?;
+    let (device, stored) = credentials.authenticate(ports, now).await?;
     let mut waiting = Vec::new();
-    if stored.usable_from <= now {
+    if stored.active_from <= now {
         let newest = ports.approvals.newest(&device.account).await?;
         waiting.extend(newest.filter(|request| request.is_open(now)).map(|request| shown(&request, now)));
     }
-    let usable_from = (stored.usable_from > now).then(|| stored.usable_from.to_string());
+    let active_from = (stored.active_from > now).then(|| stored.active_from.to_string());
     let nonce = device.nonce(&ports.push, now);
-    Ok(incoming.data(&json!({ "nonce": nonce, "usable_from": usable_from, "requests": waiting })))
+    Ok(incoming.data(&json!({ "nonce": nonce, "usable_from": active_from, "requests": waiting })))
 }
 
 /// Returns a request as the app shows it: everything except the number, which the person types.
 fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
     json!({
         "request": request.id.to_string(),
-        "network": request.asker.network,
-        "browser": request.asker.browser,
+        "network": request.requester.network,
+        "browser": request.requester.browser,
         "created_at": request.created_at.to_string(),
         "expires_at": request.expires_at.to_string(),
         "seconds_left": request.expires_at.seconds_after(now),
@@ -60,11 +64,11 @@ fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
 }
 
 /// `POST /authenticator/answer`: approves with the typed number, or refuses.
-pub(crate) async fn answer(app: State<App<Ports>>, incoming: Incoming) -> Response {
+pub(crate) async fn answer(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
     respond(app, incoming, try_answer).await
 }
 
-async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_answer(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let mut fields = incoming.take_fields();
     let handle = fields.require("device")?;
@@ -83,38 +87,38 @@ async fn try_answer(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         _ => return Err(Problem::malformed("number").into()),
     };
     let signed = Signed::Answer { nonce: &nonce, request, answer: typed };
-    let claim = Claim { handle: &handle, nonce: &nonce, signed, signature: &signature };
-    let (device, stored) = claim.verified(ports, now).await?;
-    if stored.usable_from > now {
+    let credentials = DeviceCredentials { handle: &handle, nonce: &nonce, signed, signature: &signature };
+    let (device, stored) = credentials.authenticate(ports, now).await?;
+    if stored.active_from > now {
         return Err(Problem::CodeSpent.into());
     }
     let answer = match number {
         Some(number) => {
-            let tag = number.tag(&ports.site.flows, request).ok_or(Problem::Unavailable)?;
+            let tag = number.tag(&ports.app.flows, request).ok_or(Problem::Unavailable)?;
             DeviceAnswer::Number { tag, young: stored.old_from > now }
         }
         None => DeviceAnswer::Denied(now + PAUSE),
     };
-    let account = device.account.pseudonym(&ports.site.flows);
+    let account = device.account.pseudonym(&ports.app.flows);
     let status = match ports.approvals.answer(&device.account, request, answer, now).await? {
         Answered::Approved => {
             // Without `last used` the approval is still valid, so a failed write is only logged.
             if let Err(reason) = ports.devices.note_used(&device, now).await {
-                tracing::warn!(event = "use-not-noted", ?account, ?reason);
+                tracing::warn!(event = "device.last_used_write_failed", ?account, ?reason);
             }
             "approved"
         }
-        Answered::Denied { request, told } => {
-            refuse(ports, &device, &request, told, now).await?;
+        Answered::Denied { request, notified } => {
+            refuse(ports, &device, &request, notified, now).await?;
             "denied"
         }
         Answered::Wrong => {
-            tracing::info!(event = "approval", ?account, outcome = "wrong");
+            tracing::info!(event = "approval.answered", ?account, outcome = "wrong");
             return Err(Problem::CodeWrong { attempts_left: None }.into());
         }
         Answered::Gone => return Err(Problem::CodeSpent.into()),
     };
-    tracing::info!(event = "approval", ?account, outcome = status);
+    tracing::info!(event = "approval.answered", ?account, outcome = status);
     let nonce = device.nonce(&ports.push, now);
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }
@@ -126,19 +130,22 @@ async fn refuse(
     ports: &Ports,
     device: &Device,
     request: &ApprovalRequest,
-    told: bool,
+    notified: bool,
     now: Timestamp,
-) -> Outcome<()> {
+) -> HandlerResult<()> {
     let flow = ports.flows.load(request.flow, now).await?;
     let session = match flow {
         Some(_) => None,
         None => ports.sessions.session(request.flow, now).await?,
     };
-    let of_flow = flow.as_ref().map(|found| found.value.facts().language);
-    let of_session = session.as_ref().map(|found| found.value.facts().language);
-    let language = of_flow.or(of_session).or(ports.site.settings.languages.first().copied());
-    let queued =
-        if told { Ok(()) } else { tell(ports, device, request, language.unwrap_or_default(), now).await };
+    let of_flow = flow.as_ref().map(|found| found.value.context().language);
+    let of_session = session.as_ref().map(|found| found.value.context().language);
+    let language = of_flow.or(of_session).or(ports.app.settings.languages.first().copied());
+    let queued = if notified {
+        Ok(())
+    } else {
+        notify(ports, device, request, language.unwrap_or_default(), now).await
+    };
     if session.is_some() {
         ports.sessions.end(request.flow).await?;
     }
@@ -147,17 +154,18 @@ async fn refuse(
 }
 
 /// Queues the notifications and records that they were queued. If recording fails, a repeated refusal notifies twice.
-async fn tell(
+async fn notify(
     ports: &Ports,
     device: &Device,
     request: &ApprovalRequest,
     language: Language,
     now: Timestamp,
-) -> Outcome<()> {
-    let message = Message::Refused(Refused { account: device.account.clone(), at: now, language });
+) -> HandlerResult<()> {
+    let message =
+        Message::ApprovalDenied(ApprovalDenied { account: device.account.clone(), at: now, language });
     let envelope = message.seal(&ports.messages, request.flow, ports.entropy.bytes())?;
     ports.queue.send(&[envelope], Seconds(0)).await?;
-    Ok(ports.approvals.note_told(&device.account, request.id).await?)
+    Ok(ports.approvals.note_notified(&device.account, request.id).await?)
 }
 
 /// Cancels the flow of a refused request, unless it has ended already.
@@ -166,9 +174,9 @@ async fn cancel(
     key: HolderId,
     mut found: Option<Versioned<Flow>>,
     now: Timestamp,
-) -> Outcome<()> {
+) -> HandlerResult<()> {
     let is_over = |flow: &Flow| matches!(flow, Flow::Cancelled(_) | Flow::Done(_));
-    for _ in 0..ATTEMPTS {
+    for _ in 0..MAX_WRITES {
         let Some(open) = found.take().filter(|found| !is_over(&found.value)) else { return Ok(()) };
         if ports.flows.replace(key, open.revision, &open.value.cancel(), now).await? {
             return Ok(());

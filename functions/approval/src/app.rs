@@ -6,7 +6,7 @@ use http::header;
 use serde_json::json;
 use shared::domain::push::VapidKey;
 use shared::http::problem::Problem;
-use shared::http::{App, Incoming, answer, assets};
+use shared::http::{App, IncomingRequest, assets, respond};
 
 use super::Ports;
 
@@ -14,8 +14,8 @@ use super::Ports;
 const SERVICE_WORKER: &str = include_str!("../assets/sw.js");
 
 /// `GET /authenticator`: the page. Its script does the rest, so the page depends on no account.
-pub(crate) async fn page(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn page(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let key = VapidKey::of(&ports.push).ok_or(Problem::Unavailable)?;
         Ok(incoming.authenticator(&key.public()))
     })
@@ -23,8 +23,8 @@ pub(crate) async fn page(app: State<App<Ports>>, incoming: Incoming) -> Response
 }
 
 /// `GET /authenticator/manifest.webmanifest` (W3C Web Application Manifest).
-pub(crate) async fn manifest(incoming: Incoming) -> Response {
-    let organisation = &incoming.site.settings.organisation;
+pub(crate) async fn manifest(incoming: IncomingRequest) -> Response {
+    let organisation = &incoming.app.settings.organisation;
     let icon = |name: &str, sizes: &str, purpose: &str| json!({ "src": assets::path(name), "sizes": sizes, "type": "image/png", "purpose": purpose });
     let manifest = json!({
         "id": "/authenticator",
@@ -34,7 +34,7 @@ pub(crate) async fn manifest(incoming: Incoming) -> Response {
         "short_name": incoming.authenticator_name(),
         "lang": incoming.language.tag(),
         "display": "standalone",
-        "theme_color": incoming.site.settings.colour.as_deref().unwrap_or("#1d4f91"),
+        "theme_color": incoming.app.settings.colour.as_deref().unwrap_or("#1d4f91"),
         "background_color": "#f3f5f8",
         "icons": [
             icon("app-192.png", "192x192", "any"),

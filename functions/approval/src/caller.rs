@@ -2,14 +2,14 @@
 
 use shared::domain::device::{Device, Signed};
 use shared::domain::time::Timestamp;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::ports::StoredDevice;
 
 use super::Ports;
 
 /// The unverified identity and signature that a device sends.
-pub(crate) struct Claim<'a> {
+pub(crate) struct DeviceCredentials<'a> {
     /// The sealed device id; it opens only with the push keys.
     pub(crate) handle: &'a str,
     /// The nonce that the signature covers; it must be one issued to this device.
@@ -20,15 +20,19 @@ pub(crate) struct Claim<'a> {
     pub(crate) signature: &'a str,
 }
 
-impl Claim<'_> {
+impl DeviceCredentials<'_> {
     /// Returns the device that sent the request.
     ///
     /// # Errors
     /// `nonce-stale`, with a fresh nonce, if the nonce is too old or was not issued to this device. `device-unknown`
     /// if the device isn't registered, is no longer registered, or didn't make the signature. All three share one
     /// error, so that nobody learns which handles exist.
-    pub(crate) async fn verified(&self, ports: &Ports, now: Timestamp) -> Outcome<(Device, StoredDevice)> {
-        let device = Device::of_handle(&ports.push, self.handle).ok_or(Problem::DeviceUnknown)?;
+    pub(crate) async fn authenticate(
+        &self,
+        ports: &Ports,
+        now: Timestamp,
+    ) -> HandlerResult<(Device, StoredDevice)> {
+        let device = Device::from_handle(&ports.push, self.handle).ok_or(Problem::DeviceUnknown)?;
         if !device.knows_nonce(&ports.push, self.nonce, now) {
             let nonce = device.nonce(&ports.push, now).ok_or(Problem::Unavailable)?;
             return Err(Problem::NonceStale(nonce).into());

@@ -14,18 +14,18 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
-use shared::http::{HasSite, Site, serve};
+use shared::http::{AppContext, HasAppContext, serve};
 use shared::ports::{
-    ApprovalStore, Clock, Devices, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
+    ApprovalStore, Clock, DeviceStore, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
 };
 use shared::process::{Process, StartError};
 
 /// The ports of `approval`. It has no directory and no contacts, so a device learns nothing else about its owner.
 pub struct Ports {
     /// Settings and the flow keys, which compute the tags of numbers and codes.
-    pub site: Site,
+    pub app: AppContext,
     /// Looks up a device's public key and records when it was last used.
-    pub devices: Arc<dyn Devices>,
+    pub devices: Arc<dyn DeviceStore>,
     /// Holds the newest approval request of each account.
     pub approvals: Arc<dyn ApprovalStore>,
     /// Turns a pairing token and a device key into a pending device.
@@ -53,7 +53,7 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             devices: process.devices()?,
             approvals: process.approvals()?,
             pairings: process.pairings()?,
@@ -68,9 +68,9 @@ impl Ports {
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 

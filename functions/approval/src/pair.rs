@@ -8,20 +8,20 @@ use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::pairing::{PAIRING_DIGITS, PairingToken, WaitingDevice};
 use shared::domain::push::Subscription;
 use shared::http::problem::Problem;
-use shared::http::{App, Incoming, Outcome, answer};
+use shared::http::{App, HandlerResult, IncomingRequest, respond};
 use shared::ports::EntropyExt as _;
 
 use super::Ports;
 
 /// `POST /authenticator/pair`: returns the code that the device shows, to be typed where the token was shown. Until
 /// it is typed the device belongs to no account.
-pub(crate) async fn pair(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_pair).await
+pub(crate) async fn pair(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_pair).await
 }
 
-async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_pair(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
-    let settings = &ports.site.settings;
+    let settings = &ports.app.settings;
     let mut fields = incoming.take_fields();
     let pairing = fields.require("pairing")?;
     let public_key = fields.require("public_key")?;
@@ -53,13 +53,13 @@ async fn try_pair(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         .map(|subscription| subscription.seal(&ports.push, &device, ports.entropy.bytes()))
         .transpose()?;
     let code = OneTimeCode::generate(PAIRING_DIGITS, ports.entropy.bytes());
-    let tag = pairing_key.code_tag(&ports.site.flows, &code).ok_or(Problem::Unavailable)?;
+    let tag = pairing_key.code_tag(&ports.app.flows, &code).ok_or(Problem::Unavailable)?;
     let waiting = WaitingDevice { id: device.id.clone(), key, subscription, name: incoming.browser.clone() };
     if !ports.pairings.pair(pairing_key, &waiting, tag, now).await? {
         return Err(spent().into());
     }
-    let account = device.account.pseudonym(&ports.site.flows);
-    tracing::info!(event = "device-paired", ?account, pushes = waiting.subscription.is_some());
+    let account = device.account.pseudonym(&ports.app.flows);
+    tracing::info!(event = "device.paired", ?account, pushes = waiting.subscription.is_some());
     Ok(incoming.data(&json!({
         "device": device.handle(&ports.push, ports.entropy.bytes())?,
         "nonce": device.nonce(&ports.push, now),

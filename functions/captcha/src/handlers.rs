@@ -4,74 +4,82 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use shared::domain::captcha::Challenge;
+use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::Timestamp;
-use shared::http::captcha::{Captchas, Checked, Typed};
+use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Identify, View};
-use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer, assets};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, assets, respond};
 
 use super::{Ports, open, picture, sound};
 
 /// `GET /`: shows a new challenge. It writes nothing to a store.
-pub(crate) async fn identify(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn identify(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         Ok(incoming.page(&identify_view(captchas(ports).challenge(None)?, String::new())))
     })
     .await
 }
 
 /// `POST /`: checks the name and the CAPTCHA answer, then opens the flow.
-pub(crate) async fn begin(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_begin).await
+pub(crate) async fn begin(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_begin).await
 }
 
-async fn try_begin(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let captchas = captchas(ports);
     let mut fields = incoming.take_fields();
     let login = fields.take("login");
-    let captcha = Typed::take(&mut fields);
+    let captcha = CaptchaFields::take(&mut fields);
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
 
-    let unspent = |field: &'static str| -> Failure {
+    let unspent = |field: &'static str| -> HandlerError {
         let kept = captchas.unspent(captcha.token.as_deref());
         match kept.map_or_else(|| captchas.challenge(None), Ok) {
-            Ok(captcha) => Failure::on_page(Problem::malformed(field), identify_view(captcha, typed.clone())),
+            Ok(captcha) => {
+                HandlerError::on_page(Problem::malformed(field), identify_view(captcha, typed.clone()))
+            }
             Err(failure) => failure,
         }
     };
     let name =
-        CanonicalName::parse(&typed, &ports.site.settings.login_domains).map_err(|_| unspent("login"))?;
+        CanonicalName::parse(&typed, &ports.app.settings.login_domains).map_err(|_| unspent("login"))?;
     let token = captcha.token.as_deref().ok_or_else(|| unspent("captcha_token"))?;
     let solution = captcha.solution().map_err(|_| unspent("captcha_answer"))?;
 
-    let reference = name.reference(&ports.site.flows);
+    let reference = name.reference(&ports.app.flows);
     let harder = match captchas.check(token, &solution, &reference).await? {
-        Checked::Solved { harder } => harder,
-        Checked::Wrong { harder } => {
+        CaptchaResult::Solved { harder } => harder,
+        CaptchaResult::Wrong { harder } => {
             return Err(again(&captchas, Problem::CaptchaWrong, harder.then_some(reference), typed)?);
         }
     };
-    if over_budget(ports, incoming, &reference, now).await? && !harder {
+    if is_over_rate_limit(ports, incoming, &reference, now).await? && !harder {
         return Err(again(&captchas, Problem::CaptchaHarder, Some(reference), typed)?);
     }
     let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
     let address = incoming.address_block().to_string();
-    tracing::info!(event = "opened", flow = ?cookie.id(), name = ?reference, ?account, address);
+    tracing::info!(event = "flow.started", flow = ?cookie.id(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
-    Ok(incoming.next(&Next { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
+    Ok(incoming.next_page(&NextPage { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }
 
 /// Counts one more flow opened for the name and from the address block. No request is refused for it. Over a limit
 /// the next challenge is harder, whether or not the name has an account.
-async fn over_budget(ports: &Ports, incoming: &Incoming, name: &NameRef, now: Timestamp) -> Outcome<bool> {
-    let settings = &ports.site.settings;
-    let by_name = ports.budgets.count(&RateLimit::OpensOfName(*name), now).await?;
-    let by_address = ports.budgets.count(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
+async fn is_over_rate_limit(
+    ports: &Ports,
+    incoming: &IncomingRequest,
+    name: &NameRef,
+    now: Timestamp,
+) -> HandlerResult<bool> {
+    let settings = &ports.app.settings;
+    let by_name = ports.rate_limits.increment(&RateLimit::OpensOfName(*name), now).await?;
+    let by_address =
+        ports.rate_limits.increment(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
     Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
 }
 
@@ -81,15 +89,15 @@ fn again(
     problem: fn(Box<view::Captcha>) -> Problem,
     bound_to: Option<NameRef>,
     login: String,
-) -> Outcome<Failure> {
+) -> HandlerResult<HandlerError> {
     let next = captchas.challenge(bound_to)?;
-    Ok(Failure::on_page(problem(Box::new(next.clone())), identify_view(next, login)))
+    Ok(HandlerError::on_page(problem(Box::new(next.clone())), identify_view(next, login)))
 }
 
 fn captchas(ports: &Ports) -> Captchas<'_> {
     Captchas {
         keys: &ports.captcha,
-        budgets: &*ports.budgets,
+        rate_limits: &*ports.rate_limits,
         entropy: &*ports.entropy,
         now: ports.clock.now(),
     }
@@ -106,7 +114,7 @@ type Segment = Result<Path<String>, PathRejection>;
 pub(crate) async fn show_picture(
     State(app): State<App<Ports>>,
     token: Segment,
-    incoming: Incoming,
+    incoming: IncomingRequest,
 ) -> Response {
     rendered(&app, token, &incoming, "image/png", picture::render)
 }
@@ -115,7 +123,7 @@ pub(crate) async fn show_picture(
 pub(crate) async fn play_sound(
     State(app): State<App<Ports>>,
     token: Segment,
-    incoming: Incoming,
+    incoming: IncomingRequest,
 ) -> Response {
     rendered(&app, token, &incoming, "audio/wav", sound::render)
 }
@@ -123,11 +131,12 @@ pub(crate) async fn play_sound(
 fn rendered(
     ports: &Ports,
     token: Segment,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     kind: &'static str,
     render: fn(&str, &[u8; 32]) -> Vec<u8>,
 ) -> Response {
-    let open = |Path(token): Path<String>| Challenge::open(&token, &ports.captcha, ports.clock.now()).ok();
+    let open =
+        |Path(token): Path<String>| CaptchaChallenge::open(&token, &ports.captcha, ports.clock.now()).ok();
     match token.ok().and_then(open) {
         Some(challenge) => {
             let bytes = render(&challenge.answer(), &challenge.rendering_seed());
@@ -138,7 +147,7 @@ fn rendered(
 }
 
 /// `GET /assets/{file}`: styles and scripts whose names change with their content.
-pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: Incoming) -> Response {
+pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: IncomingRequest) -> Response {
     let accepts =
         headers.get(header::ACCEPT_ENCODING).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let Some(asset) = file.ok().and_then(|Path(file)| assets::find(&file)) else {

@@ -1,11 +1,11 @@
 //! Page 1: asks for the login and a CAPTCHA answer, and opens the flow. It also serves the assets, and the 404 for
 //! every path that no function has.
 
-mod chance;
 mod glyphs;
 mod handlers;
 mod open;
 pub mod picture;
+mod rng;
 pub mod sound;
 
 use std::sync::Arc;
@@ -13,22 +13,22 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use shared::domain::keys::Keyring;
-use shared::http::{HasSite, Site, serve};
-use shared::ports::{BudgetStore, Clock, Directory, Entropy, FlowStore, SecurityInfo};
+use shared::http::{AppContext, HasAppContext, serve};
+use shared::ports::{Clock, Directory, Entropy, FlowStore, RateLimitStore, SecurityInfoStore};
 use shared::process::{Process, StartError};
 
 /// The ports of `captcha`. It reads accounts and enrolled methods, and writes only flows and rate limits.
 pub struct Ports {
     /// Settings and the flow keys, which compute cookies and pseudonyms.
-    pub site: Site,
+    pub app: AppContext,
     /// Stores the flow that page 1 opens.
     pub flows: Arc<dyn FlowStore>,
     /// Counts the flows opened by name and address, and records the challenges that were used.
-    pub budgets: Arc<dyn BudgetStore>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
     /// Finds the account of a login; this function can't write to it.
     pub directory: Arc<dyn Directory>,
     /// The enrolled methods, which decide what the flow offers.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// Seals the challenge tokens.
     pub captcha: Arc<Keyring>,
     /// Expiry of challenges and flows is compared with this clock.
@@ -44,9 +44,9 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             flows: process.flows()?,
-            budgets: process.budgets()?,
+            rate_limits: process.rate_limits()?,
             directory: process.directory()?,
             security_info: process.security_info()?,
             captcha: process.keyring("REKEY_SECRET_CAPTCHA")?,
@@ -56,9 +56,9 @@ impl Ports {
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 

@@ -3,11 +3,11 @@
 use shared::domain::account::{AccountId, Pseudonym, suffices};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
-use shared::domain::flow::{Behind, Facts, Opened};
+use shared::domain::flow::{Behind, FlowContext, Opened};
 use shared::domain::language::Language;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::ports::EntropyExt as _;
 
 use super::Ports;
@@ -20,19 +20,19 @@ pub(crate) async fn flow(
     reference: &NameRef,
     language: Language,
     now: Timestamp,
-) -> Outcome<(HolderCookie, Pseudonym)> {
-    let settings = &ports.site.settings;
+) -> HandlerResult<(HolderCookie, Pseudonym)> {
+    let settings = &ports.app.settings;
     let found = ports.directory.find(name).await?;
-    let nobody = found.as_ref().map_or_else(
+    let decoy_id = found.as_ref().map_or_else(
         || AccountId::decoy(reference),
         |account| {
             // Every login of an account that may not reset leads to the same decoy.
             let own = account.logins.first().and_then(|login| CanonicalName::parse(login, &[]).ok());
-            AccountId::decoy(&own.map_or(*reference, |own| own.reference(&ports.site.flows)))
+            AccountId::decoy(&own.map_or(*reference, |own| own.reference(&ports.app.flows)))
         },
     );
-    let may_reset = found.as_ref().is_some_and(|account| account.standing.may_reset());
-    let id = found.as_ref().map_or(&nobody, |account| &account.id);
+    let may_reset = found.as_ref().is_some_and(|account| account.state.may_reset());
+    let id = found.as_ref().map_or(&decoy_id, |account| &account.id);
     let registration = ports.security_info.registration(id, now).await?;
     let registration = match &found {
         Some(account) => registration.as_evidence_for(account, &settings.login_domains),
@@ -40,13 +40,13 @@ pub(crate) async fn flow(
     };
 
     // Both are computed every time, so that the work doesn't reveal which one is used.
-    let seeming =
-        decoy::registration(&ports.site.flows, &nobody, Some(name), &settings.methods, settings.steps);
-    let seeming = seeming.offers(&settings.methods);
+    let decoy_methods =
+        decoy::registration(&ports.app.flows, &decoy_id, Some(name), &settings.methods, settings.steps);
+    let decoy_methods = decoy_methods.offers(&settings.methods);
     let registered = settings.offers(&registration);
     let decoy = !may_reset || !suffices(&registered, settings.steps);
-    let facts = Facts {
-        account: if decoy { nobody.clone() } else { id.clone() },
+    let context = FlowContext {
+        account: if decoy { decoy_id.clone() } else { id.clone() },
         decoy,
         generation: if decoy { 0 } else { registration.generation },
         behind: may_reset
@@ -55,11 +55,11 @@ pub(crate) async fn flow(
         steps: settings.steps,
         opened_at: now,
         expires_at: now + settings.flow.lifetime,
-        offers: if decoy { seeming } else { registered },
+        offers: if decoy { decoy_methods } else { registered },
         language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
     };
-    let cookie = HolderCookie::open_flow(&ports.site.flows, ports.entropy.bytes());
-    let account = facts.account.pseudonym(&ports.site.flows);
-    ports.flows.insert(cookie.id(), &Opened { facts }).await?;
+    let cookie = HolderCookie::open_flow(&ports.app.flows, ports.entropy.bytes());
+    let account = context.account.pseudonym(&ports.app.flows);
+    ports.flows.insert(cookie.id(), &Opened { context }).await?;
     Ok((cookie, account))
 }

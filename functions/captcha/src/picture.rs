@@ -13,8 +13,8 @@
 
 use std::ops::Range;
 
-use crate::chance::Chance;
 use crate::glyphs::{Point, Stroke, glyph};
+use crate::rng::DeterministicRng;
 
 /// Pixels. Fits a phone of 320 CSS pixels without scaling.
 pub const WIDTH: usize = 240;
@@ -37,28 +37,28 @@ const LETTER: f32 = 51.0;
 ///
 /// A character outside the alphabet leaves a gap.
 pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
-    let mut chance = Chance::new(seed, "picture");
-    let mut sheet = Sheet::new(&mut chance);
-    letters(&mut sheet, &mut chance, answer);
+    let mut rng = DeterministicRng::new(seed, "picture");
+    let mut canvas = Canvas::new(&mut rng);
+    letters(&mut canvas, &mut rng, answer);
     for falling in [true, false] {
-        sheet.draw(&wander(&mut chance, falling), STRAY, INK);
-        sheet.draw(&wander(&mut chance, falling), CUT, PAPER);
+        canvas.draw(&wander(&mut rng, falling), STRAY, INK);
+        canvas.draw(&wander(&mut rng, falling), CUT, PAPER);
     }
-    speckle(&mut sheet, &mut chance);
-    sheet.png()
+    speckle(&mut canvas, &mut rng);
+    canvas.png()
 }
 
 /// Draws each character with its own tilt, slant, size and height, so tightly that neighbours touch.
-fn letters(sheet: &mut Sheet, chance: &mut Chance, answer: &str) {
+fn letters(canvas: &mut Canvas, rng: &mut DeterministicRng, answer: &str) {
     let glyphs: Vec<_> = answer.chars().filter_map(glyph).collect();
     let mut placed = Vec::new();
     let mut end = 0.0;
     for (width, strokes) in glyphs {
-        let across = LETTER / 100.0 * chance.between(0.86, 1.12);
-        let down = LETTER / 100.0 * chance.between(0.88, 1.16);
-        let (sine, cosine) = chance.between(-0.26, 0.26).sin_cos();
-        let slant = chance.between(-0.22, 0.22);
-        let rise = chance.between(-5.0, 5.0);
+        let across = LETTER / 100.0 * rng.between(0.86, 1.12);
+        let down = LETTER / 100.0 * rng.between(0.88, 1.16);
+        let (sine, cosine) = rng.between(-0.26, 0.26).sin_cos();
+        let slant = rng.between(-0.22, 0.22);
+        let rise = rng.between(-5.0, 5.0);
         let place = move |(x, y): Point| {
             let (x, y) = ((x - width / 2.0) * across, (y - 50.0) * down);
             let x = x - y * slant;
@@ -68,19 +68,19 @@ fn letters(sheet: &mut Sheet, chance: &mut Chance, answer: &str) {
             strokes.iter().map(|stroke| path(stroke).into_iter().map(place).collect()).collect();
         let (left, right) = extent(outlines.iter().flatten().map(|point| point.0));
         let middle = end - left;
-        end = middle + right + chance.between(0.5, 6.0);
+        end = middle + right + rng.between(0.5, 6.0);
         placed.extend(outlines.into_iter().map(|line| (middle, line)));
     }
     // Wide words are compressed; narrow ones are stretched a little and shifted.
     let room = WIDTH as f32 - 2.0 * PEN - 10.0;
     let stretch = (room / end).min(1.3);
-    let start = PEN + 5.0 + (room - end * stretch).max(0.0) * chance.between(0.0, 1.0);
+    let start = PEN + 5.0 + (room - end * stretch).max(0.0) * rng.between(0.0, 1.0);
     for (middle, line) in placed {
         let line: Vec<Point> = line
             .into_iter()
             .map(|(x, y)| (start + middle * stretch + x * stretch.min(1.0), HEIGHT as f32 / 2.0 + y))
             .collect();
-        sheet.draw(&line, PEN, INK);
+        canvas.draw(&line, PEN, INK);
     }
 }
 
@@ -133,12 +133,12 @@ fn spline(before: f32, a: f32, b: f32, after: f32, t: f32) -> f32 {
 }
 
 /// Returns a slightly curved line across the letters.
-fn wander(chance: &mut Chance, falling: bool) -> Vec<Point> {
-    let (from, to) = (chance.between(-20.0, 70.0), chance.between(170.0, 260.0));
-    let high = chance.between(10.0, 26.0);
-    let low = HEIGHT as f32 - chance.between(10.0, 26.0);
+fn wander(rng: &mut DeterministicRng, falling: bool) -> Vec<Point> {
+    let (from, to) = (rng.between(-20.0, 70.0), rng.between(170.0, 260.0));
+    let high = rng.between(10.0, 26.0);
+    let low = HEIGHT as f32 - rng.between(10.0, 26.0);
     let (left, right) = if falling { (high, low) } else { (low, high) };
-    let (bow, turns, phase) = (chance.between(4.0, 10.0), chance.between(0.7, 1.5), chance.between(0.0, 6.3));
+    let (bow, turns, phase) = (rng.between(4.0, 10.0), rng.between(0.7, 1.5), rng.between(0.0, 6.3));
     (0..=60)
         .map(|step: u8| {
             let t = f32::from(step) / 60.0;
@@ -148,24 +148,24 @@ fn wander(chance: &mut Chance, falling: bool) -> Vec<Point> {
 }
 
 /// Adds dots of ink beside the letters and of paper inside them, so that neither area is uniform.
-fn speckle(sheet: &mut Sheet, chance: &mut Chance) {
+fn speckle(canvas: &mut Canvas, rng: &mut DeterministicRng) {
     for dot in 0..150 {
-        let at = (chance.between(2.0, WIDTH as f32 - 2.0), chance.between(2.0, HEIGHT as f32 - 2.0));
+        let at = (rng.between(2.0, WIDTH as f32 - 2.0), rng.between(2.0, HEIGHT as f32 - 2.0));
         let tone = if dot % 3 == 0 { PAPER } else { INK };
-        let size = chance.between(0.8, 2.2);
-        sheet.draw(&[at, at], size, tone);
+        let size = rng.between(0.8, 2.2);
+        canvas.draw(&[at, at], size, tone);
     }
 }
 
 /// The wave that distorts everything, and the bitmap: ink from 0 to 1 for every pixel.
-struct Sheet {
+struct Canvas {
     ink: Vec<f32>,
     wave: [(f32, f32, f32); 2],
 }
 
-impl Sheet {
-    fn new(chance: &mut Chance) -> Self {
-        let mut wave = || (chance.between(1.5, 3.5), chance.between(0.06, 0.11), chance.between(0.0, 6.3));
+impl Canvas {
+    fn new(rng: &mut DeterministicRng) -> Self {
+        let mut wave = || (rng.between(1.5, 3.5), rng.between(0.06, 0.11), rng.between(0.0, 6.3));
         Self { wave: [wave(), wave()], ink: vec![PAPER; WIDTH * HEIGHT] }
     }
 

@@ -12,7 +12,7 @@
 
 use std::io::Cursor;
 
-use crate::chance::Chance;
+use crate::rng::DeterministicRng;
 
 /// Samples a second. The alphabet was chosen to be understood in the bandwidth of a telephone.
 const RATE: u16 = 8_000;
@@ -46,7 +46,7 @@ const RECORDINGS: [(char, &[u8]); 20] = [
 ///
 /// A character outside the alphabet is silent.
 pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
-    let mut chance = Chance::new(seed, "sound");
+    let mut rng = DeterministicRng::new(seed, "sound");
     let mut track = Vec::new();
     pause(&mut track, 0.3);
     for round in 0..2 {
@@ -55,16 +55,16 @@ pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
         }
         for character in answer.chars() {
             let voice = samples(recording(character));
-            let volume = chance.between(0.5, 0.8);
-            track.extend(at_pitch(&voice, chance.between(0.94, 1.06)).map(|sample| sample * volume));
-            pause(&mut track, chance.between(0.3, 0.55));
+            let volume = rng.between(0.5, 0.8);
+            track.extend(at_pitch(&voice, rng.between(0.94, 1.06)).map(|sample| sample * volume));
+            pause(&mut track, rng.between(0.3, 0.55));
         }
     }
     for _ in 0..3 {
-        murmur(&mut track, &mut chance);
+        murmur(&mut track, &mut rng);
     }
     for sample in &mut track {
-        *sample += chance.between(-0.02, 0.02);
+        *sample += rng.between(-0.02, 0.02);
     }
     wav(&track)
 }
@@ -100,20 +100,20 @@ fn at_pitch(voice: &[f32], pitch: f32) -> impl Iterator<Item = f32> {
 }
 
 /// Mixes in one quiet voice that speaks backwards through the whole track.
-fn murmur(track: &mut [f32], chance: &mut Chance) {
-    let mut at = chance.below(RATE / 4);
+fn murmur(track: &mut [f32], rng: &mut DeterministicRng) {
+    let mut at = rng.below(RATE / 4);
     while at < track.len() {
-        let (_, file) = RECORDINGS[chance.below(20)];
+        let (_, file) = RECORDINGS[rng.below(20)];
         let mut voice = samples(file);
         voice.reverse();
-        let volume = chance.between(0.05, 0.14);
-        let pitch = chance.between(0.8, 1.3);
+        let volume = rng.between(0.05, 0.14);
+        let pitch = rng.between(0.8, 1.3);
         let from = at;
         for (sample, sound) in track[from..].iter_mut().zip(at_pitch(&voice, pitch)) {
             *sample += sound * volume;
             at += 1;
         }
-        at += chance.below(RATE / 8);
+        at += rng.below(RATE / 8);
     }
 }
 

@@ -3,7 +3,7 @@
 //! A decoy costs the same reads and writes, on its own keys, and a message of the same length. Only the code's tag
 //! matches no code, and the message has no content.
 
-mod budgets;
+mod rate_limits;
 mod send;
 
 use std::sync::Arc;
@@ -11,21 +11,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::post;
 use shared::domain::keys::Keyring;
-use shared::http::{HasSite, Site, serve};
-use shared::ports::{ApprovalStore, BudgetStore, Clock, Entropy, FlowStore, MessageQueue, SecurityInfo};
+use shared::http::{AppContext, HasAppContext, serve};
+use shared::ports::{
+    ApprovalStore, Clock, Entropy, FlowStore, MessageQueue, RateLimitStore, SecurityInfoStore,
+};
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
 /// The ports of `code-send`. It has no directory and no secrets of authenticators.
 pub struct Ports {
     /// Settings and the flow keys, which compute the tags of codes and factors.
-    pub site: Site,
+    pub app: AppContext,
     /// Stores the challenge that the flow waits for.
     pub flows: Arc<dyn FlowStore>,
     /// Holds the send limits of each account.
-    pub budgets: Arc<dyn BudgetStore>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
     /// The contacts that a code can go to, read again for every send.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// Stores the request that the account's devices show.
     pub approvals: Arc<dyn ApprovalStore>,
     /// Takes the code to `delivery`.
@@ -45,9 +47,9 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             flows: process.flows()?,
-            budgets: process.budgets()?,
+            rate_limits: process.rate_limits()?,
             security_info: process.security_info()?,
             approvals: process.approvals()?,
             queue: process.queue()?,
@@ -63,9 +65,9 @@ impl Ports {
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 

@@ -8,23 +8,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::get;
 use shared::domain::keys::Keyring;
-use shared::http::{HasSite, Incoming, Site, serve};
-use shared::ports::{ApprovalStore, Authenticators, BudgetStore, Clock, FlowStore, SignatureVerifier};
+use shared::http::{AppContext, HasAppContext, IncomingRequest, serve};
+use shared::ports::{ApprovalStore, AuthenticatorStore, Clock, FlowStore, RateLimitStore, SignatureVerifier};
 use shared::process::{Process, StartError};
 use shared::verification::Verifier;
 
 /// The ports of `code-verify`. It has no directory, no contacts and no queue.
 pub struct Ports {
     /// Settings and the flow keys, which compute the tags of codes.
-    pub site: Site,
+    pub app: AppContext,
     /// Counts the attempts of a flow and stores the verified step.
     pub flows: Arc<dyn FlowStore>,
     /// Limits app codes by account, and answers with an older cookie.
-    pub budgets: Arc<dyn BudgetStore>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
     /// Holds the answers of devices: approved or refused.
     pub approvals: Arc<dyn ApprovalStore>,
     /// Holds TOTP seeds, passkeys and recovery codes, and marks them as used.
-    pub authenticators: Arc<dyn Authenticators>,
+    pub authenticators: Arc<dyn AuthenticatorStore>,
     /// Opens the sealed TOTP seeds and derives the hashes of recovery codes.
     pub seeds: Arc<Keyring>,
     /// Verifies passkey signatures.
@@ -40,9 +40,9 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             flows: process.flows()?,
-            budgets: process.budgets()?,
+            rate_limits: process.rate_limits()?,
             approvals: process.approvals()?,
             authenticators: process.authenticators()?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,
@@ -52,24 +52,24 @@ impl Ports {
     }
 
     /// Groups what is needed to check an answer of this request.
-    fn verifier(&self, incoming: &Incoming) -> Verifier<'_> {
+    fn verifier(&self, incoming: &IncomingRequest) -> Verifier<'_> {
         Verifier {
-            flows: &self.site.flows,
+            flows: &self.app.flows,
             seeds: &self.seeds,
             authenticators: &*self.authenticators,
             approvals: &*self.approvals,
             signatures: &*self.signatures,
-            limits: &*self.budgets,
-            party: self.site.settings.relying_party(),
-            totp_per_day: self.site.settings.totp_tries_per_day,
+            limits: &*self.rate_limits,
+            party: self.app.settings.relying_party(),
+            totp_per_day: self.app.settings.totp_attempts_per_day,
             network: incoming.address_block(),
         }
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 

@@ -9,16 +9,16 @@ use shared::domain::method::Method;
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::view::{Approval, ApprovalStatus, View};
-use shared::http::{App, Failure, Incoming, Outcome, answer};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, respond};
 use shared::verification;
 
 use super::Ports;
 
-pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_show).await
+pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_show).await
 }
 
-async fn try_show(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_show(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     if let Flow::AwaitingAnswer(state) = &found.value
@@ -29,21 +29,22 @@ async fn try_show(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     }
     match incoming.view_of(&found.value, now) {
         Some(view @ (View::Code(_) | View::Passkey(_))) => Ok(incoming.page(&view)),
-        _ => Err(Failure::OutOfStep(found.value.stage(), None)),
+        _ => Err(HandlerError::OutOfStep(found.value.stage(), None)),
     }
 }
 
 /// Returns the page of an approval request and its state. It changes nothing.
 async fn approval_page(
     ports: &Ports,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     cookie: &HolderCookie,
     flow: &AwaitingAnswer,
     now: Timestamp,
-) -> Outcome<Approval> {
+) -> HandlerResult<Approval> {
     let mut page = incoming.approval_of(flow, now).ok_or(Problem::FlowEnded)?;
     let request =
-        verification::approval::request(&*ports.approvals, cookie, &flow.facts.account, flow.request).await?;
+        verification::approval::request(&*ports.approvals, cookie, &flow.context.account, flow.request)
+            .await?;
     match request.map(|request| request.status) {
         Some(RequestStatus::Approved) => page.status = ApprovalStatus::Approved,
         Some(RequestStatus::Wrong) => page.status = ApprovalStatus::Ended,

@@ -5,8 +5,8 @@
 //! `maxReceiveCount` receives it goes to the dead-letter queue, which has an alarm. A code whose provider is down is
 //! retried in this way until it expires.
 
-mod budgets;
 mod push;
+mod rate_limits;
 mod reconcile;
 mod refused;
 mod send;
@@ -22,12 +22,12 @@ use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    BudgetStore, ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender,
-    PushTargets, SecurityInfo, TextSender, VoiceSender,
+    ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender, PushTargets,
+    RateLimitStore, SecurityInfoStore, TextSender, VoiceSender,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
-use shared::text::messages::{Content, Wording};
+use shared::text::messages::{Content, MessageRenderer};
 use shared::verification::outgoing::Outgoing;
 
 /// Receives before a message goes to the dead-letter queue: `maxReceiveCount` in `template.yaml`.
@@ -38,7 +38,7 @@ pub struct Ports {
     /// The rate limits of texts and calls, and the countries that they may go to.
     pub settings: Arc<Settings>,
     /// The texts of messages, in each language.
-    pub wording: Wording,
+    pub renderer: MessageRenderer,
     /// Opens the messages of the queue and seals new notifications.
     pub messages: Arc<Keyring>,
     /// Message age and code expiry are compared with this clock.
@@ -60,13 +60,13 @@ pub struct Ports {
     /// Takes new notifications, one message per contact, so that each is retried alone.
     pub queue: Arc<dyn MessageQueue>,
     /// Holds the rate limits of texts and calls.
-    pub budgets: Arc<dyn BudgetStore>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
     /// Completes the flow of a change that a crash left open.
     pub flows: Arc<dyn FlowStore>,
     /// Reads from the directory whether a change was made; can't write to it.
     pub directory: Arc<dyn ChangeInspector>,
     /// The contacts to notify.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// Counts what an alarm watches.
     pub metrics: Arc<dyn Metrics>,
 }
@@ -79,7 +79,7 @@ impl Ports {
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             settings: process.settings(),
-            wording: process.wording(),
+            renderer: process.message_renderer(),
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             clock: process.clock(),
             entropy: process.entropy(),
@@ -90,7 +90,7 @@ impl Ports {
             push_targets: process.push_targets()?,
             push: process.keyring("REKEY_SECRET_PUSH")?,
             queue: process.queue()?,
-            budgets: process.budgets()?,
+            rate_limits: process.rate_limits()?,
             flows: process.flows()?,
             directory: process.change_inspector()?,
             security_info: process.security_info()?,
@@ -106,25 +106,25 @@ impl Ports {
 
 /// Handles the messages of a batch concurrently and returns the ids of those to retry (partial batch response).
 pub async fn handle(ports: &Ports, event: SqsEvent) -> SqsBatchResponse {
-    let again = join_all(event.records.iter().map(|record| deliver(ports, record))).await;
+    let retries = join_all(event.records.iter().map(|record| deliver(ports, record))).await;
     let mut response = SqsBatchResponse::default();
-    response.set_failures(again.into_iter().flatten());
+    response.set_failures(retries.into_iter().flatten());
     response
 }
 
 /// Handles one message; returns its id if it is to be retried.
 async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
     let now = ports.clock.now();
-    let receipt = Receipt::of(record, now);
+    let receipt = Receipt::from_record(record, now);
     let opened = record.body.as_deref().and_then(|body| open(body, &ports.messages));
     let Some((flow, message)) = opened else {
-        let verdict = Verdict::again("the message can't be opened");
+        let verdict = Verdict::retry("the message can't be opened");
         log(None, "unknown", None, &verdict);
-        return verdict.again_as(receipt.id);
+        return verdict.retry_id(receipt.id);
     };
     let (kind, channel, verdict) = match &message {
         Message::Code(code) if !code.expires_at.is_ahead(now, CODE_LONGEST) => {
-            ("code", Some(code.to.channel()), Verdict::again("the code has expired"))
+            ("code", Some(code.to.channel()), Verdict::retry("the code has expired"))
         }
         Message::Code(code) => {
             ("code", Some(code.to.channel()), send::code(ports, code, &receipt, now).await)
@@ -137,11 +137,11 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
             ("push", None, Verdict::ended(End::Dropped, "the request has expired"))
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),
-        Message::Refused(refused) => ("refused", None, refused::tell(ports, flow, refused).await),
+        Message::ApprovalDenied(refused) => ("refused", None, refused::notify(ports, flow, refused).await),
         Message::Reconcile(change) => ("settle", None, reconcile::reconcile(ports, change, &receipt).await),
     };
     log(Some(flow), kind, channel, &verdict);
-    verdict.again_as(receipt.id)
+    verdict.retry_id(receipt.id)
 }
 
 fn open(body: &str, messages: &Keyring) -> Option<(HolderId, Message)> {
@@ -158,7 +158,7 @@ struct Receipt<'a> {
 }
 
 impl<'a> Receipt<'a> {
-    fn of(record: &'a SqsMessage, now: Timestamp) -> Self {
+    fn from_record(record: &'a SqsMessage, now: Timestamp) -> Self {
         let number = |name| record.attributes.get(name).and_then(|text: &String| text.parse::<i64>().ok());
         let sent_at = number("SentTimestamp").map(|millis| Timestamp::from_seconds(millis / 1_000));
         Self {
@@ -186,9 +186,9 @@ enum End {
     /// The provider will never accept it.
     Refused,
     /// Reconciling found nothing left to do.
-    Settled,
+    Completed,
     /// SQS should deliver it again.
-    Again,
+    Retry,
 }
 
 impl End {
@@ -197,8 +197,8 @@ impl End {
             Self::Sent => "sent",
             Self::Dropped => "dropped",
             Self::Refused => "refused",
-            Self::Settled => "settled",
-            Self::Again => "again",
+            Self::Completed => "settled",
+            Self::Retry => "again",
         }
     }
 }
@@ -214,8 +214,8 @@ impl Verdict {
         Self { end, reason: reason.to_owned() }
     }
 
-    fn again(reason: &str) -> Self {
-        Self::ended(End::Again, reason)
+    fn retry(reason: &str) -> Self {
+        Self::ended(End::Retry, reason)
     }
 
     /// An outcome with the error and its cause as the reason.
@@ -227,16 +227,16 @@ impl Verdict {
     /// Returns whichever of two outcomes got further.
     fn or(self, other: Self) -> Self {
         let rank = |end| match end {
-            End::Sent | End::Settled => 3,
-            End::Again => 2,
+            End::Sent | End::Completed => 3,
+            End::Retry => 2,
             End::Refused => 1,
             End::Dropped => 0,
         };
         if rank(other.end) > rank(self.end) { other } else { self }
     }
 
-    fn again_as(&self, id: &str) -> Option<String> {
-        (self.end == End::Again).then(|| id.to_owned())
+    fn retry_id(&self, id: &str) -> Option<String> {
+        (self.end == End::Retry).then(|| id.to_owned())
     }
 }
 
@@ -251,5 +251,5 @@ fn log(flow: Option<HolderId>, kind: &str, channel: Option<Channel>, verdict: &V
         None => "none",
     };
     let (outcome, reason) = (verdict.end.as_str(), verdict.reason.as_str());
-    tracing::info!(event = "delivery", flow, kind, channel, outcome, reason);
+    tracing::info!(event = "message.processed", flow, kind, channel, outcome, reason);
 }

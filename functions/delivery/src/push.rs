@@ -2,7 +2,7 @@
 
 use futures_util::future::join_all;
 use shared::domain::device::Device;
-use shared::domain::message::Push;
+use shared::domain::message::ApprovalPush;
 use shared::domain::push::Subscription;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{self, SendError};
@@ -16,10 +16,10 @@ const TOPIC: &str = "request";
 
 /// Pushes to all devices concurrently, so that a slow push service delays only its own device. One delivered push is
 /// a success. A device without a subscription shows the request when its app is opened.
-pub(crate) async fn push(ports: &Ports, push: &Push, now: Timestamp) -> Verdict {
+pub(crate) async fn push(ports: &Ports, push: &ApprovalPush, now: Timestamp) -> Verdict {
     let targets = match ports.push_targets.push_targets(&push.account, now).await {
         Ok(targets) => targets,
-        Err(error) => return Verdict::failed(End::Again, &error),
+        Err(error) => return Verdict::failed(End::Retry, &error),
     };
     let lifetime = Seconds(push.expires_at.seconds_after(now));
     let what = ports::Push { payload: PAYLOAD, lifetime, topic: TOPIC };
@@ -29,7 +29,7 @@ pub(crate) async fn push(ports: &Ports, push: &Push, now: Timestamp) -> Verdict 
         };
         match ports.pushes.push(&subscription, &what, now).await {
             Ok(()) => Verdict::ended(End::Sent, ""),
-            Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Again, &error),
+            Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Retry, &error),
             Err(error @ SendError::Refused(_)) => Verdict::failed(End::Refused, &error),
         }
     };

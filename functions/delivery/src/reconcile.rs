@@ -6,24 +6,24 @@ use shared::domain::message::ReconcileChange;
 use crate::{End, Ports, Receipt, Verdict};
 
 /// Reconciles a change that began when its message was queued.
-pub(crate) async fn reconcile(ports: &Ports, claimed: &ReconcileChange, receipt: &Receipt<'_>) -> Verdict {
+pub(crate) async fn reconcile(ports: &Ports, change: &ReconcileChange, receipt: &Receipt<'_>) -> Verdict {
     let finish = FinishPorts {
         flows: &*ports.flows,
         security_info: &*ports.security_info,
         outgoing: ports.outgoing(),
     };
-    let settled = |reason| Verdict::ended(End::Settled, reason);
-    match change::reconcile(&finish, &*ports.directory, claimed, receipt.sent_at, receipt.is_last()).await {
-        Ok(Reconciled::Finished) => settled("it was finished and told"),
-        Ok(Reconciled::NotMade) => settled("nothing was changed"),
-        Ok(Reconciled::AccountGone) => settled("the account is gone"),
-        Ok(Reconciled::ToldWithoutFlow) => settled("told; its flow is gone"),
-        Ok(Reconciled::ToldCancelled) => settled("told; its flow has ended"),
-        Ok(Reconciled::FinishedHere) => settled("finished and told here"),
-        Ok(Reconciled::FlowChanged) => Verdict::again("the flow was changed meanwhile"),
-        Ok(Reconciled::CannotTell) => Verdict::again("the directory can't tell what became of it"),
+    let completed = |reason| Verdict::ended(End::Completed, reason);
+    match change::reconcile(&finish, &*ports.directory, change, receipt.sent_at, receipt.is_last()).await {
+        Ok(Reconciled::Finished) => completed("it was finished and told"),
+        Ok(Reconciled::NotMade) => completed("nothing was changed"),
+        Ok(Reconciled::AccountGone) => completed("the account is gone"),
+        Ok(Reconciled::NotifiedWithoutFlow) => completed("told; its flow is gone"),
+        Ok(Reconciled::NotifiedCancelled) => completed("told; its flow has ended"),
+        Ok(Reconciled::FinishedHere) => completed("finished and told here"),
+        Ok(Reconciled::FlowChanged) => Verdict::retry("the flow was changed meanwhile"),
+        Ok(Reconciled::CannotTell) => Verdict::retry("the directory can't tell what became of it"),
         // The retry ends in the dead-letter queue, whose alarm calls an operator.
-        Ok(Reconciled::ToldUnconfirmed) => Verdict::again("told that it may have been made"),
-        Err(error) => Verdict::failed(End::Again, error.as_ref()),
+        Ok(Reconciled::NotifiedUnconfirmed) => Verdict::retry("told that it may have been made"),
+        Err(error) => Verdict::failed(End::Retry, error.as_ref()),
     }
 }

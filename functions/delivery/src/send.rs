@@ -5,7 +5,7 @@ use shared::domain::time::Timestamp;
 use shared::ports::{Mail, SendError};
 use shared::text::messages::Content;
 
-use crate::{End, Ports, Receipt, Verdict, budgets};
+use crate::{End, Ports, Receipt, Verdict, rate_limits};
 
 /// Sends a code. A text or call is subject to the rate limits of its number and of the deployment.
 pub(crate) async fn code(
@@ -15,13 +15,13 @@ pub(crate) async fn code(
     now: Timestamp,
 ) -> Verdict {
     if let Recipient::Sms(number) | Recipient::Voice(number) = &code.to {
-        match budgets::take(ports, number, code.purpose, receipt, now).await {
+        match rate_limits::try_acquire(ports, number, code.purpose, receipt, now).await {
             Ok(None) => {}
             Ok(Some(exhausted)) => {
                 ports.metrics.count(exhausted, now);
                 return Verdict::ended(End::Dropped, exhausted.name());
             }
-            Err(error) => return Verdict::failed(End::Again, &error),
+            Err(error) => return Verdict::failed(End::Retry, &error),
         }
     }
     self::now(ports, Content::Code(code)).await
@@ -31,7 +31,7 @@ pub(crate) async fn code(
 pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
     let sent = match content.to() {
         Recipient::Email(address) => {
-            let mail = ports.wording.mail(content);
+            let mail = ports.renderer.mail(content);
             let mail = Mail { subject: &mail.subject, text: mail.text.expose(), html: mail.html.expose() };
             ports.mails.send_mail(address, &mail).await
         }
@@ -43,15 +43,15 @@ pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
                 "texts and calls don't go to this country or kind of number",
             );
         }
-        Recipient::Sms(number) => ports.texts.send_text(number, ports.wording.text(content).expose()).await,
+        Recipient::Sms(number) => ports.texts.send_text(number, ports.renderer.text(content).expose()).await,
         Recipient::Voice(number) => {
-            let call = ports.wording.call(content);
+            let call = ports.renderer.call(content);
             ports.calls.call(number, call.ssml.expose(), call.language).await
         }
     };
     match sent {
         Ok(()) => Verdict::ended(End::Sent, ""),
-        Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Again, &error),
+        Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Retry, &error),
         Err(error @ SendError::Refused(_)) => Verdict::failed(End::Refused, &error),
     }
 }

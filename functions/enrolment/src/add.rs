@@ -11,28 +11,28 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
 use shared::http::security_info::CONFIRM;
 use shared::http::view::View;
-use shared::http::{App, Failure, Fields, Incoming, Next, Outcome, answer};
+use shared::http::{App, FormFields, HandlerError, HandlerResult, IncomingRequest, NextPage, respond};
 use shared::ports::EntropyExt as _;
 
-use super::access::{changing, current, keep};
+use super::access::{current, require_change, save_session};
 use super::kinds::{self, contact};
 use super::ports::Ports;
-use super::{access, confirm_page, limits, list_page, seal};
+use super::{access, confirm_page, list_page, rate_limits, seal};
 
 /// `POST /security-info/add`: starts an entry and redirects to its confirmation.
-pub(crate) async fn add(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_add).await
+pub(crate) async fn add(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_add).await
 }
 
 /// The kind and the contact from the form.
-struct Asked {
+struct AddForm {
     kind: Kind,
     value: String,
     by_call: bool,
 }
 
-impl Asked {
-    fn read(mut fields: Fields) -> Result<Self, Problem> {
+impl AddForm {
+    fn read(mut fields: FormFields) -> Result<Self, Problem> {
         let kind = fields.require("kind")?;
         let kind = Kind::parse(&kind).ok_or_else(|| Problem::malformed("kind"))?;
         let value = fields.take("value").as_deref().map(ToString::to_string).unwrap_or_default();
@@ -47,13 +47,13 @@ impl Asked {
     }
 }
 
-async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_add(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
-    let (cookie, found, open) = changing(ports, incoming, now).await?;
-    let asked = Asked::read(incoming.take_fields())?;
+    let (cookie, found, open) = require_change(ports, incoming, now).await?;
+    let form = AddForm::read(incoming.take_fields())?;
     let registered = current(ports, &cookie, &found.value).await?;
     let account = access::account(ports, &found.value).await?;
-    limits::change(ports, &account.id, now).await?;
+    rate_limits::acquire_change(ports, &account.id, now).await?;
     let registration = access::evidence(ports, &account, now).await?;
     let list = List {
         ports,
@@ -61,17 +61,17 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         open: &open,
         registered: &registered,
         registration,
-        asked: &asked,
+        form: &form,
         now,
     };
     list.may_add()?;
 
-    let id = EntryId::new(asked.kind, ports.entropy.bytes());
-    let (pending, message) = if let Some(shown) = shown_already(&found.value, asked.kind) {
+    let id = EntryId::new(form.kind, ports.entropy.bytes());
+    let (pending, message) = if let Some(shown) = shown_already(&found.value, form.kind) {
         (shown, None)
-    } else if asked.kind.is_contact() {
+    } else if form.kind.is_contact() {
         let earlier = found.value.pending();
-        let (pending, message) = list.ask_contact(&cookie, &found.value, earlier, id).await?;
+        let (pending, message) = list.challenge_contact(&cookie, &found.value, earlier, id).await?;
         (pending, Some(message))
     } else {
         (kinds::begin(ports, incoming, &cookie, &account, id, now).await?, None)
@@ -79,14 +79,14 @@ async fn try_add(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let mut open = open.clone();
     open.progress.sends += u8::from(message.is_some());
     let session = Session::Enrolling(open.enrol(pending));
-    keep(ports, &cookie, found.revision, &session, now).await?;
+    save_session(ports, &cookie, found.revision, &session, now).await?;
     if let Some(message) = message {
         ports.outgoing().send(cookie.id(), &[message], Seconds(0)).await?;
     }
-    tracing::info!(event = "adding", session = ?cookie.id(), kind = asked.kind.as_str());
+    tracing::info!(event = "enrolment.started", session = ?cookie.id(), kind = form.kind.as_str());
     let view =
         confirm_page::view(ports, &cookie, &session, &account, now).await?.ok_or(Problem::FlowEnded)?;
-    Ok(incoming.next(&Next { view, location: CONFIRM, cookie: None }))
+    Ok(incoming.next_page(&NextPage { view, location: CONFIRM, cookie: None }))
 }
 
 /// Returns new recovery codes that are waiting for confirmation. They are shown again: a person with two tabs writes
@@ -102,46 +102,46 @@ struct List<'a> {
     open: &'a Open,
     registered: &'a Registered,
     registration: Registration,
-    asked: &'a Asked,
+    form: &'a AddForm,
     now: Timestamp,
 }
 
 impl List<'_> {
     /// Returns a problem on the list.
-    fn problem(&self, problem: Problem) -> Failure {
-        let settings = &self.ports.site.settings;
+    fn problem(&self, problem: Problem) -> HandlerError {
+        let settings = &self.ports.app.settings;
         let registration = self.registration.clone();
         let mut view =
-            list_page::of(settings, self.account, self.open, self.registered, registration, self.now);
-        view.selected = Some(self.asked.kind);
-        view.value.clone_from(&self.asked.value);
-        Failure::on_page(problem, View::SecurityInfo(view))
+            list_page::build(settings, self.account, self.open, self.registered, registration, self.now);
+        view.selected = Some(self.form.kind);
+        view.value.clone_from(&self.form.value);
+        HandlerError::on_page(problem, View::SecurityInfo(view))
     }
 
     /// Rejects a kind that the policy doesn't offer or that is full. A kind with a single entry can be replaced.
-    fn may_add(&self) -> Outcome<()> {
-        let Asked { kind, value, .. } = self.asked;
-        let second_steps = &self.ports.site.settings.second_steps;
+    fn may_add(&self) -> HandlerResult<()> {
+        let AddForm { kind, value, .. } = self.form;
+        let second_steps = &self.ports.app.settings.second_steps;
         let offered = kind.methods().iter().any(|method| second_steps.contains(method));
         if !offered || (!kind.is_contact() && !value.is_empty()) {
             return Err(self.problem(Problem::MethodUnavailable("value")));
         }
-        if kind.limit() > 1 && self.registered.of(*kind).count() >= kind.limit() {
+        if kind.limit() > 1 && self.registered.entries_of(*kind).count() >= kind.limit() {
             return Err(self.problem(Problem::LimitReached));
         }
         Ok(())
     }
 
     /// Makes a code for the typed contact.
-    async fn ask_contact(
+    async fn challenge_contact(
         &self,
         cookie: &HolderCookie,
         session: &Session,
         earlier: Option<&Pending>,
         id: EntryId,
-    ) -> Outcome<(Pending, Message)> {
-        let (ports, asked) = (self.ports, self.asked);
-        let read = contact::read(&ports.site.settings, self.account, asked.kind, &asked.value, asked.by_call);
+    ) -> HandlerResult<(Pending, Message)> {
+        let (ports, form) = (self.ports, self.form);
+        let read = contact::read(&ports.app.settings, self.account, form.kind, &form.value, form.by_call);
         let (typed, method) = read.map_err(|problem| self.problem(problem))?;
         let contact = typed.as_contact();
         // One contact under two kinds is still one factor.
@@ -150,11 +150,11 @@ impl List<'_> {
         }
         // The resend interval applies to one contact only, so that a mistyped number can be corrected at once.
         let is_same = |pending: &&Pending| {
-            seal::open(ports, cookie, &pending.sealed).is_ok_and(|kept| kept == contact.expose())
+            seal::open(ports, cookie, &pending.sealed).is_ok_and(|opened| opened == contact.expose())
         };
         let earlier = earlier.filter(is_same).and_then(|pending| pending.challenge.as_ref());
         let (purpose, to) = (Purpose::SecurityInfo, (method, contact));
-        let made = contact::ask(ports, cookie, session, earlier, purpose, to, self.now).await?;
+        let made = contact::new_challenge(ports, cookie, session, earlier, purpose, to, self.now).await?;
         let (challenge, message) = made.map_err(|problem| self.problem(problem))?;
         let sealed = seal::seal(ports, cookie, contact.expose())?;
         Ok((Pending { id, shown: contact.masked(), sealed, challenge: Some(challenge) }, message))

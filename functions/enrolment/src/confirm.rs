@@ -6,23 +6,23 @@ use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::notice::Event;
 use shared::domain::security_info::EntryId;
-use shared::domain::session::{CODE_TRIES, Enrolling, Session};
+use shared::domain::session::{CODE_ATTEMPTS, Enrolling, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::HOME;
-use shared::http::{App, Failure, Incoming, Next, Outcome, answer};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, respond};
 use shared::ports::{Added, NewEntry, Versioned};
 
-use super::access::{changing, current, end_if_exhausted, keep};
+use super::access::{current, end_if_exhausted, require_change, save_session};
 use super::kinds::{self, Answer, Confirmed, Waiting};
 use super::ports::Ports;
-use super::{access, confirm_page, held, list_page, notify};
+use super::{access, confirm_page, list_page, notify, waiting_period};
 
 /// `GET /security-info/confirm`: the page of the waiting entry.
-pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (cookie, found, _) = changing(ports, incoming, now).await?;
+        let (cookie, found, _) = require_change(ports, incoming, now).await?;
         current(ports, &cookie, &found.value).await?;
         let account = access::account(ports, &found.value).await?;
         let view = confirm_page::view(ports, &cookie, &found.value, &account, now).await?;
@@ -33,13 +33,13 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response
 }
 
 /// `POST /security-info/confirm`: checks the answer and enrols the entry.
-pub(crate) async fn confirm(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_confirm).await
+pub(crate) async fn confirm(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_confirm).await
 }
 
-async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_confirm(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
-    let (cookie, found, _) = changing(ports, incoming, now).await?;
+    let (cookie, found, _) = require_change(ports, incoming, now).await?;
     let mut fields = incoming.take_fields();
     let id = fields.require("id")?;
     let [code, assertion] = ["code", "assertion"].map(|field| fields.take(field));
@@ -58,7 +58,8 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     let Some(answer) = Answer::read(id.kind(), typed.as_deref().map(String::as_str)) else {
         return Err(on_page.problem(&Session::Enrolling(enrolling), Problem::malformed(field)).await?);
     };
-    let was_open = enrolling.pending.challenge.as_ref().is_none_or(|asked| asked.is_open(CODE_TRIES, now));
+    let was_open =
+        enrolling.pending.challenge.as_ref().is_none_or(|challenge| challenge.is_open(CODE_ATTEMPTS, now));
     let (enrolling, revision) = spend(ports, &cookie, enrolling, revision, now).await?;
     let session = Session::Enrolling(enrolling.clone());
     if !was_open {
@@ -75,7 +76,7 @@ async fn try_confirm(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     match kinds::confirm(&waiting, answer).await? {
         Ok(confirmed) => write(ports, incoming, &cookie, enrolling, revision, confirmed, now).await,
         Err(problem) => {
-            tracing::info!(event = "not-confirmed", session = ?cookie.id(), kind = id.kind().as_str());
+            tracing::info!(event = "enrolment.rejected", session = ?cookie.id(), kind = id.kind().as_str());
             let problem = match problem {
                 Problem::CodeWrong { attempts_left } => {
                     let here = confirm_page::attempts_left(&session);
@@ -97,9 +98,9 @@ struct OnPage<'a> {
 }
 
 impl OnPage<'_> {
-    async fn problem(&self, session: &Session, problem: Problem) -> Outcome<Failure> {
+    async fn problem(&self, session: &Session, problem: Problem) -> HandlerResult<HandlerError> {
         let view = confirm_page::view(self.ports, self.cookie, session, self.account, self.now).await?;
-        Ok(Failure::on_page(problem, view.ok_or(Problem::FlowEnded)?))
+        Ok(HandlerError::on_page(problem, view.ok_or(Problem::FlowEnded)?))
     }
 }
 
@@ -110,13 +111,13 @@ async fn spend(
     mut enrolling: Enrolling,
     revision: u64,
     now: Timestamp,
-) -> Outcome<(Enrolling, u64)> {
+) -> HandlerResult<(Enrolling, u64)> {
     end_if_exhausted(ports, cookie, &Session::Enrolling(enrolling.clone())).await?;
     enrolling.open.progress.attempts += 1;
     if let Some(challenge) = enrolling.pending.challenge.as_mut() {
         challenge.attempts = challenge.attempts.saturating_add(1);
     }
-    let revision = keep(ports, cookie, revision, &Session::Enrolling(enrolling.clone()), now).await?;
+    let revision = save_session(ports, cookie, revision, &Session::Enrolling(enrolling.clone()), now).await?;
     Ok((enrolling, revision))
 }
 
@@ -126,16 +127,16 @@ async fn spend(
 /// could leave a change without a notification.
 async fn write(
     ports: &Ports,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     cookie: &HolderCookie,
     mut enrolling: Enrolling,
     revision: u64,
     confirmed: Confirmed,
     now: Timestamp,
-) -> Outcome {
+) -> HandlerResult {
     let overtaken = || Problem::OutOfStep(Place::SecurityInfo);
     let (id, kind) = (enrolling.pending.id.clone(), enrolling.pending.id.kind());
-    let account = enrolling.open.facts.account.clone();
+    let account = enrolling.open.context.account.clone();
     let registered = current(ports, cookie, &Session::Enrolling(enrolling.clone())).await?;
     // This ends every other session, above all one that began before anything was enrolled and so verified no second
     // step. It also ends the reset flows that used the replaced entry.
@@ -144,15 +145,15 @@ async fn write(
     let progress = &mut enrolling.open.progress;
     progress.attempts = progress.attempts.saturating_sub(1);
     progress.generation = changed.ok_or_else(overtaken)?;
-    let usable_from = held::active_from(ports, cookie, &enrolling.open, &registered, now).await?;
-    let mut open = enrolling.confirm(usable_from > now);
+    let active_from = waiting_period::active_from(ports, cookie, &enrolling.open, &registered, now).await?;
+    let mut open = enrolling.confirm(active_from > now);
     let session = Session::Open(open.clone());
     let new = confirmed.registration(kind);
-    notify::everybody(ports, cookie, &session, Event::Added(kind), new, now).await?;
+    notify::all_contacts(ports, cookie, &session, Event::Added(kind), new, now).await?;
     let entry = NewEntry {
-        usable_from,
-        old_from: usable_from + ports.site.settings.cool_down,
-        proved: open.is_verified(),
+        active_from,
+        old_from: active_from + ports.app.settings.waiting_period,
+        verified: open.is_verified(),
         ..NewEntry::new(id, confirmed.shown.clone(), confirmed.secret(), now)
     };
     let added = ports.enrolment.add(&account, open.progress.generation, cookie.id(), &entry).await?;
@@ -161,9 +162,9 @@ async fn write(
         Added::Overtaken => return Err(overtaken().into()),
         Added::Taken => return Err(Problem::PasskeyRegistered.into()),
     };
-    keep(ports, cookie, revision, &Session::Open(open.clone()), now).await?;
-    tracing::info!(event = "added", session = ?cookie.id(), kind = kind.as_str());
+    save_session(ports, cookie, revision, &Session::Open(open.clone()), now).await?;
+    tracing::info!(event = "enrolment.completed", session = ?cookie.id(), kind = kind.as_str());
     let registered = ports.enrolment.registered(&account).await?;
     let view = list_page::view(ports, &open, &registered, now).await?;
-    Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+    Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
 }

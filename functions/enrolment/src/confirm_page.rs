@@ -2,11 +2,11 @@
 
 use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
-use shared::domain::pairing::PAIRING_TRIES;
+use shared::domain::pairing::PAIRING_ATTEMPTS;
 use shared::domain::security_info::Kind;
 use shared::domain::session::Session;
 use shared::domain::time::Timestamp;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::http::security_info::Confirm;
 use shared::http::view::View;
 
@@ -21,7 +21,7 @@ pub(crate) async fn view(
     session: &Session,
     account: &Account,
     now: Timestamp,
-) -> Outcome<Option<View>> {
+) -> HandlerResult<Option<View>> {
     let Some(pending) = session.pending() else { return Ok(None) };
     let waiting = Waiting { ports, cookie, session, pending, account, now };
     let Some(needs) = kinds::needs(&waiting).await? else { return Ok(None) };
@@ -30,7 +30,7 @@ pub(crate) async fn view(
         kind: pending.id.kind(),
         masked: pending.shown.clone(),
         needs,
-        tries_left: attempts_left(session).unwrap_or_default(),
+        attempts_left: attempts_left(session).unwrap_or_default(),
     })))
 }
 
@@ -38,5 +38,5 @@ pub(crate) async fn view(
 pub(crate) fn attempts_left(session: &Session) -> Option<u8> {
     let pending = session.pending()?;
     let left = access::attempts_left(session, pending.challenge.as_ref());
-    Some(if pending.id.kind() == Kind::Authenticator { left.min(PAIRING_TRIES) } else { left })
+    Some(if pending.id.kind() == Kind::Authenticator { left.min(PAIRING_ATTEMPTS) } else { left })
 }

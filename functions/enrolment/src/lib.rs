@@ -12,17 +12,17 @@ mod access;
 mod add;
 mod confirm;
 mod confirm_page;
-mod held;
 mod kinds;
-mod limits;
 mod list;
 mod list_page;
 mod notify;
 mod ports;
+mod rate_limits;
 mod seal;
 mod sign_in;
 mod step_up;
 mod step_up_page;
+mod waiting_period;
 
 pub use ports::Ports;
 
@@ -38,7 +38,7 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             sessions: process.sessions()?,
             directory: process.sign_in_directory()?,
             security_info: process.security_info()?,
@@ -47,7 +47,7 @@ impl Ports {
             pairings: process.pairings()?,
             signatures: process.signatures(),
             authenticators: process.authenticators()?,
-            budgets: process.budgets()?,
+            rate_limits: process.rate_limits()?,
             queue: process.queue()?,
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,

@@ -11,20 +11,20 @@ use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{HOME, SignIn};
 use shared::http::view::View;
-use shared::http::{App, Failure, Incoming, Next, Outcome, answer};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, respond};
 use shared::ports::Versioned;
 
-use super::access::{changing, current, keep, live, seeing};
+use super::access::{current, load_session, require_change, require_view, save_session};
 use super::ports::Ports;
-use super::{limits, list_page, notify, step_up_page};
+use super::{list_page, notify, rate_limits, step_up_page};
 
 /// `GET /security-info`: the page of the session's current step.
-pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (cookie, found) = match live(ports, incoming, now).await {
+        let (cookie, found) = match load_session(ports, incoming, now).await {
             Ok(found) => found,
-            Err(Failure::Problem(Problem::FlowEnded, _)) => {
+            Err(HandlerError::Problem(Problem::FlowEnded, _)) => {
                 let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };
                 return Ok(incoming.page(&View::SignIn(view)));
             }
@@ -42,43 +42,43 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: Incoming) -> Response
 }
 
 /// `POST /security-info/reconfirm`: records that the person checked the whole list.
-pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (cookie, found, open) = seeing(ports, incoming, now).await?;
+        let (cookie, found, open) = require_view(ports, incoming, now).await?;
         incoming.take_fields().finish()?;
         current(ports, &cookie, &found.value).await?;
-        ports.enrolment.confirm(&open.facts.account, now).await?;
-        tracing::info!(event = "reconfirmed", session = ?cookie.id());
-        let registered = ports.enrolment.registered(&open.facts.account).await?;
+        ports.enrolment.confirm(&open.context.account, now).await?;
+        tracing::info!(event = "enrolment.reconfirmed", session = ?cookie.id());
+        let registered = ports.enrolment.registered(&open.context.account).await?;
         let view = list_page::view(ports, &open, &registered, now).await?;
-        Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
     })
     .await
 }
 
 /// `POST /security-info/remove`. It may leave less than a reset needs. A person who lost a phone must be able to
 /// remove it at once. The page then says what is missing.
-pub(crate) async fn remove(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn remove(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let now = ports.clock.now();
-        let (cookie, found, mut open) = changing(ports, incoming, now).await?;
+        let (cookie, found, mut open) = require_change(ports, incoming, now).await?;
         let mut fields = incoming.take_fields();
         let id = fields.require("id")?;
         fields.finish()?;
         let id = EntryId::parse(&id).ok_or_else(|| Problem::malformed("id"))?;
-        let account = open.facts.account.clone();
+        let account = open.context.account.clone();
         let registered = current(ports, &cookie, &found.value).await?;
         // An entry that is gone already counts as removed (double click).
         if registered.entries.iter().any(|entry| entry.id == id) {
-            limits::change(ports, &account, now).await?;
+            rate_limits::acquire_change(ports, &account, now).await?;
             let session = remove_entry(ports, &cookie, found, registered.generation, &id, now).await?;
             open = session.opened(&cookie).cloned().ok_or(Problem::FlowEnded)?;
-            tracing::info!(event = "removed", session = ?cookie.id(), kind = id.kind().as_str());
+            tracing::info!(event = "enrolment.removed", session = ?cookie.id(), kind = id.kind().as_str());
         }
         let registered = ports.enrolment.registered(&account).await?;
         let view = list_page::view(ports, &open, &registered, now).await?;
-        Ok(incoming.next(&Next { view, location: HOME, cookie: None }))
+        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
     })
     .await
 }
@@ -93,16 +93,16 @@ async fn remove_entry(
     generation: u64,
     id: &EntryId,
     now: Timestamp,
-) -> Outcome<Session> {
+) -> HandlerResult<Session> {
     let overtaken = || Problem::OutOfStep(Place::SecurityInfo);
     let mut session = found.value;
-    let account = session.facts().account.clone();
+    let account = session.context().account.clone();
     let changed = ports.enrolment.change(&account, generation, cookie.id()).await?;
     session.progress_mut().generation = changed.ok_or_else(overtaken)?;
     session.forget(id);
-    keep(ports, cookie, found.revision, &session, now).await?;
+    save_session(ports, cookie, found.revision, &session, now).await?;
     let nothing = Registration::default();
-    notify::everybody(ports, cookie, &session, Event::Removed(id.kind()), nothing, now).await?;
+    notify::all_contacts(ports, cookie, &session, Event::Removed(id.kind()), nothing, now).await?;
     // The session records the new generation as its own, so that it stays valid.
     let generation = session.progress().generation;
     let removed = ports.enrolment.remove(&account, generation, cookie.id(), id, now).await?;

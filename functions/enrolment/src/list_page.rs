@@ -4,7 +4,7 @@ use shared::domain::account::{Account, Offer, Registration, suffices};
 use shared::domain::security_info::{Entry, Kind, Registered};
 use shared::domain::session::Open;
 use shared::domain::time::Timestamp;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::{EntryView, SecurityInfo};
 use shared::http::view::View;
@@ -19,14 +19,14 @@ pub(crate) async fn view(
     session: &Open,
     registered: &Registered,
     now: Timestamp,
-) -> Outcome<View> {
-    let account = ports.directory.account(&session.facts.account).await?.ok_or(Problem::FlowEnded)?;
+) -> HandlerResult<View> {
+    let account = ports.directory.account(&session.context.account).await?.ok_or(Problem::FlowEnded)?;
     let registration = access::evidence(ports, &account, now).await?;
-    Ok(View::SecurityInfo(of(&ports.site.settings, &account, session, registered, registration, now)))
+    Ok(View::SecurityInfo(build(&ports.app.settings, &account, session, registered, registration, now)))
 }
 
 /// Builds the list. It decides whether a reset is possible with the same check as page 1 of a reset.
-pub(crate) fn of(
+pub(crate) fn build(
     settings: &Settings,
     account: &Account,
     session: &Open,
@@ -40,16 +40,16 @@ pub(crate) fn of(
         masked: entry.shown.clone(),
         added_at: entry.added_at.to_string(),
         last_used_at: entry.last_used_at.map(|at| at.to_string()),
-        usable_from: entry.usable_from.to_string(),
-        predecessor: entry.predecessor.clone().filter(|_| entry.usable_from > now),
-        counts: entry.usable_from <= now,
+        usable_from: entry.active_from.to_string(),
+        predecessor: entry.predecessor.clone().filter(|_| entry.active_from > now),
+        counts: entry.active_from <= now,
     };
     let needed = settings.steps;
-    let capable = suffices(&settings.offers(&registration), needed) && account.standing.may_reset();
+    let capable = suffices(&settings.offers(&registration), needed) && account.state.may_reset();
     let offers = registration.offers(&settings.second_steps);
     let may_lift = !session.waiting.is_empty() && can_waive(&offers);
-    registration.not_yet.clear();
-    registration.unproved.clear();
+    registration.pending_activation.clear();
+    registration.unverified.clear();
     let reached = settings.offers(&registration);
     let serves = |kind: Kind| {
         let may_be_sent_to = || reached.iter().any(|offer| offer.method.factor() == kind.factor());
@@ -63,7 +63,7 @@ pub(crate) fn of(
     let kinds = Kind::ALL
         .into_iter()
         .filter(offered)
-        .map(|kind| (kind, kind.limit() == 1 && registered.of(kind).next().is_some()))
+        .map(|kind| (kind, kind.limit() == 1 && registered.entries_of(kind).next().is_some()))
         .collect();
     SecurityInfo {
         methods: registered.entries.iter().map(entry).collect(),
@@ -76,7 +76,7 @@ pub(crate) fn of(
         may_lift,
         selected: None,
         value: String::new(),
-        back: session.facts.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
+        back: session.context.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
     }
 }
 

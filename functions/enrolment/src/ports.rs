@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use shared::domain::keys::Keyring;
-use shared::http::{HasSite, Incoming, Site};
+use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
-    ApprovalStore, Authenticators, BudgetStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
-    SecurityInfo, SessionStore, SignInDirectory, SignatureVerifier,
+    ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
+    RateLimitStore, SecurityInfoStore, SessionStore, SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
@@ -14,17 +14,17 @@ use shared::verification::outgoing::Outgoing;
 /// The ports of `enrolment`. It can check a password, but not set one.
 pub struct Ports {
     /// Settings and the flow keys, which compute cookies, tags and pseudonyms.
-    pub site: Site,
+    pub app: AppContext,
     /// Stores signed-in visits of `/security-info`.
     pub sessions: Arc<dyn SessionStore>,
     /// Checks passwords at sign-in; can't change them.
     pub directory: Arc<dyn SignInDirectory>,
     /// The enrolled methods, for the step-up.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// Adds and removes enrolled methods.
     pub enrolment: Arc<dyn EnrolmentStore>,
     /// Holds TOTP seeds, passkeys and recovery codes, to verify answers.
-    pub authenticators: Arc<dyn Authenticators>,
+    pub authenticators: Arc<dyn AuthenticatorStore>,
     /// Stores the approval requests to devices.
     pub approvals: Arc<dyn ApprovalStore>,
     /// Stores the pairings of devices until they are confirmed.
@@ -32,7 +32,7 @@ pub struct Ports {
     /// Verifies passkey signatures.
     pub signatures: Arc<dyn SignatureVerifier>,
     /// Holds the rate limits of sign-ins, codes and changes.
-    pub budgets: Arc<dyn BudgetStore>,
+    pub rate_limits: Arc<dyn RateLimitStore>,
     /// Takes codes and notifications to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// Seals the messages in the queue.
@@ -49,16 +49,16 @@ pub struct Ports {
 
 impl Ports {
     /// Groups what is needed to check an answer of this request.
-    pub(crate) fn verifier(&self, incoming: &Incoming) -> Verifier<'_> {
+    pub(crate) fn verifier(&self, incoming: &IncomingRequest) -> Verifier<'_> {
         Verifier {
-            flows: &self.site.flows,
+            flows: &self.app.flows,
             seeds: &self.seeds,
             authenticators: &*self.authenticators,
             approvals: &*self.approvals,
             signatures: &*self.signatures,
-            limits: &*self.budgets,
-            party: self.site.settings.relying_party(),
-            totp_per_day: self.site.settings.totp_tries_per_day,
+            limits: &*self.rate_limits,
+            party: self.app.settings.relying_party(),
+            totp_per_day: self.app.settings.totp_attempts_per_day,
             network: incoming.address_block(),
         }
     }
@@ -69,8 +69,8 @@ impl Ports {
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }

@@ -7,39 +7,40 @@ use shared::domain::approval::RequestId;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
-use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
+use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
 use shared::domain::time::Timestamp;
-use shared::http::captcha::{Captchas, Checked, Typed};
+use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
 use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
-use shared::http::{App, Failure, Incoming, NewCookie, Next, Outcome, answer};
-use shared::ports::{EntropyExt as _, SignIn};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
+use shared::ports::{EntropyExt as _, SignInResult};
 
 use super::ports::Ports;
 use super::step_up_page::{self, Verifiable};
-use super::{limits, list_page};
+use super::{list_page, rate_limits};
 
 /// `POST /security-info/sign-in`: checks the CAPTCHA if one is required, then the password.
-pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_sign_in).await
+pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_sign_in).await
 }
 
-async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
-    let settings = &ports.site.settings;
+    let settings = &ports.app.settings;
     let mut fields = incoming.take_fields();
     let login = fields.take("login");
     let password = fields.take("password");
-    let captcha = Typed::take(&mut fields);
-    let back = fields.take("return").and_then(|asked| settings.return_to(&asked).map(str::to_owned));
+    let captcha = CaptchaFields::take(&mut fields);
+    let back = fields.take("return").and_then(|url| settings.return_to(&url).map(str::to_owned));
     fields.take("at");
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
-    let captchas = Captchas { keys: &ports.captcha, budgets: &*ports.budgets, entropy: &*ports.entropy, now };
+    let captchas =
+        Captchas { keys: &ports.captcha, rate_limits: &*ports.rate_limits, entropy: &*ports.entropy, now };
     let on_page = |problem: Problem, captcha: Option<Captcha>| {
         let view = security_info::SignIn { login: typed.clone(), back: back.clone(), captcha };
-        Failure::on_page(problem, View::SignIn(view))
+        HandlerError::on_page(problem, View::SignIn(view))
     };
     let malformed = |field| on_page(Problem::malformed(field), captchas.unspent(captcha.token.as_deref()));
     let name = CanonicalName::parse(&typed, &settings.login_domains).map_err(|_| malformed("login"))?;
@@ -48,8 +49,8 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 
     // The CAPTCHA is checked before the password, whose hash is expensive. Solving the harder one for this name
     // replaces the rate limit.
-    let reference = name.reference(&ports.site.flows);
-    let again = |problem: fn(Box<Captcha>) -> Problem| -> Outcome<Failure> {
+    let reference = name.reference(&ports.app.flows);
+    let again = |problem: fn(Box<Captcha>) -> Problem| -> HandlerResult<HandlerError> {
         let next = captchas.challenge(Some(reference))?;
         Ok(on_page(problem(Box::new(next.clone())), Some(next)))
     };
@@ -57,21 +58,25 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         Some(token) => {
             let solution = captcha.solution().map_err(|_| malformed("captcha_answer"))?;
             match captchas.check(token, &solution, &reference).await? {
-                Checked::Solved { harder: true } => true,
-                Checked::Solved { harder: false } => return Err(again(Problem::CaptchaHarder)?),
-                Checked::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
+                CaptchaResult::Solved { harder: true } => true,
+                CaptchaResult::Solved { harder: false } => return Err(again(Problem::CaptchaHarder)?),
+                CaptchaResult::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
             }
         }
-        None if limits::sign_in(ports, &reference, incoming.address_block(), now).await? => false,
+        None if rate_limits::try_acquire_sign_in(ports, &reference, incoming.address_block(), now)
+            .await? =>
+        {
+            false
+        }
         None => return Err(again(Problem::CaptchaHarder)?),
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {
-        SignIn::Accepted(account) => Some(account),
-        SignIn::Wrong | SignIn::Locked | SignIn::Disabled => None,
+        SignInResult::Accepted(account) => Some(account),
+        SignInResult::Wrong | SignInResult::Locked | SignInResult::Disabled => None,
     };
-    let Some(account) = account.filter(|account| account.standing.may_reset()) else {
-        tracing::info!(event = "sign-in-refused", name = ?reference, address = incoming.address_block().to_string());
+    let Some(account) = account.filter(|account| account.state.may_reset()) else {
+        tracing::info!(event = "sign_in.rejected", name = ?reference, address = incoming.address_block().to_string());
         // If this sign-in needed a CAPTCHA, the next one will too.
         return Err(if solved {
             again(|next| Problem::SignInWrong(Some(next)))?
@@ -80,7 +85,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
         });
     };
     if !solved {
-        limits::accepted(ports, &reference, now).await?;
+        rate_limits::refund_sign_in(ports, &reference, now).await?;
     }
     begin(ports, incoming, &account, &reference, back, now).await
 }
@@ -88,42 +93,44 @@ async fn try_sign_in(ports: &Ports, incoming: &mut Incoming) -> Outcome {
 /// Begins the session after a correct password.
 async fn begin(
     ports: &Ports,
-    incoming: &mut Incoming,
+    incoming: &mut IncomingRequest,
     account: &Account,
     name: &NameRef,
     back: Option<String>,
     now: Timestamp,
-) -> Outcome {
+) -> HandlerResult {
     let registered = ports.enrolment.registered(&account.id).await?;
-    let mut start = EnrolmentState::of(&registered, true);
-    if start == EnrolmentState::StepUpRequired && Verifiable::of(ports, account, now).await?.offers.is_empty()
+    let mut start = EnrolmentState::from_registered(&registered, true);
+    if start == EnrolmentState::StepUpRequired
+        && Verifiable::load(ports, account, now).await?.offers.is_empty()
     {
         start = EnrolmentState::NoUsableFactor;
     }
     let language = account.language.unwrap_or(incoming.language);
-    let facts = Facts { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
+    let context =
+        SessionContext { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
     let request = RequestId::from_bytes(ports.entropy.bytes());
-    let session = Session::begin(facts, registered.generation, request);
+    let session = Session::begin(context, registered.generation, request);
     // Ends the session of the old cookie, which is about to be replaced. It can't be used elsewhere any more (ASVS
     // 7.2.4).
     if let Some(former) = &incoming.session {
         end(ports, former, now).await?;
     }
-    let cookie = HolderCookie::open_session(&ports.site.flows, ports.entropy.bytes());
+    let cookie = HolderCookie::open_session(&ports.app.flows, ports.entropy.bytes());
     ports.sessions.begin(cookie.id(), &session).await?;
-    let (mark, address) = (account.id.pseudonym(&ports.site.flows), incoming.address_block().to_string());
-    tracing::info!(event = "signed-in", session = ?cookie.id(), ?name, account = ?mark, ?start, address);
+    let (pseudonym, address) = (account.id.pseudonym(&ports.app.flows), incoming.address_block().to_string());
+    tracing::info!(event = "session.started", session = ?cookie.id(), ?name, account = ?pseudonym, ?start, address);
 
     incoming.session = Some(cookie.clone());
     let (view, location) = match session.opened(&cookie) {
         Some(open) => (list_page::view(ports, open, &registered, now).await?, HOME),
         None => (step_up_page::view(ports, incoming, &session, None, now).await?, VERIFY),
     };
-    Ok(incoming.next(&Next { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
+    Ok(incoming.next_page(&NextPage { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
 }
 
 /// Ends the session of a cookie. An older cookie has no rights any more, so its session goes on.
-async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> Outcome<()> {
+async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> HandlerResult<()> {
     let found = ports.sessions.session(cookie.id(), now).await?;
     if found.is_some_and(|found| !found.value.is_ahead_of(cookie)) {
         ports.sessions.end(cookie.id()).await?;
@@ -132,17 +139,17 @@ async fn end(ports: &Ports, cookie: &HolderCookie, now: Timestamp) -> Outcome<()
 }
 
 /// `POST /security-info/sign-out`. Without a session it gives the same response.
-pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let mut fields = incoming.take_fields();
         fields.take("at");
         fields.finish()?;
         if let Some(cookie) = incoming.session.take() {
             end(ports, &cookie, ports.clock.now()).await?;
-            tracing::info!(event = "signed-out", session = ?cookie.id());
+            tracing::info!(event = "session.ended", session = ?cookie.id());
         }
         let view = View::SignIn(security_info::SignIn::default());
-        Ok(incoming.next(&Next { view, location: HOME, cookie: Some(NewCookie::NoSession) }))
+        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: Some(NewCookie::NoSession) }))
     })
     .await
 }

@@ -6,12 +6,12 @@ use shared::domain::challenge::Challenge;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::keys::{Keyring, Tag};
 use shared::domain::method::Method;
-use shared::domain::session::{CODE_TRIES, RESEND, Session};
+use shared::domain::session::{CODE_ATTEMPTS, RESEND, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
-use shared::http::security_info::{SecondStep, Sent};
+use shared::http::security_info::{SecondStep, SentCode};
 use shared::http::view::{PasskeyOptions, View};
-use shared::http::{Failure, Incoming, Outcome};
+use shared::http::{HandlerError, HandlerResult, IncomingRequest};
 use shared::settings::Settings;
 
 use super::access::{self, attempts_left};
@@ -30,8 +30,8 @@ pub(crate) struct Verifiable {
 impl Verifiable {
     /// Returns the methods that an account can use now. If nothing but recovery codes counts yet, contacts in their
     /// waiting period are included. Otherwise the password alone would open the page during that period.
-    pub(crate) async fn of(ports: &Ports, account: &Account, now: Timestamp) -> Outcome<Self> {
-        let settings = &ports.site.settings;
+    pub(crate) async fn load(ports: &Ports, account: &Account, now: Timestamp) -> HandlerResult<Self> {
+        let settings = &ports.app.settings;
         let mut registration = access::evidence(ports, account, now).await?;
         let offers = |registration: &Registration| {
             let mut offers = registration.offers(&settings.second_steps);
@@ -40,7 +40,7 @@ impl Verifiable {
         };
         let counts = offers(&registration).iter().any(|offer| offer.method.vouches());
         if !counts {
-            registration.not_yet.clear();
+            registration.pending_activation.clear();
         }
         Ok(Self { offers: offers(&registration), registration, counts })
     }
@@ -59,26 +59,26 @@ impl Verifiable {
 
 pub(crate) async fn view(
     ports: &Ports,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     session: &Session,
     selected: Option<Method>,
     now: Timestamp,
-) -> Outcome<View> {
+) -> HandlerResult<View> {
     let account = access::account(ports, session).await?;
-    let methods = Verifiable::of(ports, &account, now).await?.offers;
+    let methods = Verifiable::load(ports, &account, now).await?.offers;
     let masked = |method: Method| {
         let offer = methods.iter().find(|offer| offer.method == method);
         offer.map(|offer| offer.masked.clone()).unwrap_or_default()
     };
-    let settings = &ports.site.settings;
+    let settings = &ports.app.settings;
     let progress = session.progress();
-    let awaited = progress.challenge.as_ref().filter(|challenge| challenge.is_open(CODE_TRIES, now));
+    let awaited = progress.challenge.as_ref().filter(|challenge| challenge.is_open(CODE_ATTEMPTS, now));
     let sent = awaited.filter(|challenge| challenge.code.is_some()).map(|challenge| {
         let left = attempts_left(session, Some(challenge));
         shown(settings, challenge, &masked(challenge.method), left, now)
     });
     let cookie = incoming.session.as_ref().ok_or(Problem::FlowEnded)?;
-    let flows = &ports.site.flows;
+    let flows = &ports.app.flows;
     let challenge = methods
         .iter()
         .any(|offer| offer.method == Method::Passkey)
@@ -89,7 +89,7 @@ pub(crate) async fn view(
         .and_then(|challenge| cookie.approval_number(flows, challenge.request));
     Ok(View::SecondStep(SecondStep {
         sent,
-        options: challenge.map(|challenge| PasskeyOptions::of(settings, challenge)),
+        options: challenge.map(|challenge| PasskeyOptions::new(settings, challenge)),
         number: number.map(ApprovalNumber::expose),
         selected: selected.or_else(|| methods.first().map(|offer| offer.method)),
         again: session.opened(cookie).is_some(),
@@ -100,13 +100,13 @@ pub(crate) async fn view(
 /// Returns a problem on the page.
 pub(crate) async fn on_page(
     ports: &Ports,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     session: &Session,
     method: Method,
     problem: Problem,
     now: Timestamp,
-) -> Outcome<Failure> {
-    Ok(Failure::on_page(problem, view(ports, incoming, session, Some(method), now).await?))
+) -> HandlerResult<HandlerError> {
+    Ok(HandlerError::on_page(problem, view(ports, incoming, session, Some(method), now).await?))
 }
 
 /// Returns an open code challenge as the page shows it.
@@ -116,15 +116,15 @@ pub(crate) fn shown(
     masked: &str,
     attempts_left: u8,
     now: Timestamp,
-) -> Sent {
+) -> SentCode {
     let resend_at = challenge.asked_at + RESEND;
-    Sent {
+    SentCode {
         method: challenge.method,
         masked: masked.to_owned(),
         digits: settings.code_digits,
         expires_at: challenge.expires_at.to_string(),
         resend_at: resend_at.to_string(),
-        tries_left: attempts_left,
+        attempts_left: attempts_left,
         resend_in: resend_at.seconds_after(now),
         minutes: settings.flow.code_lifetime.whole_minutes(),
     }

@@ -9,14 +9,17 @@ use axum::routing::{get, post};
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
-use shared::http::{App, Failure, Format, HasSite, Incoming, Next, Outcome, Site, answer, choice_of, serve};
+use shared::http::{
+    App, AppContext, Format, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NextPage,
+    choice_of, respond, serve,
+};
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
 
 /// The ports of `method-selection`. It needs nothing but flows.
 pub struct Ports {
     /// Settings and the flow keys, which check that a form belongs to the flow of its cookie.
-    pub site: Site,
+    pub app: AppContext,
     /// Stores the choices of a flow, or cancels it.
     pub flows: Arc<dyn FlowStore>,
     /// Flow expiry is compared with this clock.
@@ -29,63 +32,63 @@ impl Ports {
     /// # Errors
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
-        Ok(Self { site: process.site()?, flows: process.flows()?, clock: process.clock() })
+        Ok(Self { app: process.app_context()?, flows: process.flows()?, clock: process.clock() })
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 
 /// Routes pages 2 to 4 and the cancel form.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
-        .route("/reason", get(show_reason).post(give_reason))
+        .route("/reason", get(show_reason).post(select_reason))
         .route("/method", get(show_methods))
         .route("/cancel", post(cancel));
     serve(routes, ports)
 }
 
-async fn show_reason(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+async fn show_reason(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
         match found.value {
             Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) => {
                 Ok(incoming.page(&View::Reason(view::Reason {})))
             }
-            elsewhere => Err(Failure::OutOfStep(elsewhere.stage(), None)),
+            other => Err(HandlerError::OutOfStep(other.stage(), None)),
         }
     })
     .await
 }
 
-async fn give_reason(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_give_reason).await
+async fn select_reason(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_select_reason).await
 }
 
-async fn try_give_reason(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_select_reason(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let mut fields = incoming.take_fields();
     let reason = fields
         .take("reason")
         .and_then(|word| Reason::parse(&word))
-        .ok_or_else(|| Failure::on_page(Problem::malformed("reason"), View::Reason(view::Reason {})))?;
+        .ok_or_else(|| HandlerError::on_page(Problem::malformed("reason"), View::Reason(view::Reason {})))?;
     fields.finish()?;
     let next = found.value.choose_reason(reason)?;
     if !ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
         // Another request won the race (double click), so the flow's current stage is shown.
         return Ok(incoming.out_of_step(next.stage(), None));
     }
-    tracing::info!(event = "reason", flow = ?cookie.id(), ?reason);
+    tracing::info!(event = "flow.reason_selected", flow = ?cookie.id(), ?reason);
     let view = View::Method(choice_of(&next.choosing()?, None));
-    Ok(incoming.next(&Next { view, location: "/method", cookie: None }))
+    Ok(incoming.next_page(&NextPage { view, location: "/method", cookie: None }))
 }
 
-async fn show_methods(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+async fn show_methods(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
         // Viewing this page doesn't drop a pending code; only asking for another one does.
         Ok(incoming.page(&View::Method(choice_of(&found.value.choosing()?, None))))
@@ -95,52 +98,54 @@ async fn show_methods(app: State<App<Ports>>, incoming: Incoming) -> Response {
 
 /// Shows `ended`, whatever the state of the flow, also without one. A browser whose flow has finished sees that page
 /// instead, because the password was changed and stays changed.
-async fn cancel(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| {
+async fn cancel(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
         let ended = View::Ended(Ended { why: Why::Cancelled });
         Ok(match try_cancel(ports, incoming).await? {
-            Left::Nothing => incoming.last(&ended),
-            Left::AFinishedFlow if incoming.format == Format::Html => incoming.out_of_step(Stage::Done, None),
-            Left::AnotherFlow | Left::AFinishedFlow => incoming.page(&ended),
+            Remaining::Nothing => incoming.last(&ended),
+            Remaining::FinishedFlow if incoming.format == Format::Html => {
+                incoming.out_of_step(Stage::Done, None)
+            }
+            Remaining::AnotherFlow | Remaining::FinishedFlow => incoming.page(&ended),
         })
     })
     .await
 }
 
 /// The flow that the browser still has after a cancel.
-enum Left {
+enum Remaining {
     /// None.
     Nothing,
     /// A newer flow, opened in another tab, that replaced the one of the form.
     AnotherFlow,
     /// A finished flow.
-    AFinishedFlow,
+    FinishedFlow,
 }
 
 /// Cancels the flow if the cookie is its newest. An older cookie has no rights any more, so the flow goes on.
-async fn try_cancel(ports: &Ports, incoming: &mut Incoming) -> Outcome<Left> {
+async fn try_cancel(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult<Remaining> {
     let mut fields = incoming.take_fields();
     let at = fields.take("at");
     fields.finish()?;
-    let Some(cookie) = incoming.cookie.clone() else { return Ok(Left::Nothing) };
-    if at.is_some_and(|at| !cookie.is_of_this_flow(&ports.site.flows, &at)) {
-        return Ok(Left::AnotherFlow);
+    let Some(cookie) = incoming.cookie.clone() else { return Ok(Remaining::Nothing) };
+    if at.is_some_and(|at| !cookie.is_of_this_flow(&ports.app.flows, &at)) {
+        return Ok(Remaining::AnotherFlow);
     }
     let now = ports.clock.now();
     // A write that loses a race is tried again on the newer flow.
     for _ in 0..5 {
         let Some(found) = ports.flows.load(cookie.id(), now).await? else { break };
         match found.value.stage() {
-            Stage::Done => return Ok(Left::AFinishedFlow),
+            Stage::Done => return Ok(Remaining::FinishedFlow),
             Stage::Ended => break,
-            _ if found.value.proofs() != cookie.verified() => break,
+            _ if found.value.verified() != cookie.verified() => break,
             _ => {}
         }
         let next = found.value.cancel();
         if ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
-            tracing::info!(event = "cancelled", flow = ?cookie.id());
+            tracing::info!(event = "flow.cancelled", flow = ?cookie.id());
             break;
         }
     }
-    Ok(Left::Nothing)
+    Ok(Remaining::Nothing)
 }

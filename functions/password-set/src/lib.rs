@@ -10,14 +10,17 @@ use axum::response::Response;
 use axum::routing::get;
 use shared::change::{AuthorizedChange, ChangeFailure, ChangePorts, FinishPorts};
 use shared::domain::account::Account;
-use shared::domain::flow::{Flow, Proven, Stage};
+use shared::domain::flow::{AllVerified, Flow, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::Problem;
 use shared::http::view::View;
-use shared::http::{App, Failure, HasSite, Incoming, Next, Outcome, Site, answer, serve, violation};
+use shared::http::{
+    App, AppContext, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NextPage, respond, serve,
+    violation,
+};
 use shared::ports::{
-    ClaimStore, Clock, Entropy, FlowStore, MessageQueue, PasswordDirectory, SecurityInfo, Write,
+    Clock, DirectoryWrite, Entropy, FlowStore, LeaseStore, MessageQueue, PasswordDirectory, SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
@@ -30,13 +33,13 @@ const POLL_EVERY: Duration = Duration::from_millis(100);
 /// The ports of `password-set`. No other function has a [`PasswordDirectory`].
 pub struct Ports {
     /// Settings and the flow keys, which compute cookies and pseudonyms.
-    pub site: Site,
+    pub app: AppContext,
     /// Stores the result of the change in its flow.
     pub flows: Arc<dyn FlowStore>,
     /// The contacts to notify, and the generation of the account.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// The lease: the exclusive right to change one account for 30 s.
-    pub claims: Arc<dyn ClaimStore>,
+    pub leases: Arc<dyn LeaseStore>,
     /// Writes passwords and unlocks accounts.
     pub directory: Arc<dyn PasswordDirectory>,
     /// Takes notifications, and the message to reconcile the change, to `delivery`.
@@ -58,10 +61,10 @@ impl Ports {
     /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
-            site: process.site()?,
+            app: process.app_context()?,
             flows: process.flows()?,
             security_info: process.security_info()?,
-            claims: process.claims()?,
+            leases: process.leases()?,
             directory: process.password_directory()?,
             queue: process.queue()?,
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
@@ -74,25 +77,25 @@ impl Ports {
 
 impl Ports {
     /// Groups the ports that a change needs.
-    fn of_change(&self) -> ChangePorts<'_> {
+    fn change_ports(&self) -> ChangePorts<'_> {
         ChangePorts {
             finish: FinishPorts {
                 flows: &*self.flows,
                 security_info: &*self.security_info,
                 outgoing: Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy },
             },
-            claims: &*self.claims,
+            leases: &*self.leases,
             directory: &*self.directory,
-            keys: &self.site.flows,
-            own_domains: &self.site.settings.login_domains,
+            keys: &self.app.flows,
+            own_domains: &self.app.settings.login_domains,
             clock: &*self.clock,
         }
     }
 }
 
-impl HasSite for Ports {
-    fn site(&self) -> &Site {
-        &self.site
+impl HasAppContext for Ports {
+    fn app_context(&self) -> &AppContext {
+        &self.app
     }
 }
 
@@ -105,40 +108,40 @@ pub fn router(ports: Ports) -> Router {
     serve(routes, ports)
 }
 
-async fn show_password(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Password).await).await
+async fn show_password(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Password).await).await
 }
 
-async fn show_unlock(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Unlock).await).await
+async fn show_unlock(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Unlock).await).await
 }
 
-async fn show_done(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Done).await).await
+async fn show_done(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| show(ports, incoming, Stage::Done).await).await
 }
 
 /// Returns the page of `stage` if the flow has reached it.
-async fn show(ports: &Ports, incoming: &mut Incoming, stage: Stage) -> Outcome {
+async fn show(ports: &Ports, incoming: &mut IncomingRequest, stage: Stage) -> HandlerResult {
     let now = ports.clock.now();
     let (_, found) = incoming.live_flow(&*ports.flows, now).await?;
     if found.value.stage() != stage {
-        return Err(Failure::OutOfStep(found.value.stage(), None));
+        return Err(HandlerError::OutOfStep(found.value.stage(), None));
     }
     let view = incoming.view_of(&found.value, now).ok_or(Problem::FlowEnded)?;
     Ok(incoming.page(&view))
 }
 
-async fn set_password(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_set_password).await
+async fn set_password(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_set_password).await
 }
 
-async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_set_password(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let page = incoming.view_of(&found.value, now);
-    let flow = found.value.proven(Stage::Password)?;
+    let flow = found.value.all_verified(Stage::Password)?;
     let on_page = |problem: Problem| match &page {
-        Some(page) => Failure::on_page(problem, page.clone()),
+        Some(page) => HandlerError::on_page(problem, page.clone()),
         None => problem.into(),
     };
 
@@ -148,7 +151,7 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     fields.finish()?;
 
     let reject = |violations: &[Violation]| {
-        let of = |one| violation(one, &ports.site.settings, incoming.language);
+        let of = |one| violation(one, &ports.app.settings, incoming.language);
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
@@ -158,30 +161,31 @@ async fn try_set_password(ports: &Ports, incoming: &mut Incoming) -> Outcome {
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));
     }
-    let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
+    let change = AuthorizedChange::authorize(ports.change_ports(), &cookie, found.revision, flow, now).await;
     let change = change.map_err(failure)?;
     let violations = ports.policy.violations(&password, &person(change.account()));
     if !violations.is_empty() {
         return Err(reject(&violations));
     }
-    match apply(ports, &cookie, &change, Write::Password(&password)).await {
+    match apply(ports, &cookie, &change, DirectoryWrite::Password(&password)).await {
         Ok(done) => Ok(finished(ports, incoming, &done)),
         Err(ChangeFailure::Rejected(violations)) => Err(reject(&violations)),
         Err(other) => Err(failure(other)),
     }
 }
 
-async fn unlock(app: State<App<Ports>>, incoming: Incoming) -> Response {
-    answer(app, incoming, try_unlock).await
+async fn unlock(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_unlock).await
 }
 
-async fn try_unlock(ports: &Ports, incoming: &mut Incoming) -> Outcome {
+async fn try_unlock(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
-    let flow: Proven = found.value.proven(Stage::Unlock)?;
+    let flow: AllVerified = found.value.all_verified(Stage::Unlock)?;
     incoming.take_fields().finish()?;
-    let change = AuthorizedChange::authorize(ports.of_change(), &cookie, found.revision, flow, now).await;
-    let done = apply(ports, &cookie, &change.map_err(failure)?, Write::Unlock).await.map_err(failure)?;
+    let change = AuthorizedChange::authorize(ports.change_ports(), &cookie, found.revision, flow, now).await;
+    let done =
+        apply(ports, &cookie, &change.map_err(failure)?, DirectoryWrite::Unlock).await.map_err(failure)?;
     Ok(finished(ports, incoming, &done))
 }
 
@@ -191,7 +195,7 @@ async fn apply(
     ports: &Ports,
     cookie: &HolderCookie,
     change: &AuthorizedChange<'_>,
-    write: Write<'_>,
+    write: DirectoryWrite<'_>,
 ) -> Result<Flow, ChangeFailure> {
     let mut applied = change.apply(write).await;
     for _ in 0..POLLS {
@@ -210,20 +214,20 @@ async fn apply(
 }
 
 /// Maps a failed change to the problem that the page shows.
-fn failure(failure: ChangeFailure) -> Failure {
+fn failure(failure: ChangeFailure) -> HandlerError {
     match failure {
         ChangeFailure::Ended => Problem::FlowEnded.into(),
-        ChangeFailure::Done => Failure::OutOfStep(Stage::Done, None),
+        ChangeFailure::Done => HandlerError::OutOfStep(Stage::Done, None),
         ChangeFailure::Rejected(_) => Problem::PasswordRejected(Vec::new()).into(),
         ChangeFailure::Busy => Problem::Unavailable.into(),
-        ChangeFailure::Outside(what, cause) => Failure::Outside(what, cause),
+        ChangeFailure::PortFailed(what, cause) => HandlerError::PortFailed(what, cause),
     }
 }
 
-fn finished(ports: &Ports, incoming: &Incoming, done: &Flow) -> Response {
+fn finished(ports: &Ports, incoming: &IncomingRequest, done: &Flow) -> Response {
     let now = ports.clock.now();
     match incoming.view_of(done, now) {
-        Some(view @ View::Done(_)) => incoming.next(&Next { view, location: "/done", cookie: None }),
+        Some(view @ View::Done(_)) => incoming.next_page(&NextPage { view, location: "/done", cookie: None }),
         _ => incoming.out_of_step(done.stage(), None),
     }
 }

@@ -8,14 +8,14 @@ use std::sync::Arc;
 use axum::Router;
 use shared::adapters::aws::emulated;
 use shared::adapters::memory::Memory;
-use shared::domain::captcha::Challenge;
+use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::time::Timestamp;
 use shared::ports::{Metric, Metrics};
 use shared::process::{self, Process, StartError};
 use shared::settings::Settings;
 
-use crate::cloud::Cloud;
-use crate::cloud::roles::ADMINISTRATOR;
+use crate::emulator::Emulator;
+use crate::emulator::roles::ADMINISTRATOR;
 use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
 use crate::system::System;
@@ -35,7 +35,7 @@ pub struct Functions {
 /// The parts that functions are built from.
 pub struct Parts<'a> {
     /// The AWS emulator.
-    pub cloud: &'a Cloud,
+    pub emulator: &'a Emulator,
     /// The parameters, as functions read them from their environment.
     pub settings: Arc<Settings>,
     /// Clock and entropy, shared by all functions.
@@ -65,7 +65,7 @@ impl Parts<'_> {
         let keys =
             administrator.keyring("REKEY_SECRET_CAPTCHA").map_err(|error| why(ADMINISTRATOR, &error))?;
         let clock = self.system.clock.clone();
-        Ok(move |token: &str| Some(Challenge::open(token, &keys, clock.now()).ok()?.answer()))
+        Ok(move |token: &str| Some(CaptchaChallenge::open(token, &keys, clock.now()).ok()?.answer()))
     }
 
     /// Builds every function.
@@ -99,17 +99,17 @@ impl Parts<'_> {
     pub async fn process(&self, function: &str) -> Result<Process, Failure> {
         let mut settings = (*self.settings).clone();
         settings.voice_origin.get_or_insert_with(|| CALLER.to_owned());
-        let resources = self.cloud.resources(function);
+        let resources = self.emulator.resources(function);
         let parts = process::Parts {
             settings: Arc::new(settings),
-            aws: emulated(self.cloud.endpoint(), function),
+            aws: emulated(self.emulator.endpoint(), function),
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
             metrics: Arc::new(LoggedMetrics),
             resources: Box::new(move |variable| resources.get(variable).cloned()),
             memory: self.memory.clone(),
         };
-        Process::of(parts).await.map_err(|error| why(function, &error))
+        Process::from_parts(parts).await.map_err(|error| why(function, &error))
     }
 
     async fn ports<P>(

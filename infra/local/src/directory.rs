@@ -3,21 +3,21 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use shared::domain::account::Standing;
+use shared::domain::account::AccountState;
 use shared::domain::name::CanonicalName;
 use shared::domain::time::Timestamp;
 use shared::ports::{self, SignInDirectory};
 
-use crate::outbox::{Accounts, SignIn, Unreadable};
+use crate::dev_inbox::{Accounts, SignInOutcome, Unreadable};
 
 /// The built-in directory as the dev inbox uses it.
 pub struct DemoAccounts(pub Arc<dyn SignInDirectory>);
 
 #[async_trait]
 impl Accounts for DemoAccounts {
-    async fn standing(&self, name: &CanonicalName) -> Result<Option<Standing>, Unreadable> {
+    async fn state(&self, name: &CanonicalName) -> Result<Option<AccountState>, Unreadable> {
         let found = self.0.find(name).await.map_err(unreadable)?;
-        Ok(found.map(|account| account.standing))
+        Ok(found.map(|account| account.state))
     }
 
     async fn sign_in(
@@ -25,12 +25,12 @@ impl Accounts for DemoAccounts {
         name: &CanonicalName,
         password: &str,
         now: Timestamp,
-    ) -> Result<SignIn, Unreadable> {
+    ) -> Result<SignInOutcome, Unreadable> {
         Ok(match self.0.sign_in(name, password, now).await.map_err(unreadable)? {
-            ports::SignIn::Accepted(_) => SignIn::SignedIn,
-            ports::SignIn::Wrong => SignIn::Wrong,
-            ports::SignIn::Locked => SignIn::Locked,
-            ports::SignIn::Disabled => SignIn::Disabled,
+            ports::SignInResult::Accepted(_) => SignInOutcome::SignedIn,
+            ports::SignInResult::Wrong => SignInOutcome::Wrong,
+            ports::SignInResult::Locked => SignInOutcome::Locked,
+            ports::SignInResult::Disabled => SignInOutcome::Disabled,
         })
     }
 }

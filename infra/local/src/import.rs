@@ -3,19 +3,19 @@
 use std::error::Error;
 use std::sync::Arc;
 
-use shared::domain::account::{Account, Standing};
+use shared::domain::account::{Account, AccountState};
 use shared::domain::holder::HolderId;
 use shared::domain::import::ImportAction;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::Message;
-use shared::domain::notice::{Change, Event, notices};
+use shared::domain::notice::{AccountChange, Event, notices};
 use shared::domain::password::NewPassword;
 use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
-    AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, MessageQueue, SecurityInfo,
+    AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, MessageQueue, SecurityInfoStore,
     SignInDirectory,
 };
 use shared::process::{Process, StartError};
@@ -36,7 +36,7 @@ pub struct Tables {
     /// Writes contacts.
     pub contacts: Arc<dyn ContactImport>,
     /// Reads contacts and enrolled methods.
-    pub security_info: Arc<dyn SecurityInfo>,
+    pub security_info: Arc<dyn SecurityInfoStore>,
     /// Seals TOTP seeds.
     pub seeds: Arc<Keyring>,
     /// Takes notifications to `delivery`.
@@ -82,7 +82,7 @@ impl Tables {
             queue: process.queue()?,
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             language: settings.languages.first().copied().unwrap_or(Language::English),
-            waiting_period: settings.cool_down,
+            waiting_period: settings.waiting_period,
             clock: process.clock(),
             entropy: process.entropy(),
         })
@@ -124,7 +124,7 @@ impl Tables {
         if let Some(found) = self.directory.account(&account.id).await? {
             let (is_changed, lines) = self.import_contacts(person, &found).await?;
             *(if is_changed { &mut imported.changed } else { &mut imported.unchanged }) += 1;
-            let lines = left_as_it_is(&found, &account).chain(lines);
+            let lines = skipped_columns(&found, &account).chain(lines);
             imported.lines.extend(lines.map(|(column, why)| place(file, person.row, column, &why)));
             return Ok(());
         }
@@ -172,14 +172,16 @@ impl Tables {
                     continue;
                 }
                 (ImportAction::Remove, Some(mask)) => format!("removed: {mask}"),
-                (ImportAction::Put { usable_from, replaces: true, .. }, Some(mask)) => {
+                (ImportAction::Put { active_from, replaces: true, .. }, Some(mask)) => {
                     let language = account.language.unwrap_or(self.language);
-                    let change = Change { event: Event::Added(kind), methods: Vec::new(), at: now, language };
-                    let told = notices(&Account { email: None, ..account.clone() }, &earlier, &change);
-                    messages.extend(told.into_iter().map(Message::Notice));
-                    format!("changed: active from {usable_from}; it replaces {mask}, which is notified")
+                    let change =
+                        AccountChange { event: Event::Added(kind), methods: Vec::new(), at: now, language };
+                    let notices_to_send =
+                        notices(&Account { email: None, ..account.clone() }, &earlier, &change);
+                    messages.extend(notices_to_send.into_iter().map(Message::Notice));
+                    format!("changed: active from {active_from}; it replaces {mask}, which is notified")
                 }
-                (ImportAction::Put { usable_from, .. }, _) => format!("added: active from {usable_from}"),
+                (ImportAction::Put { active_from, .. }, _) => format!("added: active from {active_from}"),
             };
             is_changed = true;
             lines.push((column(kind), why));
@@ -204,14 +206,14 @@ const fn column(kind: Kind) -> &'static str {
 
 /// Returns the columns that differ from the existing account and are not imported. A locked person in the file may be
 /// active here: an unlock does that.
-fn left_as_it_is(found: &Account, given: &Account) -> impl Iterator<Item = (&'static str, String)> {
-    let is_unlocked = (found.standing, given.standing) == (Standing::Active, Standing::Locked);
+fn skipped_columns(found: &Account, given: &Account) -> impl Iterator<Item = (&'static str, String)> {
+    let is_unlocked = (found.state, given.state) == (AccountState::Active, AccountState::Locked);
     let differs = [
         ("login", found.logins != given.logins),
         ("name", found.name != given.name),
         ("email", found.email != given.email),
         ("language", found.language != given.language),
-        ("state", found.standing != given.standing && !is_unlocked),
+        ("state", found.state != given.state && !is_unlocked),
     ];
     let why = "ignored: of an existing account, only contacts are imported";
     differs.into_iter().filter(|(_, differs)| *differs).map(move |(column, _)| (column, why.to_owned()))

@@ -1,17 +1,17 @@
 //! The local environment: all functions of template.yaml in one process, with an AWS emulator.
 //!
 //! A request reaches the [`gateway`], which builds API Gateway's event. `lambda_http` passes it to the function
-//! (built in [`compose`]), whose SDK clients call the [`cloud`]. The [`worker`] takes queued messages to `delivery`.
-//! The messages that `delivery` sends arrive in the dev inbox ([`outbox`]).
+//! (built in [`compose`]), whose SDK clients call the [`emulator`]. The [`worker`] takes queued messages to `delivery`.
+//! The messages that `delivery` sends arrive in the dev inbox ([`dev_inbox`]).
 
-pub mod cloud;
 pub mod compose;
+pub mod dev_inbox;
 pub mod directory;
+pub mod emulator;
 pub mod failure;
 pub mod gateway;
 pub mod import;
 pub mod options;
-pub mod outbox;
 pub mod people;
 pub mod print;
 pub mod run;

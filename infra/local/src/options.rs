@@ -90,7 +90,7 @@ impl Options {
     ///
     /// # Errors
     /// [`Failure`] if it isn't one.
-    pub fn outbox_address(&self) -> Result<SocketAddr, Failure> {
+    pub fn dev_inbox_address(&self) -> Result<SocketAddr, Failure> {
         let address = address("--outbox", &self.outbox, "127.0.0.1:8025")?;
         if address.ip().is_loopback() {
             Ok(address)
@@ -151,7 +151,7 @@ mod tests {
             let failure = options(&["--listen", wrong]).listen_address().unwrap_err();
             assert_eq!(failure.lines().len(), 1, "{wrong}");
         }
-        assert!(options(&["--outbox", "0.0.0.0:8025"]).outbox_address().is_err());
+        assert!(options(&["--outbox", "0.0.0.0:8025"]).dev_inbox_address().is_err());
         assert!(options(&["--services", "--watch", "https://x"]).watch_url().is_err());
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::domain::account::{Account, AccountId, AccountIdError, Registration, Standing};
+use shared::domain::account::{Account, AccountId, AccountIdError, AccountState, Registration};
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::name::CanonicalName;
@@ -52,7 +52,7 @@ pub struct Person {
     /// The language of messages; `None` for the default.
     pub language: Option<Language>,
     /// The initial standing.
-    pub state: Standing,
+    pub state: AccountState,
 }
 
 /// The content of a file.
@@ -77,7 +77,7 @@ impl Person {
             logins: self.names.iter().map(|name| name.as_str().to_owned()).collect(),
             email: self.email.clone(),
             language: self.language,
-            standing: self.state,
+            state: self.state,
         })
     }
 
@@ -113,7 +113,7 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
             )));
         }
     };
-    let mut errors = faults_of_header(&header);
+    let mut errors = header_errors(&header);
     if !errors.is_empty() {
         for error in &mut errors {
             *error = format!("{file}: {error}");
@@ -146,7 +146,7 @@ pub fn parse(file: &str, text: &str, domains: &[String]) -> Result<People, Failu
             warnings: &mut warnings,
         };
         let mut person = row.person(domains);
-        row.leave_out(&mut person, domains);
+        row.skip_redundant(&mut person, domains);
         for name in &person.names {
             if let Some(first) = taken.insert(name.clone(), line) {
                 row.error("login", &format!("`{}` is a login in row {first} too. Remove one", name.as_str()));
@@ -169,23 +169,23 @@ pub(crate) fn place(file: &str, row: u64, column: &str, why: &str) -> String {
     format!("{file}: row {row}, column {column}: {why}")
 }
 
-fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
+fn header_errors(header: &csv::StringRecord) -> Vec<String> {
     let mut seen = BTreeSet::new();
-    let mut faults = Vec::new();
+    let mut errors = Vec::new();
     for column in header {
         if !COLUMNS.contains(&column) {
-            faults
+            errors
                 .push(format!("row 1: unknown column `{column}`. Known columns are {}", COLUMNS.join(", ")));
         } else if !seen.insert(column) {
-            faults.push(format!("row 1: column `{column}` appears twice. Remove one"));
+            errors.push(format!("row 1: column `{column}` appears twice. Remove one"));
         }
     }
     for needed in ["login", "name"] {
         if !seen.contains(needed) {
-            faults.push(format!("row 1: column `{needed}` is missing. Add it"));
+            errors.push(format!("row 1: column `{needed}` is missing. Add it"));
         }
     }
-    faults
+    errors
 }
 
 struct Row<'a> {
@@ -207,7 +207,7 @@ impl<'a> Row<'a> {
     }
 
     /// Removes contacts of a person that verify nothing, or nothing beyond another one.
-    fn leave_out(&mut self, person: &mut Person, domains: &[String]) {
+    fn skip_redundant(&mut self, person: &mut Person, domains: &[String]) {
         // Another check reports a row without a login.
         let Ok(account) = person.account() else { return };
         if person.alternate_email.take_if(|email| account.protects(email, domains)).is_some() {
@@ -278,13 +278,13 @@ impl<'a> Row<'a> {
             }),
             state: self
                 .optional("state", |state| match state {
-                    "active" => Ok(Standing::Active),
-                    "locked" => Ok(Standing::Locked),
-                    "disabled" => Ok(Standing::Disabled),
-                    "excluded" => Ok(Standing::Excluded),
+                    "active" => Ok(AccountState::Active),
+                    "locked" => Ok(AccountState::Locked),
+                    "disabled" => Ok(AccountState::Disabled),
+                    "excluded" => Ok(AccountState::Excluded),
                     _ => Err("not a state. Use active, locked, disabled or excluded"),
                 })
-                .unwrap_or(Standing::Active),
+                .unwrap_or(AccountState::Active),
         }
     }
 }
@@ -319,12 +319,14 @@ mod tests {
     }
 
     #[test]
-    fn demo_people_cover_every_standing() {
+    fn demo_accounts_cover_every_account_state() {
         let People { people, warnings, .. } = parse("people.csv", DEMO, &domains()).unwrap();
         assert!(warnings.is_empty(), "{warnings:?}");
         let logins: Vec<_> = people.iter().map(Person::login).collect();
         assert!(logins.contains(&"aisyah") && logins.contains(&"registrar"));
-        for state in [Standing::Active, Standing::Locked, Standing::Disabled, Standing::Excluded] {
+        for state in
+            [AccountState::Active, AccountState::Locked, AccountState::Disabled, AccountState::Excluded]
+        {
             assert!(people.iter().any(|person| person.state == state), "{state:?}");
         }
     }
@@ -335,7 +337,7 @@ mod tests {
         let people = parse("people.csv", text, &domains()).unwrap().people;
         assert_eq!(people[0].logins, ["aisyah", "nur@student.contoh.example"]);
         assert_eq!(people[0].names[1].as_str(), "nur");
-        assert_eq!(people[0].state, Standing::Active);
+        assert_eq!(people[0].state, AccountState::Active);
         assert!(people[0].password.is_none() && people[0].mobile.is_none());
     }
 

@@ -3,10 +3,10 @@
 use std::borrow::Cow;
 use std::io::{self, Write};
 
-use shared::domain::account::Standing;
+use shared::domain::account::AccountState;
 
+use crate::dev_inbox::state_name;
 use crate::import::Imported;
-use crate::outbox::standing_word;
 use crate::people::Person;
 use crate::run::{Local, url_of};
 
@@ -21,7 +21,7 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     let Some(product) = local.product else { return services(out, local) };
     let steps = local.parameters.settings.steps;
     let noun = if steps == 1 { "step" } else { "steps" };
-    let (product_url, inbox) = (url_of(product), url_of(local.outbox_address));
+    let (product_url, inbox) = (url_of(product), url_of(local.dev_inbox_address));
     writeln!(out, "Rekey runs on this machine, with {steps} verification {noun}.\n")?;
     writeln!(out, "  Reset or unlock  {product_url}")?;
     writeln!(out, "  Dev inbox        {inbox}  (emails, texts, calls and their codes)")?;
@@ -53,7 +53,7 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
 }
 
 fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
-    writeln!(out, "# The AWS emulator runs. Dev inbox: {}", url_of(local.outbox_address))?;
+    writeln!(out, "# The AWS emulator runs. Dev inbox: {}", url_of(local.dev_inbox_address))?;
     writeln!(
         out,
         "# Export these variables in a second terminal, and run: cargo lambda watch --ignore-changes"
@@ -61,9 +61,9 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
     for line in import(local) {
         writeln!(out, "# {}", line.replace(char::is_control, " "))?;
     }
-    let cloud = local.cloud.environment();
-    let cloud = cloud.iter().map(|(name, value)| (name, value));
-    for (name, value) in cloud.chain(&local.parameters.pairs) {
+    let emulator = local.emulator.environment();
+    let emulator = emulator.iter().map(|(name, value)| (name, value));
+    for (name, value) in emulator.chain(&local.parameters.pairs) {
         writeln!(out, "export {name}={}", quoted(value))?;
     }
     writeln!(out, "# Press Ctrl-C to stop.")?;
@@ -92,7 +92,7 @@ fn quoted(value: &str) -> String {
 
 /// Returns whether a reset of this person can be tried with the default settings.
 fn is_example(person: &Person) -> bool {
-    person.state == Standing::Active && person.alternate_email.is_some() && person.mobile.is_some()
+    person.state == AccountState::Active && person.alternate_email.is_some() && person.mobile.is_some()
 }
 
 fn people(out: &mut impl Write, people: &[Person]) -> io::Result<()> {
@@ -123,7 +123,7 @@ fn row(person: &Person) -> [String; 4] {
     ];
     let methods: Vec<&str> = methods.into_iter().filter(|(_, there)| *there).map(|(name, _)| name).collect();
     let methods = if methods.is_empty() { "none".to_owned() } else { methods.join(", ") };
-    [person.login().to_owned(), person.name.clone(), standing_word(person.state).to_owned(), methods]
+    [person.login().to_owned(), person.name.clone(), state_name(person.state).to_owned(), methods]
 }
 
 #[cfg(test)]

@@ -11,14 +11,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::cloud::secrets::write_private;
-use crate::cloud::{Cloud, Storage};
 use crate::compose::Parts;
+use crate::dev_inbox::{self, Demo, DevInbox, InboxState};
 use crate::directory::DemoAccounts;
+use crate::emulator::secrets::write_private;
+use crate::emulator::{Emulator, Storage};
 use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
-use crate::outbox::{self, Demo, Outbox, Site};
 use crate::people::{self, People, Person};
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
@@ -34,9 +34,9 @@ pub struct Local {
     /// The address of Rekey; `None` with `--services`.
     pub product: Option<SocketAddr>,
     /// The address of the dev inbox.
-    pub outbox_address: SocketAddr,
+    pub dev_inbox_address: SocketAddr,
     /// The dev inbox, to read messages without HTTP.
-    pub outbox: Outbox,
+    pub dev_inbox: DevInbox,
     /// The name of the CSV file.
     pub people_file: String,
     /// The people of the CSV file. With `--data` the store may have others.
@@ -48,7 +48,7 @@ pub struct Local {
     /// The parameters that the functions got.
     pub parameters: Parameters,
     /// The AWS emulator.
-    pub cloud: Cloud,
+    pub emulator: Emulator,
     folder: Option<Folder>,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
@@ -63,40 +63,41 @@ impl Local {
         options: &Options,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Failure> {
-        let (listen_at, outbox_at) = (options.listen_address()?, options.outbox_address()?);
+        let (listen_at, dev_inbox_at) = (options.listen_address()?, options.dev_inbox_address()?);
         let watch_url = options.watch_url()?;
         let memory = options.in_memory()?.then(Arc::default);
         let folder = options.data.as_deref().map(Folder::open).transpose()?;
         let product_listener =
             if options.services { None } else { Some(listen("--listen", listen_at).await?) };
-        let (outbox_listener, outbox_address) = listen("--outbox", outbox_at).await?;
+        let (dev_inbox_listener, dev_inbox_address) = listen("--outbox", dev_inbox_at).await?;
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
         let parameters = settings::read(environment, options, &product_url)?;
         let people = read_people(options, &parameters)?;
 
-        let system = System::of_machine();
-        let template = Template::of_project()?;
+        let system = System::from_machine();
+        let template = Template::from_project()?;
         let (stop, stopped) = watch::channel(false);
-        let outbox = Outbox::new(system.clone());
+        let dev_inbox = DevInbox::new(system.clone());
         let storage = match &folder {
             Some(folder) => Storage::Folder(&folder.path),
             None if memory.is_some() => Storage::WithoutTables,
             None => Storage::Process,
         };
-        let cloud = Cloud::start(&system, template.clone(), storage, outbox.clone(), stopped.clone()).await?;
+        let emulator =
+            Emulator::start(&system, template.clone(), storage, dev_inbox.clone(), stopped.clone()).await?;
         if let Some(folder) = &folder {
-            folder.restore(&cloud)?;
+            folder.restore(&emulator)?;
         }
         let settings = Arc::new(parameters.settings.clone());
-        let parts = Parts { cloud: &cloud, settings, system: system.clone(), memory };
+        let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory };
         let tables = parts.tables().await?;
         let imported = tables.import(&people).await?;
         let People { file: people_file, people, warnings } = people;
         let people = Arc::new(people);
 
-        let site = Site {
-            outbox: outbox.clone(),
+        let site = InboxState {
+            dev_inbox: dev_inbox.clone(),
             demo: Demo {
                 file: people_file.clone(),
                 people: people.clone(),
@@ -104,11 +105,12 @@ impl Local {
                 accounts: Arc::new(DemoAccounts(tables.directory)),
                 captchas: Arc::new(parts.captcha_answers().await?),
             },
-            address: outbox_address,
+            address: dev_inbox_address,
             product: product.map(url_of),
             system: system.clone(),
         };
-        let mut servers = vec![tokio::spawn(serve(outbox_listener, outbox::router(site), stopped.clone()))];
+        let mut servers =
+            vec![tokio::spawn(serve(dev_inbox_listener, dev_inbox::router(site), stopped.clone()))];
         let consumer = consumer(&template)?;
         let consume = match product_listener {
             None => worker::through_watch(&watch_url, &consumer.function),
@@ -120,17 +122,17 @@ impl Local {
                 functions.delivery
             }
         };
-        servers.push(tokio::spawn(worker::run(cloud.queues(), consumer, consume, stopped)));
+        servers.push(tokio::spawn(worker::run(emulator.queues(), consumer, consume, stopped)));
         Ok(Self {
             product,
-            outbox_address,
-            outbox,
+            dev_inbox_address,
+            dev_inbox,
             people_file,
             people,
             warnings,
             imported,
             parameters,
-            cloud,
+            emulator,
             folder,
             stop,
             servers,
@@ -154,7 +156,7 @@ impl Local {
             }
         };
         let _ = tokio::time::timeout(GRACE, ended).await;
-        self.folder.map_or(Ok(()), |folder| folder.keep(&self.cloud))
+        self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
     }
 }
 
@@ -222,11 +224,11 @@ impl Folder {
         self.path.join("queues.json")
     }
 
-    fn restore(&self, cloud: &Cloud) -> Result<(), Failure> {
+    fn restore(&self, emulator: &Emulator) -> Result<(), Failure> {
         let file = self.queue();
         let failed = |why: &str| Failure::new(format!("{}: {why}", file.display()));
         match fs::read_to_string(&file) {
-            Ok(json) => cloud
+            Ok(json) => emulator
                 .queues()
                 .restore(&json)
                 .map_err(|_| failed("not a file of queues. Delete it to start with empty queues")),
@@ -235,13 +237,13 @@ impl Folder {
         }
     }
 
-    fn keep(&self, cloud: &Cloud) -> Result<(), Failure> {
+    fn save(&self, emulator: &Emulator) -> Result<(), Failure> {
         let file = self.queue();
         let failed = |why: &dyn std::fmt::Display| {
             let file = file.display();
             Failure::new(format!("{file}: queued messages are lost: {why}. Check the folder's free space"))
         };
-        let json = cloud.queues().to_json().map_err(|error| failed(&error))?;
+        let json = emulator.queues().to_json().map_err(|error| failed(&error))?;
         write_private(&file, &json).map_err(|error| failed(&error))
     }
 }

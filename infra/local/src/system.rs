@@ -17,7 +17,7 @@ pub struct System {
 
 impl System {
     /// Uses the machine's clock and random generator.
-    pub fn of_machine() -> Self {
+    pub fn from_machine() -> Self {
         Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
     }
 
@@ -42,7 +42,7 @@ mod tests {
 
     #[test]
     fn generated_id_is_version_4_uuid() {
-        let id = System::of_machine().id();
+        let id = System::from_machine().id();
         assert_eq!(id.len(), 36);
         assert_eq!(&id[14..15], "4");
         assert!("89ab".contains(&id[19..20]), "{id}");

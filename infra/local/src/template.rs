@@ -113,7 +113,7 @@ impl Template {
     ///
     /// # Errors
     /// [`Failure`] if it lacks something that the local environment needs.
-    pub fn of_project() -> Result<Self, Failure> {
+    pub fn from_project() -> Result<Self, Failure> {
         Self::parse(TEMPLATE)
     }
 
@@ -319,7 +319,7 @@ mod tests {
 
     #[test]
     fn project_template_is_parsed() {
-        let template = Template::of_project().unwrap();
+        let template = Template::from_project().unwrap();
         let route = |method: &str, path: &str| {
             template.routes.iter().find(|r| r.method.as_deref() == Some(method) && r.path == path)
         };

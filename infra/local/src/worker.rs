@@ -15,15 +15,15 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::cloud::queue::{Queues, Received};
-use crate::cloud::sqs::milliseconds;
-use crate::cloud::{REGION, arn};
+use crate::emulator::queue::{Queues, Received};
+use crate::emulator::sqs::milliseconds;
+use crate::emulator::{REGION, arn};
 use crate::template::Consumer;
 
 /// Interval between polls without an arrival: delays and visibility timeouts end without a signal.
 const PAUSE: Duration = Duration::from_millis(250);
 /// Maximum response of an invocation, in bytes.
-const ANSWER_MAX: usize = 1_048_576;
+const RESPONSE_MAX: usize = 1_048_576;
 
 /// The reason why an invocation failed as a whole.
 pub type Failed = String;
@@ -140,7 +140,7 @@ async fn post(
         format!("{url} does not answer. Start `cargo lambda watch`, or give its address by --watch")
     })?;
     let status = response.status();
-    let body = Limited::new(response.into_body(), ANSWER_MAX).collect().await;
+    let body = Limited::new(response.into_body(), RESPONSE_MAX).collect().await;
     let body = body.map_err(|error| error.to_string())?.to_bytes();
     if !status.is_success() {
         return Err(format!("{url} answered {status}. See the terminal of `cargo lambda watch`"));

@@ -2,11 +2,11 @@
 
 use std::error::Error;
 
-use super::{CLAIMS, FinishPorts, LEASE, RECONCILE_AFTER};
+use super::{FinishPorts, LEASE, LEASES_MAX, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::event;
-use crate::domain::flow::{Flow, Proven};
+use crate::domain::flow::{AllVerified, Flow, Outcome};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::{Message, ReconcileChange};
@@ -14,8 +14,8 @@ use crate::domain::notice;
 use crate::domain::password::Violation;
 use crate::domain::time::Timestamp;
 use crate::ports::{
-    ChangeError, ChangeOutcome, Claim, ClaimStore, Clock, DirectoryError, LeaseHolder, PasswordChange,
-    PasswordDirectory, StoreError, Write,
+    ChangeError, ChangeOutcome, Clock, DirectoryError, DirectoryWrite, LeaseHolder, LeaseOutcome, LeaseStore,
+    PasswordChange, PasswordDirectory, StoreError,
 };
 
 /// The ports for making a change.
@@ -24,7 +24,7 @@ pub struct ChangePorts<'a> {
     /// The ports for finishing it.
     pub finish: FinishPorts<'a>,
     /// Gives the lease for one account.
-    pub claims: &'a dyn ClaimStore,
+    pub leases: &'a dyn LeaseStore,
     /// Makes the change.
     pub directory: &'a dyn PasswordDirectory,
     /// The keyring of factor tags and pseudonyms.
@@ -47,18 +47,18 @@ pub enum ChangeFailure {
     /// The directory rejects the password. The flow may try another at once.
     Rejected(Vec<Violation>),
     /// A port failed: its name, and its error. The reconciliation finds out whether the change was made.
-    Outside(&'static str, Box<dyn Error + Send + Sync>),
+    PortFailed(&'static str, Box<dyn Error + Send + Sync>),
 }
 
 impl From<StoreError> for ChangeFailure {
     fn from(error: StoreError) -> Self {
-        Self::Outside("store", Box::new(error))
+        Self::PortFailed("store", Box::new(error))
     }
 }
 
 impl From<DirectoryError> for ChangeFailure {
     fn from(error: DirectoryError) -> Self {
-        Self::Outside("directory", Box::new(error))
+        Self::PortFailed("directory", Box::new(error))
     }
 }
 
@@ -67,7 +67,7 @@ pub struct AuthorizedChange<'a> {
     ports: ChangePorts<'a>,
     key: HolderId,
     revision: u64,
-    flow: Proven,
+    flow: AllVerified,
     account: Account,
     registration: Registration,
     now: Timestamp,
@@ -83,22 +83,23 @@ impl<'a> AuthorizedChange<'a> {
         ports: ChangePorts<'a>,
         cookie: &HolderCookie,
         revision: u64,
-        flow: Proven,
+        flow: AllVerified,
         now: Timestamp,
     ) -> Result<Self, ChangeFailure> {
-        let account = ports.directory.account(&flow.facts.account).await?.ok_or(ChangeFailure::Ended)?;
+        let account = ports.directory.account(&flow.context.account).await?.ok_or(ChangeFailure::Ended)?;
         let registration = ports.finish.security_info.registration(&account.id, now).await?;
         let registration = registration.as_evidence_for(&account, ports.own_domains);
-        let unchanged = flow.progress.proofs.iter().all(|proof| match proof.contact {
-            None => registration.has(proof.method) || proof.method.is_used_up(),
+        let unchanged = flow.progress.verified_steps.iter().all(|step| match step.contact {
+            None => registration.has(step.method) || step.method.is_single_use(),
             Some(fingerprint) => registration
-                .factor(proof.method)
+                .factor(step.method)
                 .and_then(|factor| cookie.factor_tag(ports.keys, &factor))
                 .is_some_and(|now| now == fingerprint),
         });
         let key = cookie.id();
-        let ours = registration.generation == flow.facts.generation || registration.claimed_by == Some(key);
-        if !flow.facts.decoy && account.standing.may_reset() && unchanged && ours {
+        let ours =
+            registration.generation == flow.context.generation || registration.lease_holder == Some(key);
+        if !flow.context.decoy && account.state.may_reset() && unchanged && ours {
             Ok(Self { ports, key, revision, flow, account, registration, now })
         } else {
             Err(ChangeFailure::Ended)
@@ -114,21 +115,21 @@ impl<'a> AuthorizedChange<'a> {
     ///
     /// # Errors
     /// [`ChangeFailure`]. After [`ChangeFailure::Busy`] it may be called again.
-    pub async fn apply(&self, write: Write<'_>) -> Result<Flow, ChangeFailure> {
-        let proved = self.flow.progress.proved_factors();
-        let claimant = LeaseHolder {
+    pub async fn apply(&self, write: DirectoryWrite<'_>) -> Result<Flow, ChangeFailure> {
+        let verified_factors = self.flow.progress.verified_factors();
+        let lease_holder = LeaseHolder {
             flow: self.key,
-            generation: self.flow.facts.generation,
-            limit: CLAIMS,
-            proved: &proved,
+            generation: self.flow.context.generation,
+            limit: LEASES_MAX,
+            verified_factors: &verified_factors,
         };
         let deadline = self.now + LEASE;
-        let claim = self.ports.claims.claim(&self.account.id, &claimant, self.now, deadline).await?;
-        let number = match claim {
-            Claim::Held(generation) => Some(generation),
-            Claim::Spent => None,
-            Claim::Busy => return Err(ChangeFailure::Busy),
-            Claim::Lost => return Err(ChangeFailure::Ended),
+        let outcome = self.ports.leases.acquire(&self.account.id, &lease_holder, self.now, deadline).await?;
+        let number = match outcome {
+            LeaseOutcome::Acquired(generation) => Some(generation),
+            LeaseOutcome::Spent => None,
+            LeaseOutcome::Busy => return Err(ChangeFailure::Busy),
+            LeaseOutcome::Lost => return Err(ChangeFailure::Ended),
         };
         // An earlier lease of this flow may have led to a directory write before its function was cut off.
         // Then nothing is left to write: the earlier password counts, and this request reports success.
@@ -150,11 +151,13 @@ impl<'a> AuthorizedChange<'a> {
             }
             Err(error @ ChangeError::NotApplied(_)) => {
                 self.release(number).await;
-                Err(ChangeFailure::Outside("directory", Box::new(error)))
+                Err(ChangeFailure::PortFailed("directory", Box::new(error)))
             }
-            Err(error @ ChangeError::Unknown(_)) => Err(ChangeFailure::Outside("directory", Box::new(error))),
+            Err(error @ ChangeError::Unknown(_)) => {
+                Err(ChangeFailure::PortFailed("directory", Box::new(error)))
+            }
             Err(error @ (ChangeError::NotPermitted | ChangeError::Superseded)) => {
-                tracing::warn!(event = "change-refused", flow = ?self.key, reason = %error);
+                tracing::warn!(event = "password_change.rejected", flow = ?self.key, reason = %error);
                 Err(ChangeFailure::Ended)
             }
         }
@@ -163,8 +166,8 @@ impl<'a> AuthorizedChange<'a> {
     /// Runs between lease and write: the directory checks the new password, and the message for the
     /// reconciliation is queued. If it fails, nothing is changed. The lease has counted the comparison before
     /// it is made, since its answer reveals whether a guess is the current password.
-    async fn prepare(&self, number: u64, write: Write<'_>) -> Result<(), ChangeFailure> {
-        if let Write::Password(password) = write {
+    async fn prepare(&self, number: u64, write: DirectoryWrite<'_>) -> Result<(), ChangeFailure> {
+        if let DirectoryWrite::Password(password) = write {
             let violations = self.ports.directory.precheck(&self.account.id, password).await?;
             if !violations.is_empty() {
                 return Err(ChangeFailure::Rejected(violations));
@@ -175,16 +178,16 @@ impl<'a> AuthorizedChange<'a> {
             account: self.account.id.clone(),
             generation: number,
             outcome: self.flow.progress.reason.outcome(),
-            methods: event::methods(&self.flow.progress.proofs),
-            language: self.flow.facts.language,
+            methods: event::methods(&self.flow.progress.verified_steps),
+            language: self.flow.context.language,
         });
         let queued = self.ports.finish.outgoing.send(self.key, &[reconcile], RECONCILE_AFTER).await;
-        queued.map_err(|error| ChangeFailure::Outside("queue", Box::new(error)))
+        queued.map_err(|error| ChangeFailure::PortFailed("queue", Box::new(error)))
     }
 
     /// Returns the number of this flow's first lease.
     fn first_number(&self) -> u64 {
-        self.flow.facts.generation + 1
+        self.flow.context.generation + 1
     }
 
     /// Returns whether the change of the first lease, or a later one, was made. An unknown outcome counts as
@@ -197,8 +200,8 @@ impl<'a> AuthorizedChange<'a> {
 
     /// Releases the lease, so that this flow may acquire it again at once. On failure the lease expires.
     async fn release(&self, number: u64) {
-        if let Err(error) = self.ports.claims.release(&self.account.id, self.key, number).await {
-            tracing::warn!(event = "release-failed", flow = ?self.key, reason = %error);
+        if let Err(error) = self.ports.leases.release(&self.account.id, self.key, number).await {
+            tracing::warn!(event = "lease.release_failed", flow = ?self.key, reason = %error);
         }
     }
 
@@ -207,18 +210,22 @@ impl<'a> AuthorizedChange<'a> {
     async fn finish(&self) -> Flow {
         let (key, finish, now) = (self.key, self.ports.finish, self.now);
         let outcome = self.flow.progress.reason.outcome();
-        let language = self.flow.facts.language;
-        let change = notice::Change::proved_by(&self.flow.progress.proofs, outcome, now, language);
-        let told = finish.outgoing.notify(key, &self.account, &self.registration, &change).await;
-        if let Err(error) = &told {
-            tracing::warn!(event = "notices-delayed", flow = ?key, reason = %error);
+        let language = self.flow.context.language;
+        let change =
+            notice::AccountChange::verified_by(&self.flow.progress.verified_steps, outcome, now, language);
+        let notified = finish.outgoing.notify(key, &self.account, &self.registration, &change).await;
+        if let Err(error) = &notified {
+            tracing::warn!(event = "notification.deferred", flow = ?key, reason = %error);
         }
-        let done = Flow::Done(self.flow.clone().finish(now, told.is_ok()));
+        let done = Flow::Done(self.flow.clone().finish(now, notified.is_ok()));
         if !matches!(finish.flows.replace(key, self.revision, &done, now).await, Ok(true)) {
-            tracing::warn!(event = "finish-delayed", flow = ?key);
+            tracing::warn!(event = "flow.finish_deferred", flow = ?key);
         }
         let account = self.account.id.pseudonym(self.ports.keys);
-        tracing::info!(event = "done", flow = ?key, ?account, ?outcome);
+        match outcome {
+            Outcome::Reset => tracing::info!(event = "password.reset", flow = ?key, ?account, ?outcome),
+            Outcome::Unlocked => tracing::info!(event = "account.unlocked", flow = ?key, ?account, ?outcome),
+        }
         done
     }
 }

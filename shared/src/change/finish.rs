@@ -1,6 +1,6 @@
 //! The end of a change: notifications, and a finished flow.
 
-use crate::ports::{FlowStore, SecurityInfo};
+use crate::ports::{FlowStore, SecurityInfoStore};
 use crate::verification::outgoing::Outgoing;
 
 /// The ports for finishing a change.
@@ -9,7 +9,7 @@ pub struct FinishPorts<'a> {
     /// Stores the finished flow.
     pub flows: &'a dyn FlowStore,
     /// Reads the contacts to notify.
-    pub security_info: &'a dyn SecurityInfo,
+    pub security_info: &'a dyn SecurityInfoStore,
     /// Queues the notifications.
     pub outgoing: Outgoing<'a>,
 }

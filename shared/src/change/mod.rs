@@ -31,4 +31,4 @@ const RECONCILE_AFTER: Seconds = Seconds(45);
 /// How often a flow may acquire the lease, and so have a new password compared with earlier ones. A rejection
 /// reveals whether a guess is the current password. A person who verified two factors and knows it loses
 /// nothing, and ten guesses reveal nothing to others.
-const CLAIMS: u64 = 10;
+const LEASES_MAX: u64 = 10;

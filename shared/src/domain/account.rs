@@ -80,7 +80,7 @@ impl fmt::Debug for Pseudonym {
 /// The state of an account in the directory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Standing {
+pub enum AccountState {
     /// The person can sign in; a reset is allowed too.
     Active,
     /// Locked after failed sign-ins; a reset or an unlock removes the lock.
@@ -91,7 +91,7 @@ pub enum Standing {
     Excluded,
 }
 
-impl Standing {
+impl AccountState {
     /// Returns whether self-service is open to the account: it is active or locked.
     pub const fn may_reset(self) -> bool {
         matches!(self, Self::Active | Self::Locked)
@@ -113,7 +113,7 @@ pub struct Account {
     /// The language for messages, if the directory has one.
     pub language: Option<Language>,
     /// The state in the directory; it decides whether self-service is open.
-    pub standing: Standing,
+    pub state: AccountState,
 }
 
 impl Account {
@@ -154,10 +154,10 @@ pub struct Registration {
     /// Waiting contacts that replace an active one later. Until then they only receive notifications.
     pub successors: Successors,
     /// Factors in their waiting period. They verify nothing yet and only receive notifications.
-    pub not_yet: Vec<Factor>,
-    /// Those of `not_yet` that were added without a verification. Until active, they don't protect
+    pub pending_activation: Vec<Factor>,
+    /// Those of `pending_activation` that were added without a verification. Until active, they don't protect
     /// `/security-info` either.
-    pub unproved: Vec<Factor>,
+    pub unverified: Vec<Factor>,
     /// Whether the password protects the mailbox of the alternate address: see [`Self::as_evidence_for`].
     pub is_mailbox_protected: bool,
     /// The active methods without a contact: authenticator app, passkey, recovery code.
@@ -168,7 +168,7 @@ pub struct Registration {
     /// act only while it is unchanged, so the first flow to succeed ends all others.
     pub generation: u64,
     /// The flow that holds the lease or made the last change.
-    pub claimed_by: Option<HolderId>,
+    pub lease_holder: Option<HolderId>,
 }
 
 /// Waiting contacts that replace active ones when their waiting period ends.
@@ -219,7 +219,7 @@ impl Registration {
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
             Factor::AlternateEmail if self.is_mailbox_protected => None,
-            factor if self.not_yet.contains(&factor) || self.unproved.contains(&factor) => None,
+            factor if self.pending_activation.contains(&factor) || self.unverified.contains(&factor) => None,
             Factor::AlternateEmail => self.alternate_email.as_ref().map(Contact::Email),
             Factor::MobilePhone => self.mobile.as_ref().map(Contact::Phone),
             Factor::OfficePhone => self.office_phone.as_ref().map(Contact::Phone),
@@ -448,7 +448,7 @@ mod tests {
             logins: vec!["aisyah".into(), "aisyah@club.example".into()],
             email: Some(EmailAddress::from_stored("aisyah@Mail.Contoh.example".into())),
             language: None,
-            standing: Standing::Active,
+            state: AccountState::Active,
         }
     }
 
@@ -553,7 +553,7 @@ mod tests {
     /// Controls: C-046.
     #[test]
     fn only_active_and_locked_accounts_may_reset() {
-        assert!(Standing::Active.may_reset() && Standing::Locked.may_reset());
-        assert!(!Standing::Disabled.may_reset() && !Standing::Excluded.may_reset());
+        assert!(AccountState::Active.may_reset() && AccountState::Locked.may_reset());
+        assert!(!AccountState::Disabled.may_reset() && !AccountState::Excluded.may_reset());
     }
 }

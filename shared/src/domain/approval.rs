@@ -112,7 +112,7 @@ pub struct NumberError;
 /// The origin of a request, which the app shows so that a person recognises their own. It comes from fixed
 /// lists and from the gateway, never in the client's words.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Asker {
+pub struct Requester {
     /// The network of the requester's address: `203.0.113.x`.
     pub network: String,
     /// The browser and system: see [`browser`](super::client::browser).
@@ -129,7 +129,7 @@ pub struct ApprovalRequest {
     /// The tag of the number on the page; the number itself is not stored.
     pub number: Tag,
     /// Network, browser and system of the requester.
-    pub asker: Asker,
+    pub requester: Requester,
     /// Time of creation, in seconds since 1970.
     pub created_at: Timestamp,
     /// The request can't be answered from this time on.
@@ -208,7 +208,7 @@ mod tests {
             id,
             flow,
             number: Tag::from_bytes([3; 32]),
-            asker: Asker::default(),
+            requester: Requester::default(),
             created_at: at(0),
             expires_at: at(90),
             status: RequestStatus::Pending,

@@ -8,8 +8,8 @@
 //! No other control relies on the CAPTCHA (OWASP Authentication Cheat Sheet: a CAPTCHA is defence in depth).
 //! Every other limit holds even if an attacker solves all challenges.
 //!
-//! The order of use: [`Solution::parse`] and [`Challenge::open`], whose errors leave the token usable; then
-//! the caller spends the token under [`Challenge::spend_id`], once; only then [`Challenge::check`].
+//! The order of use: [`Solution::parse`] and [`CaptchaChallenge::open`], whose errors leave the token usable; then
+//! the caller spends the token under [`CaptchaChallenge::spend_id`], once; only then [`CaptchaChallenge::check`].
 
 use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
@@ -23,7 +23,7 @@ use super::time::{Seconds, Timestamp};
 /// The characters of an answer, chosen for the picture and for the sound.
 ///
 /// No two look alike: one is here of each group 0 O Q D, 1 I L, 2 Z, 4 A, 5 S, 6 G, 7 T, 8 B, E F and M N. A
-/// typed twin counts as the character itself (see [`Challenge::check`]). No two sound alike over a
+/// typed twin counts as the character itself (see [`CaptchaChallenge::check`]). No two sound alike over a
 /// telephone's bandwidth. Of the names that rhyme with "three" (B C D E G P T V) only 3 is here; of A H J K 8
 /// those that differ in a consonant; of M N and F S one each; of 2 Q U the U; Z is "zed". Twenty remain: 25.9
 /// bits for six.
@@ -61,14 +61,14 @@ const VERSION: u8 = 1;
 /// One challenge. Its nonce is its only secret: answer, picture, sound and work are derived from it, so a
 /// token yields the same each time it is shown.
 #[derive(Clone, PartialEq, Eq)]
-pub struct Challenge {
+pub struct CaptchaChallenge {
     nonce: [u8; 16],
     expires_at: Timestamp,
     difficulty: u8,
     bound_to: Option<NameRef>,
 }
 
-impl Challenge {
+impl CaptchaChallenge {
     /// Returns a challenge from random bytes. `bound_to` makes it the harder kind, valid for that name only.
     pub fn generate(entropy: [u8; 16], now: Timestamp, difficulty: u8, bound_to: Option<NameRef>) -> Self {
         Self { nonce: entropy, expires_at: now + LIFETIME, difficulty, bound_to }
@@ -138,7 +138,7 @@ impl Challenge {
     }
 
     /// Returns the zero bits that the work needs: alone, or besides the characters where
-    /// [`Challenge::is_harder`].
+    /// [`CaptchaChallenge::is_harder`].
     pub fn difficulty(&self) -> u8 {
         self.difficulty
     }
@@ -195,7 +195,7 @@ impl Challenge {
     }
 }
 
-impl std::fmt::Debug for Challenge {
+impl std::fmt::Debug for CaptchaChallenge {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Challenge(..)")
     }

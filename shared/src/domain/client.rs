@@ -11,7 +11,7 @@ pub struct AddressBlock(Option<IpAddr>);
 
 impl AddressBlock {
     /// Returns the block of an address. All clients without a known address share one block.
-    pub fn of(address: Option<IpAddr>) -> Self {
+    pub fn from_address(address: Option<IpAddr>) -> Self {
         Self(address.map(|address| match address.to_canonical() {
             IpAddr::V6(address) => {
                 let [a, b, c, d, ..] = address.segments();

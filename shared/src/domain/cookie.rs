@@ -25,7 +25,7 @@ pub enum HolderKind {
 
 /// The purpose of a holder's tag. A tag of one use is never valid for another.
 #[derive(Clone, Copy)]
-enum Use {
+enum TagPurpose {
     Cookie,
     At,
     Code,
@@ -37,22 +37,22 @@ enum Use {
 
 impl HolderKind {
     /// Returns the purpose in the key derivation.
-    const fn purpose(self, of: Use) -> &'static str {
+    const fn purpose(self, of: TagPurpose) -> &'static str {
         match (self, of) {
-            (Self::Flow, Use::Cookie) => "rekey/cookie",
-            (Self::Flow, Use::At) => "rekey/at",
-            (Self::Flow, Use::Code) => "rekey/code",
-            (Self::Flow, Use::Factor) => "rekey/contact",
-            (Self::Flow, Use::Answer) => "rekey/answer",
-            (Self::Flow, Use::PasskeyChallenge) => "rekey/passkey-challenge",
-            (Self::Flow, Use::ApprovalNumber) => "rekey/approval-number",
-            (Self::Session, Use::Cookie) => "rekey/session",
-            (Self::Session, Use::At) => "rekey/session-at",
-            (Self::Session, Use::Code) => "rekey/session-code",
-            (Self::Session, Use::Factor) => "rekey/session-factor",
-            (Self::Session, Use::Answer) => "rekey/session-answer",
-            (Self::Session, Use::PasskeyChallenge) => "rekey/session-passkey",
-            (Self::Session, Use::ApprovalNumber) => "rekey/session-approval",
+            (Self::Flow, TagPurpose::Cookie) => "rekey/cookie",
+            (Self::Flow, TagPurpose::At) => "rekey/at",
+            (Self::Flow, TagPurpose::Code) => "rekey/code",
+            (Self::Flow, TagPurpose::Factor) => "rekey/contact",
+            (Self::Flow, TagPurpose::Answer) => "rekey/answer",
+            (Self::Flow, TagPurpose::PasskeyChallenge) => "rekey/passkey-challenge",
+            (Self::Flow, TagPurpose::ApprovalNumber) => "rekey/approval-number",
+            (Self::Session, TagPurpose::Cookie) => "rekey/session",
+            (Self::Session, TagPurpose::At) => "rekey/session-at",
+            (Self::Session, TagPurpose::Code) => "rekey/session-code",
+            (Self::Session, TagPurpose::Factor) => "rekey/session-factor",
+            (Self::Session, TagPurpose::Answer) => "rekey/session-answer",
+            (Self::Session, TagPurpose::PasskeyChallenge) => "rekey/session-passkey",
+            (Self::Session, TagPurpose::ApprovalNumber) => "rekey/session-approval",
         }
     }
 }
@@ -151,7 +151,7 @@ impl HolderCookie {
     /// Returns the public reference in forms. With it, a form in another tab can't act on a later holder. A
     /// flow's reference changes with each step.
     pub fn at(&self, flows: &Keyring) -> Option<String> {
-        let tag = self.tag(flows, Use::At, &[&[self.bound_step()]])?;
+        let tag = self.tag(flows, TagPurpose::At, &[&[self.bound_step()]])?;
         Some(URL_SAFE_NO_PAD.encode(&tag.as_bytes()[..12]))
     }
 
@@ -165,32 +165,33 @@ impl HolderCookie {
     /// code needs no read.
     pub fn code_tag(&self, flows: &Keyring, request: Option<RequestId>, code: &OneTimeCode) -> Option<Tag> {
         let request = request.as_ref().map_or(&[][..], |request| request.as_bytes());
-        self.tag(flows, Use::Code, &[&[self.bound_step()], request, code.expose().as_bytes()])
+        self.tag(flows, TagPurpose::Code, &[&[self.bound_step()], request, code.expose().as_bytes()])
     }
 
     /// Returns the tag of a factor by its value. In one holder, equal factors have equal tags.
     pub fn factor_tag(&self, flows: &Keyring, value: &FactorValue<'_>) -> Option<Tag> {
-        self.tag(flows, Use::Factor, &[value.canonical().as_bytes()])
+        self.tag(flows, TagPurpose::Factor, &[value.canonical().as_bytes()])
     }
 
     /// Returns the tag of an answer by `method`. A browser that repeats it with the older cookie (a double
     /// click, a lost response) gets the newer cookie again.
     pub fn answer_tag(&self, flows: &Keyring, method: Method, answer: &[u8]) -> Option<Tag> {
-        self.tag(flows, Use::Answer, &[&[self.bound_step()], method.as_str().as_bytes(), answer])
+        self.tag(flows, TagPurpose::Answer, &[&[self.bound_step()], method.as_str().as_bytes(), answer])
     }
 
     /// Returns the challenge that a passkey signs for a request (Web Authentication Level 3 §13.4.3: at least
     /// 16 random bytes). It is unpredictable before the request, and invalid in another holder, step or
     /// request.
     pub fn passkey_challenge(&self, flows: &Keyring, request: RequestId) -> Option<[u8; 32]> {
-        let tag = self.tag(flows, Use::PasskeyChallenge, &[&[self.bound_step()], request.as_bytes()])?;
+        let tag =
+            self.tag(flows, TagPurpose::PasskeyChallenge, &[&[self.bound_step()], request.as_bytes()])?;
         Some(*tag.as_bytes())
     }
 
     /// Returns the number that the page of a request shows and the authenticator app asks for. It is derived
     /// from this browser's secret and this request, so only the browser's own page shows it.
     pub fn approval_number(&self, flows: &Keyring, request: RequestId) -> Option<ApprovalNumber> {
-        let tag = self.tag(flows, Use::ApprovalNumber, &[request.as_bytes()])?;
+        let tag = self.tag(flows, TagPurpose::ApprovalNumber, &[request.as_bytes()])?;
         Some(ApprovalNumber::from_tag(&tag))
     }
 
@@ -203,10 +204,10 @@ impl HolderCookie {
     }
 
     fn own_tag(&self, flows: &Keyring) -> Option<Tag> {
-        self.tag(flows, Use::Cookie, &[&[self.verified]])
+        self.tag(flows, TagPurpose::Cookie, &[&[self.verified]])
     }
 
-    fn tag(&self, flows: &Keyring, of: Use, parts: &[&[u8]]) -> Option<Tag> {
+    fn tag(&self, flows: &Keyring, of: TagPurpose, parts: &[&[u8]]) -> Option<Tag> {
         let mut all: Vec<&[u8]> = vec![&self.secret.0];
         all.extend_from_slice(parts);
         flows.tag(&self.key_id, self.kind.purpose(of), &all)

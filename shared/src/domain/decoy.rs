@@ -49,11 +49,16 @@ pub fn registration(
         holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
         ..Registration::default()
     };
-    by_lot(&draw("what there is"), whole, allowed, steps)
+    with_drawn_methods(&draw("what there is"), whole, allowed, steps)
 }
 
 /// Selects the parts of the whole registration that a decoy has, by its random bytes.
-fn by_lot(lots: &[u8; 32], whole: impl Fn() -> Registration, allowed: &[Method], steps: u8) -> Registration {
+fn with_drawn_methods(
+    lots: &[u8; 32],
+    whole: impl Fn() -> Registration,
+    allowed: &[Method],
+    steps: u8,
+) -> Registration {
     let mut decoy = whole();
     let [address, mobile, office, code_app, order, approving_app, passkey, recovery_codes, ..] = *lots;
     if address >= ADDRESSES {
@@ -130,7 +135,7 @@ mod tests {
             holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
             ..Registration::default()
         };
-        by_lot(lots, whole, &Method::ALL, 2)
+        with_drawn_methods(lots, whole, &Method::ALL, 2)
     }
 
     /// Controls: C-001.
@@ -184,7 +189,7 @@ mod tests {
             for (bit, lot) in [0, 1, 2, 3, 5, 6, 7].into_iter().enumerate() {
                 lots[lot] = if bits >> bit & 1 == 1 { u8::MAX } else { 0 };
             }
-            let decoy = by_lot(&lots, whole, &Method::ALL, 2);
+            let decoy = with_drawn_methods(&lots, whole, &Method::ALL, 2);
             assert!(suffices(&decoy.offers(&Method::ALL), 2));
             seen.insert(set(&decoy));
         }

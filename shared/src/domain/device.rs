@@ -47,7 +47,7 @@ impl Device {
     }
 
     /// Returns the device of a handle. The caller must check that it is still enrolled.
-    pub fn of_handle(keys: &Keyring, handle: &str) -> Option<Self> {
+    pub fn from_handle(keys: &Keyring, handle: &str) -> Option<Self> {
         let plain = keys.open(HANDLE, &[], handle).ok()?;
         let (id, account) = std::str::from_utf8(&plain).ok()?.split_once('\n')?;
         let id = EntryId::parse(id).filter(|id| id.kind() == Kind::Authenticator)?;
@@ -204,11 +204,11 @@ mod tests {
     #[test]
     fn device_handle_identifies_device_and_hides_account() {
         let handle = device(1).handle(&keys(), [7; 24]).unwrap();
-        assert_eq!(Device::of_handle(&keys(), &handle), Some(device(1)));
+        assert_eq!(Device::from_handle(&keys(), &handle), Some(device(1)));
         assert!(!handle.contains("aisyah"));
-        assert_eq!(Device::of_handle(&keys(), &handle.replace('A', "B")), None);
+        assert_eq!(Device::from_handle(&keys(), &handle.replace('A', "B")), None);
         let passkey = Device { id: EntryId::new(Kind::Passkey, [1; 8]), ..device(1) };
-        assert_eq!(Device::of_handle(&keys(), &passkey.handle(&keys(), [7; 24]).unwrap()), None);
+        assert_eq!(Device::from_handle(&keys(), &passkey.handle(&keys(), [7; 24]).unwrap()), None);
     }
 
     /// Controls: C-033.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::flow::{Outcome, Proof};
+use super::flow::{Outcome, VerifiedStep};
 use super::language::Language;
 use super::method::Method;
 use super::security_info::Kind;
@@ -23,7 +23,8 @@ pub enum Event {
     /// A person removed an entry.
     Removed(Kind),
     /// A device's owner denied a request for approval.
-    Refused,
+    #[serde(rename = "refused")]
+    ApprovalDenied,
 }
 
 impl From<Outcome> for Event {
@@ -37,7 +38,7 @@ impl From<Outcome> for Event {
 
 /// A change that was made to an account.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct AccountChange {
     /// The kind of the change; it selects the text.
     pub event: Event,
     /// The methods that verified the person, which the text names.
@@ -48,16 +49,21 @@ pub struct Change {
     pub language: Language,
 }
 
-impl Change {
-    /// Returns the change that the verifications `proofs` led to.
-    pub fn proved_by(proofs: &[Proof], outcome: Outcome, at: Timestamp, language: Language) -> Self {
-        Self { event: outcome.into(), methods: methods(proofs), at, language }
+impl AccountChange {
+    /// Returns the change that the verifications `verified_steps` led to.
+    pub fn verified_by(
+        verified_steps: &[VerifiedStep],
+        outcome: Outcome,
+        at: Timestamp,
+        language: Language,
+    ) -> Self {
+        Self { event: outcome.into(), methods: methods(verified_steps), at, language }
     }
 }
 
 /// Returns the methods of a flow's verifications, each once.
-pub fn methods(proofs: &[Proof]) -> Vec<Method> {
-    let mut methods: Vec<Method> = proofs.iter().map(|proof| proof.method).collect();
+pub fn methods(verified_steps: &[VerifiedStep]) -> Vec<Method> {
+    let mut methods: Vec<Method> = verified_steps.iter().map(|step| step.method).collect();
     methods.dedup();
     methods
 }

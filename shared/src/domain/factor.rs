@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn factor_without_contact_is_held_by_the_account() {
+    fn factor_without_contact_belongs_to_the_account() {
         let held = |factor| FactorValue::without_contact(factor).is_some();
         assert!(held(Factor::AuthenticatorApp) && held(Factor::Passkey) && held(Factor::RecoveryCodes));
         assert!(!held(Factor::AlternateEmail) && !held(Factor::MobilePhone) && !held(Factor::OfficePhone));

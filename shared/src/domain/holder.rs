@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::budget::FlowMark;
+use super::send_limits::HolderPseudonym;
 
 /// The hash that a flow or session is stored under. It does not reveal the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,15 +20,15 @@ impl HolderId {
     }
 
     /// Returns a short reference for the ledger of sent messages.
-    pub fn mark(&self) -> FlowMark {
-        FlowMark(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
+    pub fn pseudonym(&self) -> HolderPseudonym {
+        HolderPseudonym(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
     }
 }
 
 impl fmt::Debug for HolderId {
     /// Writes eight hexadecimal digits: enough to follow a flow through a log.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:08x}", self.mark().0)
+        write!(f, "{:08x}", self.pseudonym().0)
     }
 }
 
@@ -41,7 +41,7 @@ mod tests {
     fn holder_id_is_logged_as_eight_hex_digits() {
         let key = HolderId::from_bytes(std::array::from_fn(|at| u8::try_from(at).unwrap() + 0xa0));
         assert_eq!(format!("{key:?}"), "a0a1a2a3");
-        assert_eq!(key.mark(), FlowMark(0xa0a1_a2a3));
+        assert_eq!(key.pseudonym(), HolderPseudonym(0xa0a1_a2a3));
         assert_eq!(key.as_bytes()[31], 0xbf);
     }
 }

@@ -7,7 +7,7 @@ use super::time::{Seconds, Timestamp};
 /// A contact that an account has when an import arrives. It has no `Debug`, since it contains the whole
 /// value.
 #[derive(Clone)]
-pub struct HeldContact {
+pub struct StoredContactEntry {
     /// The kind that an import decides about.
     pub kind: Kind,
     /// The value as stored: E.164 or an email address.
@@ -15,7 +15,7 @@ pub struct HeldContact {
     /// Whether an import wrote it; otherwise the person enrolled it.
     pub is_imported: bool,
     /// Active from this time on.
-    pub usable_from: Timestamp,
+    pub active_from: Timestamp,
     /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
 }
@@ -32,7 +32,7 @@ pub enum ImportAction {
     /// The contact is written.
     Put {
         /// Active from this time on.
-        usable_from: Timestamp,
+        active_from: Timestamp,
         /// Old from this time on: it has been active for the waiting period.
         old_from: Timestamp,
         /// Whether it replaces another contact, which is then notified.
@@ -58,7 +58,7 @@ pub fn active_from(is_first: bool, waiting_period: Seconds, now: Timestamp) -> (
 pub fn import_contact(
     kind: Kind,
     contact: Option<Contact<'_>>,
-    held: &[HeldContact],
+    held: &[StoredContactEntry],
     is_first: bool,
     waiting_period: Seconds,
     now: Timestamp,
@@ -68,7 +68,7 @@ pub fn import_contact(
     let Some(contact) = contact else {
         return if is_own { ImportAction::Keep } else { ImportAction::Remove };
     };
-    let is_same = |one: &&HeldContact| contact.is_stored_as(one.kind, one.value.clone());
+    let is_same = |one: &&StoredContactEntry| contact.is_stored_as(one.kind, one.value.clone());
     if found.as_ref().is_some_and(is_same) {
         return ImportAction::Keep;
     }
@@ -76,11 +76,11 @@ pub fn import_contact(
         return ImportAction::Decline;
     }
     let replaces = found.is_some();
-    let (usable_from, old_from) = match held.iter().find(is_same) {
-        Some(same) => (same.usable_from, same.old_from),
+    let (active_from, old_from) = match held.iter().find(is_same) {
+        Some(same) => (same.active_from, same.old_from),
         None => active_from(is_first, waiting_period, now),
     };
-    ImportAction::Put { usable_from, old_from, replaces: replaces && usable_from > now }
+    ImportAction::Put { active_from, old_from, replaces: replaces && active_from > now }
 }
 
 #[cfg(test)]
@@ -91,11 +91,17 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
     const WAIT: Seconds = Seconds(72 * 3_600);
 
-    fn held(kind: Kind, value: &str, is_imported: bool) -> HeldContact {
-        HeldContact { kind, value: value.to_owned(), is_imported, usable_from: NOW, old_from: NOW + WAIT }
+    fn held(kind: Kind, value: &str, is_imported: bool) -> StoredContactEntry {
+        StoredContactEntry {
+            kind,
+            value: value.to_owned(),
+            is_imported,
+            active_from: NOW,
+            old_from: NOW + WAIT,
+        }
     }
 
-    fn import(number: Option<&str>, held: &[HeldContact], is_first: bool) -> ImportAction {
+    fn import(number: Option<&str>, held: &[StoredContactEntry], is_first: bool) -> ImportAction {
         let number = number.map(|number| PhoneNumber::from_stored(number.to_owned()));
         let contact = number.as_ref().map(Contact::Phone);
         import_contact(Kind::Mobile, contact, held, is_first, WAIT, NOW)
@@ -103,7 +109,7 @@ mod tests {
 
     #[test]
     fn first_import_is_old_immediately() {
-        let put = ImportAction::Put { usable_from: NOW, old_from: NOW, replaces: false };
+        let put = ImportAction::Put { active_from: NOW, old_from: NOW, replaces: false };
         assert_eq!(import(Some("+60123456798"), &[], true), put);
     }
 
@@ -114,10 +120,10 @@ mod tests {
         assert_eq!(import(Some("+60123456798"), &before, false), ImportAction::Keep);
         assert_eq!(import(None, &before, false), ImportAction::Remove);
         let waits =
-            ImportAction::Put { usable_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: true };
+            ImportAction::Put { active_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: true };
         assert_eq!(import(Some("+60123456700"), &before, false), waits);
         let joins =
-            ImportAction::Put { usable_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: false };
+            ImportAction::Put { active_from: NOW + WAIT, old_from: NOW + WAIT + WAIT, replaces: false };
         assert_eq!(import(Some("+60123456700"), &[], false), joins);
         assert!(waits.replaces() && !joins.replaces() && !ImportAction::Keep.replaces());
     }
@@ -125,7 +131,7 @@ mod tests {
     #[test]
     fn value_moved_to_another_kind_keeps_age() {
         let before = [held(Kind::OfficePhone, "+60123456798", true)];
-        let put = ImportAction::Put { usable_from: NOW, old_from: NOW + WAIT, replaces: false };
+        let put = ImportAction::Put { active_from: NOW, old_from: NOW + WAIT, replaces: false };
         assert_eq!(import(Some("+60123456798"), &before, false), put);
     }
 

@@ -48,7 +48,7 @@ pub enum Recipient {
 
 impl Recipient {
     /// Returns the recipient of a code by `method`, or `None` if `contact` is of another kind.
-    pub fn of_code(method: Method, contact: Contact<'_>) -> Option<Self> {
+    pub fn for_code(method: Method, contact: Contact<'_>) -> Option<Self> {
         match (method, contact) {
             (Method::Email, Contact::Email(address)) => Some(Self::Email(address.clone())),
             (Method::Sms, Contact::Phone(number)) => Some(Self::Sms(number.clone())),
@@ -143,7 +143,7 @@ pub struct ReconcileChange {
 
 /// A push to the devices of an account. It does not contain the number, which only the page shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Push {
+pub struct ApprovalPush {
     /// The account whose active devices receive the push.
     pub account: AccountId,
     /// `delivery` drops the push after this time.
@@ -152,7 +152,7 @@ pub struct Push {
 
 /// A request that the account's owner denied: all contacts are notified.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct ApprovalDenied {
     /// The account whose contacts are notified.
     pub account: AccountId,
     /// The time of the denial, which the text names.
@@ -173,9 +173,9 @@ pub enum Message {
     /// Sent to nobody: `delivery` reconciles a change.
     Reconcile(ReconcileChange),
     /// Sent to each active device of the account.
-    Push(Push),
+    Push(ApprovalPush),
     /// `delivery` expands it into one notice per contact.
-    Refused(Refused),
+    ApprovalDenied(ApprovalDenied),
 }
 
 impl Message {
@@ -215,7 +215,7 @@ impl Envelope {
     /// # Errors
     /// [`MessageError`] when it was not sealed with these keys for this owner, or is of another version.
     pub fn open(&self, messages: &Keyring) -> Result<(HolderId, Message), MessageError> {
-        let owner = flow_key(&self.owner)?;
+        let owner = parse_holder_id(&self.owner)?;
         let plain = messages.open(PURPOSE, owner.as_bytes(), &self.sealed)?;
         let wire: Wire = serde_json::from_slice(&plain).map_err(|_| MessageError)?;
         Ok((owner, Message::try_from(wire)?))
@@ -256,7 +256,8 @@ enum Wire {
         methods: Vec<Method>,
         language: Language,
     },
-    Settle {
+    #[serde(rename = "settle")]
+    Reconcile {
         flow: String,
         account: AccountId,
         generation: u64,
@@ -301,16 +302,16 @@ impl From<&Message> for Wire {
                 methods: notice.methods.clone(),
                 language: notice.language,
             },
-            Message::Reconcile(settle) => Self::Settle {
-                flow: hex::encode(settle.flow.as_bytes()),
-                account: settle.account.clone(),
-                generation: settle.generation,
-                outcome: settle.outcome,
-                methods: settle.methods.clone(),
-                language: settle.language,
+            Message::Reconcile(change) => Self::Reconcile {
+                flow: hex::encode(change.flow.as_bytes()),
+                account: change.account.clone(),
+                generation: change.generation,
+                outcome: change.outcome,
+                methods: change.methods.clone(),
+                language: change.language,
             },
             Message::Push(push) => Self::Push { account: push.account.clone(), expires_at: push.expires_at },
-            Message::Refused(refused) => {
+            Message::ApprovalDenied(refused) => {
                 Self::Refused { account: refused.account.clone(), at: refused.at, language: refused.language }
             }
         }
@@ -336,9 +337,9 @@ impl TryFrom<Wire> for Message {
             Wire::Notice { channel, to, event, at, methods, language } => {
                 Self::Notice(Notice { to: recipient(channel, &to), event, at, methods, language })
             }
-            Wire::Settle { flow, account, generation, outcome, methods, language } => {
+            Wire::Reconcile { flow, account, generation, outcome, methods, language } => {
                 Self::Reconcile(ReconcileChange {
-                    flow: flow_key(&flow)?,
+                    flow: parse_holder_id(&flow)?,
                     account,
                     generation,
                     outcome,
@@ -346,8 +347,10 @@ impl TryFrom<Wire> for Message {
                     language,
                 })
             }
-            Wire::Push { account, expires_at } => Self::Push(Push { account, expires_at }),
-            Wire::Refused { account, at, language } => Self::Refused(Refused { account, at, language }),
+            Wire::Push { account, expires_at } => Self::Push(ApprovalPush { account, expires_at }),
+            Wire::Refused { account, at, language } => {
+                Self::ApprovalDenied(ApprovalDenied { account, at, language })
+            }
         })
     }
 }
@@ -367,7 +370,7 @@ fn recipient(channel: Channel, to: &Wiped) -> Recipient {
     }
 }
 
-fn flow_key(text: &str) -> Result<HolderId, MessageError> {
+fn parse_holder_id(text: &str) -> Result<HolderId, MessageError> {
     let mut bytes = [0; 32];
     hex::decode_to_slice(text, &mut bytes).map_err(|_| MessageError)?;
     Ok(HolderId::from_bytes(bytes))

@@ -101,7 +101,7 @@ impl Method {
     }
 
     /// Returns whether a verification consumes its factor, so that it can't be checked again afterwards.
-    pub const fn is_used_up(self) -> bool {
+    pub const fn is_single_use(self) -> bool {
         matches!(self, Self::RecoveryCode | Self::Pass)
     }
 

@@ -3,7 +3,6 @@
 
 pub mod account;
 pub mod approval;
-pub mod budget;
 pub mod captcha;
 pub mod challenge;
 pub mod client;
@@ -33,6 +32,7 @@ pub mod rate_limit;
 pub mod recovery_code;
 pub mod return_url;
 pub mod security_info;
+pub mod send_limits;
 pub mod session;
 pub mod slow_hash;
 pub mod time;

@@ -1,6 +1,6 @@
 //! The notifications of a change, and their recipients.
 
-pub use super::event::{Change, Event};
+pub use super::event::{AccountChange, Event};
 
 use super::account::{Account, Registration};
 use super::message::{Notice, Recipient};
@@ -8,7 +8,7 @@ use super::message::{Notice, Recipient};
 /// Returns one notice for every contact of an account, including those that verified the person (NIST
 /// 800-63B-4 §4.2.3, ASVS 6.3.7). Both addresses get mail, the mobile a text, and the office phone a call. An
 /// attacker with one contact does not have all. A contact that is registered twice gets one notice.
-pub fn notices(account: &Account, registration: &Registration, change: &Change) -> Vec<Notice> {
+pub fn notices(account: &Account, registration: &Registration, change: &AccountChange) -> Vec<Notice> {
     let next = &registration.successors;
     let mails = [&account.email, &registration.alternate_email, &next.alternate_email];
     let mails = mails.into_iter().flatten().cloned().map(Recipient::Email);
@@ -17,7 +17,7 @@ pub fn notices(account: &Account, registration: &Registration, change: &Change) 
     let offices = offices.into_iter().flatten().cloned().map(Recipient::Voice);
     let mut recipients: Vec<Recipient> = Vec::with_capacity(4);
     for to in mails.chain(mobiles).chain(offices) {
-        if !recipients.iter().any(|told| told.is_same_contact(&to)) {
+        if !recipients.iter().any(|notified| notified.is_same_contact(&to)) {
             recipients.push(to);
         }
     }
@@ -34,14 +34,14 @@ pub fn notices(account: &Account, registration: &Registration, change: &Change) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::account::{AccountId, Standing};
+    use crate::domain::account::{AccountId, AccountState};
     use crate::domain::contact::{EmailAddress, PhoneNumber};
     use crate::domain::language::Language;
     use crate::domain::message::Channel;
     use crate::domain::method::Method;
     use crate::domain::time::Timestamp;
 
-    fn told(
+    fn notified(
         email: Option<&str>,
         alternate: Option<&str>,
         mobile: Option<&str>,
@@ -55,7 +55,7 @@ mod tests {
             logins: vec!["aisyah".into()],
             email: email.map(address),
             language: None,
-            standing: Standing::Active,
+            state: AccountState::Active,
         };
         let registration = Registration {
             alternate_email: alternate.map(address),
@@ -63,7 +63,7 @@ mod tests {
             office_phone: office.map(number),
             ..Registration::default()
         };
-        let change = Change {
+        let change = AccountChange {
             event: Event::Reset,
             methods: vec![Method::Sms],
             at: Timestamp::from_seconds(1_790_000_000),
@@ -76,9 +76,9 @@ mod tests {
     #[test]
     fn every_contact_is_notified_by_its_channel() {
         let all =
-            told(Some("a@u.example"), Some("a@mail.example"), Some("+60123456798"), Some("+60312345678"));
+            notified(Some("a@u.example"), Some("a@mail.example"), Some("+60123456798"), Some("+60312345678"));
         assert_eq!(all, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
-        assert!(told(None, None, None, None).is_empty());
+        assert!(notified(None, None, None, None).is_empty());
     }
 
     /// Controls: C-062.
@@ -91,11 +91,11 @@ mod tests {
             logins: vec!["aisyah".into()],
             email: None,
             language: None,
-            standing: Standing::Active,
+            state: AccountState::Active,
         };
         let mut registration = Registration { mobile: number("+60123456798"), ..Registration::default() };
         registration.successors.mobile = number("+60123456700");
-        let change = Change {
+        let change = AccountChange {
             event: Event::Reset,
             methods: vec![Method::Sms],
             at: Timestamp::from_seconds(1_790_000_000),
@@ -106,7 +106,8 @@ mod tests {
 
     #[test]
     fn contact_registered_twice_is_notified_once() {
-        let once = told(Some("A@u.example"), Some("a@u.example"), Some("+60123456798"), Some("+60123456798"));
+        let once =
+            notified(Some("A@u.example"), Some("a@u.example"), Some("+60123456798"), Some("+60123456798"));
         assert_eq!(once, [Channel::Email, Channel::Sms]);
     }
 }

@@ -20,7 +20,7 @@ use super::time::{Seconds, Timestamp};
 /// How long a pairing lasts: enough time to find the phone and scan a picture.
 pub const PAIRING_LIFETIME: Seconds = Seconds(300);
 /// Wrong codes for one pairing. With six digits, an attacker's chance is three in a million.
-pub const PAIRING_TRIES: u8 = 3;
+pub const PAIRING_ATTEMPTS: u8 = 3;
 /// The digits of the code that the device shows.
 pub const PAIRING_DIGITS: u8 = 6;
 

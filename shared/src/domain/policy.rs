@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use super::account::{Contact, Offer, Registration};
-use super::budget::SendLimits;
 use super::contact::Country;
 use super::flow::FlowLimits;
 use super::method::Method;
+use super::send_limits::SendLimits;
 
 /// The highest accepted probability that an attacker opens one targeted account within a year. The attacker
 /// never pauses, and nobody notices.
@@ -30,7 +30,7 @@ pub fn reaches(registration: &Registration, method: Method, countries: &[Country
 
 /// The limits that bound the number of attempts.
 #[derive(Clone, Copy, Debug)]
-pub struct Guesses<'a> {
+pub struct BruteForceRisk<'a> {
     /// Verification steps before the password: 1 or 2.
     pub steps: u8,
     /// The methods that the deployment offers.
@@ -42,10 +42,10 @@ pub struct Guesses<'a> {
     /// Codes per account over all flows.
     pub sends: &'a SendLimits,
     /// Attempts at the authenticator app's codes per account, day and step.
-    pub totp_tries_per_day: u8,
+    pub totp_attempts_per_day: u8,
 }
 
-impl Guesses<'_> {
+impl BruteForceRisk<'_> {
     /// Returns the probability that one targeted account is opened within a year, by an attacker who uses up
     /// every rate limit each day. With one step, the attacker guesses a code of every sent factor, and the
     /// app's with its three valid time steps. With two steps, the attacker must also guess the second within
@@ -53,16 +53,16 @@ impl Guesses<'_> {
     pub fn yearly_chance(&self) -> f64 {
         const DAYS: f64 = 365.0;
         let codes = 10_f64.powi(i32::from(self.code_digits));
-        let app = |tries: u8| f64::from(tries) * 3.0 / 1e6;
+        let app = |attempts: u8| f64::from(attempts) * 3.0 / 1e6;
         let sent = self.methods.iter().filter(|method| method.is_sent());
         // A factor counts once, even if several of its methods send codes.
         let factors: BTreeSet<_> = sent.map(|method| method.factor()).collect();
         let factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
         let with_app = self.methods.contains(&Method::Totp);
-        let tries = self.flow.code_tries;
-        let sent = factors * f64::from(self.sends.per_day) * f64::from(tries) / codes;
-        let first = DAYS * (sent + if with_app { app(self.totp_tries_per_day) } else { 0.0 });
-        let of_flow = self.flow.flow_tries;
+        let attempts = self.flow.code_attempts;
+        let sent = factors * f64::from(self.sends.per_day) * f64::from(attempts) / codes;
+        let first = DAYS * (sent + if with_app { app(self.totp_attempts_per_day) } else { 0.0 });
+        let of_flow = self.flow.flow_attempts;
         let second = f64::from(of_flow) / codes + if with_app { app(of_flow) } else { 0.0 };
         if self.steps == 1 { first } else { first * second }
     }
@@ -78,8 +78,8 @@ mod tests {
         let flow = FlowLimits {
             lifetime: Seconds(900),
             code_lifetime: Seconds(600),
-            code_tries: 5,
-            flow_tries: 10,
+            code_attempts: 5,
+            flow_attempts: 10,
             sends_per_step: 3,
         };
         let sends = SendLimits {
@@ -89,8 +89,14 @@ mod tests {
             contacts_per_day: 10,
             unredeemed: 20,
         };
-        let guesses =
-            Guesses { steps: 1, methods, code_digits: 8, flow: &flow, sends: &sends, totp_tries_per_day: 10 };
+        let guesses = BruteForceRisk {
+            steps: 1,
+            methods,
+            code_digits: 8,
+            flow: &flow,
+            sends: &sends,
+            totp_attempts_per_day: 10,
+        };
         guesses.yearly_chance()
     }
 

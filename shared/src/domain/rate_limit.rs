@@ -74,7 +74,7 @@ pub enum Bucket {
 
 impl Bucket {
     /// Returns the bucket of a reset's step.
-    pub const fn of_step(step: u8) -> Self {
+    pub const fn for_step(step: u8) -> Self {
         if step <= 1 { Self::FirstStep } else { Self::SecondStep }
     }
 
@@ -269,7 +269,7 @@ mod tests {
     }
 
     fn address(text: &str) -> AddressBlock {
-        AddressBlock::of(Some(text.parse::<IpAddr>().unwrap()))
+        AddressBlock::from_address(Some(text.parse::<IpAddr>().unwrap()))
     }
 
     fn keys() -> Keyring {
@@ -298,7 +298,7 @@ mod tests {
                 7_200,
             ),
             (
-                RateLimit::SignInsOfAddress(AddressBlock::of(None)),
+                RateLimit::SignInsOfAddress(AddressBlock::from_address(None)),
                 "sign-ins-of-address#unknown#498748".into(),
                 7_200,
             ),
@@ -404,7 +404,7 @@ mod tests {
                 Some("2001:db8::1"),
                 Some("::ffff:1.2.3.4"),
             ])
-            .prop_map(|text| AddressBlock::of(text.map(|text| text.parse::<IpAddr>().unwrap())))
+            .prop_map(|text| AddressBlock::from_address(text.map(|text| text.parse::<IpAddr>().unwrap())))
         };
         let account = || id().prop_map(|id| account(&id));
         let message = prop_oneof![

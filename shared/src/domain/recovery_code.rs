@@ -17,7 +17,7 @@ use super::typed::is_invisible;
 /// Codes on a sheet.
 pub const COUNT: usize = 10;
 /// Attempts per day and network at a sheet of an earlier version, each of which costs a slow hash.
-pub const SLOW_LOOKS_PER_DAY: u64 = 10;
+pub const SLOW_ATTEMPTS_PER_DAY: u64 = 10;
 /// The purpose in the key derivation.
 const PURPOSE: &str = "rekey/recovery-code";
 

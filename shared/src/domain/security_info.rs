@@ -180,7 +180,7 @@ pub struct Entry {
     /// The time of its last verification.
     pub last_used_at: Option<Timestamp>,
     /// Active from this time on, after its waiting period.
-    pub usable_from: Timestamp,
+    pub active_from: Timestamp,
     /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
     /// The mask of the active contact that this one will replace.
@@ -205,7 +205,7 @@ pub struct Registered {
 
 impl Registered {
     /// Returns the entries of a kind.
-    pub fn of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
+    pub fn entries_of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.id.kind() == kind)
     }
 
@@ -234,14 +234,14 @@ impl Registered {
 mod tests {
     use super::*;
 
-    fn entry(id: &str, usable_from: i64) -> Entry {
+    fn entry(id: &str, active_from: i64) -> Entry {
         let at = Timestamp::from_seconds(1_790_000_000);
         Entry {
             id: EntryId::parse(id).unwrap(),
             shown: String::new(),
             added_at: at,
             last_used_at: None,
-            usable_from: Timestamp::from_seconds(1_790_000_000 + usable_from),
+            active_from: Timestamp::from_seconds(1_790_000_000 + active_from),
             old_from: at,
             predecessor: None,
         }
@@ -274,7 +274,7 @@ mod tests {
     fn entries_are_found_by_kind() {
         let entries = vec![entry("mobile", 0), entry("totp", 0)];
         let registered = Registered { entries, ..Registered::default() };
-        let of = |kind| registered.of(kind).map(|entry| entry.id.as_str()).collect::<Vec<_>>();
+        let of = |kind| registered.entries_of(kind).map(|entry| entry.id.as_str()).collect::<Vec<_>>();
         assert_eq!((of(Kind::Totp), of(Kind::Passkey)), (vec!["totp"], vec![]));
     }
 

@@ -28,9 +28,9 @@ pub const LIFETIME: Seconds = Seconds(900);
 /// sessions open on shared computers.
 pub const STEP_UP: Seconds = Seconds(600);
 /// Wrong answers per session, over all its challenges.
-pub const TRIES: u8 = 10;
+pub const ATTEMPTS: u8 = 10;
 /// Wrong answers per code.
-pub const CODE_TRIES: u8 = 5;
+pub const CODE_ATTEMPTS: u8 = 5;
 /// Codes sent per session.
 pub const SENDS: u8 = 10;
 /// For this long, the answer of the last step-up gets its newer cookie again.
@@ -54,18 +54,20 @@ pub enum Session {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SignedIn {
     /// Constant for the whole session.
-    pub facts: Facts,
+    #[serde(rename = "facts")]
+    pub context: SessionContext,
     /// Changes with each verification.
-    pub progress: Progress,
+    pub progress: SessionProgress,
 }
 
 /// A session that may read the list.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Open {
     /// Constant for the whole session.
-    pub facts: Facts,
+    #[serde(rename = "facts")]
+    pub context: SessionContext,
     /// Changes with each verification.
-    pub progress: Progress,
+    pub progress: SessionProgress,
     /// Entries enrolled in this session and still in their waiting period.
     pub waiting: Vec<EntryId>,
 }
@@ -81,7 +83,7 @@ pub struct Enrolling {
 
 /// The facts of a session that never change.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Facts {
+pub struct SessionContext {
     /// The account whose password was right.
     pub account: AccountId,
     /// The session ends at this time; activity does not extend it.
@@ -96,7 +98,7 @@ pub struct Facts {
 
 /// The mutable facts of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Progress {
+pub struct SessionProgress {
     /// The account's generation that this session knows. A change by somebody else ends the session.
     pub generation: u64,
     /// The last verification besides the password.
@@ -110,7 +112,7 @@ pub struct Progress {
     pub challenge: Option<Challenge>,
     /// Names the next verification, and determines the challenge that a passkey signs. It changes after each.
     pub request: RequestId,
-    /// Wrong answers so far; `TRIES` end the session.
+    /// Wrong answers so far; `ATTEMPTS` end the session.
     pub attempts: u8,
     /// Codes sent so far, at most `SENDS`.
     pub sends: u8,
@@ -134,7 +136,7 @@ pub enum EnrolmentState {
 
 impl EnrolmentState {
     /// Returns the state of an account; `can_verify` says whether a step-up is offered.
-    pub fn of(registered: &Registered, can_verify: bool) -> Self {
+    pub fn from_registered(registered: &Registered, can_verify: bool) -> Self {
         match registered {
             Registered { generation: 0, entries, .. } if entries.is_empty() => Self::FirstEnrolment,
             Registered { entries, .. } if entries.is_empty() || !can_verify => Self::NoUsableFactor,
@@ -169,8 +171,8 @@ pub struct Pending {
 
 impl Session {
     /// Returns a new session of an account in this state.
-    pub fn begin(facts: Facts, generation: u64, request: RequestId) -> Self {
-        let progress = Progress {
+    pub fn begin(context: SessionContext, generation: u64, request: RequestId) -> Self {
+        let progress = SessionProgress {
             generation,
             last: None,
             factors: Vec::new(),
@@ -180,25 +182,25 @@ impl Session {
             attempts: 0,
             sends: 0,
         };
-        match facts.start {
-            EnrolmentState::StepUpRequired => Self::SignedIn(SignedIn { facts, progress }),
+        match context.start {
+            EnrolmentState::StepUpRequired => Self::SignedIn(SignedIn { context, progress }),
             EnrolmentState::FirstEnrolment | EnrolmentState::NoUsableFactor => {
-                Self::Open(Open { facts, progress, waiting: Vec::new() })
+                Self::Open(Open { context, progress, waiting: Vec::new() })
             }
         }
     }
 
     /// Returns the facts that never change.
-    pub const fn facts(&self) -> &Facts {
+    pub const fn context(&self) -> &SessionContext {
         match self {
-            Self::SignedIn(state) => &state.facts,
-            Self::Open(state) => &state.facts,
-            Self::Enrolling(state) => &state.open.facts,
+            Self::SignedIn(state) => &state.context,
+            Self::Open(state) => &state.context,
+            Self::Enrolling(state) => &state.open.context,
         }
     }
 
     /// Returns the mutable facts.
-    pub const fn progress(&self) -> &Progress {
+    pub const fn progress(&self) -> &SessionProgress {
         match self {
             Self::SignedIn(state) => &state.progress,
             Self::Open(state) => &state.progress,
@@ -207,7 +209,7 @@ impl Session {
     }
 
     /// Returns the mutable facts for a change.
-    pub const fn progress_mut(&mut self) -> &mut Progress {
+    pub const fn progress_mut(&mut self) -> &mut SessionProgress {
         match self {
             Self::SignedIn(state) => &mut state.progress,
             Self::Open(state) => &mut state.progress,
@@ -250,8 +252,8 @@ impl Session {
         progress.challenge = None;
         progress.request = request;
         match self {
-            Self::SignedIn(SignedIn { facts, progress }) => {
-                Self::Open(Open { facts, progress, waiting: Vec::new() })
+            Self::SignedIn(SignedIn { context, progress }) => {
+                Self::Open(Open { context, progress, waiting: Vec::new() })
             }
             other => other,
         }
@@ -265,7 +267,7 @@ impl Session {
     }
 
     /// Takes the waiting entries if their waiting period is waived: see [`Open::waives_waiting_period`].
-    pub fn lift_waiting(&mut self) -> Vec<EntryId> {
+    pub fn waive_waiting_period(&mut self) -> Vec<EntryId> {
         match self.open_mut() {
             Some(open) if open.waives_waiting_period() => std::mem::take(&mut open.waiting),
             _ => Vec::new(),
@@ -307,7 +309,7 @@ impl Open {
     /// Returns whether the last verification is recent enough for a change, or none is possible.
     fn is_fresh(&self, now: Timestamp) -> bool {
         let last = self.progress.last.as_ref();
-        self.facts.start != EnrolmentState::StepUpRequired
+        self.context.start != EnrolmentState::StepUpRequired
             || last.is_some_and(|last| last.at.is_within(STEP_UP, now))
     }
 
@@ -331,7 +333,7 @@ impl Open {
         let is_whole = held.removed_at.is_none_or(|removed| removed + waiting_period <= now);
         let holds_too_little =
             is_whole && factor::has_verified_too_few(held.factors, &self.progress.factors, held.needed);
-        let at_once = self.facts.start == EnrolmentState::FirstEnrolment
+        let at_once = self.context.start == EnrolmentState::FirstEnrolment
             || self.waives_waiting_period()
             || holds_too_little;
         if at_once { now } else { now + waiting_period }
@@ -339,7 +341,7 @@ impl Open {
 
     /// Returns whether a verification precedes its entries, or none is possible.
     pub const fn is_verified(&self) -> bool {
-        matches!(self.facts.start, EnrolmentState::FirstEnrolment) || self.progress.last.is_some()
+        matches!(self.context.start, EnrolmentState::FirstEnrolment) || self.progress.last.is_some()
     }
 }
 
@@ -397,8 +399,8 @@ mod tests {
     fn session(start: EnrolmentState) -> Session {
         let account = AccountId::from_directory("aisyah").unwrap();
         let expires_at = NOW + LIFETIME;
-        let facts = Facts { account, expires_at, language: Language::English, start, back: None };
-        Session::begin(facts, 0, request(1))
+        let context = SessionContext { account, expires_at, language: Language::English, start, back: None };
+        Session::begin(context, 0, request(1))
     }
 
     fn verification(method: Method) -> Verification {
@@ -417,7 +419,9 @@ mod tests {
             session = session.verify(verification(*method), Some(factor), request(2));
         }
         match session {
-            Session::SignedIn(SignedIn { facts, progress }) => Open { facts, progress, waiting: Vec::new() },
+            Session::SignedIn(SignedIn { context, progress }) => {
+                Open { context, progress, waiting: Vec::new() }
+            }
             other => open(&other),
         }
     }
@@ -432,14 +436,14 @@ mod tests {
 
     /// Controls: C-055.
     #[test]
-    fn waiting_entries_are_lifted_by_two_old_factors_only() {
+    fn only_two_old_factors_lift_waiting_periods() {
         let mail = (Method::Email, "mail", true);
         for (factors, lifts) in [(&[mail][..], false), (&[mail, (Method::Totp, "app", true)], true)] {
             let mut open = verified(factors);
             open.waiting = vec![EntryId::only(Kind::Mobile)];
             let mut session = Session::Open(open);
-            assert_eq!(session.lift_waiting().len(), usize::from(lifts));
-            assert!(session.lift_waiting().is_empty() || !lifts, "once");
+            assert_eq!(session.waive_waiting_period().len(), usize::from(lifts));
+            assert!(session.waive_waiting_period().is_empty() || !lifts, "once");
         }
     }
 
@@ -571,26 +575,29 @@ mod tests {
                 shown: String::new(),
                 added_at: NOW,
                 last_used_at: None,
-                usable_from: NOW,
+                active_from: NOW,
                 old_from: NOW,
                 predecessor: None,
             }],
             generation,
             ..Registered::default()
         };
-        assert_eq!(EnrolmentState::of(&Registered::default(), false), EnrolmentState::FirstEnrolment);
         assert_eq!(
-            EnrolmentState::of(&registered(0), true),
+            EnrolmentState::from_registered(&Registered::default(), false),
+            EnrolmentState::FirstEnrolment
+        );
+        assert_eq!(
+            EnrolmentState::from_registered(&registered(0), true),
             EnrolmentState::StepUpRequired,
             "an import moves no generation"
         );
-        assert_eq!(EnrolmentState::of(&registered(3), true), EnrolmentState::StepUpRequired);
+        assert_eq!(EnrolmentState::from_registered(&registered(3), true), EnrolmentState::StepUpRequired);
         assert_eq!(
-            EnrolmentState::of(&registered(3), false),
+            EnrolmentState::from_registered(&registered(3), false),
             EnrolmentState::NoUsableFactor,
             "nothing that may be sent to"
         );
-        assert_eq!(EnrolmentState::of(&emptied, true), EnrolmentState::NoUsableFactor);
+        assert_eq!(EnrolmentState::from_registered(&emptied, true), EnrolmentState::NoUsableFactor);
     }
 
     #[test]

@@ -6,8 +6,10 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
-use super::failure::{Failure, causes};
-use super::incoming::{FLOW_COOKIE, Format, Incoming, LANGUAGE_COOKIE, Refused, SESSION_COOKIE};
+use super::handler_error::{HandlerError, causes};
+use super::incoming_request::{
+    FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, RejectedRequest, SESSION_COOKIE,
+};
 use super::page::{self, PageContext};
 use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
@@ -16,7 +18,7 @@ use super::{encoding, views};
 use crate::domain::flow::{Flow, Stage};
 
 /// The next page after a successful POST.
-pub struct Next<'a> {
+pub struct NextPage<'a> {
     /// Programs get it as JSON at once.
     pub view: View,
     /// Browsers are redirected to it.
@@ -36,7 +38,7 @@ pub enum NewCookie<'a> {
     NoSession,
 }
 
-impl Incoming {
+impl IncomingRequest {
     /// Returns the response to a GET of a page.
     pub fn page(&self, view: &View) -> Response {
         let body = match self.format {
@@ -69,7 +71,7 @@ impl Incoming {
 
     /// Returns the response to a successful POST: a redirect for browsers (303, so that Back and reload
     /// work), the next view for programs.
-    pub fn next(&self, next: &Next<'_>) -> Response {
+    pub fn next_page(&self, next: &NextPage<'_>) -> Response {
         match self.format {
             Format::Html => self.redirect(next.location, next.cookie),
             Format::Json => self.finish(StatusCode::OK, json(&next.view), false, next.cookie),
@@ -108,15 +110,15 @@ impl Incoming {
 
     /// Returns the response to a failure. A failure of a port is logged here, once, and reported as
     /// `unavailable`.
-    pub fn failed(&self, failure: Failure) -> Response {
+    pub fn failed(&self, failure: HandlerError) -> Response {
         match failure {
-            Failure::Problem(problem, None) if self.is_of_a_session() => self.session_problem(&problem),
-            Failure::Problem(problem, view) => self.problem(&problem, view.as_deref()),
-            Failure::OutOfStep(stage, newer) => self.out_of_step(stage, newer.as_ref()),
-            Failure::OlderCookie(flow) => self.older_cookie(&flow),
-            Failure::Outside(what, cause) => {
+            HandlerError::Problem(problem, None) if self.is_of_a_session() => self.session_problem(&problem),
+            HandlerError::Problem(problem, view) => self.problem(&problem, view.as_deref()),
+            HandlerError::OutOfStep(stage, newer) => self.out_of_step(stage, newer.as_ref()),
+            HandlerError::OlderCookie(flow) => self.older_cookie(&flow),
+            HandlerError::PortFailed(what, cause) => {
                 let causes = causes(cause.as_ref());
-                tracing::error!(event = "unavailable", what, causes, path = self.path);
+                tracing::error!(event = "request.failed", what, causes, path = self.path);
                 self.problem(&Problem::Unavailable, None)
             }
         }
@@ -186,7 +188,7 @@ impl Incoming {
     }
 
     fn context<'a>(&'a self, at: Option<&'a str>) -> PageContext<'a> {
-        let settings = &self.site.settings;
+        let settings = &self.app.settings;
         PageContext {
             language: self.language,
             languages: &settings.languages,
@@ -229,10 +231,10 @@ impl Incoming {
             |name: &str, value: String| format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict");
         let line = match cookie {
             Some(NewCookie::Flow(cookie)) => {
-                cookie.value(&self.site.flows).map(|value| set(FLOW_COOKIE, value))
+                cookie.value(&self.app.flows).map(|value| set(FLOW_COOKIE, value))
             }
             Some(NewCookie::Session(cookie)) => {
-                cookie.value(&self.site.flows).map(|value| set(SESSION_COOKIE, value))
+                cookie.value(&self.app.flows).map(|value| set(SESSION_COOKIE, value))
             }
             Some(NewCookie::NoSession) => Some(removed(SESSION_COOKIE)),
             None => None,
@@ -250,7 +252,7 @@ impl Incoming {
     }
 }
 
-impl IntoResponse for Refused {
+impl IntoResponse for RejectedRequest {
     fn into_response(self) -> Response {
         self.incoming.problem(&self.problem, None)
     }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use axum::extract::{FromRef, State};
 use axum::response::Response;
 
-use super::failure::Outcome;
-use super::incoming::{Incoming, Site};
+use super::handler_error::HandlerResult;
+use super::incoming_request::{AppContext, IncomingRequest};
 
 /// The ports of a function, shared by its handlers.
 pub struct App<P>(Arc<P>);
@@ -34,21 +34,21 @@ impl<P> Deref for App<P> {
 }
 
 /// Ports that include the dependencies of every request.
-pub trait HasSite {
+pub trait HasAppContext {
     /// Returns the settings and the keyring of cookies and names.
-    fn site(&self) -> &Site;
+    fn app_context(&self) -> &AppContext;
 }
 
-impl<P: HasSite> FromRef<App<P>> for Site {
+impl<P: HasAppContext> FromRef<App<P>> for AppContext {
     fn from_ref(app: &App<P>) -> Self {
-        app.site().clone()
+        app.app_context().clone()
     }
 }
 
 /// Converts a handler's result or failure to a response.
-pub async fn answer<P, F>(State(app): State<App<P>>, mut incoming: Incoming, handler: F) -> Response
+pub async fn respond<P, F>(State(app): State<App<P>>, mut incoming: IncomingRequest, handler: F) -> Response
 where
-    F: AsyncFnOnce(&P, &mut Incoming) -> Outcome,
+    F: AsyncFnOnce(&P, &mut IncomingRequest) -> HandlerResult,
 {
     match handler(&app, &mut incoming).await {
         Ok(response) => response,

@@ -1,21 +1,23 @@
 //! CAPTCHAs for handlers: creates a challenge, keeps an unspent one, and checks one once.
 
-use super::failure::Outcome;
-use super::fields::Fields;
+use super::form_fields::FormFields;
+use super::handler_error::HandlerResult;
 use super::view::{Captcha, Work};
-use crate::domain::captcha::{CaptchaError, Challenge, DIFFICULTY, DIFFICULTY_HARDER, Solution, Verdict};
+use crate::domain::captcha::{
+    CaptchaChallenge, CaptchaError, DIFFICULTY, DIFFICULTY_HARDER, Solution, Verdict,
+};
 use crate::domain::keys::Keyring;
 use crate::domain::name::NameRef;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::time::Timestamp;
-use crate::ports::{BudgetStore, Entropy, EntropyExt as _};
+use crate::ports::{Entropy, EntropyExt as _, RateLimitStore};
 
 /// The dependencies of creating and spending challenges.
 pub struct Captchas<'a> {
     /// The keyring that seals tokens.
     pub keys: &'a Keyring,
     /// Records spent challenges.
-    pub budgets: &'a dyn BudgetStore,
+    pub rate_limits: &'a dyn RateLimitStore,
     /// The source of the challenges' nonces.
     pub entropy: &'a dyn Entropy,
     /// The time of the request; a challenge expires relative to it.
@@ -25,7 +27,7 @@ pub struct Captchas<'a> {
 /// The result of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
-pub enum Checked {
+pub enum CaptchaResult {
     /// The solution was right.
     Solved {
         /// Whether the challenge required characters and work for one name.
@@ -39,16 +41,16 @@ pub enum Checked {
 }
 
 /// The CAPTCHA fields of a form.
-pub struct Typed {
+pub struct CaptchaFields {
     /// The challenge's token, as the page contained it.
     pub token: Option<String>,
     answer: Option<String>,
     work: Option<String>,
 }
 
-impl Typed {
+impl CaptchaFields {
     /// Takes the fields from a body.
-    pub fn take(fields: &mut Fields) -> Self {
+    pub fn take(fields: &mut FormFields) -> Self {
         let mut take = |name| fields.take(name).as_deref().map(ToString::to_string);
         Self { token: take("captcha_token"), answer: take("captcha_answer"), work: take("captcha_work") }
     }
@@ -68,9 +70,9 @@ impl Captchas<'_> {
     ///
     /// # Errors
     /// When the keys can't seal.
-    pub fn challenge(&self, bound_to: Option<NameRef>) -> Outcome<Captcha> {
+    pub fn challenge(&self, bound_to: Option<NameRef>) -> HandlerResult<Captcha> {
         let difficulty = if bound_to.is_some() { DIFFICULTY_HARDER } else { DIFFICULTY };
-        let challenge = Challenge::generate(self.entropy.bytes(), self.now, difficulty, bound_to);
+        let challenge = CaptchaChallenge::generate(self.entropy.bytes(), self.now, difficulty, bound_to);
         let token = challenge.seal(self.keys, self.entropy.bytes())?;
         Ok(view_of(&token, &challenge))
     }
@@ -78,26 +80,31 @@ impl Captchas<'_> {
     /// Returns the challenge of a form that was not checked: malformed input does not spend it.
     pub fn unspent(&self, token: Option<&str>) -> Option<Captcha> {
         let token = token?;
-        Some(view_of(token, &Challenge::open(token, self.keys, self.now).ok()?))
+        Some(view_of(token, &CaptchaChallenge::open(token, self.keys, self.now).ok()?))
     }
 
     /// Spends a challenge, then compares: of concurrent answers to one challenge, one is compared.
     ///
     /// # Errors
     /// When the store fails.
-    pub async fn check(&self, token: &str, solution: &Solution, name: &NameRef) -> Outcome<Checked> {
-        let Ok(challenge) = Challenge::open(token, self.keys, self.now) else {
-            return Ok(Checked::Wrong { harder: false });
+    pub async fn check(
+        &self,
+        token: &str,
+        solution: &Solution,
+        name: &NameRef,
+    ) -> HandlerResult<CaptchaResult> {
+        let Ok(challenge) = CaptchaChallenge::open(token, self.keys, self.now) else {
+            return Ok(CaptchaResult::Wrong { harder: false });
         };
         let harder = challenge.is_harder();
         let once = RateLimit::Captcha { spend_id: challenge.spend_id(), expires_at: challenge.expires_at() };
-        let unspent = self.budgets.take(&once, 1, self.now).await?;
+        let unspent = self.rate_limits.try_acquire(&once, 1, self.now).await?;
         let solved = unspent && matches!(challenge.check(solution, name), Verdict::Passed);
-        Ok(if solved { Checked::Solved { harder } } else { Checked::Wrong { harder } })
+        Ok(if solved { CaptchaResult::Solved { harder } } else { CaptchaResult::Wrong { harder } })
     }
 }
 
-fn view_of(token: &str, challenge: &Challenge) -> Captcha {
+fn view_of(token: &str, challenge: &CaptchaChallenge) -> Captcha {
     Captcha {
         picture: format!("/captcha/{token}/picture.png"),
         sound: format!("/captcha/{token}/sound.wav"),

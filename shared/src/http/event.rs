@@ -24,7 +24,7 @@ const OF_THE_URL: [HeaderName; 2] = [header::HOST, HeaderName::from_static("x-fo
 
 /// Returns the router as a function of events.
 pub fn function(router: Router) -> Function {
-    Adapter::from(router).map_request(tame)
+    Adapter::from(router).map_request(sanitize_event)
 }
 
 /// Answers events in Lambda until the environment ends.
@@ -35,7 +35,7 @@ pub async fn run(router: Router) -> Result<(), Error> {
     lambda_runtime::run(function(router)).await
 }
 
-fn tame(mut event: Event) -> Event {
+fn sanitize_event(mut event: Event) -> Event {
     let LambdaRequest::ApiGatewayV2(request) = &mut event.payload else { return event };
     for name in OF_THE_URL {
         request.headers.remove(name);

@@ -1,7 +1,7 @@
 //! The flow or session of a request: reads it once, with the checks that all handlers need.
 
-use super::failure::{Failure, Outcome};
-use super::incoming::Incoming;
+use super::handler_error::{HandlerError, HandlerResult};
+use super::incoming_request::IncomingRequest;
 use super::problem::{Place, Problem};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::flow::Flow;
@@ -9,7 +9,7 @@ use crate::domain::session::Session;
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, SessionStore, Versioned};
 
-impl Incoming {
+impl IncomingRequest {
     /// Returns the cookie and its flow, if the flow has not ended and the cookie is its newest.
     ///
     /// # Errors
@@ -19,17 +19,17 @@ impl Incoming {
         &mut self,
         flows: &dyn FlowStore,
         now: Timestamp,
-    ) -> Outcome<(HolderCookie, Versioned<Flow>)> {
+    ) -> HandlerResult<(HolderCookie, Versioned<Flow>)> {
         let cookie = self.flow()?;
         let found = flows.load(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
-        if matches!(found.value, Flow::Cancelled(_)) || found.value.is_exhausted(&self.site.settings.flow) {
+        if matches!(found.value, Flow::Cancelled(_)) || found.value.is_exhausted(&self.app.settings.flow) {
             return Err(Problem::FlowEnded.into());
         }
-        if found.value.proofs() != cookie.verified() {
-            return Err(Failure::OlderCookie(Box::new(found.value)));
+        if found.value.verified() != cookie.verified() {
+            return Err(HandlerError::OlderCookie(Box::new(found.value)));
         }
         if !self.take_at(&cookie) {
-            return Err(Failure::OutOfStep(found.value.stage(), None));
+            return Err(HandlerError::OutOfStep(found.value.stage(), None));
         }
         Ok((cookie, found))
     }
@@ -42,11 +42,11 @@ impl Incoming {
         &mut self,
         sessions: &dyn SessionStore,
         now: Timestamp,
-    ) -> Outcome<(HolderCookie, Versioned<Session>)> {
+    ) -> HandlerResult<(HolderCookie, Versioned<Session>)> {
         let cookie = self.session.clone().ok_or(Problem::FlowEnded)?;
         let found = sessions.session(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
         let at = self.fields.take("at");
-        if at.is_some_and(|at| cookie.at(&self.site.flows).is_none_or(|own| own != *at)) {
+        if at.is_some_and(|at| cookie.at(&self.app.flows).is_none_or(|own| own != *at)) {
             return Err(Problem::OutOfStep(Place::SecurityInfo).into());
         }
         Ok((cookie, found))

@@ -1,6 +1,6 @@
 //! HTTP: parses requests into types and writes results as pages or JSON. Only this module knows status codes.
 //!
-//! A handler takes an [`Incoming`], works with typed values, and answers through it: with a page, with a
+//! A handler takes an [`IncomingRequest`], works with typed values, and answers through it: with a page, with a
 //! redirect to the next page, or with a [`problem::Problem`]. The request determines the format, HTML or
 //! JSON, and the language.
 
@@ -10,10 +10,10 @@ pub mod assets;
 pub mod captcha;
 pub mod encoding;
 mod event;
-mod failure;
-mod fields;
+mod form_fields;
+mod handler_error;
 pub mod headers;
-mod incoming;
+mod incoming_request;
 mod live;
 pub mod page;
 mod paths;
@@ -23,12 +23,12 @@ pub mod theme;
 pub mod view;
 mod views;
 
-pub use answer::{NewCookie, Next};
-pub use app::{App, HasSite, answer};
+pub use answer::{NewCookie, NextPage};
+pub use app::{App, HasAppContext, respond};
 pub use event::{Function, function, run};
-pub use failure::{Failure, Outcome};
-pub use fields::Fields;
-pub use incoming::{Format, Incoming, Site};
+pub use form_fields::FormFields;
+pub use handler_error::{HandlerError, HandlerResult};
+pub use incoming_request::{AppContext, Format, IncomingRequest};
 pub use paths::location;
 pub use routes::{ROUTES, Route, serve};
 pub use view::security_info;

@@ -303,8 +303,8 @@ pub struct Document<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'static str>,
     /// The remaining attempts.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub tries_left: Option<u8>,
+    #[serde(rename = "tries_left", skip_serializing_if = "Option::is_none")]
+    pub attempts_left: Option<u8>,
     /// All violated criteria.
     #[serde(skip_serializing_if = "<[Criterion]>::is_empty")]
     pub violations: &'a [Criterion],

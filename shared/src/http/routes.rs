@@ -13,9 +13,9 @@ use http::{HeaderMap, Method};
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt as _};
 
-use super::app::{App, HasSite};
+use super::app::{App, HasAppContext};
 use super::headers;
-use super::incoming::{Incoming, Site};
+use super::incoming_request::{AppContext, IncomingRequest};
 use super::problem::Problem;
 
 /// The time reserved for the response when a handler takes too long.
@@ -65,24 +65,25 @@ pub const ROUTES: [Route; 27] = [
 /// headers.
 pub fn serve<P>(router: Router<App<P>>, ports: P) -> Router
 where
-    P: HasSite + Send + Sync + 'static,
+    P: HasAppContext + Send + Sync + 'static,
 {
-    let site = ports.site().clone();
+    let app = ports.app_context().clone();
     router
-        .fallback(elsewhere::<P>)
-        .method_not_allowed_fallback(elsewhere::<P>)
-        .layer(middleware::from_fn_with_state(site, with_headers))
+        .fallback(fallback::<P>)
+        .method_not_allowed_fallback(fallback::<P>)
+        .layer(middleware::from_fn_with_state(app, with_headers))
         .with_state(App::new(ports))
 }
 
-async fn elsewhere<P: HasSite>(State(app): State<App<P>>, request: Request) -> Response {
+async fn fallback<P: HasAppContext>(State(app): State<App<P>>, request: Request) -> Response {
     let path = request.uri().path();
-    problem(app.site().clone(), &request, &missing(path))
+    problem(app.app_context().clone(), &request, &missing(path))
 }
 
-fn problem(site: Site, request: &Request, problem: &Problem) -> Response {
+fn problem(app: AppContext, request: &Request, problem: &Problem) -> Response {
     let context = request.extensions().get::<RequestContext>();
-    let incoming = Incoming::of_head(site, request.method(), request.uri(), request.headers(), context);
+    let incoming =
+        IncomingRequest::from_head(app, request.method(), request.uri(), request.headers(), context);
     incoming.problem(problem, None)
 }
 
@@ -107,25 +108,25 @@ fn matches(pattern: &str, path: &str) -> bool {
     }
 }
 
-async fn with_headers(State(site): State<Site>, request: Request, next: Next) -> Response {
+async fn with_headers(State(app): State<AppContext>, request: Request, next: Next) -> Response {
     let mut response = if !is_as_sent(&request) {
-        problem(site.clone(), &request, &Problem::NotFound)
+        problem(app.clone(), &request, &Problem::NotFound)
     } else if request.method() == Method::HEAD {
         // axum answers HEAD for every GET. API Gateway has no route for it, so only `captcha` would ever
         // answer it.
-        problem(site.clone(), &request, &missing(request.uri().path()))
+        problem(app.clone(), &request, &missing(request.uri().path()))
     } else {
-        answered(&site, request, next).await
+        answered(&app, request, next).await
     };
     let headers: &mut HeaderMap = response.headers_mut();
-    headers::apply(headers, site.settings.logo_url.as_deref());
+    headers::apply(headers, app.settings.logo_url.as_deref());
     response
 }
 
 /// Returns the handler's response, or `unavailable` if it panics or would reach the time-out: a page with
 /// Rekey's headers instead of API Gateway's bare 500. Dropping a handler has the effect of a time-out, and
 /// the same reconciliation follows.
-async fn answered(site: &Site, request: Request, next: Next) -> Response {
+async fn answered(app: &AppContext, request: Request, next: Next) -> Response {
     let left = request.lambda_context_ref().and_then(|context| time_left(context, now()));
     let (parts, body) = request.into_parts();
     let head = Request::from_parts(parts.clone(), Body::empty());
@@ -141,8 +142,8 @@ async fn answered(site: &Site, request: Request, next: Next) -> Response {
             Err(_) => "it took too long",
         },
     };
-    tracing::error!(event = "unavailable", what = "a handler", causes = what, path = head.uri().path());
-    problem(site.clone(), &head, &Problem::Unavailable)
+    tracing::error!(event = "request.failed", what = "a handler", causes = what, path = head.uri().path());
+    problem(app.clone(), &head, &Problem::Unavailable)
 }
 
 /// Returns the time for a handler: until shortly before Lambda's time-out. Without Lambda there is no
@@ -180,8 +181,8 @@ mod tests {
     use crate::http::problem::Code;
     use crate::settings::Settings;
 
-    impl HasSite for Site {
-        fn site(&self) -> &Site {
+    impl HasAppContext for AppContext {
+        fn app_context(&self) -> &AppContext {
             self
         }
     }
@@ -192,7 +193,7 @@ mod tests {
         let flows =
             Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let settings = Settings::from_pairs(std::iter::empty()).unwrap();
-        let site = Site { settings: Arc::new(settings), flows: Arc::new(flows) };
+        let app = AppContext { settings: Arc::new(settings), flows: Arc::new(flows) };
         let router = Router::new()
             .route("/", get(async || -> String { panic!("at the disco") }))
             .route("/code", get(std::future::pending::<String>))
@@ -204,7 +205,7 @@ mod tests {
             context.deadline = u64::try_from(now.as_millis()).unwrap() + left;
             request = request.with_lambda_context(context);
         }
-        serve(router, site).oneshot(request).await.unwrap()
+        serve(router, app).oneshot(request).await.unwrap()
     }
 
     /// Controls: C-070.

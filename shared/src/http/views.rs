@@ -1,6 +1,6 @@
 //! Conversion of flows to views.
 
-use super::incoming::Incoming;
+use super::incoming_request::IncomingRequest;
 use super::paths::HOME;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
@@ -16,18 +16,18 @@ use crate::settings::Settings;
 use crate::text::pages::criterion_text;
 
 /// Returns the reference to flow and step for the response's forms.
-pub(super) fn at(incoming: &Incoming) -> Option<String> {
+pub(super) fn at(incoming: &IncomingRequest) -> Option<String> {
     if incoming.path.starts_with(HOME) {
-        return incoming.session.as_ref()?.at(&incoming.site.flows);
+        return incoming.session.as_ref()?.at(&incoming.app.flows);
     }
-    incoming.cookie.as_ref()?.at(&incoming.site.flows)
+    incoming.cookie.as_ref()?.at(&incoming.app.flows)
 }
 
-impl Incoming {
+impl IncomingRequest {
     /// Returns the page of a flow's state, for this request's cookie. `None` for a cancelled flow, which has
     /// no page.
     pub fn view_of(&self, flow: &Flow, now: Timestamp) -> Option<View> {
-        let settings = &self.site.settings;
+        let settings = &self.app.settings;
         Some(match flow {
             Flow::Opened(_) => View::Reason(view::Reason {}),
             Flow::Choosing(state) => View::Method(choice_of(state, None)),
@@ -36,11 +36,11 @@ impl Incoming {
                 Stage::Passkey => View::Passkey(self.passkey_of(state)?),
                 _ => View::Approval(self.approval_of(state, now)?),
             },
-            Flow::Proven(state) => match flow.stage() {
-                Stage::Unlock => View::Unlock(view::Unlock { steps: state.facts.steps }),
+            Flow::AllVerified(state) => match flow.stage() {
+                Stage::Unlock => View::Unlock(view::Unlock { steps: state.context.steps }),
                 _ => View::Password(PasswordEntry {
                     criteria: criteria(settings, self.language),
-                    steps: state.facts.steps,
+                    steps: state.context.steps,
                     length: (settings.password.min, settings.password.max),
                 }),
             },
@@ -52,10 +52,10 @@ impl Incoming {
     /// Returns the view of a request to the authenticator app, without its status, which the flow does not
     /// contain.
     pub fn approval_of(&self, flow: &AwaitingAnswer, now: Timestamp) -> Option<Approval> {
-        let number = self.cookie.as_ref()?.approval_number(&self.site.flows, flow.request)?;
+        let number = self.cookie.as_ref()?.approval_number(&self.app.flows, flow.request)?;
         Some(Approval {
             step: flow.progress.step(),
-            steps: flow.facts.steps,
+            steps: flow.context.steps,
             number: number.expose(),
             expires_at: flow.expires_at.to_string(),
             status: if flow.expires_at.is_ahead(now, APPROVAL_LIFETIME) {
@@ -64,18 +64,18 @@ impl Incoming {
                 ApprovalStatus::Ended
             },
             seconds_left: flow.expires_at.seconds_after(now),
-            may_ask_again: flow.may_ask_again(&self.site.settings.flow),
+            may_ask_again: flow.may_ask_again(&self.app.settings.flow),
             outcome: flow.progress.reason.outcome(),
         })
     }
 
     /// Returns the view of a passkey request.
     pub fn passkey_of(&self, flow: &AwaitingAnswer) -> Option<PasskeyEntry> {
-        let challenge = self.cookie.as_ref()?.passkey_challenge(&self.site.flows, flow.request)?;
+        let challenge = self.cookie.as_ref()?.passkey_challenge(&self.app.flows, flow.request)?;
         Some(PasskeyEntry {
             step: flow.progress.step(),
-            steps: flow.facts.steps,
-            options: PasskeyOptions::of(&self.site.settings, challenge),
+            steps: flow.context.steps,
+            options: PasskeyOptions::new(&self.app.settings, challenge),
             expires_at: flow.expires_at.to_string(),
             outcome: flow.progress.reason.outcome(),
         })
@@ -86,7 +86,7 @@ impl Incoming {
 pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     MethodChoice {
         step: flow.progress.step(),
-        steps: flow.facts.steps,
+        steps: flow.context.steps,
         methods: flow.offers().map(Offer::shown).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
@@ -97,13 +97,13 @@ pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
 pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> CodeEntry {
     CodeEntry {
         step: flow.progress.step(),
-        steps: flow.facts.steps,
+        steps: flow.context.steps,
         method: flow.sent.method,
         masked: flow.offer().map(|offer| offer.masked.clone()).unwrap_or_default(),
         digits: settings.code_digits,
         expires_at: flow.expires_at.to_string(),
         resend_at: flow.resend_at().to_string(),
-        tries_left: flow.tries_left(&settings.flow),
+        attempts_left: flow.attempts_left(&settings.flow),
         resend_in: flow.resend_at().seconds_after(now),
         may_resend: flow.may_resend(&settings.flow),
         minutes: settings.flow.code_lifetime.whole_minutes(),

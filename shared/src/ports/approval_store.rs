@@ -34,8 +34,8 @@ pub enum Answered {
     Denied {
         /// Its holder and requester, for the notifications.
         request: Box<ApprovalRequest>,
-        /// Whether its notifications are in the queue: see [`ApprovalStore::note_told`].
-        told: bool,
+        /// Whether its notifications are in the queue: see [`ApprovalStore::note_notified`].
+        notified: bool,
     },
     /// Not compared: the request does not exist, was answered, or has expired.
     Gone,
@@ -80,5 +80,5 @@ pub trait ApprovalStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError>;
+    async fn note_notified(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError>;
 }

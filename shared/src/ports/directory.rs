@@ -42,7 +42,7 @@ pub trait Directory: Send + Sync {
 
 /// The result of a sign-in.
 #[derive(Clone, Debug)]
-pub enum SignIn {
+pub enum SignInResult {
     /// The password is right for this account.
     Accepted(Account),
     /// The name or the password is wrong; the caller can't tell which.
@@ -67,7 +67,7 @@ pub trait SignInDirectory: Directory {
         name: &CanonicalName,
         password: &str,
         now: Timestamp,
-    ) -> Result<SignIn, DirectoryError>;
+    ) -> Result<SignInResult, DirectoryError>;
 }
 
 /// One try to write to a directory.
@@ -83,7 +83,7 @@ pub struct PasswordChange {
 
 /// The content of a change.
 #[derive(Clone, Copy, Debug)]
-pub enum Write<'a> {
+pub enum DirectoryWrite<'a> {
     /// A new password; setting it also unlocks the account.
     Password(&'a NewPassword),
     /// Unlocks; the password is unchanged.
@@ -131,7 +131,7 @@ pub trait PasswordDirectory: ChangeInspector {
     async fn apply(
         &self,
         change: &PasswordChange,
-        write: Write<'_>,
+        write: DirectoryWrite<'_>,
         now: Timestamp,
     ) -> Result<(), ChangeError>;
 }

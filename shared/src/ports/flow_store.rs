@@ -74,10 +74,10 @@ pub trait FlowStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`]; the attempt may then be counted.
-    async fn guess(
+    async fn attempt_code(
         &self,
         key: HolderId,
-        guess: CodeAttempt,
+        attempt: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError>;
@@ -87,7 +87,7 @@ pub trait FlowStore: Send + Sync {
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn spend_try(
+    async fn spend_attempt(
         &self,
         key: HolderId,
         limits: &FlowLimits,

@@ -1,37 +1,37 @@
 //! The ports: the domain's needs from outside, in its own terms. One trait per file, with its error.
 
 mod approval_store;
-mod budget_store;
 mod clock;
 mod contact_import;
-mod devices;
+mod device_store;
 mod directory;
-mod enrolment;
+mod enrolment_store;
 mod flow_store;
 mod message_queue;
 mod metrics;
 mod pairing_store;
-mod security_info;
+mod rate_limit_store;
+mod security_info_store;
 mod senders;
 mod session_store;
 mod signatures;
 
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
-pub use budget_store::BudgetStore;
 pub use clock::{Clock, Entropy, EntropyExt};
 pub use contact_import::ContactImport;
-pub use devices::{Devices, PushTargets, StoredDevice};
+pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
+    DirectoryWrite, PasswordChange, PasswordDirectory, SignInDirectory, SignInResult,
 };
-pub use enrolment::{Added, EnrolmentStore, NewEntry, Secret};
+pub use enrolment_store::{Added, EnrolmentStore, NewEntry, Secret};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
-pub use security_info::{
-    Authenticators, Claim, ClaimStore, LeaseHolder, SecurityInfo, StoredPasskey, StoredTotp,
+pub use rate_limit_store::RateLimitStore;
+pub use security_info_store::{
+    AuthenticatorStore, LeaseHolder, LeaseOutcome, LeaseStore, SecurityInfoStore, StoredPasskey, StoredTotp,
 };
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;

@@ -28,7 +28,7 @@ pub enum PairingConfirmed {
     /// Wrong: an attempt is used up.
     Wrong {
         /// The remaining attempts.
-        tries_left: u8,
+        attempts_left: u8,
     },
     /// Not compared: no device waits yet.
     NotYet,

@@ -9,7 +9,6 @@ use thiserror::Error;
 
 use self::reader::Reader;
 use crate::domain::account::{Offer, Registration};
-use crate::domain::budget::SendLimits;
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
 use crate::domain::language::Language;
@@ -17,9 +16,10 @@ use crate::domain::method::Method;
 use crate::domain::name::fold;
 use crate::domain::passkey::RelyingParty;
 use crate::domain::password::{PasswordPolicy, PasswordRules};
-use crate::domain::policy::{self, Guesses, YEARLY_CHANCE_MAX};
+use crate::domain::policy::{self, BruteForceRisk, YEARLY_CHANCE_MAX};
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
+use crate::domain::send_limits::SendLimits;
 use crate::domain::time::Seconds;
 
 /// Unredeemed codes in a row before a factor closes for a day.
@@ -38,7 +38,7 @@ pub struct Settings {
     /// `REKEY_RECONFIRM_DAYS`: days after which people are asked to confirm their enrolled entries; 0 never.
     pub reconfirm_days: u16,
     /// `REKEY_COOL_DOWN_HOURS`: the waiting period of an entry that joins or replaces others.
-    pub cool_down: Seconds,
+    pub waiting_period: Seconds,
     /// `REKEY_RETURN_URLS`: the allow-list of addresses to return to from `/security-info`. Each is an
     /// `https:` address; one with a trailing slash allows all addresses below it.
     pub return_urls: ReturnUrls,
@@ -50,7 +50,7 @@ pub struct Settings {
     /// Limits over all flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_CONTACT_TRIES`.
     pub sends: SendLimits,
     /// `REKEY_TOTP_TRIES_PER_DAY`: attempts at the authenticator app's codes per account, day and step.
-    pub totp_tries_per_day: u8,
+    pub totp_attempts_per_day: u8,
     /// `REKEY_PUSH_PER_HOUR`: requests to the devices of an account per hour and step. Bounds push fatigue:
     /// people approve anything after enough requests.
     pub push_per_hour: u8,
@@ -132,12 +132,12 @@ impl Settings {
             ),
             second_steps: Vec::new(),
             reconfirm_days: reader.number("REKEY_RECONFIRM_DAYS", 180, 0..=730),
-            cool_down: Seconds(reader.number("REKEY_COOL_DOWN_HOURS", 72, 0..=720) * Seconds::HOUR.0),
+            waiting_period: Seconds(reader.number("REKEY_COOL_DOWN_HOURS", 72, 0..=720) * Seconds::HOUR.0),
             return_urls: ReturnUrls::new(reader.list("REKEY_RETURN_URLS", "", forms::return_url)),
             flow: flow_limits(&mut reader),
             code_digits: reader.number("REKEY_CODE_DIGITS", 8, 6..=10),
             sends: send_limits(&mut reader),
-            totp_tries_per_day: reader.number("REKEY_TOTP_TRIES_PER_DAY", 10, 1..=50),
+            totp_attempts_per_day: reader.number("REKEY_TOTP_TRIES_PER_DAY", 10, 1..=50),
             push_per_hour: reader.number("REKEY_PUSH_PER_HOUR", 3, 1..=10),
             push_hosts: PushHosts::new(reader.list(
                 "REKEY_PUSH_HOSTS",
@@ -221,10 +221,10 @@ impl Settings {
             );
             reader.error("REKEY_PASSWORD_MIN", &reason);
         }
-        if self.flow.code_tries > self.flow.flow_tries {
-            let FlowLimits { code_tries, flow_tries, .. } = self.flow;
+        if self.flow.code_attempts > self.flow.flow_attempts {
+            let FlowLimits { code_attempts, flow_attempts, .. } = self.flow;
             let reason = format!(
-                "{code_tries} is more than the {flow_tries} of REKEY_FLOW_TRIES. Lower it, or raise \
+                "{code_attempts} is more than the {flow_attempts} of REKEY_FLOW_TRIES. Lower it, or raise \
                  REKEY_FLOW_TRIES"
             );
             reader.error("REKEY_CODE_TRIES", &reason);
@@ -246,13 +246,13 @@ impl Settings {
             let reason = format!("{reason}. Use words such as contoh,kampus");
             reader.error("REKEY_PASSWORD_WORDS", &reason);
         }
-        let guesses = Guesses {
+        let guesses = BruteForceRisk {
             steps: self.steps,
             methods: &self.methods,
             code_digits: self.code_digits,
             flow: &self.flow,
             sends: &self.sends,
-            totp_tries_per_day: self.totp_tries_per_day,
+            totp_attempts_per_day: self.totp_attempts_per_day,
         };
         let chance = guesses.yearly_chance();
         if chance > YEARLY_CHANCE_MAX {
@@ -290,8 +290,8 @@ fn flow_limits(reader: &mut Reader) -> FlowLimits {
     FlowLimits {
         lifetime: Seconds(reader.number("REKEY_FLOW_TTL_SECS", 900, 300..=FLOW_LONGEST.0)),
         code_lifetime: Seconds(reader.number("REKEY_CODE_TTL_SECS", 600, 120..=CODE_LONGEST.0)),
-        code_tries: reader.number("REKEY_CODE_TRIES", 5, 1..=10),
-        flow_tries: reader.number("REKEY_FLOW_TRIES", 10, 1..=20),
+        code_attempts: reader.number("REKEY_CODE_TRIES", 5, 1..=10),
+        flow_attempts: reader.number("REKEY_FLOW_TRIES", 10, 1..=20),
         sends_per_step: reader.number("REKEY_SENDS_PER_STEP", 3, 1..=10),
     }
 }
@@ -331,7 +331,7 @@ mod tests {
     #[test]
     fn missing_settings_use_defaults() {
         let settings = read(&[("PATH", "/bin"), ("REKEY_STEPS", "")]).unwrap();
-        assert_eq!((settings.steps, settings.code_digits, settings.flow.code_tries), (2, 8, 5));
+        assert_eq!((settings.steps, settings.code_digits, settings.flow.code_attempts), (2, 8, 5));
         assert_eq!(settings.methods, Method::ALL);
         assert_eq!(settings.languages, Language::ALL);
     }

@@ -5,7 +5,7 @@
 
 use super::holder::{Holder, Refusal, VerificationError, Verified};
 use crate::domain::account::AccountId;
-use crate::domain::approval::{APPROVAL_LIFETIME, ApprovalRequest, Asker, RequestId, RequestStatus};
+use crate::domain::approval::{APPROVAL_LIFETIME, ApprovalRequest, RequestId, RequestStatus, Requester};
 use crate::domain::challenge::Challenge;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::keys::{Keyring, Tag};
@@ -26,7 +26,7 @@ pub fn ask(
     flows: &Keyring,
     entropy: &dyn Entropy,
     cookie: &HolderCookie,
-    asker: Asker,
+    requester: Requester,
     lifetime: Seconds,
     now: Timestamp,
 ) -> Result<(Challenge, ApprovalRequest), VerificationError> {
@@ -37,7 +37,7 @@ pub fn ask(
         id,
         flow: cookie.id(),
         number: number.ok_or(VerificationError::KeyLost)?,
-        asker,
+        requester,
         created_at: now,
         expires_at: challenge.expires_at,
         status: RequestStatus::Pending,

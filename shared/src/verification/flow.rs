@@ -44,7 +44,7 @@ impl<'a> FlowHolder<'a> {
 
     /// Returns the attempts that remain in the flow.
     pub fn attempts_left(&self) -> u8 {
-        self.limits.flow_tries.saturating_sub(self.flow.flow_tries())
+        self.limits.flow_attempts.saturating_sub(self.flow.flow_attempts())
     }
 
     /// Records a verification, whose factor is already consumed for this flow. Another request may change the
@@ -57,16 +57,16 @@ impl<'a> FlowHolder<'a> {
     /// [`Refusal::Ended`].
     pub async fn advance(&mut self, verified: Verified, now: Timestamp) -> Result<(), Refusal> {
         let Verified { method, young, answer } = verified;
-        for _ in 0..=self.limits.flow_tries {
+        for _ in 0..=self.limits.flow_attempts {
             let choosing = self.flow.clone().choosing().map_err(|_| Refusal::NotAwaited)?;
-            let next = choosing.prove(method, young, answer).map_err(|_| Refusal::Unavailable)?;
+            let next = choosing.verify(method, young, answer).map_err(|_| Refusal::Unavailable)?;
             if self.flows.replace(self.cookie.id(), self.revision, &next, now).await? {
                 self.flow = next;
                 return Ok(());
             }
             let found = self.flows.load(self.cookie.id(), now).await?.ok_or(Refusal::Ended)?;
             (self.flow, self.revision) = (found.value, found.revision);
-            if self.flow.was_proved_by(self.cookie.step(), &answer) {
+            if self.flow.was_verified_by(self.cookie.step(), &answer) {
                 return Err(Refusal::Repeated);
             }
             self.awaits_this_step()?;
@@ -75,7 +75,7 @@ impl<'a> FlowHolder<'a> {
     }
 
     fn awaits_this_step(&self) -> Result<(), Refusal> {
-        if self.flow.proofs() == self.cookie.verified() { Ok(()) } else { Err(Refusal::NotAwaited) }
+        if self.flow.verified() == self.cookie.verified() { Ok(()) } else { Err(Refusal::NotAwaited) }
     }
 }
 
@@ -86,19 +86,19 @@ impl Holder for FlowHolder<'_> {
     }
 
     fn subject(&self) -> Subject<'_> {
-        let facts = self.flow.facts();
-        Subject { account: &facts.account, decoy: facts.decoy, used_for: self.cookie.id() }
+        let context = self.flow.context();
+        Subject { account: &context.account, decoy: context.decoy, used_for: self.cookie.id() }
     }
 
     fn person(&self) -> Subject<'_> {
-        match &self.flow.facts().behind {
+        match &self.flow.context().behind {
             Some(behind) => Subject { account: &behind.account, decoy: false, ..self.subject() },
             None => self.subject(),
         }
     }
 
     fn bucket(&self) -> Bucket {
-        Bucket::of_step(self.cookie.step())
+        Bucket::for_step(self.cookie.step())
     }
 
     fn offer(&self, method: Method) -> Option<&Offer> {
@@ -113,14 +113,14 @@ impl Holder for FlowHolder<'_> {
                 code: None,
                 asked_at: state.sent.last_at,
                 expires_at: state.expires_at,
-                attempts: state.sent.tries,
+                attempts: state.sent.attempts,
             }),
             _ => None,
         }
     }
 
     async fn spend(&mut self, _method: Method, now: Timestamp) -> Result<(), Refusal> {
-        let spent = self.flows.spend_try(self.cookie.id(), self.limits, now).await?;
+        let spent = self.flows.spend_attempt(self.cookie.id(), self.limits, now).await?;
         self.flow = spent.ok_or(Refusal::Ended)?;
         // The revision after this write, if no other request wrote in between.
         self.revision += 1;

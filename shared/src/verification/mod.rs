@@ -130,14 +130,14 @@ impl Verifier<'_> {
     ///
     /// # Errors
     /// [`StoreError`].
-    pub async fn take_older(
+    pub async fn try_acquire_older(
         &self,
         cookie: &HolderCookie,
         verified: u8,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
         let limit = RateLimit::OlderAnswers { holder: cookie.id(), verified };
-        self.limits.take(&limit, OLDER_ANSWERS, now).await
+        self.limits.try_acquire(&limit, OLDER_ANSWERS, now).await
     }
 
     /// Returns the tag that identifies an answer, for the step of `cookie`. For an approval, it reads the

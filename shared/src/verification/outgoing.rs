@@ -5,7 +5,7 @@ use crate::domain::account::{Account, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::Message;
-use crate::domain::notice::{Change, notices};
+use crate::domain::notice::{AccountChange, notices};
 use crate::domain::time::Seconds;
 use crate::ports::{Entropy, EntropyExt as _, MessageQueue};
 
@@ -49,7 +49,7 @@ impl Outgoing<'_> {
         holder: HolderId,
         account: &Account,
         registration: &Registration,
-        change: &Change,
+        change: &AccountChange,
     ) -> Result<(), VerificationError> {
         let notices = notices(account, registration, change).into_iter().map(Message::Notice);
         self.send(holder, &notices.collect::<Vec<_>>(), Seconds(0)).await

@@ -8,7 +8,7 @@ use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verif
 use super::verifier::Verifier;
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::recovery_code::{RecoveryCode, SLOW_LOOKS_PER_DAY, Sheet};
+use crate::domain::recovery_code::{RecoveryCode, SLOW_ATTEMPTS_PER_DAY, Sheet};
 use crate::domain::time::Timestamp;
 
 /// Counts an attempt and removes the code from the sheet, if it is on it.
@@ -20,7 +20,7 @@ pub(super) async fn check(
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::RecoveryCode).ok_or(Refusal::Unavailable)?.young;
     let sheet = sheet(verifier, holder.subject(), now).await?;
-    if sheet.is_slow() && !take_slow(verifier, holder.subject(), now).await? {
+    if sheet.is_slow() && !try_acquire_slow(verifier, holder.subject(), now).await? {
         return Err(Refusal::Unavailable);
     }
     holder.spend(Method::RecoveryCode, now).await?;
@@ -48,11 +48,11 @@ async fn sheet(
 
 /// Acquires an attempt at a sheet with slow hashes. The limit counts per network, so that a stranger can't
 /// close the method to its owner.
-async fn take_slow(
+async fn try_acquire_slow(
     verifier: &Verifier<'_>,
     subject: Subject<'_>,
     now: Timestamp,
 ) -> Result<bool, VerificationError> {
     let limit = RateLimit::SlowRecoveryAttempts(subject.account.clone(), verifier.network);
-    Ok(verifier.limits.take(&limit, SLOW_LOOKS_PER_DAY, now).await?)
+    Ok(verifier.limits.try_acquire(&limit, SLOW_ATTEMPTS_PER_DAY, now).await?)
 }

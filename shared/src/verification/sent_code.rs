@@ -10,7 +10,7 @@ use crate::domain::keys::{Keyring, Tag};
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Message, Purpose, Recipient};
 use crate::domain::method::Method;
-use crate::domain::session::CODE_TRIES;
+use crate::domain::session::CODE_ATTEMPTS;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _};
 
@@ -46,11 +46,11 @@ impl NewCode<'_> {
     ) -> Result<(Challenge, Message), Refusal> {
         let code = OneTimeCode::generate(self.digits, entropy.bytes());
         let request = RequestId::from_bytes(entropy.bytes());
-        let nobodys = Tag::from_bytes(entropy.bytes());
+        let decoy_tag = Tag::from_bytes(entropy.bytes());
         let tag = tag(flows, cookie, request, &code).ok_or(VerificationError::KeyLost)?;
-        let tag = if self.decoy { nobodys } else { tag };
+        let tag = if self.decoy { decoy_tag } else { tag };
         let challenge = Challenge::new(self.method, request, Some(tag), now, self.lifetime);
-        let to = Recipient::of_code(self.method, self.contact).ok_or(Refusal::Unavailable)?;
+        let to = Recipient::for_code(self.method, self.contact).ok_or(Refusal::Unavailable)?;
         let message = if self.decoy {
             Message::Decoy
         } else {
@@ -68,7 +68,7 @@ impl NewCode<'_> {
 }
 
 /// Checks a sent code of a session. A flow's is checked by one write without a read
-/// ([`FlowStore::guess`](crate::ports::FlowStore::guess)).
+/// ([`FlowStore::attempt_code`](crate::ports::FlowStore::guess)).
 pub(super) async fn check(
     flows: &Keyring,
     holder: &mut dyn Holder,
@@ -78,7 +78,7 @@ pub(super) async fn check(
 ) -> Result<Verified, Refusal> {
     let challenge = holder.challenge(method, now).ok_or(Refusal::Spent)?;
     holder.spend(method, now).await?;
-    if !challenge.is_open(CODE_TRIES, now) {
+    if !challenge.is_open(CODE_ATTEMPTS, now) {
         return Err(Refusal::Spent);
     }
     if !is_answered(flows, holder.cookie(), &challenge, code) {

@@ -8,7 +8,7 @@ use crate::domain::challenge::{Challenge, PASSKEY_LIFETIME};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::method::Method;
 use crate::domain::rate_limit::Bucket;
-use crate::domain::session::{Session, TRIES};
+use crate::domain::session::{ATTEMPTS, Session};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, Versioned};
 
@@ -55,10 +55,10 @@ impl<'a> SessionHolder<'a> {
     /// [`Refusal::NotAwaited`] when another request changed the session.
     pub async fn forget_challenge(&mut self, now: Timestamp) -> Result<(), Refusal> {
         self.session.progress_mut().challenge = None;
-        self.keep(now).await
+        self.save(now).await
     }
 
-    async fn keep(&mut self, now: Timestamp) -> Result<(), Refusal> {
+    async fn save(&mut self, now: Timestamp) -> Result<(), Refusal> {
         if self.sessions.update(self.cookie.id(), self.revision, &self.session, now).await? {
             self.revision += 1;
             Ok(())
@@ -76,7 +76,7 @@ impl Holder for SessionHolder<'_> {
 
     fn subject(&self) -> Subject<'_> {
         let used_for = self.session.verification_id(&self.cookie);
-        Subject { account: &self.session.facts().account, decoy: false, used_for }
+        Subject { account: &self.session.context().account, decoy: false, used_for }
     }
 
     fn bucket(&self) -> Bucket {
@@ -102,7 +102,7 @@ impl Holder for SessionHolder<'_> {
             return Ok(());
         }
         let progress = self.session.progress_mut();
-        if progress.attempts >= TRIES {
+        if progress.attempts >= ATTEMPTS {
             self.sessions.end(self.cookie.id()).await?;
             return Err(Refusal::Ended);
         }
@@ -111,6 +111,6 @@ impl Holder for SessionHolder<'_> {
             challenge.attempts = challenge.attempts.saturating_add(1);
         }
         self.has_spent = true;
-        self.keep(now).await
+        self.save(now).await
     }
 }

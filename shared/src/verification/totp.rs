@@ -22,7 +22,7 @@ pub(super) async fn check(
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
     let limit = RateLimit::TotpAttempts(holder.subject().account.clone(), holder.bucket());
-    if !verifier.limits.take(&limit, verifier.totp_per_day.into(), now).await? {
+    if !verifier.limits.try_acquire(&limit, verifier.totp_per_day.into(), now).await? {
         return Err(Refusal::Unavailable);
     }
     if !accepts(verifier, holder.subject(), code, now).await? {

@@ -3,7 +3,7 @@
 use crate::domain::client::AddressBlock;
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::RelyingParty;
-use crate::ports::{ApprovalStore, Authenticators, BudgetStore, SignatureVerifier};
+use crate::ports::{ApprovalStore, AuthenticatorStore, RateLimitStore, SignatureVerifier};
 
 /// The ports and the limits for checking an answer.
 pub struct Verifier<'a> {
@@ -12,13 +12,13 @@ pub struct Verifier<'a> {
     /// The keyring of seeds, recovery codes and passes (`REKEY_SECRET_SEEDS`).
     pub seeds: &'a Keyring,
     /// Reads and consumes apps, passkeys, recovery codes and passes.
-    pub authenticators: &'a dyn Authenticators,
+    pub authenticators: &'a dyn AuthenticatorStore,
     /// Reads the devices' answers.
     pub approvals: &'a dyn ApprovalStore,
     /// Verifies passkeys' signatures.
     pub signatures: &'a dyn SignatureVerifier,
     /// Counts attempts per account.
-    pub limits: &'a dyn BudgetStore,
+    pub limits: &'a dyn RateLimitStore,
     /// The site that passkeys are bound to.
     pub party: RelyingParty,
     /// Attempts at an account's app codes per day and bucket (`REKEY_TOTP_TRIES_PER_DAY`).

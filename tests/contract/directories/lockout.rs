@@ -1,9 +1,9 @@
 //! The lockout of the built-in directory after failed sign-ins.
 
 use rekey_tests::SignIn;
-use rekey_tests::people::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
+use rekey_tests::fixtures::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
 use shared::domain::time::Seconds;
-use shared::ports::{AccountImport, Directory as _, PasswordDirectory as _, Write};
+use shared::ports::{AccountImport, Directory as _, DirectoryWrite, PasswordDirectory as _};
 
 use super::{Fixture, NOW, change, name, put, sign_in};
 
@@ -20,7 +20,7 @@ pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fix
     }
     assert_eq!(try_in("wrong").await, SignIn::Locked);
     assert_eq!(try_in(Person::PASSWORD).await, SignIn::Locked, "the password does not matter any more");
-    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
+    directory.apply(&change("aisyah", 1), DirectoryWrite::Unlock, NOW).await.unwrap();
     assert_eq!(try_in(Person::PASSWORD).await, SignIn::Accepted);
     assert_eq!(sign_in(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
     assert_eq!(sign_in(&*directory, "nobody", "x", NOW).await, SignIn::Wrong);
@@ -55,19 +55,19 @@ pub async fn failures_fifteen_minutes_apart_do_not_lock(fixture: &impl Fixture) 
 }
 
 /// Controls: C-066.
-pub async fn lockout_does_not_change_account_standing(fixture: &impl Fixture<Directory: AccountImport>) {
+pub async fn lockout_does_not_change_account_state(fixture: &impl Fixture<Directory: AccountImport>) {
     let directory = fixture.given(1).await;
     for person in [&AISYAH, &PRIYA, &DANIEL, &REGISTRAR] {
         put(&*directory, person, Some(Person::PASSWORD)).await;
         for _ in 0..6 {
             let _ = sign_in(&*directory, person.login, "wrong", NOW).await;
         }
-        let standing = directory.find(&name(person.login)).await.unwrap().unwrap().standing;
-        assert_eq!(standing, person.standing, "{}", person.login);
+        let state = directory.find(&name(person.login)).await.unwrap().unwrap().state;
+        assert_eq!(state, person.state, "{}", person.login);
     }
     let try_in = async |now| sign_in(&*directory, "priya", Person::PASSWORD, now).await;
     assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Locked, "the organisation locked it");
-    directory.apply(&change("priya", 1), Write::Unlock, NOW).await.unwrap();
+    directory.apply(&change("priya", 1), DirectoryWrite::Unlock, NOW).await.unwrap();
     assert_eq!(try_in(NOW + Seconds::DAY).await, SignIn::Accepted);
 }
 

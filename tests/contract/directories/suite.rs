@@ -1,13 +1,13 @@
 //! The contract of every directory. A test skips a port that the directory lacks.
 
 use rekey_tests::SignIn;
-use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
-use shared::domain::account::{AccountId, Standing};
+use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, Person};
+use shared::domain::account::{AccountId, AccountState};
 use shared::domain::password::Violation;
 use shared::domain::time::Seconds;
 use shared::ports::{
-    self, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _, PasswordDirectory as _,
-    SignInDirectory as _, Write,
+    self, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _, DirectoryWrite,
+    PasswordDirectory as _, SignInDirectory as _,
 };
 
 use super::{Fixture, NOW, change, name, password, sign_in};
@@ -19,7 +19,7 @@ pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
     for login in AISYAH.account().logins {
         let found = directory.find(&name(&login)).await.unwrap().unwrap();
-        assert_eq!((found.name.as_str(), found.standing), (AISYAH.name, Standing::Active));
+        assert_eq!((found.name.as_str(), found.state), (AISYAH.name, AccountState::Active));
         let read = directory.account(&found.id).await.unwrap().unwrap();
         assert_eq!((read.id, read.name, read.logins), (found.id, found.name, found.logins));
     }
@@ -33,7 +33,7 @@ pub async fn accepted_sign_in_returns_its_account(fixture: &impl Fixture) {
         return;
     }
     let accepted = directory.sign_in(&name("aisyah"), Person::PASSWORD, NOW).await.unwrap();
-    let ports::SignIn::Accepted(account) = accepted else { panic!("{accepted:?}") };
+    let ports::SignInResult::Accepted(account) = accepted else { panic!("{accepted:?}") };
     let found = directory.find(&name("aisyah")).await.unwrap().unwrap();
     assert_eq!((account.id, account.name, account.logins), (found.id, found.name, found.logins));
     for (login, typed) in [("aisyah", "wrong"), ("nobody", Person::PASSWORD)] {
@@ -48,7 +48,7 @@ pub async fn password_change_is_idempotent_and_latest_wins(fixture: &impl Fixtur
     let outcome = async |number| directory.outcome(&change("aisyah", number)).await.unwrap();
     let apply = async |number, typed| {
         let typed = password(typed);
-        directory.apply(&change("aisyah", number), Write::Password(&typed), NOW).await
+        directory.apply(&change("aisyah", number), DirectoryWrite::Password(&typed), NOW).await
     };
     assert_ne!(outcome(1).await, ChangeOutcome::Applied);
     apply(2, NEW_PASSWORD).await.unwrap();
@@ -68,7 +68,7 @@ pub async fn password_change_after_deadline_is_not_applied(fixture: &impl Fixtur
     let directory = fixture.given(1).await;
     let (change, typed) = (change("aisyah", 1), password(NEW_PASSWORD));
     for now in [change.deadline, change.deadline + Seconds::HOUR] {
-        let late = directory.apply(&change, Write::Password(&typed), now).await;
+        let late = directory.apply(&change, DirectoryWrite::Password(&typed), now).await;
         assert!(matches!(late, Err(ChangeError::NotApplied(_))), "{late:?}");
     }
     assert_ne!(directory.outcome(&change).await.unwrap(), ChangeOutcome::Applied);
@@ -79,7 +79,7 @@ pub async fn change_to_ineligible_account_is_not_permitted(fixture: &impl Fixtur
     let directory = fixture.given(1).await;
     let typed = password(NEW_PASSWORD);
     for account in ["daniel", "nobody"] {
-        for write in [Write::Password(&typed), Write::Unlock] {
+        for write in [DirectoryWrite::Password(&typed), DirectoryWrite::Unlock] {
             let refused = directory.apply(&change(account, 1), write, NOW).await;
             assert!(matches!(refused, Err(ChangeError::NotPermitted)), "{account}: {refused:?}");
         }
@@ -93,7 +93,7 @@ pub async fn unlock_keeps_the_password(fixture: &impl Fixture) {
     if !(directory.capabilities().unlock && directory.capabilities().sign_in) {
         return;
     }
-    directory.apply(&change("aisyah", 1), Write::Unlock, NOW).await.unwrap();
+    directory.apply(&change("aisyah", 1), DirectoryWrite::Unlock, NOW).await.unwrap();
     assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
 }
 
@@ -109,13 +109,13 @@ pub async fn previous_passwords_are_recognised(fixture: &impl Fixture) {
     };
     let apply = async |number, typed| {
         let typed = password(typed);
-        directory.apply(&change("aisyah", number), Write::Password(&typed), NOW).await.unwrap();
+        directory.apply(&change("aisyah", number), DirectoryWrite::Password(&typed), NOW).await.unwrap();
     };
     assert!(is_previous(Person::PASSWORD).await && !is_previous(NEW_PASSWORD).await);
     apply(1, NEW_PASSWORD).await;
     assert!(is_previous(NEW_PASSWORD).await && is_previous(Person::PASSWORD).await, "two are kept");
     apply(2, OTHER).await;
     assert!(is_previous(NEW_PASSWORD).await && !is_previous(Person::PASSWORD).await, "and no more");
-    let nobody = AccountId::from_directory("nobody").unwrap();
-    assert!(directory.precheck(&nobody, &password(OTHER)).await.unwrap().is_empty());
+    let unknown = AccountId::from_directory("nobody").unwrap();
+    assert!(directory.precheck(&unknown, &password(OTHER)).await.unwrap().is_empty());
 }

@@ -14,19 +14,19 @@ pub enum At {
     /// It has used the token; the person hasn't typed its code yet.
     Waiting,
     /// Another device used the token first.
-    Taken,
+    TokenUsed,
     /// The person has typed its code.
     Confirmed,
     /// The token has expired.
     Ended,
     /// It is enrolled, and a request is waiting.
-    Asked,
+    RequestPending,
     /// It is enrolled, and no request is waiting.
     Idle,
     Approved,
-    Refused,
+    Denied,
     /// It is enrolled and in its waiting period.
-    NotYet,
+    WaitingPeriod,
     Removed,
 }
 
@@ -34,27 +34,29 @@ impl At {
     const ALL: [Self; 11] = [
         Self::Open,
         Self::Waiting,
-        Self::Taken,
+        Self::TokenUsed,
         Self::Confirmed,
         Self::Ended,
-        Self::Asked,
+        Self::RequestPending,
         Self::Idle,
         Self::Approved,
-        Self::Refused,
-        Self::NotYet,
+        Self::Denied,
+        Self::WaitingPeriod,
         Self::Removed,
     ];
 
     /// Returns whether the device is being paired.
     pub const fn is_pairing(self) -> bool {
-        matches!(self, Self::Open | Self::Waiting | Self::Taken | Self::Confirmed | Self::Ended)
+        matches!(self, Self::Open | Self::Waiting | Self::TokenUsed | Self::Confirmed | Self::Ended)
     }
 
     /// Returns the paths that suit the state.
     const fn fitting(self) -> &'static [&'static str] {
         match self {
             Self::Idle => &["/authenticator/requests", "/authenticator", "/authenticator/sw.js"],
-            Self::Asked => &["/authenticator/answer", "/authenticator/answer", "/authenticator/requests"],
+            Self::RequestPending => {
+                &["/authenticator/answer", "/authenticator/answer", "/authenticator/requests"]
+            }
             _ if self.is_pairing() => &["/authenticator/pair"],
             _ => &["/authenticator/answer", "/authenticator/requests"],
         }
@@ -148,6 +150,6 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
 /// `{subscription}`, and then gets `{device}` and `{nonce}`. `{request}` and `{number}` belong to the waiting
 /// request. `{old_…}` and `{other_…}` are wrong values. `{signature}` signs the rest of the request.
 pub fn requests() -> impl Strategy<Value = Request<At>> {
-    let at = prop_oneof![1 => Just(At::Asked), 3 => select(&At::ALL[..])];
+    let at = prop_oneof![1 => Just(At::RequestPending), 3 => select(&At::ALL[..])];
     requests::requests(&SIDE, at.prop_flat_map(|at| (Just(at), requests::path(&SIDE, at.fitting()))))
 }

@@ -9,11 +9,11 @@ use shared::ports::PairingState;
 
 use self::inputs::{At, SIDE, requests};
 use self::scene::{Live, Scene};
-use crate::answers::{Rules, judge};
-use crate::gateway::{fields, said};
+use crate::gateway::{fields, request_text};
 use crate::harness::Target;
-use crate::kept::Change;
 use crate::requests::Request;
+use crate::responses::{Rules, check_response};
+use crate::snapshot::Change;
 
 /// Controls: C-033.
 #[test]
@@ -55,7 +55,7 @@ fn random_events_never_pair_or_approve_without_signature() {
         };
         let changes = scene.changes();
         let rules = Rules { places: &[], secrets: &[] };
-        let outcome = judge(&request, &live.filling, &rules, &answer);
+        let outcome = check_response(&request, &live.filling, &rules, &answer);
         assert!(!answer.headers.contains_key("set-cookie") || request.query.contains("lang"), "a cookie");
         let mut outcomes = vec![format!("{} {outcome}", request.place(&SIDE))];
         outcomes.extend(paired(&scene, &request, &live, &answer, &pairing));
@@ -74,21 +74,25 @@ fn paired(
     answer: &Answer,
     before: &PairingState,
 ) -> Option<String> {
-    let is_told = request.place(&SIDE) == "POST /authenticator/pair" && answer.status == 200;
-    let may_pair = !matches!(request.at, At::Taken | At::Confirmed | At::Ended);
+    let is_code_returned = request.place(&SIDE) == "POST /authenticator/pair" && answer.status == 200;
+    let may_pair = !matches!(request.at, At::TokenUsed | At::Confirmed | At::Ended);
     let after = scene.pairing(live);
     if after != *before {
         assert!(may_pair, "{before:?} became {after:?} at {:?}", request.at);
-        assert!(is_told && matches!(after, PairingState::Waiting(_)), "{after:?}, but {}", answer.status);
+        assert!(
+            is_code_returned && matches!(after, PairingState::Waiting(_)),
+            "{after:?}, but {}",
+            answer.status
+        );
     }
-    if request.at == At::Taken {
-        assert!(scene.is_of_the_faster(live), "who was faster lost their pairing");
+    if request.at == At::TokenUsed {
+        assert!(scene.belongs_to_first_device(live), "who was faster lost their pairing");
     }
-    if !is_told {
+    if !is_code_returned {
         return None;
     }
     assert!(may_pair, "paired at {:?}", request.at);
-    let said = said(request, &live.filling);
+    let said = request_text(request, &live.filling);
     for needed in ["{pairing}", "{key}", "{signature}"] {
         assert!(said.contains(live.filling.get(needed)), "paired without {needed}");
     }
@@ -116,22 +120,29 @@ fn answered(
         assert_eq!(after, RequestStatus::Approved);
     }
     if after == before {
-        assert!(scene.asks(live) || (request.at, after) == (At::Refused, RequestStatus::Denied), "it ended");
+        assert!(
+            scene.session_exists(live) || (request.at, after) == (At::Denied, RequestStatus::Denied),
+            "it ended"
+        );
         return None;
     }
     assert_eq!(request.place(&SIDE), "POST /authenticator/answer");
-    assert_eq!((request.at, before), (At::Asked, RequestStatus::Pending), "it became {after:?}");
+    assert_eq!((request.at, before), (At::RequestPending, RequestStatus::Pending), "it became {after:?}");
     let sent = fields(&request.body, &live.filling);
     let field = |name: &str| {
         let found = sent.iter().find(|(known, _)| known == name);
         found.map_or("", |(_, value)| value.as_str())
     };
-    let said = said(request, &live.filling);
+    let said = request_text(request, &live.filling);
     for needed in ["{device}", "{nonce}", "{request}", "{signature}"] {
         assert!(said.contains(live.filling.get(needed)), "{after:?} without {needed}");
     }
     let is_right = field("number").trim() == live.filling.get("{number}");
-    assert_eq!(scene.asks(live), after != RequestStatus::Denied, "whoever asked goes on, unless refused");
+    assert_eq!(
+        scene.session_exists(live),
+        after != RequestStatus::Denied,
+        "whoever asked goes on, unless refused"
+    );
     Some(match after {
         RequestStatus::Approved => {
             assert!(is_right, "approved by another number");
@@ -156,16 +167,16 @@ fn listed(request: &Request<At>, live: &Live, answer: &Answer) -> Option<String>
     }
     let is_own = ["{device}", "{nonce}", "{signature}"]
         .iter()
-        .all(|needed| said(request, &live.filling).contains(live.filling.get(needed)));
+        .all(|needed| request_text(request, &live.filling).contains(live.filling.get(needed)));
     assert!(is_own && request.at != At::Removed, "told without a signature");
     if answer.headers.contains_key("content-encoding") {
         return None;
     }
     let list = answer.json();
     let waiting = list["requests"].as_array().unwrap();
-    assert_eq!(waiting.len(), usize::from(request.at == At::Asked), "{list}");
+    assert_eq!(waiting.len(), usize::from(request.at == At::RequestPending), "{list}");
     if list["usable_from"].is_string() {
-        assert_eq!(request.at, At::NotYet);
+        assert_eq!(request.at, At::WaitingPeriod);
         return Some("not yet".to_owned());
     }
     let waiting = waiting.first()?;

@@ -1,10 +1,10 @@
 //! Sets a device into any state directly, without the requests that lead there.
 
 use rekey_tests::Phone;
-use rekey_tests::people::AISYAH;
+use rekey_tests::fixtures::AISYAH;
 use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
 use shared::domain::account::AccountId;
-use shared::domain::approval::{ApprovalRequest, Asker, PAUSE, RequestStatus};
+use shared::domain::approval::{ApprovalRequest, PAUSE, RequestStatus, Requester};
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::device::{Device, NONCE_LIFETIME};
@@ -13,7 +13,7 @@ use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::pairing::{PAIRING_LIFETIME, Pairing, PairingToken, WaitingDevice};
 use shared::domain::security_info::{EntryId, Kind};
-use shared::domain::session::{EnrolmentState, Facts, LIFETIME, Session};
+use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, PairingState,
@@ -22,8 +22,8 @@ use shared::ports::{
 
 use super::inputs::At;
 use crate::gateway::{Filling, Gateway, fields};
-use crate::kept::{Change, Kept};
 use crate::requests::Request;
+use crate::snapshot::{Change, Snapshot};
 
 /// The session that begins the pairings.
 const SESSION: [u8; 32] = [6; 32];
@@ -42,7 +42,7 @@ pub struct Scene {
     /// A phone to pair, and one that may pair first.
     new: [Phone; 2],
     /// The stored items before any request.
-    before: Kept,
+    before: Snapshot,
 }
 
 /// The correct values for the device that was just set.
@@ -62,12 +62,12 @@ impl Scene {
         let now = world.clock.now();
         let (registered, before) = gateway.run(async {
             let registered = [
-                Phone::registered(&world, 1, &AISYAH, now).await,
-                Phone::registered(&world, 2, &AISYAH, now + LONG).await,
-                Phone::registered(&world, 3, &AISYAH, now).await,
+                Phone::enrolled_from(&world, 1, &AISYAH, now).await,
+                Phone::enrolled_from(&world, 2, &AISYAH, now + LONG).await,
+                Phone::enrolled_from(&world, 3, &AISYAH, now).await,
             ];
             world.enrolment.delete(&AISYAH.account().id, &registered[2].1).await.unwrap();
-            (registered, Kept::read(&world).await)
+            (registered, Snapshot::read(&world).await)
         });
         Self {
             sessions: DynamoSessions::new(world.client.clone(), "FlowsTable", world.entropy.clone()),
@@ -94,7 +94,7 @@ impl Scene {
     }
 
     /// Returns whether the pairing still belongs to the device that was first.
-    pub fn is_of_the_faster(&self, live: &Live) -> bool {
+    pub fn belongs_to_first_device(&self, live: &Live) -> bool {
         let world = &self.gateway.world;
         let open =
             self.gateway.run(world.pairings().open(live.token.key(), &self.new[1].key(), world.clock.now()));
@@ -107,7 +107,7 @@ impl Scene {
     }
 
     /// Returns whether the requesting session still exists.
-    pub fn asks(&self, live: &Live) -> bool {
+    pub fn session_exists(&self, live: &Live) -> bool {
         let now = self.gateway.world.clock.now();
         self.gateway.run(self.sessions.session(live.asking.id(), now)).unwrap().is_some()
     }
@@ -121,7 +121,7 @@ impl Scene {
         let (world, at) = (&self.gateway.world, request.at);
         let (account, now) = (AISYAH.account().id, world.clock.now());
         let (phone, id) = match at {
-            At::NotYet => &self.registered[1],
+            At::WaitingPeriod => &self.registered[1],
             At::Removed => &self.registered[2],
             _ => &self.registered[0],
         };
@@ -131,7 +131,7 @@ impl Scene {
         let (waits, number) = self.ask(at, &asking, &account, now).await;
         let device = |id: &EntryId| Device { account: account.clone(), id: id.clone() };
         let nonce = |id: &EntryId, at: Timestamp| device(id).nonce(&self.push, at).unwrap();
-        let other = if at == At::NotYet { &self.registered[0] } else { &self.registered[1] };
+        let other = if at == At::WaitingPeriod { &self.registered[0] } else { &self.registered[1] };
         let mut filling = Filling(vec![
             ("{pairing}", token.expose()),
             ("{key}", phone.public_key()),
@@ -171,7 +171,7 @@ impl Scene {
         pairings.begin(key, &pairing).await.unwrap();
         let faster = match at {
             At::Waiting | At::Confirmed => &self.new[0],
-            At::Taken => &self.new[1],
+            At::TokenUsed => &self.new[1],
             _ => return token,
         };
         let code = OneTimeCode::generate(6, world.entropy.bytes());
@@ -197,16 +197,21 @@ impl Scene {
         let number = asking.approval_number(&self.flows, id).unwrap();
         let tag = number.tag(&self.flows, id).unwrap();
         let registered = world.enrolment.registered(account).await.unwrap();
-        let (expires_at, start) = (now + LIFETIME, EnrolmentState::of(&registered, true));
-        let facts =
-            Facts { account: account.clone(), expires_at, language: Language::English, start, back: None };
-        let session = Session::begin(facts, registered.generation, id);
+        let (expires_at, start) = (now + LIFETIME, EnrolmentState::from_registered(&registered, true));
+        let context = SessionContext {
+            account: account.clone(),
+            expires_at,
+            language: Language::English,
+            start,
+            back: None,
+        };
+        let session = Session::begin(context, registered.generation, id);
         self.sessions.begin(asking.id(), &session).await.unwrap();
         let request = ApprovalRequest {
             id,
             flow: asking.id(),
             number: tag,
-            asker: Asker { network: "203.0.113.x".into(), browser: "Firefox, Windows".into() },
+            requester: Requester { network: "203.0.113.x".into(), browser: "Firefox, Windows".into() },
             created_at: now,
             expires_at: if at == At::Idle { now } else { now + APPROVAL_LIFETIME },
             status: RequestStatus::Pending,
@@ -215,7 +220,7 @@ impl Scene {
         assert!(self.approvals.ask(account, &request, now).await.unwrap());
         let answer = match at {
             At::Approved => Some(DeviceAnswer::Number { tag, young: false }),
-            At::Refused => Some(DeviceAnswer::Denied(now + PAUSE)),
+            At::Denied => Some(DeviceAnswer::Denied(now + PAUSE)),
             _ => None,
         };
         if let Some(answer) = answer {

@@ -9,17 +9,17 @@ use crate::requests::{self, Request, Side};
 /// The state of the flow of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    Nowhere,
+    NoFlow,
     /// Just opened.
     Opened,
     /// Waits for the choice of the first method.
-    First,
+    FirstMethod,
     /// Waits for the first code.
-    Awaiting,
+    FirstCode,
     /// Waits for the choice of the second method.
-    Second,
+    SecondMethod,
     /// Waits for the second code.
-    AwaitingSecond,
+    SecondCode,
     Password,
     Unlock,
     /// The password was set.
@@ -108,12 +108,12 @@ fn usual(path: &str) -> &'static [&'static [&'static str]] {
 
 fn at() -> impl Strategy<Value = At> {
     let all = [
-        At::Nowhere,
+        At::NoFlow,
         At::Opened,
-        At::First,
-        At::Awaiting,
-        At::Second,
-        At::AwaitingSecond,
+        At::FirstMethod,
+        At::FirstCode,
+        At::SecondMethod,
+        At::SecondCode,
         At::Password,
         At::Unlock,
         At::Done,
@@ -126,10 +126,10 @@ fn at() -> impl Strategy<Value = At> {
 /// Returns the paths that suit a step.
 const fn fitting(at: At) -> &'static [&'static str] {
     match at {
-        At::Nowhere => &["/", "/", "/", "/captcha/{token}/picture.png", "/captcha/{token}/sound.wav"],
+        At::NoFlow => &["/", "/", "/", "/captcha/{token}/picture.png", "/captcha/{token}/sound.wav"],
         At::Opened => &["/reason"],
-        At::First | At::Second => &["/method", "/code/send", "/code", "/code/send"],
-        At::Awaiting | At::AwaitingSecond => &["/code", "/code", "/code/send"],
+        At::FirstMethod | At::SecondMethod => &["/method", "/code/send", "/code", "/code/send"],
+        At::FirstCode | At::SecondCode => &["/code", "/code", "/code/send"],
         At::Password => &["/password"],
         At::Unlock => &["/unlock"],
         At::Done | At::Cancelled | At::Expired => &["/done", "/code", "/cancel"],

@@ -4,9 +4,9 @@ mod inputs;
 mod scene;
 
 use self::inputs::{At, SIDE, requests};
-use self::scene::{Scene, Whose};
-use crate::answers::{Rules, judge, seen};
+use self::scene::{FlowOwner, Scene};
 use crate::harness::Target;
+use crate::responses::{Rules, check_response, observable};
 
 /// The permitted redirect targets.
 const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
@@ -38,11 +38,11 @@ fn random_events_change_account_only_at_last_step() {
     };
     target.run(&requests(), |request| {
         scene.gateway.wait();
-        let live = scene.set(request.at, Whose::Person);
+        let live = scene.set(request.at, FlowOwner::Person);
         let before = scene.account();
         let Some(answer) = scene.gateway.ask(&request, &live.filling) else { return "no request".to_owned() };
         let rules = Rules { places: &PLACES, secrets: &[&live.code] };
-        let outcome = judge(&request, &live.filling, &rules, &answer);
+        let outcome = check_response(&request, &live.filling, &rules, &answer);
         if scene.account() != before {
             assert!(matches!(request.at, At::Password | At::Unlock), "changed at {:?}", request.at);
             assert!([200, 303].contains(&answer.status.as_u16()), "changed, but {outcome}");
@@ -69,14 +69,14 @@ fn known_and_unknown_names_are_answered_alike() {
         ],
     };
     target.run(&requests(), |mut request| {
-        if matches!(request.at, At::Second | At::AwaitingSecond | At::Password | At::Unlock | At::Done) {
-            request.at = At::First;
+        if matches!(request.at, At::SecondMethod | At::SecondCode | At::Password | At::Unlock | At::Done) {
+            request.at = At::FirstMethod;
         }
-        let answers = [Whose::Person, Whose::Nobody].map(|whose| {
+        let answers = [FlowOwner::Person, FlowOwner::Decoy].map(|owner| {
             scene.gateway.wait();
-            let live = scene.set(request.at, whose).without_secrets();
+            let live = scene.set(request.at, owner).without_secrets();
             let answer = scene.gateway.ask(&request, &live.filling)?;
-            Some(seen(&answer, |body| live.filling.unfill(body, &["{cookie}", "{at}", "{token}"])))
+            Some(observable(&answer, |body| live.filling.unfill(body, &["{cookie}", "{at}", "{token}"])))
         });
         let [Some(person), Some(nobody)] = answers else { return "no request".to_owned() };
         let differing = person.1.lines().zip(nobody.1.lines()).find(|(one, other)| one != other);

@@ -3,29 +3,29 @@
 use shared::domain::cookie::HolderCookie;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use rekey_tests::people::AISYAH;
+use rekey_tests::fixtures::AISYAH;
 use serde_json::{Value, json};
 use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Registration};
-use shared::domain::captcha::{Challenge, DIFFICULTY};
+use shared::domain::captcha::{CaptchaChallenge, DIFFICULTY};
 use shared::domain::code::OneTimeCode;
 use shared::domain::decoy;
-use shared::domain::flow::{Facts, Flow, Opened, Reason, Stage};
+use shared::domain::flow::{Flow, FlowContext, Opened, Reason, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 use shared::domain::name::CanonicalName;
-use shared::ports::{Clock as _, EntropyExt as _, FlowStore as _, SecurityInfo as _};
+use shared::ports::{Clock as _, EntropyExt as _, FlowStore as _, SecurityInfoStore as _};
 
 use super::inputs::At;
 use crate::gateway::{Filling, Gateway};
 
 /// The owner of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub enum FlowOwner {
     Person,
     /// A decoy with the same methods.
-    Nobody,
+    Decoy,
 }
 
 /// A world and the material for requests.
@@ -35,7 +35,7 @@ pub struct Scene {
     flows: Keyring,
     captcha: Keyring,
     /// A login without an account whose decoy offers all of the person's methods.
-    nobody: String,
+    decoy_login: String,
     count: AtomicU64,
 }
 
@@ -70,7 +70,7 @@ impl Scene {
         };
         Self {
             store: DynamoFlows::new(world.client.clone(), "FlowsTable"),
-            nobody: (0..1_000).map(|n| format!("student{n}")).find(has_all).unwrap(),
+            decoy_login: (0..1_000).map(|n| format!("student{n}")).find(has_all).unwrap(),
             flows,
             captcha: world.keyring("REKEY_SECRET_CAPTCHA"),
             gateway,
@@ -79,27 +79,27 @@ impl Scene {
     }
 
     /// Sets a flow into a step.
-    pub fn set(&self, at: At, whose: Whose) -> Live {
-        self.gateway.run(self.set_flow(at, whose))
+    pub fn set(&self, at: At, owner: FlowOwner) -> Live {
+        self.gateway.run(self.set_flow(at, owner))
     }
 
-    async fn set_flow(&self, at: At, whose: Whose) -> Live {
+    async fn set_flow(&self, at: At, owner: FlowOwner) -> Live {
         let world = &self.gateway.world;
         let (now, limits) = (world.clock.now(), world.settings.flow);
         let person = AccountId::from_directory(AISYAH.login).unwrap();
         let registered = world.security_info.registration(&person, world.now()).await.unwrap();
-        let login = match whose {
-            Whose::Person => AISYAH.login,
-            Whose::Nobody => &self.nobody,
+        let login = match owner {
+            FlowOwner::Person => AISYAH.login,
+            FlowOwner::Decoy => &self.decoy_login,
         };
         let name = CanonicalName::parse(login, &[]).unwrap();
-        let facts = Facts {
-            account: match whose {
-                Whose::Person => person,
-                Whose::Nobody => AccountId::decoy(&name.reference(&self.flows)),
+        let context = FlowContext {
+            account: match owner {
+                FlowOwner::Person => person,
+                FlowOwner::Decoy => AccountId::decoy(&name.reference(&self.flows)),
             },
-            decoy: whose == Whose::Nobody,
-            generation: if whose == Whose::Person { registered.generation } else { 0 },
+            decoy: owner == FlowOwner::Decoy,
+            generation: if owner == FlowOwner::Person { registered.generation } else { 0 },
             behind: None,
             steps: 2,
             opened_at: now,
@@ -109,13 +109,13 @@ impl Scene {
         };
         let cookie = HolderCookie::open_flow(&self.flows, world.entropy.bytes());
         let code = OneTimeCode::generate(8, world.entropy.bytes());
-        let (flow, cookie) = self.flow(at, facts.clone(), cookie, &registered, &code);
-        if at != At::Nowhere {
-            self.store.insert(cookie.id(), &Opened { facts }).await.unwrap();
+        let (flow, cookie) = self.flow(at, context.clone(), cookie, &registered, &code);
+        if at != At::NoFlow {
+            self.store.insert(cookie.id(), &Opened { context }).await.unwrap();
             // An expired flow can't be replaced, and need not be.
             self.store.replace(cookie.id(), 1, &flow, now).await.unwrap();
         }
-        let challenge = Challenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
+        let challenge = CaptchaChallenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
         let count = self.count.fetch_add(1, Ordering::SeqCst);
         Live {
             filling: Filling(vec![
@@ -137,7 +137,7 @@ impl Scene {
     fn flow(
         &self,
         at: At,
-        facts: Facts,
+        context: FlowContext,
         cookie: HolderCookie,
         registered: &Registration,
         code: &OneTimeCode,
@@ -149,33 +149,33 @@ impl Scene {
             let tag = cookie.code_tag(&self.flows, None, code).unwrap();
             flow.choosing().unwrap().send(method, tag, contact, now, &limits)
         };
-        let opened = Flow::Opened(Opened { facts });
-        if matches!(at, At::Nowhere | At::Opened | At::Expired) {
+        let opened = Flow::Opened(Opened { context });
+        if matches!(at, At::NoFlow | At::Opened | At::Expired) {
             return (opened, cookie);
         }
         let first = opened.choose_reason(reason).unwrap();
         match at {
-            At::First => return (first, cookie),
+            At::FirstMethod => return (first, cookie),
             At::Cancelled => return (first.cancel(), cookie),
             _ => {}
         }
         let mut awaiting = send(first, &cookie, Method::Email);
-        if at == At::Awaiting {
+        if at == At::FirstCode {
             return (Flow::AwaitingCode(awaiting), cookie);
         }
-        awaiting.guess = Some(awaiting.code);
-        let (second, cookie) = (awaiting.settle(), cookie.with_verified(1));
-        if at == At::Second {
+        awaiting.last_attempt = Some(awaiting.code);
+        let (second, cookie) = (awaiting.after_attempt(), cookie.with_verified(1));
+        if at == At::SecondMethod {
             return (second, cookie);
         }
         let mut awaiting = send(second, &cookie, Method::Sms);
-        if at == At::AwaitingSecond {
+        if at == At::SecondCode {
             return (Flow::AwaitingCode(awaiting), cookie);
         }
-        awaiting.guess = Some(awaiting.code);
-        let (proven, cookie) = (awaiting.settle(), cookie.with_verified(2));
-        let finish = |flow: Flow| Flow::Done(flow.proven(Stage::Password).unwrap().finish(now, true));
-        (if at == At::Done { finish(proven) } else { proven }, cookie)
+        awaiting.last_attempt = Some(awaiting.code);
+        let (verified, cookie) = (awaiting.after_attempt(), cookie.with_verified(2));
+        let finish = |flow: Flow| Flow::Done(flow.all_verified(Stage::Password).unwrap().finish(now, true));
+        (if at == At::Done { finish(verified) } else { verified }, cookie)
     }
 
     /// Returns the person's item in the directory.

@@ -17,7 +17,7 @@ use shared::domain::time::Timestamp;
 use url::Url;
 
 use super::{NOW, keys};
-use crate::edits::{changed, changed_bytes, spoiled};
+use crate::edits::{almost_valid, changed, changed_bytes};
 use crate::harness::Target;
 
 fn device(number: u8) -> Device {
@@ -47,7 +47,7 @@ fn altered_device_handle_is_rejected() {
     let handle = device(1).handle(&keys, [7; 24]).unwrap();
     let target = Target { name: "handles", cases: 2_000, reaches: &["nobody"] };
     target.run(&changed(handle.clone()), |text| {
-        let Some(named) = Device::of_handle(&keys, &text) else { return "nobody".to_owned() };
+        let Some(named) = Device::from_handle(&keys, &text) else { return "nobody".to_owned() };
         assert_eq!((text.as_str(), named), (handle.as_str(), device(1)));
         "the device".to_owned()
     });
@@ -129,7 +129,7 @@ fn signature_verifies_only_for_its_signed_text() {
     let request = RequestId::from_bytes([1; 16]);
     let own = Signed::Answer { nonce: "2.6b0.AAAA", request, answer: "42" };
     let signature = sign(&own);
-    let (nonces, answers) = (changed("2.6b0.AAAA".to_owned()), spoiled(&["42", "denied", "4", "42\n"]));
+    let (nonces, answers) = (changed("2.6b0.AAAA".to_owned()), almost_valid(&["42", "denied", "4", "42\n"]));
     let bytes = prop_oneof![1 => Just(signature.clone()), 2 => changed_bytes(signature.clone())];
     let target = Target { name: "signatures", cases: 800, reaches: &["refused"] };
     target.run(&(bytes, nonces, answers, any::<bool>()), |(bytes, nonce, answer, same)| {
@@ -184,7 +184,7 @@ fn subscription() -> Value {
 fn random_push_endpoint_is_allowed_host_or_rejected() {
     let keys = keys();
     let hosts = PushHosts::new(vec!["fcm.googleapis.com".into(), "*.notify.windows.com".into()]);
-    let endpoints = spoiled(&[
+    let endpoints = almost_valid(&[
         "https://fcm.googleapis.com/fcm/send/a:b",
         "https://wns2-sg2p.notify.windows.com/w/?token=x%2f",
         "https://notify.windows.com/w/",
@@ -243,7 +243,7 @@ fn random_push_endpoint_is_allowed_host_or_rejected() {
 #[test]
 fn random_local_push_endpoint_is_loopback_or_rejected() {
     let hosts = PushHosts::new(vec!["127.0.0.1".into()]);
-    let endpoints = spoiled(&[
+    let endpoints = almost_valid(&[
         "http://127.0.0.1:4321/push/x",
         "http://127.0.0.1:+80/push/x",
         "http://127.0.0.1:00080/x",

@@ -1,10 +1,10 @@
 //! Strict JSON: a body that isn't one flat object of strings, with unique names and in valid UTF-8, is rejected.
 
-use shared::http::Fields;
+use shared::http::FormFields;
 use shared::http::problem::Code;
 
 fn read(body: &[u8]) -> Result<Option<String>, Code> {
-    let mut fields = Fields::read(Some("application/json"), body).map_err(|problem| problem.code())?;
+    let mut fields = FormFields::read(Some("application/json"), body).map_err(|problem| problem.code())?;
     let value = fields.take("code").map(|value| value.to_string());
     fields.finish().map_err(|problem| problem.code())?;
     Ok(value)

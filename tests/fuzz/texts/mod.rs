@@ -2,9 +2,9 @@
 //! can be forged by changing a valid one.
 
 mod devices;
+mod enrolment;
 mod json;
 mod passkeys;
-mod registering;
 mod reset;
 
 use shared::domain::keys::Keyring;

@@ -11,7 +11,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use ciborium::{Value as Cbor, cbor};
 use proptest::prelude::*;
 use proptest::sample::select;
-use rekey_tests::{Passkey, Saying};
+use rekey_tests::{CeremonyOptions, Passkey};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use shared::adapters::signatures::RingSignatures;
@@ -97,7 +97,7 @@ fn refusal(refusal: Refusal) -> String {
 /// the passkey that it names.
 #[test]
 fn altered_unsigned_registration_is_consistent_or_rejected() {
-    let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
+    let (_, answer) = Passkey::create(&creation(), &CeremonyOptions::at(ORIGIN));
     let object = part(&serde_json::from_str(&answer).unwrap(), "attestationObject");
     let own = registered(&answer).unwrap().unwrap();
     let inner = {
@@ -189,7 +189,7 @@ fn altered_signed_registration_is_rejected() {
 
 /// Returns a registration with self attestation.
 fn signed_registration() -> String {
-    let saying = Saying::at(ORIGIN);
+    let saying = CeremonyOptions::at(ORIGIN);
     let (passkey, answer) = Passkey::create(&creation(), &saying);
     let answer: Value = serde_json::from_str(&answer).unwrap();
     let data = data(&part(&answer, "attestationObject")).unwrap();
@@ -209,7 +209,7 @@ fn is_packed(answer: &Value) -> bool {
 /// Controls: C-047.
 #[test]
 fn altered_assertion_is_rejected() {
-    let saying = Saying::at(ORIGIN);
+    let saying = CeremonyOptions::at(ORIGIN);
     let (mut passkey, answer) = Passkey::create(&creation(), &saying);
     let credential = registered(&answer).unwrap().unwrap();
     let options = json!({ "rpId": party().id, "challenge": URL_SAFE_NO_PAD.encode(CHALLENGE) });
@@ -240,7 +240,7 @@ fn altered_assertion_is_rejected() {
 
 #[test]
 fn random_stored_passkey_round_trips_or_is_rejected() {
-    let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
+    let (_, answer) = Passkey::create(&creation(), &CeremonyOptions::at(ORIGIN));
     let stored = registered(&answer).unwrap().unwrap().to_json();
     let target = Target { name: "passkeys", cases: 1_000, reaches: &["read", "refused"] };
     target.run(&changed(stored), |text| {

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rekey_local::people;
-use shared::domain::captcha::Challenge;
+use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::cookie::{HolderCookie, HolderKind};
@@ -13,10 +13,10 @@ use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::time::Timestamp;
 use shared::domain::totp::TotpSeed;
-use shared::http::Fields;
+use shared::http::FormFields;
 
 use super::{KEYS, NOW, keys};
-use crate::edits::{changed, spoiled};
+use crate::edits::{almost_valid, changed};
 use crate::harness::Target;
 
 /// Controls: C-037.
@@ -38,10 +38,10 @@ fn altered_flow_cookie_is_rejected() {
 #[test]
 fn altered_captcha_token_is_rejected() {
     let keys = keys();
-    let token = Challenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
+    let token = CaptchaChallenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
     let target = Target { name: "tokens", cases: 2_000, reaches: &["refused"] };
     target.run(&changed(token.clone()), |text| {
-        if Challenge::open(&text, &keys, NOW).is_err() {
+        if CaptchaChallenge::open(&text, &keys, NOW).is_err() {
             return "refused".to_owned();
         }
         assert_eq!(text, token, "another text is read as the token");
@@ -85,7 +85,7 @@ fn random_secret_is_keyring_or_rejected() {
 /// Controls: C-078.
 #[test]
 fn random_phone_number_is_canonical_or_rejected() {
-    let numbers = spoiled(&[
+    let numbers = almost_valid(&[
         "+60123456798",
         "012-345 6798",
         "0060 12 345 6798",
@@ -112,7 +112,7 @@ fn random_phone_number_is_canonical_or_rejected() {
 /// Controls: C-004.
 #[test]
 fn random_login_is_canonical_or_rejected() {
-    let names = spoiled(&[
+    let names = almost_valid(&[
         "aisyah",
         "AISYAH@student.contoh.example",
         "ﬀ@x",
@@ -147,7 +147,8 @@ fn has_no_capital(text: &str) -> bool {
 /// Controls: C-078.
 #[test]
 fn random_email_address_is_canonical_or_rejected() {
-    let addresses = spoiled(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
+    let addresses =
+        almost_valid(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
     let target = Target { name: "addresses", cases: 2_000, reaches: &["an address", "none"] };
     target.run(&prop_oneof![6 => addresses, 1 => any::<String>()], |text| {
         let Ok(address) = EmailAddress::parse(&text) else { return "none".to_owned() };
@@ -168,12 +169,12 @@ fn random_email_address_is_canonical_or_rejected() {
 /// Controls: C-029.
 #[test]
 fn random_totp_code_matches_only_adjacent_steps() {
-    let seeds = spoiled(&[
+    let seeds = almost_valid(&[
         "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
         "gezd gnbv gy3t qojq gezd gnbv gy3t qojq====",
         "MFRGGZDF",
     ]);
-    let codes = spoiled(&["123456", "１２３ ４５６", "000000", "12345678"]);
+    let codes = almost_valid(&["123456", "１２３ ４５６", "000000", "12345678"]);
     let target = Target { name: "apps", cases: 1_000, reaches: &["no seed", "no code", "another code"] };
     target.run(&(seeds, codes, any::<i64>()), |(seed, code, at)| {
         let Ok(seed) = TotpSeed::parse(&seed) else { return "no seed".to_owned() };
@@ -192,13 +193,15 @@ fn random_totp_code_matches_only_adjacent_steps() {
 #[test]
 fn random_people_file_is_parsed_or_rejected() {
     let files = changed(people::DEMO.to_owned());
-    let rows =
-        vec(vec(spoiled(&["aisyah", "", "\"", "+60123456798", "a@b.example", "en", "active"]), 0..12), 0..4)
-            .prop_map(|rows| {
-                let header = people::DEMO.lines().next().unwrap().to_owned();
-                let rows = rows.into_iter().map(|row| row.join(","));
-                std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
-            });
+    let rows = vec(
+        vec(almost_valid(&["aisyah", "", "\"", "+60123456798", "a@b.example", "en", "active"]), 0..12),
+        0..4,
+    )
+    .prop_map(|rows| {
+        let header = people::DEMO.lines().next().unwrap().to_owned();
+        let rows = rows.into_iter().map(|row| row.join(","));
+        std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
+    });
     let target = Target { name: "people", cases: 300, reaches: &["read", "refused"] };
     target.run(&prop_oneof![2 => files, 1 => rows, 1 => any::<String>()], |text| {
         match people::parse("people.csv", &text, &["student.contoh.example".to_owned()]) {
@@ -218,8 +221,8 @@ fn random_people_file_is_parsed_or_rejected() {
 #[test]
 fn random_body_is_parsed_or_rejected() {
     let bodies = prop_oneof![
-        spoiled(&["{\"login\":\"aisyah\",\"captcha_token\":\"x\"}", "{\"a\":\"\\ud83d\\ude00\"}"]),
-        spoiled(&["login=aisyah&captcha_token=x", "a=%F0%9F%98%80", "a=+%2B"]),
+        almost_valid(&["{\"login\":\"aisyah\",\"captcha_token\":\"x\"}", "{\"a\":\"\\ud83d\\ude00\"}"]),
+        almost_valid(&["login=aisyah&captcha_token=x", "a=%F0%9F%98%80", "a=+%2B"]),
     ];
     let bytes =
         (bodies, vec((any::<prop::sample::Index>(), any::<u8>()), 0..2)).prop_map(|(text, changes)| {
@@ -239,7 +242,7 @@ fn random_body_is_parsed_or_rejected() {
     };
     target.run(&(bytes, any::<bool>()), |(body, json)| {
         let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
-        let outcome = match Fields::read(Some(kind), &body) {
+        let outcome = match FormFields::read(Some(kind), &body) {
             Err(_) => "refused",
             Ok(mut fields) => {
                 let lenient =

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use rekey_local::outbox::Channel;
-use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Passkey, Phone, Saying, World};
+use rekey_local::dev_inbox::Channel;
+use rekey_tests::fixtures::{NEW_NUMBER, NEW_PASSWORD};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 
 use super::{post_from, with_code, wrong};
@@ -49,11 +49,11 @@ async fn forged_host_appears_in_no_reset_output() {
         }
     }
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let body = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD });
     assert_eq!(post_from(&mut browser, 1, &FORGED, "/password", &body).await.page(), "done");
     world.deliver().await;
-    let messages = world.outbox.messages();
+    let messages = world.dev_inbox.messages();
     let channels: BTreeSet<_> =
         messages.iter().map(|one| (format!("{:?}", one.channel), one.code.is_some())).collect();
     assert_eq!(channels.len(), 6, "a code and a notice by mail, text and call: {channels:?}");
@@ -66,7 +66,7 @@ async fn forged_host_appears_in_no_reset_output() {
         }
         browser.send(request.body(String::new()).unwrap()).await;
     }
-    never_said(&[world.said(), format!("{messages:?}")].concat());
+    assert_not_reflected(&[world.responses(), format!("{messages:?}")].concat());
 }
 
 /// The same for enrolment. It checks the link and QR code of a pairing, passkey options, and the label of a TOTP app.
@@ -76,7 +76,7 @@ async fn forged_host_appears_in_no_reset_output() {
 #[tokio::test]
 async fn forged_host_appears_in_no_enrolment_output() {
     let world = World::new().await;
-    let browser = || world.browser().claiming(&FORGED);
+    let browser = || world.browser().with_headers(&FORGED);
     let mut owner = browser();
     assert_eq!(owner.sign_in("aisyah").await.page(), "second-step");
     for method in ["email", "sms"] {
@@ -91,39 +91,40 @@ async fn forged_host_appears_in_no_enrolment_output() {
         ("mobile", NEW_NUMBER, "call"),
         ("office_phone", "+60387654321", "sms"),
     ] {
-        let asked = owner.post("/security-info/add", json!({ "kind": kind, "value": value, "by": by })).await;
-        assert_eq!(asked.page(), "confirm", "{kind}");
+        let challenge =
+            owner.post("/security-info/add", json!({ "kind": kind, "value": value, "by": by })).await;
+        assert_eq!(challenge.page(), "confirm", "{kind}");
         assert_eq!(owner.confirm(kind, &world.last_code()).await.page(), "security-info", "{kind}");
     }
 
-    let mut phone = Phone::new(&world, 1).claiming(&FORGED);
+    let mut phone = Phone::new(&world, 1).with_headers(&FORGED);
     for kind in ["totp", "authenticator", "passkey", "recovery_codes"] {
-        let asked = owner.add(kind, "").await.json();
+        let challenge = owner.add(kind, "").await.json();
         owner.html("/security-info/confirm").await;
-        let honest = owner.clone().claiming(&[]).get("/security-info/confirm").await.json();
-        assert_eq!(asked, honest, "{kind}: also the picture is that of an honest request");
+        let honest = owner.clone().with_headers(&[]).get("/security-info/confirm").await.json();
+        assert_eq!(challenge, honest, "{kind}: also the picture is that of an honest request");
         let body = match kind {
             "totp" => {
                 let label = "otpauth://totp/Universiti%20Contoh:aisyah?secret=";
-                assert!(asked["otpauth"].as_str().unwrap().starts_with(label), "{asked}");
-                json!({ "id": kind, "code": app_code(&world, &asked) })
+                assert!(challenge["otpauth"].as_str().unwrap().starts_with(label), "{challenge}");
+                json!({ "id": kind, "code": app_code(&world, &challenge) })
             }
             "authenticator" => {
                 let link = format!("{}/authenticator#pair=", world.settings.public_url);
-                assert!(asked["pairing"].as_str().unwrap().starts_with(&link), "{asked}");
-                let paired = phone.pair(&token(&asked)).await.json();
-                json!({ "id": asked["id"], "code": paired["code"] })
+                assert!(challenge["pairing"].as_str().unwrap().starts_with(&link), "{challenge}");
+                let paired = phone.pair(&token(&challenge)).await.json();
+                json!({ "id": challenge["id"], "code": paired["code"] })
             }
             "passkey" => {
-                assert_eq!(asked["options"]["rp"]["id"], "localhost");
+                assert_eq!(challenge["options"]["rp"]["id"], "localhost");
                 // A passkey from a page of the claimed host is rejected, whatever host the request names.
                 for elsewhere in ["http://127.0.0.1:9999", "https://evil.example"] {
-                    let made = Passkey::create(&asked["options"], &Saying::at(elsewhere)).1;
-                    let body = json!({ "id": asked["id"], "assertion": made });
+                    let made = Passkey::create(&challenge["options"], &CeremonyOptions::at(elsewhere)).1;
+                    let body = json!({ "id": challenge["id"], "assertion": made });
                     let answer = owner.post("/security-info/confirm", body).await;
                     assert_eq!(answer.problem().1, "code-wrong", "{elsewhere}");
                 }
-                json!({ "id": asked["id"], "assertion": Passkey::create(&asked["options"], &Saying::at(LAPTOP)).1 })
+                json!({ "id": challenge["id"], "assertion": Passkey::create(&challenge["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)).1 })
             }
             _ => json!({ "id": kind }),
         };
@@ -135,8 +136,8 @@ async fn forged_host_appears_in_no_enrolment_output() {
     // The next second step is requested by push, and refused.
     world.clock.advance(60);
     let mut next = browser();
-    let asked = next.sign_in("aisyah").await.json();
-    assert_eq!(asked["options"]["rpId"], "localhost");
+    let challenge = next.sign_in("aisyah").await.json();
+    assert_eq!(challenge["options"]["rpId"], "localhost");
     next.html("/security-info").await;
     assert_eq!(verify(&mut next, json!({ "method": "push" })).await.page(), "second-step");
     world.deliver().await;
@@ -153,7 +154,7 @@ async fn forged_host_appears_in_no_enrolment_output() {
     }
 
     world.deliver().await;
-    let messages = world.outbox.messages();
+    let messages = world.dev_inbox.messages();
     let (pushes, others): (Vec<_>, Vec<_>) =
         messages.iter().partition(|message| message.channel == Channel::Push);
     let channels: BTreeSet<_> =
@@ -163,12 +164,12 @@ async fn forged_host_appears_in_no_enrolment_output() {
         (6, 1),
         "a code and a notice by mail, text and call: {channels:?}"
     );
-    assert_eq!(phone.opened(&pushes[0].body), r#"{"event":"request"}"#);
-    never_said(&[world.said(), format!("{others:?}")].concat());
+    assert_eq!(phone.decrypt_push(&pushes[0].body), r#"{"event":"request"}"#);
+    assert_not_reflected(&[world.responses(), format!("{others:?}")].concat());
 }
 
 /// Checks that the output has nothing of a forged request and grants other sites no access.
-fn never_said(said: &str) {
+fn assert_not_reflected(said: &str) {
     for never in ["evil", "9999", "javascript:", "access-control", "\"server\"", "x-powered-by"] {
         assert!(!said.contains(never), "{never} is said");
     }
@@ -181,16 +182,16 @@ async fn wrong_codes_count_across_addresses_and_hosts() {
     let world = World::new().await;
     let mut browser = with_code(&world).await;
     let code = world.last_code();
-    let mut looked_at = 0;
+    let mut compared = 0;
     for n in 0..12 {
         let (claimed, host) =
             (format!("203.0.113.{n}"), ["reset.contoh.example", "localhost", "127.0.0.1:80"]);
         let headers = [("x-forwarded-for", claimed.as_str()), ("host", host[usize::from(n) % 3])];
         let body = json!({ "code": wrong(&code, n.into()) });
         let answer = post_from(&mut browser, 10 + n, &headers, "/code", &body).await;
-        looked_at += usize::from(answer.problem().1 == "code-wrong");
+        compared += usize::from(answer.problem().1 == "code-wrong");
     }
-    assert_eq!(looked_at, 5);
+    assert_eq!(compared, 5);
     let right = post_from(&mut browser, 99, &[], "/code", &json!({ "code": code })).await;
     assert_eq!(right.problem(), (422, "code-spent".into()));
 }

@@ -1,7 +1,7 @@
 //! Input of another type, with another method, or in another spelling.
 
 use http::{Method, Request};
-use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
+use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::message::Message;
@@ -45,7 +45,7 @@ async fn list_of_recipients_is_rejected_and_sends_nothing() {
 async fn non_text_or_empty_password_is_malformed() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     for odd in [json!([]), json!([NEW_PASSWORD]), json!({}), json!(null), json!(true), json!(0), json!("")] {
         let answer = browser.post("/password", json!({ "password": odd, "confirmation": odd })).await;
         assert_eq!(answer.problem(), (400, "malformed".into()), "{odd}");
@@ -70,8 +70,8 @@ async fn code_attempt_requires_post_with_one_code() {
         let answer = browser.send(request.body(body.clone()).unwrap()).await;
         assert!([405, 404].contains(&answer.status.as_u16()), "{method}: {}", answer.status);
     }
-    let asked = browser.get(&format!("/code?code={code}")).await;
-    assert_eq!((asked.page(), asked.json()["tries_left"].clone()), ("code".into(), json!(5)));
+    let challenge = browser.get(&format!("/code?code={code}")).await;
+    assert_eq!((challenge.page(), challenge.json()["tries_left"].clone()), ("code".into(), json!(5)));
     for batch in [
         format!(r#"[{{"code":"{code}"}},{{"code":"{code}"}}]"#),
         format!(r#"{{"code":["00000000","{code}"]}}"#),
@@ -143,7 +143,7 @@ async fn lookalike_login_sends_nothing_to_typed_address() {
         }
     }
     world.deliver().await;
-    let reached: Vec<String> = world.outbox.messages().into_iter().map(|message| message.to).collect();
+    let reached: Vec<String> = world.dev_inbox.messages().into_iter().map(|message| message.to).collect();
     assert_eq!(reached, [AISYAH.alternate_email.unwrap(); 2], "the two that are the same name: {to:?}");
 }
 
@@ -179,7 +179,7 @@ async fn every_character_of_a_long_password_counts() {
     let long = |end: &str| format!("{}{end}", "Kancil-Lompat-42! 密".repeat(6));
     assert!(long("").len() > 100 && long("a").chars().count() <= 128);
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(&long("a")).await.page(), "done");
     assert_eq!(world.sign_in("aisyah", &long("b")).await, SignIn::Wrong);
     assert_eq!(world.sign_in("aisyah", &long("")).await, SignIn::Wrong);
@@ -199,11 +199,11 @@ async fn password_with_special_characters_is_set_unchanged() {
     ] {
         let world = World::new().await;
         let mut browser = world.browser();
-        browser.prove_both("forgotten").await;
+        browser.verify_both_steps("forgotten").await;
         assert_eq!(browser.password(password).await.page(), "done", "{password}");
         assert_eq!(world.sign_in("aisyah", password).await, SignIn::Accepted, "{password}");
         world.deliver().await;
-        let said = format!("{:?}", world.outbox.messages());
+        let said = format!("{:?}", world.dev_inbox.messages());
         assert!(!said.contains("Kancil"), "{password}");
     }
 }
@@ -215,7 +215,7 @@ async fn password_with_special_characters_is_set_unchanged() {
 async fn cross_site_password_request_is_rejected() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let cookie = format!("__Host-rekey={}", browser.cookie.clone().unwrap());
     let body = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD }).to_string();
     for (kind, headers) in [

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
-use rekey_local::cloud::Disturbance;
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
-use rekey_tests::people::{AISYAH, NEW_NUMBER, NEW_PASSWORD, Person};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
+use rekey_local::emulator::CallFault;
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, Person};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 use shared::domain::security_info::Registered;
 use shared::ports::EnrolmentStore as _;
 
-use crate::decoys::twin;
+use crate::decoys::enrol_decoy_methods;
 use crate::security_info::{
     app_code, register_passkey, register_phone, register_sheet, token, verified_twice, verify,
 };
@@ -29,9 +29,9 @@ fn seen(answer: &Answer) -> Seen {
 }
 
 /// Opens a flow, makes calls that begin with `fault` fail, continues, and removes the fault.
-async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<Seen> {
+async fn continue_flow(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<Seen> {
     let mut all = vec![seen(&browser.open(login, "forgotten").await)];
-    browser.world().put_out_of_order(fault);
+    browser.world().fail_all(fault);
     for (path, body) in [
         ("/code/send", json!({ "method": "email" })),
         ("/code", json!({ "code": "12345678" })),
@@ -46,7 +46,7 @@ async fn go_on(browser: &mut Browser, login: &str, fault: &'static str) -> Vec<S
         all.push(seen(&browser.get(path).await));
     }
     all.push(seen(&browser.identify(login).await));
-    browser.world().mend();
+    browser.world().clear_faults();
     browser.world().clock.advance(31);
     all.push(seen(&browser.send_email().await));
     all
@@ -67,9 +67,9 @@ async fn decoy_responds_like_an_account_during_outages() {
     ];
     for fault in faults {
         let world = World::new().await;
-        twin(&world, "nobody", "twin").await;
-        let known = go_on(&mut world.browser(), "twin", fault).await;
-        let decoy = go_on(&mut world.browser(), "nobody", fault).await;
+        enrol_decoy_methods(&world, "nobody", "twin").await;
+        let known = continue_flow(&mut world.browser(), "twin", fault).await;
+        let decoy = continue_flow(&mut world.browser(), "nobody", fault).await;
         assert_eq!(known, decoy, "{fault}");
         if fault != "ses:" {
             assert!(known.iter().any(|(status, ..)| *status == 503), "{fault} was not felt");
@@ -86,10 +86,10 @@ const OUTSIDE: [&str; 5] =
     ["FlowsTable", "AccountsTable", "SecurityInfoTable", "BudgetsTable", "MessagesQueue"];
 
 /// Injects a fault into all calls of the functions to a table or queue.
-fn break_off(world: &World, outside: &'static str, how: Disturbance) {
-    world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+fn inject_outage(world: &World, outside: &'static str, how: CallFault) {
+    world.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
         let is_hit = call.principal != ADMINISTRATOR && call.resource.as_deref() == Some(outside);
-        if is_hit { how } else { Disturbance::None }
+        if is_hit { how } else { CallFault::None }
     })));
 }
 
@@ -109,7 +109,7 @@ async fn form(browser: &mut Browser, body: &str) -> Answer {
 /// Controls: C-003.
 #[tokio::test]
 async fn sign_in_reveals_no_account_during_outages() {
-    let strangers = [
+    let attackers = [
         ("nobody", Person::PASSWORD),
         ("aisyah", "Wrong-Password-1"),
         ("daniel", Person::PASSWORD),
@@ -117,9 +117,9 @@ async fn sign_in_reveals_no_account_during_outages() {
     ];
     for outside in OUTSIDE {
         let mut all = Vec::new();
-        for (login, password) in strangers {
+        for (login, password) in attackers {
             let world = World::new().await;
-            break_off(&world, outside, Disturbance::Refused);
+            inject_outage(&world, outside, CallFault::Unavailable);
             let mut answers = Vec::new();
             for _ in 0..4 {
                 let body = json!({ "login": login, "password": password });
@@ -132,7 +132,7 @@ async fn sign_in_reveals_no_account_during_outages() {
         assert!(all.iter().all(|answers| *answers == all[0]), "{outside}: {all:#?}");
 
         let world = World::new().await;
-        break_off(&world, outside, Disturbance::Refused);
+        inject_outage(&world, outside, CallFault::Unavailable);
         let mut owner = world.browser();
         let answer = owner.sign_in("aisyah").await;
         if outside == "MessagesQueue" {
@@ -148,7 +148,7 @@ async fn sign_in_reveals_no_account_during_outages() {
 }
 
 /// Everything that a person does to enrol, and that their phone does.
-const ACTS: [&str; 26] = [
+const ACTIONS: [&str; 26] = [
     "sign-in",
     "list",
     "step",
@@ -178,28 +178,30 @@ const ACTS: [&str; 26] = [
 ];
 
 /// Aisyah before an action, with all that it needs.
-struct Ready {
+struct PreparedAction {
     world: Arc<World>,
     browser: Browser,
     phone: Phone,
     act: &'static str,
     body: Value,
     /// An attacker who knows only her password.
-    stranger: Browser,
+    attacker: Browser,
     /// The entries before the action.
     before: Registered,
 }
 
-impl Ready {
+impl PreparedAction {
     /// Performs everything before the action, without faults.
-    async fn to(act: &'static str) -> Self {
+    async fn prepare(act: &'static str) -> Self {
         let world = World::new().await;
-        let (mut browser, mut stranger, mut phone) =
+        let (mut browser, mut attacker, mut phone) =
             (world.browser(), world.browser(), Phone::new(&world, 1));
         let (does, what) = act.split_once(' ').unwrap_or((act, ""));
         let (mut passkey, mut codes) = (None, Vec::new());
         match act {
-            "by passkey" => passkey = Some(register_passkey(&mut verified_twice(&world).await, LAPTOP).await),
+            "by passkey" => {
+                passkey = Some(register_passkey(&mut verified_twice(&world).await, LOCALHOST_ORIGIN).await)
+            }
             "by recovery_code" => codes = register_sheet(&mut verified_twice(&world).await).await,
             "ask push" | "by push" | "phone asks" | "phone approves" | "phone denies" => {
                 phone = register_phone(&world, &mut verified_twice(&world).await, 1).await;
@@ -207,7 +209,7 @@ impl Ready {
             _ => {}
         }
         world.clock.advance(30);
-        assert_eq!(stranger.sign_in("aisyah").await.page(), "second-step");
+        assert_eq!(attacker.sign_in("aisyah").await.page(), "second-step");
         let mut body = json!({ "login": "aisyah", "password": Person::PASSWORD });
         if act != "sign-in" {
             let page = browser.sign_in("aisyah").await.json();
@@ -215,7 +217,8 @@ impl Ready {
                 "totp" => json!({ "method": what, "code": world.app_code(0) }),
                 "recovery_code" => json!({ "method": what, "code": codes[0] }),
                 "passkey" if does == "by" => {
-                    let assertion = passkey.unwrap().answer(&page["options"], &Saying::at(LAPTOP));
+                    let assertion =
+                        passkey.unwrap().answer(&page["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN));
                     json!({ "method": what, "assertion": assertion })
                 }
                 _ => json!({ "method": what }),
@@ -227,8 +230,8 @@ impl Ready {
                 body["code"] = json!(world.last_code());
             }
             ("by", "push") | ("phone", "asks" | "approves" | "denies") => {
-                let asked = verify(&mut browser, json!({ "method": "push" })).await.json();
-                body["number"] = asked["number"].clone();
+                let challenge = verify(&mut browser, json!({ "method": "push" })).await.json();
+                body["number"] = challenge["number"].clone();
                 body["request"] = json!(phone.request().await);
                 if act == "by push" {
                     approve(&mut phone, &body).await;
@@ -244,8 +247,12 @@ impl Ready {
                     "add" => json!({ "kind": kind, "value": value }),
                     "remove" => json!({ "id": "mobile" }),
                     "confirm" | "phone" => {
-                        let asked = browser.add(kind, value).await.json();
-                        if act == "phone pairs" { asked } else { right(&world, &mut phone, &asked).await }
+                        let challenge = browser.add(kind, value).await.json();
+                        if act == "phone pairs" {
+                            challenge
+                        } else {
+                            confirmation(&world, &mut phone, &challenge).await
+                        }
                     }
                     _ => json!({}),
                 };
@@ -253,17 +260,17 @@ impl Ready {
             _ => {}
         }
         let before = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
-        Self { world, browser, phone, act, body, stranger, before }
+        Self { world, browser, phone, act, body, attacker, before }
     }
 
-    async fn go(&mut self) -> Answer {
+    async fn perform(&mut self) -> Answer {
         let path = match self.act.split_once(' ').unwrap_or((self.act, "")).0 {
             "list" => return self.browser.get("/security-info").await,
             "step" => return self.browser.get("/security-info/verify").await,
             "phone" => {
                 return match self.act {
                     "phone pairs" => self.phone.pair(&token(&self.body)).await,
-                    "phone asks" => self.phone.ask().await,
+                    "phone asks" => self.phone.poll().await,
                     "phone approves" => approve(&mut self.phone, &self.body).await,
                     _ => self.phone.deny(self.body["request"].as_str().unwrap()).await,
                 };
@@ -278,14 +285,14 @@ impl Ready {
     async fn assert_unchanged(&mut self, what: &str) {
         let now = self.world.enrolment.registered(&AISYAH.account().id).await.unwrap();
         assert_eq!(now.entries, self.before.entries, "{what}");
-        let page = self.stranger.get("/security-info").await;
+        let page = self.attacker.get("/security-info").await;
         assert!(page.json()["registered"].is_null(), "{what}: {}", page.text());
     }
 
     /// Repeats the action until it succeeds, as a person does after an error.
-    async fn insist(&mut self, what: &str) {
+    async fn retry(&mut self, what: &str) {
         for _ in 0..4 {
-            let answer = self.go().await;
+            let answer = self.perform().await;
             match answer.status.as_u16() {
                 200 => return,
                 429 => self.world.clock.advance(30),
@@ -303,12 +310,15 @@ async fn approve(phone: &mut Phone, body: &Value) -> Answer {
 }
 
 /// Returns the answer that confirms a waiting entry.
-async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
-    let mut body = json!({ "id": asked["id"] });
-    match asked["kind"].as_str().unwrap() {
-        "totp" => body["code"] = json!(app_code(world, asked)),
-        "authenticator" => body["code"] = phone.pair(&token(asked)).await.json()["code"].clone(),
-        "passkey" => body["assertion"] = json!(Passkey::create(&asked["options"], &Saying::at(LAPTOP)).1),
+async fn confirmation(world: &World, phone: &mut Phone, challenge: &Value) -> Value {
+    let mut body = json!({ "id": challenge["id"] });
+    match challenge["kind"].as_str().unwrap() {
+        "totp" => body["code"] = json!(app_code(world, challenge)),
+        "authenticator" => body["code"] = phone.pair(&token(challenge)).await.json()["code"].clone(),
+        "passkey" => {
+            body["assertion"] =
+                json!(Passkey::create(&challenge["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)).1)
+        }
         "recovery_codes" => {}
         _ => body["code"] = json!(world.last_code()),
     }
@@ -316,36 +326,36 @@ async fn right(world: &World, phone: &mut Phone, asked: &Value) -> Value {
 }
 
 /// Checks every action while `outside` is unavailable. It reports an error, changes nothing, grants no access, and
-/// succeeds after the outage. The actions in `unfelt` succeed without it.
-async fn nothing_is_half_done_without(outside: &'static str, unfelt: &[&str]) {
+/// succeeds after the outage. The actions in `unaffected` succeed without it.
+async fn assert_no_partial_change_without(outside: &'static str, unaffected: &[&str]) {
     let mut went_on = Vec::new();
-    for act in ACTS {
-        let mut ready = Ready::to(act).await;
+    for act in ACTIONS {
+        let mut ready = PreparedAction::prepare(act).await;
         let what = format!("{act} without {outside}");
-        break_off(&ready.world, outside, Disturbance::Refused);
-        let answer = ready.go().await;
-        ready.world.mend();
+        inject_outage(&ready.world, outside, CallFault::Unavailable);
+        let answer = ready.perform().await;
+        ready.world.clear_faults();
         if answer.status == 200 {
             went_on.push(act);
             continue;
         }
         assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
         ready.assert_unchanged(&what).await;
-        ready.insist(&what).await;
+        ready.retry(&what).await;
     }
-    assert_eq!(went_on, unfelt);
+    assert_eq!(went_on, unaffected);
 }
 
 /// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_flows_table_leaves_no_partial_change() {
-    nothing_is_half_done_without("FlowsTable", &[]).await;
+    assert_no_partial_change_without("FlowsTable", &[]).await;
 }
 
 /// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_directory_leaves_no_partial_change() {
-    nothing_is_half_done_without(
+    assert_no_partial_change_without(
         "AccountsTable",
         &["phone pairs", "phone asks", "phone approves", "phone denies"],
     )
@@ -355,13 +365,13 @@ async fn enrolment_without_directory_leaves_no_partial_change() {
 /// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_security_info_leaves_no_partial_change() {
-    nothing_is_half_done_without("SecurityInfoTable", &["phone pairs"]).await;
+    assert_no_partial_change_without("SecurityInfoTable", &["phone pairs"]).await;
 }
 
 /// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_rate_limits_leaves_no_partial_change() {
-    let unfelt = [
+    let unaffected = [
         "list",
         "step",
         "by email",
@@ -379,13 +389,13 @@ async fn enrolment_without_rate_limits_leaves_no_partial_change() {
         "phone approves",
         "phone denies",
     ];
-    nothing_is_half_done_without("BudgetsTable", &unfelt).await;
+    assert_no_partial_change_without("BudgetsTable", &unaffected).await;
 }
 
 /// Controls: C-026.
 #[tokio::test]
 async fn enrolment_without_queue_leaves_no_partial_change() {
-    let unfelt = [
+    let unaffected = [
         "sign-in",
         "list",
         "step",
@@ -403,7 +413,7 @@ async fn enrolment_without_queue_leaves_no_partial_change() {
         "phone asks",
         "phone approves",
     ];
-    nothing_is_half_done_without("MessagesQueue", &unfelt).await;
+    assert_no_partial_change_without("MessagesQueue", &unaffected).await;
 }
 
 /// A slow call takes effect after the person got an error. It must grant no access and leave no partial change, and a
@@ -427,15 +437,15 @@ async fn late_responses_leave_no_partial_enrolment() {
     ];
     let tasks = cases.map(|(act, outside)| {
         tokio::spawn(async move {
-            let mut ready = Ready::to(act).await;
+            let mut ready = PreparedAction::prepare(act).await;
             let what = format!("{act} while {outside} is slow");
-            break_off(&ready.world, outside, Disturbance::Late(Duration::from_millis(4_500)));
-            let answer = ready.go().await;
-            ready.world.mend();
+            inject_outage(&ready.world, outside, CallFault::Delayed(Duration::from_millis(4_500)));
+            let answer = ready.perform().await;
+            ready.world.clear_faults();
             assert_eq!(answer.problem(), (503, "unavailable".into()), "{what}");
-            ready.world.cloud.idle().await;
+            ready.world.emulator.idle().await;
             ready.assert_unchanged(&what).await;
-            ready.insist(&what).await;
+            ready.retry(&what).await;
         })
     });
     for task in tasks {

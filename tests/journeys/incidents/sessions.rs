@@ -5,18 +5,18 @@ use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use http::Method;
-use rekey_tests::people::{AISYAH, NEW_NUMBER, NEWCOMER, Person};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Browser, Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEWCOMER, Person};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
-use shared::domain::account::{Account, Standing};
+use shared::domain::account::{Account, AccountState};
 
 use crate::security_info::{app_code, token, verify};
 
 /// Every request of a session. It loads the pages of the list, the second step and the waiting entry. It requests a
 /// code, adds an entry, and confirms it by six kinds of answers. It removes an entry, confirms the list, and signs
 /// out.
-const ACTS: [&str; 14] = [
+const ACTIONS: [&str; 14] = [
     "list",
     "step",
     "sheet",
@@ -33,7 +33,7 @@ const ACTS: [&str; 14] = [
     "sign-out",
 ];
 
-/// The result of each of [`ACTS`] in a state. Pages: `i` sign-in, `d` second step, `L` list, `c` confirmation of an
+/// The result of each of [`ACTIONS`] in a state. Pages: `i` sign-in, `d` second step, `L` list, `c` confirmation of an
 /// entry. Refusals: `e` session ended, `s` second step required first. `n` no such challenge or entry is waiting, `m`
 /// no method for a second step.
 const STATES: [(&str, &str); 15] = [
@@ -90,7 +90,8 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
                 answer["code"] = Phone::new(&world, 1).pair(&token(&asked)).await.json()["code"].clone();
             }
             "passkey" => {
-                answer["assertion"] = json!(Passkey::create(&asked["options"], &Saying::at(LAPTOP)).1);
+                answer["assertion"] =
+                    json!(Passkey::create(&asked["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)).1);
             }
             "recovery_codes" => {}
             _ => answer["code"] = json!(world.last_code()),
@@ -112,7 +113,7 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
         }
         "expired" => world.clock.advance(900),
         "switched-off" => {
-            let account = Account { standing: Standing::Disabled, ..AISYAH.account() };
+            let account = Account { state: AccountState::Disabled, ..AISYAH.account() };
             world.put_account(&account, Some(Person::PASSWORD)).await;
         }
         _ => {}
@@ -121,7 +122,7 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
 }
 
 /// Returns a well-formed request; `answer` confirms the waiting entry.
-fn act(act: &str, answer: &Value) -> (Method, &'static str, Value) {
+fn action_request(act: &str, answer: &Value) -> (Method, &'static str, Value) {
     let post = |path, body| (Method::POST, path, body);
     let confirm = |kind: &str, id: &str, field: &str, right: &str| {
         let is_awaited = answer["id"].as_str().is_some_and(|id| id.split('.').next() == Some(kind));
@@ -141,7 +142,7 @@ fn act(act: &str, answer: &Value) -> (Method, &'static str, Value) {
         "passkey" => {
             let options =
                 json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
-            let made = Passkey::create(&options, &Saying::at(LAPTOP)).1;
+            let made = Passkey::create(&options, &CeremonyOptions::at(LOCALHOST_ORIGIN)).1;
             confirm("passkey", "passkey.0123456789abcdef", "assertion", &made)
         }
         "codes" => confirm("recovery_codes", "recovery_codes", "code", "0123-4567-89AB-CDEF"),
@@ -207,8 +208,8 @@ async fn session_accepts_only_actions_of_its_state() {
         let (world, browser, answer) = in_state(state).await;
         let before = items(&world).await;
         let mut found = String::new();
-        for name in ACTS {
-            let (method, path, body) = act(name, &answer);
+        for name in ACTIONS {
+            let (method, path, body) = action_request(name, &answer);
             let queued = world.messages().len();
             let mut browser = browser.clone();
             let came = match method {
@@ -234,9 +235,9 @@ async fn session_accepts_only_actions_of_its_state() {
 /// A second-step challenge has one method: neither a code of another method nor a missing approval verifies it.
 /// Controls: C-042.
 #[tokio::test]
-async fn awaited_second_step_accepts_only_its_method() {
+async fn pending_second_step_accepts_only_its_method() {
     let world = World::new().await;
-    Phone::of(&world, 1, &AISYAH).await;
+    Phone::enrolled(&world, 1, &AISYAH).await;
     let mut browser = world.browser();
     browser.sign_in("aisyah").await;
     assert_eq!(verify(&mut browser, json!({ "method": "push" })).await.page(), "second-step");

@@ -1,23 +1,23 @@
 //! Steps that are skipped, repeated, or taken for another person.
 
-use rekey_tests::people::{AISYAH, NEW_PASSWORD, Person};
-use rekey_tests::world::LAPTOP;
-use rekey_tests::{Browser, Passkey, Phone, Saying, SignIn, World};
+use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, Person};
+use rekey_tests::world::LOCALHOST_ORIGIN;
+use rekey_tests::{Browser, CeremonyOptions, Passkey, Phone, SignIn, World};
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::method::Method;
-use shared::ports::SecurityInfo as _;
+use shared::ports::SecurityInfoStore as _;
 
 use super::{with_code, wrong};
 
 /// Every request that advances a flow, in a well-formed version.
-fn acts() -> [(&'static str, Value); 9] {
+fn actions() -> [(&'static str, Value); 9] {
     let assertion = Passkey::create(
         &json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" }),
-        &Saying::at(LAPTOP),
+        &CeremonyOptions::at(LOCALHOST_ORIGIN),
     )
     .0
-    .answer(&json!({ "rpId": "localhost", "challenge": "AAAA" }), &Saying::at(LAPTOP));
+    .answer(&json!({ "rpId": "localhost", "challenge": "AAAA" }), &CeremonyOptions::at(LOCALHOST_ORIGIN));
     [
         ("/reason", json!({ "reason": "forgotten" })),
         ("/code/send", json!({ "method": "office_call", "contact": "03-2731 7272" })),
@@ -31,9 +31,9 @@ fn acts() -> [(&'static str, Value); 9] {
     ]
 }
 
-/// The states of a flow: the number of acts so far, the reason, the page, and the permitted [`acts`] by index.
+/// The states of a flow: the number of acts so far, the reason, the page, and the permitted [`actions`] by index.
 /// Choosing the reason again shows the page of the current step.
-const WAY: [(usize, &str, &str, &[usize]); 9] = [
+const FLOW_STATES: [(usize, &str, &str, &[usize]); 9] = [
     (0, "forgotten", "/reason", &[0]),
     (1, "forgotten", "/method", &[0, 1, 3, 8]),
     (2, "forgotten", "/code", &[0, 1, 2, 3, 8]),
@@ -45,7 +45,7 @@ const WAY: [(usize, &str, &str, &[usize]); 9] = [
     (6, "locked", "/done", &[]),
 ];
 
-async fn go(browser: &mut Browser, acts: usize, reason: &str) {
+async fn advance(browser: &mut Browser, acts: usize, reason: &str) {
     let code = |browser: &Browser| browser.world().last_code();
     browser.identify("aisyah").await;
     for act in 0..acts {
@@ -65,11 +65,11 @@ async fn go(browser: &mut Browser, acts: usize, reason: &str) {
 /// Controls: C-042, C-068.
 #[tokio::test]
 async fn out_of_step_action_is_rejected_without_changes() {
-    for (done, reason, page, in_order) in WAY {
+    for (done, reason, page, in_order) in FLOW_STATES {
         let world = World::new().await;
         let mut browser = world.browser();
-        go(&mut browser, done, reason).await;
-        refuses_all_but(&mut browser, page, in_order).await;
+        advance(&mut browser, done, reason).await;
+        assert_only_allowed(&mut browser, page, in_order).await;
         let changed = done == 6 && reason == "forgotten";
         let expected = if changed { SignIn::Wrong } else { SignIn::Accepted };
         assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, expected, "{page}");
@@ -77,9 +77,9 @@ async fn out_of_step_action_is_rejected_without_changes() {
 }
 
 /// Checks that every other act is refused at this page and changes nothing.
-async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) {
+async fn assert_only_allowed(browser: &mut Browser, page: &str, in_order: &[usize]) {
     let (before, queued) = (browser.get(page).await.json(), browser.world().messages().len());
-    for (at, (path, body)) in acts().into_iter().enumerate() {
+    for (at, (path, body)) in actions().into_iter().enumerate() {
         if !in_order.contains(&at) {
             let answer = browser.clone().post(path, body.clone()).await;
             assert_eq!(answer.problem(), (409, "out-of-step".into()), "{path} {body} at {before}");
@@ -95,8 +95,8 @@ async fn refuses_all_but(browser: &mut Browser, page: &str, in_order: &[usize]) 
 async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {
         let world = World::new().await;
-        let mut phone = Phone::of(&world, 1, &AISYAH).await;
-        crate::passkeys::keep(&world, &AISYAH, 1, crate::passkeys::CREDENTIAL.to_owned()).await;
+        let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
+        crate::passkeys::store_passkey(&world, &AISYAH, 1, crate::passkeys::CREDENTIAL.to_owned()).await;
         let mut browser = world.browser();
         browser.open("aisyah", "forgotten").await;
         let method = if awaited == "passkey" { "passkey" } else { "push" };
@@ -112,7 +112,7 @@ async fn pending_challenge_is_verified_only_by_its_answer() {
             "approved" => &[0, 1, 3, 6, 8],
             _ => &[0, 1, 3, 7, 8],
         };
-        refuses_all_but(&mut browser, "/code", in_order).await;
+        assert_only_allowed(&mut browser, "/code", in_order).await;
         // Another browser can't use the approval, nor can the next step.
         let mut other = world.browser();
         other.open("aisyah", "forgotten").await;
@@ -137,10 +137,10 @@ async fn choosing_another_method_invalidates_the_sent_code() {
     assert_eq!(browser.send_phone("sms", "012-345 6798").await.page(), "code");
     assert_eq!(browser.code(&mailed).await.problem(), (422, "code-wrong".into()));
     assert_eq!(browser.get("/method").await.json()["step"], 1);
-    let proved = browser.code(&world.last_code()).await;
-    assert_eq!((proved.page(), proved.json()["step"].clone()), ("method".into(), json!(2)));
+    let verified = browser.code(&world.last_code()).await;
+    assert_eq!((verified.page(), verified.json()["step"].clone()), ("method".into(), json!(2)));
     let left: Vec<_> =
-        proved.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
+        verified.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
     assert_eq!(left, ["email", "office_call", "totp"], "what was proved is the telephone");
 }
 
@@ -162,7 +162,7 @@ async fn reset_does_not_change_the_authenticator() {
     };
     let before = seed().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     assert_eq!(seed().await, before);
     assert!(world.security_info.registration(&id, world.now()).await.unwrap().has(Method::Totp));
@@ -255,9 +255,9 @@ async fn account_or_destination_in_request_is_rejected() {
     }
     assert!(world.messages().is_empty());
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
-    let stranger = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD, "login": "priya" });
-    assert_eq!(browser.post("/password", stranger).await.problem(), (400, "malformed".into()));
+    browser.verify_both_steps("forgotten").await;
+    let attacker = json!({ "password": NEW_PASSWORD, "confirmation": NEW_PASSWORD, "login": "priya" });
+    assert_eq!(browser.post("/password", attacker).await.problem(), (400, "malformed".into()));
     for login in ["aisyah", "priya"] {
         assert_ne!(world.sign_in(login, NEW_PASSWORD).await, SignIn::Accepted, "{login}");
     }
@@ -269,10 +269,10 @@ async fn account_or_destination_in_request_is_rejected() {
 async fn replayed_cookie_is_rejected_after_completion() {
     let world = World::new().await;
     let mut browser = world.browser();
-    browser.prove_both("forgotten").await;
+    browser.verify_both_steps("forgotten").await;
     let captured = browser.clone();
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
-    for (path, body) in acts() {
+    for (path, body) in actions() {
         let answer = captured.clone().post(path, body).await;
         assert_eq!((answer.problem().0, answer.json()["page"].clone()), (409, json!("done")), "{path}");
     }

@@ -1,8 +1,8 @@
 //! Enrolment of passkeys, phones and recovery codes, and their later use.
 
-use rekey_tests::people::{AISYAH, NEW_PASSWORD, NEWCOMER};
-use rekey_tests::world::{LAPTOP, ORIGIN};
-use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, NEWCOMER};
+use rekey_tests::world::{LOCALHOST_ORIGIN, ORIGIN};
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 use shared::domain::notice::Event;
 use shared::domain::security_info::{EntryId, Kind};
@@ -19,11 +19,11 @@ async fn enrolled_passkey_and_email_reset_the_password() {
     register(&world, &mut browser, "alternate_email", "new@mail.example").await;
     let asked = browser.add("passkey", "").await.json();
     assert_eq!(asked["page"], "confirm");
-    let elsewhere = Passkey::create(&asked["options"], &Saying::at("https://evil.example")).1;
+    let elsewhere = Passkey::create(&asked["options"], &CeremonyOptions::at("https://evil.example")).1;
     let confirm = |assertion: String| json!({ "id": asked["id"], "assertion": assertion });
     let wrong = browser.clone().post("/security-info/confirm", confirm(elsewhere)).await;
     assert_eq!(wrong.problem().1, "code-wrong", "made on another site");
-    let (mut passkey, made) = Passkey::create(&asked["options"], &Saying::at(ORIGIN));
+    let (mut passkey, made) = Passkey::create(&asked["options"], &CeremonyOptions::at(ORIGIN));
     let list = browser.post("/security-info/confirm", confirm(made.clone())).await.json();
     assert_eq!(
         (kinds(&list), &list["capable"]),
@@ -35,7 +35,8 @@ async fn enrolled_passkey_and_email_reset_the_password() {
     // It verifies the next sign-in, and a reset.
     let mut next = world.browser();
     let options = next.sign_in("newcomer").await.json()["options"].clone();
-    let body = json!({ "method": "passkey", "assertion": passkey.answer(&options, &Saying::at(ORIGIN)) });
+    let body =
+        json!({ "method": "passkey", "assertion": passkey.answer(&options, &CeremonyOptions::at(ORIGIN)) });
     assert_eq!(next.post("/security-info/verify", body.clone()).await.page(), "security-info");
     let replay = next.post("/security-info/verify", body).await;
     assert_eq!(replay.problem().1, "code-wrong", "its challenge was another one");
@@ -43,7 +44,7 @@ async fn enrolled_passkey_and_email_reset_the_password() {
     let mut reset = world.browser();
     reset.open("newcomer", "forgotten").await;
     let options = reset.post("/code/send", json!({ "method": "passkey" })).await.json()["options"].clone();
-    let assertion = passkey.answer(&options, &Saying::at(ORIGIN));
+    let assertion = passkey.answer(&options, &CeremonyOptions::at(ORIGIN));
     assert_eq!(
         reset.post("/code", json!({ "method": "passkey", "assertion": assertion })).await.page(),
         "method"
@@ -55,12 +56,12 @@ async fn enrolled_passkey_and_email_reset_the_password() {
 
 /// Enrols an existing passkey again; returns the response and the number of notifications.
 async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (Answer, usize) {
-    let told = world.notices().len();
+    let notices_before = world.notices().len();
     let asked = browser.add("passkey", "").await.json();
-    let made = passkey.register(&asked["options"], &Saying::at(LAPTOP));
+    let made = passkey.register(&asked["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN));
     let answer =
         browser.post("/security-info/confirm", json!({ "id": asked["id"], "assertion": made })).await;
-    (answer, world.notices().len() - told)
+    (answer, world.notices().len() - notices_before)
 }
 
 /// Web Authentication Level 3 §7.1 step 26.
@@ -69,12 +70,12 @@ async fn add_again(world: &World, browser: &mut Browser, passkey: &Passkey) -> (
 async fn already_enrolled_passkey_is_rejected_for_any_account() {
     let world = world().await;
     let mut owner = aisyah(&world).await;
-    let passkey = register_passkey(&mut owner, LAPTOP).await;
+    let passkey = register_passkey(&mut owner, LOCALHOST_ORIGIN).await;
     let mut other = world.browser();
     other.sign_in("newcomer").await;
     for browser in [&mut owner, &mut other] {
-        let (answer, told) = add_again(&world, browser, &passkey).await;
-        assert_eq!((answer.problem(), told), ((422, "passkey-registered".into()), 0));
+        let (answer, notices_before) = add_again(&world, browser, &passkey).await;
+        assert_eq!((answer.problem(), notices_before), ((422, "passkey-registered".into()), 0));
         assert!(answer.text().contains("registered already"), "{}", answer.text());
         let page = browser.html("/security-info/confirm").await;
         assert!(page.contains("passkey"), "another one may be made at once");
@@ -95,7 +96,7 @@ async fn already_enrolled_passkey_is_rejected_for_any_account() {
 async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
     let world = world().await;
     let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
-    let (passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
+    let (passkey, _) = Passkey::create(&made, &CeremonyOptions::at(LOCALHOST_ORIGIN));
     let id = passkey.id_text();
     let credential = format!(
         r#"{{"id":"{id}","key":{{"algorithm":"EdDSA","point":"AAAA"}},"user_handle":"AAAA","counter":1,"backup_eligible":true,"transports":[]}}"#
@@ -116,13 +117,13 @@ async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
 async fn concurrent_accounts_enrol_one_passkey_once() {
     let world = world().await;
     let made = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
-    let (passkey, _) = Passkey::create(&made, &Saying::at(LAPTOP));
+    let (passkey, _) = Passkey::create(&made, &CeremonyOptions::at(LOCALHOST_ORIGIN));
     let mut browsers = vec![aisyah(&world).await, world.browser()];
     browsers[1].sign_in("newcomer").await;
     let mut tasks = Vec::new();
     for mut browser in browsers {
         let asked = browser.add("passkey", "").await.json();
-        let assertion = passkey.register(&asked["options"], &Saying::at(LAPTOP));
+        let assertion = passkey.register(&asked["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN));
         let body = json!({ "id": asked["id"], "assertion": assertion });
         tasks.push(tokio::spawn(async move { browser.post("/security-info/confirm", body).await.status }));
     }
@@ -144,8 +145,9 @@ async fn paired_device_approves_a_second_step() {
     assert_eq!(browser.clone().confirm(id, "000000").await.problem().1, "code-wrong");
     let list = browser.confirm(id, paired["code"].as_str().unwrap()).await.json();
     assert_eq!(entry(&list, "authenticator")["masked"], "Chrome, Android");
-    let told = world.notices().iter().filter(|n| n.event == Event::Added(Kind::Authenticator)).count();
-    assert!(told >= 4, "{told}");
+    let notices_before =
+        world.notices().iter().filter(|n| n.event == Event::Added(Kind::Authenticator)).count();
+    assert!(notices_before >= 4, "{notices_before}");
 
     for (approves, page) in [(true, 200), (false, 410)] {
         let mut next = world.browser();

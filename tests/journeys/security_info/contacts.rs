@@ -1,6 +1,6 @@
 //! Enrolment of email addresses and phone numbers: which ones, and with how many codes.
 
-use rekey_tests::people::NEW_NUMBER;
+use rekey_tests::fixtures::NEW_NUMBER;
 use serde_json::json;
 use shared::domain::message::{Message, Recipient};
 

@@ -1,6 +1,6 @@
 //! The list of enrolled entries: its content, and the effect of removing one.
 
-use rekey_tests::people::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
+use rekey_tests::fixtures::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::notice::Event;
@@ -19,13 +19,16 @@ async fn newly_enrolled_person_can_reset_immediately() {
 
     register(&world, &mut browser, "alternate_email", "new@mail.example").await;
     register(&world, &mut browser, "mobile", "012-345 9900").await;
-    let asked = browser.add("totp", "").await.json();
-    assert_eq!(asked["page"], "confirm");
-    let code = app_code(&world, &asked);
+    let challenge = browser.add("totp", "").await.json();
+    assert_eq!(challenge["page"], "confirm");
+    let code = app_code(&world, &challenge);
     assert!(
-        asked["otpauth"].as_str().unwrap().starts_with("otpauth://totp/Universiti%20Contoh:newcomer?secret=")
+        challenge["otpauth"]
+            .as_str()
+            .unwrap()
+            .starts_with("otpauth://totp/Universiti%20Contoh:newcomer?secret=")
     );
-    assert!(asked["qr"].as_str().unwrap().starts_with("<svg"));
+    assert!(challenge["qr"].as_str().unwrap().starts_with("<svg"));
     let list = browser.confirm("totp", &code).await.json();
     assert_eq!(kinds(&list), ["alternate_email", "mobile", "totp"]);
     assert_eq!(
@@ -85,7 +88,7 @@ async fn enrolment_changes_are_limited_per_day() {
 async fn contact_removal_ends_open_resets() {
     let world = World::new().await;
     let mut reset = world.browser();
-    reset.prove_both("forgotten").await;
+    reset.verify_both_steps("forgotten").await;
     let mut browser = aisyah(&world).await;
     let list = browser.post("/security-info/remove", json!({ "id": "mobile" })).await.json();
     assert!(!kinds(&list).contains(&"mobile".to_owned()));

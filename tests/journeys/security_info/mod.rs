@@ -1,16 +1,16 @@
 //! Journeys on `/security-info`.
 
+mod access;
 mod authenticators;
 mod contacts;
 mod entries;
-mod getting_in;
 mod waiting;
 
 use std::sync::Arc;
 
 use rekey_tests::browser::Site;
-use rekey_tests::people::NEWCOMER;
-use rekey_tests::{Answer, Browser, Passkey, Phone, Saying, World};
+use rekey_tests::fixtures::NEWCOMER;
+use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 use shared::domain::pairing::PairingToken;
 
@@ -89,7 +89,7 @@ pub(crate) async fn register_phone(world: &Arc<World>, browser: &mut Browser, nu
 /// Creates a passkey on a page of this origin and confirms it.
 pub(crate) async fn register_passkey(browser: &mut Browser, origin: &str) -> Passkey {
     let asked = browser.add("passkey", "").await.json();
-    let (passkey, made) = Passkey::create(&asked["options"], &Saying::at(origin));
+    let (passkey, made) = Passkey::create(&asked["options"], &CeremonyOptions::at(origin));
     let body = json!({ "id": asked["id"], "assertion": made });
     assert_eq!(browser.post("/security-info/confirm", body).await.page(), "security-info");
     passkey

@@ -1,7 +1,7 @@
 //! Waiting periods: entries count at once, after some days, or after another verification.
 
 use rekey_tests::World;
-use rekey_tests::people::{NEW_NUMBER, NEWCOMER, Person};
+use rekey_tests::fixtures::{NEW_NUMBER, NEWCOMER, Person};
 use serde_json::json;
 use shared::domain::message::Recipient;
 use shared::domain::notice::Event;
@@ -20,7 +20,7 @@ async fn replacing_contact_has_waiting_period_and_is_notified() {
     assert_ne!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
     assert_eq!(entry(&list, "mobile")["masked"], "*****00");
 
-    let told: Vec<String> = world
+    let notified: Vec<String> = world
         .notices()
         .iter()
         .filter(|notice| notice.event == Event::Added(Kind::Mobile))
@@ -30,7 +30,7 @@ async fn replacing_contact_has_waiting_period_and_is_notified() {
         })
         .collect();
     for contact in ["+60123456798", NEW_NUMBER, "aisyah.rahman@mail.example"] {
-        assert!(told.iter().any(|to| to == contact), "{contact} was not told: {told:?}");
+        assert!(notified.iter().any(|to| to == contact), "{contact} was not told: {notified:?}");
     }
 
     assert_eq!(open.send_phone("sms", "+60123456798").await.problem(), (410, "flow-ended".into()));
@@ -72,9 +72,9 @@ async fn sign_in_requires_replaced_number_during_waiting_period() {
     let list = register(&world, &mut owner, "mobile", NEW_NUMBER).await;
     assert_ne!(entry(&list, "mobile")["usable_from"], entry(&list, "mobile")["added_at"]);
 
-    let mut stranger = world.browser();
-    assert_eq!(stranger.sign_in("newcomer").await.page(), "second-step", "the password alone opens nothing");
-    let refused = stranger.add("alternate_email", "stranger@mail.example").await;
+    let mut attacker = world.browser();
+    assert_eq!(attacker.sign_in("newcomer").await.page(), "second-step", "the password alone opens nothing");
+    let refused = attacker.add("alternate_email", "stranger@mail.example").await;
     assert_eq!((refused.problem().0, refused.json()["page"].clone()), (409, json!("second-step")));
 
     let mut owner = world.browser();
@@ -113,12 +113,12 @@ async fn newly_added_method_does_not_lift_waiting_periods() {
     browser.post("/security-info/verify", json!({ "method": "email" })).await;
     let code = world.last_code();
     browser.post("/security-info/verify", json!({ "method": "email", "code": code })).await;
-    let asked = browser.add("totp", "").await.json();
-    let list = browser.confirm("totp", &app_code(&world, &asked)).await.json();
+    let challenge = browser.add("totp", "").await.json();
+    let list = browser.confirm("totp", &app_code(&world, &challenge)).await.json();
     assert_eq!(entry(&list, "totp")["usable_from"], entry(&list, "totp")["added_at"]);
     register(&world, &mut browser, "mobile", NEW_NUMBER).await;
     world.clock.advance(30);
-    let list = browser.second_step(&app_code(&world, &asked)).await.json();
+    let list = browser.second_step(&app_code(&world, &challenge)).await.json();
     assert_eq!(list["page"], "security-info", "it is a second step");
     assert_ne!(entry(&list, "mobile")["usable_from"], world.now().to_string(), "but lifts nothing");
 }
@@ -159,9 +159,9 @@ async fn emptying_the_list_keeps_the_waiting_period() {
 async fn unverified_contact_requires_no_second_step() {
     let world = World::new().await;
     world.register(&Person { mobile: Some("+6591234567"), ..NEWCOMER }).await;
-    let mut stranger = world.browser();
-    stranger.sign_in("newcomer").await;
-    register(&world, &mut stranger, "alternate_email", "stranger@mail.example").await;
+    let mut attacker = world.browser();
+    attacker.sign_in("newcomer").await;
+    register(&world, &mut attacker, "alternate_email", "stranger@mail.example").await;
     let mut owner = world.browser();
     assert_eq!(owner.sign_in("newcomer").await.page(), "security-info");
     let list = owner.post("/security-info/remove", json!({ "id": "alternate_email" })).await.json();
@@ -183,11 +183,11 @@ async fn failed_lift_of_waiting_period_can_be_retried() {
     let mut browser = aisyah(&world).await;
     register(&world, &mut browser, "mobile", NEW_NUMBER).await;
     browser.post("/security-info/verify", json!({ "method": "email" })).await;
-    let proof = json!({ "method": "email", "code": world.last_code() });
-    world.refuse("enrolment", "dynamodb:UpdateItem", "SecurityInfoTable");
-    assert_eq!(browser.post("/security-info/verify", proof.clone()).await.status, 503);
-    world.mend();
-    let list = browser.post("/security-info/verify", proof).await;
+    let verification = json!({ "method": "email", "code": world.last_code() });
+    world.fail_calls("enrolment", "dynamodb:UpdateItem", "SecurityInfoTable");
+    assert_eq!(browser.post("/security-info/verify", verification.clone()).await.status, 503);
+    world.clear_faults();
+    let list = browser.post("/security-info/verify", verification).await;
     assert_eq!(list.page(), "security-info");
     assert_eq!(entry(&list.json(), "mobile")["usable_from"], world.now().to_string());
 }

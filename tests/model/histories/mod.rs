@@ -1,9 +1,9 @@
 //! Histories of concurrent calls on the real store. Each must be linearizable: some sequential order that respects
 //! real time explains it (Herlihy and Wing, "Linearizability", 1990).
 
-mod budget;
-mod claims;
-mod guesses;
+mod attempts;
+mod leases;
+mod rate_limits;
 mod steps;
 
 use std::fmt::Debug;

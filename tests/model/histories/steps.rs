@@ -5,7 +5,7 @@ use std::sync::Arc;
 use rekey_tests::World;
 use shared::domain::account::AccountId;
 use shared::domain::holder::HolderId;
-use shared::ports::Authenticators as _;
+use shared::ports::AuthenticatorStore as _;
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
 

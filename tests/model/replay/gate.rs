@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Condvar, Mutex};
 
-use rekey_local::cloud::Disturbance;
-use rekey_local::cloud::roles::{ADMINISTRATOR, Call};
+use rekey_local::emulator::CallFault;
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
 
 /// Holds the calls that wait.
@@ -19,7 +19,7 @@ struct Inner {
     next: u64,
     /// Calls that have arrived and that the replay hasn't fetched yet.
     arrived: Vec<(u64, Call)>,
-    passes: BTreeMap<u64, Disturbance>,
+    passes: BTreeMap<u64, CallFault>,
     /// Whether the gate is closed and blocks no calls any more.
     over: bool,
 }
@@ -29,9 +29,9 @@ impl Gate {
     pub fn before(world: &World) -> Arc<Self> {
         let gate = Arc::new(Self::default());
         let stopping = gate.clone();
-        world.cloud.disturb(Some(Arc::new(move |call: &Call| {
+        world.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
             if call.principal == ADMINISTRATOR {
-                return Disturbance::None;
+                return CallFault::None;
             }
             // The thread blocks, so Tokio moves its other tasks to another one.
             tokio::task::block_in_place(|| stopping.wait(call))
@@ -39,7 +39,7 @@ impl Gate {
         gate
     }
 
-    fn wait(&self, call: &Call) -> Disturbance {
+    fn wait(&self, call: &Call) -> CallFault {
         let mut inner = self.inner.lock().unwrap();
         let ticket = inner.next;
         inner.next += 1;
@@ -49,7 +49,7 @@ impl Gate {
                 return pass;
             }
             if inner.over {
-                return Disturbance::Refused;
+                return CallFault::Unavailable;
             }
             inner = self.opened.wait(inner).unwrap();
         }
@@ -62,7 +62,7 @@ impl Gate {
     }
 
     /// Releases a call, perhaps with a fault.
-    pub fn pass(&self, ticket: u64, how: Disturbance) {
+    pub fn pass(&self, ticket: u64, how: CallFault) {
         self.inner.lock().unwrap().passes.insert(ticket, how);
         self.opened.notify_all();
     }

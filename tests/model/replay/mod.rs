@@ -8,17 +8,20 @@ mod gate;
 mod real;
 mod traces;
 
-use crate::held::{
-    passkeys, passkeys_that_fail, pushes, pushes_asked_again, pushes_that_fail, recovery_codes,
-    recovery_codes_that_fail, registering,
+use crate::authenticator_scenarios::{
+    enrolment, passkeys, passkeys_with_faults, pushes, pushes_with_faults, recovery_codes,
+    recovery_codes_with_faults, repeated_pushes,
 };
 use crate::scope::Scope;
-use crate::searches::{changes, changes_that_fail, guesses, guesses_that_fail, refusals, refusals_that_fail};
+use crate::searches::{
+    changes, changes_with_faults, code_attempts, code_attempts_with_faults, password_rejections,
+    password_rejections_with_faults,
+};
 use crate::tables::Mutation;
 
 /// Replays traces that together show every kind of transition of a scope.
 async fn replay(name: &str, scope: Scope) {
-    let (traces, kinds) = traces::covering(&scope);
+    let (traces, kinds) = traces::covering_traces(&scope);
     for trace in &traces {
         real::replay(&scope, trace).await;
     }
@@ -28,13 +31,13 @@ async fn replay(name: &str, scope: Scope) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn attempts_match_the_model() {
-    replay("guesses", guesses()).await;
+    replay("guesses", code_attempts()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn attempts_with_faults_match_the_model() {
-    replay("guesses that fail", guesses_that_fail()).await;
+    replay("guesses that fail", code_attempts_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
@@ -45,18 +48,18 @@ async fn password_changes_match_the_model() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn password_changes_with_faults_match_the_model() {
-    replay("changes that fail", changes_that_fail()).await;
+    replay("changes that fail", changes_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn password_rejections_match_the_model() {
-    replay("refusals", refusals()).await;
+    replay("refusals", password_rejections()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn password_rejections_with_faults_match_the_model() {
-    replay("refusals that fail", refusals_that_fail()).await;
+    replay("refusals that fail", password_rejections_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
@@ -67,7 +70,7 @@ async fn recovery_codes_match_the_model() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn recovery_codes_with_faults_match_the_model() {
-    replay("recovery codes that fail", recovery_codes_that_fail()).await;
+    replay("recovery codes that fail", recovery_codes_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
@@ -78,13 +81,13 @@ async fn pushes_match_the_model() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every answer to either of two requests"]
 async fn repeated_pushes_match_the_model() {
-    replay("pushes asked again", Scope { at_once: 1, ..pushes_asked_again() }).await;
+    replay("pushes asked again", Scope { concurrency: 1, ..repeated_pushes() }).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn pushes_with_faults_match_the_model() {
-    replay("pushes that fail", pushes_that_fail()).await;
+    replay("pushes that fail", pushes_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
@@ -95,18 +98,18 @@ async fn passkeys_match_the_model() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn passkeys_with_faults_match_the_model() {
-    replay("passkeys that fail", passkeys_that_fail()).await;
+    replay("passkeys that fail", passkeys_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn enrolment_matches_the_model() {
-    replay("registering", registering()).await;
+    replay("registering", enrolment()).await;
 }
 
 /// A model that accepts replaced codes differs from the real functions, and the replay must detect that.
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn wrong_model_is_detected() {
-    let scope = Scope { mutation: Some(Mutation::OldCodesStay), ..guesses() };
+    let scope = Scope { mutation: Some(Mutation::OldCodesValid), ..code_attempts() };
     let replayed = tokio::spawn(async move { replay("another model", scope).await }).await;
     assert!(replayed.is_err_and(|error| error.is_panic()));
 }

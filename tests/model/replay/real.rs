@@ -7,10 +7,10 @@ use std::time::Duration;
 use aws_lambda_events::sqs::SqsEvent;
 use aws_sdk_dynamodb::primitives::Blob;
 use aws_sdk_dynamodb::types::AttributeValue;
-use rekey_local::cloud::Disturbance;
-use rekey_local::cloud::roles::Call as Seen;
-use rekey_tests::chance::START;
-use rekey_tests::people::AISYAH;
+use rekey_local::emulator::CallFault;
+use rekey_local::emulator::roles::Call as Observations;
+use rekey_tests::fixtures::AISYAH;
+use rekey_tests::test_doubles::START;
 use rekey_tests::{Answer, Browser, Phone, SignIn, World};
 use serde_json::{Value, json};
 use shared::adapters::dynamodb::DynamoApprovals;
@@ -23,42 +23,42 @@ use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
 use shared::domain::security_info::Kind;
 use shared::ports::{
-    Added, ApprovalStore as _, Clock as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfo as _,
+    Added, ApprovalStore as _, Clock as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfoStore as _,
 };
 use tokio::task::JoinHandle;
 
 use super::gate::Gate;
 use super::traces::Trace;
-use crate::acts::{Act, Event};
-use crate::people::{self, VICTIM};
+use crate::accounts::{self, VICTIM};
+use crate::actions::{Action, Event};
 use crate::product::{Function, Reply, Running, Step};
-use crate::scope::{Ask, Asserted, Mishap, PASSWORDS, PRESENT, Registers, Scope};
-use crate::state::{By, State};
+use crate::scope::{AssertionChoice, ClientRequest, EnrolmentStep, Fault, PASSWORDS, PRESENT, Scope};
+use crate::state::{Invoker, State};
 
 /// The SDK's attempts for a call.
 const ATTEMPTS: usize = 3;
 
 /// Identifies a handler by its invoker and the number of the request.
-type Who = (By, u64);
+type HandlerId = (Invoker, u64);
 
 /// A running handler: the task that waits for it, and its pending call.
 struct Task {
-    join: JoinHandle<(Option<Browser>, Ended)>,
-    waiting: Option<(u64, Seen)>,
+    join: JoinHandle<(Option<Browser>, HandlerResult)>,
+    waiting: Option<(u64, Observations)>,
 }
 
 /// The result of a real handler.
-enum Ended {
+enum HandlerResult {
     Answered(Box<Answer>),
     /// Number of messages to retry.
     Delivered(usize),
 }
 
-struct Real {
+struct RealSystem {
     world: Arc<World>,
     gate: Arc<Gate>,
     browsers: Vec<Browser>,
-    tasks: BTreeMap<Who, Task>,
+    tasks: BTreeMap<HandlerId, Task>,
     /// The codes in the order of queueing, as the model has them.
     codes: Vec<String>,
     phone: Option<Phone>,
@@ -67,15 +67,15 @@ struct Real {
     /// The passkey challenges, in the order in which pages showed them.
     challenges: Vec<String>,
     /// The last assertion of the passkey.
-    asserted: Option<String>,
+    last_assertion: Option<String>,
     /// The generation that the enrolment read.
-    registering: u64,
+    read_generation: u64,
 }
 
 /// Performs every act of a trace and compares with the model.
 pub async fn replay(scope: &Scope, trace: &Trace) {
     let world = World::with(scope.parameters).await;
-    let mut real = Real {
+    let mut real = RealSystem {
         browsers: scope.clients.iter().map(|_| world.browser()).collect(),
         gate: Arc::default(),
         tasks: BTreeMap::new(),
@@ -83,12 +83,12 @@ pub async fn replay(scope: &Scope, trace: &Trace) {
         phone: None,
         requests: Vec::new(),
         challenges: Vec::new(),
-        asserted: None,
-        registering: 0,
+        last_assertion: None,
+        read_generation: 0,
         world,
     };
-    for kind in scope.holds {
-        real.hold(*kind).await;
+    for kind in scope.enrolled {
+        real.enrol(*kind).await;
     }
     real.prepare(scope).await;
     real.gate = Gate::before(&real.world);
@@ -100,11 +100,11 @@ pub async fn replay(scope: &Scope, trace: &Trace) {
         real.compare(&next, &what).await;
         state = next;
     }
-    real.world.mend();
+    real.world.clear_faults();
     real.compare_passwords(&state, trace).await;
 }
 
-impl Drop for Real {
+impl Drop for RealSystem {
     /// Aborts the pending tasks, also after a failed comparison.
     fn drop(&mut self) {
         self.gate.close();
@@ -114,11 +114,11 @@ impl Drop for Real {
     }
 }
 
-impl Real {
+impl RealSystem {
     /// Enrols one of these for the victim.
-    async fn hold(&mut self, kind: Kind) {
+    async fn enrol(&mut self, kind: Kind) {
         if kind == Kind::Authenticator {
-            self.phone = Some(Phone::of(&self.world, 1, &AISYAH).await);
+            self.phone = Some(Phone::enrolled(&self.world, 1, &AISYAH).await);
         } else {
             self.world.enrolment.put(&AISYAH.account().id, &self.entry(kind, 0)).await.unwrap();
         }
@@ -129,15 +129,15 @@ impl Real {
         let secret = match kind {
             Kind::Passkey => {
                 let flows = self.world.keyring("REKEY_SECRET_FLOWS");
-                let (_, credential) = people::passkey(VICTIM, &flows, &self.world.settings.relying_party());
+                let (_, credential) = accounts::passkey(VICTIM, &flows, &self.world.settings.relying_party());
                 Secret::Passkey { credential }
             }
             Kind::RecoveryCodes => {
-                Secret::RecoveryCodes(people::sheet(number, &self.world.keyring("REKEY_SECRET_SEEDS")))
+                Secret::RecoveryCodes(accounts::sheet(number, &self.world.keyring("REKEY_SECRET_SEEDS")))
             }
             other => panic!("{other:?} is not replayed"),
         };
-        NewEntry::new(people::entry(kind, number), "", secret, self.world.now())
+        NewEntry::new(accounts::entry(kind, number), "", secret, self.world.now())
     }
 
     /// Sends the scope's initial requests.
@@ -146,35 +146,35 @@ impl Real {
         for (client, ask) in &scope.before {
             let body = self.body(scope, &state, *client, *ask);
             let answer = Self::ask(&mut self.browsers[*client], *ask, body).await;
-            let reply = scope.whole(&mut state, *client, *ask).unwrap();
-            same(&reply, &answer, "before the trace");
-            self.note_codes();
-            self.note_challenge(&answer);
-            self.note_request().await;
+            let reply = scope.run_request(&mut state, *client, *ask).unwrap();
+            assert_same_reply(&reply, &answer, "before the trace");
+            self.record_codes();
+            self.record_challenge(&answer);
+            self.record_request().await;
         }
     }
 
     /// Returns the body of a request, with the real code instead of the model's.
-    fn body(&self, scope: &Scope, state: &State, client: usize, ask: Ask) -> (&'static str, Value) {
+    fn body(&self, scope: &Scope, state: &State, client: usize, ask: ClientRequest) -> (&'static str, Value) {
         let (_, path, mut body) = scope.body(state, client, ask).unwrap();
-        if let Ask::Code(typed) = ask {
+        if let ClientRequest::Code(typed) = ask {
             let text = Scope::code(state, &state.clients[client], typed).unwrap();
-            if let Some(place) = state.seen.codes.iter().position(|code| code.text == text) {
+            if let Some(place) = state.observed.codes.iter().position(|code| code.text == text) {
                 body["code"] = self.codes[place].clone().into();
             }
         }
-        if let Ask::Assert(asserted) = ask {
+        if let ClientRequest::Assertion(asserted) = ask {
             let made = || {
                 let (place, counter) = Scope::challenge(state, client, asserted)?;
                 let flows = self.world.keyring("REKEY_SECRET_FLOWS");
                 let party = self.world.settings.relying_party();
-                Some(people::assertion(VICTIM, &flows, &party, &self.challenges[place], counter))
+                Some(accounts::assertion(VICTIM, &flows, &party, &self.challenges[place], counter))
             };
-            body["assertion"] = made().or_else(|| self.asserted.clone()).unwrap().into();
+            body["assertion"] = made().or_else(|| self.last_assertion.clone()).unwrap().into();
         }
-        if let Ask::Phone(phoned) = ask {
+        if let ClientRequest::PhoneAnswer(phoned) = ask {
             let (id, typed) = Scope::phoned(state, client, phoned).unwrap();
-            let requests = &state.seen.requests;
+            let requests = &state.observed.requests;
             let shown = requests.iter().position(|asked| asked.id == id).unwrap();
             let typed = typed.map(|typed| {
                 let right = requests.iter().rposition(|asked| asked.number == typed);
@@ -190,7 +190,7 @@ impl Real {
     /// Returns the number of a request, by its place in the order of creation.
     fn number(&self, state: &State, place: usize) -> String {
         let keys = self.world.keyring("REKEY_SECRET_FLOWS");
-        let client = state.seen.flows[&state.seen.requests[place].flow].client;
+        let client = state.observed.flows[&state.observed.requests[place].flow].client;
         let cookie =
             HolderCookie::read(HolderKind::Flow, self.browsers[client].cookie.as_ref().unwrap(), &keys)
                 .unwrap();
@@ -201,7 +201,7 @@ impl Real {
         let mut phone = self.phone.clone().unwrap();
         let keys = self.world.keyring("REKEY_SECRET_PUSH");
         phone.nonce =
-            Device::of_handle(&keys, &phone.handle).unwrap().nonce(&keys, self.world.now()).unwrap();
+            Device::from_handle(&keys, &phone.handle).unwrap().nonce(&keys, self.world.now()).unwrap();
         let mut body = phone.approval(&request.to_string(), typed.unwrap_or("denied"));
         if typed.is_none() {
             body.as_object_mut().unwrap().remove("number");
@@ -210,7 +210,7 @@ impl Real {
         body
     }
 
-    fn note_challenge(&mut self, answer: &Answer) {
+    fn record_challenge(&mut self, answer: &Answer) {
         if let Some(text) = answer.json()["options"]["challenge"].as_str()
             && !self.challenges.iter().any(|known| known == text)
         {
@@ -219,7 +219,7 @@ impl Real {
     }
 
     /// Records the newest request to the victim's devices and returns its state.
-    async fn note_request(&mut self) -> Option<RequestStatus> {
+    async fn record_request(&mut self) -> Option<RequestStatus> {
         let approvals = DynamoApprovals::new(self.world.client.clone(), "FlowsTable");
         let newest = approvals.newest(&AISYAH.account().id).await.unwrap()?;
         if !self.requests.contains(&newest.id) {
@@ -229,37 +229,43 @@ impl Real {
     }
 
     /// The model stops an enrolment that lost a race.
-    fn moved(&mut self, to: Option<u64>) {
-        self.registering = to.unwrap_or(self.registering);
+    fn update_generation(&mut self, to: Option<u64>) {
+        self.read_generation = to.unwrap_or(self.read_generation);
     }
 
-    async fn register(&mut self, what: Registers) {
+    async fn register(&mut self, what: EnrolmentStep) {
         let (account, by) = (AISYAH.account().id, HolderId::from_bytes([9; 32]));
         let store = self.world.enrolment.clone();
         match what {
-            Registers::Reads => {
-                self.registering = store.registered(&account).await.unwrap().generation;
+            EnrolmentStep::Read => {
+                self.read_generation = store.registered(&account).await.unwrap().generation;
             }
-            Registers::Changes => self.moved(store.change(&account, self.registering, by).await.unwrap()),
-            Registers::Puts(kind, number) => {
+            EnrolmentStep::IncrementGeneration => {
+                self.update_generation(store.change(&account, self.read_generation, by).await.unwrap())
+            }
+            EnrolmentStep::Put(kind, number) => {
                 let entry = self.entry(kind, number);
-                let added = store.add(&account, self.registering, by, &entry).await.unwrap();
-                self.moved(if let Added::Done(generation) = added { Some(generation) } else { None });
+                let added = store.add(&account, self.read_generation, by, &entry).await.unwrap();
+                self.update_generation(if let Added::Done(generation) = added {
+                    Some(generation)
+                } else {
+                    None
+                });
             }
-            Registers::Deletes(kind, number) => {
-                let id = people::entry(kind, number);
-                self.moved(
-                    store.remove(&account, self.registering, by, &id, self.world.now()).await.unwrap(),
+            EnrolmentStep::Delete(kind, number) => {
+                let id = accounts::entry(kind, number);
+                self.update_generation(
+                    store.remove(&account, self.read_generation, by, &id, self.world.now()).await.unwrap(),
                 );
             }
         }
     }
 
-    async fn ask(browser: &mut Browser, ask: Ask, (path, body): (&'static str, Value)) -> Answer {
-        if ask == Ask::Open {
+    async fn ask(browser: &mut Browser, ask: ClientRequest, (path, body): (&'static str, Value)) -> Answer {
+        if ask == ClientRequest::Open {
             return browser.identify(body["login"].as_str().unwrap()).await;
         }
-        if ask == Ask::Look {
+        if ask == ClientRequest::ApprovalPage {
             return browser.get(path).await;
         }
         browser.post(path, body).await
@@ -270,105 +276,107 @@ impl Real {
         scope: &Scope,
         before: &State,
         after: &State,
-        act: Act,
+        act: Action,
         events: &[Event],
         what: &str,
     ) {
         let by = match act {
-            Act::Ask(place) => {
+            Action::Send(place) => {
                 let (client, ask, _) = scope.menu[place];
                 let serial = u64::from(before.clients[client].serial) + 1;
-                let by = (By::Client(client, place), client as u64 * 1_000 + serial);
+                let by = (Invoker::Client(client, place), client as u64 * 1_000 + serial);
                 let body = self.body(scope, before, client, ask);
-                if matches!(ask, Ask::Assert(Asserted::Newest | Asserted::Elder)) {
-                    self.asserted = body.1["assertion"].as_str().map(str::to_owned);
+                if matches!(
+                    ask,
+                    ClientRequest::Assertion(AssertionChoice::Newest | AssertionChoice::Previous)
+                ) {
+                    self.last_assertion = body.1["assertion"].as_str().map(str::to_owned);
                 }
                 let (mut browser, phone) = (self.browsers[client].clone(), self.phone.clone());
                 let join = tokio::spawn(async move {
-                    if let (Ask::Phone(_), Some(mut phone)) = (ask, phone) {
+                    if let (ClientRequest::PhoneAnswer(_), Some(mut phone)) = (ask, phone) {
                         let answer = phone.post(body.0, body.1).await;
-                        return (None, Ended::Answered(Box::new(answer)));
+                        return (None, HandlerResult::Answered(Box::new(answer)));
                     }
                     let answer = Self::ask(&mut browser, ask, body).await;
-                    (Some(browser), Ended::Answered(Box::new(answer)))
+                    (Some(browser), HandlerResult::Answered(Box::new(answer)))
                 });
                 self.tasks.insert(by, Task { join, waiting: None });
-                self.come(by).await;
+                self.next_call(by).await;
                 by
             }
-            Act::Deliver(place) => {
+            Action::Deliver(place) => {
                 let message = &before.queue[place];
                 let event = self.event(before, place);
                 let world = self.world.clone();
-                let join =
-                    tokio::spawn(
-                        async move { (None, Ended::Delivered(world.hand_to_delivery(event).await)) },
-                    );
-                let by = (By::Queue(message.id), message.id ^ (u64::from(message.receives) + 1));
+                let join = tokio::spawn(async move {
+                    (None, HandlerResult::Delivered(world.invoke_delivery(event).await))
+                });
+                let by = (Invoker::Queue(message.id), message.id ^ (u64::from(message.receives) + 1));
                 self.tasks.insert(by, Task { join, waiting: None });
-                self.come(by).await;
+                self.next_call(by).await;
                 by
             }
-            Act::Go(place) => {
+            Action::Continue(place) => {
                 let (by, running) = &before.handlers[place];
                 let by = (*by, running.request.seed);
                 if matches!(&*running.next, Step::Waits) {
                     // This is the call that loads the flow. Without a result it asks for the lease again, or waits
                     // until the timeout.
-                    self.pass(by, Disturbance::None).await;
+                    self.pass(by, CallFault::None).await;
                     let replied = events.iter().any(|event| matches!(event, Event::Replied(..)));
                     while replied && self.tasks[&by].waiting.is_some() {
-                        self.pass(by, Disturbance::None).await;
+                        self.pass(by, CallFault::None).await;
                     }
                 } else {
                     let twice = matches!(&*running.next, Step::Calls(call) if call.kind() == "find");
                     for _ in 0..if twice { 2 } else { 1 } {
-                        self.pass(by, Disturbance::None).await;
+                        self.pass(by, CallFault::None).await;
                     }
                 }
                 by
             }
-            Act::Mishap(mishap @ (Mishap::Twice | Mishap::Lost | Mishap::Refused), place) => {
-                let by = who(&before.handlers[place]);
+            Action::Fault(fault @ (Fault::Retried | Fault::ResponseLost | Fault::CallFailed), place) => {
+                let by = handler_id(&before.handlers[place]);
                 let first =
-                    if mishap == Mishap::Refused { Disturbance::Refused } else { Disturbance::AnswerLost };
+                    if fault == Fault::CallFailed { CallFault::Unavailable } else { CallFault::ResponseLost };
                 self.pass(by, first).await;
-                if mishap == Mishap::Twice {
-                    self.pass(by, Disturbance::None).await;
+                if fault == Fault::Retried {
+                    self.pass(by, CallFault::None).await;
                 } else {
                     for _ in 1..ATTEMPTS {
-                        self.pass(by, Disturbance::Refused).await;
+                        self.pass(by, CallFault::Unavailable).await;
                     }
                 }
                 by
             }
-            Act::Mishap(Mishap::Crash, place) => {
-                let by = who(&before.handlers[place]);
-                self.die(by).await;
+            Action::Fault(Fault::Crash, place) => {
+                let by = handler_id(&before.handlers[place]);
+                self.crash(by).await;
                 return;
             }
-            Act::Mishap(Mishap::Forget, place) => {
+            Action::Fault(Fault::FlowDeleted, place) => {
                 let key = before.tables.flows.0.keys().nth(place).unwrap();
-                let client = before.seen.flows[key].client;
+                let client = before.observed.flows[key].client;
                 self.forget(client).await;
                 return;
             }
-            Act::Mishap(_, _) => return,
-            Act::Tick(place) => {
+            Action::Fault(_, _) => return,
+            Action::Tick(place) => {
                 for handler in &before.handlers {
-                    self.die(who(handler)).await;
+                    self.crash(handler_id(handler)).await;
                 }
                 self.world.clock.advance(scope.ticks[place].0);
                 return;
             }
-            Act::Register => return self.register(scope.registers[before.registering.next]).await,
-            Act::Late(_) => unreachable!("no trace has it"),
+            Action::Enrol => return self.register(scope.enrolment[before.enrolment_progress.next]).await,
+            Action::DelayedCall(_) => unreachable!("no trace has it"),
         };
         self.follow(after, by, events, what).await;
     }
 
     /// Checks a handler after it continued: it replied as in the model, or waits for the same call.
-    async fn follow(&mut self, after: &State, by: Who, events: &[Event], what: &str) {
+    async fn follow(&mut self, after: &State, by: HandlerId, events: &[Event], what: &str) {
         let replied = events.iter().find_map(|event| match event {
             Event::Replied(by_whom, function, reply) if *by_whom == by.0 => Some((*function, reply)),
             _ => None,
@@ -378,11 +386,11 @@ impl Real {
             assert!(task.waiting.is_none(), "{what}: it still waits for {:?}", task.waiting);
             let (browser, ended) = task.join.await.unwrap();
             match ended {
-                Ended::Answered(answer) => {
-                    same(reply, &answer, what);
-                    self.note_challenge(&answer);
+                HandlerResult::Answered(answer) => {
+                    assert_same_reply(reply, &answer, what);
+                    self.record_challenge(&answer);
                 }
-                Ended::Delivered(failures) => {
+                HandlerResult::Delivered(failures) => {
                     assert_eq!(
                         (function, failures == 0),
                         (Function::Delivery, reply.status == 200),
@@ -390,16 +398,16 @@ impl Real {
                     );
                 }
             }
-            if let (By::Client(client, _), Some(browser)) = (by.0, browser) {
+            if let (Invoker::Client(client, _), Some(browser)) = (by.0, browser) {
                 self.browsers[client] = browser;
             }
         } else {
-            let (_, running) = after.handlers.iter().find(|handler| who(handler) == by).unwrap();
+            let (_, running) = after.handlers.iter().find(|handler| handler_id(handler) == by).unwrap();
             let waiting = self.tasks[&by].waiting.as_ref();
             match &*running.next {
                 Step::Calls(call) => {
                     let seen = waiting.unwrap_or_else(|| panic!("{what}: nothing comes after {events:?}"));
-                    let (action, table) = on_the_wire(call.kind());
+                    let (action, table) = wire_operation(call.kind());
                     assert_eq!(seen.1.action, action, "{what}: {:?}", call.kind());
                     assert!(
                         table.is_empty() || seen.1.resource.as_deref() == Some(table),
@@ -412,16 +420,16 @@ impl Real {
     }
 
     /// Releases the pending call of a handler and waits for the next one or the reply.
-    async fn pass(&mut self, by: Who, how: Disturbance) {
+    async fn pass(&mut self, by: HandlerId, how: CallFault) {
         let task = self.tasks.get_mut(&by).unwrap();
         if let Some((ticket, _)) = task.waiting.take() {
             self.gate.pass(ticket, how);
-            self.come(by).await;
+            self.next_call(by).await;
         }
     }
 
     /// Waits until a handler makes a call or ends. Only one handler runs at a time, so the call is its own.
-    async fn come(&mut self, by: Who) {
+    async fn next_call(&mut self, by: HandlerId) {
         let task = self.tasks.get_mut(&by).unwrap();
         while task.waiting.is_none() && !task.join.is_finished() {
             task.waiting = self.gate.arrival();
@@ -432,9 +440,9 @@ impl Real {
     }
 
     /// Crashes a handler: its pending call has no effect, and nobody gets a reply.
-    async fn die(&mut self, by: Who) {
+    async fn crash(&mut self, by: HandlerId) {
         while self.tasks[&by].waiting.is_some() {
-            self.pass(by, Disturbance::Refused).await;
+            self.pass(by, CallFault::Unavailable).await;
         }
         self.tasks.remove(&by).unwrap().join.await.unwrap();
     }
@@ -450,19 +458,20 @@ impl Real {
     /// Returns the event of a message that is in both queues.
     fn event(&self, state: &State, place: usize) -> SqsEvent {
         let message = &state.queue[place];
-        let settles = |message: &&Envelope| {
+        let reconcile_messages = |message: &&Envelope| {
             let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
             matches!(message.open(&keys).unwrap().1, Message::Reconcile(_))
         };
         // If there are several, takes the one with the same generation.
         let envelope: Envelope = serde_json::from_str(&message.body).unwrap();
-        let Message::Reconcile(wanted) = envelope.open(&people::keys()).unwrap().1 else { unreachable!() };
+        let Message::Reconcile(wanted) = envelope.open(&accounts::keys()).unwrap().1 else { unreachable!() };
         let keys = self.world.keyring("REKEY_SECRET_MESSAGES");
         let queued = self.world.envelopes();
-        let mut found = queued.iter().map(|(envelope, _)| envelope).filter(settles).filter(|envelope| {
-            let Message::Reconcile(settle) = envelope.open(&keys).unwrap().1 else { return false };
-            settle.generation == wanted.generation
-        });
+        let mut found =
+            queued.iter().map(|(envelope, _)| envelope).filter(reconcile_messages).filter(|envelope| {
+                let Message::Reconcile(settle) = envelope.open(&keys).unwrap().1 else { return false };
+                settle.generation == wanted.generation
+            });
         let body = serde_json::to_string(found.next().unwrap()).unwrap();
         let record = json!({
             "messageId": message.id.to_string(),
@@ -475,7 +484,7 @@ impl Real {
         serde_json::from_value(json!({ "Records": [record] })).unwrap()
     }
 
-    fn note_codes(&mut self) {
+    fn record_codes(&mut self) {
         for message in self.world.messages() {
             if let Message::Code(code) = message
                 && !self.codes.iter().any(|known| known == code.code.expose())
@@ -487,17 +496,21 @@ impl Real {
 
     /// Compares the queue and the time.
     async fn compare(&mut self, state: &State, what: &str) {
-        self.note_codes();
-        assert_eq!(self.codes.len(), state.seen.codes.len(), "{what}: codes");
-        let told: BTreeSet<String> =
-            self.world.notices().iter().map(|notice| people::exposed(&notice.to)).collect();
-        let model: BTreeSet<String> = state.seen.told.iter().map(|(_, to)| to.clone()).collect();
-        assert_eq!(told, model, "{what}: who is told");
+        self.record_codes();
+        assert_eq!(self.codes.len(), state.observed.codes.len(), "{what}: codes");
+        let notified: BTreeSet<String> =
+            self.world.notices().iter().map(|notice| accounts::exposed(&notice.to)).collect();
+        let model: BTreeSet<String> = state.observed.notified.iter().map(|(_, to)| to.clone()).collect();
+        assert_eq!(notified, model, "{what}: who is told");
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
         let id = AccountId::from_directory(VICTIM).unwrap();
-        let status = self.note_request().await;
+        let status = self.record_request().await;
         let newest = state.tables.approvals.0.get(&id).map(|found| found.request.status);
-        assert_eq!((self.requests.len(), status), (state.seen.requests.len(), newest), "{what}: requests");
+        assert_eq!(
+            (self.requests.len(), status),
+            (state.observed.requests.len(), newest),
+            "{what}: requests"
+        );
         let registered = self.world.security_info.registration(&id, self.world.now()).await.unwrap();
         assert_eq!(registered.generation, state.tables.generation(&id), "{what}: the generation");
         let written = state.tables.account(&id).number;
@@ -510,7 +523,7 @@ impl Real {
     async fn compare_passwords(&self, state: &State, trace: &Trace) {
         let account = state.tables.account(&AccountId::from_directory(VICTIM).unwrap());
         let present = account.password.as_ref().unwrap();
-        let tried = if state.seen.changes.is_empty() { &PASSWORDS[PRESENT..] } else { &PASSWORDS };
+        let tried = if state.observed.changes.is_empty() { &PASSWORDS[PRESENT..] } else { &PASSWORDS };
         for password in tried.iter().copied() {
             let accepted = self.world.sign_in(VICTIM, password).await == SignIn::Accepted;
             assert_eq!(accepted, present.verifies(password), "{password} after {trace:?}");
@@ -518,12 +531,12 @@ impl Real {
     }
 }
 
-fn who((by, running): &(By, Running)) -> Who {
+fn handler_id((by, running): &(Invoker, Running)) -> HandlerId {
     (*by, running.request.seed)
 }
 
 /// Returns the wire operation of a call of the model.
-fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
+fn wire_operation(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "insert" | "replace" | "ask-devices" => ("dynamodb:PutItem", "FlowsTable"),
         "load" | "newest" | "session" => ("dynamodb:GetItem", "FlowsTable"),
@@ -544,7 +557,7 @@ fn on_the_wire(kind: &str) -> (&'static str, &'static str) {
 }
 
 /// Checks that a reply of the model and a real response agree.
-fn same(reply: &Reply, answer: &Answer, what: &str) {
+fn assert_same_reply(reply: &Reply, answer: &Answer, what: &str) {
     let json = answer.json();
     let read = |body: &Value| {
         let words = ["code", "page", "tries_left", "step", "result", "status"];

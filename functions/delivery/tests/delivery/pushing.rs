@@ -2,22 +2,22 @@
 
 use std::sync::Arc;
 
-use crate::support::{Around, Provider, START, account, event, keys, ports, sealed};
+use crate::support::{Fakes, Provider, START, account, event, keys, ports, sealed};
 use delivery::handle;
 use shared::domain::device::Device;
 use shared::domain::language::Language;
-use shared::domain::message::{Channel, Message, Push, Refused};
+use shared::domain::message::{ApprovalDenied, ApprovalPush, Channel, Message};
 use shared::domain::notice::Event;
 use shared::domain::push::{PushHosts, Subscription};
 use shared::domain::security_info::{EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 
 fn push() -> Message {
-    Message::Push(Push { account: account(), expires_at: START + Seconds(90) })
+    Message::Push(ApprovalPush { account: account(), expires_at: START + Seconds(90) })
 }
 
 /// Subscribes a device of Aisyah at a path of the push service.
-fn subscribed(around: &Around, number: u8, path: &str) {
+fn subscribed(fakes: &Fakes, number: u8, path: &str) {
     let json = format!(
         r#"{{"endpoint":"https://push.example/{path}","keys":{{
             "p256dh":"BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
@@ -26,33 +26,33 @@ fn subscribed(around: &Around, number: u8, path: &str) {
     let hosts = PushHosts::new(vec!["push.example".to_owned()]);
     let device = Device { account: account(), id: EntryId::new(Kind::Authenticator, [number; 8]) };
     let sealed = Subscription::parse(&json, &hosts).unwrap().seal(&keys(), &device, [number; 24]).unwrap();
-    around.subscribe(&device, sealed);
+    fakes.subscribe(&device, sealed);
 }
 
 #[tokio::test]
 async fn push_with_expiry_in_milliseconds_is_not_sent() {
-    let around = Arc::new(Around::default());
-    subscribed(&around, 1, "one");
+    let fakes = Arc::new(Fakes::default());
+    subscribed(&fakes, 1, "one");
     let expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
-    assert!(!comes_again(&around, &Message::Push(Push { account: account(), expires_at })).await);
-    assert!(around.sent().is_empty());
+    assert!(!is_retried(&fakes, &Message::Push(ApprovalPush { account: account(), expires_at })).await);
+    assert!(fakes.sent().is_empty());
 }
 
 /// Returns whether the message is to be retried.
-async fn comes_again(around: &Arc<Around>, message: &Message) -> bool {
-    let response = handle(&ports(around, &[]), event(&[sealed(message)], 1)).await;
+async fn is_retried(fakes: &Arc<Fakes>, message: &Message) -> bool {
+    let response = handle(&ports(fakes, &[]), event(&[sealed(message)], 1)).await;
     !response.batch_item_failures.is_empty()
 }
 
 /// Controls: C-093.
 #[tokio::test]
 async fn push_reaches_every_device_without_personal_data() {
-    let around = Arc::new(Around::default());
-    subscribed(&around, 1, "one");
-    subscribed(&around, 2, "two");
-    around.advance(Seconds(30));
-    assert!(!comes_again(&around, &push()).await);
-    let sent = around.sent();
+    let fakes = Arc::new(Fakes::default());
+    subscribed(&fakes, 1, "one");
+    subscribed(&fakes, 2, "two");
+    fakes.advance(Seconds(30));
+    assert!(!is_retried(&fakes, &push()).await);
+    let sent = fakes.sent();
     assert_eq!(sent.len(), 2);
     for (_, what) in &sent {
         assert_eq!(what, r#"{"event":"request"} 60"#, "no number, no person, and the seconds that are left");
@@ -62,47 +62,48 @@ async fn push_reaches_every_device_without_personal_data() {
 /// Controls: C-072.
 #[tokio::test]
 async fn push_is_retried_until_its_request_expires() {
-    let around = Arc::new(Around::default());
-    subscribed(&around, 1, "one");
-    around.set_provider(Provider::Down);
-    assert!(comes_again(&around, &push()).await);
-    around.advance(Seconds(90));
-    assert!(!comes_again(&around, &push()).await, "it is of no use any more");
-    around.set_provider(Provider::Up);
-    assert!(!comes_again(&around, &push()).await);
-    assert!(around.sent().is_empty(), "too late");
+    let fakes = Arc::new(Fakes::default());
+    subscribed(&fakes, 1, "one");
+    fakes.set_provider(Provider::Down);
+    assert!(is_retried(&fakes, &push()).await);
+    fakes.advance(Seconds(90));
+    assert!(!is_retried(&fakes, &push()).await, "it is of no use any more");
+    fakes.set_provider(Provider::Up);
+    assert!(!is_retried(&fakes, &push()).await);
+    assert!(fakes.sent().is_empty(), "too late");
 }
 
 /// Controls: C-072.
 #[tokio::test]
 async fn gone_subscription_does_not_block_other_devices() {
-    let around = Arc::new(Around::default());
-    subscribed(&around, 1, "gone");
-    assert!(!comes_again(&around, &push()).await);
-    subscribed(&around, 2, "two");
-    assert!(!comes_again(&around, &push()).await);
-    assert_eq!(around.sent().len(), 1);
-    around.set_provider(Provider::Down);
-    assert!(comes_again(&around, &push()).await, "the other one may get it yet");
+    let fakes = Arc::new(Fakes::default());
+    subscribed(&fakes, 1, "gone");
+    assert!(!is_retried(&fakes, &push()).await);
+    subscribed(&fakes, 2, "two");
+    assert!(!is_retried(&fakes, &push()).await);
+    assert_eq!(fakes.sent().len(), 1);
+    fakes.set_provider(Provider::Down);
+    assert!(is_retried(&fakes, &push()).await, "the other one may get it yet");
 }
 
 #[tokio::test]
 async fn push_without_subscribed_devices_sends_nothing() {
-    let around = Arc::new(Around::default());
-    assert!(!comes_again(&around, &push()).await);
-    assert!(around.sent().is_empty());
+    let fakes = Arc::new(Fakes::default());
+    assert!(!is_retried(&fakes, &push()).await);
+    assert!(fakes.sent().is_empty());
 }
 
 /// Controls: C-050.
 #[tokio::test]
 async fn denied_approval_queues_a_notice_for_every_contact() {
-    let around = Arc::new(Around::default());
-    let refused = Message::Refused(Refused { account: account(), at: START, language: Language::Tamil });
-    around.break_queue(true);
-    assert!(comes_again(&around, &refused).await);
-    around.break_queue(false);
-    assert!(!comes_again(&around, &refused).await);
-    let notices: Vec<_> = around
+    let fakes = Arc::new(Fakes::default());
+    let refused =
+        Message::ApprovalDenied(ApprovalDenied { account: account(), at: START, language: Language::Tamil });
+    fakes.break_queue(true);
+    assert!(is_retried(&fakes, &refused).await);
+    fakes.break_queue(false);
+    assert!(!is_retried(&fakes, &refused).await);
+    let notices: Vec<_> = fakes
         .queued()
         .into_iter()
         .map(|message| match message {
@@ -113,6 +114,9 @@ async fn denied_approval_queues_a_notice_for_every_contact() {
     let channels: Vec<Channel> = notices.iter().map(|notice| notice.to.channel()).collect();
     assert_eq!(channels, [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice]);
     for notice in &notices {
-        assert_eq!((notice.event, notice.at, notice.language), (Event::Refused, START, Language::Tamil));
+        assert_eq!(
+            (notice.event, notice.at, notice.language),
+            (Event::ApprovalDenied, START, Language::Tamil)
+        );
     }
 }

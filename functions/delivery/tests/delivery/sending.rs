@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{Around, Provider, START, event, ports, sealed};
+use crate::support::{Fakes, Provider, START, event, ports, sealed};
 use delivery::handle;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
@@ -43,23 +43,23 @@ fn notice(to: Recipient) -> Message {
 
 /// Returns the ids of the messages to retry.
 async fn deliver(
-    around: &Arc<Around>,
+    fakes: &Arc<Fakes>,
     parameters: &[(&str, &str)],
     messages: &[Message],
     count: u32,
 ) -> Vec<String> {
     let bodies: Vec<String> = messages.iter().map(sealed).collect();
-    let response = handle(&ports(around, parameters), event(&bodies, count)).await;
+    let response = handle(&ports(fakes, parameters), event(&bodies, count)).await;
     response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }
 
 #[tokio::test]
 async fn code_is_sent_on_its_channel() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let voice = Recipient::Voice(PhoneNumber::from_stored("+60327317272".into()));
-    let again = deliver(&around, &[], &[code(email()), code(mobile()), code(voice)], 1).await;
+    let again = deliver(&fakes, &[], &[code(email()), code(mobile()), code(voice)], 1).await;
     assert!(again.is_empty());
-    let sent = around.sent();
+    let sent = fakes.sent();
     let to: Vec<&str> = sent.iter().map(|(to, _)| to.as_str()).collect();
     assert_eq!(to, ["aisyah@mail.example", "+60123456798", "+60327317272"]);
     assert!(sent[0].1.contains("1234 5678") && sent[1].1.contains("1234 5678"));
@@ -69,117 +69,117 @@ async fn code_is_sent_on_its_channel() {
 /// Controls: C-002.
 #[tokio::test]
 async fn decoy_message_is_dropped() {
-    let around = Arc::new(Around::default());
-    assert!(deliver(&around, &[], &[Message::Decoy], 1).await.is_empty());
-    assert!(around.sent().is_empty());
-    assert_eq!(around.taken(), 0);
+    let fakes = Arc::new(Fakes::default());
+    assert!(deliver(&fakes, &[], &[Message::Decoy], 1).await.is_empty());
+    assert!(fakes.sent().is_empty());
+    assert_eq!(fakes.phone_messages_counted(), 0);
 }
 
 /// Controls: C-072.
 #[tokio::test]
 async fn code_is_retried_until_it_expires() {
-    let around = Arc::new(Around::default());
-    around.set_provider(Provider::Down);
-    assert_eq!(deliver(&around, &[], &[code(mobile())], 1).await, ["0"]);
-    around.advance(Seconds(599));
-    around.set_provider(Provider::Up);
-    assert!(deliver(&around, &[], &[code(mobile())], 2).await.is_empty());
-    assert_eq!(around.sent().len(), 1);
-    around.advance(Seconds(1));
-    assert_eq!(deliver(&around, &[], &[code(mobile())], 3).await, ["0"], "on its way to the dead letters");
-    assert!(around.sent().is_empty());
+    let fakes = Arc::new(Fakes::default());
+    fakes.set_provider(Provider::Down);
+    assert_eq!(deliver(&fakes, &[], &[code(mobile())], 1).await, ["0"]);
+    fakes.advance(Seconds(599));
+    fakes.set_provider(Provider::Up);
+    assert!(deliver(&fakes, &[], &[code(mobile())], 2).await.is_empty());
+    assert_eq!(fakes.sent().len(), 1);
+    fakes.advance(Seconds(1));
+    assert_eq!(deliver(&fakes, &[], &[code(mobile())], 3).await, ["0"], "on its way to the dead letters");
+    assert!(fakes.sent().is_empty());
 }
 
 #[tokio::test]
 async fn code_with_expiry_in_milliseconds_is_not_sent() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let Message::Code(mut late) = code(mobile()) else { panic!("a code") };
     late.expires_at = Timestamp::from_seconds(START.as_seconds() * 1_000);
-    assert_eq!(deliver(&around, &[], &[Message::Code(late)], 1).await, ["0"]);
-    assert!(around.sent().is_empty());
+    assert_eq!(deliver(&fakes, &[], &[Message::Code(late)], 1).await, ["0"]);
+    assert!(fakes.sent().is_empty());
 }
 
 /// Controls: C-072.
 #[tokio::test]
 async fn message_rejected_by_its_provider_is_not_retried() {
-    let around = Arc::new(Around::default());
-    around.set_provider(Provider::Refusing);
-    assert!(deliver(&around, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
+    let fakes = Arc::new(Fakes::default());
+    fakes.set_provider(Provider::Refusing);
+    assert!(deliver(&fakes, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
 }
 
 /// Controls: C-072.
 #[tokio::test]
 async fn invalid_message_does_not_block_its_batch() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let bodies = [
         String::from("{}"),
         sealed(&code(email())),
         sealed(&code(email())).replace("\"owner\":\"03", "\"owner\":\"04"),
     ];
-    let response = handle(&ports(&around, &[]), event(&bodies, 1)).await;
+    let response = handle(&ports(&fakes, &[]), event(&bodies, 1)).await;
     let again: Vec<_> = response.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
     assert_eq!(again, ["0", "2"]);
-    assert_eq!(around.sent().len(), 1);
+    assert_eq!(fakes.sent().len(), 1);
 }
 
 /// Controls: C-074.
 #[tokio::test]
 async fn daily_rate_limit_bounds_phone_codes_only() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let limited = [("REKEY_SMS_PER_DAY", "1")];
     let batch = [code(mobile()), code(mobile()), code(email()), notice(mobile())];
-    assert!(deliver(&around, &limited, &batch, 1).await.is_empty(), "over the budget it does not come again");
-    let to: Vec<String> = around.sent().into_iter().map(|(to, _)| to).collect();
+    assert!(deliver(&fakes, &limited, &batch, 1).await.is_empty(), "over the budget it does not come again");
+    let to: Vec<String> = fakes.sent().into_iter().map(|(to, _)| to).collect();
     assert_eq!(to, ["+60123456798", "aisyah@mail.example", "+60123456798"]);
-    assert_eq!(around.metrics(), 1);
+    assert_eq!(fakes.metrics(), 1);
 }
 
 /// Controls: C-074.
 #[tokio::test]
 async fn phone_number_limit_is_twice_the_account_limit() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "1000")];
     for count in 0..12 {
         let called = Recipient::Voice(PhoneNumber::from_stored("+60123456798".into()));
         let to = if count % 2 == 0 { mobile() } else { called };
-        assert!(deliver(&around, &many, &[code(to)], 1).await.is_empty());
+        assert!(deliver(&fakes, &many, &[code(to)], 1).await.is_empty());
     }
-    assert_eq!((around.sent().len(), around.metrics(), around.taken()), (10, 2, 10));
-    deliver(&around, &many, &[notice(mobile())], 1).await;
-    assert_eq!(around.sent().len(), 1, "notices have no budget");
+    assert_eq!((fakes.sent().len(), fakes.metrics(), fakes.phone_messages_counted()), (10, 2, 10));
+    deliver(&fakes, &many, &[notice(mobile())], 1).await;
+    assert_eq!(fakes.sent().len(), 1, "notices have no budget");
 }
 
 /// Any account may type any number to enrol it.
 /// Controls: C-067.
 #[tokio::test]
 async fn enrolment_and_reset_codes_have_separate_rate_limits() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let many = [("REKEY_SENDS_PER_DAY", "5"), ("REKEY_SENDS_PER_BLOCK", "5")];
     let registered = || {
         let Message::Code(code) = code(mobile()) else { unreachable!() };
         Message::Code(CodeMessage { purpose: Purpose::SecurityInfo, ..code })
     };
     for _ in 0..8 {
-        deliver(&around, &many, &[registered()], 1).await;
+        deliver(&fakes, &many, &[registered()], 1).await;
     }
-    assert_eq!((around.sent().len(), around.metrics()), (5, 3));
-    deliver(&around, &many, &[code(mobile())], 1).await;
-    assert_eq!(around.sent().len(), 1);
+    assert_eq!((fakes.sent().len(), fakes.metrics()), (5, 3));
+    deliver(&fakes, &many, &[code(mobile())], 1).await;
+    assert_eq!(fakes.sent().len(), 1);
 }
 
 /// Controls: C-074.
 #[tokio::test]
 async fn block_of_1000_numbers_shares_hourly_rate_limit() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let neighbour = |n: u32| Recipient::Sms(PhoneNumber::from_stored(format!("+60123456{n:03}")));
     for n in 0..40 {
-        assert!(deliver(&around, &[], &[code(neighbour(n))], 1).await.is_empty());
+        assert!(deliver(&fakes, &[], &[code(neighbour(n))], 1).await.is_empty());
     }
-    assert_eq!((around.sent().len(), around.metrics(), around.taken()), (30, 10, 30));
+    assert_eq!((fakes.sent().len(), fakes.metrics(), fakes.phone_messages_counted()), (30, 10, 30));
     let elsewhere = Recipient::Sms(PhoneNumber::from_stored("+60123457000".into()));
-    deliver(&around, &[], &[code(elsewhere)], 1).await;
-    assert_eq!(around.sent().len(), 1);
-    around.advance(Seconds::HOUR);
+    deliver(&fakes, &[], &[code(elsewhere)], 1).await;
+    assert_eq!(fakes.sent().len(), 1);
+    fakes.advance(Seconds::HOUR);
     let later = Message::Code(CodeMessage {
         to: neighbour(50),
         purpose: Purpose::Reset,
@@ -188,37 +188,37 @@ async fn block_of_1000_numbers_shares_hourly_rate_limit() {
         expires_at: START + Seconds::HOUR + Seconds(600),
         minutes: 10,
     });
-    deliver(&around, &[], &[later], 1).await;
-    assert_eq!(around.sent().len(), 1);
+    deliver(&fakes, &[], &[later], 1).await;
+    assert_eq!(fakes.sent().len(), 1);
 }
 
 /// Controls: C-088.
 #[tokio::test]
 async fn rate_limit_keys_contain_no_phone_number() {
-    let around = Arc::new(Around::default());
-    deliver(&around, &[], &[code(mobile())], 1).await;
-    let names = around.budgets().join(" ");
+    let fakes = Arc::new(Fakes::default());
+    deliver(&fakes, &[], &[code(mobile())], 1).await;
+    let names = fakes.rate_limits().join(" ");
     assert!(!names.contains("123456"), "{names}");
 }
 
 /// Controls: C-074.
 #[tokio::test]
 async fn redelivered_code_counts_at_most_twice() {
-    let around = Arc::new(Around::default());
-    around.set_provider(Provider::Down);
+    let fakes = Arc::new(Fakes::default());
+    fakes.set_provider(Provider::Down);
     for count in 1..20 {
-        assert_eq!(deliver(&around, &[], &[code(mobile())], count).await, ["0"]);
+        assert_eq!(deliver(&fakes, &[], &[code(mobile())], count).await, ["0"]);
     }
-    assert_eq!(around.taken(), 2);
+    assert_eq!(fakes.phone_messages_counted(), 2);
 }
 
 /// Controls: C-075.
 #[tokio::test]
 async fn numbers_outside_allowed_countries_receive_no_messages() {
-    let around = Arc::new(Around::default());
+    let fakes = Arc::new(Fakes::default());
     let abroad = || Recipient::Sms(PhoneNumber::from_stored("+6591234567".into()));
-    assert!(deliver(&around, &[], &[code(abroad()), notice(abroad())], 1).await.is_empty());
-    assert!(around.sent().is_empty());
-    deliver(&around, &[("REKEY_SMS_COUNTRIES", "MY,SG")], &[code(abroad())], 1).await;
-    assert_eq!(around.sent().len(), 1);
+    assert!(deliver(&fakes, &[], &[code(abroad()), notice(abroad())], 1).await.is_empty());
+    assert!(fakes.sent().is_empty());
+    deliver(&fakes, &[("REKEY_SMS_COUNTRIES", "MY,SG")], &[code(abroad())], 1).await;
+    assert_eq!(fakes.sent().len(), 1);
 }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
 use delivery::Ports;
 use shared::adapters::memory::{Memory, StoredFlow, Tables};
-use shared::domain::account::{Account, AccountId, Registration, Standing};
+use shared::domain::account::{Account, AccountId, AccountState, Registration};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
 use shared::domain::flow::Flow;
@@ -25,7 +25,7 @@ use shared::ports::{
     Secret, SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
-use shared::text::messages::Wording;
+use shared::text::messages::MessageRenderer;
 
 /// The start time of every test: 2026-11-24T04:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -39,7 +39,7 @@ pub enum Provider {
 }
 
 /// The test doubles of every port.
-pub struct Around {
+pub struct Fakes {
     now: AtomicI64,
     drawn: AtomicU8,
     provider: Mutex<Provider>,
@@ -52,7 +52,7 @@ pub struct Around {
     memory: Arc<Memory>,
 }
 
-impl Default for Around {
+impl Default for Fakes {
     fn default() -> Self {
         let contacts = Registration {
             alternate_email: Some(EmailAddress::from_stored("aisyah@mail.example".into())),
@@ -75,7 +75,7 @@ impl Default for Around {
     }
 }
 
-impl Around {
+impl Fakes {
     pub fn advance(&self, span: Seconds) {
         self.now.fetch_add(i64::from(span.0), Ordering::SeqCst);
     }
@@ -131,16 +131,16 @@ impl Around {
     }
 
     /// The names of all rate limits that were used.
-    pub fn budgets(&self) -> Vec<String> {
-        self.memory.with(|tables| tables.budgets.counts.keys().cloned().collect())
+    pub fn rate_limits(&self) -> Vec<String> {
+        self.memory.with(|tables| tables.rate_limits.counts.keys().cloned().collect())
     }
 
-    pub fn taken(&self) -> u64 {
+    pub fn phone_messages_counted(&self) -> u64 {
         let key = RateLimit::PhoneMessages.key(START);
-        self.memory.with(|tables| tables.budgets.counts.get(&key).copied()).unwrap_or_default()
+        self.memory.with(|tables| tables.rate_limits.counts.get(&key).copied()).unwrap_or_default()
     }
 
-    fn take(&self, to: &str, what: String) -> Result<(), SendError> {
+    fn record_send(&self, to: &str, what: String) -> Result<(), SendError> {
         match *self.provider.lock().unwrap() {
             Provider::Up => {
                 self.sent.lock().unwrap().push((to.to_owned(), what));
@@ -153,27 +153,27 @@ impl Around {
 }
 
 /// Builds the ports of `delivery` over these test doubles.
-pub fn ports(around: &Arc<Around>, parameters: &[(&str, &str)]) -> Ports {
+pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
     let mut pairs = vec![("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned())];
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        wording: Wording::new("Universiti Contoh", None),
+        renderer: MessageRenderer::new("Universiti Contoh", None),
         messages: Arc::new(keys()),
-        clock: around.clone(),
-        entropy: around.clone(),
-        mails: around.clone(),
-        texts: around.clone(),
-        calls: around.clone(),
-        pushes: around.clone(),
-        push_targets: around.memory.clone(),
+        clock: fakes.clone(),
+        entropy: fakes.clone(),
+        mails: fakes.clone(),
+        texts: fakes.clone(),
+        calls: fakes.clone(),
+        pushes: fakes.clone(),
+        push_targets: fakes.memory.clone(),
         push: Arc::new(keys()),
-        queue: around.clone(),
-        budgets: around.memory.clone(),
-        flows: around.memory.clone(),
-        directory: around.clone(),
-        security_info: around.memory.clone(),
-        metrics: around.clone(),
+        queue: fakes.clone(),
+        rate_limits: fakes.memory.clone(),
+        flows: fakes.memory.clone(),
+        directory: fakes.clone(),
+        security_info: fakes.memory.clone(),
+        metrics: fakes.clone(),
     }
 }
 
@@ -210,59 +210,59 @@ pub fn sealed(message: &Message) -> String {
     serde_json::to_string(&message.seal(&keys(), flow_key(), [1; 24]).unwrap()).unwrap()
 }
 
-impl Clock for Around {
+impl Clock for Fakes {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(self.now.load(Ordering::SeqCst))
     }
 }
 
-impl Entropy for Around {
+impl Entropy for Fakes {
     fn fill(&self, bytes: &mut [u8]) {
         bytes.fill(self.drawn.fetch_add(1, Ordering::SeqCst));
     }
 }
 
-impl Metrics for Around {
+impl Metrics for Fakes {
     fn count(&self, metric: Metric, _: Timestamp) {
         self.metrics.lock().unwrap().push(metric);
     }
 }
 
 #[async_trait]
-impl MailSender for Around {
+impl MailSender for Fakes {
     async fn send_mail(&self, to: &EmailAddress, mail: &Mail<'_>) -> Result<(), SendError> {
-        self.take(to.expose(), format!("{}\n{}\n{}", mail.subject, mail.text, mail.html))
+        self.record_send(to.expose(), format!("{}\n{}\n{}", mail.subject, mail.text, mail.html))
     }
 }
 
 #[async_trait]
-impl TextSender for Around {
+impl TextSender for Fakes {
     async fn send_text(&self, to: &PhoneNumber, text: &str) -> Result<(), SendError> {
-        self.take(to.expose(), text.to_owned())
+        self.record_send(to.expose(), text.to_owned())
     }
 }
 
 #[async_trait]
-impl VoiceSender for Around {
+impl VoiceSender for Fakes {
     async fn call(&self, to: &PhoneNumber, ssml: &str, _: Language) -> Result<(), SendError> {
-        self.take(to.expose(), ssml.to_owned())
+        self.record_send(to.expose(), ssml.to_owned())
     }
 }
 
 #[async_trait]
-impl PushSender for Around {
+impl PushSender for Fakes {
     async fn push(&self, to: &Subscription, push: &Push<'_>, _: Timestamp) -> Result<(), SendError> {
         // A subscription whose path ends in `/gone` has expired, whatever the provider does for others.
         if to.endpoint.ends_with("/gone") {
             return Err(SendError::Refused("gone".into()));
         }
         let payload = String::from_utf8(push.payload.to_vec()).unwrap();
-        self.take(&to.endpoint, format!("{payload} {}", push.lifetime.0))
+        self.record_send(&to.endpoint, format!("{payload} {}", push.lifetime.0))
     }
 }
 
 #[async_trait]
-impl MessageQueue for Around {
+impl MessageQueue for Fakes {
     async fn send(&self, messages: &[Envelope], delay: Seconds) -> Result<(), QueueError> {
         if *self.queue_is_down.lock().unwrap() {
             return Err(QueueError("down".into()));
@@ -272,7 +272,7 @@ impl MessageQueue for Around {
 }
 
 #[async_trait]
-impl Directory for Around {
+impl Directory for Fakes {
     fn capabilities(&self) -> Capabilities {
         Capabilities { unlock: true, sign_in: true, history: true }
     }
@@ -288,13 +288,13 @@ impl Directory for Around {
             logins: vec!["aisyah".into()],
             email: Some(EmailAddress::from_stored("aisyah@contoh.example".into())),
             language: None,
-            standing: Standing::Active,
+            state: AccountState::Active,
         }))
     }
 }
 
 #[async_trait]
-impl ChangeInspector for Around {
+impl ChangeInspector for Fakes {
     async fn outcome(&self, change: &PasswordChange) -> Result<ChangeOutcome, DirectoryError> {
         Ok(match *self.written.lock().unwrap() {
             None => ChangeOutcome::CannotTell,

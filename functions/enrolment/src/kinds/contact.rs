@@ -12,15 +12,15 @@ use shared::domain::session::{RESEND, SENDS, Session};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::http::{Failure, Outcome};
+use shared::http::{HandlerError, HandlerResult};
 use shared::settings::Settings;
 use shared::verification::Refusal;
 use shared::verification::sent_code::{NewCode, is_answered};
 
 use super::{Confirmed, WRONG, Waiting};
 use crate::access::attempts_left;
-use crate::limits;
 use crate::ports::Ports;
+use crate::rate_limits;
 use crate::step_up_page::shown;
 
 /// A contact as typed, owned.
@@ -41,7 +41,7 @@ impl OwnedContact {
     }
 
     /// Parses a contact from the sealed text in the session.
-    fn from_kept(kind: Kind, text: String) -> Self {
+    fn from_sealed(kind: Kind, text: String) -> Self {
         match kind {
             Kind::AlternateEmail => Self::Email(EmailAddress::from_stored(text)),
             _ => Self::Phone(PhoneNumber::from_stored(text)),
@@ -89,7 +89,7 @@ pub(crate) fn read(
 
 /// Makes a code for a contact, after the challenge `earlier`. The caller stores the challenge, then queues the
 /// message.
-pub(crate) async fn ask(
+pub(crate) async fn new_challenge(
     ports: &Ports,
     cookie: &HolderCookie,
     session: &Session,
@@ -97,8 +97,8 @@ pub(crate) async fn ask(
     purpose: Purpose,
     (method, contact): (Method, Contact<'_>),
     now: Timestamp,
-) -> Outcome<Result<(Challenge, Message), Problem>> {
-    let facts = session.facts();
+) -> HandlerResult<Result<(Challenge, Message), Problem>> {
+    let context = session.context();
     if session.progress().sends >= SENDS {
         return Ok(Err(Problem::MethodUnavailable("method")));
     }
@@ -108,22 +108,22 @@ pub(crate) async fn ask(
     if wait > 0 {
         return Ok(Err(Problem::SlowDown(Seconds(wait))));
     }
-    if !limits::code(ports, &facts.account, now).await? {
+    if !rate_limits::try_acquire_code(ports, &context.account, now).await? {
         return Ok(Err(Problem::MethodUnavailable("method")));
     }
-    let settings = &ports.site.settings;
+    let settings = &ports.app.settings;
     let code = NewCode {
         method,
         contact,
         purpose,
-        language: facts.language,
+        language: context.language,
         digits: settings.code_digits,
-        lifetime: Seconds(settings.flow.code_lifetime.0.min(facts.expires_at.seconds_after(now))),
+        lifetime: Seconds(settings.flow.code_lifetime.0.min(context.expires_at.seconds_after(now))),
         decoy: false,
     };
-    match code.ask(&ports.site.flows, &*ports.entropy, cookie, now) {
-        Ok(asked) => Ok(Ok(asked)),
-        Err(Refusal::Failed(error)) => Err(Failure::from(error)),
+    match code.ask(&ports.app.flows, &*ports.entropy, cookie, now) {
+        Ok(made) => Ok(Ok(made)),
+        Err(Refusal::Failed(error)) => Err(HandlerError::from(error)),
         Err(_) => Ok(Err(Problem::MethodUnavailable("method"))),
     }
 }
@@ -132,17 +132,20 @@ pub(crate) async fn ask(
 pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
     let challenge = waiting.pending.challenge.as_ref()?;
     let left = attempts_left(waiting.session, Some(challenge));
-    let settings = &waiting.ports.site.settings;
+    let settings = &waiting.ports.app.settings;
     Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, waiting.now)))
 }
 
 /// Checks the code, then opens the contact that the session has sealed.
-pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
+pub(super) fn confirm(
+    waiting: &Waiting<'_>,
+    code: &OneTimeCode,
+) -> HandlerResult<Result<Confirmed, Problem>> {
     let Waiting { ports, cookie, pending, .. } = waiting;
     let challenge = pending.challenge.as_ref().ok_or(Problem::FlowEnded)?;
-    if !is_answered(&ports.site.flows, cookie, challenge, code) {
+    if !is_answered(&ports.app.flows, cookie, challenge, code) {
         return Ok(Err(WRONG));
     }
-    let contact = OwnedContact::from_kept(pending.id.kind(), waiting.kept()?);
+    let contact = OwnedContact::from_sealed(pending.id.kind(), waiting.open_sealed()?);
     Ok(Ok(Confirmed::contact(pending.shown.clone(), contact)))
 }

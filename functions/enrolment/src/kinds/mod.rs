@@ -15,7 +15,7 @@ use shared::domain::session::{Pending, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::http::{Incoming, Outcome};
+use shared::http::{HandlerResult, IncomingRequest};
 use shared::ports::Secret;
 
 use super::ports::Ports;
@@ -33,7 +33,7 @@ pub(crate) struct Waiting<'a> {
 
 impl Waiting<'_> {
     /// Opens the sealed text of the entry, kept in the session until it is confirmed.
-    fn kept(&self) -> Outcome<String> {
+    fn open_sealed(&self) -> HandlerResult<String> {
         super::seal::open(self.ports, self.cookie, &self.pending.sealed)
     }
 }
@@ -45,7 +45,7 @@ pub(crate) enum Answer {
     /// The attestation of a new passkey.
     Passkey(passkey::Attestation),
     /// The statement that the recovery codes were saved, perhaps with one of them typed.
-    Kept(Option<recovery_codes::RecoveryCode>),
+    Saved(Option<recovery_codes::RecoveryCode>),
 }
 
 impl Answer {
@@ -60,9 +60,9 @@ impl Answer {
             Kind::Passkey => passkey::Attestation::parse(typed?).ok().map(Self::Passkey),
             // Only the owner knows whether the codes were saved; typing one of them shows it.
             Kind::RecoveryCodes => match typed {
-                None => Some(Self::Kept(None)),
+                None => Some(Self::Saved(None)),
                 Some(typed) => {
-                    recovery_codes::RecoveryCode::parse(typed).ok().map(|code| Self::Kept(Some(code)))
+                    recovery_codes::RecoveryCode::parse(typed).ok().map(|code| Self::Saved(Some(code)))
                 }
             },
             _ => OneTimeCode::parse(typed?).ok().map(Self::Code),
@@ -74,36 +74,36 @@ impl Answer {
 pub(crate) struct Confirmed {
     /// The part that pages may show, masked.
     pub(crate) shown: String,
-    what: What,
+    value: EntryValue,
 }
 
-enum What {
+enum EntryValue {
     Contact(OwnedContact),
     Other(Secret<'static>),
 }
 
 impl Confirmed {
     fn contact(shown: String, contact: OwnedContact) -> Self {
-        Self { shown, what: What::Contact(contact) }
+        Self { shown, value: EntryValue::Contact(contact) }
     }
 
     fn other(shown: String, secret: Secret<'static>) -> Self {
-        Self { shown, what: What::Other(secret) }
+        Self { shown, value: EntryValue::Other(secret) }
     }
 
     /// The secret to store.
     pub(crate) fn secret(&self) -> Secret<'_> {
-        match &self.what {
-            What::Contact(contact) => Secret::Contact(contact.as_contact()),
-            What::Other(secret) => secret.clone(),
+        match &self.value {
+            EntryValue::Contact(contact) => Secret::Contact(contact.as_contact()),
+            EntryValue::Other(secret) => secret.clone(),
         }
     }
 
     /// The new contact, to notify it too.
     pub(crate) fn registration(&self, kind: Kind) -> Registration {
-        match &self.what {
-            What::Contact(contact) => contact.registration(kind),
-            What::Other(_) => Registration::default(),
+        match &self.value {
+            EntryValue::Contact(contact) => contact.registration(kind),
+            EntryValue::Other(_) => Registration::default(),
         }
     }
 }
@@ -111,12 +111,12 @@ impl Confirmed {
 /// Begins an entry without a contact: nothing is sent.
 pub(crate) async fn begin(
     ports: &Ports,
-    incoming: &Incoming,
+    incoming: &IncomingRequest,
     cookie: &HolderCookie,
     account: &Account,
     id: EntryId,
     now: Timestamp,
-) -> Outcome<Pending> {
+) -> HandlerResult<Pending> {
     match id.kind() {
         Kind::Totp => totp::begin(ports, cookie, id),
         Kind::Authenticator => authenticator::begin(ports, cookie, account, id, now).await,
@@ -126,7 +126,7 @@ pub(crate) async fn begin(
 }
 
 /// Returns what the page shows until the entry is confirmed; `None` if the session no longer has it.
-pub(crate) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
+pub(crate) async fn needs(waiting: &Waiting<'_>) -> HandlerResult<Option<Needs>> {
     Ok(match waiting.pending.id.kind() {
         Kind::Totp => Some(totp::needs(waiting)?),
         Kind::Authenticator => Some(authenticator::needs(waiting)?),
@@ -137,12 +137,15 @@ pub(crate) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
 }
 
 /// Returns the entry to write if the answer is correct, otherwise the problem.
-pub(crate) async fn confirm(waiting: &Waiting<'_>, answer: Answer) -> Outcome<Result<Confirmed, Problem>> {
+pub(crate) async fn confirm(
+    waiting: &Waiting<'_>,
+    answer: Answer,
+) -> HandlerResult<Result<Confirmed, Problem>> {
     match (waiting.pending.id.kind(), answer) {
         (Kind::Totp, Answer::Code(code)) => totp::confirm(waiting, &code),
         (Kind::Authenticator, Answer::Code(code)) => authenticator::confirm(waiting, &code).await,
         (Kind::Passkey, Answer::Passkey(attestation)) => passkey::confirm(waiting, attestation).await,
-        (Kind::RecoveryCodes, Answer::Kept(typed)) => recovery_codes::confirm(waiting, typed.as_ref()),
+        (Kind::RecoveryCodes, Answer::Saved(typed)) => recovery_codes::confirm(waiting, typed.as_ref()),
         (kind, Answer::Code(code)) if kind.is_contact() => contact::confirm(waiting, &code),
         _ => Err(Problem::FlowEnded.into()),
     }

@@ -11,28 +11,28 @@ use shared::domain::session::Pending;
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::http::{Incoming, Outcome};
+use shared::http::{HandlerResult, IncomingRequest};
 use shared::ports::{EntropyExt as _, Secret};
 
 use super::{Confirmed, WRONG, Waiting};
 use crate::ports::Ports;
 
 /// Begins a passkey with a new challenge.
-pub(super) fn begin(ports: &Ports, incoming: &Incoming, id: EntryId, now: Timestamp) -> Pending {
+pub(super) fn begin(ports: &Ports, incoming: &IncomingRequest, id: EntryId, now: Timestamp) -> Pending {
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let challenge = Challenge::new(Method::Passkey, request, None, now, PASSKEY_LIFETIME);
     Pending { id, shown: incoming.browser.clone(), sealed: String::new(), challenge: Some(challenge) }
 }
 
 /// Returns the creation options for the browser.
-pub(super) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
+pub(super) async fn needs(waiting: &Waiting<'_>) -> HandlerResult<Option<Needs>> {
     let Waiting { ports, account, now, .. } = waiting;
     if waiting.pending.challenge.is_none() {
         return Ok(None);
     }
-    let (settings, challenge) = (&ports.site.settings, challenge(waiting)?);
+    let (settings, challenge) = (&ports.app.settings, challenge(waiting)?);
     let login = account.logins.first().unwrap_or(&account.name);
-    let handle = UserHandle::of(&ports.site.flows, &account.id);
+    let handle = UserHandle::of(&ports.app.flows, &account.id);
     let owner = Owner { handle: &handle, login, name: &account.name };
     let registered = ports.authenticators.passkeys(&account.id, *now).await?;
     let registered: Vec<_> = registered.into_iter().map(|passkey| passkey.credential).collect();
@@ -46,13 +46,13 @@ pub(super) async fn needs(waiting: &Waiting<'_>) -> Outcome<Option<Needs>> {
 pub(super) async fn confirm(
     waiting: &Waiting<'_>,
     attestation: Attestation,
-) -> Outcome<Result<Confirmed, Problem>> {
+) -> HandlerResult<Result<Confirmed, Problem>> {
     let Waiting { ports, account, .. } = waiting;
-    let (party, challenge) = (ports.site.settings.relying_party(), challenge(waiting)?);
+    let (party, challenge) = (ports.app.settings.relying_party(), challenge(waiting)?);
     let expected = Expected { party: &party, challenge: &challenge };
     let verifies =
         |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies(key, message, signature);
-    let handle = UserHandle::of(&ports.site.flows, &account.id);
+    let handle = UserHandle::of(&ports.app.flows, &account.id);
     let Ok(credential) = attestation.verify(handle, &expected, &verifies) else { return Ok(Err(WRONG)) };
     if ports.enrolment.is_registered(&credential).await? {
         return Ok(Err(Problem::PasskeyRegistered));
@@ -61,8 +61,8 @@ pub(super) async fn confirm(
     Ok(Ok(Confirmed::other(waiting.pending.shown.clone(), secret)))
 }
 
-fn challenge(waiting: &Waiting<'_>) -> Outcome<[u8; 32]> {
+fn challenge(waiting: &Waiting<'_>) -> HandlerResult<[u8; 32]> {
     let request = waiting.pending.challenge.as_ref().ok_or(Problem::FlowEnded)?.request;
-    let challenge = waiting.cookie.passkey_challenge(&waiting.ports.site.flows, request);
+    let challenge = waiting.cookie.passkey_challenge(&waiting.ports.app.flows, request);
     Ok(challenge.ok_or(Problem::FlowEnded)?)
 }

@@ -8,7 +8,7 @@ use shared::domain::cookie::HolderCookie;
 use shared::domain::recovery_code::{HashedWith, RecoveryCodes, Sheet};
 use shared::domain::security_info::EntryId;
 use shared::domain::session::Pending;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
 use shared::ports::{EntropyExt as _, Secret};
@@ -31,7 +31,7 @@ pub(super) fn begin(
     cookie: &HolderCookie,
     account: &Account,
     id: EntryId,
-) -> Outcome<Pending> {
+) -> HandlerResult<Pending> {
     let codes = RecoveryCodes::generate(&ports.entropy.bytes());
     let Sheet { hashed_with, hashes } = codes.sheet(&ports.seeds, &account.id)?;
     let shown = codes.iter().map(|code| code.expose().to_string()).collect();
@@ -41,7 +41,7 @@ pub(super) fn begin(
 }
 
 /// Returns the codes in clear, for the page.
-pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
+pub(super) fn needs(waiting: &Waiting<'_>) -> HandlerResult<Needs> {
     Ok(Needs::RecoveryCodes { codes: codes(waiting)?.shown })
 }
 
@@ -49,7 +49,7 @@ pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
 pub(super) fn confirm(
     waiting: &Waiting<'_>,
     typed: Option<&RecoveryCode>,
-) -> Outcome<Result<Confirmed, Problem>> {
+) -> HandlerResult<Result<Confirmed, Problem>> {
     let Codes { shown, hashed_with, hashes } = codes(waiting)?;
     let is_one = |code: &RecoveryCode| shown.iter().any(|own| *own == *code.expose());
     if !typed.is_none_or(is_one) {
@@ -59,6 +59,6 @@ pub(super) fn confirm(
     Ok(Ok(Confirmed::other(String::new(), secret)))
 }
 
-fn codes(waiting: &Waiting<'_>) -> Outcome<Codes> {
-    serde_json::from_str(&waiting.kept()?).map_err(|_| Problem::FlowEnded.into())
+fn codes(waiting: &Waiting<'_>) -> HandlerResult<Codes> {
+    serde_json::from_str(&waiting.open_sealed()?).map_err(|_| Problem::FlowEnded.into())
 }

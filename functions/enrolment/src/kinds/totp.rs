@@ -7,7 +7,7 @@ use shared::domain::cookie::HolderCookie;
 use shared::domain::security_info::EntryId;
 use shared::domain::session::Pending;
 use shared::domain::totp::TotpSeed;
-use shared::http::Outcome;
+use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
 use shared::ports::{EntropyExt as _, Secret};
@@ -17,23 +17,26 @@ use crate::ports::Ports;
 use crate::seal;
 
 /// Generates a seed and seals it for the session.
-pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> Outcome<Pending> {
+pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> HandlerResult<Pending> {
     let seed = TotpSeed::generate(ports.entropy.bytes());
     let sealed = seal::seal(ports, cookie, seed.expose())?;
     Ok(Pending { id, shown: String::new(), sealed, challenge: None })
 }
 
 /// Returns the seed as a QR code and as text to type.
-pub(super) fn needs(waiting: &Waiting<'_>) -> Outcome<Needs> {
-    let secret = waiting.kept()?;
-    let otpauth = otpauth(&waiting.ports.site.settings.organisation, waiting.account, &secret);
+pub(super) fn needs(waiting: &Waiting<'_>) -> HandlerResult<Needs> {
+    let secret = waiting.open_sealed()?;
+    let otpauth = otpauth(&waiting.ports.app.settings.organisation, waiting.account, &secret);
     Ok(Needs::Totp { qr: qr::qr(&otpauth), secret, otpauth })
 }
 
 /// Checks a code of the app. Its time step counts as used, so the same code can't verify a reset.
-pub(super) fn confirm(waiting: &Waiting<'_>, code: &OneTimeCode) -> Outcome<Result<Confirmed, Problem>> {
+pub(super) fn confirm(
+    waiting: &Waiting<'_>,
+    code: &OneTimeCode,
+) -> HandlerResult<Result<Confirmed, Problem>> {
     let ports = waiting.ports;
-    let seed = TotpSeed::parse(&waiting.kept()?).map_err(|_| Problem::FlowEnded)?;
+    let seed = TotpSeed::parse(&waiting.open_sealed()?).map_err(|_| Problem::FlowEnded)?;
     let Some(step) = seed.matching_step(code, waiting.now) else { return Ok(Err(WRONG)) };
     let owner = waiting.account.id.as_str();
     let sealed_seed = seed.seal(&ports.seeds, owner, ports.entropy.bytes())?;

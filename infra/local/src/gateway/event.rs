@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 
 use super::routes::Chosen;
-use crate::cloud::ACCOUNT;
+use crate::emulator::ACCOUNT;
 
 /// The API id in events; a real one also has ten letters and digits.
 const API: &str = "localrekey";

@@ -60,7 +60,7 @@ async fn handle(
     let id = gateway.system.id();
     let mut response = match gateway.answer(peer, request, &id).await {
         Ok(response) => response,
-        Err(refusal) => refusal.into_response(),
+        Err(error) => error.into_response(),
     };
     // Every response of an HTTP API has this header.
     if let Ok(id) = HeaderValue::from_str(&id) {
@@ -71,7 +71,7 @@ async fn handle(
 
 /// An error response of the gateway itself.
 #[derive(Debug, Clone, Copy)]
-enum Refusal {
+enum GatewayError {
     BadRequest,
     Forbidden,
     TooLarge,
@@ -81,7 +81,7 @@ enum Refusal {
     Failed,
 }
 
-impl Refusal {
+impl GatewayError {
     fn into_response(self) -> Response<Body> {
         let (status, message) = match self {
             Self::BadRequest => (StatusCode::BAD_REQUEST, "Bad Request"),
@@ -102,62 +102,67 @@ impl Refusal {
 }
 
 impl Gateway {
-    async fn answer(&self, peer: SocketAddr, request: Request, id: &str) -> Result<Response<Body>, Refusal> {
+    async fn answer(
+        &self,
+        peer: SocketAddr,
+        request: Request,
+        id: &str,
+    ) -> Result<Response<Body>, GatewayError> {
         let (parts, body) = request.into_parts();
         if size_of_head(&parts) > HEADERS_MAX {
-            return Err(Refusal::HeadersTooLarge);
+            return Err(GatewayError::HeadersTooLarge);
         }
         let host = self.host(&parts)?;
-        let path = decoded_path(parts.uri.path()).ok_or(Refusal::BadRequest)?;
-        let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| Refusal::TooLarge)?;
-        let chosen = self.routes.choose(parts.method.as_str(), &path).ok_or(Refusal::NotFound)?;
+        let path = decoded_path(parts.uri.path()).ok_or(GatewayError::BadRequest)?;
+        let body = axum::body::to_bytes(body, BODY_MAX).await.map_err(|_| GatewayError::TooLarge)?;
+        let chosen = self.routes.choose(parts.method.as_str(), &path).ok_or(GatewayError::NotFound)?;
         let arrival = Arrival { peer, host: &host, path: &path, at: self.system.now(), id };
         let event = event(&parts, &body, &chosen, &arrival).to_string();
         if event.len() > PAYLOAD_MAX {
-            return Err(Refusal::TooLarge);
+            return Err(GatewayError::TooLarge);
         }
         let answer = self.invoke(&chosen, &event, id).await?;
         if answer.len() > PAYLOAD_MAX {
             tracing::error!(route = chosen.key, "a response exceeds Lambda's limit of 6 MiB");
-            return Err(Refusal::Failed);
+            return Err(GatewayError::Failed);
         }
-        read_answer(&answer).ok_or_else(|| {
+        read_response(&answer).ok_or_else(|| {
             tracing::error!(route = chosen.key, "a response is not in payload format 2.0 of API Gateway");
-            Refusal::Failed
+            GatewayError::Failed
         })
     }
 
     /// Returns the requested host if it is valid and allowed.
-    fn host(&self, parts: &request::Parts) -> Result<String, Refusal> {
+    fn host(&self, parts: &request::Parts) -> Result<String, GatewayError> {
         let mut given = parts.headers.get_all(header::HOST).into_iter();
-        let host = given.next().and_then(|host| host.to_str().ok()).ok_or(Refusal::BadRequest)?;
-        let authority: Authority = host.parse().map_err(|_| Refusal::BadRequest)?;
+        let host = given.next().and_then(|host| host.to_str().ok()).ok_or(GatewayError::BadRequest)?;
+        let authority: Authority = host.parse().map_err(|_| GatewayError::BadRequest)?;
         let name = authority.host();
         let port = host.strip_prefix(name).unwrap_or("@");
         let has_fit_port =
             port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok());
         if given.next().is_some() || name.is_empty() || !has_fit_port {
-            return Err(Refusal::BadRequest);
+            return Err(GatewayError::BadRequest);
         }
         let name = name.to_ascii_lowercase();
         let is_address = name.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>().is_ok();
         let is_ours = is_address || name == "localhost" || name == self.name;
-        if is_ours { Ok(host.to_ascii_lowercase()) } else { Err(Refusal::Forbidden) }
+        if is_ours { Ok(host.to_ascii_lowercase()) } else { Err(GatewayError::Forbidden) }
     }
 
     /// Invokes a function with the text of an event and returns the text of its response. A panic is a failed
     /// invocation, as in Lambda, and doesn't affect the next one.
-    async fn invoke(&self, chosen: &Chosen<'_>, event: &str, id: &str) -> Result<String, Refusal> {
+    async fn invoke(&self, chosen: &Chosen<'_>, event: &str, id: &str) -> Result<String, GatewayError> {
         let Some(function) = self.functions.get(chosen.function) else {
             tracing::error!(
                 function = chosen.function,
                 "template.yaml names a function that infra/local/src/compose.rs lacks"
             );
-            return Err(Refusal::Failed);
+            return Err(GatewayError::Failed);
         };
         let event: LambdaRequest = serde_json::from_str(event).map_err(|error| {
             tracing::error!(%error, "lambda_http can't parse the event");
-            Refusal::Failed
+            GatewayError::Failed
         })?;
         let mut context = Context::default();
         id.clone_into(&mut context.request_id);
@@ -171,11 +176,11 @@ impl Gateway {
             Ok(Ok(Err(never))) => match never {},
             Ok(Err(panicked)) => {
                 tracing::error!(error = %panicked, function = chosen.function, "a function failed");
-                return Err(Refusal::Failed);
+                return Err(GatewayError::Failed);
             }
-            Err(_) => return Err(Refusal::Unavailable),
+            Err(_) => return Err(GatewayError::Unavailable),
         };
-        done.map_err(|_| Refusal::Failed)
+        done.map_err(|_| GatewayError::Failed)
     }
 }
 
@@ -187,7 +192,7 @@ fn size_of_head(parts: &request::Parts) -> usize {
 /// A response in payload format 2.0.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Answer {
+struct LambdaResponse {
     status_code: u16,
     #[serde(default)]
     headers: HashMap<String, String>,
@@ -198,8 +203,8 @@ struct Answer {
     is_base64_encoded: bool,
 }
 
-fn read_answer(json: &str) -> Option<Response<Body>> {
-    let answer: Answer = serde_json::from_str(json).ok()?;
+fn read_response(json: &str) -> Option<Response<Body>> {
+    let answer: LambdaResponse = serde_json::from_str(json).ok()?;
     let body = match answer.body {
         Some(body) if answer.is_base64_encoded => STANDARD.decode(body).ok()?,
         Some(body) => body.into_bytes(),

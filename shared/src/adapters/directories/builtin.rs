@@ -14,7 +14,7 @@ use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, ReturnValue, ReturnValuesOnConditionCheckFailure};
 
 use crate::adapters::dynamodb::{Item, get_attributes, n, not_met, s, unavailable};
-use crate::domain::account::{Account, AccountId, Standing};
+use crate::domain::account::{Account, AccountId, AccountState};
 use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
@@ -23,7 +23,8 @@ use crate::domain::slow_hash::hasher;
 use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, StoreError, Write,
+    DirectoryWrite, Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignInDirectory,
+    SignInResult, StoreError,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -137,7 +138,7 @@ impl AccountImport for BuiltinDirectory {
             .with("id", s(id))
             .with("name", s(&account.name))
             .with("logins", AttributeValue::L(logins))
-            .with("standing", s(standing_word(account.standing)))
+            .with("standing", s(state_name(account.state)))
             .with("failures", n(0))
             .with("failed_at", n(0))
             .with("generation", n(0));
@@ -164,7 +165,7 @@ impl SignInDirectory for BuiltinDirectory {
         name: &CanonicalName,
         password: &str,
         now: Timestamp,
-    ) -> Result<SignIn, DirectoryError> {
+    ) -> Result<SignInResult, DirectoryError> {
         let item = self.find_attributes(name, &["id", "failed_at"]).await?;
         let key = match &item {
             Some(item) => format!("account/{}", item.text("id")?),
@@ -172,34 +173,38 @@ impl SignInDirectory for BuiltinDirectory {
         };
         let begins_anew =
             item.is_some_and(|item| item.moment("failed_at").is_ok_and(|at| !at.is_within(LOCKOUT, now)));
-        let mut tried = self.count_try(&key, begins_anew, now).await?;
+        let mut tried = self.count_attempt(&key, begins_anew, now).await?;
         // A concurrent sign-in began the count.
-        if begins_anew && matches!(&tried, Try::Refused(Some(item)) if counts(read_standing(item)?)) {
-            tried = self.count_try(&key, false, now).await?;
+        if begins_anew && matches!(&tried, SignInAttempt::Refused(Some(item)) if counts(read_state(item)?)) {
+            tried = self.count_attempt(&key, false, now).await?;
         }
-        let (Try::Counted(found) | Try::Refused(Some(found))) = &tried else {
+        let (SignInAttempt::Counted(found) | SignInAttempt::Refused(Some(found))) = &tried else {
             self.is_right(None, password)?;
-            return Ok(SignIn::Wrong);
+            return Ok(SignInResult::Wrong);
         };
         let right = self.is_right(found.optional_text("password"), password)?;
         Ok(match tried {
-            Try::Counted(found) if right => {
+            SignInAttempt::Counted(found) if right => {
                 let forgiven = self
                     .update(&key, "SET #failures = :zero")
                     .expression_attribute_names("#failures", "failures")
                     .expression_attribute_values(":zero", n(0));
                 forgiven.send().await.map_err(unavailable)?;
-                SignIn::Accepted(read_account(&found)?)
+                SignInResult::Accepted(read_account(&found)?)
             }
-            Try::Counted(found) if found.number::<u32>("failures")? < FAILURES_MAX => SignIn::Wrong,
-            Try::Refused(Some(found)) if read_standing(&found)? == Standing::Disabled => SignIn::Disabled,
-            Try::Counted(_) | Try::Refused(_) => SignIn::Locked,
+            SignInAttempt::Counted(found) if found.number::<u32>("failures")? < FAILURES_MAX => {
+                SignInResult::Wrong
+            }
+            SignInAttempt::Refused(Some(found)) if read_state(&found)? == AccountState::Disabled => {
+                SignInResult::Disabled
+            }
+            SignInAttempt::Counted(_) | SignInAttempt::Refused(_) => SignInResult::Locked,
         })
     }
 }
 
 /// The result of counting a sign-in.
-enum Try {
+enum SignInAttempt {
     /// The password may be compared; the account after the write.
     Counted(Item),
     /// The password may not be compared; the account, if there is one.
@@ -207,9 +212,14 @@ enum Try {
 }
 
 impl BuiltinDirectory {
-    /// Counts a sign-in as failed, as the first or a further one. `standing` stays as the organisation set
+    /// Counts a sign-in as failed, as the first or a further one. `state` stays as the organisation set
     /// it.
-    async fn count_try(&self, key: &str, first: bool, now: Timestamp) -> Result<Try, DirectoryError> {
+    async fn count_attempt(
+        &self,
+        key: &str,
+        first: bool,
+        now: Timestamp,
+    ) -> Result<SignInAttempt, DirectoryError> {
         let (count, condition, bound) = if first {
             (
                 ":one",
@@ -228,8 +238,8 @@ impl BuiltinDirectory {
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":now", n(now.as_seconds()))
             .expression_attribute_values(":bound", n(bound))
-            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
-            .expression_attribute_values(":excluded", s(standing_word(Standing::Excluded)))
+            .expression_attribute_values(":active", s(state_name(AccountState::Active)))
+            .expression_attribute_values(":excluded", s(state_name(AccountState::Excluded)))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         // A failure in the future is invalid, and would lock the account forever.
@@ -239,8 +249,8 @@ impl BuiltinDirectory {
             counted
         };
         match counted.send().await {
-            Ok(output) => Ok(Try::Counted(Item(output.attributes.unwrap_or_default()))),
-            Err(error) => Ok(Try::Refused(not_met(error)?)),
+            Ok(output) => Ok(SignInAttempt::Counted(Item(output.attributes.unwrap_or_default()))),
+            Err(error) => Ok(SignInAttempt::Refused(not_met(error)?)),
         }
     }
 
@@ -272,8 +282,8 @@ impl BuiltinDirectory {
 }
 
 /// Returns whether sign-ins of an account are counted and compared.
-const fn counts(standing: Standing) -> bool {
-    matches!(standing, Standing::Active | Standing::Excluded)
+const fn counts(state: AccountState) -> bool {
+    matches!(state, AccountState::Active | AccountState::Excluded)
 }
 
 #[async_trait]
@@ -303,7 +313,7 @@ impl PasswordDirectory for BuiltinDirectory {
     async fn apply(
         &self,
         change: &PasswordChange,
-        write: Write<'_>,
+        write: DirectoryWrite<'_>,
         now: Timestamp,
     ) -> Result<(), ChangeError> {
         if now >= change.deadline {
@@ -318,11 +328,11 @@ impl PasswordDirectory for BuiltinDirectory {
             .expression_attribute_names("#standing", "standing")
             .expression_attribute_names("#failures", "failures")
             .expression_attribute_values(":generation", n(change.number))
-            .expression_attribute_values(":active", s(standing_word(Standing::Active)))
-            .expression_attribute_values(":locked", s(standing_word(Standing::Locked)))
+            .expression_attribute_values(":active", s(state_name(AccountState::Active)))
+            .expression_attribute_values(":locked", s(state_name(AccountState::Locked)))
             .expression_attribute_values(":zero", n(0))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
-        if let Write::Password(password) = write {
+        if let DirectoryWrite::Password(password) = write {
             // The new password counts as one of those that are kept.
             let kept = self.latest_passwords(&change.account, self.history.saturating_sub(1), true).await;
             let previous = kept.map_err(not_applied)?.into_iter().map(s).collect();
@@ -365,26 +375,26 @@ fn read_account(item: &Item) -> Result<Account, StoreError> {
         logins: item.texts("logins"),
         email: item.optional_text("email").map(|text| EmailAddress::from_stored(text.to_owned())),
         language: item.optional_text("language").and_then(Language::from_tag),
-        standing: read_standing(item)?,
+        state: read_state(item)?,
     })
 }
 
-fn read_standing(item: &Item) -> Result<Standing, StoreError> {
+fn read_state(item: &Item) -> Result<AccountState, StoreError> {
     match item.text("standing")? {
-        "active" => Ok(Standing::Active),
-        "locked" => Ok(Standing::Locked),
-        "disabled" => Ok(Standing::Disabled),
-        "excluded" => Ok(Standing::Excluded),
+        "active" => Ok(AccountState::Active),
+        "locked" => Ok(AccountState::Locked),
+        "disabled" => Ok(AccountState::Disabled),
+        "excluded" => Ok(AccountState::Excluded),
         _ => Err(StoreError::Unreadable("standing")),
     }
 }
 
-const fn standing_word(standing: Standing) -> &'static str {
-    match standing {
-        Standing::Active => "active",
-        Standing::Locked => "locked",
-        Standing::Disabled => "disabled",
-        Standing::Excluded => "excluded",
+const fn state_name(state: AccountState) -> &'static str {
+    match state {
+        AccountState::Active => "active",
+        AccountState::Locked => "locked",
+        AccountState::Disabled => "disabled",
+        AccountState::Excluded => "excluded",
     }
 }
 

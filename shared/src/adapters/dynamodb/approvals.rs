@@ -43,14 +43,15 @@ impl ApprovalStore for DynamoApprovals {
         request: &ApprovalRequest,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        let asker = serde_json::to_string(&request.asker).map_err(|_| StoreError::Unreadable("asker"))?;
+        let requester =
+            serde_json::to_string(&request.requester).map_err(|_| StoreError::Unreadable("asker"))?;
         let item = Item::default()
             .with("flow", b(&ApprovalRequest::key(account)))
             .with("state", s(PENDING))
             .with("request", b(request.id.as_bytes()))
             .with("of_flow", b(request.flow.as_bytes()))
             .with("number", b(request.number.as_bytes()))
-            .with("asker", s(asker))
+            .with("asker", s(requester))
             .with("created_at", n(request.created_at.as_seconds()))
             .with("expires_at", n(request.expires_at.as_seconds()))
             .with("blocked_until", n(request.expires_at.as_seconds()))
@@ -145,7 +146,7 @@ impl ApprovalStore for DynamoApprovals {
         }
     }
 
-    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+    async fn note_notified(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
         let update = self
             .client
             .update_item()
@@ -170,7 +171,7 @@ fn answered(item: &Item) -> Answered {
     match found.status {
         RequestStatus::Approved => Answered::Approved,
         RequestStatus::Denied => {
-            Answered::Denied { request: Box::new(found), told: item.bytes("told").is_some() }
+            Answered::Denied { request: Box::new(found), notified: item.bytes("told").is_some() }
         }
         RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
     }
@@ -191,7 +192,7 @@ fn decode(item: &Item) -> Option<ApprovalRequest> {
         id: RequestId::from_bytes(item.bytes("request")?.try_into().ok()?),
         flow: HolderId::from_bytes(*item.tag("of_flow")?.as_bytes()),
         number,
-        asker: serde_json::from_str(item.optional_text("asker")?).ok()?,
+        requester: serde_json::from_str(item.optional_text("asker")?).ok()?,
         created_at: item.moment("created_at").ok()?,
         expires_at: item.moment("expires_at").ok()?,
         status,

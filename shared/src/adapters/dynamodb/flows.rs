@@ -16,8 +16,8 @@ use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned
 const VERSION: u8 = 2;
 /// How long an item is kept after its end. Only the table's size depends on it.
 const KEPT_AFTER: Seconds = Seconds::HOUR;
-/// The value before the first attempt: the condition `guess <> code` needs two present attributes.
-const NO_GUESS: [u8; 1] = [0];
+/// The value before the first attempt: the condition `attempt <> code` needs two present attributes.
+const NO_ATTEMPT: [u8; 1] = [0];
 
 /// Stores flows in DynamoDB: one item per flow, below one kilobyte.
 #[derive(Clone, Debug)]
@@ -74,14 +74,14 @@ impl FlowStore for DynamoFlows {
         }
     }
 
-    async fn guess(
+    async fn attempt_code(
         &self,
         key: HolderId,
-        guess: CodeAttempt,
+        attempt: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError> {
-        // The write stores the attempt beside the code without comparing; `guess <> code` rejects attempts
+        // The write stores the attempt beside the code without comparing; `attempt <> code` rejects attempts
         // after a right one. The returned item tells whether it was right.
         let update = self
             .client
@@ -104,15 +104,15 @@ impl FlowStore for DynamoFlows {
             .expression_attribute_names("#flow_tries", "flow_tries")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_names("#code_expires_at", "code_expires_at")
-            .expression_attribute_values(":guess", b(guess.tag.as_bytes()))
+            .expression_attribute_values(":guess", b(attempt.tag.as_bytes()))
             .expression_attribute_values(":one", n(1))
             .expression_attribute_values(":awaiting", s(StateName::AwaitingCode.as_str()))
-            .expression_attribute_values(":step", n(guess.step))
+            .expression_attribute_values(":step", n(attempt.step))
             .expression_attribute_values(":now", n(now.as_seconds()))
             .expression_attribute_values(":latest", latest(now, FLOW_LONGEST))
             .expression_attribute_values(":code_latest", latest(now, CODE_LONGEST))
-            .expression_attribute_values(":code_tries", n(limits.code_tries))
-            .expression_attribute_values(":flow_tries", n(limits.flow_tries))
+            .expression_attribute_values(":code_tries", n(limits.code_attempts))
+            .expression_attribute_values(":flow_tries", n(limits.flow_attempts))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match update.send().await {
@@ -126,12 +126,12 @@ impl FlowStore for DynamoFlows {
             }
             Err(error) => {
                 let found = not_met(error)?.and_then(|item| decode(&item, now));
-                Ok(refused(guess, found.map(|read| read.value)))
+                Ok(refused(attempt, found.map(|read| read.value)))
             }
         }
     }
 
-    async fn spend_try(
+    async fn spend_attempt(
         &self,
         key: HolderId,
         limits: &FlowLimits,
@@ -150,7 +150,7 @@ impl FlowStore for DynamoFlows {
             .expression_attribute_names("#flow_tries", "flow_tries")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":flow_tries", n(limits.flow_tries))
+            .expression_attribute_values(":flow_tries", n(limits.flow_attempts))
             .expression_attribute_values(":now", n(now.as_seconds()))
             .expression_attribute_values(":latest", latest(now, FLOW_LONGEST))
             .return_values(ReturnValue::AllNew);
@@ -165,10 +165,10 @@ impl FlowStore for DynamoFlows {
 }
 
 /// Returns the result of an attempt that the write did not compare.
-fn refused(guess: CodeAttempt, found: Option<Flow>) -> AttemptOutcome {
+fn refused(attempt: CodeAttempt, found: Option<Flow>) -> AttemptOutcome {
     match found {
         None => AttemptOutcome::Gone,
-        Some(flow @ Flow::AwaitingCode(_)) if flow.proofs().saturating_add(1) == guess.step => {
+        Some(flow @ Flow::AwaitingCode(_)) if flow.verified().saturating_add(1) == attempt.step => {
             AttemptOutcome::Spent(flow)
         }
         Some(flow) => AttemptOutcome::NotAwaited(flow),
@@ -183,14 +183,14 @@ fn encode(key: HolderId, revision: u64, flow: &Flow) -> Item {
         .with("rev", n(revision))
         .with("state", s(record.state.as_str()))
         .with("step", n(record.step))
-        .with("flow_tries", n(record.flow_tries))
+        .with("flow_tries", n(record.flow_attempts))
         .with("expires_at", n(record.expires_at.as_seconds()))
         .with("ttl", n((record.expires_at + KEPT_AFTER).as_seconds()))
         .with("body", s(record.body));
     let Some(slot) = record.slot else { return item };
     item.with("code", b(slot.code.as_bytes()))
-        .with("guess", slot.guess.map_or_else(|| b(&NO_GUESS), |guess| b(guess.as_bytes())))
-        .with("code_tries", n(slot.tries))
+        .with("guess", slot.last_attempt.map_or_else(|| b(&NO_ATTEMPT), |attempt| b(attempt.as_bytes())))
+        .with("code_tries", n(slot.attempts))
         .with("code_expires_at", n(slot.expires_at.as_seconds()))
 }
 
@@ -206,8 +206,8 @@ fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
             None => None,
             Some(code) => Some(CodeSlot {
                 code,
-                guess: item.tag("guess"),
-                tries: item.number("code_tries")?,
+                last_attempt: item.tag("guess"),
+                attempts: item.number("code_tries")?,
                 expires_at: item.moment("code_expires_at")?,
             }),
         };
@@ -215,7 +215,7 @@ fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
             state,
             step: item.number("step")?,
             expires_at: item.moment("expires_at")?,
-            flow_tries: item.number("flow_tries")?,
+            flow_attempts: item.number("flow_tries")?,
             slot,
             body: item.text("body")?.to_owned(),
         };

@@ -5,21 +5,21 @@
 //! satisfy one. Each step is one conditional write on one item.
 
 mod approvals;
-mod budgets;
 mod flows;
 mod item;
 mod pairings;
+mod rate_limits;
 mod security_info;
 mod sessions;
 
 pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
-pub use budgets::DynamoBudgets;
 pub use flows::DynamoFlows;
 #[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
+pub use rate_limits::DynamoRateLimits;
 pub use security_info::{
-    DynamoAuthenticators, DynamoClaims, DynamoDevices, DynamoEnrolment, DynamoSecurityInfo,
+    DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoLeases, DynamoSecurityInfo,
 };
 pub use sessions::DynamoSessions;

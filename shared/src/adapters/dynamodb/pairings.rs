@@ -8,7 +8,7 @@ use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::device::DeviceKey;
 use crate::domain::keys::Tag;
-use crate::domain::pairing::{PAIRING_LIFETIME, PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
+use crate::domain::pairing::{PAIRING_ATTEMPTS, PAIRING_LIFETIME, Pairing, PairingKey, WaitingDevice};
 use crate::domain::security_info::EntryId;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
@@ -173,15 +173,15 @@ impl PairingStore for DynamoPairings {
             .expression_attribute_values(":session", b(session))
             .expression_attribute_values(":now", n(now.as_seconds()))
             .expression_attribute_values(":latest", latest(now, PAIRING_LIFETIME))
-            .expression_attribute_values(":tries", n(PAIRING_TRIES))
+            .expression_attribute_values(":tries", n(PAIRING_ATTEMPTS))
             .return_values(ReturnValue::AllNew)
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         let item = match update.send().await {
             Ok(output) => {
                 let item = Item(output.attributes.unwrap_or_default());
                 if item.tag("guess") != item.tag("code") {
-                    let tries_left = PAIRING_TRIES.saturating_sub(item.number("tries")?);
-                    return Ok(PairingConfirmed::Wrong { tries_left });
+                    let attempts_left = PAIRING_ATTEMPTS.saturating_sub(item.number("tries")?);
+                    return Ok(PairingConfirmed::Wrong { attempts_left });
                 }
                 item
             }

@@ -101,6 +101,6 @@ fn item(key: HolderId, revision: u64, session: &Session) -> Result<Item, StoreEr
         .with("flow", b(key.as_bytes()))
         .with("rev", n(revision))
         .with("session", s(body))
-        .with("expires_at", n(session.facts().expires_at.as_seconds()))
-        .with("ttl", n((session.facts().expires_at + KEPT_AFTER).as_seconds())))
+        .with("expires_at", n(session.context().expires_at.as_seconds()))
+        .with("ttl", n((session.context().expires_at + KEPT_AFTER).as_seconds())))
 }

@@ -11,7 +11,7 @@ use async_trait::async_trait;
 
 use super::Memory;
 use super::contact::StoredContact;
-use crate::domain::account::{Account, AccountId, Contact, Standing};
+use crate::domain::account::{Account, AccountId, AccountState, Contact};
 use crate::domain::contact::EmailAddress;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
@@ -20,7 +20,8 @@ use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignIn, SignInDirectory, Write,
+    DirectoryWrite, Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignInDirectory,
+    SignInResult,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -58,7 +59,7 @@ pub struct StoredAccount {
     /// The language for messages, if it is known.
     pub language: Option<Language>,
     /// The state that the organisation set; failed sign-ins don't change it.
-    pub standing: Standing,
+    pub state: AccountState,
     /// The current password's hash; an account may have none.
     pub password: Option<StoredPassword>,
     /// The previous hashes, the latest first.
@@ -79,14 +80,14 @@ impl StoredAccount {
             logins: self.logins.clone(),
             email: self.email.as_ref().map(|email| EmailAddress::from_stored(email.expose())),
             language: self.language,
-            standing: self.standing,
+            state: self.state,
         }
     }
 
     /// Counts a sign-in as failed; `false` when the password may not be compared.
     fn count_attempt(&mut self, now: Timestamp) -> bool {
         let is_new = !self.failed_at.is_within(LOCKOUT, now);
-        let counts = matches!(self.standing, Standing::Active | Standing::Excluded);
+        let counts = matches!(self.state, AccountState::Active | AccountState::Excluded);
         let may_try = counts && (is_new || self.failures < FAILURES_MAX);
         if may_try {
             self.failures = if is_new { 1 } else { self.failures + 1 };
@@ -183,9 +184,9 @@ impl AccountImport for MemoryDirectory {
         let stored = StoredAccount {
             name: account.name.clone(),
             logins: account.logins.clone(),
-            email: account.email.as_ref().map(|email| StoredContact::of(&Contact::Email(email))),
+            email: account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email))),
             language: account.language,
-            standing: account.standing,
+            state: account.state,
             password,
             previous: Vec::new(),
             failures: 0,
@@ -208,7 +209,7 @@ impl SignInDirectory for MemoryDirectory {
         name: &CanonicalName,
         password: &str,
         now: Timestamp,
-    ) -> Result<SignIn, DirectoryError> {
+    ) -> Result<SignInResult, DirectoryError> {
         let attempted = self.memory.with(|tables| {
             let id = tables.accounts.logins.get(name.as_str())?.clone();
             let found = tables.accounts.accounts.get_mut(&id)?;
@@ -218,21 +219,21 @@ impl SignInDirectory for MemoryDirectory {
         // Outside the lock, since a hash takes long.
         let Some((id, found, may_try)) = attempted else {
             self.is_right(None, password)?;
-            return Ok(SignIn::Wrong);
+            return Ok(SignInResult::Wrong);
         };
         let is_right = self.is_right(found.password.as_ref(), password)?;
-        Ok(match found.standing {
+        Ok(match found.state {
             _ if may_try && is_right => {
                 self.memory.with(|tables| {
                     if let Some(found) = tables.accounts.accounts.get_mut(&id) {
                         found.failures = 0;
                     }
                 });
-                SignIn::Accepted(found.read(&id))
+                SignInResult::Accepted(found.read(&id))
             }
-            _ if may_try && found.failures < FAILURES_MAX => SignIn::Wrong,
-            Standing::Disabled => SignIn::Disabled,
-            _ => SignIn::Locked,
+            _ if may_try && found.failures < FAILURES_MAX => SignInResult::Wrong,
+            AccountState::Disabled => SignInResult::Disabled,
+            _ => SignInResult::Locked,
         })
     }
 }
@@ -266,18 +267,18 @@ impl PasswordDirectory for MemoryDirectory {
     async fn apply(
         &self,
         change: &PasswordChange,
-        write: Write<'_>,
+        write: DirectoryWrite<'_>,
         now: Timestamp,
     ) -> Result<(), ChangeError> {
         if now >= change.deadline {
             return Err(ChangeError::NotApplied("the deadline has passed".into()));
         }
         let password = match write {
-            Write::Password(password) => {
+            DirectoryWrite::Password(password) => {
                 let hash = self.hash(password.expose());
                 Some(hash.map_err(|error| ChangeError::NotApplied(Box::new(error)))?)
             }
-            Write::Unlock => None,
+            DirectoryWrite::Unlock => None,
         };
         self.memory.with(|tables| {
             let found = tables.accounts.accounts.get_mut(&change.account);
@@ -285,12 +286,12 @@ impl PasswordDirectory for MemoryDirectory {
             match found.number.cmp(&change.number) {
                 std::cmp::Ordering::Equal => return Ok(()),
                 std::cmp::Ordering::Greater => return Err(ChangeError::Superseded),
-                std::cmp::Ordering::Less if !found.standing.may_reset() => {
+                std::cmp::Ordering::Less if !found.state.may_reset() => {
                     return Err(ChangeError::NotPermitted);
                 }
                 std::cmp::Ordering::Less => {}
             }
-            (found.number, found.standing, found.failures) = (change.number, Standing::Active, 0);
+            (found.number, found.state, found.failures) = (change.number, AccountState::Active, 0);
             if let Some(password) = password {
                 // The new password counts as one of those that are kept.
                 found.previous = found.latest_passwords(self.history.saturating_sub(1));

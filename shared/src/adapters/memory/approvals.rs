@@ -22,20 +22,20 @@ pub struct StoredRequest {
     /// No other flow can make a request until this time.
     pub blocked_until: Timestamp,
     /// Whether the notifications of its denial are in the queue.
-    pub told: bool,
+    pub notified: bool,
 }
 
 impl StoredRequest {
     /// Returns an unanswered request.
     pub fn new(request: ApprovalRequest) -> Self {
-        Self { blocked_until: request.expires_at, request, answer: None, told: false }
+        Self { blocked_until: request.expires_at, request, answer: None, notified: false }
     }
 
     fn came_to(&self) -> Answered {
         match self.request.status {
             RequestStatus::Approved => Answered::Approved,
             RequestStatus::Denied => {
-                Answered::Denied { request: Box::new(self.request.clone()), told: self.told }
+                Answered::Denied { request: Box::new(self.request.clone()), notified: self.notified }
             }
             RequestStatus::Wrong | RequestStatus::Pending => Answered::Wrong,
         }
@@ -93,9 +93,9 @@ impl Approvals {
     }
 
     /// Records that the notifications of a denied request are in the queue.
-    pub fn note_told(&mut self, account: &AccountId, request: RequestId) {
+    pub fn note_notified(&mut self, account: &AccountId, request: RequestId) {
         if let Some(found) = self.0.get_mut(account).filter(|found| found.request.id == request) {
-            found.told = true;
+            found.notified = true;
         }
     }
 }
@@ -129,8 +129,8 @@ impl ApprovalStore for Memory {
         }))
     }
 
-    async fn note_told(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
-        self.with(|tables| tables.approvals.note_told(account, request));
+    async fn note_notified(&self, account: &AccountId, request: RequestId) -> Result<(), StoreError> {
+        self.with(|tables| tables.approvals.note_notified(account, request));
         Ok(())
     }
 }

@@ -10,7 +10,7 @@ pub struct StoredContact(String);
 
 impl StoredContact {
     /// Returns the stored form of a contact.
-    pub fn of(contact: &Contact<'_>) -> Self {
+    pub fn from_contact(contact: &Contact<'_>) -> Self {
         Self(contact.expose().to_owned())
     }
 

@@ -8,7 +8,7 @@ use super::Memory;
 use super::contact::StoredContact;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{HeldContact, ImportAction, active_from, import_contact};
+use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
@@ -57,7 +57,7 @@ pub enum StoredSecret {
 impl StoredSecret {
     fn of(secret: &Secret<'_>) -> Self {
         match secret {
-            Secret::Contact(contact) => Self::Contact(StoredContact::of(contact)),
+            Secret::Contact(contact) => Self::Contact(StoredContact::from_contact(contact)),
             Secret::Totp { sealed_seed, step } => {
                 Self::Totp { sealed_seed: sealed_seed.clone(), last_step: *step }
             }
@@ -93,7 +93,7 @@ pub struct StoredEntry {
     /// The time of its enrolment.
     pub added_at: Timestamp,
     /// Active from this time on.
-    pub usable_from: Timestamp,
+    pub active_from: Timestamp,
     /// Old from this time on: it has been active for the waiting period.
     pub old_from: Timestamp,
     /// The contact that is active until this one is, where this one replaces it.
@@ -101,7 +101,7 @@ pub struct StoredEntry {
     /// Whether an import wrote it; otherwise the person enrolled it.
     pub is_imported: bool,
     /// Whether a step-up preceded it.
-    pub proved: bool,
+    pub verified: bool,
     /// The data that is never shown.
     pub secret: StoredSecret,
     /// The time of its last use, for entries that record it themselves.
@@ -115,11 +115,11 @@ impl StoredEntry {
         Self {
             shown: entry.shown.clone(),
             added_at: entry.added_at,
-            usable_from: entry.usable_from,
+            active_from: entry.active_from,
             old_from: entry.old_from,
             predecessor: None,
             is_imported: false,
-            proved: entry.proved,
+            verified: entry.verified,
             secret: StoredSecret::of(&entry.secret),
             last_used_at: None,
             last_flow: None,
@@ -143,12 +143,12 @@ impl StoredEntry {
         let Predecessor { shown, contact, old_from } = earlier;
         self.shown = shown;
         self.secret = StoredSecret::Contact(contact);
-        (self.usable_from, self.old_from, self.proved) = (now, old_from, true);
+        (self.active_from, self.old_from, self.verified) = (now, old_from, true);
     }
 
     /// Returns whether it is active at `now`.
     pub fn counts(&self, now: Timestamp) -> bool {
-        self.usable_from <= now
+        self.active_from <= now
     }
 
     /// Records the time and the flow of its use.
@@ -157,7 +157,7 @@ impl StoredEntry {
         self.last_used_at = Some(now);
     }
 
-    fn listed(&self, id: &EntryId, state: Option<&StateOf>) -> Entry {
+    fn listed(&self, id: &EntryId, state: Option<&EntriesState>) -> Entry {
         let used_as_contact = state.and_then(|state| state.used_at.get(&id.kind().factor())).copied();
         let shown = match &self.secret {
             StoredSecret::RecoveryCodes { hashes, .. } => hashes.len().to_string(),
@@ -169,7 +169,7 @@ impl StoredEntry {
             added_at: self.added_at,
             // The use of an earlier contact of the kind does not count for this one.
             last_used_at: self.last_used_at.or(used_as_contact).filter(|used| *used >= self.added_at),
-            usable_from: self.usable_from,
+            active_from: self.active_from,
             old_from: self.old_from,
             predecessor: self.predecessor.as_ref().map(|earlier| earlier.shown.clone()),
         }
@@ -178,13 +178,13 @@ impl StoredEntry {
 
 /// The state of a whole account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct StateOf {
+pub struct EntriesState {
     /// The number of changes and leases.
     pub generation: u64,
     /// The session that made the last change, and its generation.
     pub changed: Option<(HolderId, u64)>,
     /// The flow with the last lease, and the lease's end.
-    pub claimed: Option<(HolderId, Timestamp)>,
+    pub lease: Option<(HolderId, Timestamp)>,
     /// The time at which the person last confirmed the list.
     pub confirmed_at: Option<Timestamp>,
     /// The time at which the person last removed an entry.
@@ -193,18 +193,18 @@ pub struct StateOf {
     pub used_at: BTreeMap<Factor, Timestamp>,
 }
 
-impl StateOf {
+impl EntriesState {
     /// Returns the session that moved the generation to `generation`, if a session did.
     fn changed_by(&self, generation: u64) -> Option<HolderId> {
         let changed = self.changed.filter(|(_, to)| self.generation == generation && *to == generation);
-        changed.map(|(by, _)| by)
+        changed.map(|(holder, _)| holder)
     }
 
     /// Moves the generation. A reset with a lease ends like any other.
-    const fn change(&mut self, by: HolderId) -> u64 {
+    const fn change(&mut self, holder: HolderId) -> u64 {
         self.generation += 1;
-        self.changed = Some((by, self.generation));
-        self.claimed = None;
+        self.changed = Some((holder, self.generation));
+        self.lease = None;
         self.generation
     }
 }
@@ -222,43 +222,43 @@ pub struct StoredPass {
 
 /// All items of one account.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct EntriesOf {
+pub struct AccountEntries {
     /// An account has at most one.
     pub pass: Option<StoredPass>,
     /// None before the account was imported or changed.
-    pub state: Option<StateOf>,
+    pub state: Option<EntriesState>,
     /// Entries by id, which begins with the kind.
     pub entries: BTreeMap<EntryId, StoredEntry>,
 }
 
-impl EntriesOf {
+impl AccountEntries {
     /// Returns the state, if it is at `generation`.
-    pub(super) fn state_at(&mut self, generation: u64) -> Option<&mut StateOf> {
+    pub(super) fn state_at(&mut self, generation: u64) -> Option<&mut EntriesState> {
         self.state.as_mut().filter(|state| state.generation == generation)
     }
 
-    /// Returns whether `generation` is that of a change which `by` began.
-    fn is_changed_by(&mut self, generation: u64, by: HolderId) -> bool {
+    /// Returns whether `generation` is that of a change which `holder` began.
+    fn is_changed_by(&mut self, generation: u64, holder: HolderId) -> bool {
         self.state_at(generation)
-            .is_some_and(|state| state.changed.is_some_and(|(changed_by, _)| changed_by == by))
+            .is_some_and(|state| state.changed.is_some_and(|(changed_by, _)| changed_by == holder))
     }
 
-    /// Ends a change that `by` began: returns the next generation, or `None` when another change moved it.
-    fn finish(&mut self, generation: u64, by: HolderId) -> Option<u64> {
-        if !self.is_changed_by(generation, by) {
+    /// Ends a change that `holder` began: returns the next generation, or `None` when another change moved it.
+    fn finish(&mut self, generation: u64, holder: HolderId) -> Option<u64> {
+        if !self.is_changed_by(generation, holder) {
             return None;
         }
-        self.state_at(generation).map(|state| state.change(by))
+        self.state_at(generation).map(|state| state.change(holder))
     }
 }
 
 /// All accounts' entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct SecurityInfoTable(pub BTreeMap<AccountId, EntriesOf>);
+pub struct SecurityInfoTable(pub BTreeMap<AccountId, AccountEntries>);
 
 impl SecurityInfoTable {
     /// Returns the items of an account, and creates them if there are none.
-    pub fn of(&mut self, account: &AccountId) -> &mut EntriesOf {
+    pub fn of(&mut self, account: &AccountId) -> &mut AccountEntries {
         self.0.entry(account.clone()).or_default()
     }
 
@@ -281,7 +281,7 @@ impl SecurityInfoTable {
     /// Writes an entry; a waiting one keeps the contact that is active until then.
     fn write(&mut self, account: &AccountId, mut stored: StoredEntry, entry: &NewEntry<'_>) {
         let entries = &mut self.of(account).entries;
-        if entry.usable_from > entry.added_at {
+        if entry.active_from > entry.added_at {
             stored.predecessor = entries.get(&entry.id).and_then(|found| found.serving(entry.added_at));
         }
         entries.insert(entry.id.clone(), stored);
@@ -299,14 +299,14 @@ impl SecurityInfoTable {
         let found = self.of(account);
         let is_first =
             found.entries.is_empty() && found.state.as_ref().is_none_or(|state| state.generation == 0);
-        let held: Vec<HeldContact> =
+        let held: Vec<StoredContactEntry> =
             found.entries.iter().filter_map(|(id, entry)| held_contact(id, entry)).collect();
         let mut decisions = Vec::with_capacity(4);
         for (kind, contact) in imported.contacts() {
             let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
             match (action, contact) {
-                (ImportAction::Put { usable_from, old_from, .. }, Some(contact)) => {
-                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                (ImportAction::Put { active_from, old_from, .. }, Some(contact)) => {
+                    let entry = NewEntry { active_from, old_from, ..NewEntry::contact(kind, contact, now) };
                     self.write(account, StoredEntry { is_imported: true, ..StoredEntry::of(&entry) }, &entry);
                 }
                 (ImportAction::Remove, _) => drop(self.of(account).entries.remove(&EntryId::only(kind))),
@@ -316,23 +316,23 @@ impl SecurityInfoTable {
         }
         let id = EntryId::only(Kind::Totp);
         if let Some(seed) = sealed_seed.filter(|_| !self.of(account).entries.contains_key(&id)) {
-            let (usable_from, old_from) = active_from(is_first, waiting_period, now);
+            let (active_from, old_from) = active_from(is_first, waiting_period, now);
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
-            self.put(account, &NewEntry { usable_from, old_from, ..NewEntry::new(id, "", secret, now) });
-            decisions.push((Kind::Totp, ImportAction::Put { usable_from, old_from, replaces: false }));
+            self.put(account, &NewEntry { active_from, old_from, ..NewEntry::new(id, "", secret, now) });
+            decisions.push((Kind::Totp, ImportAction::Put { active_from, old_from, replaces: false }));
         }
         self.of(account).state.get_or_insert_default();
         decisions
     }
 }
 
-fn held_contact(id: &EntryId, entry: &StoredEntry) -> Option<HeldContact> {
+fn held_contact(id: &EntryId, entry: &StoredEntry) -> Option<StoredContactEntry> {
     let StoredSecret::Contact(contact) = &entry.secret else { return None };
-    Some(HeldContact {
+    Some(StoredContactEntry {
         kind: id.kind(),
         value: contact.expose(),
         is_imported: entry.is_imported,
-        usable_from: entry.usable_from,
+        active_from: entry.active_from,
         old_from: entry.old_from,
     })
 }
@@ -378,7 +378,7 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
     ) -> Result<Option<u64>, StoreError> {
         Ok(self.with(|tables| {
             let found = tables.security_info.of(account);
@@ -386,11 +386,11 @@ impl EnrolmentStore for Memory {
                 found.state.get_or_insert_default();
             }
             if let Some(state) = found.state_at(generation) {
-                return Some(state.change(by));
+                return Some(state.change(holder));
             }
             // The caller's own change, whose response was lost.
             let next = generation + 1;
-            found.state.as_ref().filter(|state| state.changed_by(next) == Some(by)).map(|_| next)
+            found.state.as_ref().filter(|state| state.changed_by(next) == Some(holder)).map(|_| next)
         }))
     }
 
@@ -398,7 +398,7 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError> {
         Ok(self.with(|tables| {
@@ -409,13 +409,13 @@ impl EnrolmentStore for Memory {
                 _ => false,
             };
             let found = tables.security_info.of(account);
-            if !found.is_changed_by(generation, by) {
+            if !found.is_changed_by(generation, holder) {
                 return Added::Overtaken;
             }
             if is_taken {
                 return Added::Taken;
             }
-            let Some(next) = found.finish(generation, by) else { return Added::Overtaken };
+            let Some(next) = found.finish(generation, holder) else { return Added::Overtaken };
             tables.security_info.write(account, StoredEntry::of(entry), entry);
             Added::Done(next)
         }))
@@ -429,13 +429,13 @@ impl EnrolmentStore for Memory {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
         Ok(self.with(|tables| {
             let found = tables.security_info.of(account);
-            let next = found.finish(generation, by)?;
+            let next = found.finish(generation, holder)?;
             let waits = found.entries.get_mut(id).filter(|entry| !entry.counts(now));
             if let Some((entry, earlier)) = waits.and_then(|entry| {
                 let earlier = entry.predecessor.take()?;
@@ -452,7 +452,7 @@ impl EnrolmentStore for Memory {
         }))
     }
 
-    async fn count_from(
+    async fn set_active_from(
         &self,
         account: &AccountId,
         id: &EntryId,
@@ -462,7 +462,7 @@ impl EnrolmentStore for Memory {
         self.with(|tables| {
             // A removed entry must not come back.
             if let Some(entry) = tables.security_info.of(account).entries.get_mut(id) {
-                entry.usable_from = from;
+                entry.active_from = from;
                 entry.old_from = old_from;
             }
         });

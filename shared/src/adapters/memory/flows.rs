@@ -70,28 +70,28 @@ impl Flows {
     ///
     /// # Errors
     /// The flow, if it exists and has not expired, when the attempt is not compared.
-    pub fn try_guess(
+    pub fn try_attempt_code(
         &mut self,
         key: HolderId,
-        guess: &CodeAttempt,
+        attempt: &CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<StoredFlow, Option<StoredFlow>> {
         let found = self.0.get_mut(key.as_bytes()).filter(|flow| flow.is_live(now));
         let Some(found) = found else { return Err(None) };
         let record = Arc::make_mut(&mut found.record);
-        let is_awaited = record.state == StateName::AwaitingCode && record.step == guess.step;
+        let is_awaited = record.state == StateName::AwaitingCode && record.step == attempt.step;
         match record.slot.as_mut() {
             Some(slot)
                 if is_awaited
                     && slot.expires_at.is_ahead(now, CODE_LONGEST)
-                    && slot.tries < limits.code_tries
-                    && record.flow_tries < limits.flow_tries
-                    && slot.guess != Some(slot.code) =>
+                    && slot.attempts < limits.code_attempts
+                    && record.flow_attempts < limits.flow_attempts
+                    && slot.last_attempt != Some(slot.code) =>
             {
-                slot.guess = Some(guess.tag);
-                slot.tries += 1;
-                record.flow_tries += 1;
+                slot.last_attempt = Some(attempt.tag);
+                slot.attempts += 1;
+                record.flow_attempts += 1;
                 found.revision += 1;
                 Ok(found.clone())
             }
@@ -101,12 +101,17 @@ impl Flows {
 
     /// Counts one of the flow's attempts and returns the flow; `None` when no attempt is left or the flow is
     /// missing.
-    pub fn spend_try(&mut self, key: HolderId, limits: &FlowLimits, now: Timestamp) -> Option<&StoredFlow> {
+    pub fn spend_attempt(
+        &mut self,
+        key: HolderId,
+        limits: &FlowLimits,
+        now: Timestamp,
+    ) -> Option<&StoredFlow> {
         let found = self.0.get_mut(key.as_bytes())?;
-        if !found.is_live(now) || found.record.flow_tries >= limits.flow_tries {
+        if !found.is_live(now) || found.record.flow_attempts >= limits.flow_attempts {
             return None;
         }
-        Arc::make_mut(&mut found.record).flow_tries += 1;
+        Arc::make_mut(&mut found.record).flow_attempts += 1;
         found.revision += 1;
         Some(found)
     }
@@ -134,15 +139,15 @@ impl FlowStore for Memory {
         Ok(self.with(|tables| tables.flows.replace(key, next, now)))
     }
 
-    async fn guess(
+    async fn attempt_code(
         &self,
         key: HolderId,
-        guess: CodeAttempt,
+        attempt: CodeAttempt,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError> {
         let value = |found: &StoredFlow| found.read().map(|read| read.value);
-        Ok(self.with(|tables| match tables.flows.try_guess(key, &guess, limits, now) {
+        Ok(self.with(|tables| match tables.flows.try_attempt_code(key, &attempt, limits, now) {
             Ok(found) => match value(&found) {
                 None => AttemptOutcome::Gone,
                 Some(flow @ Flow::AwaitingCode(_)) => AttemptOutcome::Wrong(flow),
@@ -150,7 +155,8 @@ impl FlowStore for Memory {
             },
             Err(found) => {
                 let Some(flow) = found.as_ref().and_then(value) else { return AttemptOutcome::Gone };
-                if matches!(flow, Flow::AwaitingCode(_)) && flow.proofs().saturating_add(1) == guess.step {
+                if matches!(flow, Flow::AwaitingCode(_)) && flow.verified().saturating_add(1) == attempt.step
+                {
                     return AttemptOutcome::Spent(flow);
                 }
                 AttemptOutcome::NotAwaited(flow)
@@ -158,13 +164,13 @@ impl FlowStore for Memory {
         }))
     }
 
-    async fn spend_try(
+    async fn spend_attempt(
         &self,
         key: HolderId,
         limits: &FlowLimits,
         now: Timestamp,
     ) -> Result<Option<Flow>, StoreError> {
         let read = |found: &StoredFlow| found.read().map(|read| read.value);
-        Ok(self.with(|tables| tables.flows.spend_try(key, limits, now).and_then(read)))
+        Ok(self.with(|tables| tables.flows.spend_attempt(key, limits, now).and_then(read)))
     }
 }

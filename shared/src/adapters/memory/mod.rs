@@ -8,12 +8,12 @@
 
 mod accounts;
 mod approvals;
-mod budgets;
 mod contact;
 mod enrolment;
 mod flows;
 mod pairings;
 mod queue;
+mod rate_limits;
 mod security_info;
 mod sessions;
 
@@ -21,12 +21,12 @@ use std::sync::{Mutex, PoisonError};
 
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
-pub use budgets::Budgets;
 pub use contact::StoredContact;
-pub use enrolment::{EntriesOf, SecurityInfoTable, StateOf, StoredEntry, StoredSecret};
+pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry, StoredSecret};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
 pub use queue::{Queue, Queued};
+pub use rate_limits::RateLimits;
 pub use security_info::Holder;
 pub use sessions::{Sessions, StoredSession};
 
@@ -44,7 +44,7 @@ pub struct Tables {
     /// Pairings of devices with the authenticator app.
     pub pairings: Pairings,
     /// Counters of rate limits, and ledgers of sent messages.
-    pub budgets: Budgets,
+    pub rate_limits: RateLimits,
     /// Enrolled entries, generations, leases and passes.
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.

@@ -8,7 +8,7 @@ use super::{Memory, taken};
 use crate::domain::account::AccountId;
 use crate::domain::device::DeviceKey;
 use crate::domain::keys::Tag;
-use crate::domain::pairing::{PAIRING_LIFETIME, PAIRING_TRIES, Pairing, PairingKey, WaitingDevice};
+use crate::domain::pairing::{PAIRING_ATTEMPTS, PAIRING_LIFETIME, Pairing, PairingKey, WaitingDevice};
 use crate::domain::time::Timestamp;
 use crate::ports::{PairingConfirmed, PairingState, PairingStore, StoreError};
 
@@ -20,7 +20,7 @@ pub struct StoredPairing {
     /// The device that used the token; none while the token is unused.
     pub device: Option<PairedDevice>,
     /// Attempts at the code that are used up.
-    pub tries: u8,
+    pub attempts: u8,
 }
 
 /// The device that used a pairing's token.
@@ -35,12 +35,12 @@ pub struct PairedDevice {
     /// The tag of the code that the device shows.
     pub code: Tag,
     /// The tag of the last typed code.
-    pub guess: Option<Tag>,
+    pub last_attempt: Option<Tag>,
 }
 
 impl PairedDevice {
     fn is_confirmed(&self) -> bool {
-        self.guess == Some(self.code)
+        self.last_attempt == Some(self.code)
     }
 
     fn read(&self, pairing: &Pairing) -> Option<WaitingDevice> {
@@ -84,7 +84,7 @@ impl PairingStore for Memory {
             if pairings.contains_key(key.as_bytes()) {
                 return Err(taken());
             }
-            let stored = StoredPairing { pairing: pairing.clone(), device: None, tries: 0 };
+            let stored = StoredPairing { pairing: pairing.clone(), device: None, attempts: 0 };
             pairings.insert(*key.as_bytes(), stored);
             Ok(())
         })
@@ -124,7 +124,7 @@ impl PairingStore for Memory {
                     subscription: device.subscription.clone(),
                     name: device.name.clone(),
                     code,
-                    guess: None,
+                    last_attempt: None,
                 });
             }
             is_free
@@ -158,11 +158,11 @@ impl PairingStore for Memory {
                 return PairingConfirmed::Gone;
             };
             let Some(device) = &mut found.device else { return PairingConfirmed::NotYet };
-            if !device.is_confirmed() && found.tries < PAIRING_TRIES {
-                device.guess = Some(code);
-                found.tries += 1;
+            if !device.is_confirmed() && found.attempts < PAIRING_ATTEMPTS {
+                device.last_attempt = Some(code);
+                found.attempts += 1;
                 if !device.is_confirmed() {
-                    return PairingConfirmed::Wrong { tries_left: PAIRING_TRIES - found.tries };
+                    return PairingConfirmed::Wrong { attempts_left: PAIRING_ATTEMPTS - found.attempts };
                 }
             } else if !(device.is_confirmed() && device.code == code) {
                 return PairingConfirmed::Spent;

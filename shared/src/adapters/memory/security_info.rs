@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 
 use super::Memory;
-use super::enrolment::{EntriesOf, SecurityInfoTable, StoredEntry, StoredPass, StoredSecret};
+use super::enrolment::{AccountEntries, SecurityInfoTable, StoredEntry, StoredPass, StoredSecret};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::device::{Device, DeviceKey};
@@ -16,17 +16,17 @@ use crate::domain::recovery_code::Sheet;
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
-    Authenticators, Claim, ClaimStore, Devices, LeaseHolder, PushTargets, SecurityInfo, StoreError,
-    StoredDevice, StoredPasskey, StoredTotp,
+    AuthenticatorStore, DeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, PushTargets, SecurityInfoStore,
+    StoreError, StoredDevice, StoredPasskey, StoredTotp,
 };
 
-impl EntriesOf {
+impl AccountEntries {
     /// Returns the enrolled methods at `now`.
     pub fn registration(&self, now: Timestamp) -> Registration {
         let mut registration = Registration::default();
         if let Some(state) = &self.state {
             registration.generation = state.generation;
-            registration.claimed_by = state.claimed.map(|(flow, _)| flow);
+            registration.lease_holder = state.lease.map(|(flow, _)| flow);
         }
         let (mut young, mut old) = (Vec::new(), Vec::new());
         for (id, entry) in &self.entries {
@@ -55,8 +55,11 @@ impl EntriesOf {
                         }
                     }
                     if !counts {
-                        let waiting =
-                            if entry.proved { &mut registration.not_yet } else { &mut registration.unproved };
+                        let waiting = if entry.verified {
+                            &mut registration.pending_activation
+                        } else {
+                            &mut registration.unverified
+                        };
                         waiting.push(kind.factor());
                     }
                 }
@@ -169,10 +172,10 @@ impl SecurityInfoTable {
     /// # Errors
     /// The flow with the last lease, its generation and its end, if there is one, when the generation
     /// differs.
-    pub fn try_claim(
+    pub fn try_acquire_lease(
         &mut self,
         account: &AccountId,
-        claimant: &LeaseHolder<'_>,
+        lease_holder: &LeaseHolder<'_>,
         generation: u64,
         now: Timestamp,
         lease_until: Timestamp,
@@ -180,14 +183,15 @@ impl SecurityInfoTable {
         let found = self.0.get_mut(account).and_then(|found| found.state.as_mut());
         let Some(state) = found else { return Err(None) };
         if state.generation != generation {
-            let (generation, claimed) = (state.generation, state.claimed);
-            return Err(claimed.map(|(flow, lease_until)| Holder { flow, generation, lease_until }));
+            let (generation, lease) = (state.generation, state.lease);
+            return Err(lease.map(|(flow, lease_until)| Holder { flow, generation, lease_until }));
         }
         state.generation += 1;
-        state.claimed = Some((claimant.flow, lease_until));
+        state.lease = Some((lease_holder.flow, lease_until));
         let contacts = [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone];
-        let proved = claimant.proved.iter().filter(|factor| contacts.contains(factor));
-        state.used_at.extend(proved.map(|factor| (*factor, now)));
+        let verified_factors =
+            lease_holder.verified_factors.iter().filter(|factor| contacts.contains(factor));
+        state.used_at.extend(verified_factors.map(|factor| (*factor, now)));
         Ok(state.generation)
     }
 
@@ -196,7 +200,7 @@ impl SecurityInfoTable {
         let state = self.0.get_mut(account).and_then(|found| found.state.as_mut());
         let state = state.filter(|state| state.generation == generation);
         if let Some((_, lease_until)) =
-            state.and_then(|state| state.claimed.as_mut()).filter(|(by, _)| *by == flow)
+            state.and_then(|state| state.lease.as_mut()).filter(|(by, _)| *by == flow)
         {
             *lease_until = Timestamp::from_seconds(0);
         }
@@ -215,15 +219,15 @@ pub struct Holder {
 }
 
 #[async_trait]
-impl SecurityInfo for Memory {
+impl SecurityInfoStore for Memory {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError> {
-        let read = |found: &EntriesOf| found.registration(now);
+        let read = |found: &AccountEntries| found.registration(now);
         Ok(self.with(|tables| tables.security_info.0.get(account).map(read).unwrap_or_default()))
     }
 }
 
 #[async_trait]
-impl Authenticators for Memory {
+impl AuthenticatorStore for Memory {
     async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
         Ok(self.with(|tables| match tables.security_info.only(account, Kind::Totp, now) {
             Some(StoredSecret::Totp { sealed_seed, .. }) => {
@@ -299,30 +303,31 @@ impl Authenticators for Memory {
 }
 
 #[async_trait]
-impl ClaimStore for Memory {
-    async fn claim(
+impl LeaseStore for Memory {
+    async fn acquire(
         &self,
         account: &AccountId,
-        claimant: &LeaseHolder<'_>,
+        lease_holder: &LeaseHolder<'_>,
         now: Timestamp,
         lease_until: Timestamp,
-    ) -> Result<Claim, StoreError> {
+    ) -> Result<LeaseOutcome, StoreError> {
         Ok(self.with(|tables| {
-            let mut try_claim =
-                |generation| tables.security_info.try_claim(account, claimant, generation, now, lease_until);
-            match try_claim(claimant.generation) {
-                Ok(held) => Claim::Held(held),
-                Err(Some(found)) if found.flow == claimant.flow => {
+            let mut try_acquire_lease = |generation| {
+                tables.security_info.try_acquire_lease(account, lease_holder, generation, now, lease_until)
+            };
+            match try_acquire_lease(lease_holder.generation) {
+                Ok(held) => LeaseOutcome::Acquired(held),
+                Err(Some(found)) if found.flow == lease_holder.flow => {
                     if now < found.lease_until && found.lease_until <= lease_until + SKEW {
-                        return Claim::Busy;
+                        return LeaseOutcome::Busy;
                     }
-                    if found.generation.saturating_sub(claimant.generation) >= claimant.limit {
-                        return Claim::Spent;
+                    if found.generation.saturating_sub(lease_holder.generation) >= lease_holder.limit {
+                        return LeaseOutcome::Spent;
                     }
                     // The flow's own lease, and its request is gone: the flow acquires it again.
-                    try_claim(found.generation).map_or(Claim::Lost, Claim::Held)
+                    try_acquire_lease(found.generation).map_or(LeaseOutcome::Lost, LeaseOutcome::Acquired)
                 }
-                Err(_) => Claim::Lost,
+                Err(_) => LeaseOutcome::Lost,
             }
         }))
     }
@@ -334,13 +339,13 @@ impl ClaimStore for Memory {
 }
 
 #[async_trait]
-impl Devices for Memory {
+impl DeviceStore for Memory {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
         Ok(self.with(|tables| {
             let entry = tables.security_info.entry(&device.account, &device.id)?;
             let StoredSecret::Authenticator { public_key, .. } = &entry.secret else { return None };
             let key = DeviceKey::from_bytes(public_key).ok()?;
-            Some(StoredDevice { key, usable_from: entry.usable_from, old_from: entry.old_from })
+            Some(StoredDevice { key, active_from: entry.active_from, old_from: entry.old_from })
         }))
     }
 

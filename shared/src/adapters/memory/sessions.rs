@@ -24,7 +24,7 @@ pub struct StoredSession {
 impl StoredSession {
     fn of(revision: u64, session: &Session) -> Result<Self, StoreError> {
         let body = serde_json::to_string(session).map_err(|_| StoreError::Unreadable("session"))?;
-        Ok(Self { revision, expires_at: session.facts().expires_at, body })
+        Ok(Self { revision, expires_at: session.context().expires_at, body })
     }
 }
 

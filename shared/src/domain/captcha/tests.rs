@@ -19,21 +19,21 @@ fn name(byte: u8) -> NameRef {
     NameRef::from_bytes([byte; 32])
 }
 
-fn normal() -> Challenge {
-    Challenge::generate([7; 16], NOW, LIGHT, None)
+fn normal() -> CaptchaChallenge {
+    CaptchaChallenge::generate([7; 16], NOW, LIGHT, None)
 }
 
-fn harder() -> Challenge {
-    Challenge::generate([7; 16], NOW, LIGHT, Some(name(1)))
+fn harder() -> CaptchaChallenge {
+    CaptchaChallenge::generate([7; 16], NOW, LIGHT, Some(name(1)))
 }
 
 /// Returns the first nonce with exactly `bits` zero bits.
-fn work(challenge: &Challenge, bits: u8) -> String {
+fn work(challenge: &CaptchaChallenge, bits: u8) -> String {
     let shows = |nonce: &String| challenge.zero_bits(nonce) == u32::from(bits);
     (0..u64::MAX).map(|nonce| nonce.to_string()).find(shows).unwrap()
 }
 
-fn verdict(challenge: &Challenge, answer: Option<&str>, work: Option<&str>) -> Verdict {
+fn verdict(challenge: &CaptchaChallenge, answer: Option<&str>, work: Option<&str>) -> Verdict {
     challenge.check(&Solution::parse(answer, work).unwrap(), &name(1))
 }
 
@@ -123,7 +123,8 @@ fn malformed_solution_is_distinguished_from_wrong_solution() {
 fn token_expires_at_expiry_time() {
     let keys = keyring('k');
     let token = normal().seal(&keys, [0; 24]).unwrap();
-    let open = |seconds| Challenge::open(&token, &keys, Timestamp::from_seconds(NOW.as_seconds() + seconds));
+    let open =
+        |seconds| CaptchaChallenge::open(&token, &keys, Timestamp::from_seconds(NOW.as_seconds() + seconds));
     assert_eq!(open(179).unwrap(), normal());
     assert_eq!(open(180), Err(CaptchaError::Expired));
 }
@@ -133,16 +134,16 @@ fn token_expires_at_expiry_time() {
 fn token_with_expiry_in_milliseconds_is_expired() {
     let keys = keyring('k');
     let late = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
-    let token = Challenge { expires_at: late, ..normal() }.seal(&keys, [0; 24]).unwrap();
-    assert_eq!(Challenge::open(&token, &keys, NOW), Err(CaptchaError::Expired));
+    let token = CaptchaChallenge { expires_at: late, ..normal() }.seal(&keys, [0; 24]).unwrap();
+    assert_eq!(CaptchaChallenge::open(&token, &keys, NOW), Err(CaptchaError::Expired));
 }
 
 /// Controls: C-090.
 #[test]
 fn token_opens_under_its_own_key_only() {
     let token = harder().seal(&keyring('k'), [0; 24]).unwrap();
-    assert_eq!(Challenge::open(&token, &keyring('k'), NOW).unwrap(), harder());
-    assert_eq!(Challenge::open(&token, &keyring('l'), NOW), Err(CaptchaError::Malformed));
+    assert_eq!(CaptchaChallenge::open(&token, &keyring('k'), NOW).unwrap(), harder());
+    assert_eq!(CaptchaChallenge::open(&token, &keyring('l'), NOW), Err(CaptchaError::Malformed));
 }
 
 /// Controls: C-090.
@@ -153,7 +154,7 @@ fn token_with_other_purpose_or_format_is_malformed() {
     let short = keys.seal(PURPOSE, &[], &[VERSION; 25], [0; 24]).unwrap();
     let newer = keys.seal(PURPOSE, &[], &[VERSION + 1; 26], [0; 24]).unwrap();
     for token in [other, short, newer, String::new(), ".".repeat(10_000)] {
-        assert_eq!(Challenge::open(&token, &keys, NOW), Err(CaptchaError::Malformed));
+        assert_eq!(CaptchaChallenge::open(&token, &keys, NOW), Err(CaptchaError::Malformed));
     }
 }
 
@@ -167,7 +168,7 @@ fn token_with_changed_character_is_malformed() {
             let changed = format!("{}{other}{}", &token[..at], &token[at + 1..]);
             if changed != token {
                 assert_eq!(
-                    Challenge::open(&changed, &keys, NOW),
+                    CaptchaChallenge::open(&changed, &keys, NOW),
                     Err(CaptchaError::Malformed),
                     "{at} {other}"
                 );
@@ -182,13 +183,13 @@ fn values_derived_from_entropy_are_distinct() {
     let challenge = normal();
     let all = BTreeSet::from([challenge.spend_id(), challenge.rendering_seed(), challenge.derive("work")]);
     assert_eq!(all.len(), 3);
-    assert_ne!(challenge.spend_id(), Challenge::generate([8; 16], NOW, LIGHT, None).spend_id());
+    assert_ne!(challenge.spend_id(), CaptchaChallenge::generate([8; 16], NOW, LIGHT, None).spend_id());
 }
 
 /// Controls: C-020.
 #[test]
 fn generated_answers_cover_whole_alphabet() {
-    let answers = (0..=255).map(|byte| Challenge::generate([byte; 16], NOW, LIGHT, None).answer());
+    let answers = (0..=255).map(|byte| CaptchaChallenge::generate([byte; 16], NOW, LIGHT, None).answer());
     let drawn: BTreeSet<char> = answers.flat_map(|answer| answer.chars().collect::<Vec<_>>()).collect();
     assert_eq!(drawn, ALPHABET.iter().map(|b| char::from(*b)).collect());
 }
@@ -199,11 +200,11 @@ proptest! {
         entropy: [u8; 16], nonce: [u8; 24], difficulty: u8, bound: Option<[u8; 32]>, seconds in 0..4_000_000_000_i64,
     ) {
         let now = Timestamp::from_seconds(seconds);
-        let challenge = Challenge::generate(entropy, now, difficulty, bound.map(NameRef::from_bytes));
+        let challenge = CaptchaChallenge::generate(entropy, now, difficulty, bound.map(NameRef::from_bytes));
         let keys = keyring('k');
         let token = challenge.seal(&keys, nonce).unwrap();
         prop_assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)));
-        let opened = Challenge::open(&token, &keys, now).unwrap();
+        let opened = CaptchaChallenge::open(&token, &keys, now).unwrap();
         prop_assert_eq!(opened.answer(), challenge.answer());
         prop_assert_eq!(opened, challenge);
     }
@@ -214,6 +215,6 @@ proptest! {
         if let Ok(solution) = Solution::parse(answer.as_deref(), work.as_deref()) {
             let _ = normal().check(&solution, &name(1));
         }
-        prop_assert_eq!(Challenge::open(&token, &keyring('k'), NOW), Err(CaptchaError::Malformed));
+        prop_assert_eq!(CaptchaChallenge::open(&token, &keyring('k'), NOW), Err(CaptchaError::Malformed));
     }
 }

@@ -20,7 +20,7 @@ mod states;
 pub use super::approval::{APPROVAL_LIFETIME, RequestId};
 pub use super::challenge::{CODE_LONGEST, PASSKEY_LIFETIME};
 pub use record::{CodeSlot, Record, RecordError, StateName};
-pub use states::{AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened, Proven};
+pub use states::{AllVerified, AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Opened};
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -49,7 +49,7 @@ pub enum Flow {
     /// A device received a request, and its answer is awaited.
     AwaitingAnswer(AwaitingAnswer),
     /// All steps are verified; the new password or the unlock is awaited.
-    Proven(Proven),
+    AllVerified(AllVerified),
     /// The password was changed or the account unlocked.
     Done(Done),
     /// The person ended the flow.
@@ -58,7 +58,7 @@ pub enum Flow {
 
 /// The facts of a flow that never change.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Facts {
+pub struct FlowContext {
     /// The account, or the decoy id of a name without a usable account.
     pub account: AccountId,
     /// Whether it is a decoy, which never sends and never succeeds.
@@ -131,7 +131,7 @@ pub enum Outcome {
 
 /// A verified step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Proof {
+pub struct VerifiedStep {
     /// The method that the person chose.
     pub method: Method,
     /// The tag of the accepted answer. A browser that repeats it with the older cookie (a double click, a
@@ -153,7 +153,7 @@ const fn is_false(young: &bool) -> bool {
 
 /// The messages by one method in the current step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Sent {
+pub struct DeliveryState {
     /// Texts and calls to one phone are counted separately.
     pub method: Method,
     /// Counts towards the limit per step, and determines the next wait.
@@ -161,50 +161,52 @@ pub struct Sent {
     /// Time of the last message; the next wait begins here.
     pub last_at: Timestamp,
     /// Wrong answers to its codes. A resend does not reset them.
-    pub tries: u8,
+    #[serde(rename = "tries")]
+    pub attempts: u8,
 }
 
 /// The mutable facts of a flow, from its reason on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Progress {
+pub struct StepProgress {
     /// Can be changed until all steps are verified.
     pub reason: Reason,
     /// The verified steps, in order.
-    pub proofs: Vec<Proof>,
+    #[serde(rename = "proofs")]
+    pub verified_steps: Vec<VerifiedStep>,
     /// The messages of the current step, by method.
-    pub sent: Vec<Sent>,
+    pub sent: Vec<DeliveryState>,
     /// Wrong answers of the whole flow, over both steps and all methods. Stored in an attribute of its own.
     #[serde(skip)]
-    pub flow_tries: u8,
+    pub flow_attempts: u8,
 }
 
-impl Progress {
+impl StepProgress {
     /// Returns the current step, from 1.
     pub fn step(&self) -> u8 {
-        u8::try_from(self.proofs.len()).unwrap_or(u8::MAX).saturating_add(1)
+        u8::try_from(self.verified_steps.len()).unwrap_or(u8::MAX).saturating_add(1)
     }
 
     /// Returns whether a factor may serve in the current step. A reset needs one factor that has been active
     /// for the waiting period, where policy offers one. A young factor is accepted only while a later step
     /// can still use an old one.
-    pub fn accepts(&self, facts: &Facts, method: Method, young: bool) -> bool {
-        let used = self.proved_factors();
+    pub fn accepts(&self, context: &FlowContext, method: Method, young: bool) -> bool {
+        let used = self.verified_factors();
         if used.contains(&method.factor()) {
             return false;
         }
-        let mut old = facts.offers.iter().filter(|offer| !offer.young);
-        let needs_old = old.clone().next().is_some() && self.proofs.iter().all(|proof| proof.young);
+        let mut old = context.offers.iter().filter(|offer| !offer.young);
+        let needs_old = old.clone().next().is_some() && self.verified_steps.iter().all(|step| step.young);
         if !young || !needs_old {
             return true;
         }
         let factor = method.factor();
-        self.step() < facts.steps
+        self.step() < context.steps
             && old.any(|offer| offer.method.factor() != factor && !used.contains(&offer.method.factor()))
     }
 
     /// Returns the factors already used; they can't serve a second step.
-    pub fn proved_factors(&self) -> Vec<Factor> {
-        self.proofs.iter().map(|proof| proof.method.factor()).collect()
+    pub fn verified_factors(&self) -> Vec<Factor> {
+        self.verified_steps.iter().map(|step| step.method.factor()).collect()
     }
 }
 
@@ -216,9 +218,9 @@ pub struct FlowLimits {
     /// The validity of a code, on every channel.
     pub code_lifetime: Seconds,
     /// Wrong answers per code. Bounds concurrent attempts too.
-    pub code_tries: u8,
+    pub code_attempts: u8,
     /// Wrong answers per flow, over both steps and the authenticator app.
-    pub flow_tries: u8,
+    pub flow_attempts: u8,
     /// Messages per step, over all its methods.
     pub sends_per_step: u8,
 }
@@ -266,15 +268,15 @@ impl Stage {
 
 impl Flow {
     /// Returns the facts that never change.
-    pub fn facts(&self) -> &Facts {
+    pub fn context(&self) -> &FlowContext {
         match self {
-            Self::Opened(state) => &state.facts,
-            Self::Choosing(state) => &state.facts,
-            Self::AwaitingCode(state) => &state.facts,
-            Self::AwaitingAnswer(state) => &state.facts,
-            Self::Proven(state) => &state.facts,
-            Self::Done(state) => &state.facts,
-            Self::Cancelled(state) => &state.facts,
+            Self::Opened(state) => &state.context,
+            Self::Choosing(state) => &state.context,
+            Self::AwaitingCode(state) => &state.context,
+            Self::AwaitingAnswer(state) => &state.context,
+            Self::AllVerified(state) => &state.context,
+            Self::Done(state) => &state.context,
+            Self::Cancelled(state) => &state.context,
         }
     }
 
@@ -288,7 +290,7 @@ impl Flow {
                 Method::Passkey => Stage::Passkey,
                 _ => Stage::Approval,
             },
-            Self::Proven(state) => match state.progress.reason {
+            Self::AllVerified(state) => match state.progress.reason {
                 Reason::Forgotten => Stage::Password,
                 Reason::Locked => Stage::Unlock,
             },
@@ -298,58 +300,58 @@ impl Flow {
     }
 
     /// Returns the number of verified steps, which the cookie must match to act.
-    pub fn proofs(&self) -> u8 {
+    pub fn verified(&self) -> u8 {
         let count = match self {
             Self::Opened(_) | Self::Cancelled(_) => 0,
-            Self::Choosing(state) => state.progress.proofs.len(),
-            Self::AwaitingCode(state) => state.progress.proofs.len(),
-            Self::AwaitingAnswer(state) => state.progress.proofs.len(),
-            Self::Proven(state) => state.progress.proofs.len(),
-            Self::Done(state) => state.progress.proofs.len(),
+            Self::Choosing(state) => state.progress.verified_steps.len(),
+            Self::AwaitingCode(state) => state.progress.verified_steps.len(),
+            Self::AwaitingAnswer(state) => state.progress.verified_steps.len(),
+            Self::AllVerified(state) => state.progress.verified_steps.len(),
+            Self::Done(state) => state.progress.verified_steps.len(),
         };
         u8::try_from(count).unwrap_or(u8::MAX)
     }
 
     /// Returns whether `code` verified `step` and every later one.
-    pub fn was_proved_by(&self, step: u8, code: &Tag) -> bool {
-        let proofs = match self {
-            Self::Choosing(state) => &state.progress.proofs,
-            Self::AwaitingCode(state) => &state.progress.proofs,
-            Self::AwaitingAnswer(state) => &state.progress.proofs,
-            Self::Proven(state) => &state.progress.proofs,
+    pub fn was_verified_by(&self, step: u8, code: &Tag) -> bool {
+        let verified_steps = match self {
+            Self::Choosing(state) => &state.progress.verified_steps,
+            Self::AwaitingCode(state) => &state.progress.verified_steps,
+            Self::AwaitingAnswer(state) => &state.progress.verified_steps,
+            Self::AllVerified(state) => &state.progress.verified_steps,
             Self::Opened(_) | Self::Done(_) | Self::Cancelled(_) => return false,
         };
-        let since = proofs.get(usize::from(step.saturating_sub(1))..).unwrap_or_default();
-        !since.is_empty() && since.iter().all(|proof| proof.code == *code)
+        let since = verified_steps.get(usize::from(step.saturating_sub(1))..).unwrap_or_default();
+        !since.is_empty() && since.iter().all(|step| step.code == *code)
     }
 
     /// Returns the wrong answers so far, of a flow that awaits answers.
-    pub const fn flow_tries(&self) -> u8 {
+    pub const fn flow_attempts(&self) -> u8 {
         match self {
-            Self::Choosing(state) => state.progress.flow_tries,
-            Self::AwaitingCode(state) => state.progress.flow_tries,
-            Self::AwaitingAnswer(state) => state.progress.flow_tries,
-            Self::Opened(_) | Self::Proven(_) | Self::Done(_) | Self::Cancelled(_) => 0,
+            Self::Choosing(state) => state.progress.flow_attempts,
+            Self::AwaitingCode(state) => state.progress.flow_attempts,
+            Self::AwaitingAnswer(state) => state.progress.flow_attempts,
+            Self::Opened(_) | Self::AllVerified(_) | Self::Done(_) | Self::Cancelled(_) => 0,
         }
     }
 
     /// Returns whether its wrong answers are used up before all steps are verified. The flow has then ended.
     pub const fn is_exhausted(&self, limits: &FlowLimits) -> bool {
-        self.flow_tries() >= limits.flow_tries
+        self.flow_attempts() >= limits.flow_attempts
     }
 
     /// Returns the offer of `method` in the current step.
     pub fn offer(&self, method: Method) -> Option<&Offer> {
-        let (facts, progress) = match self {
-            Self::Choosing(state) => (&state.facts, &state.progress),
-            Self::AwaitingCode(state) => (&state.facts, &state.progress),
-            Self::AwaitingAnswer(state) => (&state.facts, &state.progress),
-            Self::Opened(_) | Self::Proven(_) | Self::Done(_) | Self::Cancelled(_) => return None,
+        let (context, progress) = match self {
+            Self::Choosing(state) => (&state.context, &state.progress),
+            Self::AwaitingCode(state) => (&state.context, &state.progress),
+            Self::AwaitingAnswer(state) => (&state.context, &state.progress),
+            Self::Opened(_) | Self::AllVerified(_) | Self::Done(_) | Self::Cancelled(_) => return None,
         };
-        facts
+        context
             .offers
             .iter()
-            .find(|offer| offer.method == method && progress.accepts(facts, method, offer.young))
+            .find(|offer| offer.method == method && progress.accepts(context, method, offer.young))
     }
 
     /// Sets the reason, or changes it while a step is unverified (the person went back).
@@ -392,10 +394,10 @@ impl Flow {
     ///
     /// # Errors
     /// [`OutOfStep`] in any other state.
-    pub fn proven(self, stage: Stage) -> Result<Proven, OutOfStep> {
+    pub fn all_verified(self, stage: Stage) -> Result<AllVerified, OutOfStep> {
         let found = self.stage();
         match self {
-            Self::Proven(proven) if found == stage => Ok(proven),
+            Self::AllVerified(verified) if found == stage => Ok(verified),
             _ => Err(OutOfStep { awaited: stage, found }),
         }
     }
@@ -405,7 +407,7 @@ impl Flow {
     pub fn cancel(self) -> Self {
         match self {
             Self::Done(state) => Self::Done(state),
-            other => Self::Cancelled(Cancelled { facts: other.facts().clone() }),
+            other => Self::Cancelled(Cancelled { context: other.context().clone() }),
         }
     }
 }

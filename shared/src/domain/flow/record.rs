@@ -5,13 +5,13 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::{
-    AwaitingAnswer, AwaitingCode, Cancelled, Choosing, Done, Facts, Flow, Opened, Outcome, Progress, Proven,
-    RequestId, Sent,
+    AllVerified, AwaitingAnswer, AwaitingCode, Cancelled, Choosing, DeliveryState, Done, Flow, FlowContext,
+    Opened, Outcome, RequestId, StepProgress,
 };
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
-/// A stored state. `AwaitingCode` may already be verified: its code slot tells ([`AwaitingCode::settle`]).
+/// A stored state. `AwaitingCode` may already be verified: its code slot tells ([`AwaitingCode::after_attempt`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// See [`Opened`].
@@ -22,8 +22,8 @@ pub enum StateName {
     AwaitingCode,
     /// See [`AwaitingAnswer`].
     AwaitingAnswer,
-    /// See [`Proven`].
-    Proven,
+    /// See [`AllVerified`].
+    AllVerified,
     /// See [`Done`].
     Done,
     /// See [`Cancelled`].
@@ -36,7 +36,7 @@ impl StateName {
         Self::Choosing,
         Self::AwaitingCode,
         Self::AwaitingAnswer,
-        Self::Proven,
+        Self::AllVerified,
         Self::Done,
         Self::Cancelled,
     ];
@@ -48,7 +48,7 @@ impl StateName {
             Self::Choosing => "choosing",
             Self::AwaitingCode => "awaiting-code",
             Self::AwaitingAnswer => "awaiting-answer",
-            Self::Proven => "proven",
+            Self::AllVerified => "proven",
             Self::Done => "done",
             Self::Cancelled => "cancelled",
         }
@@ -66,9 +66,9 @@ pub struct CodeSlot {
     /// The tag of the sent code.
     pub code: Tag,
     /// The tag of the last attempt, if there was one.
-    pub guess: Option<Tag>,
+    pub last_attempt: Option<Tag>,
     /// Attempts at this method's codes in this step.
-    pub tries: u8,
+    pub attempts: u8,
     /// The code is invalid from this time on.
     pub expires_at: Timestamp,
 }
@@ -83,7 +83,7 @@ pub struct Record {
     /// The flow ends at this time. The table deletes its item later.
     pub expires_at: Timestamp,
     /// Wrong answers of the whole flow, which the write of a verification increments.
-    pub flow_tries: u8,
+    pub flow_attempts: u8,
     /// The awaited code, only in state `AwaitingCode`.
     pub slot: Option<CodeSlot>,
     /// All other facts, as JSON.
@@ -92,11 +92,12 @@ pub struct Record {
 
 #[derive(Serialize, Deserialize)]
 struct Body {
-    facts: Facts,
+    #[serde(rename = "facts")]
+    context: FlowContext,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    progress: Option<Progress>,
+    progress: Option<StepProgress>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    sent: Option<Sent>,
+    sent: Option<DeliveryState>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     contact: Option<Tag>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -121,7 +122,7 @@ struct DoneBody {
 impl From<&Flow> for Record {
     fn from(flow: &Flow) -> Self {
         let mut body = Body {
-            facts: flow.facts().clone(),
+            context: flow.context().clone(),
             progress: None,
             sent: None,
             contact: None,
@@ -139,9 +140,13 @@ impl From<&Flow> for Record {
                 body.progress = Some(state.progress.clone());
                 body.sent = Some(state.sent.clone());
                 body.contact = Some(state.contact);
-                let AwaitingCode { code, guess, sent, expires_at, .. } = state;
-                slot =
-                    Some(CodeSlot { code: *code, guess: *guess, tries: sent.tries, expires_at: *expires_at });
+                let AwaitingCode { code, last_attempt, sent, expires_at, .. } = state;
+                slot = Some(CodeSlot {
+                    code: *code,
+                    last_attempt: *last_attempt,
+                    attempts: sent.attempts,
+                    expires_at: *expires_at,
+                });
                 StateName::AwaitingCode
             }
             Flow::AwaitingAnswer(AwaitingAnswer { progress, sent, request, expires_at, .. }) => {
@@ -150,9 +155,9 @@ impl From<&Flow> for Record {
                 body.request = Some(RequestBody { id: *request, expires_at: *expires_at });
                 StateName::AwaitingAnswer
             }
-            Flow::Proven(Proven { progress, .. }) => {
+            Flow::AllVerified(AllVerified { progress, .. }) => {
                 body.progress = Some(progress.clone());
-                StateName::Proven
+                StateName::AllVerified
             }
             Flow::Done(Done { progress, outcome, at, notices_queued, .. }) => {
                 body.progress = Some(progress.clone());
@@ -164,9 +169,9 @@ impl From<&Flow> for Record {
         let progress = body.progress.as_ref();
         Self {
             state,
-            step: progress.map_or(0, Progress::step),
-            expires_at: body.facts.expires_at,
-            flow_tries: progress.map_or(0, |progress| progress.flow_tries),
+            step: progress.map_or(0, StepProgress::step),
+            expires_at: body.context.expires_at,
+            flow_attempts: progress.map_or(0, |progress| progress.flow_attempts),
             slot,
             // Serializing plain data can't fail; reading would reject an empty body.
             body: serde_json::to_string(&body).unwrap_or_default(),
@@ -180,26 +185,26 @@ impl TryFrom<Record> for Flow {
     /// Reads a stored flow; one whose last attempt was right is already one step further.
     fn try_from(record: Record) -> Result<Self, RecordError> {
         let body: Body = serde_json::from_str(&record.body).map_err(|_| RecordError)?;
-        let facts = body.facts;
+        let context = body.context;
         let progress = || {
             let progress = body.progress.clone().ok_or(RecordError)?;
-            Ok(Progress { flow_tries: record.flow_tries, ..progress })
+            Ok(StepProgress { flow_attempts: record.flow_attempts, ..progress })
         };
         Ok(match record.state {
-            StateName::Opened => Self::Opened(Opened { facts }),
-            StateName::Choosing => Self::Choosing(Choosing { progress: progress()?, facts }),
+            StateName::Opened => Self::Opened(Opened { context }),
+            StateName::Choosing => Self::Choosing(Choosing { progress: progress()?, context }),
             StateName::AwaitingCode => {
                 let slot = record.slot.ok_or(RecordError)?;
                 AwaitingCode {
                     progress: progress()?,
-                    sent: Sent { tries: slot.tries, ..body.sent.ok_or(RecordError)? },
+                    sent: DeliveryState { attempts: slot.attempts, ..body.sent.ok_or(RecordError)? },
                     code: slot.code,
-                    guess: slot.guess,
+                    last_attempt: slot.last_attempt,
                     contact: body.contact.ok_or(RecordError)?,
                     expires_at: slot.expires_at,
-                    facts,
+                    context,
                 }
-                .settle()
+                .after_attempt()
             }
             StateName::AwaitingAnswer => {
                 let request = body.request.as_ref().ok_or(RecordError)?;
@@ -208,10 +213,10 @@ impl TryFrom<Record> for Flow {
                     sent: body.sent.ok_or(RecordError)?,
                     request: request.id,
                     expires_at: request.expires_at,
-                    facts,
+                    context,
                 })
             }
-            StateName::Proven => Self::Proven(Proven { progress: progress()?, facts }),
+            StateName::AllVerified => Self::AllVerified(AllVerified { progress: progress()?, context }),
             StateName::Done => {
                 let done = body.done.as_ref().ok_or(RecordError)?;
                 Self::Done(Done {
@@ -219,10 +224,10 @@ impl TryFrom<Record> for Flow {
                     at: done.at,
                     notices_queued: done.notices_queued,
                     progress: progress()?,
-                    facts,
+                    context,
                 })
             }
-            StateName::Cancelled => Self::Cancelled(Cancelled { facts }),
+            StateName::Cancelled => Self::Cancelled(Cancelled { context }),
         })
     }
 }
@@ -244,8 +249,8 @@ mod tests {
     const LIMITS: FlowLimits = FlowLimits {
         lifetime: Seconds(900),
         code_lifetime: Seconds(600),
-        code_tries: 5,
-        flow_tries: 10,
+        code_attempts: 5,
+        flow_attempts: 10,
         sends_per_step: 3,
     };
 
@@ -255,7 +260,7 @@ mod tests {
             .into_iter()
             .map(|method| Offer { method, masked: "*****98".into(), young: true })
             .collect();
-        let facts = Facts {
+        let context = FlowContext {
             account: AccountId::from_directory("aisyah").unwrap(),
             decoy: false,
             generation: 7,
@@ -266,22 +271,22 @@ mod tests {
             offers,
             language: Language::Tamil,
         };
-        let opened = Opened { facts };
+        let opened = Opened { context };
         let choosing = opened.clone().choose(Reason::Locked);
         let tag = |byte| Tag::from_bytes([byte; 32]);
         let mut awaiting = choosing.clone().send(Method::Email, tag(1), tag(2), now, &LIMITS);
-        awaiting.guess = Some(tag(3));
-        awaiting.sent.tries = 2;
-        awaiting.progress.flow_tries = 4;
-        let proven = choosing
+        awaiting.last_attempt = Some(tag(3));
+        awaiting.sent.attempts = 2;
+        awaiting.progress.flow_attempts = 4;
+        let verified = choosing
             .clone()
-            .prove(Method::Totp, true, tag(4))
+            .verify(Method::Totp, true, tag(4))
             .unwrap()
             .choosing()
             .unwrap()
-            .prove(Method::Email, true, tag(5))
+            .verify(Method::Email, true, tag(5))
             .unwrap()
-            .proven(Stage::Unlock)
+            .all_verified(Stage::Unlock)
             .unwrap();
         vec![
             Flow::Opened(opened),
@@ -293,8 +298,8 @@ mod tests {
                 now,
                 Seconds(90),
             )),
-            Flow::Proven(proven.clone()),
-            Flow::Done(proven.finish(now, false)),
+            Flow::AllVerified(verified.clone()),
+            Flow::Done(verified.finish(now, false)),
             Flow::Choosing(choosing).cancel(),
         ]
     }
@@ -312,12 +317,12 @@ mod tests {
     #[test]
     fn stored_attempt_counts_are_restored() {
         let mut record = Record::from(&every_state()[2]);
-        assert_eq!((record.flow_tries, record.slot.as_ref().map(|slot| slot.tries)), (4, Some(2)));
+        assert_eq!((record.flow_attempts, record.slot.as_ref().map(|slot| slot.attempts)), (4, Some(2)));
         // The write of an attempt increments the attribute; the body keeps the older number.
-        record.flow_tries = 5;
-        record.slot.as_mut().unwrap().tries = 3;
+        record.flow_attempts = 5;
+        record.slot.as_mut().unwrap().attempts = 3;
         let Flow::AwaitingCode(read) = Flow::try_from(record).unwrap() else { panic!("a code is awaited") };
-        assert_eq!((read.progress.flow_tries, read.sent.tries), (5, 3));
+        assert_eq!((read.progress.flow_attempts, read.sent.attempts), (5, 3));
     }
 
     #[test]
@@ -335,9 +340,9 @@ mod tests {
     fn record_with_correct_code_is_verified_step() {
         let mut record = Record::from(&every_state()[2]);
         let slot = record.slot.as_mut().unwrap();
-        slot.guess = Some(slot.code);
+        slot.last_attempt = Some(slot.code);
         let flow = Flow::try_from(record).unwrap();
-        assert_eq!((flow.stage(), flow.proofs()), (Stage::Method, 1));
+        assert_eq!((flow.stage(), flow.verified()), (Stage::Method, 1));
     }
 
     #[test]

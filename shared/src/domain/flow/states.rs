@@ -1,7 +1,8 @@
 //! The states of a flow and their transitions.
 
 use super::{
-    Behind, Facts, Flow, FlowLimits, Outcome, Progress, Proof, Reason, RequestId, SendRefusal, Sent,
+    Behind, DeliveryState, Flow, FlowContext, FlowLimits, Outcome, Reason, RequestId, SendRefusal,
+    StepProgress, VerifiedStep,
 };
 use crate::domain::account::Offer;
 use crate::domain::keys::Tag;
@@ -15,14 +16,15 @@ const FIRST_WAIT: Seconds = Seconds(30);
 #[derive(Clone, Debug)]
 pub struct Opened {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
 }
 
 impl Opened {
     /// Sets the reason and begins the first step.
     pub fn choose(self, reason: Reason) -> Choosing {
-        let progress = Progress { reason, proofs: Vec::new(), sent: Vec::new(), flow_tries: 0 };
-        Choosing { facts: self.facts, progress }
+        let progress =
+            StepProgress { reason, verified_steps: Vec::new(), sent: Vec::new(), flow_attempts: 0 };
+        Choosing { context: self.context, progress }
     }
 }
 
@@ -30,21 +32,24 @@ impl Opened {
 #[derive(Clone, Debug)]
 pub struct Choosing {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
     /// Changes with each step.
-    pub progress: Progress,
+    pub progress: StepProgress,
 }
 
 impl Choosing {
     /// Returns the methods of this step: all whose factor has not served yet, and after a young factor only
     /// old ones where the flow has any.
     pub fn offers(&self) -> impl Iterator<Item = &Offer> {
-        self.facts.offers.iter().filter(|offer| self.progress.accepts(&self.facts, offer.method, offer.young))
+        self.context
+            .offers
+            .iter()
+            .filter(|offer| self.progress.accepts(&self.context, offer.method, offer.young))
     }
 
     /// Returns whether a contact, by its fingerprint, verified an earlier step, whatever kind it had then.
     pub fn has_used(&self, contact: &Tag) -> bool {
-        self.progress.proofs.iter().any(|proof| proof.contact.as_ref() == Some(contact))
+        self.progress.verified_steps.iter().any(|step| step.contact.as_ref() == Some(contact))
     }
 
     /// Returns the offer of `method` in this step.
@@ -63,10 +68,10 @@ impl Choosing {
         self.offer(method)?;
         let sent_in_step: u8 = self.progress.sent.iter().fold(0, |sum, sent| sum.saturating_add(sent.count));
         let earlier = self.progress.sent.iter().find(|sent| sent.method == method);
-        let tries_used = earlier.map_or(0, |sent| sent.tries);
+        let tries_used = earlier.map_or(0, |sent| sent.attempts);
         if !(method.is_sent() || method.is_asked())
             || sent_in_step >= limits.sends_per_step
-            || tries_used >= limits.code_tries
+            || tries_used >= limits.code_attempts
         {
             return Err(SendRefusal::Unavailable);
         }
@@ -85,8 +90,8 @@ impl Choosing {
         lifetime: Seconds,
     ) -> AwaitingAnswer {
         let sent = self.note_sent(method, now);
-        let expires_at = self.facts.expires_at.min(now + lifetime);
-        AwaitingAnswer { facts: self.facts, progress: self.progress, sent, request, expires_at }
+        let expires_at = self.context.expires_at.min(now + lifetime);
+        AwaitingAnswer { context: self.context, progress: self.progress, sent, request, expires_at }
     }
 
     /// Records a code for `method`. It invalidates an older code or request of this step.
@@ -99,59 +104,60 @@ impl Choosing {
         limits: &FlowLimits,
     ) -> AwaitingCode {
         let sent = self.note_sent(method, now);
-        let expires_at = self.facts.expires_at.min(now + limits.code_lifetime);
+        let expires_at = self.context.expires_at.min(now + limits.code_lifetime);
         AwaitingCode {
-            facts: self.facts,
+            context: self.context,
             progress: self.progress,
             sent,
             code,
-            guess: None,
+            last_attempt: None,
             contact,
             expires_at,
         }
     }
 
     /// Counts one more message by `method` and returns its counters.
-    fn note_sent(&mut self, method: Method, now: Timestamp) -> Sent {
+    fn note_sent(&mut self, method: Method, now: Timestamp) -> DeliveryState {
         let at = self.progress.sent.iter().position(|sent| sent.method == method);
-        let mut sent =
-            at.map_or(Sent { method, count: 0, last_at: now, tries: 0 }, |at| self.progress.sent.remove(at));
+        let mut sent = at.map_or(DeliveryState { method, count: 0, last_at: now, attempts: 0 }, |at| {
+            self.progress.sent.remove(at)
+        });
         sent.count = sent.count.saturating_add(1);
         sent.last_at = now;
         sent
     }
 
     /// Records that the step was verified without a sent code: by a code of the authenticator app, a device's
-    /// answer or a recovery code. Its factor is `young` or old; see [`Progress::accepts`].
+    /// answer or a recovery code. Its factor is `young` or old; see [`StepProgress::accepts`].
     ///
     /// # Errors
     /// [`SendRefusal::Unavailable`] when a factor of that age can't serve in this step.
-    pub fn prove(mut self, method: Method, young: bool, code: Tag) -> Result<Flow, SendRefusal> {
-        if !self.progress.accepts(&self.facts, method, young) {
+    pub fn verify(mut self, method: Method, young: bool, code: Tag) -> Result<Flow, SendRefusal> {
+        if !self.progress.accepts(&self.context, method, young) {
             return Err(SendRefusal::Unavailable);
         }
-        let steps = self.facts.steps.saturating_sub(self.progress.step() - 1);
+        let steps = self.context.steps.saturating_sub(self.progress.step() - 1);
         let served = if method.serves_every_step() { steps } else { 1 };
-        let proof = Proof { method, code, contact: None, young };
-        self.progress.proofs.extend(std::iter::repeat_n(proof, usize::from(served)));
+        let step = VerifiedStep { method, code, contact: None, young };
+        self.progress.verified_steps.extend(std::iter::repeat_n(step, usize::from(served)));
         if method.serves_every_step()
-            && let Some(behind) = self.facts.behind.take()
+            && let Some(behind) = self.context.behind.take()
         {
             let Behind { account, generation } = behind;
-            self.facts = Facts { account, generation, decoy: false, ..self.facts };
+            self.context = FlowContext { account, generation, decoy: false, ..self.context };
         }
         Ok(self.advance())
     }
 
     /// Returns whether the factor of a method was young at the start of the flow.
     fn is_young(&self, method: Method) -> bool {
-        self.facts.offers.iter().any(|offer| offer.method == method && offer.young)
+        self.context.offers.iter().any(|offer| offer.method == method && offer.young)
     }
 
     fn advance(mut self) -> Flow {
         self.progress.sent.clear();
-        if self.progress.proofs.len() >= usize::from(self.facts.steps) {
-            Flow::Proven(Proven { facts: self.facts, progress: self.progress })
+        if self.progress.verified_steps.len() >= usize::from(self.context.steps) {
+            Flow::AllVerified(AllVerified { context: self.context, progress: self.progress })
         } else {
             Flow::Choosing(self)
         }
@@ -162,15 +168,15 @@ impl Choosing {
 #[derive(Clone, Debug)]
 pub struct AwaitingCode {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
     /// Changes with each step; `sent` has the other methods of this step.
-    pub progress: Progress,
+    pub progress: StepProgress,
     /// The messages by the current method.
-    pub sent: Sent,
+    pub sent: DeliveryState,
     /// The tag of the sent code.
     pub code: Tag,
-    /// The tag of the last attempt. It equals `code` once an attempt was right: see [`AwaitingCode::settle`].
-    pub guess: Option<Tag>,
+    /// The tag of the last attempt. It equals `code` once an attempt was right: see [`AwaitingCode::after_attempt`].
+    pub last_attempt: Option<Tag>,
     /// The fingerprint of the contact that received it.
     pub contact: Tag,
     /// The code is invalid from this time on.
@@ -180,14 +186,14 @@ pub struct AwaitingCode {
 impl AwaitingCode {
     /// Returns the flow after its last attempt. The write of an attempt stores its tag beside the code
     /// without knowing whether it is right. Equal tags mean that the step is verified.
-    pub fn settle(self) -> Flow {
-        if self.guess != Some(self.code) {
+    pub fn after_attempt(self) -> Flow {
+        if self.last_attempt != Some(self.code) {
             return Flow::AwaitingCode(self);
         }
         let (method, code, contact) = (self.sent.method, self.code, Some(self.contact));
-        let mut flow = Choosing { facts: self.facts, progress: self.progress };
+        let mut flow = Choosing { context: self.context, progress: self.progress };
         let young = flow.is_young(method);
-        flow.progress.proofs.push(Proof { method, code, contact, young });
+        flow.progress.verified_steps.push(VerifiedStep { method, code, contact, young });
         flow.advance()
     }
 
@@ -195,18 +201,18 @@ impl AwaitingCode {
     pub fn give_up_code(self) -> Choosing {
         let mut progress = self.progress;
         progress.sent.push(self.sent);
-        Choosing { facts: self.facts, progress }
+        Choosing { context: self.context, progress }
     }
 
     /// Returns the offer of the current method.
     pub fn offer(&self) -> Option<&Offer> {
-        self.facts.offers.iter().find(|offer| offer.method == self.sent.method)
+        self.context.offers.iter().find(|offer| offer.method == self.sent.method)
     }
 
     /// Returns the attempts that remain for this code.
-    pub fn tries_left(&self, limits: &FlowLimits) -> u8 {
-        let of_code = limits.code_tries.saturating_sub(self.sent.tries);
-        of_code.min(limits.flow_tries.saturating_sub(self.progress.flow_tries))
+    pub fn attempts_left(&self, limits: &FlowLimits) -> u8 {
+        let for_code = limits.code_attempts.saturating_sub(self.sent.attempts);
+        for_code.min(limits.flow_attempts.saturating_sub(self.progress.flow_attempts))
     }
 
     /// Returns the time from which the same method may send again.
@@ -217,7 +223,8 @@ impl AwaitingCode {
     /// Returns whether the same method may send again at all.
     pub fn may_resend(&self, limits: &FlowLimits) -> bool {
         let others = self.progress.sent.iter().fold(0_u8, |sum, sent| sum.saturating_add(sent.count));
-        others.saturating_add(self.sent.count) < limits.sends_per_step && self.sent.tries < limits.code_tries
+        others.saturating_add(self.sent.count) < limits.sends_per_step
+            && self.sent.attempts < limits.code_attempts
     }
 }
 
@@ -225,11 +232,11 @@ impl AwaitingCode {
 #[derive(Clone, Debug)]
 pub struct AwaitingAnswer {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
     /// Changes with each step; `sent` has the other methods of this step.
-    pub progress: Progress,
+    pub progress: StepProgress,
     /// The requests by the current method.
-    pub sent: Sent,
+    pub sent: DeliveryState,
     /// The request that the answer must name.
     pub request: RequestId,
     /// The request is invalid from this time on.
@@ -241,7 +248,7 @@ impl AwaitingAnswer {
     pub fn give_up(self) -> Choosing {
         let mut progress = self.progress;
         progress.sent.push(self.sent);
-        Choosing { facts: self.facts, progress }
+        Choosing { context: self.context, progress }
     }
 
     /// Returns whether another request in this step is allowed at all.
@@ -263,18 +270,18 @@ fn resend_wait(count: u8) -> Seconds {
 
 /// A flow with all steps verified.
 #[derive(Clone, Debug)]
-pub struct Proven {
+pub struct AllVerified {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
     /// All verified steps.
-    pub progress: Progress,
+    pub progress: StepProgress,
 }
 
-impl Proven {
+impl AllVerified {
     /// Records that the password was set or the account unlocked.
     pub fn finish(self, at: Timestamp, notices_queued: bool) -> Done {
         let outcome = self.progress.reason.outcome();
-        Done { facts: self.facts, progress: self.progress, outcome, at, notices_queued }
+        Done { context: self.context, progress: self.progress, outcome, at, notices_queued }
     }
 }
 
@@ -282,9 +289,9 @@ impl Proven {
 #[derive(Clone, Debug)]
 pub struct Done {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
     /// All verified steps.
-    pub progress: Progress,
+    pub progress: StepProgress,
     /// The change that the flow made.
     pub outcome: Outcome,
     /// Time of the change, which the notifications name.
@@ -297,7 +304,7 @@ pub struct Done {
 #[derive(Clone, Debug)]
 pub struct Cancelled {
     /// Constant for the whole flow.
-    pub facts: Facts,
+    pub context: FlowContext,
 }
 
 #[cfg(test)]
@@ -310,8 +317,8 @@ mod tests {
     const LIMITS: FlowLimits = FlowLimits {
         lifetime: Seconds(900),
         code_lifetime: Seconds(600),
-        code_tries: 5,
-        flow_tries: 10,
+        code_attempts: 5,
+        flow_attempts: 10,
         sends_per_step: 3,
     };
     const RIGHT: Tag = Tag::from_bytes([1; 32]);
@@ -325,7 +332,7 @@ mod tests {
         let offers =
             Method::ALL.map(|method| Offer { method, masked: "*****98".into(), young: false }).to_vec();
         Flow::Opened(Opened {
-            facts: Facts {
+            context: FlowContext {
                 account: AccountId::from_directory("aisyah").unwrap(),
                 decoy: false,
                 generation: 3,
@@ -344,8 +351,8 @@ mod tests {
     }
 
     fn right(mut awaiting: AwaitingCode) -> Flow {
-        awaiting.guess = Some(RIGHT);
-        awaiting.settle()
+        awaiting.last_attempt = Some(RIGHT);
+        awaiting.after_attempt()
     }
 
     /// Controls: C-043.
@@ -361,8 +368,9 @@ mod tests {
         );
         assert_eq!(offered.len(), Method::ALL.len() - 2);
         assert_eq!(second.may_send(Method::MobileCall, at(20), &LIMITS), Err(SendRefusal::Unavailable));
-        let proven = second.prove(Method::Totp, false, RIGHT).unwrap().proven(Stage::Password).unwrap();
-        assert_eq!(proven.finish(at(30), true).outcome, Outcome::Reset);
+        let verified =
+            second.verify(Method::Totp, false, RIGHT).unwrap().all_verified(Stage::Password).unwrap();
+        assert_eq!(verified.finish(at(30), true).outcome, Outcome::Reset);
     }
 
     fn offering(steps: u8, offers: &[(Method, bool)]) -> Choosing {
@@ -372,7 +380,7 @@ mod tests {
             masked: String::new(),
             young: *young,
         };
-        flow.facts.offers = offers.iter().map(offer).collect();
+        flow.context.offers = offers.iter().map(offer).collect();
         flow
     }
 
@@ -386,15 +394,15 @@ mod tests {
         use Method::{Email, Passkey, Sms, Totp};
         let flow = offering(2, &[(Email, false), (Sms, true), (Totp, true), (Passkey, false)]);
         assert_eq!(offered(&flow), [Email, Sms, Totp, Passkey], "the first step may be any");
-        let second = flow.clone().prove(Totp, true, RIGHT).unwrap().choosing().unwrap();
+        let second = flow.clone().verify(Totp, true, RIGHT).unwrap().choosing().unwrap();
         assert_eq!(offered(&second), [Email, Passkey]);
-        assert_eq!(second.clone().prove(Sms, true, RIGHT).unwrap_err(), SendRefusal::Unavailable);
+        assert_eq!(second.clone().verify(Sms, true, RIGHT).unwrap_err(), SendRefusal::Unavailable);
         assert_eq!(
-            second.prove(Passkey, true, RIGHT).unwrap_err(),
+            second.verify(Passkey, true, RIGHT).unwrap_err(),
             SendRefusal::Unavailable,
             "a new passkey"
         );
-        let second = flow.prove(Passkey, false, RIGHT).unwrap().choosing().unwrap();
+        let second = flow.verify(Passkey, false, RIGHT).unwrap().choosing().unwrap();
         assert_eq!(offered(&second), [Email, Sms, Totp], "one old factor is enough");
     }
 
@@ -412,7 +420,7 @@ mod tests {
         // Code and approval are one factor: after the young one no old one would remain.
         assert_eq!(offered(&offering(2, &[(Push, true), (Totp, false), (Sms, true)])), [Totp, Sms]);
         let waits = offering(2, &[(Totp, false), (Sms, true)]);
-        assert_eq!(waits.prove(Totp, true, RIGHT).unwrap_err(), SendRefusal::Unavailable, "a young device");
+        assert_eq!(waits.verify(Totp, true, RIGHT).unwrap_err(), SendRefusal::Unavailable, "a young device");
     }
 
     /// Controls: C-056.
@@ -420,7 +428,7 @@ mod tests {
     fn code_to_young_contact_verifies_young_factor() {
         let flow = offering(2, &[(Method::Email, true), (Method::Totp, false), (Method::Sms, true)]);
         let second = right(flow.send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS)).choosing().unwrap();
-        assert!(second.progress.proofs[0].young);
+        assert!(second.progress.verified_steps[0].young);
         assert_eq!(offered(&second), [Method::Totp]);
         assert!(second.has_used(&CONTACT) && !second.has_used(&RIGHT));
     }
@@ -429,16 +437,16 @@ mod tests {
     fn one_step_suffices_under_one_step_policy() {
         let flow = right(choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert_eq!(flow.stage(), Stage::Password);
-        assert_eq!(flow.proofs(), 1);
+        assert_eq!(flow.verified(), 1);
     }
 
     #[test]
     fn wrong_code_does_not_verify_step() {
         let mut awaiting = choosing(1).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
-        awaiting.guess = Some(Tag::from_bytes([2; 32]));
-        assert_eq!(awaiting.clone().settle().stage(), Stage::Code);
-        awaiting.guess = None;
-        assert_eq!(awaiting.settle().stage(), Stage::Code);
+        awaiting.last_attempt = Some(Tag::from_bytes([2; 32]));
+        assert_eq!(awaiting.clone().after_attempt().stage(), Stage::Code);
+        awaiting.last_attempt = None;
+        assert_eq!(awaiting.after_attempt().stage(), Stage::Code);
     }
 
     /// Controls: C-073.
@@ -458,12 +466,12 @@ mod tests {
     #[test]
     fn resend_does_not_restore_attempts() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
-        awaiting.sent.tries = 4;
-        awaiting.progress.flow_tries = 4;
+        awaiting.sent.attempts = 4;
+        awaiting.progress.flow_attempts = 4;
         let again = awaiting.give_up_code().send(Method::Email, RIGHT, CONTACT, at(60), &LIMITS);
-        assert_eq!(again.tries_left(&LIMITS), 1);
+        assert_eq!(again.attempts_left(&LIMITS), 1);
         let mut spent = again;
-        spent.sent.tries = 5;
+        spent.sent.attempts = 5;
         assert_eq!(
             spent.give_up_code().may_send(Method::Email, at(800), &LIMITS),
             Err(SendRefusal::Unavailable)
@@ -485,7 +493,7 @@ mod tests {
             OutOfStep { awaited: Stage::Method, found: Stage::Reason }
         );
         assert_eq!(
-            Flow::Choosing(choosing(2)).proven(Stage::Password).unwrap_err(),
+            Flow::Choosing(choosing(2)).all_verified(Stage::Password).unwrap_err(),
             OutOfStep { awaited: Stage::Password, found: Stage::Method }
         );
         let unlock = opened(1)
@@ -493,10 +501,10 @@ mod tests {
             .unwrap()
             .choosing()
             .unwrap()
-            .prove(Method::Totp, false, RIGHT)
+            .verify(Method::Totp, false, RIGHT)
             .unwrap();
         assert_eq!(unlock.stage(), Stage::Unlock);
-        assert!(unlock.clone().proven(Stage::Password).is_err());
+        assert!(unlock.clone().all_verified(Stage::Password).is_err());
         assert!(unlock.choose_reason(Reason::Forgotten).is_err(), "the reason is fixed once all is proved");
     }
 
@@ -531,9 +539,9 @@ mod tests {
         assert_eq!(opened(2).cancel().stage(), Stage::Ended);
         let done = Flow::Done(
             choosing(1)
-                .prove(Method::Totp, false, RIGHT)
+                .verify(Method::Totp, false, RIGHT)
                 .unwrap()
-                .proven(Stage::Password)
+                .all_verified(Stage::Password)
                 .unwrap()
                 .finish(at(1), true),
         );
@@ -547,33 +555,33 @@ mod tests {
     #[test]
     fn only_last_verified_step_is_recognised_by_code() {
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
-        assert!(second.was_proved_by(1, &RIGHT));
-        assert!(!second.was_proved_by(1, &tag(2)) && !second.was_proved_by(2, &RIGHT));
+        assert!(second.was_verified_by(1, &RIGHT));
+        assert!(!second.was_verified_by(1, &tag(2)) && !second.was_verified_by(2, &RIGHT));
         let awaiting = second.choosing().unwrap().send(Method::Sms, tag(3), CONTACT, at(1), &LIMITS);
-        assert!(Flow::AwaitingCode(awaiting.clone()).was_proved_by(1, &RIGHT));
-        let proven = awaiting.give_up_code().prove(Method::Totp, false, tag(4)).unwrap();
-        assert!(proven.was_proved_by(2, &tag(4)));
-        assert!(!proven.was_proved_by(1, &RIGHT), "a step before the last one");
-        assert!(!opened(2).was_proved_by(0, &RIGHT));
-        let done = Flow::Done(proven.proven(Stage::Password).unwrap().finish(at(2), true));
-        assert!(!done.was_proved_by(2, &tag(4)));
+        assert!(Flow::AwaitingCode(awaiting.clone()).was_verified_by(1, &RIGHT));
+        let verified = awaiting.give_up_code().verify(Method::Totp, false, tag(4)).unwrap();
+        assert!(verified.was_verified_by(2, &tag(4)));
+        assert!(!verified.was_verified_by(1, &RIGHT), "a step before the last one");
+        assert!(!opened(2).was_verified_by(0, &RIGHT));
+        let done = Flow::Done(verified.all_verified(Stage::Password).unwrap().finish(at(2), true));
+        assert!(!done.was_verified_by(2, &tag(4)));
     }
 
     #[test]
     fn attempts_exhaust_flow_only_before_verification_completes() {
-        let with = |tries| {
+        let with = |attempts| {
             let mut flow = choosing(1);
-            flow.progress.flow_tries = tries;
+            flow.progress.flow_attempts = attempts;
             flow
         };
         assert!(!Flow::Choosing(with(9)).is_exhausted(&LIMITS));
         assert!(Flow::Choosing(with(10)).is_exhausted(&LIMITS));
         let awaiting =
-            |tries| Flow::AwaitingCode(with(tries).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
+            |attempts| Flow::AwaitingCode(with(attempts).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         assert!(!awaiting(9).is_exhausted(&LIMITS));
         assert!(awaiting(10).is_exhausted(&LIMITS));
         assert!(
-            !with(10).prove(Method::Totp, false, RIGHT).unwrap().is_exhausted(&LIMITS),
+            !with(10).verify(Method::Totp, false, RIGHT).unwrap().is_exhausted(&LIMITS),
             "the last try was right"
         );
         assert!(!opened(1).is_exhausted(&LIMITS));
@@ -581,29 +589,29 @@ mod tests {
 
     #[test]
     fn verified_steps_are_counted_in_every_state() {
-        assert_eq!((opened(2).proofs(), Flow::Choosing(choosing(2)).proofs()), (0, 0));
+        assert_eq!((opened(2).verified(), Flow::Choosing(choosing(2)).verified()), (0, 0));
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
-        assert_eq!(second.proofs(), 1);
+        assert_eq!(second.verified(), 1);
         let awaiting = second.clone().choosing().unwrap().send(Method::Sms, RIGHT, CONTACT, at(1), &LIMITS);
-        assert_eq!(Flow::AwaitingCode(awaiting.clone()).proofs(), 1);
+        assert_eq!(Flow::AwaitingCode(awaiting.clone()).verified(), 1);
         assert_eq!(awaiting.progress.step(), 2);
-        let proven = second.choosing().unwrap().prove(Method::Totp, false, RIGHT).unwrap();
-        assert_eq!(proven.proofs(), 2);
-        let done = Flow::Done(proven.clone().proven(Stage::Password).unwrap().finish(at(2), true));
-        assert_eq!((done.proofs(), proven.cancel().proofs()), (2, 0));
+        let verified = second.choosing().unwrap().verify(Method::Totp, false, RIGHT).unwrap();
+        assert_eq!(verified.verified(), 2);
+        let done = Flow::Done(verified.clone().all_verified(Stage::Password).unwrap().finish(at(2), true));
+        assert_eq!((done.verified(), verified.cancel().verified()), (2, 0));
     }
 
     /// Controls: C-008.
     #[test]
     fn attempts_left_is_minimum_of_code_and_flow() {
         let mut awaiting = choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS);
-        assert_eq!(awaiting.tries_left(&LIMITS), 5);
-        awaiting.sent.tries = 2;
-        assert_eq!(awaiting.tries_left(&LIMITS), 3);
-        awaiting.progress.flow_tries = 9;
-        assert_eq!(awaiting.tries_left(&LIMITS), 1);
-        awaiting.progress.flow_tries = 11;
-        assert_eq!(awaiting.tries_left(&LIMITS), 0);
+        assert_eq!(awaiting.attempts_left(&LIMITS), 5);
+        awaiting.sent.attempts = 2;
+        assert_eq!(awaiting.attempts_left(&LIMITS), 3);
+        awaiting.progress.flow_attempts = 9;
+        assert_eq!(awaiting.attempts_left(&LIMITS), 1);
+        awaiting.progress.flow_attempts = 11;
+        assert_eq!(awaiting.attempts_left(&LIMITS), 0);
     }
 
     /// Controls: C-073.
@@ -613,9 +621,9 @@ mod tests {
         assert_eq!(first.resend_at(), at(30));
         assert!(first.may_resend(&LIMITS));
         let mut spent = first.clone();
-        spent.sent.tries = 4;
+        spent.sent.attempts = 4;
         assert!(spent.may_resend(&LIMITS));
-        spent.sent.tries = 5;
+        spent.sent.attempts = 5;
         assert!(!spent.may_resend(&LIMITS));
         let second = first.give_up_code().send(Method::Email, RIGHT, CONTACT, at(30), &LIMITS);
         assert_eq!((second.resend_at(), second.may_resend(&LIMITS)), (at(90), true));
@@ -635,7 +643,7 @@ mod tests {
     fn reason_can_change_until_verification_completes() {
         let second = right(choosing(2).send(Method::Email, RIGHT, CONTACT, at(0), &LIMITS));
         let changed = second.choose_reason(Reason::Locked).unwrap().choosing().unwrap();
-        assert_eq!((changed.progress.reason, changed.progress.proofs.len()), (Reason::Locked, 1));
+        assert_eq!((changed.progress.reason, changed.progress.verified_steps.len()), (Reason::Locked, 1));
         let awaiting = Flow::AwaitingCode(changed.send(Method::Sms, RIGHT, CONTACT, at(1), &LIMITS));
         let Flow::AwaitingCode(awaiting) = awaiting.choose_reason(Reason::Forgotten).unwrap() else {
             panic!("the code is still awaited")

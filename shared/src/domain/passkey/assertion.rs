@@ -70,7 +70,7 @@ impl Assertion {
     }
 
     /// Verifies it against the passkey that it names, and returns the new value of the passkey's counter. The
-    /// caller accepts each value only once, see [`Authenticators`](crate::ports::Authenticators).
+    /// caller accepts each value only once, see [`AuthenticatorStore`](crate::ports::AuthenticatorStore).
     ///
     /// # Errors
     /// [`Refusal`], the first that applies.

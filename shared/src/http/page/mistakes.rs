@@ -15,7 +15,7 @@ pub(super) struct Mistake {
 }
 
 /// Returns all errors, in the order of the page.
-pub(super) fn of(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
+pub(super) fn for_problem(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
     let target = field_on(view, problem).and_then(|field| target(field, view));
     let mistake = |text| Mistake { text, target: target.clone() };
     match problem {

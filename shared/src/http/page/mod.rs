@@ -48,7 +48,7 @@ pub struct PageContext<'a> {
 /// Returns a page as HTML, with the problem of its request, if there is one.
 pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> String {
     let t = Texts::of(page.language);
-    let mistakes = problem.map(|problem| mistakes::of(problem, view, t)).unwrap_or_default();
+    let mistakes = problem.map(|problem| mistakes::for_problem(problem, view, t)).unwrap_or_default();
     html_of(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
 }
 
@@ -77,14 +77,14 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         detail: texts.detail.as_str(),
         code: code.as_str(),
         page: None,
-        tries_left: None,
+        attempts_left: None,
         violations: &[],
         captcha: None,
         nonce: None,
     };
     match problem {
         Problem::OutOfStep(place) => document.page = Some(place.as_str()),
-        Problem::CodeWrong { attempts_left } => document.tries_left = *attempts_left,
+        Problem::CodeWrong { attempts_left } => document.attempts_left = *attempts_left,
         Problem::PasswordRejected(violations) => document.violations = violations,
         Problem::CaptchaWrong(next) | Problem::CaptchaHarder(next) => document.captcha = Some(next),
         Problem::SignInWrong(next) => document.captcha = next.as_deref(),

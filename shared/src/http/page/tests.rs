@@ -9,7 +9,7 @@ use crate::domain::security_info::Kind;
 use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
 use crate::http::problem::{Code, Place};
-use crate::http::view::security_info::{Confirm, EntryView, SecondStep, Sent, SignIn};
+use crate::http::view::security_info::{Confirm, EntryView, SecondStep, SentCode, SignIn};
 use crate::http::view::{
     Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry, PasskeyOptions, PasswordEntry,
     Reason, Unlock, Work,
@@ -67,7 +67,7 @@ fn code(method: Method, resend_in: u32, may_resend: bool) -> View {
         digits: 8,
         expires_at: "2026-11-24T04:20:00Z".into(),
         resend_at: "2026-11-24T04:10:30Z".into(),
-        tries_left: 5,
+        attempts_left: 5,
         resend_in,
         may_resend,
         minutes: 10,
@@ -133,20 +133,20 @@ fn sign_in(captcha: Option<Captcha>) -> View {
 
 const AT: &str = "2026-11-24T04:15:09Z";
 
-fn sent(method: Method) -> Sent {
-    Sent {
+fn sent(method: Method) -> SentCode {
+    SentCode {
         method,
         masked: "*****98".into(),
         digits: 8,
         expires_at: AT.into(),
         resend_at: AT.into(),
-        tries_left: 5,
+        attempts_left: 5,
         resend_in: 20,
         minutes: 10,
     }
 }
 
-fn second_step(sent: Option<Sent>) -> View {
+fn second_step(sent: Option<SentCode>) -> View {
     let again = sent.is_some();
     let (methods, selected) = (offers(), Some(Method::Totp));
     View::SecondStep(SecondStep { methods, sent, options: None, number: None, selected, again })
@@ -191,7 +191,13 @@ fn totp() -> Needs {
 }
 
 fn confirm(kind: Kind, needs: Needs) -> View {
-    View::Confirm(Confirm { id: kind.as_str().into(), kind, masked: "*****98".into(), needs, tries_left: 9 })
+    View::Confirm(Confirm {
+        id: kind.as_str().into(),
+        kind,
+        masked: "*****98".into(),
+        needs,
+        attempts_left: 9,
+    })
 }
 
 /// Returns a problem of each code, with all its data.

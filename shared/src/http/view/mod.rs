@@ -97,7 +97,8 @@ pub struct CodeEntry {
     /// The time from which another can be sent (RFC 3339).
     pub resend_at: String,
     /// The remaining attempts.
-    pub tries_left: u8,
+    #[serde(rename = "tries_left")]
+    pub attempts_left: u8,
     /// Seconds until `resend_at`, for the button's countdown.
     #[serde(skip)]
     pub resend_in: u32,

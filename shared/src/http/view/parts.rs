@@ -54,7 +54,7 @@ pub struct PasskeyOptions {
 
 impl PasskeyOptions {
     /// Returns the options for any passkey of this site, to sign `challenge`.
-    pub fn of(settings: &Settings, challenge: [u8; 32]) -> Self {
+    pub fn new(settings: &Settings, challenge: [u8; 32]) -> Self {
         Self {
             challenge: URL_SAFE_NO_PAD.encode(challenge),
             timeout: PASSKEY_LIFETIME.0 * 1_000,

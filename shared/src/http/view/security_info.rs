@@ -30,7 +30,7 @@ pub struct SecondStep {
     pub methods: Vec<Offer>,
     /// The last sent code, if one is awaited.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub sent: Option<Sent>,
+    pub sent: Option<SentCode>,
     /// The options for the browser's credentials API, where a passkey is offered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub options: Option<PasskeyOptions>,
@@ -48,7 +48,7 @@ pub struct SecondStep {
 
 /// A sent code that is awaited.
 #[derive(Clone, Serialize)]
-pub struct Sent {
+pub struct SentCode {
     /// The method that sent it.
     pub method: Method,
     /// The mask of the contact that received it.
@@ -60,7 +60,8 @@ pub struct Sent {
     /// The time from which another can be sent (RFC 3339).
     pub resend_at: String,
     /// The remaining attempts.
-    pub tries_left: u8,
+    #[serde(rename = "tries_left")]
+    pub attempts_left: u8,
     /// Seconds until `resend_at`.
     #[serde(skip)]
     pub resend_in: u32,
@@ -140,7 +141,8 @@ pub struct Confirm {
     #[serde(flatten)]
     pub needs: Needs,
     /// The remaining attempts.
-    pub tries_left: u8,
+    #[serde(rename = "tries_left")]
+    pub attempts_left: u8,
 }
 
 /// The input that confirms a new entry.
@@ -148,7 +150,7 @@ pub struct Confirm {
 #[serde(untagged)]
 pub enum Needs {
     /// A code that was sent to the new contact.
-    Code(Sent),
+    Code(SentCode),
     /// A code that the new app shows.
     Totp {
         /// The secret in base32, for typing.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use super::texts::Texts;
-use super::{Content, Worded, WordedMail};
+use super::{Content, RenderedMail, RenderedMessage};
 use crate::domain::language::Language;
 use crate::domain::message::Purpose;
 use crate::domain::notice::Event;
@@ -13,7 +13,7 @@ use crate::text::Text;
 enum Block {
     Paragraph(String),
     /// A code, large and in its own line, so that it is easy to read and to copy.
-    Code(Worded),
+    Code(RenderedMessage),
     /// A sentence around a link: the sentence, and the address.
     Link(String, String),
 }
@@ -25,14 +25,14 @@ pub(super) fn compose(
     content: Content<'_>,
     organisation: &str,
     help_desk: Option<&str>,
-) -> WordedMail {
+) -> RenderedMail {
     let (subject, mut blocks) = match content {
         Content::Code(message) => {
             let minutes = message.minutes.to_string();
             let values = [("organisation", organisation), ("minutes", minutes.as_str())];
             let say = |template: &Text| Block::Paragraph(template.fill(&values));
             let code = &texts.code;
-            let grouped = Block::Code(Worded(message.code.grouped()));
+            let grouped = Block::Code(RenderedMessage(message.code.grouped()));
             let (lead, unasked) = match message.purpose {
                 Purpose::Reset => (&code.lead, &code.unasked),
                 Purpose::SecurityInfo => (&code.lead_security_info, &code.unasked_security_info),
@@ -69,10 +69,10 @@ pub(super) fn compose(
         blocks.push(Block::Link(texts.footer.help_desk.fill(&values), url.to_owned()));
     }
     blocks.push(Block::Paragraph(texts.footer.automatic.fill(&values)));
-    WordedMail { text: plain(&blocks), html: html(language, &subject, &blocks), subject }
+    RenderedMail { text: plain(&blocks), html: html(language, &subject, &blocks), subject }
 }
 
-fn plain(blocks: &[Block]) -> Worded {
+fn plain(blocks: &[Block]) -> RenderedMessage {
     // Large enough for any mail: a growing string would leave unwiped copies of the code.
     let mut text = String::with_capacity(8_192);
     for block in blocks {
@@ -84,12 +84,12 @@ fn plain(blocks: &[Block]) -> Worded {
     }
     text.truncate(text.trim_end().len());
     text.push('\n');
-    Worded(text)
+    RenderedMessage(text)
 }
 
 /// Returns the HTML form. Styles are inline, since mail programs drop style sheets, and nothing is loaded
 /// from outside.
-fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
+fn html(language: Language, subject: &str, blocks: &[Block]) -> RenderedMessage {
     let mut html = String::with_capacity(16_384);
     let _ = write!(
         html,
@@ -123,7 +123,7 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> Worded {
         };
     }
     html.push_str("</div>\n</body></html>\n");
-    Worded(html)
+    RenderedMessage(html)
 }
 
 /// Returns a link's text: an address or a number without its scheme.

@@ -42,9 +42,9 @@ impl<'a> Content<'a> {
 
 /// A text that may contain a code. It is wiped when dropped and has no `Debug`.
 #[derive(Zeroize, ZeroizeOnDrop)]
-pub struct Worded(String);
+pub struct RenderedMessage(String);
 
-impl Worded {
+impl RenderedMessage {
     /// Returns the text, for the provider that delivers it.
     pub fn expose(&self) -> &str {
         &self.0
@@ -52,31 +52,31 @@ impl Worded {
 }
 
 /// A composed mail.
-pub struct WordedMail {
+pub struct RenderedMail {
     /// The subject. It contains no code, since phones show it on the locked screen.
     pub subject: String,
     /// The plain-text part.
-    pub text: Worded,
+    pub text: RenderedMessage,
     /// The HTML part, with the same content.
-    pub html: Worded,
+    pub html: RenderedMessage,
 }
 
 /// A composed call.
-pub struct WordedCall {
+pub struct RenderedCall {
     /// The spoken text.
-    pub ssml: Worded,
+    pub ssml: RenderedMessage,
     /// The spoken language; not every language has a voice.
     pub language: Language,
 }
 
 /// The messages of one organisation.
 #[derive(Clone, Debug)]
-pub struct Wording {
+pub struct MessageRenderer {
     organisation: String,
     help_desk: Option<String>,
 }
 
-impl Wording {
+impl MessageRenderer {
     /// Returns the messages of `organisation`, with its help desk's URL `help_desk`, which only mails
     /// contain.
     pub fn new(organisation: &str, help_desk: Option<&str>) -> Self {
@@ -84,34 +84,34 @@ impl Wording {
     }
 
     /// Returns the content as a mail.
-    pub fn mail(&self, content: Content<'_>) -> WordedMail {
+    pub fn mail(&self, content: Content<'_>) -> RenderedMail {
         let language = content.language();
         mail::compose(language, Texts::of(language), content, &self.organisation, self.help_desk.as_deref())
     }
 
     /// Returns the content as a text of one segment.
-    pub fn text(&self, content: Content<'_>) -> Worded {
+    pub fn text(&self, content: Content<'_>) -> RenderedMessage {
         let texts = Texts::of(content.language());
         match content {
             Content::Code(message) => {
-                let (code, minutes) = (Worded(message.code.grouped()), message.minutes.to_string());
+                let (code, minutes) = (RenderedMessage(message.code.grouped()), message.minutes.to_string());
                 let values = [("code", code.expose()), ("minutes", minutes.as_str())];
-                segment::fit(texts.code.text, &self.organisation, &values)
+                segment::fit_sms_segment(texts.code.text, &self.organisation, &values)
             }
             Content::Notice(notice) => {
                 let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
                 let kind = texts.kind(notice.event);
                 let values = [("when", when.as_str()), ("how", how.as_str()), ("kind", kind)];
-                segment::fit(texts.change(notice.event).text, &self.organisation, &values)
+                segment::fit_sms_segment(texts.change(notice.event).text, &self.organisation, &values)
             }
         }
     }
 
     /// Returns the content as a call.
-    pub fn call(&self, content: Content<'_>) -> WordedCall {
+    pub fn call(&self, content: Content<'_>) -> RenderedCall {
         let (language, speech) = Texts::speech(content.language());
         let ssml = speech::compose(speech, Texts::of(language), content, &self.organisation);
-        WordedCall { ssml, language }
+        RenderedCall { ssml, language }
     }
 }
 
@@ -126,8 +126,8 @@ mod tests {
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
 
-    fn wording() -> Wording {
-        Wording::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2"))
+    fn renderer() -> MessageRenderer {
+        MessageRenderer::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2"))
     }
 
     fn code(language: Language) -> CodeMessage {
@@ -156,7 +156,7 @@ mod tests {
     fn mail_parts_contain_code_and_subject_omits_it() {
         for language in Language::ALL {
             let code = code(language);
-            let mail = wording().mail(Content::Code(&code));
+            let mail = renderer().mail(Content::Code(&code));
             assert!(mail.text.expose().contains("1234 5678") && mail.html.expose().contains("1234 5678"));
             assert!(!mail.subject.contains("1234"));
             for part in [mail.text.expose(), mail.html.expose()] {
@@ -172,7 +172,7 @@ mod tests {
     #[test]
     fn second_step_mail_warns_of_known_password() {
         let warns = |purpose| {
-            let mail = wording().mail(Content::Code(&CodeMessage { purpose, ..code(Language::English) }));
+            let mail = renderer().mail(Content::Code(&CodeMessage { purpose, ..code(Language::English) }));
             mail.text.expose().contains("somebody knows your password")
         };
         assert!(warns(Purpose::SecondStep));
@@ -186,8 +186,8 @@ mod tests {
             ("tel:+60312345678", "+60312345678"),
             ("https://help.contoh.example", "https://help.contoh.example"),
         ] {
-            let wording = Wording::new("Uni", Some(url));
-            let mail = wording.mail(Content::Code(&code(Language::English)));
+            let renderer = MessageRenderer::new("Uni", Some(url));
+            let mail = renderer.mail(Content::Code(&code(Language::English)));
             assert!(mail.text.expose().contains(&format!(": {shown}\n")), "{}", mail.text.expose());
             let link = format!("<a href=\"{url}\" style=\"color:#0b5394\">{shown}</a>");
             assert!(mail.html.expose().contains(&link), "{}", mail.html.expose());
@@ -197,7 +197,7 @@ mod tests {
     /// Controls: C-079.
     #[test]
     fn mail_html_is_escaped() {
-        let html = wording().mail(Content::Code(&code(Language::English))).html;
+        let html = renderer().mail(Content::Code(&code(Language::English))).html;
         assert!(html.expose().contains("Uni &lt;b&gt;&amp;"), "{}", html.expose());
         assert!(!html.expose().contains("<b>") && html.expose().contains("?a=1&amp;b=2"));
     }
@@ -211,12 +211,12 @@ mod tests {
             (Event::Unconfirmed, "may have been changed"),
             (Event::Added(Kind::Mobile), "mobile phone number"),
             (Event::Removed(Kind::Passkey), "passkey"),
-            (Event::Refused, "refused"),
+            (Event::ApprovalDenied, "refused"),
         ] {
             let notice = notice(Language::English, event);
-            let mail = wording().mail(Content::Notice(&notice));
+            let mail = renderer().mail(Content::Notice(&notice));
             let (text, call) =
-                (wording().text(Content::Notice(&notice)), wording().call(Content::Notice(&notice)));
+                (renderer().text(Content::Notice(&notice)), renderer().call(Content::Notice(&notice)));
             for told in [mail.text.expose(), mail.html.expose(), text.expose(), call.ssml.expose()] {
                 assert!(told.contains(what) && told.contains("help desk"), "{told}");
                 assert!(told.contains("21 Sep 2026, 14:13 UTC"), "{told}");
@@ -232,7 +232,7 @@ mod tests {
     fn unconfirmed_change_notice_suggests_sign_in() {
         let mail = |event| {
             let notice = notice(Language::English, event);
-            wording().mail(Content::Notice(&notice)).text.expose().to_owned()
+            renderer().mail(Content::Notice(&notice)).text.expose().to_owned()
         };
         let (unconfirmed, reset) = (mail(Event::Unconfirmed), mail(Event::Reset));
         assert!(unconfirmed.contains("try to sign in") && !unconfirmed.contains("nothing left to do"));
@@ -243,7 +243,7 @@ mod tests {
     fn notices_are_unique_by_language_and_event() {
         let told = |language, event| {
             let notice = notice(language, event);
-            wording().mail(Content::Notice(&notice)).text.expose().to_owned()
+            renderer().mail(Content::Notice(&notice)).text.expose().to_owned()
         };
         let mut all: Vec<String> = Language::ALL
             .into_iter()
@@ -255,7 +255,7 @@ mod tests {
                     Event::Unconfirmed,
                     Event::Added(kind),
                     Event::Removed(kind),
-                    Event::Refused,
+                    Event::ApprovalDenied,
                 ]
                 .map(|event| told(l, event))
             })
@@ -274,7 +274,7 @@ mod tests {
             (Language::Chinese, Language::Chinese),
             (Language::Tamil, Language::English),
         ] {
-            let call = wording().call(Content::Code(&code(language)));
+            let call = renderer().call(Content::Code(&code(language)));
             assert_eq!(call.language, spoken);
             let ssml = call.ssml.expose();
             assert!(

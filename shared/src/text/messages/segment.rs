@@ -3,7 +3,7 @@
 
 use unicode_normalization::char::is_combining_mark;
 
-use super::Worded;
+use super::RenderedMessage;
 use crate::text::Text;
 
 /// The prefix that Malaysia's carriers add to an application's text; it counts.
@@ -21,17 +21,21 @@ const GSM_EXTENSION: &str = "\u{c}^{}\\[~]|€";
 
 /// Returns the first of `forms` that fits one segment with the organisation's whole name; else the last, with
 /// the name shortened until it fits.
-pub(super) fn fit(forms: &[Text], organisation: &str, values: &[(&str, &str)]) -> Worded {
+pub(super) fn fit_sms_segment(
+    forms: &[Text],
+    organisation: &str,
+    values: &[(&str, &str)],
+) -> RenderedMessage {
     let organisation = plain_punctuation(organisation);
     let fill = |form: &Text, name: &str| {
         let mut all = vec![("organisation", name)];
         all.extend_from_slice(values);
-        Worded(form.fill(&all))
+        RenderedMessage(form.fill(&all))
     };
     if let Some(whole) = forms.iter().map(|form| fill(form, &organisation)).find(|text| fits(&text.0)) {
         return whole;
     }
-    let Some(last) = forms.last() else { return Worded(String::new()) };
+    let Some(last) = forms.last() else { return RenderedMessage(String::new()) };
     let shortened =
         (0..organisation.chars().count()).rev().map(|length| fill(last, &shorten(&organisation, length)));
     shortened.into_iter().find(|text| fits(&text.0)).unwrap_or_else(|| fill(last, ""))
@@ -87,7 +91,7 @@ mod tests {
     use crate::domain::notice::Event;
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
-    use crate::text::messages::{Content, Wording};
+    use crate::text::messages::{Content, MessageRenderer};
 
     fn to() -> Recipient {
         Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
@@ -102,19 +106,22 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
         };
-        let wording = Wording::new(organisation, Some("https://help.contoh.example"));
-        wording.text(Content::Code(&message)).expose().to_owned()
+        let renderer = MessageRenderer::new(organisation, Some("https://help.contoh.example"));
+        renderer.text(Content::Code(&message)).expose().to_owned()
     }
 
     fn notice(organisation: &str, language: Language, event: Event, methods: &[Method]) -> String {
         let at = Timestamp::from_seconds(1_795_493_940);
         let notice = Notice { to: to(), event, at, methods: methods.to_vec(), language };
-        Wording::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
+        MessageRenderer::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
     }
 
     fn events() -> Vec<Event> {
         let kinds = Kind::ALL.into_iter().flat_map(|kind| [Event::Added(kind), Event::Removed(kind)]);
-        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::Refused].into_iter().chain(kinds).collect()
+        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::ApprovalDenied]
+            .into_iter()
+            .chain(kinds)
+            .collect()
     }
 
     #[test]

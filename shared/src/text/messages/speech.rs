@@ -1,7 +1,7 @@
 //! Calls in SSML for Amazon Polly: slow speech, single digits, and every important sentence twice.
 
 use super::texts::{SpeechTexts, Texts};
-use super::{Content, Worded};
+use super::{Content, RenderedMessage};
 use crate::domain::notice::Event;
 use crate::text::Text;
 
@@ -16,14 +16,14 @@ pub(super) fn compose(
     texts: &Texts,
     content: Content<'_>,
     organisation: &str,
-) -> Worded {
+) -> RenderedMessage {
     let mut ssml = String::with_capacity(6_000);
     ssml.push_str("<speak><prosody rate=\"slow\">");
     match content {
         Content::Code(message) => {
             let minutes = message.minutes.to_string();
             let values = [("organisation", organisation), ("minutes", minutes.as_str())];
-            let grouped = Worded(message.code.grouped());
+            let grouped = RenderedMessage(message.code.grouped());
             say(&mut ssml, &speech.hello, &values);
             say(&mut ssml, &speech.code, &values);
             spell(&mut ssml, grouped.expose());
@@ -41,7 +41,7 @@ pub(super) fn compose(
                 Event::Unconfirmed => &speech.unconfirmed,
                 Event::Added(_) => &speech.added,
                 Event::Removed(_) => &speech.removed,
-                Event::Refused => &speech.refused,
+                Event::ApprovalDenied => &speech.refused,
             };
             say(&mut ssml, &speech.hello, &values);
             for _ in 0..2 {
@@ -52,7 +52,7 @@ pub(super) fn compose(
     }
     say(&mut ssml, &speech.goodbye, &[]);
     ssml.push_str("</prosody></speak>");
-    Worded(ssml)
+    RenderedMessage(ssml)
 }
 
 fn say(ssml: &mut String, sentence: &Text, values: &[(&str, &str)]) {

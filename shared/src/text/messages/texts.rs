@@ -45,7 +45,7 @@ impl Texts {
             Event::Unconfirmed => &self.unconfirmed,
             Event::Added(_) => &self.added,
             Event::Removed(_) => &self.removed,
-            Event::Refused => &self.refused,
+            Event::ApprovalDenied => &self.refused,
         }
     }
 

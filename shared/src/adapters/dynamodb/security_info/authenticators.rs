@@ -15,7 +15,7 @@ use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::{HashedWith, Sheet};
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
-use crate::ports::{Authenticators, StoreError, StoredPasskey, StoredTotp};
+use crate::ports::{AuthenticatorStore, StoreError, StoredPasskey, StoredTotp};
 
 /// The sort key of an account's pass.
 pub(super) const PASS: &str = "pass";
@@ -67,7 +67,7 @@ impl DynamoAuthenticators {
 }
 
 #[async_trait]
-impl Authenticators for DynamoAuthenticators {
+impl AuthenticatorStore for DynamoAuthenticators {
     async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
         let Some(item) = self.only(account, Kind::Totp, now).await? else { return Ok(None) };
         Ok(Some(StoredTotp { sealed_seed: item.text("seed")?.to_owned() }))

@@ -9,7 +9,7 @@ use crate::domain::account::AccountId;
 use crate::domain::device::{Device, DeviceKey};
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
-use crate::ports::{Devices, PushTargets, StoreError, StoredDevice};
+use crate::ports::{DeviceStore, PushTargets, StoreError, StoredDevice};
 
 /// Reads devices, and records their use, in DynamoDB.
 #[derive(Clone, Debug)]
@@ -26,15 +26,15 @@ impl DynamoDevices {
 }
 
 #[async_trait]
-impl Devices for DynamoDevices {
+impl DeviceStore for DynamoDevices {
     async fn device(&self, device: &Device) -> Result<Option<StoredDevice>, StoreError> {
         let key = [("account", s(device.account.as_str())), ("item", s(device.id.as_str()))];
         let Some(item) = consistent_get(&self.client, &self.table, &key).await? else { return Ok(None) };
         // An unreadable device counts as missing: it must pair again.
         let key = item.bytes("public_key").and_then(|bytes| DeviceKey::from_bytes(bytes).ok());
-        let usable_from = item.moment("usable_from").ok();
+        let active_from = item.moment("usable_from").ok();
         let old_from = item.moment("lifts_from").unwrap_or(NEVER);
-        Ok(key.zip(usable_from).map(|(key, usable_from)| StoredDevice { key, usable_from, old_from }))
+        Ok(key.zip(active_from).map(|(key, active_from)| StoredDevice { key, active_from, old_from }))
     }
 
     async fn note_used(&self, device: &Device, now: Timestamp) -> Result<(), StoreError> {

@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::types::{
 };
 
 use super::authenticators::PASS;
-use super::claims::used_at;
+use super::leases::used_at;
 use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact, predecessor};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{HeldContact, ImportAction, active_from, import_contact};
+use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::recovery_code::HashedWith;
@@ -98,9 +98,9 @@ impl DynamoEnrolment {
             .with("item", s(entry.id.as_str()))
             .with("shown", s(&entry.shown))
             .with("added_at", n(entry.added_at.as_seconds()))
-            .with("usable_from", n(entry.usable_from.as_seconds()))
+            .with("usable_from", n(entry.active_from.as_seconds()))
             .with("lifts_from", n(entry.old_from.as_seconds()))
-            .with("proved", AttributeValue::Bool(entry.proved));
+            .with("proved", AttributeValue::Bool(entry.verified));
         Ok(match &entry.secret {
             Secret::Contact(contact) => {
                 let owner = owner_of_contact(account, entry.id.kind());
@@ -149,7 +149,7 @@ impl DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
         writes: Vec<TransactWriteItem>,
         removed_at: Option<Timestamp>,
     ) -> Result<Added, StoreError> {
@@ -174,7 +174,7 @@ impl DynamoEnrolment {
             .expression_attribute_names("#lease_until", "lease_until")
             .expression_attribute_values(":generation", n(generation))
             .expression_attribute_values(":next", n(next))
-            .expression_attribute_values(":by", b(by.as_bytes()))
+            .expression_attribute_values(":by", b(holder.as_bytes()))
             .build()
             .map_err(incomplete)?;
         let bump = TransactWriteItem::builder().update(bump).build();
@@ -211,7 +211,7 @@ impl DynamoEnrolment {
             .build()
             .map_err(incomplete)?;
         let note = TransactWriteItem::builder().update(note).build();
-        let claim = self.claim_passkey(account, &id, reference)?;
+        let claim = self.reserve_passkey(account, &id, reference)?;
         let both = self.client.transact_write_items().transact_items(claim).transact_items(note);
         match both.send().await {
             // Another request was first, with the same passkey or this very write.
@@ -221,7 +221,7 @@ impl DynamoEnrolment {
     }
 
     /// Returns the write that registers a passkey among all accounts for this entry, unless it is another's.
-    fn claim_passkey(
+    fn reserve_passkey(
         &self,
         account: &AccountId,
         id: &EntryId,
@@ -244,7 +244,7 @@ impl DynamoEnrolment {
         Ok(TransactWriteItem::builder().put(put).build())
     }
 
-    /// Returns the write that removes the registration of [`Self::claim_passkey`], if it is this entry's.
+    /// Returns the write that removes the registration of [`Self::reserve_passkey`], if it is this entry's.
     async fn release_passkey(
         &self,
         account: &AccountId,
@@ -304,14 +304,14 @@ fn incomplete(error: BuildError) -> StoreError {
 }
 
 /// Returns the contact of an item, if it opens.
-fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<HeldContact> {
+fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<StoredContactEntry> {
     let kind = EntryId::parse(item.optional_text("item")?)?.kind();
     let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
-    Some(HeldContact {
+    Some(StoredContactEntry {
         kind,
         value,
         is_imported: item.flag("imported").unwrap_or_default(),
-        usable_from: item.moment("usable_from").ok()?,
+        active_from: item.moment("usable_from").ok()?,
         old_from: item.moment("lifts_from").unwrap_or(NEVER),
     })
 }
@@ -319,7 +319,7 @@ fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<
 /// Returns the item of a waiting entry with the contact that is active until then: the one that it replaces,
 /// or that one's own predecessor.
 fn with_predecessor(item: Item, found: &Item, entry: &NewEntry<'_>) -> Item {
-    if entry.usable_from <= entry.added_at {
+    if entry.active_from <= entry.added_at {
         return item;
     }
     let serves = found.moment("usable_from").is_ok_and(|from| from <= entry.added_at);
@@ -352,8 +352,8 @@ const MOVE: &str =
 /// recording a session, so the item has the session's generation too.
 fn changed_by(state: &Item, generation: u64) -> Option<HolderId> {
     let is_at = |name| state.number::<u64>(name).is_ok_and(|number| number == generation);
-    let by = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
-    by.map(|by| HolderId::from_bytes(*by.as_bytes()))
+    let holder = state.tag("changed_by").filter(|_| is_at("generation") && is_at("changed_to"));
+    holder.map(|holder| HolderId::from_bytes(*holder.as_bytes()))
 }
 
 #[async_trait]
@@ -370,15 +370,15 @@ impl ContactImport for DynamoEnrolment {
         let is_state = |item: &&Item| item.optional_text("item") == Some(STATE);
         let generation = items.iter().find(is_state).and_then(|state| state.number::<u64>("generation").ok());
         let is_first = generation.unwrap_or_default() == 0 && items.iter().all(|item| is_state(&item));
-        let held: Vec<HeldContact> =
+        let held: Vec<StoredContactEntry> =
             items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
         let mut decisions = Vec::with_capacity(4);
         for (kind, contact) in imported.contacts() {
             let id = EntryId::only(kind);
             let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
             match (action, contact) {
-                (ImportAction::Put { usable_from, old_from, .. }, Some(contact)) => {
-                    let entry = NewEntry { usable_from, old_from, ..NewEntry::contact(kind, contact, now) };
+                (ImportAction::Put { active_from, old_from, .. }, Some(contact)) => {
+                    let entry = NewEntry { active_from, old_from, ..NewEntry::contact(kind, contact, now) };
                     let item = self.item(account, &entry)?.with("imported", AttributeValue::Bool(true));
                     let found = items.iter().find(|item| item.optional_text("item") == Some(id.as_str()));
                     let item =
@@ -392,11 +392,11 @@ impl ContactImport for DynamoEnrolment {
         }
         let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
         if let Some(seed) = sealed_seed.filter(|_| !has_app) {
-            let (usable_from, old_from) = active_from(is_first, waiting_period, now);
+            let (active_from, old_from) = active_from(is_first, waiting_period, now);
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
             let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
-            self.put(account, &NewEntry { usable_from, old_from, ..entry }).await?;
-            decisions.push((Kind::Totp, ImportAction::Put { usable_from, old_from, replaces: false }));
+            self.put(account, &NewEntry { active_from, old_from, ..entry }).await?;
+            decisions.push((Kind::Totp, ImportAction::Put { active_from, old_from, replaces: false }));
         }
         let begin = self
             .update_state(account, "SET #generation = if_not_exists(#generation, :zero)")
@@ -439,7 +439,7 @@ impl EnrolmentStore for DynamoEnrolment {
                     .ok()
                     .or(used_as_contact)
                     .filter(|used| item.moment("added_at").is_ok_and(|added| *used >= added)),
-                usable_from: item.moment("usable_from").unwrap_or(NEVER),
+                active_from: item.moment("usable_from").unwrap_or(NEVER),
                 old_from: item.moment("lifts_from").unwrap_or(NEVER),
                 predecessor: item.optional_text("prior_shown").map(str::to_owned),
                 shown,
@@ -456,7 +456,7 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
     ) -> Result<Option<u64>, StoreError> {
         let next = generation + 1;
         let stands = match generation {
@@ -473,14 +473,14 @@ impl EnrolmentStore for DynamoEnrolment {
             .expression_attribute_values(":next", n(next))
             .expression_attribute_names("#changed_by", "changed_by")
             .expression_attribute_names("#changed_to", "changed_to")
-            .expression_attribute_values(":by", b(by.as_bytes()))
+            .expression_attribute_values(":by", b(holder.as_bytes()))
             .return_values_on_condition_check_failure(ReturnValuesOnConditionCheckFailure::AllOld);
         match bump.send().await {
             Ok(_) => Ok(Some(next)),
             // The caller's own change, whose response was lost.
             Err(error) => {
                 let found = not_met(error)?;
-                Ok(found.filter(|state| changed_by(state, next) == Some(by)).map(|_| next))
+                Ok(found.filter(|state| changed_by(state, next) == Some(holder)).map(|_| next))
             }
         }
     }
@@ -489,11 +489,11 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
         entry: &NewEntry<'_>,
     ) -> Result<Added, StoreError> {
         let mut item = self.item(account, entry)?;
-        if entry.id.kind().is_contact() && entry.usable_from > entry.added_at {
+        if entry.id.kind().is_contact() && entry.active_from > entry.added_at {
             let key = [("account", s(account.as_str())), ("item", s(entry.id.as_str()))];
             if let Some(found) = consistent_get(&self.client, &self.table, &key).await? {
                 item = with_predecessor(item, &found, entry);
@@ -503,11 +503,11 @@ impl EnrolmentStore for DynamoEnrolment {
         if let Secret::Passkey { credential } = &entry.secret {
             let reference = reference_of(credential).ok_or(StoreError::Unreadable("credential"))?;
             item = item.with(REFERENCE, b(&reference));
-            writes.push(self.claim_passkey(account, &entry.id, reference)?);
+            writes.push(self.reserve_passkey(account, &entry.id, reference)?);
         }
         let put = Put::builder().table_name(&self.table).set_item(Some(item.0)).build();
         writes.push(TransactWriteItem::builder().put(put.map_err(incomplete)?).build());
-        self.finish(account, generation, by, writes, None).await
+        self.finish(account, generation, holder, writes, None).await
     }
 
     async fn is_registered(&self, passkey: &Credential) -> Result<bool, StoreError> {
@@ -519,7 +519,7 @@ impl EnrolmentStore for DynamoEnrolment {
         &self,
         account: &AccountId,
         generation: u64,
-        by: HolderId,
+        holder: HolderId,
         id: &EntryId,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
@@ -543,13 +543,13 @@ impl EnrolmentStore for DynamoEnrolment {
         if id.kind() == Kind::Passkey {
             writes.extend(self.release_passkey(account, id).await?);
         }
-        Ok(match self.finish(account, generation, by, writes, removed_at).await? {
+        Ok(match self.finish(account, generation, holder, writes, removed_at).await? {
             Added::Done(generation) => Some(generation),
             Added::Overtaken | Added::Taken => None,
         })
     }
 
-    async fn count_from(
+    async fn set_active_from(
         &self,
         account: &AccountId,
         id: &EntryId,

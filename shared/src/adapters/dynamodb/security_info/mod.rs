@@ -9,9 +9,9 @@
 //! privilege).
 
 mod authenticators;
-mod claims;
 mod devices;
 mod enrolment;
+mod leases;
 
 use std::sync::Arc;
 
@@ -19,9 +19,9 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 
 pub use self::authenticators::DynamoAuthenticators;
-pub use self::claims::DynamoClaims;
 pub use self::devices::DynamoDevices;
 pub use self::enrolment::DynamoEnrolment;
+pub use self::leases::DynamoLeases;
 use super::item::{Item, s, unavailable};
 use crate::domain::account::{AccountId, Registration, Successors};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
@@ -29,7 +29,7 @@ use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::security_info::{EntryId, Kind};
 use crate::domain::time::Timestamp;
-use crate::ports::{SecurityInfo, StoreError};
+use crate::ports::{SecurityInfoStore, StoreError};
 
 /// The sort key of the item about the whole account.
 const STATE: &str = "state";
@@ -58,7 +58,7 @@ impl DynamoSecurityInfo {
 }
 
 #[async_trait]
-impl SecurityInfo for DynamoSecurityInfo {
+impl SecurityInfoStore for DynamoSecurityInfo {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError> {
         let mut registration = Registration::default();
         let (mut young, mut old) = (Vec::new(), Vec::new());
@@ -66,7 +66,7 @@ impl SecurityInfo for DynamoSecurityInfo {
             let Some(id) = EntryId::parse(item.text("item")?) else {
                 if item.text("item")? == STATE {
                     registration.generation = item.number("generation")?;
-                    registration.claimed_by =
+                    registration.lease_holder =
                         item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
                 }
                 continue;
@@ -93,8 +93,11 @@ impl SecurityInfo for DynamoSecurityInfo {
                 Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes => {}
             }
             if id.kind().is_contact() && !counts {
-                let waiting =
-                    if item.flag("proved")? { &mut registration.not_yet } else { &mut registration.unproved };
+                let waiting = if item.flag("proved")? {
+                    &mut registration.pending_activation
+                } else {
+                    &mut registration.unverified
+                };
                 waiting.push(id.kind().factor());
             }
             if counts {

@@ -1,0 +1,468 @@
+//! The AWS emulator: the services that Rekey uses, called by the real SDK clients over loopback.
+//!
+//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, tells them apart, as at AWS. Every call
+//! must carry an `Authorization` header as the SDKs send it. The emulator doesn't check the signature. The access key
+//! in the header selects the role that the call is checked against ([`roles`]). A web page can't send that header
+//! without a CORS preflight.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{HeaderMap, Response, StatusCode, header};
+use axum::routing::post;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+
+use crate::dev_inbox::DevInbox;
+use crate::failure::Failure;
+use crate::system::System;
+use crate::template::Template;
+
+pub mod dynamodb;
+pub mod push;
+pub mod queue;
+pub mod roles;
+pub mod secrets;
+pub mod ses;
+pub mod sns;
+pub mod sqs;
+pub mod voice;
+pub mod wire;
+
+use dynamodb::Store;
+use push::PushService;
+use queue::Queues;
+use roles::{ADMINISTRATOR, Call, Roles};
+use secrets::Secrets;
+use wire::{Form, ServiceError, json_response, query_response};
+
+/// The account id in every ARN of the emulator.
+pub const ACCOUNT: &str = "000000000000";
+/// The region in every ARN of the emulator: the one nearest to the first users.
+pub const REGION: &str = "ap-southeast-1";
+/// Maximum body of a call, in bytes: an SQS batch of 1 MiB with room for JSON escapes.
+const CALL_MAX: usize = 8 * 1_048_576;
+
+/// The fault that a test injects into a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallFault {
+    /// No fault.
+    None,
+    /// The service is unavailable (5xx); the call has no effect.
+    Unavailable,
+    /// The service throttles; the call has no effect.
+    Throttled,
+    /// The call takes effect, but the caller gets an error.
+    ResponseLost,
+    /// The call takes effect and is answered after a delay, even if the caller has stopped waiting.
+    Delayed(Duration),
+}
+
+/// Chooses the fault of each call.
+pub type FaultInjector = Arc<dyn Fn(&Call) -> CallFault + Send + Sync>;
+
+/// Where the emulator keeps its state.
+#[derive(Debug, Clone, Copy)]
+pub enum Storage<'a> {
+    /// In the memory of this process; it is lost when the process ends.
+    Process,
+    /// In files of this folder.
+    Folder(&'a Path),
+    /// In memory and without a database: the caller keeps the tables elsewhere.
+    WithoutTables,
+}
+
+/// The running AWS emulator.
+pub struct Emulator {
+    address: SocketAddr,
+    state: Arc<Services>,
+}
+
+struct Services {
+    system: System,
+    origin: String,
+    template: Template,
+    roles: Roles,
+    store: Option<Store>,
+    dev_inbox: DevInbox,
+    queues: Arc<Queues>,
+    secrets: Secrets,
+    calls: Mutex<BTreeMap<Call, u64>>,
+    injector: Mutex<Option<FaultInjector>>,
+    /// Number of calls that still wait to take effect ([`CallFault::Delayed`]).
+    delayed_calls: watch::Sender<usize>,
+}
+
+impl Emulator {
+    /// Starts the emulator on free ports of the loopback interface, until `stop` turns true.
+    ///
+    /// # Errors
+    /// [`Failure`] if the folder can't be used or no port is free.
+    pub async fn start(
+        system: &System,
+        template: Template,
+        storage: Storage<'_>,
+        dev_inbox: DevInbox,
+        stop: watch::Receiver<bool>,
+    ) -> Result<Self, Failure> {
+        let (folder, has_tables) = match storage {
+            Storage::Process => (None, true),
+            Storage::Folder(folder) => (Some(folder), true),
+            Storage::WithoutTables => (None, false),
+        };
+        let secrets = match folder {
+            Some(folder) => {
+                Secrets::load_or_generate(system, &template.secrets, &folder.join("secrets.json"))?
+            }
+            None => Secrets::generate(system, &template.secrets),
+        };
+        let store = if has_tables {
+            let file = folder.map(|folder| folder.join("store.db"));
+            let database = dynamodb::open(file.as_deref(), &template.tables)?;
+            let (listener, address) = loopback().await?;
+            tokio::spawn(dynamodb::serve(listener, database, stop.clone()));
+            Some(Store::at(address))
+        } else {
+            None
+        };
+        let (listener, address) = loopback().await?;
+        let state = Arc::new(Services {
+            system: system.clone(),
+            origin: format!("http://{address}"),
+            roles: Roles::from_template(&template),
+            store,
+            dev_inbox,
+            queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
+            secrets,
+            template,
+            calls: Mutex::default(),
+            injector: Mutex::default(),
+            delayed_calls: watch::Sender::new(0),
+        });
+        tokio::spawn(crate::serve::serve(listener, router(state.clone()), stop));
+        Ok(Self { address, state })
+    }
+
+    /// Returns the environment variables that functions and SDK clients need to use this emulator.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let mut pairs = vec![
+            ("AWS_REGION".to_owned(), REGION.to_owned()),
+            ("AWS_ACCESS_KEY_ID".to_owned(), ADMINISTRATOR.to_owned()),
+            ("AWS_SECRET_ACCESS_KEY".to_owned(), ADMINISTRATOR.to_owned()),
+            ("AWS_ENDPOINT_URL".to_owned(), self.state.origin.clone()),
+        ];
+        pairs.extend(self.resources(ADMINISTRATOR));
+        pairs
+    }
+
+    /// Returns the resources that a function may know: names, URLs and ARNs by environment variable, as `!Ref`
+    /// returns them. [`ADMINISTRATOR`] gets those of every function.
+    pub fn resources(&self, principal: &str) -> BTreeMap<String, String> {
+        let functions = self.state.template.functions.iter();
+        let visible = functions.filter(|(name, _)| [name, ADMINISTRATOR].contains(&principal));
+        let variables = visible.flat_map(|(_, function)| &function.variables);
+        variables.map(|(variable, id)| (variable.clone(), self.name_of(id))).collect()
+    }
+
+    /// Returns the name, URL or ARN of an environment variable, whichever function has it.
+    pub fn any_resource(&self, variable: &str) -> Option<String> {
+        self.state.template.resource(variable).map(|id| self.name_of(id))
+    }
+
+    fn name_of(&self, id: &str) -> String {
+        let Services { template, origin, .. } = &*self.state;
+        if template.queues.contains_key(id) {
+            sqs::queue_url(origin, id)
+        } else if template.secrets.contains_key(id) {
+            secrets::secret_arn(id)
+        } else {
+            id.to_owned()
+        }
+    }
+
+    /// The base URL of all services.
+    pub fn endpoint(&self) -> &str {
+        &self.state.origin
+    }
+
+    /// The socket address of [`Emulator::endpoint`].
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The queues, to read them without SQS calls.
+    pub fn queues(&self) -> Arc<Queues> {
+        self.state.queues.clone()
+    }
+
+    /// Returns the value of the secret that an environment variable names.
+    pub fn secret(&self, variable: &str) -> Option<String> {
+        self.state.secrets.value(self.state.template.resource(variable)?)
+    }
+
+    /// Replaces the value of the secret that an environment variable names, as an operator does who rotates keys.
+    /// Functions read secrets when they start.
+    pub fn put_secret(&self, variable: &str, value: String) {
+        if let Some(name) = self.state.template.resource(variable) {
+            self.state.secrets.put(name, value);
+        }
+    }
+
+    /// Returns every kind of call that was allowed, with its count.
+    pub fn calls(&self) -> BTreeMap<Call, u64> {
+        self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Sets the function that injects faults into calls from now on; `None` removes it.
+    pub fn inject_faults(&self, injector: Option<FaultInjector>) {
+        *self.state.injector.lock().unwrap_or_else(PoisonError::into_inner) = injector;
+    }
+
+    /// Waits until every delayed call ([`CallFault::Delayed`]) has taken effect.
+    pub async fn idle(&self) {
+        // The sender lives as long as this emulator, so this wait always ends.
+        let _ = self.state.delayed_calls.subscribe().wait_for(|late| *late == 0).await;
+    }
+}
+
+/// Builds an ARN in the emulator's account.
+pub fn arn(service: &str, resource: &str) -> String {
+    format!("arn:aws:{service}:{REGION}:{ACCOUNT}:{resource}")
+}
+
+async fn loopback() -> Result<(TcpListener, SocketAddr), Failure> {
+    let any = SocketAddr::from(([127, 0, 0, 1], 0));
+    crate::serve::listen("the AWS emulator at", any).await
+}
+
+fn router(state: Arc<Services>) -> Router {
+    let pushes = PushService {
+        system: state.system.clone(),
+        dev_inbox: state.dev_inbox.clone(),
+        origin: state.origin.clone(),
+    };
+    let push = Router::new().route("/push/{subscription}", post(push::receive)).with_state(pushes);
+    Router::new()
+        .route("/", post(answer))
+        .with_state(state)
+        .merge(push)
+        .layer(DefaultBodyLimit::max(CALL_MAX))
+}
+
+async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let request = services.system.id();
+    let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    let protocol = Protocol::detect(text(header::HeaderName::from_static("x-amz-target")), &body);
+    let Some(principal) = text(header::AUTHORIZATION).and_then(roles::principal) else {
+        let mut error =
+            ServiceError::new("MissingAuthenticationTokenException", "Missing Authentication Token");
+        error.status = StatusCode::FORBIDDEN;
+        return protocol.refuse(error, &request);
+    };
+    let calls = protocol.calls(principal, &body);
+    if let Some(call) = calls.iter().find(|call| !services.roles.allow(call)) {
+        tracing::error!(?call, "the function's role in template.yaml does not allow this call");
+        let why = format!("{principal} is not authorized to perform: {}", call.action);
+        return protocol.refuse(ServiceError::new("AccessDeniedException", why), &request);
+    }
+    match services.choose_fault(calls) {
+        CallFault::None => services.execute(principal, &protocol, &headers, body, &request).await,
+        CallFault::Delayed(wait) => {
+            services.delayed_calls.send_modify(|late| *late += 1);
+            // A task of its own, so that the call takes effect even if the caller stops waiting.
+            let principal = principal.to_owned();
+            let execution = tokio::spawn(async move {
+                tokio::time::sleep(wait).await;
+                let response = services.execute(&principal, &protocol, &headers, body, &request).await;
+                services.delayed_calls.send_modify(|late| *late -= 1);
+                response
+            });
+            execution.await.unwrap_or_else(|_| Response::new(Body::empty()))
+        }
+        CallFault::Unavailable => protocol.refuse(internal_failure(), &request),
+        CallFault::Throttled => {
+            protocol.refuse(ServiceError::new("ThrottlingException", "a test injected this fault"), &request)
+        }
+        CallFault::ResponseLost => {
+            services.execute(principal, &protocol, &headers, body, &request).await;
+            protocol.refuse(internal_failure(), &request)
+        }
+    }
+}
+
+/// An error that the SDKs retry.
+fn internal_failure() -> ServiceError {
+    ServiceError {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        ..ServiceError::new("InternalFailure", "a test injected this fault")
+    }
+}
+
+/// A call by its protocol and service.
+enum Protocol {
+    Json { service: String, operation: String },
+    Query { form: Form },
+}
+
+impl Protocol {
+    fn detect(target: Option<&str>, body: &[u8]) -> Self {
+        match target {
+            Some(target) => {
+                let (service, operation) = target.split_once('.').unwrap_or((target, ""));
+                Self::Json { service: service.to_owned(), operation: operation.to_owned() }
+            }
+            None => Self::Query { form: wire::read_form(body) },
+        }
+    }
+
+    /// Returns the calls that IAM would check: a transaction is checked write by write.
+    fn calls(&self, principal: &str, body: &[u8]) -> Vec<Call> {
+        let read: Value = match self {
+            Self::Json { .. } => serde_json::from_slice(body).unwrap_or_default(),
+            Self::Query { .. } => Value::Null,
+        };
+        let writes = read["TransactItems"].as_array().into_iter().flatten();
+        let writes = writes.filter_map(Value::as_object).flatten().map(|(write, of)| {
+            let (service, operation) = (dynamodb::SERVICE.to_owned(), format!("{write}Item"));
+            Self::Json { service, operation }.call(principal, of)
+        });
+        let writes: Vec<Call> = writes.collect();
+        if writes.is_empty() { vec![self.call(principal, &read)] } else { writes }
+    }
+
+    fn call(&self, principal: &str, read: &Value) -> Call {
+        let (action, resource) = match self {
+            Self::Json { service, operation } => {
+                let member = |name: &str| read[name].as_str().map(str::to_owned);
+                match service.as_str() {
+                    dynamodb::SERVICE => (format!("dynamodb:{operation}"), member("TableName")),
+                    "AmazonSQS" => {
+                        let url = member("QueueUrl").or_else(|| member("QueueName")).unwrap_or_default();
+                        let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
+                        // A batch needs the permission of the single action.
+                        (format!("sqs:{}", operation.trim_end_matches("Batch")), Some(queue))
+                    }
+                    "PinpointSMSVoiceV2" => (format!("sms-voice:{operation}"), None),
+                    other => (format!("{other}:{operation}"), None),
+                }
+            }
+            Self::Query { form } => {
+                let field = |name: &str| form.get(name).map_or("", String::as_str);
+                let service = match field("Version") {
+                    sns::VERSION => "sns",
+                    ses::VERSION => "ses",
+                    _ => "unknown",
+                };
+                (format!("{service}:{}", field("Action")), None)
+            }
+        };
+        let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
+        // Expressions name every attribute by a placeholder.
+        let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
+        let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
+        let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let selects = read["ProjectionExpression"].is_string();
+        let is_bounded = selects || action == "dynamodb:UpdateItem";
+        let mut attributes: Vec<String> = if is_bounded { names.chain(keys).collect() } else { Vec::new() };
+        attributes.sort_unstable();
+        Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
+    }
+
+    fn refuse(&self, error: ServiceError, request: &str) -> Response<Body> {
+        match self {
+            Self::Json { .. } => json_response(Err(error), "1.0", request),
+            Self::Query { .. } => query_response(Err(error), "", "http://webservices.amazon.com/", request),
+        }
+    }
+}
+
+impl Services {
+    /// Returns whether the caller's role may read one secret of a batch, and counts the read.
+    fn may_read_secret(&self, principal: &str, name: &str) -> bool {
+        let call = Call {
+            principal: principal.to_owned(),
+            action: "secretsmanager:GetSecretValue".to_owned(),
+            resource: Some(name.to_owned()),
+            attributes: Vec::new(),
+            selects: false,
+            consistent: false,
+        };
+        let allowed = self.roles.allow(&call);
+        if allowed {
+            *self.calls.lock().unwrap_or_else(PoisonError::into_inner).entry(call).or_default() += 1;
+        }
+        allowed
+    }
+
+    /// Counts the calls and returns the fault of the first one, which applies to all of them.
+    fn choose_fault(&self, calls: Vec<Call>) -> CallFault {
+        let injector = self.injector.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let first = injector.zip(calls.first());
+        let fault = first.map_or(CallFault::None, |(injector, first)| injector(first));
+        let mut counts = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        for call in calls {
+            *counts.entry(call).or_default() += 1;
+        }
+        fault
+    }
+
+    async fn execute(
+        &self,
+        principal: &str,
+        protocol: &Protocol,
+        headers: &HeaderMap,
+        body: Bytes,
+        request: &str,
+    ) -> Response<Body> {
+        match protocol {
+            Protocol::Json { service, operation } => match (service.as_str(), &self.store) {
+                (dynamodb::SERVICE, Some(store)) => store.forward(headers, body).await,
+                ("AmazonSQS", _) => json_response(
+                    sqs::call(&self.queues, &self.origin, operation, &body).await,
+                    "1.0",
+                    request,
+                ),
+                ("PinpointSMSVoiceV2", _) => {
+                    json_response(voice::call(&self.dev_inbox, operation, &body), "1.0", request)
+                }
+                ("secretsmanager", _) => {
+                    let may_read = |name: &str| self.may_read_secret(principal, name);
+                    json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
+                }
+                (other, _) => {
+                    let error = ServiceError::new("UnknownOperationException", wire::unsupported(other));
+                    protocol.refuse(error, request)
+                }
+            },
+            Protocol::Query { form } => {
+                let field = |name: &str| form.get(name).map_or("", String::as_str);
+                let action = field("Action");
+                match field("Version") {
+                    sns::VERSION => query_response(
+                        sns::call(&self.dev_inbox, action, form),
+                        action,
+                        sns::NAMESPACE,
+                        request,
+                    ),
+                    ses::VERSION => query_response(
+                        ses::call(&self.dev_inbox, action, form),
+                        action,
+                        ses::NAMESPACE,
+                        request,
+                    ),
+                    _ => {
+                        let why = "the call has neither an X-Amz-Target nor a known Version";
+                        protocol.refuse(ServiceError::new("InvalidAction", why), request)
+                    }
+                }
+            }
+        }
+    }
+}

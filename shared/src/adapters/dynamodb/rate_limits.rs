@@ -1,0 +1,131 @@
+//! The table `rate_limits`: counters of rate limits by key, and one ledger per account.
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::types::ReturnValue;
+
+use super::item::{Item, consistent_get, n, not_met, s, unavailable};
+use crate::domain::account::AccountId;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::send_limits::SendLog;
+use crate::domain::time::{Seconds, Timestamp};
+use crate::ports::{RateLimitStore, StoreError, Versioned};
+
+/// A ledger covers one day; its item is kept for another day.
+const SEND_LOG_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
+
+/// Stores rate limits and ledgers in DynamoDB.
+#[derive(Clone, Debug)]
+pub struct DynamoRateLimits {
+    client: Client,
+    table: String,
+}
+
+impl DynamoRateLimits {
+    /// Returns the store in `table`.
+    pub fn new(client: Client, table: impl Into<String>) -> Self {
+        Self { client, table: table.into() }
+    }
+}
+
+#[async_trait]
+impl RateLimitStore for DynamoRateLimits {
+    async fn increment(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(limit.key(now)))
+            .update_expression("SET #ttl = :ttl ADD #count :one")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
+            .expression_attribute_values(":one", n(1))
+            .return_values(ReturnValue::UpdatedNew);
+        let output = update.send().await.map_err(unavailable)?;
+        Item(output.attributes.unwrap_or_default()).number("count")
+    }
+
+    async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
+        if most == 0 {
+            return Ok(false);
+        }
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(limit.key(now)))
+            .update_expression("SET #ttl = :ttl ADD #count :one")
+            .condition_expression("attribute_not_exists(#count) OR #count < :most")
+            .expression_attribute_names("#ttl", "ttl")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
+            .expression_attribute_values(":one", n(1))
+            .expression_attribute_values(":most", n(most));
+        match update.send().await {
+            Ok(_) => Ok(true),
+            Err(error) => not_met(error).map(|_| false),
+        }
+    }
+
+    async fn refund(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
+        let update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("budget", s(limit.key(now)))
+            .update_expression("ADD #count :less")
+            .condition_expression("#count > :none")
+            .expression_attribute_names("#count", "count")
+            .expression_attribute_values(":less", n(-1))
+            .expression_attribute_values(":none", n(0));
+        match update.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
+        }
+    }
+
+    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
+        let item = consistent_get(&self.client, &self.table, &[("budget", s(send_log_key(account)))]).await?;
+        let Some(item) = item else { return Ok(Versioned { value: SendLog::default(), revision: 0 }) };
+        // An unreadable ledger, or one of another version, begins anew. No client can cause this, and
+        // otherwise its owner would get no code while the item exists.
+        let value = item.optional_text("ledger").and_then(|text| serde_json::from_str(text).ok());
+        Ok(Versioned { value: value.unwrap_or_default(), revision: item.number("rev").unwrap_or_default() })
+    }
+
+    async fn replace_send_log(
+        &self,
+        account: &AccountId,
+        revision: u64,
+        send_log: &SendLog,
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError> {
+        let text = serde_json::to_string(send_log).map_err(|_| StoreError::Unreadable("ledger"))?;
+        let item = Item::default()
+            .with("budget", s(send_log_key(account)))
+            .with("rev", n(revision + 1))
+            .with("ledger", s(text))
+            .with("ttl", n((now + SEND_LOG_KEPT).as_seconds()));
+        let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
+        let put = if revision == 0 {
+            // The item is missing, or has no revision.
+            put.condition_expression("NOT attribute_type(#rev, :number) OR #rev < :one")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":number", s("N"))
+                .expression_attribute_values(":one", n(1))
+        } else {
+            put.condition_expression("#rev = :rev")
+                .expression_attribute_names("#rev", "rev")
+                .expression_attribute_values(":rev", n(revision))
+        };
+        match put.send().await {
+            Ok(_) => Ok(Some(revision + 1)),
+            Err(error) => not_met(error).map(|_| None),
+        }
+    }
+}
+
+fn send_log_key(account: &AccountId) -> String {
+    format!("sends#{}", account.as_str())
+}

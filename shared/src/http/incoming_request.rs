@@ -1,0 +1,363 @@
+//! A request in the form that handlers use.
+
+use crate::domain::cookie::{HolderCookie, HolderKind};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{FromRef, FromRequest, Request};
+use http::{HeaderMap, Method, header};
+use http_body_util::{BodyExt as _, Limited};
+use lambda_http::request::RequestContext;
+
+use super::form_fields::{BODY_MAX, FormFields};
+use super::problem::Problem;
+use crate::domain::client::{self, AddressBlock};
+use crate::domain::keys::Keyring;
+use crate::domain::language::Language;
+use crate::settings::Settings;
+
+/// The cookie of a flow. `__Host-` binds it to this host and path and requires `Secure` (RFC 6265bis
+/// §4.1.3.2).
+pub const FLOW_COOKIE: &str = "__Host-rekey";
+/// The cookie of a session at `/security-info`, with the same protection.
+pub const SESSION_COOKIE: &str = "__Host-rekey-session";
+/// The cookie with the chosen language, and nothing else.
+pub const LANGUAGE_COOKIE: &str = "__Host-language";
+
+/// The dependencies of every request.
+#[derive(Clone)]
+pub struct AppContext {
+    /// All `REKEY_` parameters.
+    pub settings: Arc<Settings>,
+    /// The keyring of cookies and names (`REKEY_SECRET_FLOWS`).
+    pub flows: Arc<Keyring>,
+}
+
+/// The format of the response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A page for browsers.
+    Html,
+    /// The view model, or problem details, for programs.
+    Json,
+}
+
+/// A request that passed all checks without a store: origin, size, form.
+pub struct IncomingRequest {
+    /// Settings and keyring, shared by all requests.
+    pub app: AppContext,
+    /// Page or JSON, from `Accept` and the body's type.
+    pub format: Format,
+    /// From the query, the cookie or `Accept-Language`, in this order; else the first offered one.
+    pub language: Language,
+    /// Whether the query chose the language, so that the response sets the cookie.
+    pub(super) language_chosen: bool,
+    /// The value of `Accept-Encoding`.
+    pub(super) accept_encoding: String,
+    /// The path as API Gateway matched it.
+    pub path: String,
+    /// Whether the method is POST; only a POST changes anything.
+    pub is_post: bool,
+    /// The client's address, as API Gateway saw it; forwarded headers are ignored.
+    pub address: Option<IpAddr>,
+    /// The family and system of the client's browser; empty for an unknown one.
+    pub browser: String,
+    /// The flow's cookie, if its tag is right.
+    pub cookie: Option<HolderCookie>,
+    /// The session's cookie, if its tag is right.
+    pub session: Option<HolderCookie>,
+    /// The portal's address to return to, if the allow-list has it.
+    pub back: Option<String>,
+    /// The body's fields; none for a GET.
+    pub fields: FormFields,
+}
+
+impl IncomingRequest {
+    /// Returns the client's address as rate limits count it.
+    pub fn address_block(&self) -> AddressBlock {
+        AddressBlock::from_address(self.address)
+    }
+
+    /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
+    /// site. The whole address would tell its owner no more, but an onlooker more.
+    pub fn network(&self) -> String {
+        match self.address.map(|address| address.to_canonical()) {
+            Some(IpAddr::V4(address)) => {
+                let [a, b, c, _] = address.octets();
+                format!("{a}.{b}.{c}.x")
+            }
+            Some(IpAddr::V6(address)) => {
+                let [a, b, c, ..] = address.segments();
+                format!("{a:x}:{b:x}:{c:x}:x")
+            }
+            None => String::new(),
+        }
+    }
+
+    /// Returns the flow's cookie.
+    ///
+    /// # Errors
+    /// `flow-ended` without a cookie with a right tag.
+    pub fn flow(&self) -> Result<HolderCookie, Problem> {
+        self.cookie.clone().ok_or(Problem::FlowEnded)
+    }
+
+    /// Takes all of the body's fields; the request then has none.
+    pub fn take_fields(&mut self) -> FormFields {
+        std::mem::replace(&mut self.fields, FormFields::empty())
+    }
+
+    /// Takes `at`, the reference to flow and step in forms, and compares it. Another flow or step means a
+    /// form in another tab; a missing `at` is not compared.
+    pub fn take_at(&mut self, cookie: &HolderCookie) -> bool {
+        let at = self.fields.take("at");
+        at.is_none_or(|at| cookie.at(&self.app.flows).is_some_and(|own| own == *at))
+    }
+}
+
+/// A request rejected before any handler, and its problem.
+pub struct RejectedRequest {
+    pub(super) incoming: Box<IncomingRequest>,
+    pub(super) problem: Problem,
+}
+
+impl<S> FromRequest<S> for IncomingRequest
+where
+    S: Send + Sync,
+    AppContext: FromRef<S>,
+{
+    type Rejection = RejectedRequest;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, RejectedRequest> {
+        let (parts, body) = request.into_parts();
+        let context = parts.extensions.get::<RequestContext>();
+        let mut incoming =
+            Self::from_head(AppContext::from_ref(state), &parts.method, &parts.uri, &parts.headers, context);
+        if incoming.is_post {
+            match body_of(&parts.headers, context, body).await {
+                Ok(fields) => incoming.fields = fields,
+                Err(problem) => return Err(RejectedRequest { incoming: Box::new(incoming), problem }),
+            }
+        }
+        Ok(incoming)
+    }
+}
+
+impl IncomingRequest {
+    /// Reads all but the body.
+    pub(super) fn from_head(
+        app: AppContext,
+        method: &Method,
+        uri: &http::Uri,
+        headers: &HeaderMap,
+        context: Option<&RequestContext>,
+    ) -> Self {
+        let offered = &app.settings.languages;
+        let known = |language: &Language| offered.contains(language);
+        let query = |wanted: &str| {
+            form_urlencoded::parse(uri.query()?.as_bytes())
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let asked = query("lang");
+        let asked = asked.as_deref().and_then(Language::from_tag).filter(known);
+        let remembered = || cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag).filter(known);
+        let accepted = || accepted_language(text(headers, header::ACCEPT_LANGUAGE)?, offered);
+        let language =
+            asked.or_else(remembered).or_else(accepted).or(offered.first().copied()).unwrap_or_default();
+        Self {
+            format: format_of(headers),
+            language,
+            language_chosen: asked.is_some(),
+            accept_encoding: text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_owned(),
+            path: uri.path().to_owned(),
+            is_post: method == Method::POST,
+            address: context.and_then(source_ip),
+            browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
+            cookie: cookie(headers, FLOW_COOKIE)
+                .and_then(|value| HolderCookie::read(HolderKind::Flow, value, &app.flows)),
+            session: cookie(headers, SESSION_COOKIE)
+                .and_then(|value| HolderCookie::read(HolderKind::Session, value, &app.flows)),
+            back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
+            fields: FormFields::empty(),
+            app,
+        }
+    }
+}
+
+/// Returns the fields of a same-origin body within the size limit.
+async fn body_of(
+    headers: &HeaderMap,
+    context: Option<&RequestContext>,
+    body: Body,
+) -> Result<FormFields, Problem> {
+    same_origin(headers, context)?;
+    let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::TooLarge)?;
+    FormFields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
+}
+
+/// Rejects cross-site requests by the browser's own headers (OWASP CSRF Cheat Sheet, Fetch Metadata).
+/// `Sec-Fetch-AppContext` decides if present; otherwise `Origin` must be this site. A form with neither comes from
+/// a browser that hides its origin, and is rejected. JSON with neither comes from a program, which has no
+/// cookie to abuse.
+fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
+    let refused = Err(Problem::CrossSite);
+    if let Some(site) = headers.get("sec-fetch-site") {
+        return if site == "same-origin" { Ok(()) } else { refused };
+    }
+    if headers.contains_key(header::ORIGIN) {
+        let origin = text(headers, header::ORIGIN).unwrap_or_default();
+        let own = context.and_then(domain_name).is_some_and(|domain| is_origin_of(origin, &domain));
+        return if own { Ok(()) } else { refused };
+    }
+    let is_form = has_content_type(headers, "application/x-www-form-urlencoded");
+    if is_form { refused } else { Ok(()) }
+}
+
+/// Returns whether `origin` is this site's. Plain HTTP, and a port that the request context lacks, are
+/// accepted on a loopback host only.
+fn is_origin_of(origin: &str, domain: &str) -> bool {
+    let host_of = |authority: &str| authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
+    let local = |host: &str| host == "127.0.0.1" || host == "localhost";
+    if let Some(authority) = origin.strip_prefix("https://") {
+        return authority.eq_ignore_ascii_case(domain);
+    }
+    origin.strip_prefix("http://").is_some_and(|authority| {
+        local(&host_of(domain))
+            && (authority == domain || (!domain.contains(':') && host_of(authority) == domain))
+    })
+}
+
+/// Returns JSON or a page, as `Accept` prefers; without a preference, the format of the body.
+fn format_of(headers: &HeaderMap) -> Format {
+    let accept = text(headers, header::ACCEPT).unwrap_or_default();
+    let weight = |kind: &str| {
+        let matching = accept.split(',').filter(|part| {
+            part.split(';').next().is_some_and(|essence| essence.trim().eq_ignore_ascii_case(kind))
+        });
+        matching.map(quality).fold(0.0_f32, f32::max)
+    };
+    let json = weight("application/json").max(weight("application/problem+json"));
+    let html = weight("text/html").max(weight("application/xhtml+xml"));
+    let body_is_json = has_content_type(headers, "application/json");
+    let neither = json <= 0.0 && html <= 0.0;
+    if json > html || (neither && body_is_json) { Format::Json } else { Format::Html }
+}
+
+fn accepted_language(accept: &str, offered: &[Language]) -> Option<Language> {
+    let mut best: Option<(f32, Language)> = None;
+    for part in accept.split(',').take(20) {
+        let range = part.split(';').next().unwrap_or_default();
+        let Some(language) = Language::from_tag(range).filter(|language| offered.contains(language)) else {
+            continue;
+        };
+        let quality = quality(part);
+        if quality > 0.0 && best.is_none_or(|(least, _)| quality > least) {
+            best = Some((quality, language));
+        }
+    }
+    best.map(|(_, language)| language)
+}
+
+/// Returns the `q` of one part of a header (RFC 9110 §12.4.2), 1 if absent.
+fn quality(part: &str) -> f32 {
+    let q = part.split(';').skip(1).find_map(|parameter| parameter.trim().strip_prefix("q="));
+    q.map_or(1.0, |q| q.trim().parse().unwrap_or(0.0))
+}
+
+fn text(headers: &HeaderMap, name: header::HeaderName) -> Option<&str> {
+    headers.get(name)?.to_str().ok()
+}
+
+/// Returns whether the body has this media type, compared without case (RFC 9110 §8.3.1).
+fn has_content_type(headers: &HeaderMap, wanted: &str) -> bool {
+    let essence = text(headers, header::CONTENT_TYPE).and_then(|kind| kind.split(';').next());
+    essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
+    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+}
+
+fn source_ip(context: &RequestContext) -> Option<IpAddr> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.http.source_ip.as_deref()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn domain_name(context: &RequestContext) -> Option<String> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.domain_name.clone(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap()))
+            .collect::<HeaderMap>()
+    }
+
+    /// Controls: C-081.
+    #[test]
+    fn response_format_follows_accept_then_content_type() {
+        let of = |pairs: &[(&'static str, &str)]| format_of(&headers(pairs));
+        assert_eq!(of(&[]), Format::Html);
+        assert_eq!(of(&[("accept", "*/*")]), Format::Html);
+        assert_eq!(of(&[("accept", "text/html,application/xhtml+xml,*/*;q=0.8")]), Format::Html);
+        assert_eq!(of(&[("accept", "application/json")]), Format::Json);
+        assert_eq!(of(&[("accept", "application/json;q=0.5, text/html")]), Format::Html);
+        assert_eq!(of(&[("accept", "*/*"), ("content-type", "application/json")]), Format::Json);
+    }
+
+    #[test]
+    fn accepted_language_is_best_supported_one() {
+        let best = |accept| accepted_language(accept, &Language::ALL);
+        assert_eq!(best("fr, ms;q=0.7, ta;q=0.9"), Some(Language::Tamil));
+        assert_eq!(best("zh-CN,zh;q=0.9,en;q=0.8"), Some(Language::Chinese));
+        assert_eq!(best("fr;q=x, *"), None);
+        assert_eq!(best("en;q=0"), None);
+    }
+
+    /// Controls: C-083.
+    #[test]
+    fn origin_of_another_site_is_rejected() {
+        assert!(is_origin_of("https://reset.contoh.example", "reset.contoh.example"));
+        assert!(!is_origin_of("http://reset.contoh.example", "reset.contoh.example"));
+        assert!(!is_origin_of("https://evil.example", "reset.contoh.example"));
+        assert!(!is_origin_of("https://reset.contoh.example.evil.example", "reset.contoh.example"));
+        assert!(!is_origin_of("null", "reset.contoh.example"));
+        assert!(is_origin_of("http://127.0.0.1:8080", "127.0.0.1:8080"));
+        assert!(is_origin_of("http://localhost:9000", "localhost"));
+        assert!(!is_origin_of("http://127.0.0.1:8025", "127.0.0.1:8080"));
+        assert!(!is_origin_of("http://evil.example:8080", "127.0.0.1:8080"));
+    }
+
+    /// Controls: C-083.
+    #[test]
+    fn cross_origin_request_is_rejected() {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let json = ("content-type", "application/json");
+        let ok = |pairs: &[(&'static str, &str)]| same_origin(&headers(pairs), None).is_ok();
+        assert!(ok(&[("sec-fetch-site", "same-origin"), form]));
+        assert!(!ok(&[("sec-fetch-site", "same-site"), form]));
+        assert!(!ok(&[("sec-fetch-site", "cross-site"), json]));
+        assert!(!ok(&[("sec-fetch-site", "none"), form]));
+        assert!(!ok(&[form]), "a form that hides its origin");
+        assert!(
+            !ok(&[("content-type", "Application/X-WWW-Form-Urlencoded; charset=utf-8")]),
+            "the same form"
+        );
+        assert!(ok(&[json]), "a program");
+        assert!(!ok(&[("origin", "https://evil.example"), json]));
+    }
+}

@@ -1,0 +1,52 @@
+//! The store of rate limits and of the ledgers of sent messages.
+
+use async_trait::async_trait;
+
+use super::{StoreError, Versioned};
+use crate::domain::account::AccountId;
+use crate::domain::rate_limit::RateLimit;
+use crate::domain::send_limits::SendLog;
+use crate::domain::time::Timestamp;
+
+/// Counts over all flows, addresses and processes.
+#[async_trait]
+pub trait RateLimitStore: Send + Sync {
+    /// Increments the counter of `limit` and returns its new value. The store may delete the counter after
+    /// [`RateLimit::kept_until`].
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn increment(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError>;
+
+    /// Acquires one of the `most` in the window of `limit`; `false` when none is left. Atomic: of concurrent
+    /// callers, `most` succeed.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError>;
+
+    /// Refunds one that was acquired in the window of `limit` at `now`. Without a counter, nothing changes.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn refund(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError>;
+
+    /// Returns the ledger of an account, empty if there is none; strongly consistent.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError>;
+
+    /// Replaces the ledger that was read as `revision` and returns its new revision; `None` when another
+    /// request replaced it first (optimistic locking).
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn replace_send_log(
+        &self,
+        account: &AccountId,
+        revision: u64,
+        send_log: &SendLog,
+        now: Timestamp,
+    ) -> Result<Option<u64>, StoreError>;
+}

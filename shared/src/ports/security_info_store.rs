@@ -1,0 +1,172 @@
+//! The enrolled methods of an account, and the lease that allows one flow to change it.
+
+use async_trait::async_trait;
+
+use super::StoreError;
+use crate::domain::account::{AccountId, Registration};
+use crate::domain::holder::HolderId;
+use crate::domain::keys::Tag;
+use crate::domain::method::Factor;
+use crate::domain::passkey::Credential;
+use crate::domain::recovery_code::Sheet;
+use crate::domain::security_info::EntryId;
+use crate::domain::time::Timestamp;
+
+/// Reads the registration of an account.
+#[async_trait]
+pub trait SecurityInfoStore: Send + Sync {
+    /// Returns all methods of an account and their state at `now`, empty if there are none; strongly
+    /// consistent. A miss costs one read, like a hit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError>;
+}
+
+/// An enrolled app for codes.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredTotp {
+    /// The seed, sealed for the account.
+    pub sealed_seed: String,
+}
+
+/// An enrolled passkey.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct StoredPasskey {
+    /// Its entry, for recording its use.
+    pub id: EntryId,
+    /// The public half, which verifies assertions.
+    pub credential: Credential,
+    /// Whether it has not been active for the waiting period yet.
+    pub young: bool,
+}
+
+/// Reads and consumes the authenticators of an account.
+#[async_trait]
+pub trait AuthenticatorStore: Send + Sync {
+    /// Returns the account's app for codes, if it is active at `now`; a miss costs as much as a hit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError>;
+
+    /// Accepts a time step for a flow, once: `false` when this or a later one was accepted before (RFC 6238
+    /// §5.2). For the same flow it stays accepted, so that a lost response or a double click costs no code.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the step may then count as accepted.
+    async fn accept_step(
+        &self,
+        account: &AccountId,
+        step: u64,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Returns the account's passkeys that are active at `now`; a miss costs as much as a hit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError>;
+
+    /// Accepts a passkey's counter for a flow: `false` when it did not increase, or the passkey was removed
+    /// (Web Authentication Level 3 §7.2 step 22). A passkey without a counter stays at 0. For the same flow a
+    /// value stays accepted, so that a lost response or a double click costs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the counter may then count as accepted.
+    async fn accept_counter(
+        &self,
+        account: &AccountId,
+        passkey: &EntryId,
+        counter: u32,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Returns the account's sheet of recovery codes, if it is active at `now`; a miss costs as much as a
+    /// hit.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError>;
+
+    /// Removes the recovery code with this hash from the account's sheet: of concurrent callers, one
+    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs no second
+    /// code.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the code may then be removed.
+    async fn use_recovery_code(
+        &self,
+        account: &AccountId,
+        hash: &str,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
+    /// Redeems the account's pass with this tag for a flow, always by one write: of concurrent callers, one
+    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the pass may then be redeemed.
+    async fn redeem_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+}
+
+/// The result of acquiring a lease.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LeaseOutcome {
+    /// The flow may change the account, under this generation.
+    Acquired(u64),
+    /// The same flow already has the lease and may still be writing (a double click).
+    Busy,
+    /// The flow has acquired the lease as often as it may.
+    Spent,
+    /// Another flow acquired the lease, or a session changed the account, since this flow started.
+    Lost,
+}
+
+/// The flow that acquires a lease.
+#[derive(Clone, Copy, Debug)]
+pub struct LeaseHolder<'a> {
+    /// Its id, which the account's item records.
+    pub flow: HolderId,
+    /// The account's generation at the start of the flow.
+    pub generation: u64,
+    /// How often the flow may acquire the lease.
+    pub limit: u64,
+    /// The verified factors, whose use is recorded.
+    pub verified_factors: &'a [Factor],
+}
+
+/// Gives one flow at a time the right to change an account.
+#[async_trait]
+pub trait LeaseStore: Send + Sync {
+    /// Acquires the lease for a flow until `lease_until`: one conditional increment of the generation. Two
+    /// flows can't both succeed, and the first lease ends the other flows. A flow whose own lease expired or
+    /// was released may acquire it again. While the flow has the account, the generations since its start are
+    /// its leases. They are therefore counted without another write, and never exceed its limit, however many
+    /// requests arrive at once.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn acquire(
+        &self,
+        account: &AccountId,
+        lease_holder: &LeaseHolder<'_>,
+        now: Timestamp,
+        lease_until: Timestamp,
+    ) -> Result<LeaseOutcome, StoreError>;
+
+    /// Releases a lease without a change, so that its flow may acquire it again at once. A newer lease stays.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the lease then expires.
+    async fn release(&self, account: &AccountId, flow: HolderId, generation: u64) -> Result<(), StoreError>;
+}
