@@ -170,7 +170,7 @@ pub enum Message {
     Decoy,
     /// Sent to one contact.
     Notice(Notice),
-    /// Sent to nobody: `delivery` reconciles a change.
+    /// Sent to no contact: `delivery` reconciles a change.
     Reconcile(ReconcileChange),
     /// Sent to each active device of the account.
     Push(ApprovalPush),
