@@ -87,7 +87,7 @@ pub enum Purpose {
     Reset,
     /// Verifies a contact before it becomes active.
     SecurityInfo,
-    /// The second step of a sign-in to `/security-info`. The text warns that somebody knows the password.
+    /// The second step of a sign-in to `/security-info`. The text warns that another person may know the password.
     SecondStep,
 }
 

@@ -44,7 +44,7 @@ pub struct SendLimits {
     pub contacts_per_flow: u8,
     /// Wrong numbers per account, bucket and day, over all flows.
     pub contacts_per_day: u8,
-    /// Unredeemed codes in a row before the factor closes for a day: somebody else probably asks for them.
+    /// Unredeemed codes in a row before the factor closes for a day: another person probably requests them.
     pub unredeemed: u8,
 }
 
