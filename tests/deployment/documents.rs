@@ -384,7 +384,7 @@ fn runbook_queries_use_logged_events_and_fields() {
 }
 
 /// Values of `kind`, `outcome` and `reason` that queries search for; each occurs in `delivery`.
-const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
+const VALUES: &[&str] = &["code", "reconcile", "retry", "refused", "the message can't be opened"];
 
 /// Controls: C-065.
 #[test]

@@ -80,7 +80,7 @@ fn message_retries_outlast_code_lifetime() {
     let queue = &template.resource("MessagesQueue")["Properties"];
     let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
     let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
-    assert_eq!(receives, u64::from(delivery::RECEIVES), "who is told on the last try");
+    assert_eq!(receives, u64::from(delivery::RECEIVES), "contacts are notified on the last receive");
     let longest = template.parameters()["RekeyCodeTtlSecs"]["MaxValue"].as_u64().unwrap();
     assert!(visibility * receives > longest, "{visibility} s × {receives} against {longest} s");
 

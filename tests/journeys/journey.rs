@@ -125,7 +125,7 @@ async fn completed_flow_returns_only_the_done_page() {
     let again = browser.password("Merdeka-Wau-Bulan-57").await;
     assert_eq!((again.problem().0, again.json()["page"].clone()), (409, json!("done")));
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
-    assert_eq!(world.notices().len(), 4, "nothing is told twice");
+    assert_eq!(world.notices().len(), 4, "nothing is notified twice");
 }
 
 /// Controls: C-041.

@@ -434,7 +434,7 @@ impl RecordedSecrets {
     }
 }
 
-/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is tried correct
+/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is submitted correct
 /// and wrong, with many errors and faults.
 /// Controls: C-088, C-092.
 #[tokio::test]

@@ -330,7 +330,11 @@ mod tests {
 
         assert_eq!(template.tables["FlowsTable"].ttl.as_deref(), Some("ttl"));
         assert_eq!(template.resource_of("code-verify", "REKEY_TABLE_FLOWS"), Some("FlowsTable"));
-        assert_eq!(template.resource_of("code-verify", "REKEY_QUEUE_MESSAGES"), None, "it is not told");
+        assert_eq!(
+            template.resource_of("code-verify", "REKEY_QUEUE_MESSAGES"),
+            None,
+            "the function does not get it"
+        );
         assert_eq!(template.resource("REKEY_QUEUE_MESSAGES"), Some("MessagesQueue"));
         assert_eq!(template.resource("REKEY_SECRET_SEEDS"), Some("SeedsSecret"));
         assert_eq!(template.resource("REKEY_STEPS"), None, "a parameter is no resource");

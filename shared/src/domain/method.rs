@@ -60,7 +60,7 @@ impl Method {
         Self::ALL.into_iter().chain([Self::Pass]).find(|method| method.as_str() == text)
     }
 
-    /// Returns the factor that the method proves possession of. Text and call to the mobile are one factor
+    /// Returns the factor that the method verifies. Text and call to the mobile are one factor
     /// (NIST 800-63B-4 §3.1.3.3 treats them as one kind of out-of-band authenticator). So are the app's
     /// approval and its code.
     pub const fn factor(self) -> Factor {

@@ -58,7 +58,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Returns the factor that it proves possession of.
+    /// Returns the factor that it verifies.
     pub const fn factor(self) -> Factor {
         match self {
             Self::AlternateEmail => Factor::AlternateEmail,

@@ -80,7 +80,7 @@ impl IncomingRequest {
     }
 
     /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
-    /// site. The whole address would tell its owner no more, but an onlooker more.
+    /// site. The whole address would say no more to its owner, but more to an onlooker.
     pub fn network(&self) -> String {
         match self.address.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => {

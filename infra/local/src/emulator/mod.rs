@@ -1,6 +1,6 @@
 //! The AWS emulator: the services that Rekey uses, called by the real SDK clients over loopback.
 //!
-//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, tells them apart, as at AWS. Every call
+//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, distinguishes them, as at AWS. Every call
 //! must carry an `Authorization` header as the SDKs send it. The emulator doesn't check the signature. The access key
 //! in the header selects the role that the call is checked against ([`roles`]). A web page can't send that header
 //! without a CORS preflight.

@@ -25,7 +25,7 @@ impl DynamoLeases {
         Self { client, table: table.into() }
     }
 
-    /// Tries one conditional increment; returns the item if its condition was not met.
+    /// Makes one conditional increment; returns the item if its condition was not met.
     async fn try_acquire_lease(
         &self,
         account: &AccountId,
