@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::import_law::files;
 use crate::imports::{names, paths};
-use crate::template::root;
+use crate::root;
 
 /// The imports of each module among its siblings.
 type Arrows = BTreeMap<String, BTreeSet<String>>;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::template::root;
+use crate::root;
 
 #[test]
 fn release_profile_optimises_size_and_unwinds_panics() {
