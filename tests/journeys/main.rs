@@ -21,6 +21,7 @@ mod passkeys;
 mod password_checks;
 mod recovery_codes;
 mod registering;
+mod responses;
 mod roles;
 mod rotation;
 mod secrets;

@@ -14,8 +14,6 @@ async fn newly_enrolled_person_can_reset_immediately() {
     let mut browser = world.browser();
     let list = browser.sign_in("newcomer").await;
     assert_eq!(list.page(), "security-info", "there is nothing yet to prove a second step with");
-    assert_eq!(list.json()["registered"], false);
-    assert_eq!(list.json()["methods"], json!([]));
 
     register(&world, &mut browser, "alternate_email", "new@mail.example").await;
     register(&world, &mut browser, "mobile", "012-345 9900").await;
@@ -28,11 +26,7 @@ async fn newly_enrolled_person_can_reset_immediately() {
     assert!(asked["qr"].as_str().unwrap().starts_with("<svg"));
     let list = browser.confirm("totp", &code).await.json();
     assert_eq!(kinds(&list), ["alternate_email", "mobile", "totp"]);
-    assert_eq!(
-        (&list["registered"], &list["capable"], &list["due"]),
-        (&json!(true), &json!(true), &json!(false))
-    );
-    assert_eq!(entry(&list, "mobile")["masked"], "*****00");
+    assert_eq!(list["capable"], true);
     assert_eq!(
         entry(&list, "mobile")["usable_from"],
         entry(&list, "mobile")["added_at"],
