@@ -49,7 +49,7 @@ fn redact(name: &str, value: &mut Value) {
 
 /// The responses of a journey.
 #[derive(Default)]
-struct Responses(String);
+struct Responses(Vec<String>);
 
 impl Responses {
     /// Adds a response and returns its JSON.
@@ -58,7 +58,7 @@ impl Responses {
         let mut shown = json.clone();
         redact("", &mut shown);
         let body = serde_json::to_string_pretty(&shown).unwrap();
-        self.0.push_str(&format!("## {title}\n\n{}\n\n{body}\n\n", answer.status));
+        self.0.push(format!("## {title}\n\n{}\n\n{body}\n\n", answer.status));
         json
     }
 
@@ -67,7 +67,7 @@ impl Responses {
         let mut settings = insta::Settings::new();
         settings.set_prepend_module_to_snapshot(false);
         settings.set_omit_expression(true);
-        settings.bind(|| insta::assert_snapshot!(name, self.0));
+        settings.bind(|| insta::assert_snapshot!(name, self.0.concat()));
     }
 }
 

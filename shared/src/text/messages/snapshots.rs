@@ -61,7 +61,8 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
     ];
     let events = events.map(|(title, event)| (title.to_owned(), event)).into_iter().chain(added);
     let notices = events.map(|(title, event)| (title, compose(Content::Notice(&notice(language, event)))));
-    codes.into_iter().chain(notices).map(|(title, text)| format!("## {title}\n\n{text}\n\n")).collect()
+    let all = codes.into_iter().chain(notices);
+    all.map(|(title, text)| format!("## {title}\n\n{text}\n\n")).collect::<Vec<_>>().concat()
 }
 
 #[test]

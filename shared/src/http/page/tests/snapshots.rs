@@ -67,13 +67,13 @@ fn section(title: &str, json: &str, page: &str) -> String {
 /// Replaces the hash in each asset's name, which changes with the asset.
 fn without_hashes(page: &str) -> String {
     let mut parts = page.split("/assets/");
-    let mut text = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
+    let first = parts.next().unwrap_or_default().to_owned();
+    let redacted = parts.map(|part| {
         let (file, rest) = part.split_once('"').unwrap();
         let [name, _, extension] = file.split('.').collect::<Vec<_>>()[..] else { panic!("{file}") };
-        text.push_str(&format!("/assets/{name}.[hash].{extension}\"{rest}"));
-    }
-    text
+        format!("/assets/{name}.[hash].{extension}\"{rest}")
+    });
+    std::iter::once(first).chain(redacted).collect::<Vec<_>>().concat()
 }
 
 /// Returns the context of a request for the page. A flow or session has a hidden field `at` in its forms.
