@@ -21,6 +21,7 @@ mod passes;
 mod passkeys;
 mod password_checks;
 mod recovery_codes;
+mod responses;
 mod roles;
 mod rotation;
 mod secrets;
