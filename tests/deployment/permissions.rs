@@ -23,13 +23,13 @@ pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
 fn variables_and_permissions_name_the_same_resources() {
     for (name, function) in Template::from_project().unwrap().functions {
         for (prefix, action) in NAMED {
-            let documented: BTreeSet<String> = function
+            let named: BTreeSet<String> = function
                 .variables
                 .iter()
                 .filter(|(variable, _)| variable.starts_with(prefix))
                 .map(|(_, resource)| resource.clone())
                 .collect();
-            assert_eq!(told, reach(&function, action), "{name}: {prefix}… and {action}");
+            assert_eq!(named, reach(&function, action), "{name}: {prefix}… and {action}");
         }
         for (variable, resource) in &function.variables {
             let prefix = NAMED.iter().find(|(prefix, _)| variable.starts_with(prefix));

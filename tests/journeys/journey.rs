@@ -124,7 +124,7 @@ async fn completed_flow_returns_only_the_done_page() {
 async fn cancel_always_ends() {
     let world = World::new().await;
     let mut unknown = world.browser();
-    assert_eq!(nobody.post("/cancel", json!({})).await.page(), "ended");
+    assert_eq!(unknown.post("/cancel", json!({})).await.page(), "ended");
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     browser.send_email().await;

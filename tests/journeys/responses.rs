@@ -2,11 +2,11 @@
 //!
 //! The pages' own snapshots are in `shared/src/http/page/tests`. Random values stand as `[name]`.
 
-use rekey_tests::people::{AISYAH, NEW_NUMBER, NEW_PASSWORD, PRIYA};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, PRIYA};
 use rekey_tests::{Answer, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 
-use crate::passkeys::{CREDENTIAL, keep};
+use crate::passkeys::{CREDENTIAL, store_passkey};
 use crate::security_info::{app_code, token, verify, world};
 
 /// Members whose values are random.
@@ -74,7 +74,7 @@ impl Responses {
 #[tokio::test]
 async fn reset_responses_match_snapshot() {
     let world = World::new().await;
-    keep(&world, &AISYAH, 1, CREDENTIAL.to_owned()).await;
+    store_passkey(&world, &AISYAH, 1, CREDENTIAL.to_owned()).await;
     let mut browser = world.browser();
     let mut all = Responses::default();
     all.add("GET /", &browser.get("/").await);
@@ -100,7 +100,7 @@ async fn reset_responses_match_snapshot() {
 #[tokio::test]
 async fn unlock_responses_match_snapshot() {
     let world = World::new().await;
-    let mut phone = Phone::of(&world, 1, &PRIYA).await;
+    let mut phone = Phone::enrolled(&world, 1, &PRIYA).await;
     let mut browser = world.browser();
     let mut all = Responses::default();
     browser.identify("priya").await;
@@ -180,18 +180,18 @@ async fn device_responses_match_snapshot() {
     all.add("The manifest", &world.browser().get("/authenticator/manifest.webmanifest").await);
     let pairing = world.begin_pairing(&AISYAH).await;
     all.add("Pair a device", &Phone::new(&world, 2).pair(&pairing).await);
-    let mut phone = Phone::of(&world, 1, &AISYAH).await;
-    all.add("No request", &phone.ask().await);
+    let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
+    all.add("No request", &phone.poll().await);
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     let page = browser.send_push().await.json();
-    let waiting = all.add("A request", &phone.ask().await);
+    let waiting = all.add("A request", &phone.poll().await);
     let request = waiting["requests"][0]["request"].as_str().unwrap();
     let number = page["number"].as_str().unwrap();
     let wrong = if number == "42" { "43" } else { "42" };
     all.add("Approve with the right number", &phone.approve(request, number).await);
     all.add("Answer again", &phone.approve(request, wrong).await);
     let stranger = &mut Phone::new(&world, 3);
-    all.add("Ask with an unknown device", &stranger.ask().await);
+    all.add("Ask with an unknown device", &stranger.poll().await);
     all.assert("device");
 }

@@ -174,15 +174,9 @@ impl Template {
             Some("AWS::DynamoDB::Table") => {
                 let table = Table {
                     attributes: as_json(&properties["AttributeDefinitions"])
-<<<<<<< w-ren
                         .ok_or("AttributeDefinitions is missing")?,
                     keys: as_json(&properties["KeySchema"]).ok_or("KeySchema is missing")?,
-                    ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]).map(str::to_owned),
-=======
-                        .ok_or("no AttributeDefinitions")?,
-                    keys: as_json(&properties["KeySchema"]).ok_or("no KeySchema")?,
                     ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]),
->>>>>>> snapr
                 };
                 self.tables.insert(id.to_owned(), table);
             }
@@ -202,15 +196,8 @@ impl Template {
                 let template = generate["SecretStringTemplate"].as_str().unwrap_or("{}");
                 let settings = SecretSettings {
                     template: serde_json::from_str(template)
-<<<<<<< w-ren
                         .map_err(|_| "SecretStringTemplate is not JSON")?,
-                    key: text(&generate["GenerateStringKey"])
-                        .ok_or("GenerateStringKey is missing")?
-                        .to_owned(),
-=======
-                        .map_err(|_| "SecretStringTemplate is no JSON")?,
-                    key: text(&generate["GenerateStringKey"]).ok_or("no GenerateStringKey")?,
->>>>>>> snapr
+                    key: text(&generate["GenerateStringKey"]).ok_or("GenerateStringKey is missing")?,
                     length: number(&generate["PasswordLength"]).unwrap_or(32) as usize,
                 };
                 self.secrets.insert(id.to_owned(), settings);
@@ -224,34 +211,19 @@ impl Template {
         let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
             .ok_or("Metadata.BuildProperties.Binary is missing")?;
         let properties = &resource["Properties"];
-<<<<<<< w-ren
-        let variables = mapping(&properties["Environment"]["Variables"])
-            .filter_map(|(name, value)| Some((name.to_owned(), reference(value)?)))
-            .collect();
         let role = reference(&properties["Role"]).ok_or("Role is missing")?;
-        let role = grants(&resources[role.as_str()])?;
-        self.functions.insert(function.to_owned(), Function { variables, role });
-        for (_, event) in mapping(&properties["Events"]) {
-=======
-        let role = reference(&properties["Role"]).ok_or("no Role")?;
         let role = grants(document.resource(&role))?;
         let taken = Function { id: id.to_owned(), variables: variables(properties)?, role };
         if self.functions.insert(function.clone(), taken).is_some() {
-            return Err("its binary is another function's, too");
+            return Err("another function has the same binary");
         }
         for (_, event) in entries(&properties["Events"]) {
->>>>>>> snapr
             let event_properties = &event["Properties"];
             match event["Type"].as_str() {
                 Some("HttpApi") => self.routes.push(route(&function, event_properties)?),
                 Some("SQS") => self.consumers.push(Consumer {
-<<<<<<< w-ren
-                    function: function.to_owned(),
-                    queue: reference(&event_properties["Queue"]).ok_or("an event has no Queue")?,
-=======
                     function: function.clone(),
-                    queue: reference(&event_properties["Queue"]).ok_or("an event without Queue")?,
->>>>>>> snapr
+                    queue: reference(&event_properties["Queue"]).ok_or("an event has no Queue")?,
                     batch: number(&event_properties["BatchSize"]).unwrap_or(10) as usize,
                 }),
                 _ => {
@@ -269,10 +241,10 @@ impl Template {
 fn route(function: &str, properties: &Value) -> Result<Route, &'static str> {
     let route = |method, path| Route { method, path, function: function.to_owned() };
     let Some(path) = properties.get("Path") else { return Ok(route(None, "$default".to_owned())) };
-    let path = text(path).ok_or("a route whose path is no text")?;
-    let method = text(&properties["Method"]).ok_or("a route without Method")?;
+    let path = text(path).ok_or("a route's Path is not text")?;
+    let method = text(&properties["Method"]).ok_or("a route has no Method")?;
     if method.bytes().any(|b| !b.is_ascii_uppercase()) {
-        return Err("a route whose method is not in capitals");
+        return Err("a route's Method is not in capitals");
     }
     Ok(route(Some(method), path))
 }
@@ -280,7 +252,7 @@ fn route(function: &str, properties: &Value) -> Result<Route, &'static str> {
 /// Returns the environment variables among the properties of a function.
 fn variables(properties: &Value) -> Result<BTreeMap<String, String>, &'static str> {
     entries(&properties["Environment"]["Variables"])
-        .map(|(name, value)| Ok((name, target(value).ok_or("a variable that is no text or reference")?)))
+        .map(|(name, value)| Ok((name, target(value).ok_or("a variable is neither text nor a reference")?)))
         .collect()
 }
 
@@ -289,20 +261,15 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
     let statements = items(&role["Properties"]["Policies"])
         .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
     let grant = |statement: &Value| {
-<<<<<<< w-ren
-        if text(&statement["Effect"]) != Some("Allow") {
-            return Err("a statement of its role is no Allow; the local environment reads only these");
-=======
         if statement["Effect"] != "Allow" {
-            return Err("a statement of its role does not allow");
->>>>>>> snapr
+            return Err("a statement of its role is no Allow; the local environment reads only these");
         }
         let except = statement.get("Resource").is_none();
         let resources = &statement[if except { "NotResource" } else { "Resource" }];
         let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
         Ok(Grant {
-            actions: all(&statement["Action"], text).ok_or("an action that is no text")?,
-            resources: all(resources, target).ok_or("a resource that is no text or reference")?,
+            actions: all(&statement["Action"], text).ok_or("an action is not text")?,
+            resources: all(resources, target).ok_or("a resource is neither text nor a reference")?,
             except,
             attributes: match bound {
                 Value::Null => None,

@@ -381,26 +381,8 @@ fn typed_text_is_escaped() {
     }
 }
 
-#[test]
-<<<<<<< w-ren
-fn error_is_shown_in_title_summary_and_field() {
-    let view = code(Method::Sms, 0, true);
-    let page = render(&view, &context(Language::English), Some(&problem(Code::CodeWrong, Language::English)));
-    let elements = elements(&page);
-    assert!(elements.iter().any(|e| e.name == "title" && e.text.starts_with("Error: ")));
-    assert!(elements.iter().any(|e| e.get("role") == Some("alert") && e.text.contains("Tries left: 3")));
-    assert!(elements.iter().any(|e| e.get("href") == Some("#code")));
-    let field = elements.iter().find(|e| e.get("id") == Some("code")).unwrap();
-    assert_eq!(field.get("aria-invalid"), Some("true"));
-    assert!(field.get("aria-describedby").unwrap().contains("code-mistake"));
-    let order = |id| elements.iter().position(|e| e.get("id") == Some(id)).unwrap();
-    assert!(order("summary") < elements.iter().position(|e| e.name == "h1").unwrap());
-}
-
 /// Controls: C-045.
 #[test]
-=======
->>>>>>> snapr
 fn contact_mismatch_is_marked_in_open_panel() {
     let view = method(1, 2, Some(Method::OfficeCall), offers());
     let page = render(&view, &context(Language::Malay), Some(&Problem::ContactMismatch));
@@ -480,32 +462,8 @@ fn page_headings_are_unique() {
     }
 }
 
-#[test]
-<<<<<<< w-ren
-fn progress_trail_marks_done_steps_and_flow_purpose() {
-    let t = Texts::of(Language::English);
-    let trail = |view: &View| {
-        let page = context(Language::English);
-        let page =
-            Page { t, page: &page, heading: heading(view, t), body: Body::View(view), mistakes: Vec::new() };
-        page.trail().iter().map(|s| (s.name.clone(), s.is_done, s.is_current)).collect::<Vec<_>>()
-    };
-    let step = |number, is_done, is_current| (format!("verification step {number}"), is_done, is_current);
-    let last = |text: &str, is_current| (text.to_owned(), false, is_current);
-    let second = method(2, 2, None, offers());
-    assert_eq!(
-        trail(&second),
-        [step(1, true, false), step(2, false, true), last("choose a new password", false)]
-    );
-    let unlock = View::Unlock(Unlock { steps: 1 });
-    assert_eq!(trail(&unlock), [step(1, true, false), last("unlock your account", true)]);
-    assert!(trail(&done(Outcome::Reset)).is_empty());
-}
-
 /// Controls: C-085.
 #[test]
-=======
->>>>>>> snapr
 fn language_links_never_leave_site() {
     for (path, link) in
         [("/method", "/method?lang=ms"), ("//evil.example", "/?lang=ms"), ("/\\evil", "/?lang=ms")]

@@ -182,7 +182,7 @@ pub enum Needs {
 }
 
 /// Serializes a sent code without the mask and the remaining attempts, which [`Confirm`] has, too.
-fn without_repetition<S: Serializer>(sent: &Sent, serializer: S) -> Result<S::Ok, S::Error> {
+fn without_repetition<S: Serializer>(sent: &SentCode, serializer: S) -> Result<S::Ok, S::Error> {
     let mut fields = serializer.serialize_struct("Sent", 4)?;
     fields.serialize_field("method", &sent.method)?;
     fields.serialize_field("digits", &sent.digits)?;

@@ -216,12 +216,12 @@ mod tests {
                 Event::Unlocked,
                 Event::Unconfirmed,
                 Event::Added(Kind::Mobile),
-                Event::Refused,
+                Event::ApprovalDenied,
             ];
             for event in events {
-                assert!(!linked(wording().text(Content::Notice(&notice(language, event)))), "{event:?}");
+                assert!(!linked(renderer().text(Content::Notice(&notice(language, event)))), "{event:?}");
             }
-            assert!(!linked(wording().text(Content::Code(&code(language)))));
+            assert!(!linked(renderer().text(Content::Code(&code(language)))));
         }
     }
 

@@ -17,8 +17,8 @@ fn assert_snapshot(name: &str, text: &str) {
     settings.bind(|| insta::assert_snapshot!(name, text));
 }
 
-fn wording() -> Wording {
-    Wording::new("Universiti Contoh", Some("mailto:helpdesk@contoh.example"))
+fn renderer() -> MessageRenderer {
+    MessageRenderer::new("Universiti Contoh", Some("mailto:helpdesk@contoh.example"))
 }
 
 fn to() -> Recipient {
@@ -38,7 +38,7 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
 
 fn notice(language: Language, event: Event) -> Notice {
     // Nobody was verified before a refusal.
-    let methods = if event == Event::Refused { Vec::new() } else { vec![Method::Sms, Method::Totp] };
+    let methods = if event == Event::ApprovalDenied { Vec::new() } else { vec![Method::Sms, Method::Totp] };
     Notice { to: to(), event, at: Timestamp::from_seconds(1_795_493_940), methods, language }
 }
 
@@ -56,7 +56,7 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
         ("Notice: password reset", Event::Reset),
         ("Notice: account unlocked", Event::Unlocked),
         ("Notice: unconfirmed change", Event::Unconfirmed),
-        ("Notice: refused request", Event::Refused),
+        ("Notice: refused request", Event::ApprovalDenied),
         ("Notice: removed mobile", Event::Removed(Kind::Mobile)),
     ];
     let events = events.map(|(title, event)| (title.to_owned(), event)).into_iter().chain(added);
@@ -69,7 +69,7 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
 fn mails_match_snapshots() {
     for language in Language::ALL {
         let text = sections(language, |content| {
-            let mail = wording().mail(content);
+            let mail = renderer().mail(content);
             format!("Subject: {}\n\n{}", mail.subject, mail.text.expose())
         });
         assert_snapshot(&format!("mail_{}", language.tag()), &text);
@@ -79,14 +79,14 @@ fn mails_match_snapshots() {
 /// The paragraphs are the same as in the text, so one language shows the markup.
 #[test]
 fn mail_html_matches_snapshot() {
-    let text = sections(Language::English, |content| wording().mail(content).html.expose().to_owned());
+    let text = sections(Language::English, |content| renderer().mail(content).html.expose().to_owned());
     assert_snapshot("mail_html", &text);
 }
 
 #[test]
 fn text_messages_match_snapshots() {
     for language in Language::ALL {
-        let text = sections(language, |content| wording().text(content).expose().to_owned());
+        let text = sections(language, |content| renderer().text(content).expose().to_owned());
         assert_snapshot(&format!("text_{}", language.tag()), &text);
     }
 }
@@ -96,7 +96,7 @@ fn text_messages_match_snapshots() {
 fn calls_match_snapshots() {
     for language in [Language::English, Language::Chinese] {
         let text = sections(language, |content| {
-            let call = wording().call(content);
+            let call = renderer().call(content);
             let pause = "<break time=\"1s\"/>";
             // One sentence in each line.
             let ssml = call.ssml.expose().replace(pause, &format!("{pause}\n"));

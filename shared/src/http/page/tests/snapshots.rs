@@ -126,7 +126,7 @@ fn sign_in_with(login: &str, back: Option<&str>, captcha: Option<Captcha>) -> Vi
     View::SignIn(SignIn { login: login.into(), back: back.map(str::to_owned), captcha })
 }
 
-fn step_up(sent: Option<Sent>, number: Option<&str>, selected: Method, again: bool) -> View {
+fn step_up(sent: Option<SentCode>, number: Option<&str>, selected: Method, again: bool) -> View {
     View::SecondStep(SecondStep {
         methods: offers_of(&[Method::Sms, Method::OfficeCall, Method::Push, Method::Totp]),
         sent,
@@ -193,11 +193,11 @@ fn typical_entries() -> Vec<EntryView> {
 }
 
 fn confirm_entry(id: &str, kind: Kind, masked: &str, needs: Needs) -> View {
-    View::Confirm(Confirm { id: id.into(), kind, masked: masked.into(), needs, tries_left: 5 })
+    View::Confirm(Confirm { id: id.into(), kind, masked: masked.into(), needs, attempts_left: 5 })
 }
 
 fn sent_to(method: Method, masked: &str) -> Needs {
-    Needs::Code(Sent { masked: masked.into(), ..sent(method) })
+    Needs::Code(SentCode { masked: masked.into(), ..sent(method) })
 }
 
 #[test]
@@ -343,7 +343,7 @@ fn step_up_page_matches_snapshot() {
         selected: Some(Method::Email),
         again: false,
     };
-    let called = Sent { masked: "*****21".into(), resend_in: 0, ..sent(Method::OfficeCall) };
+    let called = SentCode { masked: "*****21".into(), resend_in: 0, ..sent(Method::OfficeCall) };
     assert_page(&[
         sample("Sign-in with every method", View::SecondStep(every)),
         sample("Code by text message", step_up(code(), None, Method::Sms, false)),
