@@ -395,21 +395,6 @@ fn runbook_query_values_exist_in_delivery() {
     }
 }
 
-/// Each metric filter matches an event that is logged.
-/// Controls: C-065.
-#[test]
-fn metric_filters_match_logged_events() {
-    let template = Template::from_project().unwrap();
-    let filters = template.document.of_type("AWS::Logs::MetricFilter");
-    assert!(!filters.is_empty());
-    for (name, filter) in filters {
-        let pattern = text(&filter["Properties"]["FilterPattern"]).unwrap();
-        let event = pattern.split('"').nth(1).unwrap();
-        assert_eq!(pattern, format!("{{ $.event = \"{event}\" }}"), "{name}");
-        assert!(events().contains_key(event), "{name}: {event}");
-    }
-}
-
 /// The profiles are valid settings, with the properties that their names promise.
 /// Controls: C-019.
 #[test]

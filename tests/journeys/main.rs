@@ -15,6 +15,7 @@ mod faults;
 mod incidents;
 mod journey;
 mod local_environment;
+mod log;
 mod older_cookies;
 mod pairings;
 mod passes;

@@ -4,7 +4,7 @@ mod log;
 
 use std::time::SystemTime;
 
-pub use log::{EmfMetrics, init_log};
+pub use log::{EmfMetrics, init_log, json_lines};
 
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
