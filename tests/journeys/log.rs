@@ -1,4 +1,4 @@
-//! The log as CloudWatch gets it, and the metric filters of template.yaml over it.
+//! The log as `CloudWatch` gets it, and the metric filters of template.yaml over it.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
