@@ -361,11 +361,11 @@ mod tests {
             (&["x/*".to_owned()][..], true)
         );
         for (statement, properties, why) in [
-            ("Effect: Deny, Action: 'a:B', Resource: '*'", "", "does not allow"),
+            ("Effect: Deny, Action: 'a:B', Resource: '*'", "", "is no Allow"),
             ("Effect: Allow, Action: !If [C, 'a:B', 'a:C'], Resource: '*'", "", "an action"),
             ("Effect: Allow, Action: 'a:B', Resource: [!If [C, 1, 2]]", "", "a resource"),
             (good, "Environment: {Variables: {A: !If [C, 1, 2]}}", "a variable"),
-            (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a}}}", "without Method"),
+            (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a}}}", "has no Method"),
             (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a, Method: get}}}", "in capitals"),
             (good, "Events: {E: {Type: Schedule}}", "an event"),
         ] {

@@ -198,7 +198,7 @@ async fn body_of(
 }
 
 /// Rejects cross-site requests by the browser's own headers (OWASP CSRF Cheat Sheet, Fetch Metadata).
-/// `Sec-Fetch-AppContext` decides if present; otherwise `Origin` must be this site. A form with neither comes from
+/// `Sec-Fetch-Site` decides if present; otherwise `Origin` must be this site. A form with neither comes from
 /// a browser that hides its origin, and is rejected. JSON with neither comes from a program, which has no
 /// cookie to abuse.
 fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
