@@ -1,4 +1,4 @@
-//! Fuzzes the functions of the reset with whole events, in every step of a flow.
+//! Tests the functions of the reset with whole events, in every step of a flow.
 
 mod inputs;
 mod scene;
@@ -6,7 +6,7 @@ mod scene;
 use self::inputs::{At, SIDE, requests};
 use self::scene::{Scene, Whose};
 use crate::answers::{Rules, judge, seen};
-use crate::harness::Target;
+use crate::harness::Property;
 
 /// The permitted redirect targets.
 const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/unlock", "/done", "/cancel"];
@@ -14,7 +14,7 @@ const PLACES: [&str; 8] = ["/", "/reason", "/method", "/code", "/password", "/un
 #[test]
 fn random_events_change_account_only_at_last_step() {
     let scene = Scene::new();
-    let target = Target {
+    let property = Property {
         name: "reset",
         cases: 800,
         reaches: &[
@@ -35,7 +35,7 @@ fn random_events_change_account_only_at_last_step() {
             "GET /captcha/{token}/sound.wav 200 audio/wav",
         ],
     };
-    target.run(&requests(), |request| {
+    property.run(&requests(), |request| {
         scene.gateway.wait();
         let live = scene.set(request.at, Whose::Person);
         let before = scene.account();
@@ -54,7 +54,7 @@ fn random_events_change_account_only_at_last_step() {
 #[test]
 fn known_and_unknown_names_are_answered_alike() {
     let scene = Scene::new();
-    let target = Target {
+    let property = Property {
         name: "names",
         cases: 350,
         reaches: &[
@@ -66,7 +66,7 @@ fn known_and_unknown_names_are_answered_alike() {
             "GET /method 200",
         ],
     };
-    target.run(&requests(), |mut request| {
+    property.run(&requests(), |mut request| {
         if matches!(request.at, At::Second | At::AwaitingSecond | At::Password | At::Unlock | At::Done) {
             request.at = At::First;
         }

@@ -17,14 +17,14 @@ use shared::http::Fields;
 
 use super::{KEYS, NOW, keys};
 use crate::edits::{changed, spoiled};
-use crate::harness::Target;
+use crate::harness::Property;
 
 #[test]
 fn altered_flow_cookie_is_rejected() {
     let keys = keys();
     let value = HolderCookie::open_flow(&keys, [7; 32]).with_verified(1).value(&keys).unwrap();
-    let target = Target { name: "cookies", cases: 2_000, reaches: &["refused"] };
-    target.run(&changed(value.clone()), |text| {
+    let property = Property { name: "cookies", cases: 2_000, reaches: &["refused"] };
+    property.run(&changed(value.clone()), |text| {
         if HolderCookie::read(HolderKind::Flow, &text, &keys).is_none() {
             return "refused".to_owned();
         }
@@ -37,8 +37,8 @@ fn altered_flow_cookie_is_rejected() {
 fn altered_captcha_token_is_rejected() {
     let keys = keys();
     let token = Challenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
-    let target = Target { name: "tokens", cases: 2_000, reaches: &["refused"] };
-    target.run(&changed(token.clone()), |text| {
+    let property = Property { name: "tokens", cases: 2_000, reaches: &["refused"] };
+    property.run(&changed(token.clone()), |text| {
         if Challenge::open(&text, &keys, NOW).is_err() {
             return "refused".to_owned();
         }
@@ -53,8 +53,8 @@ fn altered_sealed_message_is_rejected() {
     let sealed = Message::Decoy.seal(&keys, HolderId::from_bytes([7; 32]), [1; 24]).unwrap();
     let sealed = serde_json::to_string(&sealed).unwrap();
     let own: serde_json::Value = serde_json::from_str(&sealed).unwrap();
-    let target = Target { name: "messages", cases: 1_000, reaches: &["no envelope", "refused"] };
-    target.run(&changed(sealed), |text| {
+    let property = Property { name: "messages", cases: 1_000, reaches: &["no envelope", "refused"] };
+    property.run(&changed(sealed), |text| {
         let Ok(envelope) = serde_json::from_str::<Envelope>(&text) else { return "no envelope".to_owned() };
         if envelope.open(&keys).is_err() {
             return "refused".to_owned();
@@ -67,11 +67,11 @@ fn altered_sealed_message_is_rejected() {
 
 #[test]
 fn random_secret_is_keyring_or_rejected() {
-    let target = Target { name: "keyrings", cases: 2_000, reaches: &["read", "refused"] };
-    target.run(&changed(KEYS.to_owned()), |text| match Keyring::from_secret(&text) {
+    let property = Property { name: "keyrings", cases: 2_000, reaches: &["read", "refused"] };
+    property.run(&changed(KEYS.to_owned()), |text| match Keyring::from_secret(&text) {
         Err(_) => "refused".to_owned(),
         Ok(keys) => {
-            assert!(keys.tag(keys.current(), "rekey/fuzz", &[]).is_some());
+            assert!(keys.tag(keys.current(), "rekey/properties", &[]).is_some());
             assert!(keys.oldest() <= keys.current());
             "read".to_owned()
         }
@@ -89,8 +89,8 @@ fn random_phone_number_is_canonical_or_rejected() {
         "tel:+6012",
         "٠١٢٣٤٥٦٧٩٨",
     ]);
-    let target = Target { name: "numbers", cases: 1_500, reaches: &["a number", "none", "reachable"] };
-    target.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
+    let property = Property { name: "numbers", cases: 1_500, reaches: &["a number", "none", "reachable"] };
+    property.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
         let Ok(number) = PhoneNumber::parse(&text, Country::MALAYSIA) else { return "none".to_owned() };
         let digits = number.expose().strip_prefix('+').unwrap();
         assert!(digits.bytes().all(|byte| byte.is_ascii_digit()), "{digits}");
@@ -115,8 +115,8 @@ fn random_login_is_canonical_or_rejected() {
         "a@b@student.contoh.example",
     ]);
     let own = ["student.contoh.example".to_owned()];
-    let target = Target { name: "logins", cases: 3_000, reaches: &["a name", "none"] };
-    target.run(&prop_oneof![6 => names, 2 => any::<String>(), 1 => "\\PC{0,300}"], |text| {
+    let property = Property { name: "logins", cases: 3_000, reaches: &["a name", "none"] };
+    property.run(&prop_oneof![6 => names, 2 => any::<String>(), 1 => "\\PC{0,300}"], |text| {
         let Ok(name) = CanonicalName::parse(&text, &own) else { return "none".to_owned() };
         assert!(!name.as_str().is_empty() && !name.as_str().contains(char::is_control));
         let again = CanonicalName::parse(name.as_str(), &own).map(|again| again.as_str().to_owned());
@@ -141,8 +141,8 @@ fn has_no_capital(text: &str) -> bool {
 #[test]
 fn random_email_address_is_canonical_or_rejected() {
     let addresses = spoiled(&["aisyah.rahman@mail.example", "a@b", "a@b\r\nBcc: x", "\"a b\"@c", "a@[::1]"]);
-    let target = Target { name: "addresses", cases: 2_000, reaches: &["an address", "none"] };
-    target.run(&prop_oneof![6 => addresses, 1 => any::<String>()], |text| {
+    let property = Property { name: "addresses", cases: 2_000, reaches: &["an address", "none"] };
+    property.run(&prop_oneof![6 => addresses, 1 => any::<String>()], |text| {
         let Ok(address) = EmailAddress::parse(&text) else { return "none".to_owned() };
         let whole = address.expose();
         assert_eq!(whole.matches('@').count(), 1);
@@ -166,8 +166,8 @@ fn random_totp_code_matches_only_adjacent_steps() {
         "MFRGGZDF",
     ]);
     let codes = spoiled(&["123456", "１２３ ４５６", "000000", "12345678"]);
-    let target = Target { name: "apps", cases: 1_000, reaches: &["no seed", "no code", "another code"] };
-    target.run(&(seeds, codes, any::<i64>()), |(seed, code, at)| {
+    let property = Property { name: "apps", cases: 1_000, reaches: &["no seed", "no code", "another code"] };
+    property.run(&(seeds, codes, any::<i64>()), |(seed, code, at)| {
         let Ok(seed) = TotpSeed::parse(&seed) else { return "no seed".to_owned() };
         let Ok(code) = OneTimeCode::parse(&code) else { return "no code".to_owned() };
         let now = Timestamp::from_seconds(at);
@@ -191,8 +191,8 @@ fn random_people_file_is_parsed_or_rejected() {
                 let rows = rows.into_iter().map(|row| row.join(","));
                 std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
             });
-    let target = Target { name: "people", cases: 300, reaches: &["read", "refused"] };
-    target.run(&prop_oneof![2 => files, 1 => rows, 1 => any::<String>()], |text| {
+    let property = Property { name: "people", cases: 300, reaches: &["read", "refused"] };
+    property.run(&prop_oneof![2 => files, 1 => rows, 1 => any::<String>()], |text| {
         match people::parse("people.csv", &text, &["student.contoh.example".to_owned()]) {
             Err(failure) => {
                 assert!(!failure.to_string().is_empty());
@@ -223,12 +223,12 @@ fn random_body_is_parsed_or_rejected() {
             }
             bytes
         });
-    let target = Target {
+    let property = Property {
         name: "bodies",
         cases: 3_000,
         reaches: &["true read", "true refused", "false read", "false refused"],
     };
-    target.run(&(bytes, any::<bool>()), |(body, json)| {
+    property.run(&(bytes, any::<bool>()), |(body, json)| {
         let kind = if json { "application/json" } else { "application/x-www-form-urlencoded" };
         let outcome = match Fields::read(Some(kind), &body) {
             Err(_) => "refused",

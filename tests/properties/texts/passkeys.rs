@@ -23,7 +23,7 @@ use shared::ports::SignatureVerifier as _;
 
 use super::keys;
 use crate::edits::{changed, changed_bytes};
-use crate::harness::Target;
+use crate::harness::Property;
 
 const ORIGIN: &str = "https://reset.contoh.example";
 const CHALLENGE: [u8; 32] = [7; 32];
@@ -110,7 +110,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
         })
     };
     let outer = answers(&answer, &["attestationObject", "attestationObject", "clientDataJSON"]);
-    let target = Target {
+    let property = Property {
         name: "attestations",
         cases: 2_500,
         reaches: &[
@@ -123,7 +123,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
             "another key",
         ],
     };
-    target.run(&prop_oneof![outer, inner], |text| {
+    property.run(&prop_oneof![outer, inner], |text| {
         let Ok(outcome) = registered(&text) else { return "malformed".to_owned() };
         let credential = match outcome {
             Ok(credential) => credential,
@@ -158,12 +158,12 @@ fn altered_signed_registration_is_rejected() {
     let answer = signed_registration();
     let own = registered(&answer).unwrap().unwrap();
     let original: Value = serde_json::from_str(&answer).unwrap();
-    let target = Target {
+    let property = Property {
         name: "own-attestations",
         cases: 1_500,
         reaches: &["malformed", "Challenge", "Unsupported", "Signature", "the passkey"],
     };
-    target.run(&answers(&answer, &["attestationObject", "clientDataJSON"]), |text| {
+    property.run(&answers(&answer, &["attestationObject", "clientDataJSON"]), |text| {
         let Ok(outcome) = registered(&text) else { return "malformed".to_owned() };
         let credential = match outcome {
             Ok(credential) => credential,
@@ -215,12 +215,12 @@ fn altered_assertion_is_rejected() {
     let original: Value = serde_json::from_str(&answer).unwrap();
     let expected = Expected { party: &party(), challenge: &CHALLENGE };
     let members = &["clientDataJSON", "authenticatorData", "signature", "userHandle"];
-    let target = Target {
+    let property = Property {
         name: "assertions",
         cases: 3_000,
         reaches: &["malformed", "Challenge", "RelyingParty", "User", "Signature", "Unsupported", "accepted"],
     };
-    target.run(&answers(&answer, members), |text| {
+    property.run(&answers(&answer, members), |text| {
         let Ok(assertion) = Assertion::parse(&text) else { return "malformed".to_owned() };
         let counter = match assertion.verify(&credential, &expected, &verifies) {
             Ok(counter) => counter,
@@ -240,8 +240,8 @@ fn altered_assertion_is_rejected() {
 fn random_stored_passkey_round_trips_or_is_rejected() {
     let (_, answer) = Passkey::create(&creation(), &Saying::at(ORIGIN));
     let stored = registered(&answer).unwrap().unwrap().to_json();
-    let target = Target { name: "passkeys", cases: 1_000, reaches: &["read", "refused"] };
-    target.run(&changed(stored), |text| {
+    let property = Property { name: "passkeys", cases: 1_000, reaches: &["read", "refused"] };
+    property.run(&changed(stored), |text| {
         let Ok(credential) = Credential::parse(&text) else { return "refused".to_owned() };
         assert_eq!(Credential::parse(&credential.to_json()), Ok(credential));
         "read".to_owned()

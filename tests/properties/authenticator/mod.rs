@@ -1,4 +1,4 @@
-//! Fuzzes the function of the authenticator app with whole events, in every state of a device.
+//! Tests the function of the authenticator app with whole events, in every state of a device.
 
 mod inputs;
 mod scene;
@@ -11,14 +11,14 @@ use self::inputs::{At, SIDE, requests};
 use self::scene::{Live, Scene};
 use crate::answers::{Rules, judge};
 use crate::gateway::{fields, said};
-use crate::harness::Target;
+use crate::harness::Property;
 use crate::kept::Change;
 use crate::requests::Request;
 
 #[test]
 fn random_events_never_pair_or_approve_without_signature() {
     let scene = Scene::new();
-    let target = Target {
+    let property = Property {
         name: "authenticator",
         cases: 550,
         reaches: &[
@@ -45,7 +45,7 @@ fn random_events_never_pair_or_approve_without_signature() {
             "not yet",
         ],
     };
-    target.run_all(&requests(), |request| {
+    property.run_all(&requests(), |request| {
         scene.gateway.wait();
         let live = scene.set(&request);
         let (status, pairing) = (scene.status(), scene.pairing(&live));

@@ -1,4 +1,4 @@
-//! Fuzzes every parser of text alone. Nothing panics, and parsing returns what was written. No sealed or tagged text
+//! Tests every parser of text alone. Nothing panics, and parsing returns what was written. No sealed or tagged text
 //! can be forged by changing a valid one.
 
 mod devices;

@@ -1,4 +1,4 @@
-//! Fuzzes `/security-info` with whole events, in every state of a session.
+//! Tests `/security-info` with whole events, in every state of a session.
 
 mod inputs;
 mod scene;
@@ -14,7 +14,7 @@ use self::inputs::{At, SIDE, requests, sign_ins};
 use self::scene::{Live, Scene};
 use crate::answers::{Rules, judge, seen};
 use crate::gateway::{Filling, fields, said};
-use crate::harness::Target;
+use crate::harness::Property;
 use crate::kept::Change;
 use crate::requests::{Body, Request};
 
@@ -28,7 +28,7 @@ const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "
 #[test]
 fn random_events_change_only_what_session_permits() {
     let scene = Scene::new();
-    let target = Target {
+    let property = Property {
         name: "registering",
         cases: 850,
         reaches: &[
@@ -72,7 +72,7 @@ fn random_events_change_only_what_session_permits() {
             "removed",
         ],
     };
-    target.run_all(&requests(), |request| {
+    property.run_all(&requests(), |request| {
         scene.gateway.wait();
         let live = scene.set(request.at);
         let Some(answer) = scene.gateway.ask(&request, &live.filling) else {
@@ -195,8 +195,8 @@ fn changed(
 #[test]
 fn unknown_login_is_answered_like_wrong_password() {
     let scene = Scene::new();
-    let target = Target { name: "sign-ins", cases: 60, reaches: &["400", "422"] };
-    target.run(&sign_ins(), |mut request| {
+    let property = Property { name: "sign-ins", cases: 60, reaches: &["400", "422"] };
+    property.run(&sign_ins(), |mut request| {
         // A login with another character is another login.
         if let Body::Spoiled(fields, _) = request.body {
             request.body = Body::Fields(fields);

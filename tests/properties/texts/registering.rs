@@ -14,7 +14,7 @@ use url::Url;
 
 use super::keys;
 use crate::edits::{changed, edited, edits, spoiled};
-use crate::harness::Target;
+use crate::harness::Property;
 use crate::registering::PENDING;
 
 #[test]
@@ -22,8 +22,8 @@ fn altered_session_cookie_is_rejected() {
     let keys = keys();
     let cookie = HolderCookie::open_session(&keys, [7; 32]);
     let value = cookie.value(&keys).unwrap();
-    let target = Target { name: "session-cookies", cases: 2_000, reaches: &["refused"] };
-    target.run(&changed(value.clone()), |text| {
+    let property = Property { name: "session-cookies", cases: 2_000, reaches: &["refused"] };
+    property.run(&changed(value.clone()), |text| {
         let Some(read) = HolderCookie::read(HolderKind::Session, &text, &keys) else {
             return "refused".to_owned();
         };
@@ -39,8 +39,8 @@ fn pending_data_opens_only_in_its_session() {
     let keys = keys();
     let [own, other] = [7, 8].map(|id| HolderCookie::open_session(&keys, [id; 32]).id());
     let sealed = keys.seal(PENDING, own.as_bytes(), b"+60123459900", [1; 24]).unwrap();
-    let target = Target { name: "pending", cases: 1_500, reaches: &["refused"] };
-    target.run(&changed(sealed.clone()), |text| {
+    let property = Property { name: "pending", cases: 1_500, reaches: &["refused"] };
+    property.run(&changed(sealed.clone()), |text| {
         assert!(keys.open(PENDING, other.as_bytes(), &text).is_err(), "it opens in another session");
         assert!(keys.open("rekey/totp", own.as_bytes(), &text).is_err(), "it opens for another purpose");
         let Ok(plain) = keys.open(PENDING, own.as_bytes(), &text) else { return "refused".to_owned() };
@@ -63,8 +63,9 @@ fn random_entry_id_is_canonical_or_rejected() {
     ]);
     let own = (select(&Kind::ALL[..]), any::<[u8; 8]>())
         .prop_map(|(kind, entropy)| EntryId::new(kind, entropy).as_str().to_owned());
-    let target = Target { name: "entries", cases: 2_000, reaches: &["none", "the one", "one of several"] };
-    target.run(&prop_oneof![6 => names, 2 => own, 1 => any::<String>()], |text| {
+    let property =
+        Property { name: "entries", cases: 2_000, reaches: &["none", "the one", "one of several"] };
+    property.run(&prop_oneof![6 => names, 2 => own, 1 => any::<String>()], |text| {
         let Some(id) = EntryId::parse(&text) else { return "none".to_owned() };
         assert_eq!(id.as_str(), text, "a name is its own");
         assert_eq!(EntryId::try_from(text.clone()).as_ref(), Ok(&id), "and is stored as it is read");
@@ -88,8 +89,8 @@ fn random_entry_id_is_canonical_or_rejected() {
 fn random_request_id_is_canonical_or_rejected() {
     let written = RequestId::from_bytes([0xab; 16]).to_string();
     let digits = "[0-9a-fA-F]{30,34}";
-    let target = Target { name: "requests", cases: 1_500, reaches: &["none", "a request"] };
-    target.run(&prop_oneof![3 => changed(written), 1 => digits], |text| {
+    let property = Property { name: "requests", cases: 1_500, reaches: &["none", "a request"] };
+    property.run(&prop_oneof![3 => changed(written), 1 => digits], |text| {
         let Some(request) = RequestId::parse(&text) else { return "none".to_owned() };
         assert_eq!(request.to_string(), text.to_ascii_lowercase());
         assert_eq!(RequestId::parse(&request.to_string()), Some(request));
@@ -100,8 +101,8 @@ fn random_request_id_is_canonical_or_rejected() {
 #[test]
 fn random_approval_number_is_valid_or_rejected() {
     let numbers = spoiled(&["42", " 10\n", "99", "09", "１２", "+7", "4 2"]);
-    let target = Target { name: "approvals", cases: 1_000, reaches: &["none", "a number"] };
-    target.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
+    let property = Property { name: "approvals", cases: 1_000, reaches: &["none", "a number"] };
+    property.run(&prop_oneof![6 => numbers, 1 => any::<String>()], |text| {
         let Ok(number) = ApprovalNumber::parse(&text) else { return "none".to_owned() };
         assert_eq!(number.expose(), text.trim());
         assert!((10..=99).contains(&number.expose().parse::<u8>().unwrap()));
@@ -122,9 +123,9 @@ fn random_recovery_code_is_canonical_or_rejected() {
         1 => edits().prop_map(move |edits| edited(&seed.to_lowercase().replace('0', "o").replace('1', "l"), &edits)),
         1 => "[0-9A-Za-z -]{14,22}",
     ];
-    let target =
-        Target { name: "recovery-codes", cases: 1_000, reaches: &["none", "a code", "on the sheet"] };
-    target.run(&typed, |text| {
+    let property =
+        Property { name: "recovery-codes", cases: 1_000, reaches: &["none", "a code", "on the sheet"] };
+    property.run(&typed, |text| {
         let Ok(code) = RecoveryCode::parse(&text) else { return "none".to_owned() };
         let written = code.expose().to_string();
         assert_eq!(RecoveryCode::parse(&written).as_ref(), Ok(&code), "a code is its own");
@@ -141,8 +142,8 @@ fn random_recovery_code_is_canonical_or_rejected() {
 #[test]
 fn random_sheet_salt_is_hashed_or_rejected() {
     let code = RecoveryCode::parse("0123-4567-89AB-CDEF").unwrap();
-    let target = Target { name: "sheets", cases: 120, reaches: &["looked at", "refused"] };
-    target.run(&changed("AQEBAQEBAQEBAQEBAQEBAQ".to_owned()), |salt| {
+    let property = Property { name: "sheets", cases: 120, reaches: &["looked at", "refused"] };
+    property.run(&changed("AQEBAQEBAQEBAQEBAQEBAQ".to_owned()), |salt| {
         let hash_with = |hashed_with| {
             Sheet { hashed_with, hashes: Vec::new() }.hash(
                 &code,
@@ -179,8 +180,8 @@ fn random_return_url_is_allowed_or_rejected() {
         "javascript:alert(1)//https://portal.example/app/",
     ]);
     let below = "[a-z0-9./%;:@?&=~_-]{0,12}".prop_map(|rest| format!("https://portal.example/app/{rest}"));
-    let target = Target { name: "ways-back", cases: 2_500, reaches: &["nowhere", "below", "exactly"] };
-    target.run(&prop_oneof![4 => asked, 2 => below, 1 => any::<String>()], |text| {
+    let property = Property { name: "ways-back", cases: 2_500, reaches: &["nowhere", "below", "exactly"] };
+    property.run(&prop_oneof![4 => asked, 2 => below, 1 => any::<String>()], |text| {
         let Some(back) = settings.return_to(&text) else { return "nowhere".to_owned() };
         assert_eq!(back, text, "it is what was asked");
         assert!(!text.contains(['"', '\'', '<', '>', '\\', '#']), "{text:?} could be more than an address");

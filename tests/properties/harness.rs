@@ -10,17 +10,17 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestError, TestRunne
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// A fuzz target.
-pub struct Target {
+/// A property test over generated inputs.
+pub struct Property {
     /// Its name, and that of its folder in the corpus.
     pub name: &'static str,
     /// Number of inputs in one round.
     pub cases: u32,
-    /// Outcomes that every round must reach; otherwise the target has lost its purpose.
+    /// Outcomes that every round must reach; otherwise the property has lost its purpose.
     pub reaches: &'static [&'static str],
 }
 
-impl Target {
+impl Property {
     /// Runs `check` on every input of the corpus and on `cases` generated ones. It returns the outcome or panics.
     pub fn run<S>(&self, inputs: &S, check: impl Fn(S::Value) -> String)
     where
@@ -74,7 +74,7 @@ impl Target {
     }
 
     fn corpus<T: DeserializeOwned>(&self) -> Vec<(String, T)> {
-        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(self.name);
+        let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("properties/corpus").join(self.name);
         let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
         let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         files.sort();
@@ -90,5 +90,5 @@ impl Target {
 
 #[expect(clippy::disallowed_methods, reason = "how long to run is no setting of the product")]
 fn rounds() -> u64 {
-    std::env::var("FUZZ_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
+    std::env::var("PROPERTY_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
 }

@@ -18,7 +18,7 @@ use url::Url;
 
 use super::{NOW, keys};
 use crate::edits::{changed, changed_bytes, spoiled};
-use crate::harness::Target;
+use crate::harness::Property;
 
 fn device(number: u8) -> Device {
     Device {
@@ -44,8 +44,8 @@ fn sign(signed: &Signed<'_>) -> Vec<u8> {
 fn altered_device_handle_is_rejected() {
     let keys = keys();
     let handle = device(1).handle(&keys, [7; 24]).unwrap();
-    let target = Target { name: "handles", cases: 2_000, reaches: &["nobody"] };
-    target.run(&changed(handle.clone()), |text| {
+    let property = Property { name: "handles", cases: 2_000, reaches: &["nobody"] };
+    property.run(&changed(handle.clone()), |text| {
         let Some(named) = Device::of_handle(&keys, &text) else { return "nobody".to_owned() };
         assert_eq!((text.as_str(), named), (handle.as_str(), device(1)));
         "the device".to_owned()
@@ -72,9 +72,9 @@ fn altered_or_expired_nonce_is_rejected() {
         4 => -10_i64..200,
         1 => any::<i64>(),
     ];
-    let target =
-        Target { name: "nonces", cases: 2_500, reaches: &["known", "unknown", "too old", "not yet"] };
-    target.run(&(prop_oneof![1 => changed(nonce.clone()), 1 => others], times), |(text, later)| {
+    let property =
+        Property { name: "nonces", cases: 2_500, reaches: &["known", "unknown", "too old", "not yet"] };
+    property.run(&(prop_oneof![1 => changed(nonce.clone()), 1 => others], times), |(text, later)| {
         let now = Timestamp::from_seconds(NOW.as_seconds().saturating_add(later));
         assert!(!device(2).knows_nonce(&keys, &text, now), "another device's");
         if !device(1).knows_nonce(&keys, &text, now) {
@@ -109,8 +109,8 @@ fn random_public_key_is_canonical_or_rejected() {
             URL_SAFE_NO_PAD.encode(secret.verifying_key().to_sec1_point(true).as_bytes())
         }),
     ];
-    let target = Target { name: "device-keys", cases: 800, reaches: &["none", "a key"] };
-    target.run(&texts, |text| {
+    let property = Property { name: "device-keys", cases: 800, reaches: &["none", "a key"] };
+    property.run(&texts, |text| {
         let Ok(key) = DeviceKey::parse(&text) else { return "none".to_owned() };
         assert_eq!(URL_SAFE_NO_PAD.encode(key.to_bytes()), text, "a key is its own");
         assert_eq!(DeviceKey::from_bytes(&key.to_bytes()), Ok(key));
@@ -128,8 +128,8 @@ fn signature_verifies_only_for_its_signed_text() {
     let signature = sign(&own);
     let (nonces, answers) = (changed("2.6b0.AAAA".to_owned()), spoiled(&["42", "denied", "4", "42\n"]));
     let bytes = prop_oneof![1 => Just(signature.clone()), 2 => changed_bytes(signature.clone())];
-    let target = Target { name: "signatures", cases: 800, reaches: &["refused"] };
-    target.run(&(bytes, nonces, answers, any::<bool>()), |(bytes, nonce, answer, same)| {
+    let property = Property { name: "signatures", cases: 800, reaches: &["refused"] };
+    property.run(&(bytes, nonces, answers, any::<bool>()), |(bytes, nonce, answer, same)| {
         let (nonce, answer) = if same { ("2.6b0.AAAA", "42") } else { (nonce.as_str(), answer.as_str()) };
         let text = URL_SAFE_NO_PAD.encode(&bytes);
         let said = [
@@ -153,8 +153,8 @@ fn signature_verifies_only_for_its_signed_text() {
 fn random_pairing_token_is_canonical_or_rejected() {
     let token = PairingToken::new([0xa5; 16]);
     let texts = prop_oneof![3 => changed(token.expose()), 1 => "[0-9a-fA-F \u{a0}-]{30,40}"];
-    let target = Target { name: "pairings", cases: 2_000, reaches: &["none", "the token", "a token"] };
-    target.run(&texts, |text| {
+    let property = Property { name: "pairings", cases: 2_000, reaches: &["none", "the token", "a token"] };
+    property.run(&texts, |text| {
         let Some(read) = PairingToken::parse(&text) else { return "none".to_owned() };
         let written = read.expose();
         let digits: String = text.chars().filter(char::is_ascii_hexdigit).collect();
@@ -204,8 +204,8 @@ fn random_push_endpoint_is_allowed_host_or_rejected() {
         subscription.to_string()
     });
     let texts = prop_oneof![4 => with_endpoint, 1 => with_keys, 1 => changed(subscription().to_string())];
-    let target = Target { name: "subscriptions", cases: 3_000, reaches: &["refused", "fcm", "windows"] };
-    target.run(&texts, |text| {
+    let property = Property { name: "subscriptions", cases: 3_000, reaches: &["refused", "fcm", "windows"] };
+    property.run(&texts, |text| {
         let Ok(subscription) = Subscription::parse(&text, &hosts) else { return "refused".to_owned() };
         let said: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(said["endpoint"], subscription.endpoint);
@@ -248,8 +248,8 @@ fn random_local_push_endpoint_is_loopback_or_rejected() {
         "http://127.0.0.1:4321@evil.example/",
         "http://127.0.0.1.:80/",
     ]);
-    let target = Target { name: "local-subscriptions", cases: 1_500, reaches: &["refused", "here"] };
-    target.run(&endpoints, |endpoint| {
+    let property = Property { name: "local-subscriptions", cases: 1_500, reaches: &["refused", "here"] };
+    property.run(&endpoints, |endpoint| {
         if !hosts.allow(&endpoint) {
             return "refused".to_owned();
         }

@@ -184,7 +184,7 @@ fn event<At>(request: &Request<At>, filling: &Filling) -> Option<Value> {
                 "sourceIp": "203.0.113.7",
                 "userAgent": "",
             },
-            "requestId": "fuzz",
+            "requestId": "properties",
             "routeKey": "$default",
             "stage": "$default",
             "time": "24/Nov/2026:04:00:00 +0000",
