@@ -168,6 +168,8 @@ fn faults_of_header(header: &csv::StringRecord) -> Vec<String> {
     let mut faults = Vec::new();
     for column in header {
         if !COLUMNS.contains(&column) {
+            // A quoted name may have line breaks, and an error is one line.
+            let column = column.replace(char::is_control, " ");
             faults.push(format!("row 1: unknown column `{column}`; known are {}", COLUMNS.join(", ")));
         } else if !seen.insert(column) {
             faults.push(format!("row 1: column `{column}` is there twice"));
@@ -376,6 +378,7 @@ mod tests {
     #[test]
     fn invalid_header_is_reported_before_rows() {
         assert_eq!(errors("login,name,fax\na,A,1\n").len(), 1);
+        assert!(!errors("login,name,\"f\nax\"\na,A,1\n")[0].contains('\n'));
         assert!(errors("login,name,login\n")[0].contains("twice"));
         assert!(errors("login\na\n")[0].contains("`name` is missing"));
         assert!(errors("").len() == 1);
