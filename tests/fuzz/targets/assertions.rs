@@ -22,21 +22,24 @@ fn mutated_authenticator_data_is_judged_by_flags() {
 }
 
 fn check(data: &[u8]) -> bool {
-    [(false, 0), (false, COUNTER), (true, COUNTER)].into_iter().any(|(is_synced, counter)| {
-        let passkey = passkey(is_synced, counter);
-        let client_data = client_data("webauthn.get");
-        let signature = signature(&signed(data, &client_data));
-        let expected = expected(data, is_synced, counter);
-        let result = verified(&passkey, data, &client_data, &signature);
-        assert_eq!(result.and_then(Result::ok), expected);
-        if expected.is_some() {
-            let mut altered = signature;
-            altered[data.len() % 32] ^= 1;
-            let result = verified(&passkey, data, &client_data, &altered);
-            assert_eq!(result, Some(Err(Refusal::Signature)));
-        }
-        expected.is_some()
-    })
+    let of_each = [(false, 0), (false, COUNTER), (true, COUNTER)].map(|kind| check_with(data, kind));
+    of_each.contains(&true)
+}
+
+fn check_with(data: &[u8], (is_synced, counter): (bool, u32)) -> bool {
+    let passkey = passkey(is_synced, counter);
+    let client_data = client_data("webauthn.get");
+    let signature = signature(&signed(data, &client_data));
+    let expected = expected(data, is_synced, counter);
+    let result = verified(&passkey, data, &client_data, &signature);
+    assert_eq!(result.and_then(Result::ok), expected);
+    if expected.is_some() {
+        let mut altered = signature;
+        altered[data.len() % 32] ^= 1;
+        let result = verified(&passkey, data, &client_data, &altered);
+        assert_eq!(result, Some(Err(Refusal::Signature)));
+    }
+    expected.is_some()
 }
 
 /// Returns the new counter if the data is acceptable, read by offsets.

@@ -7,7 +7,12 @@
 //! A target compares the parser with a second, independent reading of the same input. An input that both reject
 //! counts as well: the target fails when they disagree.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what supports a test fails as a test does")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    reason = "what supports a test fails and tells as a test does"
+)]
 
 mod assertions;
 mod attestations;
@@ -39,6 +44,7 @@ fn replay(target: &str, check: impl Fn(&[u8]) -> bool) {
     files.sort();
     let mut valid = 0;
     for file in files {
+        println!("{}", file.display());
         let is_accepted = check(&fs::read(&file).unwrap());
         if file.file_name().unwrap().to_string_lossy().starts_with("valid-") {
             assert!(is_accepted, "{} is rejected", file.display());
