@@ -22,3 +22,4 @@ mod secrets;
 mod senders;
 mod sessions;
 mod stores;
+mod webauthn;

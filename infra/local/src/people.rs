@@ -174,6 +174,8 @@ fn header_errors(header: &csv::StringRecord) -> Vec<String> {
     let mut errors = Vec::new();
     for column in header {
         if !COLUMNS.contains(&column) {
+            // A quoted name may have line breaks, and an error is one line.
+            let column = column.replace(char::is_control, " ");
             errors
                 .push(format!("row 1: unknown column `{column}`. Known columns are {}", COLUMNS.join(", ")));
         } else if !seen.insert(column) {
@@ -390,6 +392,7 @@ mod tests {
     #[test]
     fn invalid_header_is_reported_before_rows() {
         assert_eq!(errors("login,name,fax\na,A,1\n").len(), 1);
+        assert!(!errors("login,name,\"f\nax\"\na,A,1\n")[0].contains('\n'));
         assert!(errors("login,name,login\n")[0].contains("twice"));
         assert!(errors("login\na\n")[0].contains("`name` is missing"));
         assert!(errors("").len() == 1);
