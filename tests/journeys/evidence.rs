@@ -77,7 +77,7 @@ async fn new_session_keeps_waiting_period_of_another() {
     assert!(!is_active(&world, &list, "mobile"));
 }
 
-/// AuthenticatorStore have a waiting period like contacts, and one waiting method can't end another's.
+/// Authenticators have a waiting period like contacts, and one waiting method can't end another's.
 /// Controls: C-054.
 #[tokio::test]
 async fn authenticators_in_waiting_period_are_not_offered() {

@@ -121,7 +121,7 @@ async fn enrolment_continues_across_key_rotations() {
             "totp" => body["code"] = json!(app_code(&world, &app)),
             "passkey" => {
                 body["assertion"] =
-                    json!(passkey.answer(&page["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)))
+                    json!(passkey.answer(&page["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)));
             }
             "recovery_code" => body["code"] = json!(codes[0]),
             _ => {

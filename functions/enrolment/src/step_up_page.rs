@@ -124,7 +124,7 @@ pub(crate) fn shown(
         digits: settings.code_digits,
         expires_at: challenge.expires_at.to_string(),
         resend_at: resend_at.to_string(),
-        attempts_left: attempts_left,
+        attempts_left,
         resend_in: resend_at.seconds_after(now),
         minutes: settings.flow.code_lifetime.whole_minutes(),
     }

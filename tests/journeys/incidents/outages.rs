@@ -200,7 +200,7 @@ impl PreparedAction {
         let (mut passkey, mut codes) = (None, Vec::new());
         match act {
             "by passkey" => {
-                passkey = Some(register_passkey(&mut verified_twice(&world).await, LOCALHOST_ORIGIN).await)
+                passkey = Some(register_passkey(&mut verified_twice(&world).await, LOCALHOST_ORIGIN).await);
             }
             "by recovery_code" => codes = register_sheet(&mut verified_twice(&world).await).await,
             "ask push" | "by push" | "phone asks" | "phone approves" | "phone denies" => {
@@ -317,7 +317,7 @@ async fn confirmation(world: &World, phone: &mut Phone, challenge: &Value) -> Va
         "authenticator" => body["code"] = phone.pair(&token(challenge)).await.json()["code"].clone(),
         "passkey" => {
             body["assertion"] =
-                json!(Passkey::create(&challenge["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)).1)
+                json!(Passkey::create(&challenge["options"], &CeremonyOptions::at(LOCALHOST_ORIGIN)).1);
         }
         "recovery_codes" => {}
         _ => body["code"] = json!(world.last_code()),

@@ -241,7 +241,7 @@ impl RealSystem {
                 self.read_generation = store.registered(&account).await.unwrap().generation;
             }
             EnrolmentStep::IncrementGeneration => {
-                self.update_generation(store.change(&account, self.read_generation, by).await.unwrap())
+                self.update_generation(store.change(&account, self.read_generation, by).await.unwrap());
             }
             EnrolmentStep::Put(kind, number) => {
                 let entry = self.entry(kind, number);

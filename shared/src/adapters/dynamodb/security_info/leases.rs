@@ -63,7 +63,7 @@ impl DynamoLeases {
     }
 }
 
-/// Returns the attribute with the last use of a contact. AuthenticatorStore record their use in their own item.
+/// Returns the attribute with the last use of a contact. Other entries record their use themselves.
 pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
     match factor {
         Factor::AlternateEmail => Some("alternate_email_used_at"),
