@@ -5,100 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::holder::HolderId;
-use super::method::{Factor, Method};
+use super::method::Factor;
+pub use super::method::Kind;
 use super::time::{Seconds, Timestamp};
-
-/// A kind of entry, as the HTTP contract names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A mailbox that the password does not protect.
-    AlternateEmail,
-    /// A phone for texts and calls.
-    Mobile,
-    /// A phone for calls only.
-    OfficePhone,
-    /// An app that shows codes (RFC 6238).
-    Totp,
-    /// A device with the authenticator app, which approves.
-    Authenticator,
-    /// A passkey, by Web Authentication Level 3.
-    Passkey,
-    /// Ten codes on one sheet; a new sheet replaces it.
-    RecoveryCodes,
-}
-
-impl Kind {
-    /// All kinds, in the order of the page.
-    pub const ALL: [Self; 7] = [
-        Self::AlternateEmail,
-        Self::Mobile,
-        Self::OfficePhone,
-        Self::Totp,
-        Self::Authenticator,
-        Self::Passkey,
-        Self::RecoveryCodes,
-    ];
-
-    /// Returns the name in the HTTP contract.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AlternateEmail => "alternate_email",
-            Self::Mobile => "mobile",
-            Self::OfficePhone => "office_phone",
-            Self::Totp => "totp",
-            Self::Authenticator => "authenticator",
-            Self::Passkey => "passkey",
-            Self::RecoveryCodes => "recovery_codes",
-        }
-    }
-
-    /// Reads the name in the HTTP contract; `None` for an unknown one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
-    /// Returns the factor that it proves possession of.
-    pub const fn factor(self) -> Factor {
-        match self {
-            Self::AlternateEmail => Factor::AlternateEmail,
-            Self::Mobile => Factor::MobilePhone,
-            Self::OfficePhone => Factor::OfficePhone,
-            Self::Totp | Self::Authenticator => Factor::AuthenticatorApp,
-            Self::Passkey => Factor::Passkey,
-            Self::RecoveryCodes => Factor::RecoveryCodes,
-        }
-    }
-
-    /// Returns the methods that an entry makes available.
-    pub const fn methods(self) -> &'static [Method] {
-        match self {
-            Self::AlternateEmail => &[Method::Email],
-            Self::Mobile => &[Method::Sms, Method::MobileCall],
-            Self::OfficePhone => &[Method::OfficeCall],
-            Self::Totp => &[Method::Totp],
-            Self::Authenticator => &[Method::Push],
-            Self::Passkey => &[Method::Passkey],
-            Self::RecoveryCodes => &[Method::RecoveryCode],
-        }
-    }
-
-    /// Returns how many entries of the kind an account may have: devices and passkeys as many as Microsoft's
-    /// service allows (5 and 10), one of any other kind. This keeps an account's items within one read unit,
-    /// and bounds the entries that a stolen session can add.
-    pub const fn limit(self) -> usize {
-        match self {
-            Self::Authenticator => 5,
-            Self::Passkey => 10,
-            _ => 1,
-        }
-    }
-
-    /// Returns whether messages can go to it: a mailbox or a phone.
-    pub const fn is_contact(self) -> bool {
-        matches!(self, Self::AlternateEmail | Self::Mobile | Self::OfficePhone)
-    }
-}
 
 /// Names one entry of an account: the kind and, for kinds with several entries, 64 random bits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -187,6 +96,13 @@ pub struct Entry {
     pub predecessor: Option<String>,
 }
 
+impl Entry {
+    /// Returns whether nothing of it is left to verify with: a sheet without unused codes.
+    pub fn is_used_up(&self) -> bool {
+        self.id.kind() == Kind::RecoveryCodes && self.shown == "0"
+    }
+}
+
 /// All enrolled entries of an account.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Registered {
@@ -212,10 +128,7 @@ impl Registered {
     /// Returns the factors of the kinds that `serves` accepts, active or waiting; a sheet of recovery codes
     /// only with unused codes.
     pub fn factors(&self, serves: impl Fn(Kind) -> bool) -> Vec<Factor> {
-        let counts = |entry: &&Entry| {
-            let kind = entry.id.kind();
-            serves(kind) && !(kind == Kind::RecoveryCodes && entry.shown == "0")
-        };
+        let counts = |entry: &&Entry| serves(entry.id.kind()) && !entry.is_used_up();
         let mut factors: Vec<_> =
             self.entries.iter().filter(counts).map(|entry| entry.id.kind().factor()).collect();
         factors.sort_unstable();

@@ -127,7 +127,7 @@ impl Settings {
             steps: reader.number("REKEY_STEPS", 2, 1..=2),
             methods: reader.list(
                 "REKEY_METHODS",
-                "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
+                &Method::ALL.map(Method::as_str).join(","),
                 forms::method,
             ),
             second_steps: Vec::new(),

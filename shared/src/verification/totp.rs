@@ -21,8 +21,12 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
-    let limit = RateLimit::TotpAttempts(holder.subject().account.clone(), holder.bucket());
-    if !verifier.limits.try_acquire(&limit, verifier.totp_per_day.into(), now).await? {
+    let limit = RateLimit::GeneratedCodeAttempts(
+        Method::Totp,
+        holder.subject().account.clone(),
+        holder.bucket(),
+    );
+    if !verifier.limits.try_acquire(&limit, verifier.generated_codes_per_day.into(), now).await? {
         return Err(Refusal::Unavailable);
     }
     if !accepts(verifier, holder.subject(), code, now).await? {
