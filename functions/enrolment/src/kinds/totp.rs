@@ -27,7 +27,7 @@ pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> Handle
 pub(super) fn needs(waiting: &Waiting<'_>) -> HandlerResult<Needs> {
     let secret = waiting.open_sealed()?;
     let otpauth = otpauth(&waiting.ports.app.settings.organisation, waiting.account, &secret);
-    Ok(Needs::Totp { qr: qr::qr(&otpauth), secret, otpauth })
+    Ok(Needs::Seed { qr: qr::qr(&otpauth), secret, otpauth })
 }
 
 /// Checks a code of the app. Its time step counts as used, so the same code can't verify a reset.
