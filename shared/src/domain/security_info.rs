@@ -4,9 +4,12 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Contact;
 use super::holder::HolderId;
 use super::method::Factor;
 pub use super::method::Kind;
+use super::passkey::Credential;
+use super::recovery_code::Sheet;
 use super::time::{Seconds, Timestamp};
 
 /// Names one entry of an account: the kind and, for kinds with several entries, 64 random bits.
@@ -74,6 +77,43 @@ impl From<EntryId> for String {
     fn from(id: EntryId) -> Self {
         id.0
     }
+}
+
+/// The data of an entry that is never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Secret<'a> {
+    /// An address or a number, which the store seals for its owner.
+    Contact(Contact<'a>),
+    /// The seed of an app for codes, sealed for its owner.
+    Totp {
+        /// Opened only to check a code.
+        sealed_seed: String,
+        /// The last accepted time step; only later ones are accepted.
+        step: u64,
+    },
+    /// A device with the authenticator app.
+    Authenticator {
+        /// Its public key (SEC 1 point on P-256, 65 bytes).
+        public_key: Vec<u8>,
+        /// The sealed push subscription; none without pushes.
+        subscription: Option<String>,
+    },
+    /// A passkey's public half, which verifies assertions.
+    Passkey(Credential),
+    /// The hashes of a sheet of recovery codes.
+    RecoveryCodes(Sheet),
+}
+
+/// The part of an entry that one verification uses up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Consumption {
+    /// A time step of an app for codes: this and earlier ones are used up (RFC 6238 §5.2).
+    TimeStep(u64),
+    /// A passkey's counter: this and lower ones are used up (Web Authentication Level 3 §7.2 step 22). A
+    /// passkey without a counter stays at 0.
+    Counter(u32),
+    /// The hash of a recovery code, which leaves its sheet.
+    RecoveryCode(String),
 }
 
 /// An enrolled entry, with the text that may be shown of it.
