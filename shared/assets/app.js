@@ -92,7 +92,7 @@ if (work) {
   begin();
 }
 
-// The wait before another code: shown each second, without telling a screen reader each time.
+// The wait before another code: shown each second, but not announced by a screen reader each time.
 const wait = $("#wait");
 if (wait) {
   const button = $("#resend button"), end = Date.now() + 1000 * wait.dataset.seconds;
@@ -146,7 +146,7 @@ if (approval) {
   }
 }
 
-// The new password: shown if wished, and the criteria that can be told here ticked as one types.
+// The new password: shown if wished, and the criteria that can be checked here ticked as one types.
 const choosing = $("#new-password");
 if (choosing) {
   const { password, confirmation } = choosing.elements;

@@ -95,7 +95,7 @@ const requestForm = (account, request) => {
   input.setAttribute("aria-describedby", mistake.id);
   const { organisation, account: name } = account;
   fill(form, { organisation, account: name, time: moment(request.created_at), network: request.network, browser: request.browser });
-  // The server tells what is left, so a phone whose clock is wrong counts right.
+  // The server sends what is left, so a phone whose clock is wrong counts right.
   const end = Date.now() + 1000 * request.seconds_left;
   const tick = () => {
     if (!form.isConnected) return;
@@ -169,7 +169,7 @@ const reallyLook = async () => {
     try {
       const answer = await waitingFor(account);
       if (answer.code === "device-unknown") {
-        // Until it was confirmed it is nobody's device.
+        // Until it was confirmed it is no account's device.
         const waits = !account.confirmed && Date.now() < new Date(account.expires_at);
         if (waits) code = account.code;
         else states.set(account, { what: "removed" });

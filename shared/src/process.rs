@@ -225,7 +225,7 @@ impl Process {
         port!(self, DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    /// Returns the store of rate limits and ledgers.
+    /// Returns the store of rate limits and send logs.
     pub fn rate_limits(&self) -> Result<Arc<dyn ports::RateLimitStore>, StartError> {
         port!(self, DynamoRateLimits::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }

@@ -95,7 +95,7 @@ test("browser assertion verifies the passkey step", async () => {
 
   const creation = {
     rp: { id: "localhost", name: "Universiti Contoh" },
-    user: { id: "dXNlcg", name: login, displayName: "Somebody" },
+    user: { id: "dXNlcg", name: login, displayName: "Example" },
     challenge: "BwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwc",
     pubKeyCredParams: [{ type: "public-key", alg: -7 }],
     timeout: 60_000,

@@ -71,7 +71,7 @@ export async function start(...options) {
   return { site, inbox, stop, ...devInboxAt(inbox) };
 }
 
-/** The same, and what somebody signed in to their security info does for a phone. */
+/** The same, with the steps of a signed-in person who pairs a phone. */
 export async function startWithPairing() {
   const { printed, stop } = await run(binary("rekey-with-pairing"), [], "Ctrl-C");
   const [site, inbox, phones] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);

@@ -19,7 +19,7 @@ before(async () => {
 });
 after(async () => { await chrome?.close(); await product?.stop(); });
 
-/** A page with an authenticator of its own, as a laptop with a fingerprint reader has one. */
+/** A page with an authenticator of its own, as a computer with a fingerprint reader has one. */
 async function pageWithAuthenticator() {
   const page = await (await chrome.newContext()).newPage();
   page.setDefaultTimeout(20_000);
@@ -33,7 +33,7 @@ async function pageWithAuthenticator() {
   return page;
 }
 
-/** Signs in, and proves the second step by a text. */
+/** Signs in, and verifies the second step by a text. */
 async function signIn(page, site, login, number) {
   await page.goto(`${site}/security-info`);
   await page.fill("#login", login);

@@ -98,7 +98,10 @@ async fn contact_in_waiting_period_is_unusable(ports: &Stores) {
         NewEntry { active_from: later, ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW) };
     ports.raw.put(&id(), &entry).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
-    assert!(read.contact(Method::Sms).is_none() && read.mobile.is_some(), "it is told of changes, no more");
+    assert!(
+        read.contact(Method::Sms).is_none() && read.mobile.is_some(),
+        "it is notified of changes, no more"
+    );
     assert!(ports.info.registration(&id(), later).await.unwrap().contact(Method::Sms).is_some());
 }
 
@@ -108,7 +111,7 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     let change = async |generation, by| ports.enrolment.change(&id(), generation, by).await.unwrap();
     assert_eq!(change(0, session).await, Some(1), "the first change of an account");
     assert_eq!(change(0, session).await, Some(1), "the same once more: its answer was lost");
-    assert_eq!(change(0, other).await, None, "somebody was faster");
+    assert_eq!(change(0, other).await, None, "another request was faster");
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let kinds: Vec<Kind> = listed.entries.iter().map(|entry| entry.id.kind()).collect();
@@ -589,7 +592,7 @@ async fn released_lease_is_available_only_to_its_flow(ports: &Stores) {
     assert_eq!(lease(1, 0).await, LeaseOutcome::Acquired(1));
     for (other, generation) in [(flow(2), 1), (flow(1), 0), (flow(1), 2)] {
         ports.leases.release(&id(), other, generation).await.unwrap();
-        assert_eq!(lease(1, 0).await, LeaseOutcome::Busy, "it is not its claim that was released");
+        assert_eq!(lease(1, 0).await, LeaseOutcome::Busy, "another release has no effect");
     }
     ports.leases.release(&id(), flow(1), 1).await.unwrap();
     assert_eq!(lease(2, 0).await, LeaseOutcome::Lost, "another flow");
@@ -635,7 +638,7 @@ async fn concurrent_leases_never_exceed_their_limit(ports: &Stores) {
                         }
                         LeaseOutcome::Busy => tokio::task::yield_now().await,
                         LeaseOutcome::Spent => return held,
-                        LeaseOutcome::Lost => panic!("no other flow claims"),
+                        LeaseOutcome::Lost => panic!("no other flow requests the lease"),
                     }
                 }
             })

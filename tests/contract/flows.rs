@@ -123,7 +123,7 @@ async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
     let AttemptOutcome::Wrong(Flow::AwaitingCode(left)) =
         flows.attempt_code(KEY, attempt(2), &LIMITS, NOW).await.unwrap()
     else {
-        panic!("a wrong guess")
+        panic!("a wrong attempt")
     };
     assert_eq!(left.attempts_left(&LIMITS), 4);
     let late = NOW + LIMITS.code_lifetime;
@@ -137,7 +137,7 @@ async fn code_attempt_is_counted_and_accepted_once(stores: &Stores) {
         AttemptOutcome::NotAwaited(_)
     ));
     let AttemptOutcome::Right(flow) = flows.attempt_code(KEY, attempt(1), &LIMITS, NOW).await.unwrap() else {
-        panic!("the right guess")
+        panic!("the right attempt")
     };
     assert_eq!((flow.stage(), flow.verified()), (Stage::Method, 1));
     for again in [1, 2] {

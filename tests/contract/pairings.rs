@@ -100,7 +100,7 @@ async fn same_phone_can_repeat_pairing_until_confirmed(stores: &Stores) {
     assert_eq!(
         confirm(&pairings, 1).await,
         PairingConfirmed::Wrong { attempts_left: 1 },
-        "no tries come with it"
+        "no attempts come with it"
     );
     assert_eq!(confirm(&pairings, 2).await, PairingConfirmed::Confirmed(device(None).into()));
     assert_eq!(pairings.open(key(), &own, NOW).await.unwrap(), None, "it is confirmed");

@@ -101,7 +101,7 @@ async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     assert_eq!(
         rate_limits.replace_send_log(&account, 0, &send_log, NOW).await.unwrap(),
         None,
-        "somebody was faster"
+        "another request was faster"
     );
     let read = rate_limits.send_log(&account).await.unwrap();
     assert_eq!((read.revision, &read.value), (1, &send_log));

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use std::{env, fs};
 
 use crate::documents::{control_ids, document, files_below, is_control_id, tests};
-use crate::template::root;
+use crate::root;
 
 const TABLE: &str = "infra/security/controls.md";
 const BEGIN: &str = "<!-- controls:begin -->\n";

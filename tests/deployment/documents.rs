@@ -5,12 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use rekey_local::template::document::text;
+use rekey_local::template::{Function, Template};
 use shared::domain::method::Method;
 use shared::settings::Settings;
 
 use crate::permissions::reach;
+use crate::root;
 use crate::settings::parameter_of;
-use crate::template::{Template, root, text};
 
 /// Returns the texts between backticks.
 pub fn quoted(text: &str) -> impl Iterator<Item = &str> {
@@ -213,11 +215,11 @@ fn required_requirements_are_answered() {
 
 #[test]
 fn documented_parameters_exist() {
-    let template = Template::read();
-    let parameters = template.parameters();
-    let variables: BTreeSet<String> = template.common_variables().into_keys().collect();
+    let template = Template::from_project().unwrap();
+    let parameters = template.document.parameters();
+    let variables: BTreeSet<String> = template.common_variables.keys().cloned().collect();
     let resources: BTreeSet<String> =
-        template.functions().into_iter().flat_map(|function| function.variables.into_keys()).collect();
+        template.functions.values().flat_map(|function| function.variables.keys().cloned()).collect();
     for (path, text) in documents() {
         for word in text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_') {
             if word.starts_with("REKEY_") && !word.ends_with('_') && !word.starts_with("REKEY_TEST_") {
@@ -233,11 +235,12 @@ fn documented_parameters_exist() {
 /// Controls: C-065.
 #[test]
 fn every_alarm_has_a_runbook() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let alarms: BTreeSet<(String, String)> = template
+        .document
         .of_type("AWS::CloudWatch::Alarm")
         .into_iter()
-        .map(|(name, alarm)| (name, text(&alarm["Properties"]["MetricName"])))
+        .map(|(name, alarm)| (name, text(&alarm["Properties"]["MetricName"]).unwrap()))
         .collect();
     let runbooks = document("infra/security/runbooks.md");
     let documented = rows(&runbooks).into_iter().filter_map(|row| {
@@ -255,14 +258,14 @@ fn every_alarm_has_a_runbook() {
 /// Resources are named by `id X`, by a tool that takes them, or by the tools of the runbooks.
 #[test]
 fn runbook_resources_exist() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let runbooks = document("infra/security/runbooks.md");
     let kinds = ["Alarm", "Function", "Log", "Secret", "Table", "Queue"];
     let mut named = BTreeSet::new();
     for word in runbooks.split(|c: char| !c.is_ascii_alphanumeric()) {
         let capital = word.starts_with(|c: char| c.is_ascii_uppercase());
         if capital && kinds.iter().any(|kind| word.ends_with(kind) && word != *kind) {
-            assert!(!template.resource(word).is_null(), "{word}");
+            assert!(!template.document.resource(word).is_null(), "{word}");
             named.insert(word);
         }
     }
@@ -273,7 +276,7 @@ fn runbook_resources_exist() {
 /// Controls: C-091.
 #[test]
 fn key_rotation_lists_every_function_that_reads() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let runbooks = document("infra/security/runbooks.md");
     let mut secrets = BTreeSet::new();
     for row in rows(&runbooks) {
@@ -281,16 +284,12 @@ fn key_rotation_lists_every_function_that_reads() {
         let words = row[2].split(|c: char| !c.is_ascii_alphanumeric());
         let documented: BTreeSet<String> =
             words.filter(|word| word.ends_with("Function")).map(ToOwned::to_owned).collect();
-        let readers = template.of_type("AWS::Serverless::Function").into_keys().filter(|name| {
-            let binary = text(&template.resource(name)["Metadata"]["BuildProperties"]["Binary"]);
-            let functions = template.functions();
-            let function = functions.iter().find(|function| function.name == binary).unwrap();
-            reach(function, "secretsmanager:").contains(secret)
-        });
+        let reads = |function: &&Function| reach(function, "secretsmanager:").contains(secret);
+        let readers = template.functions.values().filter(reads).map(|function| function.id.clone());
         assert_eq!(documented, readers.collect(), "{secret}");
         secrets.insert(secret.to_owned());
     }
-    assert_eq!(secrets, template.of_type("AWS::SecretsManager::Secret").into_keys().collect());
+    assert_eq!(secrets, template.secrets.keys().cloned().collect());
 }
 
 /// Returns the log events of the functions, with their fields.
@@ -346,10 +345,11 @@ const LANGUAGE: &[&str] = &[
 /// Controls: C-065.
 #[test]
 fn runbook_queries_use_logged_events_and_fields() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let events = events();
     let mut fields: BTreeSet<String> = events.values().flatten().cloned().collect();
-    let access = text(&template.resource("Api")["Properties"]["AccessLogSettings"]["Format"]);
+    let access =
+        text(&template.document.resource("Api")["Properties"]["AccessLogSettings"]["Format"]).unwrap();
     fields
         .extend(access.split('"').filter(|word| !word.contains(['$', ':', '{', ','])).map(ToOwned::to_owned));
     let runbooks = document("infra/security/runbooks.md");
@@ -384,7 +384,7 @@ fn runbook_queries_use_logged_events_and_fields() {
 }
 
 /// Values of `kind`, `outcome` and `reason` that queries search for; each occurs in `delivery`.
-const VALUES: &[&str] = &["code", "settle", "again", "refused", "the message can't be opened"];
+const VALUES: &[&str] = &["code", "reconcile", "retry", "refused", "the message can't be opened"];
 
 /// Controls: C-065.
 #[test]
@@ -395,27 +395,12 @@ fn runbook_query_values_exist_in_delivery() {
     }
 }
 
-/// Each metric filter matches an event that is logged.
-/// Controls: C-065.
-#[test]
-fn metric_filters_match_logged_events() {
-    let template = Template::read();
-    let filters = template.of_type("AWS::Logs::MetricFilter");
-    assert!(!filters.is_empty());
-    for (name, filter) in filters {
-        let pattern = text(&filter["Properties"]["FilterPattern"]);
-        let event = pattern.split('"').nth(1).unwrap();
-        assert_eq!(pattern, format!("{{ $.event = \"{event}\" }}"), "{name}");
-        assert!(events().contains_key(event), "{name}: {event}");
-    }
-}
-
 /// The profiles are valid settings, with the properties that their names promise.
 /// Controls: C-019.
 #[test]
 fn documented_profiles_are_valid_settings() {
     let statement = document("infra/security/nist-800-63b-4.md");
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let profiles: Vec<Settings> = blocks(&statement, "env")
         .into_iter()
         .map(|block| {
@@ -425,7 +410,7 @@ fn documented_profiles_are_valid_settings() {
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
                 .collect();
             for (name, _) in &pairs {
-                assert!(template.parameters().contains_key(&parameter_of(name)), "{name}");
+                assert!(template.document.parameters().contains_key(&parameter_of(name)), "{name}");
             }
             Settings::from_pairs(pairs).unwrap()
         })

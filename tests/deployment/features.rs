@@ -6,23 +6,27 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::process::Command;
 
-use crate::permissions::reach;
-use crate::template::{Function, Template, root, text};
+use rekey_local::template::Template;
+use rekey_local::template::document::text;
 
-type Needed = fn(&Function) -> bool;
+use crate::permissions::reach;
+use crate::root;
+
+/// Takes the template and the name of a function.
+type Needed = fn(&Template, &str) -> bool;
 
 /// A feature of `shared`, and the condition in template.yaml under which a function needs it.
 const FEATURES: &[(&str, Needed)] = &[
-    ("http", |f| !f.routes.is_empty()),
-    ("dynamodb", |f| !reach(f, "dynamodb:").is_empty()),
-    ("builtin-directory", |f| reach(f, "dynamodb:").contains("AccountsTable")),
-    ("secrets", |f| !reach(f, "secretsmanager:").is_empty()),
-    ("sqs", |f| !reach(f, "sqs:SendMessage").is_empty()),
-    ("sns", |f| !reach(f, "sns:").is_empty()),
-    ("ses", |f| !reach(f, "ses:").is_empty()),
-    ("voice", |f| !reach(f, "sms-voice:").is_empty()),
+    ("http", |t, f| t.routes.iter().any(|route| route.function == f)),
+    ("dynamodb", |t, f| !reach(&t.functions[f], "dynamodb:").is_empty()),
+    ("builtin-directory", |t, f| reach(&t.functions[f], "dynamodb:").contains("AccountsTable")),
+    ("secrets", |t, f| !reach(&t.functions[f], "secretsmanager:").is_empty()),
+    ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty()),
+    ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
+    ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
+    ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),
     // A push service has no IAM role, so the functions that may send texts count as its users.
-    ("web-push", |f| !reach(f, "sns:").is_empty()),
+    ("web-push", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
 ];
 
 /// Returns each dependency of a function that is built alone: crate name and features.
@@ -48,23 +52,24 @@ fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
 /// Controls: C-097.
 #[test]
 fn crate_features_match_function_roles() {
-    for function in Template::read().functions() {
-        let tree = tree(&function.name);
+    let template = Template::from_project().unwrap();
+    for name in template.functions.keys() {
+        let tree = tree(name);
         let (_, enabled) = tree.iter().find(|(name, _)| name == "shared").unwrap();
         for (feature, needed) in FEATURES {
-            assert_eq!(enabled.contains(*feature), needed(&function), "{}: {feature}", function.name);
+            assert_eq!(enabled.contains(*feature), needed(&template, name), "{name}: {feature}");
         }
-        assert!(!enabled.contains("memory"), "{}: the tests' adapters are deployed", function.name);
+        assert!(!enabled.contains("memory"), "{name}: the tests' adapters are deployed");
     }
 }
 
 /// Controls: C-097.
 #[test]
 fn functions_link_no_emulator_and_no_second_tls() {
-    for function in Template::read().functions() {
-        for (name, _) in tree(&function.name) {
+    for function in Template::from_project().unwrap().functions.keys() {
+        for (name, _) in tree(function) {
             let unwanted = ["dynoxide", "aws_lc_rs", "native_tls", "openssl", "rekey_local"];
-            assert!(!unwanted.contains(&name.as_str()), "{} links {name}", function.name);
+            assert!(!unwanted.contains(&name.as_str()), "{function} links {name}");
         }
     }
 }
@@ -78,9 +83,9 @@ const DIFFERING_CRATES: &[&str] = &["shared", "aws_lambda_events", "crc32fast", 
 #[test]
 fn functions_share_dependency_features() {
     let mut variants: BTreeMap<String, BTreeSet<BTreeSet<String>>> = BTreeMap::new();
-    for function in Template::read().functions() {
+    for function in Template::from_project().unwrap().functions.keys() {
         let mut own: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-        for (name, features) in tree(&function.name) {
+        for (name, features) in tree(function) {
             own.entry(name).or_default().extend(features);
         }
         for (name, features) in own {
@@ -95,7 +100,9 @@ fn functions_share_dependency_features() {
 /// Controls: C-097.
 #[test]
 fn functions_are_built_package_by_package() {
-    for function in Template::read().functions() {
-        assert_eq!(text(&function.properties["CodeUri"]), format!("functions/{}", function.name));
+    let template = Template::from_project().unwrap();
+    for (name, function) in &template.functions {
+        let folder = text(&template.document.resource(&function.id)["Properties"]["CodeUri"]);
+        assert_eq!(folder.unwrap(), format!("functions/{name}"));
     }
 }

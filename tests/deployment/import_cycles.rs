@@ -10,7 +10,7 @@ use std::path::PathBuf;
 
 use crate::imports::{names, paths};
 use crate::layering::files;
-use crate::template::root;
+use crate::root;
 
 /// The imports of each module among its siblings.
 type ImportGraph = BTreeMap<String, BTreeSet<String>>;

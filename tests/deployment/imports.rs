@@ -171,10 +171,10 @@ fn imports_and_inline_paths_are_found() {
         "shared::ports::clock",
         "tokio::spawn",
         "std::fs::File",
-        "shared::ports::budgets::y::z",
+        "shared::ports::clocks::y::z",
     ];
     assert_eq!(
-        paths(source, &["shared", "ports", "budgets"]),
+        paths(source, &["shared", "ports", "clocks"]),
         expected.iter().map(ToString::to_string).collect()
     );
 }

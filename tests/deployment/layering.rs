@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::imports::paths;
-use crate::template::root;
+use crate::root;
 
 const FUNCTIONS: &[&str] = &[
     "approval",

@@ -30,5 +30,9 @@ mod security;
 mod settings;
 #[cfg(test)]
 mod supply_chain;
+
+/// Returns the workspace's root folder.
 #[cfg(test)]
-mod template;
+fn root() -> std::path::PathBuf {
+    std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+}

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Function, Template};
+use rekey_local::template::{Function, Template};
 
 /// The prefix of a variable that names a resource, and the action without which such a resource is useless.
 const NAMED: &[(&str, &str)] = &[
@@ -14,31 +14,27 @@ const NAMED: &[(&str, &str)] = &[
 
 /// Returns the resources that a function may use by an action with this prefix.
 pub fn reach(function: &Function, action: &str) -> BTreeSet<String> {
-    function
-        .statements
-        .iter()
-        .filter(|statement| statement.actions.iter().any(|a| a.starts_with(action)))
-        .flat_map(|statement| statement.resources.clone())
-        .collect()
+    let grants = function.role.iter().filter(|grant| grant.actions.iter().any(|a| a.starts_with(action)));
+    grants.flat_map(|grant| grant.resources.clone()).collect()
 }
 
 /// Controls: C-095.
 #[test]
 fn variables_and_permissions_name_the_same_resources() {
-    for function in Template::read().functions() {
+    for (name, function) in Template::from_project().unwrap().functions {
         for (prefix, action) in NAMED {
-            let documented: BTreeSet<String> = function
+            let named: BTreeSet<String> = function
                 .variables
                 .iter()
                 .filter(|(variable, _)| variable.starts_with(prefix))
                 .map(|(_, resource)| resource.clone())
                 .collect();
-            assert_eq!(documented, reach(&function, action), "{}: {prefix}… and {action}", function.name);
+            assert_eq!(named, reach(&function, action), "{name}: {prefix}… and {action}");
         }
         for (variable, resource) in &function.variables {
             let prefix = NAMED.iter().find(|(prefix, _)| variable.starts_with(prefix));
-            let (prefix, _) = prefix.unwrap_or_else(|| panic!("{}: {variable}", function.name));
-            assert_eq!(resource_of(variable, prefix), *resource, "{}: {variable}", function.name);
+            let (prefix, _) = prefix.unwrap_or_else(|| panic!("{name}: {variable}"));
+            assert_eq!(resource_of(variable, prefix), *resource, "{name}: {variable}");
         }
     }
 }
@@ -57,16 +53,17 @@ fn resource_of(variable: &str, prefix: &str) -> String {
 /// Controls: C-095.
 #[test]
 fn only_delivery_sends_messages_and_reads_the_queue() {
-    for function in Template::read().functions() {
+    let template = Template::from_project().unwrap();
+    for (name, function) in &template.functions {
         let providers = ["sns:", "ses:", "sms-voice:", "sqs:ReceiveMessage"];
-        let reaches = providers.iter().filter(|action| !reach(&function, action).is_empty()).count();
-        let expected = if function.name == "delivery" { providers.len() } else { 0 };
-        assert_eq!(reaches, expected, "{}", function.name);
+        let reaches = providers.iter().filter(|action| !reach(function, action).is_empty()).count();
+        let expected = if name == "delivery" { providers.len() } else { 0 };
+        assert_eq!(reaches, expected, "{name}");
+        let consumers = template.consumers.iter().filter(|consumer| consumer.function == *name);
         assert_eq!(
-            function.queues.iter().cloned().collect::<BTreeSet<_>>(),
-            reach(&function, "sqs:ReceiveMessage"),
-            "{}: the queue it reads and its right to",
-            function.name
+            consumers.map(|consumer| consumer.queue.clone()).collect::<BTreeSet<_>>(),
+            reach(function, "sqs:ReceiveMessage"),
+            "{name}: the queue it reads and its right to",
         );
     }
 }
@@ -78,18 +75,18 @@ fn only_delivery_sends_messages_and_reads_the_queue() {
 fn password_hashes_are_readable_only_where_needed() {
     let reads = ["dynamodb:GetItem", "dynamodb:Query", "dynamodb:Scan", "dynamodb:BatchGetItem"];
     let mut readers = Vec::new();
-    for function in Template::read().functions() {
-        let reads_hashes = function.statements.iter().any(|statement| {
-            let is_bounded = statement.selects
-                && statement.attributes.as_ref().is_some_and(|bound| {
-                    ["password", "previous"].iter().all(|attribute| !bound.contains(*attribute))
+    for (name, function) in Template::from_project().unwrap().functions {
+        let reads_hashes = function.role.iter().any(|grant| {
+            let is_bounded = grant.selects
+                && grant.attributes.as_ref().is_some_and(|bound| {
+                    bound.iter().all(|attribute| !["password", "previous"].contains(&attribute.as_str()))
                 });
-            statement.resources.iter().any(|resource| resource == "AccountsTable")
-                && statement.actions.iter().any(|action| reads.contains(&action.as_str()))
+            grant.resources.iter().any(|resource| resource == "AccountsTable")
+                && grant.actions.iter().any(|action| reads.contains(&action.as_str()))
                 && !is_bounded
         });
         if reads_hashes {
-            readers.push(function.name);
+            readers.push(name);
         }
     }
     readers.sort();
@@ -99,15 +96,15 @@ fn password_hashes_are_readable_only_where_needed() {
 /// Controls: C-095.
 #[test]
 fn no_role_has_a_wildcard() {
-    for function in Template::read().functions() {
-        for statement in &function.statements {
-            assert!(statement.actions.iter().all(|a| !a.contains('*')), "{}", function.name);
+    for (name, function) in Template::from_project().unwrap().functions {
+        for grant in &function.role {
+            assert!(grant.actions.iter().all(|a| !a.contains('*')), "{name}");
             // The batch action has no resource; each secret needs a grant of its own.
-            let batch = statement.actions.iter().eq(["secretsmanager:BatchGetSecretValue"]);
-            assert!(batch || statement.resources.iter().all(|r| r != "*"), "{}", function.name);
+            let batch = grant.actions.iter().eq(["secretsmanager:BatchGetSecretValue"]);
+            assert!(batch || grant.resources.iter().all(|r| r != "*"), "{name}");
             // Texts go to a number, which IAM can't name. Everything except topics is the narrowest grant.
-            let text_message = statement.actions.iter().eq(["sns:Publish"]);
-            assert_eq!(statement.positive, !text_message, "{}", function.name);
+            let text_message = grant.actions.iter().eq(["sns:Publish"]);
+            assert_eq!(grant.except, text_message, "{name}");
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::template::root;
+use crate::root;
 
 /// Controls: C-070.
 #[test]

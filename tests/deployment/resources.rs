@@ -2,7 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use crate::template::{Template, list, target, text};
+use rekey_local::template::Template;
+use rekey_local::template::document::{Document, items, target, text};
+
+fn template() -> Document {
+    Template::from_project().unwrap().document
+}
 
 /// Tables whose items are worthless within an hour; the other tables hold people's enrolled data.
 const SHORT_LIVED: &[&str] = &["BudgetsTable", "FlowsTable"];
@@ -11,7 +16,7 @@ const LONG_LIVED: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 /// Controls: C-096.
 #[test]
 fn tables_are_encrypted_backed_up_and_on_demand() {
-    let template = Template::read();
+    let template = template();
     let tables = template.of_type("AWS::DynamoDB::Table");
     let names: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
     assert_eq!(names, SHORT_LIVED.iter().chain(LONG_LIVED).copied().collect());
@@ -27,7 +32,7 @@ fn tables_are_encrypted_backed_up_and_on_demand() {
 /// Controls: C-096.
 #[test]
 fn transient_tables_expire_and_lasting_tables_are_retained() {
-    let template = Template::read();
+    let template = template();
     for name in SHORT_LIVED {
         let ttl = &template.resource(name)["Properties"]["TimeToLiveSpecification"];
         assert_eq!(ttl["AttributeName"], "ttl", "{name}");
@@ -45,7 +50,7 @@ fn transient_tables_expire_and_lasting_tables_are_retained() {
 /// Controls: C-096.
 #[test]
 fn secrets_are_retained_with_their_data() {
-    let template = Template::read();
+    let template = template();
     for name in ["FlowsSecret", "SeedsSecret", "ContactsSecret", "PushSecret"] {
         assert_eq!(template.resource(name)["DeletionPolicy"], "Retain", "{name}");
         assert_eq!(template.resource(name)["UpdateReplacePolicy"], "Retain", "{name}");
@@ -56,40 +61,42 @@ fn secrets_are_retained_with_their_data() {
 /// Controls: C-064, C-096.
 #[test]
 fn functions_are_traced_with_bounded_log_retention() {
-    let template = Template::read();
+    let template = template();
     let globals = template.globals();
     assert_eq!(globals["Tracing"], "Active");
     assert_eq!(globals["Runtime"], "provided.al2023");
     assert_eq!(globals["LoggingConfig"]["LogFormat"], "JSON");
-    assert_eq!(target(&list(&globals["Architectures"])[0]), "Architecture");
-    for function in template.functions() {
-        let log = template.resource(&target(&function.properties["LoggingConfig"]["LogGroup"]));
-        assert_eq!(log["Type"], "AWS::Logs::LogGroup", "{}", function.name);
-        assert!(text(&log["Properties"]["LogGroupName"]).ends_with(&function.name), "{}", function.name);
-        assert!(function.properties.get("Tracing").is_none(), "{} overrides tracing", function.name);
+    assert_eq!(target(&globals["Architectures"][0]).unwrap(), "Architecture");
+    for (id, function) in template.of_type("AWS::Serverless::Function") {
+        let properties = &function["Properties"];
+        let log = template.resource(&target(&properties["LoggingConfig"]["LogGroup"]).unwrap());
+        assert_eq!(log["Type"], "AWS::Logs::LogGroup", "{id}");
+        let name = text(&function["Metadata"]["BuildProperties"]["Binary"]).unwrap();
+        assert!(text(&log["Properties"]["LogGroupName"]).unwrap().ends_with(&name), "{id}");
+        assert!(properties.get("Tracing").is_none(), "{id} overrides tracing");
     }
     for (name, log) in template.of_type("AWS::Logs::LogGroup") {
-        assert_eq!(target(&log["Properties"]["RetentionInDays"]), "LogRetentionDays", "{name}");
+        let retention = target(&log["Properties"]["RetentionInDays"]);
+        assert_eq!(retention.as_deref(), Some("LogRetentionDays"), "{name}");
     }
 }
 
 /// Controls: C-072.
 #[test]
 fn message_retries_outlast_code_lifetime() {
-    let template = Template::read();
+    let template = template();
     let queue = &template.resource("MessagesQueue")["Properties"];
     let visibility = queue["VisibilityTimeout"].as_u64().unwrap();
     let receives = queue["RedrivePolicy"]["maxReceiveCount"].as_u64().unwrap();
-    assert_eq!(receives, u64::from(delivery::RECEIVES), "who is told on the last try");
+    assert_eq!(receives, u64::from(delivery::RECEIVES), "contacts are notified on the last receive");
     let longest = template.parameters()["RekeyCodeTtlSecs"]["MaxValue"].as_u64().unwrap();
     assert!(visibility * receives > longest, "{visibility} s × {receives} against {longest} s");
 
-    let functions = template.functions();
-    let delivery = functions.iter().find(|f| f.name == "delivery").unwrap();
-    let timeout = delivery.properties["Timeout"].as_u64().unwrap();
+    let delivery = &template.resource("DeliveryFunction")["Properties"];
+    let timeout = delivery["Timeout"].as_u64().unwrap();
     assert!(timeout < visibility, "a second worker would take a message that the first is still sending");
-    let event = &delivery.properties["Events"]["Messages"]["Properties"];
-    assert_eq!(list(&event["FunctionResponseTypes"]), ["ReportBatchItemFailures"]);
+    let event = &delivery["Events"]["Messages"]["Properties"];
+    assert!(items(&event["FunctionResponseTypes"]).eq(["ReportBatchItemFailures"]));
     assert!(event["ScalingConfig"]["MaximumConcurrency"].as_u64().is_some());
     for queue in template.of_type("AWS::SQS::Queue").values() {
         assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true);
@@ -99,9 +106,10 @@ fn message_retries_outlast_code_lifetime() {
 /// Controls: C-065.
 #[test]
 fn every_alarm_notifies_the_topic() {
-    let template = Template::read();
+    let template = template();
     let alarms = template.of_type("AWS::CloudWatch::Alarm");
-    let metrics: BTreeSet<String> = alarms.values().map(|a| text(&a["Properties"]["MetricName"])).collect();
+    let metrics: BTreeSet<String> =
+        alarms.values().map(|alarm| text(&alarm["Properties"]["MetricName"]).unwrap()).collect();
     for metric in [
         "ApproximateNumberOfMessagesVisible",
         "5xx",
@@ -113,20 +121,20 @@ fn every_alarm_notifies_the_topic() {
         assert!(metrics.contains(metric), "no alarm on {metric}");
     }
     for (name, alarm) in alarms {
-        let topics: Vec<String> = list(&alarm["Properties"]["AlarmActions"]).iter().map(target).collect();
-        assert_eq!(topics, ["Alarms"], "{name}");
+        let topics: Option<Vec<String>> = items(&alarm["Properties"]["AlarmActions"]).map(target).collect();
+        assert_eq!(topics.unwrap(), ["Alarms"], "{name}");
     }
 }
 
 /// Controls: C-072.
 #[test]
 fn api_is_throttled_and_logs_no_path() {
-    let template = Template::read();
+    let template = template();
     let api = &template.resource("Api")["Properties"];
     for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
         assert!(api["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
     }
-    let format = text(&api["AccessLogSettings"]["Format"]);
+    let format = text(&api["AccessLogSettings"]["Format"]).unwrap();
     assert!(format.contains("$context.routeKey"));
     assert!(!format.contains("path"), "a path holds a CAPTCHA's token");
 }

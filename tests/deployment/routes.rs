@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::fs;
 
-use crate::template::{Template, root};
+use rekey_local::template::Template;
+
+use crate::root;
 
 /// The contract: method, path, and the function that answers.
 const CONTRACT: &[(&str, &str, &str)] = &[
@@ -48,14 +50,8 @@ const CONTRACT: &[(&str, &str, &str)] = &[
 type Route = (String, String, String);
 
 fn deployed() -> Vec<Route> {
-    Template::read()
-        .functions()
-        .into_iter()
-        .flat_map(|function| {
-            let name = function.name;
-            function.routes.into_iter().map(move |(method, path)| (method, path, name.clone()))
-        })
-        .collect()
+    let routes = Template::from_project().unwrap().routes.into_iter();
+    routes.map(|route| (route.method.unwrap_or_else(|| "ANY".into()), route.path, route.function)).collect()
 }
 
 fn watched() -> BTreeSet<Route> {

@@ -4,9 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::Command;
 
+use rekey_local::template::Template;
 use serde_json::Value;
 
-use crate::template::{Template, root};
+use crate::root;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 
@@ -79,7 +80,7 @@ fn locked() -> BTreeMap<String, String> {
 #[test]
 fn sbom_lists_linked_crates_with_licence_and_checksum() {
     let bills = generate_sboms("bills", &["--target", TARGET]);
-    let functions: BTreeSet<String> = Template::read().functions().into_iter().map(|one| one.name).collect();
+    let functions: BTreeSet<String> = Template::from_project().unwrap().functions.into_keys().collect();
     assert_eq!(bills.keys().cloned().collect::<BTreeSet<_>>(), functions);
     let locked = locked();
     for (function, bill) in bills {

@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::fs;
 
+use rekey_local::template::Template;
+
 use crate::documents::quoted;
+use crate::root;
 use crate::settings::parameter_of;
-use crate::template::{Template, root};
 
 fn document() -> String {
     fs::read_to_string(root().join("SECURITY.md")).unwrap()
@@ -28,8 +30,8 @@ fn limits(document: &str) -> BTreeMap<String, String> {
 /// Controls: C-019.
 #[test]
 fn documented_limits_match_template_defaults() {
-    let template = Template::read();
-    let numbers = template.parameters().into_iter().filter_map(|(name, parameter)| {
+    let template = Template::from_project().unwrap();
+    let numbers = template.document.parameters().into_iter().filter_map(|(name, parameter)| {
         let default = parameter["Default"].as_u64()?;
         name.starts_with("Rekey").then(|| (name, default.to_string()))
     });

@@ -6,9 +6,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
+use rekey_local::template::Template;
+use rekey_local::template::document::{Value, text};
 use shared::settings::{Settings, SettingsError};
 
-use crate::template::{Template, root, text};
+use crate::root;
 
 /// Settings without a default, because they differ between organisations, each with an example.
 const WITHOUT_DEFAULT: &[(&str, &str)] = &[
@@ -54,12 +56,13 @@ pub(crate) fn parameter_of(variable: &str) -> String {
 }
 
 fn settings(template: &Template) -> BTreeMap<String, String> {
-    template.common_variables().into_iter().filter(|(name, _)| name.starts_with("REKEY_")).collect()
+    let variables = template.common_variables.clone().into_iter();
+    variables.filter(|(name, _)| name.starts_with("REKEY_")).collect()
 }
 
 #[test]
 fn settings_are_read_from_parameters_of_same_name() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     for (variable, parameter) in settings(&template) {
         assert_eq!(parameter, parameter_of(&variable), "{variable}");
     }
@@ -67,22 +70,22 @@ fn settings_are_read_from_parameters_of_same_name() {
 
 #[test]
 fn parameters_are_settings_or_stack_parameters() {
-    let template = Template::read();
+    let template = Template::from_project().unwrap();
     let known: BTreeSet<String> = settings(&template)
         .keys()
         .map(|variable| parameter_of(variable))
         .chain(STACK_PARAMETERS.iter().map(ToString::to_string))
         .collect();
-    assert_eq!(template.parameters().into_keys().collect::<BTreeSet<_>>(), known);
+    assert_eq!(template.document.parameters().into_keys().collect::<BTreeSet<_>>(), known);
 }
 
 #[test]
 fn defaults_match_documented_values() {
-    let template = Template::read();
-    let parameters = template.parameters();
+    let template = Template::from_project().unwrap();
+    let parameters = template.document.parameters();
     for (variable, default) in DEFAULTS {
         let parameter = parameters[&parameter_of(variable)];
-        assert_eq!(text(&parameter["Default"]), *default, "{variable}");
+        assert_eq!(text(&parameter["Default"]).as_deref(), Some(*default), "{variable}");
     }
     let without: Vec<String> = settings(&template)
         .into_iter()
@@ -94,19 +97,19 @@ fn defaults_match_documented_values() {
 
 #[test]
 fn every_parameter_has_a_description() {
-    for (name, parameter) in Template::read().parameters() {
+    for (name, parameter) in Template::from_project().unwrap().document.parameters() {
         assert!(parameter["Description"].as_str().is_some_and(|d| d.len() > 10), "{name}");
     }
 }
 
 /// Returns the environment of a deployment that sets only the required parameters.
 fn environment(template: &Template) -> BTreeMap<String, String> {
-    let parameters = template.parameters();
+    let parameters = template.document.parameters();
     let examples: BTreeMap<_, _> = WITHOUT_DEFAULT.iter().copied().collect();
     settings(template)
         .into_iter()
         .map(|(variable, parameter)| {
-            let default = parameters[&parameter].get("Default").map(text);
+            let default = parameters[&parameter].get("Default").map(|value| text(value).unwrap());
             let value = default.unwrap_or_else(|| examples[variable.as_str()].to_owned());
             (variable, value)
         })
@@ -124,7 +127,7 @@ fn refused(template: &Template, variable: &str, value: i64) -> bool {
 
 #[test]
 fn functions_start_with_default_settings() {
-    Settings::from_pairs(environment(&Template::read())).unwrap();
+    Settings::from_pairs(environment(&Template::from_project().unwrap())).unwrap();
 }
 
 #[test]
@@ -137,16 +140,16 @@ fn settings_in_code_are_template_parameters() {
         .map(|rest| format!("REKEY_{}", rest.split('"').next().unwrap()))
         .filter(|name| !name.ends_with('_'))
         .collect();
-    assert_eq!(read, settings(&Template::read()).into_keys().collect());
+    assert_eq!(read, settings(&Template::from_project().unwrap()).into_keys().collect());
 }
 
 /// Controls: C-019.
 #[test]
 fn parameter_bounds_match_enforced_bounds() {
-    let template = Template::read();
-    let parameters = template.parameters();
+    let template = Template::from_project().unwrap();
+    let parameters = template.document.parameters();
     for (variable, parameter) in settings(&template) {
-        let bound = |name: &str| parameters[&parameter].get(name).and_then(serde_yaml_ng::Value::as_i64);
+        let bound = |name: &str| parameters[&parameter].get(name).and_then(Value::as_i64);
         let (Some(least), Some(most)) = (bound("MinValue"), bound("MaxValue")) else { continue };
         for (value, expected) in [(least - 1, true), (least, false), (most, false), (most + 1, true)] {
             assert_eq!(refused(&template, &variable, value), expected, "{variable}={value}");

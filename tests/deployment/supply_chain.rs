@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::template::root;
+use crate::root;
 
 fn workflows() -> String {
     let files = fs::read_dir(root().join(".github/workflows")).unwrap();

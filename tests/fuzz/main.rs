@@ -9,7 +9,7 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::print_stdout,
-    reason = "what supports a test fails and tells as a test does"
+    reason = "helpers of a test fail and report as a test does"
 )]
 
 mod authenticator;

@@ -100,7 +100,7 @@ fn assert_no_secret(said: &str, secrets: &[&str], text: &str, headers: &HeaderMa
     ];
     for secret in never.iter().chain(secrets) {
         let is_leaked = text.contains(secret) || headers.contains(secret);
-        assert!(!is_leaked || said.contains(secret), "{secret} is told: {text}");
+        assert!(!is_leaked || said.contains(secret), "{secret} is disclosed: {text}");
     }
 }
 

@@ -152,7 +152,7 @@ async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
     assert_eq!(phone.deny(&request).await.status, 200, "an answer that was lost");
     let refusals =
         world.messages().into_iter().filter(|message| matches!(message, Message::ApprovalDenied(_)));
-    assert_eq!(refusals.count(), 1, "everybody is told once");
+    assert_eq!(refusals.count(), 1, "every contact is notified once");
     world.deliver().await;
     let mut notified: Vec<_> = world
         .dev_inbox
@@ -222,13 +222,13 @@ async fn denial_during_queue_outage_is_notified_on_retry() {
     assert_eq!(phone.deny(&request).await.status, 503);
     world.clear_faults();
     assert_eq!(browser.send_email().await.problem(), (410, "flow-ended".into()), "it waits for no queue");
-    // The phone tries again after the flow has expired.
+    // The phone sends its denial again after the flow has expired.
     world.clock.advance(900);
     assert_eq!(phone.deny(&request).await.problem(), (409, "nonce-stale".into()));
     for _ in 0..2 {
         assert_eq!(phone.deny(&request).await.status, 200);
     }
-    assert_eq!(denial_notifications(&world), 1, "told once");
+    assert_eq!(denial_notifications(&world), 1, "notified once");
 }
 
 #[tokio::test]
@@ -502,7 +502,7 @@ async fn single_step_reset_does_not_offer_approval() {
     assert_eq!(browser.send_push().await.problem(), (422, "method-unavailable".into()));
 }
 
-/// A login without an account whose decoy offers an approval can ask like everybody else. No device answers.
+/// A login without an account whose decoy offers an approval can request one as an account can. No device answers.
 /// Controls: C-001.
 #[tokio::test]
 async fn decoy_approval_request_matches_a_real_one() {

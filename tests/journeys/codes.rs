@@ -313,7 +313,7 @@ async fn double_click_consumes_one_send() {
             click.await.unwrap();
         }
     }
-    assert_eq!(world.messages().len(), 5, "the whole budget was of use");
+    assert_eq!(world.messages().len(), 5, "the whole rate limit was available");
 }
 
 /// Controls: C-073.

@@ -1,4 +1,4 @@
-//! A function fails or crashes at any of its calls, and the person simply tries again.
+//! A function fails or crashes at any of its calls, and the person simply repeats the step.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,7 +11,7 @@ use rekey_tests::{Answer, Browser, SignIn, World};
 use serde_json::json;
 use shared::domain::message::Message;
 
-/// The password of the second try, to tell the two apart.
+/// The password of the repeated change, which differs from the first.
 const SECOND_PASSWORD: &str = "Merdeka-Wau-Bulan-57";
 
 /// The fault of a call.
@@ -121,7 +121,7 @@ async fn reset_survives_any_failure_of_password_change() {
             world.clock.advance(60);
             world.deliver().await;
             let counts = notification_counts(&world);
-            assert_eq!(counts.len(), 4, "{what}: not everybody was told: {counts:?}");
+            assert_eq!(counts.len(), 4, "{what}: not every contact was notified: {counts:?}");
             assert!(world.messages().is_empty(), "{what}: {:?}", world.messages());
         }
     }

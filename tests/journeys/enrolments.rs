@@ -1,5 +1,5 @@
 //! A function fails or crashes at any of its calls during an enrolment, removal, pairing or approval. The person
-//! simply tries again. It ends well, all contacts are notified, and nobody else gains anything.
+//! simply repeats the step. It ends well, all contacts are notified, and no other person gains access.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl RetryingUser {
         let notified = self.world.notices();
         for event in added.chain(removed) {
             let heard = notified.iter().filter(|notice| notice.event == event).count();
-            assert!(heard >= 2, "{event:?} is not told: {}", self.context());
+            assert!(heard >= 2, "{event:?} is not notified: {}", self.context());
         }
     }
 

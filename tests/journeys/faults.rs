@@ -57,7 +57,7 @@ async fn queue_outage_returns_503_and_can_be_retried() {
     assert_eq!(
         browser.password(NEW_PASSWORD).await.problem(),
         (503, "unavailable".into()),
-        "no settle, no change"
+        "no change without a queued reconciliation"
     );
     assert_eq!(world.sign_in("aisyah", Person::PASSWORD).await, SignIn::Accepted);
     world.clear_faults();
@@ -65,7 +65,7 @@ async fn queue_outage_returns_503_and_can_be_retried() {
     assert_eq!(
         browser.password(NEW_PASSWORD).await.page(),
         "done",
-        "the lease has run out: the flow may claim again"
+        "the lease has run out: the flow may acquire it again"
     );
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);
 }

@@ -98,7 +98,7 @@ daniel,Daniel Wong,,,+60145556677,,
 ";
 
 /// A later file. Changed are Aisyah's number and password, Hafiz's name and email address, and Mei's number. Nurul is
-/// new, and Zul claims Daniel's login.
+/// new, and Zul's row has Daniel's login.
 const CHANGED_ACCOUNTS_CSV: &str = "login,name,email,alternate_email,mobile,office_phone,password
 aisyah,Nur Aisyah,aisyah@student.contoh.example,aisyah@mail.example,+60123456700,,Another-Password-1!
 hafiz,Hafiz Ismail,hafiz@student.contoh.example,hafiz@other.example,+601112223334,,Kelantan-Wau-Bulan-3
@@ -130,7 +130,7 @@ async fn changed_accounts_are_imported_into_used_folder() {
     let folder = Folder::new("import");
     let file = folder.write("people.csv", ACCOUNTS_CSV);
     let environment = start_with(&folder, &file).await;
-    assert!(printed(&environment, &file).is_empty(), "everybody is new");
+    assert!(printed(&environment, &file).is_empty(), "every account is new");
     reset(&environment).await;
     let (mut browser, _) = signed_in(&environment).await;
     let list = enrol_mailbox(&environment, &mut browser).await;
@@ -174,6 +174,6 @@ async fn changed_accounts_are_imported_into_used_folder() {
 
     let environment = start_with(&folder, &file).await;
     assert_eq!(printed(&environment, &file)[0], "Imported: 0 people added, 0 changed, 4 unchanged");
-    assert!(environment.local.dev_inbox.messages().is_empty(), "nobody is notified twice");
+    assert!(environment.local.dev_inbox.messages().is_empty(), "no contact is notified twice");
     environment.stop().await;
 }

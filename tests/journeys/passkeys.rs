@@ -51,7 +51,7 @@ const RSA_SIGNATURE: &str = "rKTviLasY-4AhE1ZTuFi4BLcZH3vc2v4P3xn75yLjAdKUGZVjUv
 pub async fn store_passkey(world: &World, person: &Person, number: u8, credential: Credential) {
     let now = world.clock.now();
     let id = EntryId::new(Kind::Passkey, [number; 8]);
-    let entry = NewEntry::new(id, "laptop", Secret::Passkey(credential), now);
+    let entry = NewEntry::new(id, "computer", Secret::Passkey(credential), now);
     world.enrolment.put(&person.account().id, &entry).await.unwrap();
 }
 
@@ -164,7 +164,7 @@ async fn assertion_with_invalid_signature_is_rejected() {
     let own: Value = serde_json::from_str(&passkey.answer(&options, &CeremonyOptions::at(ORIGIN))).unwrap();
     let foreign: Value =
         serde_json::from_str(&attacker.answer(&options, &CeremonyOptions::at(ORIGIN))).unwrap();
-    assert_eq!(answer(&mut browser, &foreign.to_string()).await.problem().1, "code-wrong", "nobody's");
+    assert_eq!(answer(&mut browser, &foreign.to_string()).await.problem().1, "code-wrong", "of no account");
     let mut swapped = foreign.clone();
     swapped["id"] = own["id"].clone();
     swapped["rawId"] = own["id"].clone();

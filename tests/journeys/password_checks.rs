@@ -52,7 +52,7 @@ async fn wrong_confirmation_reveals_nothing_about_the_password() {
         responses.push(answer.text());
     }
     responses.dedup();
-    assert_eq!(responses.len(), 1, "one answer for the right guess and the wrong one");
+    assert_eq!(responses.len(), 1, "one response for the current password and for another");
     assert_eq!(hash_reads(&world), 0);
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done", "no check was spent");
 }
@@ -307,7 +307,7 @@ async fn directory_rejection_allows_another_password_immediately() {
         let rejected = browser.password("Merdeka-Wau-Bulan-57").await;
         assert_eq!(rejected.problem(), (422, "password-rejected".into()));
         assert_eq!(rejected.json()["violations"][0]["id"], "previous");
-        assert_eq!(browser.get("/password").await.page(), "password", "no proof is lost");
+        assert_eq!(browser.get("/password").await.page(), "password", "no verification is lost");
     }
     assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
     assert_eq!(world.sign_in("aisyah", NEW_PASSWORD).await, SignIn::Accepted);

@@ -1,8 +1,7 @@
 //! Stored items and logs contain no codes and no secrets.
 
 use std::collections::BTreeSet;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, Person, SEED};
@@ -10,6 +9,7 @@ use rekey_tests::world::LOCALHOST_ORIGIN;
 use rekey_tests::{Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
 
+use crate::log::Lines;
 use crate::security_info::{app_code, token, verify};
 
 /// Controls: C-037, C-088.
@@ -84,60 +84,6 @@ async fn stored_flow_stays_below_one_kilobyte() {
     assert!(size().await < 1_024, "{} bytes", size().await);
     browser.password("Kancil-Lompat-42!").await;
     assert!(size().await < 1_024, "{} bytes", size().await);
-}
-
-/// Collects the log.
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Lines {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(bytes)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl Lines {
-    /// Captures every level of Rekey's own log, and INFO and above of the libraries, until the guard is dropped.
-    fn keep(&self) -> tracing::subscriber::DefaultGuard {
-        use tracing_subscriber::layer::SubscriberExt as _;
-        use tracing_subscriber::{Layer as _, filter::Targets, fmt};
-        let own = [
-            "shared",
-            "approval",
-            "captcha",
-            "method_selection",
-            "code_send",
-            "code_verify",
-            "password_set",
-            "delivery",
-            "enrolment",
-        ];
-        let filter = own.iter().fold(Targets::new().with_default(tracing::Level::INFO), |filter, target| {
-            filter.with_target(*target, tracing::Level::TRACE)
-        });
-        let writer = self.clone();
-        let layer = fmt::layer().json().with_writer(move || writer.clone()).with_filter(filter);
-        tracing::subscriber::set_default(tracing_subscriber::registry().with(layer))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-
-    /// Returns the values of a field in the lines of an event, in order.
-    fn field(&self, event: &str, field: &str) -> Vec<String> {
-        let lines = self.text();
-        let lines = lines.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
-        lines
-            .map(|line| line["fields"].clone())
-            .filter(|fields| fields["event"] == event)
-            .map(|fields| fields[field].as_str().unwrap_or_default().to_owned())
-            .collect()
-    }
 }
 
 /// A log reader can group the events of one account or one login without learning whose they are.
@@ -434,7 +380,7 @@ impl RecordedSecrets {
     }
 }
 
-/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is tried correct
+/// Covers sign-in, each second step, each kind of entry, a pairing, an approval and a refusal. Each is submitted correct
 /// and wrong, with many errors and faults.
 /// Controls: C-088, C-092.
 #[tokio::test]
@@ -479,7 +425,7 @@ async fn logs_tables_and_queue_hold_no_enrolment_secrets() {
         assert!(!log.contains(text), "{text} is logged:\n{log}");
     }
     for line in log.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
-        let mut said = line["fields"].as_object().unwrap().values().map(ToString::to_string);
+        let mut said = line.as_object().unwrap().values().map(ToString::to_string);
         let number = said.find(|said| numbers.contains(&said.replace(['"', '(', ')'], "")));
         assert!(number.is_none(), "the number on the page is logged: {line}");
     }

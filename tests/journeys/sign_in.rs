@@ -54,14 +54,14 @@ async fn wrong_passwords_do_not_lock_out_the_owner() {
         seen_of.push(observable(&solved(&world, login, WRONG, &captcha).await));
         all.push(seen_of);
     }
-    assert_eq!(all[0], all[1], "whoever has the name");
+    assert_eq!(all[0], all[1], "with an account and without");
     assert_eq!(all[0][50], (422, json!("sign-in-wrong"), true), "with the next CAPTCHA");
 
     let challenge = sign_in(&world, "aisyah", Person::PASSWORD).await;
     assert_eq!(
         challenge.problem(),
         (422, "captcha-harder".into()),
-        "nobody without it, whatever the password"
+        "no sign-in without it, whatever the password"
     );
     let captcha = &challenge.json()["captcha"];
     assert_eq!(solved(&world, "aisyah", Person::PASSWORD, captcha).await.page(), "second-step");
@@ -263,7 +263,7 @@ async fn session_of_disabled_account_changes_nothing() {
         };
         let answer = browser.clone().post(&format!("/security-info/{path}"), body).await;
         assert_eq!(answer.problem(), (410, "flow-ended".into()), "{path}");
-        assert_eq!(world.messages().len(), challenge, "nobody is sent or told anything");
+        assert_eq!(world.messages().len(), challenge, "no message is sent");
         world.put_account(&AISYAH.account(), Some(Person::PASSWORD)).await;
         assert_eq!(browser.get("/security-info").await.page(), "sign-in", "the session is over");
     }

@@ -336,7 +336,7 @@ impl Scope {
     }
 
     /// Ends the wait of a double click when the flow is done or the time is up. If the first click has given up, it
-    /// tries the lease again.
+    /// requests the lease again.
     fn wait(&self, state: &mut State, by: Invoker, running: &Running, events: &mut Vec<Event>) {
         let cookie = running.request.cookie.as_ref().unwrap();
         let key = HolderCookie::read(HolderKind::Flow, cookie, &accounts::keys()).unwrap().id();
@@ -415,12 +415,12 @@ impl Scope {
             Message::Code(_) => "code",
             Message::Decoy => "decoy",
             Message::Notice(_) => "notice",
-            Message::Reconcile(_) => "settle",
+            Message::Reconcile(_) => "reconcile",
             Message::Push(_) => "push",
             Message::ApprovalDenied(_) => "refused",
         };
         let lost = match self.mutation {
-            Some(Mutation::ReconcileLost) => kind == "settle",
+            Some(Mutation::ReconcileLost) => kind == "reconcile",
             Some(Mutation::NotificationsLost) => kind == "notice",
             Some(Mutation::DenialNotificationLost) => kind == "refused",
             _ => false,
@@ -435,7 +435,7 @@ impl Scope {
             }
             _ => {}
         }
-        if lost || (self.instant && kind != "settle") {
+        if lost || (self.instant && kind != "reconcile") {
             return;
         }
         let mut hasher = DefaultHasher::new();

@@ -334,9 +334,9 @@ fn passkey_assertions_answer_only_their_challenge() {
 #[test]
 #[ignore = "minutes: flows that are opened between any two calls"]
 fn enrolment_between_any_calls_keeps_invariants() {
-    search_up_to("removing", Scope { concurrency: 1, ..removal() }, 100_000);
+    search_up_to("removal", Scope { concurrency: 1, ..removal() }, 100_000);
     let scope = Scope { faults: 1, fault_kinds: COMMON_FAULTS.to_vec(), ..enrolment() };
-    search_up_to("registering", scope, 60_000);
+    search_up_to("enrolment", scope, 60_000);
 }
 
 #[test]
@@ -364,6 +364,6 @@ fn passkeys_keep_invariants_with_concurrency_and_faults() {
 /// Controls: C-040.
 #[test]
 fn enrolment_ends_open_flows() {
-    search("registering", enrolment());
-    search("removing", removal());
+    search("enrolment", enrolment());
+    search("removal", removal());
 }

@@ -29,17 +29,17 @@ use crate::scope::{
 use crate::state::{Challenge, Change, Code, DeviceRequest, FlowHistory, Invoker, State};
 
 pub const I1: &str =
-    "I1 a password changes only after fresh proofs for this account in this flow, by distinct factors";
-pub const I2: &str = "I2 each proof serves once";
-pub const I3: &str = "I3 wrong answers stay within the tries";
+    "I1 a password changes only after fresh verifications for this account and flow, by distinct factors";
+pub const I2: &str = "I2 each verification serves once";
+pub const I3: &str = "I3 wrong answers stay within the attempts";
 pub const I4: &str = "I4 one code or request is good at a time";
 pub const I5: &str = "I5 what is done, cancelled, expired or overtaken stays so";
 pub const I6: &str = "I6 codes and requests stay within the rate limits, and one request waits at a time";
-pub const I8: &str = "I8 a crash leaves a true end: one password, finished and told";
-pub const I9: &str = "I9 without the owner's channels nothing is proved";
+pub const I8: &str = "I8 a crash leaves a true end: one password, finished and notified";
+pub const I9: &str = "I9 without the owner's channels nothing is verified";
 pub const I10: &str = "I10 from anywhere the owner gets through within two hours";
 pub const CHANGED: &str = "a password changes";
-pub const RECONCILED: &str = "all is settled after a change";
+pub const RECONCILED: &str = "all is reconciled after a change";
 
 impl Model for Scope {
     type State = State;
@@ -611,7 +611,7 @@ impl Scope {
         through
     }
 
-    /// The owner tries once with every method.
+    /// Attempts once with every method, as the owner.
     fn attempt_reset(&self, state: &mut State) -> bool {
         let owner = self.clients.iter().position(|(_, attacks)| !attacks).unwrap();
         let ask = |state: &mut State, ask| {

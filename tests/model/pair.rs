@@ -108,7 +108,7 @@ impl Model for Pair {
     fn properties(&self) -> Vec<Property<Self>> {
         vec![
             Property::always(I7, |_, state: &Both| state.alike),
-            Property::sometimes("a budget is used up", |_, state: &Both| {
+            Property::sometimes("a rate limit is exceeded", |_, state: &Both| {
                 state.known.tables.rate_limits.send_logs.values().any(|(rev, _)| *rev > 2)
             }),
         ]

@@ -186,7 +186,7 @@ impl FlowStore for Scripted {
             }
             Answer::NotCompared(found) => found,
             Answer::Failed => return Err(unavailable()),
-            other => panic!("{other:?} is no answer to a guess"),
+            other => panic!("{other:?} is no answer to an attempt"),
         };
         let Some(flow) = found.as_ref().map(flow_of) else { return Ok(AttemptOutcome::Gone) };
         if matches!(flow, Flow::AwaitingCode(_)) && flow.verified() + 1 == step {
@@ -217,7 +217,7 @@ impl RateLimitStore for Scripted {
     }
 
     async fn refund(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
-        panic!("nobody in the model signs in");
+        panic!("no person in the model signs in");
     }
 
     async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
@@ -368,7 +368,7 @@ impl DeviceStore for Scripted {
 #[async_trait]
 impl SessionStore for Scripted {
     async fn begin(&self, _: HolderId, _: &Session) -> Result<(), StoreError> {
-        panic!("nobody in the model signs in");
+        panic!("no person in the model signs in");
     }
 
     async fn session(&self, key: HolderId, _: Timestamp) -> Result<Option<Versioned<Session>>, StoreError> {
@@ -376,11 +376,11 @@ impl SessionStore for Scripted {
     }
 
     async fn update(&self, _: HolderId, _: u64, _: &Session, _: Timestamp) -> Result<bool, StoreError> {
-        panic!("nobody in the model signs in");
+        panic!("no person in the model signs in");
     }
 
     async fn end(&self, _: HolderId) -> Result<(), StoreError> {
-        panic!("nobody in the model signs in");
+        panic!("no person in the model signs in");
     }
 }
 
@@ -419,7 +419,7 @@ impl LeaseStore for Scripted {
             Answer::Leased(Err(Some(holder))) if holder.flow == flow => holder,
             Answer::Leased(Err(_)) => return Ok(LeaseOutcome::Lost),
             Answer::Failed => return Err(unavailable()),
-            other => panic!("{other:?} is no answer to a claim"),
+            other => panic!("{other:?} is no answer to a lease request"),
         };
         if holder.lease_until > now {
             return Ok(LeaseOutcome::Busy);
@@ -432,7 +432,7 @@ impl LeaseStore for Scripted {
             Answer::Leased(Err(Some(faster))) if faster.flow == flow => Ok(LeaseOutcome::Busy),
             Answer::Leased(Err(_)) => Ok(LeaseOutcome::Lost),
             Answer::Failed => Err(unavailable()),
-            other => panic!("{other:?} is no answer to a claim"),
+            other => panic!("{other:?} is no answer to a lease request"),
         }
     }
 
@@ -540,7 +540,7 @@ impl Metrics for Scripted {
     fn count(&self, _metric: Metric, _at: Timestamp) {}
 }
 
-/// Returns a ledger as if all its messages had been sent just now.
+/// Returns a send log as if all its messages had been sent just now.
 fn ageless(send_log: &str) -> String {
     let mut send_log: serde_json::Value = serde_json::from_str(send_log).unwrap();
     let now = SCRIPT.with_borrow(|script| script.now);

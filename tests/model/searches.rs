@@ -169,8 +169,8 @@ pub fn sends() -> Scope {
     }
 }
 
-/// The owner completes a reset. The attacker tries everything on the same name, with an own account and the TOTP
-/// codes that the owner typed.
+/// The owner completes a reset. The attacker makes every attempt on the same name, with an own account and the
+/// TOTP codes that the owner typed.
 pub fn owner_and_attacker() -> Scope {
     Scope {
         parameters: ONE_STEP,
@@ -324,8 +324,8 @@ fn report(name: &str, checker: &impl Checker<Scope>) {
 /// Controls: C-021.
 #[test]
 fn concurrent_attempts_keep_invariants() {
-    search("guesses", code_attempts());
-    search("guesses that fail", code_attempts_with_faults());
+    search("attempts", code_attempts());
+    search("attempts that fail", code_attempts_with_faults());
 }
 
 /// Controls: C-022.
@@ -362,7 +362,7 @@ fn two_steps_keep_invariants() {
 #[test]
 #[ignore = "minutes: more at once, with two faults"]
 fn concurrent_attempts_with_two_faults_keep_invariants() {
-    search_long("guesses", Scope { concurrency: 2, faults: 2, ..code_attempts_with_faults() });
+    search_long("attempts", Scope { concurrency: 2, faults: 2, ..code_attempts_with_faults() });
 }
 
 /// Controls: C-025.

@@ -54,9 +54,9 @@ pub enum Mutation {
     WriteWithoutGeneration,
     /// A TOTP time step is accepted again.
     TimeStepReused,
-    /// A ledger is written without a revision check.
+    /// A send log is written without a revision check.
     BlindSendLimits,
-    /// Entries of a ledger never expire.
+    /// Entries of a send log never expire.
     SendLimitsNeverExpire,
     /// Names without an account have no rate limits.
     NoSendLimitsForDecoy,

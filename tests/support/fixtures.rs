@@ -5,13 +5,13 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
 use shared::domain::method::Method;
 
-/// The TOTP seed of everybody's authenticator app, in base32.
+/// The TOTP seed of every person's authenticator app, in base32.
 pub const SEED: &str = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP";
 
 /// A new password that the policy accepts.
 pub const NEW_PASSWORD: &str = "Kancil-Lompat-42!";
 
-/// A number that nobody has enrolled yet.
+/// A number that no account has enrolled yet.
 pub const NEW_NUMBER: &str = "+60123459900";
 
 /// A person with the enrolled methods.
@@ -28,7 +28,7 @@ pub struct Person {
     pub office_phone: Option<&'static str>,
     /// Whether an authenticator app is enrolled.
     pub totp: bool,
-    /// The standing in the directory.
+    /// The account state in the directory.
     pub state: AccountState,
 }
 
@@ -101,7 +101,7 @@ pub const NEWCOMER: Person = Person {
 pub const ALL: [&Person; 5] = [&AISYAH, &PRIYA, &MEI, &DANIEL, &REGISTRAR];
 
 impl Person {
-    /// Everybody's initial password.
+    /// The initial password of every person.
     pub const PASSWORD: &'static str = "Harimau-Malaya-2019";
 
     /// Returns the person's directory account.

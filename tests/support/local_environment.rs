@@ -21,7 +21,7 @@ const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A running local environment.
 pub struct LocalEnvironment {
-    /// The environment, to read its messages and cloud.
+    /// The environment, to read its messages and its AWS emulator.
     pub local: Local,
     client: Client<HttpConnector, String>,
 }

@@ -133,7 +133,7 @@ impl World {
             ("REKEY_LOGIN_DOMAINS".to_owned(), "student.contoh.example,staff.contoh.example".to_owned()),
             ("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned()),
         ];
-        // This is the push host of a laptop. A deployment with a public URL has no push service on loopback.
+        // This is the push host of the local environment. A deployment with a public URL has no push service on loopback.
         if parameters.iter().all(|(name, _)| *name != "REKEY_PUBLIC_URL") {
             pairs.push(("REKEY_PUSH_HOSTS".to_owned(), "127.0.0.1".to_owned()));
         }

@@ -16,20 +16,20 @@ const freePort = () => new Promise((resolve) => {
   });
 });
 
-let cloud, watch, site;
+let local, watch, site;
 before(async () => {
   const port = await freePort();
   site = `http://127.0.0.1:${port}`;
-  cloud = await services(site);
+  local = await services(site);
   const args = ["lambda", "watch", "--ignore-changes", "--disable-cors", "-A", "127.0.0.1", "-P", String(port)];
-  watch = await run("cargo", args, "", { cwd: root, env: cloud.environment, stdio: ["ignore", "pipe", "ignore"] });
+  watch = await run("cargo", args, "", { cwd: root, env: local.environment, stdio: ["ignore", "pipe", "ignore"] });
   for (let attempts = 0; attempts < 100; attempts += 1) {
     if (await fetch(site).then(() => true, () => false)) return;
     await new Promise((resolve) => setTimeout(resolve, 200));
   }
   throw new Error(`cargo lambda watch does not answer at ${site} in 20 s; run it by hand to see its errors`);
 });
-after(async () => { await watch?.stop(); await cloud?.stop(); });
+after(async () => { await watch?.stop(); await local?.stop(); });
 
 /** A program that speaks the JSON contract and keeps its cookie. */
 function client() {
@@ -52,21 +52,21 @@ test("complete reset sends notifications", async () => {
   assert.equal(picture.headers.get("content-type"), "image/png");
   assert.equal(Buffer.from(await picture.arrayBuffer()).subarray(1, 4).toString(), "PNG");
 
-  const opened = { login: "hafiz", captcha_token: captcha.token, captcha_answer: await cloud.captcha(captcha.token) };
+  const opened = { login: "hafiz", captcha_token: captcha.token, captcha_answer: await local.captcha(captcha.token) };
   assert.equal((await ask("POST", "/", opened)).page, "reason");
   assert.equal((await ask("POST", "/reason", { reason: "forgotten" })).page, "method");
   assert.equal((await ask("POST", "/code/send", { method: "email" })).page, "code");
-  const mail = await cloud.code("hafiz.i@mail.example");
+  const mail = await local.code("hafiz.i@mail.example");
   const wrong = await ask("POST", "/code", { code: mail === "00000000" ? "00000001" : "00000000" });
   assert.deepEqual([wrong.status, wrong.code], [422, "code-wrong"]);
   assert.equal((await ask("POST", "/code", { code: mail })).step, 2);
   assert.equal((await ask("POST", "/code/send", { method: "sms", contact: "0111 222 3334" })).page, "code");
-  assert.equal((await ask("POST", "/code", { code: await cloud.code("+601112223334") })).page, "password");
+  assert.equal((await ask("POST", "/code", { code: await local.code("+601112223334") })).page, "password");
   assert.equal((await ask("POST", "/password", { password: NEW, confirmation: NEW })).result, "reset");
   assert.equal((await ask("GET", "/done")).page, "done");
 
   const notices = (all) => all.filter((message) => !message.code).map((message) => message.to).sort();
-  const notification = notices(await cloud.until((all) => notices(all).length === 3));
+  const notification = notices(await local.until((all) => notices(all).length === 3));
   assert.deepEqual(notification, ["+601112223334", "hafiz.i@mail.example", "hafiz@student.contoh.example"]);
 });
 

@@ -32,7 +32,7 @@ addEventListener("fetch", (event) => {
   }
 });
 
-// The page tells in which words: a worker has no page to read them from.
+// The page sends the words of notifications: a worker has no page to read them from.
 addEventListener("message", ({ data }) => {
   if (data?.notification) caches.open(CACHE).then((cache) => cache.put(TEXT, new Response(data.notification)));
 });

@@ -18,7 +18,7 @@ use shared::ports::{Answered, DeviceAnswer, EntropyExt as _, Versioned};
 use super::Ports;
 use super::caller::DeviceCredentials;
 
-/// Writes tried to cancel a flow that other requests change at the same time.
+/// Writes made to cancel a flow that other requests change at the same time.
 const MAX_WRITES: u8 = 5;
 
 /// `GET /authenticator/requests`, signed in the headers `Rekey-Device`, `Rekey-Nonce` and `Rekey-Signature`.

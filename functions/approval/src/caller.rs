@@ -25,7 +25,7 @@ impl DeviceCredentials<'_> {
     ///
     /// # Errors
     /// `nonce-stale`, with a fresh nonce, if the nonce is too old or was not issued to this device. `device-unknown`
-    /// if the device isn't registered, is no longer registered, or didn't make the signature. All three share one
+    /// if the device isn't enrolled, is no longer enrolled, or didn't make the signature. All three share one
     /// error, so that nobody learns which handles exist.
     pub(crate) async fn authenticate(
         &self,

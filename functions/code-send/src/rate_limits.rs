@@ -10,7 +10,7 @@ use shared::ports::{StoreError, Versioned};
 
 use super::Ports;
 
-/// Writes tried before giving up. Each conflict means that another request got through, and an account's limits let
+/// Writes made before giving up. Each conflict means that another request got through, and an account's limits let
 /// fewer than this through.
 const MAX_WRITES: u8 = 40;
 
@@ -36,7 +36,7 @@ impl From<RateLimitExceeded> for AcquireError {
     }
 }
 
-/// Takes one message to a contact that needs no typed number.
+/// Acquires one message to a contact that needs no typed number.
 pub(crate) async fn try_acquire(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -52,7 +52,7 @@ pub(crate) async fn try_acquire(
     .map(drop)
 }
 
-/// Spends an attempt at the complete number, compares it, then takes one message and returns the attempt.
+/// Spends an attempt at the complete number, compares it, then acquires one message and returns the attempt.
 pub(crate) async fn try_acquire_for_number(
     ports: &Ports,
     cookie: &HolderCookie,

@@ -155,7 +155,7 @@ impl Step<'_> {
         self.challenge_page(&awaiting)
     }
 
-    /// Takes one message from the account's limits. For a phone, an attempt is spent before the numbers are compared.
+    /// Acquires one message of the account's limits. For a phone, an attempt is spent before the numbers are compared.
     async fn acquire(&self, flow: &Choosing, contact: Contact<'_>, typed: Option<&str>) -> HandlerResult<()> {
         let Self { ports, cookie, method, now, .. } = *self;
         let acquired = if let Contact::Phone(number) = contact {

@@ -138,7 +138,9 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),
         Message::ApprovalDenied(refused) => ("refused", None, refused::notify(ports, flow, refused).await),
-        Message::Reconcile(change) => ("settle", None, reconcile::reconcile(ports, change, &receipt).await),
+        Message::Reconcile(change) => {
+            ("reconcile", None, reconcile::reconcile(ports, change, &receipt).await)
+        }
     };
     log(Some(flow), kind, channel, &verdict);
     verdict.retry_id(receipt.id)
@@ -197,8 +199,8 @@ impl End {
             Self::Sent => "sent",
             Self::Dropped => "dropped",
             Self::Refused => "refused",
-            Self::Completed => "settled",
-            Self::Retry => "again",
+            Self::Completed => "completed",
+            Self::Retry => "retry",
         }
     }
 }
@@ -240,7 +242,7 @@ impl Verdict {
     }
 }
 
-/// Logs one event per message, in the same form for everybody: the flow, the channel, the outcome. Never the
+/// Logs one event per message, in the same form for accounts and decoys: the flow, the channel, the outcome. Never the
 /// recipient or the content.
 fn log(flow: Option<HolderId>, kind: &str, channel: Option<Channel>, verdict: &Verdict) {
     let flow = flow.map_or_else(|| "unknown".to_owned(), |flow| format!("{flow:?}"));

@@ -9,7 +9,7 @@ use shared::ports::{self, SendError};
 
 use crate::{End, Ports, Verdict};
 
-/// The payload names no request, account or number: a push only tells the app to fetch its requests.
+/// The payload names no request, account or number: a push only makes the app fetch its requests.
 const PAYLOAD: &[u8] = br#"{"event":"request"}"#;
 /// A newer push replaces an older undelivered one (RFC 8030 §5.4).
 const TOPIC: &str = "request";

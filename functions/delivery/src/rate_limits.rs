@@ -12,7 +12,7 @@ use shared::ports::{Metric, StoreError};
 
 use crate::{Ports, Receipt};
 
-/// Takes one code to `number`, or returns the metric of the limit that is used up.
+/// Acquires one code to `number`, or returns the metric of the limit that is used up.
 ///
 /// A redelivered message takes at most one more, however often it comes. It may not have been counted the first time.
 /// A provider outage of an hour must not use up the day.
@@ -36,7 +36,7 @@ pub(crate) async fn try_acquire(
     let (whole, block) =
         (NumberRange::whole(number, &ports.messages), NumberRange::block(number, &ports.messages));
     let (Some(whole), Some(block)) = (whole, block) else {
-        return Err(StoreError::Unreadable("no key for the budgets of numbers"));
+        return Err(StoreError::Unreadable("no key for the rate limits of numbers"));
     };
     // Twice the limit of one account. Accounts that share a number share the limit, and one account alone never
     // reaches it. Any account may type any number to enrol it. Those codes are counted apart, so that they don't use

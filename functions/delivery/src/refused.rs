@@ -32,5 +32,5 @@ async fn try_notify(
         language: refused.language,
     };
     ports.outgoing().notify(flow, &account, &registration, &change).await?;
-    Ok(Verdict::ended(End::Completed, "told"))
+    Ok(Verdict::ended(End::Completed, "notified"))
 }

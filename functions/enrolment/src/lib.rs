@@ -1,6 +1,6 @@
 //! Security info: a person signs in and enrols, confirms and removes verification methods.
 //!
-//! The password alone opens the page only for a person who has enrolled nothing yet. Everybody else verifies a second
+//! The password alone opens the page only for a person who has enrolled nothing yet. All others verify a second
 //! step, and a step-up before a change if that was some time ago. Every new entry is confirmed before it counts, and
 //! every change is notified to all contacts, including replaced ones.
 //!

@@ -56,7 +56,7 @@ pub(crate) async fn acquire_change(ports: &Ports, account: &AccountId, now: Time
     Err(Problem::SlowDown(left).into())
 }
 
-/// Takes one code for an account; `false` if the day's limit is used up.
+/// Acquires one code for an account; `false` if the day's limit is used up.
 pub(crate) async fn try_acquire_code(
     ports: &Ports,
     account: &AccountId,
@@ -65,7 +65,7 @@ pub(crate) async fn try_acquire_code(
     Ok(ports.rate_limits.try_acquire(&RateLimit::EnrolmentCodes(account.clone()), CODES_PER_DAY, now).await?)
 }
 
-/// Takes one approval request to the account's devices; `false` if the limit is used up.
+/// Acquires one approval request to the account's devices; `false` if the limit is used up.
 pub(crate) async fn try_acquire_push(
     ports: &Ports,
     account: &AccountId,

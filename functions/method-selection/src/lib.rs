@@ -132,7 +132,7 @@ async fn try_cancel(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
         return Ok(Remaining::AnotherFlow);
     }
     let now = ports.clock.now();
-    // A write that loses a race is tried again on the newer flow.
+    // A write that loses a race is repeated on the newer flow.
     for _ in 0..5 {
         let Some(found) = ports.flows.load(cookie.id(), now).await? else { break };
         match found.value.stage() {

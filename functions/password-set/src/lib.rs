@@ -25,7 +25,7 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
-/// Polls after a double click: how often it looks for the first click's result and tries the lease again. With the
+/// Polls after a double click: how often it looks for the first click's result and requests the lease again. With the
 /// pause between them they take two seconds of the function's ten.
 const POLLS: u8 = 20;
 const POLL_EVERY: Duration = Duration::from_millis(100);
@@ -155,8 +155,8 @@ async fn try_set_password(ports: &Ports, incoming: &mut IncomingRequest) -> Hand
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
-    // Checks without the account come first. The comparison with earlier passwords comes last. It reveals whether a
-    // guess is the current password, and costs one of the flow's password changes.
+    // Checks without the account come first. The comparison with earlier passwords comes last. It reveals whether
+    // the submitted password is the current one, and costs one of the flow's password changes.
     let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));

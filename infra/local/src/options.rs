@@ -27,7 +27,7 @@ Exit status:
 
 infra/guides/local-environment.md describes the parts, and the columns of a people file.";
 
-/// Runs all of Rekey on this machine, with an AWS emulator and a dev inbox; needs no cloud account
+/// Runs all of Rekey on this machine, with an AWS emulator and a dev inbox; needs no AWS account
 #[derive(Debug, Clone, Parser)]
 #[command(name = "cargo local", version, about, after_help = MORE)]
 pub struct Options {

@@ -51,7 +51,7 @@ pub struct Person {
     pub password: Option<String>,
     /// The language of messages; `None` for the default.
     pub language: Option<Language>,
-    /// The initial standing.
+    /// The initial account state.
     pub state: AccountState,
 }
 

@@ -90,7 +90,7 @@ fn quoted(value: &str) -> String {
     }
 }
 
-/// Returns whether a reset of this person can be tried with the default settings.
+/// Returns whether a reset of this person is possible with the default settings.
 fn is_example(person: &Person) -> bool {
     person.state == AccountState::Active && person.alternate_email.is_some() && person.mobile.is_some()
 }

@@ -70,7 +70,7 @@ mod tests {
         let given = [("REKEY_ORGANISATION", "Kolej"), ("REKEY_STEPS", "2"), ("PATH", "/bin")];
         let settings = read(&given, &["--steps", "1"]).unwrap().settings;
         assert_eq!((settings.organisation.as_str(), settings.steps), ("Kolej", 1));
-        let resources = read(&[("REKEY_TABLE_FLOWS", "of-the-cloud")], &[]).unwrap();
+        let resources = read(&[("REKEY_TABLE_FLOWS", "of-a-deployment")], &[]).unwrap();
         assert!(!resources.pairs.contains_key("REKEY_TABLE_FLOWS"));
     }
 

@@ -1,20 +1,25 @@
 //! Parses template.yaml: routes, tables, queues, secrets, environments and roles, so that the local environment
-//! matches.
+//! matches. The deployment tests read the template here, too.
+
+pub mod document;
 
 use std::collections::BTreeMap;
 
 use serde_json::{Value as Json, json};
-use serde_yaml_ng::Value;
-use serde_yaml_ng::value::TaggedValue;
 
+use self::document::{Document, Value, entries, items, reference, target, text};
 use crate::failure::Failure;
 
 /// The template at build time.
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 
-/// The parts of the template that the local environment uses.
+/// The parts of the template that the local environment uses, and the whole document.
 #[derive(Debug, Default, Clone)]
 pub struct Template {
+    /// The template itself, for properties that have no field here.
+    pub document: Document,
+    /// The environment variables of every function (`Globals`), with the parameter or fixed text.
+    pub common_variables: BTreeMap<String, String>,
     /// Every route of the HTTP API.
     pub routes: Vec<Route>,
     /// `AWS::DynamoDB::Table`, by logical id.
@@ -32,7 +37,9 @@ pub struct Template {
 /// A function's resources and permissions.
 #[derive(Debug, Default, Clone)]
 pub struct Function {
-    /// Environment variables that name a table, queue or secret, with its logical id.
+    /// Its logical id.
+    pub id: String,
+    /// Its own environment variables, with the logical id, parameter or fixed text.
     pub variables: BTreeMap<String, String>,
     /// The statements of its role.
     pub role: Vec<Grant>,
@@ -45,6 +52,8 @@ pub struct Grant {
     pub actions: Vec<String>,
     /// Logical ids, patterns of names that AWS generates (`!Sub`), or `*`.
     pub resources: Vec<String>,
+    /// Whether it allows all resources except these (`NotResource`).
+    pub except: bool,
     /// The attributes that a call may name, if a condition limits them (`dynamodb:Attributes`).
     pub attributes: Option<Vec<String>>,
     /// Whether a read must name its attributes (`dynamodb:Select`).
@@ -122,45 +131,52 @@ impl Template {
     /// # Errors
     /// [`Failure`] with every resource that can't be parsed.
     pub fn parse(yaml: &str) -> Result<Self, Failure> {
-        let document: Value = serde_yaml_ng::from_str(yaml)
-            .map_err(|error| Failure::new(format!("template.yaml: {}", one_line(&error))))?;
-        let resources = &document["Resources"];
+        let document =
+            Document::parse(yaml).map_err(|error| Failure::new(format!("template.yaml: {error}")))?;
         let mut template = Self::default();
         let mut errors = Vec::new();
-        for (id, resource) in mapping(resources) {
-            if let Err(why) = template.take(id, resource, resources) {
+        match variables(document.globals()) {
+            Ok(variables) => template.common_variables = variables,
+            Err(why) => errors.push(format!("template.yaml: Globals: {why}")),
+        }
+        for (id, resource) in document.resources() {
+            if let Err(why) = template.take(&id, resource, &document) {
                 errors.push(format!("template.yaml: {id}: {why}"));
             }
         }
-        let Self { tables, queues, secrets, functions, .. } = &mut template;
-        for function in functions.values_mut() {
-            function.variables.retain(|_, id| {
-                tables.contains_key(id) || queues.contains_key(id) || secrets.contains_key(id)
-            });
-        }
+        template.document = document;
         if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
+    }
+
+    /// Returns the environment variables of a function that name a table, queue or secret, with its logical id.
+    pub fn named_by<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = (&'a str, &'a str)> {
+        let is_named = |id: &str| {
+            self.tables.contains_key(id) || self.queues.contains_key(id) || self.secrets.contains_key(id)
+        };
+        let variables = function.variables.iter().map(|(variable, id)| (variable.as_str(), id.as_str()));
+        variables.filter(move |(_, id)| is_named(id))
     }
 
     /// Returns the logical id that a function gets in an environment variable.
     pub fn resource_of(&self, function: &str, variable: &str) -> Option<&str> {
-        self.functions.get(function)?.variables.get(variable).map(String::as_str)
+        self.named_by(self.functions.get(function)?).find_map(|(name, id)| (name == variable).then_some(id))
     }
 
     /// Returns the logical id of an environment variable; it is the same in every function that has it.
     pub fn resource(&self, variable: &str) -> Option<&str> {
-        self.functions.values().find_map(|function| function.variables.get(variable)).map(String::as_str)
+        self.functions.keys().find_map(|function| self.resource_of(function, variable))
     }
 
-    fn take(&mut self, id: &str, resource: &Value, resources: &Value) -> Result<(), &'static str> {
+    fn take(&mut self, id: &str, resource: &Value, document: &Document) -> Result<(), &'static str> {
         let properties = &resource["Properties"];
-        match text(&resource["Type"]) {
-            Some("AWS::Serverless::Function") => self.take_function(resource, resources)?,
+        match resource["Type"].as_str() {
+            Some("AWS::Serverless::Function") => self.take_function(id, resource, document)?,
             Some("AWS::DynamoDB::Table") => {
                 let table = Table {
                     attributes: as_json(&properties["AttributeDefinitions"])
                         .ok_or("AttributeDefinitions is missing")?,
                     keys: as_json(&properties["KeySchema"]).ok_or("KeySchema is missing")?,
-                    ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]).map(str::to_owned),
+                    ttl: text(&properties["TimeToLiveSpecification"]["AttributeName"]),
                 };
                 self.tables.insert(id.to_owned(), table);
             }
@@ -177,13 +193,11 @@ impl Template {
             }
             Some("AWS::SecretsManager::Secret") => {
                 let generate = &properties["GenerateSecretString"];
-                let template = text(&generate["SecretStringTemplate"]).unwrap_or("{}");
+                let template = generate["SecretStringTemplate"].as_str().unwrap_or("{}");
                 let settings = SecretSettings {
                     template: serde_json::from_str(template)
                         .map_err(|_| "SecretStringTemplate is not JSON")?,
-                    key: text(&generate["GenerateStringKey"])
-                        .ok_or("GenerateStringKey is missing")?
-                        .to_owned(),
+                    key: text(&generate["GenerateStringKey"]).ok_or("GenerateStringKey is missing")?,
                     length: number(&generate["PasswordLength"]).unwrap_or(32) as usize,
                 };
                 self.secrets.insert(id.to_owned(), settings);
@@ -193,22 +207,22 @@ impl Template {
         Ok(())
     }
 
-    fn take_function(&mut self, resource: &Value, resources: &Value) -> Result<(), &'static str> {
+    fn take_function(&mut self, id: &str, resource: &Value, document: &Document) -> Result<(), &'static str> {
         let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
             .ok_or("Metadata.BuildProperties.Binary is missing")?;
         let properties = &resource["Properties"];
-        let variables = mapping(&properties["Environment"]["Variables"])
-            .filter_map(|(name, value)| Some((name.to_owned(), reference(value)?)))
-            .collect();
         let role = reference(&properties["Role"]).ok_or("Role is missing")?;
-        let role = grants(&resources[role.as_str()])?;
-        self.functions.insert(function.to_owned(), Function { variables, role });
-        for (_, event) in mapping(&properties["Events"]) {
+        let role = grants(document.resource(&role))?;
+        let taken = Function { id: id.to_owned(), variables: variables(properties)?, role };
+        if self.functions.insert(function.clone(), taken).is_some() {
+            return Err("another function has the same binary");
+        }
+        for (_, event) in entries(&properties["Events"]) {
             let event_properties = &event["Properties"];
-            match text(&event["Type"]) {
-                Some("HttpApi") => self.routes.push(route(function, event_properties)),
+            match event["Type"].as_str() {
+                Some("HttpApi") => self.routes.push(route(&function, event_properties)?),
                 Some("SQS") => self.consumers.push(Consumer {
-                    function: function.to_owned(),
+                    function: function.clone(),
                     queue: reference(&event_properties["Queue"]).ok_or("an event has no Queue")?,
                     batch: number(&event_properties["BatchSize"]).unwrap_or(10) as usize,
                 }),
@@ -224,14 +238,22 @@ impl Template {
 }
 
 /// An `HttpApi` event without method and path is the `$default` route (SAM's rule).
-fn route(function: &str, properties: &Value) -> Route {
-    let path = text(&properties["Path"]).unwrap_or("$default").to_owned();
-    let method = text(&properties["Method"]).unwrap_or("ANY").to_ascii_uppercase();
-    Route {
-        method: (path != "$default").then_some(method),
-        path: if path == "/$default" { "$default".to_owned() } else { path },
-        function: function.to_owned(),
+fn route(function: &str, properties: &Value) -> Result<Route, &'static str> {
+    let route = |method, path| Route { method, path, function: function.to_owned() };
+    let Some(path) = properties.get("Path") else { return Ok(route(None, "$default".to_owned())) };
+    let path = text(path).ok_or("a route's Path is not text")?;
+    let method = text(&properties["Method"]).ok_or("a route has no Method")?;
+    if method.bytes().any(|b| !b.is_ascii_uppercase()) {
+        return Err("a route's Method is not in capitals");
     }
+    Ok(route(Some(method), path))
+}
+
+/// Returns the environment variables among the properties of a function.
+fn variables(properties: &Value) -> Result<BTreeMap<String, String>, &'static str> {
+    entries(&properties["Environment"]["Variables"])
+        .map(|(name, value)| Ok((name, target(value).ok_or("a variable is neither text nor a reference")?)))
+        .collect()
 }
 
 /// Returns the statements of a role.
@@ -239,61 +261,29 @@ fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
     let statements = items(&role["Properties"]["Policies"])
         .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
     let grant = |statement: &Value| {
-        if text(&statement["Effect"]) != Some("Allow") {
+        if statement["Effect"] != "Allow" {
             return Err("a statement of its role is no Allow; the local environment reads only these");
         }
-        // Of `NotResource` only one fact matters here: it is no table, queue or secret.
-        let resources = items(&statement["Resource"]).chain(items(&statement["NotResource"]));
+        let except = statement.get("Resource").is_none();
+        let resources = &statement[if except { "NotResource" } else { "Resource" }];
         let bound = &statement["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"];
-        let attributes = items(bound).filter_map(text).map(str::to_owned).collect();
-        let select = &statement["Condition"]["StringEquals"]["dynamodb:Select"];
         Ok(Grant {
-            selects: text(select) == Some("SPECIFIC_ATTRIBUTES"),
-            attributes: (!bound.is_null()).then_some(attributes),
-            actions: items(&statement["Action"]).filter_map(text).map(str::to_owned).collect(),
-            resources: resources.filter_map(resource).collect(),
+            actions: all(&statement["Action"], text).ok_or("an action is not text")?,
+            resources: all(resources, target).ok_or("a resource is neither text nor a reference")?,
+            except,
+            attributes: match bound {
+                Value::Null => None,
+                bound => Some(all(bound, text).ok_or("an attribute that is no text")?),
+            },
+            selects: statement["Condition"]["StringEquals"]["dynamodb:Select"] == "SPECIFIC_ATTRIBUTES",
         })
     };
     statements.map(grant).collect()
 }
 
-/// Returns the items of a sequence, or a single value as one item, as AWS reads it.
-fn items(value: &Value) -> impl Iterator<Item = &Value> {
-    let single = (!value.is_null() && !value.is_sequence()).then_some(value);
-    value.as_sequence().into_iter().flatten().chain(single)
-}
-
-/// Returns the resource of a statement: a logical id, a pattern of names that AWS generates, or `*`.
-fn resource(value: &Value) -> Option<String> {
-    reference(value).or_else(|| pattern(value)).or_else(|| text(value).map(str::to_owned))
-}
-
-/// Returns the text of `!Sub`.
-fn pattern(value: &Value) -> Option<String> {
-    let Value::Tagged(tagged) = value else { return None };
-    text(&tagged.value).map(str::to_owned)
-}
-
-/// Returns the logical id in `!Ref X` or `!GetAtt X.Arn`.
-fn reference(value: &Value) -> Option<String> {
-    let Value::Tagged(tagged) = value else { return None };
-    let TaggedValue { tag, value } = tagged.as_ref();
-    let target = text(value)?;
-    if tag == "!Ref" {
-        Some(target.to_owned())
-    } else if tag == "!GetAtt" {
-        target.split('.').next().map(str::to_owned)
-    } else {
-        None
-    }
-}
-
-fn mapping(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
-    value.as_mapping().into_iter().flatten().filter_map(|(key, value)| Some((key.as_str()?, value)))
-}
-
-fn text(value: &Value) -> Option<&str> {
-    value.as_str()
+/// Reads every item of a value; `None` if one can't be read.
+fn all(value: &Value, read: impl Fn(&Value) -> Option<String>) -> Option<Vec<String>> {
+    items(value).map(read).collect()
 }
 
 fn number(value: &Value) -> Option<u32> {
@@ -303,14 +293,10 @@ fn number(value: &Value) -> Option<u32> {
 /// Converts a list of plain mappings to JSON.
 fn as_json(value: &Value) -> Option<Json> {
     let items = value.as_sequence()?.iter().map(|item| {
-        let fields = mapping(item).filter_map(|(key, value)| Some((key.to_owned(), json!(text(value)?))));
+        let fields = entries(item).filter_map(|(key, value)| Some((key, json!(text(value)?))));
         Json::Object(fields.collect())
     });
     Some(Json::Array(items.collect()))
-}
-
-fn one_line(error: &impl ToString) -> String {
-    error.to_string().replace('\n', " ")
 }
 
 #[cfg(test)]
@@ -330,10 +316,16 @@ mod tests {
 
         assert_eq!(template.tables["FlowsTable"].ttl.as_deref(), Some("ttl"));
         assert_eq!(template.resource_of("code-verify", "REKEY_TABLE_FLOWS"), Some("FlowsTable"));
-        assert_eq!(template.resource_of("code-verify", "REKEY_QUEUE_MESSAGES"), None, "it is not told");
+        assert_eq!(
+            template.resource_of("code-verify", "REKEY_QUEUE_MESSAGES"),
+            None,
+            "the function does not get it"
+        );
         assert_eq!(template.resource("REKEY_QUEUE_MESSAGES"), Some("MessagesQueue"));
         assert_eq!(template.resource("REKEY_SECRET_SEEDS"), Some("SeedsSecret"));
         assert_eq!(template.resource("REKEY_STEPS"), None, "a parameter is no resource");
+        assert_eq!(template.common_variables["REKEY_STEPS"], "RekeySteps");
+        assert_eq!(template.functions["code-verify"].id, "CodeVerifyFunction");
         let role = &template.functions["method-selection"].role;
         let reads = |grant: &&Grant| grant.actions.iter().any(|action| action == "dynamodb:GetItem");
         assert_eq!(role.iter().find(reads).unwrap().resources, ["FlowsTable"]);
@@ -348,5 +340,37 @@ mod tests {
     fn missing_property_is_reported() {
         let failure = Template::parse("Resources: {T: {Type: 'AWS::DynamoDB::Table'}}").unwrap_err();
         assert_eq!(failure.lines(), ["template.yaml: T: AttributeDefinitions is missing"]);
+    }
+
+    /// A statement or a variable that the reader skipped would be missing in every test of permissions.
+    #[test]
+    fn unreadable_function_is_reported() {
+        let parsed = |statement: &str, properties: &str| {
+            let template = format!(
+                "Resources: {{F: {{Type: 'AWS::Serverless::Function', \
+                 Metadata: {{BuildProperties: {{Binary: f}}}}, Properties: {{Role: !GetAtt R.Arn, {properties}}}}}, \
+                 R: {{Properties: {{Policies: [{{PolicyDocument: {{Statement: {{{statement}}}}}}}]}}}}}}"
+            );
+            Template::parse(&template).map_err(|failure| failure.lines().join("\n"))
+        };
+        let good = "Effect: Allow, Action: 'a:B', Resource: '*'";
+        assert_eq!(parsed(good, "").unwrap().functions["f"].role[0].actions, ["a:B"]);
+        let except = parsed("Effect: Allow, Action: 'a:B', NotResource: !Sub 'x/*'", "").unwrap();
+        assert_eq!(
+            (&except.functions["f"].role[0].resources[..], except.functions["f"].role[0].except),
+            (&["x/*".to_owned()][..], true)
+        );
+        for (statement, properties, why) in [
+            ("Effect: Deny, Action: 'a:B', Resource: '*'", "", "is no Allow"),
+            ("Effect: Allow, Action: !If [C, 'a:B', 'a:C'], Resource: '*'", "", "an action"),
+            ("Effect: Allow, Action: 'a:B', Resource: [!If [C, 1, 2]]", "", "a resource"),
+            (good, "Environment: {Variables: {A: !If [C, 1, 2]}}", "a variable"),
+            (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a}}}", "has no Method"),
+            (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a, Method: get}}}", "in capitals"),
+            (good, "Events: {E: {Type: Schedule}}", "an event"),
+        ] {
+            let error = parsed(statement, properties).unwrap_err();
+            assert!(error.starts_with("template.yaml: F: ") && error.contains(why), "{error}");
+        }
     }
 }

@@ -80,12 +80,12 @@ async fn invoke(consumer: &Consumer, consume: &Consume, received: &[Received]) -
             tracing::warn!(
                 error,
                 function = consumer.function,
-                "a function failed; its messages are tried again"
+                "a function failed; its messages are retried"
             );
             return Vec::new();
         }
         Err(error) => {
-            tracing::error!(%error, function = consumer.function, "a function failed; its messages are tried again");
+            tracing::error!(%error, function = consumer.function, "a function failed; its messages are retried");
             return Vec::new();
         }
     };

@@ -30,14 +30,14 @@ const ROOTS: [&str; 5] = [
 
 /// Connect time-out. An endpoint in the same region accepts a connection within milliseconds.
 const CONNECT: Duration = Duration::from_secs(1);
-/// Time-out of one try. The slowest call, a mail, takes a few hundred milliseconds.
+/// Time-out of one request. The slowest call, a mail, takes a few hundred milliseconds.
 const ATTEMPT: Duration = Duration::from_secs(2);
-/// Time-out of a call with all its tries. A person waits for it, and a function must answer within ten
+/// Time-out of a call with all its retries. A person waits for it, and a function must answer within ten
 /// seconds.
 const OPERATION: Duration = Duration::from_secs(4);
-/// Tries per call: the first and two more.
+/// Requests per call: the first and two retries.
 const ATTEMPTS: u32 = 3;
-/// The longest wait before the second try; it doubles before the third. The SDK's default of a second would
+/// The longest wait before the first retry; it doubles before the second. The SDK's default of a second would
 /// leave no time for it.
 const BACKOFF: Duration = Duration::from_millis(100);
 

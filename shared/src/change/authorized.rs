@@ -165,7 +165,7 @@ impl<'a> AuthorizedChange<'a> {
 
     /// Runs between lease and write: the directory checks the new password, and the message for the
     /// reconciliation is queued. If it fails, nothing is changed. The lease has counted the comparison before
-    /// it is made, since its answer reveals whether a guess is the current password.
+    /// it is made, since its answer reveals whether the submitted password is the current one.
     async fn prepare(&self, number: u64, write: DirectoryWrite<'_>) -> Result<(), ChangeFailure> {
         if let DirectoryWrite::Password(password) = write {
             let violations = self.ports.directory.precheck(&self.account.id, password).await?;

@@ -29,6 +29,6 @@ const LEASE: Seconds = Seconds(30);
 /// The delay of the reconciliation: after the end of the lease.
 const RECONCILE_AFTER: Seconds = Seconds(45);
 /// How often a flow may acquire the lease, and so have a new password compared with earlier ones. A rejection
-/// reveals whether a guess is the current password. A person who verified two factors and knows it loses
-/// nothing, and ten guesses reveal nothing to others.
+/// reveals whether the submitted password is the current one. A person who verified two factors and knows it
+/// loses nothing, and ten comparisons reveal nothing to others.
 const LEASES_MAX: u64 = 10;

@@ -1,4 +1,4 @@
-//! Accounts, their registered methods, and who may reset.
+//! Accounts, their enrolled methods, and who may reset.
 
 use std::fmt;
 
@@ -140,7 +140,7 @@ impl Account {
     }
 }
 
-/// The methods registered for an account besides its directory entry. Of each contact kind it holds the
+/// The methods enrolled for an account besides its directory entry. Of each contact kind it holds the
 /// active one, or the waiting one where none is active.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Registration {
@@ -214,7 +214,7 @@ impl Registration {
         only
     }
 
-    /// Returns the contact of a method, if the method has one and it is registered.
+    /// Returns the contact of a method, if the method has one and it is enrolled.
     pub fn contact(&self, method: Method) -> Option<Contact<'_>> {
         match method.factor() {
             Factor::AlternateEmail if self.is_mailbox_protected => None,
@@ -226,7 +226,7 @@ impl Registration {
         }
     }
 
-    /// Returns whether this address or number is registered, under any kind, active or waiting.
+    /// Returns whether this address or number is enrolled, under any kind, active or waiting.
     pub fn holds_contact(&self, contact: Contact<'_>) -> bool {
         let next = &self.successors;
         let emails = [&self.alternate_email, &next.alternate_email];
@@ -245,7 +245,7 @@ impl Registration {
         self
     }
 
-    /// Returns whether `method` is registered and active.
+    /// Returns whether `method` is enrolled and active.
     pub fn has(&self, method: Method) -> bool {
         self.holds.contains(&method) || self.contact(method).is_some()
     }
@@ -259,8 +259,8 @@ impl Registration {
         }
     }
 
-    /// Returns the methods to offer: registered and allowed by policy, in the order of the page. A number
-    /// registered as mobile and as office phone is offered once, as the mobile, with the older age.
+    /// Returns the methods to offer: enrolled and allowed by policy, in the order of the page. A number
+    /// enrolled as mobile and as office phone is offered once, as the mobile, with the older age.
     pub fn offers(&self, allowed: &[Method]) -> Vec<Offer> {
         let masked = |method| self.contact(method).map(|contact| contact.masked()).unwrap_or_default();
         let is_one_phone = self.is_one_phone(allowed);

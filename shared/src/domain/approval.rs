@@ -63,7 +63,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// The number that the page shows and the app asks for: two digits, 10 to 99. It proves that the person who
+/// The number that the page shows and the app asks for: two digits, 10 to 99. It verifies that the person who
 /// approves sees the page (NIST 800-63B-4 §3.1.3.1, transfer of a secret; Microsoft's number matching).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ApprovalNumber(u8);

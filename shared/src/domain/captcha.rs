@@ -29,7 +29,7 @@ use super::time::{Seconds, Timestamp};
 /// bits for six.
 pub const ALPHABET: &[u8; 20] = b"3456789FHJKLMORUWXYZ";
 
-/// The length of an answer. One guess in 64 million is right, and each token allows one guess.
+/// The length of an answer. One random answer in 64 million is right, and each token allows one answer.
 pub const ANSWER_LENGTH: usize = 6;
 
 /// The validity of a challenge. A person can hear it twice and type; an attacker can't collect tokens for a

@@ -146,7 +146,7 @@ pub(super) fn canonical_domain(text: &str) -> Option<String> {
 impl EmailAddress {
     /// Reads an address in any of its spellings: one `@` with text on both sides, at most 254 octets, no
     /// space or control character. Invisible characters are dropped, full-width forms and other full stops
-    /// become ASCII, and the domain becomes its DNS form. Only a mail can tell whether the address exists.
+    /// become ASCII, and the domain becomes its DNS form. Only a mail shows whether the address exists.
     ///
     /// # Errors
     /// [`ContactError::Email`] when it is not of that form.

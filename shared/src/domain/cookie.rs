@@ -90,7 +90,7 @@ impl HolderCookie {
     }
 
     /// Reads the value of a cookie of `kind`. `None` when it is malformed or its tag is wrong, without
-    /// telling which.
+    /// saying which.
     pub fn read(kind: HolderKind, value: &str, flows: &Keyring) -> Option<Self> {
         let mut parts = value.split('.');
         let key_id = KeyId::parse(parts.next()?).ok()?;

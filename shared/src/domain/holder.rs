@@ -19,7 +19,7 @@ impl HolderId {
         &self.0
     }
 
-    /// Returns a short reference for the ledger of sent messages.
+    /// Returns a short reference for the send log.
     pub fn pseudonym(&self) -> HolderPseudonym {
         HolderPseudonym(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
     }

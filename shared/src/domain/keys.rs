@@ -71,7 +71,7 @@ impl Key {
     }
 }
 
-/// A 256-bit keyed tag, compared in constant time. It has no `Debug`: whoever has the key can find a short
+/// A 256-bit keyed tag, compared in constant time. It has no `Debug`: a holder of the key can find a short
 /// input (a code) from its tag.
 #[derive(Clone, Copy)]
 pub struct Tag([u8; 32]);
@@ -209,7 +209,7 @@ impl Keyring {
     ///
     /// # Errors
     /// [`SealError`] when the text is malformed or changed, its key was removed, or its purpose or owner
-    /// differs. The error does not tell which.
+    /// differs. The error does not say which.
     pub fn open(&self, purpose: &str, owner: &[u8], sealed: &str) -> Result<Zeroizing<Vec<u8>>, SealError> {
         let (id, body) = sealed.split_once('.').ok_or(SealError)?;
         let bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError)?;

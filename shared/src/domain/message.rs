@@ -87,7 +87,7 @@ pub enum Purpose {
     Reset,
     /// Verifies a contact before it becomes active.
     SecurityInfo,
-    /// The second step of a sign-in to `/security-info`. The text warns that somebody knows the password.
+    /// The second step of a sign-in to `/security-info`. The text warns that another person may know the password.
     SecondStep,
 }
 
@@ -170,7 +170,7 @@ pub enum Message {
     Decoy,
     /// Sent to one contact.
     Notice(Notice),
-    /// Sent to nobody: `delivery` reconciles a change.
+    /// Sent to no contact: `delivery` reconciles a change.
     Reconcile(ReconcileChange),
     /// Sent to each active device of the account.
     Push(ApprovalPush),

@@ -60,7 +60,7 @@ impl Method {
         Self::ALL.into_iter().chain([Self::Pass]).find(|method| method.as_str() == text)
     }
 
-    /// Returns the factor that the method proves possession of. Text and call to the mobile are one factor
+    /// Returns the factor that the method verifies. Text and call to the mobile are one factor
     /// (NIST 800-63B-4 §3.1.3.3 treats them as one kind of out-of-band authenticator). So are the app's
     /// approval and its code.
     pub const fn factor(self) -> Factor {
@@ -110,8 +110,8 @@ impl Method {
         matches!(self, Self::Pass)
     }
 
-    /// Returns the chance that one attempt guesses a code which a device generates; 0 for any other method. An
-    /// app's code has six digits, and three time steps are valid.
+    /// Returns the chance that one random attempt equals a code which a device generates; 0 for any other
+    /// method. An app's code has six digits, and three time steps are valid.
     pub const fn generated_code_chance(self) -> f64 {
         match self {
             Self::Totp => 3.0 / 1e6,
@@ -203,7 +203,7 @@ impl Kind {
         Self::ALL.into_iter().find(|kind| kind.as_str() == text)
     }
 
-    /// Returns the factor that it proves possession of, which is one for all its methods.
+    /// Returns the factor that it verifies, which is one for all its methods.
     pub const fn factor(self) -> Factor {
         self.methods()[0].factor()
     }

@@ -7,7 +7,7 @@ use super::message::{Notice, Recipient};
 
 /// Returns one notice for every contact of an account, including those that verified the person (NIST
 /// 800-63B-4 §4.2.3, ASVS 6.3.7). Both addresses get mail, the mobile a text, and the office phone a call. An
-/// attacker with one contact does not have all. A contact that is registered twice gets one notice.
+/// attacker with one contact does not have all. A contact that is enrolled twice gets one notice.
 pub fn notices(account: &Account, registration: &Registration, change: &AccountChange) -> Vec<Notice> {
     let next = &registration.successors;
     let mails = [&account.email, &registration.alternate_email, &next.alternate_email];

@@ -1,4 +1,4 @@
-//! The offered methods of a deployment, and the probability of guessing through them.
+//! The offered methods of a deployment, and the probability of a successful brute force attack on them.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Coun
     offers
 }
 
-/// Returns whether a code may be sent to the registered contact of `method`.
+/// Returns whether a code may be sent to the enrolled contact of `method`.
 pub fn reaches(registration: &Registration, method: Method, countries: &[Country]) -> bool {
     match registration.contact(method) {
         Some(Contact::Phone(number)) => number.is_reachable_in(countries),
@@ -47,9 +47,9 @@ pub struct BruteForceRisk<'a> {
 
 impl BruteForceRisk<'_> {
     /// Returns the probability that one targeted account is opened within a year, by an attacker who uses up
-    /// every rate limit each day. With one step, the attacker guesses a code of every sent factor, and one of
-    /// every method with generated codes. With two steps, the attacker must also guess the second within
-    /// a flow that the first has opened.
+    /// every rate limit each day. With one step, the attacker submits random codes for every sent factor, and
+    /// for every method with generated codes. With two steps, the attacker must also find the second code
+    /// within a flow that the first has opened.
     pub fn yearly_chance(&self) -> f64 {
         const DAYS: f64 = 365.0;
         let codes = 10_f64.powi(i32::from(self.code_digits));
@@ -113,7 +113,7 @@ mod tests {
         let (mobile, office) =
             (yearly_chance(&[Method::Sms]), yearly_chance(&[Method::Sms, Method::OfficeCall]));
         assert!((office / mobile - 2.0).abs() < 1e-9, "{mobile} {office}");
-        // Ten codes a day with five tries each, of a hundred million.
+        // Ten codes a day with five attempts each, of a hundred million.
         assert!((mobile - 365.0 * 50.0 / 1e8).abs() < 1e-12, "{mobile}");
         assert!(yearly_chance(&[Method::Sms, Method::Totp]) > mobile + 0.01);
     }

@@ -37,13 +37,13 @@ pub enum RateLimit {
     GeneratedCodeAttempts(Method, AccountId, Bucket),
     /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
-    /// Requests to an account's devices at enrolment, per hour. The account's ledger counts those of a reset.
+    /// Requests to an account's devices at enrolment, per hour. The account's send log counts those of a reset.
     PushRequests(AccountId),
     /// Codes sent for an account at enrolment, per day.
     EnrolmentCodes(AccountId),
     /// Entries that an account adds or removes, per day.
     Changes(AccountId),
-    /// Codes to a registered number.
+    /// Codes to an enrolled number.
     CodesToNumber(NumberRange),
     /// Codes to a number that is being enrolled. Counted separately, since anybody with an account may type
     /// any number.
@@ -448,8 +448,8 @@ mod tests {
     }
 
     proptest! {
-        /// Two keys are equal only for one limit in one window. None is the key of an account's ledger (`sends#…`),
-        /// which is in the same table.
+        /// Two keys are equal only for one limit in one window. None is the key of an account's send log
+        /// (`sends#…`), which is in the same table.
         /// Controls: C-090.
         #[test]
         fn rate_limit_keys_never_collide(counted in prop::collection::vec((limit(), moment()), 2..60)) {

@@ -1,7 +1,7 @@
-//! Send limits that outlive a flow: how many messages go to an account's factors, and how often its numbers
-//! may be guessed.
+//! Send limits that outlive a flow: how many messages go to an account's factors, and how many attempts its
+//! numbers allow.
 //!
-//! The ledger is one item per account, decoys included. It is a log, not a counter per window, so that its
+//! The send log is one item per account, decoys included. It is a log, not a counter per window, so that its
 //! limits slide: "five an hour" holds for every sixty minutes.
 
 use serde::{Deserialize, Serialize};
@@ -26,25 +26,25 @@ pub enum SendBucket {
 }
 
 impl SendBucket {
-    /// Returns the pool of a step.
+    /// Returns the bucket of a step.
     pub const fn for_step(step: u8) -> Self {
         if step <= 1 { Self::FirstStep } else { Self::SecondStep }
     }
 }
 
-/// The limits of the ledger, from the settings.
+/// The limits of the send log, from the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct SendLimits {
-    /// Messages per factor and pool within an hour. Protects the person from a flood and the operator from
+    /// Messages per factor and bucket within an hour. Protects the person from a flood and the operator from
     /// the cost; an impatient person waits up to an hour for that factor.
     pub per_hour: u8,
-    /// Messages per factor and pool within a day.
+    /// Messages per factor and bucket within a day.
     pub per_day: u8,
-    /// Wrong numbers per flow. Completing `*****98` by guessing must not be practical.
+    /// Wrong numbers per flow. Completing `*****98` by brute force must not be practical.
     pub contacts_per_flow: u8,
-    /// Wrong numbers per account, pool and day, over all flows.
+    /// Wrong numbers per account, bucket and day, over all flows.
     pub contacts_per_day: u8,
-    /// Unredeemed codes in a row before the factor closes for a day: somebody else probably asks for them.
+    /// Unredeemed codes in a row before the factor closes for a day: another person probably requests them.
     pub unredeemed: u8,
 }
 
@@ -60,7 +60,7 @@ pub struct SendLog {
     later_contact_attempts: Vec<(HolderPseudonym, Timestamp)>,
 }
 
-/// The counters of one factor in one pool.
+/// The counters of one factor in one bucket.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SendCounter {
     #[serde(rename = "f")]
@@ -88,7 +88,7 @@ pub struct HolderPseudonym(pub u32);
 pub struct SendRequest<'a> {
     /// The factor that the message goes to.
     pub factor: Factor,
-    /// The pool that counts the message.
+    /// The bucket that counts the message.
     pub bucket: SendBucket,
     /// The flow that sends the message.
     pub flow: HolderPseudonym,
@@ -141,7 +141,7 @@ impl SendLog {
     /// Counts one message.
     ///
     /// # Errors
-    /// [`RateLimitExceeded`] when the limit per hour, per day or of unredeemed codes is reached. The ledger then only
+    /// [`RateLimitExceeded`] when the limit per hour, per day or of unredeemed codes is reached. The send log then only
     /// loses entries older than a day.
     pub fn try_acquire(
         &mut self,
@@ -194,7 +194,7 @@ impl SendLog {
         &mut self.counters[at]
     }
 
-    /// Removes entries older than a day. A lane whose last message is that old is open again.
+    /// Removes entries older than a day. A factor whose last message is that old is open again.
     fn forget(&mut self, now: Timestamp) {
         for attempts in [&mut self.contact_attempts, &mut self.later_contact_attempts] {
             attempts.retain(|(_, at)| at.is_within(Seconds::DAY, now));
@@ -211,9 +211,9 @@ impl SendLog {
     }
 }
 
-/// A limit of the ledger is reached.
+/// A limit of the send log is reached.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("the budget is used up")]
+#[error("the rate limit is exceeded")]
 pub struct RateLimitExceeded;
 
 #[cfg(test)]
@@ -429,7 +429,7 @@ mod tests {
         let stored = serde_json::to_string(&send_log).unwrap();
         assert!(
             stored.len() < 1_500,
-            "a full ledger has {} bytes; an ordinary one costs one write unit",
+            "a full send log has {} bytes; an ordinary one costs one write unit",
             stored.len()
         );
         assert_eq!(serde_json::from_str::<SendLog>(&stored).unwrap(), send_log);
@@ -439,7 +439,7 @@ mod tests {
     #[derive(Default)]
     struct Naive {
         sent: Vec<(Factor, SendBucket, i64)>,
-        /// For each lane, the number of messages sent until a code of it was last redeemed.
+        /// For each factor and bucket, the number of messages sent until a code was last redeemed.
         redeemed: Vec<(Factor, SendBucket, usize)>,
         generation: u64,
         attempts: Vec<(u32, SendBucket, i64)>,

@@ -99,7 +99,7 @@ pub struct SessionContext {
 /// The mutable facts of a session.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SessionProgress {
-    /// The account's generation that this session knows. A change by somebody else ends the session.
+    /// The account's generation that this session knows. A change by another session or flow ends it.
     pub generation: u64,
     /// The last verification besides the password.
     pub last: Option<Verification>,

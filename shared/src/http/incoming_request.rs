@@ -80,7 +80,7 @@ impl IncomingRequest {
     }
 
     /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
-    /// site. The whole address would tell its owner no more, but an onlooker more.
+    /// site. The whole address would say no more to its owner, but more to an onlooker.
     pub fn network(&self) -> String {
         match self.address.map(|address| address.to_canonical()) {
             Some(IpAddr::V4(address)) => {
@@ -198,7 +198,7 @@ async fn body_of(
 }
 
 /// Rejects cross-site requests by the browser's own headers (OWASP CSRF Cheat Sheet, Fetch Metadata).
-/// `Sec-Fetch-AppContext` decides if present; otherwise `Origin` must be this site. A form with neither comes from
+/// `Sec-Fetch-Site` decides if present; otherwise `Origin` must be this site. A form with neither comes from
 /// a browser that hides its origin, and is rejected. JSON with neither comes from a program, which has no
 /// cookie to abuse.
 fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {

@@ -32,7 +32,7 @@ pub enum Code {
     CaptchaWrong,
     /// The name or the address is above its rate limit: work is required besides the characters.
     CaptchaHarder,
-    /// The typed number is not the registered one.
+    /// The typed number is not the enrolled one.
     ContactMismatch,
     /// The method is not offered, or its rate limit is reached.
     MethodUnavailable,

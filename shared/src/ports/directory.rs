@@ -17,7 +17,7 @@ pub struct Capabilities {
     pub unlock: bool,
     /// It can check a password ([`SignInDirectory`]).
     pub sign_in: bool,
-    /// It can tell whether a password was used before, without setting it ([`PasswordDirectory::precheck`]).
+    /// It can check whether a password was used before, without setting it ([`PasswordDirectory::precheck`]).
     pub history: bool,
 }
 

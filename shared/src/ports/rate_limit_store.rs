@@ -1,4 +1,4 @@
-//! The store of rate limits and of the ledgers of sent messages.
+//! The store of rate limits and of the send logs of accounts.
 
 use async_trait::async_trait;
 
@@ -31,13 +31,13 @@ pub trait RateLimitStore: Send + Sync {
     /// [`StoreError`].
     async fn refund(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Returns the ledger of an account, empty if there is none; strongly consistent.
+    /// Returns the send log of an account, empty if there is none; strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
     async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError>;
 
-    /// Replaces the ledger that was read as `revision` and returns its new revision; `None` when another
+    /// Replaces the send log that was read as `revision` and returns its new revision; `None` when another
     /// request replaced it first (optimistic locking).
     ///
     /// # Errors

@@ -206,7 +206,7 @@ impl Settings {
         policy::offers(registration, &self.methods, &self.sms_countries)
     }
 
-    /// Returns whether the policy allows a code to the registered contact of `method`.
+    /// Returns whether the policy allows a code to the enrolled contact of `method`.
     pub fn reaches(&self, registration: &Registration, method: Method) -> bool {
         policy::reaches(registration, method, &self.sms_countries)
     }

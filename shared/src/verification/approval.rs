@@ -46,7 +46,7 @@ pub fn ask(
     Ok((challenge, request))
 }
 
-/// Returns the status of a holder's request. A decoy reads a request too, which nobody answers.
+/// Returns the status of a holder's request. A decoy reads a request too, which no device answers.
 ///
 /// # Errors
 /// [`StoreError`].

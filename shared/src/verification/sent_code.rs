@@ -68,7 +68,7 @@ impl NewCode<'_> {
 }
 
 /// Checks a sent code of a session. A flow's is checked by one write without a read
-/// ([`FlowStore::attempt_code`](crate::ports::FlowStore::guess)).
+/// ([`FlowStore::attempt_code`](crate::ports::FlowStore::attempt_code)).
 pub(super) async fn check(
     flows: &Keyring,
     holder: &mut dyn Holder,

@@ -26,7 +26,7 @@ pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fix
     assert_eq!(sign_in(&*directory, "nobody", "x", NOW).await, SignIn::Wrong);
 }
 
-/// It ends fifteen minutes after the failure that locked, whatever sign-ins were tried meanwhile.
+/// It ends fifteen minutes after the failure that locked, whatever sign-ins were attempted meanwhile.
 /// Controls: C-066.
 pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
     let directory = fixture.given(1).await;
@@ -39,7 +39,7 @@ pub async fn lockout_expires_after_fifteen_minutes(fixture: &impl Fixture) {
         assert_eq!(try_in(Person::PASSWORD, NOW + Seconds(seconds)).await, SignIn::Locked, "{seconds}");
     }
     for _ in 0..4 {
-        assert_eq!(try_in("wrong", later).await, SignIn::Wrong, "there are five tries again");
+        assert_eq!(try_in("wrong", later).await, SignIn::Wrong, "there are five attempts again");
     }
     assert_eq!(try_in("wrong", later).await, SignIn::Locked);
     assert_eq!(try_in(Person::PASSWORD, later + Seconds(15 * 60)).await, SignIn::Accepted);
@@ -95,6 +95,6 @@ pub async fn concurrent_sign_ins_never_exceed_five_attempts(fixture: &impl Fixtu
         for task in tasks {
             wrong += usize::from(task.await.unwrap() == SignIn::Wrong);
         }
-        assert_eq!(wrong, 4, "so many are told that the password is wrong; the fifth locks");
+        assert_eq!(wrong, 4, "four responses say that the password is wrong; the fifth locks");
     }
 }

@@ -141,7 +141,7 @@ fn answered(
     assert_eq!(
         scene.session_exists(live),
         after != RequestStatus::Denied,
-        "whoever asked goes on, unless refused"
+        "the session goes on, unless the request was denied"
     );
     Some(match after {
         RequestStatus::Approved => {
@@ -168,7 +168,7 @@ fn listed(request: &Request<At>, live: &Live, answer: &Answer) -> Option<String>
     let is_own = ["{device}", "{nonce}", "{signature}"]
         .iter()
         .all(|needed| request_text(request, &live.filling).contains(live.filling.get(needed)));
-    assert!(is_own && request.at != At::Removed, "told without a signature");
+    assert!(is_own && request.at != At::Removed, "listed without a signature");
     if answer.headers.contains_key("content-encoding") {
         return None;
     }

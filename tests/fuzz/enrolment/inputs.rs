@@ -10,7 +10,7 @@ use crate::requests::{self, Request, Side};
 /// The state of the session of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum At {
-    /// No session: nobody has signed in.
+    /// No session: no person has signed in.
     NoSession,
     StepUpDue,
     /// A code for the second step was sent by email.

@@ -30,7 +30,7 @@ const USE: [&str; 6] = ["last_step", "last_flow", "last_used_at", "last_hash", "
 fn random_events_change_only_permitted_items() {
     let scene = Scene::new();
     let target = Target {
-        name: "registering",
+        name: "enrolment",
         cases: 850,
         reaches: &[
             "GET /security-info 200 sign-in",
@@ -65,11 +65,11 @@ fn random_events_change_only_permitted_items() {
             "added passkey",
             "added recovery_codes",
             "lifted",
-            "proved by totp",
-            "proved by passkey",
-            "proved by recovery_code",
-            "proved by push",
-            "proved by email",
+            "verified by totp",
+            "verified by passkey",
+            "verified by recovery_code",
+            "verified by push",
+            "verified by email",
             "removed",
         ],
     };
@@ -128,13 +128,13 @@ fn check_verification(scene: &Scene, request: &Request<At>, live: &Live, said: &
     let verified = scene.session(live)?.progress().last.clone();
     let verified = verified.filter(|verified| live.last.as_ref() != Some(verified))?;
     assert_eq!(request.place(&SIDE), "POST /security-info/verify");
-    assert!(said.contains(live.filling.get("{session}")), "proved without the session's cookie");
+    assert!(said.contains(live.filling.get("{session}")), "verified without the session's cookie");
     let approved = request.at == At::Approved && said.contains("push");
     assert!(
         approved || live.valid_answers.iter().any(|verification| said.contains(verification)),
-        "proved by nothing"
+        "verified without a valid answer"
     );
-    Some(format!("proved by {}", verified.method.as_str()))
+    Some(format!("verified by {}", verified.method.as_str()))
 }
 
 /// Checks that every change was made by a request that may make it.
@@ -190,11 +190,11 @@ fn check_changes(
     assert!(added, "not what was asked for: {changes:?}");
     // A click confirms recovery codes; a new passkey signs nothing.
     let proves = matches!(kind, Kind::RecoveryCodes | Kind::Passkey) || said.contains(&live.code);
-    assert!(proves, "{kind:?} was added without its proof");
+    assert!(proves, "{kind:?} was added without its verification");
     Some(format!("added {}", kind.as_str()))
 }
 
-/// Without the password nobody learns whether a login has an account. The response is the same, whatever else the
+/// Without the password, no response shows whether a login has an account. The response is the same, whatever else the
 /// request contains.
 /// Controls: C-005.
 #[test]

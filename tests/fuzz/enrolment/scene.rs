@@ -124,7 +124,7 @@ impl Scene {
         let before = gateway.run(async {
             world.register(&NEWCOMER).await;
             let entries = [
-                NewEntry::new(entry.clone(), "laptop", Secret::Passkey(credential), now),
+                NewEntry::new(entry.clone(), "computer", Secret::Passkey(credential), now),
                 NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", Secret::RecoveryCodes(kept), now),
             ];
             for entry in &entries {

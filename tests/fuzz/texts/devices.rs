@@ -45,9 +45,9 @@ fn sign(signed: &Signed<'_>) -> Vec<u8> {
 fn altered_device_handle_is_rejected() {
     let keys = keys();
     let handle = device(1).handle(&keys, [7; 24]).unwrap();
-    let target = Target { name: "handles", cases: 2_000, reaches: &["nobody"] };
+    let target = Target { name: "handles", cases: 2_000, reaches: &["no device"] };
     target.run(&changed(handle.clone()), |text| {
-        let Some(named) = Device::from_handle(&keys, &text) else { return "nobody".to_owned() };
+        let Some(named) = Device::from_handle(&keys, &text) else { return "no device".to_owned() };
         assert_eq!((text.as_str(), named), (handle.as_str(), device(1)));
         "the device".to_owned()
     });
@@ -239,7 +239,7 @@ fn random_push_endpoint_is_allowed_host_or_rejected() {
     });
 }
 
-/// If this machine is listed, as on a laptop, the URL has its IP address and a port.
+/// If this machine is listed, as in the local environment, the URL has its IP address and a port.
 #[test]
 fn random_local_push_endpoint_is_loopback_or_rejected() {
     let hosts = PushHosts::new(vec!["127.0.0.1".into()]);

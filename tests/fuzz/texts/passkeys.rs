@@ -141,7 +141,7 @@ fn altered_unsigned_registration_is_consistent_or_rejected() {
         assert_ne!(client_data["crossOrigin"], true);
         let data = data(&part(&said, "attestationObject")).unwrap();
         assert_eq!(data[..32], Sha256::digest(party().id)[..], "of another site");
-        assert_eq!(data[32] & 0b101, 0b101, "nobody was there, or it is not known who");
+        assert_eq!(data[32] & 0b101, 0b101, "the user was not present or not verified");
         let kept: Value = serde_json::from_str(&stored).unwrap();
         assert_eq!(kept["id"], said["id"]);
         let id = URL_SAFE_NO_PAD.decode(kept["id"].as_str().unwrap()).unwrap();

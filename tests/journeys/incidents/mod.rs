@@ -1,4 +1,4 @@
-//! Attacks that succeeded against other reset services, tried on this one. `infra/security/incidents.md` lists each
+//! Attacks that succeeded against other reset services, repeated on this one. `infra/security/incidents.md` lists each
 //! incident and its test, here or elsewhere.
 
 mod addresses;

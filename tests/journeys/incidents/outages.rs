@@ -76,7 +76,7 @@ async fn decoy_responds_like_an_account_during_outages() {
         }
         assert!(
             known.iter().all(|(_, _, page, _)| page != "password" && page != "done"),
-            "{fault} let somebody in"
+            "{fault} let a person in"
         );
     }
 }
@@ -281,7 +281,7 @@ impl PreparedAction {
         self.browser.post(&format!("/security-info/{path}"), self.body.clone()).await
     }
 
-    /// Checks that nothing changed and nobody gained access.
+    /// Checks that nothing changed and no person gained access.
     async fn assert_unchanged(&mut self, what: &str) {
         let now = self.world.enrolment.registered(&AISYAH.account().id).await.unwrap();
         assert_eq!(now.entries, self.before.entries, "{what}");

@@ -40,7 +40,7 @@ const STATES: [(&str, &str); 15] = [
     ("none", "ieeeeeeeeeeeei"),
     ("first", "LdnmcnnnnnnLLi"),
     ("due", "ddsdsssssssssi"),
-    ("proved", "LdndcnnnnnnLLi"),
+    ("verified", "LdndcnnnnnnLLi"),
     ("stale", "LdsdssssssssLi"),
     ("mobile", "LdcdcLnnnnnLLi"),
     ("mail", "LdcdcnLnnnnLLi"),

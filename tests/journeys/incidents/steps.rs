@@ -143,7 +143,7 @@ async fn choosing_another_method_invalidates_the_sent_code() {
     assert_eq!((verified.page(), verified.json()["step"].clone()), ("method".into(), json!(2)));
     let left: Vec<_> =
         verified.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
-    assert_eq!(left, ["email", "office_call", "totp"], "what was proved is the telephone");
+    assert_eq!(left, ["email", "office_call", "totp"], "the telephone was verified");
 }
 
 /// Keycloak #12759: a reset skipped the authenticator, or let its requester enrol a new one.
@@ -202,7 +202,7 @@ async fn session_fixation_by_planted_cookie_gains_nothing() {
     attacker.open("aisyah", "forgotten").await;
     let planted = attacker.cookie.clone();
 
-    // The victim starts as everybody does, which opens another flow.
+    // The victim starts as usual, which opens another flow.
     let mut victim = world.browser();
     victim.cookie.clone_from(&planted);
     victim.open("aisyah", "forgotten").await;

@@ -135,7 +135,7 @@ async fn concurrent_session_codes_are_compared_five_times() {
     }
     let answer =
         browser.clone().post("/security-info/verify", json!({ "method": "email", "code": right })).await;
-    assert_ne!(answer.status, 200, "its tries are used up");
+    assert_ne!(answer.status, 200, "its attempts are used up");
 }
 
 /// Controls: C-053.
@@ -206,7 +206,7 @@ async fn denied_approval_ends_the_requesting_session() {
     let request = phone.request().await;
     assert_eq!(phone.deny(&request).await.status, 200);
     let other = browser.clone().post("/security-info/verify", json!({ "method": "email" })).await;
-    assert_eq!(other.problem(), (410, "flow-ended".into()), "another method helps nobody");
+    assert_eq!(other.problem(), (410, "flow-ended".into()), "another method does not help");
     assert_eq!(browser.get("/security-info").await.page(), "sign-in");
     assert!(world.messages().iter().any(|message| matches!(message, Message::ApprovalDenied(_))));
 }

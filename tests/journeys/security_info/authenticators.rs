@@ -157,7 +157,7 @@ async fn paired_device_approves_a_second_step() {
             browser.post("/security-info/verify", json!({ "method": "push" })).await
         };
         let number = push(&mut next).await.json()["number"].as_str().unwrap().to_owned();
-        assert_eq!(push(&mut next).await.page(), "second-step", "nobody has answered yet");
+        assert_eq!(push(&mut next).await.page(), "second-step", "no device has answered yet");
         let request = phone.request().await;
         if approves {
             assert_eq!(phone.approve(&request, &number).await.status, 200);

@@ -30,7 +30,7 @@ pub(crate) fn kinds(list: &Value) -> Vec<String> {
 /// Returns the entry of a kind.
 pub(crate) fn entry<'a>(list: &'a Value, kind: &str) -> &'a Value {
     let found = list["methods"].as_array().unwrap().iter().find(|entry| entry["kind"] == kind);
-    found.unwrap_or_else(|| panic!("{kind} is not registered: {list}"))
+    found.unwrap_or_else(|| panic!("{kind} is not enrolled: {list}"))
 }
 
 /// Returns Aisyah's browser, signed in with both steps.

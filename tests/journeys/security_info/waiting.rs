@@ -30,7 +30,7 @@ async fn replacing_contact_has_waiting_period_and_is_notified() {
         })
         .collect();
     for contact in ["+60123456798", NEW_NUMBER, "aisyah.rahman@mail.example"] {
-        assert!(notified.iter().any(|to| to == contact), "{contact} was not told: {notified:?}");
+        assert!(notified.iter().any(|to| to == contact), "{contact} was not notified: {notified:?}");
     }
 
     assert_eq!(open.send_phone("sms", "+60123456798").await.problem(), (410, "flow-ended".into()));
@@ -123,7 +123,7 @@ async fn newly_added_method_does_not_lift_waiting_periods() {
     assert_ne!(entry(&list, "mobile")["usable_from"], world.now().to_string(), "but lifts nothing");
 }
 
-/// An emptied list doesn't count as a new account, whoever emptied it.
+/// An emptied list doesn't count as a new account, even if its person emptied it.
 /// Controls: C-054.
 #[tokio::test]
 async fn emptying_the_list_keeps_the_waiting_period() {

@@ -18,7 +18,7 @@ use super::{History, draw};
 const SEEDS: u32 = 5;
 const CALLERS: u32 = 5;
 
-/// The sequential specification: the send ledger, called one by one. A caller is a flow.
+/// The sequential specification: the send log, called one by one. A caller is a flow.
 #[derive(Clone, Debug)]
 struct SendLimitModel {
     send_limits: SendLog,
@@ -90,7 +90,7 @@ async fn concurrent_sends_are_linearizable() {
     }
 }
 
-/// A ledger written without a revision check allows too many sends.
+/// A send log written without a revision check allows too many sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_rate_limit_is_not_linearizable() {
     let world = World::new().await;

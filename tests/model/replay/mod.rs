@@ -31,13 +31,13 @@ async fn replay(name: &str, scope: Scope) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn attempts_match_the_model() {
-    replay("guesses", code_attempts()).await;
+    replay("attempts", code_attempts()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 #[ignore = "most of a minute: every call of the functions fails in every way"]
 async fn attempts_with_faults_match_the_model() {
-    replay("guesses that fail", code_attempts_with_faults()).await;
+    replay("attempts that fail", code_attempts_with_faults()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
@@ -103,7 +103,7 @@ async fn passkeys_with_faults_match_the_model() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 6)]
 async fn enrolment_matches_the_model() {
-    replay("registering", enrolment()).await;
+    replay("enrolment", enrolment()).await;
 }
 
 /// A model that accepts replaced codes differs from the real functions, and the replay must detect that.

@@ -439,7 +439,7 @@ impl RealSystem {
         task.waiting = task.waiting.take().or_else(|| self.gate.arrival());
     }
 
-    /// Crashes a handler: its pending call has no effect, and nobody gets a reply.
+    /// Crashes a handler: its pending call has no effect, and no client gets a reply.
     async fn crash(&mut self, by: HandlerId) {
         while self.tasks[&by].waiting.is_some() {
             self.pass(by, CallFault::Unavailable).await;
@@ -501,7 +501,7 @@ impl RealSystem {
         let notified: BTreeSet<String> =
             self.world.notices().iter().map(|notice| accounts::exposed(&notice.to)).collect();
         let model: BTreeSet<String> = state.observed.notified.iter().map(|(_, to)| to.clone()).collect();
-        assert_eq!(notified, model, "{what}: who is told");
+        assert_eq!(notified, model, "{what}: who is notified");
         assert_eq!(self.world.clock.now().as_seconds() - START, state.now - START, "{what}: the time");
         let id = AccountId::from_directory(VICTIM).unwrap();
         let status = self.record_request().await;
@@ -540,13 +540,13 @@ fn wire_operation(kind: &str) -> (&'static str, &'static str) {
     match kind {
         "insert" | "replace" | "ask-devices" => ("dynamodb:PutItem", "FlowsTable"),
         "load" | "newest" | "session" => ("dynamodb:GetItem", "FlowsTable"),
-        "guess" | "spend" | "answer" | "note-told" => ("dynamodb:UpdateItem", "FlowsTable"),
-        "count" | "take" => ("dynamodb:UpdateItem", "BudgetsTable"),
-        "ledger" => ("dynamodb:GetItem", "BudgetsTable"),
-        "replace-ledger" => ("dynamodb:PutItem", "BudgetsTable"),
+        "attempt-code" | "spend" | "answer" | "mark-notified" => ("dynamodb:UpdateItem", "FlowsTable"),
+        "count" | "try-acquire" => ("dynamodb:UpdateItem", "BudgetsTable"),
+        "send-log" => ("dynamodb:GetItem", "BudgetsTable"),
+        "replace-send-log" => ("dynamodb:PutItem", "BudgetsTable"),
         "registration" | "passkeys" => ("dynamodb:Query", "SecurityInfoTable"),
         "totp" | "sheet" | "device" => ("dynamodb:GetItem", "SecurityInfoTable"),
-        "accept-step" | "claim" | "release" | "accept-counter" | "use-code" | "note-used" => {
+        "accept-step" | "acquire-lease" | "release-lease" | "accept-counter" | "use-code" | "note-used" => {
             ("dynamodb:UpdateItem", "SecurityInfoTable")
         }
         "find" | "account" | "precheck" | "outcome" => ("dynamodb:GetItem", "AccountsTable"),

@@ -151,7 +151,7 @@ async fn unknown_outcome_is_notified_on_last_retry() {
             assert_eq!((notice.event, notice.at), (Event::Unconfirmed, START));
             assert_eq!(notice.methods, [Method::Totp, Method::Email]);
         }
-        assert_eq!(fakes.flow().unwrap().stage(), Stage::Password, "nobody says that it is done");
+        assert_eq!(fakes.flow().unwrap().stage(), Stage::Password, "the page does not say that it is done");
     }
 }
 

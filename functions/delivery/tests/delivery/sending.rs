@@ -128,7 +128,7 @@ async fn daily_rate_limit_bounds_phone_codes_only() {
     let fakes = Arc::new(Fakes::default());
     let limited = [("REKEY_SMS_PER_DAY", "1")];
     let batch = [code(mobile()), code(mobile()), code(email()), notice(mobile())];
-    assert!(deliver(&fakes, &limited, &batch, 1).await.is_empty(), "over the budget it does not come again");
+    assert!(deliver(&fakes, &limited, &batch, 1).await.is_empty(), "over the rate limit it is not retried");
     let to: Vec<String> = fakes.sent().into_iter().map(|(to, _)| to).collect();
     assert_eq!(to, ["+60123456798", "aisyah@mail.example", "+60123456798"]);
     assert_eq!(fakes.metrics(), 1);
@@ -146,7 +146,7 @@ async fn phone_number_limit_is_twice_the_account_limit() {
     }
     assert_eq!((fakes.sent().len(), fakes.metrics(), fakes.phone_messages_counted()), (10, 2, 10));
     deliver(&fakes, &many, &[notice(mobile())], 1).await;
-    assert_eq!(fakes.sent().len(), 1, "notices have no budget");
+    assert_eq!(fakes.sent().len(), 1, "notices have no rate limit");
 }
 
 /// Any account may type any number to enrol it.

@@ -111,7 +111,7 @@ impl Fakes {
         *self.written.lock().unwrap() = Some(generation);
     }
 
-    /// Makes the directory unable to tell the outcome of a write.
+    /// Makes the directory unable to report the outcome of a write.
     pub fn forget_writes(&self) {
         *self.written.lock().unwrap() = None;
     }

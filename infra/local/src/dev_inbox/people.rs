@@ -18,7 +18,7 @@ const TOTP_STEP: u64 = 30;
 /// The built-in directory, as far as the dev inbox needs it.
 #[async_trait]
 pub trait Accounts: Send + Sync {
-    /// Returns the standing of an account now; `None` if it doesn't exist.
+    /// Returns the state of an account now; `None` if it doesn't exist.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -66,14 +66,14 @@ pub struct Demo {
     pub people: Arc<Vec<Person>>,
     /// The organisation's own domains, in canonical form.
     pub domains: Arc<Vec<String>>,
-    /// Reads the current standing of accounts, and signs in.
+    /// Reads the current state of accounts, and signs in.
     pub accounts: Arc<dyn Accounts>,
     /// Shows the answer of a CAPTCHA token to a tester.
     pub captchas: Captchas,
 }
 
 impl Demo {
-    /// Returns everybody with their current standing.
+    /// Returns all people with the current state of their accounts.
     ///
     /// # Errors
     /// [`Unreadable`].
@@ -160,7 +160,7 @@ impl PersonView {
     }
 }
 
-/// Returns a standing as one word.
+/// Returns an account state as one word.
 pub(crate) const fn state_name(state: AccountState) -> &'static str {
     match state {
         AccountState::Active => "active",

@@ -176,7 +176,7 @@ mod tests {
             "Changed on 24 November 2026 at 12:43 (UTC+8).",
             "2026-11-24 12:43",
             "Call +60123456798 or 03-8921 1234",
-            "10 minutes, 5 tries",
+            "10 minutes, 5 attempts",
             "12345",
             "12345678901",
         ] {

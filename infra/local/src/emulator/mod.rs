@@ -1,6 +1,6 @@
 //! The AWS emulator: the services that Rekey uses, called by the real SDK clients over loopback.
 //!
-//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, tells them apart, as at AWS. Every call
+//! All services share one port. `X-Amz-Target`, or `Action` and `Version`, distinguishes them, as at AWS. Every call
 //! must carry an `Authorization` header as the SDKs send it. The emulator doesn't check the signature. The access key
 //! in the header selects the role that the call is checked against ([`roles`]). A web page can't send that header
 //! without a CORS preflight.
@@ -165,10 +165,10 @@ impl Emulator {
     /// Returns the resources that a function may know: names, URLs and ARNs by environment variable, as `!Ref`
     /// returns them. [`ADMINISTRATOR`] gets those of every function.
     pub fn resources(&self, principal: &str) -> BTreeMap<String, String> {
-        let functions = self.state.template.functions.iter();
-        let visible = functions.filter(|(name, _)| [name, ADMINISTRATOR].contains(&principal));
-        let variables = visible.flat_map(|(_, function)| &function.variables);
-        variables.map(|(variable, id)| (variable.clone(), self.name_of(id))).collect()
+        let template = &self.state.template;
+        let told = template.functions.iter().filter(|(name, _)| [name, ADMINISTRATOR].contains(&principal));
+        let variables = told.flat_map(|(_, function)| template.named_by(function));
+        variables.map(|(variable, id)| (variable.to_owned(), self.name_of(id))).collect()
     }
 
     /// Returns the name, URL or ARN of an environment variable, whichever function has it.

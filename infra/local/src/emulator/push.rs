@@ -75,11 +75,11 @@ fn is_signed(authorization: &str, origin: &str, now: Timestamp) -> bool {
         let key = VerifyingKey::from_sec1_bytes(&URL_SAFE_NO_PAD.decode(key).ok()?).ok()?;
         let signature = Signature::from_slice(&URL_SAFE_NO_PAD.decode(signature).ok()?).ok()?;
         key.verify(signed.as_bytes(), &signature).ok()?;
-        let (_, leases) = signed.split_once('.')?;
-        let leases: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(leases).ok()?).ok()?;
-        let ends = Timestamp::from_seconds(leases.exp);
-        let is_contact = leases.sub.starts_with("mailto:") || leases.sub.starts_with("https:");
-        Some(leases.aud == origin && now < ends && ends <= now + Seconds::DAY && is_contact)
+        let (_, claims) = signed.split_once('.')?;
+        let claims: Claims = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(claims).ok()?).ok()?;
+        let ends = Timestamp::from_seconds(claims.exp);
+        let is_contact = claims.sub.starts_with("mailto:") || claims.sub.starts_with("https:");
+        Some(claims.aud == origin && now < ends && ends <= now + Seconds::DAY && is_contact)
     };
     read().unwrap_or_default()
 }

@@ -1,7 +1,7 @@
 //! Checks each call against the caller's role in template.yaml, as IAM does in a real account.
 //!
 //! Every function uses its own name as access key, so the key in the `Authorization` header selects the role. A
-//! missing permission fails in every journey and on every laptop, before it fails in a deployment.
+//! missing permission fails in every journey and in every local environment, before it fails in a deployment.
 
 use std::collections::BTreeMap;
 

@@ -14,7 +14,7 @@ use crate::ports::{Answered, ApprovalStore, DeviceAnswer, StoreError};
 
 /// An unanswered request.
 const PENDING: &str = "pending";
-/// A request with an answered number. The item's tags tell whether it is right: see [`status`].
+/// A request with an answered number. The item's tags show whether it is right: see [`status`].
 const ANSWERED: &str = "answered";
 /// A denied request.
 const DENIED: &str = "denied";

@@ -82,7 +82,7 @@ impl FlowStore for DynamoFlows {
         now: Timestamp,
     ) -> Result<AttemptOutcome, StoreError> {
         // The write stores the attempt beside the code without comparing; `attempt <> code` rejects attempts
-        // after a right one. The returned item tells whether it was right.
+        // after a right one. The returned item shows whether it was right.
         let update = self
             .client
             .update_item()

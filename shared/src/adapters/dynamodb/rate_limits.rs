@@ -1,4 +1,4 @@
-//! The table `rate_limits`: counters of rate limits by key, and one ledger per account.
+//! The table `rate_limits`: counters of rate limits by key, and one send log per account.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -11,10 +11,10 @@ use crate::domain::send_limits::SendLog;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{RateLimitStore, StoreError, Versioned};
 
-/// A ledger covers one day; its item is kept for another day.
+/// A send log covers one day; its item is kept for another day.
 const SEND_LOG_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
 
-/// Stores rate limits and ledgers in DynamoDB.
+/// Stores rate limits and send logs in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoRateLimits {
     client: Client,
@@ -88,7 +88,7 @@ impl RateLimitStore for DynamoRateLimits {
     async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
         let item = consistent_get(&self.client, &self.table, &[("budget", s(send_log_key(account)))]).await?;
         let Some(item) = item else { return Ok(Versioned { value: SendLog::default(), revision: 0 }) };
-        // An unreadable ledger, or one of another version, begins anew. No client can cause this, and
+        // An unreadable send log, or one of another version, begins anew. No client can cause this, and
         // otherwise its owner would get no code while the item exists.
         let value = item.optional_text("ledger").and_then(|text| serde_json::from_str(text).ok());
         Ok(Versioned { value: value.unwrap_or_default(), revision: item.number("rev").unwrap_or_default() })

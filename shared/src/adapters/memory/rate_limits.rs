@@ -1,4 +1,4 @@
-//! Counters of rate limits, and the ledgers of accounts.
+//! Counters of rate limits, and the send logs of accounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::domain::send_limits::SendLog;
 use crate::domain::time::Timestamp;
 use crate::ports::{RateLimitStore, StoreError, Versioned};
 
-/// Counters by key, and ledgers as JSON with their revisions.
+/// Counters by key, and send logs as JSON with their revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RateLimits {
     /// Counters of rate limits; expired ones stay.
     pub counts: BTreeMap<String, u64>,
-    /// The revision and the JSON of each account's ledger.
+    /// The revision and the JSON of each account's send log.
     pub send_logs: BTreeMap<AccountId, (u64, Arc<str>)>,
 }
 
@@ -38,7 +38,7 @@ impl RateLimits {
         is_left
     }
 
-    /// Replaces the ledger that was read as `revision`; `false` when another request replaced it first.
+    /// Replaces the send log that was read as `revision`; `false` when another request replaced it first.
     pub fn replace_send_log(&mut self, account: &AccountId, revision: u64, send_log: &str) -> bool {
         let is_it = self.send_logs.get(account).map_or(0, |(revision, _)| *revision) == revision;
         if is_it {

@@ -4,9 +4,11 @@
 use std::io::Write as _;
 
 use serde_json::json;
-use tracing::Level;
+use tracing::{Level, Subscriber};
 use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{Layer as _, fmt, registry};
 
@@ -24,8 +26,17 @@ pub fn init_log() {
     let asked = settings::resource("RUST_LOG").and_then(|text| text.parse().ok());
     let quiet = [("hyper", Level::WARN), ("aws", Level::WARN)];
     let filter = asked.unwrap_or_else(|| Targets::new().with_default(Level::INFO).with_targets(quiet));
-    let format = fmt::layer().json().flatten_event(true).with_current_span(false).with_ansi(false);
-    let _ = registry().with(format.with_filter(filter)).try_init();
+    let _ = registry().with(json_lines(std::io::stdout).with_filter(filter)).try_init();
+}
+
+/// Returns the layer that writes each event as one JSON object. Its fields are at the top level, where the
+/// metric filters of template.yaml read them.
+pub fn json_lines<S, W>(writer: W) -> impl tracing_subscriber::Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + 'static,
+{
+    fmt::layer().json().flatten_event(true).with_current_span(false).with_ansi(false).with_writer(writer)
 }
 
 /// Writes metrics as EMF lines.

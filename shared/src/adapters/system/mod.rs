@@ -4,7 +4,7 @@ mod log;
 
 use std::time::SystemTime;
 
-pub use log::{EmfMetrics, init_log};
+pub use log::{EmfMetrics, init_log, json_lines};
 
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};
@@ -14,7 +14,7 @@ use crate::ports::{Clock, Entropy};
 pub struct SystemClock;
 
 impl Clock for SystemClock {
-    #[expect(clippy::disallowed_methods, reason = "this is the clock that everybody else is given")]
+    #[expect(clippy::disallowed_methods, reason = "this is the clock that all other code is given")]
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
@@ -27,7 +27,7 @@ pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     /// Aborts the process when the system has no random bytes: every secret would be predictable.
-    #[expect(clippy::disallowed_methods, reason = "this is the source that everybody else is given")]
+    #[expect(clippy::disallowed_methods, reason = "this is the source that all other code is given")]
     fn fill(&self, bytes: &mut [u8]) {
         if getrandom::fill(bytes).is_err() {
             std::process::abort();

@@ -245,7 +245,7 @@ pub enum Stage {
     Unlock,
     /// Confirms the change.
     Done,
-    /// Tells that the flow was cancelled.
+    /// Reports that the flow was cancelled.
     Ended,
 }
 

@@ -11,7 +11,7 @@ use super::{
 use crate::domain::keys::Tag;
 use crate::domain::time::Timestamp;
 
-/// A stored state. `AwaitingCode` may already be verified: its code slot tells ([`AwaitingCode::after_attempt`]).
+/// A stored state. `AwaitingCode` may already be verified: its code slot shows it ([`AwaitingCode::after_attempt`]).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum StateName {
     /// See [`Opened`].

@@ -505,7 +505,7 @@ mod tests {
             .unwrap();
         assert_eq!(unlock.stage(), Stage::Unlock);
         assert!(unlock.clone().all_verified(Stage::Password).is_err());
-        assert!(unlock.choose_reason(Reason::Forgotten).is_err(), "the reason is fixed once all is proved");
+        assert!(unlock.choose_reason(Reason::Forgotten).is_err(), "the reason is fixed once all is verified");
     }
 
     #[test]

@@ -138,7 +138,7 @@ pub enum Refusal {
     #[error("another relying party")]
     RelyingParty,
     /// The authenticator reports no user presence.
-    #[error("nobody was present")]
+    #[error("the user was not present")]
     NotPresent,
     /// The authenticator did not verify the user.
     #[error("the user was not verified")]
@@ -150,7 +150,7 @@ pub enum Refusal {
     #[error("an algorithm or attestation that was not asked for")]
     Unsupported,
     /// The passkey belongs to another account.
-    #[error("another user's, or nobody's")]
+    #[error("the passkey of another user, or of none")]
     User,
     /// The signature does not match the passkey.
     #[error("a wrong signature")]

@@ -1,6 +1,7 @@
 //! The views of `/security-info`.
 
-use serde::Serialize;
+use serde::ser::SerializeStruct as _;
+use serde::{Serialize, Serializer};
 
 pub use super::super::paths::{CONFIRM, HOME, VERIFY};
 use super::parts::{Captcha, PasskeyOptions};
@@ -150,6 +151,7 @@ pub struct Confirm {
 #[serde(untagged)]
 pub enum Needs {
     /// A code that was sent to the new contact.
+    #[serde(serialize_with = "without_repetition")]
     Code(SentCode),
     /// A code that an app or device generates from a seed.
     Seed {
@@ -184,6 +186,16 @@ impl Needs {
     pub(crate) const fn is_code(&self) -> bool {
         matches!(self, Self::Code(_) | Self::Seed { .. } | Self::Authenticator { .. })
     }
+}
+
+/// Serializes a sent code without the mask and the remaining attempts, which [`Confirm`] has, too.
+fn without_repetition<S: Serializer>(sent: &SentCode, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut fields = serializer.serialize_struct("Sent", 4)?;
+    fields.serialize_field("method", &sent.method)?;
+    fields.serialize_field("digits", &sent.digits)?;
+    fields.serialize_field("expires_at", &sent.expires_at)?;
+    fields.serialize_field("resend_at", &sent.resend_at)?;
+    fields.end()
 }
 
 impl std::fmt::Debug for Needs {

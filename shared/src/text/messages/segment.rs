@@ -132,23 +132,13 @@ mod tests {
         assert!(fits(&"😀".repeat(31)) && !fits(&"😀".repeat(32)));
     }
 
+    /// The snapshots show the whole texts.
     #[test]
     fn ordinary_organisation_name_fits_with_full_text() {
-        assert_eq!(
-            code("Universiti Contoh", Language::English, "12345678"),
-            "Universiti Contoh: 1234 5678 is your verification code, valid for 10 minutes. Don't share it with \
-             anyone; we never ask for it."
-        );
         for language in Language::ALL {
             let text = code("UKM", language, "1234567890");
             assert!(text.contains("UKM") && text.contains("1234 5678 90") && text.contains("10 "), "{text}");
         }
-        let text =
-            notice("Universiti Contoh", Language::English, Event::Reset, &[Method::Email, Method::Totp]);
-        assert!(
-            text.contains("24 Nov 2026, 04:19 UTC") && text.contains("email and authenticator app"),
-            "{text}"
-        );
     }
 
     /// Ten characters distinguish one university from another.

@@ -168,8 +168,8 @@ impl DynamoEnrolment {
         }
     }
 
-    /// Registers a passkey of an earlier version among all accounts. If another account registered the same
-    /// one first, that registration stays.
+    /// Enters a passkey of an earlier version in the index of all accounts. If another account entered the same
+    /// one first, that entry stays.
     async fn make_known(&self, account: &AccountId, item: &Item) -> Result<(), StoreError> {
         let id = item.optional_text("item").and_then(EntryId::parse);
         let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {

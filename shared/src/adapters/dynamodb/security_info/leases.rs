@@ -25,7 +25,7 @@ impl DynamoLeases {
         Self { client, table: table.into() }
     }
 
-    /// Tries one conditional increment; returns the item if its condition was not met.
+    /// Makes one conditional increment; returns the item if its condition was not met.
     async fn try_acquire_lease(
         &self,
         account: &AccountId,
@@ -63,7 +63,7 @@ impl DynamoLeases {
     }
 }
 
-/// Returns the attribute with the last use of a contact. Other entries record their use themselves.
+/// Returns the attribute with the last use of a contact. Authenticators record their use in their own item.
 pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
     match factor {
         Factor::AlternateEmail => Some("alternate_email_used_at"),

@@ -1,0 +1,107 @@
+//! Snapshots of every message in every language. `snapshots` has one file for each channel and language.
+
+use super::*;
+use crate::domain::code::OneTimeCode;
+use crate::domain::contact::PhoneNumber;
+use crate::domain::message::Purpose;
+use crate::domain::method::Method;
+use crate::domain::notice::Event;
+use crate::domain::security_info::Kind;
+use crate::domain::time::Timestamp;
+
+/// Compares a text with `snapshots/{name}.snap`.
+fn assert_snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::new();
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
+fn renderer() -> MessageRenderer {
+    MessageRenderer::new("Universiti Contoh", Some("mailto:helpdesk@contoh.example"))
+}
+
+fn to() -> Recipient {
+    Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
+}
+
+fn code(language: Language, purpose: Purpose) -> CodeMessage {
+    CodeMessage {
+        to: to(),
+        purpose,
+        code: OneTimeCode::parse("12345678").unwrap(),
+        language,
+        expires_at: Timestamp::from_seconds(1_795_494_540),
+        minutes: 10,
+    }
+}
+
+fn notice(language: Language, event: Event) -> Notice {
+    // Nobody was verified before a refusal.
+    let methods = if event == Event::ApprovalDenied { Vec::new() } else { vec![Method::Sms, Method::Totp] };
+    Notice { to: to(), event, at: Timestamp::from_seconds(1_795_493_940), methods, language }
+}
+
+/// Returns one section for each message, as `compose` writes it.
+fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> String {
+    let purposes = [
+        ("Code for a reset or an unlock", Purpose::Reset),
+        ("Code for a new contact", Purpose::SecurityInfo),
+        ("Code for the second step of a sign-in", Purpose::SecondStep),
+    ];
+    let codes =
+        purposes.map(|(title, purpose)| (title.to_owned(), compose(Content::Code(&code(language, purpose)))));
+    let added = Kind::ALL.map(|kind| (format!("Notice: added {}", kind.as_str()), Event::Added(kind)));
+    let events = [
+        ("Notice: password reset", Event::Reset),
+        ("Notice: account unlocked", Event::Unlocked),
+        ("Notice: unconfirmed change", Event::Unconfirmed),
+        ("Notice: refused request", Event::ApprovalDenied),
+        ("Notice: removed mobile", Event::Removed(Kind::Mobile)),
+    ];
+    let events = events.map(|(title, event)| (title.to_owned(), event)).into_iter().chain(added);
+    let notices = events.map(|(title, event)| (title, compose(Content::Notice(&notice(language, event)))));
+    let all = codes.into_iter().chain(notices);
+    all.map(|(title, text)| format!("## {title}\n\n{text}\n\n")).collect::<Vec<_>>().concat()
+}
+
+#[test]
+fn mails_match_snapshots() {
+    for language in Language::ALL {
+        let text = sections(language, |content| {
+            let mail = renderer().mail(content);
+            format!("Subject: {}\n\n{}", mail.subject, mail.text.expose())
+        });
+        assert_snapshot(&format!("mail_{}", language.tag()), &text);
+    }
+}
+
+/// The paragraphs are the same as in the text, so one language shows the markup.
+#[test]
+fn mail_html_matches_snapshot() {
+    let text = sections(Language::English, |content| renderer().mail(content).html.expose().to_owned());
+    assert_snapshot("mail_html", &text);
+}
+
+#[test]
+fn text_messages_match_snapshots() {
+    for language in Language::ALL {
+        let text = sections(language, |content| renderer().text(content).expose().to_owned());
+        assert_snapshot(&format!("text_{}", language.tag()), &text);
+    }
+}
+
+/// Only these languages have a voice.
+#[test]
+fn calls_match_snapshots() {
+    for language in [Language::English, Language::Chinese] {
+        let text = sections(language, |content| {
+            let call = renderer().call(content);
+            let pause = "<break time=\"1s\"/>";
+            // One sentence in each line.
+            let ssml = call.ssml.expose().replace(pause, &format!("{pause}\n"));
+            format!("Language: {}\n\n{ssml}", call.language.tag())
+        });
+        assert_snapshot(&format!("call_{}", language.tag()), &text);
+    }
+}
