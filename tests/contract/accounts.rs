@@ -12,9 +12,9 @@ use shared::domain::keys::Tag;
 use shared::domain::method::{Factor, Method};
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
-use shared::domain::security_info::{EntryId, Kind, Registered};
+use shared::domain::security_info::{Consumption, EntryId, Kind, Registered, Secret};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{Added, LeaseHolder, LeaseOutcome, NewEntry, Secret};
+use shared::ports::{ActiveEntry, Added, LeaseHolder, LeaseOutcome, NewEntry};
 
 use crate::stores::{ENTRIES, Stores, corrupt_variants, on_every_store, put};
 
@@ -27,6 +27,7 @@ on_every_store!(
     time_step_is_accepted_once,
     passkeys_are_listed_and_counters_only_increase,
     recovery_code_is_accepted_once,
+    consumption_of_another_kind_is_rejected,
     pass_is_redeemed_by_one_flow_before_expiry,
     lease_is_exclusive_to_one_flow,
     released_lease_is_available_only_to_its_flow,
@@ -52,13 +53,13 @@ const TABLE: &str = ENTRIES;
 async fn imported_registration_is_read_back(ports: &Stores) {
     let nothing = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(nothing.mobile.is_none() && !nothing.has(Method::Totp));
-    assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
+    assert_eq!(ports.active(&id(), Kind::Totp, NOW).await, []);
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     let read = ports.info.registration(&id(), NOW).await.unwrap();
     assert!(read.has(Method::Totp) && read.has(Method::OfficeCall));
     assert_eq!(read.mobile.unwrap().expose(), "+60123456798");
     assert_eq!(read.alternate_email.unwrap().expose(), "aisyah.rahman@mail.example");
-    assert_eq!(ports.authenticators.totp(&id(), NOW).await.unwrap().unwrap().sealed_seed, "sealed");
+    assert_eq!(ports.active(&id(), Kind::Totp, NOW).await, [app("sealed", 0)]);
 
     let mobile = Some(PhoneNumber::from_stored("+60199999999".to_owned()));
     let less = Registration { mobile, ..Registration::default() };
@@ -123,7 +124,8 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     let lease_holder =
         LeaseHolder { flow, generation: 1, limit: 1, verified_factors: &[Factor::MobilePhone] };
     ports.leases.acquire(&id(), &lease_holder, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
-    ports.authenticators.accept_step(&id(), 5, lease_holder.flow, NOW + Seconds(6)).await.unwrap();
+    let (app, step) = (EntryId::only(Kind::Totp), Consumption::TimeStep(5));
+    assert!(ports.consume(&app, step, lease_holder.flow, NOW + Seconds(6)).await);
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
     assert_eq!(used, [None, Some(NOW + Seconds(5)), None, Some(NOW + Seconds(6))]);
@@ -204,15 +206,15 @@ async fn passkey_is_registered_once_across_all_accounts(ports: &Stores) {
     assert!(is_registered("AAAA").await, "an entry that is gone frees nothing");
 }
 
-fn credential(id: &str) -> String {
-    CREDENTIAL.replace("AAAA", id)
+fn credential(id: &str) -> Credential {
+    Credential::parse(&CREDENTIAL.replace("AAAA", id)).unwrap()
 }
 
 async fn add_passkey(ports: &Stores, account: &AccountId, number: u8, id: &str) -> Added {
     let by = HolderId::from_bytes([1; 32]);
     let generation = ports.enrolment.registered(account).await.unwrap().generation;
     let generation = ports.enrolment.change(account, generation, by).await.unwrap().unwrap();
-    let secret = Secret::Passkey { credential: credential(id) };
+    let secret = Secret::Passkey(credential(id));
     let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
     ports.enrolment.add(account, generation, by, &entry).await.unwrap()
 }
@@ -226,7 +228,7 @@ async fn remove_passkey(ports: &Stores, account: &AccountId, number: u8) {
 }
 
 async fn is_passkey_registered(ports: &Stores, id: &str) -> bool {
-    ports.enrolment.is_registered(&Credential::parse(&credential(id)).unwrap()).await.unwrap()
+    ports.enrolment.is_registered(&credential(id)).await.unwrap()
 }
 
 /// Reading the account adds the passkey to the index.
@@ -235,14 +237,14 @@ async fn legacy_passkey_is_indexed_when_account_is_read(client: &Client) {
     let (aisyah, siti) = (id(), AccountId::from_directory("siti").unwrap());
     let is_registered = async |id| is_passkey_registered(ports, id).await;
     let at = async |account: &AccountId| ports.enrolment.registered(account).await.unwrap().entries.len();
-    let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    let old = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey(credential("AAAC")));
     ports.raw.put(&aisyah, &old).await;
     assert!(!is_registered("AAAC").await);
     assert_eq!(at(&aisyah).await, 1);
     assert!(is_registered("AAAC").await);
     assert_eq!(add_passkey(ports, &siti, 4, "AAAC").await, Added::Taken);
     // Of two equal passkeys, the first one keeps the index entry.
-    let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey { credential: credential("AAAC") });
+    let twin = entry(EntryId::new(Kind::Passkey, [9; 8]), Secret::Passkey(credential("AAAC")));
     ports.raw.put(&siti, &twin).await;
     assert_eq!(at(&siti).await, 1);
     remove_passkey(ports, &siti, 9).await;
@@ -260,7 +262,7 @@ async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
                 let account = AccountId::from_directory(format!("person{number}")).unwrap();
                 let by = HolderId::from_bytes([number; 32]);
                 ports.enrolment.change(&account, 0, by).await.unwrap();
-                let secret = Secret::Passkey { credential: CREDENTIAL.to_owned() };
+                let secret = Secret::Passkey(credential("AAAA"));
                 let entry = entry(EntryId::new(Kind::Passkey, [number; 8]), secret);
                 ports.enrolment.add(&account, 1, by, &entry).await
             })
@@ -278,7 +280,7 @@ async fn concurrent_registrations_of_one_passkey_succeed_once(ports: &Stores) {
 async fn time_step_is_accepted_once(ports: &Stores) {
     let accept = async |step, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
-        ports.authenticators.accept_step(&id(), step, flow, NOW).await.unwrap()
+        ports.consume(&EntryId::only(Kind::Totp), Consumption::TimeStep(step), flow, NOW).await
     };
     assert!(!accept(5, 1).await, "there is no app");
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
@@ -290,6 +292,13 @@ async fn time_step_is_accepted_once(ports: &Stores) {
     assert!(!accept(4, 1).await);
     assert!(accept(6, 2).await);
     assert!(!accept(5, 1).await, "a later one was accepted since");
+    assert_eq!(ports.active(&id(), Kind::Totp, NOW).await, [app("sealed", 6)]);
+}
+
+/// Returns an active and old app for codes.
+fn app(seed: &str, step: u64) -> ActiveEntry {
+    let secret = Secret::Totp { sealed_seed: seed.to_owned(), step };
+    ActiveEntry { id: EntryId::only(Kind::Totp), secret, young: false }
 }
 
 fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
@@ -298,24 +307,24 @@ fn entry(id: EntryId, secret: Secret<'static>) -> NewEntry<'static> {
 
 /// Controls: C-032.
 async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
-    let read = async |account: &AccountId, now| ports.authenticators.passkeys(account, now).await.unwrap();
+    let read = async |account: &AccountId, now| ports.active(account, Kind::Passkey, now).await;
     assert!(read(&id(), NOW).await.is_empty());
-    let credential = CREDENTIAL;
+    let credential = credential("AAAA");
     let [one, other] = [[1; 8], [2; 8]].map(|number| EntryId::new(Kind::Passkey, number));
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
-    let new = entry(one.clone(), Secret::Passkey { credential: credential.into() });
+    let new = entry(one.clone(), Secret::Passkey(credential.clone()));
     ports.raw.put(&id(), &new).await;
     let later = NewEntry { id: other.clone(), active_from: NOW + Seconds::DAY, ..new };
     ports.raw.put(&id(), &later).await;
     let found = read(&id(), NOW).await;
     assert_eq!((found.len(), &found[0].id), (1, &one), "the other one does not count yet");
-    assert_eq!(found[0].credential, Credential::parse(credential).unwrap());
+    assert_eq!(found[0].secret, Secret::Passkey(credential));
     assert_eq!(read(&id(), NOW + Seconds::DAY).await.len(), 2);
     assert!(read(&AccountId::from_directory("other").unwrap(), NOW).await.is_empty());
 
     let accept = async |id: &EntryId, counter, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
-        ports.authenticators.accept_counter(&self::id(), id, counter, flow, NOW).await.unwrap()
+        ports.consume(id, Consumption::Counter(counter), flow, NOW).await
     };
     assert!(accept(&one, 5, 1).await);
     assert!(accept(&one, 5, 1).await, "the same flow once more: its answer was lost");
@@ -331,6 +340,28 @@ async fn passkeys_are_listed_and_counters_only_increase(ports: &Stores) {
     assert_eq!(listed.entries_of(Kind::Passkey).next().unwrap().last_used_at, Some(NOW));
 }
 
+async fn consumption_of_another_kind_is_rejected(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
+    put_sheet(ports, &["one"]).await;
+    let passkey = EntryId::new(Kind::Passkey, [1; 8]);
+    ports.raw.put(&id(), &entry(passkey.clone(), Secret::Passkey(credential("AAAA")))).await;
+    let entries = [EntryId::only(Kind::Totp), passkey, EntryId::only(Kind::RecoveryCodes)];
+    let consumptions =
+        [Consumption::TimeStep(5), Consumption::Counter(5), Consumption::RecoveryCode("one".to_owned())];
+    let flow = HolderId::from_bytes([1; 32]);
+    for (own, entry) in entries.iter().enumerate() {
+        for (at, consumption) in consumptions.iter().enumerate() {
+            if at != own {
+                assert!(
+                    !ports.consume(entry, consumption.clone(), flow, NOW).await,
+                    "{consumption:?} of {entry:?}"
+                );
+            }
+        }
+        assert!(ports.consume(entry, consumptions[own].clone(), flow, NOW).await, "{entry:?}");
+    }
+}
+
 /// Returns the key of one of Aisyah's items.
 fn key_of(item: &str) -> [(String, AttributeValue); 2] {
     [("account", "aisyah"), ("item", item)]
@@ -344,10 +375,10 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
     let ports = &Stores::in_tables(client);
     ports.import(&id(), &AISYAH.registration(), Some("sealed"), NOW).await;
     put_sheet(ports, &["one", "two"]).await;
-    let credential = CREDENTIAL;
+    let credential = credential("AAAA");
     let public_key = SigningKey::from_slice(&[7; 32]).unwrap().verifying_key().to_sec1_point(false);
     for number in [1, 2] {
-        let passkey = Secret::Passkey { credential: credential.into() };
+        let passkey = Secret::Passkey(credential.clone());
         let device = Secret::Authenticator {
             public_key: public_key.as_bytes().to_vec(),
             subscription: Some("sealed".into()),
@@ -371,7 +402,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
             assert_eq!(read.is_err(), what.starts_with("sealed"), "{what}");
             let is_passkey = one.id.kind() == Kind::Passkey;
             let is_corrupt = what.starts_with("credential") || what.starts_with("usable_from");
-            let passkeys = ports.authenticators.passkeys(&id(), NOW).await.unwrap();
+            let passkeys = ports.active(&id(), Kind::Passkey, NOW).await;
             assert_eq!(passkeys.len(), if is_passkey && is_corrupt { 1 } else { 2 }, "{what}");
             let device = Device { account: id(), id: one.id.clone() };
             let is_corrupt = what.starts_with("public_key") || what.starts_with("usable_from");
@@ -380,10 +411,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
             let targets = ports.push_targets.push_targets(&id(), NOW).await.unwrap();
             assert!(!targets.is_empty(), "{what}");
             if what.starts_with("usable_from") {
-                assert!(
-                    one.id.kind() != Kind::Totp
-                        || ports.authenticators.totp(&id(), NOW).await.unwrap().is_none()
-                );
+                assert!(one.id.kind() != Kind::Totp || ports.active(&id(), Kind::Totp, NOW).await.is_empty());
             }
             ports.raw.delete(&id(), &one.id).await;
             assert_eq!(
@@ -395,7 +423,7 @@ async fn unreadable_entry_is_unusable_and_affects_no_other(client: &Client) {
         match one.id.kind() {
             Kind::RecoveryCodes => put_sheet(ports, &["one", "two"]).await,
             Kind::Passkey => {
-                let secret = Secret::Passkey { credential: credential.into() };
+                let secret = Secret::Passkey(credential.clone());
                 ports.raw.put(&id(), &entry(one.id.clone(), secret)).await;
             }
             Kind::Authenticator => {
@@ -433,16 +461,27 @@ async fn put_sheet(ports: &Stores, hashes: &[&str]) {
     ports.raw.put(&id(), &entry(EntryId::only(Kind::RecoveryCodes), secret)).await;
 }
 
+/// Returns Aisyah's sheet.
+async fn sheet(ports: &Stores) -> Sheet {
+    let mut active = ports.active(&id(), Kind::RecoveryCodes, NOW).await;
+    assert_eq!(active.len(), 1);
+    match active.remove(0).secret {
+        Secret::RecoveryCodes(sheet) => sheet,
+        other => panic!("{other:?} is no sheet"),
+    }
+}
+
 /// Controls: C-030.
 async fn recovery_code_is_accepted_once(ports: &Stores) {
-    assert!(ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().is_none());
+    assert_eq!(ports.active(&id(), Kind::RecoveryCodes, NOW).await, []);
     let take = async |hash: &str, flow| {
         let flow = HolderId::from_bytes([flow; 32]);
-        ports.authenticators.use_recovery_code(&id(), hash, flow, NOW).await.unwrap()
+        let code = Consumption::RecoveryCode(hash.to_owned());
+        ports.consume(&EntryId::only(Kind::RecoveryCodes), code, flow, NOW).await
     };
     assert!(!take("one", 1).await, "there is no sheet");
     put_sheet(ports, &["one", "two"]).await;
-    let sheet = async || ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
+    let sheet = async || sheet(ports).await;
     let read = sheet().await;
     assert_eq!((read.hashed_with, read.hashes.len()), (HashedWith::Key("1".into()), 2));
     assert!(!take("three", 1).await);
@@ -468,7 +507,8 @@ async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
         let ports = ports.clone();
         tasks.push(tokio::spawn(async move {
             let flow = HolderId::from_bytes([flow; 32]);
-            ports.authenticators.use_recovery_code(&id(), "two", flow, NOW).await.unwrap()
+            let code = Consumption::RecoveryCode("two".to_owned());
+            ports.consume(&EntryId::only(Kind::RecoveryCodes), code, flow, NOW).await
         }));
     }
     let mut taken = 0;
@@ -476,8 +516,7 @@ async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
         taken += u8::from(task.await.unwrap());
     }
     assert_eq!(taken, 1);
-    let sheet = ports.authenticators.recovery_sheet(&id(), NOW).await.unwrap().unwrap();
-    assert_eq!(sheet.hashes.len(), 2);
+    assert_eq!(sheet(ports).await.hashes.len(), 2);
 }
 
 /// Controls: C-031.

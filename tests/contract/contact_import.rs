@@ -6,7 +6,7 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::holder::HolderId;
 use shared::domain::import::ImportAction;
 use shared::domain::method::{Factor, Method};
-use shared::domain::security_info::{Entry, EntryId, Kind};
+use shared::domain::security_info::{Entry, EntryId, Kind, Secret};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{LeaseHolder, LeaseOutcome, NewEntry};
 
@@ -94,7 +94,7 @@ async fn import_into_emptied_account_has_waiting_period(ports: &Stores) {
     assert!(decisions.iter().all(|(_, action)| *action == waits(NOW, false)), "{decisions:?}");
     assert_eq!(decisions.len(), 4);
     assert!(!registration(ports, NOW).await.has(Method::Sms));
-    assert!(ports.authenticators.totp(&id(), NOW).await.unwrap().is_none());
+    assert_eq!(ports.active(&id(), Kind::Totp, NOW).await, []);
     let then = registration(ports, NOW + WAIT).await;
     assert!(then.has(Method::Sms) && then.young.contains(&Method::Sms), "it counts, and is not old");
 }
@@ -177,8 +177,10 @@ async fn self_enrolled_contact_is_not_overwritten(ports: &Stores) {
 
 async fn app_is_imported_once(ports: &Stores) {
     let seed = async |now| {
-        let found = ports.authenticators.totp(&id(), now).await.unwrap();
-        found.map(|found| found.sealed_seed)
+        ports.active(&id(), Kind::Totp, now).await.into_iter().find_map(|app| match app.secret {
+            Secret::Totp { sealed_seed, .. } => Some(sealed_seed),
+            _ => None,
+        })
     };
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let decisions = ports.import(&id(), &AISYAH.registration(), Some("first"), LATER).await;

@@ -3,9 +3,9 @@
 use p256::ecdsa::SigningKey;
 use shared::domain::account::AccountId;
 use shared::domain::device::{Device, DeviceKey};
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{NewEntry, Secret};
+use shared::ports::NewEntry;
 
 use crate::stores::{Stores, on_every_store};
 

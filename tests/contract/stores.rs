@@ -21,13 +21,14 @@ use shared::adapters::dynamodb::{
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
+use shared::domain::holder::HolderId;
 use shared::domain::import::ImportAction;
 use shared::domain::keys::{Keyring, Tag};
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore, LeaseStore,
-    NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore, SessionStore,
+    ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
+    LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -158,6 +159,23 @@ impl Stores {
         now: Timestamp,
     ) -> Vec<(Kind, ImportAction)> {
         self.contacts.import(account, contacts, seed, WAIT, now).await.unwrap()
+    }
+
+    /// Returns the active entries of a kind.
+    pub async fn active(&self, account: &AccountId, kind: Kind, now: Timestamp) -> Vec<ActiveEntry> {
+        self.authenticators.active(account, kind, now).await.unwrap()
+    }
+
+    /// Uses up a part of an entry of Aisyah for a flow; returns whether that was possible.
+    pub async fn consume(
+        &self,
+        entry: &EntryId,
+        consumption: Consumption,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> bool {
+        let aisyah = AccountId::from_directory("aisyah").unwrap();
+        self.authenticators.consume(&aisyah, entry, &consumption, flow, now).await.unwrap()
     }
 }
 

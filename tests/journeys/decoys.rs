@@ -6,9 +6,10 @@ use rekey_local::emulator::roles::Call;
 use rekey_tests::fixtures::{AISYAH, Person};
 use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, World};
 use serde_json::{Value, json};
+use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
-use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{Clock as _, NewEntry, Secret};
+use shared::domain::security_info::{EntryId, Kind, Secret};
+use shared::ports::{Clock as _, NewEntry};
 
 /// Logins without a usable account: unknown, disabled, excluded, or with too few methods.
 const DECOYS: [&str; 6] = ["nobody", "somebody", "student1", "daniel", "registrar", "mei"];
@@ -96,7 +97,7 @@ pub(crate) async fn enrol_decoy_methods(world: &std::sync::Arc<World>, login: &s
     world.register(&person).await;
     let secrets = [
         ("push", Kind::Authenticator, Secret::Authenticator { public_key: vec![4; 65], subscription: None }),
-        ("passkey", Kind::Passkey, Secret::Passkey { credential: crate::passkeys::CREDENTIAL.into() }),
+        ("passkey", Kind::Passkey, Secret::Passkey(Credential::parse(crate::passkeys::CREDENTIAL).unwrap())),
         (
             "recovery_code",
             Kind::RecoveryCodes,

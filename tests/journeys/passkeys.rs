@@ -14,9 +14,9 @@ use shared::domain::passkey::{
     Assertion, CreationOptions, Credential, Expected, Owner, PublicKey, Refusal, Registration, RelyingParty,
     UserHandle,
 };
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::time::Seconds;
-use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, Secret, SignatureVerifier as _};
+use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, SignatureVerifier as _};
 
 const CHALLENGE: [u8; 32] = [7; 32];
 /// An unregistered passkey in its stored form.
@@ -48,17 +48,17 @@ const RSA_KEY: &str = r#"{"algorithm":"RS256","modulus":"tn2VV9oUZFSPxDGkaKlJlsa
 const RSA_SIGNATURE: &str = "rKTviLasY-4AhE1ZTuFi4BLcZH3vc2v4P3xn75yLjAdKUGZVjUvpL5QxmVxIF2dvJrEVtNZtYrHRijkVAromRxanlGo6uNn_3jF_nKhfXAvz6SrehWfc8LtQmafSKIGrHdMdNPLg0CMVjO1_dvHOOse4eIObt0YQbJuhDAaC_XvQQmmnlzlxDoDAbQy57l5kezsSGypEBhY5aHYQF1rLhU6mX1-cu_CBn5XEiQfpwxpGUijabA3GbmYHoSKkBcH8ZiWwzAtvUR4MuzBK2aTzkelGS1j6OVNX_n-ACKjTjlXfgVdKEDW6QH9aFVyZVMk4_h_C3xh9KqL_X3iIhRvhkQ";
 
 /// Writes a passkey into the store.
-pub async fn store_passkey(world: &World, person: &Person, number: u8, credential: String) {
+pub async fn store_passkey(world: &World, person: &Person, number: u8, credential: Credential) {
     let now = world.clock.now();
     let id = EntryId::new(Kind::Passkey, [number; 8]);
-    let entry = NewEntry::new(id, "computer", Secret::Passkey { credential }, now);
+    let entry = NewEntry::new(id, "computer", Secret::Passkey(credential), now);
     world.enrolment.put(&person.account().id, &entry).await.unwrap();
 }
 
 /// Enrols a passkey for a person.
 async fn registered(world: &World, person: &Person, number: u8) -> Passkey {
     let (passkey, answer) = Passkey::create(&creation(world, person, &[]), &CeremonyOptions::at(ORIGIN));
-    store_passkey(world, person, number, accept(world, person, &answer).unwrap().to_json()).await;
+    store_passkey(world, person, number, accept(world, person, &answer).unwrap()).await;
     passkey
 }
 
@@ -107,7 +107,7 @@ async fn ed25519_passkey_serves_as_second_step() {
     let (mut passkey, answered) =
         Passkey::create_ed25519(&creation(&world, &AISYAH, &[]), &CeremonyOptions::at(ORIGIN));
     passkey.counter = 0;
-    store_passkey(&world, &AISYAH, 1, accept(&world, &AISYAH, &answered).unwrap().to_json()).await;
+    store_passkey(&world, &AISYAH, 1, accept(&world, &AISYAH, &answered).unwrap()).await;
     registered(&world, &AISYAH, 2).await;
     let mut browser = world.browser();
     browser.open("aisyah", "locked").await;
@@ -329,7 +329,7 @@ async fn removed_or_waiting_passkey_verifies_nothing() {
         Passkey::create(&creation(&world, &AISYAH, &[]), &CeremonyOptions::at(ORIGIN));
     let credential = accept(&world, &AISYAH, &answered).unwrap();
     let now = world.clock.now();
-    let secret = Secret::Passkey { credential: credential.to_json() };
+    let secret = Secret::Passkey(credential);
     let entry = NewEntry { active_from: now + Seconds::DAY, ..NewEntry::new(id, "", secret, now) };
     world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
     let early = answer(&mut browser, &later.answer(&options, &CeremonyOptions::at(ORIGIN))).await;

@@ -6,8 +6,8 @@ use rekey_tests::fixtures::AISYAH;
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use shared::domain::recovery_code::{COUNT, HashedWith, RecoveryCodes, Sheet};
-use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry, Secret};
+use shared::domain::security_info::{EntryId, Kind, Secret};
+use shared::ports::{Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry};
 
 /// Writes a sheet for Aisyah and returns its codes.
 async fn sheet(world: &World) -> Vec<String> {

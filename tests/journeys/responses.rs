@@ -5,6 +5,7 @@
 use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, PRIYA};
 use rekey_tests::{Answer, CeremonyOptions, Passkey, Phone, World};
 use serde_json::{Value, json};
+use shared::domain::passkey::Credential;
 
 use crate::passkeys::{CREDENTIAL, store_passkey};
 use crate::security_info::{app_code, token, verify, world};
@@ -74,7 +75,7 @@ impl Responses {
 #[tokio::test]
 async fn reset_responses_match_snapshot() {
     let world = World::new().await;
-    store_passkey(&world, &AISYAH, 1, CREDENTIAL.to_owned()).await;
+    store_passkey(&world, &AISYAH, 1, Credential::parse(CREDENTIAL).unwrap()).await;
     let mut browser = world.browser();
     let mut all = Responses::default();
     all.add("GET /", &browser.get("/").await);

@@ -10,6 +10,7 @@ use rekey_local::template::Template;
 use rekey_tests::fixtures::AISYAH;
 use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
+use shared::domain::passkey::Credential;
 
 /// Actions that only AWS's event source mapping uses with a function's role.
 const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -65,7 +66,7 @@ async fn role_grants_only_permissions_its_function_uses() {
     let saying = CeremonyOptions::at("http://localhost:8080");
     let creation = json!({ "rp": { "id": "localhost" }, "user": { "id": "AAAA" }, "challenge": "AAAA" });
     let mut passkey = Passkey::create(&creation, &saying).0;
-    let credential = crate::passkeys::CREDENTIAL.to_owned();
+    let credential = Credential::parse(crate::passkeys::CREDENTIAL).unwrap();
     crate::passkeys::store_passkey(&world, &AISYAH, 1, credential).await;
     let mut first = world.browser();
     first.open("aisyah", "forgotten").await;

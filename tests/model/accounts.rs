@@ -16,13 +16,13 @@ use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::flow::RequestId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::Recipient;
-use shared::domain::passkey::{self, CreationOptions, Expected, Owner, RelyingParty, UserHandle};
+use shared::domain::passkey::{self, CreationOptions, Credential, Expected, Owner, RelyingParty, UserHandle};
 use shared::domain::password::NewPassword;
 use shared::domain::recovery_code::{RecoveryCode, Sheet};
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
-use shared::ports::{AccountImport as _, NewEntry, Secret, SignatureVerifier as _};
+use shared::ports::{AccountImport as _, NewEntry, SignatureVerifier as _};
 
 use crate::tables::{MOMENT, Tables};
 
@@ -60,7 +60,7 @@ pub fn new_entry(login: &str, kind: Kind, number: u8, party: &RelyingParty) -> N
         Kind::Authenticator => {
             Secret::Authenticator { public_key: device_key(login).to_bytes(), subscription: None }
         }
-        Kind::Passkey => Secret::Passkey { credential: passkey(login, &keys(), party).1 },
+        Kind::Passkey => Secret::Passkey(passkey(login, &keys(), party).1),
         Kind::RecoveryCodes => Secret::RecoveryCodes(sheet(number, &keys())),
         other => panic!("no scope enrols {other:?}"),
     };
@@ -155,7 +155,7 @@ fn signed_by_phone(account: &str, request: RequestId, typed: Option<&str>, now: 
 }
 
 /// Returns the passkey of an account, and the stored credential under these keys.
-pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, String) {
+pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, Credential) {
     let account = id(login);
     let handle = UserHandle::of(keys, &account);
     let owner = Owner { handle: &handle, login, name: login };
@@ -170,7 +170,7 @@ pub fn passkey(login: &str, keys: &Keyring, party: &RelyingParty) -> (Passkey, S
     let verifies =
         |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
     let registration = passkey::Registration::parse(&answer).unwrap();
-    (passkey, registration.verify(handle, &expected, &verifies).unwrap().to_json())
+    (passkey, registration.verify(handle, &expected, &verifies).unwrap())
 }
 
 /// Returns an assertion for a challenge with this signature count.

@@ -8,10 +8,9 @@ use shared::domain::flow::{Flow, FlowLimits, RequestId, StateName};
 use shared::domain::holder::HolderId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::Violation;
-use shared::domain::recovery_code::Sheet;
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::Timestamp;
-use shared::ports::{ChangeOutcome, CodeAttempt, DeviceAnswer, PasswordChange, StoredPasskey, StoredTotp};
+use shared::ports::{ActiveEntry, ChangeOutcome, CodeAttempt, DeviceAnswer, PasswordChange};
 
 /// A call on a port. Each is one operation of the service, which is atomic there.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -26,12 +25,8 @@ pub enum Call {
     SendLimits { account: AccountId },
     ReplaceSendLimits { account: AccountId, rev: u64, send_log: String, at: Timestamp },
     Registration { account: AccountId, at: Timestamp },
-    Totp { account: AccountId, at: Timestamp },
-    AcceptStep { account: AccountId, step: u64, flow: HolderId },
-    Passkeys { account: AccountId, at: Timestamp },
-    AcceptCounter { account: AccountId, passkey: EntryId, counter: u32, flow: HolderId },
-    Sheet { account: AccountId, at: Timestamp },
-    UseCode { account: AccountId, hash: String, flow: HolderId },
+    Active { account: AccountId, kind: Kind, at: Timestamp },
+    Consume { account: AccountId, entry: EntryId, consumption: Consumption, flow: HolderId },
     RequestApproval { account: AccountId, request: ApprovalRequest, at: Timestamp },
     Newest { account: AccountId },
     Answer { account: AccountId, request: RequestId, answer: DeviceAnswer, at: Timestamp },
@@ -65,12 +60,17 @@ impl Call {
             Self::SendLimits { .. } => "send-log",
             Self::ReplaceSendLimits { .. } => "replace-send-log",
             Self::Registration { .. } => "registration",
-            Self::Totp { .. } => "totp",
-            Self::AcceptStep { .. } => "accept-step",
-            Self::Passkeys { .. } => "passkeys",
-            Self::AcceptCounter { .. } => "accept-counter",
-            Self::Sheet { .. } => "sheet",
-            Self::UseCode { .. } => "use-code",
+            Self::Active { kind, .. } => match kind {
+                Kind::Totp => "totp",
+                Kind::Passkey => "passkeys",
+                Kind::RecoveryCodes => "sheet",
+                other => panic!("no handler verifies by {other:?}"),
+            },
+            Self::Consume { consumption, .. } => match consumption {
+                Consumption::TimeStep(_) => "accept-step",
+                Consumption::Counter(_) => "accept-counter",
+                Consumption::RecoveryCode(_) => "use-code",
+            },
             Self::RequestApproval { .. } => "ask-devices",
             Self::Newest { .. } => "newest",
             Self::Answer { .. } => "answer",
@@ -99,9 +99,7 @@ impl Call {
             Self::Load { .. }
                 | Self::SendLimits { .. }
                 | Self::Registration { .. }
-                | Self::Totp { .. }
-                | Self::Passkeys { .. }
-                | Self::Sheet { .. }
+                | Self::Active { .. }
                 | Self::Newest { .. }
                 | Self::Device { .. }
                 | Self::Session { .. }
@@ -131,9 +129,7 @@ pub enum Answer {
         send_log: String,
     },
     Registration(Box<Registration>),
-    Totp(Option<StoredTotp>),
-    Passkeys(Vec<StoredPasskey>),
-    Sheet(Option<Sheet>),
+    Active(Vec<ActiveEntry>),
     /// The public key of a device, and the times from which it is active and old.
     Device(Option<(Vec<u8>, Timestamp, Timestamp)>),
     PushTargets(Vec<(Device, String)>),
@@ -158,9 +154,7 @@ impl Answer {
             | Self::Number(_)
             | Self::SendLimits { .. }
             | Self::Registration { .. }
-            | Self::Totp(_)
-            | Self::Passkeys(_)
-            | Self::Sheet(_)
+            | Self::Active(_)
             | Self::Device(_)
             | Self::PushTargets(_)
             | Self::Account(_)

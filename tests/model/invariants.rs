@@ -14,7 +14,7 @@ use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::message::{CodeMessage, Envelope};
 use shared::domain::method::Method;
-use shared::domain::security_info::Kind;
+use shared::domain::security_info::{Consumption, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::CodeAttempt;
 use stateright::{Model, Property};
@@ -173,14 +173,12 @@ impl Scope {
             Call::AcquireLease { flow, .. } if matches!(answer, Answer::Leased(Ok(_))) => {
                 Self::observe_lease(state, *flow);
             }
-            Call::AcceptStep { account, .. } if *answer == Answer::Flag(true) => {
-                Self::observe_use(state, account, Kind::Totp, None);
-            }
-            Call::AcceptCounter { account, .. } if *answer == Answer::Flag(true) => {
-                Self::observe_use(state, account, Kind::Passkey, None);
-            }
-            Call::UseCode { account, hash, .. } if *answer == Answer::Flag(true) => {
-                Self::observe_use(state, account, Kind::RecoveryCodes, Some(hash));
+            Call::Consume { account, entry, consumption, .. } if *answer == Answer::Flag(true) => {
+                let hash = match consumption {
+                    Consumption::RecoveryCode(hash) => Some(hash),
+                    _ => None,
+                };
+                Self::observe_use(state, account, entry.kind(), hash);
             }
             Call::Notify { to } => {
                 let Invoker::Queue(id) = by else { return };

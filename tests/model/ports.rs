@@ -23,17 +23,16 @@ use shared::domain::name::CanonicalName;
 use shared::domain::password::{NewPassword, Violation};
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
-use shared::domain::recovery_code::Sheet;
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{Consumption, EntryId, Kind, Secret};
 use shared::domain::send_limits::SendLog;
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    Answered, ApprovalStore, AttemptOutcome, AuthenticatorStore, Capabilities, ChangeError, ChangeInspector,
-    ChangeOutcome, Clock, CodeAttempt, DeviceAnswer, DeviceStore, Directory, DirectoryError, DirectoryWrite,
-    Entropy, FlowStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail, MailSender, MessageQueue, Metric,
-    Metrics, PasswordChange, PasswordDirectory, Push, PushSender, PushTargets, QueueError, RateLimitStore,
-    SecurityInfoStore, SendError, SessionStore, StoreError, StoredDevice, StoredPasskey, StoredTotp,
+    ActiveEntry, Answered, ApprovalStore, AttemptOutcome, AuthenticatorStore, Capabilities, ChangeError,
+    ChangeInspector, ChangeOutcome, Clock, CodeAttempt, DeviceAnswer, DeviceStore, Directory, DirectoryError,
+    DirectoryWrite, Entropy, FlowStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail, MailSender,
+    MessageQueue, Metric, Metrics, PasswordChange, PasswordDirectory, Push, PushSender, PushTargets,
+    QueueError, RateLimitStore, SecurityInfoStore, SendError, SessionStore, StoreError, StoredDevice,
     TextSender, Versioned, VoiceSender,
 };
 
@@ -259,63 +258,39 @@ impl SecurityInfoStore for Scripted {
 
 #[async_trait]
 impl AuthenticatorStore for Scripted {
-    async fn totp(&self, account: &AccountId, at: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
-        ask!(Call::Totp { account: account.clone(), at }, Answer::Totp(found) => found)
-    }
-
-    async fn accept_step(
+    async fn active(
         &self,
         account: &AccountId,
-        step: u64,
-        flow: HolderId,
-        _: Timestamp,
-    ) -> Result<bool, StoreError> {
-        ask!(
-            Call::AcceptStep { account: account.clone(), step, flow },
-            Answer::Flag(accepted) => accepted,
-        )
-    }
-
-    async fn passkeys(&self, account: &AccountId, at: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
-        ask!(Call::Passkeys { account: account.clone(), at }, Answer::Passkeys(found) => found)
-    }
-
-    async fn accept_counter(
-        &self,
-        account: &AccountId,
-        passkey: &EntryId,
-        counter: u32,
-        flow: HolderId,
-        _: Timestamp,
-    ) -> Result<bool, StoreError> {
-        ask!(
-            Call::AcceptCounter { account: account.clone(), passkey: passkey.clone(), counter, flow },
-            Answer::Flag(accepted) => accepted,
-        )
-    }
-
-    async fn recovery_sheet(&self, account: &AccountId, at: Timestamp) -> Result<Option<Sheet>, StoreError> {
-        let read = |sheet: Sheet| {
-            SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&sheet.hashes));
-            sheet
+        kind: Kind,
+        at: Timestamp,
+    ) -> Result<Vec<ActiveEntry>, StoreError> {
+        let read = |active: Vec<ActiveEntry>| {
+            if let Some(ActiveEntry { secret: Secret::RecoveryCodes(sheet), .. }) = active.first() {
+                SCRIPT.with_borrow_mut(|script| script.listed.clone_from(&sheet.hashes));
+            }
+            active
         };
-        ask!(Call::Sheet { account: account.clone(), at }, Answer::Sheet(found) => found.map(read))
+        ask!(Call::Active { account: account.clone(), kind, at }, Answer::Active(found) => read(found))
     }
 
-    async fn use_recovery_code(
+    async fn consume(
         &self,
         account: &AccountId,
-        hash: &str,
+        entry: &EntryId,
+        consumption: &Consumption,
         flow: HolderId,
         _: Timestamp,
     ) -> Result<bool, StoreError> {
-        let call = Call::UseCode { account: account.clone(), hash: hash.to_owned(), flow };
-        if mutated(Mutation::RecoveryCodeReadThenWrite) {
-            let listed = SCRIPT.with_borrow(|script| script.listed.iter().any(|other| other == hash));
+        let (account, entry) = (account.clone(), entry.clone());
+        let call = Call::Consume { account, entry, consumption: consumption.clone(), flow };
+        if let Consumption::RecoveryCode(hash) = consumption
+            && mutated(Mutation::RecoveryCodeReadThenWrite)
+        {
+            let listed = SCRIPT.with_borrow(|script| script.listed.contains(hash));
             let _ = ask(call).await;
             return Ok(listed);
         }
-        ask!(call, Answer::Flag(taken) => taken)
+        ask!(call, Answer::Flag(accepted) => accepted)
     }
 
     /// No account in the model has a pass.

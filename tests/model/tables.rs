@@ -21,7 +21,7 @@ use shared::domain::approval::RequestStatus;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::password::NewPassword;
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{Consumption, EntryId, Secret};
 use shared::domain::time::Timestamp;
 use shared::ports::{
     AuthenticatorStore as _, ChangeError, ChangeInspector as _, DeviceStore as _, Directory as _,
@@ -167,12 +167,8 @@ impl Tables {
             | Call::MarkNotified { .. }
             | Call::Session { .. } => self.request(call, mutation),
             Call::Enqueue { .. } | Call::Notify { .. } => Answer::Done,
-            Call::Totp { .. }
-            | Call::AcceptStep { .. }
-            | Call::Passkeys { .. }
-            | Call::AcceptCounter { .. }
-            | Call::Sheet { .. }
-            | Call::UseCode { .. }
+            Call::Active { .. }
+            | Call::Consume { .. }
             | Call::Device { .. }
             | Call::RecordUse { .. }
             | Call::PushTargets { .. } => self.entry(call, mutation),
@@ -304,37 +300,36 @@ impl Tables {
     fn entry(&mut self, call: &Call, mutation: Option<Mutation>) -> Answer {
         let mutated = |by| mutation == Some(by);
         match call {
-            Call::Totp { account, at } => {
-                Answer::Totp(self.call(async |memory| memory.totp(account, *at).await).unwrap())
+            Call::Active { account, kind, at } => {
+                let mut active = self.call(async |memory| memory.active(account, *kind, *at).await).unwrap();
+                // No handler reads the accepted step, and it would multiply the states.
+                for entry in &mut active {
+                    if let Secret::Totp { step, .. } = &mut entry.secret {
+                        *step = 0;
+                    }
+                }
+                Answer::Active(active)
             }
-            Call::AcceptStep { account, step, flow } => {
+            Call::Consume { account, entry, consumption, flow } => {
                 if mutated(Mutation::TimeStepReused)
-                    && let Some(StoredSecret::Totp { last_step, .. }) = self.secret(account, Kind::Totp)
+                    && let Some(StoredSecret::Totp { last_step, .. }) = self.secret(account, entry)
                 {
                     *last_step = 0;
                 }
-                Answer::Flag(self.security_info.accept_step(account, *step, *flow, MOMENT))
-            }
-            Call::Passkeys { account, at } => {
-                Answer::Passkeys(self.call(async |memory| memory.passkeys(account, *at).await).unwrap())
-            }
-            Call::AcceptCounter { account, passkey, counter, flow } => {
-                let moves = self.security_info.accept_counter(account, passkey, *counter, *flow, MOMENT);
-                Answer::Flag(moves || mutated(Mutation::CounterNotStored))
-            }
-            Call::Sheet { account, at } => {
-                Answer::Sheet(self.call(async |memory| memory.recovery_sheet(account, *at).await).unwrap())
-            }
-            Call::UseCode { account, hash, flow } => {
-                let taken = self.security_info.use_recovery_code(account, hash, *flow, MOMENT);
-                if taken
-                    && mutated(Mutation::RecoveryCodeReused)
-                    && let Some(StoredSecret::RecoveryCodes { hashes, .. }) =
-                        self.secret(account, Kind::RecoveryCodes)
-                {
-                    hashes.insert(hash.clone());
+                let consumed = self.security_info.consume(account, entry, consumption, *flow, MOMENT);
+                match consumption {
+                    Consumption::Counter(_) => {
+                        return Answer::Flag(consumed || mutated(Mutation::CounterNotStored));
+                    }
+                    Consumption::RecoveryCode(hash) if consumed && mutated(Mutation::RecoveryCodeReused) => {
+                        if let Some(StoredSecret::RecoveryCodes { hashes, .. }) = self.secret(account, entry)
+                        {
+                            hashes.insert(hash.clone());
+                        }
+                    }
+                    _ => {}
                 }
-                Answer::Flag(taken)
+                Answer::Flag(consumed)
             }
             Call::Device { device } => {
                 let found = self.call(async |memory| memory.device(device).await).unwrap();
@@ -351,10 +346,10 @@ impl Tables {
         }
     }
 
-    /// Returns the secret of the entry of a kind that allows only one.
-    fn secret(&mut self, account: &AccountId, kind: Kind) -> Option<&mut StoredSecret> {
+    /// Returns the secret of an entry.
+    fn secret(&mut self, account: &AccountId, entry: &EntryId) -> Option<&mut StoredSecret> {
         let entries = &mut self.security_info.0.get_mut(account)?.entries;
-        Some(&mut entries.get_mut(&EntryId::only(kind))?.secret)
+        Some(&mut entries.get_mut(entry)?.secret)
     }
 
     /// Performs a call on an account, in the tables `security-info` and `accounts`.

@@ -22,8 +22,8 @@ use shared::domain::account::AccountId;
 use shared::domain::code::OneTimeCode;
 use shared::domain::keys::Keyring;
 use shared::domain::pairing::{Pairing, PairingToken};
-use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret};
+use shared::domain::security_info::{EntryId, Kind, Secret};
+use shared::ports::{Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _};
 use tokio::net::TcpListener;
 
 const SESSION: [u8; 32] = [5; 32];

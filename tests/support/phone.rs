@@ -19,10 +19,10 @@ use shared::adapters::dynamodb::{DynamoApprovals, DynamoPairings};
 use shared::domain::code::OneTimeCode;
 use shared::domain::device::DeviceKey;
 use shared::domain::pairing::{Pairing, PairingToken};
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    ApprovalStore as _, Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _, Secret,
+    ApprovalStore as _, Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _,
 };
 
 use crate::answer::Answer;

@@ -58,7 +58,7 @@ impl Ports {
             signatures: &*self.signatures,
             limits: &*self.rate_limits,
             party: self.app.settings.relying_party(),
-            totp_per_day: self.app.settings.totp_attempts_per_day,
+            generated_codes_per_day: self.app.settings.totp_attempts_per_day,
             network: incoming.address_block(),
         }
     }

@@ -3,7 +3,7 @@
 use shared::domain::cookie::HolderCookie;
 use shared::domain::factor::FactorValue;
 use shared::domain::keys::Tag;
-use shared::domain::security_info::{Kind, Registered};
+use shared::domain::security_info::Registered;
 use shared::domain::session::{Held, Open};
 use shared::domain::time::Timestamp;
 use shared::http::HandlerResult;
@@ -41,11 +41,10 @@ async fn factors(
     registration.unverified.clear();
     let contacts = settings.offers(&registration);
     let contacts = contacts.iter().filter_map(|offer| registration.factor(offer.method));
-    let has_codes = |kind: Kind, shown: &str| kind != Kind::RecoveryCodes || shown != "0";
     let others = registered
         .entries
         .iter()
-        .filter(|entry| has_codes(entry.id.kind(), &entry.shown))
+        .filter(|entry| !entry.is_used_up())
         .filter(|entry| entry.id.kind().methods().iter().any(|method| settings.methods.contains(method)))
         .filter_map(|entry| FactorValue::without_contact(entry.id.kind().factor()));
     let mut tags: Vec<Tag> =

@@ -11,9 +11,8 @@ use super::factor::FactorValue;
 use super::holder::HolderId;
 use super::keys::Keyring;
 use super::language::Language;
-use super::method::{Factor, Method};
+use super::method::{Factor, Kind, Method};
 use super::name::{NameRef, fold};
-use super::security_info::Kind;
 
 /// The longest id of an account in octets. The id is part of DynamoDB keys, which have at most 2048 octets.
 pub const ACCOUNT_ID_MAX: usize = 1024;
@@ -210,7 +209,7 @@ impl Registration {
                 only.office_phone.clone_from(&self.office_phone);
                 only.successors.office_phone.clone_from(&next.office_phone);
             }
-            Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes => {}
+            _ => {}
         }
         only
     }
@@ -289,7 +288,7 @@ impl Registration {
 }
 
 /// An email address or a phone number, borrowed from a registration.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Contact<'a> {
     /// Receives mailed codes and notifications.
     Email(&'a EmailAddress),

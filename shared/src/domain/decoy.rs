@@ -7,19 +7,9 @@
 use super::account::{AccountId, Registration, suffices};
 use super::contact::{EmailAddress, PhoneNumber};
 use super::keys::Keyring;
-use super::method::Method;
+use super::method::{Kind, Method};
 use super::name::CanonicalName;
 
-/// Of 256 decoys, how many have each contact. Most people register an alternate address and a mobile, some
-/// only one of them; staff have an office phone, most students don't. Every possible set of factors occurs
-/// among decoys too.
-const ADDRESSES: u8 = 230;
-const MOBILES: u8 = 230;
-const OFFICE_PHONES: u8 = 128;
-const CODE_APPS: u8 = 128;
-const APPROVING_APPS: u8 = 64;
-const PASSKEYS: u8 = 64;
-const RECOVERY_CODES: u8 = 64;
 /// Of 256 decoys, how many have an alternate address with the first letter of their name. Most real ones do.
 const ADDRESSES_LIKE_THE_NAME: u8 = 216;
 
@@ -42,58 +32,53 @@ pub fn registration(
             .tag(flows.oldest(), "rekey/decoy", &[id.as_str().as_bytes(), feature.as_bytes()])
             .map_or([0; 32], |tag| *tag.as_bytes())
     };
-    let whole = || Registration {
+    let whole = Registration {
         alternate_email: Some(address(&draw("email"), name)),
         mobile: Some(number(MOBILE, draw("mobile"))),
         office_phone: Some(number(OFFICE, draw("office number"))),
-        holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
         ..Registration::default()
     };
-    with_drawn_methods(&draw("what there is"), whole, allowed, steps)
+    with_drawn_kinds(&draw("what there is"), &whole, allowed, steps)
 }
 
-/// Selects the parts of the whole registration that a decoy has, by its random bytes.
-fn with_drawn_methods(
-    lots: &[u8; 32],
-    whole: impl Fn() -> Registration,
+/// The byte of a decoy's draw that determines where it begins in [`Kind::DECOY_ORDER`].
+const ORDER: usize = 4;
+
+/// Returns the kinds that a decoy has, by its random bytes. `contacts` has one contact of each kind. Every
+/// possible set of factors occurs among decoys too.
+fn with_drawn_kinds(
+    drawn: &[u8; 32],
+    contacts: &Registration,
     allowed: &[Method],
     steps: u8,
 ) -> Registration {
-    let mut decoy = whole();
-    let [address, mobile, office, code_app, order, approving_app, passkey, recovery_codes, ..] = *lots;
-    if address >= ADDRESSES {
-        decoy.alternate_email = None;
+    let mut decoy = Registration::default();
+    for kind in Kind::ALL {
+        let (byte, share) = kind.decoy_share();
+        if drawn[byte] < share {
+            add(&mut decoy, kind, contacts);
+        }
     }
-    if mobile >= MOBILES {
-        decoy.mobile = None;
-    }
-    if office >= OFFICE_PHONES {
-        decoy.office_phone = None;
-    }
-    decoy.holds.retain(|method| match method {
-        Method::Push => approving_app < APPROVING_APPS,
-        Method::Passkey => passkey < PASSKEYS,
-        Method::RecoveryCode => recovery_codes < RECOVERY_CODES,
-        _ => code_app < CODE_APPS,
-    });
     // A decoy with too few methods gets more, in an order derived from its own bytes.
-    let mut missing = [0, 1, 2, 3, 4, 5, 6];
-    missing.rotate_left(usize::from(order % 7));
-    for method in missing {
+    let mut missing = Kind::DECOY_ORDER;
+    let first = usize::from(drawn[ORDER]) % missing.len();
+    missing.rotate_left(first);
+    for kind in missing {
         if suffices(&decoy.offers(allowed), steps) {
             break;
         }
-        match method {
-            0 => decoy.mobile = whole().mobile,
-            1 => decoy.alternate_email = whole().alternate_email,
-            2 => decoy.holds.push(Method::Totp),
-            3 => decoy.holds.push(Method::Passkey),
-            4 => decoy.holds.push(Method::Push),
-            5 => decoy.holds.push(Method::RecoveryCode),
-            _ => decoy.office_phone = whole().office_phone,
-        }
+        add(&mut decoy, kind, contacts);
     }
     decoy
+}
+
+fn add(decoy: &mut Registration, kind: Kind, contacts: &Registration) {
+    match kind {
+        Kind::AlternateEmail => decoy.alternate_email.clone_from(&contacts.alternate_email),
+        Kind::Mobile => decoy.mobile.clone_from(&contacts.mobile),
+        Kind::OfficePhone => decoy.office_phone.clone_from(&contacts.office_phone),
+        held => decoy.holds.extend(held.methods()),
+    }
 }
 
 /// Returns an address with the first letter of the name, or with a random letter. A name without a leading
@@ -113,6 +98,8 @@ fn number(line: u8, drawn: [u8; 32]) -> PhoneNumber {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
     use crate::domain::name::CanonicalName;
 
@@ -126,16 +113,15 @@ mod tests {
         registration(&keys(), &id, Some(&name), allowed, 2)
     }
 
-    /// Returns a decoy whose random bytes select every method.
-    fn decoy_with(lots: &[u8; 32]) -> Registration {
-        let whole = || Registration {
+    /// Returns a decoy with random bytes.
+    fn decoy_with(drawn: &[u8; 32]) -> Registration {
+        let contacts = Registration {
             alternate_email: Some(address(&[0; 32], None)),
             mobile: Some(number(MOBILE, [0; 32])),
             office_phone: Some(number(OFFICE, [1; 32])),
-            holds: vec![Method::Push, Method::Totp, Method::Passkey, Method::RecoveryCode],
             ..Registration::default()
         };
-        with_drawn_methods(lots, whole, &Method::ALL, 2)
+        with_drawn_kinds(drawn, &contacts, &Method::ALL, 2)
     }
 
     /// Controls: C-001.
@@ -171,31 +157,28 @@ mod tests {
     /// Controls: C-001.
     #[test]
     fn decoys_cover_every_possible_set_of_methods() {
-        let set = |decoy: &Registration| {
-            (
-                decoy.alternate_email.is_some(),
-                decoy.mobile.is_some(),
-                decoy.office_phone.is_some(),
-                (decoy.has(Method::Totp), decoy.has(Method::Push)),
-                decoy.has(Method::Passkey),
-                decoy.has(Method::RecoveryCode),
-            )
-        };
-        let whole = || decoy_with(&[0; 32]);
-        let mut seen = std::collections::BTreeSet::new();
-        for bits in 0..128_u8 {
+        let sets = (0..1_u32 << Kind::ALL.len()).map(|bits| {
+            let is_in = |(bit, _): &(usize, Kind)| bits >> bit & 1 == 1;
+            Kind::ALL.into_iter().enumerate().filter(is_in).map(|(_, kind)| kind).collect::<Vec<_>>()
+        });
+        let (mut possible, mut seen) = (BTreeSet::new(), BTreeSet::new());
+        for set in sets {
             // Each byte is at its lowest or highest value.
-            let mut lots = [0; 32];
-            for (bit, lot) in [0, 1, 2, 3, 5, 6, 7].into_iter().enumerate() {
-                lots[lot] = if bits >> bit & 1 == 1 { u8::MAX } else { 0 };
+            let mut drawn = [0; 32];
+            for kind in Kind::ALL.into_iter().filter(|kind| !set.contains(kind)) {
+                drawn[kind.decoy_share().0] = u8::MAX;
             }
-            let decoy = with_drawn_methods(&lots, whole, &Method::ALL, 2);
+            let decoy = decoy_with(&drawn);
             assert!(suffices(&decoy.offers(&Method::ALL), 2));
-            seen.insert(set(&decoy));
+            seen.insert(
+                Kind::ALL.into_iter().filter(|kind| decoy.has(kind.methods()[0])).collect::<Vec<_>>(),
+            );
+            let factors: BTreeSet<_> = set.iter().map(|kind| kind.factor()).collect();
+            if factors.len() >= 2 {
+                possible.insert(set);
+            }
         }
-        // Five things that a person may have, and four combinations of apps: 128 sets, less the empty one,
-        // the five of a single factor and the three of apps only.
-        assert_eq!(seen.len(), 119, "{seen:?}");
+        assert_eq!(seen, possible);
     }
 
     /// Controls: C-006.

@@ -1,4 +1,4 @@
-//! The verification methods, and the factor of each.
+//! The verification methods, the factor of each, and the kinds of entries that people enrol.
 
 use serde::{Deserialize, Serialize};
 
@@ -110,6 +110,15 @@ impl Method {
         matches!(self, Self::Pass)
     }
 
+    /// Returns the chance that one random attempt equals a code which a device generates; 0 for any other
+    /// method. An app's code has six digits, and three time steps are valid.
+    pub const fn generated_code_chance(self) -> f64 {
+        match self {
+            Self::Totp => 3.0 / 1e6,
+            _ => 0.0,
+        }
+    }
+
     /// Returns whether the message goes over the telephone network. The person must then type the complete
     /// number first.
     pub const fn is_phone(self) -> bool {
@@ -144,9 +153,140 @@ impl Factor {
     }
 }
 
+/// A kind of entry, as the HTTP contract names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A mailbox that the password does not protect.
+    AlternateEmail,
+    /// A phone for texts and calls.
+    Mobile,
+    /// A phone for calls only.
+    OfficePhone,
+    /// An app that shows codes (RFC 6238).
+    Totp,
+    /// A device with the authenticator app, which approves.
+    Authenticator,
+    /// A passkey, by Web Authentication Level 3.
+    Passkey,
+    /// Ten codes on one sheet; a new sheet replaces it.
+    RecoveryCodes,
+}
+
+impl Kind {
+    /// All kinds, in the order of the page.
+    pub const ALL: [Self; 7] = [
+        Self::AlternateEmail,
+        Self::Mobile,
+        Self::OfficePhone,
+        Self::Totp,
+        Self::Authenticator,
+        Self::Passkey,
+        Self::RecoveryCodes,
+    ];
+
+    /// Returns the name in the HTTP contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::AlternateEmail => "alternate_email",
+            Self::Mobile => "mobile",
+            Self::OfficePhone => "office_phone",
+            Self::Totp => "totp",
+            Self::Authenticator => "authenticator",
+            Self::Passkey => "passkey",
+            Self::RecoveryCodes => "recovery_codes",
+        }
+    }
+
+    /// Reads the name in the HTTP contract; `None` for an unknown one.
+    pub fn parse(text: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
+    }
+
+    /// Returns the factor that it verifies, which is one for all its methods.
+    pub const fn factor(self) -> Factor {
+        self.methods()[0].factor()
+    }
+
+    /// Returns the methods that an entry makes available.
+    pub const fn methods(self) -> &'static [Method] {
+        match self {
+            Self::AlternateEmail => &[Method::Email],
+            Self::Mobile => &[Method::Sms, Method::MobileCall],
+            Self::OfficePhone => &[Method::OfficeCall],
+            Self::Totp => &[Method::Totp],
+            Self::Authenticator => &[Method::Push],
+            Self::Passkey => &[Method::Passkey],
+            Self::RecoveryCodes => &[Method::RecoveryCode],
+        }
+    }
+
+    /// Returns how many entries of the kind an account may have: devices and passkeys as many as Microsoft's
+    /// service allows (5 and 10), one of any other kind. This keeps an account's items within one read unit,
+    /// and bounds the entries that a stolen session can add.
+    pub const fn limit(self) -> usize {
+        match self {
+            Self::Authenticator => 5,
+            Self::Passkey => 10,
+            _ => 1,
+        }
+    }
+
+    /// Returns whether messages can go to it: a mailbox or a phone.
+    pub const fn is_contact(self) -> bool {
+        self.factor().is_contact()
+    }
+
+    /// Returns which byte of a decoy's draw decides whether it has the kind, and how many of 256 decoys have
+    /// it. Most people register an alternate address and a mobile, some only one of them; staff have an office
+    /// phone, most students don't. A decoy keeps its kinds over versions, so a new kind takes the next byte.
+    pub(super) const fn decoy_share(self) -> (usize, u8) {
+        match self {
+            Self::AlternateEmail => (0, 230),
+            Self::Mobile => (1, 230),
+            Self::OfficePhone => (2, 128),
+            Self::Totp => (3, 128),
+            // Byte 4 determines where a decoy begins in `DECOY_ORDER`.
+            Self::Authenticator => (5, 64),
+            Self::Passkey => (6, 64),
+            Self::RecoveryCodes => (7, 64),
+        }
+    }
+
+    /// The order in which a decoy with too few methods gets more kinds. Each decoy begins elsewhere in it.
+    pub(super) const DECOY_ORDER: [Self; Self::ALL.len()] = [
+        Self::Mobile,
+        Self::AlternateEmail,
+        Self::Totp,
+        Self::Passkey,
+        Self::Authenticator,
+        Self::RecoveryCodes,
+        Self::OfficePhone,
+    ];
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn kind_and_its_methods_have_one_factor() {
+        for kind in Kind::ALL {
+            assert!(kind.methods().iter().all(|method| method.factor() == kind.factor()), "{kind:?}");
+        }
+        let methods: Vec<_> = Kind::ALL.iter().flat_map(|kind| kind.methods()).collect();
+        assert!(Method::ALL.iter().all(|method| methods.contains(&method)), "{methods:?}");
+    }
+
+    #[test]
+    fn kinds_draw_different_bytes_of_a_decoy() {
+        let mut bytes = Kind::ALL.map(|kind| kind.decoy_share().0);
+        bytes.sort_unstable();
+        assert!(bytes.windows(2).all(|pair| pair[0] != pair[1]) && !bytes.contains(&4), "{bytes:?}");
+        let mut order = Kind::DECOY_ORDER;
+        order.sort_unstable();
+        assert_eq!(order, Kind::ALL);
+    }
 
     #[test]
     fn method_names_round_trip() {

@@ -48,22 +48,21 @@ pub struct BruteForceRisk<'a> {
 impl BruteForceRisk<'_> {
     /// Returns the probability that one targeted account is opened within a year, by an attacker who uses up
     /// every rate limit each day. With one step, the attacker submits random codes for every sent factor, and
-    /// for the app with its three valid time steps. With two steps, the attacker must also find the second code
+    /// for every method with generated codes. With two steps, the attacker must also find the second code
     /// within a flow that the first has opened.
     pub fn yearly_chance(&self) -> f64 {
         const DAYS: f64 = 365.0;
         let codes = 10_f64.powi(i32::from(self.code_digits));
-        let app = |attempts: u8| f64::from(attempts) * 3.0 / 1e6;
+        let generated: f64 = self.methods.iter().map(|method| method.generated_code_chance()).sum();
         let sent = self.methods.iter().filter(|method| method.is_sent());
         // A factor counts once, even if several of its methods send codes.
         let factors: BTreeSet<_> = sent.map(|method| method.factor()).collect();
         let factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
-        let with_app = self.methods.contains(&Method::Totp);
         let attempts = self.flow.code_attempts;
         let sent = factors * f64::from(self.sends.per_day) * f64::from(attempts) / codes;
-        let first = DAYS * (sent + if with_app { app(self.totp_attempts_per_day) } else { 0.0 });
+        let first = DAYS * (sent + f64::from(self.totp_attempts_per_day) * generated);
         let of_flow = self.flow.flow_attempts;
-        let second = f64::from(of_flow) / codes + if with_app { app(of_flow) } else { 0.0 };
+        let second = f64::from(of_flow) / codes + f64::from(of_flow) * generated;
         if self.steps == 1 { first } else { first * second }
     }
 }

@@ -8,6 +8,7 @@ use super::client::AddressBlock;
 use super::contact::PhoneNumber;
 use super::holder::HolderId;
 use super::keys::Keyring;
+use super::method::Method;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
 
@@ -31,8 +32,9 @@ pub enum RateLimit {
         /// The counter is kept until the challenge expires.
         expires_at: Timestamp,
     },
-    /// Attempts at an account's authenticator codes, per day.
-    TotpAttempts(AccountId, Bucket),
+    /// Attempts at an account's generated codes of a typed method, per day. Only a typed method: the names of
+    /// others begin the keys of other limits.
+    GeneratedCodeAttempts(Method, AccountId, Bucket),
     /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
     /// Requests to an account's devices at enrolment, per hour. The account's send log counts those of a reset.
@@ -190,7 +192,9 @@ impl RateLimit {
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
             Self::SignInsRefused(name) => of_name("sign-ins-refused", name),
             Self::Captcha { spend_id, .. } => format!("captcha#{}", hex::encode(spend_id)),
-            Self::TotpAttempts(account, bucket) => attempts("totp", account, *bucket),
+            Self::GeneratedCodeAttempts(method, account, bucket) => {
+                attempts(method.as_str(), account, *bucket)
+            }
             Self::SlowRecoveryAttempts(account, address) => {
                 format!("recovery#{}#{}#{address}", account.as_str(), day())
             }
@@ -237,7 +241,7 @@ impl RateLimit {
             | Self::Captcha { .. }
             | Self::PushRequests(_)
             | Self::OlderAnswers { .. } => Window::Hour,
-            Self::TotpAttempts(..)
+            Self::GeneratedCodeAttempts(..)
             | Self::SlowRecoveryAttempts(..)
             | Self::EnrolmentCodes(_)
             | Self::Changes(_)
@@ -309,12 +313,12 @@ mod tests {
                 4_200,
             ),
             (
-                RateLimit::TotpAttempts(account("aisyah"), Bucket::FirstStep),
+                RateLimit::GeneratedCodeAttempts(Method::Totp, account("aisyah"), Bucket::FirstStep),
                 "totp#aisyah#20781#1".into(),
                 172_800,
             ),
             (
-                RateLimit::TotpAttempts(account("aisyah"), Bucket::SecondStep),
+                RateLimit::GeneratedCodeAttempts(Method::Totp, account("aisyah"), Bucket::SecondStep),
                 "totp#aisyah#20781#2".into(),
                 172_800,
             ),
@@ -386,6 +390,11 @@ mod tests {
         prop::sample::select(vec![Bucket::FirstStep, Bucket::SecondStep, Bucket::Enrolment])
     }
 
+    fn typed_method() -> impl Strategy<Value = Method> {
+        let typed: Vec<_> = Method::ALL.into_iter().filter(|method| method.is_typed()).collect();
+        prop::sample::select(typed)
+    }
+
     fn number_range() -> impl Strategy<Value = NumberRange> {
         let number = "\\+601234[0-1]{1,5}".prop_map(PhoneNumber::from_stored);
         (number, any::<bool>()).prop_map(|(number, whole)| {
@@ -418,7 +427,9 @@ mod tests {
             address().prop_map(RateLimit::SignInsOfAddress),
             name().prop_map(RateLimit::SignInsRefused),
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
-            (account(), bucket()).prop_map(|(account, bucket)| RateLimit::TotpAttempts(account, bucket)),
+            (typed_method(), account(), bucket()).prop_map(|(method, account, bucket)| {
+                RateLimit::GeneratedCodeAttempts(method, account, bucket)
+            }),
             (account(), address())
                 .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
             account().prop_map(RateLimit::PushRequests),

@@ -4,101 +4,13 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::account::Contact;
 use super::holder::HolderId;
-use super::method::{Factor, Method};
+use super::method::Factor;
+pub use super::method::Kind;
+use super::passkey::Credential;
+use super::recovery_code::Sheet;
 use super::time::{Seconds, Timestamp};
-
-/// A kind of entry, as the HTTP contract names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Kind {
-    /// A mailbox that the password does not protect.
-    AlternateEmail,
-    /// A phone for texts and calls.
-    Mobile,
-    /// A phone for calls only.
-    OfficePhone,
-    /// An app that shows codes (RFC 6238).
-    Totp,
-    /// A device with the authenticator app, which approves.
-    Authenticator,
-    /// A passkey, by Web Authentication Level 3.
-    Passkey,
-    /// Ten codes on one sheet; a new sheet replaces it.
-    RecoveryCodes,
-}
-
-impl Kind {
-    /// All kinds, in the order of the page.
-    pub const ALL: [Self; 7] = [
-        Self::AlternateEmail,
-        Self::Mobile,
-        Self::OfficePhone,
-        Self::Totp,
-        Self::Authenticator,
-        Self::Passkey,
-        Self::RecoveryCodes,
-    ];
-
-    /// Returns the name in the HTTP contract.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::AlternateEmail => "alternate_email",
-            Self::Mobile => "mobile",
-            Self::OfficePhone => "office_phone",
-            Self::Totp => "totp",
-            Self::Authenticator => "authenticator",
-            Self::Passkey => "passkey",
-            Self::RecoveryCodes => "recovery_codes",
-        }
-    }
-
-    /// Reads the name in the HTTP contract; `None` for an unknown one.
-    pub fn parse(text: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == text)
-    }
-
-    /// Returns the factor that it verifies.
-    pub const fn factor(self) -> Factor {
-        match self {
-            Self::AlternateEmail => Factor::AlternateEmail,
-            Self::Mobile => Factor::MobilePhone,
-            Self::OfficePhone => Factor::OfficePhone,
-            Self::Totp | Self::Authenticator => Factor::AuthenticatorApp,
-            Self::Passkey => Factor::Passkey,
-            Self::RecoveryCodes => Factor::RecoveryCodes,
-        }
-    }
-
-    /// Returns the methods that an entry makes available.
-    pub const fn methods(self) -> &'static [Method] {
-        match self {
-            Self::AlternateEmail => &[Method::Email],
-            Self::Mobile => &[Method::Sms, Method::MobileCall],
-            Self::OfficePhone => &[Method::OfficeCall],
-            Self::Totp => &[Method::Totp],
-            Self::Authenticator => &[Method::Push],
-            Self::Passkey => &[Method::Passkey],
-            Self::RecoveryCodes => &[Method::RecoveryCode],
-        }
-    }
-
-    /// Returns how many entries of the kind an account may have: devices and passkeys as many as Microsoft's
-    /// service allows (5 and 10), one of any other kind. This keeps an account's items within one read unit,
-    /// and bounds the entries that a stolen session can add.
-    pub const fn limit(self) -> usize {
-        match self {
-            Self::Authenticator => 5,
-            Self::Passkey => 10,
-            _ => 1,
-        }
-    }
-
-    /// Returns whether messages can go to it: a mailbox or a phone.
-    pub const fn is_contact(self) -> bool {
-        matches!(self, Self::AlternateEmail | Self::Mobile | Self::OfficePhone)
-    }
-}
 
 /// Names one entry of an account: the kind and, for kinds with several entries, 64 random bits.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -167,6 +79,43 @@ impl From<EntryId> for String {
     }
 }
 
+/// The data of an entry that is never shown.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Secret<'a> {
+    /// An address or a number, which the store seals for its owner.
+    Contact(Contact<'a>),
+    /// The seed of an app for codes, sealed for its owner.
+    Totp {
+        /// Opened only to check a code.
+        sealed_seed: String,
+        /// The last accepted time step; only later ones are accepted.
+        step: u64,
+    },
+    /// A device with the authenticator app.
+    Authenticator {
+        /// Its public key (SEC 1 point on P-256, 65 bytes).
+        public_key: Vec<u8>,
+        /// The sealed push subscription; none without pushes.
+        subscription: Option<String>,
+    },
+    /// A passkey's public half, which verifies assertions.
+    Passkey(Credential),
+    /// The hashes of a sheet of recovery codes.
+    RecoveryCodes(Sheet),
+}
+
+/// The part of an entry that one verification uses up.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Consumption {
+    /// A time step of an app for codes: this and earlier ones are used up (RFC 6238 §5.2).
+    TimeStep(u64),
+    /// A passkey's counter: this and lower ones are used up (Web Authentication Level 3 §7.2 step 22). A
+    /// passkey without a counter stays at 0.
+    Counter(u32),
+    /// The hash of a recovery code, which leaves its sheet.
+    RecoveryCode(String),
+}
+
 /// An enrolled entry, with the text that may be shown of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -185,6 +134,13 @@ pub struct Entry {
     pub old_from: Timestamp,
     /// The mask of the active contact that this one will replace.
     pub predecessor: Option<String>,
+}
+
+impl Entry {
+    /// Returns whether nothing of it is left to verify with: a sheet without unused codes.
+    pub fn is_used_up(&self) -> bool {
+        self.id.kind() == Kind::RecoveryCodes && self.shown == "0"
+    }
 }
 
 /// All enrolled entries of an account.
@@ -212,10 +168,7 @@ impl Registered {
     /// Returns the factors of the kinds that `serves` accepts, active or waiting; a sheet of recovery codes
     /// only with unused codes.
     pub fn factors(&self, serves: impl Fn(Kind) -> bool) -> Vec<Factor> {
-        let counts = |entry: &&Entry| {
-            let kind = entry.id.kind();
-            serves(kind) && !(kind == Kind::RecoveryCodes && entry.shown == "0")
-        };
+        let counts = |entry: &&Entry| serves(entry.id.kind()) && !entry.is_used_up();
         let mut factors: Vec<_> =
             self.entries.iter().filter(counts).map(|entry| entry.id.kind().factor()).collect();
         factors.sort_unstable();

@@ -6,37 +6,8 @@ use super::StoreError;
 use crate::domain::account::{AccountId, Contact};
 use crate::domain::holder::HolderId;
 use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::Sheet;
-use crate::domain::security_info::{EntryId, Kind, Registered};
+use crate::domain::security_info::{EntryId, Kind, Registered, Secret};
 use crate::domain::time::Timestamp;
-
-/// The data of an entry that is never shown.
-#[derive(Clone, Debug)]
-pub enum Secret<'a> {
-    /// An address or a number, which the store seals for its owner.
-    Contact(Contact<'a>),
-    /// The seed of an app for codes, sealed for its owner.
-    Totp {
-        /// Opened only to check a code.
-        sealed_seed: String,
-        /// The last accepted time step; only later ones are accepted.
-        step: u64,
-    },
-    /// A device with the authenticator app.
-    Authenticator {
-        /// Its public key (SEC 1 point on P-256, 65 bytes).
-        public_key: Vec<u8>,
-        /// The sealed push subscription; none without pushes.
-        subscription: Option<String>,
-    },
-    /// A passkey's public half.
-    Passkey {
-        /// The credential record as JSON.
-        credential: String,
-    },
-    /// The hashes of a sheet of recovery codes.
-    RecoveryCodes(Sheet),
-}
 
 /// An entry to write.
 #[derive(Clone, Debug)]

@@ -24,14 +24,14 @@ pub use directory::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
     DirectoryWrite, PasswordChange, PasswordDirectory, SignInDirectory, SignInResult,
 };
-pub use enrolment_store::{Added, EnrolmentStore, NewEntry, Secret};
+pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
 pub use rate_limit_store::RateLimitStore;
 pub use security_info_store::{
-    AuthenticatorStore, LeaseHolder, LeaseOutcome, LeaseStore, SecurityInfoStore, StoredPasskey, StoredTotp,
+    ActiveEntry, AuthenticatorStore, LeaseHolder, LeaseOutcome, LeaseStore, SecurityInfoStore,
 };
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;

@@ -7,9 +7,7 @@ use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
-use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::Sheet;
-use crate::domain::security_info::EntryId;
+use crate::domain::security_info::{Consumption, EntryId, Kind, Secret};
 use crate::domain::time::Timestamp;
 
 /// Reads the registration of an account.
@@ -23,20 +21,13 @@ pub trait SecurityInfoStore: Send + Sync {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError>;
 }
 
-/// An enrolled app for codes.
+/// An active entry, as a verification reads it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StoredTotp {
-    /// The seed, sealed for the account.
-    pub sealed_seed: String,
-}
-
-/// An enrolled passkey.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct StoredPasskey {
-    /// Its entry, for recording its use.
+pub struct ActiveEntry {
+    /// Names it in [`AuthenticatorStore::consume`].
     pub id: EntryId,
-    /// The public half, which verifies assertions.
-    pub credential: Credential,
+    /// Verifies answers.
+    pub secret: Secret<'static>,
     /// Whether it has not been active for the waiting period yet.
     pub young: bool,
 }
@@ -44,63 +35,29 @@ pub struct StoredPasskey {
 /// Reads and consumes the authenticators of an account.
 #[async_trait]
 pub trait AuthenticatorStore: Send + Sync {
-    /// Returns the account's app for codes, if it is active at `now`; a miss costs as much as a hit.
+    /// Returns the account's entries of a kind without a contact that are active at `now`; a miss costs as
+    /// much as a hit. Of a kind with several entries, an unreadable one is left out.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError>;
-
-    /// Accepts a time step for a flow, once: `false` when this or a later one was accepted before (RFC 6238
-    /// §5.2). For the same flow it stays accepted, so that a lost response or a double click costs no code.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the step may then count as accepted.
-    async fn accept_step(
+    async fn active(
         &self,
         account: &AccountId,
-        step: u64,
-        flow: HolderId,
+        kind: Kind,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Vec<ActiveEntry>, StoreError>;
 
-    /// Returns the account's passkeys that are active at `now`; a miss costs as much as a hit.
+    /// Uses up a part of an entry for one verification, always by one write: of concurrent callers, one
+    /// succeeds. `false` when it was used up before, or the entry was removed. The same verification succeeds
+    /// again, so that a lost response or a double click costs nothing.
     ///
     /// # Errors
-    /// [`StoreError`].
-    async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError>;
-
-    /// Accepts a passkey's counter for a flow: `false` when it did not increase, or the passkey was removed
-    /// (Web Authentication Level 3 §7.2 step 22). A passkey without a counter stays at 0. For the same flow a
-    /// value stays accepted, so that a lost response or a double click costs nothing.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the counter may then count as accepted.
-    async fn accept_counter(
+    /// [`StoreError`]; the part may then be used up.
+    async fn consume(
         &self,
         account: &AccountId,
-        passkey: &EntryId,
-        counter: u32,
-        flow: HolderId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError>;
-
-    /// Returns the account's sheet of recovery codes, if it is active at `now`; a miss costs as much as a
-    /// hit.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError>;
-
-    /// Removes the recovery code with this hash from the account's sheet: of concurrent callers, one
-    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs no second
-    /// code.
-    ///
-    /// # Errors
-    /// [`StoreError`]; the code may then be removed.
-    async fn use_recovery_code(
-        &self,
-        account: &AccountId,
-        hash: &str,
+        entry: &EntryId,
+        consumption: &Consumption,
         flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError>;

@@ -1,5 +1,7 @@
 //! Parsers of single parameters. An error continues the sentence "`value` …", and ends with an accepted value.
 
+use std::sync::LazyLock;
+
 use super::DirectoryKind;
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::language::Language;
@@ -12,10 +14,12 @@ use crate::domain::return_url::ReturnUrls;
 type Parsed<T> = Result<T, &'static str>;
 
 pub(super) fn method(word: &str) -> Parsed<Method> {
-    Method::parse(word).filter(|method| Method::ALL.contains(method)).ok_or(
-        "is not a method. Use some of email, sms, mobile_call, office_call, push, totp, passkey and \
-         recovery_code, separated by commas",
-    )
+    static UNKNOWN: LazyLock<String> = LazyLock::new(|| {
+        let names = Method::ALL.map(Method::as_str).join(", ");
+        let (others, last) = names.rsplit_once(", ").unwrap_or_default();
+        format!("is not a method. Use some of {others} and {last}, separated by commas")
+    });
+    Method::parse(word).filter(|method| Method::ALL.contains(method)).ok_or(UNKNOWN.as_str())
 }
 
 pub(super) fn push_host(host: &str) -> Parsed<String> {

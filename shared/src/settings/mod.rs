@@ -127,7 +127,7 @@ impl Settings {
             steps: reader.number("REKEY_STEPS", 2, 1..=2),
             methods: reader.list(
                 "REKEY_METHODS",
-                "email,sms,mobile_call,office_call,push,totp,passkey,recovery_code",
+                &Method::ALL.map(Method::as_str).join(","),
                 forms::method,
             ),
             second_steps: Vec::new(),
@@ -347,12 +347,14 @@ mod tests {
             ("REKEY_PUBLIC_URL", "http://reset.contoh.example"),
         ])
         .unwrap_err();
+        let methods = Method::ALL.map(Method::as_str);
+        let methods =
+            format!("{} and {}", methods[..methods.len() - 1].join(", "), methods[methods.len() - 1]);
         assert_eq!(
             error.0,
             [
                 "REKEY_STEPS: `3` is not a whole number from 1 to 2. Use one such as 2",
-                "REKEY_METHODS: `fax` is not a method. Use some of email, sms, mobile_call, office_call, push, \
-                 totp, passkey and recovery_code, separated by commas",
+                &format!("REKEY_METHODS: `fax` is not a method. Use some of {methods}, separated by commas"),
                 "REKEY_PUBLIC_URL: `http://reset.contoh.example` is not an https: address without a query and a \
                  fragment. Use the address that people open, such as https://reset.contoh.example; http: is \
                  only for 127.0.0.1 and localhost",

@@ -40,11 +40,12 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_has_name_text() {
+    fn every_kind_has_its_texts() {
         for kind in Kind::ALL {
-            assert!(
-                !Texts::of(Language::English).security_info.kinds.of(kind.as_str()).name.as_str().is_empty()
-            );
+            let texts = Texts::of(Language::English).security_info.kinds.of(kind.as_str());
+            let has = |text: Text| !text.as_str().is_empty();
+            assert!(has(texts.name) && has(texts.hint) && has(texts.label) && has(texts.button), "{kind:?}");
+            assert_eq!(has(texts.lead), !kind.is_contact(), "{kind:?}");
         }
     }
 

@@ -10,6 +10,7 @@ use crate::domain::approval::RequestId;
 use crate::domain::challenge::{Challenge, PASSKEY_LIFETIME};
 use crate::domain::method::Method;
 use crate::domain::passkey::{Assertion, Expected, Refusal as Mismatch};
+use crate::domain::security_info::{Consumption, Kind, Secret};
 use crate::domain::time::Timestamp;
 use crate::ports::{Entropy, EntropyExt as _};
 
@@ -52,17 +53,18 @@ async fn used_passkey(
     now: Timestamp,
 ) -> Result<Result<bool, Mismatch>, VerificationError> {
     let store = verifier.authenticators;
-    let passkeys = store.passkeys(subject.account, now).await?;
-    let mut own = passkeys.iter().filter(|_| !subject.decoy);
-    let Some(passkey) = own.find(|passkey| assertion.is_by(&passkey.credential)) else {
-        return Ok(Err(Mismatch::User));
-    };
+    let passkeys = store.active(subject.account, Kind::Passkey, now).await?;
+    let by = passkeys.iter().filter(|_| !subject.decoy).find_map(|passkey| match &passkey.secret {
+        Secret::Passkey(credential) if assertion.is_by(credential) => Some((passkey, credential)),
+        _ => None,
+    });
+    let Some((passkey, credential)) = by else { return Ok(Err(Mismatch::User)) };
     let is_signed =
         |key: &_, message: &[u8], signature: &[u8]| verifier.signatures.verifies(key, message, signature);
-    let counter = match assertion.verify(&passkey.credential, expected, &is_signed) {
-        Ok(counter) => counter,
+    let counter = match assertion.verify(credential, expected, &is_signed) {
+        Ok(counter) => Consumption::Counter(counter),
         Err(mismatch) => return Ok(Err(mismatch)),
     };
-    let accepted = store.accept_counter(subject.account, &passkey.id, counter, subject.used_for, now).await?;
+    let accepted = store.consume(subject.account, &passkey.id, &counter, subject.used_for, now).await?;
     Ok(if accepted { Ok(passkey.young) } else { Err(Mismatch::Counter) })
 }

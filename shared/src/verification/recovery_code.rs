@@ -9,7 +9,9 @@ use super::verifier::Verifier;
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
 use crate::domain::recovery_code::{RecoveryCode, SLOW_ATTEMPTS_PER_DAY, Sheet};
+use crate::domain::security_info::{Consumption, EntryId, Kind, Secret};
 use crate::domain::time::Timestamp;
+use crate::ports::ActiveEntry;
 
 /// Counts an attempt and removes the code from the sheet, if it is on it.
 pub(super) async fn check(
@@ -28,8 +30,9 @@ pub(super) async fn check(
     let hash = sheet.hash(code, verifier.seeds, subject.account).map_err(VerificationError::from)?;
     // The store is queried even for a code that is not on the sheet. It knows whether this verification
     // consumed the code recently.
+    let (id, code_used) = (EntryId::only(Kind::RecoveryCodes), Consumption::RecoveryCode(hash));
     let store = verifier.authenticators;
-    if !store.use_recovery_code(subject.account, &hash, subject.used_for, now).await? {
+    if !store.consume(subject.account, &id, &code_used, subject.used_for, now).await? {
         return Err(Refusal::Wrong(Mismatch::Code));
     }
     Verified::by(Method::RecoveryCode, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
@@ -42,8 +45,11 @@ async fn sheet(
     subject: Subject<'_>,
     now: Timestamp,
 ) -> Result<Sheet, VerificationError> {
-    let sheet = verifier.authenticators.recovery_sheet(subject.account, now).await?;
-    Ok(sheet.filter(|_| !subject.decoy).unwrap_or_else(|| Sheet::decoy(verifier.seeds)))
+    let active = verifier.authenticators.active(subject.account, Kind::RecoveryCodes, now).await?;
+    Ok(match active.into_iter().find(|_| !subject.decoy) {
+        Some(ActiveEntry { secret: Secret::RecoveryCodes(sheet), .. }) => sheet,
+        _ => Sheet::decoy(verifier.seeds),
+    })
 }
 
 /// Acquires an attempt at a sheet with slow hashes. The limit counts per network, so that a stranger can't

@@ -10,8 +10,10 @@ use super::verifier::Verifier;
 use crate::domain::code::OneTimeCode;
 use crate::domain::method::Method;
 use crate::domain::rate_limit::RateLimit;
+use crate::domain::security_info::{Consumption, Kind, Secret};
 use crate::domain::time::Timestamp;
 use crate::domain::totp::TotpSeed;
+use crate::ports::ActiveEntry;
 
 /// Checks an app's code. A wrong code also counts as an attempt of its holder.
 pub(super) async fn check(
@@ -21,8 +23,9 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
-    let limit = RateLimit::TotpAttempts(holder.subject().account.clone(), holder.bucket());
-    if !verifier.limits.try_acquire(&limit, verifier.totp_per_day.into(), now).await? {
+    let limit =
+        RateLimit::GeneratedCodeAttempts(Method::Totp, holder.subject().account.clone(), holder.bucket());
+    if !verifier.limits.try_acquire(&limit, verifier.generated_codes_per_day.into(), now).await? {
         return Err(Refusal::Unavailable);
     }
     if !accepts(verifier, holder.subject(), code, now).await? {
@@ -40,9 +43,13 @@ async fn accepts(
     code: &OneTimeCode,
     now: Timestamp,
 ) -> Result<bool, VerificationError> {
-    let stored = verifier.authenticators.totp(subject.account, now).await?;
-    let Some(stored) = stored.filter(|_| !subject.decoy) else { return Ok(false) };
-    let seed = TotpSeed::open(verifier.seeds, subject.account.as_str(), &stored.sealed_seed)?;
+    let active = verifier.authenticators.active(subject.account, Kind::Totp, now).await?;
+    let app = active.into_iter().find(|_| !subject.decoy);
+    let Some(ActiveEntry { id, secret: Secret::Totp { sealed_seed, .. }, .. }) = app else {
+        return Ok(false);
+    };
+    let seed = TotpSeed::open(verifier.seeds, subject.account.as_str(), &sealed_seed)?;
     let Some(step) = seed.matching_step(code, now) else { return Ok(false) };
-    Ok(verifier.authenticators.accept_step(subject.account, step, subject.used_for, now).await?)
+    let step = Consumption::TimeStep(step);
+    Ok(verifier.authenticators.consume(subject.account, &id, &step, subject.used_for, now).await?)
 }

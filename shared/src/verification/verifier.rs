@@ -21,8 +21,8 @@ pub struct Verifier<'a> {
     pub limits: &'a dyn RateLimitStore,
     /// The site that passkeys are bound to.
     pub party: RelyingParty,
-    /// Attempts at an account's app codes per day and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
-    pub totp_per_day: u8,
+    /// Attempts at an account's generated codes per day, method and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
+    pub generated_codes_per_day: u8,
     /// The network of the request, for the limit of slow hashes.
     pub network: AddressBlock,
 }

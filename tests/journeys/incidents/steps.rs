@@ -6,6 +6,7 @@ use rekey_tests::{Browser, CeremonyOptions, Passkey, Phone, SignIn, World};
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 use shared::domain::method::Method;
+use shared::domain::passkey::Credential;
 use shared::ports::SecurityInfoStore as _;
 
 use super::{with_code, wrong};
@@ -96,7 +97,8 @@ async fn pending_challenge_is_verified_only_by_its_answer() {
     for awaited in ["push", "approved", "passkey"] {
         let world = World::new().await;
         let mut phone = Phone::enrolled(&world, 1, &AISYAH).await;
-        crate::passkeys::store_passkey(&world, &AISYAH, 1, crate::passkeys::CREDENTIAL.to_owned()).await;
+        let credential = Credential::parse(crate::passkeys::CREDENTIAL).unwrap();
+        crate::passkeys::store_passkey(&world, &AISYAH, 1, credential).await;
         let mut browser = world.browser();
         browser.open("aisyah", "forgotten").await;
         let method = if awaited == "passkey" { "passkey" } else { "push" };

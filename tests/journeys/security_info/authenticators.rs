@@ -5,8 +5,9 @@ use rekey_tests::world::{LOCALHOST_ORIGIN, ORIGIN};
 use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 use shared::domain::notice::Event;
-use shared::domain::security_info::{EntryId, Kind};
-use shared::ports::{NewEntry, Secret};
+use shared::domain::passkey::Credential;
+use shared::domain::security_info::{EntryId, Kind, Secret};
+use shared::ports::NewEntry;
 
 use super::{aisyah, entry, kinds, register, register_passkey, token, verified_twice, world};
 
@@ -101,8 +102,8 @@ async fn passkey_of_an_earlier_version_is_refused_elsewhere() {
     let credential = format!(
         r#"{{"id":"{id}","key":{{"algorithm":"EdDSA","point":"AAAA"}},"user_handle":"AAAA","counter":1,"backup_eligible":true,"transports":[]}}"#
     );
-    let entry =
-        NewEntry::new(EntryId::new(Kind::Passkey, [1; 8]), "", Secret::Passkey { credential }, world.now());
+    let secret = Secret::Passkey(Credential::parse(&credential).unwrap());
+    let entry = NewEntry::new(EntryId::new(Kind::Passkey, [1; 8]), "", secret, world.now());
     world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
     let mut owner = aisyah(&world).await;
     assert_eq!(owner.get("/security-info").await.page(), "security-info");

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rekey_tests::World;
 use shared::domain::account::AccountId;
 use shared::domain::holder::HolderId;
+use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::ports::AuthenticatorStore as _;
 use stateright::semantics::SequentialSpec;
 use tokio::sync::{Barrier, Mutex};
@@ -46,7 +47,9 @@ async fn concurrent_time_steps_are_linearizable() {
     for seed in 0..SEEDS {
         // Each run uses later steps than the run before.
         let base = u64::from(seed) * 10 + 10;
-        assert!(world.authenticators.accept_step(&account, base, key(9), world.now()).await.unwrap());
+        let app = EntryId::only(Kind::Totp);
+        let first = Consumption::TimeStep(base);
+        assert!(world.authenticators.consume(&account, &app, &first, key(9), world.now()).await.unwrap());
         let history = History::of(LastStep(base, Some(9)));
         let op = |nth| Accept {
             step: base + u64::from(draw(seed, nth, 3)),
@@ -54,9 +57,9 @@ async fn concurrent_time_steps_are_linearizable() {
         };
         let callers = (0..5).map(|caller| vec![op(caller * 2), op(caller * 2 + 1)]).collect();
         let store = |_, op: Accept| {
-            let (store, account) = (world.authenticators.clone(), account.clone());
-            let now = world.now();
-            async move { store.accept_step(&account, op.step, key(op.flow), now).await.unwrap() }
+            let (store, account, app) = (world.authenticators.clone(), account.clone(), app.clone());
+            let (step, now) = (Consumption::TimeStep(op.step), world.now());
+            async move { store.consume(&account, &app, &step, key(op.flow), now).await.unwrap() }
         };
         history.record(callers, store).await;
         history.assert_linearizable(seed);

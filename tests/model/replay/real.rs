@@ -21,9 +21,9 @@ use shared::domain::device::Device;
 use shared::domain::flow::RequestId;
 use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
-use shared::domain::security_info::Kind;
+use shared::domain::security_info::{Kind, Secret};
 use shared::ports::{
-    Added, ApprovalStore as _, Clock as _, EnrolmentStore as _, NewEntry, Secret, SecurityInfoStore as _,
+    Added, ApprovalStore as _, Clock as _, EnrolmentStore as _, NewEntry, SecurityInfoStore as _,
 };
 use tokio::task::JoinHandle;
 
@@ -130,7 +130,7 @@ impl RealSystem {
             Kind::Passkey => {
                 let flows = self.world.keyring("REKEY_SECRET_FLOWS");
                 let (_, credential) = accounts::passkey(VICTIM, &flows, &self.world.settings.relying_party());
-                Secret::Passkey { credential }
+                Secret::Passkey(credential)
             }
             Kind::RecoveryCodes => {
                 Secret::RecoveryCodes(accounts::sheet(number, &self.world.keyring("REKEY_SECRET_SEEDS")))

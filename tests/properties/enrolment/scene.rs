@@ -23,7 +23,7 @@ use shared::domain::method::Method;
 use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
 use shared::domain::passkey::{Expected, Registration, UserHandle};
 use shared::domain::recovery_code::RecoveryCodes;
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::session::{
     EnrolmentState, LIFETIME, Open, Pending, Session, SessionContext, SignedIn, Verification,
 };
@@ -31,7 +31,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
     ApprovalStore as _, Clock as _, DeviceAnswer, EnrolmentStore as _, EntropyExt as _, NewEntry,
-    PairingStore as _, Secret, SessionStore as _, SignatureVerifier as _,
+    PairingStore as _, SessionStore as _, SignatureVerifier as _,
 };
 
 use super::inputs::At;
@@ -110,7 +110,7 @@ impl Scene {
             |key: &_, message: &[u8], signature: &[u8]| RingSignatures.verifies(key, message, signature);
         let attestation = Registration::parse(&answer).unwrap();
         let handle = UserHandle::of(&flows, &account);
-        let credential = attestation.verify(handle, &expected, &verifies).unwrap().to_json();
+        let credential = attestation.verify(handle, &expected, &verifies).unwrap();
         let new_sheet = || {
             let codes = RecoveryCodes::generate(&world.entropy.bytes());
             let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &account).unwrap();
@@ -124,7 +124,7 @@ impl Scene {
         let before = gateway.run(async {
             world.register(&NEWCOMER).await;
             let entries = [
-                NewEntry::new(entry.clone(), "computer", Secret::Passkey { credential }, now),
+                NewEntry::new(entry.clone(), "computer", Secret::Passkey(credential), now),
                 NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", Secret::RecoveryCodes(kept), now),
             ];
             for entry in &entries {

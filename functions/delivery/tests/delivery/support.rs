@@ -18,11 +18,12 @@ use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
+use shared::domain::security_info::Secret;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     Capabilities, ChangeInspector, ChangeOutcome, Clock, Directory, DirectoryError, Entropy, Mail,
     MailSender, MessageQueue, Metric, Metrics, NewEntry, PasswordChange, Push, PushSender, QueueError,
-    Secret, SendError, TextSender, VoiceSender,
+    SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
 use shared::text::messages::MessageRenderer;

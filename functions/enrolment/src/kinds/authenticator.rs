@@ -4,13 +4,13 @@ use shared::domain::account::Account;
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::pairing::{Pairing, PairingToken, WaitingDevice};
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Secret};
 use shared::domain::session::Pending;
 use shared::domain::time::Timestamp;
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::ports::{EntropyExt as _, PairingConfirmed, Secret};
+use shared::ports::{EntropyExt as _, PairingConfirmed};
 
 use super::{Confirmed, WRONG, Waiting, qr};
 use crate::ports::Ports;

@@ -10,13 +10,12 @@ pub(crate) mod totp;
 use shared::domain::account::{Account, Registration};
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
-use shared::domain::security_info::{EntryId, Kind};
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::session::{Pending, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
 use shared::http::{HandlerResult, IncomingRequest};
-use shared::ports::Secret;
 
 use super::ports::Ports;
 use contact::OwnedContact;

@@ -6,13 +6,13 @@ use shared::domain::approval::RequestId;
 use shared::domain::challenge::{Challenge, PASSKEY_LIFETIME};
 use shared::domain::method::Method;
 use shared::domain::passkey::{CreationOptions, Expected, Owner, UserHandle};
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::domain::session::Pending;
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
 use shared::http::{HandlerResult, IncomingRequest};
-use shared::ports::{EntropyExt as _, Secret};
+use shared::ports::{ActiveEntry, EntropyExt as _};
 
 use super::{Confirmed, WRONG, Waiting};
 use crate::ports::Ports;
@@ -34,8 +34,12 @@ pub(super) async fn needs(waiting: &Waiting<'_>) -> HandlerResult<Option<Needs>>
     let login = account.logins.first().unwrap_or(&account.name);
     let handle = UserHandle::of(&ports.app.flows, &account.id);
     let owner = Owner { handle: &handle, login, name: &account.name };
-    let registered = ports.authenticators.passkeys(&account.id, *now).await?;
-    let registered: Vec<_> = registered.into_iter().map(|passkey| passkey.credential).collect();
+    let active = ports.authenticators.active(&account.id, Kind::Passkey, *now).await?;
+    let credential = |passkey: ActiveEntry| match passkey.secret {
+        Secret::Passkey(credential) => Some(credential),
+        _ => None,
+    };
+    let registered: Vec<_> = active.into_iter().filter_map(credential).collect();
     let (party, organisation) = (settings.relying_party(), &settings.organisation);
     let options = CreationOptions::new(&party, organisation, owner, challenge, &registered, PASSKEY_LIFETIME);
     Ok(Some(Needs::Passkey { options: Box::new(options) }))
@@ -57,8 +61,7 @@ pub(super) async fn confirm(
     if ports.enrolment.is_registered(&credential).await? {
         return Ok(Err(Problem::PasskeyRegistered));
     }
-    let secret = Secret::Passkey { credential: credential.to_json() };
-    Ok(Ok(Confirmed::other(waiting.pending.shown.clone(), secret)))
+    Ok(Ok(Confirmed::other(waiting.pending.shown.clone(), Secret::Passkey(credential))))
 }
 
 fn challenge(waiting: &Waiting<'_>) -> HandlerResult<[u8; 32]> {

@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::recovery_code::{HashedWith, RecoveryCodes, Sheet};
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Secret};
 use shared::domain::session::Pending;
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::ports::{EntropyExt as _, Secret};
+use shared::ports::EntropyExt as _;
 
 use super::{Confirmed, WRONG, Waiting};
 use crate::ports::Ports;

@@ -4,13 +4,13 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use shared::domain::account::Account;
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
-use shared::domain::security_info::EntryId;
+use shared::domain::security_info::{EntryId, Secret};
 use shared::domain::session::Pending;
 use shared::domain::totp::TotpSeed;
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
-use shared::ports::{EntropyExt as _, Secret};
+use shared::ports::EntropyExt as _;
 
 use super::{Confirmed, WRONG, Waiting, qr};
 use crate::ports::Ports;
@@ -27,7 +27,7 @@ pub(super) fn begin(ports: &Ports, cookie: &HolderCookie, id: EntryId) -> Handle
 pub(super) fn needs(waiting: &Waiting<'_>) -> HandlerResult<Needs> {
     let secret = waiting.open_sealed()?;
     let otpauth = otpauth(&waiting.ports.app.settings.organisation, waiting.account, &secret);
-    Ok(Needs::Totp { qr: qr::qr(&otpauth), secret, otpauth })
+    Ok(Needs::Seed { qr: qr::qr(&otpauth), secret, otpauth })
 }
 
 /// Checks a code of the app. Its time step counts as used, so the same code can't verify a reset.

@@ -1,78 +1,21 @@
 //! Enrolled entries: the tables, and the port through which their owners change them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 
 use super::Memory;
 use super::contact::StoredContact;
+use super::secrets::StoredSecret;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::HashedWith;
-use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
+use crate::domain::security_info::{Consumption, Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, ContactImport, EnrolmentStore, NewEntry, Secret, StoreError};
-
-/// The data of an entry that is never shown.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum StoredSecret {
-    /// An address or a number; tables in DynamoDB seal it.
-    Contact(StoredContact),
-    /// An app for codes.
-    Totp {
-        /// Sealed for the account.
-        sealed_seed: String,
-        /// The last accepted time step; only later ones are accepted.
-        last_step: u64,
-    },
-    /// A device with the authenticator app.
-    Authenticator {
-        /// A SEC 1 point on P-256, 65 bytes.
-        public_key: Vec<u8>,
-        /// The sealed push subscription; none without pushes.
-        subscription: Option<String>,
-    },
-    /// A passkey's public half.
-    Passkey {
-        /// The credential record as JSON.
-        credential: String,
-        /// The last accepted counter; none before the first use.
-        counter: Option<u32>,
-    },
-    /// The hashes of a sheet of recovery codes.
-    RecoveryCodes {
-        /// The hash function and its key or salt.
-        hashed_with: HashedWith,
-        /// One hash per unused code.
-        hashes: BTreeSet<String>,
-        /// The last consumed hash, which its flow may use again.
-        last_hash: Option<String>,
-    },
-}
-
-impl StoredSecret {
-    fn of(secret: &Secret<'_>) -> Self {
-        match secret {
-            Secret::Contact(contact) => Self::Contact(StoredContact::from_contact(contact)),
-            Secret::Totp { sealed_seed, step } => {
-                Self::Totp { sealed_seed: sealed_seed.clone(), last_step: *step }
-            }
-            Secret::Authenticator { public_key, subscription } => {
-                Self::Authenticator { public_key: public_key.clone(), subscription: subscription.clone() }
-            }
-            Secret::Passkey { credential } => Self::Passkey { credential: credential.clone(), counter: None },
-            Secret::RecoveryCodes(sheet) => Self::RecoveryCodes {
-                hashed_with: sheet.hashed_with.clone(),
-                hashes: sheet.hashes.iter().cloned().collect(),
-                last_hash: None,
-            },
-        }
-    }
-}
+use crate::ports::{Added, ContactImport, EnrolmentStore, NewEntry, StoreError};
 
 /// A contact that is active until its successor is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -151,21 +94,21 @@ impl StoredEntry {
         self.active_from <= now
     }
 
-    /// Records the time and the flow of its use.
-    pub(super) const fn note_use(&mut self, flow: HolderId, now: Timestamp) {
-        self.last_flow = Some(flow);
-        self.last_used_at = Some(now);
+    /// Uses up a part of it for a flow; returns whether that was possible.
+    pub(super) fn consume(&mut self, consumption: &Consumption, flow: HolderId, now: Timestamp) -> bool {
+        let is_consumed = self.secret.consume(consumption, self.last_flow == Some(flow));
+        if is_consumed {
+            self.last_flow = Some(flow);
+            self.last_used_at = Some(now);
+        }
+        is_consumed
     }
 
     fn listed(&self, id: &EntryId, state: Option<&EntriesState>) -> Entry {
         let used_as_contact = state.and_then(|state| state.used_at.get(&id.kind().factor())).copied();
-        let shown = match &self.secret {
-            StoredSecret::RecoveryCodes { hashes, .. } => hashes.len().to_string(),
-            _ => self.shown.clone(),
-        };
         Entry {
             id: id.clone(),
-            shown,
+            shown: self.secret.shown().unwrap_or_else(|| self.shown.clone()),
             added_at: self.added_at,
             // The use of an earlier contact of the kind does not count for this one.
             last_used_at: self.last_used_at.or(used_as_contact).filter(|used| *used >= self.added_at),
@@ -266,9 +209,7 @@ impl SecurityInfoTable {
     fn has_passkey(&self, passkey: &Credential) -> bool {
         let mut secrets = self.0.values().flat_map(|found| found.entries.values()).map(|entry| &entry.secret);
         secrets.any(|secret| match secret {
-            StoredSecret::Passkey { credential, .. } => {
-                Credential::parse(credential).is_ok_and(|own| own.reference() == passkey.reference())
-            }
+            StoredSecret::Passkey { credential, .. } => credential.reference() == passkey.reference(),
             _ => false,
         })
     }
@@ -403,9 +344,7 @@ impl EnrolmentStore for Memory {
     ) -> Result<Added, StoreError> {
         Ok(self.with(|tables| {
             let is_taken = match &entry.secret {
-                Secret::Passkey { credential } => {
-                    Credential::parse(credential).is_ok_and(|one| tables.security_info.has_passkey(&one))
-                }
+                Secret::Passkey(credential) => tables.security_info.has_passkey(credential),
                 _ => false,
             };
             let found = tables.security_info.of(account);

@@ -14,6 +14,7 @@ mod flows;
 mod pairings;
 mod queue;
 mod rate_limits;
+mod secrets;
 mod security_info;
 mod sessions;
 
@@ -22,11 +23,12 @@ use std::sync::{Mutex, PoisonError};
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;
-pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry, StoredSecret};
+pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
 pub use queue::{Queue, Queued};
 pub use rate_limits::RateLimits;
+pub use secrets::StoredSecret;
 pub use security_info::Holder;
 pub use sessions::{Sessions, StoredSession};
 

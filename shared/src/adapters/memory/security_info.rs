@@ -3,7 +3,8 @@
 use async_trait::async_trait;
 
 use super::Memory;
-use super::enrolment::{AccountEntries, SecurityInfoTable, StoredEntry, StoredPass, StoredSecret};
+use super::enrolment::{AccountEntries, SecurityInfoTable, StoredEntry, StoredPass};
+use super::secrets::StoredSecret;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::contact::{EmailAddress, PhoneNumber};
 use crate::domain::device::{Device, DeviceKey};
@@ -11,13 +12,11 @@ use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::pass::PASS_LONGEST;
-use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::Sheet;
-use crate::domain::security_info::{EntryId, Kind};
+use crate::domain::security_info::{Consumption, EntryId, Kind};
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
-    AuthenticatorStore, DeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, PushTargets, SecurityInfoStore,
-    StoreError, StoredDevice, StoredPasskey, StoredTotp,
+    ActiveEntry, AuthenticatorStore, DeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, PushTargets,
+    SecurityInfoStore, StoreError, StoredDevice,
 };
 
 impl AccountEntries {
@@ -63,7 +62,7 @@ impl AccountEntries {
                         waiting.push(kind.factor());
                     }
                 }
-                StoredSecret::RecoveryCodes { hashes, .. } if hashes.is_empty() => continue,
+                secret if secret.is_used_up() => continue,
                 _ if counts => registration.holds.extend(kind.methods()),
                 _ => {}
             }
@@ -87,67 +86,27 @@ impl SecurityInfoTable {
         self.0.get_mut(account)?.entries.get_mut(id)
     }
 
-    /// Returns the active entry of a kind with one entry.
-    fn only(&self, account: &AccountId, kind: Kind, now: Timestamp) -> Option<&StoredSecret> {
-        let entry = self.entry(account, &EntryId::only(kind)).filter(|entry| entry.counts(now))?;
-        Some(&entry.secret)
+    /// Returns the entries of a kind that are active at `now`.
+    fn active(&self, account: &AccountId, kind: Kind, now: Timestamp) -> Vec<ActiveEntry> {
+        let entries = self.0.get(account).into_iter().flat_map(|found| &found.entries);
+        let active = entries.filter(|(id, entry)| id.kind() == kind && entry.counts(now));
+        let read = |(id, entry): (&EntryId, &StoredEntry)| {
+            let (id, young) = (id.clone(), entry.old_from > now);
+            entry.secret.read().map(|secret| ActiveEntry { id, secret, young })
+        };
+        active.filter_map(read).collect()
     }
 
-    /// Accepts a time step for a flow, once.
-    pub fn accept_step(&mut self, account: &AccountId, step: u64, flow: HolderId, now: Timestamp) -> bool {
-        let Some(entry) = self.entry_mut(account, &EntryId::only(Kind::Totp)) else { return false };
-        let last_flow = entry.last_flow;
-        let StoredSecret::Totp { last_step, .. } = &mut entry.secret else { return false };
-        let is_accepted = *last_step < step || (*last_step == step && last_flow == Some(flow));
-        if is_accepted {
-            *last_step = step;
-            entry.note_use(flow, now);
-        }
-        is_accepted
-    }
-
-    /// Accepts a passkey's counter for a flow, if it increased.
-    pub fn accept_counter(
+    /// Uses up a part of an entry for a flow; returns whether that was possible.
+    pub fn consume(
         &mut self,
         account: &AccountId,
-        passkey: &EntryId,
-        accepted: u32,
+        entry: &EntryId,
+        consumption: &Consumption,
         flow: HolderId,
         now: Timestamp,
     ) -> bool {
-        let Some(entry) = self.entry_mut(account, passkey) else { return false };
-        let last_flow = entry.last_flow;
-        let StoredSecret::Passkey { counter, .. } = &mut entry.secret else { return false };
-        let moves = counter.is_none_or(|last| match accepted {
-            0 => last == 0,
-            _ => last < accepted || (last == accepted && last_flow == Some(flow)),
-        });
-        if moves {
-            *counter = Some(accepted);
-            entry.note_use(flow, now);
-        }
-        moves
-    }
-
-    /// Removes a recovery code from the sheet, for a flow.
-    pub fn use_recovery_code(
-        &mut self,
-        account: &AccountId,
-        hash: &str,
-        flow: HolderId,
-        now: Timestamp,
-    ) -> bool {
-        let id = EntryId::only(Kind::RecoveryCodes);
-        let Some(entry) = self.entry_mut(account, &id) else { return false };
-        let last_flow = entry.last_flow;
-        let StoredSecret::RecoveryCodes { hashes, last_hash, .. } = &mut entry.secret else { return false };
-        let is_again = last_hash.as_deref() == Some(hash) && last_flow == Some(flow);
-        let is_taken = hashes.remove(hash) || is_again;
-        if is_taken {
-            *last_hash = Some(hash.to_owned());
-            entry.note_use(flow, now);
-        }
-        is_taken
+        self.entry_mut(account, entry).is_some_and(|entry| entry.consume(consumption, flow, now))
     }
 
     /// Writes the account's pass by its tag, and replaces an earlier one.
@@ -228,67 +187,24 @@ impl SecurityInfoStore for Memory {
 
 #[async_trait]
 impl AuthenticatorStore for Memory {
-    async fn totp(&self, account: &AccountId, now: Timestamp) -> Result<Option<StoredTotp>, StoreError> {
-        Ok(self.with(|tables| match tables.security_info.only(account, Kind::Totp, now) {
-            Some(StoredSecret::Totp { sealed_seed, .. }) => {
-                Some(StoredTotp { sealed_seed: sealed_seed.clone() })
-            }
-            _ => None,
-        }))
-    }
-
-    async fn accept_step(
+    async fn active(
         &self,
         account: &AccountId,
-        step: u64,
+        kind: Kind,
+        now: Timestamp,
+    ) -> Result<Vec<ActiveEntry>, StoreError> {
+        Ok(self.with(|tables| tables.security_info.active(account, kind, now)))
+    }
+
+    async fn consume(
+        &self,
+        account: &AccountId,
+        entry: &EntryId,
+        consumption: &Consumption,
         flow: HolderId,
         now: Timestamp,
     ) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.security_info.accept_step(account, step, flow, now)))
-    }
-
-    async fn passkeys(&self, account: &AccountId, now: Timestamp) -> Result<Vec<StoredPasskey>, StoreError> {
-        let read = |(id, entry): (&EntryId, &StoredEntry)| match &entry.secret {
-            StoredSecret::Passkey { credential, .. } if entry.counts(now) => {
-                let credential = Credential::parse(credential).ok()?;
-                Some(StoredPasskey { id: id.clone(), credential, young: entry.old_from > now })
-            }
-            _ => None,
-        };
-        Ok(self.with(|tables| {
-            let entries = tables.security_info.0.get(account).into_iter().flat_map(|found| &found.entries);
-            entries.filter_map(read).collect()
-        }))
-    }
-
-    async fn accept_counter(
-        &self,
-        account: &AccountId,
-        passkey: &EntryId,
-        counter: u32,
-        flow: HolderId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.security_info.accept_counter(account, passkey, counter, flow, now)))
-    }
-
-    async fn recovery_sheet(&self, account: &AccountId, now: Timestamp) -> Result<Option<Sheet>, StoreError> {
-        Ok(self.with(|tables| match tables.security_info.only(account, Kind::RecoveryCodes, now) {
-            Some(StoredSecret::RecoveryCodes { hashed_with, hashes, .. }) => {
-                Some(Sheet { hashed_with: hashed_with.clone(), hashes: hashes.iter().cloned().collect() })
-            }
-            _ => None,
-        }))
-    }
-
-    async fn use_recovery_code(
-        &self,
-        account: &AccountId,
-        hash: &str,
-        flow: HolderId,
-        now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.security_info.use_recovery_code(account, hash, flow, now)))
+        Ok(self.with(|tables| tables.security_info.consume(account, entry, consumption, flow, now)))
     }
 
     async fn redeem_pass(

@@ -3,7 +3,6 @@
 use crate::domain::method::Method;
 use crate::http::problem::Problem;
 use crate::http::view::View;
-use crate::http::view::security_info::Needs;
 use crate::text::Text;
 use crate::text::pages::Texts;
 
@@ -84,11 +83,7 @@ fn target(field: &str, view: &View) -> Option<String> {
         (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",
         (View::Password(_) | View::SignIn(_), "password") => "password",
         (View::Password(_), "confirmation") => "confirmation",
-        (View::Confirm(view), "code")
-            if matches!(view.needs, Needs::Code(_) | Needs::Totp { .. } | Needs::Authenticator { .. }) =>
-        {
-            "code"
-        }
+        (View::Confirm(view), "code") if view.needs.is_code() => "code",
         (View::SecurityInfo(view), _) => {
             return view.selected.map(|kind| format!("value-{}", kind.as_str()));
         }

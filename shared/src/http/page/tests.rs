@@ -204,7 +204,7 @@ fn list(methods: Vec<EntryView>, registered: bool) -> View {
 }
 
 fn totp() -> Needs {
-    Needs::Totp {
+    Needs::Seed {
         secret: "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP".into(),
         otpauth: "otpauth://totp/Uni:aisyah?secret=JBSWY3DPEHPK3PXP&issuer=Uni".into(),
         qr: "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 1 1\"></svg>".into(),

@@ -153,11 +153,11 @@ pub enum Needs {
     /// A code that was sent to the new contact.
     #[serde(serialize_with = "without_repetition")]
     Code(SentCode),
-    /// A code that the new app shows.
-    Totp {
-        /// The secret in base32, for typing.
+    /// A code that an app or device generates from a seed.
+    Seed {
+        /// The seed in base32, for typing.
         secret: String,
-        /// The secret as an address for apps (`otpauth://`).
+        /// The seed as an address for apps (`otpauth://`).
         otpauth: String,
         /// The same address as a QR picture (SVG).
         qr: String,
@@ -179,6 +179,13 @@ pub enum Needs {
         /// The codes in groups, shown this once.
         codes: Vec<String>,
     },
+}
+
+impl Needs {
+    /// Returns whether the page has a field for a code.
+    pub(crate) const fn is_code(&self) -> bool {
+        matches!(self, Self::Code(_) | Self::Seed { .. } | Self::Authenticator { .. })
+    }
 }
 
 /// Serializes a sent code without the mask and the remaining attempts, which [`Confirm`] has, too.

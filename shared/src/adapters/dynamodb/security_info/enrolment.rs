@@ -13,19 +13,18 @@ use aws_sdk_dynamodb::types::{
 
 use super::authenticators::PASS;
 use super::leases::used_at;
-use super::{CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact, predecessor};
+use super::{
+    CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact, predecessor, secrets,
+};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
-use crate::domain::recovery_code::HashedWith;
-use crate::domain::security_info::{Entry, EntryId, Kind, Registered};
+use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{
-    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, Secret, StoreError,
-};
+use crate::ports::{Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, StoreError};
 
 /// Stores entries in DynamoDB.
 #[derive(Clone)]
@@ -101,33 +100,11 @@ impl DynamoEnrolment {
             .with("usable_from", n(entry.active_from.as_seconds()))
             .with("lifts_from", n(entry.old_from.as_seconds()))
             .with("proved", AttributeValue::Bool(entry.verified));
-        Ok(match &entry.secret {
-            Secret::Contact(contact) => {
-                let owner = owner_of_contact(account, entry.id.kind());
-                let sealed = self
-                    .contacts
-                    .seal(CONTACT, &owner, contact.expose().as_bytes(), self.entropy.bytes())
-                    .map_err(|error| StoreError::Unavailable(Box::new(error)))?;
-                item.with("sealed", s(sealed))
-            }
-            Secret::Totp { sealed_seed, step } => {
-                item.with("seed", s(sealed_seed)).with("last_step", n(*step))
-            }
-            Secret::Authenticator { public_key, subscription } => {
-                let item = item.with("public_key", b(public_key));
-                match subscription {
-                    Some(subscription) => item.with("subscription", s(subscription)),
-                    None => item,
-                }
-            }
-            Secret::Passkey { credential } => item.with("credential", s(credential)),
-            Secret::RecoveryCodes(sheet) => {
-                let (name, with) = match &sheet.hashed_with {
-                    HashedWith::Key(id) => ("key", id),
-                    HashedWith::Salt(salt) => ("salt", salt),
-                };
-                item.with(name, s(with)).with("hashes", AttributeValue::Ss(sheet.hashes.clone()))
-            }
+        secrets::write(item, &entry.secret, |contact| {
+            let owner = owner_of_contact(account, entry.id.kind());
+            self.contacts
+                .seal(CONTACT, &owner, contact.expose().as_bytes(), self.entropy.bytes())
+                .map_err(|error| StoreError::Unavailable(Box::new(error)))
         })
     }
 
@@ -198,7 +175,8 @@ impl DynamoEnrolment {
         let Some(id) = id.filter(|id| id.kind() == Kind::Passkey && item.bytes(REFERENCE).is_none()) else {
             return Ok(());
         };
-        let Some(reference) = item.optional_text("credential").and_then(reference_of) else { return Ok(()) };
+        let Ok(Secret::Passkey(credential)) = secrets::read(id.kind(), item) else { return Ok(()) };
+        let reference = credential.reference();
         let note = Update::builder()
             .table_name(&self.table)
             .key("account", s(account.as_str()))
@@ -277,10 +255,6 @@ const OWNER: &str = "owner";
 /// Returns the key of a passkey among all accounts. No account's id begins with `~`.
 fn known_as(reference: &[u8; 32]) -> String {
     format!("~passkey/{}", hex::encode(reference))
-}
-
-fn reference_of(credential: &str) -> Option<[u8; 32]> {
-    Credential::parse(credential).ok().map(|credential| credential.reference())
 }
 
 fn is_canceled(error: &SdkError<TransactWriteItemsError>) -> bool {
@@ -425,10 +399,6 @@ impl EnrolmentStore for DynamoEnrolment {
             self.make_known(account, item).await?;
             let used_as_contact =
                 used_at(id.kind().factor()).and_then(|name| state.and_then(|state| state.moment(name).ok()));
-            let shown = match id.kind() {
-                Kind::RecoveryCodes => item.set("hashes").len().to_string(),
-                _ => item.optional_text("shown").unwrap_or_default().to_owned(),
-            };
             // An unreadable entry, or one of another version, is listed, so that its owner can remove it. It
             // is never active.
             registered.entries.push(Entry {
@@ -442,7 +412,7 @@ impl EnrolmentStore for DynamoEnrolment {
                 active_from: item.moment("usable_from").unwrap_or(NEVER),
                 old_from: item.moment("lifts_from").unwrap_or(NEVER),
                 predecessor: item.optional_text("prior_shown").map(str::to_owned),
-                shown,
+                shown: secrets::shown(id.kind(), item),
                 id,
             });
         }
@@ -500,8 +470,8 @@ impl EnrolmentStore for DynamoEnrolment {
             }
         }
         let mut writes = Vec::new();
-        if let Secret::Passkey { credential } = &entry.secret {
-            let reference = reference_of(credential).ok_or(StoreError::Unreadable("credential"))?;
+        if let Secret::Passkey(credential) = &entry.secret {
+            let reference = credential.reference();
             item = item.with(REFERENCE, b(&reference));
             writes.push(self.reserve_passkey(account, &entry.id, reference)?);
         }

@@ -12,6 +12,7 @@ mod authenticators;
 mod devices;
 mod enrolment;
 mod leases;
+mod secrets;
 
 use std::sync::Arc;
 
@@ -86,11 +87,9 @@ impl SecurityInfoStore for DynamoSecurityInfo {
                 }
                 Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(contact()?)),
                 Kind::OfficePhone => registration.office_phone = Some(PhoneNumber::from_stored(contact()?)),
-                Kind::RecoveryCodes if !has_codes_left(&item) => continue,
-                Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes if counts => {
-                    registration.holds.extend(id.kind().methods());
-                }
-                Kind::Totp | Kind::Authenticator | Kind::Passkey | Kind::RecoveryCodes => {}
+                kind if secrets::is_used_up(kind, &item) => continue,
+                kind if counts => registration.holds.extend(kind.methods()),
+                _ => {}
             }
             if id.kind().is_contact() && !counts {
                 let waiting = if item.flag("proved")? {
@@ -165,9 +164,4 @@ fn open_contact(
     let plain = contacts.open(CONTACT, &owner_of_contact(account, kind), sealed);
     let plain = plain.map_err(|_| StoreError::Unreadable("sealed"))?;
     String::from_utf8(plain.to_vec()).map_err(|_| StoreError::Unreadable("sealed"))
-}
-
-/// Returns whether a sheet of recovery codes has an unused code.
-fn has_codes_left(item: &Item) -> bool {
-    !item.set("hashes").is_empty()
 }
