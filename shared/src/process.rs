@@ -38,6 +38,7 @@ use crate::adapters::voice::VoiceCalls;
 use crate::adapters::web_push::WebPushes;
 use crate::domain::keys::Keyring;
 use crate::domain::password::PasswordPolicy;
+use crate::domain::proxy::ProxySecret;
 #[cfg(feature = "web-push")]
 use crate::domain::push::VapidKey;
 #[cfg(feature = "http")]
@@ -57,6 +58,9 @@ const SECRETS: [&str; 6] = [
     "REKEY_SECRET_PUSH",
     "REKEY_SECRET_SEEDS",
 ];
+
+/// The setting that names the secret of the trusted proxy.
+const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
 
 /// Returns a resource's name or address by its environment variable.
 pub type Resources = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -85,6 +89,8 @@ pub struct Parts {
 pub struct Process {
     parts: Parts,
     keys: Keyrings,
+    #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "a function without pages has no proxy"))]
+    proxy: Option<Arc<ProxySecret>>,
 }
 
 impl Process {
@@ -112,10 +118,24 @@ impl Process {
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
     pub async fn from_parts(parts: Parts) -> Result<Self, StartError> {
+        let settings = &parts.settings;
+        if !settings.without_origin.is_empty() {
+            let methods: Vec<&str> = settings.without_origin.iter().map(|method| method.as_str()).collect();
+            let methods = methods.join(",");
+            tracing::warn!(event = "method.disabled", methods, reason = "REKEY_VOICE_ORIGIN is not set");
+        }
         let named = |variable| Some((variable, (parts.resources)(variable)?));
-        let secrets: Vec<(&'static str, String)> = SECRETS.into_iter().filter_map(named).collect();
-        let keys = secrets::keyrings(&parts.aws, &secrets).await?;
-        Ok(Self { parts, keys })
+        let mut secrets: Vec<(&'static str, String)> = SECRETS.into_iter().filter_map(named).collect();
+        // Functions with pages have the keys of cookies. The others get no request of a proxy.
+        if let Some(arn) = &settings.trusted_proxy
+            && secrets.iter().any(|(name, _)| *name == "REKEY_SECRET_FLOWS")
+        {
+            secrets.push((TRUSTED_PROXY, arn.clone()));
+        }
+        let mut texts = secrets::fetch(&parts.aws, &secrets).await?;
+        let proxy = texts.remove(TRUSTED_PROXY).map(|text| ProxySecret::from_secret(&text)).transpose();
+        let proxy = proxy.map_err(|error| SecretError::NoProxySecret(TRUSTED_PROXY, error))?.map(Arc::new);
+        Ok(Self { keys: secrets::read_keyrings(&texts)?, proxy, parts })
     }
 
     /// Returns the parameters, shared by all handlers.
@@ -152,7 +172,11 @@ impl Process {
     /// As [`Process::keyring`].
     #[cfg(feature = "http")]
     pub fn app_context(&self) -> Result<AppContext, StartError> {
-        Ok(AppContext { settings: self.settings(), flows: self.keyring("REKEY_SECRET_FLOWS")? })
+        Ok(AppContext {
+            settings: self.settings(),
+            flows: self.keyring("REKEY_SECRET_FLOWS")?,
+            proxy: self.proxy.clone(),
+        })
     }
 
     /// Returns the password policy, with the organisation's own blocklist.

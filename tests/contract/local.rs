@@ -1,11 +1,15 @@
 //! The AWS emulator, called by the same adapters as AWS. Sent messages arrive in the dev inbox, and it rejects what
 //! AWS would reject.
 
+use std::sync::Arc;
+
+use rekey_local::compose::Parts;
 use rekey_local::dev_inbox::{Channel, DevInbox};
-use rekey_local::emulator::roles::ADMINISTRATOR;
-use rekey_local::emulator::{Emulator, Storage};
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
+use rekey_local::emulator::{CallFault, Emulator, Storage};
 use rekey_local::system::System;
 use rekey_local::template::Template;
+use rekey_tests::world::{PROXY_ARN, PROXY_SECRETS};
 use shared::adapters::aws::{SdkConfig, emulated};
 use shared::adapters::secrets::{SecretError, keyrings};
 use shared::adapters::ses::SesMails;
@@ -19,6 +23,7 @@ use shared::domain::language::Language;
 use shared::domain::message::Message;
 use shared::domain::time::Seconds;
 use shared::ports::{Mail, MailSender as _, MessageQueue as _, SendError, TextSender as _, VoiceSender as _};
+use shared::settings::Settings;
 use tokio::sync::watch;
 
 struct Local {
@@ -57,19 +62,188 @@ async fn spoken_call_text_reaches_dev_inbox() {
 }
 
 #[tokio::test]
-async fn invalid_voice_call_is_rejected_permanently() {
+async fn voice_call_is_refused_only_for_its_number() {
     let local = Local::start().await;
     let from = || Some("+60300000000".to_owned());
-    for (origin, to, ssml) in [
-        (None, "+60312345678", "<speak>1</speak>"),
-        (from(), "0312345678", "<speak>1</speak>"),
-        (from(), "+60312345678", "<speak>1"),
-        (from(), "+60312345678", ""),
+    for (origin, to, ssml, is_final) in [
+        (from(), "0312345678", "<speak>1</speak>", true),
+        (None, "+60312345678", "<speak>1</speak>", false),
+        (from(), "+60312345678", "<speak>1", false),
+        (from(), "+60312345678", "", false),
     ] {
         let error = VoiceCalls::new(&local.config, origin).call(&number(to), ssml, Language::English).await;
-        assert!(matches!(error, Err(SendError::Refused(_))), "{to} {ssml}: {error:?}");
+        assert_eq!(is_refused(&error.unwrap_err()), is_final, "{to} {ssml}");
     }
     assert!(local.dev_inbox.messages().is_empty());
+}
+
+/// Returns whether the error is final.
+fn is_refused(error: &SendError) -> bool {
+    matches!(error, SendError::Refused(_))
+}
+
+/// An error of a service: its code, message and further members as JSON.
+type Answer = (&'static str, &'static str, &'static str);
+
+impl Local {
+    /// Makes the emulator answer every call with this error.
+    fn answer(&self, (code, message, members): Answer) {
+        let fault = CallFault::Refused { code, message, members };
+        self.emulator.inject_faults(Some(Arc::new(move |_: &Call| fault)));
+    }
+}
+
+/// The errors of SES's `SendEmail`, with the ones that all its actions share.
+/// Controls: C-072, C-092.
+#[tokio::test]
+async fn mail_is_refused_only_for_its_address() {
+    let local = Local::start().await;
+    let from = EmailAddress::from_stored("no-reply@contoh.example".to_owned());
+    let to = EmailAddress::from_stored("aisyah@mail.example".to_owned());
+    let mail = Mail { subject: "x", text: "x", html: "x" };
+    let mails = SesMails::new(&local.config, "Contoh", &from);
+    for (code, message, is_final) in [
+        ("InvalidParameterValue", "Local address contains control or whitespace", true),
+        ("InvalidParameterValue", "Missing domain", true),
+        ("MessageRejected", "Email address is not verified. aisyah@mail.example", false),
+        ("MessageRejected", "Address blacklisted.", false),
+        ("MailFromDomainNotVerifiedException", "", false),
+        ("AccountSendingPausedException", "", false),
+        ("ConfigurationSetDoesNotExist", "", false),
+        ("ConfigurationSetSendingPausedException", "", false),
+        ("Throttling", "Daily message quota exceeded.", false),
+        ("AccessDenied", "not authorized to perform ses:SendEmail", false),
+        ("ValidationError", "1 validation error detected", false),
+        ("MissingParameter", "", false),
+        ("InvalidClientTokenId", "", false),
+        ("OptInRequired", "", false),
+        ("ServiceUnavailable", "", false),
+    ] {
+        local.answer((code, message, ""));
+        let error = mails.send_mail(&to, &mail).await.unwrap_err();
+        assert_eq!(is_refused(&error), is_final, "{code} {message}");
+        assert!(!format!("{error:?}").contains("aisyah"), "{error:?}");
+    }
+    assert!(local.dev_inbox.messages().is_empty());
+}
+
+/// The errors of SNS's `Publish`. One code blames the number or our own parameters, and only its message says which.
+/// Controls: C-072, C-092.
+#[tokio::test]
+async fn text_is_refused_only_for_its_number() {
+    let local = Local::start().await;
+    let texts = SnsTexts::new(&local.config, Some("Contoh".to_owned()));
+    let no_number = "Invalid parameter: PhoneNumber Reason: +60123456798 is not valid to publish to";
+    for (code, message, is_final) in [
+        ("InvalidParameter", no_number, true),
+        ("ParameterValueInvalid", "Phone number does not meet the E164 format", true),
+        ("OptedOut", "", true),
+        ("InvalidParameter", "Invalid parameter: Message too long", false),
+        ("InvalidParameter", "Invalid parameter: SenderID Reason: is not valid", false),
+        ("ParameterValueInvalid", "The message attribute AWS.SNS.SMS.SenderID is invalid", false),
+        ("ValidationException", "1 validation error detected", false),
+        ("AuthorizationError", "no permission to publish", false),
+        ("InternalError", "", false),
+        ("Throttled", "", false),
+        ("UserError", "monthly spend limit", false),
+        ("KMSOptInRequired", "", false),
+        ("NotFound", "", false),
+        ("InvalidSecurity", "", false),
+    ] {
+        local.answer((code, message, ""));
+        let error = texts.send_text(&number("+60123456798"), "x").await.unwrap_err();
+        assert_eq!(is_refused(&error), is_final, "{code} {message}");
+        assert!(!format!("{error:?}").contains("60123456798"), "{error:?}");
+    }
+    assert!(local.dev_inbox.messages().is_empty());
+}
+
+/// The errors of `SendVoiceMessage`, by their reasons and fields.
+/// Controls: C-072, C-092.
+#[tokio::test]
+async fn call_is_refused_only_for_its_number() {
+    let local = Local::start().await;
+    let calls = VoiceCalls::new(&local.config, Some("+60300000000".to_owned()));
+    let of_field = |reason: &str, field: &str| {
+        let fields = serde_json::json!([{ "Name": field, "Message": "+60312345678 is invalid" }]);
+        serde_json::json!({ "Reason": reason, "Fields": fields }).to_string()
+    };
+    let of = |reason: &str| serde_json::json!({ "Reason": reason }).to_string();
+    let invalid = "FIELD_VALIDATION_FAILED";
+    for (code, members, is_final) in [
+        ("ValidationException", of_field(invalid, "destinationPhoneNumber"), true),
+        ("ValidationException", of_field(invalid, "DestinationPhoneNumber"), true),
+        ("ValidationException", of_field("INVALID_PARAMETER", "destinationPhoneNumber"), true),
+        ("ConflictException", of("DESTINATION_PHONE_NUMBER_OPTED_OUT"), true),
+        ("ValidationException", of_field(invalid, "originationIdentity"), false),
+        ("ValidationException", of_field("MISSING_PARAMETER", "originationIdentity"), false),
+        ("ValidationException", of_field(invalid, "messageBody"), false),
+        (
+            "ValidationException",
+            of_field("INVALID_IDENTITY_FOR_DESTINATION_COUNTRY", "destinationPhoneNumber"),
+            false,
+        ),
+        ("ValidationException", of("DESTINATION_COUNTRY_BLOCKED"), false),
+        ("ValidationException", of("VOICE_CAPABILITY_NOT_AVAILABLE"), false),
+        ("ValidationException", "{}".to_owned(), false),
+        ("ConflictException", of("DESTINATION_PHONE_NUMBER_NOT_VERIFIED"), false),
+        ("ConflictException", of("DESTINATION_COUNTRY_BLOCKED_BY_PROTECT_CONFIGURATION"), false),
+        ("ConflictException", of("NO_ORIGINATION_IDENTITIES_FOUND"), false),
+        ("ConflictException", "{}".to_owned(), false),
+        ("ResourceNotFoundException", "{}".to_owned(), false),
+        ("ServiceQuotaExceededException", of("MONTHLY_SPEND_LIMIT_REACHED_FOR_VOICE"), false),
+        ("ServiceQuotaExceededException", of("DAILY_DESTINATION_CALL_LIMIT"), false),
+        ("AccessDeniedException", of("ACCOUNT_DISABLED"), false),
+        ("ThrottlingException", "{}".to_owned(), false),
+        ("InternalServerException", "{}".to_owned(), false),
+    ] {
+        let members: &'static str = members.leak();
+        local.answer((code, "+60312345678 is invalid", members));
+        let error =
+            calls.call(&number("+60312345678"), "<speak>1</speak>", Language::English).await.unwrap_err();
+        assert_eq!(is_refused(&error), is_final, "{code} {members}");
+        let told = format!("{error:?}");
+        assert!(!told.contains("60312345678"), "{told}");
+        let reason = serde_json::from_str::<serde_json::Value>(members).unwrap()["Reason"].clone();
+        assert!(reason.as_str().is_none_or(|reason| told.contains(reason)), "{told}");
+    }
+    assert!(local.dev_inbox.messages().is_empty());
+}
+
+/// A secret of another form stops the start. The error names the setting and never the value.
+/// Controls: C-100.
+#[tokio::test]
+async fn malformed_proxy_secret_stops_the_start() {
+    let local = Local::start().await;
+    let pairs = [("REKEY_TRUSTED_PROXY".to_owned(), PROXY_ARN.to_owned())];
+    let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
+    let system = System::from_machine();
+    let parts = Parts { emulator: &local.emulator, settings, system, memory: None };
+    let start =
+        async |function: &str| parts.process(function).await.map(|_| ()).map_err(|error| error.to_string());
+    let gone = start("captcha").await.unwrap_err();
+    assert!(
+        gone.contains("REKEY_TRUSTED_PROXY can't be read") && gone.contains("ResourceNotFound"),
+        "{gone}"
+    );
+    local.emulator.put_secret_by_arn(PROXY_ARN, r#"{"current":"guessable"}"#.to_owned());
+    let weak = start("captcha").await.unwrap_err();
+    assert!(weak.contains("REKEY_TRUSTED_PROXY names a secret") && !weak.contains("guessable"), "{weak}");
+    let good = format!(r#"{{"current":"{}"}}"#, PROXY_SECRETS[0]);
+    local.emulator.put_secret_by_arn(PROXY_ARN, good);
+    start("captcha").await.unwrap();
+    start("delivery").await.unwrap();
+    let calls = local.emulator.calls();
+    let batches = calls.iter().filter(|(call, _)| {
+        call.principal == "captcha" && call.action == "secretsmanager:BatchGetSecretValue"
+    });
+    assert_eq!(batches.map(|(_, count)| count).sum::<u64>(), 3, "one call reads all secrets of a start");
+    let reads = |function: &str| {
+        calls
+            .keys()
+            .any(|call| call.principal == function && call.resource.as_deref() == Some("RekeyTrustedProxy"))
+    };
+    assert!(reads("captcha") && !reads("delivery"), "delivery has no pages");
 }
 
 #[tokio::test]

@@ -133,8 +133,11 @@ async fn every_route_sets_headers_and_rejects_invalid_requests() {
         };
         for method in ["GET", "HEAD", "PUT", "DELETE", "OPTIONS", "PROPFIND"] {
             let answer = ask(method, &[own], "").await;
-            assert!(method == "GET" || answer.status == 405, "{method} {path}: {}", answer.status);
+            let reads = ["GET", "HEAD"].contains(&method);
+            assert!(reads || answer.status == 405, "{method} {path}: {}", answer.status);
         }
+        let (got, head) = (ask("GET", &[own], "").await, ask("HEAD", &[own], "").await);
+        assert_eq!((head.status, head.body.len()), (got.status, 0), "{path}");
         if route.method.as_deref() != Some("POST") {
             continue;
         }
@@ -204,21 +207,116 @@ async fn unknown_path_or_method_returns_404_or_405() {
         world.answer(request.body(String::new()).unwrap()).await
     };
     for (method, path, allow) in [
-        ("DELETE", "/", "GET, POST"),
-        ("PUT", "/code", "GET, POST"),
+        ("DELETE", "/", "GET, HEAD, POST"),
+        ("PUT", "/code", "GET, HEAD, POST"),
         ("GET", "/cancel", "POST"),
-        ("PATCH", "/password", "GET, POST"),
-        ("OPTIONS", "/reason", "GET, POST"),
+        ("PATCH", "/password", "GET, HEAD, POST"),
+        ("OPTIONS", "/reason", "GET, HEAD, POST"),
+        ("HEAD", "/cancel", "POST"),
     ] {
         let answer = ask(method, path).await;
-        assert_eq!(answer.problem(), (405, "method-not-allowed".into()), "{method} {path}");
+        assert_eq!(answer.status, 405, "{method} {path}");
+        if method != "HEAD" {
+            assert_eq!(answer.problem(), (405, "method-not-allowed".into()), "{method} {path}");
+        }
         assert_eq!(answer.header("allow"), Some(allow));
     }
-    for path in ["/", "/done"] {
-        assert_eq!(ask("HEAD", path).await.status, 405, "{path}");
-    }
-    for path in ["/admin", "/code/", "/.env", "/reason/..", "/captcha", "/CODE"] {
+    for path in ["/admin", "/admin/", "/.env", "/reason/..", "/captcha", "//", "//evil.example/", "//code/"] {
         assert_eq!(ask("GET", path).await.problem(), (404, "not-found".into()), "{path}");
+        assert_eq!(ask("HEAD", path).await.status, 404, "{path}");
+    }
+    for path in ["/code/", "/CODE", "/cancel/"] {
+        assert_eq!(ask("POST", path).await.problem(), (404, "not-found".into()), "{path}");
+    }
+}
+
+/// Monitors ask by HEAD. API Gateway has a route for it wherever another function than `captcha` has the page.
+#[tokio::test]
+async fn head_is_answered_like_get() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let mut ask = async |method: Method, path: &str| {
+        let request = browser.request(method, path).body(String::new()).unwrap();
+        browser.send(request).await
+    };
+    for path in ["/", "/reason", "/method", "/security-info", "/authenticator", "/done", "/admin"] {
+        let (get, head) = (ask(Method::GET, path).await, ask(Method::HEAD, path).await);
+        assert_eq!(head.status, get.status, "{path}");
+        assert_eq!(head.header("content-type"), get.header("content-type"), "{path}");
+        assert!(head.body.is_empty() && !get.body.is_empty(), "{path}");
+    }
+    assert_eq!(ask(Method::HEAD, "/").await.status, 200);
+    assert_eq!(ask(Method::HEAD, "/method").await.status, 200);
+}
+
+/// Controls: C-082, C-086.
+#[tokio::test]
+async fn other_spelling_of_a_path_is_redirected() {
+    let world = World::new().await;
+    let ask = async |method: &str, path: &str| {
+        let request = Request::builder().method(method).uri(path).header("accept", "application/json");
+        world.answer(request.body(String::new()).unwrap()).await
+    };
+    for (path, page) in [
+        ("/method/", "/method"),
+        ("/CODE", "/code"),
+        ("/Security-Info//?lang=ms", "/security-info?lang=ms"),
+        ("/.well-known/change-password/", "/.well-known/change-password"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let answer = ask(method, path).await;
+            assert_eq!((answer.status.as_u16(), answer.header("location")), (308, Some(page)), "{path}");
+            assert!(answer.headers.contains_key("content-security-policy"), "{path}");
+            assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
+        }
+        assert_ne!(ask("GET", page).await.status, 308, "{page}");
+    }
+}
+
+/// A cookie of another application of the domain may hold any bytes.
+#[tokio::test]
+async fn foreign_cookie_bytes_do_not_hide_the_flow() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.identify("aisyah").await;
+    let own = format!("__Host-rekey={}", browser.cookie.clone().unwrap());
+    let forged = own.replacen(".0.", ".2.", 1);
+    let lines: [Vec<u8>; 7] = [
+        [b"campus=x; ", own.as_bytes()].concat(),
+        ["campus=Universit\u{e4}t; ".as_bytes(), own.as_bytes()].concat(),
+        [b"campus=Universit\xe4t; ", own.as_bytes()].concat(),
+        [own.as_bytes(), b"; \xff\xfe=\x80"].concat(),
+        [b"__Host-rekey=\xff; ", own.as_bytes()].concat(),
+        [b"__Host-rekey=; ", own.as_bytes(), b"; __Host-rekey=x"].concat(),
+        [forged.as_bytes(), b"; ", own.as_bytes()].concat(),
+    ];
+    for line in lines {
+        let seen = String::from_utf8_lossy(&line).into_owned();
+        let request = Request::builder().uri("/reason").header("accept", "application/json");
+        let request = request.header("cookie", http::HeaderValue::from_bytes(&line).unwrap());
+        assert_eq!(world.answer(request.body(String::new()).unwrap()).await.page(), "reason", "{seen}");
+    }
+}
+
+/// Behind a proxy, the request context has another name than people open.
+/// Controls: C-083.
+#[tokio::test]
+async fn origin_of_public_url_is_accepted() {
+    let world = World::with(&[("REKEY_PUBLIC_URL", "https://konto.contoh.example/hilfe")]).await;
+    let post = async |origin: &str| {
+        let request =
+            Request::builder().method(Method::POST).uri("/cancel").header("accept", "application/json");
+        let request = request.header("origin", origin);
+        let request = request.header("content-type", "application/x-www-form-urlencoded");
+        world.answer(request.body(String::new()).unwrap()).await.status.as_u16()
+    };
+    assert_eq!(post("https://konto.contoh.example").await, 200);
+    assert_eq!(post("https://reset.contoh.example").await, 200, "the request context's");
+    for other in
+        ["http://konto.contoh.example", "https://konto.contoh.example:8443", "https://contoh.example", "null"]
+    {
+        assert_eq!(post(other).await, 403, "{other}");
     }
 }
 

@@ -91,7 +91,7 @@ pub struct Side {
     pub headers: &'static Known,
 }
 
-const HEADERS: [(&str, &[&str]); 16] = [
+const HEADERS: [(&str, &[&str]); 18] = [
     ("accept", &["application/json", "text/html", "*/*", "application/json;q=NaN,text/html;q=-1", ";;q=,"]),
     (
         "content-type",
@@ -109,6 +109,8 @@ const HEADERS: [(&str, &[&str]); 16] = [
     ("x-forwarded-proto", &["https", "http", "", "javascript", "a b", "1", "://"]),
     ("x-forwarded-for", &["198.51.100.1", "999.1.1.1, ::1", "\u{e9}"]),
     ("x-forwarded-host", &["evil.example"]),
+    ("cloudfront-viewer-address", &["198.51.100.1:1", "2001:db8::1:1", ":", "\u{e9}:1"]),
+    ("x-rekey-proxy", &["", "0123456789abcdef0123456789abcdef"]),
     ("forwarded", &["for=_secret;host=evil.example;proto=\"\\"]),
     ("accept-language", &["ms", "zh-Hans-CN;q=0.8, ta", ",,,", "*;q=1e999", "en-\u{e9}"]),
     ("accept-encoding", &["br", "gzip, br;q=0", "identity;q=0", "br;q=x"]),

@@ -50,6 +50,10 @@ pub const HOST: &str = "reset.contoh.example";
 pub const ORIGIN: &str = "https://reset.contoh.example";
 /// The origin of the other worlds, where browsers allow passkeys.
 pub const LOCALHOST_ORIGIN: &str = "http://localhost:8080";
+/// The secret that `REKEY_TRUSTED_PROXY` names in a world: the parameter of template.yaml stands for it.
+pub const PROXY_ARN: &str = "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:RekeyTrustedProxy";
+/// Its present and its previous value.
+pub const PROXY_SECRETS: [&str; 2] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];
 /// The source address of requests (RFC 5737).
 const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
 /// The message queue's logical id in template.yaml.
@@ -132,6 +136,7 @@ impl World {
         let mut pairs = vec![
             ("REKEY_LOGIN_DOMAINS".to_owned(), "student.contoh.example,staff.contoh.example".to_owned()),
             ("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned()),
+            ("REKEY_VOICE_ORIGIN".to_owned(), "+60300000000".to_owned()),
         ];
         // This is the push host of the local environment. A deployment with a public URL has no push service on loopback.
         if parameters.iter().all(|(name, _)| *name != "REKEY_PUBLIC_URL") {
@@ -149,6 +154,11 @@ impl World {
             Emulator::start(&system, template.clone(), Storage::Process, dev_inbox.clone(), stopped)
                 .await
                 .unwrap();
+        if let Some(arn) = &settings.trusted_proxy {
+            let [current, previous] = PROXY_SECRETS;
+            let secret = serde_json::json!({ "current": current, "previous": previous });
+            emulator.put_secret_by_arn(arn, secret.to_string());
+        }
         let parts =
             Parts { emulator: &emulator, settings: settings.clone(), system: system.clone(), memory: None };
         let running = RwLock::new(start(&parts, &template).await);

@@ -2,8 +2,9 @@
 //! open.
 //!
 //! SQS delivers at least once. A message reported as failed comes again after the queue's visibility timeout. After
-//! `maxReceiveCount` receives it goes to the dead-letter queue, which has an alarm. A code whose provider is down is
-//! retried in this way until it expires.
+//! `maxReceiveCount` receives it goes to the dead-letter queue, which has an alarm. A message whose provider is down, or
+//! whose sender is not set up, is retried in this way. Only a refusal that blames the recipient is final; it has an alarm
+//! too.
 
 mod push;
 mod rate_limits;
@@ -27,7 +28,7 @@ use shared::ports::{
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
-use shared::text::messages::{Content, MessageRenderer};
+use shared::text::messages::MessageRenderer;
 use shared::verification::outgoing::Outgoing;
 
 /// Receives before a message goes to the dead-letter queue: `maxReceiveCount` in `template.yaml`.
@@ -131,7 +132,11 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         }
         Message::Decoy => ("code", None, Verdict::ended(End::Dropped, "a decoy")),
         Message::Notice(notice) => {
-            ("notice", Some(notice.to.channel()), send::now(ports, Content::Notice(notice)).await)
+            ("notice", Some(notice.to.channel()), send::notice(ports, notice, now).await)
+        }
+        // A retry means that a push service failed until then. It ends in the dead-letter queue like a code.
+        Message::Push(push) if !push.expires_at.is_ahead(now, APPROVAL_LIFETIME) && receipt.receives > 1 => {
+            ("push", None, Verdict::retry("the request has expired"))
         }
         Message::Push(push) if !push.expires_at.is_ahead(now, APPROVAL_LIFETIME) => {
             ("push", None, Verdict::ended(End::Dropped, "the request has expired"))

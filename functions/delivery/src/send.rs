@@ -1,8 +1,8 @@
 //! Sends one message.
 
-use shared::domain::message::{CodeMessage, Recipient};
+use shared::domain::message::{CodeMessage, Notice, Recipient};
 use shared::domain::time::Timestamp;
-use shared::ports::{Mail, SendError};
+use shared::ports::{Mail, Metric, SendError};
 use shared::text::messages::Content;
 
 use crate::{End, Ports, Receipt, Verdict, rate_limits};
@@ -24,11 +24,19 @@ pub(crate) async fn code(
             Err(error) => return Verdict::failed(End::Retry, &error),
         }
     }
-    self::now(ports, Content::Code(code)).await
+    without_limit(ports, Content::Code(code), now).await
 }
 
-/// Sends without a rate limit. Notifications have none: an attacker could use it up to hide a takeover.
-pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
+/// Sends a notification. It has no rate limit: an attacker could use it up to hide a takeover.
+pub(crate) async fn notice(ports: &Ports, notice: &Notice, now: Timestamp) -> Verdict {
+    // Calls were switched off by leaving their origin out. AWS would refuse every one of them.
+    if matches!(notice.to, Recipient::Voice(_)) && ports.settings.voice_origin.is_none() {
+        return Verdict::ended(End::Dropped, "REKEY_VOICE_ORIGIN is not set");
+    }
+    without_limit(ports, Content::Notice(notice), now).await
+}
+
+async fn without_limit(ports: &Ports, content: Content<'_>, now: Timestamp) -> Verdict {
     let sent = match content.to() {
         Recipient::Email(address) => {
             let mail = ports.renderer.mail(content);
@@ -52,6 +60,9 @@ pub(crate) async fn now(ports: &Ports, content: Content<'_>) -> Verdict {
     match sent {
         Ok(()) => Verdict::ended(End::Sent, ""),
         Err(error @ SendError::Unavailable(_)) => Verdict::failed(End::Retry, &error),
-        Err(error @ SendError::Refused(_)) => Verdict::failed(End::Refused, &error),
+        Err(error @ SendError::Refused(_)) => {
+            ports.metrics.count(Metric::MessagesRefused, now);
+            Verdict::failed(End::Refused, &error)
+        }
     }
 }

@@ -5,6 +5,7 @@ use axum::response::Response;
 use shared::domain::account::{Account, Registration};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose};
+use shared::domain::method::Method;
 use shared::domain::security_info::{EntryId, Kind, Registered};
 use shared::domain::session::{Open, Pending, Session};
 use shared::domain::time::{Seconds, Timestamp};
@@ -28,7 +29,7 @@ pub(crate) async fn add(app: State<App<Ports>>, incoming: IncomingRequest) -> Re
 struct AddForm {
     kind: Kind,
     value: String,
-    by_call: bool,
+    by: Option<Method>,
 }
 
 impl AddForm {
@@ -38,12 +39,13 @@ impl AddForm {
         let value = fields.take("value").as_deref().map(ToString::to_string).unwrap_or_default();
         let by = fields.take("by");
         fields.finish()?;
-        let by_call = match by.as_deref().map(String::as_str) {
-            None | Some("sms") => false,
-            Some("call") => true,
+        let by = match by.as_deref().map(String::as_str) {
+            None => None,
+            Some("sms") => Some(Method::Sms),
+            Some("call") => Some(Method::MobileCall),
             Some(_) => return Err(Problem::malformed("by")),
         };
-        Ok(Self { kind, value, by_call })
+        Ok(Self { kind, value, by })
     }
 }
 
@@ -141,7 +143,7 @@ impl List<'_> {
         id: EntryId,
     ) -> HandlerResult<(Pending, Message)> {
         let (ports, form) = (self.ports, self.form);
-        let read = contact::read(&ports.app.settings, self.account, form.kind, &form.value, form.by_call);
+        let read = contact::read(&ports.app.settings, self.account, form.kind, &form.value, form.by);
         let (typed, method) = read.map_err(|problem| self.problem(problem))?;
         let contact = typed.as_contact();
         // One contact under two kinds is still one factor.

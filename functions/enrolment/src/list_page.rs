@@ -1,6 +1,7 @@
 //! The page that lists the enrolled entries.
 
 use shared::domain::account::{Account, Offer, Registration, suffices};
+use shared::domain::method::Method;
 use shared::domain::security_info::{Entry, Kind, Registered};
 use shared::domain::session::Open;
 use shared::domain::time::Timestamp;
@@ -71,6 +72,7 @@ pub(crate) fn build(
         capable,
         due,
         kinds,
+        mobile_is_called: settings.second_steps.contains(&Method::MobileCall),
         needed,
         factors,
         may_lift,

@@ -21,9 +21,6 @@ use crate::import::Tables;
 use crate::system::System;
 use crate::worker::Consume;
 
-/// The caller id of voice calls: the emulator owns this number, as an AWS account does.
-const CALLER: &str = "+60300000000";
-
 /// The functions behind the gateway and the queue.
 pub struct Functions {
     /// The functions with pages, by crate name.
@@ -97,11 +94,9 @@ impl Parts<'_> {
     /// # Errors
     /// [`Failure`] if its keys can't be read.
     pub async fn process(&self, function: &str) -> Result<Process, Failure> {
-        let mut settings = (*self.settings).clone();
-        settings.voice_origin.get_or_insert_with(|| CALLER.to_owned());
         let resources = self.emulator.resources(function);
         let parts = process::Parts {
-            settings: Arc::new(settings),
+            settings: self.settings.clone(),
             aws: emulated(self.emulator.endpoint(), function),
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),

@@ -8,7 +8,7 @@ use crate::failure::Failure;
 use crate::options::Options;
 
 /// Parameters of the demo university, used unless the environment or an option sets them.
-const DEMO: [(&str, &str); 7] = [
+const DEMO: [(&str, &str); 8] = [
     ("REKEY_ORGANISATION", "Universiti Contoh"),
     ("REKEY_LOGIN_DOMAINS", "student.contoh.example,staff.contoh.example"),
     ("REKEY_HELP_DESK_URL", "mailto:helpdesk@contoh.example"),
@@ -16,6 +16,8 @@ const DEMO: [(&str, &str); 7] = [
     ("REKEY_HOME_COUNTRY", "MY"),
     ("REKEY_SMS_COUNTRIES", "MY"),
     ("REKEY_PUSH_HOSTS", "127.0.0.1"),
+    // The emulator owns this number, as an AWS account does.
+    ("REKEY_VOICE_ORIGIN", "+60300000000"),
 ];
 
 /// Parameters as text and as parsed.
@@ -67,6 +69,7 @@ mod tests {
     fn command_line_overrides_environment_and_demo_defaults() {
         let settings = read(&[], &[]).unwrap().settings;
         assert_eq!((settings.organisation.as_str(), settings.steps), ("Universiti Contoh", 2));
+        assert!(settings.without_origin.is_empty(), "the demo university has calls");
         let given = [("REKEY_ORGANISATION", "Kolej"), ("REKEY_STEPS", "2"), ("PATH", "/bin")];
         let settings = read(&given, &["--steps", "1"]).unwrap().settings;
         assert_eq!((settings.organisation.as_str(), settings.steps), ("Kolej", 1));

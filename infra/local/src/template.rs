@@ -211,8 +211,16 @@ impl Template {
         let function = text(&resource["Metadata"]["BuildProperties"]["Binary"])
             .ok_or("Metadata.BuildProperties.Binary is missing")?;
         let properties = &resource["Properties"];
-        let role = reference(&properties["Role"]).ok_or("Role is missing")?;
-        let role = grants(document.resource(&role))?;
+        let role_id = reference(&properties["Role"]).ok_or("Role is missing")?;
+        let policies = &document.resource(&role_id)["Properties"]["Policies"];
+        let mut role = grants(items(policies).map(|policy| &policy["PolicyDocument"]))?;
+        // Policies of their own hold only if their condition does. They are read as if it did.
+        for policy in document.of_type("AWS::IAM::Policy").into_values() {
+            let properties = &policy["Properties"];
+            if items(&properties["Roles"]).any(|role| reference(role).as_ref() == Some(&role_id)) {
+                role.extend(grants([&properties["PolicyDocument"]])?);
+            }
+        }
         let taken = Function { id: id.to_owned(), variables: variables(properties)?, role };
         if self.functions.insert(function.clone(), taken).is_some() {
             return Err("another function has the same binary");
@@ -256,10 +264,9 @@ fn variables(properties: &Value) -> Result<BTreeMap<String, String>, &'static st
         .collect()
 }
 
-/// Returns the statements of a role.
-fn grants(role: &Value) -> Result<Vec<Grant>, &'static str> {
-    let statements = items(&role["Properties"]["Policies"])
-        .flat_map(|policy| items(&policy["PolicyDocument"]["Statement"]));
+/// Returns the statements of policy documents.
+fn grants<'a>(documents: impl IntoIterator<Item = &'a Value>) -> Result<Vec<Grant>, &'static str> {
+    let statements = documents.into_iter().flat_map(|document| items(&document["Statement"]));
     let grant = |statement: &Value| {
         if statement["Effect"] != "Allow" {
             return Err("a statement of its role is no Allow; the local environment reads only these");

@@ -1,4 +1,4 @@
-//! Keyrings from Secrets Manager.
+//! Secrets and keyrings from Secrets Manager.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::aws::CallError;
 use crate::domain::keys::{KeyError, Keyring};
+use crate::domain::proxy::ProxySecretError;
 
 /// The most secrets per call (`SecretIdList` of `BatchGetSecretValue`).
 const BATCH: usize = 20;
@@ -17,8 +18,10 @@ const BATCH: usize = 20;
 /// Keyrings by the names that the caller requested them under.
 pub type Keyrings = HashMap<&'static str, Arc<Keyring>>;
 
-/// Fetches secrets, each by a local name and its ARN or name in Secrets Manager, and reads them as keyrings.
-/// One call fetches all, since a function waits for it before its first request.
+/// The texts of secrets, by the names that the caller requested them under.
+pub type SecretTexts = HashMap<&'static str, Zeroizing<String>>;
+
+/// Fetches secrets as [`fetch`] does, and reads them as keyrings.
 ///
 /// # Errors
 /// [`SecretError`], which names the first failing secret.
@@ -26,8 +29,32 @@ pub async fn keyrings(
     config: &SdkConfig,
     secrets: &[(&'static str, String)],
 ) -> Result<Keyrings, SecretError> {
+    read_keyrings(&fetch(config, secrets).await?)
+}
+
+/// Reads the texts of secrets as keyrings.
+///
+/// # Errors
+/// [`SecretError::NoKeyring`], which names one that is none.
+pub fn read_keyrings(texts: &SecretTexts) -> Result<Keyrings, SecretError> {
+    let read = |(name, text): (&&'static str, &Zeroizing<String>)| {
+        let keyring = Keyring::from_secret(text).map_err(|error| SecretError::NoKeyring(name, error))?;
+        Ok((*name, Arc::new(keyring)))
+    };
+    texts.iter().map(read).collect()
+}
+
+/// Fetches the texts of secrets, each by a local name and its ARN or name in Secrets Manager. One call fetches
+/// all, since a function waits for it before its first request.
+///
+/// # Errors
+/// [`SecretError`], which names the first failing secret.
+pub async fn fetch(
+    config: &SdkConfig,
+    secrets: &[(&'static str, String)],
+) -> Result<SecretTexts, SecretError> {
     let client = Client::new(config);
-    let mut keyrings = Keyrings::with_capacity(secrets.len());
+    let mut texts = SecretTexts::with_capacity(secrets.len());
     for batch in secrets.chunks(BATCH) {
         let ids: Vec<String> = batch.iter().map(|(_, id)| id.clone()).collect();
         let mut next = None;
@@ -45,9 +72,7 @@ pub async fn keyrings(
                 let found = asked(entry.arn.as_deref()).or_else(|| asked(entry.name.as_deref()));
                 let Some((name, _)) = found else { continue };
                 let text = entry.secret_string.map(Zeroizing::new).ok_or(SecretError::NoText(name))?;
-                let keyring =
-                    Keyring::from_secret(&text).map_err(|error| SecretError::NoKeyring(name, error))?;
-                keyrings.insert(name, Arc::new(keyring));
+                texts.insert(name, text);
             }
             next = answer.next_token;
             if next.is_none() {
@@ -55,13 +80,13 @@ pub async fn keyrings(
             }
         }
     }
-    match secrets.iter().find(|(name, _)| !keyrings.contains_key(name)) {
+    match secrets.iter().find(|(name, _)| !texts.contains_key(name)) {
         Some((name, _)) => Err(SecretError::Missing(name)),
-        None => Ok(keyrings),
+        None => Ok(texts),
     }
 }
 
-/// The reason why there are no keyrings.
+/// The reason why a secret can't be used.
 #[derive(Debug, Error)]
 pub enum SecretError {
     /// Secrets Manager did not answer, or answered with an error.
@@ -77,9 +102,14 @@ pub enum SecretError {
     #[error("{0} is missing in the answer of Secrets Manager. Check that the secret exists in this region")]
     Missing(&'static str),
     /// The secret is binary.
-    #[error("{0} is a binary secret. Store it as text: a JSON object of key ids and passphrases")]
+    #[error("{0} is a binary secret. Store it as text: a JSON object")]
     NoText(&'static str),
     /// The secret is no keyring.
     #[error("{0} is not a keyring: {1}. Correct the secret in Secrets Manager")]
     NoKeyring(&'static str, KeyError),
+    /// The secret is none of a proxy.
+    #[error(
+        "{0} names a secret that can't be used: {1}. Write it as infra/guides/deploying.md describes, section CloudFront"
+    )]
+    NoProxySecret(&'static str, ProxySecretError),
 }

@@ -1,4 +1,4 @@
-//! Classification of providers' errors: final or temporary.
+//! Classification of providers' errors: the recipient's fault, or not.
 
 use aws_smithy_runtime_api::client::result::SdkError;
 use aws_smithy_types::error::metadata::ProvideErrorMetadata;
@@ -11,22 +11,18 @@ pub(super) fn said(what: impl Into<String>) -> CallError {
     CallError(what.into())
 }
 
-/// Converts a provider's error. It is a final refusal only if its code blames the recipient or the
-/// message. Any other cause, also a missing permission or an unverified sender, may be repaired while a code
-/// is valid; otherwise the message ends in the dead-letter queue.
+/// Converts a provider's error. It is a final refusal only if `is_recipients_fault` says so of the service's
+/// error, since no retry can help then. Any other cause, such as a sandbox, an unverified sender, a missing
+/// permission or our own message, is the deployment's: it may be repaired while a code is valid, and otherwise
+/// the message ends in the dead-letter queue, whose alarm calls an operator.
 pub(super) fn send_error<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
-    final_codes: &[&str],
+    is_recipients_fault: impl FnOnce(&E) -> bool,
 ) -> SendError {
-    let code = match error {
-        SdkError::ServiceError(answer) => answer.err().code(),
-        _ => None,
-    };
-    let told = CallError::of(error);
-    if code.is_some_and(|code| final_codes.contains(&code)) {
-        SendError::Refused(told.into())
-    } else {
-        SendError::Unavailable(told.into())
+    let told = CallError::of(error).into();
+    match error {
+        SdkError::ServiceError(answer) if is_recipients_fault(answer.err()) => SendError::Refused(told),
+        _ => SendError::Unavailable(told),
     }
 }
 
@@ -45,23 +41,18 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_error_codes_are_permanent() {
-        assert!(matches!(
-            send_error(&answer("Throttling"), &["InvalidParameter"]),
-            SendError::Unavailable(_)
-        ));
-        assert!(matches!(
-            send_error(&answer("InvalidParameter"), &["InvalidParameter"]),
-            SendError::Refused(_)
-        ));
+    fn only_the_recipients_fault_is_permanent() {
+        let is_invalid = |error: &ErrorMetadata| error.code() == Some("InvalidParameter");
+        assert!(matches!(send_error(&answer("Throttling"), is_invalid), SendError::Unavailable(_)));
+        assert!(matches!(send_error(&answer("InvalidParameter"), is_invalid), SendError::Refused(_)));
         let timeout = SdkError::<ErrorMetadata, Response>::timeout_error("+60123456798");
-        assert!(matches!(send_error(&timeout, &[]), SendError::Unavailable(_)));
+        assert!(matches!(send_error(&timeout, |_| true), SendError::Unavailable(_)));
     }
 
     /// Controls: C-092.
     #[test]
     fn send_error_hides_provider_message() {
-        let error = send_error(&answer("InvalidParameter"), &[]);
+        let error = send_error(&answer("InvalidParameter"), |_| true);
         assert!(!format!("{error:?} {error}").contains("60123456798"));
     }
 }

@@ -2,6 +2,8 @@
 
 use async_trait::async_trait;
 use aws_sdk_ses::Client;
+use aws_sdk_ses::error::ProvideErrorMetadata as _;
+use aws_sdk_ses::operation::send_email::SendEmailError;
 use aws_sdk_ses::types::{Body, Content, Destination, Message};
 use aws_types::SdkConfig;
 use base64::Engine as _;
@@ -11,8 +13,10 @@ use super::sending::{said, send_error};
 use crate::domain::contact::EmailAddress;
 use crate::ports::{Mail, MailSender, SendError};
 
-/// Codes of SES for a mail that it will never send: the address or the content is invalid.
-const FINAL: [&str; 3] = ["InvalidParameterValue", "MessageRejected", "ValidationError"];
+/// The code of SES for an address that it can't parse. The sender's address was parsed at start, and its
+/// display name is encoded, so it is the recipient's. `MessageRejected` is not final: SES answers it in its
+/// sandbox and for an unverified sender.
+const INVALID_ADDRESS: &str = "InvalidParameterValue";
 
 /// Sends mail over SES.
 #[derive(Clone, Debug)]
@@ -36,13 +40,17 @@ impl MailSender for SesMails {
         let message = Message::builder().subject(utf8(mail.subject)?).body(body).build();
         let to = Destination::builder().to_addresses(to.expose()).build();
         let call = self.client.send_email().source(&self.from).destination(to).message(message);
-        call.send().await.map(|_| ()).map_err(|error| send_error(&error, &FINAL))
+        call.send().await.map(|_| ()).map_err(|error| send_error(&error, is_recipients_fault))
     }
+}
+
+fn is_recipients_fault(error: &SendEmailError) -> bool {
+    error.code() == Some(INVALID_ADDRESS)
 }
 
 fn utf8(text: &str) -> Result<Content, SendError> {
     let content = Content::builder().data(text).charset("UTF-8").build();
-    content.map_err(|_| SendError::Refused(said("a part could not be built").into()))
+    content.map_err(|_| SendError::Unavailable(said("a part could not be built").into()))
 }
 
 /// Returns `name` as the display name before an address: a quoted string if it is ASCII (RFC 5322 §3.2.4),

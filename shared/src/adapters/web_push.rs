@@ -90,14 +90,14 @@ fn connector() -> Connector {
         .build()
 }
 
-/// Returns the result of a response status (RFC 8030 §5, §7.3). A push service does not redirect, so a
-/// redirect is an error.
+/// Returns the result of a response status (RFC 8030 §5, §7.3). A push service does not redirect, so an
+/// endpoint that redirects is none. Other errors blame our signature or our request, and may be repaired.
 fn outcome(status: u16) -> Result<(), SendError> {
     match status {
         200..=299 => Ok(()),
         404 | 410 => Err(SendError::Refused(said("the subscription is gone").into())),
-        408 | 429 | 500.. => Err(SendError::Unavailable(said(format!("status {status}")).into())),
-        _ => Err(SendError::Refused(said(format!("status {status}")).into())),
+        300..=399 => Err(SendError::Refused(said(format!("status {status}")).into())),
+        _ => Err(SendError::Unavailable(said(format!("status {status}")).into())),
     }
 }
 
@@ -121,10 +121,10 @@ mod tests {
     #[test]
     fn push_status_maps_to_send_result() {
         assert!(outcome(201).is_ok());
-        for status in [404, 410, 400, 403, 413, 301, 307] {
+        for status in [404, 410, 301, 307] {
             assert!(matches!(outcome(status), Err(SendError::Refused(_))), "{status}");
         }
-        for status in [408, 429, 500, 503] {
+        for status in [400, 401, 403, 413, 408, 429, 500, 503] {
             assert!(matches!(outcome(status), Err(SendError::Unavailable(_))), "{status}");
         }
     }

@@ -119,6 +119,11 @@ impl Method {
         }
     }
 
+    /// Returns whether the code is spoken in a call.
+    pub const fn is_call(self) -> bool {
+        matches!(self, Self::MobileCall | Self::OfficeCall)
+    }
+
     /// Returns whether the message goes over the telephone network. The person must then type the complete
     /// number first.
     pub const fn is_phone(self) -> bool {

@@ -6,7 +6,7 @@
 
 use axum::Router;
 use axum::response::Response;
-use http::{HeaderName, Uri, header};
+use http::{HeaderName, HeaderValue, Uri, header};
 use lambda_http::lambda_runtime::{self, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Error};
@@ -40,6 +40,12 @@ fn sanitize_event(mut event: Event) -> Event {
     for name in OF_THE_URL {
         request.headers.remove(name);
     }
+    // `lambda_http` drops all cookies if it can't make a header of one. Another application of the domain may
+    // have set that one.
+    let cookies = request.cookies.iter().flatten().flat_map(|line| line.split(';')).map(str::trim);
+    let is_fit = |cookie: &&str| !cookie.is_empty() && HeaderValue::from_str(cookie).is_ok();
+    let cookies: Vec<String> = cookies.filter(is_fit).map(str::to_owned).collect();
+    request.cookies = Some(cookies).filter(|cookies| !cookies.is_empty());
     // A query that no URL can contain counts as absent.
     let is_fit = |query: &String| !query.contains('#') && format!("/?{query}").parse::<Uri>().is_ok();
     request.raw_query_string = request.raw_query_string.take().filter(is_fit);
@@ -102,6 +108,36 @@ mod tests {
                 told(path, "", json!({})).await.starts_with("/* https://reset.contoh.example/*"),
                 "{path}"
             );
+        }
+    }
+
+    #[tokio::test]
+    async fn unfit_cookie_does_not_hide_others() {
+        let own = "__Host-rekey=own";
+        for other in
+            ["a=\u{e4}", "a=\u{540d}", "a=\u{fffd}", "a=\u{1}", "a=\u{7f}", "a=\r\nb", "", "a", "\u{0}"]
+        {
+            for cookies in [json!([other, own]), json!([own, other]), json!([format!("{other}; {own}")])] {
+                let event = json!({
+                    "version": "2.0", "routeKey": "$default", "rawPath": "/", "rawQueryString": "",
+                    "cookies": cookies, "headers": {}, "isBase64Encoded": false,
+                    "requestContext": {
+                        "accountId": "0", "apiId": "a", "domainName": "reset.contoh.example", "requestId": "r",
+                        "routeKey": "$default", "stage": "$default", "time": "", "timeEpoch": 0,
+                        "http": { "method": "GET", "path": "/", "protocol": "", "sourceIp": "", "userAgent": "" },
+                    },
+                });
+                let echo = async |request: Request| {
+                    let lines = request.headers().get_all(header::COOKIE).into_iter();
+                    String::from_utf8_lossy(&lines.map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b';'))
+                        .into_owned()
+                };
+                let mut function = function(Router::new().fallback(any(echo)));
+                let event = LambdaEvent::new(serde_json::from_value(event).unwrap(), Context::default());
+                let answer = serde_json::to_value(function.call(event).await.unwrap()).unwrap();
+                let seen = answer["body"].as_str().unwrap();
+                assert!(seen.split(';').any(|cookie| cookie.trim() == own), "{cookies}: {seen}");
+            }
         }
     }
 }

@@ -6,15 +6,17 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{FromRef, FromRequest, Request};
-use http::{HeaderMap, Method, header};
+use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use lambda_http::request::RequestContext;
 
 use super::form_fields::{BODY_MAX, FormFields};
 use super::problem::Problem;
+use super::trusted_proxy;
 use crate::domain::client::{self, AddressBlock};
 use crate::domain::keys::Keyring;
 use crate::domain::language::Language;
+use crate::domain::proxy::ProxySecret;
 use crate::settings::Settings;
 
 /// The cookie of a flow. `__Host-` binds it to this host and path and requires `Secure` (RFC 6265bis
@@ -32,6 +34,8 @@ pub struct AppContext {
     pub settings: Arc<Settings>,
     /// The keyring of cookies and names (`REKEY_SECRET_FLOWS`).
     pub flows: Arc<Keyring>,
+    /// The secret of the trusted proxy (`REKEY_TRUSTED_PROXY`), if the deployment has one.
+    pub proxy: Option<Arc<ProxySecret>>,
 }
 
 /// The format of the response.
@@ -59,13 +63,14 @@ pub struct IncomingRequest {
     pub path: String,
     /// Whether the method is POST; only a POST changes anything.
     pub is_post: bool,
-    /// The client's address, as API Gateway saw it; forwarded headers are ignored.
+    /// The client's address, as API Gateway saw it or as the trusted proxy names it. Other forwarded headers
+    /// are ignored.
     pub address: Option<IpAddr>,
     /// The family and system of the client's browser; empty for an unknown one.
     pub browser: String,
-    /// The flow's cookie, if its tag is right.
+    /// The flow's cookie: the first of this name with a right tag.
     pub cookie: Option<HolderCookie>,
-    /// The session's cookie, if its tag is right.
+    /// The session's cookie: the first of this name with a right tag.
     pub session: Option<HolderCookie>,
     /// The portal's address to return to, if the allow-list has it.
     pub back: Option<String>,
@@ -135,7 +140,7 @@ where
         let mut incoming =
             Self::from_head(AppContext::from_ref(state), &parts.method, &parts.uri, &parts.headers, context);
         if incoming.is_post {
-            match body_of(&parts.headers, context, body).await {
+            match body_of(&incoming.app.settings, &parts.headers, context, body).await {
                 Ok(fields) => incoming.fields = fields,
                 Err(problem) => return Err(RejectedRequest { incoming: Box::new(incoming), problem }),
             }
@@ -162,10 +167,16 @@ impl IncomingRequest {
         };
         let asked = query("lang");
         let asked = asked.as_deref().and_then(Language::from_tag).filter(known);
-        let remembered = || cookie(headers, LANGUAGE_COOKIE).and_then(Language::from_tag).filter(known);
+        let remembered = || cookies(headers, LANGUAGE_COOKIE).filter_map(Language::from_tag).find(known);
         let accepted = || accepted_language(text(headers, header::ACCEPT_LANGUAGE)?, offered);
         let language =
             asked.or_else(remembered).or_else(accepted).or(offered.first().copied()).unwrap_or_default();
+        let holder =
+            |name, kind| cookies(headers, name).find_map(|value| HolderCookie::read(kind, value, &app.flows));
+        let address = match app.proxy {
+            Some(_) => trusted_proxy::viewer_address(headers),
+            None => context.and_then(source_ip),
+        };
         Self {
             format: format_of(headers),
             language,
@@ -173,12 +184,10 @@ impl IncomingRequest {
             accept_encoding: text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_owned(),
             path: uri.path().to_owned(),
             is_post: method == Method::POST,
-            address: context.and_then(source_ip),
+            address,
             browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
-            cookie: cookie(headers, FLOW_COOKIE)
-                .and_then(|value| HolderCookie::read(HolderKind::Flow, value, &app.flows)),
-            session: cookie(headers, SESSION_COOKIE)
-                .and_then(|value| HolderCookie::read(HolderKind::Session, value, &app.flows)),
+            cookie: holder(FLOW_COOKIE, HolderKind::Flow),
+            session: holder(SESSION_COOKIE, HolderKind::Session),
             back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
             fields: FormFields::empty(),
             app,
@@ -188,35 +197,44 @@ impl IncomingRequest {
 
 /// Returns the fields of a same-origin body within the size limit.
 async fn body_of(
+    settings: &Settings,
     headers: &HeaderMap,
     context: Option<&RequestContext>,
     body: Body,
 ) -> Result<FormFields, Problem> {
-    same_origin(headers, context)?;
+    same_origin(&settings.public_url, headers, context)?;
     let body = Limited::new(body, BODY_MAX + 1).collect().await.map_err(|_| Problem::TooLarge)?;
     FormFields::read(text(headers, header::CONTENT_TYPE), &body.to_bytes())
 }
 
 /// Rejects cross-site requests by the browser's own headers (OWASP CSRF Cheat Sheet, Fetch Metadata).
-/// `Sec-Fetch-Site` decides if present; otherwise `Origin` must be this site. A form with neither comes from
-/// a browser that hides its origin, and is rejected. JSON with neither comes from a program, which has no
-/// cookie to abuse.
-fn same_origin(headers: &HeaderMap, context: Option<&RequestContext>) -> Result<(), Problem> {
-    let refused = Err(Problem::CrossSite);
-    if let Some(site) = headers.get("sec-fetch-site") {
-        return if site == "same-origin" { Ok(()) } else { refused };
-    }
-    if headers.contains_key(header::ORIGIN) {
-        let origin = text(headers, header::ORIGIN).unwrap_or_default();
-        let own = context.and_then(domain_name).is_some_and(|domain| is_origin_of(origin, &domain));
-        return if own { Ok(()) } else { refused };
-    }
-    let is_form = has_content_type(headers, "application/x-www-form-urlencoded");
-    if is_form { refused } else { Ok(()) }
+/// `Sec-Fetch-Site` decides if present; otherwise `Origin` must be this site. The `Referer` of a form stands
+/// in where a proxy removes both. A form with none of the three comes from a browser that hides its origin,
+/// and is rejected. JSON without the first two comes from a program, which has no cookie to abuse.
+fn same_origin(
+    public_url: &str,
+    headers: &HeaderMap,
+    context: Option<&RequestContext>,
+) -> Result<(), Problem> {
+    let domain = context.and_then(domain_name);
+    let is_own = |origin: &str| {
+        is_origin_of_url(origin, public_url)
+            || domain.as_deref().is_some_and(|domain| is_origin_of(origin, domain))
+    };
+    let allowed = if let Some(site) = headers.get("sec-fetch-site") {
+        site == "same-origin"
+    } else if headers.contains_key(header::ORIGIN) {
+        text(headers, header::ORIGIN).is_some_and(is_own)
+    } else if has_content_type(headers, "application/x-www-form-urlencoded") {
+        text(headers, header::REFERER).and_then(origin_of).is_some_and(is_own)
+    } else {
+        true
+    };
+    if allowed { Ok(()) } else { Err(Problem::CrossSite) }
 }
 
-/// Returns whether `origin` is this site's. Plain HTTP, and a port that the request context lacks, are
-/// accepted on a loopback host only.
+/// Returns whether `origin` is this site's by the request context. Plain HTTP, and a port that the request
+/// context lacks, are accepted on a loopback host only.
 fn is_origin_of(origin: &str, domain: &str) -> bool {
     let host_of = |authority: &str| authority.rsplit_once(':').map_or(authority, |(host, _)| host).to_owned();
     let local = |host: &str| host == "127.0.0.1" || host == "localhost";
@@ -227,6 +245,26 @@ fn is_origin_of(origin: &str, domain: &str) -> bool {
         local(&host_of(domain))
             && (authority == domain || (!domain.contains(':') && host_of(authority) == domain))
     })
+}
+
+/// Returns whether `origin` is the one of the public URL, which people open: behind a proxy, the request
+/// context has another name. Scheme, host and port must be equal.
+fn is_origin_of_url(origin: &str, public_url: &str) -> bool {
+    let own = origin_of(public_url).map(without_default_port);
+    own.is_some_and(|own| without_default_port(origin).eq_ignore_ascii_case(own))
+}
+
+/// Returns scheme, host and port of a URL.
+fn origin_of(url: &str) -> Option<&str> {
+    let start = url.find("://")? + "://".len();
+    let end = url[start..].find(['/', '?', '#']).map_or(url.len(), |length| start + length);
+    Some(&url[..end])
+}
+
+/// Returns the origin without the port that its scheme implies, as browsers write it.
+fn without_default_port(origin: &str) -> &str {
+    let port = if origin.starts_with("https:") { ":443" } else { ":80" };
+    origin.strip_suffix(port).unwrap_or(origin)
 }
 
 /// Returns JSON or a page, as `Accept` prefers; without a preference, the format of the body.
@@ -276,10 +314,15 @@ fn has_content_type(headers: &HeaderMap, wanted: &str) -> bool {
     essence.is_some_and(|essence| essence.trim().eq_ignore_ascii_case(wanted))
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
-    let all = headers.get_all(header::COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-    pairs.find(|(found, _)| *found == name).map(|(_, value)| value)
+/// Returns the values of all cookies of a name, in order. Cookies of other applications of the domain may hold
+/// any bytes, so each one is read alone.
+fn cookies<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
+    let lines = headers.get_all(header::COOKIE).into_iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    pairs.filter_map(move |pair| {
+        let value = pair.strip_prefix(name.as_bytes())?.strip_prefix(b"=")?;
+        std::str::from_utf8(value).ok()
+    })
 }
 
 fn source_ip(context: &RequestContext) -> Option<IpAddr> {
@@ -347,7 +390,8 @@ mod tests {
     fn cross_origin_request_is_rejected() {
         let form = ("content-type", "application/x-www-form-urlencoded");
         let json = ("content-type", "application/json");
-        let ok = |pairs: &[(&'static str, &str)]| same_origin(&headers(pairs), None).is_ok();
+        let ok =
+            |pairs: &[(&'static str, &str)]| same_origin("https://a.example", &headers(pairs), None).is_ok();
         assert!(ok(&[("sec-fetch-site", "same-origin"), form]));
         assert!(!ok(&[("sec-fetch-site", "same-site"), form]));
         assert!(!ok(&[("sec-fetch-site", "cross-site"), json]));
@@ -359,5 +403,62 @@ mod tests {
         );
         assert!(ok(&[json]), "a program");
         assert!(!ok(&[("origin", "https://evil.example"), json]));
+    }
+
+    /// Controls: C-083.
+    #[test]
+    fn origin_of_public_url_is_own() {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let ok = |url: &str, pairs: &[(&'static str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().copied().chain([form]).collect();
+            same_origin(url, &headers(&pairs), None).is_ok()
+        };
+        let from = |origin| ok("https://reset.contoh.example/hilfe", &[("origin", origin)]);
+        assert!(from("https://reset.contoh.example"));
+        for other in [
+            "http://reset.contoh.example",
+            "https://reset.contoh.example:8443",
+            "https://reset.contoh.example.evil.example",
+            "https://evil.reset.contoh.example",
+            "https://contoh.example",
+            "null",
+            "",
+        ] {
+            assert!(!from(other), "{other}");
+        }
+        assert!(ok("https://a.example:443", &[("origin", "https://a.example")]));
+        assert!(ok("https://a.example:8443", &[("origin", "https://a.example:8443")]));
+        assert!(!ok("https://a.example:8443", &[("origin", "https://a.example")]));
+        let site =
+            |site| ok("https://a.example", &[("sec-fetch-site", site), ("origin", "https://a.example")]);
+        assert!(!site("same-site") && !site("cross-site") && site("same-origin"));
+    }
+
+    /// Controls: C-083.
+    #[test]
+    fn referer_replaces_origin_only_when_absent() {
+        let form = ("content-type", "application/x-www-form-urlencoded");
+        let ok = |pairs: &[(&'static str, &str)]| {
+            let pairs: Vec<_> = pairs.iter().copied().chain([form]).collect();
+            same_origin("https://a.example", &headers(&pairs), None).is_ok()
+        };
+        assert!(ok(&[("referer", "https://a.example/method?lang=ms")]));
+        assert!(!ok(&[("referer", "https://a.example.evil.example/")]));
+        assert!(!ok(&[("referer", "https://evil.example/https://a.example/")]));
+        assert!(!ok(&[("referer", "https://evil.example?https://a.example/")]));
+        assert!(!ok(&[("referer", "https://a.example@evil.example/")]));
+        assert!(!ok(&[("referer", "https://a.example/"), ("origin", "null")]));
+        assert!(!ok(&[("referer", "https://a.example/"), ("sec-fetch-site", "cross-site")]));
+    }
+
+    #[test]
+    fn cookies_of_other_applications_are_ignored() {
+        let mut headers = HeaderMap::new();
+        for line in
+            [&b"a=\xff\xfe; x=1;;;  x = 2"[..], "n=\u{540d}; x=3; xx=4; y; x".as_bytes(), b"x=\xe4; x=5=6"]
+        {
+            headers.append(header::COOKIE, HeaderValue::from_bytes(line).unwrap());
+        }
+        assert_eq!(cookies(&headers, "x").collect::<Vec<_>>(), ["1", "3", "5=6"]);
     }
 }

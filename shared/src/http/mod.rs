@@ -20,6 +20,7 @@ mod paths;
 pub mod problem;
 mod routes;
 pub mod theme;
+pub mod trusted_proxy;
 pub mod view;
 mod views;
 

@@ -9,7 +9,7 @@ use axum::extract::{Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use futures_util::FutureExt as _;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use lambda_http::request::RequestContext;
 use lambda_http::{Context, RequestExt as _};
 
@@ -17,6 +17,7 @@ use super::app::{App, HasAppContext};
 use super::headers;
 use super::incoming_request::{AppContext, IncomingRequest};
 use super::problem::Problem;
+use super::trusted_proxy;
 
 /// The time reserved for the response when a handler takes too long.
 const TO_ANSWER: Duration = Duration::from_millis(700);
@@ -30,34 +31,34 @@ pub struct Route {
 }
 
 /// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
-/// these paths and 404 for all others.
+/// these paths, redirects to them from other spellings, and answers 404 for all others.
 pub const ROUTES: [Route; 27] = [
-    Route { path: "/", allow: "GET, POST" },
-    Route { path: "/captcha/{token}/picture.png", allow: "GET" },
-    Route { path: "/captcha/{token}/sound.wav", allow: "GET" },
-    Route { path: "/assets/{file}", allow: "GET" },
-    Route { path: "/.well-known/change-password", allow: "GET" },
-    Route { path: "/reason", allow: "GET, POST" },
-    Route { path: "/method", allow: "GET" },
-    Route { path: "/code/send", allow: "GET, POST" },
-    Route { path: "/code", allow: "GET, POST" },
-    Route { path: "/password", allow: "GET, POST" },
-    Route { path: "/unlock", allow: "GET, POST" },
-    Route { path: "/done", allow: "GET" },
+    Route { path: "/", allow: "GET, HEAD, POST" },
+    Route { path: "/captcha/{token}/picture.png", allow: "GET, HEAD" },
+    Route { path: "/captcha/{token}/sound.wav", allow: "GET, HEAD" },
+    Route { path: "/assets/{file}", allow: "GET, HEAD" },
+    Route { path: "/.well-known/change-password", allow: "GET, HEAD" },
+    Route { path: "/reason", allow: "GET, HEAD, POST" },
+    Route { path: "/method", allow: "GET, HEAD" },
+    Route { path: "/code/send", allow: "GET, HEAD, POST" },
+    Route { path: "/code", allow: "GET, HEAD, POST" },
+    Route { path: "/password", allow: "GET, HEAD, POST" },
+    Route { path: "/unlock", allow: "GET, HEAD, POST" },
+    Route { path: "/done", allow: "GET, HEAD" },
     Route { path: "/cancel", allow: "POST" },
-    Route { path: "/security-info", allow: "GET" },
+    Route { path: "/security-info", allow: "GET, HEAD" },
     Route { path: "/security-info/sign-in", allow: "POST" },
-    Route { path: "/security-info/verify", allow: "GET, POST" },
+    Route { path: "/security-info/verify", allow: "GET, HEAD, POST" },
     Route { path: "/security-info/add", allow: "POST" },
-    Route { path: "/security-info/confirm", allow: "GET, POST" },
+    Route { path: "/security-info/confirm", allow: "GET, HEAD, POST" },
     Route { path: "/security-info/remove", allow: "POST" },
     Route { path: "/security-info/reconfirm", allow: "POST" },
     Route { path: "/security-info/sign-out", allow: "POST" },
-    Route { path: "/authenticator", allow: "GET" },
-    Route { path: "/authenticator/manifest.webmanifest", allow: "GET" },
-    Route { path: "/authenticator/sw.js", allow: "GET" },
+    Route { path: "/authenticator", allow: "GET, HEAD" },
+    Route { path: "/authenticator/manifest.webmanifest", allow: "GET, HEAD" },
+    Route { path: "/authenticator/sw.js", allow: "GET, HEAD" },
     Route { path: "/authenticator/pair", allow: "POST" },
-    Route { path: "/authenticator/requests", allow: "GET" },
+    Route { path: "/authenticator/requests", allow: "GET, HEAD" },
     Route { path: "/authenticator/answer", allow: "POST" },
 ];
 
@@ -76,8 +77,35 @@ where
 }
 
 async fn fallback<P: HasAppContext>(State(app): State<App<P>>, request: Request) -> Response {
+    if let Some(location) = spelled_as_route(request.method(), request.uri()) {
+        return moved(location);
+    }
     let path = request.uri().path();
     problem(app.app_context().clone(), &request, &missing(path))
+}
+
+/// Returns the address of the page that the path means, if it has capitals or slashes at its end. The path is
+/// one of ours, so it leads neither to another site nor to itself.
+fn spelled_as_route(method: &Method, uri: &http::Uri) -> Option<HeaderValue> {
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return None;
+    }
+    let given = uri.path().trim_end_matches('/');
+    let route = ROUTES.iter().find(|route| {
+        let is_page = route.allow.starts_with("GET") && !route.path.contains('{');
+        is_page && route.path != uri.path() && route.path.eq_ignore_ascii_case(given)
+    })?;
+    match uri.query() {
+        Some(query) => HeaderValue::try_from(format!("{}?{query}", route.path)).ok(),
+        None => Some(HeaderValue::from_static(route.path)),
+    }
+}
+
+fn moved(location: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    response.headers_mut().insert(header::LOCATION, location);
+    response
 }
 
 fn problem(app: AppContext, request: &Request, problem: &Problem) -> Response {
@@ -109,15 +137,20 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 async fn with_headers(State(app): State<AppContext>, request: Request, next: Next) -> Response {
-    let mut response = if !is_as_sent(&request) {
-        problem(app.clone(), &request, &Problem::NotFound)
-    } else if request.method() == Method::HEAD {
-        // axum answers HEAD for every GET. API Gateway has no route for it, so only `captcha` would ever
-        // answer it.
-        problem(app.clone(), &request, &missing(request.uri().path()))
-    } else {
+    let is_head = request.method() == Method::HEAD;
+    let other_way =
+        app.proxy.as_ref().and_then(|secret| trusted_proxy::check(secret, request.headers()).err());
+    let mut response = if let Some(reason) = other_way {
+        tracing::warn!(event = "request.rejected", reason);
+        trusted_proxy::forbidden()
+    } else if is_as_sent(&request) {
         answered(&app, request, next).await
+    } else {
+        problem(app.clone(), &request, &Problem::NotFound)
     };
+    if is_head {
+        *response.body_mut() = Body::empty();
+    }
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, app.settings.logo_url.as_deref());
     response
@@ -193,7 +226,7 @@ mod tests {
         let flows =
             Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let settings = Settings::from_pairs(std::iter::empty()).unwrap();
-        let app = AppContext { settings: Arc::new(settings), flows: Arc::new(flows) };
+        let app = AppContext { settings: Arc::new(settings), flows: Arc::new(flows), proxy: None };
         let router = Router::new()
             .route("/", get(async || -> String { panic!("at the disco") }))
             .route("/code", get(std::future::pending::<String>))
@@ -234,6 +267,46 @@ mod tests {
             ["/cancel/", "//cancel", "/Cancel", "/captcha//picture.png", "/code;/../password", "/admin"]
         {
             assert_eq!(code(path), Code::NotFound, "{path}");
+        }
+    }
+
+    /// Controls: C-082, C-086.
+    #[test]
+    fn other_spelling_leads_to_the_route() {
+        let location = |method: Method, uri: &str| {
+            let location = spelled_as_route(&method, &uri.parse().unwrap())?;
+            Some(location.to_str().unwrap().to_owned())
+        };
+        let of = |uri| location(Method::GET, uri);
+        for (uri, expected) in [
+            ("/method/", "/method"),
+            ("/Method", "/method"),
+            ("/CODE/SEND//", "/code/send"),
+            ("/Security-Info/?lang=ms&return=//evil.example", "/security-info?lang=ms&return=//evil.example"),
+            ("https://reset.contoh.example/Done", "/done"),
+        ] {
+            assert_eq!(of(uri).as_deref(), Some(expected), "{uri}");
+            assert_eq!(of(expected), None, "a loop");
+        }
+        for uri in [
+            "/",
+            "//",
+            "/admin/",
+            "/method/x",
+            "//method",
+            "//evil.example/",
+            "/evil.example//",
+            "/cancel/",
+            "/Cancel",
+            "/captcha/{token}/picture.png/",
+            "/%6dethod",
+            "/assets/App.css",
+        ] {
+            assert_eq!(of(uri), None, "{uri}");
+        }
+        assert_eq!(location(Method::HEAD, "/Method").as_deref(), Some("/method"));
+        for method in [Method::POST, Method::PUT, Method::DELETE, Method::OPTIONS] {
+            assert_eq!(location(method, "/method/"), None);
         }
     }
 }

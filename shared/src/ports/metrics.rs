@@ -10,6 +10,8 @@ pub enum Metric {
     /// A text or call was not made: the daily limit of its number or the hourly limit of its block is
     /// reached.
     NumberBudgetExhausted,
+    /// A provider refused a message for its recipient; it is not retried.
+    MessagesRefused,
 }
 
 impl Metric {
@@ -18,6 +20,7 @@ impl Metric {
         match self {
             Self::SmsBudgetExhausted => "SmsBudgetExhausted",
             Self::NumberBudgetExhausted => "NumberBudgetExhausted",
+            Self::MessagesRefused => "MessagesRefused",
         }
     }
 }

@@ -73,10 +73,11 @@ pub trait PushSender: Send + Sync {
 /// message.
 #[derive(Debug, Error)]
 pub enum SendError {
-    /// It may accept it later: it is slow, throttled or unreachable.
+    /// It may accept it later: it is slow, throttled or unreachable, or the deployment is at fault, such as in
+    /// a sandbox.
     #[error("the provider is unavailable")]
     Unavailable(#[source] Box<dyn std::error::Error + Send + Sync>),
-    /// It will never accept it: an invalid address, an opted-out number.
+    /// It will never accept it for this recipient: an invalid address, an opted-out number.
     #[error("the provider refused the message")]
     Refused(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -112,6 +112,16 @@ pub(super) fn voice_origin(origin: &str) -> Parsed<String> {
     )
 }
 
+pub(super) fn secret_arn(arn: &str) -> Parsed<String> {
+    let parts: Vec<&str> = arn.split(':').collect();
+    let fits = matches!(parts[..], ["arn", _, "secretsmanager", _, _, "secret", name] if !name.is_empty())
+        && !arn.chars().any(|c| c.is_whitespace() || c.is_control());
+    fits.then(|| arn.to_owned()).ok_or(
+        "is not the ARN of a secret. Use one such as \
+         arn:aws:secretsmanager:ap-southeast-1:123456789012:secret:rekey-proxy-a1b2c3",
+    )
+}
+
 pub(super) fn character_class(word: &str) -> Parsed<CharacterClass> {
     word.parse().map_err(|_| {
         "is not a character class. Use some of upper, lower, digit and symbol, separated by commas, or none"

@@ -31,9 +31,9 @@ pub struct Settings {
     /// `REKEY_STEPS`: verification steps before the password, 1 or 2.
     pub steps: u8,
     /// `REKEY_METHODS`: the methods that policy allows in a reset. Push is removed where one step suffices:
-    /// people approve repeated requests out of fatigue.
+    /// people approve repeated requests out of fatigue. Calls are removed without `REKEY_VOICE_ORIGIN`.
     pub methods: Vec<Method>,
-    /// `REKEY_METHODS` as given: the methods for the step-up at `/security-info`.
+    /// `REKEY_METHODS` with push: the methods for the step-up at `/security-info`.
     pub second_steps: Vec<Method>,
     /// `REKEY_RECONFIRM_DAYS`: days after which people are asked to confirm their enrolled entries; 0 never.
     pub reconfirm_days: u16,
@@ -97,8 +97,12 @@ pub struct Settings {
     /// `REKEY_SMS_SENDER_ID`: the alphanumeric sender of texts, if there is one.
     pub sms_sender_id: Option<String>,
     /// `REKEY_VOICE_ORIGIN`: the origin of calls: a telephone number of the AWS account, its id or ARN, or a
-    /// pool's. AWS rejects calls without one.
+    /// pool's. AWS rejects calls without one, so calls are then no method.
     pub voice_origin: Option<String>,
+    /// The methods of `REKEY_METHODS` that are not offered, since `REKEY_VOICE_ORIGIN` is not set.
+    pub without_origin: Vec<Method>,
+    /// `REKEY_TRUSTED_PROXY`: the ARN of the secret that the proxy in front of the API sends, if there is one.
+    pub trusted_proxy: Option<String>,
 }
 
 /// The directories that this build supports.
@@ -171,7 +175,12 @@ impl Settings {
                 .unwrap_or_else(|| EmailAddress::from_stored(String::new())),
             sms_sender_id: reader.one("REKEY_SMS_SENDER_ID", "", forms::sms_sender_id),
             voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", forms::voice_origin),
+            without_origin: Vec::new(),
+            trusted_proxy: reader.one("REKEY_TRUSTED_PROXY", "", forms::secret_arn),
         };
+        if settings.voice_origin.is_none() {
+            settings.without_origin = settings.methods.extract_if(.., |method| method.is_call()).collect();
+        }
         settings.second_steps.clone_from(&settings.methods);
         if settings.steps == 1 {
             settings.methods.retain(|method| *method != Method::Push);
@@ -220,6 +229,10 @@ impl Settings {
                 PasswordRules::MIN_WITHOUT_CLASSES
             );
             reader.error("REKEY_PASSWORD_MIN", &reason);
+        }
+        if self.methods.is_empty() && !self.without_origin.is_empty() {
+            let reason = "calls alone need REKEY_VOICE_ORIGIN. Set it, or add another method such as email";
+            reader.error("REKEY_METHODS", reason);
         }
         if self.flow.code_attempts > self.flow.flow_attempts {
             let FlowLimits { code_attempts, flow_attempts, .. } = self.flow;
@@ -330,7 +343,8 @@ mod tests {
 
     #[test]
     fn missing_settings_use_defaults() {
-        let settings = read(&[("PATH", "/bin"), ("REKEY_STEPS", "")]).unwrap();
+        let settings =
+            read(&[("PATH", "/bin"), ("REKEY_STEPS", ""), ("REKEY_VOICE_ORIGIN", "+60300000000")]).unwrap();
         assert_eq!((settings.steps, settings.code_digits, settings.flow.code_attempts), (2, 8, 5));
         assert_eq!(settings.methods, Method::ALL);
         assert_eq!(settings.languages, Language::ALL);
@@ -363,6 +377,42 @@ mod tests {
                  the settings",
             ]
         );
+    }
+
+    /// AWS refuses a call without an origin, so that its code would never arrive.
+    #[test]
+    fn calls_need_an_origin() {
+        let calls = [Method::MobileCall, Method::OfficeCall];
+        let none = read(&[]).unwrap();
+        assert!(none.methods.iter().chain(&none.second_steps).all(|method| !calls.contains(method)));
+        assert_eq!(none.without_origin, calls);
+        let some = read(&[("REKEY_VOICE_ORIGIN", "+60300000000")]).unwrap();
+        assert!(calls.iter().all(|call| some.methods.contains(call) && some.second_steps.contains(call)));
+        assert!(some.without_origin.is_empty());
+        let never = read(&[("REKEY_METHODS", "email,sms,totp")]).unwrap();
+        assert!(never.without_origin.is_empty(), "calls were not wanted");
+    }
+
+    /// Without any method no reset could succeed.
+    #[test]
+    fn calls_alone_without_origin_are_rejected() {
+        let error = read(&[("REKEY_METHODS", "mobile_call,office_call")]).unwrap_err();
+        assert!(error.to_string().starts_with("REKEY_METHODS: "), "{error}");
+        let origin = ("REKEY_VOICE_ORIGIN", "+60300000000");
+        assert!(read(&[("REKEY_METHODS", "mobile_call,office_call"), origin]).is_ok());
+    }
+
+    #[test]
+    fn trusted_proxy_names_a_secret_by_arn() {
+        let read = |arn| read(&[("REKEY_TRUSTED_PROXY", arn)]).map(|settings| settings.trusted_proxy);
+        let arn = "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:proxy-a1b2c3";
+        assert_eq!(read(arn).unwrap().as_deref(), Some(arn));
+        assert_eq!(read("").unwrap(), None);
+        for other in
+            ["proxy", "true", "arn:aws:ssm:ap-southeast-1:000000000000:parameter/proxy", &format!("{arn} x")]
+        {
+            assert!(read(other).is_err(), "{other}");
+        }
     }
 
     #[test]

@@ -64,12 +64,15 @@ async fn code_attempt_requires_post_with_one_code() {
     let mut browser = with_code(&world).await;
     let code = world.last_code();
     let body = json!({ "code": code }).to_string();
-    for method in ["PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE", "GUESS"] {
+    for method in ["PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "GUESS"] {
         let request =
             browser.request(method.parse().unwrap(), "/code").header("content-type", "application/json");
         let answer = browser.send(request.body(body.clone()).unwrap()).await;
         assert!([405, 404].contains(&answer.status.as_u16()), "{method}: {}", answer.status);
     }
+    let request = browser.request(Method::HEAD, "/code").header("content-type", "application/json");
+    let answer = browser.send(request.body(body).unwrap()).await;
+    assert_eq!((answer.status.as_u16(), answer.body.len()), (200, 0), "HEAD is a GET: it reads no body");
     let challenge = browser.get(&format!("/code?code={code}")).await;
     assert_eq!((challenge.page(), challenge.json()["tries_left"].clone()), ("code".into(), json!(5)));
     for batch in [

@@ -40,8 +40,29 @@ async fn push_with_expiry_in_milliseconds_is_not_sent() {
 
 /// Returns whether the message is to be retried.
 async fn is_retried(fakes: &Arc<Fakes>, message: &Message) -> bool {
-    let response = handle(&ports(fakes, &[]), event(&[sealed(message)], 1)).await;
+    is_retried_after(fakes, message, 1).await
+}
+
+/// Returns whether the message is to be retried after its `count`th receive.
+async fn is_retried_after(fakes: &Arc<Fakes>, message: &Message, count: u32) -> bool {
+    let response = handle(&ports(fakes, &[]), event(&[sealed(message)], count)).await;
     !response.batch_item_failures.is_empty()
+}
+
+/// Controls: C-072.
+#[tokio::test]
+async fn push_that_failed_until_expiry_becomes_dead_letter() {
+    let fakes = Arc::new(Fakes::default());
+    subscribed(&fakes, 1, "one");
+    fakes.set_provider(Provider::Down);
+    assert!(is_retried(&fakes, &push()).await);
+    fakes.advance(Seconds(90));
+    fakes.set_provider(Provider::Up);
+    for count in [2, 3, 24] {
+        assert!(is_retried_after(&fakes, &push(), count).await, "{count}");
+    }
+    assert!(fakes.sent().is_empty(), "too late");
+    assert_eq!(fakes.metrics(), 0, "the dead letters have an alarm");
 }
 
 /// Controls: C-093.

@@ -11,6 +11,7 @@ use shared::domain::message::{CodeMessage, Message, Notice, Purpose, Recipient};
 use shared::domain::method::Method;
 use shared::domain::notice::Event;
 use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::Metric;
 
 fn email() -> Recipient {
     Recipient::Email(EmailAddress::from_stored("aisyah@mail.example".into()))
@@ -105,6 +106,24 @@ async fn message_rejected_by_its_provider_is_not_retried() {
     let fakes = Arc::new(Fakes::default());
     fakes.set_provider(Provider::Refusing);
     assert!(deliver(&fakes, &[], &[code(email()), notice(mobile())], 1).await.is_empty());
+    assert_eq!(fakes.counted(), [Metric::MessagesRefused; 2], "each loss is alarmed");
+    fakes.set_provider(Provider::Down);
+    assert_eq!(deliver(&fakes, &[], &[code(email())], 1).await, ["0"]);
+    assert_eq!(fakes.metrics(), 2, "a retry is none");
+}
+
+/// AWS refuses calls without an origin. A code is retried, since a person waits for it; a notice has other contacts.
+/// Controls: C-072.
+#[tokio::test]
+async fn notice_by_call_without_origin_is_dropped() {
+    let fakes = Arc::new(Fakes::default());
+    let voice = || Recipient::Voice(PhoneNumber::from_stored("+60327317272".into()));
+    let none = [("REKEY_VOICE_ORIGIN", "")];
+    assert!(deliver(&fakes, &none, &[notice(voice()), notice(mobile())], 1).await.is_empty());
+    assert_eq!(fakes.sent().len(), 1);
+    let origin = [("REKEY_VOICE_ORIGIN", "+60300000000")];
+    assert!(deliver(&fakes, &origin, &[notice(voice())], 1).await.is_empty());
+    assert_eq!(fakes.sent().len(), 1);
 }
 
 /// Controls: C-072.

@@ -128,7 +128,12 @@ impl Fakes {
     }
 
     pub fn metrics(&self) -> usize {
-        self.metrics.lock().unwrap().len()
+        self.counted().len()
+    }
+
+    /// The metrics that were counted, in order.
+    pub fn counted(&self) -> Vec<Metric> {
+        self.metrics.lock().unwrap().clone()
     }
 
     /// The names of all rate limits that were used.

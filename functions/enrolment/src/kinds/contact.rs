@@ -60,13 +60,14 @@ impl OwnedContact {
     }
 }
 
-/// Parses the typed contact and returns the method by which its code goes there.
+/// Parses the typed contact and returns the method by which its code goes there: for a mobile the wanted one, or the
+/// first that the policy offers.
 pub(crate) fn read(
     settings: &Settings,
     account: &Account,
     kind: Kind,
     typed: &str,
-    by_call: bool,
+    by: Option<Method>,
 ) -> Result<(OwnedContact, Method), Problem> {
     if kind == Kind::AlternateEmail {
         let address = EmailAddress::parse(typed).map_err(|_| Problem::malformed("value"))?;
@@ -79,11 +80,9 @@ pub(crate) fn read(
     if !number.is_reachable_in(&settings.sms_countries) {
         return Err(Problem::ContactRefused);
     }
-    let method = match (kind, by_call) {
-        (Kind::OfficePhone, _) => Method::OfficeCall,
-        (_, true) => Method::MobileCall,
-        (_, false) => Method::Sms,
-    };
+    let offered = |method: &Method| settings.second_steps.contains(method);
+    let by = by.filter(|_| kind == Kind::Mobile).or_else(|| kind.methods().iter().copied().find(offered));
+    let method = by.filter(offered).ok_or(Problem::MethodUnavailable("value"))?;
     Ok((OwnedContact::Phone(number), method))
 }
 

@@ -16,7 +16,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::post;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
@@ -59,6 +59,15 @@ pub enum CallFault {
     Unavailable,
     /// The service throttles; the call has no effect.
     Throttled,
+    /// The service refuses the call with an error of its own; the call has no effect.
+    Refused {
+        /// The error's name (`MessageRejected`).
+        code: &'static str,
+        /// The error's message, as the service words it.
+        message: &'static str,
+        /// Further members of a JSON service's error, as a JSON object; empty for none.
+        members: &'static str,
+    },
     /// The call takes effect, but the caller gets an error.
     ResponseLost,
     /// The call takes effect and is answered after a delay, even if the caller has stopped waiting.
@@ -215,6 +224,11 @@ impl Emulator {
         }
     }
 
+    /// Replaces the value of the secret with this ARN, which need not be one of template.yaml.
+    pub fn put_secret_by_arn(&self, arn: &str, value: String) {
+        self.state.secrets.put(secrets::name_of(arn), value);
+    }
+
     /// Returns every kind of call that was allowed, with its count.
     pub fn calls(&self) -> BTreeMap<Call, u64> {
         self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -289,6 +303,10 @@ async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body:
         CallFault::Unavailable => protocol.refuse(internal_failure(), &request),
         CallFault::Throttled => {
             protocol.refuse(ServiceError::new("ThrottlingException", "a test injected this fault"), &request)
+        }
+        CallFault::Refused { code, message, members } => {
+            let members = serde_json::from_str(members).unwrap_or_else(|_| json!({}));
+            protocol.refuse(ServiceError::new(code, message).with(members), &request)
         }
         CallFault::ResponseLost => {
             services.execute(principal, &protocol, &headers, body, &request).await;

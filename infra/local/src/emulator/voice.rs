@@ -31,23 +31,23 @@ pub fn call(dev_inbox: &DevInbox, operation: &str, body: &[u8]) -> CallResult {
     let call: Call = read_json(body)?;
     let number = call.destination_phone_number.unwrap_or_default();
     if !is_e164(&number) {
-        return Err(invalid("DestinationPhoneNumber", "is not in E.164 format"));
+        return Err(invalid("destinationPhoneNumber", "is not in E.164 format"));
     }
     if call.origination_identity.is_none_or(|identity| identity.is_empty()) {
-        return Err(invalid("OriginationIdentity", "is missing"));
+        return Err(invalid("originationIdentity", "is missing"));
     }
     let message = call.message_body.unwrap_or_default();
     if message.is_empty() || message.chars().count() > LENGTH_MAX {
-        return Err(invalid("MessageBody", "must have 1 to 6000 characters"));
+        return Err(invalid("messageBody", "must have 1 to 6000 characters"));
     }
     let voice = call.voice_id.unwrap_or_else(|| "MATTHEW".to_owned());
     if voice.is_empty() || !voice.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
-        return Err(invalid("VoiceId", "is not a voice"));
+        return Err(invalid("voiceId", "is not a voice"));
     }
     let words = match call.message_body_text_type.as_deref() {
         None | Some("TEXT") => message,
-        Some("SSML") => spoken(&message).map_err(|why| invalid("MessageBody", why))?,
-        Some(_) => return Err(invalid("MessageBodyTextType", "is neither TEXT nor SSML")),
+        Some("SSML") => spoken(&message).map_err(|why| invalid("messageBody", why))?,
+        Some(_) => return Err(invalid("messageBodyTextType", "is neither TEXT nor SSML")),
     };
     let id = dev_inbox.receive(NewMessage {
         channel: Channel::Voice,
@@ -59,6 +59,7 @@ pub fn call(dev_inbox: &DevInbox, operation: &str, body: &[u8]) -> CallResult {
     Ok(json!({"MessageId": id}))
 }
 
+/// Builds an error of a field. The service names it in lower camel case.
 fn invalid(field: &str, why: &str) -> ServiceError {
     ServiceError::new("ValidationException", format!("{field} {why}")).with(json!({
         "Reason": "FIELD_VALIDATION_FAILED",

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use axum::http::{HeaderMap, header, request};
+use axum::http::{HeaderMap, HeaderValue, header, request};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use percent_encoding::percent_decode_str;
@@ -118,10 +118,11 @@ fn headers(given: &HeaderMap, arrival: &Arrival<'_>) -> BTreeMap<String, String>
 pub const HOP_BY_HOP: [&str; 7] =
     ["connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
 
+/// Returns every cookie. One that is not UTF-8, such as another application's, doesn't affect the others.
 fn cookies(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(header::COOKIE).into_iter().filter_map(|line| line.to_str().ok());
-    let pairs = lines.flat_map(|line| line.split(';')).map(str::trim);
-    pairs.filter(|pair| !pair.is_empty()).map(str::to_owned).collect()
+    let lines = headers.get_all(header::COOKIE).into_iter().map(HeaderValue::as_bytes);
+    let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).map(<[u8]>::trim_ascii);
+    pairs.filter(|pair| !pair.is_empty()).map(|pair| String::from_utf8_lossy(pair).into_owned()).collect()
 }
 
 /// Returns decoded query parameters, with the values of one name joined by commas.
@@ -156,5 +157,13 @@ mod tests {
         assert_eq!(decoded_path("/a%20b/%C3%A9").as_deref(), Some("/a b/é"));
         assert_eq!(decoded_path("/me%3Fadmin=true").as_deref(), Some("/me"));
         assert_eq!(decoded_path("/%FF"), None);
+    }
+
+    #[test]
+    fn cookies_with_any_bytes_are_listed() {
+        let mut headers = HeaderMap::new();
+        let line = HeaderValue::from_bytes(b"campus=Universit\xe4t; own=1;").unwrap();
+        headers.insert(header::COOKIE, line);
+        assert_eq!(cookies(&headers), ["campus=Universit\u{fffd}t", "own=1"]);
     }
 }

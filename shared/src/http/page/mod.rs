@@ -194,7 +194,7 @@ impl Page<'_> {
 
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn is_call(&self, method: Method) -> bool {
-        matches!(method, Method::MobileCall | Method::OfficeCall)
+        method.is_call()
     }
 
     /// Returns the options of a passkey request in the panel of a method, if the method is a passkey.

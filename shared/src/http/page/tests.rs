@@ -194,6 +194,7 @@ fn list(methods: Vec<EntryView>, registered: bool) -> View {
         registered,
         capable: false,
         due: registered,
+        mobile_is_called: true,
         needed: 2,
         factors: if registered { 2 } else { 0 },
         may_lift: registered,

@@ -98,6 +98,9 @@ pub struct SecurityInfo {
     /// The kind whose panel is open.
     #[serde(skip)]
     pub selected: Option<Kind>,
+    /// Whether a new mobile number may get its code by a call.
+    #[serde(skip)]
+    pub mobile_is_called: bool,
     /// The typed value, so that an error does not clear it.
     #[serde(skip)]
     pub value: String,

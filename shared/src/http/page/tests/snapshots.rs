@@ -145,6 +145,7 @@ fn empty_list() -> SecurityInfo {
         capable: false,
         due: false,
         kinds: Kind::ALL.map(|kind| (kind, false)).to_vec(),
+        mobile_is_called: true,
         needed: 2,
         factors: 0,
         may_lift: false,
