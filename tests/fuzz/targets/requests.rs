@@ -14,7 +14,7 @@ use percent_encoding::percent_decode;
 use serde_json::Value;
 use shared::domain::cookie::HolderCookie;
 use shared::http::problem::{Code, Problem};
-use shared::http::{FormFields, IncomingRequest, AppContext};
+use shared::http::{AppContext, FormFields, IncomingRequest};
 use shared::settings::Settings;
 
 use crate::{ITERATIONS, keys, replay};
@@ -28,7 +28,11 @@ type Pairs = Vec<(String, String)>;
 
 #[test]
 fn mutated_body_is_read_alike_or_rejected() {
-    let site = AppContext { settings: Arc::new(Settings::from_pairs([]).unwrap()), flows: Arc::new(keys()) };
+    let site = AppContext {
+        settings: Arc::new(Settings::from_pairs([]).unwrap()),
+        flows: Arc::new(keys()),
+        proxy: None,
+    };
     replay("requests", |bytes| check(bytes, &site));
     let site = std::panic::AssertUnwindSafe(site);
     bolero::check!(name = "requests").with_iterations(ITERATIONS).for_each(|bytes: &[u8]| {
@@ -88,7 +92,12 @@ fn check(bytes: &[u8], site: &AppContext) -> bool {
 }
 
 /// Sends a request of the site's own page.
-fn incoming(site: &AppContext, kind: HeaderValue, cookies: &HeaderValue, body: &[u8]) -> Option<IncomingRequest> {
+fn incoming(
+    site: &AppContext,
+    kind: HeaderValue,
+    cookies: &HeaderValue,
+    body: &[u8],
+) -> Option<IncomingRequest> {
     let request = Request::post("/code")
         .header(header::CONTENT_TYPE, kind)
         .header(header::COOKIE, cookies)
