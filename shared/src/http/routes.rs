@@ -137,7 +137,6 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 async fn with_headers(State(app): State<AppContext>, request: Request, next: Next) -> Response {
-    let is_head = request.method() == Method::HEAD;
     let other_way =
         app.proxy.as_ref().and_then(|secret| trusted_proxy::check(secret, request.headers()).err());
     let mut response = if let Some(reason) = other_way {
@@ -148,9 +147,6 @@ async fn with_headers(State(app): State<AppContext>, request: Request, next: Nex
     } else {
         problem(app.clone(), &request, &Problem::NotFound)
     };
-    if is_head {
-        *response.body_mut() = Body::empty();
-    }
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, app.settings.logo_url.as_deref());
     response
