@@ -40,7 +40,7 @@ fn cargo_deny_version_and_rules_are_consistent() {
     let calls = both.lines().filter(|line| line.contains("cargo deny ") && line.contains(" check "));
     let calls: Vec<&str> = calls.collect();
     assert_eq!(calls.len(), 3, "{calls:?}");
-    assert!(calls.iter().all(|call| call.contains(" check --config .deny.toml ")), "{calls:?}");
+    assert!(calls.iter().all(|call| call.contains(" --config .deny.toml check ")), "{calls:?}");
 }
 
 /// `unsafe_code = "forbid"` is a workspace lint, which each crate must inherit.
