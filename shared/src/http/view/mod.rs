@@ -143,6 +143,11 @@ impl Approval {
         self.status == ApprovalStatus::Ended
     }
 
+    /// Returns whether the request was approved, so that the person can continue.
+    pub fn is_approved(&self) -> bool {
+        self.status == ApprovalStatus::Approved
+    }
+
     /// Returns the status in the contract's form.
     pub const fn status_word(&self) -> &'static str {
         match self.status {

@@ -53,6 +53,11 @@ pub(super) fn compose(
             let say = |template: &Text| Block::Paragraph(template.fill(&values));
             let (this, every) = (texts.change(notice.event), &texts.change);
             let mut blocks = vec![say(&this.what)];
+            if let Event::Added(kind) = notice.event
+                && kind.limit() == 1
+            {
+                blocks.push(say(&every.replaced));
+            }
             if !notice.methods.is_empty() {
                 blocks.push(say(&every.how));
             }
