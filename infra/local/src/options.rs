@@ -29,7 +29,7 @@ infra/guides/local-environment.md describes the parts, and the columns of a peop
 
 /// Runs all of Rekey on this machine, with an AWS emulator and a dev inbox; needs no AWS account
 #[derive(Debug, Clone, Parser)]
-#[command(name = "cargo local", version, about, after_help = MORE)]
+#[command(name = "cargo local", bin_name = "cargo local", version, after_help = MORE)]
 pub struct Options {
     /// Address of Rekey; port 0 takes a free port
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:8080")]
