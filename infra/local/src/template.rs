@@ -137,11 +137,11 @@ impl Template {
         let mut errors = Vec::new();
         match variables(document.globals()) {
             Ok(variables) => template.common_variables = variables,
-            Err(why) => errors.push(format!("template.yaml: Globals: {why}")),
+            Err(why) => errors.push(format!("template.yaml: Globals: {why}. Correct it there")),
         }
         for (id, resource) in document.resources() {
             if let Err(why) = template.take(&id, resource, &document) {
-                errors.push(format!("template.yaml: {id}: {why}"));
+                errors.push(format!("template.yaml: {id}: {why}. Correct it there"));
             }
         }
         template.document = document;
@@ -346,7 +346,7 @@ mod tests {
     #[test]
     fn missing_property_is_reported() {
         let failure = Template::parse("Resources: {T: {Type: 'AWS::DynamoDB::Table'}}").unwrap_err();
-        assert_eq!(failure.lines(), ["template.yaml: T: AttributeDefinitions is missing"]);
+        assert_eq!(failure.lines(), ["template.yaml: T: AttributeDefinitions is missing. Correct it there"]);
     }
 
     /// A statement or a variable that the reader skipped would be missing in every test of permissions.
