@@ -15,8 +15,8 @@ use crate::adapters::aws::SdkConfig;
 use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoLeases,
-    DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
+    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -249,7 +249,7 @@ impl Process {
         port!(self, DynamoPairings::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
-    /// Returns the store of rate limits and send logs.
+    /// Returns the store of rate limits and limit logs.
     pub fn rate_limits(&self) -> Result<Arc<dyn ports::RateLimitStore>, StartError> {
         port!(self, DynamoRateLimits::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
@@ -280,6 +280,11 @@ impl Process {
     /// Returns access to enrolled devices.
     pub fn devices(&self) -> Result<Arc<dyn ports::DeviceStore>, StartError> {
         port!(self, DynamoDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
+    }
+
+    /// Returns the end of known devices.
+    pub fn known_devices(&self) -> Result<Arc<dyn ports::KnownDeviceStore>, StartError> {
+        port!(self, DynamoKnownDevices::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
     /// Returns read access to push subscriptions.
@@ -333,6 +338,11 @@ impl Process {
 
     /// Returns the check of passwords, for `enrolment` only.
     pub fn sign_in_directory(&self) -> Result<Arc<dyn ports::SignInDirectory>, StartError> {
+        directory!(self)
+    }
+
+    /// Returns the sign-in of other applications, for the local environment only.
+    pub fn organisation_sign_in(&self) -> Result<Arc<dyn ports::OrganisationSignIn>, StartError> {
         directory!(self)
     }
 

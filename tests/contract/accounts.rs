@@ -31,7 +31,8 @@ on_every_store!(
     pass_is_redeemed_by_one_flow_before_expiry,
     lease_is_exclusive_to_one_flow,
     released_lease_is_available_only_to_its_flow,
-    lease_above_flow_limit_is_rejected;
+    lease_above_flow_limit_is_rejected,
+    known_devices_end_with_revocation_and_with_leased_reset;
     at_once: concurrent_registrations_of_one_passkey_succeed_once, concurrent_flows_use_a_recovery_code_once,
         concurrent_flows_redeem_a_pass_once, concurrent_leases_never_exceed_their_limit;
     in_tables: contact_opens_only_for_its_owner_and_kind,
@@ -121,8 +122,13 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     assert_eq!(listed.changed_by, Some(session));
 
     let flow = HolderId::from_bytes([1; 32]);
-    let lease_holder =
-        LeaseHolder { flow, generation: 1, limit: 1, verified_factors: &[Factor::MobilePhone] };
+    let lease_holder = LeaseHolder {
+        flow,
+        generation: 1,
+        limit: 1,
+        verified_factors: &[Factor::MobilePhone],
+        revokes_known_devices: false,
+    };
     ports.leases.acquire(&id(), &lease_holder, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
     let (app, step) = (EntryId::only(Kind::Totp), Consumption::TimeStep(5));
     assert!(ports.consume(&app, step, lease_holder.flow, NOW + Seconds(6)).await);
@@ -449,7 +455,13 @@ async fn account_with_unreadable_generation_cannot_be_changed(client: &Client) {
         let is_lost = what.starts_with("generation");
         assert_eq!(ports.enrolment.registered(&id()).await.is_err(), is_lost, "{what}");
         assert_eq!(ports.info.registration(&id(), NOW).await.is_err(), is_lost, "{what}");
-        let lease_holder = LeaseHolder { flow: by, generation: 2, limit: 9, verified_factors: &[] };
+        let lease_holder = LeaseHolder {
+            flow: by,
+            generation: 2,
+            limit: 9,
+            verified_factors: &[],
+            revokes_known_devices: false,
+        };
         let lease = ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await;
         assert!(!is_lost || !matches!(lease, Ok(LeaseOutcome::Acquired(_))), "{what}: {lease:?}");
     }
@@ -565,7 +577,8 @@ async fn lease_is_exclusive_to_one_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let lease = async |flow: u8, generation, now| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let lease_holder = LeaseHolder { flow, generation, limit: 9, verified_factors: &[] };
+        let lease_holder =
+            LeaseHolder { flow, generation, limit: 9, verified_factors: &[], revokes_known_devices: false };
         ports.leases.acquire(&id(), &lease_holder, now, now + Seconds(30)).await.unwrap()
     };
     assert_eq!(lease(1, 0, NOW).await, LeaseOutcome::Acquired(1));
@@ -581,12 +594,46 @@ async fn lease_is_exclusive_to_one_flow(ports: &Stores) {
     );
 }
 
+/// Controls: C-102.
+async fn known_devices_end_with_revocation_and_with_leased_reset(ports: &Stores) {
+    let epoch = async || {
+        let epoch = ports.info.registration(&id(), NOW).await.unwrap().device_epoch;
+        assert_eq!(ports.enrolment.registered(&id()).await.unwrap().device_epoch, epoch);
+        epoch
+    };
+    ports.known_devices.revoke(&id()).await.unwrap();
+    assert_eq!(epoch().await, 0, "nothing is enrolled");
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    assert_eq!(epoch().await, 0);
+    ports.known_devices.revoke(&id()).await.unwrap();
+    assert_eq!(epoch().await, 1);
+    for (generation, revokes_known_devices) in [(0, false), (1, true)] {
+        let flow = HolderId::from_bytes([1; 32]);
+        let lease_holder =
+            LeaseHolder { flow, generation, limit: 9, verified_factors: &[], revokes_known_devices };
+        let outcome = ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap();
+        assert_eq!(outcome, LeaseOutcome::Acquired(generation + 1));
+        assert_eq!(epoch().await, generation + 1);
+    }
+    let session = HolderId::from_bytes([5; 32]);
+    assert_eq!(ports.enrolment.change(&id(), 2, session).await.unwrap(), Some(3));
+    assert_eq!(epoch().await, 2, "an enrolment leaves them");
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    assert_eq!(epoch().await, 2, "and an import");
+}
+
 /// Controls: C-022.
 async fn released_lease_is_available_only_to_its_flow(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = |byte| HolderId::from_bytes([byte; 32]);
     let lease = async |byte: u8, generation| {
-        let lease_holder = LeaseHolder { flow: flow(byte), generation, limit: 9, verified_factors: &[] };
+        let lease_holder = LeaseHolder {
+            flow: flow(byte),
+            generation,
+            limit: 9,
+            verified_factors: &[],
+            revokes_known_devices: false,
+        };
         ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap()
     };
     assert_eq!(lease(1, 0).await, LeaseOutcome::Acquired(1));
@@ -604,7 +651,8 @@ async fn lease_above_flow_limit_is_rejected(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let lease = async |flow: u8, generation| {
         let flow = HolderId::from_bytes([flow; 32]);
-        let lease_holder = LeaseHolder { flow, generation, limit: 3, verified_factors: &[] };
+        let lease_holder =
+            LeaseHolder { flow, generation, limit: 3, verified_factors: &[], revokes_known_devices: false };
         ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap()
     };
     // A lease of another flow from before this one opened counts for that flow only.
@@ -628,7 +676,13 @@ async fn concurrent_leases_never_exceed_their_limit(ports: &Stores) {
             let ports = ports.clone();
             tokio::spawn(async move {
                 let flow = HolderId::from_bytes([1; 32]);
-                let lease_holder = LeaseHolder { flow, generation: 0, limit: 10, verified_factors: &[] };
+                let lease_holder = LeaseHolder {
+                    flow,
+                    generation: 0,
+                    limit: 10,
+                    verified_factors: &[],
+                    revokes_known_devices: false,
+                };
                 let mut held = Vec::new();
                 loop {
                     match ports.leases.acquire(&id(), &lease_holder, NOW, NOW + Seconds(30)).await.unwrap() {

@@ -198,8 +198,13 @@ async fn app_is_imported_once(ports: &Stores) {
 async fn lease_survives_contact_import(ports: &Stores) {
     ports.import(&id(), &AISYAH.registration(), None, NOW).await;
     let flow = HolderId::from_bytes([1; 32]);
-    let lease_holder =
-        LeaseHolder { flow, generation: 0, limit: 10, verified_factors: &[Factor::MobilePhone] };
+    let lease_holder = LeaseHolder {
+        flow,
+        generation: 0,
+        limit: 10,
+        verified_factors: &[Factor::MobilePhone],
+        revokes_known_devices: false,
+    };
     let lease = async |now| ports.leases.acquire(&id(), &lease_holder, now, NOW + Seconds(30)).await.unwrap();
     assert_eq!(lease(NOW).await, LeaseOutcome::Acquired(1));
     let address = EmailAddress::from_stored("another@mail.example".to_owned());

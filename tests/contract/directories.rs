@@ -14,7 +14,9 @@ use shared::domain::account::AccountId;
 use shared::domain::name::CanonicalName;
 use shared::domain::password::NewPassword;
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{AccountImport, Entropy, PasswordChange, PasswordDirectory, SignInDirectory};
+use shared::ports::{
+    AccountImport, Entropy, OrganisationSignIn, PasswordChange, PasswordDirectory, SignInDirectory,
+};
 
 use crate::stores::on_every_store;
 
@@ -31,6 +33,7 @@ on_every_store!(
     change_to_ineligible_account_is_not_permitted,
     unlock_keeps_the_password,
     previous_passwords_are_recognised,
+    checked_password_never_locks_account,
     account_locks_after_five_failures_until_unlocked,
     lockout_expires_after_fifteen_minutes,
     failures_fifteen_minutes_apart_do_not_lock,
@@ -47,7 +50,7 @@ const TABLE: &str = "AccountsTable";
 #[async_trait]
 trait Fixture: Sync {
     /// The directory with every port.
-    type Directory: PasswordDirectory + SignInDirectory;
+    type Directory: PasswordDirectory + SignInDirectory + OrganisationSignIn;
 
     /// Returns a directory with Aisyah and Daniel, both with [`Person::PASSWORD`]. It rejects `history` previous
     /// passwords.
@@ -116,7 +119,8 @@ builtin!(
 );
 builtin!(
     lockout_in_memory,
-    lockout: account_locks_after_five_failures_until_unlocked,
+    lockout: checked_password_never_locks_account,
+    account_locks_after_five_failures_until_unlocked,
     lockout_expires_after_fifteen_minutes,
     failures_fifteen_minutes_apart_do_not_lock,
     lockout_does_not_change_account_state,
@@ -145,8 +149,15 @@ async fn put(directory: &impl AccountImport, person: &Person, typed: Option<&str
     directory.put(&person.account(), typed.as_ref()).await.unwrap();
 }
 
-async fn sign_in(directory: &impl SignInDirectory, login: &str, typed: &str, now: Timestamp) -> SignIn {
+/// Signs in as in an application of the organisation.
+async fn sign_in(directory: &impl OrganisationSignIn, login: &str, typed: &str, now: Timestamp) -> SignIn {
     directory.sign_in(&name(login), typed, now).await.unwrap().into()
+}
+
+/// Checks a password as `/security-info` does.
+async fn check(directory: &impl SignInDirectory, id: &str, typed: &str, now: Timestamp) -> SignIn {
+    let account = AccountId::from_directory(id).unwrap();
+    directory.check_password(&account, typed, now).await.unwrap().into()
 }
 
 /// Entropy that counts the salts it supplies.
@@ -172,5 +183,8 @@ async fn failed_sign_in_computes_one_hash(client: &Client) {
         let before = salts.0.load(Ordering::SeqCst);
         assert_ne!(sign_in(&directory, login, "wrong", NOW).await, SignIn::Accepted);
         assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}");
+        let before = salts.0.load(Ordering::SeqCst);
+        assert_ne!(check(&directory, login, "wrong", NOW).await, SignIn::Accepted);
+        assert_eq!(salts.0.load(Ordering::SeqCst) - before, new, "{login}, checked");
     }
 }

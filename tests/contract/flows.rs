@@ -61,6 +61,7 @@ fn opened() -> Opened {
             expires_at: NOW + LIMITS.lifetime,
             offers,
             language: Language::Tamil,
+            known_device: false,
         },
     }
 }

@@ -8,10 +8,11 @@ use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
 use shared::domain::account::AccountId;
+use shared::domain::account_limits::{self, Bucket, LimitLog, SendLimits, SendRequest, TieredLimit};
+use shared::domain::client::NetworkTag;
 use shared::domain::method::Factor;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
-use shared::domain::send_limits::{HolderPseudonym, SendBucket, SendLimits, SendLog, SendRequest};
 use shared::domain::time::{Seconds, Timestamp};
 
 use crate::stores::{Stores, corrupt_variants, on_every_store, put};
@@ -28,8 +29,19 @@ on_every_store!(
 );
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
-const LIMITS: SendLimits =
-    SendLimits { per_hour: 5, per_day: 10, contacts_per_flow: 5, contacts_per_day: 10, unredeemed: 20 };
+const LIMITS: SendLimits = SendLimits {
+    per_hour: 5,
+    per_day: 10,
+    pushes_per_hour: 3,
+    contacts_per_flow: 5,
+    contacts_per_day: TieredLimit::new(30, 10),
+    unredeemed: TieredLimit::of_messages(20),
+};
+
+/// Returns a client on some network.
+fn somebody() -> account_limits::Client {
+    account_limits::Client { network: NetworkTag::from_stored(7).unwrap(), known_device: false }
+}
 
 async fn counter_increments_per_key_and_window(stores: &Stores) {
     let rate_limits = stores.rate_limits.clone();
@@ -86,26 +98,26 @@ async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
 async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     let rate_limits = stores.rate_limits.clone();
     let account = AccountId::from_directory("aisyah").unwrap();
-    let read = rate_limits.send_log(&account).await.unwrap();
-    assert_eq!((read.revision, &read.value), (0, &SendLog::default()));
-    let mut send_log = read.value;
+    let read = rate_limits.limit_log(&account).await.unwrap();
+    assert_eq!((read.revision, &read.value), (0, &LimitLog::default()));
+    let mut limit_log = read.value;
     let send = SendRequest {
         factor: Factor::MobilePhone,
-        bucket: SendBucket::FirstStep,
-        flow: HolderPseudonym(1),
+        bucket: Bucket::FirstStep,
+        client: somebody(),
         generation: 0,
         verified_factors: &[],
     };
-    send_log.try_acquire(&send, NOW, &LIMITS).unwrap();
-    assert_eq!(rate_limits.replace_send_log(&account, 0, &send_log, NOW).await.unwrap(), Some(1));
+    limit_log.try_acquire_send(&send, NOW, &LIMITS).unwrap();
+    assert_eq!(rate_limits.replace_limit_log(&account, 0, &limit_log, NOW).await.unwrap(), Some(1));
     assert_eq!(
-        rate_limits.replace_send_log(&account, 0, &send_log, NOW).await.unwrap(),
+        rate_limits.replace_limit_log(&account, 0, &limit_log, NOW).await.unwrap(),
         None,
         "another request was faster"
     );
-    let read = rate_limits.send_log(&account).await.unwrap();
-    assert_eq!((read.revision, &read.value), (1, &send_log));
-    assert_eq!(rate_limits.replace_send_log(&account, 1, &send_log, NOW).await.unwrap(), Some(2));
+    let read = rate_limits.limit_log(&account).await.unwrap();
+    assert_eq!((read.revision, &read.value), (1, &limit_log));
+    assert_eq!(rate_limits.replace_limit_log(&account, 1, &limit_log, NOW).await.unwrap(), Some(2));
 }
 
 /// Otherwise the owner would get no code while the item exists, even long after its expiry.
@@ -113,27 +125,27 @@ async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
 async fn unreadable_send_rate_limit_is_reset(client: &Client) {
     let rate_limits = Stores::in_tables(client).rate_limits;
     let account = AccountId::from_directory("aisyah").unwrap();
-    let mut send_log = SendLog::default();
+    let mut limit_log = LimitLog::default();
     let send = SendRequest {
         factor: Factor::MobilePhone,
-        bucket: SendBucket::FirstStep,
-        flow: HolderPseudonym(1),
+        bucket: Bucket::FirstStep,
+        client: somebody(),
         generation: 0,
         verified_factors: &[],
     };
-    send_log.try_acquire(&send, NOW, &LIMITS).unwrap();
+    limit_log.try_acquire_send(&send, NOW, &LIMITS).unwrap();
     for revision in 0..3 {
-        rate_limits.replace_send_log(&account, revision, &send_log, NOW).await.unwrap().unwrap();
+        rate_limits.replace_limit_log(&account, revision, &limit_log, NOW).await.unwrap().unwrap();
     }
     let key = [("budget".to_owned(), AttributeValue::S("sends#aisyah".to_owned()))];
     for (item, what) in corrupt_variants(client, "BudgetsTable", &key, &["budget", "ttl"]).await {
         put(client, "BudgetsTable", item).await;
-        let read = rate_limits.send_log(&account).await.unwrap();
-        let expected = if what.starts_with("rev") { &send_log } else { &SendLog::default() };
+        let read = rate_limits.limit_log(&account).await.unwrap();
+        let expected = if what.starts_with("rev") { &limit_log } else { &LimitLog::default() };
         assert_eq!(&read.value, expected, "{what}: what can be read counts");
-        let next = rate_limits.replace_send_log(&account, read.revision, &send_log, NOW).await.unwrap();
+        let next = rate_limits.replace_limit_log(&account, read.revision, &limit_log, NOW).await.unwrap();
         assert_eq!(next, Some(read.revision + 1), "{what}");
-        assert_eq!(rate_limits.send_log(&account).await.unwrap().value, send_log, "{what}");
+        assert_eq!(rate_limits.limit_log(&account).await.unwrap().value, limit_log, "{what}");
     }
 }
 
@@ -190,10 +202,10 @@ async fn random_rate_limit_operations_match_reference_model(stores: &Stores) {
             Operation::Replace(read) => {
                 let fits = *revision == read;
                 *revision += u64::from(fits);
-                let send_log = SendLog::default();
-                let written = rate_limits.replace_send_log(&account, read, &send_log, NOW).await.unwrap();
+                let limit_log = LimitLog::default();
+                let written = rate_limits.replace_limit_log(&account, read, &limit_log, NOW).await.unwrap();
                 assert_eq!(written, fits.then_some(read + 1), "act {at}");
-                assert_eq!(rate_limits.send_log(&account).await.unwrap().revision, *revision, "act {at}");
+                assert_eq!(rate_limits.limit_log(&account).await.unwrap().revision, *revision, "act {at}");
             }
         }
     }

@@ -16,8 +16,8 @@ use rekey_local::template::{Table, Template};
 use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoLeases,
-    DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
+    DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
+    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
@@ -28,7 +28,8 @@ use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
-    LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore, SessionStore,
+    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore,
+    SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -104,6 +105,7 @@ pub struct Stores {
     pub contacts: Arc<dyn ContactImport>,
     pub authenticators: Arc<dyn AuthenticatorStore>,
     pub leases: Arc<dyn LeaseStore>,
+    pub known_devices: Arc<dyn KnownDeviceStore>,
     pub devices: Arc<dyn DeviceStore>,
     pub push_targets: Arc<dyn PushTargets>,
     pub raw: Arc<dyn RawWrites>,
@@ -123,6 +125,7 @@ impl Stores {
             contacts: memory.clone(),
             authenticators: memory.clone(),
             leases: memory.clone(),
+            known_devices: memory.clone(),
             devices: memory.clone(),
             push_targets: memory.clone(),
             raw: memory,
@@ -144,6 +147,7 @@ impl Stores {
             contacts: enrolment.clone(),
             authenticators: Arc::new(DynamoAuthenticators::new(client.clone(), ENTRIES)),
             leases: Arc::new(DynamoLeases::new(client.clone(), ENTRIES)),
+            known_devices: Arc::new(DynamoKnownDevices::new(client.clone(), ENTRIES)),
             devices: devices.clone(),
             push_targets: devices,
             raw: enrolment,

@@ -416,14 +416,16 @@ async fn choosing_another_method_abandons_the_approval_request() {
 async fn approval_requests_are_limited_per_hour_and_step() {
     let world = World::new().await;
     Phone::enrolled(&world, 1, &AISYAH).await;
-    let mut sent = 0;
-    for _ in 0..5 {
-        let mut browser = world.browser();
+    let mut sent = Vec::new();
+    for network in [1, 1, 1, 2, 2, 3] {
+        let mut browser = world.browser().from_address([10, 0, network, 1]);
         browser.open("aisyah", "forgotten").await;
-        sent += usize::from(browser.send_push().await.status == 200);
+        if browser.send_push().await.status == 200 {
+            sent.push(network);
+        }
         world.clock.advance(100);
     }
-    assert_eq!(sent, 3);
+    assert_eq!(sent, [1, 1, 2], "two of the three to one network");
     let mut second = world.browser();
     second.open("aisyah", "forgotten").await;
     second.send_email().await;
@@ -448,9 +450,11 @@ async fn failed_approval_request_does_not_consume_rate_limit() {
         assert_eq!(other.send_push().await.problem().1, "method-unavailable");
     }
     world.clock.advance(90);
-    let (mut browser, _) = request_approval(&world, "aisyah").await;
+    request_approval(&world, "aisyah").await;
     world.clock.advance(90);
-    assert_eq!(browser.send_push().await.page(), "approval", "three of three");
+    let mut other = world.browser().from_address([10, 0, 0, 1]);
+    other.open("aisyah", "forgotten").await;
+    assert_eq!(other.send_push().await.page(), "approval", "three of three");
 }
 
 /// Controls: C-023.
@@ -518,7 +522,7 @@ async fn decoy_approval_request_matches_a_real_one() {
     assert_eq!(browser.send_push().await.page(), "approval");
     assert_eq!(status(&mut browser).await, "pending");
     assert_eq!(browser.approved().await.problem(), (409, "out-of-step".into()));
-    let mut other = world.browser();
+    let mut other = world.browser().from_address([10, 0, 0, 1]);
     other.open(&name, "forgotten").await;
     assert_eq!(other.send_push().await.problem(), (422, "method-unavailable".into()), "one waits already");
     assert!(matches!(world.messages()[..], [Message::Decoy]));
@@ -528,7 +532,7 @@ async fn decoy_approval_request_matches_a_real_one() {
     world.clock.advance(90);
     assert_eq!(other.send_push().await.page(), "approval");
     world.clock.advance(90);
-    let mut fourth = world.browser();
+    let mut fourth = world.browser().from_address([10, 0, 0, 2]);
     fourth.open(&name, "forgotten").await;
     assert_eq!(fourth.send_push().await.problem(), (422, "method-unavailable".into()), "three an hour");
 }

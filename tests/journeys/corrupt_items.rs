@@ -352,7 +352,8 @@ async fn rate_limit_in_milliseconds_does_not_block_codes() {
 async fn lease_with_expiry_in_milliseconds_has_expired() {
     let world = World::new().await;
     let flow = HolderId::from_bytes([7; 32]);
-    let lease_holder = LeaseHolder { flow, generation: 0, limit: 2, verified_factors: &[] };
+    let lease_holder =
+        LeaseHolder { flow, generation: 0, limit: 2, verified_factors: &[], revokes_known_devices: false };
     let account = AISYAH.account().id;
     let lease = async || {
         let now = world.now();

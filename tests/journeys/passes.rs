@@ -16,7 +16,7 @@ const PASSWORD: &str = "Kancil-Lompat-42!";
 const UNKNOWN: &str = "0123-4567-89AB-CDEF";
 
 /// Creates a pass for an hour and returns it as the help desk reads it out.
-async fn pass(world: &World, account: &AccountId) -> String {
+pub async fn pass(world: &World, account: &AccountId) -> String {
     let pass = Pass::generate(&world.entropy.bytes());
     let tag = pass.tag(&world.keyring("REKEY_SECRET_SEEDS"), account).unwrap();
     world.enrolment.put_pass(account, &tag, world.clock.now() + Seconds::HOUR).await.unwrap();

@@ -56,19 +56,20 @@ pub async fn store_passkey(world: &World, person: &Person, number: u8, credentia
 }
 
 /// Enrols a passkey for a person.
-async fn registered(world: &World, person: &Person, number: u8) -> Passkey {
-    let (passkey, answer) = Passkey::create(&creation(world, person, &[]), &CeremonyOptions::at(ORIGIN));
+pub async fn registered(world: &World, person: &Person, number: u8) -> Passkey {
+    let (passkey, answer) =
+        Passkey::create(&creation(world, person, &[]), &CeremonyOptions::at(&world.settings.public_url));
     store_passkey(world, person, number, accept(world, person, &answer).unwrap()).await;
     passkey
 }
 
-async fn ask(browser: &mut Browser) -> Value {
+pub async fn ask(browser: &mut Browser) -> Value {
     let answer = browser.post("/code/send", json!({ "method": "passkey" })).await;
     assert_eq!(answer.page(), "passkey");
     answer.json()["options"].clone()
 }
 
-async fn answer(browser: &mut Browser, assertion: &str) -> Answer {
+pub async fn answer(browser: &mut Browser, assertion: &str) -> Answer {
     browser.post("/code", json!({ "method": "passkey", "assertion": assertion })).await
 }
 

@@ -10,7 +10,7 @@ use shared::domain::security_info::{EntryId, Kind, Secret};
 use shared::ports::{Clock as _, EnrolmentStore as _, EntropyExt as _, NewEntry};
 
 /// Writes a sheet for Aisyah and returns its codes.
-async fn sheet(world: &World) -> Vec<String> {
+pub async fn sheet(world: &World) -> Vec<String> {
     let codes = RecoveryCodes::generate(&world.entropy.bytes());
     let sheet = codes.sheet(&world.keyring("REKEY_SECRET_SEEDS"), &AISYAH.account().id).unwrap();
     keep(world, sheet).await;

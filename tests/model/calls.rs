@@ -22,8 +22,8 @@ pub enum Call {
     Spend { key: HolderId, limits: FlowLimits, at: Timestamp },
     Increment { key: String, until: Timestamp },
     TryAcquire { key: String, limit: u64, until: Timestamp },
-    SendLimits { account: AccountId },
-    ReplaceSendLimits { account: AccountId, rev: u64, send_log: String, at: Timestamp },
+    LimitLog { account: AccountId },
+    ReplaceLimitLog { account: AccountId, rev: u64, limit_log: String, at: Timestamp },
     Registration { account: AccountId, at: Timestamp },
     Active { account: AccountId, kind: Kind, at: Timestamp },
     Consume { account: AccountId, entry: EntryId, consumption: Consumption, flow: HolderId },
@@ -33,6 +33,7 @@ pub enum Call {
     MarkNotified { account: AccountId, request: RequestId },
     Device { device: Device },
     RecordUse { device: Device },
+    RevokeKnownDevices { account: AccountId },
     Session { key: HolderId },
     PushTargets { account: AccountId, at: Timestamp },
     AcquireLease { account: AccountId, flow: HolderId, generation: u64, lease_until: Timestamp },
@@ -57,8 +58,8 @@ impl Call {
             Self::Spend { .. } => "spend",
             Self::Increment { .. } => "count",
             Self::TryAcquire { .. } => "try-acquire",
-            Self::SendLimits { .. } => "send-log",
-            Self::ReplaceSendLimits { .. } => "replace-send-log",
+            Self::LimitLog { .. } => "limit-log",
+            Self::ReplaceLimitLog { .. } => "replace-limit-log",
             Self::Registration { .. } => "registration",
             Self::Active { kind, .. } => match kind {
                 Kind::Totp => "totp",
@@ -77,6 +78,7 @@ impl Call {
             Self::MarkNotified { .. } => "mark-notified",
             Self::Device { .. } => "device",
             Self::RecordUse { .. } => "note-used",
+            Self::RevokeKnownDevices { .. } => "revoke-known-devices",
             Self::Session { .. } => "session",
             Self::PushTargets { .. } => "push-targets",
             Self::AcquireLease { .. } => "acquire-lease",
@@ -97,7 +99,7 @@ impl Call {
         !matches!(
             self,
             Self::Load { .. }
-                | Self::SendLimits { .. }
+                | Self::LimitLog { .. }
                 | Self::Registration { .. }
                 | Self::Active { .. }
                 | Self::Newest { .. }
@@ -124,9 +126,9 @@ pub enum Answer {
     Compared(StoredFlow),
     /// The attempt was not compared; the unchanged item.
     NotCompared(Option<StoredFlow>),
-    SendLimits {
+    LimitLog {
         rev: u64,
-        send_log: String,
+        limit_log: String,
     },
     Registration(Box<Registration>),
     Active(Vec<ActiveEntry>),
@@ -152,7 +154,7 @@ impl Answer {
             Self::Failed => "failed",
             Self::Done
             | Self::Number(_)
-            | Self::SendLimits { .. }
+            | Self::LimitLog { .. }
             | Self::Registration { .. }
             | Self::Active(_)
             | Self::Device(_)

@@ -357,7 +357,7 @@ impl Scope {
         let in_step = seen.requests.iter().filter(|asked| asked.flow == flow && asked.step == step).count();
         if waits
             || paused
-            || within(Seconds::HOUR) > usize::from(settings.push_per_hour)
+            || within(Seconds::HOUR) > usize::from(settings.sends.pushes_per_hour)
             || within(Seconds::DAY) > usize::from(settings.sends.per_day)
             || in_step > usize::from(settings.flow.sends_per_step)
         {

@@ -109,7 +109,7 @@ impl Model for Pair {
         vec![
             Property::always(I7, |_, state: &Both| state.alike),
             Property::sometimes("a rate limit is exceeded", |_, state: &Both| {
-                state.known.tables.rate_limits.send_logs.values().any(|(rev, _)| *rev > 2)
+                state.known.tables.rate_limits.limit_logs.values().any(|(rev, _)| *rev > 2)
             }),
         ]
     }

@@ -11,6 +11,7 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use shared::adapters::memory::{StoredFlow, StoredRequest};
 use shared::domain::account::{Account, AccountId, Registration};
+use shared::domain::account_limits::LimitLog;
 use shared::domain::approval::{ApprovalRequest, RequestStatus};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::{Device, DeviceKey};
@@ -24,16 +25,15 @@ use shared::domain::password::{NewPassword, Violation};
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::security_info::{Consumption, EntryId, Kind, Secret};
-use shared::domain::send_limits::SendLog;
 use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ActiveEntry, Answered, ApprovalStore, AttemptOutcome, AuthenticatorStore, Capabilities, ChangeError,
     ChangeInspector, ChangeOutcome, Clock, CodeAttempt, DeviceAnswer, DeviceStore, Directory, DirectoryError,
-    DirectoryWrite, Entropy, FlowStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail, MailSender,
-    MessageQueue, Metric, Metrics, PasswordChange, PasswordDirectory, Push, PushSender, PushTargets,
-    QueueError, RateLimitStore, SecurityInfoStore, SendError, SessionStore, StoreError, StoredDevice,
-    TextSender, Versioned, VoiceSender,
+    DirectoryWrite, Entropy, FlowStore, KnownDeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail,
+    MailSender, MessageQueue, Metric, Metrics, PasswordChange, PasswordDirectory, Push, PushSender,
+    PushTargets, QueueError, RateLimitStore, SecurityInfoStore, SendError, SessionStore, StoreError,
+    StoredDevice, TextSender, Versioned, VoiceSender,
 };
 
 use crate::calls::{Answer, Call, Refused, flow_of};
@@ -220,27 +220,27 @@ impl RateLimitStore for Scripted {
         panic!("no person in the model signs in");
     }
 
-    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
-        let read = |send_log: String| {
+    async fn limit_log(&self, account: &AccountId) -> Result<Versioned<LimitLog>, StoreError> {
+        let read = |limit_log: String| {
             let forgets = !mutated(Mutation::SendLimitsNeverExpire);
-            serde_json::from_str(&if forgets { send_log } else { ageless(&send_log) }).unwrap()
+            serde_json::from_str(&if forgets { limit_log } else { ageless(&limit_log) }).unwrap()
         };
         ask!(
-            Call::SendLimits { account: account.clone() },
-            Answer::SendLimits { rev, send_log } => Versioned { value: read(send_log), revision: rev },
+            Call::LimitLog { account: account.clone() },
+            Answer::LimitLog { rev, limit_log } => Versioned { value: read(limit_log), revision: rev },
         )
     }
 
-    async fn replace_send_log(
+    async fn replace_limit_log(
         &self,
         account: &AccountId,
         revision: u64,
-        send_log: &SendLog,
+        limit_log: &LimitLog,
         at: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
-        let send_log = serde_json::to_string(send_log).unwrap();
+        let limit_log = serde_json::to_string(limit_log).unwrap();
         ask!(
-            Call::ReplaceSendLimits { account: account.clone(), rev: revision, send_log, at },
+            Call::ReplaceLimitLog { account: account.clone(), rev: revision, limit_log, at },
             Answer::Flag(replaced) => replaced.then_some(revision + 1),
         )
     }
@@ -362,6 +362,13 @@ impl DeviceStore for Scripted {
 
     async fn note_used(&self, device: &Device, _: Timestamp) -> Result<(), StoreError> {
         ask!(Call::RecordUse { device: device.clone() }, Answer::Done => ())
+    }
+}
+
+#[async_trait]
+impl KnownDeviceStore for Scripted {
+    async fn revoke(&self, account: &AccountId) -> Result<(), StoreError> {
+        ask!(Call::RevokeKnownDevices { account: account.clone() }, Answer::Done => ())
     }
 }
 
@@ -540,15 +547,15 @@ impl Metrics for Scripted {
     fn count(&self, _metric: Metric, _at: Timestamp) {}
 }
 
-/// Returns a send log as if all its messages had been sent just now.
-fn ageless(send_log: &str) -> String {
-    let mut send_log: serde_json::Value = serde_json::from_str(send_log).unwrap();
+/// Returns a limit log as if all its messages had been sent just now.
+fn ageless(limit_log: &str) -> String {
+    let mut limit_log: serde_json::Value = serde_json::from_str(limit_log).unwrap();
     let now = SCRIPT.with_borrow(|script| script.now);
-    let lanes = send_log.get_mut("s").and_then(serde_json::Value::as_array_mut);
+    let lanes = limit_log.get_mut("s").and_then(serde_json::Value::as_array_mut);
     for lane in lanes.into_iter().flatten() {
         for sent in lane["a"].as_array_mut().into_iter().flatten() {
-            *sent = now.into();
+            sent[0] = now.into();
         }
     }
-    send_log.to_string()
+    limit_log.to_string()
 }

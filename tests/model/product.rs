@@ -270,6 +270,7 @@ impl Product {
             app: app.clone(),
             devices: ports.clone(),
             approvals: ports.clone(),
+            known_devices: ports.clone(),
             // No client in the model pairs a device.
             pairings: Arc::new(Memory::default()),
             flows: ports.clone(),

@@ -54,9 +54,9 @@ pub enum Mutation {
     WriteWithoutGeneration,
     /// A TOTP time step is accepted again.
     TimeStepReused,
-    /// A send log is written without a revision check.
+    /// A limit log is written without a revision check.
     BlindSendLimits,
-    /// Entries of a send log never expire.
+    /// Entries of a limit log never expire.
     SendLimitsNeverExpire,
     /// Names without an account have no rate limits.
     NoSendLimitsForDecoy,
@@ -159,8 +159,8 @@ impl Tables {
             | Call::Spend { .. } => self.flow(call, mutation),
             Call::Increment { .. }
             | Call::TryAcquire { .. }
-            | Call::SendLimits { .. }
-            | Call::ReplaceSendLimits { .. } => self.rate_limit(call, mutation),
+            | Call::LimitLog { .. }
+            | Call::ReplaceLimitLog { .. } => self.rate_limit(call, mutation),
             Call::RequestApproval { .. }
             | Call::Newest { .. }
             | Call::Answer { .. }
@@ -171,6 +171,7 @@ impl Tables {
             | Call::Consume { .. }
             | Call::Device { .. }
             | Call::RecordUse { .. }
+            | Call::RevokeKnownDevices { .. }
             | Call::PushTargets { .. } => self.entry(call, mutation),
             _ => self.account_call(call, mutation),
         }
@@ -237,18 +238,18 @@ impl Tables {
             Call::TryAcquire { key, limit, .. } => {
                 Answer::Flag(self.rate_limits.try_acquire(key.clone(), *limit))
             }
-            Call::SendLimits { account } => {
-                let found = self.rate_limits.send_logs.get(account).cloned();
-                let (rev, send_log) = found.unwrap_or_else(|| (0, "{}".into()));
-                Answer::SendLimits { rev, send_log: send_log.to_string() }
+            Call::LimitLog { account } => {
+                let found = self.rate_limits.limit_logs.get(account).cloned();
+                let (rev, limit_log) = found.unwrap_or_else(|| (0, "{}".into()));
+                Answer::LimitLog { rev, limit_log: limit_log.to_string() }
             }
-            Call::ReplaceSendLimits { account, rev, send_log, .. } => {
-                let found = self.rate_limits.send_logs.get(account).map_or(0, |(rev, _)| *rev);
+            Call::ReplaceLimitLog { account, rev, limit_log, .. } => {
+                let found = self.rate_limits.limit_logs.get(account).map_or(0, |(rev, _)| *rev);
                 if mutated(Mutation::NoSendLimitsForDecoy) && account.as_str().starts_with('~') {
                     return Answer::Flag(found == *rev);
                 }
                 let rev = if mutated(Mutation::BlindSendLimits) { found } else { *rev };
-                Answer::Flag(self.rate_limits.replace_send_log(account, rev, send_log))
+                Answer::Flag(self.rate_limits.replace_limit_log(account, rev, limit_log))
             }
             _ => unreachable!("another table's"),
         }
@@ -342,6 +343,8 @@ impl Tables {
                 self.call(async |memory| memory.note_used(device, MOMENT).await).unwrap();
                 Answer::Done
             }
+            // No client in the model has a known device, so its epoch would only multiply the states.
+            Call::RevokeKnownDevices { .. } => Answer::Done,
             _ => unreachable!("another table's"),
         }
     }
@@ -364,7 +367,13 @@ impl Tables {
                 let blind = mutated(Mutation::LeaseWithoutGeneration);
                 let generation = if blind { self.generation(account) } else { *generation };
                 // The moments of use are those of contacts: see above.
-                let holder = LeaseHolder { flow: *flow, generation, verified_factors: &[], limit: u64::MAX };
+                let holder = LeaseHolder {
+                    flow: *flow,
+                    generation,
+                    verified_factors: &[],
+                    revokes_known_devices: false,
+                    limit: u64::MAX,
+                };
                 let table = &mut self.security_info;
                 Answer::Leased(table.try_acquire_lease(account, &holder, generation, MOMENT, *lease_until))
             }

@@ -1,7 +1,9 @@
 //! A client with cookies that speaks JSON, as a program uses the HTTP contract.
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
+use axum::extract::ConnectInfo;
 use http::{Method, Request};
 use serde_json::{Value, json};
 
@@ -24,13 +26,22 @@ pub struct Browser<S = World> {
     pub cookie: Option<String>,
     /// The session cookie of `/security-info`, if there is one.
     pub session: Option<String>,
+    /// The cookie of a known device, if there is one.
+    pub device: Option<String>,
+    address: Option<IpAddr>,
     extra_headers: &'static [(&'static str, &'static str)],
 }
 
 impl<S> Clone for Browser<S> {
     fn clone(&self) -> Self {
-        let (cookie, session) = (self.cookie.clone(), self.session.clone());
-        Self { site: self.site.clone(), cookie, session, extra_headers: self.extra_headers }
+        Self {
+            site: self.site.clone(),
+            cookie: self.cookie.clone(),
+            session: self.session.clone(),
+            device: self.device.clone(),
+            address: self.address,
+            extra_headers: self.extra_headers,
+        }
     }
 }
 
@@ -58,7 +69,20 @@ impl Browser {
 impl<S: Site> Browser<S> {
     /// Creates a client without cookies.
     pub fn new(site: &Arc<S>) -> Self {
-        Self { site: Arc::clone(site), cookie: None, session: None, extra_headers: &[] }
+        let site = Arc::clone(site);
+        Self { site, cookie: None, session: None, device: None, address: None, extra_headers: &[] }
+    }
+
+    /// Sends every request of the client from this address.
+    #[must_use]
+    pub fn from_address(self, address: impl Into<IpAddr>) -> Self {
+        Self { address: Some(address.into()), ..self }
+    }
+
+    /// Makes the client the known device with this cookie.
+    #[must_use]
+    pub fn with_device(self, device: &str) -> Self {
+        Self { device: Some(device.to_owned()), ..self }
     }
 
     /// Adds these headers to every request of the client.
@@ -93,12 +117,16 @@ impl<S: Site> Browser<S> {
             self.extra_headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
         let flow = self.cookie.iter().map(|value| format!("__Host-rekey={value}"));
         let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
-        let cookies: Vec<String> = flow.chain(session).collect();
+        let device = self.device.iter().map(|value| format!("__Host-rekey-device={value}"));
+        let cookies: Vec<String> = flow.chain(session).chain(device).collect();
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
     /// Sends a request and keeps the cookies of the response.
-    pub async fn send(&mut self, request: Request<String>) -> Answer {
+    pub async fn send(&mut self, mut request: Request<String>) -> Answer {
+        if let Some(address) = self.address {
+            request.extensions_mut().insert(ConnectInfo(SocketAddr::from((address, 50_000))));
+        }
         let answer = self.site.answer(request).await;
         for line in answer.headers.get_all("set-cookie") {
             let line = line.to_str().unwrap();
@@ -108,6 +136,7 @@ impl<S: Site> Browser<S> {
             match name {
                 "__Host-rekey" => self.cookie = value,
                 "__Host-rekey-session" => self.session = value,
+                "__Host-rekey-device" => self.device = value,
                 _ => {}
             }
         }

@@ -32,7 +32,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
     self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, ContactImport,
-    EntropyExt as _, PasswordChange, SignInDirectory as _,
+    EntropyExt as _, OrganisationSignIn as _, PasswordChange,
 };
 use shared::process::Process;
 use shared::settings::Settings;

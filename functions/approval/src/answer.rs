@@ -123,8 +123,8 @@ async fn try_answer(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }
 
-/// Notifies every contact and ends the flow or session of the request: its holder is not the owner. Either part runs
-/// even if the other fails. The same refusal sent again (lost response, queue unavailable) completes the missing
+/// Notifies every contact, ends the account's known devices, and ends the flow or session of the request: its holder is
+/// not the owner. Either part runs even if the other fails. The same refusal sent again (lost response, queue unavailable) completes the missing
 /// part.
 async fn refuse(
     ports: &Ports,
@@ -149,6 +149,7 @@ async fn refuse(
     if session.is_some() {
         ports.sessions.end(request.flow).await?;
     }
+    ports.known_devices.revoke(&device.account).await?;
     cancel(ports, request.flow, flow, now).await?;
     queued
 }

@@ -16,7 +16,8 @@ use axum::routing::{get, post};
 use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, serve};
 use shared::ports::{
-    ApprovalStore, Clock, DeviceStore, Entropy, FlowStore, MessageQueue, PairingStore, SessionStore,
+    ApprovalStore, Clock, DeviceStore, Entropy, FlowStore, KnownDeviceStore, MessageQueue, PairingStore,
+    SessionStore,
 };
 use shared::process::{Process, StartError};
 
@@ -28,6 +29,8 @@ pub struct Ports {
     pub devices: Arc<dyn DeviceStore>,
     /// Holds the newest approval request of each account.
     pub approvals: Arc<dyn ApprovalStore>,
+    /// Ends the account's known devices after a refusal.
+    pub known_devices: Arc<dyn KnownDeviceStore>,
     /// Turns a pairing token and a device key into a pending device.
     pub pairings: Arc<dyn PairingStore>,
     /// Cancels the flow of a refused request.
@@ -56,6 +59,7 @@ impl Ports {
             app: process.app_context()?,
             devices: process.devices()?,
             approvals: process.approvals()?,
+            known_devices: process.known_devices()?,
             pairings: process.pairings()?,
             flows: process.flows()?,
             sessions: process.sessions()?,

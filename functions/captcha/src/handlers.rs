@@ -61,7 +61,7 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
     if is_over_rate_limit(ports, incoming, &reference, now).await? && !harder {
         return Err(again(&captchas, Problem::CaptchaHarder, Some(reference), typed)?);
     }
-    let (cookie, account) = open::flow(ports, &name, &reference, incoming.language, now).await?;
+    let (cookie, account) = open::flow(ports, &name, &reference, incoming, now).await?;
     let address = incoming.address_block().to_string();
     tracing::info!(event = "flow.started", flow = ?cookie.id(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});

@@ -4,10 +4,9 @@ use shared::domain::account::{AccountId, Pseudonym, suffices};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
 use shared::domain::flow::{Behind, FlowContext, Opened};
-use shared::domain::language::Language;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
-use shared::http::HandlerResult;
+use shared::http::{HandlerResult, IncomingRequest};
 use shared::ports::EntropyExt as _;
 
 use super::Ports;
@@ -18,7 +17,7 @@ pub(crate) async fn flow(
     ports: &Ports,
     name: &CanonicalName,
     reference: &NameRef,
-    language: Language,
+    incoming: &IncomingRequest,
     now: Timestamp,
 ) -> HandlerResult<(HolderCookie, Pseudonym)> {
     let settings = &ports.app.settings;
@@ -56,7 +55,8 @@ pub(crate) async fn flow(
         opened_at: now,
         expires_at: now + settings.flow.lifetime,
         offers: if decoy { decoy_methods } else { registered },
-        language: found.as_ref().and_then(|account| account.language).unwrap_or(language),
+        language: found.as_ref().and_then(|account| account.language).unwrap_or(incoming.language),
+        known_device: incoming.is_known_device(id, registration.device_epoch, now),
     };
     let cookie = HolderCookie::open_flow(&ports.app.flows, ports.entropy.bytes());
     let account = context.account.pseudonym(&ports.app.flows);

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Contact, Registration};
+use shared::domain::account_limits::Client;
 use shared::domain::approval::Requester;
 use shared::domain::contact::PhoneNumber;
 use shared::domain::cookie::HolderCookie;
@@ -19,7 +20,8 @@ use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, 
 use shared::verification::sent_code::NewCode;
 use shared::verification::{self, Refusal, passkey};
 
-use super::{Ports, rate_limits};
+use super::Ports;
+use super::rate_limits::{self, Sender};
 
 pub(crate) async fn send(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
     respond(app, incoming, try_send).await
@@ -109,6 +111,12 @@ struct Step<'a> {
 }
 
 impl Step<'_> {
+    /// Returns the one who takes from the account's limits.
+    fn sender(&self, flow: &Choosing) -> Sender<'_> {
+        let client = Client { network: self.incoming.network_tag(), known_device: flow.context.known_device };
+        Sender { ports: self.ports, cookie: self.cookie, client, now: self.now }
+    }
+
     /// Sends a code to a contact. For a phone the person must have typed the complete number.
     async fn send_code(
         &self,
@@ -157,16 +165,15 @@ impl Step<'_> {
 
     /// Acquires one message of the account's limits. For a phone, an attempt is spent before the numbers are compared.
     async fn acquire(&self, flow: &Choosing, contact: Contact<'_>, typed: Option<&str>) -> HandlerResult<()> {
-        let Self { ports, cookie, method, now, .. } = *self;
+        let Self { ports, cookie, method, .. } = *self;
         let acquired = if let Contact::Phone(number) = contact {
             let typed = typed.ok_or_else(|| on_methods(flow, method, Problem::malformed("contact")))?;
             // An invalid number was compared with nothing, so it costs no attempt.
             let typed = PhoneNumber::parse(typed, ports.app.settings.home_country)
                 .map_err(|_| on_methods(flow, method, Problem::ContactMismatch))?;
-            rate_limits::try_acquire_for_number(ports, cookie, flow, method, || number.matches(&typed), now)
-                .await
+            self.sender(flow).try_acquire_for_number(flow, method, || number.matches(&typed)).await
         } else {
-            rate_limits::try_acquire(ports, cookie, flow, method, now).await
+            self.sender(flow).try_acquire(flow, method).await
         };
         acquired.map_err(|refusal| {
             let problem = match refusal {
@@ -190,7 +197,7 @@ impl Step<'_> {
         if !registration.has(method) {
             return Err(unavailable());
         }
-        match rate_limits::try_acquire(ports, cookie, &flow, method, now).await {
+        match self.sender(&flow).try_acquire(&flow, method).await {
             Ok(()) => {}
             Err(rate_limits::AcquireError::Store(error)) => return Err(error.into()),
             Err(_) => return Err(unavailable()),
@@ -256,7 +263,7 @@ impl Step<'_> {
 
     /// Refunds the message that was taken and won't be sent.
     async fn refund(&self, flow: &Choosing) {
-        let refunded = rate_limits::refund(self.ports, flow, self.method.factor(), self.now).await;
+        let refunded = self.sender(flow).refund(flow, self.method.factor()).await;
         if refunded.is_err() {
             tracing::warn!(event = "rate_limit.refund_failed", flow = ?self.cookie.id());
         }

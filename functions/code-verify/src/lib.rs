@@ -61,8 +61,9 @@ impl Ports {
             signatures: &*self.signatures,
             limits: &*self.rate_limits,
             party: self.app.settings.relying_party(),
-            generated_codes_per_day: self.app.settings.totp_attempts_per_day,
-            network: incoming.address_block(),
+            generated_codes_per_day: self.app.settings.totp_attempts(),
+            network: incoming.network_tag(),
+            address: incoming.address_block(),
         }
     }
 }

@@ -68,6 +68,7 @@ pub fn router(ports: Ports) -> Router {
         .route("/security-info/confirm", get(confirm::show).post(confirm::confirm))
         .route("/security-info/remove", post(list::remove))
         .route("/security-info/reconfirm", post(list::reconfirm))
+        .route("/security-info/remember", post(list::remember))
         .route("/security-info/sign-out", post(sign_in::sign_out));
     serve(routes, ports)
 }

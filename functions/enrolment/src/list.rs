@@ -11,8 +11,8 @@ use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{HOME, SignIn};
 use shared::http::view::View;
-use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, respond};
-use shared::ports::Versioned;
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
+use shared::ports::{EntropyExt as _, Versioned};
 
 use super::access::{current, load_session, require_change, require_view, save_session};
 use super::ports::Ports;
@@ -53,6 +53,29 @@ pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: IncomingRequest)
         let registered = ports.enrolment.registered(&open.context.account).await?;
         let view = list_page::view(ports, &open, &registered, now).await?;
         Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
+    })
+    .await
+}
+
+/// `POST /security-info/remember`: makes the browser a known device of the account, after a step-up.
+pub(crate) async fn remember(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, async |ports, incoming| {
+        let now = ports.clock.now();
+        let (cookie, found, mut open) = require_change(ports, incoming, now).await?;
+        incoming.take_remember()?;
+        if !open.has_stepped_up() {
+            return Err(Problem::OutOfStep(Place::SecurityInfo).into());
+        }
+        let registered = current(ports, &cookie, &found.value).await?;
+        let (account, epoch) = (&open.context.account, registered.device_epoch);
+        let value = incoming.remember_device(account, epoch, ports.entropy.bytes(), now)?;
+        let mut session = found.value;
+        session.progress_mut().known_device = true;
+        save_session(ports, &cookie, found.revision, &session, now).await?;
+        tracing::info!(event = "known_device.added", session = ?cookie.id());
+        open.progress.known_device = true;
+        let view = list_page::view(ports, &open, &registered, now).await?;
+        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: Some(NewCookie::Device(&value)) }))
     })
     .await
 }

@@ -71,6 +71,8 @@ pub(crate) fn build(
         registered: is_registered,
         capable,
         due,
+        known_device: session.progress.known_device,
+        may_remember: session.has_stepped_up(),
         kinds,
         mobile_is_called: settings.second_steps.contains(&Method::MobileCall),
         needed,

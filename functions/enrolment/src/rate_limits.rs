@@ -1,20 +1,21 @@
 //! Rate limits that all sessions, addresses and Lambda instances share.
 
 use shared::domain::account::AccountId;
-use shared::domain::client::AddressBlock;
-use shared::domain::name::NameRef;
+use shared::domain::account_limits::{Bucket, Client, RateLimitExceeded, SendRequest};
+use shared::domain::client::{AddressBlock, NetworkTag};
+use shared::domain::method::Factor;
 use shared::domain::rate_limit::RateLimit;
+use shared::domain::session::Session;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
+use shared::ports::StoreError;
+use shared::verification::{Refusal, limit_log};
 
 use super::ports::Ports;
 
-/// Rejected sign-ins per name and hour before a CAPTCHA is required. Two adjacent hours have fewer than lock an
-/// account of the built-in directory.
-const REFUSED_PER_NAME: u64 = 2;
-/// Sign-ins per name and hour before a CAPTCHA is required.
-const SIGN_INS_PER_NAME: u64 = 10;
+/// Wrong passwords of an account within an hour before a CAPTCHA is required, whatever login they came with.
+const WRONG_PASSWORDS: usize = 2;
 /// Sign-ins per address block and hour before a CAPTCHA is required. A full lecture hall may enrol at the same time.
 const SIGN_INS_PER_ADDRESS: u64 = 300;
 /// Codes per account and day, for second steps and new contacts together.
@@ -23,24 +24,64 @@ const CODES_PER_DAY: u64 = 20;
 /// notifications.
 const CHANGES_PER_DAY: u64 = 40;
 
-/// Returns whether a password may be checked without a CAPTCHA. The rejection is counted first and refunded later, so
-/// that concurrent sign-ins can't exceed the limit. A name is counted whether or not it has an account.
-pub(crate) async fn try_acquire_sign_in(
-    ports: &Ports,
-    name: &NameRef,
-    address: AddressBlock,
-    now: Timestamp,
-) -> HandlerResult<bool> {
-    let by_address = ports.rate_limits.increment(&RateLimit::SignInsOfAddress(address), now).await?;
-    let by_name = ports.rate_limits.increment(&RateLimit::SignInsOfName(*name), now).await?;
-    let over = by_address > SIGN_INS_PER_ADDRESS || by_name > SIGN_INS_PER_NAME;
-    Ok(!over
-        && ports.rate_limits.try_acquire(&RateLimit::SignInsRefused(*name), REFUSED_PER_NAME, now).await?)
+/// The reasons not to check a password.
+pub(crate) enum SignInRefusal {
+    /// A CAPTCHA is required first.
+    CaptchaRequired,
+    /// The account has had too many wrong passwords, until this time.
+    Paused(Timestamp),
+    /// The store failed, so nothing was decided.
+    Store(StoreError),
 }
 
-/// Refunds the counted rejection after an accepted sign-in.
-pub(crate) async fn refund_sign_in(ports: &Ports, name: &NameRef, now: Timestamp) -> HandlerResult<()> {
-    Ok(ports.rate_limits.refund(&RateLimit::SignInsRefused(*name), now).await?)
+impl From<StoreError> for SignInRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+/// Too many concurrent sign-ins.
+impl From<RateLimitExceeded> for SignInRefusal {
+    fn from(_: RateLimitExceeded) -> Self {
+        Self::CaptchaRequired
+    }
+}
+
+/// Counts a wrong password of an account, or of the decoy of a name without one, before the password is checked.
+/// Concurrent sign-ins can't exceed the limit. `solved` says that a CAPTCHA was solved for this sign-in.
+pub(crate) async fn spend_password(
+    ports: &Ports,
+    account: &AccountId,
+    client: Client,
+    address: AddressBlock,
+    solved: bool,
+    now: Timestamp,
+) -> Result<(), SignInRefusal> {
+    let by_address = ports.rate_limits.increment(&RateLimit::SignInsOfAddress(address), now).await?;
+    if by_address > SIGN_INS_PER_ADDRESS && !solved {
+        return Err(SignInRefusal::CaptchaRequired);
+    }
+    let limit = ports.app.settings.wrong_passwords();
+    let spent = limit_log::change(&*ports.rate_limits, account, now, |log| {
+        if !solved && log.recent_wrong_passwords(now) >= WRONG_PASSWORDS {
+            return Err(SignInRefusal::CaptchaRequired);
+        }
+        log.spend_password(client, now, limit).map_err(SignInRefusal::Paused)
+    });
+    spent.await.map(drop)
+}
+
+/// Refunds the password that was counted at `now`, after an accepted sign-in.
+pub(crate) async fn refund_password(ports: &Ports, account: &AccountId, now: Timestamp) -> HandlerResult<()> {
+    let refunded = limit_log::change(&*ports.rate_limits, account, now, |log| {
+        log.refund_password(now);
+        Ok::<_, SignInRefusal>(())
+    });
+    match refunded.await {
+        Err(SignInRefusal::Store(error)) => Err(error.into()),
+        // Contended: a right password then counts as a wrong one.
+        _ => Ok(()),
+    }
 }
 
 /// Takes a change: the start of an addition, or a removal. Each one notifies every contact, also by text and call.
@@ -68,9 +109,24 @@ pub(crate) async fn try_acquire_code(
 /// Acquires one approval request to the account's devices; `false` if the limit is used up.
 pub(crate) async fn try_acquire_push(
     ports: &Ports,
-    account: &AccountId,
+    session: &Session,
+    network: NetworkTag,
     now: Timestamp,
 ) -> HandlerResult<bool> {
-    let limit = u64::from(ports.app.settings.push_per_hour);
-    Ok(ports.rate_limits.try_acquire(&RateLimit::PushRequests(account.clone()), limit, now).await?)
+    let progress = session.progress();
+    let send = SendRequest {
+        factor: Factor::AuthenticatorApp,
+        bucket: Bucket::Enrolment,
+        client: Client { network, known_device: progress.known_device },
+        generation: progress.generation,
+        verified_factors: &[],
+    };
+    let acquired = limit_log::change(&*ports.rate_limits, &session.context().account, now, |log| {
+        Ok::<_, Refusal>(log.try_acquire_send(&send, now, &ports.app.settings.sends)?)
+    });
+    match acquired.await {
+        Ok(_) => Ok(true),
+        Err(Refusal::Failed(error)) => Err(error.into()),
+        Err(_) => Ok(false),
+    }
 }

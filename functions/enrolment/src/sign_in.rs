@@ -2,13 +2,14 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::domain::account::Account;
+use shared::domain::account::{Account, AccountId};
+use shared::domain::account_limits::Client;
 use shared::domain::approval::RequestId;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
 use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
-use shared::domain::time::Timestamp;
+use shared::domain::time::{Seconds, Timestamp};
 use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
 use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
@@ -16,9 +17,10 @@ use shared::http::view::{Captcha, View};
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
 use shared::ports::{EntropyExt as _, SignInResult};
 
+use super::list_page;
 use super::ports::Ports;
+use super::rate_limits::{self, SignInRefusal};
 use super::step_up_page::{self, Verifiable};
-use super::{list_page, rate_limits};
 
 /// `POST /security-info/sign-in`: checks the CAPTCHA if one is required, then the password.
 pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
@@ -47,8 +49,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     let password = password.ok_or_else(|| malformed("password"))?;
     let password = NewPassword::parse(&password).map_err(|_| malformed("password"))?;
 
-    // The CAPTCHA is checked before the password, whose hash is expensive. Solving the harder one for this name
-    // replaces the rate limit.
+    // The CAPTCHA is checked before anything is read.
     let reference = name.reference(&ports.app.flows);
     let again = |problem: fn(Box<Captcha>) -> Problem| -> HandlerResult<HandlerError> {
         let next = captchas.challenge(Some(reference))?;
@@ -63,15 +64,24 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
                 CaptchaResult::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
             }
         }
-        None if rate_limits::try_acquire_sign_in(ports, &reference, incoming.address_block(), now)
-            .await? =>
-        {
-            false
-        }
-        None => return Err(again(Problem::CaptchaHarder)?),
+        None => false,
     };
-    let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
-    let account = match signed_in {
+    let found = ports.directory.find(&name).await?;
+    let id = found.map_or_else(|| AccountId::decoy(&reference), |account| account.id);
+    let epoch = ports.security_info.registration(&id, now).await?.device_epoch;
+    let known_device = incoming.is_known_device(&id, epoch, now);
+    let client = Client { network: incoming.network_tag(), known_device };
+    let spent = rate_limits::spend_password(ports, &id, client, incoming.address_block(), solved, now);
+    match spent.await {
+        Ok(()) => {}
+        Err(SignInRefusal::CaptchaRequired) => return Err(again(Problem::CaptchaHarder)?),
+        Err(SignInRefusal::Paused(until)) => {
+            let wait = Seconds(until.seconds_after(now));
+            return Err(on_page(Problem::SignInPaused { until, wait }, None));
+        }
+        Err(SignInRefusal::Store(error)) => return Err(error.into()),
+    }
+    let account = match ports.directory.check_password(&id, password.expose(), now).await? {
         SignInResult::Accepted(account) => Some(account),
         SignInResult::Wrong | SignInResult::Locked | SignInResult::Disabled => None,
     };
@@ -84,10 +94,8 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
             on_page(Problem::SignInWrong(None), None)
         });
     };
-    if !solved {
-        rate_limits::refund_sign_in(ports, &reference, now).await?;
-    }
-    begin(ports, incoming, &account, &reference, back, now).await
+    rate_limits::refund_password(ports, &account.id, now).await?;
+    begin(ports, incoming, &account, &reference, back, known_device, now).await
 }
 
 /// Begins the session after a correct password.
@@ -97,6 +105,7 @@ async fn begin(
     account: &Account,
     name: &NameRef,
     back: Option<String>,
+    known_device: bool,
     now: Timestamp,
 ) -> HandlerResult {
     let registered = ports.enrolment.registered(&account.id).await?;
@@ -110,7 +119,8 @@ async fn begin(
     let context =
         SessionContext { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
     let request = RequestId::from_bytes(ports.entropy.bytes());
-    let session = Session::begin(context, registered.generation, request);
+    let mut session = Session::begin(context, registered.generation, request);
+    session.progress_mut().known_device = known_device;
     // Ends the session of the old cookie, which is about to be replaced. It can't be used elsewhere any more (ASVS
     // 7.2.4).
     if let Some(former) = &incoming.session {

@@ -122,7 +122,7 @@ impl Step<'_> {
         let Self { ports, incoming, cookie, now, .. } = *self;
         let mut session = found.value;
         let account = session.context().account.clone();
-        if !rate_limits::try_acquire_push(ports, &account, now).await? {
+        if !rate_limits::try_acquire_push(ports, &session, incoming.network_tag(), now).await? {
             return Err(self.problem(&session, Problem::MethodUnavailable("method")).await?);
         }
         let requester = Requester { network: incoming.network(), browser: incoming.browser.clone() };

@@ -16,11 +16,12 @@ use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
 use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{
-    App, AppContext, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NextPage, respond, serve,
-    violation,
+    App, AppContext, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NewCookie, NextPage,
+    respond, serve, violation,
 };
 use shared::ports::{
-    Clock, DirectoryWrite, Entropy, FlowStore, LeaseStore, MessageQueue, PasswordDirectory, SecurityInfoStore,
+    Clock, DirectoryWrite, Entropy, EntropyExt as _, FlowStore, LeaseStore, MessageQueue, PasswordDirectory,
+    SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
@@ -104,7 +105,7 @@ pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/password", get(show_password).post(set_password))
         .route("/unlock", get(show_unlock).post(unlock))
-        .route("/done", get(show_done));
+        .route("/done", get(show_done).post(remember));
     serve(routes, ports)
 }
 
@@ -187,6 +188,30 @@ async fn try_unlock(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
     let done =
         apply(ports, &cookie, &change.map_err(failure)?, DirectoryWrite::Unlock).await.map_err(failure)?;
     Ok(finished(ports, incoming, &done))
+}
+
+/// `POST /done`: makes the browser a known device of the account.
+async fn remember(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
+    respond(app, incoming, try_remember).await
+}
+
+async fn try_remember(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
+    let now = ports.clock.now();
+    let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let Flow::Done(mut done) = found.value else {
+        return Err(HandlerError::OutOfStep(found.value.stage(), None));
+    };
+    incoming.take_remember()?;
+    let account = &done.context.account;
+    let epoch = ports.security_info.registration(account, now).await?.device_epoch;
+    let value = incoming.remember_device(account, epoch, ports.entropy.bytes(), now)?;
+    done.context.known_device = true;
+    let done = Flow::Done(done);
+    // The page of a later visit says so. After a lost race the other request has written the same.
+    let _ = ports.flows.replace(cookie.id(), found.revision, &done, now).await?;
+    tracing::info!(event = "known_device.added", flow = ?cookie.id());
+    let view = incoming.view_of(&done, now).ok_or(Problem::FlowEnded)?;
+    Ok(incoming.next_page(&NextPage { view, location: "/done", cookie: Some(NewCookie::Device(&value)) }))
 }
 
 /// Makes the change. While another request of the same flow makes it (double click), waits for that result. If the

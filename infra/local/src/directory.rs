@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use shared::domain::account::AccountState;
 use shared::domain::name::CanonicalName;
 use shared::domain::time::Timestamp;
-use shared::ports::{self, SignInDirectory};
+use shared::ports::{self, OrganisationSignIn};
 
 use crate::dev_inbox::{Accounts, SignInOutcome, Unreadable};
 
 /// The built-in directory as the dev inbox uses it.
-pub struct DemoAccounts(pub Arc<dyn SignInDirectory>);
+pub struct DemoAccounts(pub Arc<dyn OrganisationSignIn>);
 
 #[async_trait]
 impl Accounts for DemoAccounts {

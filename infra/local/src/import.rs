@@ -15,8 +15,8 @@ use shared::domain::security_info::Kind;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
-    AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, MessageQueue, SecurityInfoStore,
-    SignInDirectory,
+    AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, MessageQueue, OrganisationSignIn,
+    SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
@@ -32,7 +32,7 @@ pub struct Tables {
     /// Writes accounts.
     pub accounts: Arc<dyn AccountImport>,
     /// Finds accounts and signs in.
-    pub directory: Arc<dyn SignInDirectory>,
+    pub directory: Arc<dyn OrganisationSignIn>,
     /// Writes contacts.
     pub contacts: Arc<dyn ContactImport>,
     /// Reads contacts and enrolled methods.
@@ -75,7 +75,7 @@ impl Tables {
         let settings = process.settings();
         Ok(Self {
             accounts: process.account_import()?,
-            directory: process.sign_in_directory()?,
+            directory: process.organisation_sign_in()?,
             contacts: process.contact_import()?,
             security_info: process.security_info()?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,

@@ -122,6 +122,8 @@ impl<'a> AuthorizedChange<'a> {
             generation: self.flow.context.generation,
             limit: LEASES_MAX,
             verified_factors: &verified_factors,
+            revokes_known_devices: self.flow.progress.reason.outcome() == Outcome::Reset
+                && !self.flow.context.known_device,
         };
         let deadline = self.now + LEASE;
         let outcome = self.ports.leases.acquire(&self.account.id, &lease_holder, self.now, deadline).await?;

@@ -168,6 +168,8 @@ pub struct Registration {
     pub generation: u64,
     /// The flow that holds the lease or made the last change.
     pub lease_holder: Option<HolderId>,
+    /// The epoch of its known devices: a cookie of an earlier one counts no more.
+    pub device_epoch: u64,
 }
 
 /// Waiting contacts that replace active ones when their waiting period ends.

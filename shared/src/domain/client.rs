@@ -2,8 +2,11 @@
 //! request names. This is enough for a person to recognise their own browser.
 
 // `core` has the plain address types; `std` would also bring sockets.
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
+use std::num::NonZeroU16;
+
+use super::keys::Keyring;
 
 /// A client's address as rate limits count it: one IPv4 address, or the /64 of an IPv6 customer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -28,6 +31,53 @@ impl fmt::Display for AddressBlock {
             Some(address) => write!(f, "{address}"),
             None => f.write_str("unknown"),
         }
+    }
+}
+
+/// The network of a client as the limits of an account count it: a /24 of IPv4, or the /48 of an IPv6 site. A
+/// stranger gets many addresses of one network for nothing, and few networks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Network(Option<IpAddr>);
+
+impl Network {
+    /// Returns the network of an address. All clients without a known address share one network.
+    pub fn from_address(address: Option<IpAddr>) -> Self {
+        Self(address.map(|address| match address.to_canonical() {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                Ipv4Addr::new(a, b, c, 0).into()
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0).into()
+            }
+        }))
+    }
+
+    /// Returns the tag that stands for the network in limit logs, keyed so that no address is stored and
+    /// nobody can look for two networks with one tag. It uses the oldest key, so key rotation doesn't change
+    /// it.
+    pub fn tag(&self, flows: &Keyring) -> NetworkTag {
+        let text = self.0.map_or_else(String::new, |address| address.to_string());
+        let tag = flows.tag(flows.oldest(), "rekey/network", &[text.as_bytes()]);
+        let [high, low, ..] = tag.map_or([0; 32], |tag| *tag.as_bytes());
+        NetworkTag(NonZeroU16::new(u16::from_be_bytes([high, low])).unwrap_or(NonZeroU16::MAX))
+    }
+}
+
+/// A short keyed tag of a network. Of two networks, one in 65,535 pairs shares it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct NetworkTag(NonZeroU16);
+
+impl NetworkTag {
+    /// Takes a stored tag; 0 is none.
+    pub fn from_stored(tag: u16) -> Option<Self> {
+        NonZeroU16::new(tag).map(Self)
+    }
+
+    /// Returns the tag to store; never 0.
+    pub const fn stored(self) -> u16 {
+        self.0.get()
     }
 }
 
@@ -68,6 +118,19 @@ pub fn browser(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Controls: C-101.
+    #[test]
+    fn network_is_a_24_or_a_48() {
+        let keys = Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
+        let tag = |address: &str| Network::from_address(Some(address.parse().unwrap())).tag(&keys);
+        assert_eq!(tag("203.0.113.7"), tag("203.0.113.250"));
+        assert_eq!(tag("203.0.113.7"), tag("::ffff:203.0.113.9"));
+        assert_ne!(tag("203.0.113.7"), tag("203.0.114.7"));
+        assert_eq!(tag("2001:db8:1:2::1"), tag("2001:db8:1:ffff::2"));
+        assert_ne!(tag("2001:db8:1::1"), tag("2001:db8:2::1"));
+        assert_ne!(Network::from_address(None).tag(&keys), tag("203.0.113.7"));
+    }
 
     #[test]
     fn user_agent_maps_to_browser_and_system() {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::send_limits::HolderPseudonym;
+use super::account_limits::HolderPseudonym;
 
 /// The hash that a flow or session is stored under. It does not reveal the cookie.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -19,7 +19,7 @@ impl HolderId {
         &self.0
     }
 
-    /// Returns a short reference for the send log.
+    /// Returns a short reference for the limit log.
     pub fn pseudonym(&self) -> HolderPseudonym {
         HolderPseudonym(u32::from_be_bytes([self.0[0], self.0[1], self.0[2], self.0[3]]))
     }

@@ -2,6 +2,7 @@
 //! test can check every rule at any time and with any random value.
 
 pub mod account;
+pub mod account_limits;
 pub mod approval;
 pub mod captcha;
 pub mod challenge;
@@ -17,6 +18,7 @@ pub mod flow;
 pub mod holder;
 pub mod import;
 pub mod keys;
+pub mod known_device;
 pub mod language;
 pub mod message;
 pub mod method;
@@ -33,7 +35,6 @@ pub mod rate_limit;
 pub mod recovery_code;
 pub mod return_url;
 pub mod security_info;
-pub mod send_limits;
 pub mod session;
 pub mod slow_hash;
 pub mod time;

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::account::{Contact, Offer, Registration};
+use super::account_limits::{SendLimits, TieredLimit};
 use super::contact::Country;
 use super::flow::FlowLimits;
 use super::method::Method;
-use super::send_limits::SendLimits;
 
 /// The highest accepted probability that an attacker opens one targeted account within a year. The attacker
 /// never pauses, and nobody notices.
-pub const YEARLY_CHANCE_MAX: f64 = 0.02;
+pub const YEARLY_CHANCE_MAX: f64 = 0.025;
 
 /// Returns the methods that a reset offers: allowed, active, and in a country that messages may go to.
 pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Country]) -> Vec<Offer> {
@@ -42,13 +42,14 @@ pub struct BruteForceRisk<'a> {
     /// Codes per account over all flows.
     pub sends: &'a SendLimits,
     /// Attempts at the authenticator app's codes per account, day and step.
-    pub totp_attempts_per_day: u8,
+    pub totp_attempts_per_day: TieredLimit,
 }
 
 impl BruteForceRisk<'_> {
     /// Returns the probability that one targeted account is opened within a year, by an attacker who uses up
-    /// every rate limit each day. With one step, the attacker submits random codes for every sent factor, and
-    /// for every method with generated codes. With two steps, the attacker must also find the second code
+    /// every rate limit each day, in every tier: from many networks, and from a known device. With one step,
+    /// the attacker submits random codes for every sent factor, and for every method with generated codes.
+    /// With two steps, the attacker must also find the second code
     /// within a flow that the first has opened.
     pub fn yearly_chance(&self) -> f64 {
         const DAYS: f64 = 365.0;
@@ -57,10 +58,9 @@ impl BruteForceRisk<'_> {
         let sent = self.methods.iter().filter(|method| method.is_sent());
         // A factor counts once, even if several of its methods send codes.
         let factors: BTreeSet<_> = sent.map(|method| method.factor()).collect();
-        let factors = f64::from(u8::try_from(factors.len()).unwrap_or(u8::MAX));
-        let attempts = self.flow.code_attempts;
-        let sent = factors * f64::from(self.sends.per_day) * f64::from(attempts) / codes;
-        let first = DAYS * (sent + f64::from(self.totp_attempts_per_day) * generated);
+        let sent: f64 = factors.iter().map(|factor| f64::from(self.sends.most_per_day(*factor))).sum();
+        let sent = sent * f64::from(self.flow.code_attempts) / codes;
+        let first = DAYS * (sent + f64::from(self.totp_attempts_per_day.total()) * generated);
         let of_flow = self.flow.flow_attempts;
         let second = f64::from(of_flow) / codes + f64::from(of_flow) * generated;
         if self.steps == 1 { first } else { first * second }
@@ -84,9 +84,10 @@ mod tests {
         let sends = SendLimits {
             per_hour: 5,
             per_day: 10,
+            pushes_per_hour: 3,
             contacts_per_flow: 5,
-            contacts_per_day: 10,
-            unredeemed: 20,
+            contacts_per_day: TieredLimit::new(30, 10),
+            unredeemed: TieredLimit::of_messages(20),
         };
         let guesses = BruteForceRisk {
             steps: 1,
@@ -94,7 +95,7 @@ mod tests {
             code_digits: 8,
             flow: &flow,
             sends: &sends,
-            totp_attempts_per_day: 10,
+            totp_attempts_per_day: TieredLimit::of_generated_codes(10),
         };
         guesses.yearly_chance()
     }
@@ -113,8 +114,12 @@ mod tests {
         let (mobile, office) =
             (yearly_chance(&[Method::Sms]), yearly_chance(&[Method::Sms, Method::OfficeCall]));
         assert!((office / mobile - 2.0).abs() < 1e-9, "{mobile} {office}");
-        // Ten codes a day with five attempts each, of a hundred million.
-        assert!((mobile - 365.0 * 50.0 / 1e8).abs() < 1e-12, "{mobile}");
+        // Fifteen codes a day with five attempts each, of a hundred million: ten to everyone, five to known
+        // devices.
+        assert!((mobile - 365.0 * 75.0 / 1e8).abs() < 1e-12, "{mobile}");
+        // Mail has no daily limit: eight codes an hour.
+        let mail = yearly_chance(&[Method::Email]);
+        assert!((mail - 365.0 * 24.0 * 40.0 / 1e8).abs() < 1e-12, "{mail}");
         assert!(yearly_chance(&[Method::Sms, Method::Totp]) > mobile + 0.01);
     }
 

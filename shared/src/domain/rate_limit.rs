@@ -8,7 +8,6 @@ use super::client::AddressBlock;
 use super::contact::PhoneNumber;
 use super::holder::HolderId;
 use super::keys::Keyring;
-use super::method::Method;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
 
@@ -19,12 +18,8 @@ pub enum RateLimit {
     OpensOfName(NameRef),
     /// Flows started from an address block, per hour.
     OpensOfAddress(AddressBlock),
-    /// Sign-ins with a name, per hour.
-    SignInsOfName(NameRef),
     /// Sign-ins from an address block, per hour.
     SignInsOfAddress(AddressBlock),
-    /// Rejected sign-ins with a name, per hour.
-    SignInsRefused(NameRef),
     /// The single answer to a CAPTCHA: prevents replay.
     Captcha {
         /// The id of the challenge in the counter's key.
@@ -32,13 +27,8 @@ pub enum RateLimit {
         /// The counter is kept until the challenge expires.
         expires_at: Timestamp,
     },
-    /// Attempts at an account's generated codes of a typed method, per day. Only a typed method: the names of
-    /// others begin the keys of other limits.
-    GeneratedCodeAttempts(Method, AccountId, Bucket),
     /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
-    /// Requests to an account's devices at enrolment, per hour. The account's send log counts those of a reset.
-    PushRequests(AccountId),
     /// Codes sent for an account at enrolment, per day.
     EnrolmentCodes(AccountId),
     /// Entries that an account adds or removes, per day.
@@ -60,33 +50,6 @@ pub enum RateLimit {
         /// Its number of verified steps.
         verified: u8,
     },
-}
-
-/// The attempts that count together for one account. A stranger can use up the first step's by naming the
-/// account. The second step requires a verification, and enrolment requires the password.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Bucket {
-    /// Open to anybody who knows a login.
-    FirstStep,
-    /// Open after one verification.
-    SecondStep,
-    /// Open after the password, at `/security-info`.
-    Enrolment,
-}
-
-impl Bucket {
-    /// Returns the bucket of a reset's step.
-    pub const fn for_step(step: u8) -> Self {
-        if step <= 1 { Self::FirstStep } else { Self::SecondStep }
-    }
-
-    const fn as_str(self) -> &'static str {
-        match self {
-            Self::FirstStep => "1",
-            Self::SecondStep => "2",
-            Self::Enrolment => "3",
-        }
-    }
 }
 
 /// A telephone number for a day, or its block of a thousand for an hour. Keyed: the store contains no
@@ -179,27 +142,16 @@ impl RateLimit {
             |kind: &str, name: &NameRef| format!("{kind}#{}#{}", hex::encode(name.as_bytes()), hour());
         let of_address = |kind: &str, address: &AddressBlock| format!("{kind}#{address}#{}", hour());
         let of_account = |kind: &str, account: &AccountId| format!("{kind}#{}#{}", account.as_str(), day());
-        let attempts = |kind: &str, account: &AccountId, bucket: Bucket| {
-            format!("{kind}#{}#{}#{}", account.as_str(), day(), bucket.as_str())
-        };
         let of_number = |kind: &str, range: &NumberRange| {
             format!("{kind}#{}#{}", hex::encode(range.tag), range.window.date(now))
         };
         match self {
             Self::OpensOfName(name) => of_name("opens#name", name),
             Self::OpensOfAddress(address) => of_address("opens#address", address),
-            Self::SignInsOfName(name) => of_name("sign-ins-of-name", name),
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
-            Self::SignInsRefused(name) => of_name("sign-ins-refused", name),
             Self::Captcha { spend_id, .. } => format!("captcha#{}", hex::encode(spend_id)),
-            Self::GeneratedCodeAttempts(method, account, bucket) => {
-                attempts(method.as_str(), account, *bucket)
-            }
             Self::SlowRecoveryAttempts(account, address) => {
                 format!("recovery#{}#{}#{address}", account.as_str(), day())
-            }
-            Self::PushRequests(account) => {
-                format!("push#{}#{}#{}", account.as_str(), hour(), Bucket::Enrolment.as_str())
             }
             Self::EnrolmentCodes(account) => of_account("enrolment-codes", account),
             Self::Changes(account) => of_account("changes", account),
@@ -235,14 +187,10 @@ impl RateLimit {
         match self {
             Self::OpensOfName(_)
             | Self::OpensOfAddress(_)
-            | Self::SignInsOfName(_)
             | Self::SignInsOfAddress(_)
-            | Self::SignInsRefused(_)
             | Self::Captcha { .. }
-            | Self::PushRequests(_)
             | Self::OlderAnswers { .. } => Window::Hour,
-            Self::GeneratedCodeAttempts(..)
-            | Self::SlowRecoveryAttempts(..)
+            Self::SlowRecoveryAttempts(..)
             | Self::EnrolmentCodes(_)
             | Self::Changes(_)
             | Self::PhoneMessages
@@ -295,7 +243,6 @@ mod tests {
                 "opens#address#203.0.113.7#498748".into(),
                 7_200,
             ),
-            (RateLimit::SignInsOfName(name), format!("sign-ins-of-name#{hex}#498748"), 7_200),
             (
                 RateLimit::SignInsOfAddress(address("2001:db8:1:2:3::4")),
                 "sign-ins-of-address#2001:db8:1:2::#498748".into(),
@@ -306,28 +253,16 @@ mod tests {
                 "sign-ins-of-address#unknown#498748".into(),
                 7_200,
             ),
-            (RateLimit::SignInsRefused(name), format!("sign-ins-refused#{hex}#498748"), 7_200),
             (
                 RateLimit::Captcha { spend_id: [0xcd; 32], expires_at: until },
                 format!("captcha#{}", "cd".repeat(32)),
                 4_200,
             ),
             (
-                RateLimit::GeneratedCodeAttempts(Method::Totp, account("aisyah"), Bucket::FirstStep),
-                "totp#aisyah#20781#1".into(),
-                172_800,
-            ),
-            (
-                RateLimit::GeneratedCodeAttempts(Method::Totp, account("aisyah"), Bucket::SecondStep),
-                "totp#aisyah#20781#2".into(),
-                172_800,
-            ),
-            (
                 RateLimit::SlowRecoveryAttempts(account("~ab"), address("203.0.113.7")),
                 "recovery#~ab#20781#203.0.113.7".into(),
                 172_800,
             ),
-            (RateLimit::PushRequests(account("aisyah")), "push#aisyah#498748#3".into(), 7_200),
             (RateLimit::EnrolmentCodes(account("aisyah")), "enrolment-codes#aisyah#20781".into(), 172_800),
             (RateLimit::Changes(account("a#b")), "changes#a#b#20781".into(), 172_800),
             (
@@ -386,15 +321,6 @@ mod tests {
         prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat())
     }
 
-    fn bucket() -> impl Strategy<Value = Bucket> {
-        prop::sample::select(vec![Bucket::FirstStep, Bucket::SecondStep, Bucket::Enrolment])
-    }
-
-    fn typed_method() -> impl Strategy<Value = Method> {
-        let typed: Vec<_> = Method::ALL.into_iter().filter(|method| method.is_typed()).collect();
-        prop::sample::select(typed)
-    }
-
     fn number_range() -> impl Strategy<Value = NumberRange> {
         let number = "\\+601234[0-1]{1,5}".prop_map(PhoneNumber::from_stored);
         (number, any::<bool>()).prop_map(|(number, whole)| {
@@ -423,16 +349,10 @@ mod tests {
         prop_oneof![
             name().prop_map(RateLimit::OpensOfName),
             address().prop_map(RateLimit::OpensOfAddress),
-            name().prop_map(RateLimit::SignInsOfName),
             address().prop_map(RateLimit::SignInsOfAddress),
-            name().prop_map(RateLimit::SignInsRefused),
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
-            (typed_method(), account(), bucket()).prop_map(|(method, account, bucket)| {
-                RateLimit::GeneratedCodeAttempts(method, account, bucket)
-            }),
             (account(), address())
                 .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
-            account().prop_map(RateLimit::PushRequests),
             account().prop_map(RateLimit::EnrolmentCodes),
             account().prop_map(RateLimit::Changes),
             number_range().prop_map(RateLimit::CodesToNumber),
@@ -448,7 +368,7 @@ mod tests {
     }
 
     proptest! {
-        /// Two keys are equal only for one limit in one window. None is the key of an account's send log
+        /// Two keys are equal only for one limit in one window. None is the key of an account's limit log
         /// (`sends#…`), which is in the same table.
         /// Controls: C-090.
         #[test]

@@ -157,6 +157,8 @@ pub struct Registered {
     pub confirmed_at: Option<Timestamp>,
     /// The time at which the person last removed an entry.
     pub removed_at: Option<Timestamp>,
+    /// The epoch of the account's known devices.
+    pub device_epoch: u64,
 }
 
 impl Registered {

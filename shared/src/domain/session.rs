@@ -116,6 +116,9 @@ pub struct SessionProgress {
     pub attempts: u8,
     /// Codes sent so far, at most `SENDS`.
     pub sends: u8,
+    /// Whether its browser is a known device of the account.
+    #[serde(default)]
+    pub known_device: bool,
 }
 
 /// The verification methods of an account at the start of its session.
@@ -181,6 +184,7 @@ impl Session {
             request,
             attempts: 0,
             sends: 0,
+            known_device: false,
         };
         match context.start {
             EnrolmentState::StepUpRequired => Self::SignedIn(SignedIn { context, progress }),
@@ -306,6 +310,11 @@ impl Session {
 }
 
 impl Open {
+    /// Returns whether the person has verified a factor in this session.
+    pub const fn has_stepped_up(&self) -> bool {
+        self.progress.last.is_some()
+    }
+
     /// Returns whether the last verification is recent enough for a change, or none is possible.
     fn is_fresh(&self, now: Timestamp) -> bool {
         let last = self.progress.last.as_ref();

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::handler_error::{HandlerError, causes};
 use super::incoming_request::{
-    FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, RejectedRequest, SESSION_COOKIE,
+    DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, RejectedRequest, SESSION_COOKIE,
 };
 use super::page::{self, PageContext};
 use super::paths::{HOME, VERIFY, location, page_of};
@@ -16,6 +16,7 @@ use super::problem::{Place, Problem};
 use super::view::View;
 use super::{encoding, views};
 use crate::domain::flow::{Flow, Stage};
+use crate::domain::known_device;
 
 /// The next page after a successful POST.
 pub struct NextPage<'a> {
@@ -36,6 +37,8 @@ pub enum NewCookie<'a> {
     Session(&'a HolderCookie),
     /// Removes the session's cookie: the session has ended.
     NoSession,
+    /// Sets the cookie of a known device to this sealed value.
+    Device(&'a str),
 }
 
 impl IncomingRequest {
@@ -155,7 +158,7 @@ impl IncomingRequest {
         };
         let mut response = self.finish(problem.code().status(), body, true, cookie);
         match problem {
-            Problem::SlowDown(wait) => {
+            Problem::SlowDown(wait) | Problem::SignInPaused { wait, .. } => {
                 response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(wait.0));
             }
             Problem::MethodNotAllowed(allow) => {
@@ -226,7 +229,7 @@ impl IncomingRequest {
         if let Some(encoding) = encoding {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        // Both end by the server's clock, and at the latest when the browser closes.
+        // Flow and session end by the server's clock, and at the latest when the browser closes.
         let set =
             |name: &str, value: String| format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict");
         let line = match cookie {
@@ -237,6 +240,11 @@ impl IncomingRequest {
                 cookie.value(&self.app.flows).map(|value| set(SESSION_COOKIE, value))
             }
             Some(NewCookie::NoSession) => Some(removed(SESSION_COOKIE)),
+            Some(NewCookie::Device(value)) => Some(format!(
+                "{}; Max-Age={}",
+                set(DEVICE_COOKIE, value.to_owned()),
+                known_device::LIFETIME.0
+            )),
             None => None,
         };
         if let Some(line) = line {

@@ -13,10 +13,13 @@ use lambda_http::request::RequestContext;
 use super::form_fields::{BODY_MAX, FormFields};
 use super::problem::Problem;
 use super::trusted_proxy;
-use crate::domain::client::{self, AddressBlock};
-use crate::domain::keys::Keyring;
+use crate::domain::account::AccountId;
+use crate::domain::client::{self, AddressBlock, Network, NetworkTag};
+use crate::domain::keys::{Keyring, SealError};
+use crate::domain::known_device::KnownDevice;
 use crate::domain::language::Language;
 use crate::domain::proxy::ProxySecret;
+use crate::domain::time::Timestamp;
 use crate::settings::Settings;
 
 /// The cookie of a flow. `__Host-` binds it to this host and path and requires `Secure` (RFC 6265bis
@@ -24,6 +27,8 @@ use crate::settings::Settings;
 pub const FLOW_COOKIE: &str = "__Host-rekey";
 /// The cookie of a session at `/security-info`, with the same protection.
 pub const SESSION_COOKIE: &str = "__Host-rekey-session";
+/// The cookie of a known device, with the same protection.
+pub const DEVICE_COOKIE: &str = "__Host-rekey-device";
 /// The cookie with the chosen language, and nothing else.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
 
@@ -72,6 +77,8 @@ pub struct IncomingRequest {
     pub cookie: Option<HolderCookie>,
     /// The session's cookie: the first of this name with a right tag.
     pub session: Option<HolderCookie>,
+    /// The known device that the browser says it is; it may be another account's.
+    pub(super) device: Option<KnownDevice>,
     /// The portal's address to return to, if the allow-list has it.
     pub back: Option<String>,
     /// The body's fields; none for a GET.
@@ -82,6 +89,11 @@ impl IncomingRequest {
     /// Returns the client's address as rate limits count it.
     pub fn address_block(&self) -> AddressBlock {
         AddressBlock::from_address(self.address)
+    }
+
+    /// Returns the tag of the client's network, as limits of an account count it.
+    pub fn network_tag(&self) -> NetworkTag {
+        Network::from_address(self.address).tag(&self.app.flows)
     }
 
     /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
@@ -98,6 +110,38 @@ impl IncomingRequest {
             }
             None => String::new(),
         }
+    }
+
+    /// Returns whether the browser is a known device of this account, whose devices are in this epoch.
+    pub fn is_known_device(&self, account: &AccountId, epoch: u64, now: Timestamp) -> bool {
+        self.device.as_ref().is_some_and(|device| device.is_of(account, epoch, now, &self.app.flows))
+    }
+
+    /// Reads the form that makes the browser a known device: `remember=device`, and nothing else.
+    ///
+    /// # Errors
+    /// `malformed`.
+    pub fn take_remember(&mut self) -> Result<(), Problem> {
+        let mut fields = self.take_fields();
+        let remember = fields.require("remember")?;
+        fields.finish()?;
+        if *remember == "device" { Ok(()) } else { Err(Problem::malformed("remember")) }
+    }
+
+    /// Returns the value of a cookie that makes the browser a known device of this account. `nonce` must be
+    /// fresh.
+    ///
+    /// # Errors
+    /// [`SealError`] when the keyring can't seal.
+    pub fn remember_device(
+        &self,
+        account: &AccountId,
+        epoch: u64,
+        nonce: [u8; 24],
+        now: Timestamp,
+    ) -> Result<String, SealError> {
+        let flows = &self.app.flows;
+        KnownDevice::new(account, epoch, now, flows).ok_or(SealError)?.seal(flows, nonce)
     }
 
     /// Returns the flow's cookie.
@@ -188,6 +232,7 @@ impl IncomingRequest {
             browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
             cookie: holder(FLOW_COOKIE, HolderKind::Flow),
             session: holder(SESSION_COOKIE, HolderKind::Session),
+            device: cookies(headers, DEVICE_COOKIE).find_map(|value| KnownDevice::open(value, &app.flows)),
             back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
             fields: FormFields::empty(),
             app,

@@ -31,6 +31,7 @@ pub(super) fn page_of(path: &str) -> &str {
         | "/security-info/add"
         | "/security-info/remove"
         | "/security-info/reconfirm"
+        | "/security-info/remember"
         | "/security-info/sign-out" => "/security-info",
         other => other,
     }

@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::view::{Captcha, Criterion};
 use crate::domain::flow::Stage;
-use crate::domain::time::Seconds;
+use crate::domain::time::{Seconds, Timestamp};
 
 /// The kinds of problems, as the contract's `code`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub enum Code {
     ConfirmationDiffers,
     /// The request came before the wait was over.
     SlowDown,
+    /// Too many passwords of the name were wrong: sign-in by password rests.
+    SignInPaused,
     /// The device's nonce is too old or not its own.
     NonceStale,
     /// The device is not enrolled, or its signature is wrong.
@@ -64,7 +66,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for tables and tests.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -86,6 +88,7 @@ impl Code {
         Self::PasswordRejected,
         Self::ConfirmationDiffers,
         Self::SlowDown,
+        Self::SignInPaused,
         Self::NonceStale,
         Self::DeviceUnknown,
         Self::Unavailable,
@@ -115,6 +118,7 @@ impl Code {
             Self::PasswordRejected => "password-rejected",
             Self::ConfirmationDiffers => "confirmation-differs",
             Self::SlowDown => "slow-down",
+            Self::SignInPaused => "sign-in-paused",
             Self::NonceStale => "nonce-stale",
             Self::DeviceUnknown => "device-unknown",
             Self::Unavailable => "unavailable",
@@ -144,7 +148,7 @@ impl Code {
             | Self::CodeSpent
             | Self::PasswordRejected
             | Self::ConfirmationDiffers => StatusCode::UNPROCESSABLE_ENTITY,
-            Self::SlowDown => StatusCode::TOO_MANY_REQUESTS,
+            Self::SlowDown | Self::SignInPaused => StatusCode::TOO_MANY_REQUESTS,
             Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -198,6 +202,13 @@ pub enum Problem {
     ConfirmationDiffers,
     /// The seconds to wait, for the Retry-After header.
     SlowDown(Seconds),
+    /// See [`Code::SignInPaused`].
+    SignInPaused {
+        /// The time from which the client may try again, which the page names.
+        until: Timestamp,
+        /// The seconds until then, for the Retry-After header.
+        wait: Seconds,
+    },
     /// A new nonce for the repeated request.
     NonceStale(String),
     /// See [`Code::DeviceUnknown`].
@@ -264,6 +275,7 @@ impl Problem {
             Self::PasswordRejected(_) => Code::PasswordRejected,
             Self::ConfirmationDiffers => Code::ConfirmationDiffers,
             Self::SlowDown(_) => Code::SlowDown,
+            Self::SignInPaused { .. } => Code::SignInPaused,
             Self::NonceStale(_) => Code::NonceStale,
             Self::DeviceUnknown => Code::DeviceUnknown,
             Self::Unavailable => Code::Unavailable,
@@ -279,7 +291,7 @@ impl Problem {
             Self::ContactMismatch => "contact",
             Self::ContactRefused | Self::LimitReached => "value",
             Self::CodeWrong { .. } | Self::CodeSpent => "code",
-            Self::PasswordRejected(_) | Self::SignInWrong(_) => "password",
+            Self::PasswordRejected(_) | Self::SignInWrong(_) | Self::SignInPaused { .. } => "password",
             Self::ConfirmationDiffers => "confirmation",
             _ => return None,
         })

@@ -44,7 +44,11 @@ impl IncomingRequest {
                     length: (settings.password.min, settings.password.max),
                 }),
             },
-            Flow::Done(state) => View::Done(view::Done { result: state.outcome, at: state.at.to_string() }),
+            Flow::Done(state) => View::Done(view::Done {
+                result: state.outcome,
+                at: state.at.to_string(),
+                known_device: state.context.known_device,
+            }),
             Flow::Cancelled(_) => return None,
         })
     }

@@ -57,8 +57,25 @@ pub enum SignInResult {
 /// Checks passwords. Only `enrolment` has it.
 #[async_trait]
 pub trait SignInDirectory: Directory {
-    /// Checks a password (in NFC). The directory's own lockout applies. Every failed sign-in takes the same
-    /// calls and the same work, whatever the cause, also for an unknown name.
+    /// Checks a password (in NFC). It counts nothing, so that nobody can lock an account by it: the caller
+    /// limits the attempts. Every failure takes the same calls and the same work, whatever the cause, also for
+    /// an id without an account.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn check_password(
+        &self,
+        account: &AccountId,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignInResult, DirectoryError>;
+}
+
+/// The sign-in of the organisation's other applications, which locks an account after failed attempts. Only
+/// the local environment has it, so that people can see a lock and its removal.
+#[async_trait]
+pub trait OrganisationSignIn: Directory {
+    /// Checks a password (in NFC), and counts a failure towards the lock.
     ///
     /// # Errors
     /// [`DirectoryError`].

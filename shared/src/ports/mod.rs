@@ -22,7 +22,7 @@ pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, PasswordChange, PasswordDirectory, SignInDirectory, SignInResult,
+    DirectoryWrite, OrganisationSignIn, PasswordChange, PasswordDirectory, SignInDirectory, SignInResult,
 };
 pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
@@ -31,7 +31,8 @@ pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
 pub use rate_limit_store::RateLimitStore;
 pub use security_info_store::{
-    ActiveEntry, AuthenticatorStore, LeaseHolder, LeaseOutcome, LeaseStore, SecurityInfoStore,
+    ActiveEntry, AuthenticatorStore, KnownDeviceStore, LeaseHolder, LeaseOutcome, LeaseStore,
+    SecurityInfoStore,
 };
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
 pub use session_store::SessionStore;

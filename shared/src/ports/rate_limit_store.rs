@@ -1,11 +1,11 @@
-//! The store of rate limits and of the send logs of accounts.
+//! The store of rate limits and of the limit logs of accounts.
 
 use async_trait::async_trait;
 
 use super::{StoreError, Versioned};
 use crate::domain::account::AccountId;
+use crate::domain::account_limits::LimitLog;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::send_limits::SendLog;
 use crate::domain::time::Timestamp;
 
 /// Counts over all flows, addresses and processes.
@@ -31,22 +31,22 @@ pub trait RateLimitStore: Send + Sync {
     /// [`StoreError`].
     async fn refund(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError>;
 
-    /// Returns the send log of an account, empty if there is none; strongly consistent.
+    /// Returns the limit log of an account, empty if there is none; strongly consistent.
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError>;
+    async fn limit_log(&self, account: &AccountId) -> Result<Versioned<LimitLog>, StoreError>;
 
-    /// Replaces the send log that was read as `revision` and returns its new revision; `None` when another
+    /// Replaces the limit log that was read as `revision` and returns its new revision; `None` when another
     /// request replaced it first (optimistic locking).
     ///
     /// # Errors
     /// [`StoreError`].
-    async fn replace_send_log(
+    async fn replace_limit_log(
         &self,
         account: &AccountId,
         revision: u64,
-        send_log: &SendLog,
+        limit_log: &LimitLog,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError>;
 }

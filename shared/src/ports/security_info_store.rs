@@ -100,6 +100,18 @@ pub struct LeaseHolder<'a> {
     pub limit: u64,
     /// The verified factors, whose use is recorded.
     pub verified_factors: &'a [Factor],
+    /// Whether the change ends the account's known devices: a reset on another device does.
+    pub revokes_known_devices: bool,
+}
+
+/// Ends known devices.
+#[async_trait]
+pub trait KnownDeviceStore: Send + Sync {
+    /// Moves the epoch of an account's known devices, so that none of them is known any more.
+    ///
+    /// # Errors
+    /// [`StoreError`]; the epoch may then have moved.
+    async fn revoke(&self, account: &AccountId) -> Result<(), StoreError>;
 }
 
 /// Gives one flow at a time the right to change an account.

@@ -9,6 +9,7 @@ use thiserror::Error;
 
 use self::reader::Reader;
 use crate::domain::account::{Offer, Registration};
+use crate::domain::account_limits::{SendLimits, TieredLimit};
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
 use crate::domain::language::Language;
@@ -19,11 +20,18 @@ use crate::domain::password::{PasswordPolicy, PasswordRules};
 use crate::domain::policy::{self, BruteForceRisk, YEARLY_CHANCE_MAX};
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
-use crate::domain::send_limits::SendLimits;
 use crate::domain::time::Seconds;
 
-/// Unredeemed codes in a row before a factor closes for a day.
-const UNREDEEMED_MAX: u8 = 20;
+/// Unredeemed codes in a row before a factor closes for a day; three fifths of them to one network, like
+/// other messages.
+const UNREDEEMED_MAX: TieredLimit = TieredLimit::of_messages(20);
+
+/// Wrong numbers per account, step and day, a third of them to one network.
+const CONTACTS_PER_DAY: TieredLimit = TieredLimit::new(30, 10);
+
+/// Wrong passwords at `/security-info` per account and day, a third of them to one network. NIST SP 800-63B-4
+/// §3.2.2 allows 100 in a row.
+const PASSWORDS_PER_DAY: TieredLimit = TieredLimit::new(30, 10);
 
 /// All parameters of Rekey.
 #[derive(Clone, Debug)]
@@ -47,13 +55,11 @@ pub struct Settings {
     pub flow: FlowLimits,
     /// `REKEY_CODE_DIGITS`: 6 to 10.
     pub code_digits: u8,
-    /// Limits over all flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_CONTACT_TRIES`.
+    /// Limits over all flows: `REKEY_SENDS_PER_HOUR`, `REKEY_SENDS_PER_DAY`, `REKEY_PUSH_PER_HOUR`,
+    /// `REKEY_CONTACT_TRIES`.
     pub sends: SendLimits,
     /// `REKEY_TOTP_TRIES_PER_DAY`: attempts at the authenticator app's codes per account, day and step.
     pub totp_attempts_per_day: u8,
-    /// `REKEY_PUSH_PER_HOUR`: requests to the devices of an account per hour and step. Bounds push fatigue:
-    /// people approve anything after enough requests.
-    pub push_per_hour: u8,
     /// `REKEY_PUSH_HOSTS`: the allowed hosts of push services.
     pub push_hosts: PushHosts,
     /// `REKEY_OPENS_PER_HOUR`: flows per canonical name before the CAPTCHA gets harder.
@@ -142,7 +148,6 @@ impl Settings {
             code_digits: reader.number("REKEY_CODE_DIGITS", 8, 6..=10),
             sends: send_limits(&mut reader),
             totp_attempts_per_day: reader.number("REKEY_TOTP_TRIES_PER_DAY", 10, 1..=50),
-            push_per_hour: reader.number("REKEY_PUSH_PER_HOUR", 3, 1..=10),
             push_hosts: PushHosts::new(reader.list(
                 "REKEY_PUSH_HOSTS",
                 "fcm.googleapis.com,updates.push.services.mozilla.com,web.push.apple.com,*.notify.windows.com",
@@ -187,6 +192,16 @@ impl Settings {
         }
         settings.check_together(&mut reader);
         reader.finish(settings)
+    }
+
+    /// Returns the attempts at an account's codes of the authenticator app, per day and step.
+    pub const fn totp_attempts(&self) -> TieredLimit {
+        TieredLimit::of_generated_codes(self.totp_attempts_per_day)
+    }
+
+    /// Returns the wrong passwords that an account's sign-in allows per day.
+    pub const fn wrong_passwords(&self) -> TieredLimit {
+        PASSWORDS_PER_DAY
     }
 
     /// Returns the requested address to return to, if the allow-list has it.
@@ -265,13 +280,13 @@ impl Settings {
             code_digits: self.code_digits,
             flow: &self.flow,
             sends: &self.sends,
-            totp_attempts_per_day: self.totp_attempts_per_day,
+            totp_attempts_per_day: self.totp_attempts(),
         };
         let chance = guesses.yearly_chance();
         if chance > YEARLY_CHANCE_MAX {
             let reason = format!(
                 "with these settings, brute force opens one account with a chance of {:.1} % a year; at most \
-                 {:.0} % is accepted. Raise REKEY_CODE_DIGITS or REKEY_STEPS, or lower REKEY_CODE_TRIES, \
+                 {:.1} % is accepted. Raise REKEY_CODE_DIGITS or REKEY_STEPS, or lower REKEY_CODE_TRIES, \
                  REKEY_FLOW_TRIES, REKEY_SENDS_PER_DAY or REKEY_TOTP_TRIES_PER_DAY",
                 chance * 100.0,
                 YEARLY_CHANCE_MAX * 100.0
@@ -314,7 +329,8 @@ fn send_limits(reader: &mut Reader) -> SendLimits {
         per_hour: reader.number("REKEY_SENDS_PER_HOUR", 5, 1..=20),
         per_day: reader.number("REKEY_SENDS_PER_DAY", 10, 1..=50),
         contacts_per_flow: reader.number("REKEY_CONTACT_TRIES", 5, 1..=10),
-        contacts_per_day: 10,
+        pushes_per_hour: reader.number("REKEY_PUSH_PER_HOUR", 3, 1..=10),
+        contacts_per_day: CONTACTS_PER_DAY,
         unredeemed: UNREDEEMED_MAX,
     }
 }

@@ -4,11 +4,11 @@ use async_trait::async_trait;
 
 use super::holder::{Holder, Refusal, Subject, VerificationError, Verified};
 use crate::domain::account::Offer;
+use crate::domain::account_limits::Bucket;
 use crate::domain::challenge::Challenge;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::flow::{Flow, FlowLimits};
 use crate::domain::method::Method;
-use crate::domain::rate_limit::Bucket;
 use crate::domain::time::Timestamp;
 use crate::ports::{FlowStore, Versioned};
 
@@ -99,6 +99,10 @@ impl Holder for FlowHolder<'_> {
 
     fn bucket(&self) -> Bucket {
         Bucket::for_step(self.cookie.step())
+    }
+
+    fn is_on_known_device(&self) -> bool {
+        self.flow.context().known_device
     }
 
     fn offer(&self, method: Method) -> Option<&Offer> {

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use thiserror::Error;
 
 use crate::domain::account::{AccountId, Offer};
+use crate::domain::account_limits::{Bucket, RateLimitExceeded};
 use crate::domain::challenge::Challenge;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::holder::HolderId;
@@ -11,7 +12,6 @@ use crate::domain::keys::{Keyring, SealError, Tag};
 use crate::domain::message::MessageError;
 use crate::domain::method::Method;
 use crate::domain::passkey;
-use crate::domain::rate_limit::Bucket;
 use crate::domain::recovery_code::HashError;
 use crate::domain::time::Timestamp;
 use crate::ports::{QueueError, StoreError};
@@ -33,6 +33,9 @@ pub trait Holder: Send + Sync {
 
     /// Returns the bucket that counts its attempts at the account's codes.
     fn bucket(&self) -> Bucket;
+
+    /// Returns whether its client is a known device of the account.
+    fn is_on_known_device(&self) -> bool;
 
     /// Returns the offer of a method in its current step.
     fn offer(&self, method: Method) -> Option<&Offer>;
@@ -115,6 +118,12 @@ pub enum Refusal {
     /// A store, the queue or a key failed; nothing is known about the answer.
     #[error(transparent)]
     Failed(#[from] VerificationError),
+}
+
+impl From<RateLimitExceeded> for Refusal {
+    fn from(_: RateLimitExceeded) -> Self {
+        Self::Unavailable
+    }
 }
 
 impl From<StoreError> for Refusal {

@@ -8,6 +8,7 @@
 pub mod approval;
 pub mod flow;
 pub mod holder;
+pub mod limit_log;
 pub mod outgoing;
 mod pass;
 pub mod passkey;

@@ -59,6 +59,6 @@ async fn try_acquire_slow(
     subject: Subject<'_>,
     now: Timestamp,
 ) -> Result<bool, VerificationError> {
-    let limit = RateLimit::SlowRecoveryAttempts(subject.account.clone(), verifier.network);
+    let limit = RateLimit::SlowRecoveryAttempts(subject.account.clone(), verifier.address);
     Ok(verifier.limits.try_acquire(&limit, SLOW_ATTEMPTS_PER_DAY, now).await?)
 }

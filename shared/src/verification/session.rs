@@ -4,10 +4,10 @@ use async_trait::async_trait;
 
 use super::holder::{Holder, Refusal, Subject};
 use crate::domain::account::Offer;
+use crate::domain::account_limits::Bucket;
 use crate::domain::challenge::{Challenge, PASSKEY_LIFETIME};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::method::Method;
-use crate::domain::rate_limit::Bucket;
 use crate::domain::session::{ATTEMPTS, Session};
 use crate::domain::time::Timestamp;
 use crate::ports::{SessionStore, Versioned};
@@ -81,6 +81,10 @@ impl Holder for SessionHolder<'_> {
 
     fn bucket(&self) -> Bucket {
         Bucket::Enrolment
+    }
+
+    fn is_on_known_device(&self) -> bool {
+        self.session.progress().known_device
     }
 
     fn offer(&self, method: Method) -> Option<&Offer> {

@@ -6,10 +6,11 @@
 //! right.
 
 use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
+use super::limit_log;
 use super::verifier::Verifier;
+use crate::domain::account_limits::Client;
 use crate::domain::code::OneTimeCode;
 use crate::domain::method::Method;
-use crate::domain::rate_limit::RateLimit;
 use crate::domain::security_info::{Consumption, Kind, Secret};
 use crate::domain::time::Timestamp;
 use crate::domain::totp::TotpSeed;
@@ -23,16 +24,22 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
-    let limit =
-        RateLimit::GeneratedCodeAttempts(Method::Totp, holder.subject().account.clone(), holder.bucket());
-    if !verifier.limits.try_acquire(&limit, verifier.generated_codes_per_day.into(), now).await? {
-        return Err(Refusal::Unavailable);
-    }
+    spend(verifier, holder, now).await?;
     if !accepts(verifier, holder.subject(), code, now).await? {
         holder.spend(Method::Totp, now).await?;
         return Err(Refusal::Wrong(Mismatch::Code));
     }
     Verified::by(Method::Totp, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
+}
+
+/// Counts an attempt in the account's limit log.
+async fn spend(verifier: &Verifier<'_>, holder: &dyn Holder, now: Timestamp) -> Result<(), Refusal> {
+    let client = Client { network: verifier.network, known_device: holder.is_on_known_device() };
+    let (bucket, limit) = (holder.bucket(), verifier.generated_codes_per_day);
+    let spent = limit_log::change(verifier.limits, holder.subject().account, now, |log| {
+        Ok::<_, Refusal>(log.spend_generated_code(bucket, client, now, limit)?)
+    });
+    spent.await.map(drop)
 }
 
 /// Returns whether the code is the account's, in a time step that was not accepted before. Each step is

@@ -1,6 +1,7 @@
 //! The dependencies of checking an answer.
 
-use crate::domain::client::AddressBlock;
+use crate::domain::account_limits::TieredLimit;
+use crate::domain::client::{AddressBlock, NetworkTag};
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::RelyingParty;
 use crate::ports::{ApprovalStore, AuthenticatorStore, RateLimitStore, SignatureVerifier};
@@ -21,8 +22,10 @@ pub struct Verifier<'a> {
     pub limits: &'a dyn RateLimitStore,
     /// The site that passkeys are bound to.
     pub party: RelyingParty,
-    /// Attempts at an account's generated codes per day, method and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
-    pub generated_codes_per_day: u8,
-    /// The network of the request, for the limit of slow hashes.
-    pub network: AddressBlock,
+    /// Attempts at an account's generated codes per day and bucket (`REKEY_TOTP_TRIES_PER_DAY`).
+    pub generated_codes_per_day: TieredLimit,
+    /// The network of the request, for the limits of the account.
+    pub network: NetworkTag,
+    /// The address of the request, for the limit of slow hashes.
+    pub address: AddressBlock,
 }

@@ -5,7 +5,7 @@ use rekey_tests::fixtures::{AISYAH, DANIEL, PRIYA, Person, REGISTRAR};
 use shared::domain::time::Seconds;
 use shared::ports::{AccountImport, Directory as _, DirectoryWrite, PasswordDirectory as _};
 
-use super::{Fixture, NOW, change, name, put, sign_in};
+use super::{Fixture, NOW, change, check, name, put, sign_in};
 
 /// Controls: C-015.
 pub async fn account_locks_after_five_failures_until_unlocked(fixture: &impl Fixture) {
@@ -97,4 +97,22 @@ pub async fn concurrent_sign_ins_never_exceed_five_attempts(fixture: &impl Fixtu
         }
         assert_eq!(wrong, 4, "four responses say that the password is wrong; the fifth locks");
     }
+}
+
+/// A stranger who tries passwords at `/security-info` locks nobody out, there or elsewhere.
+/// Controls: C-104.
+pub async fn checked_password_never_locks_account(fixture: &impl Fixture) {
+    let directory = fixture.given(1).await;
+    for _ in 0..20 {
+        assert_eq!(check(&*directory, "aisyah", "wrong", NOW).await, SignIn::Wrong);
+    }
+    assert_eq!(check(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+    assert_eq!(sign_in(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+    assert_eq!(check(&*directory, "nobody", Person::PASSWORD, NOW).await, SignIn::Wrong);
+    assert_eq!(check(&*directory, "daniel", Person::PASSWORD, NOW).await, SignIn::Disabled);
+    // A lock by other applications counts here, too.
+    for _ in 0..5 {
+        sign_in(&*directory, "aisyah", "wrong", NOW).await;
+    }
+    assert_eq!(check(&*directory, "aisyah", Person::PASSWORD, NOW).await, SignIn::Locked);
 }

@@ -7,7 +7,7 @@ use shared::domain::password::Violation;
 use shared::domain::time::Seconds;
 use shared::ports::{
     self, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _, DirectoryWrite,
-    PasswordDirectory as _, SignInDirectory as _,
+    OrganisationSignIn as _, PasswordDirectory as _,
 };
 
 use super::{Fixture, NOW, change, name, password, sign_in};

@@ -76,8 +76,13 @@ async fn concurrent_leases_are_linearizable() {
             let until = op.now + Seconds(LEASE);
             async move {
                 let Attempt { generation, limit, .. } = op;
-                let lease_holder =
-                    LeaseHolder { flow: key(op.flow), generation, limit, verified_factors: &[] };
+                let lease_holder = LeaseHolder {
+                    flow: key(op.flow),
+                    generation,
+                    limit,
+                    verified_factors: &[],
+                    revokes_known_devices: false,
+                };
                 store.acquire(&account, &lease_holder, op.now, until).await.unwrap()
             }
         };

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use rekey_tests::{Answer, Browser, World};
 use shared::adapters::dynamodb::DynamoRateLimits;
 use shared::domain::account::AccountId;
+use shared::domain::account_limits::{Bucket, Client, LimitLog, SendLimits, SendRequest};
+use shared::domain::client::NetworkTag;
 use shared::domain::method::Factor;
-use shared::domain::send_limits::{HolderPseudonym, SendBucket, SendLimits, SendLog, SendRequest};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{Clock as _, RateLimitStore as _};
 use stateright::semantics::SequentialSpec;
@@ -18,10 +19,10 @@ use super::{History, draw};
 const SEEDS: u32 = 5;
 const CALLERS: u32 = 5;
 
-/// The sequential specification: the send log, called one by one. A caller is a flow.
+/// The sequential specification: the limit log, called one by one. A caller is a flow.
 #[derive(Clone, Debug)]
 struct SendLimitModel {
-    send_limits: SendLog,
+    send_limits: LimitLog,
     limits: SendLimits,
     now: Timestamp,
 }
@@ -35,12 +36,13 @@ impl SequentialSpec for SendLimitModel {
     fn invoke(&mut self, factor: &Factor) -> bool {
         let send = SendRequest {
             factor: *factor,
-            bucket: SendBucket::FirstStep,
-            flow: HolderPseudonym(0),
+            bucket: Bucket::FirstStep,
+            // Every caller is on one network.
+            client: Client { network: NetworkTag::from_stored(1).unwrap(), known_device: false },
             generation: 0,
             verified_factors: &[],
         };
-        self.send_limits.try_acquire(&send, self.now, &self.limits).is_ok()
+        self.send_limits.try_acquire_send(&send, self.now, &self.limits).is_ok()
     }
 }
 
@@ -69,7 +71,7 @@ async fn concurrent_sends_are_linearizable() {
             browsers.push(browser);
         }
         let (limits, now) = (world.settings.sends, world.clock.now());
-        let history = History::of(SendLimitModel { send_limits: SendLog::default(), limits, now });
+        let history = History::of(SendLimitModel { send_limits: LimitLog::default(), limits, now });
         let factor = |nth| {
             if draw(seed, nth, 4) == 0 { Factor::MobilePhone } else { Factor::AlternateEmail }
         };
@@ -90,14 +92,14 @@ async fn concurrent_sends_are_linearizable() {
     }
 }
 
-/// A send log written without a revision check allows too many sends.
+/// A limit log written without a revision check allows too many sends.
 #[tokio::test(flavor = "multi_thread")]
 async fn nonatomic_rate_limit_is_not_linearizable() {
     let world = World::new().await;
     let rate_limits = DynamoRateLimits::new(world.client.clone(), "BudgetsTable");
     let account = AccountId::from_directory("aisyah").unwrap();
     let (limits, now) = (SendLimits { per_hour: 2, ..world.settings.sends }, world.clock.now());
-    let spec = SendLimitModel { send_limits: SendLog::default(), limits, now };
+    let spec = SendLimitModel { send_limits: LimitLog::default(), limits, now };
     let history = History::of(spec.clone());
     let all_have_read = Arc::new(Barrier::new(3));
     let read_then_write = |_, factor: Factor| {
@@ -105,13 +107,13 @@ async fn nonatomic_rate_limit_is_not_linearizable() {
             (rate_limits.clone(), account.clone(), all_have_read.clone());
         let mut spec = spec.clone();
         async move {
-            spec.send_limits = rate_limits.send_log(&account).await.unwrap().value;
+            spec.send_limits = rate_limits.limit_log(&account).await.unwrap().value;
             all_have_read.wait().await;
             let taken = spec.invoke(&factor);
             // Uses the current revision, whatever it is.
-            let revision = rate_limits.send_log(&account).await.unwrap().revision;
+            let revision = rate_limits.limit_log(&account).await.unwrap().revision;
             let _ = rate_limits
-                .replace_send_log(&account, revision, &spec.send_limits, now + Seconds(0))
+                .replace_limit_log(&account, revision, &spec.send_limits, now + Seconds(0))
                 .await
                 .unwrap();
             taken

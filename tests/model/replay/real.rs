@@ -542,8 +542,8 @@ fn wire_operation(kind: &str) -> (&'static str, &'static str) {
         "load" | "newest" | "session" => ("dynamodb:GetItem", "FlowsTable"),
         "attempt-code" | "spend" | "answer" | "mark-notified" => ("dynamodb:UpdateItem", "FlowsTable"),
         "count" | "try-acquire" => ("dynamodb:UpdateItem", "BudgetsTable"),
-        "send-log" => ("dynamodb:GetItem", "BudgetsTable"),
-        "replace-send-log" => ("dynamodb:PutItem", "BudgetsTable"),
+        "limit-log" => ("dynamodb:GetItem", "BudgetsTable"),
+        "replace-limit-log" => ("dynamodb:PutItem", "BudgetsTable"),
         "registration" | "passkeys" => ("dynamodb:Query", "SecurityInfoTable"),
         "totp" | "sheet" | "device" => ("dynamodb:GetItem", "SecurityInfoTable"),
         "accept-step" | "acquire-lease" | "release-lease" | "accept-counter" | "use-code" | "note-used" => {

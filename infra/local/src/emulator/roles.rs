@@ -77,15 +77,17 @@ mod tests {
 
     /// Controls: C-095.
     #[test]
-    fn condition_limits_writable_attributes() {
+    fn only_password_set_writes_accounts() {
         let roles = Roles::from_template(&Template::from_project().unwrap());
-        let update = |principal, attributes: &[&str]| Call {
-            attributes: attributes.iter().map(|name| (*name).to_owned()).collect(),
-            ..call(principal, "dynamodb:UpdateItem", Some("AccountsTable"))
-        };
-        assert!(roles.allow(&update("enrolment", &["account", "failures"])));
-        assert!(!roles.allow(&update("enrolment", &["account", "failures", "password"])));
-        assert!(roles.allow(&update("password-set", &["account", "password"])));
+        for principal in ["captcha", "code-send", "code-verify", "enrolment", "approval", "delivery"] {
+            for action in ["dynamodb:UpdateItem", "dynamodb:PutItem", "dynamodb:DeleteItem"] {
+                assert!(
+                    !roles.allow(&call(principal, action, Some("AccountsTable"))),
+                    "{principal} {action}"
+                );
+            }
+        }
+        assert!(roles.allow(&call("password-set", "dynamodb:UpdateItem", Some("AccountsTable"))));
     }
 
     /// Controls: C-095.

@@ -23,8 +23,8 @@ use crate::domain::slow_hash::hasher;
 use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignInDirectory,
-    SignInResult, StoreError,
+    DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange, PasswordDirectory,
+    SignInDirectory, SignInResult, StoreError,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -157,6 +157,33 @@ impl AccountImport for BuiltinDirectory {
 
 #[async_trait]
 impl SignInDirectory for BuiltinDirectory {
+    async fn check_password(
+        &self,
+        account: &AccountId,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignInResult, DirectoryError> {
+        let attributes = [&ACCOUNT[..], &["password", "failures", "failed_at"]].concat();
+        let found = self.attributes(account, &attributes).await?;
+        let stored = found.as_ref().and_then(|found| found.optional_text("password"));
+        let is_right = self.is_right(stored, password)?;
+        let Some(found) = found else { return Ok(SignInResult::Wrong) };
+        Ok(match read_state(&found)? {
+            AccountState::Disabled => SignInResult::Disabled,
+            AccountState::Locked => SignInResult::Locked,
+            AccountState::Active | AccountState::Excluded if is_locked_out(&found, now)? => {
+                SignInResult::Locked
+            }
+            AccountState::Active | AccountState::Excluded if is_right => {
+                SignInResult::Accepted(read_account(&found)?)
+            }
+            AccountState::Active | AccountState::Excluded => SignInResult::Wrong,
+        })
+    }
+}
+
+#[async_trait]
+impl OrganisationSignIn for BuiltinDirectory {
     /// Five failures lock the account for a while. Each sign-in is counted before the password is compared,
     /// so that concurrent sign-ins together compare at most five. A failure makes two reads, one write and
     /// one hash, whatever its cause: a locked, disabled or missing account costs the same.
@@ -279,6 +306,12 @@ impl BuiltinDirectory {
             None => self.hash(password).map(|_| false),
         }
     }
+}
+
+/// Returns whether failed sign-ins of other applications lock the account now.
+fn is_locked_out(found: &Item, now: Timestamp) -> Result<bool, StoreError> {
+    let is_recent = found.moment("failed_at").is_ok_and(|at| at.is_within(LOCKOUT, now));
+    Ok(is_recent && found.number::<u32>("failures")? >= FAILURES_MAX)
 }
 
 /// Returns whether sign-ins of an account are counted and compared.

@@ -20,6 +20,7 @@ pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
 pub use rate_limits::DynamoRateLimits;
 pub use security_info::{
-    DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoLeases, DynamoSecurityInfo,
+    DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoKnownDevices, DynamoLeases,
+    DynamoSecurityInfo,
 };
 pub use sessions::DynamoSessions;

@@ -1,4 +1,4 @@
-//! The table `rate_limits`: counters of rate limits by key, and one send log per account.
+//! The table `rate_limits`: counters of rate limits by key, and one limit log per account.
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
@@ -6,15 +6,15 @@ use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::item::{Item, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
+use crate::domain::account_limits::LimitLog;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::send_limits::SendLog;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{RateLimitStore, StoreError, Versioned};
 
-/// A send log covers one day; its item is kept for another day.
-const SEND_LOG_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
+/// A limit log covers one day; its item is kept for another day.
+const LIMIT_LOG_KEPT: Seconds = Seconds(2 * Seconds::DAY.0);
 
-/// Stores rate limits and send logs in DynamoDB.
+/// Stores rate limits and limit logs in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoRateLimits {
     client: Client,
@@ -85,28 +85,29 @@ impl RateLimitStore for DynamoRateLimits {
         }
     }
 
-    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
-        let item = consistent_get(&self.client, &self.table, &[("budget", s(send_log_key(account)))]).await?;
-        let Some(item) = item else { return Ok(Versioned { value: SendLog::default(), revision: 0 }) };
-        // An unreadable send log, or one of another version, begins anew. No client can cause this, and
+    async fn limit_log(&self, account: &AccountId) -> Result<Versioned<LimitLog>, StoreError> {
+        let item =
+            consistent_get(&self.client, &self.table, &[("budget", s(limit_log_key(account)))]).await?;
+        let Some(item) = item else { return Ok(Versioned { value: LimitLog::default(), revision: 0 }) };
+        // An unreadable limit log, or one of another version, begins anew. No client can cause this, and
         // otherwise its owner would get no code while the item exists.
         let value = item.optional_text("ledger").and_then(|text| serde_json::from_str(text).ok());
         Ok(Versioned { value: value.unwrap_or_default(), revision: item.number("rev").unwrap_or_default() })
     }
 
-    async fn replace_send_log(
+    async fn replace_limit_log(
         &self,
         account: &AccountId,
         revision: u64,
-        send_log: &SendLog,
+        limit_log: &LimitLog,
         now: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
-        let text = serde_json::to_string(send_log).map_err(|_| StoreError::Unreadable("ledger"))?;
+        let text = serde_json::to_string(limit_log).map_err(|_| StoreError::Unreadable("ledger"))?;
         let item = Item::default()
-            .with("budget", s(send_log_key(account)))
+            .with("budget", s(limit_log_key(account)))
             .with("rev", n(revision + 1))
             .with("ledger", s(text))
-            .with("ttl", n((now + SEND_LOG_KEPT).as_seconds()));
+            .with("ttl", n((now + LIMIT_LOG_KEPT).as_seconds()));
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         let put = if revision == 0 {
             // The item is missing, or has no revision.
@@ -126,6 +127,6 @@ impl RateLimitStore for DynamoRateLimits {
     }
 }
 
-fn send_log_key(account: &AccountId) -> String {
+fn limit_log_key(account: &AccountId) -> String {
     format!("sends#{}", account.as_str())
 }

@@ -20,8 +20,8 @@ use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
     AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, Entropy, EntropyExt as _, PasswordChange, PasswordDirectory, SignInDirectory,
-    SignInResult,
+    DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange, PasswordDirectory,
+    SignInDirectory, SignInResult,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -94,6 +94,11 @@ impl StoredAccount {
             self.failed_at = now;
         }
         may_try
+    }
+
+    /// Returns whether failed sign-ins of other applications lock the account now.
+    fn is_locked_out(&self, now: Timestamp) -> bool {
+        self.failed_at.is_within(LOCKOUT, now) && self.failures >= FAILURES_MAX
     }
 
     fn latest_passwords(&self, count: u8) -> Vec<StoredPassword> {
@@ -204,6 +209,29 @@ impl AccountImport for MemoryDirectory {
 
 #[async_trait]
 impl SignInDirectory for MemoryDirectory {
+    async fn check_password(
+        &self,
+        account: &AccountId,
+        password: &str,
+        now: Timestamp,
+    ) -> Result<SignInResult, DirectoryError> {
+        let found = self.memory.with(|tables| tables.accounts.accounts.get(account).cloned());
+        let is_right = self.is_right(found.as_ref().and_then(|found| found.password.as_ref()), password)?;
+        let Some(found) = found else { return Ok(SignInResult::Wrong) };
+        Ok(match found.state {
+            AccountState::Disabled => SignInResult::Disabled,
+            AccountState::Locked => SignInResult::Locked,
+            AccountState::Active | AccountState::Excluded if found.is_locked_out(now) => SignInResult::Locked,
+            AccountState::Active | AccountState::Excluded if is_right => {
+                SignInResult::Accepted(found.read(account))
+            }
+            AccountState::Active | AccountState::Excluded => SignInResult::Wrong,
+        })
+    }
+}
+
+#[async_trait]
+impl OrganisationSignIn for MemoryDirectory {
     async fn sign_in(
         &self,
         name: &CanonicalName,

@@ -134,6 +134,8 @@ pub struct EntriesState {
     pub removed_at: Option<Timestamp>,
     /// The last use of each contact.
     pub used_at: BTreeMap<Factor, Timestamp>,
+    /// The epoch of its known devices.
+    pub device_epoch: u64,
 }
 
 impl EntriesState {
@@ -311,6 +313,7 @@ impl EnrolmentStore for Memory {
                 changed_by: state.and_then(|state| state.changed_by(generation)),
                 confirmed_at: state.and_then(|state| state.confirmed_at),
                 removed_at: state.and_then(|state| state.removed_at),
+                device_epoch: state.map_or(0, |state| state.device_epoch),
             }
         }))
     }

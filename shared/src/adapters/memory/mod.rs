@@ -45,7 +45,7 @@ pub struct Tables {
     pub approvals: Approvals,
     /// Pairings of devices with the authenticator app.
     pub pairings: Pairings,
-    /// Counters of rate limits, and send logs.
+    /// Counters of rate limits, and limit logs.
     pub rate_limits: RateLimits,
     /// Enrolled entries, generations, leases and passes.
     pub security_info: SecurityInfoTable,

@@ -1,4 +1,4 @@
-//! Counters of rate limits, and the send logs of accounts.
+//! Counters of rate limits, and the limit logs of accounts.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,18 +7,18 @@ use async_trait::async_trait;
 
 use super::Memory;
 use crate::domain::account::AccountId;
+use crate::domain::account_limits::LimitLog;
 use crate::domain::rate_limit::RateLimit;
-use crate::domain::send_limits::SendLog;
 use crate::domain::time::Timestamp;
 use crate::ports::{RateLimitStore, StoreError, Versioned};
 
-/// Counters by key, and send logs as JSON with their revisions.
+/// Counters by key, and limit logs as JSON with their revisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct RateLimits {
     /// Counters of rate limits; expired ones stay.
     pub counts: BTreeMap<String, u64>,
-    /// The revision and the JSON of each account's send log.
-    pub send_logs: BTreeMap<AccountId, (u64, Arc<str>)>,
+    /// The revision and the JSON of each account's limit log.
+    pub limit_logs: BTreeMap<AccountId, (u64, Arc<str>)>,
 }
 
 impl RateLimits {
@@ -38,11 +38,11 @@ impl RateLimits {
         is_left
     }
 
-    /// Replaces the send log that was read as `revision`; `false` when another request replaced it first.
-    pub fn replace_send_log(&mut self, account: &AccountId, revision: u64, send_log: &str) -> bool {
-        let is_it = self.send_logs.get(account).map_or(0, |(revision, _)| *revision) == revision;
+    /// Replaces the limit log that was read as `revision`; `false` when another request replaced it first.
+    pub fn replace_limit_log(&mut self, account: &AccountId, revision: u64, limit_log: &str) -> bool {
+        let is_it = self.limit_logs.get(account).map_or(0, |(revision, _)| *revision) == revision;
         if is_it {
-            self.send_logs.insert(account.clone(), (revision + 1, send_log.into()));
+            self.limit_logs.insert(account.clone(), (revision + 1, limit_log.into()));
         }
         is_it
     }
@@ -67,23 +67,23 @@ impl RateLimitStore for Memory {
         Ok(())
     }
 
-    async fn send_log(&self, account: &AccountId) -> Result<Versioned<SendLog>, StoreError> {
-        let found = self.with(|tables| tables.rate_limits.send_logs.get(account).cloned());
-        let Some((revision, send_log)) = found else {
-            return Ok(Versioned { value: SendLog::default(), revision: 0 });
+    async fn limit_log(&self, account: &AccountId) -> Result<Versioned<LimitLog>, StoreError> {
+        let found = self.with(|tables| tables.rate_limits.limit_logs.get(account).cloned());
+        let Some((revision, limit_log)) = found else {
+            return Ok(Versioned { value: LimitLog::default(), revision: 0 });
         };
-        Ok(Versioned { value: serde_json::from_str(&send_log).unwrap_or_default(), revision })
+        Ok(Versioned { value: serde_json::from_str(&limit_log).unwrap_or_default(), revision })
     }
 
-    async fn replace_send_log(
+    async fn replace_limit_log(
         &self,
         account: &AccountId,
         revision: u64,
-        send_log: &SendLog,
+        limit_log: &LimitLog,
         _: Timestamp,
     ) -> Result<Option<u64>, StoreError> {
-        let send_log = serde_json::to_string(send_log).map_err(|_| StoreError::Unreadable("ledger"))?;
-        let is_it = self.with(|tables| tables.rate_limits.replace_send_log(account, revision, &send_log));
+        let limit_log = serde_json::to_string(limit_log).map_err(|_| StoreError::Unreadable("ledger"))?;
+        let is_it = self.with(|tables| tables.rate_limits.replace_limit_log(account, revision, &limit_log));
         Ok(is_it.then_some(revision + 1))
     }
 }

@@ -15,8 +15,8 @@ use crate::domain::pass::PASS_LONGEST;
 use crate::domain::security_info::{Consumption, EntryId, Kind};
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
-    ActiveEntry, AuthenticatorStore, DeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, PushTargets,
-    SecurityInfoStore, StoreError, StoredDevice,
+    ActiveEntry, AuthenticatorStore, DeviceStore, KnownDeviceStore, LeaseHolder, LeaseOutcome, LeaseStore,
+    PushTargets, SecurityInfoStore, StoreError, StoredDevice,
 };
 
 impl AccountEntries {
@@ -25,6 +25,7 @@ impl AccountEntries {
         let mut registration = Registration::default();
         if let Some(state) = &self.state {
             registration.generation = state.generation;
+            registration.device_epoch = state.device_epoch;
             registration.lease_holder = state.lease.map(|(flow, _)| flow);
         }
         let (mut young, mut old) = (Vec::new(), Vec::new());
@@ -147,6 +148,7 @@ impl SecurityInfoTable {
         }
         state.generation += 1;
         state.lease = Some((lease_holder.flow, lease_until));
+        state.device_epoch += u64::from(lease_holder.revokes_known_devices);
         let contacts = [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone];
         let verified_factors =
             lease_holder.verified_factors.iter().filter(|factor| contacts.contains(factor));
@@ -163,6 +165,19 @@ impl SecurityInfoTable {
         {
             *lease_until = Timestamp::from_seconds(0);
         }
+    }
+}
+
+#[async_trait]
+impl KnownDeviceStore for Memory {
+    async fn revoke(&self, account: &AccountId) -> Result<(), StoreError> {
+        self.with(|tables| {
+            let found = tables.security_info.0.get_mut(account);
+            if let Some(state) = found.and_then(|found| found.state.as_mut()) {
+                state.device_epoch += 1;
+            }
+        });
+        Ok(())
     }
 }
 

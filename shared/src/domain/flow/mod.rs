@@ -79,6 +79,10 @@ pub struct FlowContext {
     pub offers: Vec<Offer>,
     /// The language of its messages.
     pub language: Language,
+    /// Whether its browser is a known device of the account. It changes once, at the end, when the owner makes
+    /// it one.
+    #[serde(default, rename = "k", skip_serializing_if = "is_false")]
+    pub known_device: bool,
 }
 
 /// The account behind a decoy.

@@ -276,6 +276,7 @@ mod tests {
             expires_at: now + Seconds(900),
             offers,
             language: Language::Tamil,
+            known_device: false,
         };
         let opened = Opened { context };
         let choosing = opened.clone().choose(Reason::Locked);

@@ -342,6 +342,7 @@ mod tests {
                 expires_at: at(900),
                 offers,
                 language: Language::English,
+                known_device: false,
             },
         })
     }

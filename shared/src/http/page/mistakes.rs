@@ -1,5 +1,6 @@
 //! The errors of a request in words, with the input to correct.
 
+use super::moment;
 use crate::domain::method::Method;
 use crate::http::problem::Problem;
 use crate::http::view::View;
@@ -39,6 +40,9 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
             attempts_left.map(|attempts| t.problems.tries_left.with("tries", attempts))
         }
         Problem::SlowDown(wait) => Some(t.problems.wait.with("seconds", wait.0)),
+        Problem::SignInPaused { until, .. } => {
+            Some(t.problems.paused_until.with("when", moment(&until.to_string())))
+        }
         _ => None,
     };
     match particulars {

@@ -84,7 +84,7 @@ fn method(step: u8, steps: u8, selected: Option<Method>, methods: Vec<Offer>) ->
 }
 
 fn done(result: Outcome) -> View {
-    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into() })
+    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into(), known_device: false })
 }
 
 fn approval(status: ApprovalStatus, may_ask_again: bool) -> View {
@@ -194,6 +194,8 @@ fn list(methods: Vec<EntryView>, registered: bool) -> View {
         registered,
         capable: false,
         due: registered,
+        known_device: false,
+        may_remember: true,
         mobile_is_called: true,
         needed: 2,
         factors: if registered { 2 } else { 0 },
@@ -263,6 +265,10 @@ fn problem(code: Code, language: Language) -> Problem {
         Code::PasswordRejected => Problem::PasswordRejected(criteria(language).split_off(6)),
         Code::ConfirmationDiffers => Problem::ConfirmationDiffers,
         Code::SlowDown => Problem::SlowDown(Seconds(17)),
+        Code::SignInPaused => Problem::SignInPaused {
+            until: crate::domain::time::Timestamp::from_seconds(1_790_000_000),
+            wait: Seconds(3_600),
+        },
         Code::NonceStale => Problem::NonceStale("k1.0.AAAA".into()),
         Code::DeviceUnknown => Problem::DeviceUnknown,
         Code::Unavailable => Problem::Unavailable,

@@ -214,6 +214,8 @@ pub struct Done {
     pub result: Outcome,
     /// The time of the change (RFC 3339).
     pub at: String,
+    /// Whether the browser is a known device; if not, `POST /done` can make it one.
+    pub known_device: bool,
 }
 
 /// The page of a flow that ended without a change.

@@ -83,6 +83,11 @@ pub struct SecurityInfo {
     pub capable: bool,
     /// Whether the person should confirm the list.
     pub due: bool,
+    /// Whether the browser is a known device.
+    pub known_device: bool,
+    /// Whether the session may make it one.
+    #[serde(skip)]
+    pub may_remember: bool,
     /// The kinds that can be added, and whether each replaces an entry.
     #[serde(skip)]
     pub kinds: Vec<(Kind, bool)>,

@@ -14,7 +14,8 @@ use aws_sdk_dynamodb::types::{
 use super::authenticators::PASS;
 use super::leases::used_at;
 use super::{
-    CONTACT, NEVER, PREDECESSOR, STATE, items_of, open_contact, owner_of_contact, predecessor, secrets,
+    CONTACT, NEVER, PREDECESSOR, STATE, items_of, known_devices, open_contact, owner_of_contact, predecessor,
+    secrets,
 };
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
@@ -390,6 +391,7 @@ impl EnrolmentStore for DynamoEnrolment {
         let state = items.iter().find(|item| item.optional_text("item") == Some(STATE));
         if let Some(state) = state {
             registered.generation = state.number("generation")?;
+            registered.device_epoch = known_devices::epoch(state)?;
             registered.changed_by = changed_by(state, registered.generation);
             registered.confirmed_at = state.moment("confirmed_at").ok();
             registered.removed_at = state.moment("removed_at").ok();

@@ -5,6 +5,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 
 use super::STATE;
+use super::known_devices::MOVE_EPOCH;
 use crate::adapters::dynamodb::item::{Item, b, n, not_met, s};
 use crate::domain::account::AccountId;
 use crate::domain::holder::HolderId;
@@ -55,6 +56,13 @@ impl DynamoLeases {
             update = update
                 .expression_attribute_names(format!("#{attribute}"), attribute)
                 .expression_attribute_values(":now", n(now.as_seconds()));
+        }
+        if lease_holder.revokes_known_devices {
+            set = format!("{set}, {MOVE_EPOCH}");
+            update = update
+                .expression_attribute_names("#device_epoch", "device_epoch")
+                .expression_attribute_values(":none", n(0))
+                .expression_attribute_values(":one", n(1));
         }
         match update.update_expression(set).send().await {
             Ok(_) => Ok(None),

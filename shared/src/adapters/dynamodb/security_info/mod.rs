@@ -11,6 +11,7 @@
 mod authenticators;
 mod devices;
 mod enrolment;
+mod known_devices;
 mod leases;
 mod secrets;
 
@@ -22,6 +23,7 @@ use aws_sdk_dynamodb::Client;
 pub use self::authenticators::DynamoAuthenticators;
 pub use self::devices::DynamoDevices;
 pub use self::enrolment::DynamoEnrolment;
+pub use self::known_devices::DynamoKnownDevices;
 pub use self::leases::DynamoLeases;
 use super::item::{Item, s, unavailable};
 use crate::domain::account::{AccountId, Registration, Successors};
@@ -67,6 +69,7 @@ impl SecurityInfoStore for DynamoSecurityInfo {
             let Some(id) = EntryId::parse(item.text("item")?) else {
                 if item.text("item")? == STATE {
                     registration.generation = item.number("generation")?;
+                    registration.device_epoch = known_devices::epoch(&item)?;
                     registration.lease_holder =
                         item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
                 }
