@@ -212,8 +212,8 @@ async fn decoys_and_rate_limits_survive_key_rotation() {
     rotate_all(&world).await;
     assert_eq!(masks().await, before);
     let mut sent = 0;
-    for _ in 0..4 {
-        let mut browser = world.browser();
+    for network in [203, 10, 10, 10] {
+        let mut browser = world.browser().from_address([network, 0, 113, 7]);
         browser.open("nobody", "forgotten").await;
         sent += usize::from(browser.send_email().await.status == 200);
     }

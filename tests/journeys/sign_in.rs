@@ -98,11 +98,9 @@ async fn captcha_allows_sign_in_from_rate_limited_address() {
 async fn accepted_sign_in_costs_no_attempt() {
     let world = World::new().await;
     sign_in(&world, "aisyah", WRONG).await;
-    for _ in 0..9 {
+    for _ in 0..20 {
         assert_eq!(sign_in(&world, "aisyah", Person::PASSWORD).await.page(), "second-step");
     }
-    let eleventh = sign_in(&world, "aisyah", Person::PASSWORD).await;
-    assert_eq!(eleventh.problem(), (422, "captcha-harder".into()), "but ten in an hour are many");
 }
 
 /// Controls: C-014.

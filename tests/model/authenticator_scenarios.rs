@@ -17,8 +17,8 @@ const PASSKEYS: Parameters = &[
     ("REKEY_FLOW_TRIES", "3"),
     ("REKEY_SENDS_PER_STEP", "2"),
     ("REKEY_SENDS_PER_HOUR", "2"),
-    ("REKEY_SENDS_PER_DAY", "4"),
-    ("REKEY_TOTP_TRIES_PER_DAY", "2"),
+    ("REKEY_SENDS_PER_DAY", "6"),
+    ("REKEY_TOTP_TRIES_PER_DAY", "4"),
 ];
 
 /// Two browsers of one person type one recovery code, with two concurrent requests.

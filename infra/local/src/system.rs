@@ -26,6 +26,11 @@ impl System {
         self.clock.now()
     }
 
+    /// Returns whether its clock is the machine's, and none that a test sets.
+    pub fn has_machine_clock(&self) -> bool {
+        self.now().as_seconds().abs_diff(SystemClock.now().as_seconds()) < 60
+    }
+
     /// Returns a new id in the form that AWS uses for messages and requests (a version 4 UUID).
     pub fn id(&self) -> String {
         let mut number = u128::from_be_bytes(self.entropy.bytes());

@@ -212,7 +212,7 @@ pub struct LimitLog {
     contact_attempts: Vec<(HolderPseudonym, Use)>,
     #[serde(default, rename = "d", skip_serializing_if = "Vec::is_empty")]
     later_contact_attempts: Vec<(HolderPseudonym, Use)>,
-    /// Codes of the authenticator app, right or wrong.
+    /// Wrong codes of the authenticator app.
     #[serde(default, rename = "t", skip_serializing_if = "Vec::is_empty")]
     generated_codes: Vec<(Bucket, Use)>,
     /// Wrong passwords at `/security-info`.
@@ -361,6 +361,14 @@ impl LimitLog {
         let used = acquire(client, &earlier, &[(Seconds::DAY, limit)], now)?;
         self.generated_codes.push((bucket, used));
         Ok(())
+    }
+
+    /// Refunds an attempt that was counted at `acquired_at`, whose code is right.
+    pub fn refund_generated_code(&mut self, bucket: Bucket, acquired_at: Timestamp) {
+        let is_it = |(of, used): &(Bucket, Use)| *of == bucket && used.0 == acquired_at;
+        if let Some(at) = self.generated_codes.iter().rposition(is_it) {
+            self.generated_codes.remove(at);
+        }
     }
 
     /// Counts a password as wrong, before it is compared.

@@ -2,19 +2,20 @@
 //!
 //! The order of the writes is the rule. First the account's limit counts the attempt, so that all holders
 //! together never compare more often than it allows. Then the account's time step moves forward, once for
-//! each code, and records its verification. The holder is written last. A decoy costs the same and is never
+//! each code, and records its verification. A right code then gets its attempt back: an owner who verifies
+//! often must not run out of attempts. The holder is written last. A decoy costs the same and is never
 //! right.
 
 use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
 use super::limit_log;
 use super::verifier::Verifier;
-use crate::domain::account_limits::Client;
+use crate::domain::account_limits::{Client, LimitLog};
 use crate::domain::code::OneTimeCode;
 use crate::domain::method::Method;
 use crate::domain::security_info::{Consumption, Kind, Secret};
 use crate::domain::time::Timestamp;
 use crate::domain::totp::TotpSeed;
-use crate::ports::ActiveEntry;
+use crate::ports::{ActiveEntry, Versioned};
 
 /// Checks an app's code. A wrong code also counts as an attempt of its holder.
 pub(super) async fn check(
@@ -24,22 +25,38 @@ pub(super) async fn check(
     now: Timestamp,
 ) -> Result<Verified, Refusal> {
     let young = holder.offer(Method::Totp).ok_or(Refusal::Unavailable)?.young;
-    spend(verifier, holder, now).await?;
+    let spent = spend(verifier, holder, now).await?;
     if !accepts(verifier, holder.subject(), code, now).await? {
         holder.spend(Method::Totp, now).await?;
         return Err(Refusal::Wrong(Mismatch::Code));
     }
+    refund(verifier, holder, spent, now).await;
     Verified::by(Method::Totp, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
-/// Counts an attempt in the account's limit log.
-async fn spend(verifier: &Verifier<'_>, holder: &dyn Holder, now: Timestamp) -> Result<(), Refusal> {
+/// Counts an attempt in the account's limit log, and returns the log.
+async fn spend(
+    verifier: &Verifier<'_>,
+    holder: &dyn Holder,
+    now: Timestamp,
+) -> Result<Versioned<LimitLog>, Refusal> {
     let client = Client { network: verifier.network, known_device: holder.is_on_known_device() };
     let (bucket, limit) = (holder.bucket(), verifier.generated_codes_per_day);
     let spent = limit_log::change(verifier.limits, holder.subject().account, now, |log| {
         Ok::<_, Refusal>(log.spend_generated_code(bucket, client, now, limit)?)
     });
-    spent.await.map(drop)
+    spent.await
+}
+
+/// Refunds the attempt of a right code. If that fails, the code costs an attempt like a wrong one.
+async fn refund(verifier: &Verifier<'_>, holder: &dyn Holder, spent: Versioned<LimitLog>, now: Timestamp) {
+    let refunded = limit_log::change_from(verifier.limits, holder.subject().account, spent, now, |log| {
+        log.refund_generated_code(holder.bucket(), now);
+        Ok::<_, Refusal>(())
+    });
+    if refunded.await.is_err() {
+        tracing::warn!(event = "rate_limit.refund_failed", holder = ?holder.cookie().id());
+    }
 }
 
 /// Returns whether the code is the account's, in a time step that was not accepted before. Each step is

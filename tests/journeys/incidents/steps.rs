@@ -177,7 +177,7 @@ async fn reset_does_not_change_the_authenticator() {
 /// Controls: C-008.
 #[tokio::test]
 async fn exhausted_attempts_reject_a_correct_code() {
-    let world = World::new().await;
+    let world = World::with(&[("REKEY_TOTP_TRIES_PER_DAY", "20")]).await;
     let mut browser = world.browser();
     browser.open("aisyah", "forgotten").await;
     for n in 0..6 {

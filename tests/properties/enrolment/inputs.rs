@@ -121,7 +121,7 @@ impl At {
     }
 }
 
-const PATHS: [&str; 16] = [
+const PATHS: [&str; 17] = [
     "/security-info",
     "/security-info/sign-in",
     "/security-info/verify",
@@ -129,6 +129,7 @@ const PATHS: [&str; 16] = [
     "/security-info/confirm",
     "/security-info/remove",
     "/security-info/reconfirm",
+    "/security-info/remember",
     "/security-info/sign-out",
     "/security-info/",
     "/security-info/..",
@@ -140,7 +141,7 @@ const PATHS: [&str; 16] = [
     "/security-info/state",
 ];
 
-const FIELDS: [(&str, &[&str]); 31] = [
+const FIELDS: [(&str, &[&str]); 32] = [
     (
         "login",
         &["{login}", "AISYAH@student.contoh.example", "nobody", "\"><script>x</script>", "a\u{0}b", "ﬀ"],
@@ -220,6 +221,7 @@ const FIELDS: [(&str, &[&str]); 31] = [
     ),
     ("id#again", &["{id}"]),
     ("at", &["{at}", "AAAA", ""]),
+    ("remember", &["device", "me", ""]),
     ("account", &["priya"]),
     ("usable_from", &["0"]),
 ];

@@ -50,24 +50,24 @@ pub fn open(file: Option<&Path>, tables: &BTreeMap<String, Table>) -> Result<Dat
     Ok(database)
 }
 
+/// Deletes expired items until `stop` turns true. It goes by the machine's clock, so it only suits a system with that
+/// clock: one whose clock is set would lose items that are valid.
+pub async fn sweep(database: Database, mut stop: watch::Receiver<bool>) {
+    while tokio::time::timeout(SWEEP, stop.wait_for(|stop| *stop)).await.is_err() {
+        if let Err(error) = database.sweep_ttl() {
+            tracing::warn!(%error, "expired items can't be deleted");
+        }
+    }
+}
+
 /// Serves the database until `stop` turns true.
 pub async fn serve(listener: TcpListener, database: Database, mut stop: watch::Receiver<bool>) {
-    let sweeping = database.clone();
-    let sweeper = tokio::spawn(async move {
-        loop {
-            tokio::time::sleep(SWEEP).await;
-            if let Err(error) = sweeping.sweep_ttl() {
-                tracing::warn!(%error, "expired items can't be deleted");
-            }
-        }
-    });
     let stopped = async move {
         let _ = stop.wait_for(|stop| *stop).await;
     };
     if let Err(error) = dynoxide::server::serve_with_shutdown(listener, database, stopped).await {
         tracing::error!(%error, "the DynamoDB emulator stopped; start again");
     }
-    sweeper.abort();
 }
 
 /// A client of the database's own port, which is behind the port that checks roles.

@@ -136,6 +136,9 @@ impl Emulator {
             let file = folder.map(|folder| folder.join("store.db"));
             let database = dynamodb::open(file.as_deref(), &template.tables)?;
             let (listener, address) = loopback().await?;
+            if system.has_machine_clock() {
+                tokio::spawn(dynamodb::sweep(database.clone(), stop.clone()));
+            }
             tokio::spawn(dynamodb::serve(listener, database, stop.clone()));
             Some(Store::at(address))
         } else {

@@ -311,6 +311,18 @@ fn password_counts_as_wrong_until_refunded() {
     assert_eq!(log.recent_wrong_passwords(at(3_600)), 0);
 }
 
+/// Controls: C-011.
+#[test]
+fn generated_code_counts_as_wrong_until_refunded() {
+    let (mut log, limit) = (LimitLog::default(), TieredLimit::new(2, 2));
+    log.spend_generated_code(Bucket::FirstStep, client(1), at(0), limit).unwrap();
+    log.spend_generated_code(Bucket::FirstStep, client(1), at(9), limit).unwrap();
+    log.refund_generated_code(Bucket::SecondStep, at(9));
+    assert!(log.spend_generated_code(Bucket::FirstStep, client(1), at(10), limit).is_err());
+    log.refund_generated_code(Bucket::FirstStep, at(9));
+    log.spend_generated_code(Bucket::FirstStep, client(1), at(10), limit).unwrap();
+}
+
 /// An ordinary log costs one write unit. One that a hundred networks filled costs a few.
 #[test]
 fn limit_log_stays_small() {
