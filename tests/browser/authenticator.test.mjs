@@ -97,7 +97,7 @@ test("paired phone approves and page continues", async () => {
   assert.ok((await page.locator(".request .mistake").textContent()).includes("two digits"));
   await page.fill(".request input", reset.number);
   await page.keyboard.press("Enter");
-  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("approved"));
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("Approved"));
   await checkPage(page, "app-5-approved");
   await reset.page.waitForURL("**/method");
   assert.equal(await reset.page.locator("#method-totp, #method-push").count(), 0);
@@ -112,7 +112,7 @@ test("denial ends the other browser's visit", async () => {
   await page.waitForSelector(".request");
   await checkPage(page, "app-6-dark");
   await page.click("[data-does=deny]");
-  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("refused"));
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("denied"));
   await checkPage(page, "app-7-refused");
   await reset.page.waitForFunction(() => document.querySelector("h1").textContent.includes("ended"));
   const notification = await product.until((all) => all.some((one) => /refused|ditolak/.test(one.body)));
@@ -130,7 +130,7 @@ test("page without scripts continues by button", async () => {
   await page.waitForSelector(".request");
   await page.fill(".request input", reset.number);
   await page.click(".request .actions button:not(.quiet)");
-  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("approved"));
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("Approved"));
   await reset.page.click("#approved .actions button:not(.quiet)");
   await reset.page.waitForURL("**/method");
   await Promise.all([context.close(), reset.context.close()]);
@@ -143,7 +143,7 @@ test("wrong number ends request on both sides", async () => {
   await page.waitForSelector(".request");
   await page.fill(".request input", reset.number === "42" ? "43" : "42");
   await page.click(".request .actions button:not(.quiet)");
-  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("another number"));
+  await page.waitForFunction(() => document.querySelector("#said").textContent.includes("right number"));
   await reset.page.waitForSelector("#ask-again", { state: "attached" });
   await checkPage(reset.page, "9-approval-over");
   await Promise.all([context.close(), reset.context.close()]);
@@ -188,7 +188,7 @@ test("used pairing token is rejected", async () => {
   const second = await phone();
   await second.page.goto(`${product.site}/authenticator#pair=${pairing}`);
   await second.page.click("#pair .actions button");
-  await second.page.waitForFunction(() => document.querySelector("#pairing-mistake").textContent.includes("expired or was used"));
+  await second.page.waitForFunction(() => document.querySelector("#pairing-mistake").textContent.includes("expired or was already used"));
   await checkPage(second.page, "app-9-used");
   await Promise.all([context.close(), second.context.close()]);
 });
