@@ -6,7 +6,7 @@ use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::notice::Event;
 use shared::domain::security_info::EntryId;
-use shared::domain::session::{CODE_ATTEMPTS, Enrolling, Session};
+use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Enrolling, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::HOME;
@@ -144,6 +144,9 @@ async fn write(
     // A correct answer costs no attempt.
     let progress = &mut enrolling.open.progress;
     progress.attempts = progress.attempts.saturating_sub(1);
+    if kind.is_contact() {
+        progress.redeem(CodeFor::NewContact);
+    }
     progress.generation = changed.ok_or_else(overtaken)?;
     let active_from = waiting_period::active_from(ports, cookie, &enrolling.open, &registered, now).await?;
     let mut open = enrolling.confirm(active_from > now);
