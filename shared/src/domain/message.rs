@@ -91,6 +91,49 @@ pub enum Purpose {
     SecondStep,
 }
 
+/// The share of the day's texts and calls that a code counts in. No share alone uses up the day: a flood of one
+/// leaves something for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmsShare {
+    /// The first step of a reset that nothing vouches for: any stranger who knows a login and the number can ask
+    /// for it.
+    FirstStep,
+    /// A number that is being enrolled: anybody with an account can type any number.
+    Enrolment,
+    /// All others: second steps, known devices, and numbers that redeemed a code lately. A message of an earlier
+    /// version, which names no share, counts here.
+    #[default]
+    Rest,
+}
+
+impl SmsShare {
+    /// Returns the share of a code for a step of a reset.
+    pub const fn of_reset(step: u8, known_device: bool, redeemed_lately: bool) -> Self {
+        if step <= 1 && !known_device && !redeemed_lately { Self::FirstStep } else { Self::Rest }
+    }
+
+    /// Returns the most texts and calls of this share, of `per_day` for all of them: 30 % for first steps of
+    /// strangers, 60 % for enrolment. So at least 10 % are left for the rest, which has no limit of its own.
+    pub const fn most(self, per_day: u64) -> u64 {
+        let percent = match self {
+            Self::FirstStep => 30,
+            Self::Enrolment => 60,
+            Self::Rest => 100,
+        };
+        per_day.saturating_mul(percent) / 100
+    }
+
+    /// Returns the name of its counter.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstStep => "first-step",
+            Self::Enrolment => "enrolment",
+            Self::Rest => "rest",
+        }
+    }
+}
+
 /// A code for a person's contact.
 #[derive(Clone, Debug)]
 pub struct CodeMessage {
@@ -98,6 +141,8 @@ pub struct CodeMessage {
     pub to: Recipient,
     /// Selects the text of the message.
     pub purpose: Purpose,
+    /// The share of the day's texts and calls; of no effect for a mail.
+    pub share: SmsShare,
     /// The code in clear; sealed with the message.
     pub code: OneTimeCode,
     /// The language of the text, as the person chose it on the page.
@@ -242,6 +287,8 @@ enum Wire {
         channel: Channel,
         to: Wiped,
         purpose: Purpose,
+        #[serde(default)]
+        share: SmsShare,
         code: Wiped,
         language: Language,
         expires_at: Timestamp,
@@ -288,6 +335,7 @@ impl From<&Message> for Wire {
                 channel: code.to.channel(),
                 to: address(&code.to),
                 purpose: code.purpose,
+                share: code.share,
                 code: Wiped(code.code.expose().to_owned()),
                 language: code.language,
                 expires_at: code.expires_at,
@@ -323,10 +371,11 @@ impl TryFrom<Wire> for Message {
 
     fn try_from(wire: Wire) -> Result<Self, MessageError> {
         Ok(match wire {
-            Wire::Code { channel, to, purpose, code, language, expires_at, minutes } => {
+            Wire::Code { channel, to, purpose, share, code, language, expires_at, minutes } => {
                 Self::Code(CodeMessage {
                     to: recipient(channel, &to),
                     purpose,
+                    share,
                     code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
                     language,
                     expires_at,
@@ -393,11 +442,26 @@ mod tests {
         Message::Code(CodeMessage {
             to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
             purpose: Purpose::Reset,
+            share: SmsShare::FirstStep,
             code: OneTimeCode::parse("12345678").unwrap(),
             language: Language::Malay,
             expires_at: Timestamp::from_seconds(1_790_000_000),
             minutes: 10,
         })
+    }
+
+    /// Controls: C-132.
+    #[test]
+    fn only_unvouched_first_steps_use_the_strangers_share() {
+        use SmsShare::{Enrolment, FirstStep, Rest};
+        assert_eq!(SmsShare::of_reset(1, false, false), FirstStep);
+        for (step, known_device, redeemed_lately) in
+            [(1, true, false), (1, false, true), (2, false, false), (3, true, true)]
+        {
+            assert_eq!(SmsShare::of_reset(step, known_device, redeemed_lately), Rest, "step {step}");
+        }
+        assert_eq!([FirstStep, Enrolment, Rest].map(|share| share.most(1_000)), [300, 600, 1_000]);
+        assert_eq!([FirstStep, Enrolment, Rest].map(|share| share.most(9)), [2, 5, 9], "at most the share");
     }
 
     /// Controls: C-002.

@@ -5,7 +5,7 @@ use shared::domain::challenge::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::cookie::HolderCookie;
-use shared::domain::message::{Message, Purpose};
+use shared::domain::message::{Message, Purpose, SmsShare};
 use shared::domain::method::Method;
 use shared::domain::security_info::Kind;
 use shared::domain::session::{CodeFor, SENDS, Session};
@@ -113,6 +113,7 @@ pub(crate) async fn new_challenge(
         method,
         contact,
         purpose,
+        share: if purpose == Purpose::SecurityInfo { SmsShare::Enrolment } else { SmsShare::Rest },
         language: context.language,
         digits: settings.code_digits,
         lifetime: Seconds(settings.flow.code_lifetime.0.min(context.expires_at.seconds_after(now))),

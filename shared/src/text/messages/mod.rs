@@ -122,7 +122,7 @@ mod tests {
     use super::*;
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::{EmailAddress, PhoneNumber};
-    use crate::domain::message::Purpose;
+    use crate::domain::message::{Purpose, SmsShare};
     use crate::domain::method::Method;
     use crate::domain::notice::Event;
     use crate::domain::security_info::Kind;
@@ -136,6 +136,7 @@ mod tests {
         CodeMessage {
             to: Recipient::Email(EmailAddress::from_stored("a@mail.example".into())),
             purpose: Purpose::Reset,
+            share: SmsShare::Rest,
             code: OneTimeCode::parse("12345678").unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),

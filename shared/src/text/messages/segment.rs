@@ -86,7 +86,7 @@ mod tests {
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::PhoneNumber;
     use crate::domain::language::Language;
-    use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient};
+    use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient, SmsShare};
     use crate::domain::method::Method;
     use crate::domain::notice::Event;
     use crate::domain::security_info::Kind;
@@ -101,6 +101,7 @@ mod tests {
         let message = CodeMessage {
             to: to(),
             purpose: Purpose::Reset,
+            share: SmsShare::Rest,
             code: OneTimeCode::parse(digits).unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),

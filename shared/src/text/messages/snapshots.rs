@@ -3,7 +3,7 @@
 use super::*;
 use crate::domain::code::OneTimeCode;
 use crate::domain::contact::PhoneNumber;
-use crate::domain::message::Purpose;
+use crate::domain::message::{Purpose, SmsShare};
 use crate::domain::method::Method;
 use crate::domain::notice::Event;
 use crate::domain::security_info::Kind;
@@ -29,6 +29,7 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
     CodeMessage {
         to: to(),
         purpose,
+        share: SmsShare::Rest,
         code: OneTimeCode::parse("12345678").unwrap(),
         language,
         expires_at: Timestamp::from_seconds(1_795_494_540),
