@@ -152,7 +152,9 @@ async fn write(
     let mut open = enrolling.confirm(active_from > now);
     let session = Session::Open(open.clone());
     let new = confirmed.registration(kind);
-    notify::all_contacts(ports, cookie, &session, Event::Added(kind), new, now).await?;
+    let is_replaced = kind.limit() == 1 && registered.entries.iter().any(|entry| entry.id == id);
+    let event = if is_replaced { Event::Replaced(kind) } else { Event::Added(kind) };
+    notify::all_contacts(ports, cookie, &session, event, new, now).await?;
     let entry = NewEntry {
         active_from,
         old_from: active_from + ports.app.settings.waiting_period,

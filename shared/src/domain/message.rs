@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::account::{AccountId, Contact};
 use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
-use super::event::Event;
+use super::event::{Change, Event};
 use super::flow::Outcome;
 use super::holder::HolderId;
 use super::keys::{Keyring, SealError};
@@ -18,8 +18,11 @@ use super::language::Language;
 use super::method::Method;
 use super::time::Timestamp;
 
-/// Each message is padded to this many bytes before it is sealed, so that its length reveals nothing.
-const LENGTH: usize = 768;
+/// Each message is padded to this many bytes before it is sealed, so that its length reveals nothing. The longest
+/// is a notification of [`FURTHER_CHANGES`] + 1 changes.
+const LENGTH: usize = 1_024;
+/// The changes that a notification can report after its first one.
+pub const FURTHER_CHANGES: usize = 9;
 /// The purpose in the key derivation of the message key.
 const PURPOSE: &str = "rekey/message";
 
@@ -162,10 +165,19 @@ pub struct Notice {
     pub event: Event,
     /// The time of the change, which the text names.
     pub at: Timestamp,
+    /// Later changes of the same session that are reported with it, at most [`FURTHER_CHANGES`], in order.
+    pub further: Vec<Change>,
     /// The methods that verified the person, which the text names.
     pub methods: Vec<Method>,
     /// The language of the text.
     pub language: Language,
+}
+
+impl Notice {
+    /// Returns all changes that it reports, in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        [Change { event: self.event, at: self.at }].into_iter().chain(self.further.iter().copied())
+    }
 }
 
 /// Checks, some time after a lease, whether its change was made, finished and notified. It carries all data
@@ -221,6 +233,9 @@ pub enum Message {
     Push(ApprovalPush),
     /// `delivery` expands it into one notice per contact.
     ApprovalDenied(ApprovalDenied),
+    /// The session that holds the message has changes whose notification was put off. `delivery` reads them, and
+    /// expands them into one notice per contact.
+    SessionChanges,
 }
 
 impl Message {
@@ -278,8 +293,8 @@ impl From<SealError> for MessageError {
     }
 }
 
-/// The form that is sealed. Only here are a code and a whole contact written out, and they never leave this
-/// module unsealed.
+/// The form that is sealed. Only here are a code and a whole contact written out, and they never leave the domain
+/// unsealed.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Wire {
@@ -300,6 +315,8 @@ enum Wire {
         to: Wiped,
         event: Event,
         at: Timestamp,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        further: Vec<(Event, Timestamp)>,
         methods: Vec<Method>,
         language: Language,
     },
@@ -321,6 +338,26 @@ enum Wire {
         at: Timestamp,
         language: Language,
     },
+    SessionChanges,
+}
+
+/// A contact as it is sealed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WrittenContact {
+    channel: Channel,
+    to: Wiped,
+}
+
+impl From<&Recipient> for WrittenContact {
+    fn from(to: &Recipient) -> Self {
+        Self { channel: to.channel(), to: address(to) }
+    }
+}
+
+impl From<WrittenContact> for Recipient {
+    fn from(written: WrittenContact) -> Self {
+        recipient(written.channel, &written.to)
+    }
 }
 
 /// A text that is wiped when it is dropped.
@@ -347,6 +384,7 @@ impl From<&Message> for Wire {
                 to: address(&notice.to),
                 event: notice.event,
                 at: notice.at,
+                further: notice.further.iter().map(|change| (change.event, change.at)).collect(),
                 methods: notice.methods.clone(),
                 language: notice.language,
             },
@@ -362,6 +400,7 @@ impl From<&Message> for Wire {
             Message::ApprovalDenied(refused) => {
                 Self::Refused { account: refused.account.clone(), at: refused.at, language: refused.language }
             }
+            Message::SessionChanges => Self::SessionChanges,
         }
     }
 }
@@ -383,8 +422,9 @@ impl TryFrom<Wire> for Message {
                 })
             }
             Wire::Decoy => Self::Decoy,
-            Wire::Notice { channel, to, event, at, methods, language } => {
-                Self::Notice(Notice { to: recipient(channel, &to), event, at, methods, language })
+            Wire::Notice { channel, to, event, at, further, methods, language } => {
+                let further = further.into_iter().map(|(event, at)| Change { event, at }).collect();
+                Self::Notice(Notice { to: recipient(channel, &to), event, at, further, methods, language })
             }
             Wire::Reconcile { flow, account, generation, outcome, methods, language } => {
                 Self::Reconcile(ReconcileChange {
@@ -400,6 +440,7 @@ impl TryFrom<Wire> for Message {
             Wire::Refused { account, at, language } => {
                 Self::ApprovalDenied(ApprovalDenied { account, at, language })
             }
+            Wire::SessionChanges => Self::SessionChanges,
         })
     }
 }
@@ -470,15 +511,38 @@ mod tests {
         let length = |message: &Message| {
             serde_json::to_string(&message.seal(&keys(), owner(), [1; 24]).unwrap()).unwrap().len()
         };
+        let longest = Change {
+            event: Event::Replaced(Kind::AlternateEmail),
+            at: Timestamp::from_seconds(1_790_000_000),
+        };
         let notice = Message::Notice(Notice {
             to: Recipient::Email(EmailAddress::from_stored("a".repeat(254))),
-            event: Event::Added(Kind::AlternateEmail),
+            event: Event::Replaced(Kind::AlternateEmail),
             at: Timestamp::from_seconds(1_790_000_000),
+            further: vec![longest; FURTHER_CHANGES],
             methods: Method::ALL.to_vec(),
             language: Language::Chinese,
         });
         assert_eq!(length(&code()), length(&Message::Decoy));
         assert_eq!(length(&notice), length(&Message::Decoy));
+        assert_eq!(length(&Message::SessionChanges), length(&Message::Decoy));
+    }
+
+    /// Messages of earlier versions have no share and no further changes.
+    #[test]
+    fn messages_of_earlier_versions_are_read() {
+        let read = |plain: &str| {
+            let sealed = keys().seal(PURPOSE, owner().as_bytes(), plain.as_bytes(), [1; 24]).unwrap();
+            Envelope { owner: hex::encode(owner().as_bytes()), sealed }.open(&keys()).unwrap().1
+        };
+        let code = r#"{"kind":"code","channel":"sms","to":"+60123456798","purpose":"reset","code":"12345678",
+            "language":"en","expires_at":1790000000,"minutes":10}"#;
+        let Message::Code(code) = read(code) else { panic!("a code was sealed") };
+        assert_eq!(code.share, SmsShare::Rest);
+        let notice = r#"{"kind":"notice","channel":"voice","to":"+60327317272","event":{"added":"mobile"},
+            "at":1790000000,"methods":["email"],"language":"ms"}"#;
+        let Message::Notice(notice) = read(notice) else { panic!("a notice was sealed") };
+        assert_eq!((notice.event, notice.further.len()), (Event::Added(Kind::Mobile), 0));
     }
 
     /// Controls: C-089.

@@ -38,6 +38,7 @@ fn notice(to: Recipient) -> Message {
         to,
         event: Event::Reset,
         at: START,
+        further: Vec::new(),
         methods: vec![Method::Email],
         language: Language::English,
     })
