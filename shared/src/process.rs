@@ -16,8 +16,8 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
-    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges,
-    DynamoSessions,
+    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo,
+    DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;

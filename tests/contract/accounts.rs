@@ -169,7 +169,8 @@ async fn use_of_replaced_contact_does_not_count_for_successor(ports: &Stores) {
     assert!(ports.info.registration(&id(), NOW).await.unwrap().last_used.is_empty());
     let (flow, session) = (HolderId::from_bytes([1; 32]), HolderId::from_bytes([5; 32]));
     let verified_factors = &[Factor::MobilePhone, Factor::AlternateEmail];
-    let lease_holder = LeaseHolder { flow, generation: 0, limit: 1, verified_factors };
+    let lease_holder =
+        LeaseHolder { flow, generation: 0, limit: 1, verified_factors, revokes_known_devices: false };
     ports.leases.acquire(&id(), &lease_holder, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
     let number = PhoneNumber::from_stored("+60199999999".to_owned());
     let active_from = NOW + Seconds::DAY;

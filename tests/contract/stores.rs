@@ -17,8 +17,7 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges,
-    DynamoSessions,
+    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
@@ -30,8 +29,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
     KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore,
-    SessionChangesStore,
-    SessionStore,
+    SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;

@@ -373,3 +373,22 @@ async fn only_first_steps_of_strangers_use_their_share() {
     session.add("mobile", NEW_NUMBER).await;
     assert_eq!(last_share(&world), SmsShare::Enrolment);
 }
+
+/// Controls: C-132.
+#[tokio::test]
+async fn known_device_uses_no_share_of_strangers() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    browser.code(&world.last_code()).await;
+    assert_eq!(browser.totp(&world.app_code(0)).await.page(), "password");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+    assert_eq!(browser.post("/done", json!({ "remember": "device" })).await.page(), "done");
+    world.clock.advance(3_600);
+    for (mut next, share) in [(browser, SmsShare::Rest), (world.browser(), SmsShare::FirstStep)] {
+        next.open("aisyah", "forgotten").await;
+        assert_eq!(next.send_phone("sms", "+60123456798").await.page(), "code");
+        assert_eq!(last_share(&world), share);
+    }
+}

@@ -140,7 +140,11 @@ impl Step<'_> {
             method,
             contact,
             purpose: Purpose::Reset,
-            share: SmsShare::of_reset(flow.progress.step(), false, registration.redeemed_lately(method, now)),
+            share: SmsShare::of_reset(
+                flow.progress.step(),
+                flow.context.known_device,
+                registration.redeemed_lately(method, now),
+            ),
             language: flow.context.language,
             digits: settings.code_digits,
             lifetime: Seconds(lifetime),

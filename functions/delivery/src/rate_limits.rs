@@ -53,8 +53,8 @@ pub(crate) async fn try_acquire(
     Ok(None)
 }
 
-/// Returns twice what one account may send to a contact, in its two steps together. Accounts that share a contact
-/// share the limit, and one account alone never reaches it.
+/// Returns twice what one account may send to a contact in a step. Accounts that share a contact share the limit.
+/// Strangers who aim at one account never reach it: they use up its first step at most, which is half of it.
 fn twice(of_one_account: u8) -> u64 {
     2 * u64::from(of_one_account)
 }
