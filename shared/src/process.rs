@@ -16,7 +16,8 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
-    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
+    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo,
+    DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -237,6 +238,11 @@ impl Process {
     /// Returns the store of sessions.
     pub fn sessions(&self) -> Result<Arc<dyn ports::SessionStore>, StartError> {
         port!(self, DynamoSessions::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?, self.entropy()))
+    }
+
+    /// Returns the store of the changes that sessions made.
+    pub fn session_changes(&self) -> Result<Arc<dyn ports::SessionChangesStore>, StartError> {
+        port!(self, DynamoSessionChanges::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
     }
 
     /// Returns the store of approval requests.

@@ -22,6 +22,7 @@ on_every_store!(
     imported_registration_is_read_back,
     contact_in_waiting_period_is_unusable,
     entries_are_listed_changed_and_removed,
+    use_of_replaced_contact_does_not_count_for_successor,
     removed_waiting_contact_restores_its_predecessor,
     passkey_is_registered_once_across_all_accounts,
     time_step_is_accepted_once,
@@ -135,6 +136,8 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     let used: Vec<_> = listed.entries.iter().map(|entry| entry.last_used_at).collect();
     assert_eq!(used, [None, Some(NOW + Seconds(5)), None, Some(NOW + Seconds(6))]);
+    let read = ports.info.registration(&id(), NOW + Seconds(6)).await.unwrap();
+    assert_eq!(read.last_used, [(Factor::MobilePhone, NOW + Seconds(5))]);
     assert_eq!(listed.changed_by, None, "a reset has changed it since");
     assert_eq!(change(1, session).await, None);
 
@@ -158,6 +161,35 @@ async fn entries_are_listed_changed_and_removed(ports: &Stores) {
     ports.enrolment.confirm(&id(), NOW).await.unwrap();
     let listed = ports.enrolment.registered(&id()).await.unwrap();
     assert_eq!((listed.entries.len(), listed.confirmed_at, listed.generation), (3, Some(NOW), 6));
+}
+
+/// Controls: C-132.
+async fn use_of_replaced_contact_does_not_count_for_successor(ports: &Stores) {
+    ports.import(&id(), &AISYAH.registration(), None, NOW).await;
+    assert!(ports.info.registration(&id(), NOW).await.unwrap().last_used.is_empty());
+    let (flow, session) = (HolderId::from_bytes([1; 32]), HolderId::from_bytes([5; 32]));
+    let verified_factors = &[Factor::MobilePhone, Factor::AlternateEmail];
+    let lease_holder =
+        LeaseHolder { flow, generation: 0, limit: 1, verified_factors, revokes_known_devices: false };
+    ports.leases.acquire(&id(), &lease_holder, NOW + Seconds(5), NOW + Seconds(35)).await.unwrap();
+    let number = PhoneNumber::from_stored("+60199999999".to_owned());
+    let active_from = NOW + Seconds::DAY;
+    let waits = NewEntry {
+        active_from,
+        ..NewEntry::contact(Kind::Mobile, Contact::Phone(&number), NOW + Seconds(60))
+    };
+    assert_eq!(ports.enrolment.change(&id(), 1, session).await.unwrap(), Some(2));
+    assert_eq!(ports.enrolment.add(&id(), 2, session, &waits).await.unwrap(), Added::Done(3));
+    let (mail, mobile) =
+        ((Factor::AlternateEmail, NOW + Seconds(5)), (Factor::MobilePhone, NOW + Seconds(5)));
+    let last_used = async |now| ports.info.registration(&id(), now).await.unwrap().last_used;
+    assert_eq!(last_used(NOW + Seconds(61)).await, [mail, mobile], "the earlier number serves");
+    assert_eq!(last_used(active_from).await, [mail], "the new one has redeemed nothing");
+    let read = ports.info.registration(&id(), active_from).await.unwrap();
+    assert!(
+        read.redeemed_lately(Method::Email, active_from) && !read.redeemed_lately(Method::Sms, active_from)
+    );
+    assert!(!read.redeemed_lately(Method::Email, NOW + Seconds(90 * Seconds::DAY.0 + 5)));
 }
 
 async fn removed_waiting_contact_restores_its_predecessor(ports: &Stores) {

@@ -20,6 +20,7 @@ mod queue;
 mod rate_limits;
 mod secrets;
 mod senders;
+mod session_changes;
 mod sessions;
 mod stores;
 mod webauthn;

@@ -10,6 +10,7 @@ use proptest::test_runner::{Config, RngSeed, TestRunner};
 use shared::domain::account::AccountId;
 use shared::domain::account_limits::{self, Bucket, LimitLog, SendLimits, SendRequest, TieredLimit};
 use shared::domain::client::NetworkTag;
+use shared::domain::message::SmsShare;
 use shared::domain::method::Factor;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
@@ -21,6 +22,7 @@ on_every_store!(
     counter_increments_per_key_and_window,
     rate_limit_rejects_requests_above_limit,
     refunded_rate_limit_can_be_acquired_again,
+    limits_of_one_item_are_acquired_together_or_not_at_all,
     send_rate_limit_rejects_write_with_stale_revision,
     random_rate_limit_operations_match_reference_model;
     at_once: concurrent_acquires_never_exceed_rate_limit;
@@ -95,6 +97,24 @@ async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
 }
 
 /// Controls: C-024.
+/// Controls: C-132.
+async fn limits_of_one_item_are_acquired_together_or_not_at_all(stores: &Stores) {
+    let rate_limits = stores.rate_limits.clone();
+    let (all, share) = (RateLimit::PhoneMessages, RateLimit::PhoneMessagesOf(SmsShare::FirstStep));
+    let take = async |most, of_share| {
+        let limits = [(all.clone(), most), (share.clone(), of_share)];
+        rate_limits.try_acquire_together(&limits, NOW).await.unwrap()
+    };
+    assert!(!take(9, 0).await && !take(0, 9).await);
+    assert!(take(9, 2).await && take(9, 2).await && !take(9, 2).await, "the share is used up");
+    assert!(!take(2, 9).await, "all are used up");
+    assert_eq!(rate_limits.increment(&all, NOW).await.unwrap(), 3, "what was refused took nothing");
+    rate_limits.refund(&share, NOW).await.unwrap();
+    assert!(take(9, 2).await && !take(9, 2).await, "one came back");
+    assert!(!rate_limits.try_acquire(&share, 2, NOW).await.unwrap());
+    assert!(rate_limits.try_acquire(&all, 5, NOW).await.unwrap());
+}
+
 async fn send_rate_limit_rejects_write_with_stale_revision(stores: &Stores) {
     let rate_limits = stores.rate_limits.clone();
     let account = AccountId::from_directory("aisyah").unwrap();

@@ -17,7 +17,7 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
+    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
@@ -29,7 +29,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
     KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore,
-    SessionStore,
+    SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -97,6 +97,7 @@ pub fn contacts() -> Arc<Keyring> {
 pub struct Stores {
     pub flows: Arc<dyn FlowStore>,
     pub sessions: Arc<dyn SessionStore>,
+    pub session_changes: Arc<dyn SessionChangesStore>,
     pub approvals: Arc<dyn ApprovalStore>,
     pub pairings: Arc<dyn PairingStore>,
     pub rate_limits: Arc<dyn RateLimitStore>,
@@ -117,6 +118,7 @@ impl Stores {
         Self {
             flows: memory.clone(),
             sessions: memory.clone(),
+            session_changes: memory.clone(),
             approvals: memory.clone(),
             pairings: memory.clone(),
             rate_limits: memory.clone(),
@@ -139,6 +141,7 @@ impl Stores {
         Self {
             flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
+            session_changes: Arc::new(DynamoSessionChanges::new(client.clone(), "FlowsTable")),
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),

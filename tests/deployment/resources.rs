@@ -115,6 +115,7 @@ fn every_alarm_notifies_the_topic() {
         "5xx",
         "SmsBudgetExhausted",
         "NumberBudgetExhausted",
+        "MailboxBudgetExhausted",
         "MessagesRefused",
         "CodesRefused",
         "Throttles",

@@ -4,8 +4,10 @@ use std::sync::{Arc, Mutex};
 
 use rekey_local::emulator::CallFault;
 use rekey_local::emulator::roles::Call;
+use rekey_tests::fixtures::{NEW_NUMBER, NEW_PASSWORD};
 use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
+use shared::domain::message::{Message, SmsShare};
 use tokio::runtime::Handle;
 use tokio::task::block_in_place;
 
@@ -329,4 +331,64 @@ async fn code_sends_are_rate_limited_across_flows() {
         }
     }
     assert_eq!(sent, [1, 1, 1, 2, 2], "three of the five to one network");
+}
+
+/// Returns the share that the last code counts in.
+fn last_share(world: &World) -> SmsShare {
+    let code = |message| if let Message::Code(code) = message { Some(code.share) } else { None };
+    world.messages().into_iter().rev().find_map(code).unwrap()
+}
+
+/// Controls: C-132.
+#[tokio::test]
+async fn only_first_steps_of_strangers_use_their_share() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_phone("sms", "+60123456798").await;
+    assert_eq!(last_share(&world), SmsShare::FirstStep);
+    browser.code(&world.last_code()).await;
+    browser.send_email().await;
+    assert_eq!(last_share(&world), SmsShare::Rest, "a second step");
+    browser.code(&world.last_code()).await;
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+
+    let first_step = async || {
+        let mut next = world.browser();
+        next.open("aisyah", "forgotten").await;
+        assert_eq!(next.send_phone("mobile_call", "+60123456798").await.page(), "code");
+        last_share(&world)
+    };
+    world.clock.advance(3_600);
+    assert_eq!(first_step().await, SmsShare::Rest, "the number redeemed a code lately");
+    world.clock.advance(90 * 86_400);
+    assert_eq!(first_step().await, SmsShare::FirstStep, "not lately");
+
+    let mut session = world.browser();
+    session.sign_in_with("aisyah", NEW_PASSWORD).await;
+    session.post("/security-info/verify", json!({ "method": "sms" })).await;
+    assert_eq!(last_share(&world), SmsShare::Rest, "a second step at /security-info");
+    let body = json!({ "method": "sms", "code": world.last_code() });
+    assert_eq!(session.post("/security-info/verify", body).await.page(), "security-info");
+    session.add("mobile", NEW_NUMBER).await;
+    assert_eq!(last_share(&world), SmsShare::Enrolment);
+}
+
+/// Controls: C-132.
+#[tokio::test]
+async fn known_device_uses_no_share_of_strangers() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    browser.send_email().await;
+    browser.code(&world.last_code()).await;
+    assert_eq!(browser.totp(&world.app_code(0)).await.page(), "password");
+    assert_eq!(browser.password(NEW_PASSWORD).await.page(), "done");
+    assert_eq!(browser.post("/done", json!({ "remember": "device" })).await.page(), "done");
+    world.clock.advance(3_600);
+    for (mut next, share) in [(browser, SmsShare::Rest), (world.browser(), SmsShare::FirstStep)] {
+        next.open("aisyah", "forgotten").await;
+        assert_eq!(next.send_phone("sms", "+60123456798").await.page(), "code");
+        assert_eq!(last_share(&world), share);
+    }
 }

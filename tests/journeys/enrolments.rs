@@ -78,13 +78,14 @@ impl RetryingUser {
         let is_new = |entry: &&Entry| {
             !self.before.iter().any(|old| (&old.id, old.added_at) == (&entry.id, entry.added_at))
         };
-        let added = after.iter().filter(is_new).map(|entry| Event::Added(entry.id.kind()));
+        let added = after.iter().filter(is_new).map(|entry| entry.id.kind());
+        let added = added.map(|kind| vec![Event::Added(kind), Event::Replaced(kind)]);
         let is_gone = |entry: &&Entry| !after.iter().any(|left| left.id == entry.id);
-        let removed = self.before.iter().filter(is_gone).map(|entry| Event::Removed(entry.id.kind()));
+        let removed = self.before.iter().filter(is_gone).map(|entry| vec![Event::Removed(entry.id.kind())]);
         let notified = self.world.notices();
-        for event in added.chain(removed) {
-            let heard = notified.iter().filter(|notice| notice.event == event).count();
-            assert!(heard >= 2, "{event:?} is not notified: {}", self.context());
+        for events in added.chain(removed) {
+            let heard = notified.iter().filter(|notice| events.contains(&notice.event)).count();
+            assert!(heard >= 2, "{events:?} is not notified: {}", self.context());
         }
     }
 
@@ -166,6 +167,9 @@ fn of_kind<'a>(list: &'a Value, kind: &str) -> Vec<&'a Value> {
 const CONTACTS: [&str; 4] =
     ["+60123456798", "+60327317272", "aisyah.rahman@mail.example", "aisyah@student.contoh.example"];
 
+/// Those that are notified without a call.
+const UNCALLED: [&str; 3] = [CONTACTS[0], CONTACTS[2], CONTACTS[3]];
+
 /// Runs a story with every fault in every call. A story returns whether the fault happened.
 async fn with_every_fault(scenario: impl AsyncFn(usize, FaultKind) -> bool) {
     for fault in [FaultKind::CallFailed, FaultKind::ResponseLost, FaultKind::Crash] {
@@ -206,6 +210,12 @@ async fn recovery_code_enrolment_survives_any_failure() {
 #[tokio::test(flavor = "multi_thread")]
 async fn contact_removal_survives_any_failure() {
     with_every_fault(scenarios::remove_contact).await;
+}
+
+/// Controls: C-025, C-063.
+#[tokio::test(flavor = "multi_thread")]
+async fn gathered_notification_survives_any_failure() {
+    with_every_fault(scenarios::remove_later).await;
 }
 
 /// Controls: C-025.
@@ -249,7 +259,7 @@ mod scenarios {
         let mobiles = of_kind(&list, "mobile");
         assert_eq!((mobiles.len(), &mobiles[0]["masked"]), (1, &json!("*****00")), "{}", owner.context());
         assert_ne!(mobiles[0]["usable_from"], mobiles[0]["added_at"], "it waits");
-        owner.assert_notified(Event::Added(Kind::Mobile), &[&CONTACTS[..], &[NEW_NUMBER]].concat());
+        owner.assert_notified(Event::Replaced(Kind::Mobile), &[&CONTACTS[..], &[NEW_NUMBER]].concat());
         owner.assert_closed("aisyah").await;
         owner.take_fault()
     }
@@ -276,7 +286,7 @@ mod scenarios {
         let code = |world: &World| app.generate(world.now().as_seconds().unsigned_abs()).to_string();
         let list = owner.confirm(|world| json!({ "id": "totp", "code": code(world) })).await;
         assert_eq!(of_kind(&list, "totp").len(), 1, "{}", owner.context());
-        owner.assert_notified(Event::Added(Kind::Totp), &CONTACTS);
+        owner.assert_notified(Event::Replaced(Kind::Totp), &UNCALLED);
         owner.world.clear_faults();
         owner.world.clock.advance(72 * 3_600);
         let mut next = owner.world.browser();
@@ -300,7 +310,7 @@ mod scenarios {
         let list = owner.confirm(|_| json!({ "id": "recovery_codes" })).await;
         let sheets = of_kind(&list, "recovery_codes");
         assert_eq!((sheets.len(), &sheets[0]["masked"]), (1, &json!("10")), "{}", owner.context());
-        owner.assert_notified(Event::Added(Kind::RecoveryCodes), &CONTACTS);
+        owner.assert_notified(Event::Added(Kind::RecoveryCodes), &UNCALLED);
         owner.assert_closed("aisyah").await;
         owner.take_fault()
     }
@@ -313,6 +323,40 @@ mod scenarios {
         owner.assert_notified(Event::Removed(Kind::Mobile), &CONTACTS);
         owner.assert_closed("aisyah").await;
         owner.take_fault()
+    }
+
+    /// The second change of a session is gathered. The fault may hit `delivery`, too.
+    pub(super) async fn remove_later(nth: usize, fault: FaultKind) -> bool {
+        let mut owner = RetryingUser::new("aisyah", usize::MAX, fault).await;
+        let remove = |id: &str| json!({ "id": id });
+        assert_eq!(owner.browser.post("/security-info/remove", remove("totp")).await.page(), "security-info");
+        owner.world.deliver().await;
+        let first = owner.world.dev_inbox.messages().len();
+        owner.inject(nth);
+        let mut is_over = false;
+        let mut status = 503;
+        for _ in 0..3 {
+            status = owner.browser.post("/security-info/remove", remove("mobile")).await.status.as_u16();
+            is_over |= owner.take_fault();
+            if status != 503 {
+                break;
+            }
+            owner.world.clock.advance(1);
+        }
+        for _ in 0..10 {
+            owner.world.clock.advance(100);
+            owner.world.deliver().await;
+            is_over |= owner.take_fault();
+        }
+        let is_removed = !owner.entries().await.iter().any(|entry| entry.shown == "*****98");
+        assert!(is_removed, "{status}: {}", owner.context());
+        let inbox = owner.world.dev_inbox.messages();
+        // The newest messages come first.
+        let later = &inbox[..inbox.len() - first];
+        for contact in CONTACTS {
+            assert!(later.iter().any(|message| message.to == contact), "{contact}: {}", owner.context());
+        }
+        is_over
     }
 
     pub(super) async fn lift_waiting_period(nth: usize, fault: FaultKind) -> bool {
@@ -366,7 +410,7 @@ mod scenarios {
         let code = paired.json()["code"].clone();
         let list = owner.confirm(|_| json!({ "id": challenge["id"], "code": code })).await;
         assert_eq!(of_kind(&list, "authenticator").len(), 1, "{}", owner.context());
-        owner.assert_notified(Event::Added(Kind::Authenticator), &CONTACTS);
+        owner.assert_notified(Event::Added(Kind::Authenticator), &UNCALLED);
         assert_eq!(retry_on_phone(&owner, &mut phone, async |phone| phone.poll().await).await.status, 200);
         owner.assert_closed("aisyah").await;
         owner.take_fault()

@@ -53,7 +53,7 @@ async fn unlock_flow_keeps_the_password() {
     let done = browser.post("/unlock", json!({})).await;
     assert_eq!((done.page(), &done.json()["result"]), ("done".into(), &json!("unlocked")));
     assert_eq!(world.sign_in("priya", Person::PASSWORD).await, SignIn::Accepted);
-    assert_eq!(world.notices().len(), 3);
+    assert_eq!(world.notices().len(), 3, "both mailboxes and the mobile");
 }
 
 /// Controls: C-029.

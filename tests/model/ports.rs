@@ -216,6 +216,16 @@ impl RateLimitStore for Scripted {
         ask!(Call::TryAcquire { key, limit: most, until }, Answer::Flag(taken) => taken)
     }
 
+    async fn try_acquire_together(
+        &self,
+        limits: &[(RateLimit, u64)],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        // One write; no contact in the model reaches one of these limits.
+        let (first, most) = &limits[0];
+        self.try_acquire(first, *most, now).await
+    }
+
     async fn refund(&self, _: &RateLimit, _: Timestamp) -> Result<(), StoreError> {
         panic!("no person in the model signs in");
     }

@@ -257,6 +257,8 @@ impl Product {
             queue: ports.clone(),
             rate_limits: ports.clone(),
             flows: ports.clone(),
+            // No session in the model changes anything.
+            session_changes: Arc::new(Memory::default()),
             directory: ports.clone(),
             security_info: ports.clone(),
             metrics: ports,

@@ -11,7 +11,7 @@ use shared::domain::contact::PhoneNumber;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
 use shared::domain::flow::{APPROVAL_LIFETIME, Choosing, Flow, FlowContext, PASSKEY_LIFETIME, SendRefusal};
-use shared::domain::message::{ApprovalPush, Message, Purpose};
+use shared::domain::message::{ApprovalPush, Message, Purpose, SmsShare};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
@@ -140,6 +140,11 @@ impl Step<'_> {
             method,
             contact,
             purpose: Purpose::Reset,
+            share: SmsShare::of_reset(
+                flow.progress.step(),
+                flow.context.known_device,
+                registration.redeemed_lately(method, now),
+            ),
             language: flow.context.language,
             digits: settings.code_digits,
             lifetime: Seconds(lifetime),

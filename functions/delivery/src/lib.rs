@@ -11,6 +11,7 @@ mod rate_limits;
 mod reconcile;
 mod refused;
 mod send;
+mod session_changes;
 
 use std::error::Error;
 use std::sync::Arc;
@@ -24,7 +25,7 @@ use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::ports::{
     ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender, PushTargets,
-    RateLimitStore, SecurityInfoStore, TextSender, VoiceSender,
+    RateLimitStore, SecurityInfoStore, SessionChangesStore, TextSender, VoiceSender,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
@@ -64,6 +65,8 @@ pub struct Ports {
     pub rate_limits: Arc<dyn RateLimitStore>,
     /// Completes the flow of a change that a crash left open.
     pub flows: Arc<dyn FlowStore>,
+    /// The changes of sessions whose notification was put off.
+    pub session_changes: Arc<dyn SessionChangesStore>,
     /// Reads from the directory whether a change was made; can't write to it.
     pub directory: Arc<dyn ChangeInspector>,
     /// The contacts to notify.
@@ -93,6 +96,7 @@ impl Ports {
             queue: process.queue()?,
             rate_limits: process.rate_limits()?,
             flows: process.flows()?,
+            session_changes: process.session_changes()?,
             directory: process.change_inspector()?,
             security_info: process.security_info()?,
             metrics: process.metrics(),
@@ -143,6 +147,7 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
         }
         Message::Push(push) => ("push", None, push::push(ports, push, now).await),
         Message::ApprovalDenied(refused) => ("refused", None, refused::notify(ports, flow, refused).await),
+        Message::SessionChanges => ("session_changes", None, session_changes::notify(ports, flow, now).await),
         Message::Reconcile(change) => {
             ("reconcile", None, reconcile::reconcile(ports, change, &receipt).await)
         }

@@ -1,18 +1,24 @@
-//! Rate limits of texts and calls: per number, per block of a thousand numbers, and per deployment.
+//! Rate limits of codes: per mailbox, per number, per block of a thousand numbers, and of texts and calls per
+//! deployment, whole and by share.
 //!
-//! They apply here and not where the code is requested, so that no page reveals them. Over a limit a phone method
-//! behaves as with a provider that refuses. Nothing arrives, and the person chooses another method. The account's own
+//! They apply here and not where the code is requested, so that no page reveals them. Over a limit a method behaves
+//! as with a provider that refuses. Nothing arrives, and the person chooses another method. The account's own
 //! limits, which a page may reveal, are in `code-send`.
 
-use shared::domain::contact::PhoneNumber;
-use shared::domain::message::Purpose;
-use shared::domain::rate_limit::{MessageId, NumberRange, RateLimit};
+use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::message::{CodeMessage, Purpose, Recipient, SmsShare};
+use shared::domain::rate_limit::{BlockTag, MailboxTag, MessageId, NumberTag, RateLimit};
 use shared::domain::time::Timestamp;
 use shared::ports::{Metric, StoreError};
+use shared::settings::Settings;
 
 use crate::{Ports, Receipt};
 
-/// Acquires one code to `number`, or returns the metric of the limit that is used up.
+/// Limits of one item, each with the number that it allows, and the metric that counts what they stop.
+type Limits = (Vec<(RateLimit, u64)>, Metric);
+
+/// Acquires one code to its contact, or returns the metric of the limit that is used up. A refused code spends
+/// nothing: what other limits counted for it is refunded.
 ///
 /// A redelivered message takes at most one more, however often it comes. It may not have been counted the first time.
 /// A provider outage of an hour must not use up the day.
@@ -21,8 +27,7 @@ use crate::{Ports, Receipt};
 /// [`StoreError`].
 pub(crate) async fn try_acquire(
     ports: &Ports,
-    number: &PhoneNumber,
-    purpose: Purpose,
+    code: &CodeMessage,
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Result<Option<Metric>, StoreError> {
@@ -32,29 +37,75 @@ pub(crate) async fn try_acquire(
     {
         return Ok(None);
     }
-    let settings = &ports.settings;
-    let (whole, block) =
-        (NumberRange::whole(number, &ports.messages), NumberRange::block(number, &ports.messages));
-    let (Some(whole), Some(block)) = (whole, block) else {
-        return Err(StoreError::Unreadable("no key for the rate limits of numbers"));
+    let limits = match &code.to {
+        Recipient::Email(address) => of_mailbox(ports, address, code.purpose),
+        Recipient::Sms(number) | Recipient::Voice(number) => of_number(ports, number, code),
     };
-    // Twice the limit of one account. Accounts that share a number share the limit, and one account alone never
-    // reaches it. Any account may type any number to enrol it. Those codes are counted apart, so that they don't use
-    // up the owner's limit.
-    let (of_range, per_number): (fn(NumberRange) -> RateLimit, _) = match purpose {
-        Purpose::SecurityInfo => (RateLimit::CodesToNewNumber, u64::from(settings.sends.per_day)),
-        Purpose::Reset | Purpose::SecondStep => {
-            (RateLimit::CodesToNumber, 2 * u64::from(settings.sends.per_day))
-        }
-    };
-    for (limit, most, metric) in [
-        (of_range(whole), per_number, Metric::NumberBudgetExhausted),
-        (of_range(block), u64::from(settings.sends_per_block), Metric::NumberBudgetExhausted),
-        (RateLimit::PhoneMessages, u64::from(settings.sms_per_day), Metric::SmsBudgetExhausted),
-    ] {
-        if !ports.rate_limits.try_acquire(&limit, most, now).await? {
-            return Ok(Some(metric));
+    let limits = limits.ok_or(StoreError::Unreadable("no key for the rate limits of contacts"))?;
+    for (at, (together, metric)) in limits.iter().enumerate() {
+        if !ports.rate_limits.try_acquire_together(together, now).await? {
+            for (acquired, _) in limits[..at].iter().flat_map(|(together, _)| together) {
+                ports.rate_limits.refund(acquired, now).await?;
+            }
+            return Ok(Some(*metric));
         }
     }
     Ok(None)
+}
+
+/// Returns twice what one account may send to a contact in a step. Accounts that share a contact share the limit.
+/// Strangers who aim at one account never reach it: they use up its first step at most, which is half of it.
+fn twice(of_one_account: u8) -> u64 {
+    2 * u64::from(of_one_account)
+}
+
+/// Returns the limits of a code by mail.
+///
+/// Any account may type any address to enrol it, so a mailbox that is being enrolled has a limit for a day: no
+/// campaign reaches a foreign mailbox with more. An enrolled mailbox has one for an hour only. A stranger who
+/// uses it up must not keep its owner out for a day; mail comes back within the hour. A domain has no limit: most
+/// people of a university use the same few providers, and one of them would close the mail of all.
+fn of_mailbox(ports: &Ports, address: &EmailAddress, purpose: Purpose) -> Option<Vec<Limits>> {
+    let mailbox = MailboxTag::of(address, &ports.messages)?;
+    let sends = &ports.settings.sends;
+    let (limit, most) = match purpose {
+        Purpose::SecurityInfo => (RateLimit::CodesToNewMailbox(mailbox), twice(sends.per_day)),
+        Purpose::Reset | Purpose::SecondStep => (RateLimit::CodesToMailbox(mailbox), twice(sends.per_hour)),
+    };
+    Some(vec![(vec![(limit, most)], Metric::MailboxBudgetExhausted)])
+}
+
+/// Returns the limits of a code by text or call.
+///
+/// Any account may type any number to enrol it. Those codes are counted apart, so that they don't use up the owner's
+/// limit.
+fn of_number(ports: &Ports, number: &PhoneNumber, code: &CodeMessage) -> Option<Vec<Limits>> {
+    let settings = &ports.settings;
+    let number = NumberTag::of(number, &ports.messages)?;
+    let (of_number, of_block, per_number): (fn(NumberTag) -> RateLimit, fn(BlockTag) -> RateLimit, _) =
+        match code.purpose {
+            Purpose::SecurityInfo => {
+                (RateLimit::CodesToNewNumber, RateLimit::CodesToNewBlock, u64::from(settings.sends.per_day))
+            }
+            Purpose::Reset | Purpose::SecondStep => {
+                (RateLimit::CodesToNumber, RateLimit::CodesToBlock, twice(settings.sends.per_day))
+            }
+        };
+    let per_block = u64::from(settings.sends_per_block);
+    let block = number.block();
+    let of_numbers = vec![(of_number(number), per_number), (of_block(block), per_block)];
+    Some(vec![
+        (of_numbers, Metric::NumberBudgetExhausted),
+        (of_day(settings, code.share), Metric::SmsBudgetExhausted),
+    ])
+}
+
+/// Returns the limits of the day's texts and calls: of all, and of the share, where it has one.
+fn of_day(settings: &Settings, share: SmsShare) -> Vec<(RateLimit, u64)> {
+    let per_day = u64::from(settings.sms_per_day);
+    let mut limits = vec![(RateLimit::PhoneMessages, per_day)];
+    if share != SmsShare::Rest {
+        limits.push((RateLimit::PhoneMessagesOf(share), share.most(per_day)));
+    }
+    limits
 }

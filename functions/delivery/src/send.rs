@@ -7,22 +7,20 @@ use shared::text::messages::Content;
 
 use crate::{End, Ports, Receipt, Verdict, rate_limits};
 
-/// Sends a code. A text or call is subject to the rate limits of its number and of the deployment.
+/// Sends a code. It is subject to the rate limits of its contact, a text or call also to those of the deployment.
 pub(crate) async fn code(
     ports: &Ports,
     code: &CodeMessage,
     receipt: &Receipt<'_>,
     now: Timestamp,
 ) -> Verdict {
-    if let Recipient::Sms(number) | Recipient::Voice(number) = &code.to {
-        match rate_limits::try_acquire(ports, number, code.purpose, receipt, now).await {
-            Ok(None) => {}
-            Ok(Some(exhausted)) => {
-                ports.metrics.count(exhausted, now);
-                return Verdict::ended(End::Dropped, exhausted.name());
-            }
-            Err(error) => return Verdict::failed(End::Retry, &error),
+    match rate_limits::try_acquire(ports, code, receipt, now).await {
+        Ok(None) => {}
+        Ok(Some(exhausted)) => {
+            ports.metrics.count(exhausted, now);
+            return Verdict::ended(End::Dropped, exhausted.name());
         }
+        Err(error) => return Verdict::failed(End::Retry, &error),
     }
     without_limit(ports, Content::Code(code), now).await
 }

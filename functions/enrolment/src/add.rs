@@ -7,7 +7,7 @@ use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose};
 use shared::domain::method::Method;
 use shared::domain::security_info::{EntryId, Kind, Registered};
-use shared::domain::session::{Open, Pending, Session};
+use shared::domain::session::{CodeFor, Open, Pending, Session};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
 use shared::http::security_info::CONFIRM;
@@ -72,14 +72,15 @@ async fn try_add(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult
     let (pending, message) = if let Some(shown) = shown_already(&found.value, form.kind) {
         (shown, None)
     } else if form.kind.is_contact() {
-        let earlier = found.value.pending();
-        let (pending, message) = list.challenge_contact(&cookie, &found.value, earlier, id).await?;
+        let (pending, message) = list.challenge_contact(&cookie, &found.value, id).await?;
         (pending, Some(message))
     } else {
         (kinds::begin(ports, incoming, &cookie, &account, id, now).await?, None)
     };
     let mut open = open.clone();
-    open.progress.sends += u8::from(message.is_some());
+    if message.is_some() {
+        open.progress.note_sent(CodeFor::NewContact, now);
+    }
     let session = Session::Enrolling(open.enrol(pending));
     save_session(ports, &cookie, found.revision, &session, now).await?;
     if let Some(message) = message {
@@ -139,7 +140,6 @@ impl List<'_> {
         &self,
         cookie: &HolderCookie,
         session: &Session,
-        earlier: Option<&Pending>,
         id: EntryId,
     ) -> HandlerResult<(Pending, Message)> {
         let (ports, form) = (self.ports, self.form);
@@ -150,13 +150,18 @@ impl List<'_> {
         if self.registration.holds_contact(contact) {
             return Err(self.problem(Problem::ContactRefused));
         }
-        // The resend interval applies to one contact only, so that a mistyped number can be corrected at once.
-        let is_same = |pending: &&Pending| {
-            seal::open(ports, cookie, &pending.sealed).is_ok_and(|opened| opened == contact.expose())
+        // The wait belongs to the session. Only the first correction of the waiting contact needs none.
+        let is_same = |pending: &Pending| {
+            pending.challenge.as_ref().is_some_and(|challenge| challenge.method == method)
+                && seal::open(ports, cookie, &pending.sealed).is_ok_and(|opened| opened == contact.expose())
         };
-        let earlier = earlier.filter(is_same).and_then(|pending| pending.challenge.as_ref());
+        let corrects =
+            session.pending().is_some_and(|pending| pending.id.kind() == form.kind && !is_same(pending));
+        let (progress, code) = (session.progress(), CodeFor::NewContact);
+        let not_before =
+            if corrects && progress.may_correct(code) { None } else { progress.next_code_at(code) };
         let (purpose, to) = (Purpose::SecurityInfo, (method, contact));
-        let made = contact::new_challenge(ports, cookie, session, earlier, purpose, to, self.now).await?;
+        let made = contact::new_challenge(ports, cookie, session, not_before, purpose, to, self.now).await?;
         let (challenge, message) = made.map_err(|problem| self.problem(problem))?;
         let sealed = seal::seal(ports, cookie, contact.expose())?;
         Ok((Pending { id, shown: contact.masked(), sealed, challenge: Some(challenge) }, message))

@@ -6,7 +6,7 @@ use shared::domain::account::Account;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::notice::Event;
 use shared::domain::security_info::EntryId;
-use shared::domain::session::{CODE_ATTEMPTS, Enrolling, Session};
+use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Enrolling, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::HOME;
@@ -144,12 +144,17 @@ async fn write(
     // A correct answer costs no attempt.
     let progress = &mut enrolling.open.progress;
     progress.attempts = progress.attempts.saturating_sub(1);
+    if kind.is_contact() {
+        progress.redeem(CodeFor::NewContact);
+    }
     progress.generation = changed.ok_or_else(overtaken)?;
     let active_from = waiting_period::active_from(ports, cookie, &enrolling.open, &registered, now).await?;
     let mut open = enrolling.confirm(active_from > now);
     let session = Session::Open(open.clone());
     let new = confirmed.registration(kind);
-    notify::all_contacts(ports, cookie, &session, Event::Added(kind), new, now).await?;
+    let is_replaced = kind.limit() == 1 && registered.entries.iter().any(|entry| entry.id == id);
+    let event = if is_replaced { Event::Replaced(kind) } else { Event::Added(kind) };
+    notify::all_contacts(ports, cookie, &session, event, new, now).await?;
     let entry = NewEntry {
         active_from,
         old_from: active_from + ports.app.settings.waiting_period,

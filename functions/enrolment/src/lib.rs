@@ -40,6 +40,7 @@ impl Ports {
         Ok(Self {
             app: process.app_context()?,
             sessions: process.sessions()?,
+            session_changes: process.session_changes()?,
             directory: process.sign_in_directory()?,
             security_info: process.security_info()?,
             enrolment: process.enrolment()?,

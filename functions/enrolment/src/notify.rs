@@ -3,16 +3,27 @@
 use shared::domain::account::{Account, Registration};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::Message;
-use shared::domain::notice::{AccountChange, Event, notices};
+use shared::domain::notice::{AccountChange, Event, contacts};
 use shared::domain::session::Session;
+use shared::domain::session_changes::{Notification, SessionChanges};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::HandlerResult;
+use shared::http::problem::{Place, Problem};
+use shared::ports::EntropyExt as _;
 
 use super::access;
 use super::ports::Ports;
 
-/// Notifies the contacts from before the change, and `new`, which the change adds. It runs before the change is
-/// written. Notifying of a change that then fails is better than a change without notification.
+/// Writes made before giving up. Each conflict means that another request of the session, or a notification, came
+/// first.
+const MAX_WRITES: u8 = 10;
+
+/// Notifies the contacts that stood at any time in the session, and `new`, which the change adds. The first change of
+/// a session is notified at once, later ones are gathered: see [`SessionChanges`].
+///
+/// It runs before the change is written: messages are queued first, then the change is added to those of the session,
+/// then the caller writes it. A crash in between notifies of a change that was not made, or twice. In the reverse
+/// order a change could happen without a notification.
 pub(crate) async fn all_contacts(
     ports: &Ports,
     cookie: &HolderCookie,
@@ -21,12 +32,33 @@ pub(crate) async fn all_contacts(
     new: Registration,
     now: Timestamp,
 ) -> HandlerResult<()> {
+    let (holder, language) = (cookie.id(), session.context().language);
     let account = access::account(ports, session).await?;
-    let before = ports.security_info.registration(&account.id, now).await?;
+    let registration = ports.security_info.registration(&account.id, now).await?;
     let methods = session.progress().last.iter().map(|last| last.method).collect();
-    let change = AccountChange { event, methods, at: now, language: session.context().language };
-    let mut notifications = notices(&account, &before, &change);
-    notifications.extend(notices(&Account { email: None, ..account }, &new, &change));
-    let messages: Vec<Message> = notifications.into_iter().map(Message::Notice).collect();
-    Ok(ports.outgoing().send(cookie.id(), &messages, Seconds(0)).await?)
+    let change = AccountChange { event, methods, at: now, language };
+    let before = contacts(&account, &registration);
+    let new = contacts(&Account { email: None, ..account }, &new);
+    for _ in 0..MAX_WRITES {
+        let (mut changes, revision) = match ports.session_changes.changes(holder).await? {
+            Some(found) => (SessionChanges::open(&ports.messages, holder, &found.value)?, found.revision),
+            None => (SessionChanges::new(language), 0),
+        };
+        match changes.add(&change, before.clone(), new.clone(), now) {
+            Notification::AtOnce => {
+                let notices: Vec<Message> = changes.notices().into_iter().map(Message::Notice).collect();
+                ports.outgoing().send(holder, &notices, Seconds(0)).await?;
+                changes.note_notified(changes.count());
+            }
+            Notification::In(delay) => {
+                ports.outgoing().send_session_changes(holder, delay).await?;
+            }
+            Notification::Queued => {}
+        }
+        let sealed = changes.seal(&ports.messages, holder, ports.entropy.bytes())?;
+        if ports.session_changes.replace_changes(holder, revision, &sealed, changes.kept_until(now)).await? {
+            return Ok(());
+        }
+    }
+    Err(Problem::OutOfStep(Place::SecurityInfo).into())
 }

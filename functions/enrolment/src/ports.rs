@@ -6,7 +6,7 @@ use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
     ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
-    RateLimitStore, SecurityInfoStore, SessionStore, SignInDirectory, SignatureVerifier,
+    RateLimitStore, SecurityInfoStore, SessionChangesStore, SessionStore, SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
@@ -17,6 +17,8 @@ pub struct Ports {
     pub app: AppContext,
     /// Stores signed-in visits of `/security-info`.
     pub sessions: Arc<dyn SessionStore>,
+    /// The changes that a session made, to notify of them together.
+    pub session_changes: Arc<dyn SessionChangesStore>,
     /// Checks passwords at sign-in; can't change them.
     pub directory: Arc<dyn SignInDirectory>,
     /// The enrolled methods, for the step-up.

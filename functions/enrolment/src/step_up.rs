@@ -7,7 +7,7 @@ use shared::domain::cookie::HolderCookie;
 use shared::domain::factor::VerifiedFactor;
 use shared::domain::message::{ApprovalPush, Message, Purpose};
 use shared::domain::method::Method;
-use shared::domain::session::{CODE_ATTEMPTS, Session, Verification};
+use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Session, Verification};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{HOME, VERIFY};
@@ -95,12 +95,12 @@ impl Step<'_> {
         let mut session = found.value;
         let contact = self.verifiable.registration.contact(method);
         let contact = contact.ok_or(Problem::MethodUnavailable("method"))?;
-        let earlier = session.progress().challenge.clone();
+        let code = CodeFor::StepUp(method);
         let made = contact::new_challenge(
             ports,
             cookie,
             &session,
-            earlier.as_ref(),
+            session.progress().next_code_at(code),
             Purpose::SecondStep,
             (method, contact),
             now,
@@ -110,7 +110,7 @@ impl Step<'_> {
             Err(problem) => return Err(self.problem(&session, problem).await?),
         };
         let progress = session.progress_mut();
-        progress.sends += 1;
+        progress.note_sent(code, now);
         progress.challenge = Some(challenge);
         save_session(ports, cookie, found.revision, &session, now).await?;
         ports.outgoing().send(cookie.id(), &[message], Seconds(0)).await?;

@@ -6,7 +6,7 @@ use shared::domain::challenge::Challenge;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::keys::{Keyring, Tag};
 use shared::domain::method::Method;
-use shared::domain::session::{CODE_ATTEMPTS, RESEND, Session};
+use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::security_info::{SecondStep, SentCode};
@@ -75,7 +75,8 @@ pub(crate) async fn view(
     let awaited = progress.challenge.as_ref().filter(|challenge| challenge.is_open(CODE_ATTEMPTS, now));
     let sent = awaited.filter(|challenge| challenge.code.is_some()).map(|challenge| {
         let left = attempts_left(session, Some(challenge));
-        shown(settings, challenge, &masked(challenge.method), left, now)
+        let resend_at = progress.next_code_at(CodeFor::StepUp(challenge.method));
+        shown(settings, challenge, &masked(challenge.method), left, resend_at, now)
     });
     let cookie = incoming.session.as_ref().ok_or(Problem::FlowEnded)?;
     let flows = &ports.app.flows;
@@ -115,9 +116,10 @@ pub(crate) fn shown(
     challenge: &Challenge,
     masked: &str,
     attempts_left: u8,
+    resend_at: Option<Timestamp>,
     now: Timestamp,
 ) -> SentCode {
-    let resend_at = challenge.asked_at + RESEND;
+    let resend_at = resend_at.unwrap_or(now);
     SentCode {
         method: challenge.method,
         masked: masked.to_owned(),

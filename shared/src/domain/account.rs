@@ -13,6 +13,7 @@ use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Kind, Method};
 use super::name::{NameRef, fold};
+use super::time::{Seconds, Timestamp};
 
 /// The longest id of an account in octets. The id is part of DynamoDB keys, which have at most 2048 octets.
 pub const ACCOUNT_ID_MAX: usize = 1024;
@@ -163,6 +164,8 @@ pub struct Registration {
     pub holds: Vec<Method>,
     /// The active methods whose factor has not been active for the waiting period yet.
     pub young: Vec<Method>,
+    /// The last use in a reset of each contact that serves now.
+    pub last_used: Vec<(Factor, Timestamp)>,
     /// How often Rekey changed the account's password or lock. A flow stores the value at its start and can
     /// act only while it is unchanged, so the first flow to succeed ends all others.
     pub generation: u64,
@@ -171,6 +174,10 @@ pub struct Registration {
     /// The epoch of its known devices: a cookie of an earlier one counts no more.
     pub device_epoch: u64,
 }
+
+/// A contact that redeemed a code within this time did so lately: a term. Most people who use it then still
+/// have it.
+const LATELY: Seconds = Seconds(90 * Seconds::DAY.0);
 
 /// Waiting contacts that replace active ones when their waiting period ends.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -250,6 +257,11 @@ impl Registration {
     /// Returns whether `method` is enrolled and active.
     pub fn has(&self, method: Method) -> bool {
         self.holds.contains(&method) || self.contact(method).is_some()
+    }
+
+    /// Returns whether the contact of `method` redeemed a code of a completed reset within the last 90 days.
+    pub fn redeemed_lately(&self, method: Method, now: Timestamp) -> bool {
+        self.last_used.iter().any(|(factor, at)| *factor == method.factor() && at.is_within(LATELY, now))
     }
 
     /// Returns the factor of an active method, compared by value.

@@ -14,6 +14,14 @@ pub const CODE_LONGEST: Seconds = Seconds(600);
 /// The validity of a passkey request: five minutes, as Web Authentication Level 3 §15.1 recommends.
 pub const PASSKEY_LIFETIME: Seconds = Seconds(300);
 
+/// The wait before the first resend; it doubles with each further one.
+const FIRST_WAIT: Seconds = Seconds(30);
+
+/// Returns the wait after `count` codes: 30 s after the first, 60 s after the second, and so on.
+pub fn resend_wait(count: u8) -> Seconds {
+    Seconds(FIRST_WAIT.0 << u32::from(count.saturating_sub(1)).min(6))
+}
+
 /// A challenge of a flow or session; a holder has at most one.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Challenge {
@@ -64,6 +72,13 @@ mod tests {
     fn challenge() -> Challenge {
         let code = Some(Tag::from_bytes([1; 32]));
         Challenge::new(Method::Sms, RequestId::from_bytes([1; 16]), code, NOW, Seconds(600))
+    }
+
+    /// Controls: C-073.
+    #[test]
+    fn resend_wait_doubles_up_to_32_minutes() {
+        let waits: Vec<u32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 255].map(|count| resend_wait(count).0).to_vec();
+        assert_eq!(waits, [30, 30, 60, 120, 240, 480, 960, 1_920, 1_920, 1_920]);
     }
 
     /// Controls: C-008.

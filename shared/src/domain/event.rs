@@ -18,13 +18,27 @@ pub enum Event {
     Unlocked,
     /// A new password may have been set, or the account unlocked: the directory can't tell.
     Unconfirmed,
-    /// A person enrolled an entry, perhaps in place of another.
+    /// A person enrolled an entry. A message of an earlier version may also mean one in place of another.
     Added(Kind),
+    /// A person enrolled an entry in place of another.
+    Replaced(Kind),
     /// A person removed an entry.
     Removed(Kind),
     /// A device's owner denied a request for approval.
     #[serde(rename = "refused")]
     ApprovalDenied,
+}
+
+impl Event {
+    /// Returns whether a call reports it too. An office phone rings for a reset, and for a contact that was removed
+    /// or replaced: the owner may have lost the channel that would tell them. Other changes reach the other contacts.
+    pub const fn is_called(self) -> bool {
+        match self {
+            Self::Reset | Self::Unconfirmed => true,
+            Self::Removed(kind) | Self::Replaced(kind) => kind.is_contact(),
+            Self::Added(_) | Self::Unlocked | Self::ApprovalDenied => false,
+        }
+    }
 }
 
 impl From<Outcome> for Event {
@@ -34,6 +48,15 @@ impl From<Outcome> for Event {
             Outcome::Unlocked => Self::Unlocked,
         }
     }
+}
+
+/// One of the changes that a notification reports.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Change {
+    /// The kind of the change.
+    pub event: Event,
+    /// The time of the change, which the text names.
+    pub at: Timestamp,
 }
 
 /// A change that was made to an account.

@@ -10,7 +10,7 @@ use zeroize::Zeroizing;
 use super::account::{AccountId, Contact};
 use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
-use super::event::Event;
+use super::event::{Change, Event};
 use super::flow::Outcome;
 use super::holder::HolderId;
 use super::keys::{Keyring, SealError};
@@ -18,8 +18,11 @@ use super::language::Language;
 use super::method::Method;
 use super::time::Timestamp;
 
-/// Each message is padded to this many bytes before it is sealed, so that its length reveals nothing.
-const LENGTH: usize = 768;
+/// Each message is padded to this many bytes before it is sealed, so that its length reveals nothing. The longest
+/// is a notification of [`FURTHER_CHANGES`] + 1 changes.
+const LENGTH: usize = 1_024;
+/// The changes that a notification can report after its first one.
+pub const FURTHER_CHANGES: usize = 9;
 /// The purpose in the key derivation of the message key.
 const PURPOSE: &str = "rekey/message";
 
@@ -91,6 +94,49 @@ pub enum Purpose {
     SecondStep,
 }
 
+/// The share of the day's texts and calls that a code counts in. No share alone uses up the day: a flood of one
+/// leaves something for the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SmsShare {
+    /// The first step of a reset that nothing vouches for: any stranger who knows a login and the number can ask
+    /// for it.
+    FirstStep,
+    /// A number that is being enrolled: anybody with an account can type any number.
+    Enrolment,
+    /// All others: second steps, known devices, and numbers that redeemed a code lately. A message of an earlier
+    /// version, which names no share, counts here.
+    #[default]
+    Rest,
+}
+
+impl SmsShare {
+    /// Returns the share of a code for a step of a reset.
+    pub const fn of_reset(step: u8, known_device: bool, redeemed_lately: bool) -> Self {
+        if step <= 1 && !known_device && !redeemed_lately { Self::FirstStep } else { Self::Rest }
+    }
+
+    /// Returns the most texts and calls of this share, of `per_day` for all of them: 30 % for first steps of
+    /// strangers, 60 % for enrolment. So at least 10 % are left for the rest, which has no limit of its own.
+    pub const fn most(self, per_day: u64) -> u64 {
+        let percent = match self {
+            Self::FirstStep => 30,
+            Self::Enrolment => 60,
+            Self::Rest => 100,
+        };
+        per_day.saturating_mul(percent) / 100
+    }
+
+    /// Returns the name of its counter.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::FirstStep => "first-step",
+            Self::Enrolment => "enrolment",
+            Self::Rest => "rest",
+        }
+    }
+}
+
 /// A code for a person's contact.
 #[derive(Clone, Debug)]
 pub struct CodeMessage {
@@ -98,6 +144,8 @@ pub struct CodeMessage {
     pub to: Recipient,
     /// Selects the text of the message.
     pub purpose: Purpose,
+    /// The share of the day's texts and calls; of no effect for a mail.
+    pub share: SmsShare,
     /// The code in clear; sealed with the message.
     pub code: OneTimeCode,
     /// The language of the text, as the person chose it on the page.
@@ -117,10 +165,19 @@ pub struct Notice {
     pub event: Event,
     /// The time of the change, which the text names.
     pub at: Timestamp,
+    /// Later changes of the same session that are reported with it, at most [`FURTHER_CHANGES`], in order.
+    pub further: Vec<Change>,
     /// The methods that verified the person, which the text names.
     pub methods: Vec<Method>,
     /// The language of the text.
     pub language: Language,
+}
+
+impl Notice {
+    /// Returns all changes that it reports, in order.
+    pub fn changes(&self) -> impl Iterator<Item = Change> {
+        [Change { event: self.event, at: self.at }].into_iter().chain(self.further.iter().copied())
+    }
 }
 
 /// Checks, some time after a lease, whether its change was made, finished and notified. It carries all data
@@ -176,6 +233,9 @@ pub enum Message {
     Push(ApprovalPush),
     /// `delivery` expands it into one notice per contact.
     ApprovalDenied(ApprovalDenied),
+    /// The session that holds the message has changes whose notification was put off. `delivery` reads them, and
+    /// expands them into one notice per contact.
+    SessionChanges,
 }
 
 impl Message {
@@ -233,8 +293,8 @@ impl From<SealError> for MessageError {
     }
 }
 
-/// The form that is sealed. Only here are a code and a whole contact written out, and they never leave this
-/// module unsealed.
+/// The form that is sealed. Only here are a code and a whole contact written out, and they never leave the domain
+/// unsealed.
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Wire {
@@ -242,6 +302,8 @@ enum Wire {
         channel: Channel,
         to: Wiped,
         purpose: Purpose,
+        #[serde(default)]
+        share: SmsShare,
         code: Wiped,
         language: Language,
         expires_at: Timestamp,
@@ -253,6 +315,8 @@ enum Wire {
         to: Wiped,
         event: Event,
         at: Timestamp,
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        further: Vec<(Event, Timestamp)>,
         methods: Vec<Method>,
         language: Language,
     },
@@ -274,6 +338,26 @@ enum Wire {
         at: Timestamp,
         language: Language,
     },
+    SessionChanges,
+}
+
+/// A contact as it is sealed.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WrittenContact {
+    channel: Channel,
+    to: Wiped,
+}
+
+impl From<&Recipient> for WrittenContact {
+    fn from(to: &Recipient) -> Self {
+        Self { channel: to.channel(), to: address(to) }
+    }
+}
+
+impl From<WrittenContact> for Recipient {
+    fn from(written: WrittenContact) -> Self {
+        recipient(written.channel, &written.to)
+    }
 }
 
 /// A text that is wiped when it is dropped.
@@ -288,6 +372,7 @@ impl From<&Message> for Wire {
                 channel: code.to.channel(),
                 to: address(&code.to),
                 purpose: code.purpose,
+                share: code.share,
                 code: Wiped(code.code.expose().to_owned()),
                 language: code.language,
                 expires_at: code.expires_at,
@@ -299,6 +384,7 @@ impl From<&Message> for Wire {
                 to: address(&notice.to),
                 event: notice.event,
                 at: notice.at,
+                further: notice.further.iter().map(|change| (change.event, change.at)).collect(),
                 methods: notice.methods.clone(),
                 language: notice.language,
             },
@@ -314,6 +400,7 @@ impl From<&Message> for Wire {
             Message::ApprovalDenied(refused) => {
                 Self::Refused { account: refused.account.clone(), at: refused.at, language: refused.language }
             }
+            Message::SessionChanges => Self::SessionChanges,
         }
     }
 }
@@ -323,10 +410,11 @@ impl TryFrom<Wire> for Message {
 
     fn try_from(wire: Wire) -> Result<Self, MessageError> {
         Ok(match wire {
-            Wire::Code { channel, to, purpose, code, language, expires_at, minutes } => {
+            Wire::Code { channel, to, purpose, share, code, language, expires_at, minutes } => {
                 Self::Code(CodeMessage {
                     to: recipient(channel, &to),
                     purpose,
+                    share,
                     code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
                     language,
                     expires_at,
@@ -334,8 +422,9 @@ impl TryFrom<Wire> for Message {
                 })
             }
             Wire::Decoy => Self::Decoy,
-            Wire::Notice { channel, to, event, at, methods, language } => {
-                Self::Notice(Notice { to: recipient(channel, &to), event, at, methods, language })
+            Wire::Notice { channel, to, event, at, further, methods, language } => {
+                let further = further.into_iter().map(|(event, at)| Change { event, at }).collect();
+                Self::Notice(Notice { to: recipient(channel, &to), event, at, further, methods, language })
             }
             Wire::Reconcile { flow, account, generation, outcome, methods, language } => {
                 Self::Reconcile(ReconcileChange {
@@ -351,6 +440,7 @@ impl TryFrom<Wire> for Message {
             Wire::Refused { account, at, language } => {
                 Self::ApprovalDenied(ApprovalDenied { account, at, language })
             }
+            Wire::SessionChanges => Self::SessionChanges,
         })
     }
 }
@@ -393,11 +483,26 @@ mod tests {
         Message::Code(CodeMessage {
             to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
             purpose: Purpose::Reset,
+            share: SmsShare::FirstStep,
             code: OneTimeCode::parse("12345678").unwrap(),
             language: Language::Malay,
             expires_at: Timestamp::from_seconds(1_790_000_000),
             minutes: 10,
         })
+    }
+
+    /// Controls: C-132.
+    #[test]
+    fn only_unvouched_first_steps_use_the_strangers_share() {
+        use SmsShare::{Enrolment, FirstStep, Rest};
+        assert_eq!(SmsShare::of_reset(1, false, false), FirstStep);
+        for (step, known_device, redeemed_lately) in
+            [(1, true, false), (1, false, true), (2, false, false), (3, true, true)]
+        {
+            assert_eq!(SmsShare::of_reset(step, known_device, redeemed_lately), Rest, "step {step}");
+        }
+        assert_eq!([FirstStep, Enrolment, Rest].map(|share| share.most(1_000)), [300, 600, 1_000]);
+        assert_eq!([FirstStep, Enrolment, Rest].map(|share| share.most(9)), [2, 5, 9], "at most the share");
     }
 
     /// Controls: C-002.
@@ -406,15 +511,38 @@ mod tests {
         let length = |message: &Message| {
             serde_json::to_string(&message.seal(&keys(), owner(), [1; 24]).unwrap()).unwrap().len()
         };
+        let longest = Change {
+            event: Event::Replaced(Kind::AlternateEmail),
+            at: Timestamp::from_seconds(1_790_000_000),
+        };
         let notice = Message::Notice(Notice {
             to: Recipient::Email(EmailAddress::from_stored("a".repeat(254))),
-            event: Event::Added(Kind::AlternateEmail),
+            event: Event::Replaced(Kind::AlternateEmail),
             at: Timestamp::from_seconds(1_790_000_000),
+            further: vec![longest; FURTHER_CHANGES],
             methods: Method::ALL.to_vec(),
             language: Language::Chinese,
         });
         assert_eq!(length(&code()), length(&Message::Decoy));
         assert_eq!(length(&notice), length(&Message::Decoy));
+        assert_eq!(length(&Message::SessionChanges), length(&Message::Decoy));
+    }
+
+    /// Messages of earlier versions have no share and no further changes.
+    #[test]
+    fn messages_of_earlier_versions_are_read() {
+        let read = |plain: &str| {
+            let sealed = keys().seal(PURPOSE, owner().as_bytes(), plain.as_bytes(), [1; 24]).unwrap();
+            Envelope { owner: hex::encode(owner().as_bytes()), sealed }.open(&keys()).unwrap().1
+        };
+        let code = r#"{"kind":"code","channel":"sms","to":"+60123456798","purpose":"reset","code":"12345678",
+            "language":"en","expires_at":1790000000,"minutes":10}"#;
+        let Message::Code(code) = read(code) else { panic!("a code was sealed") };
+        assert_eq!(code.share, SmsShare::Rest);
+        let notice = r#"{"kind":"notice","channel":"voice","to":"+60327317272","event":{"added":"mobile"},
+            "at":1790000000,"methods":["email"],"language":"ms"}"#;
+        let Message::Notice(notice) = read(notice) else { panic!("a notice was sealed") };
+        assert_eq!((notice.event, notice.further.len()), (Event::Added(Kind::Mobile), 0));
     }
 
     /// Controls: C-089.

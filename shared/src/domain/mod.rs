@@ -36,6 +36,7 @@ pub mod recovery_code;
 pub mod return_url;
 pub mod security_info;
 pub mod session;
+pub mod session_changes;
 pub mod slow_hash;
 pub mod time;
 pub mod totp;

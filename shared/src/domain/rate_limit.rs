@@ -3,11 +3,14 @@
 //! A limit yields the key of its counter. Each kind has its own prefix, and an account's id stands between
 //! the kind and parts without `#`. So no two limits share a counter, whatever an id contains.
 
+use zeroize::Zeroizing;
+
 use super::account::AccountId;
 use super::client::AddressBlock;
-use super::contact::PhoneNumber;
+use super::contact::{EmailAddress, PhoneNumber};
 use super::holder::HolderId;
 use super::keys::Keyring;
+use super::message::SmsShare;
 use super::name::NameRef;
 use super::time::{Seconds, Timestamp};
 
@@ -33,13 +36,24 @@ pub enum RateLimit {
     EnrolmentCodes(AccountId),
     /// Entries that an account adds or removes, per day.
     Changes(AccountId),
-    /// Codes to an enrolled number.
-    CodesToNumber(NumberRange),
-    /// Codes to a number that is being enrolled. Counted separately, since anybody with an account may type
-    /// any number.
-    CodesToNewNumber(NumberRange),
+    /// Codes to an enrolled number, per day.
+    CodesToNumber(NumberTag),
+    /// Codes to the enrolled numbers of a block, per hour.
+    CodesToBlock(BlockTag),
+    /// Codes to a number that is being enrolled, per day. Counted separately, since anybody with an account may
+    /// type any number.
+    CodesToNewNumber(NumberTag),
+    /// Codes to the numbers of a block that are being enrolled, per hour.
+    CodesToNewBlock(BlockTag),
+    /// Codes to an enrolled mailbox, per hour.
+    CodesToMailbox(MailboxTag),
+    /// Codes to a mailbox that is being enrolled, per day. Counted separately, since anybody with an account may
+    /// type any address.
+    CodesToNewMailbox(MailboxTag),
     /// Texts and calls of the whole deployment, per day. Bounds the cost.
     PhoneMessages,
+    /// Those of one share, per day, counted in the same item.
+    PhoneMessagesOf(SmsShare),
     /// Deliveries of one message that the queue delivers again.
     Redelivery(MessageId),
     /// Answers with an older cookie to a flow or session, after this many verified steps. The counter lies
@@ -52,30 +66,54 @@ pub enum RateLimit {
     },
 }
 
-/// A telephone number for a day, or its block of a thousand for an hour. Keyed: the store contains no
-/// numbers.
+/// A telephone number within its block of a thousand. Keyed: the store contains no numbers.
+///
+/// The counters of a block and of its numbers are in one item a day, so that one write takes from both. A flood adds
+/// at most 24 × `REKEY_SENDS_PER_BLOCK` short counters to it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct NumberRange {
-    tag: [u8; 16],
-    window: Window,
+pub struct NumberTag {
+    block: BlockTag,
+    /// Four bytes distinguish a thousand numbers.
+    number: [u8; 4],
 }
 
-impl NumberRange {
-    /// Returns the range of the number alone, for a day.
-    pub fn whole(number: &PhoneNumber, messages: &Keyring) -> Option<Self> {
-        Some(Self { tag: number_tag(number.expose(), messages)?, window: Window::Day })
+/// A block of a thousand numbers. Keyed, too.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct BlockTag([u8; 16]);
+
+impl NumberTag {
+    /// Returns the tag of a number.
+    pub fn of(number: &PhoneNumber, messages: &Keyring) -> Option<Self> {
+        let tag = |digits: &str| destination_tag("rekey/number budget", digits, messages);
+        Some(Self { block: BlockTag(tag(number.block())?), number: *tag(number.expose())?.first_chunk()? })
     }
 
-    /// Returns the range of its block of a thousand, for an hour.
-    pub fn block(number: &PhoneNumber, messages: &Keyring) -> Option<Self> {
-        Some(Self { tag: number_tag(number.block(), messages)?, window: Window::Hour })
+    /// Returns the block of the number.
+    pub fn block(&self) -> BlockTag {
+        self.block.clone()
     }
 }
 
 /// Uses the oldest key, so key rotation doesn't change it.
-fn number_tag(digits: &str, messages: &Keyring) -> Option<[u8; 16]> {
-    let tag = messages.tag(messages.oldest(), "rekey/number budget", &[digits.as_bytes()])?;
+fn destination_tag(purpose: &str, value: &str, messages: &Keyring) -> Option<[u8; 16]> {
+    let tag = messages.tag(messages.oldest(), purpose, &[value.as_bytes()])?;
     tag.as_bytes().first_chunk().copied()
+}
+
+/// A mailbox. Keyed: the store contains no addresses.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct MailboxTag([u8; 16]);
+
+impl MailboxTag {
+    /// Returns the tag of an address in canonical form, as factors are compared, and without a subaddress
+    /// (`+tag`, RFC 5233): `aisyah+1@…` to `aisyah+99@…` are one person's mailbox.
+    pub fn of(address: &EmailAddress, messages: &Keyring) -> Option<Self> {
+        let canonical = address.canonical();
+        let (local, domain) = canonical.rsplit_once('@')?;
+        let plain = local.split_once('+').map_or(local, |(plain, _)| plain);
+        let mailbox = Zeroizing::new(format!("{plain}@{domain}"));
+        destination_tag("rekey/mailbox budget", &mailbox, messages).map(Self)
+    }
 }
 
 /// The queue's id of a message, the same for each delivery.
@@ -133,7 +171,22 @@ impl Window {
 }
 
 impl RateLimit {
-    /// Returns the key of the counter. It is stored data: a newer version must find the counts of an older
+    /// Returns the name of the counter in its item. Limits with one key and different counters can be acquired
+    /// together. It is stored data, like the key.
+    pub fn counter(&self, now: Timestamp) -> String {
+        match self {
+            Self::CodesToNumber(number) | Self::CodesToNewNumber(number) => {
+                format!("n{}", hex::encode(number.number))
+            }
+            Self::CodesToBlock(_) | Self::CodesToNewBlock(_) => {
+                format!("h{:02}", Window::Hour.number(now).rem_euclid(24))
+            }
+            Self::PhoneMessagesOf(share) => share.as_str().to_owned(),
+            _ => "count".to_owned(),
+        }
+    }
+
+    /// Returns the key of the counter's item. It is stored data: a newer version must find the counts of an older
     /// one.
     pub fn key(&self, now: Timestamp) -> String {
         let hour = || Window::Hour.number(now);
@@ -142,8 +195,11 @@ impl RateLimit {
             |kind: &str, name: &NameRef| format!("{kind}#{}#{}", hex::encode(name.as_bytes()), hour());
         let of_address = |kind: &str, address: &AddressBlock| format!("{kind}#{address}#{}", hour());
         let of_account = |kind: &str, account: &AccountId| format!("{kind}#{}#{}", account.as_str(), day());
-        let of_number = |kind: &str, range: &NumberRange| {
-            format!("{kind}#{}#{}", hex::encode(range.tag), range.window.date(now))
+        let of_block = |kind: &str, block: &BlockTag| {
+            format!("{kind}#{}#{}", hex::encode(block.0), Window::Day.date(now))
+        };
+        let of_mailbox = |kind: &str, mailbox: &MailboxTag, window: Window| {
+            format!("{kind}#{}#{}", hex::encode(mailbox.0), window.date(now))
         };
         match self {
             Self::OpensOfName(name) => of_name("opens#name", name),
@@ -155,9 +211,15 @@ impl RateLimit {
             }
             Self::EnrolmentCodes(account) => of_account("enrolment-codes", account),
             Self::Changes(account) => of_account("changes", account),
-            Self::CodesToNumber(range) => of_number("number", range),
-            Self::CodesToNewNumber(range) => of_number("new-number", range),
-            Self::PhoneMessages => format!("sms#{}", Window::Day.date(now)),
+            Self::CodesToNumber(NumberTag { block, .. }) | Self::CodesToBlock(block) => {
+                of_block("numbers", block)
+            }
+            Self::CodesToNewNumber(NumberTag { block, .. }) | Self::CodesToNewBlock(block) => {
+                of_block("new-numbers", block)
+            }
+            Self::CodesToMailbox(mailbox) => of_mailbox("mailbox", mailbox, Window::Hour),
+            Self::CodesToNewMailbox(mailbox) => of_mailbox("new-mailbox", mailbox, Window::Day),
+            Self::PhoneMessages | Self::PhoneMessagesOf(_) => format!("sms#{}", Window::Day.date(now)),
             Self::Redelivery(message) => format!("sms#{}", message.0),
             Self::OlderAnswers { holder, verified } => {
                 format!("older#{}#{verified}", hex::encode(holder.as_bytes()))
@@ -179,6 +241,8 @@ impl RateLimit {
     pub fn kept_until(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Captcha { expires_at, .. } => *expires_at + Seconds::HOUR,
+            // The item also counts the day of its numbers.
+            Self::CodesToBlock(_) | Self::CodesToNewBlock(_) => now + Seconds(2 * Seconds::DAY.0),
             _ => now + Seconds(2 * self.window().length().0),
         }
     }
@@ -189,13 +253,19 @@ impl RateLimit {
             | Self::OpensOfAddress(_)
             | Self::SignInsOfAddress(_)
             | Self::Captcha { .. }
+            | Self::CodesToBlock(_)
+            | Self::CodesToNewBlock(_)
+            | Self::CodesToMailbox(_)
             | Self::OlderAnswers { .. } => Window::Hour,
             Self::SlowRecoveryAttempts(..)
             | Self::EnrolmentCodes(_)
             | Self::Changes(_)
+            | Self::CodesToNewMailbox(_)
             | Self::PhoneMessages
+            | Self::PhoneMessagesOf(_)
+            | Self::CodesToNumber(_)
+            | Self::CodesToNewNumber(_)
             | Self::Redelivery(_) => Window::Day,
-            Self::CodesToNumber(range) | Self::CodesToNewNumber(range) => range.window,
         }
     }
 }
@@ -232,8 +302,9 @@ mod tests {
     #[test]
     fn stored_rate_limit_keys_are_unchanged() {
         let number = PhoneNumber::from_stored("+60123456798".to_owned());
-        let whole = NumberRange::whole(&number, &keys()).unwrap();
-        let block = NumberRange::block(&number, &keys()).unwrap();
+        let number = NumberTag::of(&number, &keys()).unwrap();
+        let address_of = |text: &str| EmailAddress::from_stored(text.to_owned());
+        let mailbox = MailboxTag::of(&address_of("aisyah@mail.example"), &keys()).unwrap();
         let (name, hex) = (name(0xab), "ab".repeat(32));
         let until = NOW + Seconds(600);
         for (limit, key, kept_until) in [
@@ -266,16 +337,27 @@ mod tests {
             (RateLimit::EnrolmentCodes(account("aisyah")), "enrolment-codes#aisyah#20781".into(), 172_800),
             (RateLimit::Changes(account("a#b")), "changes#a#b#20781".into(), 172_800),
             (
-                RateLimit::CodesToNumber(whole.clone()),
-                format!("number#{}#2026-11-24", hex::encode(whole.tag)),
+                RateLimit::CodesToNumber(number.clone()),
+                format!("numbers#{}#2026-11-24", hex::encode(number.block.0)),
                 172_800,
             ),
             (
-                RateLimit::CodesToNewNumber(block.clone()),
-                format!("new-number#{}#2026-11-24T04", hex::encode(block.tag)),
-                7_200,
+                RateLimit::CodesToNewBlock(number.block()),
+                format!("new-numbers#{}#2026-11-24", hex::encode(number.block.0)),
+                172_800,
             ),
             (RateLimit::PhoneMessages, "sms#2026-11-24".into(), 172_800),
+            (
+                RateLimit::CodesToMailbox(mailbox.clone()),
+                format!("mailbox#{}#2026-11-24T04", hex::encode(mailbox.0)),
+                7_200,
+            ),
+            (
+                RateLimit::CodesToNewMailbox(mailbox.clone()),
+                format!("new-mailbox#{}#2026-11-24", hex::encode(mailbox.0)),
+                172_800,
+            ),
+            (RateLimit::PhoneMessagesOf(SmsShare::FirstStep), "sms#2026-11-24".into(), 172_800),
             (
                 RateLimit::OlderAnswers { holder: HolderId::from_bytes([0xef; 32]), verified: 1 },
                 format!("older#{}#1", "ef".repeat(32)),
@@ -286,8 +368,36 @@ mod tests {
             assert_eq!(limit.key(NOW), key);
             assert_eq!(limit.kept_until(NOW), NOW + Seconds(kept_until), "{key}");
         }
-        assert_eq!(hex::encode(whole.tag), "0e4382a9d24bef9b175cf1f3cb6ce54d");
-        assert_eq!(hex::encode(block.tag), "f501e278b761e80576cbd97561f32724");
+        assert_eq!(hex::encode(number.block.0), "f501e278b761e80576cbd97561f32724");
+        for (limit, counter) in [
+            (RateLimit::CodesToNumber(number.clone()), "n0e4382a9"),
+            (RateLimit::CodesToNewNumber(number.clone()), "n0e4382a9"),
+            (RateLimit::CodesToBlock(number.block()), "h04"),
+            (RateLimit::CodesToNewBlock(number.block()), "h04"),
+            (RateLimit::PhoneMessages, "count"),
+            (RateLimit::PhoneMessagesOf(SmsShare::FirstStep), "first-step"),
+            (RateLimit::PhoneMessagesOf(SmsShare::Enrolment), "enrolment"),
+            (RateLimit::CodesToMailbox(mailbox), "count"),
+        ] {
+            assert_eq!(limit.counter(NOW), counter);
+        }
+    }
+
+    /// Controls: C-131.
+    #[test]
+    fn mailbox_is_one_in_every_spelling() {
+        let tag = |text: &str| MailboxTag::of(&EmailAddress::from_stored(text.to_owned()), &keys()).unwrap();
+        for same in [
+            "Aisyah@MAIL.example",
+            "aisyah@mail.example.",
+            "aisyah+1@mail.example",
+            "ａｉｓｙａｈ+2+3@mail.example",
+        ] {
+            assert_eq!(tag(same), tag("aisyah@mail.example"), "{same}");
+        }
+        for other in ["aisyah1@mail.example", "aisyah@mail2.example"] {
+            assert_ne!(tag(other), tag("aisyah@mail.example"), "{other}");
+        }
     }
 
     #[test]
@@ -321,12 +431,14 @@ mod tests {
         prop::collection::vec(part, 1..5).prop_map(|parts| parts.concat())
     }
 
-    fn number_range() -> impl Strategy<Value = NumberRange> {
-        let number = "\\+601234[0-1]{1,5}".prop_map(PhoneNumber::from_stored);
-        (number, any::<bool>()).prop_map(|(number, whole)| {
-            let range = if whole { NumberRange::whole } else { NumberRange::block };
-            range(&number, &keys()).unwrap()
-        })
+    fn number() -> impl Strategy<Value = NumberTag> {
+        "\\+601234[0-1]{1,5}"
+            .prop_map(|number| NumberTag::of(&PhoneNumber::from_stored(number), &keys()).unwrap())
+    }
+
+    fn mailbox() -> impl Strategy<Value = MailboxTag> {
+        "[ab]{1,2}@m"
+            .prop_map(|address| MailboxTag::of(&EmailAddress::from_stored(address), &keys()).unwrap())
     }
 
     fn limit() -> impl Strategy<Value = RateLimit> {
@@ -355,9 +467,15 @@ mod tests {
                 .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
             account().prop_map(RateLimit::EnrolmentCodes),
             account().prop_map(RateLimit::Changes),
-            number_range().prop_map(RateLimit::CodesToNumber),
-            number_range().prop_map(RateLimit::CodesToNewNumber),
+            number().prop_map(RateLimit::CodesToNumber),
+            number().prop_map(RateLimit::CodesToNewNumber),
+            number().prop_map(|number| RateLimit::CodesToBlock(number.block())),
+            number().prop_map(|number| RateLimit::CodesToNewBlock(number.block())),
+            mailbox().prop_map(RateLimit::CodesToMailbox),
+            mailbox().prop_map(RateLimit::CodesToNewMailbox),
             Just(RateLimit::PhoneMessages),
+            Just(RateLimit::PhoneMessagesOf(SmsShare::FirstStep)),
+            Just(RateLimit::PhoneMessagesOf(SmsShare::Enrolment)),
             message.prop_filter_map("no id", |text| MessageId::parse(&text).map(RateLimit::Redelivery)),
         ]
     }
@@ -373,14 +491,14 @@ mod tests {
         /// Controls: C-090.
         #[test]
         fn rate_limit_keys_never_collide(counted in prop::collection::vec((limit(), moment()), 2..60)) {
-            let mut seen: HashMap<String, (RateLimit, Timestamp)> = HashMap::new();
+            let mut seen: HashMap<(String, String), (RateLimit, Timestamp)> = HashMap::new();
             for (limit, at) in counted {
-                let key = limit.key(at);
-                prop_assert!(!key.starts_with("sends#"));
+                let key = (limit.key(at), limit.counter(at));
+                prop_assert!(!key.0.starts_with("sends#"));
                 let (first, when) = seen.entry(key.clone()).or_insert_with(|| (limit.clone(), at)).clone();
-                prop_assert_eq!(&first, &limit, "{}", &key);
+                prop_assert_eq!(&first, &limit, "{:?}", &key);
                 let lasting = matches!(limit, RateLimit::Captcha { .. } | RateLimit::Redelivery(_));
-                prop_assert!(lasting || first.window_end(when) == limit.window_end(at), "{}", &key);
+                prop_assert!(lasting || first.window_end(when) == limit.window_end(at), "{:?}", &key);
             }
         }
     }

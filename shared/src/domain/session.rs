@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountId;
 use super::approval::RequestId;
-use super::challenge::Challenge;
+use super::challenge::{Challenge, resend_wait};
 use super::cookie::HolderCookie;
 use super::factor::{self, VerifiedFactor};
 use super::holder::HolderId;
@@ -35,8 +35,6 @@ pub const CODE_ATTEMPTS: u8 = 5;
 pub const SENDS: u8 = 10;
 /// For this long, the answer of the last step-up gets its newer cookie again.
 const REMEMBERED: Seconds = Seconds(60);
-/// The wait before another code to the same contact.
-pub const RESEND: Seconds = Seconds(30);
 
 /// A session in one of its states.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -119,6 +117,65 @@ pub struct SessionProgress {
     /// Whether its browser is a known device of the account.
     #[serde(default)]
     pub known_device: bool,
+    /// The codes that nobody redeemed. They outlast the entry or challenge that they were sent for, so nothing
+    /// that is added in between shortens a wait.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unredeemed: Vec<UnredeemedCodes>,
+}
+
+/// The codes of a session that share one wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeFor {
+    /// All codes to new contacts, whichever they are: each may go to another person.
+    NewContact,
+    /// The codes of a step-up by one method. They go to the account's own contact, so another method needs no
+    /// wait, as in a flow.
+    StepUp(Method),
+}
+
+/// The codes of one purpose that were sent and not redeemed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnredeemedCodes {
+    /// The codes that are counted.
+    pub code: CodeFor,
+    /// Determines the next wait.
+    pub count: u8,
+    /// Time of the last code; the next wait begins here.
+    pub last_at: Timestamp,
+}
+
+impl SessionProgress {
+    /// Counts a code.
+    pub fn note_sent(&mut self, code: CodeFor, now: Timestamp) {
+        self.sends = self.sends.saturating_add(1);
+        match self.unredeemed.iter_mut().find(|sent| sent.code == code) {
+            Some(sent) => (sent.count, sent.last_at) = (sent.count.saturating_add(1), now),
+            None => self.unredeemed.push(UnredeemedCodes { code, count: 1, last_at: now }),
+        }
+    }
+
+    /// Removes the code that was redeemed. The others keep their wait: a person who redeems codes of their own
+    /// sends no faster to somebody else.
+    pub fn redeem(&mut self, code: CodeFor) {
+        for sent in self.unredeemed.iter_mut().filter(|sent| sent.code == code) {
+            sent.count = sent.count.saturating_sub(1);
+        }
+        self.unredeemed.retain(|sent| sent.count > 0);
+    }
+
+    /// Returns the time from which another code may be sent: at once (`None`) if all were redeemed, else 30 s
+    /// after the last one, 60 s after two, and so on.
+    pub fn next_code_at(&self, code: CodeFor) -> Option<Timestamp> {
+        let sent = self.unredeemed.iter().find(|sent| sent.code == code)?;
+        Some(sent.last_at + resend_wait(sent.count))
+    }
+
+    /// Returns whether a code that corrects the last one (a mistyped contact, a call in place of a text) may be
+    /// sent at once. Only the first correction may; it counts like any other code.
+    pub fn may_correct(&self, code: CodeFor) -> bool {
+        self.unredeemed.iter().any(|sent| sent.code == code && sent.count == 1)
+    }
 }
 
 /// The verification methods of an account at the start of its session.
@@ -185,6 +242,7 @@ impl Session {
             attempts: 0,
             sends: 0,
             known_device: false,
+            unredeemed: Vec::new(),
         };
         match context.start {
             EnrolmentState::StepUpRequired => Self::SignedIn(SignedIn { context, progress }),
@@ -249,6 +307,7 @@ impl Session {
         request: RequestId,
     ) -> Self {
         let progress = self.progress_mut();
+        progress.redeem(CodeFor::StepUp(verification.method));
         progress.last = Some(verification);
         let factor = factor.filter(|factor| !progress.factors.contains(factor));
         progress.factors.extend(factor);
@@ -441,6 +500,26 @@ mod tests {
         let from = session.active_from(&held, COOL_DOWN, NOW);
         assert!(from == NOW || from == NOW + COOL_DOWN);
         from == NOW
+    }
+
+    /// Controls: C-076.
+    #[test]
+    fn wait_grows_with_unredeemed_codes_of_session() {
+        let mut progress = session(EnrolmentState::FirstEnrolment).progress().clone();
+        let new = CodeFor::NewContact;
+        assert_eq!((progress.next_code_at(new), progress.may_correct(new)), (None, false));
+        for (wait, may_correct) in [(30, true), (60, false), (120, false)] {
+            progress.note_sent(new, NOW);
+            assert_eq!(progress.next_code_at(new), Some(NOW + Seconds(wait)));
+            assert_eq!(progress.may_correct(new), may_correct);
+        }
+        let mail = CodeFor::StepUp(Method::Email);
+        assert_eq!(progress.next_code_at(mail), None, "another purpose");
+        progress.note_sent(mail, NOW);
+        progress.redeem(new);
+        assert_eq!(progress.next_code_at(new), Some(NOW + Seconds(60)), "two codes are left");
+        progress.redeem(mail);
+        assert_eq!((progress.next_code_at(mail), progress.sends), (None, 4));
     }
 
     /// Controls: C-055.

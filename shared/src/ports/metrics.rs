@@ -5,11 +5,14 @@ use crate::domain::time::Timestamp;
 /// A metric with an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
-    /// A text or call was not made: the deployment's daily limit is reached.
+    /// A text or call was not made: the deployment's daily limit, or that of its share, is reached.
     SmsBudgetExhausted,
     /// A text or call was not made: the daily limit of its number or the hourly limit of its block is
     /// reached.
     NumberBudgetExhausted,
+    /// A mail with a code was not sent: the limit of its mailbox is reached, of an hour for an enrolled one, of a
+    /// day for one that is being enrolled.
+    MailboxBudgetExhausted,
     /// A provider refused a message for its recipient; it is not retried.
     MessagesRefused,
 }
@@ -20,6 +23,7 @@ impl Metric {
         match self {
             Self::SmsBudgetExhausted => "SmsBudgetExhausted",
             Self::NumberBudgetExhausted => "NumberBudgetExhausted",
+            Self::MailboxBudgetExhausted => "MailboxBudgetExhausted",
             Self::MessagesRefused => "MessagesRefused",
         }
     }

@@ -13,6 +13,7 @@ mod pairing_store;
 mod rate_limit_store;
 mod security_info_store;
 mod senders;
+mod session_changes_store;
 mod session_store;
 mod signatures;
 
@@ -35,6 +36,7 @@ pub use security_info_store::{
     SecurityInfoStore,
 };
 pub use senders::{Mail, MailSender, Push, PushSender, SendError, TextSender, VoiceSender};
+pub use session_changes_store::SessionChangesStore;
 pub use session_store::SessionStore;
 pub use signatures::SignatureVerifier;
 

@@ -25,6 +25,17 @@ pub trait RateLimitStore: Send + Sync {
     /// [`StoreError`].
     async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError>;
 
+    /// Acquires one of each of `limits`, each with its most; `false` when one has none left, and then nothing is
+    /// acquired. All have one key ([`RateLimit::key`]), so it is one write.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn try_acquire_together(
+        &self,
+        limits: &[(RateLimit, u64)],
+        now: Timestamp,
+    ) -> Result<bool, StoreError>;
+
     /// Refunds one that was acquired in the window of `limit` at `now`. Without a counter, nothing changes.
     ///
     /// # Errors

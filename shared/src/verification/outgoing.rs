@@ -9,6 +9,9 @@ use crate::domain::notice::{AccountChange, notices};
 use crate::domain::time::Seconds;
 use crate::ports::{Entropy, EntropyExt as _, MessageQueue};
 
+/// The longest delay of a message, below the threshold of `LateMessagesAlarm` in `template.yaml` (120 s).
+const HOP: Seconds = Seconds(100);
+
 /// The dependencies of sending.
 #[derive(Clone, Copy)]
 pub struct Outgoing<'a> {
@@ -38,6 +41,20 @@ impl Outgoing<'_> {
             self.queue.send(&envelopes, delay).await?;
         }
         Ok(())
+    }
+
+    /// Queues the message that notifies of the changes of a session in `delay`. It goes in hops, each a message of
+    /// its own, which `delivery` queues again: a single one would wait for longer than the alarm on the age of
+    /// messages allows.
+    ///
+    /// # Errors
+    /// [`VerificationError`] when the queue may not have accepted it.
+    pub async fn send_session_changes(
+        &self,
+        session: HolderId,
+        delay: Seconds,
+    ) -> Result<(), VerificationError> {
+        self.send(session, &[Message::SessionChanges], delay.min(HOP)).await
     }
 
     /// Queues one notice per contact of an account, so that each is retried separately.

@@ -8,7 +8,7 @@ use crate::domain::code::OneTimeCode;
 use crate::domain::cookie::{HolderCookie, HolderKind};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::language::Language;
-use crate::domain::message::{CodeMessage, Message, Purpose, Recipient};
+use crate::domain::message::{CodeMessage, Message, Purpose, Recipient, SmsShare};
 use crate::domain::method::Method;
 use crate::domain::session::CODE_ATTEMPTS;
 use crate::domain::time::{Seconds, Timestamp};
@@ -22,6 +22,8 @@ pub struct NewCode<'a> {
     pub contact: Contact<'a>,
     /// Selects the text of the message.
     pub purpose: Purpose,
+    /// The share of the day's texts and calls.
+    pub share: SmsShare,
     /// The language of the text.
     pub language: Language,
     /// The number of digits (`REKEY_CODE_DIGITS`).
@@ -57,6 +59,7 @@ impl NewCode<'_> {
             Message::Code(CodeMessage {
                 to,
                 purpose: self.purpose,
+                share: self.share,
                 code,
                 language: self.language,
                 expires_at: challenge.expires_at,

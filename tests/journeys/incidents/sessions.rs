@@ -96,6 +96,8 @@ async fn in_state(state: &str) -> (Arc<World>, Browser, Value) {
             "recovery_codes" => {}
             _ => answer["code"] = json!(world.last_code()),
         }
+        // The wait before another code is over.
+        world.clock.advance(30);
     }
     match state {
         "stale" => world.clock.advance(600),

@@ -1,10 +1,12 @@
 //! Enrolment of email addresses and phone numbers: which ones, and with how many codes.
 
-use rekey_tests::fixtures::NEW_NUMBER;
+use rekey_tests::fixtures::{NEW_NUMBER, NEWCOMER, Person};
+use rekey_tests::{Browser, World};
 use serde_json::json;
 use shared::domain::message::{Message, Recipient};
+use shared::domain::time::Seconds;
 
-use super::{kinds, register, world};
+use super::{kinds, register, register_app, world};
 
 /// Controls: C-058.
 #[tokio::test]
@@ -139,17 +141,110 @@ async fn mobile_code_is_sent_by_call_on_request() {
 async fn enrolment_codes_are_rate_limited_across_sessions() {
     let world = world().await;
     let mut sent = 0;
-    for session in 0..4 {
+    for session in 0..6 {
         let mut browser = world.browser();
         browser.sign_in("newcomer").await;
-        for n in 0..12 {
-            world.clock.advance(30);
+        for n in 0..5 {
             let number = format!("+6012345{session}{n:03}");
             sent += usize::from(browser.add("mobile", &number).await.status == 200);
+            world.clock.advance(240);
+            browser.sign_in("newcomer").await;
         }
         world.clock.advance(3_600);
     }
-    assert_eq!(sent, 20, "ten in a session, twenty in a day");
+    assert_eq!(sent, 20, "twenty in a day");
+}
+
+/// Redeemed codes cost no wait, and count all the same.
+/// Controls: C-076.
+#[tokio::test]
+async fn enrolment_codes_are_rate_limited_in_a_session() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    for n in 0..10 {
+        register(&world, &mut browser, "mobile", &format!("+6012345{n:04}")).await;
+    }
+    let problem = browser.add("mobile", NEW_NUMBER).await.problem();
+    assert_eq!(problem, (422, "method-unavailable".into()));
+}
+
+/// Controls: C-076.
+#[tokio::test]
+async fn wait_between_codes_belongs_to_the_session() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    let sent = browser.add("mobile", NEW_NUMBER).await;
+    assert_eq!(sent.json()["resend_at"], (world.now() + Seconds(30)).to_string());
+    let too_early = async |browser: &mut Browser, kind: &str, value: &str| {
+        let answer = browser.clone().add(kind, value).await;
+        assert_eq!(answer.problem(), (429, "slow-down".into()), "{kind} {value}");
+        answer.headers["retry-after"].to_str().unwrap().parse::<u32>().unwrap()
+    };
+    assert_eq!(too_early(&mut browser, "mobile", NEW_NUMBER).await, 30);
+    // Something else in between skips no wait: the app waits for its confirmation now, or is confirmed.
+    browser.add("totp", "").await;
+    for _ in 0..2 {
+        assert_eq!(too_early(&mut browser, "mobile", NEW_NUMBER).await, 30);
+        assert_eq!(too_early(&mut browser, "alternate_email", "newcomer@mail.example").await, 30);
+        register_app(&world, &mut browser).await;
+    }
+    for (wait, next, number) in
+        [(30, 60, "+60123459911"), (60, 120, "+60123459912"), (120, 240, "+60123459913")]
+    {
+        world.clock.advance(wait - 1);
+        assert_eq!(too_early(&mut browser, "mobile", number).await, 1);
+        world.clock.advance(1);
+        let sent = browser.add("mobile", number).await;
+        assert_eq!(sent.page(), "confirm");
+        assert_eq!(sent.json()["resend_at"], (world.now() + Seconds(next)).to_string());
+        browser.add("totp", "").await;
+    }
+}
+
+/// Only the first correction of a mistyped contact needs no wait, and it counts.
+/// Controls: C-076.
+#[tokio::test]
+async fn mistyped_contact_is_corrected_at_once() {
+    let world = world().await;
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.add("mobile", "+60123459901").await;
+    assert_eq!(browser.clone().add("alternate_email", "newcomer@mail.example").await.problem().0, 429);
+    assert_eq!(browser.add("mobile", NEW_NUMBER).await.page(), "confirm");
+    for number in ["+60123459901", "+60123459902", NEW_NUMBER] {
+        let answer = browser.clone().add("mobile", number).await;
+        assert_eq!((answer.problem().0, &answer.headers["retry-after"]), (429, &"60".parse().unwrap()));
+    }
+    let list = browser.confirm("mobile", &world.last_code()).await;
+    assert_eq!(list.page(), "security-info");
+}
+
+/// Eighty mails reached a foreign mailbox in eight seconds.
+/// Controls: C-131.
+#[tokio::test]
+async fn foreign_mailbox_has_one_limit_for_all_accounts() {
+    let world = World::with(&[("REKEY_SENDS_PER_DAY", "5")]).await;
+    world.register(&NEWCOMER).await;
+    world.register(&Person { login: "second", ..NEWCOMER }).await;
+    let mut asked = 0;
+    for round in 0..8 {
+        for login in ["newcomer", "second"] {
+            let mut browser = world.browser();
+            browser.sign_in(login).await;
+            let spelt = format!("Stranger+{round}@mail.example");
+            asked += usize::from(browser.add("alternate_email", &spelt).await.page() == "confirm");
+        }
+    }
+    assert_eq!(asked, 16, "the page does not reveal the limit");
+    world.deliver().await;
+    assert_eq!(world.dev_inbox.messages().len(), 10, "twice an account's five");
+    let mut browser = world.browser();
+    browser.sign_in("newcomer").await;
+    browser.add("alternate_email", "newcomer@mail.example").await;
+    world.deliver().await;
+    assert_eq!(world.dev_inbox.messages().len(), 11, "another mailbox");
 }
 
 /// Only the session can read its waiting entry; a stolen table doesn't reveal it.

@@ -4,6 +4,7 @@ mod access;
 mod authenticators;
 mod contacts;
 mod entries;
+mod notifications;
 mod waiting;
 
 use std::sync::Arc;

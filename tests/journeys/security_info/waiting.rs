@@ -23,7 +23,7 @@ async fn replacing_contact_has_waiting_period_and_is_notified() {
     let notified: Vec<String> = world
         .notices()
         .iter()
-        .filter(|notice| notice.event == Event::Added(Kind::Mobile))
+        .filter(|notice| notice.event == Event::Replaced(Kind::Mobile))
         .map(|notice| match &notice.to {
             Recipient::Email(address) => address.expose().to_owned(),
             Recipient::Sms(number) | Recipient::Voice(number) => number.expose().to_owned(),

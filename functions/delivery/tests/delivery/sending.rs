@@ -7,7 +7,7 @@ use delivery::handle;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::language::Language;
-use shared::domain::message::{CodeMessage, Message, Notice, Purpose, Recipient};
+use shared::domain::message::{CodeMessage, Message, Notice, Purpose, Recipient, SmsShare};
 use shared::domain::method::Method;
 use shared::domain::notice::Event;
 use shared::domain::time::{Seconds, Timestamp};
@@ -25,6 +25,7 @@ fn code(to: Recipient) -> Message {
     Message::Code(CodeMessage {
         to,
         purpose: Purpose::Reset,
+        share: SmsShare::Rest,
         code: OneTimeCode::parse("12345678").unwrap(),
         language: Language::English,
         expires_at: START + Seconds(600),
@@ -37,6 +38,7 @@ fn notice(to: Recipient) -> Message {
         to,
         event: Event::Reset,
         at: START,
+        further: Vec::new(),
         methods: vec![Method::Email],
         language: Language::English,
     })
@@ -168,6 +170,113 @@ async fn phone_number_limit_is_twice_the_account_limit() {
     assert_eq!(fakes.sent().len(), 1, "notices have no rate limit");
 }
 
+fn with(message: Message, purpose: Purpose, share: SmsShare) -> Message {
+    let Message::Code(code) = message else { panic!("a code") };
+    Message::Code(CodeMessage { purpose, share, ..code })
+}
+
+/// Returns how many of `count` messages are sent.
+async fn sent_of(
+    fakes: &Arc<Fakes>,
+    parameters: &[(&str, &str)],
+    count: u32,
+    message: impl Fn() -> Message,
+) -> usize {
+    for _ in 0..count {
+        assert!(deliver(fakes, parameters, &[message()], 1).await.is_empty(), "a refused one is not retried");
+    }
+    fakes.sent().len()
+}
+
+/// Eighty mails reached a foreign mailbox in eight seconds.
+/// Controls: C-131.
+#[tokio::test]
+async fn new_mailbox_gets_twice_the_daily_account_limit() {
+    let fakes = Arc::new(Fakes::default());
+    let spelt = |n: usize| ["aisyah@mail.example", "AISYAH@mail.example.", "aisyah+x@mail.example"][n % 3];
+    let next = std::cell::Cell::new(0);
+    let to_new = || {
+        next.set(next.get() + 1);
+        let to = Recipient::Email(EmailAddress::from_stored(spelt(next.get()).into()));
+        with(code(to), Purpose::SecurityInfo, SmsShare::Enrolment)
+    };
+    assert_eq!(sent_of(&fakes, &[], 80, to_new).await, 20);
+    assert_eq!(fakes.counted(), [Metric::MailboxBudgetExhausted; 60]);
+    assert_eq!(sent_of(&fakes, &[], 1, || code(email())).await, 1, "its owner's resets are counted apart");
+    deliver(&fakes, &[], &[notice(email())], 1).await;
+    assert_eq!(fakes.sent().len(), 1, "notices have no rate limit");
+    let names = fakes.rate_limits().join(" ");
+    assert!(!names.contains("aisyah") && !names.contains("example"), "{names}");
+}
+
+/// Mail to its owner comes back within the hour.
+/// Controls: C-131.
+#[tokio::test]
+async fn enrolled_mailbox_has_hourly_limit_only() {
+    let fakes = Arc::new(Fakes::default());
+    let mut sent = 0;
+    for hour in 0..12 {
+        let until = START + Seconds(hour * 3_600 + 600);
+        let to_owner = || {
+            let Message::Code(code) = code(email()) else { panic!("a code") };
+            let purpose = if hour % 2 == 0 { Purpose::Reset } else { Purpose::SecondStep };
+            Message::Code(CodeMessage { expires_at: until, purpose, ..code })
+        };
+        sent += sent_of(&fakes, &[], 12, to_owner).await;
+        fakes.advance(Seconds::HOUR);
+    }
+    assert_eq!(sent, 12 * 10, "ten an hour, and no limit for the day");
+}
+
+/// Controls: C-131.
+#[tokio::test]
+async fn redelivered_mail_counts_at_most_twice() {
+    let fakes = Arc::new(Fakes::default());
+    fakes.set_provider(Provider::Down);
+    for count in 1..20 {
+        assert_eq!(deliver(&fakes, &[], &[code(email())], count).await, ["0"]);
+    }
+    fakes.set_provider(Provider::Up);
+    assert_eq!(sent_of(&fakes, &[], 12, || code(email())).await, 8);
+}
+
+/// Controls: C-132.
+#[tokio::test]
+async fn day_is_shared_between_strangers_enrolment_and_the_rest() {
+    let fakes = Arc::new(Fakes::default());
+    let limited = [("REKEY_SMS_PER_DAY", "20"), ("REKEY_SENDS_PER_BLOCK", "1000")];
+    let next = std::cell::Cell::new(0);
+    let to = || {
+        next.set(next.get() + 1);
+        let number = PhoneNumber::from_stored(format!("+60123456{:03}", next.get()));
+        if next.get() % 2 == 0 { Recipient::Sms(number) } else { Recipient::Voice(number) }
+    };
+    let stranger = || with(code(to()), Purpose::Reset, SmsShare::FirstStep);
+    assert_eq!(sent_of(&fakes, &limited, 10, stranger).await, 6, "30 %");
+    assert_eq!(fakes.counted(), [Metric::SmsBudgetExhausted; 4]);
+    let enrolment = || with(code(to()), Purpose::SecurityInfo, SmsShare::Enrolment);
+    assert_eq!(sent_of(&fakes, &limited, 15, enrolment).await, 12, "60 %");
+    assert_eq!(fakes.phone_messages_counted(), 18, "what was refused spends nothing");
+    assert_eq!(sent_of(&fakes, &limited, 5, || code(to())).await, 2, "the whole day's limit holds");
+    assert_eq!(fakes.phone_messages_counted(), 20);
+    assert_eq!(sent_of(&fakes, &limited, 1, stranger).await, 0);
+}
+
+/// A flood of second steps and known devices leaves strangers what the day has left, and no more.
+/// Controls: C-132.
+#[tokio::test]
+async fn refused_code_spends_no_other_limit() {
+    let fakes = Arc::new(Fakes::default());
+    let limited = [("REKEY_SMS_PER_DAY", "10"), ("REKEY_SENDS_PER_DAY", "5")];
+    let stranger = || with(code(mobile()), Purpose::Reset, SmsShare::FirstStep);
+    assert_eq!(sent_of(&fakes, &limited, 9, stranger).await, 3);
+    assert_eq!(
+        sent_of(&fakes, &limited, 9, || code(mobile())).await,
+        7,
+        "the number counted three, not nine"
+    );
+}
+
 /// Any account may type any number to enrol it.
 /// Controls: C-067.
 #[tokio::test]
@@ -202,6 +311,7 @@ async fn block_of_1000_numbers_shares_hourly_rate_limit() {
     let later = Message::Code(CodeMessage {
         to: neighbour(50),
         purpose: Purpose::Reset,
+        share: SmsShare::Rest,
         code: OneTimeCode::parse("12345678").unwrap(),
         language: Language::English,
         expires_at: START + Seconds::HOUR + Seconds(600),

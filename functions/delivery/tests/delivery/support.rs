@@ -177,6 +177,7 @@ pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
         queue: fakes.clone(),
         rate_limits: fakes.memory.clone(),
         flows: fakes.memory.clone(),
+        session_changes: fakes.memory.clone(),
         directory: fakes.clone(),
         security_info: fakes.memory.clone(),
         metrics: fakes.clone(),

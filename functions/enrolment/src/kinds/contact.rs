@@ -5,10 +5,10 @@ use shared::domain::challenge::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::cookie::HolderCookie;
-use shared::domain::message::{Message, Purpose};
+use shared::domain::message::{Message, Purpose, SmsShare};
 use shared::domain::method::Method;
 use shared::domain::security_info::Kind;
-use shared::domain::session::{RESEND, SENDS, Session};
+use shared::domain::session::{CodeFor, SENDS, Session};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
 use shared::http::security_info::Needs;
@@ -86,13 +86,13 @@ pub(crate) fn read(
     Ok((OwnedContact::Phone(number), method))
 }
 
-/// Makes a code for a contact, after the challenge `earlier`. The caller stores the challenge, then queues the
-/// message.
+/// Makes a code for a contact, unless the session must wait until `not_before`. The caller stores the challenge, then
+/// queues the message.
 pub(crate) async fn new_challenge(
     ports: &Ports,
     cookie: &HolderCookie,
     session: &Session,
-    earlier: Option<&Challenge>,
+    not_before: Option<Timestamp>,
     purpose: Purpose,
     (method, contact): (Method, Contact<'_>),
     now: Timestamp,
@@ -101,9 +101,7 @@ pub(crate) async fn new_challenge(
     if session.progress().sends >= SENDS {
         return Ok(Err(Problem::MethodUnavailable("method")));
     }
-    let wait = earlier
-        .filter(|earlier| earlier.method == method)
-        .map_or(0, |earlier| (earlier.asked_at + RESEND).seconds_after(now));
+    let wait = not_before.map_or(0, |at| at.seconds_after(now));
     if wait > 0 {
         return Ok(Err(Problem::SlowDown(Seconds(wait))));
     }
@@ -115,6 +113,7 @@ pub(crate) async fn new_challenge(
         method,
         contact,
         purpose,
+        share: if purpose == Purpose::SecurityInfo { SmsShare::Enrolment } else { SmsShare::Rest },
         language: context.language,
         digits: settings.code_digits,
         lifetime: Seconds(settings.flow.code_lifetime.0.min(context.expires_at.seconds_after(now))),
@@ -132,7 +131,8 @@ pub(super) fn needs(waiting: &Waiting<'_>) -> Option<Needs> {
     let challenge = waiting.pending.challenge.as_ref()?;
     let left = attempts_left(waiting.session, Some(challenge));
     let settings = &waiting.ports.app.settings;
-    Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, waiting.now)))
+    let resend_at = waiting.session.progress().next_code_at(CodeFor::NewContact);
+    Some(Needs::Code(shown(settings, challenge, &waiting.pending.shown, left, resend_at, waiting.now)))
 }
 
 /// Checks the code, then opens the contact that the session has sealed.

@@ -10,6 +10,7 @@ mod item;
 mod pairings;
 mod rate_limits;
 mod security_info;
+mod session_changes;
 mod sessions;
 
 pub use approvals::DynamoApprovals;
@@ -23,4 +24,5 @@ pub use security_info::{
     DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoKnownDevices, DynamoLeases,
     DynamoSecurityInfo,
 };
+pub use session_changes::DynamoSessionChanges;
 pub use sessions::DynamoSessions;

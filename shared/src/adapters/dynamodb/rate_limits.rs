@@ -31,6 +31,7 @@ impl DynamoRateLimits {
 #[async_trait]
 impl RateLimitStore for DynamoRateLimits {
     async fn increment(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
+        let counter = limit.counter(now);
         let update = self
             .client
             .update_item()
@@ -38,30 +39,47 @@ impl RateLimitStore for DynamoRateLimits {
             .key("budget", s(limit.key(now)))
             .update_expression("SET #ttl = :ttl ADD #count :one")
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#count", &counter)
             .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
             .expression_attribute_values(":one", n(1))
             .return_values(ReturnValue::UpdatedNew);
-        let output = update.send().await.map_err(unavailable)?;
-        Item(output.attributes.unwrap_or_default()).number("count")
+        let counted = update.send().await.map_err(unavailable)?.attributes.unwrap_or_default();
+        let count = counted.get(&counter).and_then(|value| value.as_n().ok()?.parse().ok());
+        count.ok_or(StoreError::Unreadable("count"))
     }
 
     async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
-        if most == 0 {
+        self.try_acquire_together(&[(limit.clone(), most)], now).await
+    }
+
+    async fn try_acquire_together(
+        &self,
+        limits: &[(RateLimit, u64)],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let Some((first, _)) = limits.first() else { return Ok(true) };
+        if limits.iter().any(|(_, most)| *most == 0) {
             return Ok(false);
         }
-        let update = self
+        let mut update = self
             .client
             .update_item()
             .table_name(&self.table)
-            .key("budget", s(limit.key(now)))
-            .update_expression("SET #ttl = :ttl ADD #count :one")
-            .condition_expression("attribute_not_exists(#count) OR #count < :most")
+            .key("budget", s(first.key(now)))
             .expression_attribute_names("#ttl", "ttl")
-            .expression_attribute_names("#count", "count")
-            .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
-            .expression_attribute_values(":one", n(1))
-            .expression_attribute_values(":most", n(most));
+            .expression_attribute_values(":ttl", n(first.kept_until(now).as_seconds()))
+            .expression_attribute_values(":one", n(1));
+        let (mut adds, mut conditions) = (Vec::new(), Vec::new());
+        for (at, (limit, most)) in limits.iter().enumerate() {
+            adds.push(format!("#count{at} :one"));
+            conditions.push(format!("(attribute_not_exists(#count{at}) OR #count{at} < :most{at})"));
+            update = update
+                .expression_attribute_names(format!("#count{at}"), limit.counter(now))
+                .expression_attribute_values(format!(":most{at}"), n(*most));
+        }
+        let update = update
+            .update_expression(format!("SET #ttl = :ttl ADD {}", adds.join(", ")))
+            .condition_expression(conditions.join(" AND "));
         match update.send().await {
             Ok(_) => Ok(true),
             Err(error) => not_met(error).map(|_| false),
@@ -76,7 +94,7 @@ impl RateLimitStore for DynamoRateLimits {
             .key("budget", s(limit.key(now)))
             .update_expression("ADD #count :less")
             .condition_expression("#count > :none")
-            .expression_attribute_names("#count", "count")
+            .expression_attribute_names("#count", limit.counter(now))
             .expression_attribute_values(":less", n(-1))
             .expression_attribute_values(":none", n(0));
         match update.send().await {

@@ -16,6 +16,7 @@ mod queue;
 mod rate_limits;
 mod secrets;
 mod security_info;
+mod session_changes;
 mod sessions;
 
 use std::sync::{Mutex, PoisonError};
@@ -30,6 +31,7 @@ pub use queue::{Queue, Queued};
 pub use rate_limits::RateLimits;
 pub use secrets::StoredSecret;
 pub use security_info::Holder;
+pub use session_changes::StoredSessionChanges;
 pub use sessions::{Sessions, StoredSession};
 
 use crate::ports::StoreError;
@@ -41,6 +43,8 @@ pub struct Tables {
     pub flows: Flows,
     /// Sessions at `/security-info`.
     pub sessions: Sessions,
+    /// The sealed changes that sessions made.
+    pub session_changes: StoredSessionChanges,
     /// The newest approval request of each account.
     pub approvals: Approvals,
     /// Pairings of devices with the authenticator app.

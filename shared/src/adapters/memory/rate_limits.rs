@@ -48,19 +48,43 @@ impl RateLimits {
     }
 }
 
+/// Returns the name of a counter over all items.
+fn name(limit: &RateLimit, now: Timestamp) -> String {
+    match (limit.key(now), limit.counter(now).as_str()) {
+        (key, "count") => key,
+        (key, counter) => format!("{key}/{counter}"),
+    }
+}
+
 #[async_trait]
 impl RateLimitStore for Memory {
     async fn increment(&self, limit: &RateLimit, now: Timestamp) -> Result<u64, StoreError> {
-        Ok(self.with(|tables| tables.rate_limits.increment(limit.key(now))))
+        Ok(self.with(|tables| tables.rate_limits.increment(name(limit, now))))
     }
 
     async fn try_acquire(&self, limit: &RateLimit, most: u64, now: Timestamp) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.rate_limits.try_acquire(limit.key(now), most)))
+        Ok(self.with(|tables| tables.rate_limits.try_acquire(name(limit, now), most)))
+    }
+
+    async fn try_acquire_together(
+        &self,
+        limits: &[(RateLimit, u64)],
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        Ok(self.with(|tables| {
+            let before = tables.rate_limits.counts.clone();
+            let all =
+                limits.iter().all(|(limit, most)| tables.rate_limits.try_acquire(name(limit, now), *most));
+            if !all {
+                tables.rate_limits.counts = before;
+            }
+            all
+        }))
     }
 
     async fn refund(&self, limit: &RateLimit, now: Timestamp) -> Result<(), StoreError> {
         self.with(|tables| {
-            if let Some(count) = tables.rate_limits.counts.get_mut(&limit.key(now)) {
+            if let Some(count) = tables.rate_limits.counts.get_mut(&name(limit, now)) {
                 *count = count.saturating_sub(1);
             }
         });

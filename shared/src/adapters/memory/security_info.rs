@@ -74,6 +74,15 @@ impl AccountEntries {
         }
         young.retain(|method| !old.contains(method));
         registration.young = young;
+        // The use of an earlier contact of the kind does not count for this one.
+        let serves = |factor: Factor, at: Timestamp| {
+            self.entries.iter().any(|(id, entry)| {
+                let is_predecessor = entry.predecessor.is_some() && !entry.counts(now);
+                id.kind().factor() == factor && (is_predecessor || entry.added_at <= at)
+            })
+        };
+        let uses = self.state.iter().flat_map(|state| &state.used_at).map(|(factor, at)| (*factor, *at));
+        registration.last_used = uses.filter(|(factor, at)| serves(*factor, *at)).collect();
         registration
     }
 }

@@ -5,12 +5,10 @@ use super::{
     StepProgress, VerifiedStep,
 };
 use crate::domain::account::Offer;
+use crate::domain::challenge::resend_wait;
 use crate::domain::keys::Tag;
 use crate::domain::method::Method;
 use crate::domain::time::{Seconds, Timestamp};
-
-/// The wait before the first resend; it doubles with each further one.
-const FIRST_WAIT: Seconds = Seconds(30);
 
 /// A flow without a reason yet.
 #[derive(Clone, Debug)]
@@ -261,11 +259,6 @@ impl AwaitingAnswer {
     pub fn resend_at(&self) -> Timestamp {
         self.sent.last_at + resend_wait(self.sent.count)
     }
-}
-
-/// Returns 30 s after the first message, 60 s after the second, and so on.
-fn resend_wait(count: u8) -> Seconds {
-    Seconds(FIRST_WAIT.0 << u32::from(count.saturating_sub(1)).min(6))
 }
 
 /// A flow with all steps verified.
@@ -631,13 +624,6 @@ mod tests {
         let third = second.give_up_code().send(Method::Sms, RIGHT, CONTACT, at(31), &LIMITS);
         assert!(!third.may_resend(&LIMITS), "three messages in this step");
         assert_eq!(third.offer().map(|offer| offer.method), Some(Method::Sms));
-    }
-
-    /// Controls: C-073.
-    #[test]
-    fn resend_wait_doubles_up_to_32_minutes() {
-        let waits: Vec<u32> = [0, 1, 2, 3, 4, 5, 6, 7, 8, 255].map(|count| resend_wait(count).0).to_vec();
-        assert_eq!(waits, [30, 30, 60, 120, 240, 480, 960, 1_920, 1_920, 1_920]);
     }
 
     #[test]

@@ -12,6 +12,7 @@ use crate::text::Text;
 /// A block of a mail.
 enum Block {
     Paragraph(String),
+    List(Vec<String>),
     /// A code, large and in its own line, so that it is easy to read and to copy.
     Code(RenderedMessage),
     /// A sentence around a link: the sentence, and the address.
@@ -42,21 +43,13 @@ pub(super) fn compose(
             (code.subject.fill(&values), blocks)
         }
         Content::Notice(notice) => {
-            let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
-            let kind = texts.kind(notice.event);
-            let values = [
-                ("organisation", organisation),
-                ("when", when.as_str()),
-                ("how", how.as_str()),
-                ("kind", kind),
-            ];
+            let facts = texts.facts(notice);
+            let values = facts.values_for(organisation);
             let say = |template: &Text| Block::Paragraph(template.fill(&values));
-            let (this, every) = (texts.change(notice.event), &texts.change);
+            let (this, every) = (texts.reported(notice), &texts.change);
             let mut blocks = vec![say(&this.what)];
-            if let Event::Added(kind) = notice.event
-                && kind.limit() == 1
-            {
-                blocks.push(say(&every.replaced));
+            if !notice.further.is_empty() {
+                blocks.push(Block::List(notice.changes().map(|change| texts.line(change)).collect()));
             }
             if !notice.methods.is_empty() {
                 blocks.push(say(&every.how));
@@ -83,6 +76,10 @@ fn plain(blocks: &[Block]) -> RenderedMessage {
     for block in blocks {
         let _ = match block {
             Block::Paragraph(sentence) => write!(text, "{sentence}\n\n"),
+            Block::List(lines) => {
+                let lines: Vec<String> = lines.iter().map(|line| format!("- {line}\n")).collect();
+                writeln!(text, "{}", lines.concat())
+            }
             Block::Code(code) => write!(text, "    {}\n\n", code.expose()),
             Block::Link(sentence, url) => write!(text, "{sentence} {}\n\n", shown(url)),
         };
@@ -111,6 +108,11 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> RenderedMessage 
         let _ = match block {
             Block::Paragraph(sentence) => {
                 writeln!(html, "<p style=\"margin:0 0 16px\">{}</p>", escape(sentence))
+            }
+            Block::List(lines) => {
+                let lines: Vec<String> =
+                    lines.iter().map(|line| format!("<li>{}</li>", escape(line))).collect();
+                writeln!(html, "<ul style=\"margin:0 0 16px;padding-left:24px\">{}</ul>", lines.concat())
             }
             Block::Code(code) => writeln!(
                 html,

@@ -101,10 +101,8 @@ impl MessageRenderer {
                 segment::fit_sms_segment(texts.code.text, &self.organisation, &values)
             }
             Content::Notice(notice) => {
-                let (when, how) = (texts.moment(notice.at), texts.methods(&notice.methods));
-                let kind = texts.kind(notice.event);
-                let values = [("when", when.as_str()), ("how", how.as_str()), ("kind", kind)];
-                segment::fit_sms_segment(texts.change(notice.event).text, &self.organisation, &values)
+                let facts = texts.facts(notice);
+                segment::fit_sms_segment(texts.reported(notice).text, &self.organisation, &facts.values())
             }
         }
     }
@@ -122,9 +120,9 @@ mod tests {
     use super::*;
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::{EmailAddress, PhoneNumber};
-    use crate::domain::message::Purpose;
+    use crate::domain::message::{Purpose, SmsShare};
     use crate::domain::method::Method;
-    use crate::domain::notice::Event;
+    use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
 
@@ -136,6 +134,7 @@ mod tests {
         CodeMessage {
             to: Recipient::Email(EmailAddress::from_stored("a@mail.example".into())),
             purpose: Purpose::Reset,
+            share: SmsShare::Rest,
             code: OneTimeCode::parse("12345678").unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
@@ -148,6 +147,7 @@ mod tests {
             to: Recipient::Sms(PhoneNumber::from_stored("+60123456798".into())),
             event,
             at: Timestamp::from_seconds(1_790_000_000),
+            further: Vec::new(),
             methods: vec![Method::Sms, Method::Totp],
             language,
         }
@@ -238,6 +238,28 @@ mod tests {
         assert!(reset.contains("nothing left to do") && !reset.contains("try to sign in"));
     }
 
+    /// Controls: C-063.
+    #[test]
+    fn gathered_notice_lists_every_change_with_its_time() {
+        for language in Language::ALL {
+            let mut notice = notice(language, Event::Added(Kind::Mobile));
+            let later = Timestamp::from_seconds(1_790_000_240);
+            notice.further = vec![
+                Change { event: Event::Replaced(Kind::AlternateEmail), at: later },
+                Change { event: Event::Removed(Kind::Totp), at: later },
+            ];
+            let mail = renderer().mail(Content::Notice(&notice));
+            let text = mail.text.expose();
+            assert_eq!((text.matches("\n- ").count(), mail.html.expose().matches("<li>").count()), (3, 3));
+            assert!(text.contains("14:13 UTC") && text.contains("14:17 UTC"), "{text}");
+            assert!(mail.subject.len() > 10 && !text.contains(['{', '}']), "{text}");
+            let sent = renderer().text(Content::Notice(&notice));
+            assert!(sent.expose().contains('3') && !sent.expose().contains(['{', '}']), "{}", sent.expose());
+            let called = renderer().call(Content::Notice(&notice));
+            assert!(called.ssml.expose().contains('3') && !called.ssml.expose().contains(['{', '}']));
+        }
+    }
+
     #[test]
     fn notices_are_unique_by_language_and_event() {
         let told = |language, event| {
@@ -253,6 +275,7 @@ mod tests {
                     Event::Unlocked,
                     Event::Unconfirmed,
                     Event::Added(kind),
+                    Event::Replaced(kind),
                     Event::Removed(kind),
                     Event::ApprovalDenied,
                 ]
@@ -262,7 +285,7 @@ mod tests {
         assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 24);
+        assert_eq!(all.len(), 28);
     }
 
     #[test]

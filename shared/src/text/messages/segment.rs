@@ -86,9 +86,9 @@ mod tests {
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::PhoneNumber;
     use crate::domain::language::Language;
-    use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient};
+    use crate::domain::message::{CodeMessage, FURTHER_CHANGES, Notice, Purpose, Recipient, SmsShare};
     use crate::domain::method::Method;
-    use crate::domain::notice::Event;
+    use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
     use crate::text::messages::{Content, MessageRenderer};
@@ -101,6 +101,7 @@ mod tests {
         let message = CodeMessage {
             to: to(),
             purpose: Purpose::Reset,
+            share: SmsShare::Rest,
             code: OneTimeCode::parse(digits).unwrap(),
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
@@ -112,12 +113,22 @@ mod tests {
 
     fn notice(organisation: &str, language: Language, event: Event, methods: &[Method]) -> String {
         let at = Timestamp::from_seconds(1_795_493_940);
-        let notice = Notice { to: to(), event, at, methods: methods.to_vec(), language };
+        let notice = Notice { to: to(), event, at, further: Vec::new(), methods: methods.to_vec(), language };
+        MessageRenderer::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
+    }
+
+    /// Returns the text of as many changes as a notification reports.
+    fn gathered(organisation: &str, language: Language) -> String {
+        let change = Change { event: Event::Added(Kind::Mobile), at: Timestamp::from_seconds(1_795_493_940) };
+        let further = vec![change; FURTHER_CHANGES];
+        let notice =
+            Notice { to: to(), event: change.event, at: change.at, further, methods: Vec::new(), language };
         MessageRenderer::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
     }
 
     fn events() -> Vec<Event> {
-        let kinds = Kind::ALL.into_iter().flat_map(|kind| [Event::Added(kind), Event::Removed(kind)]);
+        let of_kind = |kind| [Event::Added(kind), Event::Replaced(kind), Event::Removed(kind)];
+        let kinds = Kind::ALL.into_iter().flat_map(of_kind);
         [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::ApprovalDenied]
             .into_iter()
             .chain(kinds)
@@ -151,6 +162,8 @@ mod tests {
                 let text = notice(name, language, event, &[Method::MobileCall, Method::OfficeCall]);
                 assert!(text.contains(name), "{text}");
             }
+            let text = gathered(name, language);
+            assert!(text.contains(name) && text.contains("10") && fits(&text), "{text}");
         }
     }
 

@@ -3,11 +3,11 @@
 use super::*;
 use crate::domain::code::OneTimeCode;
 use crate::domain::contact::PhoneNumber;
-use crate::domain::message::Purpose;
+use crate::domain::message::{Purpose, SmsShare};
 use crate::domain::method::Method;
-use crate::domain::notice::Event;
+use crate::domain::notice::{Change, Event};
 use crate::domain::security_info::Kind;
-use crate::domain::time::Timestamp;
+use crate::domain::time::{Seconds, Timestamp};
 
 /// Compares a text with `snapshots/{name}.snap`.
 fn assert_snapshot(name: &str, text: &str) {
@@ -29,6 +29,7 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
     CodeMessage {
         to: to(),
         purpose,
+        share: SmsShare::Rest,
         code: OneTimeCode::parse("12345678").unwrap(),
         language,
         expires_at: Timestamp::from_seconds(1_795_494_540),
@@ -39,7 +40,19 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
 fn notice(language: Language, event: Event) -> Notice {
     // Nobody was verified before a refusal.
     let methods = if event == Event::ApprovalDenied { Vec::new() } else { vec![Method::Sms, Method::Totp] };
-    Notice { to: to(), event, at: Timestamp::from_seconds(1_795_493_940), methods, language }
+    let at = Timestamp::from_seconds(1_795_493_940);
+    Notice { to: to(), event, at, further: Vec::new(), methods, language }
+}
+
+/// Returns a notice of four changes of one session.
+fn gathered(language: Language) -> Notice {
+    let at = |minutes: u32| Timestamp::from_seconds(1_795_493_940) + Seconds(60 * minutes);
+    let further = vec![
+        Change { event: Event::Replaced(Kind::Mobile), at: at(1) },
+        Change { event: Event::Removed(Kind::OfficePhone), at: at(2) },
+        Change { event: Event::Added(Kind::RecoveryCodes), at: at(4) },
+    ];
+    Notice { further, ..notice(language, Event::Added(Kind::Passkey)) }
 }
 
 /// Returns one section for each message, as `compose` writes it.
@@ -58,10 +71,13 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
         ("Notice: unconfirmed change", Event::Unconfirmed),
         ("Notice: refused request", Event::ApprovalDenied),
         ("Notice: removed mobile", Event::Removed(Kind::Mobile)),
+        ("Notice: replaced mobile", Event::Replaced(Kind::Mobile)),
     ];
     let events = events.map(|(title, event)| (title.to_owned(), event)).into_iter().chain(added);
     let notices = events.map(|(title, event)| (title, compose(Content::Notice(&notice(language, event)))));
-    let all = codes.into_iter().chain(notices);
+    let several = compose(Content::Notice(&gathered(language)));
+    let several = ("Notice: several changes".to_owned(), several);
+    let all = codes.into_iter().chain(notices).chain([several]);
     all.map(|(title, text)| format!("## {title}\n\n{text}\n\n")).collect::<Vec<_>>().concat()
 }
 

@@ -32,14 +32,15 @@ pub(super) fn compose(
             say(&mut ssml, &speech.validity, &values);
         }
         Content::Notice(notice) => {
-            let when = texts.moment(notice.at);
-            let kind = texts.kind(notice.event);
-            let values = [("organisation", organisation), ("when", when.as_str()), ("kind", kind)];
+            let facts = texts.facts(notice);
+            let values = facts.values_for(organisation);
             let what = match notice.event {
+                _ if !notice.further.is_empty() => &speech.several,
                 Event::Reset => &speech.reset,
                 Event::Unlocked => &speech.unlocked,
                 Event::Unconfirmed => &speech.unconfirmed,
                 Event::Added(_) => &speech.added,
+                Event::Replaced(_) => &speech.replaced,
                 Event::Removed(_) => &speech.removed,
                 Event::ApprovalDenied => &speech.refused,
             };

@@ -1,14 +1,62 @@
 //! The texts of messages, and the words for their placeholders.
 
 use crate::domain::language::Language;
+use crate::domain::message::Notice;
 use crate::domain::method::Method;
-use crate::domain::notice::Event;
+use crate::domain::notice::{Change, Event};
 use crate::domain::time::Timestamp;
 use crate::text::Text;
 
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
 
+/// The words for the placeholders of a notification.
+pub(super) struct Facts {
+    when: String,
+    how: String,
+    kind: &'static str,
+    count: String,
+}
+
+impl Facts {
+    /// Returns the values of all placeholders but the organisation.
+    pub(super) fn values(&self) -> [(&str, &str); 4] {
+        [("when", &self.when), ("how", &self.how), ("kind", self.kind), ("count", &self.count)]
+    }
+
+    /// Returns the values of all placeholders.
+    pub(super) fn values_for<'a>(&'a self, organisation: &'a str) -> [(&'a str, &'a str); 5] {
+        let [when, how, kind, count] = self.values();
+        [("organisation", organisation), when, how, kind, count]
+    }
+}
+
 impl Texts {
+    /// Returns the words for the placeholders of a notification. Of several changes, `when` is the time of the last.
+    pub(super) fn facts(&self, notice: &Notice) -> Facts {
+        let last = notice.further.last().map_or(notice.at, |last| last.at);
+        Facts {
+            when: self.moment(last),
+            how: self.methods(&notice.methods),
+            kind: self.kind(notice.event),
+            count: (notice.further.len() + 1).to_string(),
+        }
+    }
+
+    /// Returns the texts of what a notification reports: its change, or several.
+    pub(super) const fn reported(&self, notice: &Notice) -> &AddedTexts {
+        if notice.further.is_empty() { self.change(notice.event) } else { &self.several }
+    }
+
+    /// Returns one of several changes in a line.
+    pub(super) fn line(&self, change: Change) -> String {
+        let line = match change.event {
+            Event::Replaced(_) => &self.change.line_replaced,
+            Event::Removed(_) => &self.change.line_removed,
+            _ => &self.change.line_added,
+        };
+        line.fill(&[("when", &self.moment(change.at)), ("kind", self.kind(change.event))])
+    }
+
     /// Returns the spoken language for a reader of `language`, and its texts. No available voice speaks Malay
     /// or Tamil, so their readers get English.
     pub(super) fn speech(language: Language) -> (Language, &'static SpeechTexts) {
@@ -38,20 +86,21 @@ impl Texts {
     }
 
     /// Returns the texts of a change.
-    pub(super) const fn change(&self, event: Event) -> &AddedTexts {
+    const fn change(&self, event: Event) -> &AddedTexts {
         match event {
             Event::Reset => &self.reset,
             Event::Unlocked => &self.unlocked,
             Event::Unconfirmed => &self.unconfirmed,
             Event::Added(_) => &self.added,
+            Event::Replaced(_) => &self.replaced,
             Event::Removed(_) => &self.removed,
             Event::ApprovalDenied => &self.refused,
         }
     }
 
-    /// Returns the added or removed kind in words; empty for other events.
-    pub(super) fn kind(&self, event: Event) -> &'static str {
-        let (Event::Added(kind) | Event::Removed(kind)) = event else { return "" };
+    /// Returns the added, replaced or removed kind in words; empty for other events.
+    fn kind(&self, event: Event) -> &'static str {
+        let (Event::Added(kind) | Event::Replaced(kind) | Event::Removed(kind)) = event else { return "" };
         self.kinds.of(kind.as_str()).as_str()
     }
 }

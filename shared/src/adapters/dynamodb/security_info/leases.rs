@@ -81,6 +81,13 @@ pub(super) const fn used_at(factor: Factor) -> Option<&'static str> {
     }
 }
 
+/// Returns the last use of each contact, from the item of the account.
+pub(super) fn uses_of(state: &Item) -> Vec<(Factor, Timestamp)> {
+    let contacts = [Factor::AlternateEmail, Factor::MobilePhone, Factor::OfficePhone];
+    let used = |factor: Factor| Some((factor, state.moment(used_at(factor)?).ok()?));
+    contacts.into_iter().filter_map(used).collect()
+}
+
 #[async_trait]
 impl LeaseStore for DynamoLeases {
     async fn acquire(

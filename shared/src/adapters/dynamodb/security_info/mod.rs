@@ -65,6 +65,7 @@ impl SecurityInfoStore for DynamoSecurityInfo {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError> {
         let mut registration = Registration::default();
         let (mut young, mut old) = (Vec::new(), Vec::new());
+        let (mut serving_since, mut uses) = (Vec::new(), Vec::new());
         for item in items_of(&self.client, &self.table, account).await? {
             let Some(id) = EntryId::parse(item.text("item")?) else {
                 if item.text("item")? == STATE {
@@ -72,6 +73,7 @@ impl SecurityInfoStore for DynamoSecurityInfo {
                     registration.device_epoch = known_devices::epoch(&item)?;
                     registration.lease_holder =
                         item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
+                    uses = leases::uses_of(&item);
                 }
                 continue;
             };
@@ -83,6 +85,8 @@ impl SecurityInfoStore for DynamoSecurityInfo {
                 let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
                 (item, counts)
             };
+            // A predecessor has no time of its own: any use since its successor was added, or before, was its use.
+            serving_since.push((id.kind().factor(), item.moment("added_at").ok()));
             let contact = || open_contact(&self.contacts, account, id.kind(), item.text("sealed")?);
             match id.kind() {
                 Kind::AlternateEmail => {
@@ -110,6 +114,11 @@ impl SecurityInfoStore for DynamoSecurityInfo {
         // One old device or passkey is enough: the one that is used reports its own age.
         young.retain(|method| !old.contains(method));
         registration.young = young;
+        // The use of an earlier contact of the kind does not count for this one.
+        uses.retain(|(factor, at)| {
+            serving_since.iter().any(|(of, since)| of == factor && since.is_none_or(|since| since <= *at))
+        });
+        registration.last_used = uses;
         Ok(registration)
     }
 }
