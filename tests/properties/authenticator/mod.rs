@@ -106,7 +106,8 @@ fn paired(
 }
 
 /// Checks answers. Only the signature of an enrolled device past its waiting period answers a request, and it must
-/// cover that answer. The only other change is the device's time of last use.
+/// cover that answer. The only other changes are the device's time of last use, after an approval, and the end of known
+/// devices, after a denial.
 fn answered(
     scene: &Scene,
     request: &Request<At>,
@@ -116,8 +117,13 @@ fn answered(
 ) -> Option<String> {
     let after = scene.status();
     for change in changes {
-        assert_eq!((change.table, change.attribute.as_str()), ("SecurityInfoTable", "last_used_at"));
-        assert_eq!(after, RequestStatus::Approved);
+        assert_eq!(change.table, "SecurityInfoTable");
+        let follows = match change.attribute.as_str() {
+            "last_used_at" => RequestStatus::Approved,
+            "device_epoch" => RequestStatus::Denied,
+            other => panic!("{other} was changed"),
+        };
+        assert_eq!(after, follows, "{}", change.attribute);
     }
     if after == before {
         assert!(

@@ -150,6 +150,9 @@ fn known_device_keeps_its_uses_whatever_strangers_use() {
         let mut log = LimitLog::default();
         drain(&mut log, factor, Bucket::FirstStep, 0..3 * 86_400);
         let now = at(3 * 86_400);
+        for n in 0..100 {
+            let _ = log.try_acquire_send(&send(factor, Bucket::FirstStep, client(n)), now, &LIMITS);
+        }
         let owner = |client| send(factor, Bucket::FirstStep, client);
         let refused = log.try_acquire_send(&owner(client(200)), now, &LIMITS);
         assert_eq!(refused, Err(RateLimitExceeded), "{factor:?} was drained");
