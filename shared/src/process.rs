@@ -16,7 +16,7 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoLeases,
-    DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
+    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -254,6 +254,11 @@ impl Process {
         port!(self, DynamoRateLimits::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
+    /// Returns the store of the population that decoys are drawn from.
+    pub fn population(&self) -> Result<Arc<dyn ports::PopulationStore>, StartError> {
+        port!(self, DynamoPopulation::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
+    }
+
     /// Returns read access to registrations.
     pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfoStore>, StartError> {
         port!(self, {
@@ -348,6 +353,11 @@ impl Process {
 
     /// Returns the import of accounts, for operators only.
     pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
+        directory!(self)
+    }
+
+    /// Returns the scan of all accounts, for `housekeeping` and imports.
+    pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         directory!(self)
     }
 
