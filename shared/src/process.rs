@@ -22,6 +22,8 @@ use crate::adapters::dynamodb::{
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(feature = "dynamodb")]
+use crate::adapters::population_cache::PopulationCache;
 use crate::adapters::secrets::{self, Keyrings, SecretError};
 #[cfg(feature = "ses")]
 use crate::adapters::ses::SesMails;
@@ -257,6 +259,11 @@ impl Process {
     /// Returns the store of the population that decoys are drawn from.
     pub fn population(&self) -> Result<Arc<dyn ports::PopulationStore>, StartError> {
         port!(self, DynamoPopulation::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
+    }
+
+    /// Returns the population for functions that only read it: it may be some minutes old.
+    pub fn cached_population(&self) -> Result<Arc<dyn ports::PopulationStore>, StartError> {
+        Ok(Arc::new(PopulationCache::new(self.population()?, self.clock())))
     }
 
     /// Returns read access to registrations.

@@ -53,7 +53,7 @@ impl Ports {
             rate_limits: process.rate_limits()?,
             directory: process.directory()?,
             security_info: process.security_info()?,
-            population: process.population()?,
+            population: process.cached_population()?,
             captcha: process.keyring("REKEY_SECRET_CAPTCHA")?,
             clock: process.clock(),
             entropy: process.entropy(),

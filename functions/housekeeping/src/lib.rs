@@ -3,6 +3,7 @@
 
 pub mod population;
 
+use std::error::Error;
 use std::sync::Arc;
 
 use shared::ports::{AccountScan, Clock, PopulationStore, SecurityInfoStore};
@@ -44,5 +45,9 @@ impl Ports {
 /// # Errors
 /// [`population::Failed`].
 pub async fn handle(ports: &Ports) -> Result<(), population::Failed> {
-    population::refresh(ports).await
+    population::refresh(ports).await.inspect_err(|error| {
+        let chain = std::iter::successors(Some::<&dyn Error>(&**error), |error| error.source());
+        let causes = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        tracing::error!(event = "housekeeping.failed", task = "population", causes);
+    })
 }

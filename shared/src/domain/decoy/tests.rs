@@ -87,15 +87,15 @@ fn holding(random: &mut Random, login: &str, own: u32, kinds: &[Kind]) -> Regist
     let mut registration = Registration::default();
     for kind in kinds {
         match kind {
-            Kind::AlternateEmail => {
+            AlternateEmail => {
                 registration.alternate_email =
                     Some(EmailAddress::from_stored(format!("{name}@mail.example")));
             }
-            Kind::Mobile => {
+            Mobile => {
                 let number = format!("+6012345{:04}", random.below(10_000));
                 registration.mobile = Some(PhoneNumber::from_stored(number));
             }
-            Kind::OfficePhone => {
+            OfficePhone => {
                 // Two in five are reached by the switchboard.
                 let line = if random.chance(40) { 7_200 } else { random.below(10_000) };
                 registration.office_phone = Some(PhoneNumber::from_stored(format!("+6032731{line:04}")));
