@@ -46,8 +46,9 @@ impl Ports {
 /// [`population::Failed`].
 pub async fn handle(ports: &Ports) -> Result<(), population::Failed> {
     population::refresh(ports).await.inspect_err(|error| {
-        let chain = std::iter::successors(Some::<&dyn Error>(&**error), |error| error.source());
-        let causes = chain.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        let error: &(dyn Error + 'static) = &**error;
+        let causes = std::iter::successors(Some(error), |error| (*error).source());
+        let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
         tracing::error!(event = "housekeeping.failed", task = "population", causes);
     })
 }
