@@ -83,7 +83,7 @@ async fn shares<S: Site>(site: &Arc<S>, logins: &[String]) -> BTreeMap<String, f
 }
 
 /// The AUC of the best classifier on these sets is at most half of this distance above one half.
-/// Controls: C-101.
+/// Controls: C-107.
 #[tokio::test]
 async fn unknown_names_show_the_sets_of_people() {
     let world = World::new().await;
@@ -108,7 +108,7 @@ async fn unknown_names_show_the_sets_of_people() {
 }
 
 /// The example people are known, and no other name may stand out beside them.
-/// Controls: C-101.
+/// Controls: C-107.
 #[tokio::test]
 async fn local_decoys_resemble_the_example_people() {
     let environment = LocalEnvironment::start(&Options { memory: true, ..LocalEnvironment::options() }).await;
@@ -174,7 +174,7 @@ async fn flow_keeps_its_decoy_when_the_population_changes() {
     assert!(changed > 0, "the first count took effect");
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[tokio::test]
 async fn logins_of_one_person_show_one_set() {
     let world = World::new().await;
@@ -244,7 +244,7 @@ async fn unreadable_account_does_not_stop_the_count() {
     assert!(world.dump().await.contains(r#"\"number\":1"#));
 }
 
-/// Controls: C-102.
+/// Controls: C-108.
 #[tokio::test]
 async fn daily_count_changes_no_decoy_within_a_month() {
     let world = World::new().await;

@@ -367,19 +367,19 @@ fn assert_indistinguishable(what: &str, maker: &Maker, methods: &[Method], steps
     assert!((0.4..0.6).contains(&omniscient), "{what}: AUC {omniscient} with all counts known");
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn students_are_indistinguishable_from_decoys() {
     assert_indistinguishable("students", &STUDENTS, &Method::ALL, 2);
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn staff_are_indistinguishable_from_decoys() {
     assert_indistinguishable("staff", &STAFF, &Method::ALL, 2);
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn mixed_people_are_indistinguishable_from_decoys() {
     assert_indistinguishable("mixed", &MIXED, &Method::ALL, 2);
@@ -388,13 +388,13 @@ fn mixed_people_are_indistinguishable_from_decoys() {
     assert_indistinguishable("mixed, few methods", &MIXED, &few, 2);
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn college_of_sixty_is_indistinguishable_from_decoys() {
     assert_indistinguishable("college", &COLLEGE, &Method::ALL, 2);
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn people_with_any_set_are_indistinguishable_from_decoys() {
     // With a few people for each of a thousand sets, exact counts would tell more than anybody can learn.
@@ -422,7 +422,7 @@ fn classifier_detects_unlike_decoys() {
 }
 
 /// A policy that changes shrinks the sets of people and decoys alike, before anybody is counted again.
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn decoys_follow_a_change_of_policy_at_once() {
     let people = MIXED.make(7);
@@ -450,7 +450,7 @@ fn decoy_of_same_name_is_stable() {
 }
 
 /// A set that only real people have would reveal their accounts.
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn decoys_cover_every_permitted_set() {
     let policies: [(&[Method], u8); 4] = [
@@ -474,7 +474,7 @@ fn decoys_cover_every_permitted_set() {
     }
 }
 
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn one_decoy_in_twenty_has_any_set() {
     let one: Vec<Person> = (0..500)
@@ -568,7 +568,7 @@ fn with_kinds(kinds: &[Kind]) -> Vec<Person> {
 }
 
 /// Neither the day of a new version nor any other day shows who is real.
-/// Controls: C-102.
+/// Controls: C-108.
 #[test]
 fn decoys_move_evenly_over_thirty_days() {
     let [first, second] =
@@ -595,7 +595,7 @@ fn decoys_move_evenly_over_thirty_days() {
 }
 
 /// Decoys change as rarely as people do, and not never.
-/// Controls: C-102.
+/// Controls: C-108.
 #[test]
 fn few_decoys_change_when_few_people_do() {
     let people = MIXED.make(3);

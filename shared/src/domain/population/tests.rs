@@ -129,7 +129,7 @@ fn kinds_outside_policy_are_counted() {
 }
 
 /// Nobody can tell from the stored counts whether one person belongs to them.
-/// Controls: C-101.
+/// Controls: C-107.
 #[test]
 fn stored_counts_are_coarse() {
     assert_eq!([0, 1, 2, 5, 7, 30, 31].map(coarse), [0, 2, 2, 6, 8, 30, 32]);
@@ -155,7 +155,7 @@ fn first_version_counts_at_once() {
 }
 
 /// Neither a daily count nor an import restarts the move of decoys.
-/// Controls: C-102.
+/// Controls: C-108.
 #[test]
 fn version_serves_for_thirty_days() {
     let first = PopulationVersions::after(None, &students(100, 0), NOW).unwrap();
