@@ -16,13 +16,15 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
-    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo,
+    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
     DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(feature = "dynamodb")]
+use crate::adapters::population_cache::PopulationCache;
 use crate::adapters::secrets::{self, Keyrings, SecretError};
 #[cfg(feature = "ses")]
 use crate::adapters::ses::SesMails;
@@ -260,6 +262,16 @@ impl Process {
         port!(self, DynamoRateLimits::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
+    /// Returns the store of the population that decoys are drawn from.
+    pub fn population(&self) -> Result<Arc<dyn ports::PopulationStore>, StartError> {
+        port!(self, DynamoPopulation::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
+    }
+
+    /// Returns the population for functions that only read it: it may be some minutes old.
+    pub fn cached_population(&self) -> Result<Arc<dyn ports::PopulationStore>, StartError> {
+        Ok(Arc::new(PopulationCache::new(self.population()?, self.clock())))
+    }
+
     /// Returns read access to registrations.
     pub fn security_info(&self) -> Result<Arc<dyn ports::SecurityInfoStore>, StartError> {
         port!(self, {
@@ -364,6 +376,11 @@ impl Process {
 
     /// Returns the import of accounts, for operators only.
     pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
+        directory!(self)
+    }
+
+    /// Returns the scan of all accounts, for `housekeeping` and imports.
+    pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         directory!(self)
     }
 

@@ -27,6 +27,7 @@ on_every_store!(
     ;
     at_once: ;
     in_tables: account_is_found_by_every_login,
+    scan_returns_every_account_once,
     accepted_sign_in_returns_its_account,
     password_change_is_idempotent_and_latest_wins,
     password_change_after_deadline_is_not_applied,
@@ -110,6 +111,7 @@ macro_rules! builtin {
 builtin!(
     suite_in_memory,
     suite: account_is_found_by_every_login,
+    scan_returns_every_account_once,
     accepted_sign_in_returns_its_account,
     password_change_is_idempotent_and_latest_wins,
     password_change_after_deadline_is_not_applied,

@@ -16,6 +16,7 @@ mod flows;
 mod local;
 mod moto;
 mod pairings;
+mod population;
 mod queue;
 mod rate_limits;
 mod secrets;

@@ -17,7 +17,8 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
+    DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::Memory;
 use shared::domain::account::{AccountId, Registration};
@@ -28,8 +29,8 @@ use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
-    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PushTargets, RateLimitStore, SecurityInfoStore,
-    SessionChangesStore, SessionStore,
+    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore,
+    SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -101,6 +102,7 @@ pub struct Stores {
     pub approvals: Arc<dyn ApprovalStore>,
     pub pairings: Arc<dyn PairingStore>,
     pub rate_limits: Arc<dyn RateLimitStore>,
+    pub population: Arc<dyn PopulationStore>,
     pub info: Arc<dyn SecurityInfoStore>,
     pub enrolment: Arc<dyn EnrolmentStore>,
     pub contacts: Arc<dyn ContactImport>,
@@ -122,6 +124,7 @@ impl Stores {
             approvals: memory.clone(),
             pairings: memory.clone(),
             rate_limits: memory.clone(),
+            population: memory.clone(),
             info: memory.clone(),
             enrolment: memory.clone(),
             contacts: memory.clone(),
@@ -145,6 +148,7 @@ impl Stores {
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
+            population: Arc::new(DynamoPopulation::new(client.clone(), "AccountsTable")),
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),
             contacts: enrolment.clone(),

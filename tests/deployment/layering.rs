@@ -15,6 +15,7 @@ const FUNCTIONS: &[&str] = &[
     "code_verify",
     "delivery",
     "enrolment",
+    "housekeeping",
     "method_selection",
     "password_set",
 ];

@@ -22,6 +22,7 @@ mod pairings;
 mod passes;
 mod passkeys;
 mod password_checks;
+mod population;
 mod proxy;
 mod recovery_codes;
 mod responses;

@@ -127,6 +127,8 @@ async fn role_grants_only_permissions_its_function_uses() {
     let request = phone.request().await;
     phone.deny(&request).await;
 
+    world.housekeep().await.unwrap();
+
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let used: BTreeSet<Use> = world
         .emulator

@@ -4,7 +4,7 @@
 
 use serde_json::Value;
 use shared::domain::account::AccountId;
-use shared::domain::decoy;
+use shared::domain::decoy::Decoys;
 use shared::domain::name::CanonicalName;
 use shared::domain::security_info::Kind;
 use stateright::{Checker as _, HasDiscoveries, Model, Property};
@@ -128,9 +128,13 @@ fn decoy_login(parameters: Parameters, holds: &[Kind]) -> &'static str {
     let name = (0..10_000).map(|n| format!("nobody{n}")).find(|login| {
         let name = CanonicalName::parse(login, &[]).unwrap();
         let id = AccountId::decoy(&name.reference(&accounts::keys()));
-        let decoy_id =
-            decoy::registration(&accounts::keys(), &id, Some(&name), &settings.methods, settings.steps);
-        methods(decoy_id) == wanted
+        let decoys = Decoys {
+            flows: &accounts::keys(),
+            population: None,
+            methods: &settings.methods,
+            steps: settings.steps,
+        };
+        methods(decoys.registration(&id, &name, MOMENT)) == wanted
     });
     name.unwrap().leak()
 }

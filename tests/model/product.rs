@@ -185,6 +185,8 @@ impl Product {
                     rate_limits: ports.clone(),
                     directory: ports.clone(),
                     security_info: ports.clone(),
+                    // Nobody is counted, so decoys have any set.
+                    population: Arc::new(Memory::default()),
                     captcha: keys.clone(),
                     clock: ports.clone(),
                     entropy: ports.clone(),

@@ -12,10 +12,11 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use http::{Request, header};
-use rekey_local::compose::Parts;
+use rekey_local::compose::{Functions, Parts};
 use rekey_local::dev_inbox::DevInbox;
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_local::emulator::{CallFault, Emulator, Storage};
+use rekey_local::schedule::Task;
 use rekey_local::system::System;
 use rekey_local::template::{Route, Template};
 use rekey_local::worker::{Consume, take_batch};
@@ -123,6 +124,7 @@ struct Running {
     gateway: Router,
     routers: HashMap<String, Router>,
     delivery: Consume,
+    housekeeping: Task,
 }
 
 impl World {
@@ -328,6 +330,12 @@ impl World {
         delivery(event).await.unwrap().batch_item_failures.len()
     }
 
+    /// Invokes `housekeeping`, as its schedule does. Returns the reason if it fails.
+    pub async fn housekeep(&self) -> Result<(), String> {
+        let housekeeping = self.running.read().unwrap().housekeeping.clone();
+        housekeeping().await
+    }
+
     /// Makes every call of the functions fail whose action begins with `prefix` (`sqs:`).
     pub fn fail_all(&self, prefix: &'static str) {
         self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
@@ -458,7 +466,8 @@ impl Site for World {
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {
     let functions = parts.functions().await.unwrap();
     let gateway = gateway(&parts.system, template, &functions.routers);
-    Running { gateway, routers: functions.routers, delivery: functions.delivery }
+    let Functions { routers, delivery, housekeeping } = functions;
+    Running { gateway, routers, delivery, housekeeping }
 }
 
 fn gateway(system: &System, template: &Template, routers: &HashMap<String, Router>) -> Router {

@@ -14,7 +14,9 @@ use axum::Router;
 use axum::routing::get;
 use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, serve};
-use shared::ports::{Clock, Directory, Entropy, FlowStore, RateLimitStore, SecurityInfoStore};
+use shared::ports::{
+    Clock, Directory, Entropy, FlowStore, PopulationStore, RateLimitStore, SecurityInfoStore,
+};
 use shared::process::{Process, StartError};
 
 /// The ports of `captcha`. It reads accounts and enrolled methods, and writes only flows and rate limits.
@@ -29,6 +31,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// The enrolled methods, which decide what the flow offers.
     pub security_info: Arc<dyn SecurityInfoStore>,
+    /// The population that decoys are drawn from.
+    pub population: Arc<dyn PopulationStore>,
     /// Seals the challenge tokens.
     pub captcha: Arc<Keyring>,
     /// Expiry of challenges and flows is compared with this clock.
@@ -49,6 +53,7 @@ impl Ports {
             rate_limits: process.rate_limits()?,
             directory: process.directory()?,
             security_info: process.security_info()?,
+            population: process.cached_population()?,
             captcha: process.keyring("REKEY_SECRET_CAPTCHA")?,
             clock: process.clock(),
             entropy: process.entropy(),

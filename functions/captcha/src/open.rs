@@ -2,7 +2,7 @@
 
 use shared::domain::account::{AccountId, Pseudonym, suffices};
 use shared::domain::cookie::HolderCookie;
-use shared::domain::decoy;
+use shared::domain::decoy::Decoys;
 use shared::domain::flow::{Behind, FlowContext, Opened};
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::time::Timestamp;
@@ -22,14 +22,11 @@ pub(crate) async fn flow(
 ) -> HandlerResult<(HolderCookie, Pseudonym)> {
     let settings = &ports.app.settings;
     let found = ports.directory.find(name).await?;
-    let decoy_id = found.as_ref().map_or_else(
-        || AccountId::decoy(reference),
-        |account| {
-            // Every login of an account that may not reset leads to the same decoy.
-            let own = account.logins.first().and_then(|login| CanonicalName::parse(login, &[]).ok());
-            AccountId::decoy(&own.map_or(*reference, |own| own.reference(&ports.app.flows)))
-        },
-    );
+    // Every login of an account that may not reset leads to the same decoy.
+    let first = found.as_ref().and_then(|account| account.logins.first());
+    let first = first.and_then(|login| CanonicalName::parse(login, &[]).ok());
+    let decoy_id =
+        AccountId::decoy(&first.as_ref().map_or(*reference, |first| first.reference(&ports.app.flows)));
     let may_reset = found.as_ref().is_some_and(|account| account.state.may_reset());
     let id = found.as_ref().map_or(&decoy_id, |account| &account.id);
     let registration = ports.security_info.registration(id, now).await?;
@@ -38,9 +35,16 @@ pub(crate) async fn flow(
         None => registration,
     };
 
+    let population = ports.population.population().await?.value;
+
     // Both are computed every time, so that the work doesn't reveal which one is used.
-    let decoy_methods =
-        decoy::registration(&ports.app.flows, &decoy_id, Some(name), &settings.methods, settings.steps);
+    let decoys = Decoys {
+        flows: &ports.app.flows,
+        population: population.as_ref(),
+        methods: &settings.methods,
+        steps: settings.steps,
+    };
+    let decoy_methods = decoys.registration(&decoy_id, first.as_ref().unwrap_or(name), now);
     let decoy_methods = decoy_methods.offers(&settings.methods);
     let registered = settings.offers(&registration);
     let decoy = !may_reset || !suffices(&registered, settings.steps);
@@ -55,7 +59,12 @@ pub(crate) async fn flow(
         opened_at: now,
         expires_at: now + settings.flow.lifetime,
         offers: if decoy { decoy_methods } else { registered },
-        language: found.as_ref().and_then(|account| account.language).unwrap_or(incoming.language),
+        // A decoy has the language of the browser. That of an account behind it serves once a pass opens it.
+        language: found
+            .as_ref()
+            .filter(|_| may_reset)
+            .and_then(|account| account.language)
+            .unwrap_or(incoming.language),
         known_device: incoming.is_known_device(id, registration.device_epoch, now),
     };
     let cookie = HolderCookie::open_flow(&ports.app.flows, ports.entropy.bytes());

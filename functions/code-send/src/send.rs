@@ -86,10 +86,8 @@ fn on_methods(flow: &Choosing, method: Method, problem: Problem) -> HandlerError
 
 /// Returns the enrolled methods, or those of a decoy. Both cost one read.
 async fn registration(ports: &Ports, context: &FlowContext, now: Timestamp) -> HandlerResult<Registration> {
-    let settings = &ports.app.settings;
     let registered = ports.security_info.registration(&context.account, now).await?;
-    let decoy_methods =
-        decoy::registration(&ports.app.flows, &context.account, None, &settings.methods, context.steps);
+    let decoy_methods = decoy::registration(&context.offers);
     if context.decoy {
         return Ok(decoy_methods);
     }

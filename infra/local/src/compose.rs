@@ -18,6 +18,7 @@ use crate::emulator::Emulator;
 use crate::emulator::roles::ADMINISTRATOR;
 use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
+use crate::schedule::Task;
 use crate::system::System;
 use crate::worker::Consume;
 
@@ -27,6 +28,8 @@ pub struct Functions {
     pub routers: HashMap<String, Router>,
     /// The function that consumes the queue.
     pub delivery: Consume,
+    /// The function that a schedule invokes.
+    pub housekeeping: Task,
 }
 
 /// The parts that functions are built from.
@@ -86,7 +89,12 @@ impl Parts<'_> {
             let ports = ports.clone();
             Box::pin(async move { Ok(delivery::handle(&ports, event).await) })
         });
-        Ok(Functions { routers: HashMap::from(routers), delivery })
+        let ports = Arc::new(self.ports("housekeeping", housekeeping::Ports::from_process).await?);
+        let housekeeping: Task = Arc::new(move || {
+            let ports = ports.clone();
+            Box::pin(async move { housekeeping::handle(&ports).await.map_err(|error| with_causes(&*error)) })
+        });
+        Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
     }
 
     /// Builds a function's process, with its own resources and access key.

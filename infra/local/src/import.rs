@@ -51,6 +51,8 @@ pub struct Tables {
     pub clock: Arc<dyn Clock>,
     /// Random bytes for entry ids and seals.
     pub entropy: Arc<dyn Entropy>,
+    /// Counts the people afterwards, for decoys.
+    pub housekeeping: housekeeping::Ports,
 }
 
 /// The result of an import.
@@ -85,15 +87,16 @@ impl Tables {
             waiting_period: settings.waiting_period,
             clock: process.clock(),
             entropy: process.entropy(),
+            housekeeping: housekeeping::Ports::from_process(process)?,
         })
     }
 
     /// Adds new people, and imports the contacts of existing ones as [`ContactImport`] does. It notifies the contacts
     /// that are replaced. An existing person keeps the password, the lockout, the rest of the account and the
-    /// enrolled methods.
+    /// enrolled methods. Afterwards it counts the population that decoys are drawn from.
     ///
     /// # Errors
-    /// [`Failure`] if the store rejects a person.
+    /// [`Failure`] if the store rejects a person, or can't be read.
     pub async fn import(&self, people: &People) -> Result<Imported, Failure> {
         let mut imported = Imported::default();
         for person in &people.people {
@@ -103,6 +106,9 @@ impl Tables {
                 Failure::new(format!("{file}: row {row}: {login} can't be imported: {why}. Start again"))
             })?;
         }
+        housekeeping::population::refresh(&self.housekeeping).await.map_err(|error| {
+            Failure::new(format!("the people can't be counted: {}. Start again", with_causes(&*error)))
+        })?;
         Ok(imported)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! A request reaches the [`gateway`], which builds API Gateway's event. `lambda_http` passes it to the function
 //! (built in [`compose`]), whose SDK clients call the [`emulator`]. The [`worker`] takes queued messages to `delivery`.
-//! The messages that `delivery` sends arrive in the dev inbox ([`dev_inbox`]).
+//! The [`schedule`] invokes `housekeeping`. The messages that `delivery` sends arrive in the dev inbox ([`dev_inbox`]).
 
 pub mod compose;
 pub mod dev_inbox;
@@ -15,6 +15,7 @@ pub mod options;
 pub mod people;
 pub mod print;
 pub mod run;
+pub mod schedule;
 pub mod serve;
 pub mod settings;
 pub mod system;

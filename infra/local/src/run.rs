@@ -24,7 +24,7 @@ use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
 use crate::template::{Consumer, Template};
-use crate::{gateway, worker};
+use crate::{gateway, schedule, worker};
 
 /// Time for open requests to finish at the end.
 const GRACE: Duration = Duration::from_millis(500);
@@ -119,6 +119,10 @@ impl Local {
                 let name = host_of(&parameters.settings.public_url);
                 let router = gateway::router(system, name, template.routes, functions.routers);
                 servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
+                for schedule in template.schedules {
+                    let task = functions.housekeeping.clone();
+                    servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                }
                 functions.delivery
             }
         };

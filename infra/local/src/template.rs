@@ -4,6 +4,7 @@
 pub mod document;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Value as Json, json};
 
@@ -32,6 +33,8 @@ pub struct Template {
     pub functions: BTreeMap<String, Function>,
     /// The event source mappings of queues.
     pub consumers: Vec<Consumer>,
+    /// The schedules that invoke functions.
+    pub schedules: Vec<Schedule>,
 }
 
 /// A function's resources and permissions.
@@ -115,6 +118,15 @@ pub struct Consumer {
     pub queue: String,
     /// `BatchSize`: maximum messages per invocation.
     pub batch: usize,
+}
+
+/// A schedule that invokes a function.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Schedule {
+    /// The crate of the function.
+    pub function: String,
+    /// The time from one invocation to the next.
+    pub every: Duration,
 }
 
 impl Template {
@@ -234,9 +246,16 @@ impl Template {
                     queue: reference(&event_properties["Queue"]).ok_or("an event has no Queue")?,
                     batch: number(&event_properties["BatchSize"]).unwrap_or(10) as usize,
                 }),
+                Some("Schedule") => self.schedules.push(Schedule {
+                    function: function.clone(),
+                    every: text(&event_properties["Schedule"])
+                        .and_then(|rate| every(&rate))
+                        .ok_or("a Schedule is no rate in minutes, hours or days")?,
+                }),
                 _ => {
                     return Err(
-                        "an event is neither HttpApi nor SQS; the local environment has no other kind",
+                        "an event is neither HttpApi, SQS nor Schedule; the local environment has no \
+                                other kind",
                     );
                 }
             }
@@ -255,6 +274,18 @@ fn route(function: &str, properties: &Value) -> Result<Route, &'static str> {
         return Err("a route's Method is not in capitals");
     }
     Ok(route(Some(method), path))
+}
+
+/// Reads a rate of EventBridge, such as `rate(1 day)`.
+fn every(rate: &str) -> Option<Duration> {
+    let (count, unit) = rate.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    let minutes = match unit.trim_end_matches('s') {
+        "minute" => 1,
+        "hour" => 60,
+        "day" => 24 * 60,
+        _ => return None,
+    };
+    Some(Duration::from_mins(count.parse::<u64>().ok()?.checked_mul(minutes)?))
 }
 
 /// Returns the environment variables among the properties of a function.
@@ -333,6 +364,8 @@ mod tests {
         assert_eq!(template.resource("REKEY_STEPS"), None, "a parameter is no resource");
         assert_eq!(template.common_variables["REKEY_STEPS"], "RekeySteps");
         assert_eq!(template.functions["code-verify"].id, "CodeVerifyFunction");
+        let daily = Schedule { function: "housekeeping".into(), every: Duration::from_hours(24) };
+        assert_eq!(template.schedules, [daily]);
         let role = &template.functions["method-selection"].role;
         let reads = |grant: &&Grant| grant.actions.iter().any(|action| action == "dynamodb:GetItem");
         assert_eq!(role.iter().find(reads).unwrap().resources, ["FlowsTable"]);

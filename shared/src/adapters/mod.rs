@@ -8,6 +8,8 @@ pub mod directories;
 pub mod dynamodb;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "dynamodb")]
+pub mod population_cache;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]

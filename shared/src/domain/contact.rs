@@ -100,8 +100,17 @@ impl PhoneNumber {
 
     /// Returns five stars and the last two digits, whatever the length: `*****98`.
     pub fn masked(&self) -> String {
+        format!("*****{}", self.last_two())
+    }
+
+    /// Returns the number that a mask shows, 0 to 99; `None` for a number without digits.
+    pub fn last_digits(&self) -> Option<u8> {
+        self.last_two().parse().ok()
+    }
+
+    fn last_two(&self) -> String {
         let digits: String = self.0.chars().filter(char::is_ascii_digit).collect();
-        format!("*****{}", digits.get(digits.len().saturating_sub(2)..).unwrap_or_default())
+        digits.get(digits.len().saturating_sub(2)..).unwrap_or_default().to_owned()
     }
 }
 
@@ -183,10 +192,16 @@ impl EmailAddress {
         &self.0
     }
 
-    /// Returns the first character and stars: `a*****@*****`. The domain is hidden too: a rare one names its
-    /// owner, and a decoy could not know which domains are common here.
+    /// Returns the first letter and stars: `a*****@*****`, or `******@*****` for an address that begins with
+    /// anything but an ASCII letter. Such an initial is rare, so it could name its owner, and decoys have none.
+    /// The domain is hidden for the same reason.
     pub fn masked(&self) -> String {
-        format!("{}*****@*****", self.0.chars().next().unwrap_or('*').to_lowercase())
+        format!("{}*****@*****", self.initial().unwrap_or('*'))
+    }
+
+    /// Returns the letter that a mask shows, in lower case; `None` unless the address begins with an ASCII letter.
+    pub fn initial(&self) -> Option<char> {
+        self.0.chars().next().filter(char::is_ascii_alphabetic).map(|letter| letter.to_ascii_lowercase())
     }
 }
 
@@ -322,6 +337,25 @@ mod tests {
         assert_eq!(format!("{address:?}"), "EmailAddress(a*****@*****)");
     }
 
+    /// Controls: C-006.
+    #[test]
+    fn initial_other_than_ascii_letter_is_masked() {
+        for text in
+            ["2021100001@mail.example", "\u{f6}dd@mail.example", "李明@mail.example", "_a@mail.example"]
+        {
+            let address = EmailAddress::parse(text).unwrap();
+            assert_eq!((address.initial(), address.masked().as_str()), (None, "******@*****"), "{text}");
+        }
+        assert_eq!(EmailAddress::from_stored(String::new()).masked(), "******@*****");
+        assert_eq!(EmailAddress::parse("Zed@mail.example").unwrap().initial(), Some('z'));
+    }
+
+    #[test]
+    fn last_digits_are_those_of_the_mask() {
+        let digits = |text: &str| PhoneNumber::from_stored(text.to_owned()).last_digits();
+        assert_eq!((digits("+60123456798"), digits("+60123456705"), digits("")), (Some(98), Some(5), None));
+    }
+
     /// Controls: C-078.
     #[test]
     fn malformed_email_address_is_rejected() {
@@ -450,14 +484,16 @@ mod tests {
         #[test]
         fn mask_depends_only_on_revealed_characters(
             one in "[0-9]{4,12}", other in "[0-9]{4,12}", last in "[0-9]{2}",
-            initial in "[A-Za-zÀ-ÿ]", rests in ("[a-z.]{0,20}@[a-z.]{1,20}", "[a-z.]{0,20}@[a-z.]{1,20}"),
+            initial in "[A-Za-z0-9À-ÿ李]", rests in ("[a-z.]{0,20}@[a-z.]{1,20}", "[a-z.]{0,20}@[a-z.]{1,20}"),
         ) {
             let mask = |digits: &str| PhoneNumber::from_stored(format!("+{digits}{last}")).masked();
             prop_assert_eq!(mask(&one), format!("*****{last}"));
             prop_assert_eq!(mask(&one), mask(&other));
             let mask = |rest: &str| EmailAddress::from_stored(format!("{initial}{rest}")).masked();
             prop_assert_eq!(mask(&rests.0), mask(&rests.1));
-            prop_assert!(mask(&rests.0).starts_with(&initial.to_lowercase()));
+            let is_letter = initial.chars().all(|c| c.is_ascii_alphabetic());
+            let shown = if is_letter { initial.to_ascii_lowercase() } else { "*".to_owned() };
+            prop_assert_eq!(mask(&rests.0), format!("{shown}*****@*****"));
         }
     }
 }

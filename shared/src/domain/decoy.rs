@@ -1,204 +1,221 @@
 //! The decoy registration of a name without a usable account.
 //!
 //! An account that does not exist, is disabled or excluded, or has too few methods gets a flow that looks
-//! like any other. Its methods and masks come from a keyed hash of the canonical name. They are the same at
-//! every visit and in every process, and have the proportions of real registrations.
+//! like any other. Its methods and masks are drawn from the population of real accounts, by a keyed hash of
+//! the canonical name. They are the same at every visit and in every process.
 
-use super::account::{AccountId, Registration, suffices};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+
+use sha2::{Digest as _, Sha256};
+
+use super::account::{AccountId, Offer, Registration};
 use super::contact::{EmailAddress, PhoneNumber};
 use super::keys::Keyring;
-use super::method::{Kind, Method};
+use super::method::{Factor, Kind, Method};
 use super::name::CanonicalName;
+use super::population::{
+    Appearance, Frequencies, Initial, Population, PopulationVersions, Shape, own_letter,
+};
+use super::time::Timestamp;
 
-/// Of 256 decoys, how many have an alternate address with the first letter of their name. Most real ones do.
-const ADDRESSES_LIKE_THE_NAME: u8 = 216;
+/// One decoy in this many has any set that the policy allows, with equal chances. A set that only real people
+/// have, perhaps since yesterday, would reveal their accounts.
+const ANY_SET: u32 = 20;
+
+/// Each feature of a decoy is drawn anew after this many versions of the population, three years or more.
+/// People replace a phone or a mailbox as rarely. Without it, only real people would ever change.
+const REDRAW: u32 = 36;
 
 /// The line of each phone, so that two phones of a decoy never share a number.
 const MOBILE: u8 = 0;
 const OFFICE: u8 = 1;
 
-/// Returns the decoy of `id`, with enough methods of `allowed` for `steps` steps. `name` is known only at the
-/// start and determines the mask of the address; later only the numbers matter. The numbers belong to no
-/// country, so no typed number matches one. The address is in a domain that can't exist (RFC 6761 §6.4).
-pub fn registration(
-    flows: &Keyring,
-    id: &AccountId,
-    name: Option<&CanonicalName>,
-    allowed: &[Method],
-    steps: u8,
-) -> Registration {
-    let draw = |feature: &str| {
-        flows
-            .tag(flows.oldest(), "rekey/decoy", &[id.as_str().as_bytes(), feature.as_bytes()])
-            .map_or([0; 32], |tag| *tag.as_bytes())
-    };
-    let whole = Registration {
-        alternate_email: Some(address(&draw("email"), name)),
-        mobile: Some(number(MOBILE, draw("mobile"))),
-        office_phone: Some(number(OFFICE, draw("office number"))),
-        ..Registration::default()
-    };
-    with_drawn_kinds(&draw("what there is"), &whole, allowed, steps)
+/// The first character of a decoy's mailbox whose mask shows no letter.
+const NO_LETTER: char = '0';
+
+/// Draws decoys.
+#[derive(Clone, Copy, Debug)]
+pub struct Decoys<'a> {
+    /// Decoys depend on its oldest key, so that rotation doesn't change them.
+    pub flows: &'a Keyring,
+    /// The appearance of real accounts; `None` before they were counted.
+    pub population: Option<&'a PopulationVersions>,
+    /// The methods that a reset offers.
+    pub methods: &'a [Method],
+    /// The number of verification steps, for which every decoy has enough factors.
+    pub steps: u8,
 }
 
-/// The byte of a decoy's draw that determines where it begins in [`Kind::DECOY_ORDER`].
-const ORDER: usize = 4;
+impl Decoys<'_> {
+    /// Returns the decoy of a name at `now`. Every login of one account comes with the same `id` and `name`,
+    /// so that all of them show one decoy.
+    pub fn registration(&self, id: &AccountId, name: &CanonicalName, now: Timestamp) -> Registration {
+        let [moment, phase, any, choice, ..] = words(&self.seed(id, "version", 0));
+        let nobody = Population::default();
+        let (number, population) = self.population.map_or((0, &nobody), |versions| versions.at(moment, now));
+        let login = name.as_str();
+        let shape = Shape::of(login);
+        // The features change in different versions, since people replace one thing at a time.
+        let seed = |feature: &str, nth: u32| {
+            let phase = (phase % REDRAW + nth * REDRAW / 4) % REDRAW;
+            self.seed(id, feature, (number + phase) / REDRAW)
+        };
 
-/// Returns the kinds that a decoy has, by its random bytes. `contacts` has one contact of each kind. Every
-/// possible set of factors occurs among decoys too.
-fn with_drawn_kinds(
-    drawn: &[u8; 32],
-    contacts: &Registration,
-    allowed: &[Method],
-    steps: u8,
-) -> Registration {
-    let mut decoy = Registration::default();
-    for kind in Kind::ALL {
-        let (byte, share) = kind.decoy_share();
-        if drawn[byte] < share {
-            add(&mut decoy, kind, contacts);
+        let usable = self.usable(population, shape);
+        let seed_of_kinds = seed("what there is", 0);
+        let drawn = draw(&seed_of_kinds, &usable, |seen| seen.clone().into());
+        let drawn = match drawn {
+            Some(drawn) if !any.is_multiple_of(ANY_SET) => drawn,
+            _ => {
+                let with_mailbox: Vec<_> =
+                    usable.into_iter().filter(|(seen, _)| seen.initial.is_some()).collect();
+                let masked = draw(&seed_of_kinds, &with_mailbox, |seen| seen.clone().into());
+                let initial = masked.and_then(|seen| seen.initial);
+                Appearance { kinds: self.any_permitted_set(choice), initial }
+            }
+        };
+        let own = own_letter(login);
+        let letter = match drawn.initial {
+            Some(Initial::Hidden) => Some(NO_LETTER),
+            Some(Initial::Own) if own.is_some() => own,
+            _ => draw_value(&seed("email", 1), &population.letters(shape), 'a'..='z', own),
+        };
+        let digits = |seed, frequencies| draw_value(&seed, &frequencies, 0..=99, None);
+        let mobile = digits(seed("mobile", 2), population.mobiles(shape));
+        let office = digits(seed("office number", 3), population.office_phones(shape));
+
+        let mut decoy = Registration::default();
+        for kind in drawn.kinds {
+            match kind {
+                Kind::AlternateEmail => decoy.alternate_email = letter.map(address),
+                Kind::Mobile => decoy.mobile = mobile.map(|digits| number_of(MOBILE, digits)),
+                Kind::OfficePhone => decoy.office_phone = office.map(|digits| number_of(OFFICE, digits)),
+                held => decoy.holds.extend(held.methods()),
+            }
         }
+        decoy
     }
-    // A decoy with too few methods gets more, in an order derived from its own bytes.
-    let mut missing = Kind::DECOY_ORDER;
-    let first = usize::from(drawn[ORDER]) % missing.len();
-    missing.rotate_left(first);
-    for kind in missing {
-        if suffices(&decoy.offers(allowed), steps) {
-            break;
+
+    /// Returns what people with this shape of login show under the policy, with its weight.
+    fn usable(&self, population: &Population, shape: Shape) -> Vec<(Appearance, f64)> {
+        let permitted: BTreeSet<Kind> = self.permitted_kinds().collect();
+        let mut usable: BTreeMap<Appearance, f64> = BTreeMap::new();
+        for (seen, weight) in population.appearances(shape) {
+            let kinds: BTreeSet<Kind> = seen.kinds.intersection(&permitted).copied().collect();
+            if self.suffices(kinds.iter().copied()) {
+                let initial = seen.initial.filter(|_| kinds.contains(&Kind::AlternateEmail));
+                *usable.entry(Appearance { kinds, initial }).or_default() += weight;
+            }
         }
-        add(&mut decoy, kind, contacts);
+        usable.into_iter().collect()
+    }
+
+    /// Returns one of all sets with enough factors, each with the same chance; everything permitted if the
+    /// policy allows too little for a reset.
+    fn any_permitted_set(&self, choice: u32) -> BTreeSet<Kind> {
+        let permitted: Vec<Kind> = self.permitted_kinds().collect();
+        let set = |bits: u32| {
+            let numbered = permitted.iter().copied().enumerate();
+            numbered.filter(move |(bit, _)| bits >> bit & 1 == 1).map(|(_, kind)| kind)
+        };
+        let sets: Vec<u32> = (1..1 << permitted.len()).filter(|bits| self.suffices(set(*bits))).collect();
+        let at = choice as usize % sets.len().max(1);
+        sets.get(at).map_or_else(|| permitted.iter().copied().collect(), |bits| set(*bits).collect())
+    }
+
+    fn permitted_kinds(&self) -> impl Iterator<Item = Kind> {
+        let is_permitted = |kind: &Kind| kind.methods().iter().any(|method| self.methods.contains(method));
+        Kind::ALL.into_iter().filter(is_permitted)
+    }
+
+    fn suffices(&self, kinds: impl Iterator<Item = Kind>) -> bool {
+        let factors: BTreeSet<Factor> = kinds.map(Kind::factor).collect();
+        factors.len() >= usize::from(self.steps)
+    }
+
+    fn seed(&self, id: &AccountId, feature: &str, turn: u32) -> [u8; 32] {
+        let parts = [id.as_str().as_bytes(), feature.as_bytes(), &turn.to_be_bytes()];
+        let tag = self.flows.tag(self.flows.oldest(), "rekey/decoy", &parts);
+        tag.map_or([0; 32], |tag| *tag.as_bytes())
+    }
+}
+
+/// Returns the registration of a flow's decoy from what the flow offers. A flow keeps its offers, so that its
+/// decoy stays the same until it ends. The numbers belong to no country, so no typed number matches one. The
+/// address is in a domain that can't exist (RFC 6761 §6.4).
+pub fn registration(offers: &[Offer]) -> Registration {
+    let mut decoy = Registration::default();
+    for Offer { method, masked, .. } in offers {
+        let digits = || masked.trim_start_matches('*').parse().unwrap_or_default();
+        match method.factor() {
+            Factor::AlternateEmail => {
+                let letter = masked.chars().next().filter(char::is_ascii_alphabetic);
+                decoy.alternate_email = Some(address(letter.unwrap_or(NO_LETTER)));
+            }
+            Factor::MobilePhone => decoy.mobile = Some(number_of(MOBILE, digits())),
+            Factor::OfficePhone => decoy.office_phone = Some(number_of(OFFICE, digits())),
+            _ => decoy.holds.push(*method),
+        }
     }
     decoy
 }
 
-fn add(decoy: &mut Registration, kind: Kind, contacts: &Registration) {
-    match kind {
-        Kind::AlternateEmail => decoy.alternate_email.clone_from(&contacts.alternate_email),
-        Kind::Mobile => decoy.mobile.clone_from(&contacts.mobile),
-        Kind::OfficePhone => decoy.office_phone.clone_from(&contacts.office_phone),
-        held => decoy.holds.extend(held.methods()),
-    }
+/// Draws one of `candidates` by their weights. Each has an arrival time, exponential with its weight, and the
+/// first one wins. A changed weight therefore moves only the decoys that come to this candidate or leave it:
+/// as many as the population itself.
+fn draw<T: Clone>(seed: &[u8; 32], candidates: &[(T, f64)], label: impl Fn(&T) -> String) -> Option<T> {
+    let arrival = |(candidate, weight): &(T, f64)| {
+        let uniform = (f64::from(hash(seed, &label(candidate))) + 0.5) / (f64::from(u32::MAX) + 1.0);
+        -uniform.ln() / weight
+    };
+    let arrivals = candidates.iter().map(|candidate| (arrival(candidate), &candidate.0));
+    arrivals.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, first)| first.clone())
 }
 
-/// Returns an address with the first letter of the name, or with a random letter. A name without a leading
-/// Latin letter (a matriculation number, another script) does not predict the address.
-fn address(drawn: &[u8; 32], name: Option<&CanonicalName>) -> EmailAddress {
-    let own = char::from(b'a' + drawn[1] % 26);
-    let of_name = name.and_then(|name| name.as_str().chars().next()).filter(char::is_ascii_lowercase);
-    let initial = of_name.filter(|_| drawn[0] < ADDRESSES_LIKE_THE_NAME).unwrap_or(own);
-    EmailAddress::from_stored(format!("{initial}@decoy.invalid"))
+/// Draws a value of a mask other than `excluded`: a common one, or any of the others with equal chances.
+fn draw_value<T: Copy + Ord + Display>(
+    seed: &[u8; 32],
+    frequencies: &Frequencies<T>,
+    values: impl IntoIterator<Item = T>,
+    excluded: Option<T>,
+) -> Option<T> {
+    let (common, of_others) = frequencies.weights();
+    let mut common: Vec<(Option<T>, f64)> = common.map(|(value, weight)| (Some(value), weight)).collect();
+    common.retain(|(value, _)| *value != excluded);
+    let values: Vec<T> = values.into_iter().collect();
+    let is_other = |value: &T| Some(*value) != excluded && common.iter().all(|(one, _)| *one != Some(*value));
+    let any_other = values.iter().copied().find(is_other);
+    let others = any_other.map(|_| (None, of_others));
+    let candidates: Vec<_> = common.iter().copied().chain(others).collect();
+    let label = |value: &Option<T>| value.map_or_else(|| "others".to_owned(), |value| value.to_string());
+    let drawn = draw(seed, &candidates, label)?;
+    // The first of a keyed sequence, so that a value which becomes common moves no decoy with another value.
+    let keyed = |nth: usize| values.get(hash(seed, &format!("other {nth}")) as usize % values.len()).copied();
+    drawn.or_else(|| (0..256).filter_map(keyed).find(is_other)).or(any_other)
+}
+
+/// Returns a number that the seed determines for a label.
+fn hash(seed: &[u8; 32], label: &str) -> u32 {
+    let [first, ..] = words(&Sha256::new().chain_update(seed).chain_update(label).finalize().into());
+    first
+}
+
+/// Returns 32 bytes as eight numbers.
+fn words(bytes: &[u8; 32]) -> [u32; 8] {
+    let (chunks, _) = bytes.as_chunks::<4>();
+    std::array::from_fn(|at| chunks.get(at).map_or(0, |chunk| u32::from_be_bytes(*chunk)))
+}
+
+fn address(letter: char) -> EmailAddress {
+    EmailAddress::from_stored(format!("{letter}@decoy.invalid"))
 }
 
 /// Returns a number of a line; at most its last two digits are shown. Two lines never share a number, since
 /// one number would be one factor.
-fn number(line: u8, drawn: [u8; 32]) -> PhoneNumber {
-    PhoneNumber::from_stored(format!("+0{line:09}{:02}", drawn[0] % 100))
+fn number_of(line: u8, digits: u8) -> PhoneNumber {
+    PhoneNumber::from_stored(format!("+0{line:09}{digits:02}"))
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-    use crate::domain::name::CanonicalName;
-
-    fn keys() -> Keyring {
-        Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap()
-    }
-
-    fn decoy(name: &str, allowed: &[Method]) -> Registration {
-        let name = CanonicalName::parse(name, &[]).unwrap();
-        let id = AccountId::decoy(&name.reference(&keys()));
-        registration(&keys(), &id, Some(&name), allowed, 2)
-    }
-
-    /// Returns a decoy with random bytes.
-    fn decoy_with(drawn: &[u8; 32]) -> Registration {
-        let contacts = Registration {
-            alternate_email: Some(address(&[0; 32], None)),
-            mobile: Some(number(MOBILE, [0; 32])),
-            office_phone: Some(number(OFFICE, [1; 32])),
-            ..Registration::default()
-        };
-        with_drawn_kinds(drawn, &contacts, &Method::ALL, 2)
-    }
-
-    /// Controls: C-001.
-    #[test]
-    fn decoy_of_same_name_is_stable() {
-        assert_eq!(
-            decoy("nobody", &Method::ALL).offers(&Method::ALL),
-            decoy("NOBODY", &Method::ALL).offers(&Method::ALL)
-        );
-    }
-
-    /// Controls: C-001.
-    #[test]
-    fn decoys_vary_like_real_registrations() {
-        let names: Vec<String> = (0..400).map(|n| format!("student{n}")).collect();
-        let count =
-            |has: fn(&Registration) -> bool| names.iter().filter(|n| has(&decoy(n, &Method::ALL))).count();
-        assert!((150..260).contains(&count(|d| d.office_phone.is_some())));
-        assert!((150..260).contains(&count(|d| d.has(Method::Totp))));
-        assert!((330..390).contains(&count(|d| d.mobile.is_some())));
-        assert!((330..390).contains(&count(|d| d.alternate_email.is_some())));
-        let like_the_name =
-            count(|d| d.alternate_email.as_ref().is_some_and(|a| a.masked().starts_with('s')));
-        assert!((270..360).contains(&like_the_name), "{like_the_name}");
-        let mut masks: Vec<String> =
-            names.iter().filter_map(|n| decoy(n, &Method::ALL).mobile.map(|m| m.masked())).collect();
-        masks.sort();
-        masks.dedup();
-        assert!(masks.len() > 80, "two digits should take most of their hundred values: {}", masks.len());
-    }
-
-    /// A set that only real people have would reveal their accounts.
-    /// Controls: C-001.
-    #[test]
-    fn decoys_cover_every_possible_set_of_methods() {
-        let sets = (0..1_u32 << Kind::ALL.len()).map(|bits| {
-            let is_in = |(bit, _): &(usize, Kind)| bits >> bit & 1 == 1;
-            Kind::ALL.into_iter().enumerate().filter(is_in).map(|(_, kind)| kind).collect::<Vec<_>>()
-        });
-        let (mut possible, mut seen) = (BTreeSet::new(), BTreeSet::new());
-        for set in sets {
-            // Each byte is at its lowest or highest value.
-            let mut drawn = [0; 32];
-            for kind in Kind::ALL.into_iter().filter(|kind| !set.contains(kind)) {
-                drawn[kind.decoy_share().0] = u8::MAX;
-            }
-            let decoy = decoy_with(&drawn);
-            assert!(suffices(&decoy.offers(&Method::ALL), 2));
-            seen.insert(
-                Kind::ALL.into_iter().filter(|kind| decoy.has(kind.methods()[0])).collect::<Vec<_>>(),
-            );
-            let factors: BTreeSet<_> = set.iter().map(|kind| kind.factor()).collect();
-            if factors.len() >= 2 {
-                possible.insert(set);
-            }
-        }
-        assert_eq!(seen, possible);
-    }
-
-    /// Controls: C-006.
-    #[test]
-    fn decoy_mask_starts_with_ascii_letter() {
-        for name in ["2021100001", "李明", "ödd"] {
-            let mask = decoy(name, &Method::ALL).alternate_email.map(|address| address.masked());
-            let initial = mask.and_then(|mask| mask.chars().next());
-            assert!(initial.is_none_or(|initial| initial.is_ascii_lowercase()), "{name}: {initial:?}");
-        }
-    }
-
-    /// Controls: C-001.
-    #[test]
-    fn decoy_always_satisfies_policy() {
-        for allowed in [&[Method::Email, Method::Totp][..], &[Method::OfficeCall, Method::Sms], &Method::ALL]
-        {
-            for n in 0..50 {
-                assert!(suffices(&decoy(&format!("n{n}"), allowed).offers(allowed), 2));
-            }
-        }
-    }
-}
+mod tests;

@@ -241,33 +241,6 @@ impl Kind {
     pub const fn is_contact(self) -> bool {
         self.factor().is_contact()
     }
-
-    /// Returns which byte of a decoy's draw decides whether it has the kind, and how many of 256 decoys have
-    /// it. Most people register an alternate address and a mobile, some only one of them; staff have an office
-    /// phone, most students don't. A decoy keeps its kinds over versions, so a new kind takes the next byte.
-    pub(super) const fn decoy_share(self) -> (usize, u8) {
-        match self {
-            Self::AlternateEmail => (0, 230),
-            Self::Mobile => (1, 230),
-            Self::OfficePhone => (2, 128),
-            Self::Totp => (3, 128),
-            // Byte 4 determines where a decoy begins in `DECOY_ORDER`.
-            Self::Authenticator => (5, 64),
-            Self::Passkey => (6, 64),
-            Self::RecoveryCodes => (7, 64),
-        }
-    }
-
-    /// The order in which a decoy with too few methods gets more kinds. Each decoy begins elsewhere in it.
-    pub(super) const DECOY_ORDER: [Self; Self::ALL.len()] = [
-        Self::Mobile,
-        Self::AlternateEmail,
-        Self::Totp,
-        Self::Passkey,
-        Self::Authenticator,
-        Self::RecoveryCodes,
-        Self::OfficePhone,
-    ];
 }
 
 #[cfg(test)]
@@ -281,16 +254,6 @@ mod tests {
         }
         let methods: Vec<_> = Kind::ALL.iter().flat_map(|kind| kind.methods()).collect();
         assert!(Method::ALL.iter().all(|method| methods.contains(&method)), "{methods:?}");
-    }
-
-    #[test]
-    fn kinds_draw_different_bytes_of_a_decoy() {
-        let mut bytes = Kind::ALL.map(|kind| kind.decoy_share().0);
-        bytes.sort_unstable();
-        assert!(bytes.windows(2).all(|pair| pair[0] != pair[1]) && !bytes.contains(&4), "{bytes:?}");
-        let mut order = Kind::DECOY_ORDER;
-        order.sort_unstable();
-        assert_eq!(order, Kind::ALL);
     }
 
     #[test]

@@ -29,6 +29,7 @@ pub mod pass;
 pub mod passkey;
 pub mod password;
 pub mod policy;
+pub mod population;
 pub mod proxy;
 pub mod push;
 pub mod rate_limit;

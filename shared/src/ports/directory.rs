@@ -163,6 +163,26 @@ pub trait AccountImport: Send + Sync {
     async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError>;
 }
 
+/// Some accounts of a directory.
+#[derive(Clone, Debug, Default)]
+pub struct AccountPage {
+    /// The accounts, in no particular order. Unreadable ones are left out.
+    pub accounts: Vec<Account>,
+    /// Names the next page; `None` after the last one.
+    pub next: Option<String>,
+}
+
+/// Reads all accounts, page by page. Only `housekeeping` and imports have it.
+#[async_trait]
+pub trait AccountScan: Send + Sync {
+    /// Returns the first page, or the one that an earlier page names. Accounts that change meanwhile may be missing
+    /// or come twice.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn page(&self, after: Option<&str>) -> Result<AccountPage, DirectoryError>;
+}
+
 /// The directory is slow, throttled or unreachable, or has unreadable data.
 #[derive(Debug, Error)]
 #[error("the directory is unavailable")]

@@ -10,6 +10,7 @@ mod flow_store;
 mod message_queue;
 mod metrics;
 mod pairing_store;
+mod population_store;
 mod rate_limit_store;
 mod security_info_store;
 mod senders;
@@ -22,14 +23,16 @@ pub use clock::{Clock, Entropy, EntropyExt};
 pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{
-    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, OrganisationSignIn, PasswordChange, PasswordDirectory, SignInDirectory, SignInResult,
+    AccountImport, AccountPage, AccountScan, Capabilities, ChangeError, ChangeInspector, ChangeOutcome,
+    Directory, DirectoryError, DirectoryWrite, OrganisationSignIn, PasswordChange, PasswordDirectory,
+    SignInDirectory, SignInResult,
 };
 pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
+pub use population_store::PopulationStore;
 pub use rate_limit_store::RateLimitStore;
 pub use security_info_store::{
     ActiveEntry, AuthenticatorStore, KnownDeviceStore, LeaseHolder, LeaseOutcome, LeaseStore,

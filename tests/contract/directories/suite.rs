@@ -1,13 +1,15 @@
 //! The contract of every directory. A test skips a port that the directory lacks.
 
+use std::collections::BTreeSet;
+
 use rekey_tests::SignIn;
-use rekey_tests::fixtures::{AISYAH, NEW_PASSWORD, Person};
-use shared::domain::account::{AccountId, AccountState};
+use rekey_tests::fixtures::{AISYAH, DANIEL, NEW_PASSWORD, Person};
+use shared::domain::account::{Account, AccountId, AccountState};
 use shared::domain::password::Violation;
 use shared::domain::time::Seconds;
 use shared::ports::{
-    self, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _, DirectoryWrite,
-    OrganisationSignIn as _, PasswordDirectory as _,
+    self, AccountImport, AccountScan, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _,
+    DirectoryWrite, OrganisationSignIn as _, PasswordDirectory as _, SignInDirectory as _,
 };
 
 use super::{Fixture, NOW, change, name, password, sign_in};
@@ -25,6 +27,29 @@ pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
     }
     assert!(directory.find(&name("nobody")).await.unwrap().is_none());
     assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
+}
+
+pub async fn scan_returns_every_account_once(fixture: &impl Fixture<Directory: AccountImport + AccountScan>) {
+    let directory = fixture.given(1).await;
+    let mut expected = BTreeSet::from([AISYAH.account().id, DANIEL.account().id]);
+    for n in 0..150 {
+        let id = AccountId::from_directory(format!("student{n}")).unwrap();
+        let logins = vec![format!("student{n}"), format!("2021{n:06}")];
+        directory.put(&Account { id: id.clone(), logins, ..AISYAH.account() }, None).await.unwrap();
+        expected.insert(id);
+    }
+    let (mut found, mut after) = (Vec::new(), None);
+    loop {
+        let page = directory.page(after.as_deref()).await.unwrap();
+        found.extend(page.accounts.into_iter().map(|account| (account.id, account.logins.len())));
+        after = page.next;
+        if after.is_none() {
+            break;
+        }
+    }
+    assert_eq!(found.len(), expected.len());
+    assert_eq!(found.iter().filter(|(_, logins)| *logins == 2).count(), 150);
+    assert_eq!(found.into_iter().map(|(id, _)| id).collect::<BTreeSet<_>>(), expected);
 }
 
 pub async fn accepted_sign_in_returns_its_account(fixture: &impl Fixture) {

@@ -9,7 +9,7 @@ use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::captcha::{CaptchaChallenge, DIFFICULTY};
 use shared::domain::code::OneTimeCode;
-use shared::domain::decoy;
+use shared::domain::decoy::Decoys;
 use shared::domain::flow::{Flow, FlowContext, Opened, Reason, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
@@ -64,9 +64,10 @@ impl Scene {
         let world = &gateway.world;
         let flows = world.keyring("REKEY_SECRET_FLOWS");
         let has_all = |login: &String| {
-            let id = AccountId::decoy(&CanonicalName::parse(login, &[]).unwrap().reference(&flows));
-            decoy::registration(&flows, &id, None, &Method::ALL, 2).offers(&Method::ALL).len()
-                == Method::ALL.len()
+            let name = CanonicalName::parse(login, &[]).unwrap();
+            let id = AccountId::decoy(&name.reference(&flows));
+            let decoys = Decoys { flows: &flows, population: None, methods: &Method::ALL, steps: 2 };
+            decoys.registration(&id, &name, world.now()).offers(&Method::ALL).len() == Method::ALL.len()
         };
         Self {
             store: DynamoFlows::new(world.client.clone(), "FlowsTable"),

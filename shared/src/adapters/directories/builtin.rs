@@ -3,6 +3,7 @@
 //! Its key `account` has two kinds of items: `login/<canonical name>` names the owner of a login, and
 //! `account/<id>` has the account.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use argon2::Argon2;
@@ -22,9 +23,9 @@ use crate::domain::password::{NewPassword, Violation};
 use crate::domain::slow_hash::hasher;
 use crate::domain::time::{SKEW, Seconds, Timestamp};
 use crate::ports::{
-    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange, PasswordDirectory,
-    SignInDirectory, SignInResult, StoreError,
+    AccountImport, AccountPage, AccountScan, Capabilities, ChangeError, ChangeInspector, ChangeOutcome,
+    Directory, DirectoryError, DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange,
+    PasswordDirectory, SignInDirectory, SignInResult, StoreError,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -121,6 +122,36 @@ impl Directory for BuiltinDirectory {
         // last second.
         let item = self.read(format!("account/{}", id.as_str()), &ACCOUNT, false).await?;
         Ok(item.as_ref().map(read_account).transpose()?)
+    }
+}
+
+/// The items that a page of a scan reads, logins among them.
+const PAGE: i32 = 200;
+
+#[async_trait]
+impl AccountScan for BuiltinDirectory {
+    async fn page(&self, after: Option<&str>) -> Result<AccountPage, DirectoryError> {
+        let names = ACCOUNT.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect();
+        let scan = self
+            .client
+            .scan()
+            .table_name(&self.table)
+            .limit(PAGE)
+            .projection_expression(ACCOUNT.map(|name| format!("#{name}")).join(", "))
+            .set_expression_attribute_names(Some(names))
+            .set_exclusive_start_key(after.map(|key| HashMap::from([("account".to_owned(), s(key))])));
+        let page = scan.send().await.map_err(unavailable)?;
+        let last = page.last_evaluated_key.map(Item);
+        // Items of logins have none of these attributes.
+        let accounts = page.items.unwrap_or_default().into_iter().map(Item).filter(|item| item.has("id"));
+        let read = |item: Item| {
+            let account = read_account(&item);
+            account.inspect_err(|error| tracing::warn!(event = "account.unreadable", %error)).ok()
+        };
+        Ok(AccountPage {
+            accounts: accounts.filter_map(read).collect(),
+            next: last.and_then(|key| key.optional_text("account").map(str::to_owned)),
+        })
     }
 }
 

@@ -109,7 +109,6 @@ pub(in crate::adapters) async fn consistent_get(
 
 /// Reads some attributes of an item by its whole key. A read that is not `consistent` costs half and may miss
 /// writes of the last second: only for values that are checked again before use.
-#[cfg(feature = "builtin-directory")]
 pub(in crate::adapters) async fn get_attributes(
     client: &Client,
     table: &str,

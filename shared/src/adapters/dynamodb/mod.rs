@@ -8,6 +8,7 @@ mod approvals;
 mod flows;
 mod item;
 mod pairings;
+mod population;
 mod rate_limits;
 mod security_info;
 mod session_changes;
@@ -19,6 +20,7 @@ pub use flows::DynamoFlows;
 #[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
+pub use population::DynamoPopulation;
 pub use rate_limits::DynamoRateLimits;
 pub use security_info::{
     DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoKnownDevices, DynamoLeases,

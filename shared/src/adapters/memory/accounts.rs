@@ -19,9 +19,9 @@ use crate::domain::password::{NewPassword, Violation};
 use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
-    AccountImport, Capabilities, ChangeError, ChangeInspector, ChangeOutcome, Directory, DirectoryError,
-    DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange, PasswordDirectory,
-    SignInDirectory, SignInResult,
+    AccountImport, AccountPage, AccountScan, Capabilities, ChangeError, ChangeInspector, ChangeOutcome,
+    Directory, DirectoryError, DirectoryWrite, Entropy, EntropyExt as _, OrganisationSignIn, PasswordChange,
+    PasswordDirectory, SignInDirectory, SignInResult,
 };
 
 /// The failed sign-ins that lock an account, each within [`LOCKOUT`] of the one before.
@@ -179,6 +179,15 @@ impl Directory for MemoryDirectory {
 
     async fn account(&self, id: &AccountId) -> Result<Option<Account>, DirectoryError> {
         Ok(self.memory.with(|tables| tables.accounts.accounts.get(id).map(|found| found.read(id))))
+    }
+}
+
+#[async_trait]
+impl AccountScan for MemoryDirectory {
+    async fn page(&self, _after: Option<&str>) -> Result<AccountPage, DirectoryError> {
+        let read = |(id, found): (&AccountId, &StoredAccount)| found.read(id);
+        let accounts = self.memory.with(|tables| tables.accounts.accounts.iter().map(read).collect());
+        Ok(AccountPage { accounts, next: None })
     }
 }
 

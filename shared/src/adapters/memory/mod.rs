@@ -12,6 +12,7 @@ mod contact;
 mod enrolment;
 mod flows;
 mod pairings;
+mod population;
 mod queue;
 mod rate_limits;
 mod secrets;
@@ -27,6 +28,7 @@ pub use contact::StoredContact;
 pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
+pub use population::StoredPopulation;
 pub use queue::{Queue, Queued};
 pub use rate_limits::RateLimits;
 pub use secrets::StoredSecret;
@@ -55,6 +57,8 @@ pub struct Tables {
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.
     pub accounts: Accounts,
+    /// The population that decoys are drawn from.
+    pub population: StoredPopulation,
     /// Queued messages, as SQS would have them.
     pub queue: Queue,
 }

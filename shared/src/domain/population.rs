@@ -1,0 +1,384 @@
+//! The population of decoys: coarse counts of what strangers see of real accounts.
+//!
+//! A stranger who types a name sees which kinds of methods its account has, and a mask of each contact. Decoys
+//! are drawn from counts of exactly that, one set of counts for each shape of login. The counts are coarse, so
+//! that none of them depends on one person. They change at most once in thirty days, and each decoy follows at
+//! a keyed moment, so that neither an enrolment nor a new version shows who is real.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::account::{Account, Registration, suffices};
+use super::contact::{Country, PhoneNumber};
+use super::method::{Kind, Method};
+use super::policy;
+use super::time::{Seconds, Timestamp};
+
+/// A count below this is not kept: its people are counted together with those of other small counts.
+const FEWEST: u32 = 5;
+
+/// The last two digits of a number are kept if more than one phone in fifty has them, twice an even share. A
+/// switchboard stands out; the numbers that an operator gives out don't.
+const COMMON_DIGITS: u32 = 50;
+
+/// The shortest life of a version, and the time within which each decoy moves to the next one.
+const VERSION_LIFETIME: Seconds = Seconds(30 * Seconds::DAY.0);
+
+/// A version counts from this time after it was written, so that every process has read it by then.
+const SETTLING: Seconds = Seconds::HOUR;
+
+/// A shape of login with more than twice its people, and at least this many more, has outgrown its counts.
+const GROWTH: u32 = 20;
+
+/// The shape of a login. Digits name students in most universities and letters name staff, who have other
+/// methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Shape {
+    /// Digits and no letter: `2021100001`.
+    Digits,
+    /// Letters and no digit: `aisyah.rahman`.
+    Letters,
+    /// Letters and digits: `s2021100001`.
+    Both,
+}
+
+impl Shape {
+    /// Returns the shape of a canonical login. A domain does not count.
+    pub fn of(login: &str) -> Self {
+        let local = local_part(login);
+        match (local.contains(char::is_numeric), local.contains(char::is_alphabetic)) {
+            (true, false) => Self::Digits,
+            (true, true) => Self::Both,
+            (false, _) => Self::Letters,
+        }
+    }
+}
+
+/// Returns the letter that a mailbox is expected to begin with: the first ASCII letter of the login.
+pub(super) fn own_letter(login: &str) -> Option<char> {
+    local_part(login).chars().find(char::is_ascii_alphabetic)
+}
+
+fn local_part(login: &str) -> &str {
+    login.split('@').next().unwrap_or_default()
+}
+
+/// How the mask of a mailbox begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Initial {
+    /// With the first letter of the login.
+    Own,
+    /// With another letter.
+    Other,
+    /// Without a letter, since the address begins with none.
+    Hidden,
+}
+
+/// What strangers see of an account: its kinds of methods, and how the mask of its mailbox begins.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Appearance {
+    /// The kinds, whether or not the policy allows them.
+    pub kinds: BTreeSet<Kind>,
+    /// `None` without an alternate address.
+    pub initial: Option<Initial>,
+}
+
+/// Returns the letter that stands for a kind in the stored form.
+const fn symbol(kind: Kind) -> char {
+    match kind {
+        Kind::AlternateEmail => 'e',
+        Kind::Mobile => 'm',
+        Kind::OfficePhone => 'o',
+        Kind::Totp => 't',
+        Kind::Authenticator => 'a',
+        Kind::Passkey => 'p',
+        Kind::RecoveryCodes => 'r',
+    }
+}
+
+impl From<Appearance> for String {
+    /// Writes a letter for each kind, then `=` for the login's own letter, `/` for another, `*` for none.
+    fn from(appearance: Appearance) -> Self {
+        let initial = appearance.initial.map(|initial| match initial {
+            Initial::Own => '=',
+            Initial::Other => '/',
+            Initial::Hidden => '*',
+        });
+        appearance.kinds.into_iter().map(symbol).chain(initial).collect()
+    }
+}
+
+impl TryFrom<String> for Appearance {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        let mut read = Self { kinds: BTreeSet::new(), initial: None };
+        for c in text.chars() {
+            match (c, Kind::ALL.into_iter().find(|kind| symbol(*kind) == c)) {
+                (_, Some(kind)) => _ = read.kinds.insert(kind),
+                ('=', _) => read.initial = Some(Initial::Own),
+                ('/', _) => read.initial = Some(Initial::Other),
+                ('*', _) => read.initial = Some(Initial::Hidden),
+                _ => return Err("an unknown kind"),
+            }
+        }
+        Ok(read)
+    }
+}
+
+/// The policy that decides which accounts can reset, and with what.
+#[derive(Clone, Copy, Debug)]
+pub struct ResetPolicy<'a> {
+    /// The methods that a reset offers.
+    pub methods: &'a [Method],
+    /// The number of verification steps.
+    pub steps: u8,
+    /// The countries that texts and calls may go to.
+    pub countries: &'a [Country],
+}
+
+/// Exact counts, while accounts are read one after the other.
+#[derive(Clone, Debug, Default)]
+pub struct Census(BTreeMap<Shape, Tally>);
+
+#[derive(Clone, Debug, Default)]
+struct Tally {
+    people: u32,
+    appearances: BTreeMap<Appearance, u32>,
+    letters: BTreeMap<char, u32>,
+    mobiles: BTreeMap<u8, u32>,
+    office_phones: BTreeMap<u8, u32>,
+}
+
+impl Census {
+    /// Counts an account once for each of its logins, if it can reset. `registration` is its evidence. An
+    /// account that can't reset shows a decoy itself.
+    pub fn count(&mut self, account: &Account, registration: &Registration, policy: &ResetPolicy<'_>) {
+        let offered = policy::offers(registration, policy.methods, policy.countries);
+        if !account.state.may_reset() || !suffices(&offered, policy.steps) {
+            return;
+        }
+        // Kinds outside the policy are kept, so that decoys follow a change of policy as people do.
+        let offers = policy::offers(registration, &Method::ALL, policy.countries);
+        let is_offered = |kind: &Kind| offers.iter().any(|offer| kind.methods().contains(&offer.method));
+        let kinds: BTreeSet<Kind> = Kind::ALL.into_iter().filter(is_offered).collect();
+        let mailbox = registration.alternate_email.as_ref();
+        let mailbox = mailbox.filter(|_| kinds.contains(&Kind::AlternateEmail)).map(|email| email.initial());
+        let digits = |kind, phone: &Option<PhoneNumber>| {
+            phone.as_ref().filter(|_| kinds.contains(&kind)).and_then(|number| number.last_digits())
+        };
+        let mobile = digits(Kind::Mobile, &registration.mobile);
+        let office_phone = digits(Kind::OfficePhone, &registration.office_phone);
+        for login in &account.logins {
+            let own = own_letter(login);
+            let initial = mailbox.map(|letter| match letter {
+                None => Initial::Hidden,
+                letter if letter == own => Initial::Own,
+                Some(_) => Initial::Other,
+            });
+            let tally = self.0.entry(Shape::of(login)).or_default();
+            tally.people += 1;
+            *tally.appearances.entry(Appearance { kinds: kinds.clone(), initial }).or_default() += 1;
+            if let (Some(Initial::Other), Some(Some(letter))) = (initial, mailbox) {
+                *tally.letters.entry(letter).or_default() += 1;
+            }
+            if let Some(digits) = mobile {
+                *tally.mobiles.entry(digits).or_default() += 1;
+            }
+            if let Some(digits) = office_phone {
+                *tally.office_phones.entry(digits).or_default() += 1;
+            }
+        }
+    }
+
+    /// Returns the coarse form of the counts.
+    pub fn population(&self) -> Population {
+        Population(self.0.iter().map(|(shape, tally)| (*shape, Group::of(tally))).collect())
+    }
+}
+
+/// Rounds a count to steps of two, or of a sixteenth to an eighth where that is more. One person more or less
+/// mostly changes nothing, and nobody can tell from a change how many there were.
+fn coarse(count: u32) -> u32 {
+    let step = 2.max(1 << count.max(8).ilog2().saturating_sub(3));
+    (count + step / 2) / step * step
+}
+
+/// The coarse counts of one population.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Population(BTreeMap<Shape, Group>);
+
+/// The coarse counts of one shape of login.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+struct Group {
+    people: u32,
+    /// Appearances of at least [`FEWEST`] people.
+    common: BTreeMap<Appearance, u32>,
+    /// Appearances of fewer people. They occur among decoys too, with one share for all of them.
+    rare: BTreeSet<Appearance>,
+    rare_people: u32,
+    /// The letters of mailboxes with another letter than the login's.
+    letters: Frequencies<char>,
+    mobiles: Frequencies<u8>,
+    office_phones: Frequencies<u8>,
+}
+
+impl Group {
+    fn of(tally: &Tally) -> Self {
+        let (common, rare): (Vec<_>, Vec<_>) =
+            tally.appearances.iter().partition(|(_, count)| **count >= FEWEST);
+        let digits = |counts: &BTreeMap<u8, u32>| {
+            let phones: u32 = counts.values().sum();
+            Frequencies::of(counts, FEWEST.max(phones / COMMON_DIGITS + 1))
+        };
+        Self {
+            people: coarse(tally.people),
+            common: common.into_iter().map(|(seen, count)| (seen.clone(), coarse(*count))).collect(),
+            rare_people: coarse(rare.iter().map(|(_, count)| **count).sum()),
+            rare: rare.into_iter().map(|(seen, _)| seen.clone()).collect(),
+            letters: Frequencies::of(&tally.letters, FEWEST),
+            mobiles: digits(&tally.mobiles),
+            office_phones: digits(&tally.office_phones),
+        }
+    }
+
+    fn weights(&self) -> impl Iterator<Item = (&Appearance, f64)> {
+        let rare = u32::try_from(self.rare.len()).unwrap_or(u32::MAX);
+        let of_rare = f64::from(self.rare_people.max(1)) / f64::from(rare.max(1));
+        let common = self.common.iter().map(|(seen, people)| (seen, f64::from(*people)));
+        common.chain(self.rare.iter().map(move |seen| (seen, of_rare)))
+    }
+}
+
+/// How often the values of a mask occur: those that are common, and all others together.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(bound(deserialize = "T: Ord + Deserialize<'de>"))]
+pub(super) struct Frequencies<T: Ord> {
+    common: BTreeMap<T, u32>,
+    others: u32,
+}
+
+impl<T: Ord> Default for Frequencies<T> {
+    fn default() -> Self {
+        Self { common: BTreeMap::new(), others: 0 }
+    }
+}
+
+impl<T: Ord + Copy> Frequencies<T> {
+    fn of(counts: &BTreeMap<T, u32>, least: u32) -> Self {
+        let (common, others): (Vec<_>, Vec<_>) = counts.iter().partition(|(_, count)| **count >= least);
+        Self {
+            common: common.into_iter().map(|(value, count)| (*value, coarse(*count))).collect(),
+            others: coarse(others.into_iter().map(|(_, count)| *count).sum()),
+        }
+    }
+
+    /// Returns the common values with their weights, and the weight of all others together. It is never 0, so that
+    /// no value is impossible.
+    pub(super) fn weights(&self) -> (impl Iterator<Item = (T, f64)>, f64) {
+        let common = self.common.iter().map(|(value, people)| (*value, f64::from(*people)));
+        (common, f64::from(self.others + 1))
+    }
+}
+
+impl Population {
+    /// Returns whether nobody was counted.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Returns the appearances of a shape with their weights; of a shape that nobody has, those of everybody.
+    pub(super) fn appearances(&self, shape: Shape) -> Vec<(&Appearance, f64)> {
+        match self.0.get(&shape) {
+            Some(group) => group.weights().collect(),
+            None => self.0.values().flat_map(Group::weights).collect(),
+        }
+    }
+
+    /// Returns the letters of mailboxes with another letter than the login's.
+    pub(super) fn letters(&self, shape: Shape) -> Frequencies<char> {
+        self.0.get(&shape).map(|group| group.letters.clone()).unwrap_or_default()
+    }
+
+    /// Returns the last two digits of mobile phones.
+    pub(super) fn mobiles(&self, shape: Shape) -> Frequencies<u8> {
+        self.0.get(&shape).map(|group| group.mobiles.clone()).unwrap_or_default()
+    }
+
+    /// Returns the last two digits of office phones.
+    pub(super) fn office_phones(&self, shape: Shape) -> Frequencies<u8> {
+        self.0.get(&shape).map(|group| group.office_phones.clone()).unwrap_or_default()
+    }
+
+    /// Returns whether most people of a shape in `next` are missing here.
+    fn is_outgrown_by(&self, next: &Self) -> bool {
+        next.0.iter().any(|(shape, group)| {
+            let people = self.0.get(shape).map_or(0, |group| group.people);
+            group.people > people.saturating_mul(2).saturating_add(GROWTH)
+        })
+    }
+}
+
+/// The stored population: the present version, and the one before it, which decoys leave one after the other.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct PopulationVersions {
+    /// Counts the versions from 1.
+    number: u32,
+    written_at: Timestamp,
+    /// Whether all decoys move together.
+    #[serde(default)]
+    at_once: bool,
+    current: Population,
+    /// `None` for the first version.
+    #[serde(default)]
+    previous: Option<Population>,
+}
+
+impl PopulationVersions {
+    /// Returns the version that follows `found` for the counts of today, or `None` while the present one
+    /// serves.
+    ///
+    /// A version serves for thirty days, so that every decoy has reached it before the next one is written. The
+    /// first one counts at once. So does, after an hour, one in which a shape of login has more than twice its
+    /// people: until then its decoys would resemble a minority.
+    pub fn after(found: Option<&Self>, today: &Population, now: Timestamp) -> Option<Self> {
+        if today.is_empty() {
+            return None;
+        }
+        let version = |number, at_once, previous| Self {
+            number,
+            written_at: now,
+            at_once,
+            current: today.clone(),
+            previous,
+        };
+        let Some(found) = found else { return Some(version(1, true, None)) };
+        let is_outgrown = found.current.is_outgrown_by(today);
+        let is_due = !found.written_at.is_within(VERSION_LIFETIME, now);
+        (is_outgrown || is_due)
+            .then(|| version(found.number.saturating_add(1), is_outgrown, Some(found.current.clone())))
+    }
+
+    /// Returns the number of the present version.
+    pub const fn number(&self) -> u32 {
+        self.number
+    }
+
+    /// Returns the version that a decoy is drawn from at `now`, with its number. `keyed` is a number of the
+    /// decoy, from which its moment within the thirty days follows.
+    pub(super) fn at(&self, keyed: u32, now: Timestamp) -> (u32, &Population) {
+        let spread = if self.at_once { 0 } else { keyed % (VERSION_LIFETIME.0 - SETTLING.0) };
+        let moves_at = self.written_at + SETTLING + Seconds(spread);
+        match &self.previous {
+            Some(previous) if now < moves_at => (self.number.saturating_sub(1), previous),
+            _ => (self.number, &self.current),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,191 @@
+use super::*;
+use crate::domain::account::{AccountId, AccountState};
+use crate::domain::contact::EmailAddress;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
+const POLICY: ResetPolicy<'_> =
+    ResetPolicy { methods: &Method::ALL, steps: 2, countries: &[Country::MALAYSIA] };
+
+fn account(logins: &[&str], state: AccountState) -> Account {
+    Account {
+        id: AccountId::from_directory(logins[0]).unwrap(),
+        name: String::new(),
+        logins: logins.iter().map(ToString::to_string).collect(),
+        email: None,
+        language: None,
+        state,
+    }
+}
+
+fn with(email: &str, mobile: &str) -> Registration {
+    Registration {
+        alternate_email: EmailAddress::parse(email).ok(),
+        mobile: PhoneNumber::parse(mobile, Country::MALAYSIA).ok(),
+        ..Registration::default()
+    }
+}
+
+/// Returns the population of these many students with an address and a mobile, and with an app besides.
+fn students(without_app: u32, with_app: u32) -> Population {
+    let mut census = Census::default();
+    for n in 0..without_app + with_app {
+        let login = format!("2021{n:06}");
+        let mut registration = with("aisyah@mail.example", &format!("+6012345{:04}", n % 10_000));
+        if n >= without_app {
+            registration.holds.push(Method::Totp);
+        }
+        census.count(&account(&[&login], AccountState::Active), &registration, &POLICY);
+    }
+    census.population()
+}
+
+fn stored(population: &Population) -> String {
+    serde_json::to_string(population).unwrap()
+}
+
+#[test]
+fn login_shape_ignores_punctuation_and_domain() {
+    for (login, shape) in [
+        ("2021100001", Shape::Digits),
+        ("2021-100.001", Shape::Digits),
+        ("2021100001@kolej.example", Shape::Digits),
+        ("aisyah.rahman", Shape::Letters),
+        ("李明", Shape::Letters),
+        ("_", Shape::Letters),
+        ("s2021100001", Shape::Both),
+        ("aisyah2@kolej.example", Shape::Both),
+    ] {
+        assert_eq!(Shape::of(login), shape, "{login}");
+    }
+    assert_eq!(
+        (own_letter("2021x.y"), own_letter("李明"), own_letter("1@a.example")),
+        (Some('x'), None, None)
+    );
+}
+
+/// The item of an earlier version must stay readable.
+#[test]
+fn stored_form_names_kinds_by_letter() {
+    let all = Appearance { kinds: Kind::ALL.into_iter().collect(), initial: Some(Initial::Own) };
+    let text = serde_json::to_string(&all).unwrap();
+    assert_eq!(text, "\"emotapr=\"");
+    assert_eq!(serde_json::from_str::<Appearance>(&text).unwrap(), all);
+    assert!(serde_json::from_str::<Appearance>("\"ex\"").is_err());
+    let versions = PopulationVersions::after(None, &students(100, 3), NOW).unwrap();
+    let text = serde_json::to_string(&versions).unwrap();
+    let population = r#"{"digits":{"people":104,"common":{"em/":104},"rare":["emt/"],"rare_people":4,"letters":{"common":{"a":104},"others":0},"mobiles":{"common":{},"others":104},"office_phones":{"common":{},"others":0}}}"#;
+    let expected = format!(
+        r#"{{"number":1,"written_at":1790000000,"at_once":true,"current":{population},"previous":null}}"#
+    );
+    assert_eq!(text, expected);
+    assert_eq!(serde_json::from_str::<PopulationVersions>(&text).unwrap(), versions);
+}
+
+#[test]
+fn only_accounts_that_can_reset_are_counted() {
+    let full = with("aisyah@mail.example", "+60123456798");
+    for (state, registration, counts) in [
+        (AccountState::Active, full.clone(), true),
+        (AccountState::Locked, full.clone(), true),
+        (AccountState::Disabled, full.clone(), false),
+        (AccountState::Excluded, full.clone(), false),
+        (AccountState::Active, Registration::default(), false),
+        (AccountState::Active, with("", "+60123456798"), false),
+        (AccountState::Active, with("aisyah@mail.example", "+6591234567"), false),
+        (AccountState::Active, Registration { is_mailbox_protected: true, ..full }, false),
+    ] {
+        let mut census = Census::default();
+        census.count(&account(&["aisyah"], state), &registration, &POLICY);
+        assert_eq!(!census.population().is_empty(), counts, "{state:?} {registration:?}");
+    }
+}
+
+#[test]
+fn account_is_counted_for_each_of_its_logins() {
+    let mut census = Census::default();
+    let both = account(&["aisyah", "2021100001", "s2021100001"], AccountState::Active);
+    census.count(&both, &with("aisyah@mail.example", "+60123456798"), &POLICY);
+    let population = census.population();
+    let seen = |shape| {
+        population
+            .appearances(shape)
+            .into_iter()
+            .map(|(seen, _)| seen.clone().into())
+            .collect::<Vec<String>>()
+    };
+    assert_eq!(seen(Shape::Letters), ["em="]);
+    assert_eq!((seen(Shape::Digits), seen(Shape::Both)), (vec!["em/".to_owned()], vec!["em/".to_owned()]));
+}
+
+/// An account that a policy excludes later keeps its kinds here, so that decoys follow the policy at once.
+#[test]
+fn kinds_outside_policy_are_counted() {
+    let mut registration = with("2021@mail.example", "+60123456798");
+    registration.holds = vec![Method::Passkey, Method::Push];
+    let policy = ResetPolicy { methods: &[Method::Email, Method::Sms], ..POLICY };
+    let mut census = Census::default();
+    census.count(&account(&["aisyah"], AccountState::Active), &registration, &policy);
+    assert!(stored(&census.population()).contains("\"emap*\""), "{}", stored(&census.population()));
+}
+
+/// Nobody can tell from the stored counts whether one person belongs to them.
+/// Controls: C-107.
+#[test]
+fn stored_counts_are_coarse() {
+    assert_eq!([0, 1, 2, 5, 7, 30, 31].map(coarse), [0, 2, 2, 6, 8, 30, 32]);
+    for count in 8..5_000 {
+        let error = coarse(count).abs_diff(count);
+        assert!(error * 16 <= count.max(16), "{count} became {}", coarse(count));
+    }
+    let changed = (1_000..2_000).filter(|count| coarse(*count) != coarse(count + 1)).count();
+    assert!(changed < 20, "one person more changes a large count in {changed} of a thousand cases");
+    // One or four people: the set is there, and the number isn't.
+    let rare = |people| stored(&students(200, people));
+    assert!(rare(1).contains(r#""rare":["emt/"]"#));
+    assert_eq!(rare(3), rare(4));
+}
+
+#[test]
+fn first_version_counts_at_once() {
+    assert_eq!(PopulationVersions::after(None, &Population::default(), NOW), None, "nobody was counted");
+    let first = PopulationVersions::after(None, &students(10, 0), NOW).unwrap();
+    for keyed in [0, 1, u32::MAX] {
+        assert_eq!(first.at(keyed, NOW), (1, &students(10, 0)));
+    }
+}
+
+/// Neither a daily count nor an import restarts the move of decoys.
+/// Controls: C-108.
+#[test]
+fn version_serves_for_thirty_days() {
+    let first = PopulationVersions::after(None, &students(100, 0), NOW).unwrap();
+    for day in 0..30 {
+        let today = students(100, 20 + day);
+        assert_eq!(PopulationVersions::after(Some(&first), &today, NOW + Seconds(day * 86_400)), None);
+    }
+    let later = NOW + Seconds(30 * 86_400);
+    let second = PopulationVersions::after(Some(&first), &students(60, 60), later).unwrap();
+    assert_eq!((second.number(), second.at_once), (2, false));
+    assert_eq!(second.at(0, later + Seconds(3_599)), (1, &students(100, 0)), "it is not an hour old");
+    assert_eq!(second.at(0, later + Seconds(3_600)), (2, &students(60, 60)));
+    let last = 30 * 86_400 - 3_600 - 1;
+    assert_eq!(second.at(last, later + Seconds(30 * 86_400 - 2)).0, 1);
+    assert_eq!(second.at(last, later + Seconds(30 * 86_400)).0, 2, "all have moved before the next version");
+    // A time that was never valid does not keep a version for ever.
+    let wrong = PopulationVersions { written_at: Timestamp::from_seconds(1_790_000_000_000), ..first };
+    assert!(PopulationVersions::after(Some(&wrong), &students(100, 0), NOW).is_some());
+}
+
+/// A trial with ten people must not shape the decoys of thousands for two months.
+#[test]
+fn outgrown_version_is_replaced_after_an_hour() {
+    let trial = PopulationVersions::after(None, &students(10, 0), NOW).unwrap();
+    let soon = NOW + Seconds(86_400);
+    assert_eq!(PopulationVersions::after(Some(&trial), &students(40, 0), soon), None);
+    let all = PopulationVersions::after(Some(&trial), &students(3_000, 0), soon).unwrap();
+    for keyed in [0, u32::MAX] {
+        assert_eq!(all.at(keyed, soon + Seconds(3_599)).0, 1);
+        assert_eq!(all.at(keyed, soon + Seconds(3_600)).0, 2);
+    }
+    assert_eq!(PopulationVersions::after(Some(&all), &students(3_000, 0), soon), None);
+}
