@@ -9,7 +9,7 @@ use shared::domain::password::Violation;
 use shared::domain::time::Seconds;
 use shared::ports::{
     self, AccountImport, AccountScan, ChangeError, ChangeInspector as _, ChangeOutcome, Directory as _,
-    DirectoryWrite, OrganisationSignIn as _, PasswordDirectory as _, SignInDirectory as _,
+    DirectoryWrite, OrganisationSignIn as _, PasswordDirectory as _,
 };
 
 use super::{Fixture, NOW, change, name, password, sign_in};
