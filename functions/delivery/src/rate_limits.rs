@@ -7,7 +7,7 @@
 
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::message::{CodeMessage, Purpose, Recipient, SmsShare};
-use shared::domain::rate_limit::{BlockTag, MailboxTag, MessageId, NumberTag, RateLimit};
+use shared::domain::rate_limit::{MailboxTag, MessageId, NumberTag, RateLimit};
 use shared::domain::time::Timestamp;
 use shared::ports::{Metric, StoreError};
 use shared::settings::Settings;
@@ -82,18 +82,16 @@ fn of_mailbox(ports: &Ports, address: &EmailAddress, purpose: Purpose) -> Option
 fn of_number(ports: &Ports, number: &PhoneNumber, code: &CodeMessage) -> Option<Vec<Limits>> {
     let settings = &ports.settings;
     let number = NumberTag::of(number, &ports.messages)?;
-    let (of_number, of_block, per_number): (fn(NumberTag) -> RateLimit, fn(BlockTag) -> RateLimit, _) =
-        match code.purpose {
-            Purpose::SecurityInfo => {
-                (RateLimit::CodesToNewNumber, RateLimit::CodesToNewBlock, u64::from(settings.sends.per_day))
-            }
-            Purpose::Reset | Purpose::SecondStep => {
-                (RateLimit::CodesToNumber, RateLimit::CodesToBlock, twice(settings.sends.per_day))
-            }
-        };
-    let per_block = u64::from(settings.sends_per_block);
-    let block = number.block();
-    let of_numbers = vec![(of_number(number), per_number), (of_block(block), per_block)];
+    let (block, per_day) = (number.block(), settings.sends.per_day);
+    let (of_number, of_block, per_number) = match code.purpose {
+        Purpose::SecurityInfo => {
+            (RateLimit::CodesToNewNumber(number), RateLimit::CodesToNewBlock(block), u64::from(per_day))
+        }
+        Purpose::Reset | Purpose::SecondStep => {
+            (RateLimit::CodesToNumber(number), RateLimit::CodesToBlock(block), twice(per_day))
+        }
+    };
+    let of_numbers = vec![(of_number, per_number), (of_block, u64::from(settings.sends_per_block))];
     Some(vec![
         (of_numbers, Metric::NumberBudgetExhausted),
         (of_day(settings, code.share), Metric::SmsBudgetExhausted),

@@ -109,7 +109,7 @@ impl MailboxTag {
     /// (`+tag`, RFC 5233): `aisyah+1@…` to `aisyah+99@…` are one person's mailbox.
     pub fn of(address: &EmailAddress, messages: &Keyring) -> Option<Self> {
         let canonical = address.canonical();
-        let (local, domain) = canonical.rsplit_once('@')?;
+        let (local, domain) = canonical.rsplit_once('@').unwrap_or((&canonical, ""));
         let plain = local.split_once('+').map_or(local, |(plain, _)| plain);
         let mailbox = Zeroizing::new(format!("{plain}@{domain}"));
         destination_tag("rekey/mailbox budget", &mailbox, messages).map(Self)

@@ -10,6 +10,7 @@ use serde_json::json;
 use shared::domain::message::Channel;
 use shared::domain::notice::Event;
 use shared::domain::security_info::Kind;
+use shared::domain::time::Seconds;
 
 use super::{aisyah, kinds, register, register_app, register_sheet, verified_twice};
 use crate::security_info::register_passkey;
@@ -137,6 +138,7 @@ async fn message_delivered_twice_notifies_once() {
     delivered(&world).await;
     let again = world.envelopes();
     assert_eq!(again.len(), 1, "the message that waits");
+    assert!(again[0].1 < Seconds(120), "LateMessagesAlarm watches the age of messages");
     let gathered = delivered_after_five_minutes(&world).await;
     assert_eq!(gathered.len(), 3);
     let record = json!({

@@ -43,8 +43,8 @@ impl RateLimitStore for DynamoRateLimits {
             .expression_attribute_values(":ttl", n(limit.kept_until(now).as_seconds()))
             .expression_attribute_values(":one", n(1))
             .return_values(ReturnValue::UpdatedNew);
-        let counted = update.send().await.map_err(unavailable)?.attributes.unwrap_or_default();
-        let count = counted.get(&counter).and_then(|value| value.as_n().ok()?.parse().ok());
+        let updated = update.send().await.map_err(unavailable)?.attributes.unwrap_or_default();
+        let count = updated.get(&counter).and_then(|value| value.as_n().ok()?.parse().ok());
         count.ok_or(StoreError::Unreadable("count"))
     }
 
