@@ -139,7 +139,10 @@ async fn lookalike_login_sends_nothing_to_typed_address() {
         browser.open(typed, "forgotten").await;
         let sent = browser.send_email().await;
         let is_code = sent.status == 200 && sent.page() == "code";
-        assert!(is_code || sent.problem() == (422, "method-unavailable".into()), "{typed}: some decoys have no mail");
+        assert!(
+            is_code || sent.problem() == (422, "method-unavailable".into()),
+            "{typed}: some decoys have no mail"
+        );
     }
     let mut to = Vec::new();
     for message in world.messages() {
