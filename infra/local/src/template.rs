@@ -252,12 +252,7 @@ impl Template {
                         .and_then(|rate| every(&rate))
                         .ok_or("a Schedule is no rate in minutes, hours or days")?,
                 }),
-                _ => {
-                    return Err(
-                        "an event is neither HttpApi, SQS nor Schedule; the local environment has no \
-                                other kind",
-                    );
-                }
+                _ => return Err("the local environment has only events of HttpApi, SQS and Schedule"),
             }
         }
         Ok(())
@@ -407,7 +402,13 @@ mod tests {
             (good, "Environment: {Variables: {A: !If [C, 1, 2]}}", "a variable"),
             (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a}}}", "has no Method"),
             (good, "Events: {E: {Type: HttpApi, Properties: {Path: /a, Method: get}}}", "in capitals"),
-            (good, "Events: {E: {Type: Schedule}}", "an event"),
+            (good, "Events: {E: {Type: Schedule}}", "is no rate"),
+            (
+                good,
+                "Events: {E: {Type: Schedule, Properties: {Schedule: 'cron(0 12 * * ? *)'}}}",
+                "is no rate",
+            ),
+            (good, "Events: {E: {Type: SNS}}", "only events of"),
         ] {
             let error = parsed(statement, properties).unwrap_err();
             assert!(error.starts_with("template.yaml: F: ") && error.contains(why), "{error}");
