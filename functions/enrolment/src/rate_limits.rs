@@ -1,6 +1,7 @@
 //! Rate limits that all sessions, addresses and Lambda instances share.
 
 use shared::domain::account::AccountId;
+use shared::domain::captcha::Effort;
 use shared::domain::client::AddressBlock;
 use shared::domain::name::NameRef;
 use shared::domain::rate_limit::RateLimit;
@@ -23,19 +24,28 @@ const CODES_PER_DAY: u64 = 20;
 /// notifications.
 const CHANGES_PER_DAY: u64 = 40;
 
-/// Returns whether a password may be checked without a CAPTCHA. The rejection is counted first and refunded later, so
-/// that concurrent sign-ins can't exceed the limit. A name is counted whether or not it has an account.
-pub(crate) async fn try_acquire_sign_in(
+/// Counts one more sign-in with the name and from the address block. Returns the work of a CAPTCHA if one is above its
+/// limit. A name is counted whether or not it has an account.
+pub(crate) async fn count_sign_in(
     ports: &Ports,
     name: &NameRef,
     address: AddressBlock,
     now: Timestamp,
-) -> HandlerResult<bool> {
+) -> HandlerResult<Option<Effort>> {
     let by_address = ports.rate_limits.increment(&RateLimit::SignInsOfAddress(address), now).await?;
     let by_name = ports.rate_limits.increment(&RateLimit::SignInsOfName(*name), now).await?;
-    let over = by_address > SIGN_INS_PER_ADDRESS || by_name > SIGN_INS_PER_NAME;
-    Ok(!over
-        && ports.rate_limits.try_acquire(&RateLimit::SignInsRefused(*name), REFUSED_PER_NAME, now).await?)
+    let of_address = Effort::above(by_address, SIGN_INS_PER_ADDRESS);
+    Ok(of_address.max(Effort::above(by_name, SIGN_INS_PER_NAME)))
+}
+
+/// Returns whether a password may be checked without a CAPTCHA, though it may be rejected. The rejection is counted
+/// first and refunded later, so that concurrent sign-ins can't exceed the limit.
+pub(crate) async fn try_acquire_sign_in(
+    ports: &Ports,
+    name: &NameRef,
+    now: Timestamp,
+) -> HandlerResult<bool> {
+    Ok(ports.rate_limits.try_acquire(&RateLimit::SignInsRefused(*name), REFUSED_PER_NAME, now).await?)
 }
 
 /// Refunds the counted rejection after an accepted sign-in.

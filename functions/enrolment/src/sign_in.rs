@@ -4,12 +4,13 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::Account;
 use shared::domain::approval::RequestId;
+use shared::domain::captcha::Effort;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
 use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
 use shared::domain::time::Timestamp;
-use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
+use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, Door};
 use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
@@ -36,8 +37,13 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     fields.take("at");
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
-    let captchas =
-        Captchas { keys: &ports.captcha, rate_limits: &*ports.rate_limits, entropy: &*ports.entropy, now };
+    let captchas = Captchas {
+        keys: &ports.captcha,
+        rate_limits: &*ports.rate_limits,
+        entropy: &*ports.entropy,
+        language: incoming.language,
+        now,
+    };
     let on_page = |problem: Problem, captcha: Option<Captcha>| {
         let view = security_info::SignIn { login: typed.clone(), back: back.clone(), captcha };
         HandlerError::on_page(problem, View::SignIn(view))
@@ -50,25 +56,26 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     // The CAPTCHA is checked before the password, whose hash is expensive. Solving the harder one for this name
     // replaces the rate limit.
     let reference = name.reference(&ports.app.flows);
+    let solution = match captcha.token {
+        Some(_) => Some(captcha.solution().map_err(|_| malformed("captcha_answer"))?),
+        None => None,
+    };
+    let above = rate_limits::count_sign_in(ports, &reference, incoming.address_block(), now).await?;
+    let effort = above.unwrap_or(Effort::harder());
     let again = |problem: fn(Box<Captcha>) -> Problem| -> HandlerResult<HandlerError> {
-        let next = captchas.challenge(Some(reference))?;
+        let next = captchas.challenge(Some((&reference, effort)))?;
         Ok(on_page(problem(Box::new(next.clone())), Some(next)))
     };
-    let solved = match captcha.token.as_deref() {
-        Some(token) => {
-            let solution = captcha.solution().map_err(|_| malformed("captcha_answer"))?;
-            match captchas.check(token, &solution, &reference).await? {
-                CaptchaResult::Solved { harder: true } => true,
-                CaptchaResult::Solved { harder: false } => return Err(again(Problem::CaptchaHarder)?),
-                CaptchaResult::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
-            }
+    let solved = if let (Some(token), Some(solution)) = (&captcha.token, &solution) {
+        match captchas.check(token, solution, &reference, Door::SignIn(effort)).await? {
+            CaptchaResult::Solved { .. } => true,
+            CaptchaResult::Refused { problem, next } => return Err(on_page(problem, Some(next))),
+            CaptchaResult::Malformed => return Err(malformed("captcha_answer")),
         }
-        None if rate_limits::try_acquire_sign_in(ports, &reference, incoming.address_block(), now)
-            .await? =>
-        {
-            false
-        }
-        None => return Err(again(Problem::CaptchaHarder)?),
+    } else if above.is_none() && rate_limits::try_acquire_sign_in(ports, &reference, now).await? {
+        false
+    } else {
+        return Err(again(Problem::CaptchaHarder)?);
     };
     let signed_in = ports.directory.sign_in(&name, password.expose(), now).await?;
     let account = match signed_in {

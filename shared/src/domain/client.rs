@@ -2,7 +2,7 @@
 //! request names. This is enough for a person to recognise their own browser.
 
 // `core` has the plain address types; `std` would also bring sockets.
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::fmt;
 
 /// A client's address as rate limits count it: one IPv4 address, or the /64 of an IPv6 customer.
@@ -18,6 +18,22 @@ impl AddressBlock {
                 IpAddr::V6(Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0))
             }
             address @ IpAddr::V4(_) => address,
+        }))
+    }
+
+    /// Returns the network around the block: the /24 of an IPv4 address, the /48 of an IPv6 site. One attacker has
+    /// many addresses of one network more often than of many.
+    #[must_use]
+    pub fn network(self) -> Self {
+        Self(self.0.map(|address| match address {
+            IpAddr::V4(address) => {
+                let [a, b, c, _] = address.octets();
+                IpAddr::V4(Ipv4Addr::new(a, b, c, 0))
+            }
+            IpAddr::V6(address) => {
+                let [a, b, c, ..] = address.segments();
+                IpAddr::V6(Ipv6Addr::new(a, b, c, 0, 0, 0, 0, 0))
+            }
         }))
     }
 }
@@ -68,6 +84,15 @@ pub fn browser(user_agent: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_of_one_site_share_network() {
+        let network = |address: &str| AddressBlock::from_address(address.parse().ok()).network().to_string();
+        assert_eq!(network("203.0.113.7"), "203.0.113.0");
+        assert_eq!(network("::ffff:203.0.113.250"), "203.0.113.0");
+        assert_eq!(network("2001:db8:1:2:3::4"), "2001:db8:1::");
+        assert_eq!(AddressBlock::from_address(None).network().to_string(), "unknown");
+    }
 
     #[test]
     fn user_agent_maps_to_browser_and_system() {

@@ -19,6 +19,10 @@ pub enum RateLimit {
     OpensOfName(NameRef),
     /// Flows started from an address block, per hour.
     OpensOfAddress(AddressBlock),
+    /// CAPTCHAs answered by characters alone from a network, right or wrong, per hour.
+    CharactersOfNetwork(AddressBlock),
+    /// CAPTCHAs of the whole deployment answered by characters alone, right or wrong, per hour.
+    Characters,
     /// Sign-ins with a name, per hour.
     SignInsOfName(NameRef),
     /// Sign-ins from an address block, per hour.
@@ -188,6 +192,8 @@ impl RateLimit {
         match self {
             Self::OpensOfName(name) => of_name("opens#name", name),
             Self::OpensOfAddress(address) => of_address("opens#address", address),
+            Self::CharactersOfNetwork(network) => of_address("characters-of-network", network),
+            Self::Characters => format!("characters#{}", hour()),
             Self::SignInsOfName(name) => of_name("sign-ins-of-name", name),
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
             Self::SignInsRefused(name) => of_name("sign-ins-refused", name),
@@ -235,6 +241,8 @@ impl RateLimit {
         match self {
             Self::OpensOfName(_)
             | Self::OpensOfAddress(_)
+            | Self::CharactersOfNetwork(_)
+            | Self::Characters
             | Self::SignInsOfName(_)
             | Self::SignInsOfAddress(_)
             | Self::SignInsRefused(_)
@@ -295,6 +303,12 @@ mod tests {
                 "opens#address#203.0.113.7#498748".into(),
                 7_200,
             ),
+            (
+                RateLimit::CharactersOfNetwork(address("203.0.113.7").network()),
+                "characters-of-network#203.0.113.0#498748".into(),
+                7_200,
+            ),
+            (RateLimit::Characters, "characters#498748".into(), 7_200),
             (RateLimit::SignInsOfName(name), format!("sign-ins-of-name#{hex}#498748"), 7_200),
             (
                 RateLimit::SignInsOfAddress(address("2001:db8:1:2:3::4")),
@@ -423,6 +437,8 @@ mod tests {
         prop_oneof![
             name().prop_map(RateLimit::OpensOfName),
             address().prop_map(RateLimit::OpensOfAddress),
+            address().prop_map(RateLimit::CharactersOfNetwork),
+            Just(RateLimit::Characters),
             name().prop_map(RateLimit::SignInsOfName),
             address().prop_map(RateLimit::SignInsOfAddress),
             name().prop_map(RateLimit::SignInsRefused),
