@@ -12,84 +12,167 @@ for (const time of document.querySelectorAll("time")) {
   time.textContent = new Date(time.dateTime).toLocaleString([...own, lang], { dateStyle: "long", timeStyle: "short" });
 }
 
-// The CAPTCHA: a new picture without losing what was typed, and the way without a puzzle.
-const work = $("#work");
-if (work) {
-  const form = work.closest("form"), answer = $("#captcha-answer"), start = $("button", work), status = $("[role=status]", work);
-  const nonce = form.elements.captcha_work;
-  let worker, waits = false;
+// The CAPTCHA: a worker does its work from the first focus on, or at once where the form is filled in already. The form
+// waits for it, and the characters fold away when it is done.
+const captcha = $("#captcha");
+if (captcha) {
+  const form = captcha.closest("form"), { captcha_token: token, captcha_work: work } = form.elements;
+  const says = captcha.dataset, progress = $("#work-progress"), status = $("#work-status");
+  const characters = $("#characters"), answer = $("#captcha-answer"), star = answer && $(".star", characters);
+  let worker, pressed, expires, renewal, isDone = false, hasFailed = false, isPointing = false;
 
+  // While the work is possible, nobody has to enter characters.
+  const require = (required) => {
+    if (!answer) return;
+    answer.required = required;
+    star.hidden = !required;
+  };
+  // Never under somebody's hands: what is folded moves the buttons below.
+  const fold = () => {
+    if (characters && isDone && !isPointing && !characters.contains(document.activeElement)) characters.hidden = true;
+  };
+  for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
+    addEventListener(type, () => {
+      isPointing = type === "pointerdown";
+      setTimeout(fold);
+    }, true);
+  }
+  const release = () => {
+    if (!pressed) return;
+    pressed.button.textContent = pressed.text;
+    pressed.button.removeAttribute("aria-disabled");
+    pressed = undefined;
+  };
+  const say = (text) => {
+    if (status.textContent !== text) status.textContent = text;
+    status.classList.toggle("done", text === says.done);
+  };
   const stop = () => {
     worker?.terminate();
     worker = undefined;
-    waits = false;
-    nonce.value = status.textContent = "";
-    answer.required = true;
-    start.disabled = false;
+    work.value = "";
   };
-  // With `alone` the work stands in for the characters; else it is asked for besides them.
-  const calculate = (alone) => {
+  const failed = () => {
     stop();
-    const failed = () => { stop(); status.textContent = work.dataset.failed; };
-    try { worker = new Worker(work.dataset.script); } catch { return failed(); }
-    status.textContent = work.dataset.running;
-    answer.required = !alone;
-    start.disabled = alone;
-    worker.onerror = failed;
-    worker.onmessage = ({ data }) => {
-      if (!data.nonce) return;
-      const submits = waits;
-      worker.terminate();
-      worker = undefined;
-      nonce.value = data.nonce;
-      status.textContent = alone ? work.dataset.done : work.dataset.doneToo;
-      if (submits) form.requestSubmit();
-    };
-    worker.postMessage({ challenge: work.dataset.challenge, difficulty: Number(alone ? work.dataset.alone : work.dataset.difficulty) });
+    release();
+    hasFailed = true;
+    isDone = false;
+    $("#work").hidden = true;
+    if (characters) characters.hidden = false;
+    require(true);
+    say(says.failed);
+  };
+  const finish = (nonces) => {
+    stop();
+    work.value = nonces;
+    isDone = true;
+    $("#work").hidden = true;
+    say(says.done);
+    fold();
+    if (!pressed) return;
+    const { button } = pressed;
+    release();
+    form.requestSubmit(button);
   };
   const begin = () => {
+    if (worker || work.value || hasFailed) return;
+    try { worker = new Worker(says.script); } catch { return failed(); }
+    worker.onerror = failed;
+    worker.onmessage = ({ data }) => {
+      if (data.work) finish(data.work);
+      else progress.value = data.done;
+    };
+    worker.postMessage({ challenge: says.challenge, difficulty: Number(says.difficulty), puzzles: progress.max });
+  };
+
+  // A token is renewed before it expires, while somebody looks at the page; a harder one comes with the answer to a form
+  // only. The work begins again, and what it has shown stays.
+  const expire = (seconds) => {
+    expires = Date.now() + 1000 * seconds;
+    clearTimeout(renewal);
+    if (!("harder" in says)) renewal = setTimeout(renewInTime, 1000 * (seconds - 60));
+  };
+  const renew = async () => {
+    const reply = await fetch("/", { headers: { accept: "application/json" } });
+    if (!reply.ok) throw reply;
+    const next = (await reply.json()).captcha, isBusy = worker || work.value;
     stop();
-    if ("harder" in work.dataset) calculate(false);
+    token.value = next.token;
+    $("#picture").src = next.picture;
+    $("#sound").src = $("#sound-link").href = next.sound;
+    says.challenge = next.work.challenge;
+    says.difficulty = next.work.difficulty;
+    progress.max = next.work.puzzles;
+    progress.value = 0;
+    answer.value = "";
+    expire(next.expires_in);
+    if (isBusy) begin();
   };
-
-  start.hidden = false;
-  start.onclick = () => calculate(true);
-  const notice = $(".notice[hidden]", work);
-  if (notice) notice.hidden = false;
-  // Who asked for the work and sends the form before it is done need not press again. Without an answer the work is
-  // needed; with one it is only where it is asked for besides.
-  form.onsubmit = (event) => {
-    if (!worker || (answer.value && !("harder" in work.dataset))) return;
-    event.preventDefault();
-    waits = true;
-    status.textContent = work.dataset.running;
-    status.scrollIntoView({ block: "nearest" });
-  };
-
-  // The harder kind comes with the answer to a form only: there is nothing to fetch.
-  const refresh = $("#refresh"), said = $("#refresh-status");
-  if (refresh) refresh.onclick = async (event) => {
-    event.preventDefault();
-    said.textContent = "";
+  const renewInTime = async () => {
+    if ("harder" in says || document.hidden || Date.now() < expires - 65_000) return;
     try {
-      const reply = await fetch(refresh.href, { headers: { accept: "application/json" } });
-      if (!reply.ok) throw reply;
-      const { captcha } = await reply.json();
-      form.elements.captcha_token.value = captcha.token;
-      $("#picture").src = captcha.picture;
-      $("#sound").src = $("#sound-link").href = captcha.sound;
-      work.dataset.challenge = captcha.work.challenge;
-      work.dataset.difficulty = captcha.work.difficulty;
-      work.dataset.alone = captcha.work.alone;
-      answer.value = "";
-      begin();
-      answer.focus();
-      said.textContent = refresh.dataset.done;
+      await renew();
+      if (!characters.hidden) $("#refresh-status").textContent = $("#refresh").dataset.done;
     } catch {
-      said.textContent = refresh.dataset.failed;
+      renewal = setTimeout(renewInTime, 15_000);
     }
   };
-  begin();
+  expire(Number(says.seconds));
+  document.addEventListener("visibilitychange", renewInTime);
+
+  $("#work").hidden = false;
+  require(false);
+  const filled = [...form.elements].filter((field) => field.required);
+  form.addEventListener("focusin", begin);
+  form.addEventListener("input", begin);
+  characters?.addEventListener("focusout", () => setTimeout(fold));
+  // A page that is shown again, as by the back button, has spent its token.
+  addEventListener("pageshow", ({ persisted }) => {
+    release();
+    if (persisted && !("harder" in says)) renew().catch(() => {});
+    if (filled.some((field) => field.value)) begin();
+  });
+
+  // What is sent too early goes on by itself when the work is done; the server says what is missing.
+  form.addEventListener("submit", (event) => {
+    if (work.value || hasFailed || filled.some((field) => !field.value.trim())) return;
+    event.preventDefault();
+    begin();
+    if (pressed || hasFailed) return;
+    const button = event.submitter ?? $("button:not([type=button])", form);
+    pressed = { button, text: button.textContent };
+    button.textContent = says.wait;
+    button.setAttribute("aria-disabled", "true");
+    say(says.waiting);
+  });
+
+  if (characters) {
+    const refresh = $("#refresh"), said = $("#refresh-status"), sound = $("#sound"), replay = $("#replay");
+    refresh.onclick = async (event) => {
+      event.preventDefault();
+      said.textContent = "";
+      try {
+        await renew();
+        answer.focus();
+        said.textContent = refresh.dataset.done;
+      } catch {
+        said.textContent = refresh.dataset.failed;
+      }
+    };
+    // The sound is played again without leaving the field; no answer has a full stop.
+    const play = () => {
+      sound.currentTime = 0;
+      sound.play().catch(() => {});
+    };
+    replay.onclick = play;
+    answer.addEventListener("beforeinput", (event) => {
+      if (![".", "。", "．"].includes(event.data)) return;
+      event.preventDefault();
+      play();
+    });
+    replay.hidden = $("#replay-hint").hidden = false;
+    answer.setAttribute("aria-describedby", `${answer.getAttribute("aria-describedby")} replay-hint`);
+  }
 }
 
 // The wait before another code: shown each second, but not announced by a screen reader each time.

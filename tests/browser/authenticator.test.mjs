@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { browser } from "./chromium.mjs";
+import { identify } from "./identify.mjs";
 import { startWithPairing } from "./product.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -54,11 +55,7 @@ async function paired(page, login) {
 async function asking(login, options = {}) {
   const context = await chrome.newContext({ locale: "en-MY", ...options });
   const page = await context.newPage();
-  await page.goto(product.site);
-  await page.fill("#login", login);
-  await page.fill("#captcha-answer", await product.captcha(await page.locator("input[name=captcha_token]").inputValue()));
-  await page.click("#identify button:not([type=button]):not(.quiet)");
-  await page.waitForURL("**/reason");
+  await identify(page, product, login);
   await page.check("#reason-forgotten");
   await page.click("form:has(#reason-forgotten) .actions button:not(.quiet)");
   await page.waitForURL("**/method");

@@ -5,6 +5,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { after, before, test } from "node:test";
 import { browser } from "./chromium.mjs";
+import { identify } from "./identify.mjs";
 import { start } from "./product.mjs";
 
 const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
@@ -36,11 +37,7 @@ async function loginWith(method) {
 }
 
 async function asked(page, site) {
-  await page.goto(site);
-  const token = await page.locator("input[name=captcha_token]").inputValue();
-  await page.fill("#login", login);
-  await page.fill("#captcha-answer", await product.captcha(token));
-  await page.click("#identify button:not([type=button]):not(.quiet)");
+  await identify(page, product, login, site);
   await page.check("#reason-forgotten");
   await page.click("form:has(#reason-forgotten) .actions button:not(.quiet)");
   await page.check("#method-passkey");

@@ -136,6 +136,16 @@ fn api_is_throttled_and_logs_no_path() {
     for limit in ["ThrottlingRateLimit", "ThrottlingBurstLimit"] {
         assert!(api["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
     }
+    // Whoever asks for pictures without end can't use up what the pages share.
+    for route in ["GET /captcha/{token}/picture.png", "GET /captcha/{token}/sound.wav"] {
+        let own = &api["RouteSettings"][route];
+        for (limit, most) in [("ThrottlingRateLimit", 20), ("ThrottlingBurstLimit", 40)] {
+            assert!(
+                own[limit].as_i64().is_some_and(|number| (1..=most).contains(&number)),
+                "{route} {limit}"
+            );
+        }
+    }
     let format = text(&api["AccessLogSettings"]["Format"]).unwrap();
     assert!(format.contains("$context.routeKey"));
     assert!(!format.contains("path"), "a path holds a CAPTCHA's token");

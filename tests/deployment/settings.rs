@@ -39,6 +39,8 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_PUSH_PER_HOUR", "3"),
     ("REKEY_OPENS_PER_HOUR", "30"),
     ("REKEY_OPENS_PER_IP", "300"),
+    ("REKEY_CHARACTERS_PER_IP", "20"),
+    ("REKEY_CHARACTERS_PER_HOUR", "300"),
     ("REKEY_SMS_COUNTRIES", "MY"),
     ("REKEY_HOME_COUNTRY", "MY"),
     ("REKEY_SENDS_PER_BLOCK", "30"),

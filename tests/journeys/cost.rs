@@ -3,6 +3,9 @@
 
 use rekey_local::emulator::roles::ADMINISTRATOR;
 use rekey_tests::World;
+use serde_json::json;
+
+use crate::captcha::work;
 
 /// Returns write units and half read units of all calls except those of the administrator and of the daily count.
 fn units(world: &World) -> (u64, u64) {
@@ -28,10 +31,13 @@ async fn reset_stays_within_its_dynamodb_unit_limit() {
     world.browser().identify("nobody").await;
     let (writes_before, half_reads_before) = units(&world);
     let mut browser = world.browser();
-    // As a browser does: after each form it loads the page of the redirect.
-    assert_eq!(browser.identify("aisyah").await.page(), "reason");
+    // As a browser does: it does the CAPTCHA's work, and after each form it loads the page of the redirect.
+    let captcha = browser.get("/").await.json()["captcha"].clone();
+    let body =
+        json!({ "login": "aisyah", "captcha_token": captcha["token"], "captcha_work": work(&captcha) });
+    assert_eq!(browser.post("/", body).await.page(), "reason");
     browser.get("/reason").await;
-    browser.post("/reason", serde_json::json!({ "reason": "forgotten" })).await;
+    browser.post("/reason", json!({ "reason": "forgotten" })).await;
     browser.get("/method").await;
     browser.send_email().await;
     browser.get("/code").await;

@@ -20,13 +20,11 @@ async fn sign_in(world: &Arc<World>, login: &str, password: &str) -> Answer {
 
 /// The same with a solved CAPTCHA, as a person with a browser sends it.
 async fn solved(world: &Arc<World>, login: &str, password: &str, captcha: &Value) -> Answer {
-    let token = captcha["token"].as_str().unwrap();
     let body = json!({
         "login": login,
         "password": password,
-        "captcha_token": token,
-        "captcha_answer": world.captcha_answer(token),
-        "captcha_work": work(captcha, captcha["work"]["difficulty"].as_u64().unwrap()),
+        "captcha_token": captcha["token"],
+        "captcha_work": work(captcha),
     });
     world.browser().post(PATH, body).await
 }
@@ -44,7 +42,7 @@ async fn wrong_passwords_do_not_lock_out_the_owner() {
     let mut all = Vec::new();
     for login in ["aisyah", "nobody"] {
         let mut seen_of = Vec::new();
-        for _ in 0..50 {
+        for _ in 0..12 {
             seen_of.push(observable(&sign_in(&world, login, WRONG).await));
         }
         let tried = seen_of.iter().filter(|(_, code, _)| code == "sign-in-wrong").count();
@@ -55,7 +53,7 @@ async fn wrong_passwords_do_not_lock_out_the_owner() {
         all.push(seen_of);
     }
     assert_eq!(all[0], all[1], "with an account and without");
-    assert_eq!(all[0][50], (422, json!("sign-in-wrong"), true), "with the next CAPTCHA");
+    assert_eq!(all[0][12], (422, json!("sign-in-wrong"), true), "with the next CAPTCHA");
 
     let challenge = sign_in(&world, "aisyah", Person::PASSWORD).await;
     assert_eq!(
@@ -130,9 +128,10 @@ async fn wrong_captcha_checks_no_password() {
     }
     let mut captcha = sign_in(&world, "aisyah", WRONG).await.json()["captcha"].clone();
     let before = world.emulator.calls();
+    let wrong = ["0"; 64].join(".");
     for _ in 0..10 {
         let body = json!({
-            "login": "aisyah", "password": WRONG, "captcha_token": captcha["token"], "captcha_answer": "######",
+            "login": "aisyah", "password": WRONG, "captcha_token": captcha["token"], "captcha_work": wrong,
         });
         let answer = world.browser().post(PATH, body).await;
         assert_eq!(observable(&answer), (422, json!("captcha-wrong"), true));
@@ -157,12 +156,30 @@ async fn sign_in_requires_harder_captcha_of_same_login() {
     assert_eq!(answer.problem(), (422, "captcha-wrong".into()));
     let captcha = &answer.json()["captcha"];
     let token = captcha["token"].as_str().unwrap();
-    let characters = world.captcha_answer(token);
     let body = json!({
-        "login": "mei", "password": Person::PASSWORD, "captcha_token": token, "captcha_answer": characters,
+        "login": "mei",
+        "password": Person::PASSWORD,
+        "captcha_token": token,
+        "captcha_answer": world.captcha_answer(token),
     });
     let answer = world.browser().post(PATH, body).await;
-    assert_eq!(answer.problem(), (422, "captcha-wrong".into()), "characters alone do not do");
+    assert_eq!(answer.problem(), (422, "captcha-harder".into()), "characters do not do");
+    assert_eq!(answer.json()["captcha"]["token"], token, "the token is not spent");
+}
+
+/// A solved CAPTCHA with a wrong password counts: the price of guesses doubles with their number.
+/// Controls: C-014.
+#[tokio::test]
+async fn captcha_price_of_sign_ins_doubles() {
+    let world = World::new().await;
+    let mut difficulties = Vec::new();
+    for _ in 0..25 {
+        let answer = sign_in(&world, "aisyah", WRONG).await.json();
+        difficulties.extend(answer["captcha"]["work"]["difficulty"].as_u64());
+    }
+    let base = world.browser().get("/").await.json()["captcha"]["work"]["difficulty"].as_u64().unwrap();
+    let doublings: Vec<u64> = difficulties.into_iter().map(|difficulty| difficulty - base).collect();
+    assert_eq!(doublings[..], [[1; 18].as_slice(), &[2; 5]].concat());
 }
 
 /// The page has the elements of page 1, and keeps a CAPTCHA that was not checked.
@@ -184,10 +201,13 @@ async fn sign_in_page_shows_captcha_like_first_page() {
     }
     let page = post(&mut browser, body).await;
     let first = world.browser().html("/").await;
-    for part in ["captcha_token", "captcha_work", "id=\"picture\"", "id=\"sound\"", "data-script=\"/assets/"]
-    {
+    for part in ["captcha_token", "captcha_work", "<progress", "data-script=\"/assets/"] {
         assert!(page.contains(part) && first.contains(part), "{part}");
     }
+    for part in ["id=\"picture\"", "id=\"sound\"", "captcha_answer"] {
+        assert!(!page.contains(part) && first.contains(part), "only work passes: {part}");
+    }
+    assert!(page.contains("<noscript>"), "without scripts it says where to get help");
     assert!(page.contains("data-harder") && page.contains("value=\"aisyah\"") && !page.contains(WRONG));
     let token = page.split("name=\"captcha_token\" value=\"").nth(1).unwrap().split('"').next().unwrap();
     let picture = browser.get(&format!("/captcha/{token}/picture.png")).await;

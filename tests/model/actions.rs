@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rekey_tests::test_doubles::START;
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
-use shared::domain::captcha::{CaptchaChallenge, DIFFICULTY};
+use shared::domain::captcha::{CaptchaChallenge, Effort};
 use shared::domain::flow::{RequestId, StateName};
 use shared::domain::holder::HolderId;
 use shared::domain::message::{Envelope, Message};
@@ -498,7 +498,7 @@ impl Scope {
         Some(match ask {
             ClientRequest::Open => {
                 let seed = u8::try_from(client).unwrap() * 50 + asking.serial;
-                let challenge = CaptchaChallenge::generate([seed; 16], now, DIFFICULTY, None);
+                let challenge = CaptchaChallenge::generate([seed; 16], now, Effort::BASE, None);
                 let token = challenge.seal(&accounts::keys(), [seed; 24]).unwrap();
                 let answer = challenge.answer();
                 let body = json!({ "login": asking.login, "captcha_token": token, "captcha_answer": answer });

@@ -139,6 +139,9 @@ impl World {
             ("REKEY_LOGIN_DOMAINS".to_owned(), "student.contoh.example,staff.contoh.example".to_owned()),
             ("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned()),
             ("REKEY_VOICE_ORIGIN".to_owned(), "+60300000000".to_owned()),
+            // Tests open flows by characters, which the world reveals.
+            ("REKEY_CHARACTERS_PER_IP".to_owned(), "1000000".to_owned()),
+            ("REKEY_CHARACTERS_PER_HOUR".to_owned(), "1000000".to_owned()),
         ];
         // This is the push host of the local environment. A deployment with a public URL has no push service on loopback.
         if parameters.iter().all(|(name, _)| *name != "REKEY_PUBLIC_URL") {
@@ -304,6 +307,13 @@ impl World {
         CaptchaChallenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now())
             .unwrap()
             .answer()
+    }
+
+    /// Returns the digits that the sound of a CAPTCHA token speaks.
+    pub fn captcha_digits(&self, token: &str) -> String {
+        CaptchaChallenge::open(token, &self.keyring("REKEY_SECRET_CAPTCHA"), self.clock.now())
+            .unwrap()
+            .digits()
     }
 
     /// Returns every message in the queue, sealed, with its delay.

@@ -4,21 +4,21 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use shared::domain::captcha::CaptchaChallenge;
+use shared::domain::captcha::{CaptchaChallenge, Effort, LIFETIME};
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::Timestamp;
-use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
+use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, CharacterLimits, Door};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Identify, View};
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, assets, respond};
 
-use super::{Ports, open, picture, sound};
+use super::{Ports, open, picture, range, sound};
 
 /// `GET /`: shows a new challenge. It writes nothing to a store.
 pub(crate) async fn identify(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
     respond(app, incoming, async |ports, incoming| {
-        Ok(incoming.page(&identify_view(captchas(ports).challenge(None)?, String::new())))
+        Ok(incoming.page(&identify_view(captchas(ports, incoming).challenge(None)?, String::new())))
     })
     .await
 }
@@ -30,7 +30,7 @@ pub(crate) async fn begin(app: State<App<Ports>>, incoming: IncomingRequest) -> 
 
 async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
-    let captchas = captchas(ports);
+    let captchas = captchas(ports, incoming);
     let mut fields = incoming.take_fields();
     let login = fields.take("login");
     let captcha = CaptchaFields::take(&mut fields);
@@ -52,16 +52,34 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
     let solution = captcha.solution().map_err(|_| unspent("captcha_answer"))?;
 
     let reference = name.reference(&ports.app.flows);
-    let harder = match captchas.check(token, &solution, &reference).await? {
-        CaptchaResult::Solved { harder } => harder,
-        CaptchaResult::Wrong { harder } => {
-            return Err(again(&captchas, Problem::CaptchaWrong, harder.then_some(reference), typed)?);
-        }
+    let settings = &ports.app.settings;
+    let network = incoming.address_block().network();
+    // Only a known device needs its account before the CAPTCHA: its limit of characters depends on it.
+    let found = match incoming.has_device() {
+        true => Some(open::find(ports, &name, &reference, incoming, now).await?),
+        false => None,
     };
-    if is_over_rate_limit(ports, incoming, &reference, now).await? && !harder {
-        return Err(again(&captchas, Problem::CaptchaHarder, Some(reference), typed)?);
+    let known_device = found.as_ref().is_some_and(|found| found.known_device);
+    let door = Door::FirstPage(CharacterLimits { settings, network, known_device });
+    let harder = match captchas.check(token, &solution, &reference, door).await? {
+        CaptchaResult::Solved { harder } => harder,
+        CaptchaResult::Refused { problem, next } => {
+            return Err(HandlerError::on_page(problem, identify_view(next, typed)));
+        }
+        CaptchaResult::Malformed => return Err(unspent("captcha_answer")),
+    };
+    if let Some(effort) = over_rate_limit(ports, incoming, &reference, now).await?
+        && !harder
+    {
+        let next = captchas.challenge(Some((&reference, effort)))?;
+        let problem = Problem::CaptchaHarder(Box::new(next.clone()));
+        return Err(HandlerError::on_page(problem, identify_view(next, typed)));
     }
-    let (cookie, account) = open::flow(ports, &name, &reference, incoming, now).await?;
+    let found = match found {
+        Some(found) => found,
+        None => open::find(ports, &name, &reference, incoming, now).await?,
+    };
+    let (cookie, account) = open::flow(ports, found, incoming.language, now).await?;
     let address = incoming.address_block().to_string();
     tracing::info!(event = "flow.started", flow = ?cookie.id(), name = ?reference, ?account, address);
     let view = View::Reason(view::Reason {});
@@ -69,36 +87,27 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
 }
 
 /// Counts one more flow opened for the name and from the address block. No request is refused for it. Over a limit
-/// the next challenge is harder, whether or not the name has an account.
-async fn is_over_rate_limit(
+/// the next challenge is harder, whether or not the name has an account: this returns its work.
+async fn over_rate_limit(
     ports: &Ports,
     incoming: &IncomingRequest,
     name: &NameRef,
     now: Timestamp,
-) -> HandlerResult<bool> {
+) -> HandlerResult<Option<Effort>> {
     let settings = &ports.app.settings;
     let by_name = ports.rate_limits.increment(&RateLimit::OpensOfName(*name), now).await?;
     let by_address =
         ports.rate_limits.increment(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
-    Ok(by_name > u64::from(settings.opens_per_name) || by_address > u64::from(settings.opens_per_address))
+    let of_name = Effort::above(by_name, settings.opens_per_name.into());
+    Ok(of_name.max(Effort::above(by_address, settings.opens_per_address.into())))
 }
 
-/// Returns the page with the typed name and a new challenge.
-fn again(
-    captchas: &Captchas,
-    problem: fn(Box<view::Captcha>) -> Problem,
-    bound_to: Option<NameRef>,
-    login: String,
-) -> HandlerResult<HandlerError> {
-    let next = captchas.challenge(bound_to)?;
-    Ok(HandlerError::on_page(problem(Box::new(next.clone())), identify_view(next, login)))
-}
-
-fn captchas(ports: &Ports) -> Captchas<'_> {
+fn captchas<'a>(ports: &'a Ports, incoming: &IncomingRequest) -> Captchas<'a> {
     Captchas {
         keys: &ports.captcha,
         rate_limits: &*ports.rate_limits,
         entropy: &*ports.entropy,
+        language: incoming.language,
         now: ports.clock.now(),
     }
 }
@@ -114,36 +123,51 @@ type Segment = Result<Path<String>, PathRejection>;
 pub(crate) async fn show_picture(
     State(app): State<App<Ports>>,
     token: Segment,
+    headers: HeaderMap,
     incoming: IncomingRequest,
 ) -> Response {
-    rendered(&app, token, &incoming, "image/png", picture::render)
+    rendered(&app, token, &headers, &incoming, "image/png", |challenge| {
+        picture::render(&challenge.answer(), &challenge.rendering_seed())
+    })
 }
 
-/// `GET /captcha/{token}/sound.wav`: the characters of the picture, spoken.
+/// `GET /captcha/{token}/sound.wav`: six digits of its own, spoken in the language of `lang`.
 pub(crate) async fn play_sound(
     State(app): State<App<Ports>>,
     token: Segment,
+    headers: HeaderMap,
     incoming: IncomingRequest,
 ) -> Response {
-    rendered(&app, token, &incoming, "audio/wav", sound::render)
+    rendered(&app, token, &headers, &incoming, "audio/wav", |challenge| {
+        sound::render(&challenge.digits(), incoming.language)
+    })
 }
 
+/// Answers with the whole of a picture or sound, or with a range of it: some players of browsers play nothing from a
+/// server without ranges. The browser keeps it as long as its token is valid, so that a replay costs nothing.
 fn rendered(
     ports: &Ports,
     token: Segment,
+    headers: &HeaderMap,
     incoming: &IncomingRequest,
     kind: &'static str,
-    render: fn(&str, &[u8; 32]) -> Vec<u8>,
+    render: impl FnOnce(&CaptchaChallenge) -> Vec<u8>,
 ) -> Response {
     let open =
         |Path(token): Path<String>| CaptchaChallenge::open(&token, &ports.captcha, ports.clock.now()).ok();
-    match token.ok().and_then(open) {
-        Some(challenge) => {
-            let bytes = render(&challenge.answer(), &challenge.rendering_seed());
-            ([(header::CONTENT_TYPE, kind)], bytes).into_response()
-        }
-        None => incoming.problem(&Problem::NotFound, None),
+    let Some(challenge) = token.ok().and_then(open) else {
+        return incoming.problem(&Problem::NotFound, None);
+    };
+    let mut response = range::respond(headers, render(&challenge));
+    if response.status().is_success() {
+        let cached = HeaderValue::try_from(format!("private, max-age={}, immutable", LIFETIME.0)).ok();
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+        headers.extend(cached.map(|cached| (header::CACHE_CONTROL, cached)));
+        // Without `lang` in the URL, these choose the language.
+        headers.insert(header::VARY, HeaderValue::from_static("Accept-Language, Cookie"));
     }
+    response
 }
 
 /// `GET /assets/{file}`: styles and scripts whose names change with their content.

@@ -5,6 +5,7 @@ mod glyphs;
 mod handlers;
 mod open;
 pub mod picture;
+mod range;
 mod rng;
 pub mod sound;
 

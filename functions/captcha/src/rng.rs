@@ -1,8 +1,8 @@
-//! Deterministic random numbers for the distortions of a picture and the pauses of a sound.
+//! Deterministic random numbers for the distortions of a picture.
 
 use sha2::{Digest, Sha256};
 
-/// A SHA-256 counter-mode generator: the same seed and purpose give the same numbers on every machine.
+/// A SHA-256 counter-mode generator: the same seed gives the same numbers on every machine.
 ///
 /// It is a hash and not a fast generator: visible distortions must not reveal the state. An attacker with the state
 /// could predict and subtract the rest of the picture.
@@ -14,20 +14,13 @@ pub(crate) struct DeterministicRng {
 }
 
 impl DeterministicRng {
-    /// Domain separation: picture and sound of one seed use different `purpose`s.
-    pub(crate) fn new(seed: &[u8; 32], purpose: &str) -> Self {
-        let key = Sha256::new().chain_update(seed).chain_update(purpose);
-        Self { key, counter: 0, block: [0; 32], used: 32 }
+    pub(crate) fn new(seed: &[u8; 32]) -> Self {
+        Self { key: Sha256::new().chain_update(seed), counter: 0, block: [0; 32], used: 32 }
     }
 
     /// Returns a number uniform in `low..high`, in steps of 1/65536 of the range.
     pub(crate) fn between(&mut self, low: f32, high: f32) -> f32 {
         low + (high - low) * f32::from(self.next()) / 65_536.0
-    }
-
-    /// Returns an integer uniform in `0..count`, as nearly as 16 bits allow; `count` is at least 1.
-    pub(crate) fn below(&mut self, count: u16) -> usize {
-        usize::from(self.next() % count)
     }
 
     fn next(&mut self) -> u16 {

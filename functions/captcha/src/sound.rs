@@ -1,191 +1,176 @@
-//! The sound of a CAPTCHA: the characters of the picture, spoken twice over hiss and a murmur of voices.
+//! The sound of a CAPTCHA: six digits, spoken in the language of the page.
 //!
-//! Every character has its own pitch, volume and pause. The murmur is the recordings themselves, played backwards: it
-//! has the voice and spectrum of the speech. So neither silence detection nor a filter separates the characters.
+//! Nothing is mixed in. Programs understand the digits through any noise that people understand them through.
 
-#![expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_precision_loss,
-    clippy::cast_sign_loss,
-    reason = "places in a track of some seconds fit every type here, samples are clamped, and casts from floats saturate"
-)]
+use shared::domain::language::Language;
 
-use std::io::Cursor;
+/// Samples a second. Consonants stay clear up to 6 kHz.
+const RATE: u16 = 12_000;
 
-use crate::rng::DeterministicRng;
+/// Ten recordings of one language, of 0 to 9.
+type Digits = [&'static [u8]; 10];
 
-/// Samples a second. The alphabet was chosen to be understood in the bandwidth of a telephone.
-const RATE: u16 = 8_000;
-
-/// One recording per character of the alphabet; `recordings/README.md` says how they were made.
-const RECORDINGS: [(char, &[u8]); 20] = [
-    ('3', include_bytes!("../recordings/3.wav")),
-    ('4', include_bytes!("../recordings/4.wav")),
-    ('5', include_bytes!("../recordings/5.wav")),
-    ('6', include_bytes!("../recordings/6.wav")),
-    ('7', include_bytes!("../recordings/7.wav")),
-    ('8', include_bytes!("../recordings/8.wav")),
-    ('9', include_bytes!("../recordings/9.wav")),
-    ('F', include_bytes!("../recordings/F.wav")),
-    ('H', include_bytes!("../recordings/H.wav")),
-    ('J', include_bytes!("../recordings/J.wav")),
-    ('K', include_bytes!("../recordings/K.wav")),
-    ('L', include_bytes!("../recordings/L.wav")),
-    ('M', include_bytes!("../recordings/M.wav")),
-    ('O', include_bytes!("../recordings/O.wav")),
-    ('R', include_bytes!("../recordings/R.wav")),
-    ('U', include_bytes!("../recordings/U.wav")),
-    ('W', include_bytes!("../recordings/W.wav")),
-    ('X', include_bytes!("../recordings/X.wav")),
-    ('Y', include_bytes!("../recordings/Y.wav")),
-    ('Z', include_bytes!("../recordings/Z.wav")),
-];
-
-/// Speaks `answer` twice, as a WAV of one channel, 8 kHz and 8 bits. It takes 7 to 15 seconds and at most about 120
-/// KB. The same seed gives the same bytes.
-///
-/// A character outside the alphabet is silent.
-pub fn render(answer: &str, seed: &[u8; 32]) -> Vec<u8> {
-    let mut rng = DeterministicRng::new(seed, "sound");
-    let mut track = Vec::new();
-    pause(&mut track, 0.3);
-    for round in 0..2 {
-        if round > 0 {
-            pause(&mut track, 0.7);
-        }
-        for character in answer.chars() {
-            let voice = samples(recording(character));
-            let volume = rng.between(0.5, 0.8);
-            track.extend(at_pitch(&voice, rng.between(0.94, 1.06)).map(|sample| sample * volume));
-            pause(&mut track, rng.between(0.3, 0.55));
-        }
-    }
-    for _ in 0..3 {
-        murmur(&mut track, &mut rng);
-    }
-    for sample in &mut track {
-        *sample += rng.between(-0.02, 0.02);
-    }
-    wav(&track)
+/// Compiles the recordings of a language in. `recordings/README.md` says how they were made.
+macro_rules! recordings {
+    ($language:literal) => {
+        [
+            include_bytes!(concat!("../recordings/", $language, "-0.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-1.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-2.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-3.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-4.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-5.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-6.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-7.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-8.wav")),
+            include_bytes!(concat!("../recordings/", $language, "-9.wav")),
+        ]
+    };
 }
 
-/// Returns the recording of a character; empty outside the alphabet.
-fn recording(character: char) -> &'static [u8] {
-    RECORDINGS.iter().find(|(of, _)| *of == character).map_or(&[], |(_, file)| file)
+const ENGLISH: Digits = recordings!("en");
+const MALAY: Digits = recordings!("ms");
+const CHINESE: Digits = recordings!("zh-Hans");
+const TAMIL: Digits = recordings!("ta");
+
+/// Speaks `digits` once, as a WAV of one channel, 12 kHz and 16 bits. It takes 4 to 8 seconds and at most 190 KB.
+///
+/// Other characters are silent.
+pub fn render(digits: &str, language: Language) -> Vec<u8> {
+    let voice = match language {
+        Language::English => &ENGLISH,
+        Language::Malay => &MALAY,
+        Language::Chinese => &CHINESE,
+        Language::Tamil => &TAMIL,
+    };
+    let mut samples = Vec::new();
+    pause(&mut samples, 300);
+    for digit in digits.chars().filter_map(|digit| digit.to_digit(10)) {
+        let recording = usize::try_from(digit).ok().and_then(|digit| voice.get(digit));
+        samples.extend(recording.into_iter().flat_map(|file| data(file)).map(|byte| linear(*byte)));
+        pause(&mut samples, 400);
+    }
+    wav(&samples)
 }
 
 /// Appends silence.
-fn pause(track: &mut Vec<f32>, seconds: f32) {
-    track.resize(track.len() + (seconds * f32::from(RATE)) as usize, 0.0);
+fn pause(samples: &mut Vec<i16>, milliseconds: usize) {
+    samples.resize(samples.len() + milliseconds * usize::from(RATE) / 1_000, 0);
 }
 
-/// Decodes the samples of a recording to the range -1 to 1.
-fn samples(file: &[u8]) -> Vec<f32> {
-    hound::WavReader::new(file)
-        .into_iter()
-        .flat_map(hound::WavReader::into_samples::<i16>)
-        .map_while(Result::ok)
-        .map(|sample| f32::from(sample) / 128.0)
-        .collect()
+/// Returns the content of a WAV's chunk `data`, which is its last one and not padded.
+fn data(file: &[u8]) -> &[u8] {
+    let at = file.windows(4).position(|id| id == b"data");
+    let body = at.and_then(|at| file.get(at + 8..)).unwrap_or_default();
+    let length =
+        at.and_then(|at| file.get(at + 4..)?.first_chunk()).map(|length| u32::from_le_bytes(*length));
+    let length = length.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
+    body.get(..length).unwrap_or(body)
 }
 
-/// Resamples the voice to play at `pitch` times its speed.
-fn at_pitch(voice: &[f32], pitch: f32) -> impl Iterator<Item = f32> {
-    let length = (voice.len().saturating_sub(1) as f32 / pitch) as usize;
-    (0..length).map(move |index| {
-        let place = index as f32 * pitch;
-        let (before, part) = (place as usize, place.fract());
-        voice[before] + (voice[before + 1] - voice[before]) * part
-    })
+/// Decodes an octet of µ-law (ITU-T G.711), which holds 14 bits of speech in 8.
+fn linear(octet: u8) -> i16 {
+    let octet = !octet;
+    let magnitude = ((i16::from(octet & 0x0F) << 3) + 0x84) << ((octet & 0x70) >> 4);
+    if octet & 0x80 == 0 { magnitude - 0x84 } else { 0x84 - magnitude }
 }
 
-/// Mixes in one quiet voice that speaks backwards through the whole track.
-fn murmur(track: &mut [f32], rng: &mut DeterministicRng) {
-    let mut at = rng.below(RATE / 4);
-    while at < track.len() {
-        let (_, file) = RECORDINGS[rng.below(20)];
-        let mut voice = samples(file);
-        voice.reverse();
-        let volume = rng.between(0.05, 0.14);
-        let pitch = rng.between(0.8, 1.3);
-        let from = at;
-        for (sample, sound) in track[from..].iter_mut().zip(at_pitch(&voice, pitch)) {
-            *sample += sound * volume;
-            at += 1;
-        }
-        at += rng.below(RATE / 8);
+/// Encodes PCM, which every browser plays.
+fn wav(samples: &[i16]) -> Vec<u8> {
+    const HEADER: u32 = 44;
+    let length = u32::try_from(samples.len() * 2).unwrap_or(u32::MAX - HEADER);
+    let mut file = Vec::with_capacity(samples.len() * 2 + 44);
+    file.extend(b"RIFF");
+    file.extend((HEADER - 8 + length).to_le_bytes());
+    file.extend(b"WAVEfmt ");
+    file.extend(16_u32.to_le_bytes());
+    // PCM, one channel, samples and octets a second, octets and bits a sample.
+    for word in [1_u16, 1, RATE, 0, RATE * 2, 0, 2, 16] {
+        file.extend(word.to_le_bytes());
     }
-}
-
-/// Encodes 8 bits a sample. The quantisation noise is quieter than the murmur.
-fn wav(track: &[f32]) -> Vec<u8> {
-    let spec = hound::WavSpec {
-        channels: 1,
-        sample_rate: RATE.into(),
-        bits_per_sample: 8,
-        sample_format: hound::SampleFormat::Int,
-    };
-    let mut file = Cursor::new(Vec::new());
-    let written = hound::WavWriter::new(&mut file, spec).and_then(|mut writer| {
-        for sample in track {
-            writer.write_sample((sample.clamp(-1.0, 1.0) * 127.0) as i8)?;
-        }
-        writer.finalize()
-    });
-    #[expect(clippy::expect_used, reason = "a Vec takes every write, and hound knows 8 bits")]
-    written.expect("a track is written into memory");
-    file.into_inner()
+    file.extend(b"data");
+    file.extend(length.to_le_bytes());
+    file.extend(samples.iter().flat_map(|sample| sample.to_le_bytes()));
+    file
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::domain::captcha::ALPHABET;
 
-    fn seconds(file: &[u8]) -> f32 {
-        let reader = hound::WavReader::new(file).unwrap();
-        assert_eq!((reader.spec().channels, reader.spec().sample_rate), (1, RATE.into()));
-        reader.duration() as f32 / f32::from(RATE)
+    const VOICES: [(Language, &Digits); 4] = [
+        (Language::English, &ENGLISH),
+        (Language::Malay, &MALAY),
+        (Language::Chinese, &CHINESE),
+        (Language::Tamil, &TAMIL),
+    ];
+
+    /// Returns the samples of a rendered file, whose header is checked.
+    fn samples(file: &[u8]) -> Vec<f64> {
+        let word = |at: usize| u32::from_le_bytes(*file[at..].first_chunk().unwrap());
+        assert_eq!((&file[..4], &file[8..16], &file[36..40]), (&b"RIFF"[..], &b"WAVEfmt "[..], &b"data"[..]));
+        assert_eq!((word(4), word(40)), (u32::try_from(file.len()).unwrap() - 8, word(4) - 36));
+        assert_eq!(
+            (word(16), word(20), word(24), word(28), word(32)),
+            (16, 0x1_0001, 12_000, 24_000, 0x10_0002)
+        );
+        file[44..]
+            .chunks_exact(2)
+            .map(|pair| f64::from(i16::from_le_bytes([pair[0], pair[1]])) / 32_768.0)
+            .collect()
+    }
+
+    fn level(samples: &[f64]) -> f64 {
+        let squares: f64 = samples.iter().map(|sample| sample * sample).sum();
+        10.0 * (squares / f64::from(u32::try_from(samples.len()).unwrap())).log10()
     }
 
     #[test]
     fn sound_has_bounded_duration_and_file_size() {
-        for seed in 0..20 {
-            for answer in ["FFLLOO", "WWWWWW", "37Y9H4"] {
-                let file = render(answer, &[seed; 32]);
-                assert!((7.0..15.5).contains(&seconds(&file)), "{} s", seconds(&file));
-                assert!(file.len() < 124_000, "{} bytes", file.len());
+        for (language, _) in VOICES {
+            for digits in ["000000", "222222", "999999", "123456", "789012"] {
+                let file = render(digits, language);
+                let seconds = samples(&file).len() / usize::from(RATE);
+                assert!((3..8).contains(&seconds), "{seconds} s");
+                assert!(file.len() < 190_000, "{} bytes", file.len());
             }
         }
     }
 
     #[test]
-    fn sound_depends_only_on_answer_and_seed() {
-        assert_eq!(render("345678", &[1; 32]), render("345678", &[1; 32]));
-        assert_ne!(render("345678", &[1; 32]), render("345678", &[2; 32]));
-        assert_ne!(render("345678", &[1; 32]), render("345679", &[1; 32]));
+    fn sound_depends_on_digits_and_language() {
+        assert_eq!(render("345678", Language::Tamil), render("345678", Language::Tamil));
+        assert_ne!(render("345678", Language::Tamil), render("345678", Language::Malay));
+        assert_ne!(render("345678", Language::Tamil), render("345679", Language::Tamil));
     }
 
+    /// Every digit is as loud as the others, near -16 dBFS (RMS), and no sample is clipped.
     #[test]
-    fn speech_is_twice_as_loud_as_background_voices() {
-        let loudest = |answer: &str| {
-            let file = render(answer, &[3; 32]);
-            let samples = hound::WavReader::new(&*file).unwrap().into_samples::<i16>();
-            samples.map(|sample| sample.unwrap().unsigned_abs()).max().unwrap()
-        };
-        let murmur_alone = loudest("......");
-        for character in ALPHABET {
-            let spoken = char::from(*character).to_string().repeat(6);
-            assert!(loudest(&spoken) > murmur_alone * 2, "{spoken}");
+    fn each_recording_has_the_same_level() {
+        for (language, voice) in VOICES {
+            for (digit, file) in voice.iter().enumerate() {
+                let decoded: Vec<f64> =
+                    data(file).iter().map(|byte| f64::from(linear(*byte)) / 32_768.0).collect();
+                let level = level(&decoded);
+                assert!((-16.5..-15.5).contains(&level), "{} {digit}: {level} dBFS", language.tag());
+                assert!(decoded.iter().all(|sample| sample.abs() < 0.98), "{} {digit}", language.tag());
+                assert!((2_500..11_000).contains(&decoded.len()), "{} {digit}", language.tag());
+            }
         }
     }
 
     #[test]
-    fn each_alphabet_character_has_a_recording() {
-        assert_eq!(RECORDINGS.map(|(character, _)| character), ALPHABET.map(char::from));
-        for (character, file) in RECORDINGS {
-            let samples = samples(file).len();
-            assert!((2_000..6_000).contains(&samples), "{character}: {samples} samples");
-        }
+    fn pauses_have_no_background() {
+        let track = samples(&render("11", Language::English));
+        let (quiet, spoken) = track.split_at(3_600);
+        assert!(quiet.iter().all(|sample| *sample == 0.0));
+        assert!(level(&spoken[..4_000]) > -20.0);
+    }
+
+    #[test]
+    fn all_recordings_differ() {
+        let files: std::collections::BTreeSet<_> =
+            VOICES.iter().flat_map(|(_, voice)| voice.iter()).collect();
+        assert_eq!(files.len(), 40);
     }
 }

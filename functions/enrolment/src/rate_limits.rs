@@ -2,6 +2,7 @@
 
 use shared::domain::account::AccountId;
 use shared::domain::account_limits::{Bucket, Client, RateLimitExceeded, SendRequest};
+use shared::domain::captcha::Effort;
 use shared::domain::client::{AddressBlock, NetworkTag};
 use shared::domain::method::Factor;
 use shared::domain::rate_limit::RateLimit;
@@ -47,20 +48,25 @@ impl From<RateLimitExceeded> for SignInRefusal {
     }
 }
 
+/// Counts one more sign-in from the address block. Returns the work of a CAPTCHA if it is above the limit.
+pub(crate) async fn count_sign_in(
+    ports: &Ports,
+    address: AddressBlock,
+    now: Timestamp,
+) -> HandlerResult<Option<Effort>> {
+    let by_address = ports.rate_limits.increment(&RateLimit::SignInsOfAddress(address), now).await?;
+    Ok(Effort::above(by_address, SIGN_INS_PER_ADDRESS))
+}
+
 /// Counts a wrong password of an account, or of the decoy of a name without one, before the password is checked.
 /// Concurrent sign-ins can't exceed the limit. `solved` says that a CAPTCHA was solved for this sign-in.
 pub(crate) async fn spend_password(
     ports: &Ports,
     account: &AccountId,
     client: Client,
-    address: AddressBlock,
     solved: bool,
     now: Timestamp,
 ) -> Result<(), SignInRefusal> {
-    let by_address = ports.rate_limits.increment(&RateLimit::SignInsOfAddress(address), now).await?;
-    if by_address > SIGN_INS_PER_ADDRESS && !solved {
-        return Err(SignInRefusal::CaptchaRequired);
-    }
     let limit = ports.app.settings.wrong_passwords();
     let spent = limit_log::change(&*ports.rate_limits, account, now, |log| {
         if !solved && log.recent_wrong_passwords(now) >= WRONG_PASSWORDS {

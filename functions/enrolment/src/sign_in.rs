@@ -5,12 +5,13 @@ use axum::response::Response;
 use shared::domain::account::{Account, AccountId};
 use shared::domain::account_limits::Client;
 use shared::domain::approval::RequestId;
+use shared::domain::captcha::Effort;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
 use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas};
+use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, Door};
 use shared::http::problem::Problem;
 use shared::http::security_info::{self, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
@@ -38,8 +39,13 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     fields.take("at");
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
-    let captchas =
-        Captchas { keys: &ports.captcha, rate_limits: &*ports.rate_limits, entropy: &*ports.entropy, now };
+    let captchas = Captchas {
+        keys: &ports.captcha,
+        rate_limits: &*ports.rate_limits,
+        entropy: &*ports.entropy,
+        language: incoming.language,
+        now,
+    };
     let on_page = |problem: Problem, captcha: Option<Captcha>| {
         let view = security_info::SignIn { login: typed.clone(), back: back.clone(), captcha };
         HandlerError::on_page(problem, View::SignIn(view))
@@ -49,30 +55,35 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     let password = password.ok_or_else(|| malformed("password"))?;
     let password = NewPassword::parse(&password).map_err(|_| malformed("password"))?;
 
-    // The CAPTCHA is checked before anything is read.
+    // The CAPTCHA is checked before an account is read and a password is hashed.
     let reference = name.reference(&ports.app.flows);
+    let solution = match captcha.token {
+        Some(_) => Some(captcha.solution().map_err(|_| malformed("captcha_answer"))?),
+        None => None,
+    };
+    let above = rate_limits::count_sign_in(ports, incoming.address_block(), now).await?;
+    let effort = above.unwrap_or(Effort::harder());
     let again = |problem: fn(Box<Captcha>) -> Problem| -> HandlerResult<HandlerError> {
-        let next = captchas.challenge(Some(reference))?;
+        let next = captchas.challenge(Some((&reference, effort)))?;
         Ok(on_page(problem(Box::new(next.clone())), Some(next)))
     };
-    let solved = match captcha.token.as_deref() {
-        Some(token) => {
-            let solution = captcha.solution().map_err(|_| malformed("captcha_answer"))?;
-            match captchas.check(token, &solution, &reference).await? {
-                CaptchaResult::Solved { harder: true } => true,
-                CaptchaResult::Solved { harder: false } => return Err(again(Problem::CaptchaHarder)?),
-                CaptchaResult::Wrong { .. } => return Err(again(Problem::CaptchaWrong)?),
-            }
+    let solved = if let (Some(token), Some(solution)) = (&captcha.token, &solution) {
+        match captchas.check(token, solution, &reference, Door::SignIn(effort)).await? {
+            CaptchaResult::Solved { .. } => true,
+            CaptchaResult::Refused { problem, next } => return Err(on_page(problem, Some(next))),
+            CaptchaResult::Malformed => return Err(malformed("captcha_answer")),
         }
-        None => false,
+    } else if above.is_some() {
+        return Err(again(Problem::CaptchaHarder)?);
+    } else {
+        false
     };
     let found = ports.directory.find(&name).await?;
     let id = found.map_or_else(|| AccountId::decoy(&reference), |account| account.id);
     let epoch = ports.security_info.registration(&id, now).await?.device_epoch;
     let known_device = incoming.is_known_device(&id, epoch, now);
     let client = Client { network: incoming.network_tag(), known_device };
-    let spent = rate_limits::spend_password(ports, &id, client, incoming.address_block(), solved, now);
-    match spent.await {
+    match rate_limits::spend_password(ports, &id, client, solved, now).await {
         Ok(()) => {}
         Err(SignInRefusal::CaptchaRequired) => return Err(again(Problem::CaptchaHarder)?),
         Err(SignInRefusal::Paused(until)) => {

@@ -21,6 +21,10 @@ pub enum RateLimit {
     OpensOfName(NameRef),
     /// Flows started from an address block, per hour.
     OpensOfAddress(AddressBlock),
+    /// CAPTCHAs answered by characters alone from a network, right or wrong, per hour.
+    CharactersOfNetwork(AddressBlock),
+    /// CAPTCHAs of the whole deployment answered by characters alone, right or wrong, per hour.
+    Characters,
     /// Sign-ins from an address block, per hour.
     SignInsOfAddress(AddressBlock),
     /// The single answer to a CAPTCHA: prevents replay.
@@ -204,6 +208,8 @@ impl RateLimit {
         match self {
             Self::OpensOfName(name) => of_name("opens#name", name),
             Self::OpensOfAddress(address) => of_address("opens#address", address),
+            Self::CharactersOfNetwork(network) => of_address("characters-of-network", network),
+            Self::Characters => format!("characters#{}", hour()),
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
             Self::Captcha { spend_id, .. } => format!("captcha#{}", hex::encode(spend_id)),
             Self::SlowRecoveryAttempts(account, address) => {
@@ -251,6 +257,8 @@ impl RateLimit {
         match self {
             Self::OpensOfName(_)
             | Self::OpensOfAddress(_)
+            | Self::CharactersOfNetwork(_)
+            | Self::Characters
             | Self::SignInsOfAddress(_)
             | Self::Captcha { .. }
             | Self::CodesToBlock(_)
@@ -314,6 +322,12 @@ mod tests {
                 "opens#address#203.0.113.7#498748".into(),
                 7_200,
             ),
+            (
+                RateLimit::CharactersOfNetwork(address("203.0.113.7").network()),
+                "characters-of-network#203.0.113.0#498748".into(),
+                7_200,
+            ),
+            (RateLimit::Characters, "characters#498748".into(), 7_200),
             (
                 RateLimit::SignInsOfAddress(address("2001:db8:1:2:3::4")),
                 "sign-ins-of-address#2001:db8:1:2::#498748".into(),
@@ -461,6 +475,8 @@ mod tests {
         prop_oneof![
             name().prop_map(RateLimit::OpensOfName),
             address().prop_map(RateLimit::OpensOfAddress),
+            address().prop_map(RateLimit::CharactersOfNetwork),
+            Just(RateLimit::Characters),
             address().prop_map(RateLimit::SignInsOfAddress),
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
             (account(), address())

@@ -14,7 +14,7 @@ use super::form_fields::{BODY_MAX, FormFields};
 use super::problem::Problem;
 use super::trusted_proxy;
 use crate::domain::account::AccountId;
-use crate::domain::client::{self, AddressBlock, Network, NetworkTag};
+use crate::domain::client::{self, AddressBlock, NetworkTag};
 use crate::domain::keys::{Keyring, SealError};
 use crate::domain::known_device::KnownDevice;
 use crate::domain::language::Language;
@@ -93,7 +93,7 @@ impl IncomingRequest {
 
     /// Returns the tag of the client's network, as limits of an account count it.
     pub fn network_tag(&self) -> NetworkTag {
-        Network::from_address(self.address).tag(&self.app.flows)
+        self.address_block().network_tag(&self.app.flows)
     }
 
     /// Returns the network of the client's address, as a rough location: `203.0.113.x`, or the /48 of an IPv6
@@ -110,6 +110,11 @@ impl IncomingRequest {
             }
             None => String::new(),
         }
+    }
+
+    /// Returns whether the browser says that it is a known device, of whatever account.
+    pub const fn has_device(&self) -> bool {
+        self.device.is_some()
     }
 
     /// Returns whether the browser is a known device of this account, whose devices are in this epoch.

@@ -30,7 +30,7 @@ pub enum Code {
     UnsupportedMediaType,
     /// The CAPTCHA was wrong, has expired or was used.
     CaptchaWrong,
-    /// The name or the address is above its rate limit: work is required besides the characters.
+    /// The name, the network or the characters are above a rate limit: more work is required.
     CaptchaHarder,
     /// The typed number is not the enrolled one.
     ContactMismatch,
@@ -173,8 +173,8 @@ pub enum Problem {
     TooLarge,
     /// See [`Code::UnsupportedMediaType`].
     UnsupportedMediaType,
-    /// The next CAPTCHA, since the last one is spent.
-    CaptchaWrong(Box<Captcha>),
+    /// Why, and the next CAPTCHA.
+    CaptchaWrong(CaptchaFailure, Box<Captcha>),
     /// The next CAPTCHA, with work.
     CaptchaHarder(Box<Captcha>),
     /// See [`Code::ContactMismatch`].
@@ -215,6 +215,31 @@ pub enum Problem {
     DeviceUnknown,
     /// See [`Code::Unavailable`].
     Unavailable,
+}
+
+/// Why a CAPTCHA was not accepted, as the contract's `why`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CaptchaFailure {
+    /// The characters or the work are wrong. The challenge is spent.
+    Wrong,
+    /// The challenge is no longer valid: it was not compared.
+    Expired,
+    /// The challenge was answered before.
+    Used,
+    /// The characters contain a letter that is in no picture. The challenge is not spent.
+    NotDrawn,
+}
+
+impl CaptchaFailure {
+    /// Returns the failure's name in the contract.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Wrong => "wrong",
+            Self::Expired => "expired",
+            Self::Used => "used",
+            Self::NotDrawn => "not-drawn",
+        }
+    }
 }
 
 /// The current step of a flow or session.
@@ -262,7 +287,7 @@ impl Problem {
             Self::FlowEnded => Code::FlowEnded,
             Self::TooLarge => Code::TooLarge,
             Self::UnsupportedMediaType => Code::UnsupportedMediaType,
-            Self::CaptchaWrong(_) => Code::CaptchaWrong,
+            Self::CaptchaWrong(..) => Code::CaptchaWrong,
             Self::CaptchaHarder(_) => Code::CaptchaHarder,
             Self::ContactMismatch => Code::ContactMismatch,
             Self::MethodUnavailable(_) => Code::MethodUnavailable,
@@ -287,7 +312,7 @@ impl Problem {
         Some(match self {
             Self::Malformed(field) => return *field,
             Self::MethodUnavailable(field) => field,
-            Self::CaptchaWrong(_) | Self::CaptchaHarder(_) => "captcha_answer",
+            Self::CaptchaWrong(..) | Self::CaptchaHarder(_) => "captcha_answer",
             Self::ContactMismatch => "contact",
             Self::ContactRefused | Self::LimitReached => "value",
             Self::CodeWrong { .. } | Self::CodeSpent => "code",
@@ -320,6 +345,9 @@ pub struct Document<'a> {
     /// All violated criteria.
     #[serde(skip_serializing_if = "<[Criterion]>::is_empty")]
     pub violations: &'a [Criterion],
+    /// Why the CAPTCHA was not accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
     /// The next CAPTCHA.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub captcha: Option<&'a Captcha>,

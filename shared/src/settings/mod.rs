@@ -67,6 +67,11 @@ pub struct Settings {
     /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind
     /// one address stays below it.
     pub opens_per_address: u32,
+    /// `REKEY_CHARACTERS_PER_IP`: CAPTCHAs answered by characters alone per network and hour, before only work
+    /// passes. Characters cost a program nothing.
+    pub characters_per_network: u32,
+    /// `REKEY_CHARACTERS_PER_HOUR`: the same for the whole deployment.
+    pub characters_per_hour: u32,
     /// `REKEY_SMS_COUNTRIES`: the countries that texts and calls may go to.
     pub sms_countries: Vec<Country>,
     /// `REKEY_HOME_COUNTRY`: the country whose national number form is understood.
@@ -155,6 +160,8 @@ impl Settings {
             )),
             opens_per_name: reader.number("REKEY_OPENS_PER_HOUR", 30, 1..=100_000),
             opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
+            characters_per_network: reader.number("REKEY_CHARACTERS_PER_IP", 20, 0..=1_000_000),
+            characters_per_hour: reader.number("REKEY_CHARACTERS_PER_HOUR", 300, 0..=1_000_000),
             sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", forms::country),
             home_country: reader.one("REKEY_HOME_COUNTRY", "MY", forms::country).unwrap_or(Country::MALAYSIA),
             sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),

@@ -149,8 +149,8 @@ const FIELDS: [(&str, &[&str]); 32] = [
     ("password", &["{password}", "Wrong-Password-1", "short", "\u{0}", "é\u{301}\u{202e}"]),
     ("password#wrong", &["Wrong-Password-1", "{login}", "harimau-malaya-2019"]),
     ("captcha_token", &["{token}", "1.AAAA", "."]),
-    ("captcha_answer", &["{characters}", "333333", " "]),
-    ("captcha_work", &["0", "18446744073709551615", "-1", "1e9"]),
+    ("captcha_answer", &["{characters}", "333333", "V", " "]),
+    ("captcha_work", &["{zeros}", "0", "18446744073709551615", "1..2", "-1"]),
     (
         "return",
         &[

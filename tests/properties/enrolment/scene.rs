@@ -12,7 +12,7 @@ use shared::adapters::dynamodb::{DynamoApprovals, DynamoSessions};
 use shared::adapters::signatures::RingSignatures;
 use shared::domain::account::AccountId;
 use shared::domain::approval::{ApprovalRequest, PAUSE, RequestStatus, Requester};
-use shared::domain::captcha::{CaptchaChallenge as Captcha, DIFFICULTY};
+use shared::domain::captcha::{CaptchaChallenge as Captcha, Effort};
 use shared::domain::challenge::Challenge;
 use shared::domain::code::OneTimeCode;
 use shared::domain::factor::VerifiedFactor;
@@ -277,7 +277,7 @@ impl Scene {
         let app = world.app_code(0);
         live.valid_answers.extend([app.clone(), signature]);
         live.valid_answers.extend(self.sheet_codes.iter().cloned());
-        let captcha = Captcha::generate(world.entropy.bytes(), now, DIFFICULTY, None);
+        let captcha = Captcha::generate(world.entropy.bytes(), now, Effort::BASE, None);
         let pending = session.pending().map_or("mobile", |pending| pending.id.as_str());
         live.filling = Filling(vec![
             ("{session}", live.cookie.value(&self.flows).unwrap()),
@@ -295,6 +295,7 @@ impl Scene {
             ("{password}", Person::PASSWORD.to_owned()),
             ("{token}", captcha.seal(&self.captcha, world.entropy.bytes()).unwrap()),
             ("{characters}", captcha.answer()),
+            ("{zeros}", ["0"; 64].join(".")),
         ]);
     }
 

@@ -56,8 +56,8 @@ const PATHS: [&str; 20] = [
 const FIELDS: [(&str, &[&str]); 17] = [
     ("login", &["{login}", "AISYAH@student.contoh.example", "\"><script>x</script>", "a\u{0}b", "@", "ﬀ"]),
     ("captcha_token", &["{token}", "1.AAAA", "."]),
-    ("captcha_answer", &["{characters}", "333333", " "]),
-    ("captcha_work", &["0", "18446744073709551615", "-1", "1e9"]),
+    ("captcha_answer", &["{characters}", "333333", "V", " "]),
+    ("captcha_work", &["{zeros}", "0", "18446744073709551615", "1..2", "-1"]),
     ("reason", &["forgotten", "locked", "Forgotten"]),
     ("method", &["email", "sms", "mobile_call", "office_call", "totp", "push", "passkey", "pass", "EMAIL"]),
     ("method#phone", &["sms", "mobile_call", "office_call"]),

@@ -7,7 +7,7 @@ use rekey_tests::fixtures::AISYAH;
 use serde_json::{Value, json};
 use shared::adapters::dynamodb::DynamoFlows;
 use shared::domain::account::{AccountId, Registration};
-use shared::domain::captcha::{CaptchaChallenge, DIFFICULTY};
+use shared::domain::captcha::{CaptchaChallenge, Effort};
 use shared::domain::code::OneTimeCode;
 use shared::domain::decoy::Decoys;
 use shared::domain::flow::{Flow, FlowContext, Opened, Reason, Stage};
@@ -117,7 +117,7 @@ impl Scene {
             // An expired flow can't be replaced, and need not be.
             self.store.replace(cookie.id(), 1, &flow, now).await.unwrap();
         }
-        let challenge = CaptchaChallenge::generate(world.entropy.bytes(), now, DIFFICULTY, None);
+        let challenge = CaptchaChallenge::generate(world.entropy.bytes(), now, Effort::BASE, None);
         let count = self.count.fetch_add(1, Ordering::SeqCst);
         Live {
             filling: Filling(vec![
@@ -128,6 +128,7 @@ impl Scene {
                 ("{number}", AISYAH.mobile.unwrap().to_owned()),
                 ("{token}", challenge.seal(&self.captcha, world.entropy.bytes()).unwrap()),
                 ("{characters}", challenge.answer()),
+                ("{zeros}", ["0"; 64].join(".")),
                 ("{login}", login.to_owned()),
                 ("{password}", format!("Kancil-Lompat-{count}!")),
             ]),

@@ -3,7 +3,7 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 use rekey_local::people;
-use shared::domain::captcha::CaptchaChallenge;
+use shared::domain::captcha::{CaptchaChallenge, Effort};
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{Country, EmailAddress, PhoneNumber};
 use shared::domain::cookie::{HolderCookie, HolderKind};
@@ -38,7 +38,7 @@ fn altered_flow_cookie_is_rejected() {
 #[test]
 fn altered_captcha_token_is_rejected() {
     let keys = keys();
-    let token = CaptchaChallenge::generate([7; 16], NOW, 18, None).seal(&keys, [1; 24]).unwrap();
+    let token = CaptchaChallenge::generate([7; 16], NOW, Effort::BASE, None).seal(&keys, [1; 24]).unwrap();
     let property = Property { name: "tokens", cases: 2_000, reaches: &["refused"] };
     property.run(&changed(token.clone()), |text| {
         if CaptchaChallenge::open(&text, &keys, NOW).is_err() {

@@ -2,7 +2,7 @@
 
 use super::moment;
 use crate::domain::method::Method;
-use crate::http::problem::Problem;
+use crate::http::problem::{CaptchaFailure, Problem};
 use crate::http::view::View;
 use crate::text::Text;
 use crate::text::pages::Texts;
@@ -26,8 +26,18 @@ pub(super) fn for_problem(problem: &Problem, view: &View, t: &Texts) -> Vec<Mist
     }
 }
 
+/// Returns the way to correct a problem.
+pub(super) fn detail<'t>(problem: &Problem, t: &'t Texts) -> &'t Text {
+    match problem {
+        Problem::CaptchaWrong(CaptchaFailure::Expired, _) => &t.identify.expired,
+        Problem::CaptchaWrong(CaptchaFailure::Used, _) => &t.identify.used,
+        Problem::CaptchaWrong(CaptchaFailure::NotDrawn, _) => &t.identify.not_drawn,
+        _ => &t.problems.of(problem.code().as_str()).detail,
+    }
+}
+
 fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
-    let detail = detail_on(view, problem, t).unwrap_or(&t.problems.of(problem.code().as_str()).detail);
+    let detail = detail_on(view, problem, t).unwrap_or_else(|| detail(problem, t));
     let particulars = match problem {
         Problem::Malformed(field) if detail_on(view, problem, t).is_none() => {
             let text = field.map(|field| t.fields.of(field).to_string());
@@ -51,12 +61,16 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
     }
 }
 
-/// Returns the text of a problem on a page that asks for other input than digits.
+/// Returns the text of a problem on a page that asks for other input than most.
 fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Text> {
     match (view, problem) {
         (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
         (View::Passkey(_), Problem::CodeSpent) => Some(&t.passkey.expired),
         (View::Passkey(_), Problem::Malformed(_)) => Some(&t.passkey.unread),
+        (View::Identify(view), Problem::Malformed(Some("captcha_answer"))) if view.captcha.harder => {
+            Some(&t.identify.harder_scripts)
+        }
+        (View::SignIn(_), Problem::Malformed(Some("captcha_answer"))) => Some(&t.identify.harder_scripts),
         (View::Method(view), Problem::Malformed(Some("code"))) => {
             let text = t.fields.of(view.selected?.as_str());
             (!text.to_string().is_empty()).then_some(text)
@@ -80,8 +94,11 @@ fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
 fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
         (View::Identify(_) | View::SignIn(_), "login") => "login",
-        (View::Identify(_), "captcha_answer" | "captcha_token" | "captcha_work") => "captcha-answer",
-        (View::SignIn(view), "captcha_answer") if view.captcha.is_some() => "captcha-answer",
+        (View::Identify(view), "captcha_answer" | "captcha_token" | "captcha_work")
+            if !view.captcha.harder =>
+        {
+            "captcha-answer"
+        }
         (View::Reason(_), "reason") => "reason-forgotten",
         (View::Code(_), "code") => "code",
         (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",

@@ -74,11 +74,12 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         r#type: format!("urn:rekey:problem:{}", code.as_str()),
         title: texts.title.as_str(),
         status: code.status().as_u16(),
-        detail: texts.detail.as_str(),
+        detail: mistakes::detail(problem, Texts::of(language)).as_str(),
         code: code.as_str(),
         page: None,
         attempts_left: None,
         violations: &[],
+        why: None,
         captcha: None,
         nonce: None,
     };
@@ -86,7 +87,10 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         Problem::OutOfStep(place) => document.page = Some(place.as_str()),
         Problem::CodeWrong { attempts_left } => document.attempts_left = *attempts_left,
         Problem::PasswordRejected(violations) => document.violations = violations,
-        Problem::CaptchaWrong(next) | Problem::CaptchaHarder(next) => document.captcha = Some(next),
+        Problem::CaptchaWrong(why, next) => {
+            (document.why, document.captcha) = (Some(why.as_str()), Some(&**next));
+        }
+        Problem::CaptchaHarder(next) => document.captcha = Some(next),
         Problem::SignInWrong(next) => document.captcha = next.as_deref(),
         Problem::NonceStale(nonce) => document.nonce = Some(nonce),
         _ => {}

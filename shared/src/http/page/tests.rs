@@ -12,7 +12,7 @@ use crate::domain::passkey::{CreationOptions, Owner, RelyingParty, UserHandle};
 use crate::domain::security_info::Kind;
 use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
-use crate::http::problem::{Code, Place};
+use crate::http::problem::{CaptchaFailure, Code, Place};
 use crate::http::view::security_info::{Confirm, EntryView, SecondStep, SentCode, SignIn};
 use crate::http::view::{
     Approval, ApprovalStatus, Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry,
@@ -37,12 +37,13 @@ fn context(language: Language) -> PageContext<'static> {
 
 fn captcha(harder: bool) -> Captcha {
     let token = "v1.".to_owned() + &"Zm9vYmFy".repeat(20);
-    let work = Work { challenge: "c0ffee".into(), difficulty: 16, alone: 20 };
+    let work = Work { challenge: "c0ffee".into(), difficulty: 14, puzzles: 64 };
     Captcha {
         picture: format!("/captcha/{token}/picture.png"),
-        sound: format!("/captcha/{token}/sound.wav"),
+        sound: format!("/captcha/{token}/sound.wav?lang=en"),
         token,
         work,
+        expires_in: 600,
         harder,
     }
 }
@@ -252,7 +253,7 @@ fn problem(code: Code, language: Language) -> Problem {
         Code::FlowEnded => Problem::FlowEnded,
         Code::TooLarge => Problem::TooLarge,
         Code::UnsupportedMediaType => Problem::UnsupportedMediaType,
-        Code::CaptchaWrong => Problem::CaptchaWrong(next()),
+        Code::CaptchaWrong => Problem::CaptchaWrong(CaptchaFailure::Wrong, next()),
         Code::CaptchaHarder => Problem::CaptchaHarder(next()),
         Code::ContactMismatch => Problem::ContactMismatch,
         Code::MethodUnavailable => Problem::MethodUnavailable("method"),

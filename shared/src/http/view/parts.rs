@@ -14,25 +14,26 @@ pub struct Captcha {
     pub token: String,
     /// The path of the picture (PNG).
     pub picture: String,
-    /// The path of the sound (WAV).
+    /// The path of the sound (WAV), in the language of the page.
     pub sound: String,
-    /// The alternative without a puzzle.
+    /// The work that passes without characters.
     pub work: Work,
-    /// Whether the work is required besides the characters.
+    /// The rest of the token's validity in seconds, for a script whose clock may be wrong.
+    pub expires_in: u32,
+    /// Whether only the work passes.
     pub harder: bool,
 }
 
-/// Proof of work: the browser finds the decimal nonce for which SHA-256(challenge ‖ nonce) begins with
-/// `difficulty` zero bits.
+/// Proof of work: for each puzzle i from 0, the browser finds a decimal nonce for which
+/// SHA-256(challenge ‖ `.` ‖ i ‖ `.` ‖ nonce) begins with `difficulty` zero bits.
 #[derive(Clone, Serialize)]
 pub struct Work {
-    /// The text before the nonce.
+    /// The text that each puzzle begins with.
     pub challenge: String,
-    /// Leading zero bits that the hash needs.
+    /// Leading zero bits that each hash needs.
     pub difficulty: u8,
-    /// Leading zero bits that suffice without the characters. Equal to `difficulty` unless the CAPTCHA is
-    /// harder.
-    pub alone: u8,
+    /// The number of puzzles. Their nonces are joined by dots.
+    pub puzzles: u8,
 }
 
 /// `PublicKeyCredentialRequestOptionsJSON` (Web Authentication Level 3 §5.1.10). It lists no credentials for

@@ -221,10 +221,16 @@ fn layout_matches_snapshot() {
 
 #[test]
 fn identify_page_matches_snapshot() {
+    let wrong = |title, why| {
+        refused(title, identify(false, "aisyah"), Problem::CaptchaWrong(why, Box::new(captcha(false))))
+    };
     assert_page(&[
         sample("First visit", identify(false, "")),
         sample("Rate limit exceeded: work is required", identify(true, "aisyah")),
-        refused("Wrong CAPTCHA", identify(false, "aisyah"), Problem::CaptchaWrong(Box::new(captcha(false)))),
+        wrong("Wrong CAPTCHA", CaptchaFailure::Wrong),
+        wrong("Expired CAPTCHA", CaptchaFailure::Expired),
+        wrong("Used CAPTCHA", CaptchaFailure::Used),
+        wrong("A letter that is in no picture", CaptchaFailure::NotDrawn),
         refused("No login", identify(false, ""), Problem::malformed("login")),
     ]);
 }
