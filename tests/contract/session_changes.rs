@@ -52,11 +52,11 @@ async fn concurrent_first_changes_are_stored_once(stores: &Stores) {
             changes.replace_changes(SESSION, 0, &format!("change {nth}"), KEPT_UNTIL).await.unwrap()
         }));
     }
-    let mut stored = 0;
+    let mut accepted = 0;
     for task in tasks {
-        stored += u8::from(task.await.unwrap());
+        accepted += u8::from(task.await.unwrap());
     }
-    assert_eq!(stored, 1);
+    assert_eq!(accepted, 1);
 }
 
 /// Controls: C-071.

@@ -418,7 +418,7 @@ impl Scope {
             Message::Reconcile(_) => "reconcile",
             Message::Push(_) => "push",
             Message::ApprovalDenied(_) => "refused",
-            Message::SessionChanges => "changes",
+            Message::SessionChanges => "session_changes",
         };
         let lost = match self.mutation {
             Some(Mutation::ReconcileLost) => kind == "reconcile",
