@@ -1,7 +1,5 @@
 //! The item of the population that decoys are drawn from.
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
 use rekey_tests::fixtures::AISYAH;
@@ -73,7 +71,7 @@ async fn unreadable_population_counts_as_none(client: &Client) {
     }
     for rev in [None, Some(AttributeValue::S("1".to_owned())), Some(AttributeValue::N("-0.5".to_owned()))] {
         let rev = rev.map(|rev| ("rev".to_owned(), rev));
-        put(client, "AccountsTable", HashMap::from_iter(key.iter().cloned().chain(rev))).await;
+        put(client, "AccountsTable", key.iter().cloned().chain(rev).collect()).await;
         let revision = store.population().await.unwrap().revision;
         assert!(store.replace_population(revision, &versions(NOW)).await.unwrap());
         assert_eq!(store.population().await.unwrap().value, Some(versions(NOW)));

@@ -191,6 +191,18 @@ async fn logins_of_one_person_show_one_set() {
     }
 }
 
+/// The language of a disabled account is none of a decoy's properties.
+/// Controls: C-101.
+#[tokio::test]
+async fn decoy_has_the_language_of_the_browser() {
+    for (login, language) in [("aisyah", "en"), ("daniel", "ms"), ("registrar", "ms"), ("nobody", "ms")] {
+        let world = World::new().await;
+        world.browser().with_headers(&[("accept-language", "ms")]).identify(login).await;
+        let expected = format!(r#"\"language\":\"{language}\""#);
+        assert!(world.dump().await.contains(&expected), "{login}: {language}");
+    }
+}
+
 /// Controls: C-006.
 #[tokio::test]
 async fn page_hides_an_initial_that_is_no_letter() {

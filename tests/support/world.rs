@@ -340,7 +340,10 @@ impl World {
         delivery(event).await.unwrap().batch_item_failures.len()
     }
 
-    /// Invokes `housekeeping`, as its schedule does. Returns the reason if it fails.
+    /// Invokes `housekeeping`, as its schedule does.
+    ///
+    /// # Errors
+    /// The reason why it failed.
     pub async fn housekeep(&self) -> Result<(), String> {
         let housekeeping = self.running.read().unwrap().housekeeping.clone();
         housekeeping().await

@@ -1,4 +1,4 @@
-//! Scheduled work, one file for each task. EventBridge may deliver an event twice, so every task is idempotent. A
+//! Scheduled work, one file for each task. `EventBridge` may deliver an event twice, so every task is idempotent. A
 //! failed task fails the invocation, which Lambda retries and an alarm reports.
 
 pub mod population;

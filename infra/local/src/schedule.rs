@@ -1,4 +1,4 @@
-//! Stands in for EventBridge: invokes a function at the rate of its schedule.
+//! Stands in for `EventBridge`: invokes a function at the rate of its schedule.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use crate::template::Schedule;
 /// A function without an event of its own. It returns why it failed.
 pub type Task = Arc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<(), String>> + Send>> + Send + Sync>;
 
-/// Invokes `task` until `stop` turns true, the first time after one interval, as EventBridge does.
+/// Invokes `task` until `stop` turns true, the first time after one interval, as `EventBridge` does.
 pub async fn run(schedule: Schedule, task: Task, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {

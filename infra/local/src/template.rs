@@ -271,7 +271,7 @@ fn route(function: &str, properties: &Value) -> Result<Route, &'static str> {
     Ok(route(Some(method), path))
 }
 
-/// Reads a rate of EventBridge, such as `rate(1 day)`.
+/// Reads a rate of `EventBridge`, such as `rate(1 day)`.
 fn every(rate: &str) -> Option<Duration> {
     let (count, unit) = rate.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
     let minutes = match unit.trim_end_matches('s') {

@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::account::{Account, Registration, suffices};
-use super::contact::{Country, PhoneNumber};
+use super::contact::{Country, EmailAddress, PhoneNumber};
 use super::method::{Kind, Method};
 use super::policy;
 use super::time::{Seconds, Timestamp};
@@ -166,9 +166,9 @@ impl Census {
         let is_offered = |kind: &Kind| offers.iter().any(|offer| kind.methods().contains(&offer.method));
         let kinds: BTreeSet<Kind> = Kind::ALL.into_iter().filter(is_offered).collect();
         let mailbox = registration.alternate_email.as_ref();
-        let mailbox = mailbox.filter(|_| kinds.contains(&Kind::AlternateEmail)).map(|email| email.initial());
+        let mailbox = mailbox.filter(|_| kinds.contains(&Kind::AlternateEmail)).map(EmailAddress::initial);
         let digits = |kind, phone: &Option<PhoneNumber>| {
-            phone.as_ref().filter(|_| kinds.contains(&kind)).and_then(|number| number.last_digits())
+            phone.as_ref().filter(|_| kinds.contains(&kind)).and_then(PhoneNumber::last_digits)
         };
         let mobile = digits(Kind::Mobile, &registration.mobile);
         let office_phone = digits(Kind::OfficePhone, &registration.office_phone);

@@ -1,6 +1,5 @@
 use super::*;
 use crate::domain::account::{AccountId, AccountState};
-use crate::domain::contact::EmailAddress;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
 const POLICY: ResetPolicy<'_> =
