@@ -48,15 +48,14 @@ async fn spend(
     spent.await
 }
 
-/// Refunds the attempt of a right code. If that fails, the code costs an attempt like a wrong one.
+/// Refunds the attempt of a right code.
 async fn refund(verifier: &Verifier<'_>, holder: &dyn Holder, spent: Versioned<LimitLog>, now: Timestamp) {
     let refunded = limit_log::change_from(verifier.limits, holder.subject().account, spent, now, |log| {
         log.refund_generated_code(holder.bucket(), now);
         Ok::<_, Refusal>(())
     });
-    if refunded.await.is_err() {
-        tracing::warn!(event = "rate_limit.refund_failed", holder = ?holder.cookie().id());
-    }
+    // A failure leaves the attempt counted, and the code is right all the same.
+    let _ = refunded.await;
 }
 
 /// Returns whether the code is the account's, in a time step that was not accepted before. Each step is
