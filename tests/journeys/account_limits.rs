@@ -434,3 +434,21 @@ async fn known_device_cookie_changes_no_answer() {
         assert_eq!(answers[0].1, answers[1].1, "{login}");
     }
 }
+
+/// Controls: C-102, C-121.
+#[tokio::test]
+async fn known_device_answers_captchas_by_characters_without_limit() {
+    let world = World::with(&[("REKEY_CHARACTERS_PER_IP", "3")]).await;
+    let device = known_device(&world).await;
+    let opened = async |mut browser: Browser, login: &str| browser.identify(login).await;
+    assert_eq!(opened(owner(&world), "aisyah").await.page(), "reason");
+    assert_eq!(opened(owner(&world), "aisyah").await.page(), "reason");
+    let harder = (422, "captcha-harder".to_owned());
+    assert_eq!(opened(owner(&world), "aisyah").await.problem(), harder, "the network's three are used up");
+    for _ in 0..4 {
+        assert_eq!(opened(owner(&world).with_device(&device), "aisyah").await.page(), "reason");
+    }
+    for login in ["nobody", "priya"] {
+        assert_eq!(opened(owner(&world).with_device(&device), login).await.problem(), harder, "{login}");
+    }
+}

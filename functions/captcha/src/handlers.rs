@@ -55,9 +55,10 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
     let settings = &ports.app.settings;
     let network = incoming.address_block().network();
     // Only a known device needs its account before the CAPTCHA: its limit of characters depends on it.
-    let found = match incoming.has_device() {
-        true => Some(open::find(ports, &name, &reference, incoming, now).await?),
-        false => None,
+    let found = if incoming.has_device() {
+        Some(open::find(ports, &name, &reference, incoming, now).await?)
+    } else {
+        None
     };
     let known_device = found.as_ref().is_some_and(|found| found.known_device);
     let door = Door::FirstPage(CharacterLimits { settings, network, known_device });

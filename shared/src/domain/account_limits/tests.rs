@@ -400,22 +400,22 @@ impl Naive {
         self.sent.iter().filter(|sent| (sent.factor, sent.bucket) == (factor, bucket)).copied().collect()
     }
 
-    fn try_acquire(&mut self, send: &SendRequest<'_>, now: i64) -> bool {
+    fn try_acquire(&mut self, request: &SendRequest<'_>, now: i64) -> bool {
         for factor in FACTORS {
             for bucket in STEPS {
-                if send.verified_factors.contains(&factor) || send.generation != self.generation {
+                if request.verified_factors.contains(&factor) || request.generation != self.generation {
                     let count = self.of(factor, bucket).len();
                     self.redeemed.push((factor, bucket, count));
                 }
             }
         }
-        self.generation = send.generation;
-        let sent = self.of(send.factor, send.bucket);
+        self.generation = request.generation;
+        let sent = self.of(request.factor, request.bucket);
         let within = |span: i64| -> Vec<(bool, NetworkTag)> {
             sent.iter().filter(|sent| sent.at + span > now).map(|sent| (sent.known, sent.network)).collect()
         };
-        let mail = send.factor == Factor::AlternateEmail && send.bucket == Bucket::FirstStep;
-        let redeemed = self.redeemed.iter().filter(|(f, b, _)| (*f, *b) == (send.factor, send.bucket));
+        let mail = request.factor == Factor::AlternateEmail && request.bucket == Bucket::FirstStep;
+        let redeemed = self.redeemed.iter().filter(|(f, b, _)| (*f, *b) == (request.factor, request.bucket));
         let redeemed = redeemed.map(|(_, _, count)| *count).max().unwrap_or(0);
         let run = |known: bool| -> Vec<(bool, NetworkTag)> {
             let open: Vec<Sent> =
@@ -431,19 +431,19 @@ impl Naive {
             let is_quiet = last.is_none_or(|last| last.at + 86_400 <= now);
             if is_quiet { Vec::new() } else { open[begin..].iter().map(|s| (s.known, s.network)).collect() }
         };
-        let hourly = if send.factor == Factor::AuthenticatorApp { (3, 2, 2) } else { (5, 3, 3) };
+        let hourly = if request.factor == Factor::AuthenticatorApp { (3, 2, 2) } else { (5, 3, 3) };
         let fits = |known: bool| {
-            let network = send.client.network;
+            let network = request.client.network;
             leaves(hourly, known, network, &within(3_600))
                 && (mail || leaves((10, 6, 5), known, network, &within(86_400)))
                 && (mail
-                    || send.bucket != Bucket::FirstStep
+                    || request.bucket != Bucket::FirstStep
                     || leaves((20, 12, 10), known, network, &run(known)))
         };
-        let known = send.client.known_device && fits(true);
+        let known = request.client.known_device && fits(true);
         let taken = known || fits(false);
         if taken {
-            let SendRequest { factor, bucket, client, .. } = *send;
+            let SendRequest { factor, bucket, client, .. } = *request;
             self.sent.push(Sent { factor, bucket, at: now, network: client.network, known });
         }
         taken
@@ -516,18 +516,18 @@ proptest! {
                 Act::Take { factor, bucket, client, verified_factors, sent } => {
                     let verified_factors = verified_factors.as_slice();
                     let send = SendRequest { factor, bucket, client, generation, verified_factors };
-                    let taken = log.try_acquire_send(&send, at(now), &LIMITS).is_ok();
-                    prop_assert_eq!(taken, naive.try_acquire(&send, now));
-                    if taken && !sent {
+                    let is_taken = log.try_acquire_send(&send, at(now), &LIMITS).is_ok();
+                    prop_assert_eq!(is_taken, naive.try_acquire(&send, now));
+                    if is_taken && !sent {
                         log.refund_send(factor, bucket, at(now));
                         naive.sent.pop();
                     }
                 }
                 Act::Try { flow, bucket, client, right } => {
                     let by = HolderPseudonym(flow);
-                    let spent = log.spend_contact_attempt(by, bucket, client, at(now), &LIMITS).is_ok();
-                    prop_assert_eq!(spent, naive.try_contact(flow, bucket, now, client));
-                    if spent && right {
+                    let is_spent = log.spend_contact_attempt(by, bucket, client, at(now), &LIMITS).is_ok();
+                    prop_assert_eq!(is_spent, naive.try_contact(flow, bucket, now, client));
+                    if is_spent && right {
                         log.refund_contact_attempt(HolderPseudonym(flow), bucket);
                         naive.attempts.pop();
                     }

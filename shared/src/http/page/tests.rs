@@ -337,7 +337,7 @@ fn every_page_is_well_formed_with_valid_references() {
 /// The script fills in the placeholders of the countdown and of the criteria.
 #[test]
 fn inputs_are_labelled_and_forms_follow_contract() {
-    const FIELDS: [&str; 18] = [
+    const FIELDS: [&str; 19] = [
         "login",
         "captcha_token",
         "captcha_answer",
@@ -356,6 +356,7 @@ fn inputs_are_labelled_and_forms_follow_contract() {
         "at",
         "choice",
         "",
+        "remember",
     ];
     for page in every_page() {
         let elements = elements(&page);
