@@ -172,7 +172,7 @@ impl Step<'_> {
         let acquired = if let Contact::Phone(number) = contact {
             let typed = typed.ok_or_else(|| on_methods(flow, method, Problem::malformed("contact")))?;
             // An invalid number was compared with nothing, so it costs no attempt.
-            let typed = PhoneNumber::parse(typed, ports.app.settings.home_country)
+            let typed = PhoneNumber::parse_without_extension(typed, ports.app.settings.home_country)
                 .map_err(|_| on_methods(flow, method, Problem::ContactMismatch))?;
             self.sender(flow).try_acquire_for_number(flow, method, || number.matches(&typed)).await
         } else {

@@ -21,8 +21,8 @@ impl OneTimeCode {
         Self(format!("{number:0width$}", width = digits as usize))
     }
 
-    /// Reads a typed or pasted code. Spaces, hyphens of any kind, invisible marks and a trailing full stop
-    /// are dropped; full-width and other decimal digits become ASCII.
+    /// Reads a typed or pasted code. Spaces, hyphens of any kind, full stops, quotes and invisible marks are
+    /// dropped; full-width and other decimal digits become ASCII.
     ///
     /// # Errors
     /// [`CodeError`] when other characters remain or there are not 4 to 12 digits. Such a text is malformed
@@ -32,7 +32,6 @@ impl OneTimeCode {
             return Err(CodeError);
         }
         let mut digits = String::with_capacity(12);
-        let typed = typed.trim_end().trim_end_matches(['.', '\u{3002}', '\u{ff0e}']);
         for c in typed.chars() {
             if c.is_whitespace() || is_dropped(c) {
                 continue;
@@ -55,10 +54,13 @@ impl OneTimeCode {
     }
 }
 
-/// Returns whether a character may stand between digits: a hyphen or an invisible mark (a right-to-left mark
-/// that was copied along).
+/// Returns whether a character may stand around digits or between them: a hyphen, the full stop or the quotes of
+/// the sentence that the code was copied from, or an invisible mark.
 fn is_dropped(c: char) -> bool {
-    matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}') || is_invisible(c)
+    let is_hyphen = matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}');
+    let is_stop = matches!(c, '.' | '\u{3002}' | '\u{ff0e}');
+    let is_quote = matches!(c, '"' | '\'' | '«' | '»' | '\u{2018}'..='\u{201f}' | '「' | '」');
+    is_hyphen || is_stop || is_quote || is_invisible(c)
 }
 
 impl fmt::Debug for OneTimeCode {
@@ -89,11 +91,14 @@ mod tests {
             "1234–5678",
             "௧௨௩௪௫௬௭௮",
             "1234 5678. ",
+            "1234.5678",
+            "\"12345678\"",
+            "\u{201c}1234 5678\u{201d}.",
             copied,
         ] {
             assert_eq!(OneTimeCode::parse(typed).unwrap().expose(), "12345678", "{typed}");
         }
-        for typed in ["", "123", "1234567890123", "12a4", "1e10000", "0x1234", "12.345678", "."] {
+        for typed in ["", "123", "1234567890123", "12a4", "1e10000", "0x1234", "1234,5678", "."] {
             assert!(OneTimeCode::parse(typed).is_err(), "{typed}");
         }
     }

@@ -23,6 +23,23 @@ fn is_punctuation(c: char) -> bool {
     matches!(c, '-' | '.' | '(' | ')' | '[' | ']' | '/' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
+/// The signs between a number and its extension: of RFC 3966, English, Malay and Chinese cards, and the comma that
+/// makes a phone pause.
+const EXTENSION_SIGNS: [&str; 9] = [";ext=", "sambungan", "samb", "extension", "ext", "x", "#", ",", "分机"];
+
+/// Returns a number without its extension of one to seven digits, if it has one.
+fn without_extension(typed: &str) -> &str {
+    let lower = Zeroizing::new(typed.to_ascii_lowercase());
+    let signs = EXTENSION_SIGNS.iter().filter_map(|sign| Some((lower.find(sign)?, sign.len())));
+    let Some((at, length)) = signs.min_by_key(|(at, length)| (*at, std::cmp::Reverse(*length))) else {
+        return typed;
+    };
+    let rest = lower[at + length..].trim_start_matches(['.', ':', ' ']).trim_end();
+    let is_extension =
+        (1..=7).contains(&rest.chars().count()) && rest.chars().all(|c| ascii_digit(c).is_some());
+    if is_extension { &typed[..at] } else { typed }
+}
+
 impl PhoneNumber {
     /// Reads a number as people type it: with spaces, hyphens, dots and brackets, with a leading `00` for
     /// `+`, or in the national form of the home country (`012-345 6798`). Digits of any script are read, and
@@ -66,9 +83,19 @@ impl PhoneNumber {
         &self.0
     }
 
-    /// Compares two numbers; the time depends on their lengths only.
+    /// Reads a number to compare it with an enrolled one: as [`Self::parse`], but without the extension that
+    /// stands on a card (`03-8765 4308 ext 12`). The extension is part of no enrolled number.
+    ///
+    /// # Errors
+    /// As [`Self::parse`].
+    pub fn parse_without_extension(typed: &str, home: Country) -> Result<Self, ContactError> {
+        let typed: Zeroizing<String> = Zeroizing::new(typed.nfkc().collect());
+        Self::parse(without_extension(&typed), home)
+    }
+
+    /// Compares two numbers by value, in a time that depends on their lengths only.
     pub fn matches(&self, other: &Self) -> bool {
-        self.0.as_bytes().ct_eq(other.0.as_bytes()).into()
+        self == other
     }
 
     /// Returns the E.164 value that numbers are compared by: country and national number, without the
@@ -294,6 +321,32 @@ mod tests {
         for typed in no_numbers {
             assert!(PhoneNumber::parse(typed, Country::MALAYSIA).is_err(), "{typed}");
         }
+    }
+
+    #[test]
+    fn extension_is_ignored_in_comparison_only() {
+        for typed in [
+            "+60387654308 ext 12",
+            "03-8765 4308 x12",
+            "03-8765 4308 samb. 12",
+            "03-87654308,12",
+            "03-8765 4308 Extension: 0012",
+            "+60387654308;ext=12",
+            "03-8765 4308 分机１２",
+            "03-8765 4308",
+        ] {
+            let number = PhoneNumber::parse_without_extension(typed, Country::MALAYSIA).unwrap();
+            assert_eq!(number.expose(), "+60387654308", "{typed}");
+        }
+        for typed in
+            ["03-8765 4308 ext", "03-8765 4308 ext twelve", "03-8765 4308 ext 12345678", "ext 12", "x"]
+        {
+            assert!(PhoneNumber::parse_without_extension(typed, Country::MALAYSIA).is_err(), "{typed}");
+        }
+        assert!(
+            PhoneNumber::parse("03-8765 4308 ext 12", Country::MALAYSIA).is_err(),
+            "where it is enrolled"
+        );
     }
 
     /// Controls: C-075.

@@ -5,13 +5,14 @@ use thiserror::Error;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::keys::Keyring;
+use super::typed::is_invisible;
 
 /// The longest login in code points: an email address has at most 254 octets (RFC 5321 §4.5.3.1.3).
 pub const LOGIN_MAX: usize = 254;
 
-/// A login in canonical form: NFKC, case-folded, without surrounding space and without an own domain of the
-/// organisation. `Aisyah`, `aisyah` and `aisyah@student.contoh.example` are one name, with or without an
-/// account. Rate limits and decoys use this name, never the typed text.
+/// A login in canonical form: NFKC, case-folded, without what can't be seen, without surrounding space and without
+/// an own domain of the organisation. `Aisyah`, `aisyah`, `CONTOH\aisyah` and `aisyah@student.contoh.example` are
+/// one name, with or without an account. Rate limits and decoys use this name, never the typed text.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CanonicalName(String);
 
@@ -28,9 +29,10 @@ impl CanonicalName {
             return Err(NameError::ControlCharacter);
         }
         let folded = fold(typed);
+        let folded = unwrapped(&folded);
         let name = match folded.split_once('@') {
-            Some((local, domain)) if domains.iter().any(|own| own == domain) => local.trim_end(),
-            _ => &folded,
+            Some((local, domain)) if domains.iter().any(|own| own == domain) => unwrapped(local.trim_end()),
+            _ => folded,
         };
         // Folding can make one character eighteen (U+FDFA), and the name is a table's key of at most 2048 octets.
         if name.chars().count() > LOGIN_MAX {
@@ -81,12 +83,42 @@ impl std::fmt::Debug for NameRef {
     }
 }
 
-/// Applies NFKC and case folding until the text no longer changes, and removes surrounding space.
+/// Applies NFKC and case folding until the text no longer changes, and removes surrounding space. Word processors
+/// and phones write typographic signs and invisible ones, which nobody tells from ASCII or sees: an apostrophe,
+/// quote or hyphen becomes that of ASCII, and what can't be seen is dropped.
 pub fn fold(text: &str) -> String {
-    let once = |text: &str| text.nfkc().default_case_fold().nfkc().collect::<String>();
-    let first = once(text.trim());
-    let second = once(&first);
+    let once = |text: &str| {
+        let seen = text.nfkc().filter(|c| !is_invisible(*c)).map(ascii_twin);
+        seen.default_case_fold().nfkc().collect::<String>()
+    };
+    let first = once(text);
+    let second = once(first.trim());
     second.trim().to_owned()
+}
+
+/// Returns the sign of ASCII that a typographic sign stands for.
+const fn ascii_twin(c: char) -> char {
+    match c {
+        '\u{2018}'..='\u{201b}' | '\u{2b9}' | '\u{2bb}'..='\u{2bd}' | '\u{2032}' => '\'',
+        '\u{201c}'..='\u{201f}' | '\u{2033}' => '"',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        other => other,
+    }
+}
+
+/// Removes what mail programs (`Aisyah <aisyah@…>`, `mailto:`) and Windows (`CONTOH\aisyah`) put around a login.
+fn unwrapped(folded: &str) -> &str {
+    let mut text = folded;
+    loop {
+        let inside = text.strip_suffix('>').and_then(|text| text.rsplit_once('<'));
+        let login = inside.map_or(text, |(_, inside)| inside);
+        let login = login.strip_prefix("mailto:").unwrap_or(login);
+        let login = login.rsplit_once('\\').map_or(login, |(_, login)| login).trim();
+        if login == text {
+            return text;
+        }
+        text = login;
+    }
 }
 
 /// The reason why a typed login is rejected.
@@ -122,9 +154,19 @@ mod tests {
             "Aisyah@Student.Contoh.Example",
             "aisyah @student.contoh.example",
             "ａｉｓｙａｈ",
+            "\u{200b}ai\u{ad}syah\u{2060}",
+            "\u{2066}aisyah\u{2069}",
+            "CONTOH\\aisyah",
+            "contoh.example\\Aisyah",
+            "Nur Aisyah <aisyah@student.contoh.example>",
+            "mailto:aisyah@student.contoh.example",
         ] {
             assert_eq!(name(typed).unwrap().as_str(), "aisyah", "{typed}");
         }
+        for typed in ["o\u{2019}brien", "O\u{2bc}Brien", "o\u{2018}brien@student.contoh.example"] {
+            assert_eq!(name(typed).unwrap().as_str(), "o'brien", "{typed}");
+        }
+        assert_eq!(name("nur\u{2011}aisyah").unwrap().as_str(), "nur-aisyah");
         assert_eq!(name("aisyah@mail.example").unwrap().as_str(), "aisyah@mail.example");
     }
 
@@ -133,6 +175,9 @@ mod tests {
     fn invalid_name_is_rejected() {
         assert_eq!(name("  "), Err(NameError::Empty));
         assert_eq!(name("@student.contoh.example"), Err(NameError::Empty));
+        assert_eq!(name("CONTOH\\"), Err(NameError::Empty));
+        assert_eq!(name("<>"), Err(NameError::Empty));
+        assert_eq!(name("\u{200b}\u{feff}"), Err(NameError::Empty), "nothing that can be seen");
         assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
         assert_eq!(name(&"a".repeat(255)), Err(NameError::TooLong));
         assert_eq!(name(&"ß".repeat(128)), Err(NameError::TooLong), "256 of them once folded");
