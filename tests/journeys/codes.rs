@@ -289,6 +289,17 @@ async fn wrong_phone_numbers_are_counted_per_step() {
     assert_eq!(owner.send_phone("sms", "0123456798").await.page(), "code");
 }
 
+/// People copy the number from a card.
+#[tokio::test]
+async fn number_with_extension_is_compared_without_it() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let wrong = browser.send_phone("office_call", "03-2731 7273 ext 12").await;
+    assert_eq!(wrong.problem(), (422, "contact-mismatch".into()));
+    assert_eq!(browser.send_phone("office_call", "03-2731 7272 ext 12").await.page(), "code");
+}
+
 /// Controls: C-045.
 #[tokio::test]
 async fn phone_number_with_email_method_is_rejected() {
