@@ -90,7 +90,7 @@ async fn concurrent_acquires_never_exceed_rate_limit(stores: &Stores) {
     assert_eq!(taken, 7);
     assert!(
         !rate_limits
-            .try_acquire(&RateLimit::Changes(AccountId::from_directory("aisyah").unwrap()), 0, NOW)
+            .try_acquire(&RateLimit::OpensOfName(NameRef::from_bytes([9; 32])), 0, NOW)
             .await
             .unwrap()
     );
@@ -206,7 +206,7 @@ async fn random_rate_limit_operations_match_reference_model(stores: &Stores) {
     let (mut counts, mut revisions) = (BTreeMap::<usize, u64>::new(), BTreeMap::<usize, u64>::new());
     for (at, (act, who)) in acts.into_iter().enumerate() {
         let account = AccountId::from_directory(format!("plain{who}")).unwrap();
-        let plain = RateLimit::Changes(account.clone());
+        let plain = RateLimit::OpensOfName(NameRef::from_bytes([u8::try_from(who).unwrap(); 32]));
         let count = counts.entry(who).or_default();
         let revision = revisions.entry(who).or_default();
         match act {

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Account, Registration};
+use shared::domain::client::NetworkTag;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose};
 use shared::domain::method::Method;
@@ -55,7 +56,7 @@ async fn try_add(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult
     let form = AddForm::read(incoming.take_fields())?;
     let registered = current(ports, &cookie, &found.value).await?;
     let account = access::account(ports, &found.value).await?;
-    rate_limits::acquire_change(ports, &account.id, now).await?;
+    rate_limits::acquire_change(ports, &found.value, incoming.network_tag(), now).await?;
     let registration = access::evidence(ports, &account, now).await?;
     let list = List {
         ports,
@@ -64,6 +65,7 @@ async fn try_add(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult
         registered: &registered,
         registration,
         form: &form,
+        network: incoming.network_tag(),
         now,
     };
     list.may_add()?;
@@ -106,6 +108,7 @@ struct List<'a> {
     registered: &'a Registered,
     registration: Registration,
     form: &'a AddForm,
+    network: NetworkTag,
     now: Timestamp,
 }
 
@@ -160,8 +163,9 @@ impl List<'_> {
         let (progress, code) = (session.progress(), CodeFor::NewContact);
         let not_before =
             if corrects && progress.may_correct(code) { None } else { progress.next_code_at(code) };
-        let (purpose, to) = (Purpose::SecurityInfo, (method, contact));
-        let made = contact::new_challenge(ports, cookie, session, not_before, purpose, to, self.now).await?;
+        let code = (Purpose::SecurityInfo, method, contact);
+        let made = contact::new_challenge(ports, cookie, session, not_before, code, self.network, self.now);
+        let made = made.await?;
         let (challenge, message) = made.map_err(|problem| self.problem(problem))?;
         let sealed = seal::seal(ports, cookie, contact.expose())?;
         Ok((Pending { id, shown: contact.masked(), sealed, challenge: Some(challenge) }, message))

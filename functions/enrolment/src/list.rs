@@ -94,7 +94,7 @@ pub(crate) async fn remove(app: State<App<Ports>>, incoming: IncomingRequest) ->
         let registered = current(ports, &cookie, &found.value).await?;
         // An entry that is gone already counts as removed (double click).
         if registered.entries.iter().any(|entry| entry.id == id) {
-            rate_limits::acquire_change(ports, &account, now).await?;
+            rate_limits::acquire_change(ports, &found.value, incoming.network_tag(), now).await?;
             let session = remove_entry(ports, &cookie, found, registered.generation, &id, now).await?;
             open = session.opened(&cookie).cloned().ok_or(Problem::FlowEnded)?;
             tracing::info!(event = "enrolment.removed", session = ?cookie.id(), kind = id.kind().as_str());

@@ -1,7 +1,9 @@
 //! Rate limits that all sessions, addresses and Lambda instances share.
 
 use shared::domain::account::AccountId;
-use shared::domain::account_limits::{Bucket, Client, RateLimitExceeded, SendRequest};
+use shared::domain::account_limits::{
+    Bucket, Client, EnrolmentUse, RateLimitExceeded, SendRequest, TieredLimit,
+};
 use shared::domain::captcha::Effort;
 use shared::domain::client::{AddressBlock, NetworkTag};
 use shared::domain::method::Factor;
@@ -20,10 +22,10 @@ const WRONG_PASSWORDS: usize = 2;
 /// Sign-ins per address block and hour before a CAPTCHA is required. A full lecture hall may enrol at the same time.
 const SIGN_INS_PER_ADDRESS: u64 = 300;
 /// Codes per account and day, for second steps and new contacts together.
-const CODES_PER_DAY: u64 = 20;
+const CODES_PER_DAY: TieredLimit = TieredLimit::of_messages(20);
 /// Additions and removals per account and day: more than a person needs, too few to flood contacts with
 /// notifications.
-const CHANGES_PER_DAY: u64 = 40;
+const CHANGES_PER_DAY: TieredLimit = TieredLimit::of_messages(40);
 
 /// The reasons not to check a password.
 pub(crate) enum SignInRefusal {
@@ -94,22 +96,74 @@ pub(crate) async fn refund_password(ports: &Ports, account: &AccountId, now: Tim
 ///
 /// # Errors
 /// [`Problem::SlowDown`] if the day's limit is used up.
-pub(crate) async fn acquire_change(ports: &Ports, account: &AccountId, now: Timestamp) -> HandlerResult<()> {
-    let changes = RateLimit::Changes(account.clone());
-    if ports.rate_limits.try_acquire(&changes, CHANGES_PER_DAY, now).await? {
-        return Ok(());
+pub(crate) async fn acquire_change(
+    ports: &Ports,
+    session: &Session,
+    network: NetworkTag,
+    now: Timestamp,
+) -> HandlerResult<()> {
+    match acquire(ports, session, network, EnrolmentUse::Change, CHANGES_PER_DAY, now).await? {
+        None => Ok(()),
+        Some(again_at) => Err(Problem::SlowDown(Seconds(again_at.seconds_after(now))).into()),
     }
-    let left = Seconds(changes.window_end(now).seconds_after(now));
-    Err(Problem::SlowDown(left).into())
 }
 
 /// Acquires one code for an account; `false` if the day's limit is used up.
 pub(crate) async fn try_acquire_code(
     ports: &Ports,
-    account: &AccountId,
+    session: &Session,
+    network: NetworkTag,
     now: Timestamp,
 ) -> HandlerResult<bool> {
-    Ok(ports.rate_limits.try_acquire(&RateLimit::EnrolmentCodes(account.clone()), CODES_PER_DAY, now).await?)
+    Ok(acquire(ports, session, network, EnrolmentUse::Code, CODES_PER_DAY, now).await?.is_none())
+}
+
+/// Acquires one use of the account's limits. Returns the time of the next one if none is left.
+async fn acquire(
+    ports: &Ports,
+    session: &Session,
+    network: NetworkTag,
+    what: EnrolmentUse,
+    limit: TieredLimit,
+    now: Timestamp,
+) -> HandlerResult<Option<Timestamp>> {
+    let client = client_of(session, network);
+    let acquired = limit_log::change(&*ports.rate_limits, &session.context().account, now, |log| {
+        log.try_acquire_enrolment(what, client, now, limit).map_err(UseRefusal::Exhausted)
+    });
+    match acquired.await {
+        Ok(_) => Ok(None),
+        Err(UseRefusal::Exhausted(again_at)) => Ok(Some(again_at)),
+        Err(UseRefusal::Contended) => Ok(Some(now)),
+        Err(UseRefusal::Store(error)) => Err(error.into()),
+    }
+}
+
+/// The reasons not to count a use.
+enum UseRefusal {
+    /// None is left until this time.
+    Exhausted(Timestamp),
+    /// Too many concurrent requests.
+    Contended,
+    /// The store failed, so nothing was decided.
+    Store(StoreError),
+}
+
+impl From<StoreError> for UseRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<RateLimitExceeded> for UseRefusal {
+    fn from(_: RateLimitExceeded) -> Self {
+        Self::Contended
+    }
+}
+
+/// Returns the client of a session, as the limits of its account tell clients apart.
+const fn client_of(session: &Session, network: NetworkTag) -> Client {
+    Client { network, known_device: session.progress().known_device }
 }
 
 /// Acquires one approval request to the account's devices; `false` if the limit is used up.
@@ -123,7 +177,7 @@ pub(crate) async fn try_acquire_push(
     let send = SendRequest {
         factor: Factor::AuthenticatorApp,
         bucket: Bucket::Enrolment,
-        client: Client { network, known_device: progress.known_device },
+        client: client_of(session, network),
         generation: progress.generation,
         verified_factors: &[],
     };

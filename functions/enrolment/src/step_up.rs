@@ -91,7 +91,7 @@ struct Step<'a> {
 impl Step<'_> {
     /// Sends a code to an enrolled contact.
     async fn send_code(&self, found: Versioned<Session>) -> HandlerResult {
-        let Self { ports, cookie, method, now, .. } = *self;
+        let Self { ports, incoming, cookie, method, now, .. } = *self;
         let mut session = found.value;
         let contact = self.verifiable.registration.contact(method);
         let contact = contact.ok_or(Problem::MethodUnavailable("method"))?;
@@ -101,8 +101,8 @@ impl Step<'_> {
             cookie,
             &session,
             session.progress().next_code_at(code),
-            Purpose::SecondStep,
-            (method, contact),
+            (Purpose::SecondStep, method, contact),
+            incoming.network_tag(),
             now,
         );
         let (challenge, message) = match made.await? {

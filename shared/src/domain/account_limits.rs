@@ -1,5 +1,5 @@
 //! The limits that protect an account over all its flows and sessions: messages, typed numbers, codes that a
-//! device generates, passwords.
+//! device generates, passwords, changes of what is enrolled.
 //!
 //! Each counts in three tiers. A *network* (a /24, or a /48 of IPv6) gets a part of what *everyone* gets
 //! together, so that a stranger on one network takes nothing from an owner on another. *Known devices* get
@@ -154,6 +154,23 @@ fn acquire(
     tier.map(|tier| Use(now, tier)).ok_or(RateLimitExceeded)
 }
 
+/// Returns the use of the first of a client's tiers that has one left today.
+///
+/// # Errors
+/// The time from which one has.
+fn acquire_or_wait(
+    client: Client,
+    earlier: &[Use],
+    limit: TieredLimit,
+    now: Timestamp,
+) -> Result<Use, Timestamp> {
+    let at = |time| acquire(client, earlier, &[(Seconds::DAY, limit)], time);
+    at(now).map_err(|_| {
+        let ends = earlier.iter().map(|used| used.0 + Seconds::DAY);
+        ends.filter(|end| at(*end).is_ok()).min().unwrap_or(now)
+    })
+}
+
 /// The limits of messages and of typed numbers, from the settings. Each number is everyone's; see
 /// [`TieredLimit`] for a network's and for known devices'.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -218,6 +235,20 @@ pub struct LimitLog {
     /// Wrong passwords at `/security-info`.
     #[serde(default, rename = "p", skip_serializing_if = "Vec::is_empty")]
     passwords: Vec<Use>,
+    /// Codes and changes of sessions at `/security-info`.
+    #[serde(default, rename = "e", skip_serializing_if = "Vec::is_empty")]
+    enrolment: Vec<(EnrolmentUse, Use)>,
+}
+
+/// What a session at `/security-info` uses of its account's limits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EnrolmentUse {
+    /// A code, for a second step or a new contact.
+    #[serde(rename = "c")]
+    Code,
+    /// The start of an addition, or a removal.
+    #[serde(rename = "h")]
+    Change,
 }
 
 /// The counters of one factor in one bucket.
@@ -382,12 +413,25 @@ impl LimitLog {
         limit: TieredLimit,
     ) -> Result<(), Timestamp> {
         self.forget(now);
-        let at = |time| acquire(client, &self.passwords, &[(Seconds::DAY, limit)], time);
-        let Ok(used) = at(now) else {
-            let ends = self.passwords.iter().map(|used| used.0 + Seconds::DAY);
-            return Err(ends.filter(|end| at(*end).is_ok()).min().unwrap_or(now));
-        };
-        self.passwords.push(used);
+        self.passwords.push(acquire_or_wait(client, &self.passwords, limit, now)?);
+        Ok(())
+    }
+
+    /// Counts a code or a change of a session.
+    ///
+    /// # Errors
+    /// The time from which the client's tiers have one left again.
+    pub fn try_acquire_enrolment(
+        &mut self,
+        what: EnrolmentUse,
+        client: Client,
+        now: Timestamp,
+        limit: TieredLimit,
+    ) -> Result<(), Timestamp> {
+        self.forget(now);
+        let earlier: Vec<Use> =
+            self.enrolment.iter().filter(|(of, _)| *of == what).map(|(_, used)| *used).collect();
+        self.enrolment.push((what, acquire_or_wait(client, &earlier, limit, now)?));
         Ok(())
     }
 
@@ -427,6 +471,7 @@ impl LimitLog {
         }
         self.generated_codes.retain(|(_, used)| is_recent(used));
         self.passwords.retain(is_recent);
+        self.enrolment.retain(|(_, used)| is_recent(used));
         for counter in &mut self.counters {
             // The run of unredeemed codes spans days. A tier's part ends after a whole day without a message
             // in it, not entry by entry: the messages of known devices don't keep the factor closed to others.

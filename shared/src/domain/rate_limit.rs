@@ -36,10 +36,6 @@ pub enum RateLimit {
     },
     /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
-    /// Codes sent for an account at enrolment, per day.
-    EnrolmentCodes(AccountId),
-    /// Entries that an account adds or removes, per day.
-    Changes(AccountId),
     /// Codes to an enrolled number, per day.
     CodesToNumber(NumberTag),
     /// Codes to the enrolled numbers of a block, per hour.
@@ -198,7 +194,6 @@ impl RateLimit {
         let of_name =
             |kind: &str, name: &NameRef| format!("{kind}#{}#{}", hex::encode(name.as_bytes()), hour());
         let of_address = |kind: &str, address: &AddressBlock| format!("{kind}#{address}#{}", hour());
-        let of_account = |kind: &str, account: &AccountId| format!("{kind}#{}#{}", account.as_str(), day());
         let of_block = |kind: &str, block: &BlockTag| {
             format!("{kind}#{}#{}", hex::encode(block.0), Window::Day.date(now))
         };
@@ -215,8 +210,6 @@ impl RateLimit {
             Self::SlowRecoveryAttempts(account, address) => {
                 format!("recovery#{}#{}#{address}", account.as_str(), day())
             }
-            Self::EnrolmentCodes(account) => of_account("enrolment-codes", account),
-            Self::Changes(account) => of_account("changes", account),
             Self::CodesToNumber(NumberTag { block, .. }) | Self::CodesToBlock(block) => {
                 of_block("numbers", block)
             }
@@ -266,8 +259,6 @@ impl RateLimit {
             | Self::CodesToMailbox(_)
             | Self::OlderAnswers { .. } => Window::Hour,
             Self::SlowRecoveryAttempts(..)
-            | Self::EnrolmentCodes(_)
-            | Self::Changes(_)
             | Self::CodesToNewMailbox(_)
             | Self::PhoneMessages
             | Self::PhoneMessagesOf(_)
@@ -348,8 +339,6 @@ mod tests {
                 "recovery#~ab#20781#203.0.113.7".into(),
                 172_800,
             ),
-            (RateLimit::EnrolmentCodes(account("aisyah")), "enrolment-codes#aisyah#20781".into(), 172_800),
-            (RateLimit::Changes(account("a#b")), "changes#a#b#20781".into(), 172_800),
             (
                 RateLimit::CodesToNumber(number.clone()),
                 format!("numbers#{}#2026-11-24", hex::encode(number.block.0)),
@@ -416,12 +405,13 @@ mod tests {
 
     #[test]
     fn rate_limit_window_ends_with_hour_or_day() {
-        let (changes, opens) = (RateLimit::Changes(account("a")), RateLimit::OpensOfName(name(1)));
+        let recovery = RateLimit::SlowRecoveryAttempts(account("a"), address("203.0.113.7"));
+        let opens = RateLimit::OpensOfName(name(1));
         let at = |seconds: i64| Timestamp::from_seconds(NOW.as_seconds() + seconds);
         assert_eq!((opens.window_end(NOW), opens.window_end(at(3_599))), (at(3_600), at(3_600)));
-        assert_eq!((changes.window_end(NOW), changes.window_end(at(71_999))), (at(72_000), at(72_000)));
-        assert_eq!(changes.window_end(at(72_000)), at(72_000 + 86_400));
-        for limit in [changes, opens, RateLimit::PhoneMessages] {
+        assert_eq!((recovery.window_end(NOW), recovery.window_end(at(71_999))), (at(72_000), at(72_000)));
+        assert_eq!(recovery.window_end(at(72_000)), at(72_000 + 86_400));
+        for limit in [recovery, opens, RateLimit::PhoneMessages] {
             let end = limit.window_end(NOW);
             assert_eq!(limit.key(NOW), limit.key(Timestamp::from_seconds(end.as_seconds() - 1)));
             assert_ne!(limit.key(NOW), limit.key(end));
@@ -481,8 +471,6 @@ mod tests {
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
             (account(), address())
                 .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
-            account().prop_map(RateLimit::EnrolmentCodes),
-            account().prop_map(RateLimit::Changes),
             number().prop_map(RateLimit::CodesToNumber),
             number().prop_map(RateLimit::CodesToNewNumber),
             number().prop_map(|number| RateLimit::CodesToBlock(number.block())),

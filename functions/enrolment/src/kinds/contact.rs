@@ -3,6 +3,7 @@
 use shared::domain::account::{Account, Contact, Registration};
 use shared::domain::challenge::Challenge;
 use shared::domain::code::OneTimeCode;
+use shared::domain::client::NetworkTag;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose, SmsShare};
@@ -93,8 +94,8 @@ pub(crate) async fn new_challenge(
     cookie: &HolderCookie,
     session: &Session,
     not_before: Option<Timestamp>,
-    purpose: Purpose,
-    (method, contact): (Method, Contact<'_>),
+    (purpose, method, contact): (Purpose, Method, Contact<'_>),
+    network: NetworkTag,
     now: Timestamp,
 ) -> HandlerResult<Result<(Challenge, Message), Problem>> {
     let context = session.context();
@@ -105,7 +106,7 @@ pub(crate) async fn new_challenge(
     if wait > 0 {
         return Ok(Err(Problem::SlowDown(Seconds(wait))));
     }
-    if !rate_limits::try_acquire_code(ports, &context.account, now).await? {
+    if !rate_limits::try_acquire_code(ports, session, network, now).await? {
         return Ok(Err(Problem::MethodUnavailable("method")));
     }
     let settings = &ports.app.settings;

@@ -121,6 +121,12 @@ fn one_network_gets_a_part_of_every_limit() {
     let mut spend = |client| log.spend_password(client, now, limit).is_ok();
     assert_eq!((0..20).filter(|_| spend(client(1))).count(), 10);
     assert_eq!((2..50).filter(|n| spend(client(*n))).count(), 20);
+    for what in [EnrolmentUse::Code, EnrolmentUse::Change] {
+        let limit = TieredLimit::of_messages(20);
+        let mut acquire = |client| log.try_acquire_enrolment(what, client, now, limit).is_ok();
+        assert_eq!((0..30).filter(|_| acquire(client(1))).count(), 12);
+        assert_eq!((0..30).filter(|_| acquire(client(2))).count(), 8);
+    }
 }
 
 /// A stranger on one network drains everything for days, also the run of unredeemed codes.
@@ -352,10 +358,13 @@ fn limit_log_stays_small() {
                 let _ = log.spend_contact_attempt(flow, bucket, client, now, &LIMITS);
             }
             let _ = log.spend_password(client, now, TieredLimit::new(30, 10));
+            let _ = log.try_acquire_enrolment(EnrolmentUse::Code, client, now, TieredLimit::of_messages(20));
+            let _ =
+                log.try_acquire_enrolment(EnrolmentUse::Change, client, now, TieredLimit::of_messages(40));
         }
     }
     let stored = serde_json::to_string(&log).unwrap();
-    assert!(stored.len() < 12_000, "a full log has {} bytes", stored.len());
+    assert!(stored.len() < 14_000, "a full log has {} bytes", stored.len());
     assert_eq!(serde_json::from_str::<LimitLog>(&stored).unwrap(), log);
 }
 
