@@ -2,8 +2,8 @@
 
 use shared::domain::account::{Account, Contact, Registration};
 use shared::domain::challenge::Challenge;
-use shared::domain::code::OneTimeCode;
 use shared::domain::client::NetworkTag;
+use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::message::{Message, Purpose, SmsShare};
