@@ -452,3 +452,21 @@ async fn known_device_answers_captchas_by_characters_without_limit() {
         assert_eq!(opened(owner(&world).with_device(&device), login).await.problem(), harder, "{login}");
     }
 }
+
+/// A stranger who reset the password first must not become a known device after the owner did.
+/// Controls: C-102.
+#[tokio::test]
+async fn finished_flow_makes_no_known_device_after_its_epoch() {
+    let world = world().await;
+    let mut stranger = stranger(&world, 1);
+    stranger.verify_both_steps("forgotten").await;
+    assert_eq!(stranger.password(NEW_PASSWORD).await.page(), "done");
+    let mut owner = owner(&world);
+    owner.verify_both_steps("forgotten").await;
+    assert_eq!(owner.password("Merdeka-Wau-Bulan-57").await.page(), "done");
+    let late = stranger.post("/done", json!({ "remember": "device" })).await;
+    assert_eq!(late.problem(), (410, "flow-ended".into()));
+    assert_eq!(stranger.device, None);
+    assert_eq!(owner.post("/done", json!({ "remember": "device" })).await.page(), "done");
+    assert!(owner.device.is_some());
+}

@@ -389,3 +389,25 @@ async fn known_device_is_exempt_from_character_limits() {
         assert_eq!(matches!(result, CaptchaResult::Solved { harder: false }), solved);
     }
 }
+
+/// The sign-in gives a harder challenge for nothing, with the least work. Page 1 doesn't take it where more is required.
+/// Controls: C-007.
+#[tokio::test]
+async fn challenge_of_less_work_does_not_pass_for_more() {
+    let world = World::with(&[("REKEY_OPENS_PER_HOUR", "1")]).await;
+    for _ in 0..10 {
+        world.browser().identify("aisyah").await;
+    }
+    let body = json!({
+        "login": "aisyah", "password": "Wrong-Password-1", "captcha_token": "x", "captcha_answer": "x",
+    });
+    let given = world.browser().post("/security-info/sign-in", body).await.json()["captcha"].clone();
+    let difficulty = given["work"]["difficulty"].as_u64().unwrap();
+    let body = json!({
+        "login": "aisyah", "captcha_token": given["token"], "captcha_work": work(&given, difficulty),
+    });
+    let answer = world.browser().post("/", body).await;
+    assert_eq!(answer.problem(), (422, "captcha-harder".into()));
+    let required = answer.json()["captcha"]["work"]["difficulty"].as_u64().unwrap();
+    assert_eq!(required, difficulty + 3, "sixteen times the base");
+}

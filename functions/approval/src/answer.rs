@@ -123,9 +123,9 @@ async fn try_answer(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
     Ok(incoming.data(&json!({ "nonce": nonce, "status": status })))
 }
 
-/// Notifies every contact, ends the account's known devices, and ends the flow or session of the request: its holder is
-/// not the owner. Either part runs even if the other fails. The same refusal sent again (lost response, queue unavailable) completes the missing
-/// part.
+/// Notifies every contact, ends the flow or session of the request, whose holder is not the owner, and ends the account's
+/// known devices. Each part runs even if another fails. The same refusal sent again (lost response, queue unavailable)
+/// completes the missing parts.
 async fn refuse(
     ports: &Ports,
     device: &Device,
@@ -146,11 +146,12 @@ async fn refuse(
     } else {
         notify(ports, device, request, language.unwrap_or_default(), now).await
     };
-    if session.is_some() {
-        ports.sessions.end(request.flow).await?;
-    }
-    ports.known_devices.revoke(&device.account).await?;
-    cancel(ports, request.flow, flow, now).await?;
+    let ended = if session.is_some() { ports.sessions.end(request.flow).await } else { Ok(()) };
+    let cancelled = cancel(ports, request.flow, flow, now).await;
+    let revoked = ports.known_devices.revoke(&device.account).await;
+    ended?;
+    cancelled?;
+    revoked?;
     queued
 }
 

@@ -54,25 +54,25 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
     let reference = name.reference(&ports.app.flows);
     let settings = &ports.app.settings;
     let network = incoming.address_block().network();
-    // Only a known device needs its account before the CAPTCHA: its limit of characters depends on it.
-    let found = if incoming.has_device() {
+    // Only characters of a known device need its account before the CAPTCHA: no limit of characters holds for it.
+    let found = if incoming.has_device() && solution.has_characters() {
         Some(open::find(ports, &name, &reference, incoming, now).await?)
     } else {
         None
     };
     let known_device = found.as_ref().is_some_and(|found| found.known_device);
     let door = Door::FirstPage(CharacterLimits { settings, network, known_device });
-    let harder = match captchas.check(token, &solution, &reference, door).await? {
-        CaptchaResult::Solved { harder } => harder,
+    let effort = match captchas.check(token, &solution, &reference, door).await? {
+        CaptchaResult::Solved { effort } => effort,
         CaptchaResult::Refused { problem, next } => {
             return Err(HandlerError::on_page(problem, identify_view(next, typed)));
         }
         CaptchaResult::Malformed => return Err(unspent("captcha_answer")),
     };
-    if let Some(effort) = over_rate_limit(ports, incoming, &reference, now).await?
-        && !harder
+    if let Some(required) = over_rate_limit(ports, incoming, &reference, now).await?
+        && !effort.is_some_and(|effort| effort.suffices(required))
     {
-        let next = captchas.challenge(Some((&reference, effort)))?;
+        let next = captchas.challenge(Some((&reference, required)))?;
         let problem = Problem::CaptchaHarder(Box::new(next.clone()));
         return Err(HandlerError::on_page(problem, identify_view(next, typed)));
     }

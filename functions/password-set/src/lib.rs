@@ -204,6 +204,10 @@ async fn try_remember(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerR
     incoming.take_remember()?;
     let account = &done.context.account;
     let epoch = ports.security_info.registration(account, now).await?.device_epoch;
+    // The epoch has moved since, by a reset elsewhere or by "It wasn't me": this browser is no device of the owner.
+    if done.device_epoch != Some(epoch) {
+        return Err(Problem::FlowEnded.into());
+    }
     let value = incoming.remember_device(account, epoch, ports.entropy.bytes(), now)?;
     done.context.known_device = true;
     let done = Flow::Done(done);

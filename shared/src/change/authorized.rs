@@ -6,7 +6,7 @@ use super::{FinishPorts, LEASE, LEASES_MAX, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
 use crate::domain::cookie::HolderCookie;
 use crate::domain::event;
-use crate::domain::flow::{AllVerified, Flow, Outcome};
+use crate::domain::flow::{AllVerified, Done, Flow, Outcome};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Keyring;
 use crate::domain::message::{Message, ReconcileChange};
@@ -122,8 +122,7 @@ impl<'a> AuthorizedChange<'a> {
             generation: self.flow.context.generation,
             limit: LEASES_MAX,
             verified_factors: &verified_factors,
-            revokes_known_devices: self.flow.progress.reason.outcome() == Outcome::Reset
-                && !self.flow.context.known_device,
+            revokes_known_devices: self.revokes_known_devices(),
         };
         let deadline = self.now + LEASE;
         let outcome = self.ports.leases.acquire(&self.account.id, &lease_holder, self.now, deadline).await?;
@@ -187,6 +186,11 @@ impl<'a> AuthorizedChange<'a> {
         queued.map_err(|error| ChangeFailure::PortFailed("queue", Box::new(error)))
     }
 
+    /// Returns whether the lease moves the epoch of the account's known devices: a reset on another device does.
+    fn revokes_known_devices(&self) -> bool {
+        self.flow.progress.reason.outcome() == Outcome::Reset && !self.flow.context.known_device
+    }
+
     /// Returns the number of this flow's first lease.
     fn first_number(&self) -> u64 {
         self.flow.context.generation + 1
@@ -219,7 +223,9 @@ impl<'a> AuthorizedChange<'a> {
         if let Err(error) = &notified {
             tracing::warn!(event = "notification.deferred", flow = ?key, reason = %error);
         }
-        let done = Flow::Done(self.flow.clone().finish(now, notified.is_ok()));
+        let epoch = self.registration.device_epoch + u64::from(self.revokes_known_devices());
+        let done = self.flow.clone().finish(now, notified.is_ok());
+        let done = Flow::Done(Done { device_epoch: Some(epoch), ..done });
         if !matches!(finish.flows.replace(key, self.revision, &done, now).await, Ok(true)) {
             tracing::warn!(event = "flow.finish_deferred", flow = ?key);
         }

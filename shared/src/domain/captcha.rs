@@ -88,6 +88,12 @@ impl Effort {
         Self { difficulty: Self::BASE.difficulty + 1, ..Self::BASE }
     }
 
+    /// Returns whether this work passes where `required` is asked for. One doubling less is enough: the count may have
+    /// risen while the work was done.
+    pub const fn suffices(self, required: Self) -> bool {
+        self.difficulty + 1 >= required.difficulty && self.puzzles >= required.puzzles
+    }
+
     /// Returns the leading zero bits that the hash of each puzzle needs.
     pub const fn difficulty(self) -> u8 {
         self.difficulty
@@ -310,6 +316,13 @@ impl Solution {
             return Err(CaptchaError::Malformed);
         }
         Ok(Self { characters: answer.as_deref().map(fold), work })
+    }
+}
+
+impl Solution {
+    /// Returns whether it has characters.
+    pub const fn has_characters(&self) -> bool {
+        self.characters.is_some()
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A known device is no factor and verifies nothing. It has its own part of an account's limits
 //! ([`account_limits`](super::account_limits)), which strangers can't use up. Its cookie names no account: it
-//! has a keyed tag, is sealed, and always has the same length. So it tells nobody who used the device.
+//! has a keyed tag, is sealed, and always has the same length. Somebody who has the device can only test guesses
+//! of a login, once the limits of that name are used up.
 
 use super::account::AccountId;
 use super::keys::{Keyring, SealError, Tag};

@@ -54,8 +54,8 @@ pub struct CharacterLimits<'a> {
 pub enum CaptchaResult {
     /// The solution was right.
     Solved {
-        /// Whether the challenge was of the harder kind, for this name.
-        harder: bool,
+        /// The work of a challenge of the harder kind, for this name; `None` for any other.
+        effort: Option<Effort>,
     },
     /// The solution was not accepted.
     Refused {
@@ -130,7 +130,8 @@ impl Captchas<'_> {
             return Ok(refused(CaptchaFailure::Expired, self.challenge(least)?));
         };
         let is_harder = challenge.is_harder();
-        if least.is_some() && !is_harder {
+        let suffices = |required: Effort| is_harder && challenge.effort().suffices(required);
+        if least.is_some_and(|(_, required)| !suffices(required)) {
             return Ok(harder(self.challenge(least)?));
         }
         let answer = match challenge.fit(solution) {
@@ -161,7 +162,7 @@ impl Captchas<'_> {
             return Ok(refused(CaptchaFailure::Used, next()?));
         }
         match challenge.check(answer, name) {
-            Verdict::Passed => Ok(CaptchaResult::Solved { harder: is_harder }),
+            Verdict::Passed => Ok(CaptchaResult::Solved { effort: is_harder.then_some(challenge.effort()) }),
             Verdict::Wrong => Ok(refused(CaptchaFailure::Wrong, next()?)),
         }
     }

@@ -314,3 +314,15 @@ proptest! {
         prop_assert_eq!(CaptchaChallenge::open(&token, &keyring('k'), NOW), Err(CaptchaError::Malformed));
     }
 }
+
+/// Controls: C-007.
+#[test]
+fn work_of_one_doubling_less_suffices() {
+    let doubled = |times: u32| Effort::above(u64::from(2_u32.pow(times)) + 1, 1).unwrap();
+    for times in 0..4 {
+        let (less, required) = (doubled(times), doubled(times + 1));
+        assert!(less < required || (less == required && times == 3), "{times}");
+        assert!(less.suffices(required) && required.suffices(less), "{times}");
+    }
+    assert!(!doubled(0).suffices(doubled(2)) && !Effort::BASE.suffices(doubled(1)));
+}

@@ -117,6 +117,8 @@ struct DoneBody {
     outcome: Outcome,
     at: Timestamp,
     notices_queued: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    device_epoch: Option<u64>,
 }
 
 impl From<&Flow> for Record {
@@ -159,9 +161,14 @@ impl From<&Flow> for Record {
                 body.progress = Some(progress.clone());
                 StateName::AllVerified
             }
-            Flow::Done(Done { progress, outcome, at, notices_queued, .. }) => {
+            Flow::Done(Done { progress, outcome, at, notices_queued, device_epoch, .. }) => {
                 body.progress = Some(progress.clone());
-                body.done = Some(DoneBody { outcome: *outcome, at: *at, notices_queued: *notices_queued });
+                body.done = Some(DoneBody {
+                    outcome: *outcome,
+                    at: *at,
+                    notices_queued: *notices_queued,
+                    device_epoch: *device_epoch,
+                });
                 StateName::Done
             }
             Flow::Cancelled(_) => StateName::Cancelled,
@@ -223,6 +230,7 @@ impl TryFrom<Record> for Flow {
                     outcome: done.outcome,
                     at: done.at,
                     notices_queued: done.notices_queued,
+                    device_epoch: done.device_epoch,
                     progress: progress()?,
                     context,
                 })

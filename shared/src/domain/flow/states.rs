@@ -274,7 +274,8 @@ impl AllVerified {
     /// Records that the password was set or the account unlocked.
     pub fn finish(self, at: Timestamp, notices_queued: bool) -> Done {
         let outcome = self.progress.reason.outcome();
-        Done { context: self.context, progress: self.progress, outcome, at, notices_queued }
+        let (context, progress) = (self.context, self.progress);
+        Done { context, progress, outcome, at, notices_queued, device_epoch: None }
     }
 }
 
@@ -291,6 +292,9 @@ pub struct Done {
     pub at: Timestamp,
     /// Whether the notifications are in the queue; if not, the reconciliation queues them.
     pub notices_queued: bool,
+    /// The epoch of the account's known devices right after the change, in which the browser may become one.
+    /// `None` where the reconciliation finished the flow.
+    pub device_epoch: Option<u64>,
 }
 
 /// A flow that the person ended.
