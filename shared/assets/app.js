@@ -27,9 +27,10 @@ if (captcha) {
     answer.required = required;
     star.hidden = !required;
   };
-  // Never under somebody's hands: what is folded moves the buttons below.
+  // Never under somebody's hands, since what is folded moves the buttons below, and never with a mistake to read.
   const fold = () => {
-    if (characters && isDone && !isPointing && !characters.contains(document.activeElement)) characters.hidden = true;
+    if (!characters || !isDone || isPointing || $(".mistake", characters)) return;
+    if (!characters.contains(document.activeElement)) characters.hidden = true;
   };
   for (const type of ["pointerdown", "pointerup", "pointercancel"]) {
     addEventListener(type, () => {
@@ -110,6 +111,11 @@ if (captcha) {
   };
   const renewInTime = async () => {
     if ("harder" in says || document.hidden || Date.now() < expires - 65_000) return;
+    // Not under somebody who types the characters: the server says when they have expired.
+    if (answer.value && document.activeElement === answer) {
+      renewal = setTimeout(renewInTime, 15_000);
+      return;
+    }
     try {
       await renew();
       if (!characters.hidden) $("#refresh-status").textContent = $("#refresh").dataset.done;
@@ -124,7 +130,12 @@ if (captcha) {
   require(false);
   const filled = [...form.elements].filter((field) => field.required);
   form.addEventListener("focusin", begin);
-  form.addEventListener("input", begin);
+  form.addEventListener("input", () => {
+    begin();
+    // Who changes a field after "Next" presses it again.
+    if (pressed) say("");
+    release();
+  });
   characters?.addEventListener("focusout", () => setTimeout(fold));
   // A page that is shown again, as by the back button, has spent its token.
   addEventListener("pageshow", ({ persisted }) => {

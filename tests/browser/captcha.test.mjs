@@ -119,6 +119,20 @@ test("Next waits for the work and goes on by itself", async (t) => {
   await page.waitForURL("**/reason");
 });
 
+test("who types on after Next presses it again", async (t) => {
+  const page = await opened(t, { path: "" });
+  await endless(page);
+  await page.goto(product.site);
+  await page.fill("#login", "student");
+  const text = await page.locator(NEXT).innerText();
+  await page.keyboard.press("Enter");
+  assert.equal(await page.locator(NEXT).getAttribute("aria-disabled"), "true");
+  await page.locator("#login").pressSequentially("12");
+  assert.equal(await page.locator(NEXT).innerText(), text);
+  assert.equal(await page.locator(NEXT).getAttribute("aria-disabled"), null);
+  assert.equal(await page.locator("#work-status").innerText(), "");
+});
+
 test("empty name is refused without waiting", async (t) => {
   const page = await opened(t);
   const before = await token(page);
