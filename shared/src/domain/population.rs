@@ -28,8 +28,9 @@ const VERSION_LIFETIME: Seconds = Seconds(30 * Seconds::DAY.0);
 /// A version counts from this time after it was written, so that every process has read it by then.
 const SETTLING: Seconds = Seconds::HOUR;
 
-/// A shape of login with more than twice its people, and at least this many more, has outgrown its counts.
-const GROWTH: u32 = 20;
+/// A shape of login with more than twice its people who can reset, and at least this many more, has outgrown its
+/// counts.
+const GROWTH: u32 = FEWEST;
 
 /// The shape of a login. Digits name students in most universities and letters name staff, who have other
 /// methods.
@@ -146,6 +147,7 @@ pub struct Census(BTreeMap<Shape, Tally>);
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
+    /// Those who can reset.
     people: u32,
     appearances: BTreeMap<Appearance, u32>,
     letters: BTreeMap<char, u32>,
@@ -154,15 +156,18 @@ struct Tally {
 }
 
 impl Census {
-    /// Counts an account once for each of its logins, if it can reset. `registration` is its evidence. An
-    /// account that can't reset shows a decoy itself.
+    /// Counts an account once for each of its logins, if it has a method and its state lets it reset.
+    /// `registration` is its evidence.
+    ///
+    /// Methods and sets that the policy excludes are counted too. A decoy is drawn from those that the policy allows
+    /// when it is drawn, so that decoys follow a change of policy at once, as people do.
     pub fn count(&mut self, account: &Account, registration: &Registration, policy: &ResetPolicy<'_>) {
-        let offered = policy::offers(registration, policy.methods, policy.countries);
-        if !account.state.may_reset() || !suffices(&offered, policy.steps) {
+        let offers = policy::offers(registration, &Method::ALL, policy.countries);
+        if !account.state.may_reset() || offers.is_empty() {
             return;
         }
-        // Kinds outside the policy are kept, so that decoys follow a change of policy as people do.
-        let offers = policy::offers(registration, &Method::ALL, policy.countries);
+        let offered = policy::offers(registration, policy.methods, policy.countries);
+        let can_reset = suffices(&offered, policy.steps);
         let is_offered = |kind: &Kind| offers.iter().any(|offer| kind.methods().contains(&offer.method));
         let kinds: BTreeSet<Kind> = Kind::ALL.into_iter().filter(is_offered).collect();
         let mailbox = registration.alternate_email.as_ref();
@@ -180,7 +185,7 @@ impl Census {
                 Some(_) => Initial::Other,
             });
             let tally = self.0.entry(Shape::of(login)).or_default();
-            tally.people += 1;
+            tally.people += u32::from(can_reset);
             *tally.appearances.entry(Appearance { kinds: kinds.clone(), initial }).or_default() += 1;
             if let (Some(Initial::Other), Some(Some(letter))) = (initial, mailbox) {
                 *tally.letters.entry(letter).or_default() += 1;
@@ -215,6 +220,7 @@ pub struct Population(BTreeMap<Shape, Group>);
 /// The coarse counts of one shape of login.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Group {
+    /// Those who could reset when they were counted.
     people: u32,
     /// Appearances of at least [`FEWEST`] people.
     common: BTreeMap<Appearance, u32>,
@@ -314,7 +320,7 @@ impl Population {
         self.0.get(&shape).map(|group| group.office_phones.clone()).unwrap_or_default()
     }
 
-    /// Returns whether most people of a shape in `next` are missing here.
+    /// Returns whether most people of a shape in `next` who can reset are missing here.
     fn is_outgrown_by(&self, next: &Self) -> bool {
         next.0.iter().any(|(shape, group)| {
             let people = self.0.get(shape).map_or(0, |group| group.people);

@@ -81,7 +81,7 @@ fn stored_form_names_kinds_by_letter() {
 }
 
 #[test]
-fn only_accounts_that_can_reset_are_counted() {
+fn only_accounts_with_a_method_are_counted() {
     let full = with("aisyah@mail.example", "+60123456798");
     for (state, registration, counts) in [
         (AccountState::Active, full.clone(), true),
@@ -89,9 +89,9 @@ fn only_accounts_that_can_reset_are_counted() {
         (AccountState::Disabled, full.clone(), false),
         (AccountState::Excluded, full.clone(), false),
         (AccountState::Active, Registration::default(), false),
-        (AccountState::Active, with("", "+60123456798"), false),
-        (AccountState::Active, with("aisyah@mail.example", "+6591234567"), false),
-        (AccountState::Active, Registration { is_mailbox_protected: true, ..full }, false),
+        (AccountState::Active, with("", "+60123456798"), true),
+        (AccountState::Active, with("", "+6591234567"), false),
+        (AccountState::Active, Registration { is_mailbox_protected: true, mobile: None, ..full }, false),
     ] {
         let mut census = Census::default();
         census.count(&account(&["aisyah"], state), &registration, &POLICY);
@@ -180,11 +180,29 @@ fn version_serves_for_thirty_days() {
 fn outgrown_version_is_replaced_after_an_hour() {
     let trial = PopulationVersions::after(None, &students(10, 0), NOW).unwrap();
     let soon = NOW + Seconds(86_400);
-    assert_eq!(PopulationVersions::after(Some(&trial), &students(40, 0), soon), None);
+    assert_eq!(PopulationVersions::after(Some(&trial), &students(24, 0), soon), None);
     let all = PopulationVersions::after(Some(&trial), &students(3_000, 0), soon).unwrap();
     for keyed in [0, u32::MAX] {
         assert_eq!(all.at(keyed, soon + Seconds(3_599)).0, 1);
         assert_eq!(all.at(keyed, soon + Seconds(3_600)).0, 2);
     }
     assert_eq!(PopulationVersions::after(Some(&all), &students(3_000, 0), soon), None);
+}
+
+/// Imported addresses are counted before anybody can reset. The first people who can are a few.
+#[test]
+fn people_who_can_reset_outgrow_those_who_cannot() {
+    let population = |enrolled: u32| {
+        let mut census = Census::default();
+        for n in 0..1_000 {
+            let mobile = if n < enrolled { "+60123456798" } else { "" };
+            let login = format!("2021{n:06}");
+            census.count(&account(&[&login], AccountState::Active), &with("a@mail.example", mobile), &POLICY);
+        }
+        census.population()
+    };
+    let first = PopulationVersions::after(None, &population(3), NOW).unwrap();
+    let soon = NOW + Seconds(86_400);
+    assert_eq!(PopulationVersions::after(Some(&first), &population(6), soon), None);
+    assert!(PopulationVersions::after(Some(&first), &population(600), soon).is_some_and(|next| next.at_once));
 }
