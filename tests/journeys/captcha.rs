@@ -386,7 +386,7 @@ async fn known_device_is_exempt_from_character_limits() {
         let network = AddressBlock::from_address(None).network();
         let limits = CharacterLimits { settings: &world.settings, network, known_device };
         let result = captchas.check(&captcha.token, &solution, &name, Door::FirstPage(limits)).await.unwrap();
-        assert_eq!(matches!(result, CaptchaResult::Solved { harder: false }), solved);
+        assert_eq!(matches!(result, CaptchaResult::Solved { effort: None }), solved);
     }
 }
 
@@ -404,7 +404,7 @@ async fn challenge_of_less_work_does_not_pass_for_more() {
     let given = world.browser().post("/security-info/sign-in", body).await.json()["captcha"].clone();
     let difficulty = given["work"]["difficulty"].as_u64().unwrap();
     let body = json!({
-        "login": "aisyah", "captcha_token": given["token"], "captcha_work": work(&given, difficulty),
+        "login": "aisyah", "captcha_token": given["token"], "captcha_work": work(&given),
     });
     let answer = world.browser().post("/", body).await;
     assert_eq!(answer.problem(), (422, "captcha-harder".into()));

@@ -317,9 +317,7 @@ impl Solution {
         }
         Ok(Self { characters: answer.as_deref().map(fold), work })
     }
-}
 
-impl Solution {
     /// Returns whether it has characters.
     pub const fn has_characters(&self) -> bool {
         self.characters.is_some()

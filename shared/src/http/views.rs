@@ -48,6 +48,7 @@ impl IncomingRequest {
                 result: state.outcome,
                 at: state.at.to_string(),
                 known_device: state.context.known_device,
+                may_remember: state.device_epoch.is_some(),
             }),
             Flow::Cancelled(_) => return None,
         })

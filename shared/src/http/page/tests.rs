@@ -85,7 +85,7 @@ fn method(step: u8, steps: u8, selected: Option<Method>, methods: Vec<Offer>) ->
 }
 
 fn done(result: Outcome) -> View {
-    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into(), known_device: false })
+    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into(), known_device: false, may_remember: true })
 }
 
 fn approval(status: ApprovalStatus, may_ask_again: bool) -> View {

@@ -214,8 +214,10 @@ pub struct Done {
     pub result: Outcome,
     /// The time of the change (RFC 3339).
     pub at: String,
-    /// Whether the browser is a known device; if not, `POST /done` can make it one.
+    /// Whether the browser is a known device.
     pub known_device: bool,
+    /// Whether `POST /done` can make it one.
+    pub may_remember: bool,
 }
 
 /// The page of a flow that ended without a change.
