@@ -1,8 +1,10 @@
 // Passkeys with Chromium's own authenticator: the page asks, the browser answers, and the product understands it.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { browser } from "./chromium.mjs";
 import { identify } from "./identify.mjs";
@@ -12,16 +14,24 @@ const axe = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.mi
 const SHOTS = process.env.SCREENSHOTS;
 const FORM = "form[data-passkey-options]";
 
-let product, chrome, localhost, login;
+let product, chrome, folder, localhost, login;
 before(async () => {
-  product = await start();
+  // Nobody has a method here, so decoys have any set of methods, half of them a passkey.
+  folder = mkdtempSync(join(tmpdir(), "rekey-passkeys-"));
+  const people = join(folder, "people.csv");
+  writeFileSync(people, "login,name\naisyah,Nur Aisyah\n");
+  product = await start("--people", people);
   localhost = product.site.replace("127.0.0.1", "localhost");
   chrome = await browser();
   login = await loginWith("passkey");
 });
-after(async () => { await chrome?.close(); await product?.stop(); });
+after(async () => {
+  await chrome?.close();
+  await product?.stop();
+  rmSync(folder, { recursive: true, force: true });
+});
 
-/** A login whose decoy offers a method: no example person has a passkey. */
+/** A login whose decoy offers a method. */
 async function loginWith(method) {
   const headers = { accept: "application/json", "content-type": "application/json" };
   for (let n = 0; n < 60; n += 1) {
