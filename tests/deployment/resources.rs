@@ -137,8 +137,11 @@ fn api_is_throttled_and_logs_no_path() {
         assert!(api["DefaultRouteSettings"].get(limit).is_some(), "{limit}");
     }
     // Whoever asks for pictures without end can't use up what the pages share.
-    for route in ["GET /captcha/{token}/picture.png", "GET /captcha/{token}/sound.wav"] {
-        let own = &api["RouteSettings"][route];
+    for route in ["picture.png", "sound.wav"]
+        .into_iter()
+        .flat_map(|file| ["GET", "HEAD"].map(|method| format!("{method} /captcha/{{token}}/{file}")))
+    {
+        let own = &api["RouteSettings"][route.as_str()];
         for (limit, most) in [("ThrottlingRateLimit", 20), ("ThrottlingBurstLimit", 40)] {
             assert!(
                 own[limit].as_i64().is_some_and(|number| (1..=most).contains(&number)),
