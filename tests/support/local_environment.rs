@@ -43,7 +43,13 @@ impl LocalEnvironment {
 
     /// Starts the environment.
     pub async fn start(options: &Options) -> Arc<Self> {
-        let local = Local::start(options, []).await.unwrap();
+        Self::start_with(options, &[]).await
+    }
+
+    /// Starts the environment with these settings.
+    pub async fn start_with(options: &Options, settings: &[(&str, &str)]) -> Arc<Self> {
+        let settings = settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let local = Local::start(options, settings).await.unwrap();
         Arc::new(Self { local, client: Client::builder(TokioExecutor::new()).build_http() })
     }
 
