@@ -263,3 +263,52 @@ async fn decoy_rate_limits_match_an_account() {
         assert_eq!(sent, [1, 1, 1, 2, 2], "{login}");
     }
 }
+
+/// Returns all that the limits of a login reveal to a stranger with three networks: the status, the problem and the wait
+/// of each refusal.
+async fn refusals(world: &std::sync::Arc<World>, login: &str) -> Vec<Value> {
+    let mut seen = Vec::new();
+    for network in [1, 1, 1, 1, 2, 2, 2, 3] {
+        let mut browser = world.browser().from_address([10, 0, network, 1]);
+        browser.open(login, "forgotten").await;
+        let mut answers = vec![browser.send_email().await];
+        for n in 0..6 {
+            answers.push(browser.code(&format!("1234567{n}")).await);
+        }
+        for n in 0..6 {
+            answers.push(browser.send_phone("sms", &format!("+6010000000{n}")).await);
+        }
+        for answer in answers {
+            let wait = answer.headers.get("retry-after").map(|wait| wait.to_str().unwrap().to_owned());
+            seen.push(json!([
+                answer.status.as_u16(),
+                answer.json()["code"],
+                answer.json()["tries_left"],
+                wait
+            ]));
+        }
+        world.clock.advance(60);
+    }
+    seen
+}
+
+/// A classifier on what limits reveal is as good as chance.
+/// Controls: C-002.
+#[tokio::test]
+async fn limits_of_known_and_unknown_logins_are_alike() {
+    let world = World::new().await;
+    let mut pairs = 0;
+    for n in 0..12 {
+        let (login, twin) = (format!("20221{n:05}"), format!("20211{n:05}"));
+        let methods = world.browser().open(&login, "forgotten").await.json()["methods"].to_string();
+        if !methods.contains("email") || !methods.contains("sms") {
+            continue;
+        }
+        enrol_decoy_methods(&world, &login, twin.clone().leak()).await;
+        // The decoy has been opened once.
+        world.browser().open(&twin, "forgotten").await;
+        assert_eq!(refusals(&world, &login).await, refusals(&world, &twin).await, "{login}");
+        pairs += 1;
+    }
+    assert!(pairs >= 3, "{pairs}");
+}
