@@ -34,7 +34,7 @@ use crate::adapters::signatures::RingSignatures;
 use crate::adapters::sns::SnsTexts;
 #[cfg(feature = "sqs")]
 use crate::adapters::sqs::SqsQueue;
-use crate::adapters::system::{EmfMetrics, SystemClock, SystemEntropy, init_log};
+use crate::adapters::system::{EmfMetrics, SystemClock, SystemEntropy, SystemTimer, init_log};
 #[cfg(feature = "voice")]
 use crate::adapters::voice::VoiceCalls;
 #[cfg(feature = "web-push")]
@@ -46,7 +46,7 @@ use crate::domain::proxy::ProxySecret;
 use crate::domain::push::VapidKey;
 #[cfg(feature = "http")]
 use crate::http::AppContext;
-use crate::ports::{self, Clock, Entropy, Metrics};
+use crate::ports::{self, Clock, Entropy, Metrics, Timer};
 #[cfg(feature = "builtin-directory")]
 use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
@@ -78,6 +78,8 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The source of random bytes for ids, codes and nonces.
     pub entropy: Arc<dyn Entropy>,
+    /// The timer of responses.
+    pub timer: Arc<dyn Timer>,
     /// The destination of metrics.
     pub metrics: Arc<dyn Metrics>,
     /// The name or address of a resource, from template.yaml's variables of this function
@@ -108,6 +110,7 @@ impl Process {
             aws: crate::adapters::aws::config(),
             clock: Arc::new(SystemClock),
             entropy: Arc::new(SystemEntropy),
+            timer: Arc::new(SystemTimer::default()),
             metrics: Arc::new(EmfMetrics),
             resources: Box::new(settings::resource),
             #[cfg(feature = "memory")]
@@ -179,6 +182,7 @@ impl Process {
             settings: self.settings(),
             flows: self.keyring("REKEY_SECRET_FLOWS")?,
             proxy: self.proxy.clone(),
+            timer: self.parts.timer.clone(),
         })
     }
 

@@ -6,6 +6,7 @@
 //! or two if an attempt was not compared or a lease is taken again.
 
 use std::cell::RefCell;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
@@ -33,7 +34,7 @@ use shared::ports::{
     DirectoryWrite, Entropy, FlowStore, KnownDeviceStore, LeaseHolder, LeaseOutcome, LeaseStore, Mail,
     MailSender, MessageQueue, Metric, Metrics, PasswordChange, PasswordDirectory, Push, PushSender,
     PushTargets, QueueError, RateLimitStore, SecurityInfoStore, SendError, SessionStore, StoreError,
-    StoredDevice, TextSender, Versioned, VoiceSender,
+    StoredDevice, TextSender, Timer, Versioned, VoiceSender,
 };
 
 use crate::calls::{Answer, Call, Refused, flow_of};
@@ -111,6 +112,16 @@ impl Clock for Scripted {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(SCRIPT.with_borrow(|script| script.now))
     }
+}
+
+/// Time is no part of the model, so responses leave at once.
+#[async_trait]
+impl Timer for Scripted {
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn wait(&self, _time: Duration) {}
 }
 
 impl Entropy for Scripted {

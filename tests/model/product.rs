@@ -175,7 +175,8 @@ impl Product {
         let pairs = parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
         let (ports, keys) = (Arc::new(Scripted), Arc::new(keys()));
-        let app = AppContext { settings: settings.clone(), flows: keys.clone(), proxy: None };
+        let app =
+            AppContext { settings: settings.clone(), flows: keys.clone(), proxy: None, timer: ports.clone() };
         let routers = [
             (
                 Function::Captcha,

@@ -1,10 +1,13 @@
-//! A clock and an entropy source that tests control.
+//! A clock, a timer and an entropy source that tests control.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 use shared::domain::time::Timestamp;
-use shared::ports::{Clock, Entropy};
+use shared::ports::{Clock, Entropy, Timer};
 
 /// The start time of every test: 2026-11-24T04:00:00Z.
 pub const START: i64 = 1_795_492_800;
@@ -29,6 +32,28 @@ impl TestClock {
 impl Clock for TestClock {
     fn now(&self) -> Timestamp {
         Timestamp::from_seconds(self.0.load(Ordering::SeqCst))
+    }
+}
+
+/// A timer that never waits, and keeps the times that it was asked for.
+#[derive(Debug, Default)]
+pub struct TestTimer(Mutex<Vec<Duration>>);
+
+impl TestTimer {
+    /// Returns the waits since the last call.
+    pub fn waits(&self) -> Vec<Duration> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[async_trait]
+impl Timer for TestTimer {
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn wait(&self, time: Duration) {
+        self.0.lock().unwrap().push(time);
     }
 }
 

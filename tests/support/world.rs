@@ -43,7 +43,7 @@ use tower::ServiceExt as _;
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
 use crate::fixtures::{self, Person};
-use crate::test_doubles::{TestClock, TestEntropy};
+use crate::test_doubles::{TestClock, TestEntropy, TestTimer};
 
 /// The `Host` of requests.
 pub const HOST: &str = "reset.contoh.example";
@@ -66,6 +66,8 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// The entropy of every function and service.
     pub entropy: Arc<TestEntropy>,
+    /// The timer of every function's responses.
+    pub timer: Arc<TestTimer>,
     /// The AWS emulator.
     pub emulator: Emulator,
     /// The delivered messages.
@@ -151,7 +153,8 @@ impl World {
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
 
         let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
-        let system = System { clock: clock.clone(), entropy: entropy.clone() };
+        let timer = Arc::new(TestTimer::default());
+        let system = System { clock: clock.clone(), entropy: entropy.clone(), timer: timer.clone() };
         let (stop, stopped) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
         let template = Template::from_project().unwrap();
@@ -190,6 +193,7 @@ impl World {
             contacts: tables.contacts,
             clock,
             entropy,
+            timer,
             emulator,
             dev_inbox,
             settings,

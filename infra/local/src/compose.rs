@@ -108,6 +108,7 @@ impl Parts<'_> {
             aws: emulated(self.emulator.endpoint(), function),
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
+            timer: self.system.timer.clone(),
             metrics: Arc::new(LoggedMetrics),
             resources: Box::new(move |variable| resources.get(variable).cloned()),
             memory: self.memory.clone(),

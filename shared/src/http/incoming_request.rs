@@ -20,6 +20,7 @@ use crate::domain::known_device::KnownDevice;
 use crate::domain::language::Language;
 use crate::domain::proxy::ProxySecret;
 use crate::domain::time::Timestamp;
+use crate::ports::Timer;
 use crate::settings::Settings;
 
 /// The cookie of a flow. `__Host-` binds it to this host and path and requires `Secure` (RFC 6265bis
@@ -41,6 +42,8 @@ pub struct AppContext {
     pub flows: Arc<Keyring>,
     /// The secret of the trusted proxy (`REKEY_TRUSTED_PROXY`), if the deployment has one.
     pub proxy: Option<Arc<ProxySecret>>,
+    /// The timer of responses.
+    pub timer: Arc<dyn Timer>,
 }
 
 /// The format of the response.

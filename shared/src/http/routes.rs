@@ -22,6 +22,11 @@ use super::trusted_proxy;
 /// The time reserved for the response when a handler takes too long.
 const TO_ANSWER: Duration = Duration::from_millis(700);
 
+/// The grid of response times: a POST is answered at a multiple of this time after its arrival. An account costs some
+/// microseconds to read and decrypt that a decoy does not; on the grid, both are answered at the same moment. A request
+/// with a hash of a password takes longer than one interval, and computes the hash in either case.
+const GRID: Duration = Duration::from_millis(50);
+
 /// A path and its methods.
 pub struct Route {
     /// The path pattern in API Gateway's form.
@@ -138,6 +143,7 @@ fn matches(pattern: &str, path: &str) -> bool {
 }
 
 async fn with_headers(State(app): State<AppContext>, request: Request, next: Next) -> Response {
+    let arrived = (request.method() == Method::POST).then(|| app.timer.elapsed());
     let other_way =
         app.proxy.as_ref().and_then(|secret| trusted_proxy::check(secret, request.headers()).err());
     let mut response = if let Some(reason) = other_way {
@@ -150,7 +156,16 @@ async fn with_headers(State(app): State<AppContext>, request: Request, next: Nex
     };
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, app.settings.logo_url.as_deref());
+    if let Some(arrived) = arrived {
+        app.timer.wait(until_grid(app.timer.elapsed().saturating_sub(arrived))).await;
+    }
     response
+}
+
+/// Returns the time until the next multiple of [`GRID`], never zero.
+fn until_grid(taken: Duration) -> Duration {
+    let past = taken.as_nanos() % GRID.as_nanos();
+    GRID.saturating_sub(Duration::from_nanos(u64::try_from(past).unwrap_or_default()))
 }
 
 /// Returns the handler's response, or `unavailable` if it panics or would reach the time-out: a page with
@@ -202,6 +217,9 @@ fn is_as_sent(request: &Request) -> bool {
 mod tests {
     use std::sync::Arc;
 
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
     use axum::routing::get;
     use http::StatusCode;
     use tower::ServiceExt as _;
@@ -209,6 +227,7 @@ mod tests {
     use super::*;
     use crate::domain::keys::Keyring;
     use crate::http::problem::Code;
+    use crate::ports::Timer;
     use crate::settings::Settings;
 
     impl HasAppContext for AppContext {
@@ -217,13 +236,34 @@ mod tests {
         }
     }
 
-    /// Returns the response of a function whose handlers panic or never end, with Lambda's time-out in this
-    /// many milliseconds.
-    async fn answer(path: &str, cut_off_in: Option<u64>) -> Response {
+    /// The readings of a timer, and the waits that it was asked for.
+    #[derive(Default)]
+    struct Script {
+        readings: Vec<Duration>,
+        waits: Vec<Duration>,
+    }
+
+    #[async_trait]
+    impl Timer for Mutex<Script> {
+        fn elapsed(&self) -> Duration {
+            self.lock().unwrap().readings.pop().unwrap_or_default()
+        }
+
+        async fn wait(&self, time: Duration) {
+            self.lock().unwrap().waits.push(time);
+        }
+    }
+
+    fn app(timer: Arc<Mutex<Script>>) -> AppContext {
         let flows =
             Keyring::from_secret(r#"{"current":"1","1":"0123456789abcdef0123456789abcdef"}"#).unwrap();
         let settings = Settings::from_pairs(std::iter::empty()).unwrap();
-        let app = AppContext { settings: Arc::new(settings), flows: Arc::new(flows), proxy: None };
+        AppContext { settings: Arc::new(settings), flows: Arc::new(flows), proxy: None, timer }
+    }
+
+    /// Returns the response of a function whose handlers panic or never end, with Lambda's time-out in this
+    /// many milliseconds.
+    async fn answer(path: &str, cut_off_in: Option<u64>) -> Response {
         let router = Router::new()
             .route("/", get(async || -> String { panic!("at the disco") }))
             .route("/code", get(std::future::pending::<String>))
@@ -235,7 +275,28 @@ mod tests {
             context.deadline = u64::try_from(now.as_millis()).unwrap() + left;
             request = request.with_lambda_context(context);
         }
-        serve(router, app).oneshot(request).await.unwrap()
+        serve(router, app(Arc::default())).oneshot(request).await.unwrap()
+    }
+
+    /// Controls: C-109.
+    #[tokio::test]
+    async fn post_is_answered_on_the_time_grid() {
+        for (method, taken, waits) in [
+            (Method::POST, 0, Some(50)),
+            (Method::POST, 12, Some(38)),
+            (Method::POST, 99, Some(1)),
+            (Method::POST, 100, Some(50)),
+            (Method::GET, 12, None),
+        ] {
+            let from = Duration::from_secs(1);
+            let readings = vec![from + Duration::from_millis(taken), from];
+            let timer = Arc::new(Mutex::new(Script { readings, ..Script::default() }));
+            let router = Router::new().route("/", get(async || "page").post(async || "answer"));
+            let request = Request::builder().method(&method).uri("/").body(Body::empty()).unwrap();
+            serve(router, app(timer.clone())).oneshot(request).await.unwrap();
+            let expected: Vec<Duration> = waits.map(Duration::from_millis).into_iter().collect();
+            assert_eq!(timer.lock().unwrap().waits, expected, "{method} {taken}");
+        }
     }
 
     /// Controls: C-070.

@@ -1,4 +1,8 @@
-//! The clock and the source of random bytes.
+//! The clock, the timer and the source of random bytes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::domain::time::Timestamp;
 
@@ -6,6 +10,17 @@ use crate::domain::time::Timestamp;
 pub trait Clock: Send + Sync {
     /// Returns the current time, in whole seconds.
     fn now(&self) -> Timestamp;
+}
+
+/// Measures and waits, so that the time of a response does not depend on its work. Tests replace it with a timer that
+/// does not wait.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Returns the time since a fixed moment. It never goes back, unlike [`Clock::now`].
+    fn elapsed(&self) -> Duration;
+
+    /// Waits for this time.
+    async fn wait(&self, time: Duration);
 }
 
 /// Returns random bytes from a cryptographically secure source (ASVS 11.5.1).

@@ -19,7 +19,7 @@ mod session_store;
 mod signatures;
 
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
-pub use clock::{Clock, Entropy, EntropyExt};
+pub use clock::{Clock, Entropy, EntropyExt, Timer};
 pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{

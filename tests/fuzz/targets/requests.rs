@@ -6,7 +6,9 @@ use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
+use async_trait::async_trait;
 use axum::body::Body;
 use axum::extract::FromRequest as _;
 use http::{HeaderValue, Request, header};
@@ -15,6 +17,7 @@ use serde_json::Value;
 use shared::domain::cookie::HolderCookie;
 use shared::http::problem::{Code, Problem};
 use shared::http::{AppContext, FormFields, IncomingRequest};
+use shared::ports::Timer;
 use shared::settings::Settings;
 
 use crate::{ITERATIONS, keys, replay};
@@ -24,6 +27,18 @@ const LONGEST: usize = 8 * 1024;
 const FORM: &str = "application/x-www-form-urlencoded";
 const JSON: &str = "application/json";
 
+/// Requests are only parsed here.
+struct NoTimer;
+
+#[async_trait]
+impl Timer for NoTimer {
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn wait(&self, _time: Duration) {}
+}
+
 type Pairs = Vec<(String, String)>;
 
 #[test]
@@ -32,6 +47,7 @@ fn mutated_body_is_read_alike_or_rejected() {
         settings: Arc::new(Settings::from_pairs([]).unwrap()),
         flows: Arc::new(keys()),
         proxy: None,
+        timer: Arc::new(NoTimer),
     };
     replay("requests", |bytes| check(bytes, &site));
     let site = std::panic::AssertUnwindSafe(site);
