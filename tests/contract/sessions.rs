@@ -32,7 +32,8 @@ fn session() -> Session {
 fn session_until(expires_at: Timestamp) -> Session {
     let account = AccountId::from_directory("aisyah").unwrap();
     let (language, start) = (Language::Tamil, EnrolmentState::FirstEnrolment);
-    let context = SessionContext { account, expires_at, language, start, back: None };
+    let context =
+        SessionContext { account, expires_at, language, start, back: None, changes_password: false };
     Session::begin(context, 0, RequestId::from_bytes([1; 16]))
 }
 

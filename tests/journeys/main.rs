@@ -5,6 +5,7 @@
 mod account_limits;
 mod approvals;
 mod captcha;
+mod change_password;
 mod codes;
 mod corrupt_items;
 mod cost;

@@ -341,9 +341,9 @@ async fn unknown_or_changed_cookie_is_rejected() {
 }
 
 #[tokio::test]
-async fn change_password_leads_to_the_first_page() {
+async fn well_known_url_leads_to_change_password() {
     let world = World::new().await;
     let answer = world.browser().get("/.well-known/change-password").await;
-    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/")));
+    assert_eq!((answer.status.as_u16(), answer.header("location")), (303, Some("/change-password")));
     assert_eq!(world.browser().get("/.well-known/resource-that-should-not-exist").await.status, 404);
 }

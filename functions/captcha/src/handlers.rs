@@ -189,9 +189,10 @@ pub(crate) async fn asset(headers: HeaderMap, file: Segment, incoming: IncomingR
     response
 }
 
-/// `GET /.well-known/change-password` (W3C, "A Well-Known URL for Changing Passwords"): redirects to page 1.
+/// `GET /.well-known/change-password` (W3C, "A Well-Known URL for Changing Passwords"): redirects to the change
+/// of a password, where a person who forgot it finds the reset.
 pub(crate) async fn change_password() -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
-    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/"));
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/change-password"));
     response
 }

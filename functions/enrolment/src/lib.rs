@@ -10,6 +10,7 @@
 
 mod access;
 mod add;
+mod change_password;
 mod confirm;
 mod confirm_page;
 mod kinds;
@@ -39,6 +40,7 @@ impl Ports {
     pub fn from_process(process: &Process) -> Result<Self, StartError> {
         Ok(Self {
             app: process.app_context()?,
+            flows: process.flows()?,
             sessions: process.sessions()?,
             session_changes: process.session_changes()?,
             directory: process.sign_in_directory()?,
@@ -59,7 +61,7 @@ impl Ports {
     }
 }
 
-/// Routes `/security-info` and the paths below it.
+/// Routes `/security-info` with the paths below it, and `/change-password`.
 pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/security-info", get(list::show))
@@ -70,6 +72,7 @@ pub fn router(ports: Ports) -> Router {
         .route("/security-info/remove", post(list::remove))
         .route("/security-info/reconfirm", post(list::reconfirm))
         .route("/security-info/remember", post(list::remember))
-        .route("/security-info/sign-out", post(sign_in::sign_out));
+        .route("/security-info/sign-out", post(sign_in::sign_out))
+        .route("/change-password", get(change_password::show).post(change_password::change));
     serve(routes, ports)
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
-    ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, MessageQueue, PairingStore,
+    ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, FlowStore, MessageQueue, PairingStore,
     RateLimitStore, SecurityInfoStore, SessionChangesStore, SessionStore, SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
@@ -15,6 +15,8 @@ use shared::verification::outgoing::Outgoing;
 pub struct Ports {
     /// Settings and the flow keys, which compute cookies, tags and pseudonyms.
     pub app: AppContext,
+    /// Stores the flow that a change of a known password opens.
+    pub flows: Arc<dyn FlowStore>,
     /// Stores signed-in visits of `/security-info`.
     pub sessions: Arc<dyn SessionStore>,
     /// The changes that a session made, to notify of them together.

@@ -13,15 +13,15 @@ use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext}
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, Door};
 use shared::http::problem::Problem;
-use shared::http::security_info::{self, HOME, VERIFY};
+use shared::http::security_info::{self, CHANGE_PASSWORD, HOME, VERIFY};
 use shared::http::view::{Captcha, View};
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
 use shared::ports::{EntropyExt as _, SignInResult};
 
-use super::list_page;
 use super::ports::Ports;
 use super::rate_limits::{self, SignInRefusal};
 use super::step_up_page::{self, Verifiable};
+use super::{change_password, list_page};
 
 /// `POST /security-info/sign-in`: checks the CAPTCHA if one is required, then the password.
 pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
@@ -36,6 +36,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     let password = fields.take("password");
     let captcha = CaptchaFields::take(&mut fields);
     let back = fields.take("return").and_then(|url| settings.return_to(&url).map(str::to_owned));
+    let changes_password = fields.take("next").is_some_and(|next| *next == change_password::NEXT);
     fields.take("at");
     fields.finish()?;
     let typed = login.as_deref().map(ToString::to_string).unwrap_or_default();
@@ -47,7 +48,8 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
         now,
     };
     let on_page = |problem: Problem, captcha: Option<Captcha>| {
-        let view = security_info::SignIn { login: typed.clone(), back: back.clone(), captcha };
+        let view =
+            security_info::SignIn { login: typed.clone(), back: back.clone(), captcha, changes_password };
         HandlerError::on_page(problem, View::SignIn(view))
     };
     let malformed = |field| on_page(Problem::malformed(field), captchas.unspent(captcha.token.as_deref()));
@@ -106,7 +108,16 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
         });
     };
     rate_limits::refund_password(ports, &account.id, now).await?;
-    begin(ports, incoming, &account, &reference, back, known_device, now).await
+    let intent = Intent { back, changes_password };
+    begin(ports, incoming, &account, &reference, intent, known_device, now).await
+}
+
+/// The reason why a person signs in.
+struct Intent {
+    /// The address to return to, from the allow-list.
+    back: Option<String>,
+    /// Whether the person wants to change the password.
+    changes_password: bool,
 }
 
 /// Begins the session after a correct password.
@@ -115,7 +126,7 @@ async fn begin(
     incoming: &mut IncomingRequest,
     account: &Account,
     name: &NameRef,
-    back: Option<String>,
+    Intent { back, changes_password }: Intent,
     known_device: bool,
     now: Timestamp,
 ) -> HandlerResult {
@@ -127,8 +138,14 @@ async fn begin(
         start = EnrolmentState::NoUsableFactor;
     }
     let language = account.language.unwrap_or(incoming.language);
-    let context =
-        SessionContext { account: account.id.clone(), expires_at: now + LIFETIME, language, start, back };
+    let context = SessionContext {
+        account: account.id.clone(),
+        expires_at: now + LIFETIME,
+        language,
+        start,
+        back,
+        changes_password,
+    };
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let mut session = Session::begin(context, registered.generation, request);
     session.progress_mut().known_device = known_device;
@@ -144,6 +161,9 @@ async fn begin(
 
     incoming.session = Some(cookie.clone());
     let (view, location) = match session.opened(&cookie) {
+        Some(_) if changes_password => {
+            (change_password::view(ports, &cookie, &session, now).await?, CHANGE_PASSWORD)
+        }
         Some(open) => (list_page::view(ports, open, &registered, now).await?, HOME),
         None => (step_up_page::view(ports, incoming, &session, None, now).await?, VERIFY),
     };

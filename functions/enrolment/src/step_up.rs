@@ -10,7 +10,7 @@ use shared::domain::method::Method;
 use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Session, Verification};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::{Place, Problem};
-use shared::http::security_info::{HOME, VERIFY};
+use shared::http::security_info::{CHANGE_PASSWORD, HOME, VERIFY};
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
 use shared::ports::{EntropyExt as _, Versioned};
 use shared::verification::{self, Answer, Refusal, SessionHolder, Verified};
@@ -19,7 +19,7 @@ use super::access::{self, attempts_left, current, end_if_exhausted, load_session
 use super::kinds::contact;
 use super::ports::Ports;
 use super::step_up_page::{self, Verifiable, on_page};
-use super::{list_page, rate_limits};
+use super::{change_password, list_page, rate_limits};
 
 /// `GET /security-info/verify`: the page of the second step.
 pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
@@ -254,17 +254,17 @@ impl Step<'_> {
             if activated.is_empty() { registered } else { current(ports, cookie, &session).await? };
         let newer = cookie.with_verified(session.progress().verified);
         let open = session.opened(&newer).ok_or(Problem::FlowEnded)?;
-        let (view, waives) =
-            (list_page::view(ports, open, &registered, now).await?, open.waives_waiting_period());
+        let waives = open.waives_waiting_period();
+        let (view, location) = if session.context().changes_password {
+            (change_password::view(ports, &newer, &session, now).await?, CHANGE_PASSWORD)
+        } else {
+            (list_page::view(ports, open, &registered, now).await?, HOME)
+        };
         // This is the last write that can fail. From here only the newer cookie carries the verification.
         save_session(ports, cookie, revision, &session, now).await?;
         let method = method.as_str();
         tracing::info!(event = "step_up.verified", session = ?cookie.id(), method, waives);
-        Ok(self.incoming.next_page(&NextPage {
-            view,
-            location: HOME,
-            cookie: Some(NewCookie::Session(&newer)),
-        }))
+        Ok(self.incoming.next_page(&NextPage { view, location, cookie: Some(NewCookie::Session(&newer)) }))
     }
 }
 

@@ -92,6 +92,14 @@ pub struct SessionContext {
     pub start: EnrolmentState,
     /// The address to return to, from the allow-list.
     pub back: Option<String>,
+    /// Whether the person signed in to change the password.
+    #[serde(default, rename = "changes", skip_serializing_if = "is_false")]
+    pub changes_password: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it with a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 /// The mutable facts of a session.
@@ -467,7 +475,14 @@ mod tests {
     fn session(start: EnrolmentState) -> Session {
         let account = AccountId::from_directory("aisyah").unwrap();
         let expires_at = NOW + LIFETIME;
-        let context = SessionContext { account, expires_at, language: Language::English, start, back: None };
+        let context = SessionContext {
+            account,
+            expires_at,
+            language: Language::English,
+            start,
+            back: None,
+            changes_password: false,
+        };
         Session::begin(context, 0, request(1))
     }
 

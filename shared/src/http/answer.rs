@@ -14,7 +14,7 @@ use super::page::{self, PageContext};
 use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
 use super::view::View;
-use super::{encoding, views};
+use super::{encoding, paths, views};
 use crate::domain::flow::{Flow, Stage};
 use crate::domain::known_device;
 
@@ -127,9 +127,9 @@ impl IncomingRequest {
         }
     }
 
-    /// Returns whether the request is for `/security-info`, and so for a session.
+    /// Returns whether the request is for a session: `/security-info`, or the change of a password.
     fn is_of_a_session(&self) -> bool {
-        self.path.starts_with(HOME)
+        paths::is_of_a_session(&self.path)
     }
 
     /// Returns the response to a session's problem. A browser without a session is redirected to the sign-in,

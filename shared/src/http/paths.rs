@@ -8,6 +8,13 @@ pub const HOME: &str = "/security-info";
 pub const VERIFY: &str = "/security-info/verify";
 /// The confirmation of a new entry.
 pub const CONFIRM: &str = "/security-info/confirm";
+/// The change of a known password.
+pub const CHANGE_PASSWORD: &str = "/change-password";
+
+/// Returns whether the path is of a session, and not of a flow.
+pub(super) fn is_of_a_session(path: &str) -> bool {
+    path.starts_with(HOME) || path == CHANGE_PASSWORD
+}
 
 /// Returns the path of a stage's page.
 pub const fn location(stage: Stage) -> &'static str {

@@ -37,7 +37,7 @@ pub struct Route {
 
 /// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
 /// these paths, redirects to them from other spellings, and answers 404 for all others.
-pub const ROUTES: [Route; 28] = [
+pub const ROUTES: [Route; 29] = [
     Route { path: "/", allow: "GET, HEAD, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET, HEAD" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET, HEAD" },
@@ -60,6 +60,7 @@ pub const ROUTES: [Route; 28] = [
     Route { path: "/security-info/reconfirm", allow: "POST" },
     Route { path: "/security-info/remember", allow: "POST" },
     Route { path: "/security-info/sign-out", allow: "POST" },
+    Route { path: "/change-password", allow: "GET, HEAD, POST" },
     Route { path: "/authenticator", allow: "GET, HEAD" },
     Route { path: "/authenticator/manifest.webmanifest", allow: "GET, HEAD" },
     Route { path: "/authenticator/sw.js", allow: "GET, HEAD" },

@@ -1,7 +1,7 @@
 //! Conversion of flows to views.
 
 use super::incoming_request::IncomingRequest;
-use super::paths::HOME;
+use super::paths::is_of_a_session;
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
@@ -17,7 +17,7 @@ use crate::text::pages::criterion_text;
 
 /// Returns the reference to flow and step for the response's forms.
 pub(super) fn at(incoming: &IncomingRequest) -> Option<String> {
-    if incoming.path.starts_with(HOME) {
+    if is_of_a_session(&incoming.path) {
         return incoming.session.as_ref()?.at(&incoming.app.flows);
     }
     incoming.cookie.as_ref()?.at(&incoming.app.flows)

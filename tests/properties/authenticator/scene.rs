@@ -204,6 +204,7 @@ impl Scene {
             language: Language::English,
             start,
             back: None,
+            changes_password: false,
         };
         let session = Session::begin(context, registered.generation, id);
         self.sessions.begin(asking.id(), &session).await.unwrap();

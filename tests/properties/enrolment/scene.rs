@@ -195,6 +195,7 @@ impl Scene {
             language: Language::English,
             start,
             back: None,
+            changes_password: false,
         };
         let request = RequestId::from_bytes(world.entropy.bytes());
         let mut session = Session::begin(context, registered.generation, request);

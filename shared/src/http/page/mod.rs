@@ -122,9 +122,11 @@ fn heading(view: &View, t: &Texts) -> String {
         View::Ended(view) => match view.why {
             Why::Cancelled => t.ended.cancelled,
         },
+        View::SignIn(view) if view.changes_password => t.security_info.change_password.heading,
         View::SignIn(_) => t.security_info.sign_in.heading,
         View::SecondStep(_) => t.security_info.second_step.heading,
         View::SecurityInfo(_) => t.security_info.list.heading,
+        View::ChangePassword(_) => t.security_info.change_password.heading,
         View::Confirm(view) => {
             let kind = t.security_info.kinds.of(view.kind.as_str()).name;
             return t.security_info.confirm.heading.with("kind", kind).to_string();
@@ -187,7 +189,13 @@ impl Page<'_> {
     fn is_security_info(&self) -> bool {
         matches!(
             self.body,
-            Body::View(View::SignIn(_) | View::SecondStep(_) | View::SecurityInfo(_) | View::Confirm(_))
+            Body::View(
+                View::SignIn(_)
+                    | View::SecondStep(_)
+                    | View::SecurityInfo(_)
+                    | View::Confirm(_)
+                    | View::ChangePassword(_)
+            )
         )
     }
 

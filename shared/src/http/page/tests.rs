@@ -13,7 +13,7 @@ use crate::domain::security_info::Kind;
 use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
 use crate::http::problem::{CaptchaFailure, Code, Place};
-use crate::http::view::security_info::{Confirm, EntryView, SecondStep, SentCode, SignIn};
+use crate::http::view::security_info::{ChangePassword, Confirm, EntryView, SecondStep, SentCode, SignIn};
 use crate::http::view::{
     Approval, ApprovalStatus, Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry,
     PasskeyOptions, PasswordEntry, Reason, Unlock, Work,
@@ -140,6 +140,8 @@ fn views(language: Language) -> Vec<View> {
         second_step(Some(sent(Method::Sms))),
         list(Vec::new(), false),
         list(entries(), true),
+        View::ChangePassword(ChangePassword { ready: true }),
+        View::ChangePassword(ChangePassword { ready: false }),
         confirm(Kind::Mobile, Needs::Code(sent(Method::MobileCall))),
         confirm(Kind::Totp, totp()),
         confirm(Kind::Authenticator, pairing()),
@@ -150,7 +152,7 @@ fn views(language: Language) -> Vec<View> {
 
 fn sign_in(captcha: Option<Captcha>) -> View {
     let back = Some("https://portal.example/?a=1&b=2".into());
-    View::SignIn(SignIn { login: TYPED.into(), back, captcha })
+    View::SignIn(SignIn { login: TYPED.into(), back, captcha, changes_password: false })
 }
 
 const AT: &str = "2026-11-24T04:15:09Z";
@@ -466,8 +468,8 @@ fn page_headings_are_unique() {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
         // Identify, reason, step 1, step 2, the only step, code, approval, passkey, password, unlock, changed,
-        // unlocked, cancelled; sign-in, step-up, the list, and five kinds to confirm.
-        assert_eq!(headings.len(), 21, "{headings:?}");
+        // unlocked, cancelled; sign-in, step-up, the list, the change of a password, and five kinds to confirm.
+        assert_eq!(headings.len(), 22, "{headings:?}");
     }
 }
 

@@ -6,7 +6,7 @@ pub mod security_info;
 use serde::Serialize;
 
 pub use self::parts::{Captcha, Criterion, PasskeyOptions, Work};
-use self::security_info::{Confirm, SecondStep, SecurityInfo, SignIn};
+use self::security_info::{ChangePassword, Confirm, SecondStep, SecurityInfo, SignIn};
 use crate::domain::account::Offer;
 use crate::domain::flow::Outcome;
 use crate::domain::method::Method;
@@ -46,6 +46,9 @@ pub enum View {
     SecurityInfo(SecurityInfo),
     /// Asks for the confirmation of a new entry.
     Confirm(Confirm),
+    /// Leads to the choice of a new password.
+    #[serde(rename = "change-password")]
+    ChangePassword(ChangePassword),
 }
 
 /// The first page of a reset: asks for the login.

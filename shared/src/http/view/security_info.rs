@@ -3,7 +3,7 @@
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-pub use super::super::paths::{CONFIRM, HOME, VERIFY};
+pub use super::super::paths::{CHANGE_PASSWORD, CONFIRM, HOME, VERIFY};
 use super::parts::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
 use crate::domain::method::Method;
@@ -22,6 +22,16 @@ pub struct SignIn {
     /// The CAPTCHA, where one is required. In the contract it is part of the problem.
     #[serde(skip)]
     pub captcha: Option<Captcha>,
+    /// Whether the person wants to change the password.
+    #[serde(skip)]
+    pub changes_password: bool,
+}
+
+/// The page before the choice of a new password, after the step-up.
+#[derive(Clone, Serialize)]
+pub struct ChangePassword {
+    /// Whether a factor was verified besides the password. Without one the person must enrol a method first.
+    pub ready: bool,
 }
 
 /// The page that asks for a step-up.

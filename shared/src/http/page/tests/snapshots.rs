@@ -123,7 +123,12 @@ fn password() -> View {
 }
 
 fn sign_in_with(login: &str, back: Option<&str>, captcha: Option<Captcha>) -> View {
-    View::SignIn(SignIn { login: login.into(), back: back.map(str::to_owned), captcha })
+    View::SignIn(SignIn {
+        login: login.into(),
+        back: back.map(str::to_owned),
+        captcha,
+        changes_password: false,
+    })
 }
 
 fn step_up(sent: Option<SentCode>, number: Option<&str>, selected: Method, again: bool) -> View {
@@ -332,9 +337,11 @@ fn sign_in_page_matches_snapshot() {
     let harder = || Some(captcha(true));
     let wrong = Problem::SignInWrong(harder().map(Box::new));
     let portal = Some("https://portal.example/?a=1&b=2");
+    let to_change = SignIn { changes_password: true, ..SignIn::default() };
     assert_page(&[
         sample("First visit", sign_in_with("", None, None)),
         sample("From a portal", sign_in_with("", portal, None)),
+        sample("To change the password", View::SignIn(to_change)),
         refused("Wrong password", sign_in_with("aisyah", None, None), Problem::SignInWrong(None)),
         refused("Rate limit exceeded", sign_in_with("aisyah", None, harder()), wrong),
     ]);
@@ -397,6 +404,14 @@ fn security_info_page_matches_snapshot() {
         sample("An entry of each kind", View::SecurityInfo(typical())),
         sample("Waiting entries", View::SecurityInfo(waiting)),
         refused("Refused number", View::SecurityInfo(refused_number), Problem::ContactRefused),
+    ]);
+}
+
+#[test]
+fn change_password_page_matches_snapshot() {
+    assert_page(&[
+        sample("After a step-up", View::ChangePassword(ChangePassword { ready: true })),
+        sample("Without a method", View::ChangePassword(ChangePassword { ready: false })),
     ]);
 }
 
