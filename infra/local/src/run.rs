@@ -19,7 +19,7 @@ use crate::emulator::{Emulator, Storage};
 use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
-use crate::people::{self, People, Person};
+use crate::people::{self, People, Person, Rules};
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
@@ -180,18 +180,18 @@ fn host_of(url: &str) -> &str {
 }
 
 fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
-    let domains = &parameters.settings.login_domains;
+    let rules = Rules::from(&parameters.settings);
     let Some(file) = &options.people else {
-        return people::parse("infra/local/people.csv", people::DEMO, domains);
+        return people::parse("infra/local/people.csv", people::DEMO.as_bytes(), &rules);
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| {
+    let bytes = fs::read(file).map_err(|error| {
         Failure::new(format!(
-            "--people {name}: the file can't be read: {error}. Give the path of a CSV file in UTF-8, or leave out \
-             --people for the example people"
+            "--people {name}: the file can't be read: {error}. Give the path of a CSV file, or leave out --people for \
+             the example people"
         ))
     })?;
-    people::parse(&name, &text, domains)
+    people::parse(&name, &bytes, &rules)
 }
 
 fn consumer(template: &Template) -> Result<Consumer, Failure> {

@@ -41,4 +41,4 @@ pub mod session_changes;
 pub mod slow_hash;
 pub mod time;
 pub mod totp;
-mod typed;
+pub mod typed;
