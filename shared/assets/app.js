@@ -34,7 +34,7 @@ if ($("#summary")) history.replaceState(null, "", location.href);
       login.value ||= sessionStorage.getItem(name) ?? "";
       identify.addEventListener("submit", () => sessionStorage.setItem(name, login.value));
     }
-    if ("forget" in $("main").dataset) sessionStorage.removeItem(name);
+    if ("forget" in document.body.dataset) sessionStorage.removeItem(name);
   } catch {
     // Without storage nothing is kept.
   }

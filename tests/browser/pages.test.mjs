@@ -66,7 +66,7 @@ test("the name outlasts a new start, and not the end", async () => {
   await page.goto(product.site);
   assert.equal(await page.inputValue("#login"), "aisyah");
   await page.click(".actions button.quiet");
-  await page.waitForSelector("main[data-forget]");
+  await page.waitForSelector("body[data-forget]");
   await page.goto(product.site);
   assert.equal(await page.inputValue("#login"), "");
   await page.context().close();
