@@ -131,7 +131,7 @@ impl Tables {
         if let Some(found) = self.directory.account(&account.id).await? {
             let (given, mut lines) = changed_columns(&found, account);
             if !lines.is_empty() {
-                self.accounts.update(&found, &given).await?;
+                self.accounts.update_account(&found, &given).await?;
             }
             let (contacts_changed, others) = self.import_contacts(person, &given).await?;
             let is_changed = contacts_changed || !lines.is_empty();

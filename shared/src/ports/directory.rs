@@ -167,7 +167,7 @@ pub trait AccountImport: Send + Sync {
     ///
     /// # Errors
     /// [`DirectoryError`].
-    async fn update(&self, found: &Account, account: &Account) -> Result<(), DirectoryError>;
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError>;
 }
 
 /// Some accounts of a directory.

@@ -186,7 +186,7 @@ impl AccountImport for BuiltinDirectory {
     }
 
     /// New logins are written first and former ones removed last, so that the account is found throughout.
-    async fn update(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
         let id = account.id.as_str();
         for login in &account.logins {
             let item = Item::default().with("account", s(format!("login/{login}"))).with("owner", s(id));
@@ -194,14 +194,12 @@ impl AccountImport for BuiltinDirectory {
         }
         let present = [("email", account.email.is_some()), ("language", account.language.is_some())];
         let (set, removed): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, is_there)| *is_there);
-        let mut expression = "SET #name = :name, #logins = :logins, #standing = :standing".to_owned();
-        for (name, _) in &set {
-            expression.push_str(&format!(", #{name} = :{name}"));
-        }
-        if !removed.is_empty() {
-            let removed: Vec<String> = removed.iter().map(|(name, _)| format!("#{name}")).collect();
-            expression.push_str(&format!(" REMOVE {}", removed.join(", ")));
-        }
+        let set: Vec<String> = set.iter().map(|(name, _)| format!(", #{name} = :{name}")).collect();
+        let set = set.concat();
+        let removed: Vec<String> = removed.iter().map(|(name, _)| format!("#{name}")).collect();
+        let removed = removed.join(", ");
+        let removed = if removed.is_empty() { removed } else { format!(" REMOVE {removed}") };
+        let expression = format!("SET #name = :name, #logins = :logins, #standing = :standing{set}{removed}");
         let mut update = self.update(&format!("account/{id}"), &expression);
         for name in ["id", "name", "logins", "standing", "email", "language"] {
             update = update.expression_attribute_names(format!("#{name}"), name);

@@ -215,7 +215,7 @@ impl AccountImport for MemoryDirectory {
         Ok(())
     }
 
-    async fn update(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
         let email = account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email)));
         self.memory.with(|tables| {
             let Some(stored) = tables.accounts.accounts.get_mut(&account.id) else { return };
