@@ -2,8 +2,55 @@
 "use strict";
 const $ = (selector, root = document) => root.querySelector(selector);
 
-// The error summary gets the focus; browsers that know `autofocus` on any element have done so already.
-$("#summary")?.focus();
+// What has just happened gets the focus; browsers that know `autofocus` on any element have done so already.
+($("#summary") ?? $("#said"))?.focus();
+
+// A page with a mistake is the answer to a form. Back and reload open its address instead of asking to send the form
+// once more.
+if ($("#summary")) history.replaceState(null, "", location.href);
+
+// What was typed outlasts another language, and the name outlasts a session that has ended. It stays in this tab, and
+// goes when the reset is done. Passwords, codes and answers to the CAPTCHA are never kept.
+{
+  const kept = "rekey-typed", name = "rekey-login";
+  const fields = () => document.querySelectorAll(
+    "main input:not([type=hidden], [type=password], [readonly], .code, [autocomplete=one-time-code])");
+  try {
+    for (const link of document.querySelectorAll("nav a")) {
+      link.addEventListener("click", () => {
+        const values = [...fields()].map(({ id, type, value, checked }) => [id, type === "radio" ? checked : value]);
+        sessionStorage.setItem(kept, JSON.stringify(values));
+      });
+    }
+    for (const [id, value] of JSON.parse(sessionStorage.getItem(kept) ?? "[]")) {
+      const field = [...fields()].find((field) => field.id === id);
+      if (field?.type === "radio") field.checked = value;
+      else if (field && value) field.value = value;
+    }
+    sessionStorage.removeItem(kept);
+    const identify = $("#identify");
+    if (identify) {
+      const { login } = identify.elements;
+      login.value ||= sessionStorage.getItem(name) ?? "";
+      identify.addEventListener("submit", () => sessionStorage.setItem(name, login.value));
+    }
+    if ("forget" in document.body.dataset) sessionStorage.removeItem(name);
+  } catch {
+    // Without storage nothing is kept.
+  }
+}
+
+// The end of the session, said once two minutes before.
+const ending = $("#ending");
+if (ending) {
+  const say = (text) => {
+    ending.hidden = false;
+    ending.textContent = text;
+  };
+  const end = Date.now() + 1000 * ending.dataset.seconds;
+  setTimeout(() => say(ending.dataset.soon), Math.max(0, end - Date.now() - 120_000));
+  setTimeout(() => say(ending.dataset.over), end - Date.now());
+}
 
 // Times in the reader's own zone and manner.
 for (const time of document.querySelectorAll("time")) {
@@ -204,21 +251,27 @@ if (wait) {
   tick();
 }
 
-// An approval: counted down, and asked for with growing pauses. Once it was given the page goes on by itself.
+// An approval: counted down, and asked for with growing pauses. Once it was given, the button that goes on gets the
+// focus. Pages are asked for by their address: a reload would send the form again that led here.
 const approval = $("#approval");
 if (approval) {
   const left = $("#approval-left"), status = $("[role=status]", approval);
   const end = Date.now() + 1000 * approval.dataset.seconds;
   let pause = 2000;
   const tick = () => {
+    if (isApproved) return;
     const seconds = Math.ceil((end - Date.now()) / 1000);
-    if (seconds <= 0) return location.reload();
+    if (seconds <= 0) return location.replace("/code");
     left.textContent = approval.dataset.left.replace("{seconds}", seconds);
     setTimeout(tick, 1000);
   };
+  let isApproved = false;
   const goOn = () => {
+    isApproved = true;
     status.textContent = approval.dataset.approved;
-    $("#approved").requestSubmit();
+    status.classList.add("done");
+    left.hidden = true;
+    $("#approved button").focus();
   };
   const ask = async () => {
     let state;
@@ -229,7 +282,7 @@ if (approval) {
       // No connection: the next time, perhaps.
     }
     if (state === "approved") return goOn();
-    if (state === "ended") return location.reload();
+    if (state === "ended") return location.replace("/code");
     pause = Math.min(pause * 1.25, 6000);
     setTimeout(ask, pause);
   };
@@ -267,19 +320,58 @@ if (choosing) {
     digit: (text) => /[0-9]/.test(text),
     symbol: (text) => /[^\p{Alphabetic}\p{N}\p{M}]/u.test(text),
   };
-  const items = [...document.querySelectorAll("[data-criterion]")].filter((item) => item.dataset.criterion in rules);
-  for (const item of items) item.append(Object.assign(document.createElement("span"), { className: "unseen" }));
+  const all = [...document.querySelectorAll("[data-criterion]")];
+  const items = all.filter((item) => item.dataset.criterion in rules);
+  for (const item of items) {
+    $(".unseen", item)?.remove();
+    item.append(Object.assign(document.createElement("span"), { className: "unseen" }));
+    if (item.classList.contains("failed")) item.lastChild.textContent = ` (${says.unmet})`;
+  }
+
+  // Random words of the EFF's long list, 12.9 bits each, fetched when somebody asks for them.
+  const suggest = $("#suggest"), suggested = $("#suggested");
+  const below = (count) => {
+    const most = Math.floor(2 ** 32 / count) * count, drawn = new Uint32Array(1);
+    do crypto.getRandomValues(drawn); while (drawn[0] >= most);
+    return drawn[0] % count;
+  };
+  suggest.hidden = false;
+  suggest.onclick = async () => {
+    suggest.disabled = true;
+    try {
+      const words = (await (await fetch(says.words)).text()).split(" ");
+      const drawn = [];
+      while (drawn.length < 4 || drawn.join("-").length < says.min - 2) {
+        const word = words[below(words.length)];
+        drawn.push(word[0].toUpperCase() + word.slice(1));
+      }
+      password.value = confirmation.value = `${drawn.join("-")}-${below(10)}`;
+      reveal(true);
+      check();
+      suggested.textContent = says.suggested;
+    } catch {
+      // No connection: the list is fetched when the button is pressed again.
+    }
+    suggest.disabled = false;
+    suggest.focus();
+  };
 
   let pause;
   const check = () => {
     const text = password.value.normalize("NFC");
     let met = 0;
+    // What the server said of an earlier password says nothing of this one.
+    for (const item of all.filter((item) => !items.includes(item))) {
+      item.classList.remove("met", "failed");
+      $(".unseen", item)?.remove();
+    }
     for (const item of items) {
       const is = rules[item.dataset.criterion](text);
       met += is;
       item.classList.toggle("met", is);
       item.classList.toggle("unmet", !is);
-      item.lastChild.textContent = is ? ` (${says.met})` : "";
+      item.classList.remove("failed");
+      item.lastChild.textContent = ` (${is ? says.met : says.unmet})`;
     }
     const typed = confirmation.value;
     same.textContent = !typed ? "" : typed.normalize("NFC") === text ? says.same : says.differs;

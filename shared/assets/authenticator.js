@@ -10,9 +10,15 @@ const show = (element, shown) => { element.hidden = !shown; };
 // What was said last: read aloud, and focused where what had the focus is gone.
 const say = (what, focus = false) => {
   said.textContent = what ? said.dataset[what] ?? what : "";
+  said.className = ["failed", "denied", "wrong"].includes(what) ? "trouble" : ["approved", "confirmed"].includes(what) ? "success" : what && what !== "busy" ? "notice" : "";
   if (focus) said.focus();
 };
-const moment = (text) => new Date(text).toLocaleString(document.documentElement.lang, { dateStyle: "medium", timeStyle: "short" });
+// In the reader's own manner, as on the other pages.
+const moment = (text) => {
+  const { lang } = document.documentElement, primary = (tag) => tag.split("-")[0];
+  const own = navigator.languages.filter((tag) => primary(tag) === primary(lang));
+  return new Date(text).toLocaleString([...own, lang], { dateStyle: "medium", timeStyle: "short" });
+};
 
 // ---- What the phone keeps ------------------------------------------------------------------------------------------
 

@@ -6,6 +6,10 @@ for (const form of document.querySelectorAll("form[data-passkey-options]")) {
   const status = form.querySelector("[role=status]"), button = form.querySelector("button[hidden]");
   const party = isNew ? options.rp.id : options.rpId;
   let waits = false;
+  const say = (text, isTrouble = false) => {
+    status.textContent = text;
+    status.classList.toggle("trouble", isTrouble);
+  };
 
   const bytes = (text) => Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (c) => c.charCodeAt(0));
   const text = (buffer) =>
@@ -43,27 +47,28 @@ for (const form of document.querySelectorAll("form[data-passkey-options]")) {
     const host = location.hostname;
     if (host !== party && !host.endsWith(`.${party}`)) {
       const address = location.protocol + "//" + party + (location.port && ":" + location.port);
-      status.textContent = says.elsewhere.replace("{address}", address);
+      say(says.elsewhere.replace("{address}", address), true);
       return;
     }
     if (!globalThis.PublicKeyCredential) {
-      status.textContent = says.unsupported;
+      say(says.unsupported, true);
       return;
     }
     waits = true;
-    status.textContent = says.waiting;
+    say(says.waiting);
     try {
       form.elements.assertion.value = answer(await ask());
       // Without another event: the form is sent now.
       form.submit();
     } catch (error) {
       waits = false;
-      status.textContent = (error.name === "InvalidStateError" && says.known) || says.cancelled;
+      say((error.name === "InvalidStateError" && says.known) || says.cancelled, true);
     }
   });
   // Back on this page, it can be asked again.
   addEventListener("pageshow", () => {
     waits = false;
-    form.elements.assertion.value = status.textContent = "";
+    form.elements.assertion.value = "";
+    say("");
   });
 }

@@ -50,7 +50,7 @@ use crate::ports::{self, Clock, Entropy, Metrics, Timer};
 #[cfg(feature = "builtin-directory")]
 use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
-use crate::text::messages::MessageRenderer;
+use crate::text::messages::{HelpDesk, MessageRenderer};
 
 /// The secrets of template.yaml. Each function gets the variables of those that its role may read.
 const SECRETS: [&str; 6] = [
@@ -204,7 +204,12 @@ impl Process {
     /// Returns the organisation's names and addresses in messages.
     pub fn message_renderer(&self) -> MessageRenderer {
         let settings = &self.parts.settings;
-        MessageRenderer::new(&settings.organisation, settings.help_desk_url.as_deref())
+        let help_desk = HelpDesk {
+            url: settings.help_desk_url.clone(),
+            phone: settings.help_desk_phone.clone(),
+            hours: settings.help_desk_hours.clone(),
+        };
+        MessageRenderer::new(&settings.organisation, help_desk, settings.time_zone.clone())
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {

@@ -96,6 +96,9 @@ test("paired phone approves and page continues", async () => {
   await page.keyboard.press("Enter");
   await page.waitForFunction(() => document.querySelector("#said").textContent.includes("Approved"));
   await checkPage(page, "app-5-approved");
+  // The page goes on by hand: its button has the focus.
+  await reset.page.waitForFunction(() => document.activeElement.closest("#approved"));
+  await reset.page.keyboard.press("Enter");
   await reset.page.waitForURL("**/method");
   assert.equal(await reset.page.locator("#method-totp, #method-push").count(), 0);
   assert.deepEqual(errors, []);
@@ -143,6 +146,15 @@ test("wrong number ends request on both sides", async () => {
   await page.waitForFunction(() => document.querySelector("#said").textContent.includes("right number"));
   await reset.page.waitForSelector("#ask-again", { state: "attached" });
   await checkPage(reset.page, "9-approval-over");
+  // Asked again too early: the page says how long to wait, asks for nothing by itself, and shows no number that is over.
+  const posts = [];
+  reset.page.on("request", (request) => request.method() === "POST" && posts.push(request.url()));
+  await reset.page.click("button[form=ask-again]");
+  await reset.page.waitForSelector("#summary");
+  assert.match(await reset.page.innerText("#summary"), /wait \d+ seconds/);
+  assert.equal(await reset.page.locator(".number").count(), 0);
+  await reset.page.waitForTimeout(5000);
+  assert.equal(posts.length, 1, posts.join(" "));
   await Promise.all([context.close(), reset.context.close()]);
 });
 

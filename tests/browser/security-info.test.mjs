@@ -51,7 +51,7 @@ async function signIn(page, site, login, number) {
 }
 
 async function add(page, kind) {
-  await page.locator(`details.add:has(input[value=${kind}]) > summary`).click();
+  await page.locator(`details:is(.add, .change):has(input[value=${kind}]) > summary`).click();
   await page.locator(`form:has(> input[value=${kind}]) .actions button`).first().click();
   await page.waitForURL("**/security-info/confirm");
 }

@@ -28,6 +28,7 @@ on_every_store!(
     at_once: ;
     in_tables: account_is_found_by_every_login,
     scan_returns_every_account_once,
+    import_updates_account_and_keeps_password,
     accepted_sign_in_returns_its_account,
     password_change_is_idempotent_and_latest_wins,
     password_change_after_deadline_is_not_applied,
@@ -112,6 +113,7 @@ builtin!(
     suite_in_memory,
     suite: account_is_found_by_every_login,
     scan_returns_every_account_once,
+    import_updates_account_and_keeps_password,
     accepted_sign_in_returns_its_account,
     password_change_is_idempotent_and_latest_wins,
     password_change_after_deadline_is_not_applied,

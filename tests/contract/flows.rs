@@ -61,6 +61,7 @@ fn opened() -> Opened {
             expires_at: NOW + LIMITS.lifetime,
             offers,
             language: Language::Tamil,
+            login: None,
             known_device: false,
         },
     }

@@ -3,5 +3,5 @@
 #[expect(dead_code, reason = "the rest of `rekey-local` uses the other errors")]
 #[path = "../../infra/local/src/failure.rs"]
 pub mod failure;
-#[path = "../../infra/local/src/people.rs"]
+#[path = "../../infra/local/src/people/mod.rs"]
 pub mod people;

@@ -115,6 +115,24 @@ async fn resend_invalidates_previous_code_and_keeps_attempt_count() {
     assert_eq!(browser.code(&world.last_code()).await.page(), "method");
 }
 
+/// The number was typed for the first code, so it is not asked for again (WCAG 2.2, 3.3.7).
+#[tokio::test]
+async fn resend_to_same_number_needs_no_number() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let without = || json!({ "method": "sms" });
+    assert_eq!(browser.post("/code/send", without()).await.problem(), (400, "malformed".into()));
+    assert_eq!(browser.send_phone("sms", "0123456798").await.page(), "code");
+    let first = world.last_code();
+    world.clock.advance(30);
+    assert_eq!(browser.post("/code/send", without()).await.page(), "code");
+    assert_ne!(world.last_code(), first);
+    world.clock.advance(60);
+    let other = json!({ "method": "sms", "contact": "+60100000000" });
+    assert_eq!(browser.post("/code/send", other).await.problem().1, "contact-mismatch");
+}
+
 /// Controls: C-069.
 #[tokio::test]
 async fn malformed_codes_cost_no_attempts() {

@@ -147,8 +147,8 @@ async fn changed_accounts_are_imported_into_used_folder() {
     assert_eq!(
         others,
         [
-            "Imported: 1 person added, 2 changed, 1 unchanged",
-            "row 3, column name: ignored: of an existing account, only contacts are imported",
+            "Imported: 1 person added, 3 changed, 0 unchanged",
+            "row 3, column name: changed",
             "row 3, column alternate_email: ignored: the person enrolled another one, which stays",
             "row 4, column office_phone: removed: *****72",
             "row 6, column login: row ignored: `daniel` is a login of another person",

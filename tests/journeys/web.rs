@@ -38,6 +38,29 @@ async fn form_submission_redirects_to_the_next_page() {
     assert_eq!(unchosen.status, 400);
 }
 
+/// The page after a redirect to another step says why, once.
+#[tokio::test]
+async fn redirect_to_other_step_is_explained_once() {
+    let world = World::new().await;
+    let mut browser = world.browser();
+    browser.open("aisyah", "forgotten").await;
+    let cookie = browser.cookie.clone().unwrap();
+    let early = post_form(&world, "/password", Some(&cookie), "password=x&confirmation=x").await;
+    let said = early.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
+    assert_eq!(said, "__Host-rekey-said=out-of-step");
+    let page = async |cookies: String| {
+        let request = Request::get("/method").header("accept", "text/html").header("cookie", cookies);
+        world.answer(request.body(String::new()).unwrap()).await
+    };
+    let told = page(format!("__Host-rekey={cookie}; {said}")).await;
+    assert!(told.text().contains("id=\"said\""), "{}", told.text());
+    assert!(told.header("set-cookie").unwrap().starts_with("__Host-rekey-said=; "));
+    let forged = page(format!("__Host-rekey={cookie}; __Host-rekey-said=<b>")).await;
+    assert!(!forged.text().contains("id=\"said\"") && forged.header("set-cookie").is_none());
+    let program = browser.post("/password", json!({})).await;
+    assert!(program.header("set-cookie").is_none(), "JSON says it in the problem");
+}
+
 /// Controls: C-038.
 #[tokio::test]
 async fn cookie_is_bound_to_this_host() {

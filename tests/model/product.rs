@@ -18,7 +18,7 @@ use shared::adapters::signatures::RingSignatures;
 use shared::domain::keys::Keyring;
 use shared::http::AppContext;
 use shared::settings::Settings;
-use shared::text::messages::MessageRenderer;
+use shared::text::messages::{HelpDesk, MessageRenderer};
 use tower::ServiceExt as _;
 
 use crate::accounts::keys;
@@ -247,7 +247,11 @@ impl Product {
         ];
         let delivery = delivery::Ports {
             settings: settings.clone(),
-            renderer: MessageRenderer::new(&settings.organisation, None),
+            renderer: MessageRenderer::new(
+                &settings.organisation,
+                HelpDesk::default(),
+                settings.time_zone.clone(),
+            ),
             messages: keys.clone(),
             clock: ports.clone(),
             entropy: ports.clone(),

@@ -6,16 +6,18 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Contact, Registration};
 use shared::domain::account_limits::Client;
-use shared::domain::approval::Requester;
+use shared::domain::approval::{RequestStatus, Requester};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
-use shared::domain::flow::{APPROVAL_LIFETIME, Choosing, Flow, FlowContext, PASSKEY_LIFETIME, SendRefusal};
+use shared::domain::flow::{
+    APPROVAL_LIFETIME, AwaitingAnswer, Choosing, Flow, FlowContext, PASSKEY_LIFETIME, SendRefusal,
+};
 use shared::domain::message::{ApprovalPush, Message, Purpose, SmsShare};
 use shared::domain::method::Method;
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::problem::Problem;
-use shared::http::view::View;
+use shared::http::view::{Approval, ApprovalStatus, View};
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, choice_of, respond};
 use shared::verification::sent_code::NewCode;
 use shared::verification::{self, Refusal, passkey};
@@ -45,6 +47,12 @@ async fn try_send(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResul
         // The challenge is still open, so the browser gets it again instead of a new one.
         return Ok(incoming.next_page(&NextPage { view, location: "/code", cookie: None }));
     }
+    let page = match (&before, page) {
+        (Flow::AwaitingAnswer(state), Some(View::Approval(page))) => {
+            Some(View::Approval(current_approval(ports, &cookie, state, page).await?))
+        }
+        (_, page) => page,
+    };
     may_send(ports, &flow, method, page, now)?;
     if !method.is_phone() && typed.is_some() {
         return Err(on_methods(&flow, method, Problem::malformed("contact")));
@@ -63,6 +71,21 @@ fn awaits_passkey(flow: &Flow, now: Timestamp) -> bool {
     matches!(flow, Flow::AwaitingAnswer(state)
         if state.sent.method == Method::Passkey
         && state.expires_at.is_ahead(now, PASSKEY_LIFETIME))
+}
+
+/// Returns the page of an approval request with its present status: a wrong number has ended it.
+async fn current_approval(
+    ports: &Ports,
+    cookie: &HolderCookie,
+    flow: &AwaitingAnswer,
+    mut page: Approval,
+) -> HandlerResult<Approval> {
+    let account = &flow.context.account;
+    let request = verification::approval::request(&*ports.approvals, cookie, account, flow.request).await?;
+    if request.is_some_and(|request| request.status == RequestStatus::Wrong) {
+        page.status = ApprovalStatus::Ended;
+    }
+    Ok(page)
 }
 
 /// Rejects a send that the limits of the flow don't allow, on `page` if the person only has to wait.
@@ -130,7 +153,9 @@ impl Step<'_> {
         if flow.has_used(&factor) {
             return Err(unavailable());
         }
-        self.acquire(&flow, contact, typed).await?;
+        // The last code went to the same number, so the person has typed it already (WCAG 2.2, 3.3.7).
+        let is_known = matches!(&self.before, Flow::AwaitingCode(before) if before.contact == factor);
+        self.acquire(&flow, contact, typed, is_known).await?;
 
         let settings = Arc::clone(&ports.app.settings);
         let lifetime = settings.flow.code_lifetime.0.min(flow.context.expires_at.seconds_after(now));
@@ -143,6 +168,7 @@ impl Step<'_> {
                 flow.context.known_device,
                 registration.redeemed_lately(method, now),
             ),
+            login: flow.context.login.as_deref(),
             language: flow.context.language,
             digits: settings.code_digits,
             lifetime: Seconds(lifetime),
@@ -166,10 +192,18 @@ impl Step<'_> {
         self.challenge_page(&awaiting)
     }
 
-    /// Acquires one message of the account's limits. For a phone, an attempt is spent before the numbers are compared.
-    async fn acquire(&self, flow: &Choosing, contact: Contact<'_>, typed: Option<&str>) -> HandlerResult<()> {
+    /// Acquires one message of the account's limits. For a phone, an attempt is spent before the numbers are compared,
+    /// unless `is_known`.
+    async fn acquire(
+        &self,
+        flow: &Choosing,
+        contact: Contact<'_>,
+        typed: Option<&str>,
+        is_known: bool,
+    ) -> HandlerResult<()> {
         let Self { ports, cookie, method, .. } = *self;
-        let acquired = if let Contact::Phone(number) = contact {
+        let typed_for = if is_known && typed.is_none() { None } else { Some(contact) };
+        let acquired = if let Some(Contact::Phone(number)) = typed_for {
             let typed = typed.ok_or_else(|| on_methods(flow, method, Problem::malformed("contact")))?;
             // An invalid number was compared with nothing, so it costs no attempt.
             let typed = PhoneNumber::parse_without_extension(typed, ports.app.settings.home_country)

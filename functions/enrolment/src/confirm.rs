@@ -10,7 +10,7 @@ use shared::domain::session::{CODE_ATTEMPTS, CodeFor, Enrolling, Session};
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::HOME;
-use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, respond};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NextPage, Said, respond};
 use shared::ports::{Added, NewEntry, Versioned};
 
 use super::access::{current, end_if_exhausted, require_change, save_session};
@@ -171,5 +171,6 @@ async fn write(
     tracing::info!(event = "enrolment.completed", session = ?cookie.id(), kind = kind.as_str());
     let registered = ports.enrolment.registered(&account).await?;
     let view = list_page::view(ports, &open, &registered, now).await?;
-    Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
+    let next = incoming.next_page(&NextPage { view, location: HOME, cookie: None });
+    Ok(incoming.saying(Said::of(event), next))
 }

@@ -31,6 +31,8 @@ pub(crate) async fn view(
         masked: pending.shown.clone(),
         needs,
         attempts_left: attempts_left(session).unwrap_or_default(),
+        login: account.shown_login(),
+        at: now.to_string(),
     })))
 }
 

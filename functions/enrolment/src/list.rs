@@ -11,7 +11,7 @@ use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
 use shared::http::security_info::{HOME, SignIn};
 use shared::http::view::View;
-use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, respond};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, Said, respond};
 use shared::ports::{EntropyExt as _, Versioned};
 
 use super::access::{current, load_session, require_change, require_view, save_session};
@@ -52,7 +52,8 @@ pub(crate) async fn reconfirm(app: State<App<Ports>>, incoming: IncomingRequest)
         tracing::info!(event = "enrolment.reconfirmed", session = ?cookie.id());
         let registered = ports.enrolment.registered(&open.context.account).await?;
         let view = list_page::view(ports, &open, &registered, now).await?;
-        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
+        let next = incoming.next_page(&NextPage { view, location: HOME, cookie: None });
+        Ok(incoming.saying(Some(Said::Reconfirmed), next))
     })
     .await
 }
@@ -101,7 +102,8 @@ pub(crate) async fn remove(app: State<App<Ports>>, incoming: IncomingRequest) ->
         }
         let registered = ports.enrolment.registered(&account).await?;
         let view = list_page::view(ports, &open, &registered, now).await?;
-        Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: None }))
+        let next = incoming.next_page(&NextPage { view, location: HOME, cookie: None });
+        Ok(incoming.saying(Said::of(Event::Removed(id.kind())), next))
     })
     .await
 }

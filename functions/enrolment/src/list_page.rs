@@ -1,6 +1,7 @@
 //! The page that lists the enrolled entries.
 
 use shared::domain::account::{Account, Offer, Registration, suffices};
+use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::method::Method;
 use shared::domain::security_info::{Entry, Kind, Registered};
 use shared::domain::session::Open;
@@ -35,7 +36,12 @@ pub(crate) fn build(
     mut registration: Registration,
     now: Timestamp,
 ) -> SecurityInfo {
+    let due = registered.is_due(settings.reconfirm_days, now);
+    // The person is asked whether the values are right, so they are shown whole, to two verified factors only.
+    let shows_whole = due && session.has_stepped_up();
+    let contacts = registration.clone();
     let entry = |entry: &Entry| EntryView {
+        whole: if shows_whole { whole(&contacts, entry) } else { None },
         id: entry.id.as_str().to_owned(),
         kind: entry.id.kind(),
         masked: entry.shown.clone(),
@@ -59,7 +65,6 @@ pub(crate) fn build(
     };
     let factors = registered.factors(serves).len();
     let is_registered = factors >= usize::from(needed);
-    let due = registered.is_due(settings.reconfirm_days, now);
     let offered = |kind: &Kind| kind.methods().iter().any(|method| settings.second_steps.contains(method));
     let kinds = Kind::ALL
         .into_iter()
@@ -81,6 +86,25 @@ pub(crate) fn build(
         selected: None,
         value: String::new(),
         back: session.context.back.as_deref().map(|back| with_state(back, is_registered, capable, due)),
+    }
+}
+
+/// Returns the whole contact of an entry, if it is one.
+fn whole(registration: &Registration, entry: &Entry) -> Option<String> {
+    let (next, is_successor) = (&registration.successors, entry.predecessor.is_some());
+    let email = |own: &Option<EmailAddress>, next: &Option<EmailAddress>| {
+        let email = if is_successor { next.as_ref() } else { own.as_ref() };
+        email.map(|email| email.expose().to_owned())
+    };
+    let phone = |own: &Option<PhoneNumber>, next: &Option<PhoneNumber>| {
+        let phone = if is_successor { next.as_ref() } else { own.as_ref() };
+        phone.map(|phone| phone.expose().to_owned())
+    };
+    match entry.id.kind() {
+        Kind::AlternateEmail => email(&registration.alternate_email, &next.alternate_email),
+        Kind::Mobile => phone(&registration.mobile, &next.mobile),
+        Kind::OfficePhone => phone(&registration.office_phone, &next.office_phone),
+        _ => None,
     }
 }
 

@@ -38,11 +38,12 @@ pub(crate) async fn all_contacts(
     let methods = session.progress().last.iter().map(|last| last.method).collect();
     let change = AccountChange { event, methods, at: now, language };
     let before = contacts(&account, &registration);
+    let login = account.shown_login();
     let new = contacts(&Account { email: None, ..account }, &new);
     for _ in 0..MAX_WRITES {
         let (mut changes, revision) = match ports.session_changes.changes(holder).await? {
             Some(found) => (SessionChanges::open(&ports.messages, holder, &found.value)?, found.revision),
-            None => (SessionChanges::new(language), 0),
+            None => (SessionChanges::new(login.clone(), language), 0),
         };
         match changes.add(&change, before.clone(), new.clone(), now) {
             Notification::AtOnce => {

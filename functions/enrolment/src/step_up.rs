@@ -52,7 +52,8 @@ async fn try_verify(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
 
     let account = access::account(ports, &found.value).await?;
     let verifiable = Verifiable::load(ports, &account, now).await?;
-    let step = Step { ports, incoming, cookie: &cookie, verifiable, method, now };
+    let login = account.shown_login();
+    let step = Step { ports, incoming, cookie: &cookie, verifiable, login, method, now };
     if !step.verifiable.has(method) {
         return Err(step.problem(&found.value, Problem::MethodUnavailable("method")).await?);
     }
@@ -84,6 +85,8 @@ struct Step<'a> {
     incoming: &'a IncomingRequest,
     cookie: &'a HolderCookie,
     verifiable: Verifiable,
+    /// Names the account in a code's message.
+    login: Option<String>,
     method: Method,
     now: Timestamp,
 }
@@ -101,7 +104,7 @@ impl Step<'_> {
             cookie,
             &session,
             session.progress().next_code_at(code),
-            (Purpose::SecondStep, method, contact),
+            contact::Parts { purpose: Purpose::SecondStep, method, contact, login: self.login.as_deref() },
             incoming.network_tag(),
             now,
         );

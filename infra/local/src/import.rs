@@ -21,6 +21,7 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
 
+use crate::dev_inbox::state_name;
 use crate::failure::{Failure, with_causes};
 use crate::people::{People, Person, place};
 
@@ -91,9 +92,9 @@ impl Tables {
         })
     }
 
-    /// Adds new people, and imports the contacts of existing ones as [`ContactImport`] does. It notifies the contacts
-    /// that are replaced. An existing person keeps the password, the lockout, the rest of the account and the
-    /// enrolled methods. Afterwards it counts the population that decoys are drawn from.
+    /// Adds new people. Of existing ones it takes over names, logins, address, language and state, and imports the
+    /// contacts as [`ContactImport`] does. It notifies the contacts that are replaced. An existing person keeps the
+    /// password, the lockout and the enrolled methods. Afterwards it counts the population that decoys are drawn from.
     ///
     /// # Errors
     /// [`Failure`] if the store rejects a person, or can't be read.
@@ -128,9 +129,15 @@ impl Tables {
             }
         }
         if let Some(found) = self.directory.account(&account.id).await? {
-            let (is_changed, lines) = self.import_contacts(person, &found).await?;
+            let (given, mut lines) = changed_columns(&found, account);
+            if !lines.is_empty() {
+                self.accounts.update_account(&found, &given).await?;
+            }
+            let (contacts_changed, others) = self.import_contacts(person, &given).await?;
+            let is_changed = contacts_changed || !lines.is_empty();
             *(if is_changed { &mut imported.changed } else { &mut imported.unchanged }) += 1;
-            let lines = skipped_columns(&found, &account).chain(lines);
+            lines.extend(others);
+            let lines = lines.into_iter();
             imported.lines.extend(lines.map(|(column, why)| place(file, person.row, column, &why)));
             return Ok(());
         }
@@ -151,7 +158,7 @@ impl Tables {
         let sealed = match &person.totp_secret {
             Some(secret) => {
                 let nonce = self.entropy.bytes();
-                Some(TotpSeed::parse(secret)?.seal(&self.seeds, account.id.as_str(), nonce)?)
+                Some(TotpSeed::from_other_system(secret)?.seal(&self.seeds, account.id.as_str(), nonce)?)
             }
             None => None,
         };
@@ -210,17 +217,21 @@ const fn column(kind: Kind) -> &'static str {
     }
 }
 
-/// Returns the columns that differ from the existing account and are not imported. A locked person in the file may be
-/// active here: an unlock does that.
-fn skipped_columns(found: &Account, given: &Account) -> impl Iterator<Item = (&'static str, String)> {
-    let is_unlocked = (found.state, given.state) == (AccountState::Active, AccountState::Locked);
+/// Returns the account that an existing one becomes, and a line for each column that differs. A person who is locked in
+/// the file may be active here: an unlock did that, and it stays.
+fn changed_columns(found: &Account, mut given: Account) -> (Account, Lines) {
+    if (found.state, given.state) == (AccountState::Active, AccountState::Locked) {
+        given.state = AccountState::Active;
+    }
+    let (before, after) = (state_name(found.state), state_name(given.state));
     let differs = [
-        ("login", found.logins != given.logins),
-        ("name", found.name != given.name),
-        ("email", found.email != given.email),
-        ("language", found.language != given.language),
-        ("state", found.state != given.state && !is_unlocked),
+        ("login", found.logins != given.logins, "changed".to_owned()),
+        ("name", found.name != given.name, "changed".to_owned()),
+        ("email", found.email != given.email, "changed".to_owned()),
+        ("language", found.language != given.language, "changed".to_owned()),
+        ("state", found.state != given.state, format!("changed: {before} becomes {after}")),
     ];
-    let why = "ignored: of an existing account, only contacts are imported";
-    differs.into_iter().filter(|(_, differs)| *differs).map(move |(column, _)| (column, why.to_owned()))
+    let lines =
+        differs.into_iter().filter(|(_, differs, _)| *differs).map(|(column, _, line)| (column, line));
+    (given, lines.collect())
 }

@@ -45,12 +45,13 @@ async fn run(options: &Options) -> Result<(), Failure> {
     let mut interrupt = signal(SignalKind::interrupt()).map_err(unheard)?;
     let mut terminate = signal(SignalKind::terminate()).map_err(unheard)?;
     let local = tokio::select! {
-        local = Local::start(options, std::env::vars()) => local?,
+        local = Local::prepare(options, std::env::vars()) => local?,
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
     // A closed standard output (`cargo local | head`) must not end the program.
     let _ = print::started(&mut io::stdout().lock(), &local);
+    local.open();
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}

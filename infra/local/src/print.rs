@@ -140,8 +140,8 @@ mod tests {
 
     #[test]
     fn people_are_printed_in_columns_without_passwords() {
-        let domains = ["student.contoh.example".to_owned()];
-        let demo = crate::people::parse("people.csv", crate::people::DEMO, &domains).unwrap().people;
+        let demo = crate::people::DEMO.as_bytes();
+        let demo = crate::people::parse("people.csv", demo, &crate::people::Rules::demo()).unwrap().people;
         let mut out = Vec::new();
         people(&mut out, &demo).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -155,7 +155,9 @@ mod tests {
     fn long_list_of_people_is_cut() {
         let rows: Vec<String> = (0..PEOPLE_MAX + 3).map(|number| format!("p{number},Person\n")).collect();
         let file = format!("login,name\n{}", rows.concat());
-        let many = crate::people::parse("people.csv", &file, &[]).unwrap().people;
+        let many = crate::people::parse("people.csv", file.as_bytes(), &crate::people::Rules::demo())
+            .unwrap()
+            .people;
         let mut out = Vec::new();
         people(&mut out, &many).unwrap();
         let text = String::from_utf8(out).unwrap();

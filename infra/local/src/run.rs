@@ -19,7 +19,7 @@ use crate::emulator::{Emulator, Storage};
 use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
-use crate::people::{self, People, Person};
+use crate::people::{self, People, Person, Rules};
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
@@ -50,6 +50,7 @@ pub struct Local {
     /// The AWS emulator.
     pub emulator: Emulator,
     folder: Option<Folder>,
+    opened: watch::Sender<bool>,
     stop: watch::Sender<bool>,
     servers: Vec<JoinHandle<()>>,
 }
@@ -60,6 +61,19 @@ impl Local {
     /// # Errors
     /// [`Failure`] with one line for every reason.
     pub async fn start(
+        options: &Options,
+        environment: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Self, Failure> {
+        let local = Self::prepare(options, environment).await?;
+        local.open();
+        Ok(local)
+    }
+
+    /// Starts all but the answers of Rekey itself, which begin with [`Self::open`].
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub async fn prepare(
         options: &Options,
         environment: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Self, Failure> {
@@ -78,6 +92,7 @@ impl Local {
         let system = System::from_machine();
         let template = Template::from_project()?;
         let (stop, stopped) = watch::channel(false);
+        let (opened, mut open) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
         let storage = match &folder {
             Some(folder) => Storage::Folder(&folder.path),
@@ -118,7 +133,12 @@ impl Local {
                 let functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);
                 let router = gateway::router(system, name, template.routes, functions.routers);
-                servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
+                let server = serve(listener, router, stopped.clone());
+                servers.push(tokio::spawn(async move {
+                    if open.wait_for(|open| *open).await.is_ok() {
+                        server.await;
+                    }
+                }));
                 for schedule in template.schedules {
                     let task = functions.housekeeping.clone();
                     servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
@@ -138,9 +158,15 @@ impl Local {
             parameters,
             emulator,
             folder,
+            opened,
             stop,
             servers,
         })
+    }
+
+    /// Lets Rekey answer. Who waits for an answer has then seen what was printed before.
+    pub fn open(&self) {
+        self.opened.send_replace(true);
     }
 
     /// Returns whether the state is kept in a folder, which may have people of earlier starts.
@@ -180,18 +206,18 @@ fn host_of(url: &str) -> &str {
 }
 
 fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
-    let domains = &parameters.settings.login_domains;
+    let rules = Rules::from(&parameters.settings);
     let Some(file) = &options.people else {
-        return people::parse("infra/local/people.csv", people::DEMO, domains);
+        return people::parse("infra/local/people.csv", people::DEMO.as_bytes(), &rules);
     };
     let name = file.display().to_string();
-    let text = fs::read_to_string(file).map_err(|error| {
+    let bytes = fs::read(file).map_err(|error| {
         Failure::new(format!(
-            "--people {name}: the file can't be read: {error}. Give the path of a CSV file in UTF-8, or leave out \
-             --people for the example people"
+            "--people {name}: the file can't be read: {error}. Give the path of a CSV file, or leave out --people for \
+             the example people"
         ))
     })?;
-    people::parse(&name, &text, domains)
+    people::parse(&name, &bytes, &rules)
 }
 
 fn consumer(template: &Template) -> Result<Consumer, Failure> {

@@ -116,7 +116,16 @@ pub struct Account {
     pub state: AccountState,
 }
 
+/// The longest login that names an account, in octets: it is part of a flow's item.
+const SHOWN_LOGIN_MAX: usize = 64;
+
 impl Account {
+    /// Returns the login that pages and mails name the account by, since one mailbox may serve several accounts.
+    /// `None` if the first login is longer than 64 octets.
+    pub fn shown_login(&self) -> Option<String> {
+        self.logins.first().filter(|login| login.len() <= SHOWN_LOGIN_MAX).cloned()
+    }
+
     /// Returns whether the forgotten password opens this mailbox, however the address is spelt. These are the
     /// directory's address, a login of the account (with or without a `+tag`), and any address in or below
     /// one of the organisation's own domains. Such a mailbox verifies nothing.

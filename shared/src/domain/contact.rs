@@ -119,6 +119,14 @@ impl PhoneNumber {
         ordinary && countries.iter().any(|country| read.country().id() == Some(country.0))
     }
 
+    /// Returns whether the numbering plan says that it is a fixed line, which gets calls and no texts. In plans that
+    /// don't tell fixed from mobile numbers, none is.
+    pub fn is_fixed_line(&self) -> bool {
+        let read = phonenumber::parse(None, &self.0);
+        let kind = read.map(|number| number.number_type(&phonenumber::metadata::DATABASE));
+        matches!(kind, Ok(phonenumber::Type::FixedLine))
+    }
+
     /// Returns the number without its last three digits: operators assign numbers, and fraudsters rent them,
     /// in blocks of a thousand.
     pub fn block(&self) -> &str {
@@ -376,6 +384,15 @@ mod tests {
         assert!(number("+447400123456").is_reachable_in(&britain));
         for special in ["+449012345678", "+447012345678"] {
             assert!(!number(special).is_reachable_in(&britain), "{special}");
+        }
+    }
+
+    #[test]
+    fn fixed_line_is_known_by_numbering_plan() {
+        let is_fixed = |e164: &str| PhoneNumber::from_stored(e164.to_owned()).is_fixed_line();
+        assert!(is_fixed("+60327317272") && is_fixed("+442079460000"));
+        for other in ["+60123456798", "+601112223334", "+12015550123", "+000000000042", ""] {
+            assert!(!is_fixed(other), "{other}");
         }
     }
 

@@ -154,6 +154,8 @@ pub struct CodeMessage {
     pub expires_at: Timestamp,
     /// The validity in whole minutes, as the text names it.
     pub minutes: u32,
+    /// The login of the account, which mails to a confirmed contact name. A code for a new contact names none.
+    pub login: Option<String>,
 }
 
 /// A notification to a contact about a change of the account.
@@ -171,6 +173,8 @@ pub struct Notice {
     pub methods: Vec<Method>,
     /// The language of the text.
     pub language: Language,
+    /// The login of the account, which mails name.
+    pub login: Option<String>,
 }
 
 impl Notice {
@@ -308,6 +312,8 @@ enum Wire {
         language: Language,
         expires_at: Timestamp,
         minutes: u32,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<String>,
     },
     Decoy,
     Notice {
@@ -319,6 +325,8 @@ enum Wire {
         further: Vec<(Event, Timestamp)>,
         methods: Vec<Method>,
         language: Language,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        login: Option<String>,
     },
     #[serde(rename = "settle")]
     Reconcile {
@@ -377,6 +385,7 @@ impl From<&Message> for Wire {
                 language: code.language,
                 expires_at: code.expires_at,
                 minutes: code.minutes,
+                login: code.login.clone(),
             },
             Message::Decoy => Self::Decoy,
             Message::Notice(notice) => Self::Notice {
@@ -387,6 +396,7 @@ impl From<&Message> for Wire {
                 further: notice.further.iter().map(|change| (change.event, change.at)).collect(),
                 methods: notice.methods.clone(),
                 language: notice.language,
+                login: notice.login.clone(),
             },
             Message::Reconcile(change) => Self::Reconcile {
                 flow: hex::encode(change.flow.as_bytes()),
@@ -410,7 +420,7 @@ impl TryFrom<Wire> for Message {
 
     fn try_from(wire: Wire) -> Result<Self, MessageError> {
         Ok(match wire {
-            Wire::Code { channel, to, purpose, share, code, language, expires_at, minutes } => {
+            Wire::Code { channel, to, purpose, share, code, language, expires_at, minutes, login } => {
                 Self::Code(CodeMessage {
                     to: recipient(channel, &to),
                     purpose,
@@ -419,12 +429,21 @@ impl TryFrom<Wire> for Message {
                     language,
                     expires_at,
                     minutes,
+                    login,
                 })
             }
             Wire::Decoy => Self::Decoy,
-            Wire::Notice { channel, to, event, at, further, methods, language } => {
+            Wire::Notice { channel, to, event, at, further, methods, language, login } => {
                 let further = further.into_iter().map(|(event, at)| Change { event, at }).collect();
-                Self::Notice(Notice { to: recipient(channel, &to), event, at, further, methods, language })
+                Self::Notice(Notice {
+                    to: recipient(channel, &to),
+                    event,
+                    at,
+                    further,
+                    methods,
+                    language,
+                    login,
+                })
             }
             Wire::Reconcile { flow, account, generation, outcome, methods, language } => {
                 Self::Reconcile(ReconcileChange {
@@ -488,6 +507,7 @@ mod tests {
             language: Language::Malay,
             expires_at: Timestamp::from_seconds(1_790_000_000),
             minutes: 10,
+            login: Some("aisyah".to_owned()),
         })
     }
 
@@ -522,13 +542,14 @@ mod tests {
             further: vec![longest; FURTHER_CHANGES],
             methods: Method::ALL.to_vec(),
             language: Language::Chinese,
+            login: Some("a".repeat(64)),
         });
         assert_eq!(length(&code()), length(&Message::Decoy));
         assert_eq!(length(&notice), length(&Message::Decoy));
         assert_eq!(length(&Message::SessionChanges), length(&Message::Decoy));
     }
 
-    /// Messages of earlier versions have no share and no further changes.
+    /// Messages of earlier versions have no share, no login and no further changes.
     #[test]
     fn messages_of_earlier_versions_are_read() {
         let read = |plain: &str| {
@@ -538,11 +559,12 @@ mod tests {
         let code = r#"{"kind":"code","channel":"sms","to":"+60123456798","purpose":"reset","code":"12345678",
             "language":"en","expires_at":1790000000,"minutes":10}"#;
         let Message::Code(code) = read(code) else { panic!("a code was sealed") };
-        assert_eq!(code.share, SmsShare::Rest);
+        assert_eq!((code.share, code.login), (SmsShare::Rest, None));
         let notice = r#"{"kind":"notice","channel":"voice","to":"+60327317272","event":{"added":"mobile"},
             "at":1790000000,"methods":["email"],"language":"ms"}"#;
         let Message::Notice(notice) = read(notice) else { panic!("a notice was sealed") };
         assert_eq!((notice.event, notice.further.len()), (Event::Added(Kind::Mobile), 0));
+        assert_eq!(notice.login, None);
     }
 
     /// Controls: C-089.

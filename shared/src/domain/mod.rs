@@ -40,5 +40,6 @@ pub mod session;
 pub mod session_changes;
 pub mod slow_hash;
 pub mod time;
+pub mod time_zone;
 pub mod totp;
-mod typed;
+pub mod typed;

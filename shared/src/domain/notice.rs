@@ -13,7 +13,8 @@ pub fn notices(account: &Account, registration: &Registration, change: &AccountC
     let contacts = contacts(account, registration);
     let AccountChange { event, methods, at, language } = change;
     let changes = [Change { event: *event, at: *at }];
-    notices_to(&contacts, has_calls_only(&contacts), &changes, methods, *language)
+    let login = account.shown_login();
+    notices_to(&contacts, has_calls_only(&contacts), &changes, methods, login.as_deref(), *language)
 }
 
 /// Returns every contact of an account: both addresses for mail, the mobile for a text, and the office phone for a
@@ -51,6 +52,7 @@ pub(super) fn notices_to(
     calls_only: bool,
     changes: &[Change],
     methods: &[Method],
+    login: Option<&str>,
     language: Language,
 ) -> Vec<Notice> {
     let Some((first, further)) = changes.split_first() else { return Vec::new() };
@@ -62,6 +64,7 @@ pub(super) fn notices_to(
         further: further.to_vec(),
         methods: methods.to_vec(),
         language,
+        login: login.map(str::to_owned),
     };
     contacts.iter().filter(|to| calls || !matches!(to, Recipient::Voice(_))).map(notice).collect()
 }

@@ -19,10 +19,12 @@ pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Coun
     offers
 }
 
-/// Returns whether a code may be sent to the enrolled contact of `method`.
+/// Returns whether a code may be sent to the enrolled contact of `method`. A fixed line gets no texts.
 pub fn reaches(registration: &Registration, method: Method, countries: &[Country]) -> bool {
     match registration.contact(method) {
-        Some(Contact::Phone(number)) => number.is_reachable_in(countries),
+        Some(Contact::Phone(number)) => {
+            number.is_reachable_in(countries) && (method != Method::Sms || !number.is_fixed_line())
+        }
         Some(Contact::Email(_)) => true,
         None => registration.has(method),
     }
@@ -121,6 +123,14 @@ mod tests {
         let mail = yearly_chance(&[Method::Email]);
         assert!((mail - 365.0 * 24.0 * 40.0 / 1e8).abs() < 1e-12, "{mail}");
         assert!(yearly_chance(&[Method::Sms, Method::Totp]) > mobile + 0.01);
+    }
+
+    #[test]
+    fn fixed_line_is_offered_no_text() {
+        let mobile = PhoneNumber::parse("+60327317272", Country::MALAYSIA).ok();
+        let registration = Registration { mobile, ..Registration::default() };
+        let offered = offers(&registration, &Method::ALL, &[Country::MALAYSIA]);
+        assert_eq!(offered.iter().map(|offer| offer.method).collect::<Vec<_>>(), [Method::MobileCall]);
     }
 
     /// Controls: C-075.

@@ -38,6 +38,8 @@ pub struct SessionChanges {
     calls_only: bool,
     /// All methods that verified the person.
     methods: Vec<Method>,
+    /// The login of the account, which mails name.
+    login: Option<String>,
     /// The language of the notifications.
     language: Language,
     /// All changes, in order.
@@ -60,12 +62,13 @@ pub enum Notification {
 }
 
 impl SessionChanges {
-    /// Returns the changes of a session that has made none.
-    pub const fn new(language: Language) -> Self {
+    /// Returns the changes of a session that has made none, for the account with this login.
+    pub const fn new(login: Option<String>, language: Language) -> Self {
         Self {
             contacts: Vec::new(),
             calls_only: false,
             methods: Vec::new(),
+            login,
             language,
             changes: Vec::new(),
             notified: 0,
@@ -123,7 +126,9 @@ impl SessionChanges {
     /// changes than one can report.
     pub fn notices(&self) -> Vec<Notice> {
         let parts = self.pending().chunks(REPORTED);
-        let to_each = |part| notices_to(&self.contacts, self.calls_only, part, &self.methods, self.language);
+        let login = self.login.as_deref();
+        let to_each =
+            |part| notices_to(&self.contacts, self.calls_only, part, &self.methods, login, self.language);
         parts.flat_map(to_each).collect()
     }
 
@@ -156,6 +161,7 @@ impl SessionChanges {
             contacts: self.contacts.iter().map(WrittenContact::from).collect(),
             calls_only: self.calls_only,
             methods: self.methods.clone(),
+            login: self.login.clone(),
             language: self.language,
             changes: self.changes.clone(),
             notified: self.notified,
@@ -176,6 +182,7 @@ impl SessionChanges {
             contacts: written.contacts.into_iter().map(Recipient::from).collect(),
             calls_only: written.calls_only,
             methods: written.methods,
+            login: written.login,
             language: written.language,
             changes: written.changes,
             notified: written.notified,
@@ -190,6 +197,8 @@ struct Written {
     contacts: Vec<WrittenContact>,
     calls_only: bool,
     methods: Vec<Method>,
+    #[serde(default)]
+    login: Option<String>,
     language: Language,
     changes: Vec<Change>,
     notified: usize,
@@ -228,7 +237,7 @@ mod tests {
     }
 
     fn first(before: Vec<Recipient>) -> SessionChanges {
-        let mut changes = SessionChanges::new(Language::English);
+        let mut changes = SessionChanges::new(Some("aisyah".to_owned()), Language::English);
         assert_eq!(add(&mut changes, Event::Added(Kind::Totp), before, 0), Notification::AtOnce);
         changes.note_notified(1);
         changes

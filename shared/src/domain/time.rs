@@ -20,6 +20,11 @@ impl Timestamp {
         Self(seconds)
     }
 
+    /// Reads RFC 3339, as [`Display`](fmt::Display) writes it.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse::<jiff::Timestamp>().ok().map(|at| Self(at.as_second()))
+    }
+
     /// Returns the seconds since the epoch.
     pub const fn as_seconds(self) -> i64 {
         self.0
@@ -91,7 +96,9 @@ mod tests {
     /// Controls: C-064.
     #[test]
     fn timestamp_displays_as_rfc_3339() {
-        assert_eq!(Timestamp::from_seconds(1_790_000_000).to_string(), "2026-09-21T14:13:20Z");
+        let at = Timestamp::from_seconds(1_790_000_000);
+        assert_eq!(at.to_string(), "2026-09-21T14:13:20Z");
+        assert_eq!((Timestamp::parse("2026-09-21T14:13:20Z"), Timestamp::parse("soon")), (Some(at), None));
     }
 
     #[test]

@@ -16,15 +16,68 @@ const PURPOSE: &str = "rekey/totp-seed";
 /// The shared secret of one authenticator app, in base32. Tables contain it sealed, and only for its owner.
 pub struct TotpSeed(Zeroizing<String>);
 
+/// The bits of a secret that RFC 4226 §4 requires.
+const BITS_MIN: usize = 128;
+
+/// The bits of the shortest secret that an import accepts. Google's and Moodle's apps were issued with 80.
+const IMPORTED_BITS_MIN: usize = 80;
+
 impl TotpSeed {
     /// Reads a base32 secret.
     ///
     /// # Errors
     /// [`SeedError`] when it is no base32 or shorter than the 128 bits of RFC 4226 §4.
     pub fn parse(base32: &str) -> Result<Self, SeedError> {
-        let text: String = base32.chars().filter(|c| !c.is_whitespace()).collect();
+        Self::read(base32, BITS_MIN)
+    }
+
+    /// Reads a secret as other systems issue it: base32 in any case, with spaces and hyphens, or an `otpauth:`
+    /// address (Google's Key URI format) of the one kind of codes that Rekey checks.
+    ///
+    /// # Errors
+    /// [`SeedError`] with what is not supported.
+    pub fn from_other_system(text: &str) -> Result<Self, SeedError> {
+        let text = text.trim();
+        let address = text.split_once("://").filter(|(scheme, _)| scheme.eq_ignore_ascii_case("otpauth"));
+        let Some((_, rest)) = address else { return Self::read(text, IMPORTED_BITS_MIN) };
+        let (path, query) = rest.split_once('?').ok_or(SeedError::NotBase32)?;
+        let kind = path.split('/').next().unwrap_or_default();
+        if !kind.eq_ignore_ascii_case("totp") {
+            return Err(SeedError::Counter);
+        }
+        let value = |name: &str| {
+            let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+            pairs.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+        };
+        for (name, supported, error) in [
+            ("algorithm", "SHA1", SeedError::Algorithm),
+            ("digits", "6", SeedError::Digits),
+            ("period", "30", SeedError::Period),
+        ] {
+            if value(name).is_some_and(|value| !value.replace('-', "").eq_ignore_ascii_case(supported)) {
+                return Err(error);
+            }
+        }
+        let secret = value("secret").ok_or(SeedError::NotBase32)?;
+        Self::read(&Zeroizing::new(secret.replace("%3D", "=").replace("%3d", "=")), IMPORTED_BITS_MIN)
+    }
+
+    /// Returns whether it has fewer bits than RFC 4226 §4 requires.
+    pub fn is_short(&self) -> bool {
+        self.bits() < BITS_MIN
+    }
+
+    fn read(base32: &str, bits_min: usize) -> Result<Self, SeedError> {
+        let text: Zeroizing<String> =
+            Zeroizing::new(base32.chars().filter(|c| !c.is_whitespace() && *c != '-').collect());
         let seed = Self(Zeroizing::new(text.trim_end_matches('=').to_ascii_uppercase()));
-        seed.generator().map(|_| seed)
+        seed.generator()?;
+        if seed.bits() < bits_min { Err(SeedError::Short) } else { Ok(seed) }
+    }
+
+    /// Returns the whole bytes of the secret, in bits: a letter of base32 has five.
+    fn bits(&self) -> usize {
+        self.0.len() * 5 / 8 * 8
     }
 
     /// Returns a new secret of 160 bits, the length that RFC 4226 §4 recommends.
@@ -72,8 +125,9 @@ impl TotpSeed {
     }
 
     fn generator(&self) -> Result<totp_rs::Totp, SeedError> {
-        let secret = Secret::try_from_base32(self.0.as_str()).map_err(|_| SeedError)?;
-        Builder::new().with_secret(secret).build().map_err(|_| SeedError)
+        let secret = Secret::try_from_base32(self.0.as_str()).map_err(|_| SeedError::NotBase32)?;
+        // `read` has checked the length, which the library would compare with 128 bits.
+        Ok(Builder::new().with_secret(secret).build_noncompliant())
     }
 }
 
@@ -83,10 +137,28 @@ impl fmt::Debug for TotpSeed {
     }
 }
 
-/// The text is no base32 secret of at least 128 bits.
+/// The reason why a secret is rejected.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("not a base32 secret of at least 128 bits")]
-pub struct SeedError;
+pub enum SeedError {
+    /// It is no base32, or an address without a secret.
+    #[error("not a base32 secret")]
+    NotBase32,
+    /// It has too few bits.
+    #[error("a secret of too few bits")]
+    Short,
+    /// Its codes count up (HOTP).
+    #[error("a secret of codes by counter")]
+    Counter,
+    /// Its codes are made with another algorithm than SHA-1.
+    #[error("a secret of another algorithm than SHA1")]
+    Algorithm,
+    /// Its codes have not six digits.
+    #[error("a secret of codes that have not six digits")]
+    Digits,
+    /// Its codes change at another pace than every 30 seconds.
+    #[error("a secret of another period than 30 seconds")]
+    Period,
+}
 
 #[cfg(test)]
 mod tests {
@@ -141,6 +213,39 @@ mod tests {
     fn malformed_or_short_seed_is_rejected() {
         for text in ["", "ABC", "not base32!", "MFRGGZDF"] {
             assert!(TotpSeed::parse(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn seeds_of_other_systems_are_read() {
+        for text in [
+            "gezd gnbv gy3t qojq gezd gnbv gy3t qojq",
+            "GEZD-GNBV-GY3T-QOJQ-GEZD-GNBV-GY3T-QOJQ",
+            "GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ====",
+            "otpauth://totp/Uni:aisyah?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=Uni",
+            "OTPAUTH://TOTP/x?period=30&digits=6&algorithm=SHA1&Secret=gezdgnbvgy3tqojqgezdgnbvgy3tqojq%3D",
+        ] {
+            let seed = TotpSeed::from_other_system(text).unwrap();
+            assert_eq!((seed.expose(), seed.is_short()), (RFC_SEED, false), "{text}");
+        }
+        let short = TotpSeed::from_other_system("JBSW Y3DP EHPK 3PXP").unwrap();
+        assert!(short.is_short() && short.generator().is_ok());
+    }
+
+    /// Controls: C-078.
+    #[test]
+    fn unsupported_seed_is_rejected_by_name() {
+        let of = |query: &str| format!("otpauth://totp/x?secret={RFC_SEED}&{query}");
+        for (text, error) in [
+            ("JBSWY3DPEHPK3PX".to_owned(), SeedError::Short),
+            ("not base32!".to_owned(), SeedError::NotBase32),
+            ("otpauth://totp/x".to_owned(), SeedError::NotBase32),
+            (format!("otpauth://hotp/x?secret={RFC_SEED}&counter=1"), SeedError::Counter),
+            (of("algorithm=SHA256"), SeedError::Algorithm),
+            (of("digits=8"), SeedError::Digits),
+            (of("period=60"), SeedError::Period),
+        ] {
+            assert_eq!(TotpSeed::from_other_system(&text).err(), Some(error), "{text}");
         }
     }
 }

@@ -11,7 +11,7 @@ pub(super) fn ascii_digit(c: char) -> Option<char> {
 
 /// Returns whether a character is invisible: soft hyphens, marks of direction, joiners, variation selectors,
 /// tags (Unicode, `Default_Ignorable_Code_Point`). Some are copied along with a contact.
-pub(super) fn is_invisible(c: char) -> bool {
+pub fn is_invisible(c: char) -> bool {
     matches!(c,
         '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}'
         | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{3164}'

@@ -13,6 +13,7 @@ use super::incoming_request::{
 use super::page::{self, PageContext};
 use super::paths::{HOME, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
+use super::said::{SAID_COOKIE, Said};
 use super::view::View;
 use super::{encoding, paths, views};
 use crate::domain::flow::{Flow, Stage};
@@ -48,7 +49,24 @@ impl IncomingRequest {
             Format::Html => page::render(view, &self.context(views::at(self).as_deref()), None),
             Format::Json => json(view),
         };
-        self.finish(StatusCode::OK, body, false, None)
+        let mut response = self.finish(StatusCode::OK, body, false, None);
+        if self.said.is_some() && self.format == Format::Html {
+            append_cookie(&mut response, &removed(SAID_COOKIE));
+        }
+        response
+    }
+
+    /// Returns a redirect whose page says something first; programs get `response` as it is.
+    #[must_use]
+    pub fn saying(&self, said: Option<Said>, mut response: Response) -> Response {
+        if let (Some(said), StatusCode::SEE_OTHER) = (said, response.status()) {
+            // The page after the redirect removes it; if nobody asks for that page, the browser does.
+            let value = said.value();
+            let line =
+                format!("{SAID_COOKIE}={value}; Path=/; Secure; HttpOnly; SameSite=Strict; Max-Age=60");
+            append_cookie(&mut response, &line);
+        }
+        response
     }
 
     /// Returns plain data for Rekey's own scripts, whatever `Accept` says.
@@ -100,7 +118,9 @@ impl IncomingRequest {
         let target = location(stage);
         let may_go = self.is_post || (target != self.path && newer.is_none());
         if self.format == Format::Html && may_go && stage != Stage::Ended {
-            return self.redirect(target, newer.map(NewCookie::Flow));
+            // A double click, which gets the newer cookie, needs no explanation.
+            let said = newer.is_none().then_some(Said::OutOfStep);
+            return self.saying(said, self.redirect(target, newer.map(NewCookie::Flow)));
         }
         self.problem_with(&Problem::OutOfStep(Place::Flow(stage)), None, newer.map(NewCookie::Flow))
     }
@@ -138,7 +158,9 @@ impl IncomingRequest {
         match (self.format, problem) {
             (Format::Html, Problem::FlowEnded) => self.redirect(HOME, Some(NewCookie::NoSession)),
             (Format::Html, Problem::OutOfStep(Place::SecondStep)) => self.redirect(VERIFY, None),
-            (Format::Html, Problem::OutOfStep(_)) => self.redirect(HOME, None),
+            (Format::Html, Problem::OutOfStep(_)) => {
+                self.saying(Some(Said::OutOfStep), self.redirect(HOME, None))
+            }
             _ => self.problem(problem, None),
         }
     }
@@ -198,8 +220,15 @@ impl IncomingRequest {
             organisation: &settings.organisation,
             logo_url: settings.logo_url.as_deref(),
             help_desk_url: settings.help_desk_url.as_deref(),
+            help_desk_phone: settings.help_desk_phone.as_deref(),
+            help_desk_hours: settings.help_desk_hours.as_deref(),
+            login_domain: settings.login_domains.first().map(String::as_str),
+            sign_in_url: settings.sign_in_url.as_deref(),
+            time_zone: &settings.time_zone,
             colour: settings.colour.as_deref(),
             at,
+            said: self.said,
+            ends_in: self.ends_in,
             path: if self.is_post { page_of(&self.path) } else { &self.path },
         }
     }

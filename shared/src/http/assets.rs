@@ -70,6 +70,7 @@ fn content_type(name: &str) -> &'static str {
         Some((_, "js")) => "text/javascript; charset=utf-8",
         Some((_, "svg")) => "image/svg+xml",
         Some((_, "png")) => "image/png",
+        Some((_, "txt")) => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }
 }
@@ -80,7 +81,7 @@ mod tests {
 
     #[test]
     fn asset_is_found_by_path_and_decompresses() {
-        for name in ["app.css", "app.js", "passkey.js", "work.js", "icon.svg"] {
+        for name in ["app.css", "app.js", "codes.js", "passkey.js", "work.js", "icon.svg", "words.txt"] {
             let asset = find(path(name).strip_prefix("/assets/").unwrap()).expect(name);
             assert_ne!(asset.content_type, "application/octet-stream", "{name}");
             let (encoding, body) = asset.clone().body("gzip, deflate, br");

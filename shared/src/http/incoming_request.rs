@@ -12,6 +12,7 @@ use lambda_http::request::RequestContext;
 
 use super::form_fields::{BODY_MAX, FormFields};
 use super::problem::Problem;
+use super::said::{SAID_COOKIE, Said};
 use super::trusted_proxy;
 use crate::domain::account::AccountId;
 use crate::domain::client::{self, AddressBlock, NetworkTag};
@@ -82,6 +83,10 @@ pub struct IncomingRequest {
     pub session: Option<HolderCookie>,
     /// The known device that the browser says it is; it may be another account's.
     pub(super) device: Option<KnownDevice>,
+    /// What the page says about the request before it.
+    pub(super) said: Option<Said>,
+    /// The seconds until the flow or session ends, once it was loaded.
+    pub(super) ends_in: Option<u32>,
     /// The portal's address to return to, if the allow-list has it.
     pub back: Option<String>,
     /// The body's fields; none for a GET.
@@ -241,6 +246,8 @@ impl IncomingRequest {
             cookie: holder(FLOW_COOKIE, HolderKind::Flow),
             session: holder(SESSION_COOKIE, HolderKind::Session),
             device: cookies(headers, DEVICE_COOKIE).find_map(|value| KnownDevice::open(value, &app.flows)),
+            said: cookies(headers, SAID_COOKIE).find_map(Said::parse),
+            ends_in: None,
             back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
             fields: FormFields::empty(),
             app,

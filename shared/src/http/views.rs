@@ -10,7 +10,7 @@ use crate::domain::account::Offer;
 use crate::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
-use crate::domain::password;
+use crate::domain::password::{self, CharacterClass, PasswordRules};
 use crate::domain::time::Timestamp;
 use crate::settings::Settings;
 use crate::text::pages::criterion_text;
@@ -42,6 +42,8 @@ impl IncomingRequest {
                     criteria: criteria(settings, self.language),
                     steps: state.context.steps,
                     length: (settings.password.min, settings.password.max),
+                    rules: generator_rules(&settings.password),
+                    login: state.context.login.clone(),
                 }),
             },
             Flow::Done(state) => View::Done(view::Done {
@@ -49,6 +51,7 @@ impl IncomingRequest {
                 at: state.at.to_string(),
                 known_device: state.context.known_device,
                 may_remember: state.device_epoch.is_some(),
+                login: state.context.login.clone(),
             }),
             Flow::Cancelled(_) => return None,
         })
@@ -111,9 +114,24 @@ pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> Code
         attempts_left: flow.attempts_left(&settings.flow),
         resend_in: flow.resend_at().seconds_after(now),
         may_resend: flow.may_resend(&settings.flow),
+        is_over: flow.expires_at <= now || flow.attempts_left(&settings.flow) == 0,
         minutes: settings.flow.code_lifetime.whole_minutes(),
         outcome: flow.progress.reason.outcome(),
     }
+}
+
+/// Returns the rules in Apple's language for password generators, which other managers read too.
+fn generator_rules(rules: &PasswordRules) -> String {
+    let mut text = format!("minlength: {}; maxlength: {};", rules.min, rules.max);
+    for class in &rules.classes {
+        text.push_str(match class {
+            CharacterClass::Upper => " required: upper;",
+            CharacterClass::Lower => " required: lower;",
+            CharacterClass::Digit => " required: digit;",
+            CharacterClass::Symbol => " required: special;",
+        });
+    }
+    text
 }
 
 fn criteria(settings: &Settings, language: Language) -> Vec<Criterion> {

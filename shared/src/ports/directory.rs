@@ -161,6 +161,13 @@ pub trait AccountImport: Send + Sync {
     /// # Errors
     /// [`DirectoryError`].
     async fn put(&self, account: &Account, password: Option<&NewPassword>) -> Result<(), DirectoryError>;
+
+    /// Replaces names, logins, address, language and state of the existing account `found`. Its password and the
+    /// count of its failed sign-ins stay.
+    ///
+    /// # Errors
+    /// [`DirectoryError`].
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError>;
 }
 
 /// Some accounts of a directory.

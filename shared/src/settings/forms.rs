@@ -9,6 +9,7 @@ use crate::domain::method::Method;
 use crate::domain::password::CharacterClass;
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
+use crate::domain::time_zone::TimeZone;
 
 /// A parsed parameter, or the reason why it is invalid.
 type Parsed<T> = Result<T, &'static str>;
@@ -62,9 +63,9 @@ pub(super) fn return_url(url: &str) -> Parsed<String> {
 }
 
 pub(super) fn organisation(name: &str) -> Parsed<String> {
-    let fits = name.chars().count() <= 40 && !name.chars().any(char::is_control);
+    let fits = name.chars().count() <= 100 && !name.chars().any(char::is_control);
     fits.then(|| name.to_owned()).ok_or(
-        "is longer than 40 characters, or has a control character. Use a name such as Universiti Contoh",
+        "is longer than 100 characters, or has a control character. Use a name such as Universiti Contoh",
     )
 }
 
@@ -78,6 +79,23 @@ pub(super) fn help_desk_url(url: &str) -> Parsed<String> {
     let fits = is_link(url, &["https:", "mailto:", "tel:"]);
     fits.then(|| url.to_owned())
         .ok_or("is not an https:, mailto: or tel: address. Use one such as mailto:helpdesk@contoh.example")
+}
+
+pub(super) fn sign_in_url(url: &str) -> Parsed<String> {
+    let fits = is_link(url, &["https://"]);
+    fits.then(|| url.to_owned())
+        .ok_or("is not an https: address. Use one such as https://portal.contoh.example/login")
+}
+
+pub(super) fn shown(text: &str) -> Parsed<String> {
+    let fits = text.chars().count() <= 100 && !text.chars().any(char::is_control);
+    fits.then(|| text.to_owned()).ok_or(
+        "is longer than 100 characters, or has a control character. Use a short text, such as 03-8921 5555",
+    )
+}
+
+pub(super) fn time_zone(name: &str) -> Parsed<TimeZone> {
+    TimeZone::parse(name).ok_or("is not a time zone of the IANA database. Use one such as Asia/Kuala_Lumpur")
 }
 
 pub(super) fn colour(text: &str) -> Parsed<String> {

@@ -21,6 +21,7 @@ use crate::domain::policy::{self, BruteForceRisk, YEARLY_CHANCE_MAX};
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
 use crate::domain::time::Seconds;
+use crate::domain::time_zone::TimeZone;
 
 /// Unredeemed codes in a row before a factor closes for a day; three fifths of them to one network, like
 /// other messages.
@@ -101,6 +102,15 @@ pub struct Settings {
     pub colour: Option<String>,
     /// `REKEY_HELP_DESK_URL`: `https:`, `mailto:` or `tel:`, if there is one.
     pub help_desk_url: Option<String>,
+    /// `REKEY_HELP_DESK_PHONE`: its telephone number as people read it, if there is one.
+    pub help_desk_phone: Option<String>,
+    /// `REKEY_HELP_DESK_HOURS`: when somebody answers, as people read it.
+    pub help_desk_hours: Option<String>,
+    /// `REKEY_SIGN_IN_URL`: where people sign in after a reset, if there is one address for all.
+    pub sign_in_url: Option<String>,
+    /// `REKEY_TIME_ZONE`: the zone of all times that pages and messages show. The default is the home country's,
+    /// if it has one only.
+    pub time_zone: TimeZone,
     /// `REKEY_LANGUAGES`: offered languages; the first is the fallback.
     pub languages: Vec<Language>,
     /// `REKEY_MAIL_FROM`: the sender address of mail.
@@ -138,6 +148,8 @@ impl Settings {
     /// [`SettingsError`] with one line per invalid parameter, unknown `REKEY_` names included.
     pub fn from_pairs(pairs: impl IntoIterator<Item = (String, String)>) -> Result<Self, SettingsError> {
         let mut reader = Reader::new(pairs);
+        let home_country =
+            reader.one("REKEY_HOME_COUNTRY", "MY", forms::country).unwrap_or(Country::MALAYSIA);
         let mut settings = Self {
             steps: reader.number("REKEY_STEPS", 2, 1..=2),
             methods: reader.list(
@@ -163,7 +175,7 @@ impl Settings {
             characters_per_network: reader.number("REKEY_CHARACTERS_PER_IP", 20, 0..=1_000_000),
             characters_per_hour: reader.number("REKEY_CHARACTERS_PER_HOUR", 300, 0..=1_000_000),
             sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", forms::country),
-            home_country: reader.one("REKEY_HOME_COUNTRY", "MY", forms::country).unwrap_or(Country::MALAYSIA),
+            home_country,
             sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),
             sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
             directory: reader
@@ -181,6 +193,12 @@ impl Settings {
             logo_url: reader.one("REKEY_LOGO_URL", "", forms::logo_url),
             colour: reader.one("REKEY_COLOUR", "", forms::colour),
             help_desk_url: reader.one("REKEY_HELP_DESK_URL", "", forms::help_desk_url),
+            help_desk_phone: reader.one("REKEY_HELP_DESK_PHONE", "", forms::shown),
+            help_desk_hours: reader.one("REKEY_HELP_DESK_HOURS", "", forms::shown),
+            sign_in_url: reader.one("REKEY_SIGN_IN_URL", "", forms::sign_in_url),
+            time_zone: reader
+                .one("REKEY_TIME_ZONE", "", forms::time_zone)
+                .unwrap_or_else(|| TimeZone::of(home_country)),
             languages: reader.list("REKEY_LANGUAGES", "en,ms,zh-Hans,ta", forms::language),
             mail_from: reader
                 .one("REKEY_MAIL_FROM", "no-reply@rekey.example", forms::mail_from)
@@ -434,6 +452,26 @@ mod tests {
         for other in
             ["proxy", "true", "arn:aws:ssm:ap-southeast-1:000000000000:parameter/proxy", &format!("{arn} x")]
         {
+            assert!(read(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn time_zone_defaults_to_home_country() {
+        let zone = |pairs: &[(&str, &str)]| read(pairs).map(|settings| Some(settings.time_zone));
+        assert_eq!(zone(&[]).unwrap(), TimeZone::parse("Asia/Kuala_Lumpur"));
+        assert_eq!(zone(&[("REKEY_HOME_COUNTRY", "GB")]).unwrap(), TimeZone::parse("Europe/London"));
+        let berlin = ("REKEY_TIME_ZONE", "Europe/Berlin");
+        assert_eq!(zone(&[berlin, ("REKEY_HOME_COUNTRY", "GB")]).unwrap(), TimeZone::parse("Europe/Berlin"));
+        assert!(zone(&[("REKEY_TIME_ZONE", "Kuala Lumpur")]).is_err());
+    }
+
+    #[test]
+    fn sign_in_page_has_https_address() {
+        let read = |url| read(&[("REKEY_SIGN_IN_URL", url)]).map(|settings| settings.sign_in_url);
+        let url = "https://portal.contoh.example/login";
+        assert_eq!(read(url).unwrap().as_deref(), Some(url));
+        for other in ["http://portal.contoh.example", "javascript:alert(1)", "mailto:a@b.example"] {
             assert!(read(other).is_err(), "{other}");
         }
     }

@@ -24,6 +24,8 @@ pub struct NewCode<'a> {
     pub purpose: Purpose,
     /// The share of the day's texts and calls.
     pub share: SmsShare,
+    /// The login of the account, where the contact is a confirmed one.
+    pub login: Option<&'a str>,
     /// The language of the text.
     pub language: Language,
     /// The number of digits (`REKEY_CODE_DIGITS`).
@@ -64,6 +66,7 @@ impl NewCode<'_> {
                 language: self.language,
                 expires_at: challenge.expires_at,
                 minutes: self.lifetime.whole_minutes(),
+                login: self.login.map(str::to_owned),
             })
         };
         Ok((challenge, message))

@@ -29,6 +29,33 @@ pub async fn account_is_found_by_every_login(fixture: &impl Fixture) {
     assert!(directory.account(&AccountId::from_directory("nobody").unwrap()).await.unwrap().is_none());
 }
 
+/// An import takes over what changed, and neither the password nor a former login.
+pub async fn import_updates_account_and_keeps_password(fixture: &impl Fixture<Directory: AccountImport>) {
+    let directory = fixture.given(1).await;
+    let found = AISYAH.account();
+    let logins = vec!["aisyah".to_owned(), "nur.aisyah".to_owned()];
+    let changed = Account {
+        name: "Nur".to_owned(),
+        logins,
+        email: None,
+        language: None,
+        state: AccountState::Excluded,
+        ..found.clone()
+    };
+    directory.update_account(&found, &changed).await.unwrap();
+    let read = directory.account(&found.id).await.unwrap().unwrap();
+    assert_eq!(read, changed);
+    for login in &changed.logins {
+        assert_eq!(directory.find(&name(login)).await.unwrap().unwrap().id, found.id);
+    }
+    for former in found.logins.iter().filter(|login| !changed.logins.contains(login)) {
+        assert!(directory.find(&name(former)).await.unwrap().is_none(), "{former}");
+    }
+    assert_eq!(sign_in(&directory, "nur.aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+    directory.update_account(&changed, &found).await.unwrap();
+    assert_eq!(directory.account(&found.id).await.unwrap().unwrap(), found);
+}
+
 pub async fn scan_returns_every_account_once(fixture: &impl Fixture<Directory: AccountImport + AccountScan>) {
     let directory = fixture.given(1).await;
     let mut expected = BTreeSet::from([AISYAH.account().id, DANIEL.account().id]);

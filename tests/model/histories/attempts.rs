@@ -83,6 +83,7 @@ async fn start_code_step(flows: &DynamoFlows, key: HolderId) {
             expires_at: NOW + LIMITS.lifetime,
             offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into(), young: false }],
             language: Language::English,
+            login: None,
             known_device: false,
         },
     };

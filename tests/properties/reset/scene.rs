@@ -107,6 +107,7 @@ impl Scene {
             expires_at: if at == At::Expired { now } else { now + limits.lifetime },
             offers: registered.offers(&world.settings.methods),
             language: Language::English,
+            login: None,
             known_device: false,
         };
         let cookie = HolderCookie::open_flow(&self.flows, world.entropy.bytes());

@@ -204,8 +204,11 @@ fn random_people_file_is_parsed_or_rejected() {
         std::iter::once(header).chain(rows).collect::<Vec<_>>().join("\n")
     });
     let property = Property { name: "people", cases: 300, reaches: &["read", "refused"] };
+    let own = ["student.contoh.example".to_owned()];
+    let countries = [Country::MALAYSIA];
+    let rules = people::Rules { own_domains: &own, home_country: Country::MALAYSIA, countries: &countries };
     property.run(&prop_oneof![2 => files, 1 => rows, 1 => any::<String>()], |text| {
-        match people::parse("people.csv", &text, &["student.contoh.example".to_owned()]) {
+        match people::parse("people.csv", text.as_bytes(), &rules) {
             Err(failure) => {
                 assert!(!failure.to_string().is_empty());
                 "refused".to_owned()

@@ -27,6 +27,7 @@ fn verified_flow(reason: Reason) -> Flow {
         expires_at: START + Seconds(30),
         offers: Vec::new(),
         language: Language::Malay,
+        login: None,
         known_device: false,
     };
     let tag = Tag::from_bytes([1; 32]);

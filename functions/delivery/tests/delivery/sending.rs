@@ -30,6 +30,7 @@ fn code(to: Recipient) -> Message {
         language: Language::English,
         expires_at: START + Seconds(600),
         minutes: 10,
+        login: Some("aisyah".to_owned()),
     })
 }
 
@@ -41,6 +42,7 @@ fn notice(to: Recipient) -> Message {
         further: Vec::new(),
         methods: vec![Method::Email],
         language: Language::English,
+        login: Some("aisyah".to_owned()),
     })
 }
 
@@ -316,6 +318,7 @@ async fn block_of_1000_numbers_shares_hourly_rate_limit() {
         language: Language::English,
         expires_at: START + Seconds::HOUR + Seconds(600),
         minutes: 10,
+        login: Some("aisyah".to_owned()),
     });
     deliver(&fakes, &[], &[later], 1).await;
     assert_eq!(fakes.sent().len(), 1);

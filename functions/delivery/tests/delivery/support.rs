@@ -20,13 +20,14 @@ use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::security_info::Secret;
 use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time_zone::TimeZone;
 use shared::ports::{
     Capabilities, ChangeInspector, ChangeOutcome, Clock, Directory, DirectoryError, Entropy, Mail,
     MailSender, MessageQueue, Metric, Metrics, NewEntry, PasswordChange, Push, PushSender, QueueError,
     SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
-use shared::text::messages::MessageRenderer;
+use shared::text::messages::{HelpDesk, MessageRenderer};
 
 /// The start time of every test: 2026-11-24T04:00:00Z.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_492_800);
@@ -164,7 +165,7 @@ pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        renderer: MessageRenderer::new("Universiti Contoh", None),
+        renderer: MessageRenderer::new("Universiti Contoh", HelpDesk::default(), TimeZone::UTC),
         messages: Arc::new(keys()),
         clock: fakes.clone(),
         entropy: fakes.clone(),

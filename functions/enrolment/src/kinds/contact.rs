@@ -78,13 +78,26 @@ pub(crate) fn read(
         return Ok((OwnedContact::Email(address), Method::Email));
     }
     let number = PhoneNumber::parse(typed, settings.home_country).map_err(|_| Problem::malformed("value"))?;
-    if !number.is_reachable_in(&settings.sms_countries) {
+    let is_mobile = || kind == Kind::Mobile;
+    if !number.is_reachable_in(&settings.sms_countries) || (is_mobile() && number.is_fixed_line()) {
         return Err(Problem::ContactRefused);
     }
     let offered = |method: &Method| settings.second_steps.contains(method);
-    let by = by.filter(|_| kind == Kind::Mobile).or_else(|| kind.methods().iter().copied().find(offered));
+    let by = by.filter(|_| is_mobile()).or_else(|| kind.methods().iter().copied().find(offered));
     let method = by.filter(offered).ok_or(Problem::MethodUnavailable("value"))?;
     Ok((OwnedContact::Phone(number), method))
+}
+
+/// The parts of a code that depend on its purpose.
+pub(crate) struct Parts<'a> {
+    /// Selects the text of the message.
+    pub(crate) purpose: Purpose,
+    /// Selects the channel.
+    pub(crate) method: Method,
+    /// Receives the code.
+    pub(crate) contact: Contact<'a>,
+    /// Names the account to a confirmed contact.
+    pub(crate) login: Option<&'a str>,
 }
 
 /// Makes a code for a contact, unless the session must wait until `not_before`. The caller stores the challenge, then
@@ -94,7 +107,7 @@ pub(crate) async fn new_challenge(
     cookie: &HolderCookie,
     session: &Session,
     not_before: Option<Timestamp>,
-    (purpose, method, contact): (Purpose, Method, Contact<'_>),
+    Parts { purpose, method, contact, login }: Parts<'_>,
     network: NetworkTag,
     now: Timestamp,
 ) -> HandlerResult<Result<(Challenge, Message), Problem>> {
@@ -115,6 +128,7 @@ pub(crate) async fn new_challenge(
         contact,
         purpose,
         share: if purpose == Purpose::SecurityInfo { SmsShare::Enrolment } else { SmsShare::Rest },
+        login,
         language: context.language,
         digits: settings.code_digits,
         lifetime: Seconds(settings.flow.code_lifetime.0.min(context.expires_at.seconds_after(now))),

@@ -184,6 +184,46 @@ impl AccountImport for BuiltinDirectory {
         }
         self.put_item(item).await
     }
+
+    /// New logins are written first and former ones removed last, so that the account is found throughout.
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
+        let id = account.id.as_str();
+        for login in &account.logins {
+            let item = Item::default().with("account", s(format!("login/{login}"))).with("owner", s(id));
+            self.put_item(item).await?;
+        }
+        let present = [("email", account.email.is_some()), ("language", account.language.is_some())];
+        let (set, removed): (Vec<_>, Vec<_>) = present.into_iter().partition(|(_, is_there)| *is_there);
+        let set: Vec<String> = set.iter().map(|(name, _)| format!(", #{name} = :{name}")).collect();
+        let set = set.concat();
+        let removed: Vec<String> = removed.iter().map(|(name, _)| format!("#{name}")).collect();
+        let removed = removed.join(", ");
+        let removed = if removed.is_empty() { removed } else { format!(" REMOVE {removed}") };
+        let expression = format!("SET #name = :name, #logins = :logins, #standing = :standing{set}{removed}");
+        let mut update = self.update(&format!("account/{id}"), &expression);
+        for name in ["id", "name", "logins", "standing", "email", "language"] {
+            update = update.expression_attribute_names(format!("#{name}"), name);
+        }
+        let logins = account.logins.iter().map(s).collect();
+        update = update
+            .condition_expression("attribute_exists(#id)")
+            .expression_attribute_values(":name", s(&account.name))
+            .expression_attribute_values(":logins", AttributeValue::L(logins))
+            .expression_attribute_values(":standing", s(state_name(account.state)));
+        if let Some(email) = &account.email {
+            update = update.expression_attribute_values(":email", s(email.expose()));
+        }
+        if let Some(language) = account.language {
+            update = update.expression_attribute_values(":language", s(language.tag()));
+        }
+        update.send().await.map_err(unavailable)?;
+        for login in found.logins.iter().filter(|login| !account.logins.contains(login)) {
+            let removal = self.client.delete_item().table_name(&self.table);
+            let removal = removal.key("account", s(format!("login/{login}")));
+            removal.send().await.map_err(unavailable)?;
+        }
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -214,6 +214,24 @@ impl AccountImport for MemoryDirectory {
         });
         Ok(())
     }
+
+    async fn update_account(&self, found: &Account, account: &Account) -> Result<(), DirectoryError> {
+        let email = account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email)));
+        self.memory.with(|tables| {
+            let Some(stored) = tables.accounts.accounts.get_mut(&account.id) else { return };
+            stored.name.clone_from(&account.name);
+            stored.logins.clone_from(&account.logins);
+            stored.email = email;
+            stored.language = account.language;
+            stored.state = account.state;
+            for login in found.logins.iter().filter(|login| !account.logins.contains(login)) {
+                tables.accounts.logins.remove(login);
+            }
+            let owned = account.logins.iter().map(|login| (login.clone(), account.id.clone()));
+            tables.accounts.logins.extend(owned);
+        });
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -79,6 +79,9 @@ pub struct FlowContext {
     pub offers: Vec<Offer>,
     /// The language of its messages.
     pub language: Language,
+    /// The login that pages and mails name the account by. A decoy has none: what was typed may be a password.
+    #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
+    pub login: Option<String>,
     /// Whether its browser is a known device of the account. It changes once, at the end, when the owner makes
     /// it one.
     #[serde(default, rename = "k", skip_serializing_if = "is_false")]

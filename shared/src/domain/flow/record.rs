@@ -284,6 +284,7 @@ mod tests {
             expires_at: now + Seconds(900),
             offers,
             language: Language::Tamil,
+            login: Some("aisyah".to_owned()),
             known_device: false,
         };
         let opened = Opened { context };

@@ -339,6 +339,7 @@ mod tests {
                 expires_at: at(900),
                 offers,
                 language: Language::English,
+                login: None,
                 known_device: false,
             },
         })

@@ -1,10 +1,11 @@
 //! The errors of a request in words, with the input to correct.
 
-use super::moment;
-use crate::domain::method::Method;
+use super::PageContext;
+use crate::domain::method::{Kind, Method};
 use crate::http::problem::{CaptchaFailure, Problem};
-use crate::http::view::View;
+use crate::http::view::{Criterion, View};
 use crate::text::Text;
+use crate::text::messages::moment;
 use crate::text::pages::Texts;
 
 /// One line of the error summary.
@@ -15,15 +16,34 @@ pub(super) struct Mistake {
 }
 
 /// Returns all errors, in the order of the page.
-pub(super) fn for_problem(problem: &Problem, view: &View, t: &Texts) -> Vec<Mistake> {
+pub(super) fn for_problem(problem: &Problem, view: &View, t: &Texts, page: &PageContext) -> Vec<Mistake> {
     let target = field_on(view, problem).and_then(|field| target(field, view));
     let mistake = |text| Mistake { text, target: target.clone() };
     match problem {
         Problem::PasswordRejected(violations) if !violations.is_empty() => {
-            violations.iter().map(|violation| mistake(violation.text.clone())).collect()
+            vec![mistake(rejected_password(violations, view, t))]
         }
-        _ => vec![mistake(sentence(problem, view, t))],
+        _ => vec![mistake(sentence(problem, view, t, page))],
     }
+}
+
+/// Returns what is wrong with a password in one line. The list of criteria marks those that it does not meet, so only
+/// what the list lacks is said here, and how strong the password is.
+fn rejected_password(violations: &[Criterion], view: &View, t: &Texts) -> String {
+    let listed = |id: &str| match view {
+        View::Password(view) => view.criteria.iter().any(|criterion| criterion.id == id),
+        _ => false,
+    };
+    let mut sentences = Vec::new();
+    if violations.iter().any(|violation| listed(&violation.id)) {
+        sentences.push(t.password.rejected.to_string());
+    }
+    if violations.iter().any(|violation| violation.id == "common") {
+        sentences.push(t.password.weak.to_string());
+    }
+    let others = violations.iter().filter(|violation| !listed(&violation.id));
+    sentences.extend(others.map(|violation| violation.text.clone()));
+    sentences.join(" ")
 }
 
 /// Returns the way to correct a problem.
@@ -36,7 +56,7 @@ pub(super) fn detail<'t>(problem: &Problem, t: &'t Texts) -> &'t Text {
     }
 }
 
-fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
+fn sentence(problem: &Problem, view: &View, t: &Texts, page: &PageContext) -> String {
     let detail = detail_on(view, problem, t).unwrap_or_else(|| detail(problem, t));
     let particulars = match problem {
         Problem::Malformed(field) if detail_on(view, problem, t).is_none() => {
@@ -47,11 +67,12 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
             None
         }
         Problem::CodeWrong { attempts_left } => {
-            attempts_left.map(|attempts| t.problems.tries_left.with("tries", attempts))
+            let left = attempts_left.filter(|left| *left > 0);
+            left.map(|attempts| t.problems.tries_left.with("tries", attempts))
         }
         Problem::SlowDown(wait) => Some(t.problems.wait.with("seconds", wait.0)),
         Problem::SignInPaused { until, .. } => {
-            Some(t.problems.paused_until.with("when", moment(&until.to_string())))
+            Some(t.problems.paused_until.with("when", moment(page.language, page.time_zone, *until)))
         }
         _ => None,
     };
@@ -64,6 +85,19 @@ fn sentence(problem: &Problem, view: &View, t: &Texts) -> String {
 /// Returns the text of a problem on a page that asks for other input than most.
 fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Text> {
     match (view, problem) {
+        (View::Code(view), Problem::CodeSpent | Problem::CodeWrong { .. }) if view.attempts_left == 0 => {
+            Some(&t.code.spent)
+        }
+        (View::Code(view), Problem::CodeSpent) if view.is_over => Some(&t.code.expired),
+        (View::SecurityInfo(view), Problem::ContactRefused) => Some(match view.selected? {
+            Kind::AlternateEmail => &t.security_info.list.refused_email,
+            Kind::Mobile => &t.security_info.list.refused_mobile,
+            _ => &t.security_info.list.refused_phone,
+        }),
+        (View::SecurityInfo(view), Problem::Malformed(Some("value"))) => Some(match view.selected? {
+            Kind::AlternateEmail => &t.security_info.list.value_email,
+            _ => &t.security_info.list.value_phone,
+        }),
         (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
         (View::Passkey(_), Problem::CodeSpent) => Some(&t.passkey.expired),
         (View::Passkey(_), Problem::Malformed(_)) => Some(&t.passkey.unread),
@@ -100,8 +134,7 @@ fn target(field: &str, view: &View) -> Option<String> {
             "captcha-answer"
         }
         (View::Reason(_), "reason") => "reason-forgotten",
-        (View::Code(_), "code") => "code",
-        (View::Code(view), "contact") if view.may_resend && view.method.is_phone() => "contact",
+        (View::Code(view), "code") if !view.is_over => "code",
         (View::Password(_) | View::SignIn(_), "password") => "password",
         (View::Password(_), "confirmation") => "confirmation",
         (View::Confirm(view), "code") if view.needs.is_code() => "code",

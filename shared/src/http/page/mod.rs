@@ -14,14 +14,18 @@ use askama::Template;
 
 pub use self::authenticator::{authenticator, authenticator_name};
 use self::mistakes::Mistake;
-use super::problem::{Document, Problem};
+use super::problem::{Code, Document, Problem};
+use super::said::Said;
 use super::view::security_info::{Needs, SecondStep, SecurityInfo};
 use super::view::{MethodChoice, PasskeyOptions, View, Why};
 use super::{assets, theme};
 use crate::domain::flow::Outcome;
 use crate::domain::language::Language;
-use crate::domain::method::Method;
+use crate::domain::method::{Kind, Method};
+use crate::domain::time::Timestamp;
+use crate::domain::time_zone::TimeZone;
 use crate::text::Text;
+use crate::text::messages::moment;
 use crate::text::pages::Texts;
 
 /// The deployment's and the request's values on every page.
@@ -37,19 +41,49 @@ pub struct PageContext<'a> {
     pub logo_url: Option<&'a str>,
     /// The help desk: `https:`, `mailto:` or `tel:`.
     pub help_desk_url: Option<&'a str>,
+    /// The help desk's telephone number as people read it.
+    pub help_desk_phone: Option<&'a str>,
+    /// When the help desk answers.
+    pub help_desk_hours: Option<&'a str>,
+    /// The organisation's first own domain, for the example of a login.
+    pub login_domain: Option<&'a str>,
+    /// Where people sign in after a reset.
+    pub sign_in_url: Option<&'a str>,
+    /// The zone of all times.
+    pub time_zone: &'a TimeZone,
     /// The accent colour, `#rrggbb`.
     pub colour: Option<&'a str>,
     /// The hidden field `at` of each form: its flow and step. None before a flow exists.
     pub at: Option<&'a str>,
+    /// What the page says about the request before it.
+    pub said: Option<Said>,
+    /// The seconds until the flow or session ends, for the warning before.
+    pub ends_in: Option<u32>,
     /// The request's path, for the links of the language picker.
     pub path: &'a str,
+}
+
+impl PageContext<'_> {
+    /// Returns a time (RFC 3339) on the clocks of the deployment. The script converts it to those of the reader.
+    fn moment(&self, at: &str) -> String {
+        Timestamp::parse(at).map(|at| moment(self.language, self.time_zone, at)).unwrap_or_default()
+    }
+
+    /// Returns whether the page says how to reach the help desk.
+    const fn has_help_desk(&self) -> bool {
+        self.help_desk_url.is_some() || self.help_desk_phone.is_some() || self.help_desk_hours.is_some()
+    }
 }
 
 /// Returns a page as HTML, with the problem of its request, if there is one.
 pub fn render(view: &View, page: &PageContext, problem: Option<&Problem>) -> String {
     let t = Texts::of(page.language);
-    let mistakes = problem.map(|problem| mistakes::for_problem(problem, view, t)).unwrap_or_default();
-    html_of(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes })
+    let mistakes = problem.map(|problem| mistakes::for_problem(problem, view, t, page)).unwrap_or_default();
+    let unmet = match problem {
+        Some(Problem::PasswordRejected(violations)) => violations.iter().map(|one| one.id.as_str()).collect(),
+        _ => Vec::new(),
+    };
+    html_of(&Page { t, page, heading: heading(view, t), body: Body::View(view), mistakes, unmet })
 }
 
 /// Returns the page of a problem without a view: an explanation, and a link to continue.
@@ -62,6 +96,7 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
         heading: texts.title.to_string(),
         body: Body::Problem(&texts.detail),
         mistakes: Vec::new(),
+        unmet: Vec::new(),
     })
 }
 
@@ -110,7 +145,7 @@ fn heading(view: &View, t: &Texts) -> String {
         View::Reason(_) => t.reason.heading,
         View::Method(view) if view.steps == 1 => t.method.heading_only,
         View::Method(view) => return t.method.heading.with("step", view.step).to_string(),
-        View::Code(_) => t.code.heading,
+        View::Code(view) => t.methods.of(view.method.as_str()).heading,
         View::Approval(_) => t.approval.heading,
         View::Passkey(_) => t.passkey.heading,
         View::Password(_) => t.password.heading,
@@ -151,6 +186,8 @@ struct Page<'a> {
     heading: String,
     body: Body<'a>,
     mistakes: Vec<Mistake>,
+    /// The criteria that the rejected password did not meet; none without a rejected password.
+    unmet: Vec<&'a str>,
 }
 
 impl Page<'_> {
@@ -186,6 +223,11 @@ impl Page<'_> {
             && !self.is_security_info()
     }
 
+    /// Returns whether the flow has ended, so that the browser forgets what was typed.
+    fn is_end(&self) -> bool {
+        matches!(self.body, Body::View(View::Done(_) | View::Ended(_)))
+    }
+
     fn is_security_info(&self) -> bool {
         matches!(
             self.body,
@@ -202,6 +244,27 @@ impl Page<'_> {
     /// Returns the name of the service that the page belongs to.
     fn service(&self) -> &Text {
         if self.is_security_info() { &self.t.security_info.title } else { &self.t.title }
+    }
+
+    /// Returns the sentence about the request before this one.
+    fn said(&self) -> Option<String> {
+        let said = &self.t.security_info.said;
+        let of = |text: &Text, kind: Kind| {
+            let name = self.t.security_info.kinds.of(kind.as_str()).name;
+            format!("{} {}", text.with("kind", name), said.notice)
+        };
+        Some(match self.page.said? {
+            Said::Added(kind) => of(&said.added, kind),
+            Said::Replaced(kind) => of(&said.replaced, kind),
+            Said::Removed(kind) => of(&said.removed, kind),
+            Said::Reconfirmed => said.reconfirmed.to_string(),
+            Said::OutOfStep => self.t.problems.of(Code::OutOfStep.as_str()).detail.to_string(),
+        })
+    }
+
+    /// Returns whether that sentence reports a success.
+    fn said_success(&self) -> bool {
+        self.page.said != Some(Said::OutOfStep)
     }
 
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
@@ -226,6 +289,11 @@ impl Page<'_> {
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn json(&self, value: &impl serde::Serialize) -> String {
         serde_json::to_string(value).unwrap_or_default()
+    }
+
+    /// Returns whether the rejected password met a criterion; `None` where none was rejected.
+    fn is_met(&self, criterion: &str) -> Option<bool> {
+        (!self.unmet.is_empty()).then(|| !self.unmet.contains(&criterion))
     }
 
     fn trail(&self) -> Vec<TrailStep> {
@@ -253,12 +321,6 @@ impl Page<'_> {
     fn is_open(&self, view: &MethodChoice, method: Method) -> bool {
         view.selected.or(view.methods.first().map(|offer| offer.method)) == Some(method)
     }
-}
-
-/// Returns a time for pages without scripts: in UTC, and marked as such. The script converts it to the
-/// reader's time zone and format.
-fn moment(at: &str) -> String {
-    at.replace('T', " ").replace('Z', " UTC")
 }
 
 /// Returns whether the account has exactly as many factors as a reset needs, and no spare one.

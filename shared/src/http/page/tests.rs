@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::markup::{Element, elements};
 use super::*;
 use crate::domain::account::{AccountId, Offer};
+use crate::domain::contact::Country;
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::{CreationOptions, Owner, RelyingParty, UserHandle};
 use crate::domain::security_info::Kind;
@@ -22,6 +23,21 @@ use crate::text::pages::criterion_text;
 
 const TYPED: &str = "\"><script>alert(1)</script>";
 
+fn password_entry(criteria: Vec<Criterion>) -> View {
+    View::Password(PasswordEntry {
+        criteria,
+        steps: 2,
+        length: (12, 128),
+        rules: "minlength: 12; maxlength: 128; required: upper;".into(),
+        login: Some("aisyah".into()),
+    })
+}
+
+fn kuala_lumpur() -> &'static TimeZone {
+    static ZONE: std::sync::LazyLock<TimeZone> = std::sync::LazyLock::new(|| TimeZone::of(Country::MALAYSIA));
+    &ZONE
+}
+
 fn context(language: Language) -> PageContext<'static> {
     PageContext {
         language,
@@ -29,8 +45,15 @@ fn context(language: Language) -> PageContext<'static> {
         organisation: "Universiti Contoh",
         logo_url: Some("https://www.contoh.example/logo.svg"),
         help_desk_url: Some("mailto:help@contoh.example"),
+        help_desk_phone: Some("03-8921 5555"),
+        help_desk_hours: Some("8:30-17:00"),
+        login_domain: Some("student.contoh.example"),
+        sign_in_url: Some("https://portal.contoh.example/login"),
+        time_zone: kuala_lumpur(),
         colour: Some("#8a1538"),
         at: Some("flow.1"),
+        said: None,
+        ends_in: Some(870),
         path: "/method",
     }
 }
@@ -75,6 +98,7 @@ fn code(method: Method, resend_in: u32, may_resend: bool) -> View {
         attempts_left: 5,
         resend_in,
         may_resend,
+        is_over: false,
         minutes: 10,
         outcome: Outcome::Reset,
     })
@@ -85,7 +109,13 @@ fn method(step: u8, steps: u8, selected: Option<Method>, methods: Vec<Offer>) ->
 }
 
 fn done(result: Outcome) -> View {
-    View::Done(Done { result, at: "2026-11-24T04:15:09Z".into(), known_device: false, may_remember: true })
+    View::Done(Done {
+        result,
+        at: "2026-11-24T04:15:09Z".into(),
+        known_device: false,
+        may_remember: true,
+        login: Some("aisyah".into()),
+    })
 }
 
 fn approval(status: ApprovalStatus, may_ask_again: bool) -> View {
@@ -129,7 +159,7 @@ fn views(language: Language) -> Vec<View> {
             expires_at: "2026-11-24T04:20:00Z".into(),
             outcome: Outcome::Reset,
         }),
-        View::Password(PasswordEntry { criteria: criteria(language), steps: 2, length: (12, 128) }),
+        password_entry(criteria(language)),
         View::Unlock(Unlock { steps: 1 }),
         done(Outcome::Reset),
         done(Outcome::Unlocked),
@@ -186,6 +216,7 @@ fn entries() -> Vec<EntryView> {
         usable_from: AT.into(),
         predecessor: (kind == Kind::Mobile).then(|| "*****97".to_owned()),
         counts: kind != Kind::Mobile,
+        whole: None,
     };
     Kind::ALL.map(entry).to_vec()
 }
@@ -240,6 +271,8 @@ fn confirm(kind: Kind, needs: Needs) -> View {
         masked: "*****98".into(),
         needs,
         attempts_left: 9,
+        login: Some("aisyah".into()),
+        at: AT.into(),
     })
 }
 
@@ -268,10 +301,9 @@ fn problem(code: Code, language: Language) -> Problem {
         Code::PasswordRejected => Problem::PasswordRejected(criteria(language).split_off(6)),
         Code::ConfirmationDiffers => Problem::ConfirmationDiffers,
         Code::SlowDown => Problem::SlowDown(Seconds(17)),
-        Code::SignInPaused => Problem::SignInPaused {
-            until: crate::domain::time::Timestamp::from_seconds(1_790_000_000),
-            wait: Seconds(3_600),
-        },
+        Code::SignInPaused => {
+            Problem::SignInPaused { until: Timestamp::from_seconds(1_790_000_000), wait: Seconds(3_600) }
+        }
         Code::NonceStale => Problem::NonceStale("k1.0.AAAA".into()),
         Code::DeviceUnknown => Problem::DeviceUnknown,
         Code::Unavailable => Problem::Unavailable,
@@ -440,6 +472,35 @@ fn error_is_marked_on_field_that_corrects_it() {
     }
 }
 
+#[test]
+fn last_page_names_account_and_leads_to_sign_in() {
+    let page = render(&done(Outcome::Reset), &context(Language::English), None);
+    assert!(page.contains("<strong>aisyah</strong>"), "{page}");
+    assert!(page.contains("href=\"https://portal.contoh.example/login\""), "{page}");
+    let without = PageContext { sign_in_url: None, ..context(Language::English) };
+    assert!(!render(&done(Outcome::Reset), &without, None).contains("portal.contoh.example"));
+}
+
+#[test]
+fn times_are_those_of_the_deployment() {
+    for language in Language::ALL {
+        let page = render(&done(Outcome::Reset), &context(language), None);
+        assert!(page.contains("12:15</time>") && !page.contains("UTC"), "{page}");
+    }
+}
+
+/// The browser keeps the new password under this name, and makes one that the rules accept.
+#[test]
+fn password_page_names_account_to_password_managers() {
+    let page = render(&password_entry(Vec::new()), &context(Language::English), None);
+    let inputs: Vec<_> = elements(&page).into_iter().filter(|element| element.name == "input").collect();
+    let account = inputs.iter().find(|input| input.get("autocomplete") == Some("username")).unwrap();
+    assert_eq!((account.get("value"), account.get("name")), (Some("aisyah"), None));
+    let new = inputs.iter().filter(|input| input.get("autocomplete") == Some("new-password"));
+    let rules: Vec<_> = new.map(|input| (input.get("minlength"), input.get("passwordrules"))).collect();
+    assert_eq!(rules, [(Some("12"), Some("minlength: 12; maxlength: 128; required: upper;")); 2]);
+}
+
 /// Logs may print a problem, so it must not print its nonce or CAPTCHA.
 /// Controls: C-092.
 #[test]
@@ -452,13 +513,116 @@ fn problem_debug_prints_code_and_field_only() {
 }
 
 #[test]
-fn password_violations_appear_in_summary_and_field() {
-    let view = View::Password(PasswordEntry { criteria: Vec::new(), steps: 1, length: (12, 128) });
-    let violations = criteria(Language::Chinese).split_off(6);
-    let problem = Problem::PasswordRejected(violations.clone());
-    let page = render(&view, &context(Language::Chinese), Some(&problem));
-    for violation in violations {
-        assert_eq!(page.matches(violation.text.as_str()).count(), 2, "summary and field");
+fn unmet_criteria_are_marked_in_their_list() {
+    for language in Language::ALL {
+        let all = criteria(language);
+        let violations: Vec<_> =
+            all.iter().filter(|one| ["digit", "common"].contains(&one.id.as_str())).cloned().collect();
+        let extra = Criterion { id: "control-character".into(), text: "No tab.".into() };
+        let rejected = Problem::PasswordRejected([violations.clone(), vec![extra]].concat());
+        let page = render(&password_entry(all.clone()), &context(language), Some(&rejected));
+        let items = elements(&page).into_iter().filter(|element| element.get("data-criterion").is_some());
+        for item in items {
+            let id = item.get("data-criterion").unwrap();
+            let expected = if violations.iter().any(|one| one.id == id) { "failed" } else { "met" };
+            assert_eq!(item.get("class"), Some(expected), "{id}");
+        }
+        let t = &Texts::of(language).password;
+        for said in [t.rejected.as_str(), t.weak.as_str(), "No tab."] {
+            assert_eq!(page.matches(said).count(), 2, "one line in the summary and at the field: {said}");
+        }
+        let fresh = render(&password_entry(all), &context(language), None);
+        assert!(!fresh.contains("class=\"failed\"") && !fresh.contains("class=\"met\""), "{fresh}");
+    }
+}
+
+/// A spent code can't be typed any more, so the page offers what helps.
+#[test]
+fn spent_code_page_offers_another_code_or_method() {
+    let over = |attempts_left, may_resend| match code(Method::Sms, 0, may_resend) {
+        View::Code(entry) => View::Code(CodeEntry { is_over: true, attempts_left, ..entry }),
+        other => other,
+    };
+    for (view, said, action) in [
+        (over(3, true), Texts::of(Language::English).code.expired, "/code/send"),
+        (over(0, true), Texts::of(Language::English).code.spent, "/code/send"),
+    ] {
+        let wrong = (said == Texts::of(Language::English).code.spent)
+            .then_some(Problem::CodeWrong { attempts_left: Some(0) });
+        for problem in [None, Some(Problem::CodeSpent), wrong] {
+            let page = render(&view, &context(Language::English), problem.as_ref());
+            let all = elements(&page);
+            assert!(page.contains(said.as_str()) && page.contains(action), "{page}");
+            assert!(all.iter().all(|element| element.get("id") != Some("code")), "{page}");
+            assert!(all.iter().all(|element| element.name != "details"), "nothing is folded away: {page}");
+        }
+    }
+    let page = render(&over(0, false), &context(Language::English), None);
+    assert!(
+        !page.contains("action=\"/code/send\"") && page.contains("class=\"button\" href=\"/method\""),
+        "{page}"
+    );
+}
+
+/// The number was typed for the first code; asking for it again would fail 3.3.7 of WCAG 2.2.
+#[test]
+fn another_code_needs_no_number_again() {
+    let page = render(&code(Method::Sms, 0, true), &context(Language::English), None);
+    assert!(elements(&page).iter().all(|element| element.get("name") != Some("contact")), "{page}");
+}
+
+#[test]
+fn page_says_what_the_last_request_did() {
+    for language in Language::ALL {
+        let said = &Texts::of(language).security_info.said;
+        let name = Texts::of(language).security_info.kinds.of("mobile").name;
+        let added = said.added.with("kind", name).to_string();
+        let page = |said| render(&list(Vec::new(), false), &PageContext { said, ..context(language) }, None);
+        let banner = |said| {
+            let all = elements(&page(said));
+            all.into_iter().find(|element| element.get("id") == Some("said"))
+        };
+        let added = (added, banner(Some(Said::Added(Kind::Mobile))).unwrap());
+        assert!(
+            added.1.text.contains(&added.0) && added.1.get("class") == Some("success"),
+            "{}",
+            added.1.text
+        );
+        assert!(added.1.get("tabindex") == Some("-1") && added.1.text.contains(said.notice.as_str()));
+        let moved = banner(Some(Said::OutOfStep)).unwrap();
+        assert_eq!(moved.get("class"), Some("notice"));
+        assert!(banner(None).is_none());
+    }
+}
+
+/// Two factors were verified, so the person can see what is asked about.
+#[test]
+fn whole_contact_is_shown_where_it_is_asked_about() {
+    let entries = entries();
+    let whole = |entry: EntryView| EntryView { whole: Some("+60123456798".into()), ..entry };
+    let shown = render(
+        &list(entries.clone().into_iter().map(whole).collect(), true),
+        &context(Language::English),
+        None,
+    );
+    assert!(shown.contains("+60123456798"));
+    assert!(!render(&list(entries, true), &context(Language::English), None).contains("+60123456798"));
+}
+
+/// The sheet says whose it is, on paper and in the file.
+#[test]
+fn sheet_of_recovery_codes_names_its_account() {
+    let needs = Needs::RecoveryCodes { codes: vec!["ABCD-EFGH-JKLM-NPQR".into()] };
+    let page = render(&confirm(Kind::RecoveryCodes, needs), &context(Language::English), None);
+    let all = elements(&page);
+    let sheet = all.iter().find(|element| element.get("id") == Some("sheet")).unwrap();
+    for said in ["Universiti Contoh", "aisyah", "2026", "ABCD-EFGH-JKLM-NPQR"] {
+        assert!(sheet.text.contains(said), "{said}: {}", sheet.text);
+    }
+    for id in ["copy", "download", "print"] {
+        assert!(
+            all.iter().any(|element| element.get("id") == Some(id) && element.get("type") == Some("button"))
+        );
     }
 }
 
@@ -467,9 +631,10 @@ fn page_headings_are_unique() {
     for language in Language::ALL {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
-        // Identify, reason, step 1, step 2, the only step, code, approval, passkey, password, unlock, changed,
-        // unlocked, cancelled; sign-in, step-up, the list, the change of a password, and five kinds to confirm.
-        assert_eq!(headings.len(), 22, "{headings:?}");
+        // Identify, reason, step 1, step 2, the only step, codes by mail, text and call, approval, passkey, password,
+        // unlock, changed, unlocked, cancelled; sign-in, step-up, the list, the change of a
+        // password, and five kinds to confirm.
+        assert_eq!(headings.len(), 24, "{headings:?}");
     }
 }
 

@@ -108,6 +108,9 @@ pub struct CodeEntry {
     /// Whether another code can be sent at all.
     #[serde(skip)]
     pub may_resend: bool,
+    /// Whether the code has expired or its attempts are used up.
+    #[serde(skip)]
+    pub is_over: bool,
     /// The validity in whole minutes, which the page names.
     #[serde(skip)]
     pub minutes: u32,
@@ -200,6 +203,12 @@ pub struct PasswordEntry {
     /// The minimum and maximum length, in code points.
     #[serde(skip)]
     pub length: (u16, u16),
+    /// The rules in the form that password managers generate passwords by (`passwordrules`).
+    #[serde(skip)]
+    pub rules: String,
+    /// The login of the account, for password managers.
+    #[serde(skip)]
+    pub login: Option<String>,
 }
 
 /// The page that asks for the confirmation of an unlock.
@@ -221,6 +230,9 @@ pub struct Done {
     pub known_device: bool,
     /// Whether `POST /done` can make it one.
     pub may_remember: bool,
+    /// The login of the account.
+    #[serde(skip)]
+    pub login: Option<String>,
 }
 
 /// The page of a flow that ended without a change.

@@ -124,6 +124,13 @@ pub struct SecurityInfo {
     pub back: Option<String>,
 }
 
+impl SecurityInfo {
+    /// Returns whether the form of this kind stands beside its entry, which it replaces.
+    pub(crate) fn is_beside(&self, kind: Kind, entry: &EntryView) -> bool {
+        entry.kind == kind && self.kinds.contains(&(kind, true))
+    }
+}
+
 /// One entry of the list.
 #[derive(Clone, Serialize)]
 pub struct EntryView {
@@ -145,6 +152,9 @@ pub struct EntryView {
     /// Whether it is active already.
     #[serde(skip)]
     pub counts: bool,
+    /// The whole contact, where the person is asked whether it is right.
+    #[serde(skip)]
+    pub whole: Option<String>,
 }
 
 /// The page that asks for the confirmation of a new entry.
@@ -162,6 +172,12 @@ pub struct Confirm {
     /// The remaining attempts.
     #[serde(rename = "tries_left")]
     pub attempts_left: u8,
+    /// The login of the account, for a sheet on paper.
+    #[serde(skip)]
+    pub login: Option<String>,
+    /// The time of the page (RFC 3339), for a sheet on paper.
+    #[serde(skip)]
+    pub at: String,
 }
 
 /// The input that confirms a new entry.

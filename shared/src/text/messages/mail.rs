@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
-use super::texts::Texts;
-use super::{Content, RenderedMail, RenderedMessage};
+use super::texts::{Texts, Words};
+use super::{Content, HelpDesk, RenderedMail, RenderedMessage};
 use crate::domain::language::Language;
 use crate::domain::message::Purpose;
 use crate::domain::notice::Event;
@@ -22,11 +22,12 @@ enum Block {
 /// Composes a mail in both forms.
 pub(super) fn compose(
     language: Language,
-    texts: &Texts,
+    words: Words<'_>,
     content: Content<'_>,
     organisation: &str,
-    help_desk: Option<&str>,
+    help_desk: &HelpDesk,
 ) -> RenderedMail {
+    let texts = words.texts;
     let (subject, mut blocks) = match content {
         Content::Code(message) => {
             let minutes = message.minutes.to_string();
@@ -39,17 +40,20 @@ pub(super) fn compose(
                 Purpose::SecurityInfo => (&code.lead_security_info, &code.unasked_security_info),
                 Purpose::SecondStep => (&code.lead_security_info, &code.unasked_second_step),
             };
-            let blocks = vec![say(lead), grouped, say(&code.validity), say(&code.warning), say(unasked)];
+            let mut blocks = vec![say(lead), grouped];
+            blocks.extend(account(texts, message.login.as_deref()));
+            blocks.extend([say(&code.validity), say(&code.warning), say(unasked)]);
             (code.subject.fill(&values), blocks)
         }
         Content::Notice(notice) => {
-            let facts = texts.facts(notice);
+            let facts = words.facts(notice);
             let values = facts.values_for(organisation);
             let say = |template: &Text| Block::Paragraph(template.fill(&values));
             let (this, every) = (texts.reported(notice), &texts.change);
             let mut blocks = vec![say(&this.what)];
+            blocks.extend(account(texts, notice.login.as_deref()));
             if !notice.further.is_empty() {
-                blocks.push(Block::List(notice.changes().map(|change| texts.line(change)).collect()));
+                blocks.push(Block::List(notice.changes().map(|change| words.line(change)).collect()));
             }
             if !notice.methods.is_empty() {
                 blocks.push(say(&every.how));
@@ -63,11 +67,22 @@ pub(super) fn compose(
         }
     };
     let values = [("organisation", organisation)];
-    if let Some(url) = help_desk {
-        blocks.push(Block::Link(texts.footer.help_desk.fill(&values), url.to_owned()));
+    let reached_at = texts.footer.help_desk.fill(&values);
+    match (&help_desk.url, help_desk.line()) {
+        (Some(url), line) => {
+            blocks.push(Block::Link(reached_at, url.clone()));
+            blocks.extend(line.map(Block::Paragraph));
+        }
+        (None, Some(line)) => blocks.push(Block::Paragraph(format!("{reached_at} {line}"))),
+        (None, None) => {}
     }
     blocks.push(Block::Paragraph(texts.footer.automatic.fill(&values)));
     RenderedMail { text: plain(&blocks), html: html(language, &subject, &blocks), subject }
+}
+
+/// Returns the line that names the account. One mailbox may serve several.
+fn account(texts: &Texts, login: Option<&str>) -> Option<Block> {
+    Some(Block::Paragraph(texts.account.fill(&[("login", login?)])))
 }
 
 fn plain(blocks: &[Block]) -> RenderedMessage {
@@ -96,7 +111,8 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> RenderedMessage 
     let _ = write!(
         html,
         "<!DOCTYPE html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\">\
-         <meta name=\"viewport\" content=\"width=device-width\"><title>{title}</title></head>\n\
+         <meta name=\"viewport\" content=\"width=device-width\">\
+         <meta name=\"color-scheme\" content=\"light\"><title>{title}</title></head>\n\
          <body style=\"margin:0;padding:24px;background:#ffffff;color:#1b1b1b;\
          font-family:system-ui,'Segoe UI',Roboto,'Noto Sans','Noto Sans Tamil','Noto Sans SC',sans-serif;\
          font-size:16px;line-height:1.6\">\n\

@@ -12,9 +12,11 @@ mod texts;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
-use self::texts::Texts;
+use self::texts::{Texts, Words};
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Notice, Recipient};
+use crate::domain::time::Timestamp;
+use crate::domain::time_zone::TimeZone;
 
 /// The content of a message.
 #[derive(Clone, Copy, Debug)]
@@ -75,25 +77,51 @@ pub struct RenderedCall {
 #[derive(Clone, Debug)]
 pub struct MessageRenderer {
     organisation: String,
-    help_desk: Option<String>,
+    help_desk: HelpDesk,
+    time_zone: TimeZone,
+}
+
+/// How people reach the help desk. Only mails contain it.
+#[derive(Clone, Debug, Default)]
+pub struct HelpDesk {
+    /// `https:`, `mailto:` or `tel:`.
+    pub url: Option<String>,
+    /// A telephone number as people read it.
+    pub phone: Option<String>,
+    /// When somebody answers.
+    pub hours: Option<String>,
+}
+
+impl HelpDesk {
+    /// Returns the number and the hours in one line, if there are any.
+    fn line(&self) -> Option<String> {
+        let parts: Vec<&str> = [&self.phone, &self.hours].into_iter().flatten().map(String::as_str).collect();
+        (!parts.is_empty()).then(|| parts.join(" · "))
+    }
 }
 
 impl MessageRenderer {
-    /// Returns the messages of `organisation`, with its help desk's URL `help_desk`, which only mails
-    /// contain.
-    pub fn new(organisation: &str, help_desk: Option<&str>) -> Self {
-        Self { organisation: organisation.to_owned(), help_desk: help_desk.map(str::to_owned) }
+    /// Returns the messages of `organisation`, with times in `time_zone`.
+    pub fn new(organisation: &str, help_desk: HelpDesk, time_zone: TimeZone) -> Self {
+        Self { organisation: organisation.to_owned(), help_desk, time_zone }
+    }
+
+    /// Returns the texts of a language, with times in the zone.
+    const fn words(&self, texts: &'static Texts) -> Words<'_> {
+        Words { texts, time_zone: &self.time_zone }
     }
 
     /// Returns the content as a mail.
     pub fn mail(&self, content: Content<'_>) -> RenderedMail {
         let language = content.language();
-        mail::compose(language, Texts::of(language), content, &self.organisation, self.help_desk.as_deref())
+        let words = self.words(Texts::of(language));
+        mail::compose(language, words, content, &self.organisation, &self.help_desk)
     }
 
     /// Returns the content as a text of one segment.
     pub fn text(&self, content: Content<'_>) -> RenderedMessage {
-        let texts = Texts::of(content.language());
+        let words = self.words(Texts::of(content.language()));
+        let texts = words.texts;
         match content {
             Content::Code(message) => {
                 let (code, minutes) = (RenderedMessage(message.code.grouped()), message.minutes.to_string());
@@ -101,7 +129,7 @@ impl MessageRenderer {
                 segment::fit_sms_segment(texts.code.text, &self.organisation, &values)
             }
             Content::Notice(notice) => {
-                let facts = texts.facts(notice);
+                let facts = words.facts(notice);
                 segment::fit_sms_segment(texts.reported(notice).text, &self.organisation, &facts.values())
             }
         }
@@ -110,24 +138,33 @@ impl MessageRenderer {
     /// Returns the content as a call.
     pub fn call(&self, content: Content<'_>) -> RenderedCall {
         let (language, speech) = Texts::speech(content.language());
-        let ssml = speech::compose(speech, Texts::of(language), content, &self.organisation);
+        let ssml = speech::compose(speech, self.words(Texts::of(language)), content, &self.organisation);
         RenderedCall { ssml, language }
     }
+}
+
+/// Returns a time, to the minute, in the words of a language and on the clocks of a zone.
+pub fn moment(language: Language, time_zone: &TimeZone, at: Timestamp) -> String {
+    Words { texts: Texts::of(language), time_zone }.moment(at)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::domain::code::OneTimeCode;
-    use crate::domain::contact::{EmailAddress, PhoneNumber};
+    use crate::domain::contact::{Country, EmailAddress, PhoneNumber};
     use crate::domain::message::{Purpose, SmsShare};
     use crate::domain::method::Method;
     use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
-    use crate::domain::time::Timestamp;
 
     fn renderer() -> MessageRenderer {
-        MessageRenderer::new("Uni <b>&\u{201c}Contoh\u{201d}", Some("https://help.contoh.example/?a=1&b=2"))
+        reached_at("Uni <b>&\u{201c}Contoh\u{201d}", "https://help.contoh.example/?a=1&b=2")
+    }
+
+    fn reached_at(organisation: &str, url: &str) -> MessageRenderer {
+        let help_desk = HelpDesk { url: Some(url.to_owned()), ..HelpDesk::default() };
+        MessageRenderer::new(organisation, help_desk, TimeZone::of(Country::MALAYSIA))
     }
 
     fn code(language: Language) -> CodeMessage {
@@ -139,6 +176,7 @@ mod tests {
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
+            login: Some("fam1".into()),
         }
     }
 
@@ -150,6 +188,7 @@ mod tests {
             further: Vec::new(),
             methods: vec![Method::Sms, Method::Totp],
             language,
+            login: Some("fam1".into()),
         }
     }
 
@@ -166,6 +205,23 @@ mod tests {
                 assert!(!part.contains('{') && !part.contains('}'), "{part}");
             }
             assert!(mail.html.expose().contains(&format!("lang=\"{}\"", language.tag())));
+        }
+    }
+
+    /// One mailbox may serve several accounts. A code for a new contact may go to a stranger.
+    /// Controls: C-180.
+    #[test]
+    fn mail_to_confirmed_contact_names_account() {
+        for language in Language::ALL {
+            let code = code(language);
+            let unknown = CodeMessage { login: None, ..code.clone() };
+            let notice = notice(language, Event::Reset);
+            for content in [Content::Code(&code), Content::Notice(&notice)] {
+                let mail = renderer().mail(content);
+                assert!(mail.text.expose().contains("fam1\n") && mail.html.expose().contains("fam1</p>"));
+                assert!(!renderer().text(content).expose().contains("fam1"));
+            }
+            assert!(!renderer().mail(Content::Code(&unknown)).text.expose().contains("fam1"));
         }
     }
 
@@ -188,12 +244,26 @@ mod tests {
             ("tel:+60312345678", "+60312345678"),
             ("https://help.contoh.example", "https://help.contoh.example"),
         ] {
-            let renderer = MessageRenderer::new("Uni", Some(url));
+            let renderer = reached_at("Uni", url);
             let mail = renderer.mail(Content::Code(&code(Language::English)));
             assert!(mail.text.expose().contains(&format!(": {shown}\n")), "{}", mail.text.expose());
             let link = format!("<a href=\"{url}\" style=\"color:#0b5394\">{shown}</a>");
             assert!(mail.html.expose().contains(&link), "{}", mail.html.expose());
         }
+    }
+
+    #[test]
+    fn mail_names_phone_and_hours_of_help_desk() {
+        let help_desk =
+            HelpDesk { url: None, phone: Some("03-8921 5555".into()), hours: Some("Mon-Fri <8:30>".into()) };
+        let renderer = MessageRenderer::new("Uni", help_desk, TimeZone::UTC);
+        let mail = renderer.mail(Content::Code(&code(Language::English)));
+        assert!(mail.text.expose().contains(" 03-8921 5555 · Mon-Fri <8:30>\n"), "{}", mail.text.expose());
+        assert!(
+            mail.html.expose().contains(" 03-8921 5555 · Mon-Fri &lt;8:30&gt;</p>"),
+            "{}",
+            mail.html.expose()
+        );
     }
 
     /// Controls: C-079.
@@ -251,7 +321,7 @@ mod tests {
             let mail = renderer().mail(Content::Notice(&notice));
             let text = mail.text.expose();
             assert_eq!((text.matches("\n- ").count(), mail.html.expose().matches("<li>").count()), (3, 3));
-            assert!(text.contains("14:13 UTC") && text.contains("14:17 UTC"), "{text}");
+            assert!(text.contains("22:13") && text.contains("22:17"), "{text}");
             assert!(mail.subject.len() > 10 && !text.contains(['{', '}']), "{text}");
             let sent = renderer().text(Content::Notice(&notice));
             assert!(sent.expose().contains('3') && !sent.expose().contains(['{', '}']), "{}", sent.expose());
@@ -282,7 +352,11 @@ mod tests {
                 .map(|event| told(l, event))
             })
             .collect();
-        assert!(all.iter().all(|text| text.contains("14:13 UTC") && !text.contains(['{', '}'])), "{all:#?}");
+        assert!(
+            all.iter()
+                .all(|text| text.contains("22:13") && !text.contains("UTC") && !text.contains(['{', '}'])),
+            "{all:#?}"
+        );
         all.sort();
         all.dedup();
         assert_eq!(all.len(), 28);

@@ -84,17 +84,22 @@ mod tests {
 
     use super::*;
     use crate::domain::code::OneTimeCode;
-    use crate::domain::contact::PhoneNumber;
+    use crate::domain::contact::{Country, PhoneNumber};
     use crate::domain::language::Language;
     use crate::domain::message::{CodeMessage, FURTHER_CHANGES, Notice, Purpose, Recipient, SmsShare};
     use crate::domain::method::Method;
     use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
     use crate::domain::time::Timestamp;
-    use crate::text::messages::{Content, MessageRenderer};
+    use crate::domain::time_zone::TimeZone;
+    use crate::text::messages::{Content, HelpDesk, MessageRenderer};
 
     fn to() -> Recipient {
         Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
+    }
+
+    fn renderer(organisation: &str) -> MessageRenderer {
+        MessageRenderer::new(organisation, HelpDesk::default(), TimeZone::of(Country::MALAYSIA))
     }
 
     fn code(organisation: &str, language: Language, digits: &str) -> String {
@@ -106,24 +111,26 @@ mod tests {
             language,
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
+            login: None,
         };
-        let renderer = MessageRenderer::new(organisation, Some("https://help.contoh.example"));
-        renderer.text(Content::Code(&message)).expose().to_owned()
+        renderer(organisation).text(Content::Code(&message)).expose().to_owned()
     }
 
     fn notice(organisation: &str, language: Language, event: Event, methods: &[Method]) -> String {
         let at = Timestamp::from_seconds(1_795_493_940);
-        let notice = Notice { to: to(), event, at, further: Vec::new(), methods: methods.to_vec(), language };
-        MessageRenderer::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
+        let (further, methods, login) = (Vec::new(), methods.to_vec(), None);
+        let notice = Notice { to: to(), event, at, further, methods, language, login };
+        renderer(organisation).text(Content::Notice(&notice)).expose().to_owned()
     }
 
     /// Returns the text of as many changes as a notification reports.
     fn gathered(organisation: &str, language: Language) -> String {
         let change = Change { event: Event::Added(Kind::Mobile), at: Timestamp::from_seconds(1_795_493_940) };
         let further = vec![change; FURTHER_CHANGES];
+        let (methods, login) = (Vec::new(), None);
         let notice =
-            Notice { to: to(), event: change.event, at: change.at, further, methods: Vec::new(), language };
-        MessageRenderer::new(organisation, None).text(Content::Notice(&notice)).expose().to_owned()
+            Notice { to: to(), event: change.event, at: change.at, further, methods, language, login };
+        renderer(organisation).text(Content::Notice(&notice)).expose().to_owned()
     }
 
     fn events() -> Vec<Event> {
@@ -183,7 +190,7 @@ mod tests {
     proptest! {
         #[test]
         fn every_text_fits_one_segment(
-            organisation in prop_oneof!["\\PC{0,40}", "[a-zA-Z€^ ]{0,40}", "[\u{b80}-\u{bff}]{0,40}"],
+            organisation in prop_oneof!["\\PC{0,100}", "[a-zA-Z€^ ]{0,100}", "[\u{b80}-\u{bff}]{0,100}"],
             digits in "[0-9]{6,10}",
             language in prop::sample::select(Language::ALL.to_vec()),
             event in prop::sample::select(events()),

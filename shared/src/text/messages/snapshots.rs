@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::domain::code::OneTimeCode;
-use crate::domain::contact::PhoneNumber;
+use crate::domain::contact::{Country, PhoneNumber};
 use crate::domain::message::{Purpose, SmsShare};
 use crate::domain::method::Method;
 use crate::domain::notice::{Change, Event};
@@ -18,11 +18,20 @@ fn assert_snapshot(name: &str, text: &str) {
 }
 
 fn renderer() -> MessageRenderer {
-    MessageRenderer::new("Universiti Contoh", Some("mailto:helpdesk@contoh.example"))
+    let help_desk = HelpDesk {
+        url: Some("mailto:helpdesk@contoh.example".to_owned()),
+        phone: Some("03-8921 5555".to_owned()),
+        hours: Some("8:30-17:00".to_owned()),
+    };
+    MessageRenderer::new("Universiti Contoh", help_desk, TimeZone::of(Country::MALAYSIA))
 }
 
 fn to() -> Recipient {
     Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
+}
+
+fn login() -> String {
+    "aisyah".to_owned()
 }
 
 fn code(language: Language, purpose: Purpose) -> CodeMessage {
@@ -34,6 +43,8 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
         language,
         expires_at: Timestamp::from_seconds(1_795_494_540),
         minutes: 10,
+        // A code for a new contact names no account.
+        login: (purpose != Purpose::SecurityInfo).then(login),
     }
 }
 
@@ -41,7 +52,7 @@ fn notice(language: Language, event: Event) -> Notice {
     // Nobody was verified before a refusal.
     let methods = if event == Event::ApprovalDenied { Vec::new() } else { vec![Method::Sms, Method::Totp] };
     let at = Timestamp::from_seconds(1_795_493_940);
-    Notice { to: to(), event, at, further: Vec::new(), methods, language }
+    Notice { to: to(), event, at, further: Vec::new(), methods, language, login: Some(login()) }
 }
 
 /// Returns a notice of four changes of one session.

@@ -1,6 +1,6 @@
 //! Calls in SSML for Amazon Polly: slow speech, single digits, and every important sentence twice.
 
-use super::texts::{SpeechTexts, Texts};
+use super::texts::{SpeechTexts, Words};
 use super::{Content, RenderedMessage};
 use crate::domain::notice::Event;
 use crate::text::Text;
@@ -10,10 +10,10 @@ const BETWEEN_DIGITS: &str = "<break time=\"500ms\"/>";
 /// The pause between two groups of digits, and between two sentences.
 const PAUSE: &str = "<break time=\"1s\"/>";
 
-/// Composes a call. `texts` must be those of the spoken language.
+/// Composes a call. `words` must be those of the spoken language.
 pub(super) fn compose(
     speech: &SpeechTexts,
-    texts: &Texts,
+    words: Words<'_>,
     content: Content<'_>,
     organisation: &str,
 ) -> RenderedMessage {
@@ -32,7 +32,7 @@ pub(super) fn compose(
             say(&mut ssml, &speech.validity, &values);
         }
         Content::Notice(notice) => {
-            let facts = texts.facts(notice);
+            let facts = words.facts(notice);
             let values = facts.values_for(organisation);
             let what = match notice.event {
                 _ if !notice.further.is_empty() => &speech.several,

