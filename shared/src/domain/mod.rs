@@ -12,6 +12,8 @@ pub mod contact;
 pub mod cookie;
 pub mod decoy;
 pub mod device;
+pub mod directory;
+pub mod directory_config;
 pub mod event;
 pub mod factor;
 pub mod flow;

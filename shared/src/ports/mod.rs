@@ -7,6 +7,7 @@ mod device_store;
 mod directory;
 mod enrolment_store;
 mod flow_store;
+mod live_directory;
 mod message_queue;
 mod metrics;
 mod pairing_store;
@@ -29,6 +30,9 @@ pub use directory::{
 };
 pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
+pub use live_directory::{
+    DirectoryPeople, LiveDirectory, LivePasswordDirectory, PeopleSink, Principal, SyncError,
+};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
