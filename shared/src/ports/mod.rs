@@ -1,6 +1,8 @@
 //! The ports: the domain's needs from outside, in its own terms. One trait per file, with its error.
 
 mod approval_store;
+mod bind_lease_store;
+mod change_note_store;
 mod clock;
 mod contact_import;
 mod device_store;
@@ -20,7 +22,9 @@ mod session_store;
 mod signatures;
 
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
-pub use clock::{Clock, Entropy, EntropyExt};
+pub use bind_lease_store::{BindHolder, BindLeaseStore};
+pub use change_note_store::ChangeNoteStore;
+pub use clock::{Clock, Entropy, EntropyExt, Timer};
 pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{

@@ -9,6 +9,7 @@
 mod accounts;
 mod approvals;
 mod contact;
+mod directory;
 mod enrolment;
 mod flows;
 mod pairings;
@@ -25,6 +26,7 @@ use std::sync::{Mutex, PoisonError};
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;
+pub use directory::DirectoryNotes;
 pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
@@ -57,6 +59,8 @@ pub struct Tables {
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.
     pub accounts: Accounts,
+    /// The notes of changes and the leases for binds of the organisation's directory.
+    pub directory: DirectoryNotes,
     /// The population that decoys are drawn from.
     pub population: StoredPopulation,
     /// Queued messages, as SQS would have them.
