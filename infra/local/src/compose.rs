@@ -10,11 +10,12 @@ use shared::adapters::aws::emulated;
 use shared::adapters::memory::Memory;
 use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::time::Timestamp;
-use shared::ports::{Metric, Metrics};
+use shared::ports::{LivePasswordDirectory, Metric, Metrics};
 use shared::process::{self, Process, StartError};
-use shared::settings::Settings;
+use shared::settings::{DirectoryKind, Settings};
 
 use crate::emulator::Emulator;
+use crate::emulator::lambda::{Invoke, invokable};
 use crate::emulator::roles::ADMINISTRATOR;
 use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
@@ -42,6 +43,8 @@ pub struct Parts<'a> {
     pub system: System,
     /// The tables, if they are in memory and not in the DynamoDB emulator.
     pub memory: Option<Arc<Memory>>,
+    /// The test double of the organisation's own directory; without it, the one of the document.
+    pub live_directory: Option<Arc<dyn LivePasswordDirectory>>,
 }
 
 impl Parts<'_> {
@@ -68,7 +71,7 @@ impl Parts<'_> {
         Ok(move |token: &str| Some(CaptchaChallenge::open(token, &keys, clock.now()).ok()?.answer()))
     }
 
-    /// Builds every function.
+    /// Builds every function. Those of the directory are ready to be invoked afterwards.
     ///
     /// # Errors
     /// [`Failure`] if template.yaml lacks a setting that a function needs, or a parameter is invalid.
@@ -94,7 +97,29 @@ impl Parts<'_> {
             let ports = ports.clone();
             Box::pin(async move { housekeeping::handle(&ports).await.map_err(|error| with_causes(&*error)) })
         });
+        if matches!(self.settings.directory, DirectoryKind::Remote(_)) {
+            self.emulator.set_invokables(self.directory_functions().await?);
+        }
         Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
+    }
+
+    /// Builds the functions of the organisation's own directory, by the variable that names each to its callers.
+    async fn directory_functions(&self) -> Result<[(&'static str, Invoke); 2], Failure> {
+        let process = self.process("directory-read").await?;
+        let ports = directory::read::Ports::from_process(&process).await;
+        let reads = Arc::new(ports.map_err(|error| why("directory-read", &error))?);
+        let process = self.process("directory-write").await?;
+        let ports = directory::write::Ports::from_process(&process).await;
+        let writes = Arc::new(ports.map_err(|error| why("directory-write", &error))?);
+        let read = invokable(move |request| {
+            let ports = reads.clone();
+            async move { directory::read::handle(&ports, request).await }
+        });
+        let write = invokable(move |request| {
+            let ports = writes.clone();
+            async move { directory::write::handle(&ports, request).await }
+        });
+        Ok([("REKEY_FUNCTION_DIRECTORY_READ", read), ("REKEY_FUNCTION_DIRECTORY_WRITE", write)])
     }
 
     /// Builds a function's process, with its own resources and access key.
@@ -108,9 +133,11 @@ impl Parts<'_> {
             aws: emulated(self.emulator.endpoint(), function),
             clock: self.system.clock.clone(),
             entropy: self.system.entropy.clone(),
+            timer: self.system.timer.clone(),
             metrics: Arc::new(LoggedMetrics),
             resources: Box::new(move |variable| resources.get(variable).cloned()),
             memory: self.memory.clone(),
+            live_directory: self.live_directory.clone(),
         };
         Process::from_parts(parts).await.map_err(|error| why(function, &error))
     }

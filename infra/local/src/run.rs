@@ -90,7 +90,7 @@ impl Local {
             folder.restore(&emulator)?;
         }
         let settings = Arc::new(parameters.settings.clone());
-        let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory };
+        let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None };
         let tables = parts.tables().await?;
         let imported = tables.import(&people).await?;
         let People { file: people_file, people, warnings } = people;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::settings::Settings;
+use shared::settings::{RESOURCES, Settings};
 
 use crate::failure::Failure;
 use crate::options::Options;
@@ -42,8 +42,7 @@ pub fn read(
     options: &Options,
     public_url: &str,
 ) -> Result<Parameters, Failure> {
-    let own =
-        |name: &str| ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"].iter().any(|p| name.starts_with(p));
+    let own = |name: &str| RESOURCES.iter().any(|prefix| name.starts_with(prefix));
     let mut pairs: BTreeMap<String, String> =
         DEMO.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     pairs.insert("REKEY_PUBLIC_URL".to_owned(), public_url.to_owned());
