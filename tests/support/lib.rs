@@ -12,6 +12,7 @@ pub mod answer;
 pub mod authenticator;
 pub mod browser;
 pub mod fixtures;
+pub mod live_directory;
 pub mod local_environment;
 pub mod phone;
 pub mod test_doubles;

@@ -33,7 +33,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
     self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, ContactImport,
-    EntropyExt as _, OrganisationSignIn as _, PasswordChange,
+    EntropyExt as _, LivePasswordDirectory, OrganisationSignIn as _, PasswordChange,
 };
 use shared::process::Process;
 use shared::settings::Settings;
@@ -43,6 +43,7 @@ use tower::ServiceExt as _;
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
 use crate::fixtures::{self, Person};
+use crate::live_directory::{LiveDouble, TestTimer};
 use crate::test_doubles::{TestClock, TestEntropy};
 
 /// The `Host` of requests.
@@ -86,6 +87,8 @@ pub struct World {
     pub leases: DynamoLeases,
     /// The parsed parameters.
     pub settings: Arc<Settings>,
+    /// The organisation's own directory, in a world that `REKEY_DIRECTORY` gives one.
+    pub live: Arc<LiveDouble>,
     system: System,
     template: Template,
     running: RwLock<Running>,
@@ -151,7 +154,12 @@ impl World {
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
 
         let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
-        let system = System { clock: clock.clone(), entropy: entropy.clone() };
+        let system = System {
+            clock: clock.clone(),
+            entropy: entropy.clone(),
+            timer: Arc::new(TestTimer::default()),
+        };
+        let live = Arc::new(LiveDouble::of_fixtures());
         let (stop, stopped) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
         let template = Template::from_project().unwrap();
@@ -164,8 +172,13 @@ impl World {
             let secret = serde_json::json!({ "current": current, "previous": previous });
             emulator.put_secret_by_arn(arn, secret.to_string());
         }
-        let parts =
-            Parts { emulator: &emulator, settings: settings.clone(), system: system.clone(), memory: None };
+        let parts = Parts {
+            emulator: &emulator,
+            settings: settings.clone(),
+            system: system.clone(),
+            memory: None,
+            live_directory: Some(live.clone()),
+        };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(emulator.endpoint(), ADMINISTRATOR));
@@ -193,6 +206,7 @@ impl World {
             emulator,
             dev_inbox,
             settings,
+            live,
             _stop: stop,
         };
         for person in fixtures::ALL {
@@ -214,7 +228,8 @@ impl World {
 
     fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
-        Parts { emulator: &self.emulator, settings, system, memory: None }
+        let live_directory: Option<Arc<dyn LivePasswordDirectory>> = Some(self.live.clone());
+        Parts { emulator: &self.emulator, settings, system, memory: None, live_directory }
     }
 
     /// Adds a key to a secret and makes it the current one.

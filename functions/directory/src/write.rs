@@ -13,8 +13,8 @@
 //!
 //! - A request with an older number than the note's is superseded. One with the same number is made once: if it was
 //!   made, it succeeds; if its note is open, the version of the entry decides.
-//! - A later change begins while the note is open only after a lease of the account has ended. The versions tell
-//!   whether the earlier change was made, before they are replaced.
+//! - A later change begins while the note is open only if the version has moved, or the earlier function has surely
+//!   ended. It settles the earlier change, before the versions of the note are replaced.
 //! - Where the directory surely changed nothing, step 5 closes the note.
 //! - A change of the entry by somebody else between steps 3 and 5 looks like ours. Then the person is notified once
 //!   too often.
@@ -107,8 +107,9 @@ impl Change<'_> {
         let entry = entry.filter(|entry| entry.standing == EntryStanding::Eligible);
         let entry = entry.ok_or(ChangeError::NotPermitted)?;
         self.in_time(ports)?;
-        let (note, revision, is_repeated) = match found.value.begin(self.number, kind, &entry) {
+        let (note, revision, is_repeated) = match found.value.begin(self.number, kind, &entry, ports.clock.now(), self.deadline) {
             Beginning::Superseded => return Err(ChangeError::Superseded),
+            Beginning::Busy => return Err(ChangeError::NotApplied("an earlier change may still be made".into())),
             Beginning::Made(note) => {
                 self.settle(ports, found.revision, &note).await;
                 return Ok(());

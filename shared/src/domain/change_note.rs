@@ -7,6 +7,10 @@
 use serde::{Deserialize, Serialize};
 
 use super::directory::{Entry, EntryVersion};
+use super::time::{Seconds, Timestamp};
+
+/// The longest run of `directory-write`: its timeout in template.yaml.
+pub const LONGEST_RUN: Seconds = Seconds(10);
 
 /// The latest change that was begun, and the latest that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -28,6 +32,8 @@ pub struct OpenChange {
     pub password_version: EntryVersion,
     /// See [`Entry::lock_version`].
     pub lock_version: EntryVersion,
+    /// The function that makes it has ended at this time.
+    pub until: Timestamp,
 }
 
 /// The kind of a change.
@@ -51,12 +57,15 @@ pub enum Beginning {
     Made(ChangeNote),
     /// A later change was begun.
     Superseded,
+    /// An earlier change may still be made. If this one began, the earlier one could be the last to reach the directory.
+    Busy,
 }
 
 impl OpenChange {
-    fn of(kind: ChangeKind, entry: &Entry) -> Self {
+    fn of(kind: ChangeKind, entry: &Entry, deadline: Timestamp) -> Self {
         Self {
             kind,
+            until: deadline + LONGEST_RUN,
             password_version: entry.password_version.clone(),
             lock_version: entry.lock_version.clone(),
         }
@@ -73,9 +82,16 @@ impl OpenChange {
 }
 
 impl ChangeNote {
-    /// Returns how the change `number` may begin on the entry as it is now.
-    pub fn begin(&self, number: u64, kind: ChangeKind, entry: &Entry) -> Beginning {
-        let open_was_made = self.open.as_ref().is_some_and(|open| open.is_made(entry));
+    /// Returns how the change `number` may begin at `now` on the entry as it is. It does not begin after `deadline`.
+    pub fn begin(
+        &self,
+        number: u64,
+        kind: ChangeKind,
+        entry: &Entry,
+        now: Timestamp,
+        deadline: Timestamp,
+    ) -> Beginning {
+        let open_was_made = self.is_made_by(Some(entry));
         let made = if open_was_made { self.number } else { self.made };
         if number < self.number {
             return Beginning::Superseded;
@@ -83,10 +99,11 @@ impl ChangeNote {
         if made >= number {
             return Beginning::Made(Self { number: self.number, made, open: None });
         }
-        if number == self.number && self.open.is_some() {
-            return Beginning::Repeated;
+        match &self.open {
+            Some(_) if number == self.number => Beginning::Repeated,
+            Some(open) if !open_was_made && now < open.until => Beginning::Busy,
+            _ => Beginning::New(Self { number, made, open: Some(OpenChange::of(kind, entry, deadline)) }),
         }
-        Beginning::New(Self { number, made, open: Some(OpenChange::of(kind, entry)) })
     }
 
     /// Returns the note after its latest change was made.
@@ -134,8 +151,16 @@ mod tests {
         }
     }
 
+    const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
+    const DEADLINE: Timestamp = Timestamp::from_seconds(1_795_492_830);
+    const ENDED: Timestamp = Timestamp::from_seconds(1_795_492_840);
+
+    fn begin(note: &ChangeNote, number: u64, entry: &Entry, now: Timestamp) -> Beginning {
+        note.begin(number, ChangeKind::Password, entry, now, DEADLINE)
+    }
+
     fn begun(note: &ChangeNote, number: u64, entry: &Entry) -> ChangeNote {
-        match note.begin(number, ChangeKind::Password, entry) {
+        match begin(note, number, entry, ENDED) {
             Beginning::New(note) => note,
             other => panic!("{other:?}"),
         }
@@ -145,10 +170,10 @@ mod tests {
     fn repeated_change_is_made_once() {
         let before = entry("1", "0", false);
         let note = begun(&ChangeNote::default(), 1, &before);
-        assert_eq!(note.begin(1, ChangeKind::Password, &before), Beginning::Repeated);
+        assert_eq!(begin(&note, 1, &before, NOW), Beginning::Repeated);
         let made = Beginning::Made(note.with_made());
-        assert_eq!(note.begin(1, ChangeKind::Password, &entry("2", "0", false)), made);
-        assert_eq!(note.with_made().begin(1, ChangeKind::Password, &before), made);
+        assert_eq!(begin(&note, 1, &entry("2", "0", false), NOW), made);
+        assert_eq!(begin(&note.with_made(), 1, &before, NOW), made);
         let rejected = note.with_nothing_made();
         assert_eq!(begun(&rejected, 1, &before), note, "nothing was made, so it begins anew");
     }
@@ -158,9 +183,9 @@ mod tests {
     fn older_change_is_superseded_by_begun_one() {
         let before = entry("1", "0", false);
         let note = begun(&ChangeNote::default(), 2, &before);
-        assert_eq!(note.begin(1, ChangeKind::Password, &before), Beginning::Superseded);
+        assert_eq!(begin(&note, 1, &before, NOW), Beginning::Superseded);
         let made = note.with_made();
-        assert_eq!(made.begin(1, ChangeKind::Password, &before), Beginning::Superseded);
+        assert_eq!(begin(&made, 1, &before, NOW), Beginning::Superseded);
     }
 
     /// The later note has other versions, so the earlier result is settled before they are lost.
@@ -168,6 +193,8 @@ mod tests {
     fn later_change_settles_open_one() {
         let before = entry("1", "0", false);
         let first = begun(&ChangeNote::default(), 1, &before);
+        assert_eq!(begin(&first, 2, &before, NOW), Beginning::Busy, "it may still be made");
+        assert!(matches!(begin(&first, 2, &entry("2", "0", false), NOW), Beginning::New(_)));
         assert_eq!(begun(&first, 2, &before).made, 0);
         assert_eq!(begun(&first, 2, &entry("2", "0", false)).made, 1);
     }
@@ -189,10 +216,10 @@ mod tests {
     #[test]
     fn unlock_is_made_when_nothing_locks() {
         let locked = entry("1", "7", true);
-        let open = OpenChange::of(ChangeKind::Unlock, &locked);
+        let open = OpenChange::of(ChangeKind::Unlock, &locked, DEADLINE);
         assert!(!open.is_made(&locked));
         assert!(open.is_made(&entry("1", "0", false)));
         assert!(open.is_made(&entry("1", "9", true)), "locked again since");
-        assert!(!OpenChange::of(ChangeKind::Password, &locked).is_made(&entry("1", "0", false)));
+        assert!(!OpenChange::of(ChangeKind::Password, &locked, DEADLINE).is_made(&entry("1", "0", false)));
     }
 }

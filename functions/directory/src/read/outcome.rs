@@ -3,13 +3,11 @@
 use std::error::Error;
 
 use shared::domain::account::AccountId;
+use shared::domain::change_note::LONGEST_RUN;
 use shared::domain::directory_call::ReadAnswer;
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::time::Timestamp;
 
 use super::Ports;
-
-/// The longest run of `directory-write`, which begins before the deadline: its timeout in template.yaml.
-const LONGEST_RUN: Seconds = Seconds(10);
 
 /// Returns the outcome. It asks the directory only while the note is open.
 pub(super) async fn outcome(

@@ -1,9 +1,11 @@
 //! The directories of accounts and passwords.
 
+#[cfg(feature = "builtin-directory")]
 mod builtin;
 #[cfg(feature = "remote-directory")]
 mod remote;
 
+#[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
 #[cfg(feature = "remote-directory")]
 pub use remote::{DirectoryFunction, DirectoryTransport, LambdaTransport, RemoteDirectory, TransportError};
