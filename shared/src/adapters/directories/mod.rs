@@ -2,6 +2,8 @@
 
 #[cfg(feature = "builtin-directory")]
 mod builtin;
+#[cfg(feature = "ldap")]
+pub mod ldap;
 #[cfg(feature = "remote-directory")]
 mod remote;
 
