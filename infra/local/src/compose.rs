@@ -10,7 +10,7 @@ use shared::adapters::aws::emulated;
 use shared::adapters::memory::Memory;
 use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::time::Timestamp;
-use shared::ports::{LivePasswordDirectory, Metric, Metrics};
+use shared::ports::{LivePasswordDirectory, Metric, Metrics, SignInDirectory};
 use shared::process::{self, Process, StartError};
 use shared::settings::{DirectoryKind, Settings};
 
@@ -69,6 +69,15 @@ impl Parts<'_> {
             administrator.keyring("REKEY_SECRET_CAPTCHA").map_err(|error| why(ADMINISTRATOR, &error))?;
         let clock = self.system.clock.clone();
         Ok(move |token: &str| Some(CaptchaChallenge::open(token, &keys, clock.now()).ok()?.answer()))
+    }
+
+    /// Returns the check of passwords in the organisation's own directory, for the dev inbox.
+    ///
+    /// # Errors
+    /// [`Failure`] if template.yaml lacks what it needs.
+    pub async fn sign_in_directory(&self) -> Result<Arc<dyn SignInDirectory>, Failure> {
+        let administrator = self.process(ADMINISTRATOR).await?;
+        administrator.sign_in_directory().map_err(|error| why(ADMINISTRATOR, &error))
     }
 
     /// Builds every function. Those of the directory are ready to be invoked afterwards.

@@ -1,5 +1,6 @@
 //! Starts and stops the local environment.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -13,7 +14,8 @@ use tokio::task::JoinHandle;
 
 use crate::compose::Parts;
 use crate::dev_inbox::{self, Demo, DevInbox, InboxState};
-use crate::directory::DemoAccounts;
+use crate::directory::{DemoAccounts, DirectoryAccounts};
+use crate::directory_file::DirectoryFile;
 use crate::emulator::secrets::write_private;
 use crate::emulator::{Emulator, Storage};
 use crate::failure::Failure;
@@ -72,7 +74,11 @@ impl Local {
         let (dev_inbox_listener, dev_inbox_address) = listen("--outbox", dev_inbox_at).await?;
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
-        let parameters = settings::read(environment, options, &product_url)?;
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let file = options.directory.as_deref();
+        let directory = file.map(|file| DirectoryFile::read(file, &environment)).transpose()?;
+        let name = directory.as_ref().map(|directory| directory.name.as_str());
+        let parameters = settings::read(environment, options, name, &product_url)?;
         let people = read_people(options, &parameters)?;
 
         let system = System::from_machine();
@@ -89,6 +95,12 @@ impl Local {
         if let Some(folder) = &folder {
             folder.restore(&emulator)?;
         }
+        if let Some(directory) = &directory {
+            emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory.document.clone());
+            for (variable, password) in &directory.passwords {
+                emulator.put_secret(variable, password.to_string());
+            }
+        }
         let settings = Arc::new(parameters.settings.clone());
         let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None };
         let tables = parts.tables().await?;
@@ -96,13 +108,17 @@ impl Local {
         let People { file: people_file, people, warnings } = people;
         let people = Arc::new(people);
 
+        let accounts: Arc<dyn dev_inbox::Accounts> = match &directory {
+            None => Arc::new(DemoAccounts(tables.directory)),
+            Some(_) => Arc::new(DirectoryAccounts(parts.sign_in_directory().await?)),
+        };
         let site = InboxState {
             dev_inbox: dev_inbox.clone(),
             demo: Demo {
                 file: people_file.clone(),
                 people: people.clone(),
                 domains: Arc::new(parameters.settings.login_domains.clone()),
-                accounts: Arc::new(DemoAccounts(tables.directory)),
+                accounts,
                 captchas: Arc::new(parts.captcha_answers().await?),
             },
             address: dev_inbox_address,
@@ -182,6 +198,10 @@ fn host_of(url: &str) -> &str {
 fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
     let domains = &parameters.settings.login_domains;
     let Some(file) = &options.people else {
+        // A directory of one's own has its people already.
+        if options.directory.is_some() {
+            return people::parse("the directory", people::NOBODY, domains);
+        }
         return people::parse("infra/local/people.csv", people::DEMO, domains);
     };
     let name = file.display().to_string();

@@ -483,6 +483,10 @@ impl Services {
         fault
     }
 
+    fn invokable(&self, function: &str) -> Option<Invoke> {
+        self.invokables.lock().unwrap_or_else(PoisonError::into_inner).get(function).cloned()
+    }
+
     async fn execute(
         &self,
         principal: &str,
@@ -513,10 +517,7 @@ impl Services {
                 }
             },
             Protocol::Invoke { function } => {
-                let invokables = self.invokables.lock().unwrap_or_else(PoisonError::into_inner);
-                let found = invokables.get(function).cloned();
-                drop(invokables);
-                lambda::invoke(found, body, request).await
+                lambda::invoke(self.invokable(function), body, request).await
             }
             Protocol::Query { form } => {
                 let field = |name: &str| form.get(name).map_or("", String::as_str);
