@@ -16,23 +16,23 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "ldap")]
 use crate::adapters::directories::ldap;
 #[cfg(feature = "remote-directory")]
-use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
+use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices, DynamoEnrolment, DynamoFlows,
-    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
-    DynamoSessionChanges, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
+    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
+    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
-#[cfg(feature = "dynamodb")]
-use crate::adapters::population_cache::PopulationCache;
 #[cfg(feature = "ldap")]
 use crate::adapters::parameters;
 #[cfg(feature = "parameters")]
 use crate::adapters::parameters::ParameterError;
+#[cfg(feature = "dynamodb")]
+use crate::adapters::population_cache::PopulationCache;
 use crate::adapters::secrets::{self, Keyrings, SecretError, SecretTexts};
 #[cfg(feature = "ses")]
 use crate::adapters::ses::SesMails;
@@ -111,7 +111,10 @@ pub struct Parts {
 pub struct Process {
     parts: Parts,
     keys: Keyrings,
-    #[cfg_attr(not(feature = "ldap"), expect(dead_code, reason = "the directory's functions alone have some"))]
+    #[cfg_attr(
+        not(feature = "ldap"),
+        expect(dead_code, reason = "the directory's functions alone have some")
+    )]
     service_passwords: SecretTexts,
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "a function without pages has no proxy"))]
     proxy: Option<Arc<ProxySecret>>,
@@ -145,6 +148,8 @@ impl Process {
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
     pub async fn from_parts(parts: Parts) -> Result<Self, StartError> {
+        #[cfg(feature = "remote-directory")]
+        let parts = with_published_policy(parts).await;
         let settings = &parts.settings;
         if !settings.without_origin.is_empty() {
             let methods: Vec<&str> = settings.without_origin.iter().map(|method| method.as_str()).collect();
@@ -379,6 +384,27 @@ macro_rules! accounts {
     };
 }
 
+/// Joins the directory's own rules for passwords to the settings of the function that sets passwords. It lists them as
+/// criteria. Without them the directory still rejects a password, and the page tells why.
+#[cfg(feature = "remote-directory")]
+async fn with_published_policy(parts: Parts) -> Parts {
+    let DirectoryKind::Remote(name) = &parts.settings.directory else { return parts };
+    let is_writer = (parts.resources)("REKEY_FUNCTION_DIRECTORY_WRITE").is_some();
+    let Some(table) = (parts.resources)("REKEY_TABLE_ACCOUNTS").filter(|_| is_writer) else { return parts };
+    match published_policy(&parts.aws, &table, name).await {
+        Ok(Some(policy)) => {
+            let password = parts.settings.password.with_published(&policy);
+            let settings = Arc::new(Settings { password, ..Settings::clone(&parts.settings) });
+            Parts { settings, ..parts }
+        }
+        Ok(None) => parts,
+        Err(error) => {
+            tracing::warn!(event = "directory.policy_unread", reason = %error);
+            parts
+        }
+    }
+}
+
 /// Builds a port of the directory that `REKEY_DIRECTORY` selects.
 #[cfg(feature = "remote-directory")]
 macro_rules! directory {
@@ -471,21 +497,21 @@ impl Process {
 impl Process {
     /// Returns the directory with the service account that may only read.
     pub async fn live_directory(&self) -> Result<Arc<dyn ports::LiveDirectory>, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_READ").await?;
         #[cfg(feature = "memory")]
         if let Some(double) = &self.parts.live_directory {
             return Ok(double.clone());
         }
-        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_READ").await?;
         ldap::directory(&config, password, self.clock()).map_err(|error| self.wrong_directory(&[error]))
     }
 
     /// Returns the directory with the service account that may set passwords and remove locks.
     pub async fn live_password_directory(&self) -> Result<Arc<dyn ports::LivePasswordDirectory>, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_WRITE").await?;
         #[cfg(feature = "memory")]
         if let Some(double) = &self.parts.live_directory {
             return Ok(double.clone());
         }
-        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_WRITE").await?;
         ldap::password_directory(&config, password, self.clock())
             .map_err(|error| self.wrong_directory(&[error]))
     }
@@ -506,11 +532,14 @@ impl Process {
         if let Some(config) = &config
             && *selected != DirectoryKind::Remote(config.name.clone())
         {
-            errors.push(format!("{parameter}: its name is {:?}, and REKEY_DIRECTORY has another", config.name));
+            errors
+                .push(format!("{parameter}: its name is {:?}, and REKEY_DIRECTORY has another", config.name));
         }
         let password = ServicePassword::from_secret(text);
         if password.is_none() {
-            errors.push(format!("{secret} is empty. Write the password of the service account into the secret"));
+            errors.push(format!(
+                "{secret} is empty. Write the password of the service account into the secret"
+            ));
         }
         config.zip(password).filter(|_| errors.is_empty()).ok_or_else(|| self.wrong_directory(&errors))
     }

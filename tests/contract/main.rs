@@ -12,6 +12,7 @@ mod approvals;
 mod contact_import;
 mod devices;
 mod directories;
+mod directory_notes;
 mod flows;
 mod local;
 mod moto;

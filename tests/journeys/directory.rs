@@ -4,6 +4,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use directory::{read, write};
 use rekey_local::emulator::CallFault;
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
@@ -12,6 +13,7 @@ use rekey_tests::live_directory::{Mood, THRESHOLD};
 use rekey_tests::{Browser, World};
 use serde_json::json;
 use shared::domain::account::AccountId;
+use shared::domain::directory::{EntryStanding, PublishedPolicy};
 use shared::domain::directory_call::{Password, ReadAnswer, ReadRequest, WriteAnswer, WriteRequest};
 use shared::domain::password::Violation;
 use shared::domain::time::{Seconds, Timestamp};
@@ -57,6 +59,7 @@ fn set(number: u64, deadline: Timestamp, password: &str) -> WriteRequest {
     WriteRequest::Set { account: AISYAH.account().id, number, deadline, password: Password::new(password) }
 }
 
+/// Returns the outcome of a change that may still be made for ten seconds.
 async fn outcome(world: &World, number: u64) -> ReadAnswer {
     let account = AISYAH.account().id;
     read::handle(&reads(world).await, ReadRequest::Outcome { account, number, deadline: world.now() }).await
@@ -126,8 +129,7 @@ async fn entry_that_may_not_be_changed_is_left() {
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (403, "change-not-permitted".into()));
     world.live.set(Mood::Well);
     world.clock.advance(31);
-    let ineligible = shared::domain::directory::EntryStanding::Privileged;
-    world.live.change(&AISYAH, |entry| entry.standing = ineligible);
+    world.live.change(&AISYAH, |entry| entry.standing = EntryStanding::Privileged);
     assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (403, "change-not-permitted".into()));
     assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
     assert_eq!(notified_contacts(&world).await, 0);
@@ -224,10 +226,13 @@ async fn crash_between_any_two_steps_has_a_true_outcome() {
         } else {
             assert_eq!(answer.problem(), (503, "unavailable".into()), "after {nth} calls");
         }
-        let number = world.security_info.registration(&AISYAH.account().id, world.now()).await;
-        world.clock.advance(60);
+        let account = AISYAH.account().id;
+        let number = world.security_info.registration(&account, world.now()).await.unwrap().generation;
+        let deadline = world.now() + Seconds(30);
+        world.clock.advance(40);
+        let asked = ReadRequest::Outcome { account, number, deadline };
         let expected = if made { ReadAnswer::Applied } else { ReadAnswer::NotApplied };
-        assert_eq!(outcome(&world, number.unwrap().generation).await, expected, "after {nth} calls");
+        assert_eq!(read::handle(&reads(&world).await, asked).await, expected, "after {nth} calls");
         assert_eq!(notified_contacts(&world).await, if made { 4 } else { 0 }, "after {nth} calls");
     }
 }
@@ -383,4 +388,21 @@ async fn directory_sees_no_password_in_tables_or_queue() {
     assert!(!dump.contains(NEW_PASSWORD));
     let invoked = |call: &Call| call.principal != ADMINISTRATOR && call.action == "lambda:InvokeFunction";
     assert!(world.emulator.calls().keys().any(invoked));
+}
+
+/// The sync keeps the directory's rules beside the copy.
+#[tokio::test]
+async fn published_policy_is_among_the_criteria() {
+    let world = world().await;
+    let policy = PublishedPolicy { min_length: Some(18), ..PublishedPolicy::default() };
+    let text = |text: String| AttributeValue::S(text);
+    let put = world.client.put_item().table_name("AccountsTable").item("account", text("directory/ad".to_owned()));
+    put.item("policy", text(serde_json::to_string(&policy).unwrap())).send().await.unwrap();
+    world.restart().await;
+    let mut browser = verified(&world, "forgotten").await;
+    let page = browser.get("/password").await.json();
+    assert!(page["criteria"][0]["text"].as_str().unwrap().contains("18"), "{page}");
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
+    assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
+    assert_eq!(browser.password("Kancil-Lompat-42!-Merdeka").await.page(), "done");
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeSet;
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
 use rekey_tests::fixtures::AISYAH;
+use rekey_tests::live_directory::Mood;
 use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 use shared::domain::passkey::Credential;
@@ -24,6 +25,8 @@ fn granted() -> BTreeSet<Use> {
         template.tables.contains_key(id)
             || template.queues.contains_key(id)
             || template.secrets.contains_key(id)
+            || template.functions.values().any(|function| function.id == *id)
+            || id.contains(":parameter/")
     };
     let mut granted = BTreeSet::new();
     for (name, function) in &template.functions {
@@ -129,11 +132,21 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     world.housekeep().await.unwrap();
 
+    // The functions of the organisation's own directory, and those that invoke them.
+    let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
+    other.browser().sign_in("aisyah").await;
+    let mut fifth = other.browser();
+    fifth.verify_both_steps("forgotten").await;
+    other.live.set(Mood::DropsAfterWrite);
+    fifth.password("Kancil-Lompat-42!").await;
+    other.live.set(Mood::Well);
+    other.clock.advance(60);
+    fifth.password("Kancil-Lompat-42!").await;
+    other.deliver().await;
+
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
-    let used: BTreeSet<Use> = world
-        .emulator
-        .calls()
-        .into_keys()
+    let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());
+    let used: BTreeSet<Use> = calls
         .filter(of_functions)
         .map(|call| (call.principal, call.action, call.resource))
         .collect();

@@ -2,17 +2,15 @@
 //! directories do.
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use shared::domain::account::{AccountId, AccountState};
 use shared::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
 use shared::domain::password::{NewPassword, Violation};
-use shared::ports::{
-    ChangeError, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal, Timer,
-};
+use shared::ports::{ChangeError, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal, Timer};
 
 use crate::fixtures::{self, Person};
 

@@ -36,7 +36,7 @@ use shared::ports::{
     EntropyExt as _, LivePasswordDirectory, OrganisationSignIn as _, PasswordChange,
 };
 use shared::process::Process;
-use shared::settings::Settings;
+use shared::settings::{DirectoryKind, Settings};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
@@ -154,11 +154,8 @@ impl World {
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
 
         let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
-        let system = System {
-            clock: clock.clone(),
-            entropy: entropy.clone(),
-            timer: Arc::new(TestTimer::default()),
-        };
+        let system =
+            System { clock: clock.clone(), entropy: entropy.clone(), timer: Arc::new(TestTimer::default()) };
         let live = Arc::new(LiveDouble::of_fixtures());
         let (stop, stopped) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
@@ -171,6 +168,9 @@ impl World {
             let [current, previous] = PROXY_SECRETS;
             let secret = serde_json::json!({ "current": current, "previous": previous });
             emulator.put_secret_by_arn(arn, secret.to_string());
+        }
+        if let DirectoryKind::Remote(name) = &settings.directory {
+            emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory_document(name));
         }
         let parts = Parts {
             emulator: &emulator,
@@ -489,6 +489,20 @@ impl Site for World {
     async fn solve(&self, token: &str) -> String {
         self.captcha_answer(token)
     }
+}
+
+/// Returns the document of a directory that no test reaches: the double stands in for it.
+pub fn directory_document(name: &str) -> String {
+    let accounts = serde_json::json!({ "read": "cn=read", "write": "cn=write", "sync": "cn=sync" });
+    let document = serde_json::json!({
+        "name": name,
+        "kind": "openldap",
+        "servers": ["ldaps://ldap.contoh.example"],
+        "ca": "-----BEGIN CERTIFICATE-----",
+        "bases": ["ou=people,dc=contoh,dc=example"],
+        "service_accounts": accounts,
+    });
+    document.to_string()
 }
 
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {

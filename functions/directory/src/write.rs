@@ -27,7 +27,6 @@ use shared::domain::directory::{Entry, EntryStanding};
 use shared::domain::directory_call::{WriteAnswer, WriteRequest};
 use shared::domain::time::Timestamp;
 use shared::ports::{ChangeError, ChangeNoteStore, Clock, DirectoryWrite, LivePasswordDirectory};
-use shared::process::{Process, StartError};
 
 use crate::causes;
 
@@ -39,21 +38,6 @@ pub struct Ports {
     pub notes: Arc<dyn ChangeNoteStore>,
     /// Deadlines are compared with this clock.
     pub clock: Arc<dyn Clock>,
-}
-
-impl Ports {
-    /// Builds the ports from the settings and clients of the process.
-    ///
-    /// # Errors
-    /// [`StartError`] if template.yaml lacks a setting that this function needs, or the directory's document is
-    /// invalid.
-    pub async fn from_process(process: &Process) -> Result<Self, StartError> {
-        Ok(Self {
-            live: process.live_password_directory().await?,
-            notes: process.change_notes()?,
-            clock: process.clock(),
-        })
-    }
 }
 
 /// Answers a request. The log has what failed.
@@ -107,24 +91,27 @@ impl Change<'_> {
         let entry = entry.filter(|entry| entry.standing == EntryStanding::Eligible);
         let entry = entry.ok_or(ChangeError::NotPermitted)?;
         self.in_time(ports)?;
-        let (note, revision, is_repeated) = match found.value.begin(self.number, kind, &entry, ports.clock.now(), self.deadline) {
-            Beginning::Superseded => return Err(ChangeError::Superseded),
-            Beginning::Busy => return Err(ChangeError::NotApplied("an earlier change may still be made".into())),
-            Beginning::Made(note) => {
-                self.settle(ports, found.revision, &note).await;
-                return Ok(());
-            }
-            Beginning::Repeated => (found.value, found.revision, true),
-            Beginning::New(note) => {
-                let revision = found.revision;
-                let replaced = ports.notes.replace_change_note(self.account, revision, &note).await;
-                // The note may have been written. It is open, and the entry shows that nothing was changed.
-                if !replaced.map_err(not_applied)? {
-                    return Err(ChangeError::Unknown("another request changes the account".into()));
+        let (note, revision, is_repeated) =
+            match found.value.begin(self.number, kind, &entry, ports.clock.now(), self.deadline) {
+                Beginning::Superseded => return Err(ChangeError::Superseded),
+                Beginning::Busy => {
+                    return Err(ChangeError::NotApplied("an earlier change may still be made".into()));
                 }
-                (note, revision + 1, false)
-            }
-        };
+                Beginning::Made(note) => {
+                    self.settle(ports, found.revision, &note).await;
+                    return Ok(());
+                }
+                Beginning::Repeated => (found.value, found.revision, true),
+                Beginning::New(note) => {
+                    let revision = found.revision;
+                    let replaced = ports.notes.replace_change_note(self.account, revision, &note).await;
+                    // The note may have been written. It is open, and the entry shows that nothing was changed.
+                    if !replaced.map_err(not_applied)? {
+                        return Err(ChangeError::Unknown("another request changes the account".into()));
+                    }
+                    (note, revision + 1, false)
+                }
+            };
         let result = match self.in_time(ports) {
             Ok(()) => apply(ports, &entry, write).await,
             Err(late) => Err(late),

@@ -116,7 +116,8 @@ fn password(
 fn read_file(name: &Value, folder: &Path) -> Result<String, String> {
     let name = name.as_str().ok_or("is no path")?;
     let path = folder.join(name);
-    fs::read_to_string(&path).map_err(|error| format!("names {}, which can't be read: {error}", path.display()))
+    fs::read_to_string(&path)
+        .map_err(|error| format!("names {}, which can't be read: {error}", path.display()))
 }
 
 #[cfg(test)]

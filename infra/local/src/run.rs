@@ -102,7 +102,8 @@ impl Local {
             }
         }
         let settings = Arc::new(parameters.settings.clone());
-        let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None };
+        let parts =
+            Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None };
         let tables = parts.tables().await?;
         let imported = tables.import(&people).await?;
         let People { file: people_file, people, warnings } = people;

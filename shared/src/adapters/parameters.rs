@@ -19,18 +19,17 @@ const TIMEOUT: Duration = Duration::from_secs(4);
 ///
 /// # Errors
 /// [`ParameterError`].
-pub async fn fetch(
-    config: &SdkConfig,
-    clock: Arc<dyn Clock>,
-    name: &str,
-) -> Result<String, ParameterError> {
+pub async fn fetch(config: &SdkConfig, clock: Arc<dyn Clock>, name: &str) -> Result<String, ParameterError> {
     let client = SignedClient::new(config, "ssm", TIMEOUT, clock);
-    let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AmazonSSM.GetParameter")];
+    let headers =
+        [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", "AmazonSSM.GetParameter")];
     let body = json!({ "Name": name, "WithDecryption": true }).to_string();
-    let answer = client.post("/", &headers, body.as_bytes()).await.map_err(|error| {
-        ParameterError { name: name.to_owned(), reason: error.into() }
-    })?;
-    let failed = |reason: &str| ParameterError { name: name.to_owned(), reason: CallError(reason.to_owned()) };
+    let answer = client
+        .post("/", &headers, body.as_bytes())
+        .await
+        .map_err(|error| ParameterError { name: name.to_owned(), reason: error.into() })?;
+    let failed =
+        |reason: &str| ParameterError { name: name.to_owned(), reason: CallError(reason.to_owned()) };
     if answer.status != 200 {
         let error: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
         // `com.amazonaws.ssm#ParameterNotFound`, or the name alone.

@@ -209,8 +209,7 @@ mod tests {
             assert_eq!(serde_json::to_string(&request).unwrap(), text);
             assert_eq!(serde_json::from_str::<WriteRequest>(text).unwrap(), request);
         }
-        let state =
-            EntryState { standing: EntryStanding::Eligible, is_locked: true, must_change: false };
+        let state = EntryState { standing: EntryStanding::Eligible, is_locked: true, must_change: false };
         let text = r#"{"state":{"standing":"eligible","is_locked":true,"must_change":false}}"#;
         assert_eq!(serde_json::to_string(&ReadAnswer::State(Some(state))).unwrap(), text);
         assert_eq!(serde_json::to_string(&ReadAnswer::CannotTell).unwrap(), r#""cannot-tell""#);

@@ -8,5 +8,8 @@ use shared::process::Process;
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let ports = &Ports::from_process(&Process::start().await?).await?;
-    run(service_fn(async |event: LambdaEvent<ReadRequest>| Ok::<_, Error>(handle(ports, event.payload).await))).await
+    run(service_fn(async |event: LambdaEvent<ReadRequest>| {
+        Ok::<_, Error>(handle(ports, event.payload).await)
+    }))
+    .await
 }

@@ -9,7 +9,6 @@ use std::sync::Arc;
 
 use shared::domain::directory_call::{EntryState, ReadAnswer, ReadRequest};
 use shared::ports::{BindLeaseStore, ChangeNoteStore, Clock, Entropy, LiveDirectory, Timer};
-use shared::process::{Process, StartError};
 
 use crate::causes;
 
@@ -27,24 +26,6 @@ pub struct Ports {
     pub timer: Arc<dyn Timer>,
     /// Names the holders of leases.
     pub entropy: Arc<dyn Entropy>,
-}
-
-impl Ports {
-    /// Builds the ports from the settings and clients of the process.
-    ///
-    /// # Errors
-    /// [`StartError`] if template.yaml lacks a setting that this function needs, or the directory's document is
-    /// invalid.
-    pub async fn from_process(process: &Process) -> Result<Self, StartError> {
-        Ok(Self {
-            live: process.live_directory().await?,
-            notes: process.change_notes()?,
-            binds: process.bind_leases()?,
-            clock: process.clock(),
-            timer: process.timer(),
-            entropy: process.entropy(),
-        })
-    }
 }
 
 /// Answers a request. The log has what failed, since the answer must not tell.

@@ -36,7 +36,8 @@ where
     Arc::new(move |body| {
         let handler = handler.clone();
         Box::pin(async move {
-            let request = serde_json::from_slice(&body).map_err(|_| "the request can't be read".to_owned())?;
+            let request =
+                serde_json::from_slice(&body).map_err(|_| "the request can't be read".to_owned())?;
             serde_json::to_vec(&handler(request).await).map_err(|error| error.to_string())
         })
     })

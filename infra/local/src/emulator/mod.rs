@@ -516,9 +516,7 @@ impl Services {
                     protocol.refuse(error, request)
                 }
             },
-            Protocol::Invoke { function } => {
-                lambda::invoke(self.invokable(function), body, request).await
-            }
+            Protocol::Invoke { function } => lambda::invoke(self.invokable(function), body, request).await,
             Protocol::Query { form } => {
                 let field = |name: &str| form.get(name).map_or("", String::as_str);
                 let action = field("Action");

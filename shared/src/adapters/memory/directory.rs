@@ -57,9 +57,11 @@ impl BindLeaseStore for Memory {
         until: Timestamp,
     ) -> Result<bool, StoreError> {
         Ok(self.with(|tables| {
-            let is_free = tables.directory.binds.get(account).is_none_or(|(holds, end)| {
-                *holds == holder || *end <= now || *end > until
-            });
+            let is_free = tables
+                .directory
+                .binds
+                .get(account)
+                .is_none_or(|(holds, end)| *holds == holder || *end <= now || *end > until);
             if is_free {
                 tables.directory.binds.insert(account.clone(), (holder, until));
             }

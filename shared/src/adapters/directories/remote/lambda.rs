@@ -35,7 +35,8 @@ impl DirectoryTransport for LambdaTransport {
             DirectoryFunction::Read => Some(&self.read),
             DirectoryFunction::Write => self.write.as_ref(),
         };
-        let name = name.ok_or_else(|| TransportError::NotSent("this function may not invoke it".to_owned()))?;
+        let name =
+            name.ok_or_else(|| TransportError::NotSent("this function may not invoke it".to_owned()))?;
         let path = format!("/2015-03-31/functions/{name}/invocations");
         match self.client.post(&path, &[("content-type", "application/json")], request).await {
             Ok(answer) => read(answer),
@@ -65,9 +66,8 @@ mod tests {
     /// Controls: C-162.
     #[test]
     fn only_refused_invocation_counts_as_not_sent() {
-        let answer = |status, is_function_error| {
-            read(SignedAnswer { status, is_function_error, body: b"1".to_vec() })
-        };
+        let answer =
+            |status, is_function_error| read(SignedAnswer { status, is_function_error, body: b"1".to_vec() });
         assert!(answer(200, false).is_ok());
         for status in [400, 403, 404, 413, 429] {
             assert!(matches!(answer(status, false), Err(TransportError::NotSent(_))), "{status}");

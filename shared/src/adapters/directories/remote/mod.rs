@@ -173,9 +173,9 @@ impl PasswordDirectory for RemoteDirectory {
             Ok(WriteAnswer::Rejected { violations }) => Err(ChangeError::Rejected(violations)),
             Ok(WriteAnswer::NotPermitted) => Err(ChangeError::NotPermitted),
             Ok(WriteAnswer::Superseded) => Err(ChangeError::Superseded),
-            Ok(WriteAnswer::NotApplied) => {
-                Err(ChangeError::NotApplied("the directory changed nothing: see the log of its function".into()))
-            }
+            Ok(WriteAnswer::NotApplied) => Err(ChangeError::NotApplied(
+                "the directory changed nothing: see the log of its function".into(),
+            )),
             Ok(WriteAnswer::Unknown) => Err(ChangeError::Unknown("the directory did not answer".into())),
             Err(error @ TransportError::NotSent(_)) => Err(ChangeError::NotApplied(Box::new(error))),
             Err(error @ TransportError::NoAnswer(_)) => Err(ChangeError::Unknown(Box::new(error))),
