@@ -13,6 +13,8 @@ use thiserror::Error;
 use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "builtin-directory")]
 use crate::adapters::directories::BuiltinDirectory;
+#[cfg(feature = "directory-sync")]
+use crate::adapters::directories::{DynamoAccountCopy, patient_client};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
@@ -290,6 +292,11 @@ impl Process {
         port!(self, self.dynamo_enrolment()?)
     }
 
+    /// Returns the erasure of registrations, for `directory-sync` only.
+    pub fn registration_erasure(&self) -> Result<Arc<dyn ports::RegistrationErasure>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
     /// Returns access to authenticators, for verifications.
     pub fn authenticators(&self) -> Result<Arc<dyn ports::AuthenticatorStore>, StartError> {
         port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
@@ -382,6 +389,14 @@ impl Process {
     /// Returns the scan of all accounts, for `housekeeping` and imports.
     pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         directory!(self)
+    }
+
+    /// Returns the copy of the accounts, for `directory-sync` only.
+    #[cfg(feature = "directory-sync")]
+    pub fn account_copy(&self) -> Result<Arc<dyn ports::AccountCopy>, StartError> {
+        port!(self, {
+            DynamoAccountCopy::new(patient_client(&self.parts.aws), self.resource("REKEY_TABLE_ACCOUNTS")?)
+        })
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {
