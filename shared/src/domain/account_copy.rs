@@ -221,20 +221,16 @@ impl CopyRules {
             }
             fits
         });
-        let email = person.email.and_then(|email| {
-            EmailAddress::parse(&email).inspect_err(|_| note(Unusable::Email)).ok()
-        });
-        let account = Account {
-            id: person.id,
-            name,
-            logins,
-            email,
-            language: person.language,
-            state: person.state,
-        };
+        let email = person
+            .email
+            .and_then(|email| EmailAddress::parse(&email).inspect_err(|_| note(Unusable::Email)).ok());
+        let account =
+            Account { id: person.id, name, logins, email, language: person.language, state: person.state };
         let mut contacts = Registration::default();
         if self.contact_kinds.contains(&Kind::AlternateEmail) {
-            let read = |text: String| EmailAddress::parse(&text).inspect_err(|_| note(Unusable::AlternateEmail)).ok();
+            let read = |text: String| {
+                EmailAddress::parse(&text).inspect_err(|_| note(Unusable::AlternateEmail)).ok()
+            };
             contacts.alternate_email = person.contacts.alternate_email.and_then(read);
         }
         let protects = |email: &mut EmailAddress| account.protects(email, &self.login_domains);
@@ -312,10 +308,7 @@ fn copied_contacts(keys: &Keyring, id: &AccountId, contacts: &Registration) -> C
         parts.extend([kind.as_str().as_bytes(), contact.expose().as_bytes()]);
     }
     let digest = keys.tag(keys.oldest(), "rekey/copied-contacts", &parts);
-    CopiedContacts {
-        digest: digest.unwrap_or(Tag::from_bytes([0; 32])),
-        kinds: found.into_keys().collect(),
-    }
+    CopiedContacts { digest: digest.unwrap_or(Tag::from_bytes([0; 32])), kinds: found.into_keys().collect() }
 }
 
 #[cfg(test)]

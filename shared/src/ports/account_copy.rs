@@ -38,12 +38,7 @@ pub trait AccountCopy: Send + Sync {
     ///
     /// # Errors
     /// [`DirectoryError`].
-    async fn acquire(
-        &self,
-        run: HolderId,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, DirectoryError>;
+    async fn acquire(&self, run: HolderId, until: Timestamp, now: Timestamp) -> Result<bool, DirectoryError>;
 
     /// Gives the right back, if this run has it.
     ///

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use shared::domain::account::AccountId;
-use shared::domain::account_copy::{Copy, CopiedAccount, Unusable};
+use shared::domain::account_copy::{CopiedAccount, Copy, Unusable};
 use shared::domain::directory::{DirectoryPerson, PublishedPolicy, SyncCursor};
 use shared::domain::sync::{Brake, LEASE, Seen, SyncOutcome, SyncState, SyncSummary};
 use shared::domain::time::Timestamp;
@@ -133,7 +133,11 @@ impl<'a> Run<'a> {
     }
 
     /// Writes changes: contacts, then logins, then the accounts with their digests.
-    pub(super) async fn apply(&self, progress: &mut Progress, mut changes: Vec<Change>) -> Result<(), Failed> {
+    pub(super) async fn apply(
+        &self,
+        progress: &mut Progress,
+        mut changes: Vec<Change>,
+    ) -> Result<(), Failed> {
         contacts::import(self.ports, progress, &mut changes, self.now).await?;
         let added = changes.iter().map(|change| {
             let account = &change.copy.account.account;
@@ -147,7 +151,8 @@ impl<'a> Run<'a> {
                 None => progress.summary.new += 1,
                 Some(_) => progress.summary.changed += 1,
             }
-            let is_disabled = before.as_ref().is_some_and(CopiedAccount::is_usable) && !copy.account.is_usable();
+            let is_disabled =
+                before.as_ref().is_some_and(CopiedAccount::is_usable) && !copy.account.is_usable();
             progress.summary.disabled += usize::from(is_disabled);
         }
         let writes: Vec<CopyWrite> = changes
@@ -158,7 +163,11 @@ impl<'a> Run<'a> {
     }
 
     /// Ends the run: removes and disables, unless these are too many, and remembers where the next run begins.
-    pub(super) async fn finish(self, next: SyncCursor, policy: &PublishedPolicy) -> Result<SyncSummary, Failed> {
+    pub(super) async fn finish(
+        self,
+        next: SyncCursor,
+        policy: &PublishedPolicy,
+    ) -> Result<SyncSummary, Failed> {
         let mut progress = std::mem::take(&mut *self.progress.lock().await);
         let sweep = match self.is_full {
             true => sweep::find(&self, &progress).await?,
@@ -190,7 +199,8 @@ impl<'a> Run<'a> {
         }
         progress.summary.ambiguous = state.ambiguous;
         if self.request.list_ambiguous {
-            progress.summary.ambiguous_logins = sweep::still_ambiguous(self.ports, sweep.ambiguous_logins).await?;
+            progress.summary.ambiguous_logins =
+                sweep::still_ambiguous(self.ports, sweep.ambiguous_logins).await?;
         }
         self.ports.copy.put_state(&self.ports.rules.directory, &state, policy).await?;
         Ok(progress.summary)

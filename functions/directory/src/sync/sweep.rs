@@ -47,9 +47,8 @@ pub(super) async fn find(run: &Run<'_>, progress: &Progress) -> Result<Sweep, Fa
     let (became, ceased) = progress.ambiguous;
     loop {
         let page = ports.copy.page(after.as_deref()).await?;
-        let unseen = |copied: &CopiedAccount| {
-            ports.rules.is_own(&copied.account.id) && !seen.has(&copied.account.id)
-        };
+        let unseen =
+            |copied: &CopiedAccount| ports.rules.is_own(&copied.account.id) && !seen.has(&copied.account.id);
         for copied in page.accounts.into_iter().filter(unseen) {
             match copied.departed_at {
                 None => {
@@ -96,8 +95,7 @@ pub(super) async fn remove(run: &Run<'_>, progress: &mut Progress, sweep: &Sweep
     }
     for gone in sweep.gone.chunks(BATCH) {
         let departed = gone.iter().cloned().map(|copied| copied.departed(run.now));
-        let writes: Vec<CopyWrite> =
-            departed.map(|account| CopyWrite { account, exists: true }).collect();
+        let writes: Vec<CopyWrite> = departed.map(|account| CopyWrite { account, exists: true }).collect();
         ports.copy.put_accounts(&writes).await?;
         progress.summary.removed += writes.len();
     }

@@ -13,9 +13,7 @@ use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{
-    AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest,
-};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::builtin::{ACCOUNT, read_account, state_name};
@@ -142,15 +140,23 @@ impl DynamoAccountCopy {
     async fn update(&self, account: &CopiedAccount) -> Result<(), StoreError> {
         let item = item(account);
         let key = item.0.get("account").cloned().unwrap_or_else(|| s(""));
-        let set: Vec<String> =
-            item.0.keys().filter(|name| *name != "account").map(|name| format!("#{name} = :{name}")).collect();
+        let set: Vec<String> = item
+            .0
+            .keys()
+            .filter(|name| *name != "account")
+            .map(|name| format!("#{name} = :{name}"))
+            .collect();
         let removed: Vec<&str> = OPTIONAL.into_iter().filter(|name| !item.has(name)).collect();
         let mut expression = format!("SET {}", set.join(", "));
         if !removed.is_empty() {
             expression = format!("{expression} REMOVE {}", projection(&removed));
         }
-        let mut update =
-            self.client.update_item().table_name(&self.table).key("account", key).update_expression(expression);
+        let mut update = self
+            .client
+            .update_item()
+            .table_name(&self.table)
+            .key("account", key)
+            .update_expression(expression);
         for (name, value) in item.0.into_iter().filter(|(name, _)| name != "account") {
             update = update
                 .expression_attribute_names(format!("#{name}"), &name)
@@ -251,12 +257,7 @@ fn read_claims(item: &Item) -> Option<LoginClaims> {
 
 #[async_trait]
 impl AccountCopy for DynamoAccountCopy {
-    async fn acquire(
-        &self,
-        run: HolderId,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, DirectoryError> {
+    async fn acquire(&self, run: HolderId, until: Timestamp, now: Timestamp) -> Result<bool, DirectoryError> {
         let update = self
             .client
             .update_item()

@@ -17,10 +17,10 @@ mod sessions;
 pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
 pub use flows::DynamoFlows;
-#[cfg(feature = "builtin-directory")]
-pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 #[cfg(feature = "directory-sync")]
 pub(super) use item::b;
+#[cfg(feature = "builtin-directory")]
+pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;
 pub use population::DynamoPopulation;
 pub use rate_limits::DynamoRateLimits;

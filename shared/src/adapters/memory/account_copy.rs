@@ -107,12 +107,7 @@ impl Accounts {
 
 #[async_trait]
 impl AccountCopy for Memory {
-    async fn acquire(
-        &self,
-        run: HolderId,
-        until: Timestamp,
-        now: Timestamp,
-    ) -> Result<bool, DirectoryError> {
+    async fn acquire(&self, run: HolderId, until: Timestamp, now: Timestamp) -> Result<bool, DirectoryError> {
         Ok(self.with(|tables| {
             let lease = &mut tables.accounts.sync.lease;
             let is_held = lease.is_some_and(|(holder, end)| holder != run && end.is_ahead(now, LEASE));

@@ -23,7 +23,11 @@ fn person() -> DirectoryPerson {
     DirectoryPerson {
         id: id("ad:1"),
         name: "Nur Aisyah".to_owned(),
-        logins: vec!["CONTOH\\Aisyah".to_owned(), "aisyah@student.contoh.example".to_owned(), "20781".to_owned()],
+        logins: vec![
+            "CONTOH\\Aisyah".to_owned(),
+            "aisyah@student.contoh.example".to_owned(),
+            "20781".to_owned(),
+        ],
         email: Some("aisyah@student.contoh.example".to_owned()),
         language: Some(Language::Malay),
         group: Some("students".to_owned()),
@@ -39,7 +43,7 @@ fn person() -> DirectoryPerson {
 
 const ALL: [Kind; 3] = [Kind::AlternateEmail, Kind::Mobile, Kind::OfficePhone];
 
-/// Controls: C-171.
+/// Controls: C-004.
 #[test]
 fn logins_are_copied_in_canonical_form_once() {
     let copy = rules(&[]).copy(person(), &keys());
@@ -60,10 +64,7 @@ fn unusable_values_are_left_out_and_counted() {
     assert_eq!(copy.contacts, Registration::default());
     assert_eq!((copy.account.account.name.len(), copy.account.account.email), (256, None));
     use Unusable::{Email, Login, Mobile, Name, NoLogin, OfficePhone, ProtectedMailbox};
-    assert_eq!(
-        copy.unusable,
-        [Login, Login, NoLogin, Name, Email, ProtectedMailbox, Mobile, OfficePhone]
-    );
+    assert_eq!(copy.unusable, [Login, Login, NoLogin, Name, Email, ProtectedMailbox, Mobile, OfficePhone]);
 }
 
 #[test]
@@ -82,7 +83,6 @@ fn office_number_equal_to_mobile_is_one_factor() {
     assert!(copy.contacts.mobile.is_some() && copy.contacts.office_phone.is_none());
 }
 
-/// Controls: C-172.
 #[test]
 fn digest_changes_with_every_copied_value() {
     let (rules, keys) = (rules(&ALL), keys());

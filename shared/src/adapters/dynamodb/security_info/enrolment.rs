@@ -25,7 +25,8 @@ use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, RegistrationErasure, StoreError,
+use crate::ports::{
+    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, RegistrationErasure, StoreError,
 };
 
 /// Stores entries in DynamoDB.
