@@ -2,7 +2,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "builtin-directory")]
+#[cfg(any(feature = "builtin-directory", feature = "ldap"))]
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;

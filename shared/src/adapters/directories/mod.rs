@@ -2,8 +2,12 @@
 
 #[cfg(feature = "directory-sync")]
 mod account_copy;
+#[cfg(feature = "builtin-directory")]
 mod builtin;
+#[cfg(feature = "ldap")]
+pub mod ldap;
 
 #[cfg(feature = "directory-sync")]
 pub use account_copy::{DynamoAccountCopy, patient_client};
+#[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;

@@ -102,6 +102,8 @@ pub enum Violation {
     /// It is one of the previous passwords. Only the directory knows them, so its adapter or the caller adds
     /// this one.
     Previous,
+    /// The directory refuses it by a rule of its own that it does not name: length, history or a list of its own.
+    RefusedByDirectory,
 }
 
 impl PasswordPolicy {
@@ -225,6 +227,7 @@ impl Violation {
             Self::Common => "common",
             Self::Organisation => "organisation",
             Self::Previous => "previous",
+            Self::RefusedByDirectory => "refused-by-directory",
         }
     }
 }
