@@ -17,6 +17,8 @@ use crate::adapters::directories::BuiltinDirectory;
 use crate::adapters::directories::ldap;
 #[cfg(feature = "remote-directory")]
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
+#[cfg(feature = "directory-sync")]
+use crate::adapters::directories::{DynamoAccountCopy, patient_client};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
@@ -327,6 +329,11 @@ impl Process {
         port!(self, self.dynamo_enrolment()?)
     }
 
+    /// Returns the erasure of registrations, for `directory-sync` only.
+    pub fn registration_erasure(&self) -> Result<Arc<dyn ports::RegistrationErasure>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
     /// Returns access to authenticators, for verifications.
     pub fn authenticators(&self) -> Result<Arc<dyn ports::AuthenticatorStore>, StartError> {
         port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
@@ -442,6 +449,14 @@ impl Process {
     /// Returns the scan of all accounts, for `housekeeping` and imports.
     pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         accounts!(self)
+    }
+
+    /// Returns the copy of the accounts, for `directory-sync` only.
+    #[cfg(feature = "directory-sync")]
+    pub fn account_copy(&self) -> Result<Arc<dyn ports::AccountCopy>, StartError> {
+        port!(self, {
+            DynamoAccountCopy::new(patient_client(&self.parts.aws), self.resource("REKEY_TABLE_ACCOUNTS")?)
+        })
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {

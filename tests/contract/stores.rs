@@ -15,12 +15,12 @@ use rekey_local::emulator::dynamodb;
 use rekey_local::template::{Table, Template};
 use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
+use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy};
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
     DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
     DynamoSessionChanges, DynamoSessions,
 };
-use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::holder::HolderId;
@@ -29,9 +29,10 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore, ChangeNoteStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
-    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore,
-    SecurityInfoStore, SessionChangesStore, SessionStore,
+    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore, ChangeNoteStore,
+    ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry,
+    PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore,
+    SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -116,6 +117,9 @@ pub struct Stores {
     pub devices: Arc<dyn DeviceStore>,
     pub push_targets: Arc<dyn PushTargets>,
     pub raw: Arc<dyn RawWrites>,
+    pub directory: Arc<dyn Directory>,
+    pub copy: Arc<dyn AccountCopy>,
+    pub erasure: Arc<dyn RegistrationErasure>,
 }
 
 impl Stores {
@@ -140,7 +144,10 @@ impl Stores {
             known_devices: memory.clone(),
             devices: memory.clone(),
             push_targets: memory.clone(),
-            raw: memory,
+            raw: memory.clone(),
+            directory: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
+            copy: memory.clone(),
+            erasure: memory,
         }
     }
 
@@ -149,6 +156,9 @@ impl Stores {
         let enrolment = Arc::new(DynamoEnrolment::new(client.clone(), ENTRIES, contacts(), entropy.clone()));
         let devices = Arc::new(DynamoDevices::new(client.clone(), ENTRIES));
         Self {
+            directory: Arc::new(BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), 1)),
+            copy: Arc::new(DynamoAccountCopy::new(client.clone(), "AccountsTable")),
+            erasure: enrolment.clone(),
             flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
             session_changes: Arc::new(DynamoSessionChanges::new(client.clone(), "FlowsTable")),

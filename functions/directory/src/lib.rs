@@ -2,6 +2,7 @@
 //! its own: `directory-read` checks passwords, `directory-write` changes them, and `directory-sync` copies the people.
 
 pub mod read;
+pub mod sync;
 pub mod write;
 
 use std::error::Error;

@@ -2,6 +2,7 @@
 //! test can check every rule at any time and with any random value.
 
 pub mod account;
+pub mod account_copy;
 pub mod account_limits;
 pub mod approval;
 pub mod captcha;
@@ -43,6 +44,7 @@ pub mod security_info;
 pub mod session;
 pub mod session_changes;
 pub mod slow_hash;
+pub mod sync;
 pub mod time;
 pub mod totp;
 mod typed;

@@ -1,5 +1,7 @@
 //! The directories of accounts and passwords.
 
+#[cfg(feature = "directory-sync")]
+mod account_copy;
 #[cfg(feature = "builtin-directory")]
 mod builtin;
 #[cfg(feature = "ldap")]
@@ -9,6 +11,8 @@ mod published;
 #[cfg(feature = "remote-directory")]
 mod remote;
 
+#[cfg(feature = "directory-sync")]
+pub use account_copy::{DynamoAccountCopy, patient_client};
 #[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
 #[cfg(feature = "remote-directory")]

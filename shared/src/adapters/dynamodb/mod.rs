@@ -21,6 +21,8 @@ pub use aws_sdk_dynamodb::Client;
 pub use bind_leases::DynamoBindLeases;
 pub use change_notes::DynamoChangeNotes;
 pub use flows::DynamoFlows;
+#[cfg(feature = "directory-sync")]
+pub(super) use item::b;
 #[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;

@@ -6,6 +6,7 @@
 //!
 //! The content is plain data ([`Tables`]), so that a test can copy, compare, hash and change it.
 
+mod account_copy;
 mod accounts;
 mod approvals;
 mod contact;
@@ -23,6 +24,7 @@ mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
+pub use account_copy::{StoredMarks, StoredSync};
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;

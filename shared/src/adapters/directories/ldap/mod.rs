@@ -84,7 +84,7 @@ pub fn password_directory(
     })
 }
 
-/// Returns the people that `directory-sync` reads, with the account `sync`.
+/// Returns the people that `directory-sync` reads, and the directory for its rules, with the account `sync`.
 ///
 /// # Errors
 /// [`LdapConfigError`].
@@ -92,14 +92,16 @@ pub fn people(
     config: &DirectoryConfig,
     password: ServicePassword,
     clock: Arc<dyn Clock>,
-) -> Result<Arc<dyn DirectoryPeople>, LdapConfigError> {
-    let account = &config.service_accounts.sync;
+) -> Result<(Arc<dyn DirectoryPeople>, Arc<dyn LiveDirectory>), LdapConfigError> {
+    let (account, limits) = (&config.service_accounts.sync, TimeLimits::default());
     Ok(match config.kind {
         ServerKind::ActiveDirectory => {
-            Arc::new(ActiveDirectory::new(config, account, password, clock, TimeLimits::default())?)
+            let directory = Arc::new(ActiveDirectory::new(config, account, password, clock, limits)?);
+            (directory.clone(), directory)
         }
         ServerKind::OpenLdap => {
-            Arc::new(OpenLdap::new(config, account, password, clock, TimeLimits::default())?)
+            let directory = Arc::new(OpenLdap::new(config, account, password, clock, limits)?);
+            (directory.clone(), directory)
         }
     })
 }
