@@ -107,7 +107,15 @@ pub struct Parts {
     /// The test double of the organisation's own directory; without it, the one of the document.
     #[cfg(feature = "memory")]
     pub live_directory: Option<Arc<dyn ports::LivePasswordDirectory>>,
+    /// The test double of its people.
+    #[cfg(feature = "memory")]
+    pub directory_people: Option<Arc<dyn ports::DirectoryPeople>>,
 }
+
+/// The document of a directory, its people, and the directory itself.
+#[cfg(feature = "ldap")]
+pub type DirectorySource =
+    (DirectoryConfig, Arc<dyn ports::DirectoryPeople>, Arc<dyn ports::LiveDirectory>);
 
 /// A started process: its inputs, and its keys.
 pub struct Process {
@@ -141,6 +149,8 @@ impl Process {
             memory: None,
             #[cfg(feature = "memory")]
             live_directory: None,
+            #[cfg(feature = "memory")]
+            directory_people: None,
         })
         .await
     }
@@ -529,6 +539,18 @@ impl Process {
         }
         ldap::password_directory(&config, password, self.clock())
             .map_err(|error| self.wrong_directory(&[error]))
+    }
+
+    /// Returns the directory's document, its people and its rules for passwords, with the service account of the sync.
+    pub async fn directory_people(&self) -> Result<DirectorySource, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_SYNC").await?;
+        #[cfg(feature = "memory")]
+        if let Some((people, live)) = self.parts.directory_people.clone().zip(self.parts.live_directory.clone()) {
+            return Ok((config, people, live));
+        }
+        let source = ldap::people(&config, password, self.clock());
+        let (people, live) = source.map_err(|error| self.wrong_directory(&[error]))?;
+        Ok((config, people, live))
     }
 
     /// Reads the directory's document, and the password of the service account that `secret` has.

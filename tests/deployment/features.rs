@@ -19,14 +19,14 @@ type Needed = fn(&Template, &str) -> bool;
 const FEATURES: &[(&str, Needed)] = &[
     ("http", |t, f| t.routes.iter().any(|route| route.function == f)),
     ("dynamodb", |t, f| !reach(&t.functions[f], "dynamodb:").is_empty()),
-    ("builtin-directory", |t, f| {
-        reach(&t.functions[f], "dynamodb:").contains("AccountsTable") && !is_of_directory(t, f)
-    }),
+    ("builtin-directory", |t, f| reach(&t.functions[f], "dynamodb:").contains("AccountsTable")),
     ("remote-directory", |t, f| !reach(&t.functions[f], "lambda:InvokeFunction").is_empty()),
     ("ldap", is_of_directory),
     ("parameters", |t, f| !reach(&t.functions[f], "ssm:").is_empty()),
     ("secrets", |t, f| !reach(&t.functions[f], "secretsmanager:").is_empty()),
-    ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty()),
+    // The three functions of a package have the features of all.
+    ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty() || is_of_directory(t, f)),
+    ("directory-sync", is_of_directory),
     ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
     ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
     ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),
@@ -34,7 +34,7 @@ const FEATURES: &[(&str, Needed)] = &[
     ("web-push", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
 ];
 
-/// Returns whether a function reaches the organisation's own directory. It reads no account: only notes of changes.
+/// Returns whether a function reaches the organisation's own directory.
 fn is_of_directory(template: &Template, function: &str) -> bool {
     package(template, function) == "directory"
 }

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
+use rekey_tests::directory::person;
 use rekey_tests::fixtures::AISYAH;
 use rekey_tests::live_directory::Mood;
 use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
@@ -143,6 +144,21 @@ async fn role_grants_only_permissions_its_function_uses() {
     other.clock.advance(60);
     fifth.password("Kancil-Lompat-42!").await;
     other.deliver().await;
+    for number in 0..100 {
+        let mut person = person(number, &format!("student{number}"));
+        person.contacts.mobile = Some(format!("012-345 {:04}", 5000 + number));
+        other.people.put(person);
+    }
+    other.sync().await.unwrap();
+    other.people.edit(1, |person| person.contacts.mobile = Some("012-345 9901".to_owned()));
+    other.people.edit(2, |person| person.contacts.mobile = None);
+    other.sync().await.unwrap();
+    other.people.remove(1);
+    // The next night, and when the registration is forgotten.
+    for days in [2, 91] {
+        other.clock.advance(days * 86_400);
+        other.sync().await.unwrap();
+    }
 
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());

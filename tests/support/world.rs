@@ -33,7 +33,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
     self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, ContactImport,
-    EntropyExt as _, LivePasswordDirectory, OrganisationSignIn as _, PasswordChange,
+    DirectoryPeople, EntropyExt as _, LivePasswordDirectory, OrganisationSignIn as _, PasswordChange,
 };
 use shared::process::Process;
 use shared::settings::{DirectoryKind, Settings};
@@ -42,6 +42,7 @@ use tower::ServiceExt as _;
 
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
+use crate::directory::ListedDirectory;
 use crate::fixtures::{self, Person};
 use crate::live_directory::{LiveDouble, TestTimer};
 use crate::test_doubles::{TestClock, TestEntropy};
@@ -89,6 +90,8 @@ pub struct World {
     pub settings: Arc<Settings>,
     /// The organisation's own directory, in a world that `REKEY_DIRECTORY` gives one.
     pub live: Arc<LiveDouble>,
+    /// Its people, for `directory-sync`.
+    pub people: Arc<ListedDirectory>,
     system: System,
     template: Template,
     running: RwLock<Running>,
@@ -157,6 +160,7 @@ impl World {
         let system =
             System { clock: clock.clone(), entropy: entropy.clone(), timer: Arc::new(TestTimer::default()) };
         let live = Arc::new(LiveDouble::of_fixtures());
+        let people = Arc::new(ListedDirectory::default());
         let (stop, stopped) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
         let template = Template::from_project().unwrap();
@@ -178,6 +182,7 @@ impl World {
             system: system.clone(),
             memory: None,
             live_directory: Some(live.clone()),
+            directory_people: Some(people.clone()),
         };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
@@ -207,6 +212,7 @@ impl World {
             dev_inbox,
             settings,
             live,
+            people,
             _stop: stop,
         };
         for person in fixtures::ALL {
@@ -229,7 +235,9 @@ impl World {
     fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
         let live_directory: Option<Arc<dyn LivePasswordDirectory>> = Some(self.live.clone());
-        Parts { emulator: &self.emulator, settings, system, memory: None, live_directory }
+        let directory_people: Option<Arc<dyn DirectoryPeople>> = Some(self.people.clone());
+        let emulator = &self.emulator;
+        Parts { emulator, settings, system, memory: None, live_directory, directory_people }
     }
 
     /// Adds a key to a secret and makes it the current one.
@@ -362,6 +370,15 @@ impl World {
     pub async fn housekeep(&self) -> Result<(), String> {
         let housekeeping = self.running.read().unwrap().housekeeping.clone();
         housekeeping().await
+    }
+
+    /// Invokes `directory-sync`, as its schedule does.
+    ///
+    /// # Errors
+    /// The reason why it failed.
+    pub async fn sync(&self) -> Result<(), String> {
+        let sync = self.parts().directory_sync().await.unwrap();
+        sync().await
     }
 
     /// Makes every call of the functions fail whose action begins with `prefix` (`sqs:`).
@@ -500,6 +517,7 @@ pub fn directory_document(name: &str) -> String {
         "servers": ["ldaps://ldap.contoh.example"],
         "ca": "-----BEGIN CERTIFICATE-----",
         "bases": ["ou=people,dc=contoh,dc=example"],
+        "attributes": { "mobile": "mobile" },
         "service_accounts": accounts,
     });
     document.to_string()

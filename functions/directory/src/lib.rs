@@ -7,6 +7,8 @@ pub mod write;
 
 use std::error::Error;
 
+use shared::domain::account_copy::CopyRules;
+use shared::domain::language::Language;
 use shared::process::{Process, StartError};
 
 /// Returns an error with its causes, for the log. The port's errors quote no password.
@@ -44,6 +46,41 @@ impl write::Ports {
             live: process.live_password_directory().await?,
             notes: process.change_notes()?,
             clock: process.clock(),
+        })
+    }
+}
+
+impl sync::Ports {
+    /// Builds the ports from the settings and clients of the process.
+    ///
+    /// # Errors
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or the directory's document or secret
+    /// is invalid.
+    pub async fn from_process(process: &Process) -> Result<Self, StartError> {
+        let (config, people, live) = process.directory_people().await?;
+        let settings = process.settings();
+        Ok(Self {
+            rules: CopyRules {
+                contact_kinds: CopyRules::contact_kinds(&config.attributes),
+                directory: config.name,
+                login_domains: settings.login_domains.clone(),
+                home_country: settings.home_country,
+            },
+            people,
+            live,
+            copy: process.account_copy()?,
+            contacts: process.contact_import()?,
+            security_info: process.security_info()?,
+            erasure: process.registration_erasure()?,
+            queue: process.queue()?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            digests: process.keyring("REKEY_SECRET_CONTACTS")?,
+            language: settings.languages.first().copied().unwrap_or(Language::English),
+            waiting_period: settings.waiting_period,
+            kept: settings.forget_after,
+            metrics: process.metrics(),
+            clock: process.clock(),
+            entropy: process.entropy(),
         })
     }
 }

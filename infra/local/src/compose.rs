@@ -10,7 +10,7 @@ use shared::adapters::aws::emulated;
 use shared::adapters::memory::Memory;
 use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::time::Timestamp;
-use shared::ports::{LivePasswordDirectory, Metric, Metrics, SignInDirectory};
+use shared::ports::{DirectoryPeople, LivePasswordDirectory, Metric, Metrics, SignInDirectory};
 use shared::process::{self, Process, StartError};
 use shared::settings::{DirectoryKind, Settings};
 
@@ -45,6 +45,8 @@ pub struct Parts<'a> {
     pub memory: Option<Arc<Memory>>,
     /// The test double of the organisation's own directory; without it, the one of the document.
     pub live_directory: Option<Arc<dyn LivePasswordDirectory>>,
+    /// The test double of its people.
+    pub directory_people: Option<Arc<dyn DirectoryPeople>>,
 }
 
 impl Parts<'_> {
@@ -112,6 +114,23 @@ impl Parts<'_> {
         Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
     }
 
+    /// Builds `directory-sync`, which a schedule invokes.
+    ///
+    /// # Errors
+    /// [`Failure`] if it can't start.
+    pub async fn directory_sync(&self) -> Result<Task, Failure> {
+        let process = self.process("directory-sync").await?;
+        let ports = directory::sync::Ports::from_process(&process).await;
+        let ports = Arc::new(ports.map_err(|error| why("directory-sync", &error))?);
+        Ok(Arc::new(move || {
+            let ports = ports.clone();
+            Box::pin(async move {
+                let synced = directory::sync::handle(&ports, directory::sync::Request::default()).await;
+                synced.map(drop).map_err(|error| with_causes(&*error))
+            })
+        }))
+    }
+
     /// Builds the functions of the organisation's own directory, by the variable that names each to its callers.
     async fn directory_functions(&self) -> Result<[(&'static str, Invoke); 2], Failure> {
         let process = self.process("directory-read").await?;
@@ -147,6 +166,7 @@ impl Parts<'_> {
             resources: Box::new(move |variable| resources.get(variable).cloned()),
             memory: self.memory.clone(),
             live_directory: self.live_directory.clone(),
+            directory_people: self.directory_people.clone(),
         };
         Process::from_parts(parts).await.map_err(|error| why(function, &error))
     }

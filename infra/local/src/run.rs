@@ -22,6 +22,7 @@ use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
 use crate::people::{self, People, Person};
+use crate::schedule::Task;
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
@@ -103,8 +104,12 @@ impl Local {
         }
         let settings = Arc::new(parameters.settings.clone());
         let parts =
-            Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None };
+            Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None, directory_people: None };
         let tables = parts.tables().await?;
+        let sync = match &directory {
+            Some(directory) => Some(first_sync(&parts, directory).await?),
+            None => None,
+        };
         let imported = tables.import(&people).await?;
         let People { file: people_file, people, warnings } = people;
         let people = Arc::new(people);
@@ -137,8 +142,14 @@ impl Local {
                 let router = gateway::router(system, name, template.routes, functions.routers);
                 servers.push(tokio::spawn(serve(listener, router, stopped.clone())));
                 for schedule in template.schedules {
-                    let task = functions.housekeeping.clone();
-                    servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                    let task = match schedule.function.as_str() {
+                        "directory-sync" => sync.clone(),
+                        _ => Some(functions.housekeeping.clone()),
+                    };
+                    // Without a directory of one's own there is nothing to sync.
+                    if let Some(task) = task {
+                        servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                    }
                 }
                 functions.delivery
             }
@@ -179,6 +190,19 @@ impl Local {
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
     }
+}
+
+/// Copies the people of the directory, so that they are found. Returns the sync for its schedule.
+async fn first_sync(parts: &Parts<'_>, directory: &DirectoryFile) -> Result<Task, Failure> {
+    let sync = parts.directory_sync().await?;
+    sync().await.map_err(|why| {
+        Failure::new(format!(
+            "--directory: the people of {} can't be read: {why}. Check the servers, the service account `sync` and \
+             its password",
+            directory.name
+        ))
+    })?;
+    Ok(sync)
 }
 
 /// Returns the URL for a browser. A server on all addresses is reached at loopback.

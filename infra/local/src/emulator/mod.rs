@@ -408,7 +408,12 @@ impl Protocol {
             Self::Json { service, operation } => {
                 let member = |name: &str| read[name].as_str().map(str::to_owned);
                 match service.as_str() {
-                    dynamodb::SERVICE => (format!("dynamodb:{operation}"), member("TableName")),
+                    dynamodb::SERVICE => {
+                        // A batch names its tables as members; those of Rekey have one table.
+                        let batch = read["RequestItems"].as_object().and_then(|tables| tables.keys().next());
+                        let table = member("TableName").or_else(|| batch.cloned());
+                        (format!("dynamodb:{operation}"), table)
+                    }
                     "AmazonSQS" => {
                         let url = member("QueueUrl").or_else(|| member("QueueName")).unwrap_or_default();
                         let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
