@@ -15,10 +15,10 @@ use crate::adapters::aws::SdkConfig;
 use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "ldap")]
 use crate::adapters::directories::ldap;
-#[cfg(feature = "remote-directory")]
-use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::{DynamoAccountCopy, patient_client};
+#[cfg(feature = "remote-directory")]
+use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
@@ -114,8 +114,7 @@ pub struct Parts {
 
 /// The document of a directory, its people, and the directory itself.
 #[cfg(feature = "ldap")]
-pub type DirectorySource =
-    (DirectoryConfig, Arc<dyn ports::DirectoryPeople>, Arc<dyn ports::LiveDirectory>);
+pub type DirectorySource = (DirectoryConfig, Arc<dyn ports::DirectoryPeople>, Arc<dyn ports::LiveDirectory>);
 
 /// A started process: its inputs, and its keys.
 pub struct Process {
@@ -545,7 +544,9 @@ impl Process {
     pub async fn directory_people(&self) -> Result<DirectorySource, StartError> {
         let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_SYNC").await?;
         #[cfg(feature = "memory")]
-        if let Some((people, live)) = self.parts.directory_people.clone().zip(self.parts.live_directory.clone()) {
+        if let Some((people, live)) =
+            self.parts.directory_people.clone().zip(self.parts.live_directory.clone())
+        {
             return Ok((config, people, live));
         }
         let source = ldap::people(&config, password, self.clock());

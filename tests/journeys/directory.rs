@@ -396,7 +396,8 @@ async fn published_policy_is_among_the_criteria() {
     let world = world().await;
     let policy = PublishedPolicy { min_length: Some(18), ..PublishedPolicy::default() };
     let text = |text: String| AttributeValue::S(text);
-    let put = world.client.put_item().table_name("AccountsTable").item("account", text("directory/ad".to_owned()));
+    let put =
+        world.client.put_item().table_name("AccountsTable").item("account", text("directory/ad".to_owned()));
     put.item("policy", text(serde_json::to_string(&policy).unwrap())).send().await.unwrap();
     world.restart().await;
     let mut browser = verified(&world, "forgotten").await;

@@ -136,14 +136,19 @@ async fn role_grants_only_permissions_its_function_uses() {
     // The functions of the organisation's own directory, and those that invoke them.
     let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
     other.browser().sign_in("aisyah").await;
-    let mut fifth = other.browser();
-    fifth.verify_both_steps("forgotten").await;
-    other.live.set(Mood::DropsAfterWrite);
-    fifth.password("Kancil-Lompat-42!").await;
-    other.live.set(Mood::Well);
-    other.clock.advance(60);
-    fifth.password("Kancil-Lompat-42!").await;
-    other.deliver().await;
+    // The first one asks again itself, `delivery` completes the second one.
+    for is_repeated in [true, false] {
+        let mut fifth = other.browser();
+        fifth.verify_both_steps("forgotten").await;
+        other.live.set(Mood::DropsAfterWrite);
+        fifth.password("Kancil-Lompat-42!").await;
+        other.live.set(Mood::Well);
+        other.clock.advance(60);
+        if is_repeated {
+            fifth.password("Kancil-Lompat-42!").await;
+        }
+        other.deliver().await;
+    }
     for number in 0..100 {
         let mut person = person(number, &format!("student{number}"));
         person.contacts.mobile = Some(format!("012-345 {:04}", 5000 + number));
@@ -162,10 +167,8 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());
-    let used: BTreeSet<Use> = calls
-        .filter(of_functions)
-        .map(|call| (call.principal, call.action, call.resource))
-        .collect();
+    let used: BTreeSet<Use> =
+        calls.filter(of_functions).map(|call| (call.principal, call.action, call.resource)).collect();
     let granted = granted();
     let unused: Vec<_> = granted.difference(&used).collect();
     assert!(unused.is_empty(), "granted, but never used: {unused:#?}");

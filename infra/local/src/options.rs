@@ -48,7 +48,7 @@ pub struct Options {
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
     /// File of your own directory (Active Directory, OpenLDAP); see infra/guides/directories.md
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["memory", "services"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["memory", "people", "services"])]
     pub directory: Option<PathBuf>,
     /// Verification steps of a reset; the default is `REKEY_STEPS`, or else 2
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]

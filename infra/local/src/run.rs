@@ -103,8 +103,14 @@ impl Local {
             }
         }
         let settings = Arc::new(parameters.settings.clone());
-        let parts =
-            Parts { emulator: &emulator, settings, system: system.clone(), memory, live_directory: None, directory_people: None };
+        let parts = Parts {
+            emulator: &emulator,
+            settings,
+            system: system.clone(),
+            memory,
+            live_directory: None,
+            directory_people: None,
+        };
         let tables = parts.tables().await?;
         let sync = match &directory {
             Some(directory) => Some(first_sync(&parts, directory).await?),
@@ -225,7 +231,11 @@ fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Fai
     let Some(file) = &options.people else {
         // A directory of one's own has its people already.
         if options.directory.is_some() {
-            return people::parse("the directory", people::NOBODY, domains);
+            return Ok(People {
+                file: "your directory".to_owned(),
+                people: Vec::new(),
+                warnings: Vec::new(),
+            });
         }
         return people::parse("infra/local/people.csv", people::DEMO, domains);
     };

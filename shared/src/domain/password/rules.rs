@@ -72,7 +72,8 @@ mod tests {
             history: 1,
             words: Vec::new(),
         };
-        let published = PublishedPolicy { min_length: Some(7), complexity: true, ..PublishedPolicy::default() };
+        let published =
+            PublishedPolicy { min_length: Some(7), complexity: true, ..PublishedPolicy::default() };
         let same = rules.with_published(&published);
         assert_eq!((same.min, same.classes.len(), same.history), (12, 4, 1));
         let published = PublishedPolicy { min_length: Some(16), history: 24, ..published };
