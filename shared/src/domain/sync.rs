@@ -14,8 +14,9 @@ use super::time::{Seconds, Timestamp};
 /// so that a run that died is followed by another, and two never write at once.
 pub const LEASE: Seconds = Seconds(16 * 60);
 
-/// A delta becomes a full sync when the last one began this long ago: the schedule of the night has failed.
-const FULL_AFTER: Seconds = Seconds(25 * Seconds::HOUR.0);
+/// A delta becomes a full sync when the last one began this long ago. It is less than a day by less than the time
+/// between two deltas, so that full syncs stay at the same time of the day.
+const FULL_AFTER: Seconds = Seconds(Seconds::DAY.0 - 10 * 60);
 
 /// Losses that are always accepted: somebody leaves every day, also from a small directory.
 const ALWAYS: usize = 5;
@@ -178,8 +179,8 @@ mod tests {
     fn full_sync_is_due_without_cursor_or_after_a_day() {
         let cursor = Some(SyncCursor { server: "dc1".to_owned(), position: "7".to_owned() });
         let state = SyncState { cursor, full_began_at: Some(NOW), ..SyncState::default() };
-        assert!(!state.needs_full(NOW + Seconds(24 * 3_600)));
-        assert!(state.needs_full(NOW + Seconds(25 * 3_600)));
+        assert!(!state.needs_full(NOW + Seconds(86_400 - 900)), "the last delta before");
+        assert!(state.needs_full(NOW + Seconds(86_400 - 5)), "schedules are not exact");
         assert!(SyncState { is_full_due: true, ..state.clone() }.needs_full(NOW));
         assert!(SyncState { cursor: None, ..state }.needs_full(NOW));
     }
