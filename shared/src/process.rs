@@ -14,7 +14,7 @@ use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "builtin-directory")]
 use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "directory-sync")]
-use crate::adapters::directories::{DynamoAccountCopy, patient_client};
+use crate::adapters::directories::DynamoAccountCopy;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
@@ -394,9 +394,7 @@ impl Process {
     /// Returns the copy of the accounts, for `directory-sync` only.
     #[cfg(feature = "directory-sync")]
     pub fn account_copy(&self) -> Result<Arc<dyn ports::AccountCopy>, StartError> {
-        port!(self, {
-            DynamoAccountCopy::new(patient_client(&self.parts.aws), self.resource("REKEY_TABLE_ACCOUNTS")?)
-        })
+        port!(self, DynamoAccountCopy::new(&self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {

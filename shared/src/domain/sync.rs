@@ -78,10 +78,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Adds a person with the logins that they have.
-    pub fn add(&mut self, id: &AccountId, logins: &[String]) {
-        self.accounts.insert(hash(id, ""));
+    /// Adds a person with the logins that they have. Returns `false` for one who was there: subtrees may overlap.
+    pub fn add(&mut self, id: &AccountId, logins: &[String]) -> bool {
         self.logins.extend(logins.iter().map(|login| hash(id, login)));
+        self.accounts.insert(hash(id, ""))
     }
 
     /// Returns whether the directory has the person.
@@ -189,7 +189,8 @@ mod tests {
     fn seen_login_belongs_to_its_person() {
         let id = |text: &str| AccountId::from_directory(text).unwrap();
         let mut seen = Seen::default();
-        seen.add(&id("ad:1"), &["aisyah".to_owned()]);
+        assert!(seen.add(&id("ad:1"), &["aisyah".to_owned()]));
+        assert!(!seen.add(&id("ad:1"), &["aisyah".to_owned()]), "in two subtrees");
         assert!(seen.has(&id("ad:1")) && seen.has_login(&id("ad:1"), "aisyah"));
         assert!(!seen.has(&id("ad:2")) && !seen.has_login(&id("ad:2"), "aisyah"));
         assert!(!seen.has_login(&id("ad:1"), "") && !seen.has_login(&id("ad:1"), "farid"));

@@ -8,6 +8,6 @@ mod builtin;
 pub mod ldap;
 
 #[cfg(feature = "directory-sync")]
-pub use account_copy::{DynamoAccountCopy, patient_client};
+pub use account_copy::DynamoAccountCopy;
 #[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
