@@ -13,6 +13,7 @@ mod approvals;
 mod contact_import;
 mod devices;
 mod directories;
+mod directory_notes;
 mod directory_sync;
 mod flows;
 mod local;

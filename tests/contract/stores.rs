@@ -17,7 +17,7 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy};
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
+    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
     DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
     DynamoSessionChanges, DynamoSessions,
 };
@@ -29,9 +29,10 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    AccountCopy, ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, Directory,
-    EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PopulationStore,
-    PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
+    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore, ChangeNoteStore,
+    ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry,
+    PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore,
+    SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -104,6 +105,9 @@ pub struct Stores {
     pub pairings: Arc<dyn PairingStore>,
     pub rate_limits: Arc<dyn RateLimitStore>,
     pub population: Arc<dyn PopulationStore>,
+    pub change_notes: Arc<dyn ChangeNoteStore>,
+    pub bind_leases: Arc<dyn BindLeaseStore>,
+    pub accounts: Arc<dyn AccountImport>,
     pub info: Arc<dyn SecurityInfoStore>,
     pub enrolment: Arc<dyn EnrolmentStore>,
     pub contacts: Arc<dyn ContactImport>,
@@ -129,6 +133,9 @@ impl Stores {
             pairings: memory.clone(),
             rate_limits: memory.clone(),
             population: memory.clone(),
+            change_notes: memory.clone(),
+            bind_leases: memory.clone(),
+            accounts: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
             info: memory.clone(),
             enrolment: memory.clone(),
             contacts: memory.clone(),
@@ -158,6 +165,14 @@ impl Stores {
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
+            change_notes: Arc::new(DynamoChangeNotes::new(client.clone(), "AccountsTable")),
+            bind_leases: Arc::new(DynamoBindLeases::new(client.clone(), "BudgetsTable")),
+            accounts: Arc::new(BuiltinDirectory::new(
+                client.clone(),
+                "AccountsTable",
+                Arc::new(TestEntropy::default()),
+                1,
+            )),
             population: Arc::new(DynamoPopulation::new(client.clone(), "AccountsTable")),
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),

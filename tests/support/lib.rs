@@ -13,6 +13,7 @@ pub mod authenticator;
 pub mod browser;
 pub mod directory;
 pub mod fixtures;
+pub mod live_directory;
 pub mod local_environment;
 pub mod phone;
 pub mod test_doubles;

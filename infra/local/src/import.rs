@@ -19,6 +19,7 @@ use shared::ports::{
     SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
+use shared::settings::DirectoryKind;
 use shared::verification::outgoing::Outgoing;
 
 use crate::failure::{Failure, with_causes};
@@ -53,6 +54,8 @@ pub struct Tables {
     pub entropy: Arc<dyn Entropy>,
     /// Counts the people afterwards, for decoys.
     pub housekeeping: housekeeping::Ports,
+    /// Whether the accounts are a copy of another directory, so that an import adds none.
+    pub is_copy: bool,
 }
 
 /// The result of an import.
@@ -88,6 +91,7 @@ impl Tables {
             clock: process.clock(),
             entropy: process.entropy(),
             housekeeping: housekeeping::Ports::from_process(process)?,
+            is_copy: settings.directory != DirectoryKind::Builtin,
         })
     }
 
@@ -118,7 +122,19 @@ impl Tables {
         person: &Person,
         imported: &mut Imported,
     ) -> Result<(), Failed> {
-        let account = person.account()?;
+        let mut account = person.account()?;
+        if self.is_copy {
+            let found = match person.names.first() {
+                Some(name) => self.directory.find(name).await?,
+                None => None,
+            };
+            let Some(found) = found else {
+                let why = "row ignored: the directory has no such login";
+                imported.lines.push(place(file, person.row, "login", why));
+                return Ok(());
+            };
+            account = found;
+        }
         for (name, login) in person.names.iter().zip(&person.logins) {
             let owner = self.directory.find(name).await?;
             if owner.is_some_and(|owner| owner.id != account.id) {
@@ -130,7 +146,7 @@ impl Tables {
         if let Some(found) = self.directory.account(&account.id).await? {
             let (is_changed, lines) = self.import_contacts(person, &found).await?;
             *(if is_changed { &mut imported.changed } else { &mut imported.unchanged }) += 1;
-            let lines = skipped_columns(&found, &account).chain(lines);
+            let lines = skipped_columns(&found, &account).filter(|_| !self.is_copy).chain(lines);
             imported.lines.extend(lines.map(|(column, why)| place(file, person.row, column, &why)));
             return Ok(());
         }

@@ -13,6 +13,9 @@ use crate::failure::Failure;
 /// The example people that are built in.
 pub const DEMO: &str = include_str!("../people.csv");
 
+/// A file without people, for a directory that has its own.
+pub const NOBODY: &str = "login,name\n";
+
 const COLUMNS: [&str; 10] = [
     "login",
     "name",

@@ -1,24 +1,27 @@
-//! The clock and the entropy that every part of the local environment uses.
+//! The clock, the timer and the entropy that every part of the local environment uses.
 
 use std::sync::Arc;
 
-use shared::adapters::system::{SystemClock, SystemEntropy};
+use shared::adapters::system::{SystemClock, SystemEntropy, SystemTimer};
 use shared::domain::time::Timestamp;
-use shared::ports::{Clock, Entropy, EntropyExt as _};
+use shared::ports::{Clock, Entropy, EntropyExt as _, Timer};
 
-/// Clock and entropy; tests replace both to be deterministic.
+/// Clock, timer and entropy; tests replace them to be deterministic.
 #[derive(Clone)]
 pub struct System {
     /// Supplies the present time.
     pub clock: Arc<dyn Clock>,
     /// Supplies random bytes.
     pub entropy: Arc<dyn Entropy>,
+    /// Measures and waits in fractions of a second.
+    pub timer: Arc<dyn Timer>,
 }
 
 impl System {
-    /// Uses the machine's clock and random generator.
+    /// Uses the machine's clocks and random generator.
     pub fn from_machine() -> Self {
-        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy) }
+        let timer = Arc::new(SystemTimer::default());
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), timer }
     }
 
     /// Returns the present time.

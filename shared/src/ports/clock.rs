@@ -1,4 +1,8 @@
-//! The clock and the source of random bytes.
+//! The clock, the timer and the source of random bytes.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
 
 use crate::domain::time::Timestamp;
 
@@ -6,6 +10,16 @@ use crate::domain::time::Timestamp;
 pub trait Clock: Send + Sync {
     /// Returns the current time, in whole seconds.
     fn now(&self) -> Timestamp;
+}
+
+/// Measures and waits in fractions of a second. Tests replace it with one that does not wait.
+#[async_trait]
+pub trait Timer: Send + Sync {
+    /// Returns the time since some moment that stays the same in this process. It never decreases.
+    fn elapsed(&self) -> Duration;
+
+    /// Waits for this long.
+    async fn sleep(&self, wait: Duration);
 }
 
 /// Returns random bytes from a cryptographically secure source (ASVS 11.5.1).

@@ -2,6 +2,8 @@
 
 mod account_copy;
 mod approval_store;
+mod bind_lease_store;
+mod change_note_store;
 mod clock;
 mod contact_import;
 mod device_store;
@@ -23,7 +25,9 @@ mod signatures;
 
 pub use account_copy::{AccountCopy, CopyPage, CopyWrite};
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
-pub use clock::{Clock, Entropy, EntropyExt};
+pub use bind_lease_store::{BindHolder, BindLeaseStore};
+pub use change_note_store::ChangeNoteStore;
+pub use clock::{Clock, Entropy, EntropyExt, Timer};
 pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{

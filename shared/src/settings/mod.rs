@@ -7,6 +7,7 @@ mod reader;
 
 use thiserror::Error;
 
+pub use self::reader::RESOURCES;
 use self::reader::Reader;
 use crate::domain::account::{Offer, Registration};
 use crate::domain::account_limits::{SendLimits, TieredLimit};
@@ -119,10 +120,12 @@ pub struct Settings {
 }
 
 /// The directories that this build supports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryKind {
     /// The built-in directory, in a DynamoDB table of Rekey.
     Builtin,
+    /// The organisation's own directory with this name, behind `functions/directory`.
+    Remote(String),
 }
 
 impl Settings {

@@ -1,10 +1,12 @@
 //! The clock, the random bytes and the log of the operating system.
 
 mod log;
+mod timer;
 
 use std::time::SystemTime;
 
 pub use log::{EmfMetrics, init_log, json_lines};
+pub use timer::SystemTimer;
 
 use crate::domain::time::Timestamp;
 use crate::ports::{Clock, Entropy};

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::own_words::Findings;
@@ -77,7 +78,8 @@ pub enum Criterion {
 }
 
 /// A criterion that a password violates.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Violation {
     /// See [`PasswordError::ControlCharacter`].
     ControlCharacter,
