@@ -13,6 +13,7 @@ mod contact_import;
 mod devices;
 mod directories;
 mod flows;
+mod live_directories;
 mod local;
 mod moto;
 mod pairings;
