@@ -262,7 +262,10 @@ async fn unprocessed_items_are_tried_again() {
     let names = ["aisyah", "farid", "mei"].map(str::to_owned);
     let mut found = copy.logins(&names).await.unwrap();
     found.sort_by(|one, other| one.login.cmp(&other.login));
-    assert_eq!(found.iter().map(|claims| &claims.login).collect::<Vec<_>>(), [&names[0], &names[1], &names[2]]);
+    assert_eq!(
+        found.iter().map(|claims| &claims.login).collect::<Vec<_>>(),
+        [&names[0], &names[1], &names[2]]
+    );
     copy.put_logins(&found).await.unwrap();
     assert_eq!(*written.lock().unwrap(), ["login/aisyah", "login/farid", "login/mei"]);
 }

@@ -17,9 +17,9 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy};
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
-    DynamoSessionChanges, DynamoSessions,
+    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
+    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
+    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{AccountId, Registration};
@@ -29,10 +29,10 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore, ChangeNoteStore,
-    ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry,
-    PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore,
-    SessionChangesStore, SessionStore,
+    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
+    ChangeNoteStore, ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore,
+    LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
+    SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;

@@ -439,7 +439,8 @@ impl Protocol {
             }
         };
         // A batch says inside what it asks of its table.
-        let asked = read["RequestItems"].as_object().and_then(|tables| tables.values().next()).unwrap_or(read);
+        let asked =
+            read["RequestItems"].as_object().and_then(|tables| tables.values().next()).unwrap_or(read);
         let consistent = asked["ConsistentRead"].as_bool().unwrap_or_default();
         // Expressions name every attribute by a placeholder.
         let names = asked["ExpressionAttributeNames"].as_object().into_iter().flatten();
