@@ -16,7 +16,7 @@ use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "ldap")]
 use crate::adapters::directories::ldap;
 #[cfg(feature = "directory-sync")]
-use crate::adapters::directories::{DynamoAccountCopy, patient_client};
+use crate::adapters::directories::DynamoAccountCopy;
 #[cfg(feature = "remote-directory")]
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
@@ -463,9 +463,7 @@ impl Process {
     /// Returns the copy of the accounts, for `directory-sync` only.
     #[cfg(feature = "directory-sync")]
     pub fn account_copy(&self) -> Result<Arc<dyn ports::AccountCopy>, StartError> {
-        port!(self, {
-            DynamoAccountCopy::new(patient_client(&self.parts.aws), self.resource("REKEY_TABLE_ACCOUNTS")?)
-        })
+        port!(self, DynamoAccountCopy::new(&self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
     }
 
     fn builtin(&self) -> Result<BuiltinDirectory, StartError> {

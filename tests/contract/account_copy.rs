@@ -1,10 +1,17 @@
 //! The copy of a directory's people: its items, as page 1 and other functions read them.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::AttributeValue;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::{Json, Router};
 use rekey_tests::directory::{person, person_id};
+use serde_json::{Value, json};
+use shared::adapters::aws::emulated;
+use shared::adapters::directories::DynamoAccountCopy;
 use shared::domain::account::AccountState;
 use shared::domain::account_copy::{CopiedAccount, CopyRules, LoginClaims};
 use shared::domain::contact::Country;
@@ -14,7 +21,8 @@ use shared::domain::name::CanonicalName;
 use shared::domain::security_info::Kind;
 use shared::domain::sync::{LEASE, SyncState};
 use shared::domain::time::Timestamp;
-use shared::ports::CopyWrite;
+use shared::ports::{AccountCopy as _, CopyWrite};
+use tokio::net::TcpListener;
 
 use crate::stores::{Stores, contacts, corrupt_variants, on_every_store, put};
 
@@ -104,7 +112,7 @@ async fn written_login_finds_its_only_claimant(stores: &Stores) {
 
 /// More than fit into one call of `DynamoDB`, for reads and for writes.
 async fn many_accounts_and_logins_are_read_back(stores: &Stores) {
-    let numbers = 0..230;
+    let numbers = 0..120;
     let accounts: Vec<CopiedAccount> =
         numbers.clone().map(|number| copied(number, &format!("person{number}"))).collect();
     let writes: Vec<CopyWrite> = accounts.iter().map(|account| write(account, false)).collect();
@@ -117,7 +125,7 @@ async fn many_accounts_and_logins_are_read_back(stores: &Stores) {
     read.sort_by(|one, other| one.account.id.cmp(&other.account.id));
     assert_eq!(read, accounts);
     let names: Vec<String> = all.iter().map(|claims| claims.login.clone()).collect();
-    assert_eq!(stores.copy.logins(&names).await.unwrap().len(), 230);
+    assert_eq!(stores.copy.logins(&names).await.unwrap().len(), 120);
     let (mut found, mut after) = ((0, 0), None);
     loop {
         let page = stores.copy.page(after.as_deref()).await.unwrap();
@@ -127,7 +135,7 @@ async fn many_accounts_and_logins_are_read_back(stores: &Stores) {
             break;
         }
     }
-    assert_eq!(found, (230, 230));
+    assert_eq!(found, (120, 120));
 }
 
 async fn removed_account_and_login_are_gone(stores: &Stores) {
@@ -225,4 +233,39 @@ async fn directory_item_has_policy_as_json(client: &Client) {
     let read = client.get_item().table_name("AccountsTable").key("account", key).send().await.unwrap();
     let text = read.item.unwrap()["policy"].as_s().unwrap().clone();
     assert_eq!(serde_json::from_str::<PublishedPolicy>(&text).unwrap(), policy);
+}
+
+/// Answers one item of each batch, and leaves the others unprocessed, as `DynamoDB` does under load.
+async fn answer_one(State(written): State<Arc<Mutex<Vec<Value>>>>, body: Bytes) -> Json<Value> {
+    let batch: Value = serde_json::from_slice(&body).unwrap();
+    let asked = &batch["RequestItems"]["AccountsTable"];
+    if let Some(requests) = asked.as_array() {
+        let (first, rest) = requests.split_first().unwrap();
+        written.lock().unwrap().push(first["PutRequest"]["Item"]["account"]["S"].clone());
+        let left = if rest.is_empty() { json!({}) } else { json!({ "AccountsTable": rest }) };
+        return Json(json!({ "UnprocessedItems": left }));
+    }
+    let (first, rest) = asked["Keys"].as_array().unwrap().split_first().unwrap();
+    let item = json!({ "account": first["account"], "owner": { "S": "ad:1" } });
+    let left = if rest.is_empty() { json!({}) } else { json!({ "AccountsTable": { "Keys": rest } }) };
+    Json(json!({ "Responses": { "AccountsTable": [item] }, "UnprocessedKeys": left }))
+}
+
+#[tokio::test]
+async fn unprocessed_items_are_tried_again() {
+    let written = Arc::new(Mutex::new(Vec::new()));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let router = Router::new().fallback(answer_one).with_state(written.clone());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let copy = DynamoAccountCopy::new(&Client::new(&emulated(&endpoint, "test")), "AccountsTable");
+    let names = ["aisyah", "farid", "mei"].map(str::to_owned);
+    let mut found = copy.logins(&names).await.unwrap();
+    found.sort_by(|one, other| one.login.cmp(&other.login));
+    assert_eq!(
+        found.iter().map(|claims| &claims.login).collect::<Vec<_>>(),
+        [&names[0], &names[1], &names[2]]
+    );
+    copy.put_logins(&found).await.unwrap();
+    assert_eq!(*written.lock().unwrap(), ["login/aisyah", "login/farid", "login/mei"]);
 }

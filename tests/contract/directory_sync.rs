@@ -35,7 +35,7 @@ on_every_store!(
     interrupted_run_is_repeated_without_harm,
     second_run_is_skipped_while_first_has_lease,
     cursor_of_another_server_leads_to_full_sync,
-    missed_night_is_made_up_by_delta,
+    delta_becomes_full_sync_every_day,
     accounts_of_other_directories_stay,
     first_contacts_are_old_immediately,
     changed_contact_waits_and_earlier_is_notified,
@@ -387,12 +387,12 @@ async fn cursor_of_another_server_leads_to_full_sync(stores: &Stores) {
     assert!(!sync.delta().await.full, "it has the new server's cursor");
 }
 
-async fn missed_night_is_made_up_by_delta(stores: &Stores) {
+async fn delta_becomes_full_sync_every_day(stores: &Stores) {
     let sync = copied(stores, 3).await;
     sync.directory.remove(0);
-    sync.clock.advance(25 * 3_600 - 1);
+    sync.clock.advance(86_400 - 900);
     assert!(!sync.delta().await.full);
-    sync.clock.advance(1);
+    sync.clock.advance(900);
     let summary = sync.delta().await;
     assert_eq!((summary.full, summary.removed), (true, 1));
     // One that fails is not repeated every quarter of an hour.
@@ -545,18 +545,26 @@ async fn first_load_of_fifty_thousand_people_is_measured() {
             if run.starts_with("delta") {
                 (0..500).for_each(|number| sync.directory.edit(number, |person| person.name.push('x')));
             }
-            let begun = std::time::Instant::now();
+            let (begun, spent) = (std::time::Instant::now(), processor_seconds());
             let summary = if run.starts_with("full") { sync.full().await } else { sync.delta().await };
             let (accounts, logins) = sync.copy.take_writes();
             let SyncSummary { read, new, changed, unchanged, .. } = summary;
             println!(
-                "{name}: {run}: {:.1} s; read {read}, new {new}, changed {changed}, unchanged {unchanged}; wrote \
+                "{name}: {run}: {:.1} s, {:.1} s of processors; read {read}, new {new}, changed {changed}, unchanged {unchanged}; wrote \
                  {accounts} accounts, {logins} logins",
-                begun.elapsed().as_secs_f32()
+                begun.elapsed().as_secs_f32(),
+                processor_seconds() - spent
             );
         }
         let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
         let peak = status.lines().find(|line| line.starts_with("VmHWM")).unwrap_or_default();
         println!("{name}: peak of the whole process, store and list included: {peak}");
     }
+}
+
+/// Returns the time that this process has used, on all processors: see proc(5). Its unit is a hundredth of a second.
+fn processor_seconds() -> f32 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit(')').next().unwrap_or_default().split_whitespace();
+    fields.skip(11).take(2).filter_map(|ticks| ticks.parse::<f32>().ok()).sum::<f32>() / 100.0
 }

@@ -16,6 +16,7 @@ mod directories;
 mod directory_notes;
 mod directory_sync;
 mod flows;
+mod live_directories;
 mod local;
 mod moto;
 mod pairings;

@@ -157,7 +157,7 @@ impl Stores {
         let devices = Arc::new(DynamoDevices::new(client.clone(), ENTRIES));
         Self {
             directory: Arc::new(BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), 1)),
-            copy: Arc::new(DynamoAccountCopy::new(client.clone(), "AccountsTable")),
+            copy: Arc::new(DynamoAccountCopy::new(client, "AccountsTable")),
             erasure: enrolment.clone(),
             flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),

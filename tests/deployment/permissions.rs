@@ -105,8 +105,7 @@ fn password_hashes_are_readable_only_where_needed() {
         }
     }
     readers.sort();
-    // The sync writes the copy, which has no password.
-    assert_eq!(readers, ["directory-sync", "enrolment", "password-set"]);
+    assert_eq!(readers, ["enrolment", "password-set"]);
 }
 
 /// Only the last page may change a password, and nobody but its function invokes the one that can.
@@ -146,6 +145,16 @@ fn directory_functions_share_no_role_and_no_secret() {
         }
         assert_eq!(document.resource(&function.id)["Condition"], "HasDirectory", "{name}");
     }
+}
+
+/// A run that outlived its lease would write beside the next one.
+/// Controls: C-173.
+#[test]
+fn lease_of_sync_outlasts_its_timeout() {
+    let template = Template::from_project().unwrap();
+    let properties = &template.document.resource("DirectorySyncFunction")["Properties"];
+    let timeout = properties["Timeout"].as_u64().unwrap();
+    assert!(timeout < u64::from(shared::domain::sync::LEASE.0), "{timeout}");
 }
 
 /// Controls: C-095.

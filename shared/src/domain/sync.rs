@@ -14,8 +14,9 @@ use super::time::{Seconds, Timestamp};
 /// so that a run that died is followed by another, and two never write at once.
 pub const LEASE: Seconds = Seconds(16 * 60);
 
-/// A delta becomes a full sync when the last one began this long ago: the schedule of the night has failed.
-const FULL_AFTER: Seconds = Seconds(25 * Seconds::HOUR.0);
+/// A delta becomes a full sync when the last one began this long ago. It is less than a day by less than the time
+/// between two deltas, so that full syncs stay at the same time of the day.
+const FULL_AFTER: Seconds = Seconds(Seconds::DAY.0 - 10 * 60);
 
 /// Losses that are always accepted: somebody leaves every day, also from a small directory.
 const ALWAYS: usize = 5;
@@ -77,10 +78,10 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Adds a person with the logins that they have.
-    pub fn add(&mut self, id: &AccountId, logins: &[String]) {
-        self.accounts.insert(hash(id, ""));
+    /// Adds a person with the logins that they have. Returns `false` for one who was there: subtrees may overlap.
+    pub fn add(&mut self, id: &AccountId, logins: &[String]) -> bool {
         self.logins.extend(logins.iter().map(|login| hash(id, login)));
+        self.accounts.insert(hash(id, ""))
     }
 
     /// Returns whether the directory has the person.
@@ -178,8 +179,8 @@ mod tests {
     fn full_sync_is_due_without_cursor_or_after_a_day() {
         let cursor = Some(SyncCursor { server: "dc1".to_owned(), position: "7".to_owned() });
         let state = SyncState { cursor, full_began_at: Some(NOW), ..SyncState::default() };
-        assert!(!state.needs_full(NOW + Seconds(24 * 3_600)));
-        assert!(state.needs_full(NOW + Seconds(25 * 3_600)));
+        assert!(!state.needs_full(NOW + Seconds(86_400 - 900)), "the last delta before");
+        assert!(state.needs_full(NOW + Seconds(86_400 - 5)), "schedules are not exact");
         assert!(SyncState { is_full_due: true, ..state.clone() }.needs_full(NOW));
         assert!(SyncState { cursor: None, ..state }.needs_full(NOW));
     }
@@ -188,7 +189,8 @@ mod tests {
     fn seen_login_belongs_to_its_person() {
         let id = |text: &str| AccountId::from_directory(text).unwrap();
         let mut seen = Seen::default();
-        seen.add(&id("ad:1"), &["aisyah".to_owned()]);
+        assert!(seen.add(&id("ad:1"), &["aisyah".to_owned()]));
+        assert!(!seen.add(&id("ad:1"), &["aisyah".to_owned()]), "in two subtrees");
         assert!(seen.has(&id("ad:1")) && seen.has_login(&id("ad:1"), "aisyah"));
         assert!(!seen.has(&id("ad:2")) && !seen.has_login(&id("ad:2"), "aisyah"));
         assert!(!seen.has_login(&id("ad:1"), "") && !seen.has_login(&id("ad:1"), "farid"));

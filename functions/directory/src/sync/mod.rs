@@ -1,6 +1,6 @@
 //! `directory-sync`: copies the directory's people into the table that strangers' requests read.
 //!
-//! A delta reads who changed, every few minutes. A full sync reads everybody, every night, and finds who is gone. Each
+//! A delta reads who changed, every few minutes. A full sync reads everybody, once a day, and finds who is gone. Each
 //! step may be repeated: an account's digest is written last, after its contacts and logins, so that the next run
 //! does again what an interrupted one left undone. See ADR-025.
 

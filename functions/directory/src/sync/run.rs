@@ -103,8 +103,8 @@ impl<'a> Run<'a> {
             copy.unusable.iter().for_each(|problem| progress.summary.count(*problem));
             let account = &copy.account.account;
             if self.is_full {
-                progress.seen.add(&id, &account.logins);
-                progress.usable += usize::from(copy.account.is_usable());
+                let is_first = progress.seen.add(&id, &account.logins);
+                progress.usable += usize::from(is_first && copy.account.is_usable());
             }
             let before = found.remove(&id);
             if copy.account.contacts.is_none() {

@@ -438,15 +438,24 @@ impl Protocol {
                 (format!("{service}:{}", field("Action")), None)
             }
         };
-        let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
+        // A batch says inside what it asks of its table.
+        let asked =
+            read["RequestItems"].as_object().and_then(|tables| tables.values().next()).unwrap_or(read);
+        let consistent = asked["ConsistentRead"].as_bool().unwrap_or_default();
         // Expressions name every attribute by a placeholder.
-        let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
+        let names = asked["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
-        let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-        let selects = read["ProjectionExpression"].is_string();
-        let is_bounded = selects || action == "dynamodb:UpdateItem";
-        let mut attributes: Vec<String> = if is_bounded { names.chain(keys).collect() } else { Vec::new() };
+        let keys = std::iter::once(&asked["Key"]).chain(asked["Keys"].as_array().into_iter().flatten());
+        let written = asked.as_array().into_iter().flatten();
+        let written =
+            written.flat_map(|write| [&write["PutRequest"]["Item"], &write["DeleteRequest"]["Key"]]);
+        let whole = keys.chain(written).filter_map(Value::as_object).flatten().map(|(name, _)| name.clone());
+        let selects = asked["ProjectionExpression"].is_string();
+        let is_bounded =
+            selects || ["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"].contains(&action.as_str());
+        let mut attributes: Vec<String> = if is_bounded { names.chain(whole).collect() } else { Vec::new() };
         attributes.sort_unstable();
+        attributes.dedup();
         Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
     }
 

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::Builder;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::BuildError;
@@ -17,7 +16,6 @@ use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::builtin::{ACCOUNT, read_account, state_name};
-use crate::adapters::aws::SdkConfig;
 use crate::adapters::dynamodb::{Item, b, get_attributes, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::account_copy::{CopiedAccount, CopiedContacts, LoginClaims};
@@ -60,17 +58,6 @@ const TRIES: u32 = 9;
 /// The wait before the second of them; it doubles each time.
 const BACKOFF: Duration = Duration::from_millis(50);
 
-/// Returns a client that waits longer and tries more often than those that people wait for.
-pub fn patient_client(aws: &SdkConfig) -> Client {
-    let timeouts = TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(1))
-        .operation_attempt_timeout(Duration::from_secs(5))
-        .operation_timeout(Duration::from_secs(40));
-    let retries = RetryConfig::standard().with_max_attempts(8).with_initial_backoff(BACKOFF);
-    let config = Builder::from(aws).timeout_config(timeouts.build()).retry_config(retries);
-    Client::from_conf(config.build())
-}
-
 /// Stores the copy in DynamoDB.
 #[derive(Clone, Debug)]
 pub struct DynamoAccountCopy {
@@ -79,9 +66,15 @@ pub struct DynamoAccountCopy {
 }
 
 impl DynamoAccountCopy {
-    /// Returns the store in `table`.
-    pub fn new(client: Client, table: impl Into<String>) -> Self {
-        Self { client, table: table.into() }
+    /// Returns the store in `table`. It waits longer and tries more often than the stores that people wait for.
+    pub fn new(client: &Client, table: impl Into<String>) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(1))
+            .operation_attempt_timeout(Duration::from_secs(10))
+            .operation_timeout(Duration::from_secs(60));
+        let retries = RetryConfig::standard().with_max_attempts(8).with_initial_backoff(BACKOFF);
+        let config = client.config().to_builder().timeout_config(timeouts.build()).retry_config(retries);
+        Self { client: Client::from_conf(config.build()), table: table.into() }
     }
 
     /// Reads items by their keys, and only these attributes of them, strongly consistent.

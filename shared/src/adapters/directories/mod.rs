@@ -12,7 +12,7 @@ mod published;
 mod remote;
 
 #[cfg(feature = "directory-sync")]
-pub use account_copy::{DynamoAccountCopy, patient_client};
+pub use account_copy::DynamoAccountCopy;
 #[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
 #[cfg(feature = "remote-directory")]

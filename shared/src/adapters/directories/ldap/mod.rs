@@ -84,6 +84,9 @@ pub fn password_directory(
     })
 }
 
+/// The parts of a directory that a sync reads: its people, and its rules for passwords.
+pub type SyncedDirectory = (Arc<dyn DirectoryPeople>, Arc<dyn LiveDirectory>);
+
 /// Returns the people that `directory-sync` reads, and the directory for its rules, with the account `sync`.
 ///
 /// # Errors
@@ -92,7 +95,7 @@ pub fn people(
     config: &DirectoryConfig,
     password: ServicePassword,
     clock: Arc<dyn Clock>,
-) -> Result<(Arc<dyn DirectoryPeople>, Arc<dyn LiveDirectory>), LdapConfigError> {
+) -> Result<SyncedDirectory, LdapConfigError> {
     let (account, limits) = (&config.service_accounts.sync, TimeLimits::default());
     Ok(match config.kind {
         ServerKind::ActiveDirectory => {

@@ -204,7 +204,7 @@ impl OpenLdap {
         if answer.is_success() && rules.asks_for_change() {
             let own = vec![Mod::Replace(b"pwdReset".to_vec(), [].into())];
             if !connection.modify(&entry.dn, own, Vec::new()).await.is_ok_and(Answer::is_success) {
-                tracing::warn!(event = "directory.must_change_left");
+                tracing::warn!(event = "directory.must_change_clear_failed");
             }
         }
         Ok(answer)
