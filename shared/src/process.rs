@@ -13,19 +13,29 @@ use thiserror::Error;
 use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "builtin-directory")]
 use crate::adapters::directories::BuiltinDirectory;
+#[cfg(feature = "directory-sync")]
+use crate::adapters::directories::DynamoAccountCopy;
+#[cfg(feature = "ldap")]
+use crate::adapters::directories::ldap;
+#[cfg(feature = "remote-directory")]
+use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows,
-    DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
-    DynamoSessionChanges, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
+    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
+    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(feature = "ldap")]
+use crate::adapters::parameters;
+#[cfg(feature = "parameters")]
+use crate::adapters::parameters::ParameterError;
 #[cfg(feature = "dynamodb")]
 use crate::adapters::population_cache::PopulationCache;
-use crate::adapters::secrets::{self, Keyrings, SecretError};
+use crate::adapters::secrets::{self, Keyrings, SecretError, SecretTexts};
 #[cfg(feature = "ses")]
 use crate::adapters::ses::SesMails;
 #[cfg(feature = "signatures")]
@@ -39,6 +49,8 @@ use crate::adapters::system::{EmfMetrics, SystemClock, SystemEntropy, SystemTime
 use crate::adapters::voice::VoiceCalls;
 #[cfg(feature = "web-push")]
 use crate::adapters::web_push::WebPushes;
+#[cfg(feature = "ldap")]
+use crate::domain::directory_config::{DirectoryConfig, ServicePassword};
 use crate::domain::keys::Keyring;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::proxy::ProxySecret;
@@ -47,7 +59,7 @@ use crate::domain::push::VapidKey;
 #[cfg(feature = "http")]
 use crate::http::AppContext;
 use crate::ports::{self, Clock, Entropy, Metrics, Timer};
-#[cfg(feature = "builtin-directory")]
+#[cfg(any(feature = "remote-directory", feature = "ldap"))]
 use crate::settings::DirectoryKind;
 use crate::settings::{self, Settings, SettingsError};
 use crate::text::messages::{HelpDesk, MessageRenderer};
@@ -61,6 +73,10 @@ const SECRETS: [&str; 6] = [
     "REKEY_SECRET_PUSH",
     "REKEY_SECRET_SEEDS",
 ];
+
+/// The secrets of template.yaml with the passwords of the directory's service accounts.
+const SERVICE_PASSWORDS: [&str; 3] =
+    ["REKEY_SECRET_DIRECTORY_READ", "REKEY_SECRET_DIRECTORY_SYNC", "REKEY_SECRET_DIRECTORY_WRITE"];
 
 /// The setting that names the secret of the trusted proxy.
 const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
@@ -78,7 +94,7 @@ pub struct Parts {
     pub clock: Arc<dyn Clock>,
     /// The source of random bytes for ids, codes and nonces.
     pub entropy: Arc<dyn Entropy>,
-    /// The timer of responses.
+    /// Measures and waits in fractions of a second.
     pub timer: Arc<dyn Timer>,
     /// The destination of metrics.
     pub metrics: Arc<dyn Metrics>,
@@ -88,12 +104,27 @@ pub struct Parts {
     /// The in-memory tables; without them, DynamoDB.
     #[cfg(feature = "memory")]
     pub memory: Option<Arc<Memory>>,
+    /// The test double of the organisation's own directory; without it, the one of the document.
+    #[cfg(feature = "memory")]
+    pub live_directory: Option<Arc<dyn ports::LivePasswordDirectory>>,
+    /// The test double of its people.
+    #[cfg(feature = "memory")]
+    pub directory_people: Option<Arc<dyn ports::DirectoryPeople>>,
 }
+
+/// The document of a directory, its people, and the directory itself.
+#[cfg(feature = "ldap")]
+pub type DirectorySource = (DirectoryConfig, Arc<dyn ports::DirectoryPeople>, Arc<dyn ports::LiveDirectory>);
 
 /// A started process: its inputs, and its keys.
 pub struct Process {
     parts: Parts,
     keys: Keyrings,
+    #[cfg_attr(
+        not(feature = "ldap"),
+        expect(dead_code, reason = "the directory's functions alone have some")
+    )]
+    service_passwords: SecretTexts,
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "a function without pages has no proxy"))]
     proxy: Option<Arc<ProxySecret>>,
 }
@@ -115,6 +146,10 @@ impl Process {
             resources: Box::new(settings::resource),
             #[cfg(feature = "memory")]
             memory: None,
+            #[cfg(feature = "memory")]
+            live_directory: None,
+            #[cfg(feature = "memory")]
+            directory_people: None,
         })
         .await
     }
@@ -124,6 +159,8 @@ impl Process {
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
     pub async fn from_parts(parts: Parts) -> Result<Self, StartError> {
+        #[cfg(feature = "remote-directory")]
+        let parts = with_published_policy(parts).await;
         let settings = &parts.settings;
         if !settings.without_origin.is_empty() {
             let methods: Vec<&str> = settings.without_origin.iter().map(|method| method.as_str()).collect();
@@ -131,7 +168,8 @@ impl Process {
             tracing::warn!(event = "method.disabled", methods, reason = "REKEY_VOICE_ORIGIN is not set");
         }
         let named = |variable| Some((variable, (parts.resources)(variable)?));
-        let mut secrets: Vec<(&'static str, String)> = SECRETS.into_iter().filter_map(named).collect();
+        let mut secrets: Vec<(&'static str, String)> =
+            SECRETS.into_iter().chain(SERVICE_PASSWORDS).filter_map(named).collect();
         // Functions with pages have the keys of cookies. The others get no request of a proxy.
         if let Some(arn) = &settings.trusted_proxy
             && secrets.iter().any(|(name, _)| *name == "REKEY_SECRET_FLOWS")
@@ -141,7 +179,9 @@ impl Process {
         let mut texts = secrets::fetch(&parts.aws, &secrets).await?;
         let proxy = texts.remove(TRUSTED_PROXY).map(|text| ProxySecret::from_secret(&text)).transpose();
         let proxy = proxy.map_err(|error| SecretError::NoProxySecret(TRUSTED_PROXY, error))?.map(Arc::new);
-        Ok(Self { keys: secrets::read_keyrings(&texts)?, proxy, parts })
+        let taken = SERVICE_PASSWORDS.into_iter().filter_map(|name| Some((name, texts.remove(name)?)));
+        let service_passwords = taken.collect();
+        Ok(Self { keys: secrets::read_keyrings(&texts)?, service_passwords, proxy, parts })
     }
 
     /// Returns the parameters, shared by all handlers.
@@ -157,6 +197,11 @@ impl Process {
     /// Returns the source of random bytes.
     pub fn entropy(&self) -> Arc<dyn Entropy> {
         self.parts.entropy.clone()
+    }
+
+    /// Returns the timer.
+    pub fn timer(&self) -> Arc<dyn Timer> {
+        self.parts.timer.clone()
     }
 
     /// Returns the destination of metrics.
@@ -299,6 +344,11 @@ impl Process {
         port!(self, self.dynamo_enrolment()?)
     }
 
+    /// Returns the erasure of registrations, for `directory-sync` only.
+    pub fn registration_erasure(&self) -> Result<Arc<dyn ports::RegistrationErasure>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
     /// Returns access to authenticators, for verifications.
     pub fn authenticators(&self) -> Result<Arc<dyn ports::AuthenticatorStore>, StartError> {
         port!(self, DynamoAuthenticators::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
@@ -324,6 +374,16 @@ impl Process {
         port!(self, DynamoLeases::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
     }
 
+    /// Returns the notes of changes in the organisation's own directory.
+    pub fn change_notes(&self) -> Result<Arc<dyn ports::ChangeNoteStore>, StartError> {
+        port!(self, DynamoChangeNotes::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
+    }
+
+    /// Returns the leases for binds, for `directory-read` only.
+    pub fn bind_leases(&self) -> Result<Arc<dyn ports::BindLeaseStore>, StartError> {
+        port!(self, DynamoBindLeases::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
+    }
+
     fn dynamo_enrolment(&self) -> Result<DynamoEnrolment, StartError> {
         let (table, contacts) = self.security_info_table()?;
         Ok(DynamoEnrolment::new(self.store(), table, contacts, self.entropy()))
@@ -338,19 +398,47 @@ impl Process {
     }
 }
 
-/// Builds a port of the directory that `REKEY_DIRECTORY` selects.
+/// Builds a port of the table of accounts: the built-in directory, or the copy of another one.
 #[cfg(feature = "builtin-directory")]
+macro_rules! accounts {
+    ($process:ident) => {
+        port!($process, $process.builtin()?, |memory| Arc::new($process.in_memory(memory)))
+    };
+}
+
+/// Joins the directory's own rules for passwords to the settings of the function that sets passwords. It lists them as
+/// criteria. Without them the directory still rejects a password, and the page tells why.
+#[cfg(feature = "remote-directory")]
+async fn with_published_policy(parts: Parts) -> Parts {
+    let DirectoryKind::Remote(name) = &parts.settings.directory else { return parts };
+    let is_writer = (parts.resources)("REKEY_FUNCTION_DIRECTORY_WRITE").is_some();
+    let Some(table) = (parts.resources)("REKEY_TABLE_ACCOUNTS").filter(|_| is_writer) else { return parts };
+    match published_policy(&parts.aws, &table, name).await {
+        Ok(Some(policy)) => {
+            let password = parts.settings.password.with_published(&policy);
+            let settings = Arc::new(Settings { password, ..Settings::clone(&parts.settings) });
+            Parts { settings, ..parts }
+        }
+        Ok(None) => parts,
+        Err(error) => {
+            tracing::warn!(event = "directory.policy_unread", reason = %error);
+            parts
+        }
+    }
+}
+
+/// Builds a port of the directory that `REKEY_DIRECTORY` selects.
+#[cfg(feature = "remote-directory")]
 macro_rules! directory {
     ($process:ident) => {
         match $process.parts.settings.directory {
-            DirectoryKind::Builtin => {
-                port!($process, $process.builtin()?, |memory| Arc::new($process.in_memory(memory)))
-            }
+            DirectoryKind::Builtin => accounts!($process),
+            DirectoryKind::Remote(_) => Ok(Arc::new($process.remote()?)),
         }
     };
 }
 
-/// Ports of the directory.
+/// Ports of the accounts. Page 1 reads nothing else, whatever the directory.
 ///
 /// # Errors
 /// Each of these fails with [`StartError::Resource`] when this function does not get a variable that the
@@ -360,16 +448,51 @@ macro_rules! directory {
 impl Process {
     /// Returns read access to accounts.
     pub fn directory(&self) -> Result<Arc<dyn ports::Directory>, StartError> {
-        directory!(self)
-    }
-
-    /// Returns the check of passwords, for `enrolment` only.
-    pub fn sign_in_directory(&self) -> Result<Arc<dyn ports::SignInDirectory>, StartError> {
-        directory!(self)
+        accounts!(self)
     }
 
     /// Returns the sign-in of other applications, for the local environment only.
     pub fn organisation_sign_in(&self) -> Result<Arc<dyn ports::OrganisationSignIn>, StartError> {
+        accounts!(self)
+    }
+
+    /// Returns the import of accounts, for operators only.
+    pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
+        accounts!(self)
+    }
+
+    /// Returns the scan of all accounts, for `housekeeping` and imports.
+    pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
+        accounts!(self)
+    }
+
+    /// Returns the copy of the accounts, for `directory-sync` only.
+    #[cfg(feature = "directory-sync")]
+    pub fn account_copy(&self) -> Result<Arc<dyn ports::AccountCopy>, StartError> {
+        port!(self, DynamoAccountCopy::new(&self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
+    }
+
+    fn builtin(&self) -> Result<BuiltinDirectory, StartError> {
+        let (table, history) = (self.resource("REKEY_TABLE_ACCOUNTS")?, self.parts.settings.password.history);
+        Ok(BuiltinDirectory::new(self.store(), table, self.entropy(), history))
+    }
+
+    #[cfg(feature = "memory")]
+    fn in_memory(&self, memory: &Arc<Memory>) -> MemoryDirectory {
+        MemoryDirectory::new(memory.clone(), self.entropy(), self.parts.settings.password.history)
+    }
+}
+
+/// Ports of the directory that `REKEY_DIRECTORY` selects.
+///
+/// # Errors
+/// Each of these fails with [`StartError::Resource`] when this function does not get a variable that the
+/// directory needs.
+#[cfg(feature = "remote-directory")]
+#[expect(clippy::missing_errors_doc, reason = "all of them fail alike, as said above")]
+impl Process {
+    /// Returns the check of passwords, for `enrolment` only.
+    pub fn sign_in_directory(&self) -> Result<Arc<dyn ports::SignInDirectory>, StartError> {
         directory!(self)
     }
 
@@ -383,24 +506,89 @@ impl Process {
         directory!(self)
     }
 
-    /// Returns the import of accounts, for operators only.
-    pub fn account_import(&self) -> Result<Arc<dyn ports::AccountImport>, StartError> {
-        directory!(self)
+    fn remote(&self) -> Result<RemoteDirectory, StartError> {
+        let read = self.resource("REKEY_FUNCTION_DIRECTORY_READ")?;
+        // Only `password-set` may change accounts.
+        let write = (self.parts.resources)("REKEY_FUNCTION_DIRECTORY_WRITE");
+        let transport = LambdaTransport::new(&self.parts.aws, self.clock(), read, write);
+        Ok(RemoteDirectory::new(self.directory()?, Arc::new(transport)))
+    }
+}
+
+/// The organisation's own directory, for the functions of `functions/directory` alone.
+///
+/// # Errors
+/// Each of these fails with [`StartError`] when the document or the secret can't be read, or with all that is wrong in
+/// them.
+#[cfg(feature = "ldap")]
+#[expect(clippy::missing_errors_doc, reason = "all of them fail alike, as said above")]
+impl Process {
+    /// Returns the directory with the service account that may only read.
+    pub async fn live_directory(&self) -> Result<Arc<dyn ports::LiveDirectory>, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_READ").await?;
+        #[cfg(feature = "memory")]
+        if let Some(double) = &self.parts.live_directory {
+            return Ok(double.clone());
+        }
+        ldap::directory(&config, password, self.clock()).map_err(|error| self.wrong_directory(&[error]))
     }
 
-    /// Returns the scan of all accounts, for `housekeeping` and imports.
-    pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
-        directory!(self)
+    /// Returns the directory with the service account that may set passwords and remove locks.
+    pub async fn live_password_directory(&self) -> Result<Arc<dyn ports::LivePasswordDirectory>, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_WRITE").await?;
+        #[cfg(feature = "memory")]
+        if let Some(double) = &self.parts.live_directory {
+            return Ok(double.clone());
+        }
+        ldap::password_directory(&config, password, self.clock())
+            .map_err(|error| self.wrong_directory(&[error]))
     }
 
-    fn builtin(&self) -> Result<BuiltinDirectory, StartError> {
-        let (table, history) = (self.resource("REKEY_TABLE_ACCOUNTS")?, self.parts.settings.password.history);
-        Ok(BuiltinDirectory::new(self.store(), table, self.entropy(), history))
+    /// Returns the directory's document, its people and its rules for passwords, with the service account of the sync.
+    pub async fn directory_people(&self) -> Result<DirectorySource, StartError> {
+        let (config, password) = self.directory_config("REKEY_SECRET_DIRECTORY_SYNC").await?;
+        #[cfg(feature = "memory")]
+        if let Some((people, live)) =
+            self.parts.directory_people.clone().zip(self.parts.live_directory.clone())
+        {
+            return Ok((config, people, live));
+        }
+        let source = ldap::people(&config, password, self.clock());
+        let (people, live) = source.map_err(|error| self.wrong_directory(&[error]))?;
+        Ok((config, people, live))
     }
 
-    #[cfg(feature = "memory")]
-    fn in_memory(&self, memory: &Arc<Memory>) -> MemoryDirectory {
-        MemoryDirectory::new(memory.clone(), self.entropy(), self.parts.settings.password.history)
+    /// Reads the directory's document, and the password of the service account that `secret` has.
+    async fn directory_config(
+        &self,
+        secret: &'static str,
+    ) -> Result<(DirectoryConfig, ServicePassword), StartError> {
+        let text = self.service_passwords.get(secret).ok_or(StartError::Resource(secret))?;
+        let parameter = self.resource("REKEY_PARAMETER_DIRECTORY")?;
+        let document = parameters::fetch(&self.parts.aws, self.clock(), &parameter).await?;
+        let mut errors: Vec<String> = Vec::new();
+        let config = DirectoryConfig::from_json(&document)
+            .map_err(|error| errors.push(format!("{parameter}: {error}")))
+            .ok();
+        let selected = &self.parts.settings.directory;
+        if let Some(config) = &config
+            && *selected != DirectoryKind::Remote(config.name.clone())
+        {
+            errors
+                .push(format!("{parameter}: its name is {:?}, and REKEY_DIRECTORY has another", config.name));
+        }
+        let password = ServicePassword::from_secret(text);
+        if password.is_none() {
+            errors.push(format!(
+                "{secret} is empty. Write the password of the service account into the secret"
+            ));
+        }
+        config.zip(password).filter(|_| errors.is_empty()).ok_or_else(|| self.wrong_directory(&errors))
+    }
+
+    fn wrong_directory(&self, errors: &[impl fmt::Display]) -> StartError {
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        StartError::Directory(errors.join("; "))
     }
 }
 
@@ -468,6 +656,13 @@ pub enum StartError {
     /// Secrets Manager failed, or a secret is no keyring.
     #[error(transparent)]
     Secret(#[from] SecretError),
+    /// Systems Manager failed.
+    #[cfg(feature = "parameters")]
+    #[error(transparent)]
+    Parameter(#[from] ParameterError),
+    /// The directory's document or secret can't be used.
+    #[error("the directory can't be used: {0}. infra/guides/directories.md describes the document")]
+    Directory(String),
     /// The password policy is contradictory.
     #[error("the password policy is invalid: {0}. Correct the settings REKEY_PASSWORD_*")]
     Policy(String),

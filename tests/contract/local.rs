@@ -218,7 +218,14 @@ async fn malformed_proxy_secret_stops_the_start() {
     let pairs = [("REKEY_TRUSTED_PROXY".to_owned(), PROXY_ARN.to_owned())];
     let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
     let system = System::from_machine();
-    let parts = Parts { emulator: &local.emulator, settings, system, memory: None };
+    let parts = Parts {
+        emulator: &local.emulator,
+        settings,
+        system,
+        memory: None,
+        live_directory: None,
+        directory_people: None,
+    };
     let start =
         async |function: &str| parts.process(function).await.map(|_| ()).map_err(|error| error.to_string());
     let gone = start("captcha").await.unwrap_err();

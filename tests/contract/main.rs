@@ -7,12 +7,16 @@
     reason = "what supports a test fails as a test does"
 )]
 
+mod account_copy;
 mod accounts;
 mod approvals;
 mod contact_import;
 mod devices;
 mod directories;
+mod directory_notes;
+mod directory_sync;
 mod flows;
+mod live_directories;
 mod local;
 mod moto;
 mod pairings;

@@ -15,12 +15,13 @@ use rekey_local::emulator::dynamodb;
 use rekey_local::template::{Table, Template};
 use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
+use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy};
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo,
-    DynamoSessionChanges, DynamoSessions,
+    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
+    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
+    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
-use shared::adapters::memory::Memory;
+use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::holder::HolderId;
 use shared::domain::import::ImportAction;
@@ -28,8 +29,9 @@ use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    ActiveEntry, ApprovalStore, AuthenticatorStore, ContactImport, DeviceStore, EnrolmentStore, FlowStore,
-    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore,
+    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
+    ChangeNoteStore, ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore,
+    LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
     SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
@@ -103,6 +105,9 @@ pub struct Stores {
     pub pairings: Arc<dyn PairingStore>,
     pub rate_limits: Arc<dyn RateLimitStore>,
     pub population: Arc<dyn PopulationStore>,
+    pub change_notes: Arc<dyn ChangeNoteStore>,
+    pub bind_leases: Arc<dyn BindLeaseStore>,
+    pub accounts: Arc<dyn AccountImport>,
     pub info: Arc<dyn SecurityInfoStore>,
     pub enrolment: Arc<dyn EnrolmentStore>,
     pub contacts: Arc<dyn ContactImport>,
@@ -112,6 +117,9 @@ pub struct Stores {
     pub devices: Arc<dyn DeviceStore>,
     pub push_targets: Arc<dyn PushTargets>,
     pub raw: Arc<dyn RawWrites>,
+    pub directory: Arc<dyn Directory>,
+    pub copy: Arc<dyn AccountCopy>,
+    pub erasure: Arc<dyn RegistrationErasure>,
 }
 
 impl Stores {
@@ -125,6 +133,9 @@ impl Stores {
             pairings: memory.clone(),
             rate_limits: memory.clone(),
             population: memory.clone(),
+            change_notes: memory.clone(),
+            bind_leases: memory.clone(),
+            accounts: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
             info: memory.clone(),
             enrolment: memory.clone(),
             contacts: memory.clone(),
@@ -133,7 +144,10 @@ impl Stores {
             known_devices: memory.clone(),
             devices: memory.clone(),
             push_targets: memory.clone(),
-            raw: memory,
+            raw: memory.clone(),
+            directory: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
+            copy: memory.clone(),
+            erasure: memory,
         }
     }
 
@@ -142,12 +156,23 @@ impl Stores {
         let enrolment = Arc::new(DynamoEnrolment::new(client.clone(), ENTRIES, contacts(), entropy.clone()));
         let devices = Arc::new(DynamoDevices::new(client.clone(), ENTRIES));
         Self {
+            directory: Arc::new(BuiltinDirectory::new(client.clone(), "AccountsTable", entropy.clone(), 1)),
+            copy: Arc::new(DynamoAccountCopy::new(client, "AccountsTable")),
+            erasure: enrolment.clone(),
             flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
             session_changes: Arc::new(DynamoSessionChanges::new(client.clone(), "FlowsTable")),
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
+            change_notes: Arc::new(DynamoChangeNotes::new(client.clone(), "AccountsTable")),
+            bind_leases: Arc::new(DynamoBindLeases::new(client.clone(), "BudgetsTable")),
+            accounts: Arc::new(BuiltinDirectory::new(
+                client.clone(),
+                "AccountsTable",
+                Arc::new(TestEntropy::default()),
+                1,
+            )),
             population: Arc::new(DynamoPopulation::new(client.clone(), "AccountsTable")),
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),

@@ -106,11 +106,13 @@ pub fn tests() -> BTreeSet<String> {
         let head = after.split('{').next()?;
         head.split("fn ").nth(1)?.split('(').next()
     });
-    let of_every_store = sources.split("on_every_store!(").skip(1).flat_map(|rest| {
+    let listed =
+        ["on_every_store!(", "on_every_server!("].into_iter().flat_map(|list| sources.split(list).skip(1));
+    let listed = listed.flat_map(|rest| {
         let list = rest.split(')').next().unwrap_or_default();
         list.split(|c: char| !c.is_ascii_alphanumeric() && c != '_')
     });
-    named.chain(of_every_store).map(ToOwned::to_owned).collect()
+    named.chain(listed).map(ToOwned::to_owned).collect()
 }
 
 fn is_test_name(word: &str) -> bool {

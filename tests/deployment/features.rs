@@ -20,14 +20,36 @@ const FEATURES: &[(&str, Needed)] = &[
     ("http", |t, f| t.routes.iter().any(|route| route.function == f)),
     ("dynamodb", |t, f| !reach(&t.functions[f], "dynamodb:").is_empty()),
     ("builtin-directory", |t, f| reach(&t.functions[f], "dynamodb:").contains("AccountsTable")),
+    ("remote-directory", |t, f| !reach(&t.functions[f], "lambda:InvokeFunction").is_empty()),
+    ("ldap", is_of_directory),
+    ("parameters", |t, f| !reach(&t.functions[f], "ssm:").is_empty()),
     ("secrets", |t, f| !reach(&t.functions[f], "secretsmanager:").is_empty()),
-    ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty()),
+    // The three functions of a package have the features of all.
+    ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty() || is_of_directory(t, f)),
+    ("directory-sync", is_of_directory),
     ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
     ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
     ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),
     // A push service has no IAM role, so the functions that may send texts count as its users.
     ("web-push", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
 ];
+
+/// Returns whether a function reaches the organisation's own directory.
+fn is_of_directory(template: &Template, function: &str) -> bool {
+    package(template, function) == "directory"
+}
+
+/// Returns the package of a function: the last part of its folder.
+fn package(template: &Template, function: &str) -> String {
+    let id = &template.functions[function].id;
+    let folder = text(&template.document.resource(id)["Properties"]["CodeUri"]).unwrap();
+    folder.rsplit('/').next().unwrap().to_owned()
+}
+
+/// Returns the packages of all functions.
+fn packages(template: &Template) -> BTreeSet<String> {
+    template.functions.keys().map(|function| package(template, function)).collect()
+}
 
 /// Returns each dependency of a function that is built alone: crate name and features.
 fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
@@ -54,7 +76,7 @@ fn tree(package: &str) -> Vec<(String, BTreeSet<String>)> {
 fn crate_features_match_function_roles() {
     let template = Template::from_project().unwrap();
     for name in template.functions.keys() {
-        let tree = tree(name);
+        let tree = tree(&package(&template, name));
         let (_, enabled) = tree.iter().find(|(name, _)| name == "shared").unwrap();
         for (feature, needed) in FEATURES {
             assert_eq!(enabled.contains(*feature), needed(&template, name), "{name}: {feature}");
@@ -66,7 +88,7 @@ fn crate_features_match_function_roles() {
 /// Controls: C-097.
 #[test]
 fn functions_link_no_emulator_and_no_second_tls() {
-    for function in Template::from_project().unwrap().functions.keys() {
+    for function in &packages(&Template::from_project().unwrap()) {
         for (name, _) in tree(function) {
             let unwanted = ["dynoxide", "aws_lc_rs", "native_tls", "openssl", "rekey_local"];
             assert!(!unwanted.contains(&name.as_str()), "{function} links {name}");
@@ -83,7 +105,7 @@ const DIFFERING_CRATES: &[&str] = &["shared", "aws_lambda_events", "crc32fast", 
 #[test]
 fn functions_share_dependency_features() {
     let mut variants: BTreeMap<String, BTreeSet<BTreeSet<String>>> = BTreeMap::new();
-    for function in Template::from_project().unwrap().functions.keys() {
+    for function in &packages(&Template::from_project().unwrap()) {
         let mut own: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         for (name, features) in tree(function) {
             own.entry(name).or_default().extend(features);
@@ -103,6 +125,7 @@ fn functions_are_built_package_by_package() {
     let template = Template::from_project().unwrap();
     for (name, function) in &template.functions {
         let folder = text(&template.document.resource(&function.id)["Properties"]["CodeUri"]);
-        assert_eq!(folder.unwrap(), format!("functions/{name}"));
+        let package = if name.starts_with("directory-") { "directory" } else { name };
+        assert_eq!(folder.unwrap(), format!("functions/{package}"));
     }
 }

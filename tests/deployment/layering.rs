@@ -14,6 +14,7 @@ const FUNCTIONS: &[&str] = &[
     "code_send",
     "code_verify",
     "delivery",
+    "directory",
     "enrolment",
     "housekeeping",
     "method_selection",
@@ -62,7 +63,7 @@ fn violation(module: &[&str], path: &str) -> Option<&'static str> {
         ["shared", "adapters", adapter, ..] => to.adapter_violation(adapter),
         ["shared", "change", ..] => to.change_violation(),
         ["shared", "http", ..] => to.page_violation(),
-        [function, inner @ ..] if FUNCTIONS.contains(function) && inner != ["main"] => {
+        [function, inner @ ..] if FUNCTIONS.contains(function) && !matches!(inner, ["main"] | ["bin", _]) => {
             to.function_violation(function, inner)
         }
         _ => None,

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use rekey_local::emulator::ssm::parameter_arn;
 use rekey_local::template::{Function, Template};
 
 /// The prefix of a variable that names a resource, and the action without which such a resource is useless.
@@ -10,6 +11,8 @@ const NAMED: &[(&str, &str)] = &[
     ("REKEY_TABLE_", "dynamodb:"),
     ("REKEY_QUEUE_", "sqs:SendMessage"),
     ("REKEY_SECRET_", "secretsmanager:GetSecretValue"),
+    ("REKEY_FUNCTION_", "lambda:InvokeFunction"),
+    ("REKEY_PARAMETER_", "ssm:GetParameter"),
 ];
 
 /// Returns the resources that a function may use by an action with this prefix.
@@ -27,7 +30,13 @@ fn variables_and_permissions_name_the_same_resources() {
                 .variables
                 .iter()
                 .filter(|(variable, _)| variable.starts_with(prefix))
-                .map(|(_, resource)| resource.clone())
+                .map(|(variable, resource)| {
+                    if variable.starts_with("REKEY_PARAMETER_") {
+                        parameter_arn(resource)
+                    } else {
+                        resource.clone()
+                    }
+                })
                 .collect();
             // A function with pages has the keys of cookies, and compares the secret of a trusted proxy.
             if named.contains("FlowsSecret") {
@@ -35,7 +44,9 @@ fn variables_and_permissions_name_the_same_resources() {
             }
             assert_eq!(named, reach(&function, action), "{name}: {prefix}… and {action}");
         }
-        for (variable, resource) in &function.variables {
+        let others = ["AWS_USE_DUALSTACK_ENDPOINT", "REKEY_PARAMETER_DIRECTORY"];
+        let named = function.variables.iter().filter(|(variable, _)| !others.contains(&variable.as_str()));
+        for (variable, resource) in named {
             let prefix = NAMED.iter().find(|(prefix, _)| variable.starts_with(prefix));
             let (prefix, _) = prefix.unwrap_or_else(|| panic!("{name}: {variable}"));
             assert_eq!(resource_of(variable, prefix), *resource, "{name}: {variable}");
@@ -95,6 +106,55 @@ fn password_hashes_are_readable_only_where_needed() {
     }
     readers.sort();
     assert_eq!(readers, ["enrolment", "password-set"]);
+}
+
+/// Only the last page may change a password, and nobody but its function invokes the one that can.
+/// Controls: C-164.
+#[test]
+fn directory_functions_are_invoked_only_where_needed() {
+    let mut callers: BTreeSet<(String, String)> = BTreeSet::new();
+    for (name, function) in Template::from_project().unwrap().functions {
+        callers.extend(reach(&function, "lambda:").into_iter().map(|invoked| (name.clone(), invoked)));
+    }
+    let expected = [
+        ("delivery", "DirectoryReadFunction"),
+        ("enrolment", "DirectoryReadFunction"),
+        ("password-set", "DirectoryReadFunction"),
+        ("password-set", "DirectoryWriteFunction"),
+    ];
+    assert_eq!(callers, expected.map(|(a, b)| (a.to_owned(), b.to_owned())).into());
+}
+
+/// Whoever takes over one of them has its service account alone.
+/// Controls: C-164.
+#[test]
+fn directory_functions_share_no_role_and_no_secret() {
+    let template = Template::from_project().unwrap();
+    for name in ["read", "sync", "write"] {
+        let function = &template.functions[&format!("directory-{name}")];
+        let secrets = reach(function, "secretsmanager:GetSecretValue");
+        let own = format!("Directory{}{}Secret", name[..1].to_uppercase(), &name[1..]);
+        let of_directory = secrets.into_iter().filter(|secret| secret.starts_with("Directory"));
+        assert_eq!(of_directory.collect::<Vec<_>>(), [own]);
+        let document = &template.document;
+        let properties = &document.resource(&function.id)["Properties"];
+        assert!(properties.get("VpcConfig").is_some(), "{name}");
+        if name != "sync" {
+            assert!(properties.get("ReservedConcurrentExecutions").is_some(), "{name}");
+            assert_eq!(properties["Timeout"], shared::domain::change_note::LONGEST_RUN.0, "{name}");
+        }
+        assert_eq!(document.resource(&function.id)["Condition"], "HasDirectory", "{name}");
+    }
+}
+
+/// A run that outlived its lease would write beside the next one.
+/// Controls: C-173.
+#[test]
+fn lease_of_sync_outlasts_its_timeout() {
+    let template = Template::from_project().unwrap();
+    let properties = &template.document.resource("DirectorySyncFunction")["Properties"];
+    let timeout = properties["Timeout"].as_u64().unwrap();
+    assert!(timeout < u64::from(shared::domain::sync::LEASE.0), "{timeout}");
 }
 
 /// Controls: C-095.

@@ -55,7 +55,7 @@ fn secrets_are_retained_with_their_data() {
         assert_eq!(template.resource(name)["DeletionPolicy"], "Retain", "{name}");
         assert_eq!(template.resource(name)["UpdateReplacePolicy"], "Retain", "{name}");
     }
-    assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 6);
+    assert_eq!(template.of_type("AWS::SecretsManager::Secret").len(), 9);
 }
 
 /// Controls: C-064, C-096.

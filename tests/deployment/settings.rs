@@ -20,8 +20,18 @@ const WITHOUT_DEFAULT: &[(&str, &str)] = &[
 ];
 
 /// Parameters of the stack that are no settings of Rekey.
-const STACK_PARAMETERS: &[&str] =
-    &["AlarmEmail", "Architecture", "LogRetentionDays", "Stage", "ThrottleBurst", "ThrottleRate"];
+const STACK_PARAMETERS: &[&str] = &[
+    "AlarmEmail",
+    "Architecture",
+    "DirectoryConcurrency",
+    "DirectoryDualStack",
+    "DirectorySecurityGroups",
+    "DirectorySubnets",
+    "LogRetentionDays",
+    "Stage",
+    "ThrottleBurst",
+    "ThrottleRate",
+];
 
 /// The documented defaults that security depends on.
 const DEFAULTS: &[(&str, &str)] = &[

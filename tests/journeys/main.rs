@@ -11,6 +11,7 @@ mod corrupt_items;
 mod cost;
 mod crashes;
 mod decoys;
+mod directory;
 mod enrolments;
 mod evidence;
 mod faults;

@@ -121,7 +121,7 @@ impl Timer for Scripted {
         Duration::ZERO
     }
 
-    async fn wait(&self, _time: Duration) {}
+    async fn sleep(&self, _wait: Duration) {}
 }
 
 impl Entropy for Scripted {

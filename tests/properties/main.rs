@@ -13,6 +13,7 @@
 )]
 
 mod authenticator;
+mod copy;
 mod edits;
 mod enrolment;
 mod gateway;

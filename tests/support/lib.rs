@@ -11,7 +11,9 @@
 pub mod answer;
 pub mod authenticator;
 pub mod browser;
+pub mod directory;
 pub mod fixtures;
+pub mod live_directory;
 pub mod local_environment;
 pub mod phone;
 pub mod test_doubles;
@@ -20,6 +22,7 @@ pub mod world;
 pub use answer::Answer;
 pub use authenticator::{CeremonyOptions, Passkey};
 pub use browser::Browser;
+pub use directory::{CopyDouble, ListedDirectory, Syncing};
 pub use local_environment::{Folder, LocalEnvironment};
 pub use phone::Phone;
 pub use world::{SignIn, World};

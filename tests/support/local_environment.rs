@@ -34,6 +34,7 @@ impl LocalEnvironment {
             outbox: "127.0.0.1:0".into(),
             data: None,
             memory: false,
+            directory: None,
             people: None,
             steps: None,
             services: false,

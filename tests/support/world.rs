@@ -33,16 +33,18 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::totp::TotpSeed;
 use shared::ports::{
     self, AccountImport as _, ChangeInspector as _, ChangeOutcome, Clock as _, ContactImport,
-    EntropyExt as _, OrganisationSignIn as _, PasswordChange,
+    DirectoryPeople, EntropyExt as _, LivePasswordDirectory, OrganisationSignIn as _, PasswordChange,
 };
 use shared::process::Process;
-use shared::settings::Settings;
+use shared::settings::{DirectoryKind, Settings};
 use tokio::sync::watch;
 use tower::ServiceExt as _;
 
 use crate::answer::Answer;
 use crate::browser::{Browser, Site};
+use crate::directory::ListedDirectory;
 use crate::fixtures::{self, Person};
+use crate::live_directory::LiveDouble;
 use crate::test_doubles::{TestClock, TestEntropy, TestTimer};
 
 /// The `Host` of requests.
@@ -66,8 +68,6 @@ pub struct World {
     pub clock: Arc<TestClock>,
     /// The entropy of every function and service.
     pub entropy: Arc<TestEntropy>,
-    /// The timer of every function's responses.
-    pub timer: Arc<TestTimer>,
     /// The AWS emulator.
     pub emulator: Emulator,
     /// The delivered messages.
@@ -88,6 +88,10 @@ pub struct World {
     pub leases: DynamoLeases,
     /// The parsed parameters.
     pub settings: Arc<Settings>,
+    /// The organisation's own directory, in a world that `REKEY_DIRECTORY` gives one.
+    pub live: Arc<LiveDouble>,
+    /// Its people, for `directory-sync`.
+    pub people: Arc<ListedDirectory>,
     system: System,
     template: Template,
     running: RwLock<Running>,
@@ -153,8 +157,10 @@ impl World {
         let settings = Arc::new(Settings::from_pairs(pairs).unwrap());
 
         let (clock, entropy) = (Arc::new(TestClock::default()), Arc::new(TestEntropy::default()));
-        let timer = Arc::new(TestTimer::default());
-        let system = System { clock: clock.clone(), entropy: entropy.clone(), timer: timer.clone() };
+        let system =
+            System { clock: clock.clone(), entropy: entropy.clone(), timer: Arc::new(TestTimer::default()) };
+        let live = Arc::new(LiveDouble::of_fixtures());
+        let people = Arc::new(ListedDirectory::default());
         let (stop, stopped) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
         let template = Template::from_project().unwrap();
@@ -167,8 +173,17 @@ impl World {
             let secret = serde_json::json!({ "current": current, "previous": previous });
             emulator.put_secret_by_arn(arn, secret.to_string());
         }
-        let parts =
-            Parts { emulator: &emulator, settings: settings.clone(), system: system.clone(), memory: None };
+        if let DirectoryKind::Remote(name) = &settings.directory {
+            emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory_document(name));
+        }
+        let parts = Parts {
+            emulator: &emulator,
+            settings: settings.clone(),
+            system: system.clone(),
+            memory: None,
+            live_directory: Some(live.clone()),
+            directory_people: Some(people.clone()),
+        };
         let running = RwLock::new(start(&parts, &template).await);
         let tables = parts.tables().await.unwrap();
         let client = Client::new(&emulated(emulator.endpoint(), ADMINISTRATOR));
@@ -193,10 +208,11 @@ impl World {
             contacts: tables.contacts,
             clock,
             entropy,
-            timer,
             emulator,
             dev_inbox,
             settings,
+            live,
+            people,
             _stop: stop,
         };
         for person in fixtures::ALL {
@@ -218,7 +234,10 @@ impl World {
 
     fn parts(&self) -> Parts<'_> {
         let (settings, system) = (self.settings.clone(), self.system.clone());
-        Parts { emulator: &self.emulator, settings, system, memory: None }
+        let live_directory: Option<Arc<dyn LivePasswordDirectory>> = Some(self.live.clone());
+        let directory_people: Option<Arc<dyn DirectoryPeople>> = Some(self.people.clone());
+        let emulator = &self.emulator;
+        Parts { emulator, settings, system, memory: None, live_directory, directory_people }
     }
 
     /// Adds a key to a secret and makes it the current one.
@@ -353,6 +372,15 @@ impl World {
         housekeeping().await
     }
 
+    /// Invokes `directory-sync`, as its schedule does.
+    ///
+    /// # Errors
+    /// The reason why it failed.
+    pub async fn sync(&self) -> Result<(), String> {
+        let sync = self.parts().directory_sync().await.unwrap();
+        sync().await
+    }
+
     /// Makes every call of the functions fail whose action begins with `prefix` (`sqs:`).
     pub fn fail_all(&self, prefix: &'static str) {
         self.emulator.inject_faults(Some(Arc::new(move |call: &Call| {
@@ -478,6 +506,21 @@ impl Site for World {
     async fn solve(&self, token: &str) -> String {
         self.captcha_answer(token)
     }
+}
+
+/// Returns the document of a directory that no test reaches: the double stands in for it.
+pub fn directory_document(name: &str) -> String {
+    let accounts = serde_json::json!({ "read": "cn=read", "write": "cn=write", "sync": "cn=sync" });
+    let document = serde_json::json!({
+        "name": name,
+        "kind": "openldap",
+        "servers": ["ldaps://ldap.contoh.example"],
+        "ca": "-----BEGIN CERTIFICATE-----",
+        "bases": ["ou=people,dc=contoh,dc=example"],
+        "attributes": { "mobile": "mobile" },
+        "service_accounts": accounts,
+    });
+    document.to_string()
 }
 
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {

@@ -249,6 +249,8 @@ fn failure(failure: ChangeFailure) -> HandlerError {
         ChangeFailure::Done => HandlerError::OutOfStep(Stage::Done, None),
         ChangeFailure::Rejected(_) => Problem::PasswordRejected(Vec::new()).into(),
         ChangeFailure::Busy => Problem::Unavailable.into(),
+        ChangeFailure::NotPermitted => Problem::ChangeNotPermitted.into(),
+        ChangeFailure::Unconfirmed => Problem::ChangeUnconfirmed.into(),
         ChangeFailure::PortFailed(what, cause) => HandlerError::PortFailed(what, cause),
     }
 }

@@ -10,11 +10,12 @@ use shared::adapters::aws::emulated;
 use shared::adapters::memory::Memory;
 use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::time::Timestamp;
-use shared::ports::{Metric, Metrics};
+use shared::ports::{DirectoryPeople, LivePasswordDirectory, Metric, Metrics, SignInDirectory};
 use shared::process::{self, Process, StartError};
-use shared::settings::Settings;
+use shared::settings::{DirectoryKind, Settings};
 
 use crate::emulator::Emulator;
+use crate::emulator::lambda::{Invoke, invokable};
 use crate::emulator::roles::ADMINISTRATOR;
 use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
@@ -42,6 +43,10 @@ pub struct Parts<'a> {
     pub system: System,
     /// The tables, if they are in memory and not in the DynamoDB emulator.
     pub memory: Option<Arc<Memory>>,
+    /// The test double of the organisation's own directory; without it, the one of the document.
+    pub live_directory: Option<Arc<dyn LivePasswordDirectory>>,
+    /// The test double of its people.
+    pub directory_people: Option<Arc<dyn DirectoryPeople>>,
 }
 
 impl Parts<'_> {
@@ -68,7 +73,16 @@ impl Parts<'_> {
         Ok(move |token: &str| Some(CaptchaChallenge::open(token, &keys, clock.now()).ok()?.answer()))
     }
 
-    /// Builds every function.
+    /// Returns the check of passwords in the organisation's own directory, for the dev inbox.
+    ///
+    /// # Errors
+    /// [`Failure`] if template.yaml lacks what it needs.
+    pub async fn sign_in_directory(&self) -> Result<Arc<dyn SignInDirectory>, Failure> {
+        let administrator = self.process(ADMINISTRATOR).await?;
+        administrator.sign_in_directory().map_err(|error| why(ADMINISTRATOR, &error))
+    }
+
+    /// Builds every function. Those of the directory are ready to be invoked afterwards.
     ///
     /// # Errors
     /// [`Failure`] if template.yaml lacks a setting that a function needs, or a parameter is invalid.
@@ -94,7 +108,46 @@ impl Parts<'_> {
             let ports = ports.clone();
             Box::pin(async move { housekeeping::handle(&ports).await.map_err(|error| with_causes(&*error)) })
         });
+        if matches!(self.settings.directory, DirectoryKind::Remote(_)) {
+            self.emulator.set_invokables(self.directory_functions().await?);
+        }
         Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
+    }
+
+    /// Builds `directory-sync`, which a schedule invokes.
+    ///
+    /// # Errors
+    /// [`Failure`] if it can't start.
+    pub async fn directory_sync(&self) -> Result<Task, Failure> {
+        let process = self.process("directory-sync").await?;
+        let ports = directory::sync::Ports::from_process(&process).await;
+        let ports = Arc::new(ports.map_err(|error| why("directory-sync", &error))?);
+        Ok(Arc::new(move || {
+            let ports = ports.clone();
+            Box::pin(async move {
+                let synced = directory::sync::handle(&ports, directory::sync::Request::default()).await;
+                synced.map(drop).map_err(|error| with_causes(&*error))
+            })
+        }))
+    }
+
+    /// Builds the functions of the organisation's own directory, by the variable that names each to its callers.
+    async fn directory_functions(&self) -> Result<[(&'static str, Invoke); 2], Failure> {
+        let process = self.process("directory-read").await?;
+        let ports = directory::read::Ports::from_process(&process).await;
+        let reads = Arc::new(ports.map_err(|error| why("directory-read", &error))?);
+        let process = self.process("directory-write").await?;
+        let ports = directory::write::Ports::from_process(&process).await;
+        let writes = Arc::new(ports.map_err(|error| why("directory-write", &error))?);
+        let read = invokable(move |request| {
+            let ports = reads.clone();
+            async move { directory::read::handle(&ports, request).await }
+        });
+        let write = invokable(move |request| {
+            let ports = writes.clone();
+            async move { directory::write::handle(&ports, request).await }
+        });
+        Ok([("REKEY_FUNCTION_DIRECTORY_READ", read), ("REKEY_FUNCTION_DIRECTORY_WRITE", write)])
     }
 
     /// Builds a function's process, with its own resources and access key.
@@ -112,6 +165,8 @@ impl Parts<'_> {
             metrics: Arc::new(LoggedMetrics),
             resources: Box::new(move |variable| resources.get(variable).cloned()),
             memory: self.memory.clone(),
+            live_directory: self.live_directory.clone(),
+            directory_people: self.directory_people.clone(),
         };
         Process::from_parts(parts).await.map_err(|error| why(function, &error))
     }

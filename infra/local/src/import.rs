@@ -19,6 +19,7 @@ use shared::ports::{
     SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
+use shared::settings::DirectoryKind;
 use shared::verification::outgoing::Outgoing;
 
 use crate::dev_inbox::state_name;
@@ -54,6 +55,8 @@ pub struct Tables {
     pub entropy: Arc<dyn Entropy>,
     /// Counts the people afterwards, for decoys.
     pub housekeeping: housekeeping::Ports,
+    /// Whether the accounts are a copy of another directory, so that an import adds none.
+    pub is_copy: bool,
 }
 
 /// The result of an import.
@@ -89,6 +92,7 @@ impl Tables {
             clock: process.clock(),
             entropy: process.entropy(),
             housekeeping: housekeeping::Ports::from_process(process)?,
+            is_copy: settings.directory != DirectoryKind::Builtin,
         })
     }
 
@@ -119,7 +123,19 @@ impl Tables {
         person: &Person,
         imported: &mut Imported,
     ) -> Result<(), Failed> {
-        let account = person.account()?;
+        let mut account = person.account()?;
+        if self.is_copy {
+            let found = match person.names.first() {
+                Some(name) => self.directory.find(name).await?,
+                None => None,
+            };
+            let Some(found) = found else {
+                let why = "row ignored: the directory has no such login";
+                imported.lines.push(place(file, person.row, "login", why));
+                return Ok(());
+            };
+            account = found;
+        }
         for (name, login) in person.names.iter().zip(&person.logins) {
             let owner = self.directory.find(name).await?;
             if owner.is_some_and(|owner| owner.id != account.id) {

@@ -7,6 +7,7 @@
 pub mod compose;
 pub mod dev_inbox;
 pub mod directory;
+pub mod directory_file;
 pub mod emulator;
 pub mod failure;
 pub mod gateway;

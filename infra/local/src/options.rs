@@ -14,6 +14,7 @@ Examples:
   cargo local --memory --steps 1     starts sooner, with one verification step
   cargo local --data state           keeps the state in the folder `state`
   cargo local --people people.csv    imports other people than the example people
+  cargo local --directory ad.json    resets passwords in your own test directory
   REKEY_CODE_DIGITS=6 cargo local    changes a setting of template.yaml
 
 Environment:
@@ -46,6 +47,9 @@ pub struct Options {
     /// CSV file of the people to import at every start; the default is infra/local/people.csv
     #[arg(long, value_name = "FILE")]
     pub people: Option<PathBuf>,
+    /// File of your own directory (Active Directory, OpenLDAP); see infra/guides/directories.md
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["memory", "people", "services"])]
+    pub directory: Option<PathBuf>,
     /// Verification steps of a reset; the default is `REKEY_STEPS`, or else 2
     #[arg(long, value_name = "1|2", value_parser = clap::value_parser!(u8).range(1..=2))]
     pub steps: Option<u8>,

@@ -34,7 +34,14 @@ pub fn started(out: &mut impl Write, local: &Local) -> io::Result<()> {
     } else {
         writeln!(out, "People in {file}:\n")?;
     }
-    people(out, &local.people)?;
+    if local.people.is_empty() {
+        writeln!(
+            out,
+            "  They are found by their logins, and their contacts come from the directory or by enrolment."
+        )?;
+    } else {
+        people(out, &local.people)?;
+    }
     for (number, line) in import(local).enumerate() {
         let separator = if number == 0 { "\n" } else { "" };
         writeln!(out, "{separator}  {line}")?;

@@ -1,5 +1,6 @@
 //! Starts and stops the local environment.
 
+use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, TryLockError};
 use std::io;
 use std::net::SocketAddr;
@@ -13,13 +14,15 @@ use tokio::task::JoinHandle;
 
 use crate::compose::Parts;
 use crate::dev_inbox::{self, Demo, DevInbox, InboxState};
-use crate::directory::DemoAccounts;
+use crate::directory::{DemoAccounts, DirectoryAccounts};
+use crate::directory_file::DirectoryFile;
 use crate::emulator::secrets::write_private;
 use crate::emulator::{Emulator, Storage};
 use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
 use crate::people::{self, People, Person, Rules};
+use crate::schedule::Task;
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
@@ -86,7 +89,11 @@ impl Local {
         let (dev_inbox_listener, dev_inbox_address) = listen("--outbox", dev_inbox_at).await?;
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
-        let parameters = settings::read(environment, options, &product_url)?;
+        let environment: BTreeMap<String, String> = environment.into_iter().collect();
+        let file = options.directory.as_deref();
+        let directory = file.map(|file| DirectoryFile::read(file, &environment)).transpose()?;
+        let name = directory.as_ref().map(|directory| directory.name.as_str());
+        let parameters = settings::read(environment, options, name, &product_url)?;
         let people = read_people(options, &parameters)?;
 
         let system = System::from_machine();
@@ -104,20 +111,41 @@ impl Local {
         if let Some(folder) = &folder {
             folder.restore(&emulator)?;
         }
+        if let Some(directory) = &directory {
+            emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory.document.clone());
+            for (variable, password) in &directory.passwords {
+                emulator.put_secret(variable, password.to_string());
+            }
+        }
         let settings = Arc::new(parameters.settings.clone());
-        let parts = Parts { emulator: &emulator, settings, system: system.clone(), memory };
+        let parts = Parts {
+            emulator: &emulator,
+            settings,
+            system: system.clone(),
+            memory,
+            live_directory: None,
+            directory_people: None,
+        };
         let tables = parts.tables().await?;
+        let sync = match &directory {
+            Some(directory) => Some(first_sync(&parts, directory).await?),
+            None => None,
+        };
         let imported = tables.import(&people).await?;
         let People { file: people_file, people, warnings } = people;
         let people = Arc::new(people);
 
+        let accounts: Arc<dyn dev_inbox::Accounts> = match &directory {
+            None => Arc::new(DemoAccounts(tables.directory)),
+            Some(_) => Arc::new(DirectoryAccounts(parts.sign_in_directory().await?)),
+        };
         let site = InboxState {
             dev_inbox: dev_inbox.clone(),
             demo: Demo {
                 file: people_file.clone(),
                 people: people.clone(),
                 domains: Arc::new(parameters.settings.login_domains.clone()),
-                accounts: Arc::new(DemoAccounts(tables.directory)),
+                accounts,
                 captchas: Arc::new(parts.captcha_answers().await?),
             },
             address: dev_inbox_address,
@@ -140,8 +168,14 @@ impl Local {
                     }
                 }));
                 for schedule in template.schedules {
-                    let task = functions.housekeeping.clone();
-                    servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                    let task = match schedule.function.as_str() {
+                        "directory-sync" => sync.clone(),
+                        _ => Some(functions.housekeeping.clone()),
+                    };
+                    // Without a directory of one's own there is nothing to sync.
+                    if let Some(task) = task {
+                        servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                    }
                 }
                 functions.delivery
             }
@@ -190,6 +224,19 @@ impl Local {
     }
 }
 
+/// Copies the people of the directory, so that they are found. Returns the sync for its schedule.
+async fn first_sync(parts: &Parts<'_>, directory: &DirectoryFile) -> Result<Task, Failure> {
+    let sync = parts.directory_sync().await?;
+    sync().await.map_err(|why| {
+        Failure::new(format!(
+            "--directory: the people of {} can't be read: {why}. Check the servers, the service account `sync` and \
+             its password",
+            directory.name
+        ))
+    })?;
+    Ok(sync)
+}
+
 /// Returns the URL for a browser. A server on all addresses is reached at loopback.
 pub fn url_of(address: SocketAddr) -> String {
     if address.ip().is_unspecified() {
@@ -208,6 +255,14 @@ fn host_of(url: &str) -> &str {
 fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Failure> {
     let rules = Rules::from(&parameters.settings);
     let Some(file) = &options.people else {
+        // A directory of one's own has its people already.
+        if options.directory.is_some() {
+            return Ok(People {
+                file: "your directory".to_owned(),
+                people: Vec::new(),
+                warnings: Vec::new(),
+            });
+        }
         return people::parse("infra/local/people.csv", people::DEMO.as_bytes(), &rules);
     };
     let name = file.display().to_string();

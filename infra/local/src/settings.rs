@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::settings::Settings;
+use shared::settings::{DirectoryKind, RESOURCES, Settings};
 
 use crate::failure::Failure;
 use crate::options::Options;
@@ -33,17 +33,18 @@ pub struct Parameters {
 }
 
 /// Reads the parameters. `environment` is the process's. Only names that begin with `REKEY_` count, except those of
-/// resources, which the AWS emulator provides. `public_url` is the actual URL of Rekey.
+/// resources, which the AWS emulator provides. `directory` is the name of the directory of `--directory`. `public_url` is
+/// the actual URL of Rekey.
 ///
 /// # Errors
 /// [`Failure`] with one line for every invalid parameter.
 pub fn read(
     environment: impl IntoIterator<Item = (String, String)>,
     options: &Options,
+    directory: Option<&str>,
     public_url: &str,
 ) -> Result<Parameters, Failure> {
-    let own =
-        |name: &str| ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_"].iter().any(|p| name.starts_with(p));
+    let own = |name: &str| RESOURCES.iter().any(|prefix| name.starts_with(prefix));
     let mut pairs: BTreeMap<String, String> =
         DEMO.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
     pairs.insert("REKEY_PUBLIC_URL".to_owned(), public_url.to_owned());
@@ -52,7 +53,15 @@ pub fn read(
     if let Some(steps) = options.steps {
         pairs.insert("REKEY_STEPS".to_owned(), steps.to_string());
     }
+    if let Some(directory) = directory {
+        pairs.insert("REKEY_DIRECTORY".to_owned(), directory.to_owned());
+    }
     let settings = Settings::from_pairs(pairs.clone()).map_err(|error| Failure::all(error.0))?;
+    if directory.is_none() && settings.directory != DirectoryKind::Builtin {
+        let why = "REKEY_DIRECTORY: the local environment needs the directory's file. Give it by --directory, or \
+                   unset REKEY_DIRECTORY";
+        return Err(Failure::new(why));
+    }
     Ok(Parameters { pairs, settings })
 }
 
@@ -65,7 +74,7 @@ mod tests {
     fn read(environment: &[(&str, &str)], arguments: &[&str]) -> Result<Parameters, Failure> {
         let options = Options::parse_from(["cargo local"].iter().chain(arguments));
         let pairs = environment.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        super::read(pairs, &options, "http://127.0.0.1:8080")
+        super::read(pairs, &options, None, "http://127.0.0.1:8080")
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The clock, the entropy and the timer that every part of the local environment uses.
+//! The clock, the timer and the entropy that every part of the local environment uses.
 
 use std::sync::Arc;
 
@@ -6,25 +6,22 @@ use shared::adapters::system::{SystemClock, SystemEntropy, SystemTimer};
 use shared::domain::time::Timestamp;
 use shared::ports::{Clock, Entropy, EntropyExt as _, Timer};
 
-/// Clock, entropy and timer; tests replace them to be deterministic.
+/// Clock, timer and entropy; tests replace them to be deterministic.
 #[derive(Clone)]
 pub struct System {
     /// Supplies the present time.
     pub clock: Arc<dyn Clock>,
     /// Supplies random bytes.
     pub entropy: Arc<dyn Entropy>,
-    /// Times the responses of functions.
+    /// Measures and waits in fractions of a second.
     pub timer: Arc<dyn Timer>,
 }
 
 impl System {
-    /// Uses the machine's clock and random generator.
+    /// Uses the machine's clocks and random generator.
     pub fn from_machine() -> Self {
-        Self {
-            clock: Arc::new(SystemClock),
-            entropy: Arc::new(SystemEntropy),
-            timer: Arc::new(SystemTimer::default()),
-        }
+        let timer = Arc::new(SystemTimer::default());
+        Self { clock: Arc::new(SystemClock), entropy: Arc::new(SystemEntropy), timer }
     }
 
     /// Returns the present time.

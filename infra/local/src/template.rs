@@ -103,8 +103,8 @@ pub struct QueueSettings {
 pub struct SecretSettings {
     /// `SecretStringTemplate`: the JSON object that gets the generated text.
     pub template: Json,
-    /// `GenerateStringKey`: the member for the generated text.
-    pub key: String,
+    /// `GenerateStringKey`: the member for the generated text; `None` where the text is the whole secret.
+    pub key: Option<String>,
     /// `PasswordLength`, in characters.
     pub length: usize,
 }
@@ -160,13 +160,17 @@ impl Template {
         if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
     }
 
-    /// Returns the environment variables of a function that name a table, queue or secret, with its logical id.
+    /// Returns the environment variables of a function that name a table, queue, secret, function or parameter, with its
+    /// logical id or name.
     pub fn named_by<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = (&'a str, &'a str)> {
         let is_named = |id: &str| {
-            self.tables.contains_key(id) || self.queues.contains_key(id) || self.secrets.contains_key(id)
+            self.tables.contains_key(id)
+                || self.queues.contains_key(id)
+                || self.secrets.contains_key(id)
+                || self.functions.values().any(|function| function.id == id)
         };
         let variables = function.variables.iter().map(|(variable, id)| (variable.as_str(), id.as_str()));
-        variables.filter(move |(_, id)| is_named(id))
+        variables.filter(move |(variable, id)| variable.starts_with("REKEY_PARAMETER_") || is_named(id))
     }
 
     /// Returns the logical id that a function gets in an environment variable.
@@ -209,7 +213,7 @@ impl Template {
                 let settings = SecretSettings {
                     template: serde_json::from_str(template)
                         .map_err(|_| "SecretStringTemplate is not JSON")?,
-                    key: text(&generate["GenerateStringKey"]).ok_or("GenerateStringKey is missing")?,
+                    key: text(&generate["GenerateStringKey"]),
                     length: number(&generate["PasswordLength"]).unwrap_or(32) as usize,
                 };
                 self.secrets.insert(id.to_owned(), settings);
@@ -360,7 +364,8 @@ mod tests {
         assert_eq!(template.common_variables["REKEY_STEPS"], "RekeySteps");
         assert_eq!(template.functions["code-verify"].id, "CodeVerifyFunction");
         let daily = Schedule { function: "housekeeping".into(), every: Duration::from_hours(24) };
-        assert_eq!(template.schedules, [daily]);
+        let often = Schedule { function: "directory-sync".into(), every: Duration::from_mins(15) };
+        assert!(template.schedules.contains(&often) && template.schedules.contains(&daily));
         let role = &template.functions["method-selection"].role;
         let reads = |grant: &&Grant| grant.actions.iter().any(|action| action == "dynamodb:GetItem");
         assert_eq!(role.iter().find(reads).unwrap().resources, ["FlowsTable"]);

@@ -1,6 +1,9 @@
 //! The shared parts of all AWS clients of a process: one HTTP client that trusts only Amazon's roots, and
 //! common time-outs.
 
+#[cfg(any(feature = "parameters", feature = "remote-directory"))]
+pub(super) mod signed;
+
 use std::time::Duration;
 
 use aws_credential_types::Credentials;
@@ -49,6 +52,10 @@ pub fn config() -> SdkConfig {
     let mut builder = common().service_config(Environment);
     builder.set_region(settings::aws("AWS_REGION").map(Region::new));
     builder.set_endpoint_url(settings::aws("AWS_ENDPOINT_URL"));
+    // The functions of the directory have an address of IPv6 only, where their way out costs nothing.
+    if settings::aws("AWS_USE_DUALSTACK_ENDPOINT").is_some_and(|value| value == "true") {
+        builder.set_use_dual_stack(Some(true));
+    }
     let key = settings::aws("AWS_ACCESS_KEY_ID").zip(settings::aws("AWS_SECRET_ACCESS_KEY"));
     if let Some((id, secret)) = key {
         let credentials =
@@ -81,13 +88,17 @@ pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
         .build()
 }
 
-fn common() -> sdk_config::Builder {
+/// Returns the context that trusts only Amazon's roots.
+fn tls_context() -> tls::TlsContext {
     let roots = ROOTS.iter().fold(tls::TrustStore::empty(), |store, pem| store.with_pem_certificate(*pem));
     // Building a context checks nothing, so it can't fail; the default would trust the system's roots.
-    let context = tls::TlsContext::builder().with_trust_store(roots).build().unwrap_or_default();
+    tls::TlsContext::builder().with_trust_store(roots).build().unwrap_or_default()
+}
+
+fn common() -> sdk_config::Builder {
     let http = Builder::new()
         .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .tls_context(context)
+        .tls_context(tls_context())
         .build_https();
     let timeouts = TimeoutConfig::builder()
         .connect_timeout(CONNECT)

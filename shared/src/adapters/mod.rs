@@ -2,12 +2,14 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
-#[cfg(feature = "builtin-directory")]
+#[cfg(any(feature = "builtin-directory", feature = "ldap"))]
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "parameters")]
+pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod population_cache;
 #[cfg(feature = "secrets")]

@@ -46,6 +46,10 @@ pub enum ChangeFailure {
     Busy,
     /// The directory rejects the password. The flow may try another at once.
     Rejected(Vec<Violation>),
+    /// The directory does not allow a change of this account. Nothing was changed.
+    NotPermitted,
+    /// The directory did not answer. The reconciliation finds out whether the change was made.
+    Unconfirmed,
     /// A port failed: its name, and its error. The reconciliation finds out whether the change was made.
     PortFailed(&'static str, Box<dyn Error + Send + Sync>),
 }
@@ -154,12 +158,17 @@ impl<'a> AuthorizedChange<'a> {
                 self.release(number).await;
                 Err(ChangeFailure::PortFailed("directory", Box::new(error)))
             }
-            Err(error @ ChangeError::Unknown(_)) => {
-                Err(ChangeFailure::PortFailed("directory", Box::new(error)))
+            // The lease stays, so that no other change begins before the outcome is known.
+            Err(ChangeError::Unknown(cause)) => {
+                tracing::error!(event = "password_change.unconfirmed", flow = ?self.key, reason = %cause);
+                Err(ChangeFailure::Unconfirmed)
             }
             Err(error @ (ChangeError::NotPermitted | ChangeError::Superseded)) => {
                 tracing::warn!(event = "password_change.rejected", flow = ?self.key, reason = %error);
-                Err(ChangeFailure::Ended)
+                Err(match error {
+                    ChangeError::NotPermitted => ChangeFailure::NotPermitted,
+                    _ => ChangeFailure::Ended,
+                })
             }
         }
     }

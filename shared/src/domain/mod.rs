@@ -2,16 +2,21 @@
 //! test can check every rule at any time and with any random value.
 
 pub mod account;
+pub mod account_copy;
 pub mod account_limits;
 pub mod approval;
 pub mod captcha;
 pub mod challenge;
+pub mod change_note;
 pub mod client;
 pub mod code;
 pub mod contact;
 pub mod cookie;
 pub mod decoy;
 pub mod device;
+pub mod directory;
+pub mod directory_call;
+pub mod directory_config;
 pub mod event;
 pub mod factor;
 pub mod flow;
@@ -39,6 +44,7 @@ pub mod security_info;
 pub mod session;
 pub mod session_changes;
 pub mod slow_hash;
+pub mod sync;
 pub mod time;
 pub mod time_zone;
 pub mod totp;

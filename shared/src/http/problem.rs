@@ -60,13 +60,17 @@ pub enum Code {
     NonceStale,
     /// The device is not enrolled, or its signature is wrong.
     DeviceUnknown,
+    /// The directory refuses to change this account.
+    ChangeNotPermitted,
+    /// The directory did not answer: whether the change was made is unknown so far.
+    ChangeUnconfirmed,
     /// An outside system failed, or the function reached its time-out.
     Unavailable,
 }
 
 impl Code {
     /// All codes, for tables and tests.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 27] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -91,6 +95,8 @@ impl Code {
         Self::SignInPaused,
         Self::NonceStale,
         Self::DeviceUnknown,
+        Self::ChangeNotPermitted,
+        Self::ChangeUnconfirmed,
         Self::Unavailable,
     ];
 
@@ -121,6 +127,8 @@ impl Code {
             Self::SignInPaused => "sign-in-paused",
             Self::NonceStale => "nonce-stale",
             Self::DeviceUnknown => "device-unknown",
+            Self::ChangeNotPermitted => "change-not-permitted",
+            Self::ChangeUnconfirmed => "change-unconfirmed",
             Self::Unavailable => "unavailable",
         }
     }
@@ -129,7 +137,7 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::CrossSite | Self::DeviceUnknown => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::DeviceUnknown | Self::ChangeNotPermitted => StatusCode::FORBIDDEN,
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::OutOfStep | Self::NonceStale => StatusCode::CONFLICT,
@@ -149,7 +157,7 @@ impl Code {
             | Self::PasswordRejected
             | Self::ConfirmationDiffers => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SlowDown | Self::SignInPaused => StatusCode::TOO_MANY_REQUESTS,
-            Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ChangeUnconfirmed | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -213,6 +221,10 @@ pub enum Problem {
     NonceStale(String),
     /// See [`Code::DeviceUnknown`].
     DeviceUnknown,
+    /// See [`Code::ChangeNotPermitted`].
+    ChangeNotPermitted,
+    /// See [`Code::ChangeUnconfirmed`].
+    ChangeUnconfirmed,
     /// See [`Code::Unavailable`].
     Unavailable,
 }
@@ -303,6 +315,8 @@ impl Problem {
             Self::SignInPaused { .. } => Code::SignInPaused,
             Self::NonceStale(_) => Code::NonceStale,
             Self::DeviceUnknown => Code::DeviceUnknown,
+            Self::ChangeNotPermitted => Code::ChangeNotPermitted,
+            Self::ChangeUnconfirmed => Code::ChangeUnconfirmed,
             Self::Unavailable => Code::Unavailable,
         }
     }

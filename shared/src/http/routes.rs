@@ -158,7 +158,7 @@ async fn with_headers(State(app): State<AppContext>, request: Request, next: Nex
     let headers: &mut HeaderMap = response.headers_mut();
     headers::apply(headers, app.settings.logo_url.as_deref());
     if let Some(arrived) = arrived {
-        app.timer.wait(until_grid(app.timer.elapsed().saturating_sub(arrived))).await;
+        app.timer.sleep(until_grid(app.timer.elapsed().saturating_sub(arrived))).await;
     }
     response
 }
@@ -250,7 +250,7 @@ mod tests {
             self.lock().unwrap().readings.pop().unwrap_or_default()
         }
 
-        async fn wait(&self, time: Duration) {
+        async fn sleep(&self, time: Duration) {
             self.lock().unwrap().waits.push(time);
         }
     }

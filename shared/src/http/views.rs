@@ -137,17 +137,20 @@ fn generator_rules(rules: &PasswordRules) -> String {
 fn criteria(settings: &Settings, language: Language) -> Vec<Criterion> {
     // Settings verified at start that the policy can be built.
     let Ok(policy) = settings.password_policy([]) else { return Vec::new() };
-    policy.criteria().iter().map(|criterion| sentence(criterion.id(), settings, language)).collect()
+    let (min, max) = (settings.password.min, settings.password.max);
+    policy.criteria().iter().map(|criterion| sentence(criterion.id(), min, max, language)).collect()
 }
 
-/// Returns a violation in the contract's form.
+/// Returns a violation in the contract's form, with its own number: a directory may ask for more than the settings.
 pub fn violation(violation: &password::Violation, settings: &Settings, language: Language) -> Criterion {
-    sentence(violation.id(), settings, language)
+    let (min, max) = match *violation {
+        password::Violation::TooShort { min } => (min, settings.password.max),
+        password::Violation::TooLong { max } => (settings.password.min, max),
+        _ => (settings.password.min, settings.password.max),
+    };
+    sentence(violation.id(), min, max, language)
 }
 
-fn sentence(id: &str, settings: &Settings, language: Language) -> Criterion {
-    Criterion {
-        id: id.to_owned(),
-        text: criterion_text(language, id, settings.password.min, settings.password.max),
-    }
+fn sentence(id: &str, min: u16, max: u16, language: Language) -> Criterion {
+    Criterion { id: id.to_owned(), text: criterion_text(language, id, min, max) }
 }

@@ -12,15 +12,14 @@ pub trait Clock: Send + Sync {
     fn now(&self) -> Timestamp;
 }
 
-/// Measures and waits, so that the time of a response does not depend on its work. Tests replace it with a timer that
-/// does not wait.
+/// Measures and waits in fractions of a second. Tests replace it with one that does not wait.
 #[async_trait]
 pub trait Timer: Send + Sync {
-    /// Returns the time since a fixed moment. It never goes back, unlike [`Clock::now`].
+    /// Returns the time since some moment that stays the same in this process. It never decreases.
     fn elapsed(&self) -> Duration;
 
-    /// Waits for this time.
-    async fn wait(&self, time: Duration);
+    /// Waits for this long.
+    async fn sleep(&self, wait: Duration);
 }
 
 /// Returns random bytes from a cryptographically secure source (ASVS 11.5.1).

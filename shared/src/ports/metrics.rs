@@ -15,6 +15,8 @@ pub enum Metric {
     MailboxBudgetExhausted,
     /// A provider refused a message for its recipient; it is not retried.
     MessagesRefused,
+    /// A sync found more people gone or disabled than is plausible, and removed nothing.
+    SyncRemovalsHeld,
 }
 
 impl Metric {
@@ -25,6 +27,7 @@ impl Metric {
             Self::NumberBudgetExhausted => "NumberBudgetExhausted",
             Self::MailboxBudgetExhausted => "MailboxBudgetExhausted",
             Self::MessagesRefused => "MessagesRefused",
+            Self::SyncRemovalsHeld => "SyncRemovalsHeld",
         }
     }
 }

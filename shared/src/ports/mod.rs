@@ -1,12 +1,17 @@
 //! The ports: the domain's needs from outside, in its own terms. One trait per file, with its error.
 
+mod account_copy;
 mod approval_store;
+mod bind_lease_store;
+mod change_note_store;
 mod clock;
 mod contact_import;
 mod device_store;
 mod directory;
 mod enrolment_store;
+mod erasure;
 mod flow_store;
+mod live_directory;
 mod message_queue;
 mod metrics;
 mod pairing_store;
@@ -18,7 +23,10 @@ mod session_changes_store;
 mod session_store;
 mod signatures;
 
+pub use account_copy::{AccountCopy, CopyPage, CopyWrite};
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
+pub use bind_lease_store::{BindHolder, BindLeaseStore};
+pub use change_note_store::ChangeNoteStore;
 pub use clock::{Clock, Entropy, EntropyExt, Timer};
 pub use contact_import::ContactImport;
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
@@ -28,7 +36,11 @@ pub use directory::{
     SignInDirectory, SignInResult,
 };
 pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
+pub use erasure::RegistrationErasure;
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
+pub use live_directory::{
+    DirectoryPeople, LiveDirectory, LivePasswordDirectory, PeopleSink, Principal, SyncError,
+};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};

@@ -35,9 +35,15 @@ pub(super) fn country(code: &str) -> Parsed<Country> {
 }
 
 pub(super) fn directory(name: &str) -> Parsed<DirectoryKind> {
-    (name == "builtin")
-        .then_some(DirectoryKind::Builtin)
-        .ok_or("is not a directory that this build supports. Use builtin")
+    if name == "builtin" {
+        return Ok(DirectoryKind::Builtin);
+    }
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    let is_name = (1..=32).contains(&name.len()) && name.chars().all(is_letter);
+    is_name.then(|| DirectoryKind::Remote(name.to_owned())).ok_or(
+        "is not the name of a directory. Use builtin, or the name in the directory's document: lower-case letters, \
+         digits and hyphens, such as ad",
+    )
 }
 
 pub(super) fn public_url(url: &str) -> Parsed<String> {

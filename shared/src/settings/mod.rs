@@ -7,6 +7,7 @@ mod reader;
 
 use thiserror::Error;
 
+pub use self::reader::RESOURCES;
 use self::reader::Reader;
 use crate::domain::account::{Offer, Registration};
 use crate::domain::account_limits::{SendLimits, TieredLimit};
@@ -82,6 +83,8 @@ pub struct Settings {
     pub sends_per_block: u32,
     /// `REKEY_SMS_PER_DAY`: texts and calls of the whole deployment per day. Bounds the cost.
     pub sms_per_day: u32,
+    /// `REKEY_FORGET_DAYS`: how long the registration of a person is kept after the directory no longer has them.
+    pub forget_after: Seconds,
     /// `REKEY_DIRECTORY`: the authority for accounts and passwords.
     pub directory: DirectoryKind,
     /// The rules for passwords: `REKEY_PASSWORD_MIN`, `REKEY_PASSWORD_MAX`, `REKEY_PASSWORD_CLASSES`
@@ -127,10 +130,12 @@ pub struct Settings {
 }
 
 /// The directories that this build supports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DirectoryKind {
     /// The built-in directory, in a DynamoDB table of Rekey.
     Builtin,
+    /// The organisation's own directory with this name, behind `functions/directory`.
+    Remote(String),
 }
 
 impl Settings {
@@ -178,6 +183,7 @@ impl Settings {
             home_country,
             sends_per_block: reader.number("REKEY_SENDS_PER_BLOCK", 30, 1..=1_000),
             sms_per_day: reader.number("REKEY_SMS_PER_DAY", 1_000, 0..=10_000_000),
+            forget_after: Seconds(reader.number("REKEY_FORGET_DAYS", 90, 1..=730) * Seconds::DAY.0),
             directory: reader
                 .one("REKEY_DIRECTORY", "builtin", forms::directory)
                 .unwrap_or(DirectoryKind::Builtin),

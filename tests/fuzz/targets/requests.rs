@@ -36,7 +36,7 @@ impl Timer for NoTimer {
         Duration::ZERO
     }
 
-    async fn wait(&self, _time: Duration) {}
+    async fn sleep(&self, _wait: Duration) {}
 }
 
 type Pairs = Vec<(String, String)>;

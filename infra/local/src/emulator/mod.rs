@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::extract::{DefaultBodyLimit, State};
+use axum::extract::{DefaultBodyLimit, Path as UrlPath, State};
 use axum::http::{HeaderMap, Response, StatusCode, header};
 use axum::routing::post;
 use serde_json::{Value, json};
@@ -26,6 +26,7 @@ use crate::system::System;
 use crate::template::Template;
 
 pub mod dynamodb;
+pub mod lambda;
 pub mod push;
 pub mod queue;
 pub mod roles;
@@ -33,14 +34,17 @@ pub mod secrets;
 pub mod ses;
 pub mod sns;
 pub mod sqs;
+pub mod ssm;
 pub mod voice;
 pub mod wire;
 
 use dynamodb::Store;
+use lambda::{Invokables, Invoke};
 use push::PushService;
 use queue::Queues;
 use roles::{ADMINISTRATOR, Call, Roles};
 use secrets::Secrets;
+use ssm::Parameters;
 use wire::{Form, ServiceError, json_response, query_response};
 
 /// The account id in every ARN of the emulator.
@@ -103,6 +107,8 @@ struct Services {
     dev_inbox: DevInbox,
     queues: Arc<Queues>,
     secrets: Secrets,
+    parameters: Parameters,
+    invokables: Mutex<Invokables>,
     calls: Mutex<BTreeMap<Call, u64>>,
     injector: Mutex<Option<FaultInjector>>,
     /// Number of calls that still wait to take effect ([`CallFault::Delayed`]).
@@ -153,6 +159,8 @@ impl Emulator {
             dev_inbox,
             queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
             secrets,
+            parameters: Parameters::default(),
+            invokables: Mutex::default(),
             template,
             calls: Mutex::default(),
             injector: Mutex::default(),
@@ -232,6 +240,21 @@ impl Emulator {
         self.state.secrets.put(secrets::name_of(arn), value);
     }
 
+    /// Writes the parameter that an environment variable names, as an operator does.
+    pub fn put_parameter(&self, variable: &str, value: String) {
+        if let Some(name) = self.state.template.resource(variable) {
+            self.state.parameters.put(name, value);
+        }
+    }
+
+    /// Sets the functions that other functions may invoke, by the environment variable that names each.
+    pub fn set_invokables(&self, functions: impl IntoIterator<Item = (&'static str, Invoke)>) {
+        let named = functions.into_iter().filter_map(|(variable, function)| {
+            Some((self.state.template.resource(variable)?.to_owned(), function))
+        });
+        *self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner) = named.collect();
+    }
+
     /// Returns every kind of call that was allowed, with its count.
     pub fn calls(&self) -> BTreeMap<Call, u64> {
         self.state.calls.lock().unwrap_or_else(PoisonError::into_inner).clone()
@@ -268,15 +291,36 @@ fn router(state: Arc<Services>) -> Router {
     let push = Router::new().route("/push/{subscription}", post(push::receive)).with_state(pushes);
     Router::new()
         .route("/", post(answer))
+        .route("/2015-03-31/functions/{name}/invocations", post(invoke))
         .with_state(state)
         .merge(push)
         .layer(DefaultBodyLimit::max(CALL_MAX))
 }
 
 async fn answer(State(services): State<Arc<Services>>, headers: HeaderMap, body: Bytes) -> Response<Body> {
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok());
+    let protocol = Protocol::detect(target, &body);
+    check_and_execute(services, protocol, headers, body).await
+}
+
+async fn invoke(
+    State(services): State<Arc<Services>>,
+    UrlPath(function): UrlPath<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    check_and_execute(services, Protocol::Invoke { function }, headers, body).await
+}
+
+/// Checks a call against the caller's role, and executes it with the fault that a test injects.
+async fn check_and_execute(
+    services: Arc<Services>,
+    protocol: Protocol,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
     let request = services.system.id();
     let text = |name: header::HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
-    let protocol = Protocol::detect(text(header::HeaderName::from_static("x-amz-target")), &body);
     let Some(principal) = text(header::AUTHORIZATION).and_then(roles::principal) else {
         let mut error =
             ServiceError::new("MissingAuthenticationTokenException", "Missing Authentication Token");
@@ -330,6 +374,7 @@ fn internal_failure() -> ServiceError {
 enum Protocol {
     Json { service: String, operation: String },
     Query { form: Form },
+    Invoke { function: String },
 }
 
 impl Protocol {
@@ -347,7 +392,7 @@ impl Protocol {
     fn calls(&self, principal: &str, body: &[u8]) -> Vec<Call> {
         let read: Value = match self {
             Self::Json { .. } => serde_json::from_slice(body).unwrap_or_default(),
-            Self::Query { .. } => Value::Null,
+            Self::Query { .. } | Self::Invoke { .. } => Value::Null,
         };
         let writes = read["TransactItems"].as_array().into_iter().flatten();
         let writes = writes.filter_map(Value::as_object).flatten().map(|(write, of)| {
@@ -363,7 +408,12 @@ impl Protocol {
             Self::Json { service, operation } => {
                 let member = |name: &str| read[name].as_str().map(str::to_owned);
                 match service.as_str() {
-                    dynamodb::SERVICE => (format!("dynamodb:{operation}"), member("TableName")),
+                    dynamodb::SERVICE => {
+                        // A batch names its tables as members; those of Rekey have one table.
+                        let batch = read["RequestItems"].as_object().and_then(|tables| tables.keys().next());
+                        let table = member("TableName").or_else(|| batch.cloned());
+                        (format!("dynamodb:{operation}"), table)
+                    }
                     "AmazonSQS" => {
                         let url = member("QueueUrl").or_else(|| member("QueueName")).unwrap_or_default();
                         let queue = url.rsplit('/').next().unwrap_or_default().to_owned();
@@ -371,9 +421,13 @@ impl Protocol {
                         (format!("sqs:{}", operation.trim_end_matches("Batch")), Some(queue))
                     }
                     "PinpointSMSVoiceV2" => (format!("sms-voice:{operation}"), None),
+                    "AmazonSSM" => {
+                        (format!("ssm:{operation}"), member("Name").map(|name| ssm::parameter_arn(&name)))
+                    }
                     other => (format!("{other}:{operation}"), None),
                 }
             }
+            Self::Invoke { function } => ("lambda:InvokeFunction".to_owned(), Some(function.clone())),
             Self::Query { form } => {
                 let field = |name: &str| form.get(name).map_or("", String::as_str);
                 let service = match field("Version") {
@@ -384,21 +438,30 @@ impl Protocol {
                 (format!("{service}:{}", field("Action")), None)
             }
         };
-        let consistent = read["ConsistentRead"].as_bool().unwrap_or_default();
+        // A batch says inside what it asks of its table.
+        let asked =
+            read["RequestItems"].as_object().and_then(|tables| tables.values().next()).unwrap_or(read);
+        let consistent = asked["ConsistentRead"].as_bool().unwrap_or_default();
         // Expressions name every attribute by a placeholder.
-        let names = read["ExpressionAttributeNames"].as_object().into_iter().flatten();
+        let names = asked["ExpressionAttributeNames"].as_object().into_iter().flatten();
         let names = names.filter_map(|(_, name)| name.as_str()).map(str::to_owned);
-        let keys = read["Key"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
-        let selects = read["ProjectionExpression"].is_string();
-        let is_bounded = selects || action == "dynamodb:UpdateItem";
-        let mut attributes: Vec<String> = if is_bounded { names.chain(keys).collect() } else { Vec::new() };
+        let keys = std::iter::once(&asked["Key"]).chain(asked["Keys"].as_array().into_iter().flatten());
+        let written = asked.as_array().into_iter().flatten();
+        let written =
+            written.flat_map(|write| [&write["PutRequest"]["Item"], &write["DeleteRequest"]["Key"]]);
+        let whole = keys.chain(written).filter_map(Value::as_object).flatten().map(|(name, _)| name.clone());
+        let selects = asked["ProjectionExpression"].is_string();
+        let is_bounded =
+            selects || ["dynamodb:UpdateItem", "dynamodb:BatchWriteItem"].contains(&action.as_str());
+        let mut attributes: Vec<String> = if is_bounded { names.chain(whole).collect() } else { Vec::new() };
         attributes.sort_unstable();
+        attributes.dedup();
         Call { principal: principal.to_owned(), action, resource, attributes, selects, consistent }
     }
 
     fn refuse(&self, error: ServiceError, request: &str) -> Response<Body> {
         match self {
-            Self::Json { .. } => json_response(Err(error), "1.0", request),
+            Self::Json { .. } | Self::Invoke { .. } => json_response(Err(error), "1.0", request),
             Self::Query { .. } => query_response(Err(error), "", "http://webservices.amazon.com/", request),
         }
     }
@@ -434,6 +497,10 @@ impl Services {
         fault
     }
 
+    fn invokable(&self, function: &str) -> Option<Invoke> {
+        self.invokables.lock().unwrap_or_else(PoisonError::into_inner).get(function).cloned()
+    }
+
     async fn execute(
         &self,
         principal: &str,
@@ -457,11 +524,13 @@ impl Services {
                     let may_read = |name: &str| self.may_read_secret(principal, name);
                     json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
                 }
+                ("AmazonSSM", _) => json_response(self.parameters.call(operation, &body), "1.1", request),
                 (other, _) => {
                     let error = ServiceError::new("UnknownOperationException", wire::unsupported(other));
                     protocol.refuse(error, request)
                 }
             },
+            Protocol::Invoke { function } => lambda::invoke(self.invokable(function), body, request).await,
             Protocol::Query { form } => {
                 let field = |name: &str| form.get(name).map_or("", String::as_str);
                 let action = field("Action");

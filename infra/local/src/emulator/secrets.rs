@@ -142,9 +142,10 @@ fn secret(system: &System, settings: &SecretSettings) -> String {
         let fitting = drawn.iter().filter(|byte| **byte < 248).map(|byte| ALPHABET[usize::from(*byte) % 62]);
         text.extend(fitting.take(settings.length - text.len()).map(char::from));
     }
+    let Some(key) = &settings.key else { return text };
     let mut value = settings.template.clone();
     if let Value::Object(members) = &mut value {
-        members.insert(settings.key.clone(), json!(text));
+        members.insert(key.clone(), json!(text));
     }
     value.to_string()
 }

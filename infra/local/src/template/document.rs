@@ -73,10 +73,17 @@ pub fn text(value: &Value) -> Option<String> {
     }
 }
 
-/// Returns the logical id or parameter in `!Ref X` or `!GetAtt X.Arn`.
+/// Returns the logical id or parameter in `!Ref X` or `!GetAtt X.Arn`. A reference that exists only under a condition
+/// (`!If [C, !Ref X, !Ref 'AWS::NoValue']`) is read as if the condition held.
 pub fn reference(value: &Value) -> Option<String> {
     let Value::Tagged(tagged) = value else { return None };
     let TaggedValue { tag, value } = tagged.as_ref();
+    if tag == "!If"
+        && let Some([_, then, otherwise]) = value.as_sequence().map(Vec::as_slice)
+        && reference(otherwise).as_deref() == Some("AWS::NoValue")
+    {
+        return reference(then);
+    }
     let target = value.as_str()?;
     if tag == "!Ref" {
         Some(target.to_owned())
@@ -100,7 +107,8 @@ mod tests {
         Parameters: {Stage: {Default: 7}}
         Globals: {Function: {Runtime: x}}
         Resources:
-          B: {Type: T, One: !Ref X, Two: !GetAtt X.Arn, Three: !Sub 'a/${X}', Four: !If [C, 1, 2], Five: true}
+          B: {Type: T, One: !Ref X, Two: !GetAtt X.Arn, Three: !Sub 'a/${X}', Four: !If [C, 1, 2], Five: true,
+              Six: !If [C, !Ref X, !Ref 'AWS::NoValue']}
           A: {Type: U, List: [1, b], Single: c}";
 
     #[test]
@@ -126,6 +134,7 @@ mod tests {
         assert_eq!(of("Three"), ["", "a/${X}", "a/${X}"]);
         assert_eq!(of("Four"), ["", "", ""]);
         assert_eq!(of("Five"), ["", "true", "true"]);
+        assert_eq!(of("Six"), ["X", "", "X"]);
     }
 
     #[test]

@@ -37,7 +37,7 @@ const LOCKOUT: Seconds = Seconds(15 * 60);
 
 /// The attributes of an [`Account`]. The role of a function that only reads accounts allows these, and no
 /// password.
-const ACCOUNT: [&str; 6] = ["id", "name", "logins", "email", "language", "standing"];
+pub(super) const ACCOUNT: [&str; 6] = ["id", "name", "logins", "email", "language", "standing"];
 
 /// The key that a miss reads: no id begins with `~`, so the item never exists.
 const NOBODY: &str = "account/~";
@@ -472,7 +472,7 @@ fn verifies(phc: &str, password: &str) -> bool {
         .is_ok_and(|hash| Argon2::default().verify_password(password.as_bytes(), &hash).is_ok())
 }
 
-fn read_account(item: &Item) -> Result<Account, StoreError> {
+pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
     Ok(Account {
         id: AccountId::from_directory(item.text("id")?).map_err(|_| StoreError::Unreadable("id"))?,
         name: item.text("name")?.to_owned(),
@@ -493,7 +493,7 @@ fn read_state(item: &Item) -> Result<AccountState, StoreError> {
     }
 }
 
-const fn state_name(state: AccountState) -> &'static str {
+pub(super) const fn state_name(state: AccountState) -> &'static str {
     match state {
         AccountState::Active => "active",
         AccountState::Locked => "locked",

@@ -1,5 +1,21 @@
 //! The directories of accounts and passwords.
 
+#[cfg(feature = "directory-sync")]
+mod account_copy;
+#[cfg(feature = "builtin-directory")]
 mod builtin;
+#[cfg(feature = "ldap")]
+pub mod ldap;
+#[cfg(feature = "remote-directory")]
+mod published;
+#[cfg(feature = "remote-directory")]
+mod remote;
 
+#[cfg(feature = "directory-sync")]
+pub use account_copy::DynamoAccountCopy;
+#[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
+#[cfg(feature = "remote-directory")]
+pub use published::published_policy;
+#[cfg(feature = "remote-directory")]
+pub use remote::{DirectoryFunction, DirectoryTransport, LambdaTransport, RemoteDirectory, TransportError};

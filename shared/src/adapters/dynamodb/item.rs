@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::SdkError;
+use aws_sdk_dynamodb::operation::delete_item::DeleteItemError;
 use aws_sdk_dynamodb::operation::get_item::{GetItemError, GetItemOutput};
 use aws_sdk_dynamodb::operation::put_item::PutItemError;
 use aws_sdk_dynamodb::operation::update_item::UpdateItemError;
@@ -138,7 +139,7 @@ pub(in crate::adapters) fn unavailable(error: impl std::error::Error + Send + Sy
     StoreError::Unavailable(Box::new(error))
 }
 
-/// The two kinds of conditional writes.
+/// The kinds of conditional writes.
 pub(in crate::adapters) trait Conditional {
     /// Returns the item that did not meet the condition, if there is one and the request asked for it.
     ///
@@ -148,6 +149,15 @@ pub(in crate::adapters) trait Conditional {
 }
 
 impl Conditional for UpdateItemError {
+    fn condition_failed(&self) -> Result<Option<Item>, ()> {
+        match self {
+            Self::ConditionalCheckFailedException(failed) => Ok(failed.item.clone().map(Item)),
+            _ => Err(()),
+        }
+    }
+}
+
+impl Conditional for DeleteItemError {
     fn condition_failed(&self) -> Result<Option<Item>, ()> {
         match self {
             Self::ConditionalCheckFailedException(failed) => Ok(failed.item.clone().map(Item)),

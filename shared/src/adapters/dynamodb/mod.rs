@@ -5,6 +5,8 @@
 //! satisfy one. Each step is one conditional write on one item.
 
 mod approvals;
+mod bind_leases;
+mod change_notes;
 mod flows;
 mod item;
 mod pairings;
@@ -16,7 +18,11 @@ mod sessions;
 
 pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
+pub use bind_leases::DynamoBindLeases;
+pub use change_notes::DynamoChangeNotes;
 pub use flows::DynamoFlows;
+#[cfg(feature = "directory-sync")]
+pub(super) use item::b;
 #[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
 pub use pairings::DynamoPairings;

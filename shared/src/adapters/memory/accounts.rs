@@ -1,6 +1,6 @@
 //! The built-in directory's accounts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use async_trait::async_trait;
 
 use super::Memory;
+use super::account_copy::{StoredMarks, StoredSync};
 use super::contact::StoredContact;
 use crate::domain::account::{Account, AccountId, AccountState, Contact};
 use crate::domain::contact::EmailAddress;
@@ -73,7 +74,7 @@ pub struct StoredAccount {
 }
 
 impl StoredAccount {
-    fn read(&self, id: &AccountId) -> Account {
+    pub(super) fn read(&self, id: &AccountId) -> Account {
         Account {
             id: id.clone(),
             name: self.name.clone(),
@@ -113,6 +114,12 @@ pub struct Accounts {
     pub logins: BTreeMap<String, AccountId>,
     /// Stored accounts by id.
     pub accounts: BTreeMap<AccountId, StoredAccount>,
+    /// The accounts of each login that two or more have; such a login has no owner.
+    pub claims: BTreeMap<String, BTreeSet<AccountId>>,
+    /// What a sync noted about accounts.
+    pub marks: BTreeMap<AccountId, StoredMarks>,
+    /// The syncs of directories.
+    pub sync: StoredSync,
 }
 
 impl Accounts {

@@ -6,9 +6,11 @@
 //!
 //! The content is plain data ([`Tables`]), so that a test can copy, compare, hash and change it.
 
+mod account_copy;
 mod accounts;
 mod approvals;
 mod contact;
+mod directory;
 mod enrolment;
 mod flows;
 mod pairings;
@@ -22,9 +24,11 @@ mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
+pub use account_copy::{StoredMarks, StoredSync};
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;
+pub use directory::DirectoryNotes;
 pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
@@ -57,6 +61,8 @@ pub struct Tables {
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.
     pub accounts: Accounts,
+    /// The notes of changes and the leases for binds of the organisation's directory.
+    pub directory: DirectoryNotes,
     /// The population that decoys are drawn from.
     pub population: StoredPopulation,
     /// Queued messages, as SQS would have them.

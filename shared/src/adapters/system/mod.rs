@@ -1,14 +1,15 @@
 //! The clock, the timer, the random bytes and the log of the operating system.
 
 mod log;
+mod timer;
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::SystemTime;
 
-use async_trait::async_trait;
 pub use log::{EmfMetrics, init_log, json_lines};
+pub use timer::SystemTimer;
 
 use crate::domain::time::Timestamp;
-use crate::ports::{Clock, Entropy, Timer};
+use crate::ports::{Clock, Entropy};
 
 /// Reads the operating system's clock, in whole seconds.
 #[derive(Clone, Copy, Debug, Default)]
@@ -19,28 +20,6 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         Timestamp::from_seconds(i64::try_from(since.as_secs()).unwrap_or(i64::MAX))
-    }
-}
-
-/// Measures by the operating system's monotonic clock, from its own creation.
-#[derive(Clone, Copy, Debug)]
-pub struct SystemTimer(Instant);
-
-impl Default for SystemTimer {
-    #[expect(clippy::disallowed_methods, reason = "this is the timer that all other code is given")]
-    fn default() -> Self {
-        Self(Instant::now())
-    }
-}
-
-#[async_trait]
-impl Timer for SystemTimer {
-    fn elapsed(&self) -> Duration {
-        self.0.elapsed()
-    }
-
-    async fn wait(&self, time: Duration) {
-        tokio::time::sleep(time).await;
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use unicode_normalization::char::is_combining_mark;
 
@@ -10,7 +11,8 @@ use unicode_normalization::char::is_combining_mark;
 /// The definitions are Unicode properties, so that `É` is an upper case letter and `ß` a lower case one.
 /// Every character that Active Directory counts meets them. A letter without case (`ழ`, `密`) belongs to no
 /// class.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum CharacterClass {
     /// A letter with the property `Uppercase`.
     Upper,

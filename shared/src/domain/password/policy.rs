@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::own_words::Findings;
@@ -77,7 +78,8 @@ pub enum Criterion {
 }
 
 /// A criterion that a password violates.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Violation {
     /// See [`PasswordError::ControlCharacter`].
     ControlCharacter,
@@ -102,6 +104,8 @@ pub enum Violation {
     /// It is one of the previous passwords. Only the directory knows them, so its adapter or the caller adds
     /// this one.
     Previous,
+    /// The directory refuses it by a rule of its own that it does not name: length, history or a list of its own.
+    RefusedByDirectory,
 }
 
 impl PasswordPolicy {
@@ -225,6 +229,7 @@ impl Violation {
             Self::Common => "common",
             Self::Organisation => "organisation",
             Self::Previous => "previous",
+            Self::RefusedByDirectory => "refused-by-directory",
         }
     }
 }

@@ -306,6 +306,8 @@ fn problem(code: Code, language: Language) -> Problem {
         }
         Code::NonceStale => Problem::NonceStale("k1.0.AAAA".into()),
         Code::DeviceUnknown => Problem::DeviceUnknown,
+        Code::ChangeNotPermitted => Problem::ChangeNotPermitted,
+        Code::ChangeUnconfirmed => Problem::ChangeUnconfirmed,
         Code::Unavailable => Problem::Unavailable,
     }
 }

@@ -25,7 +25,9 @@ use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, StoreError};
+use crate::ports::{
+    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, RegistrationErasure, StoreError,
+};
 
 /// Stores entries in DynamoDB.
 #[derive(Clone)]
@@ -246,6 +248,23 @@ impl DynamoEnrolment {
             Delete::builder().table_name(&self.table).key("account", s(known_as)).key("item", s(OWNER));
         Ok(Some(TransactWriteItem::builder().delete(delete.build().map_err(incomplete)?).build()))
     }
+
+    /// Removes a passkey from the index of all accounts, if it is this account's.
+    async fn forget_passkey(&self, account: &AccountId, reference: &[u8; 32]) -> Result<(), StoreError> {
+        let delete = self
+            .client
+            .delete_item()
+            .table_name(&self.table)
+            .key("account", s(known_as(reference)))
+            .key("item", s(OWNER))
+            .condition_expression("#owner = :owner")
+            .expression_attribute_names("#owner", "owner")
+            .expression_attribute_values(":owner", s(account.as_str()));
+        match delete.send().await {
+            Ok(_) => Ok(()),
+            Err(error) => not_met(error).map(drop),
+        }
+    }
 }
 
 /// The attribute with the hash that identifies an entry's passkey among all accounts.
@@ -380,6 +399,29 @@ impl ContactImport for DynamoEnrolment {
         // Last: without it no lease can be acquired, so an interrupted import allows no reset.
         begin.send().await.map_err(unavailable)?;
         Ok(decisions)
+    }
+}
+
+#[async_trait]
+impl RegistrationErasure for DynamoEnrolment {
+    async fn erase(&self, account: &AccountId) -> Result<(), StoreError> {
+        let items = items_of(&self.client, &self.table, account).await?;
+        // The state goes last: as long as it is there, an interrupted erasure finds the others again.
+        let (states, entries): (Vec<Item>, Vec<Item>) =
+            items.into_iter().partition(|item| item.optional_text("item") == Some(STATE));
+        for item in entries.iter().chain(&states) {
+            if let Some(reference) = item.tag(REFERENCE) {
+                self.forget_passkey(account, reference.as_bytes()).await?;
+            }
+            let delete = self
+                .client
+                .delete_item()
+                .table_name(&self.table)
+                .key("account", s(account.as_str()))
+                .key("item", s(item.text("item")?));
+            delete.send().await.map_err(unavailable)?;
+        }
+        Ok(())
     }
 }
 

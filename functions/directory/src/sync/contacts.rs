@@ -1,0 +1,137 @@
+//! Contacts from the attributes that the configuration names, by the rules of every import.
+
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use shared::domain::account::{Account, Contact, Registration};
+use shared::domain::account_copy::CopiedContacts;
+use shared::domain::holder::HolderId;
+use shared::domain::import::ImportAction;
+use shared::domain::message::Message;
+use shared::domain::notice::{AccountChange, Event, notices};
+use shared::domain::security_info::Kind;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{EntropyExt as _, StoreError};
+use shared::verification::outgoing::Outgoing;
+
+use super::run::{Change, Progress};
+use super::{Failed, Ports};
+
+/// Accounts whose contacts are written at once.
+const AT_ONCE: usize = 16;
+
+/// Imports the contacts of those accounts whose contacts changed in the directory.
+pub(super) async fn import(
+    ports: &Ports,
+    progress: &mut Progress,
+    changes: &mut [Change],
+    now: Timestamp,
+) -> Result<(), Failed> {
+    let differs = |(_, change): &(usize, &Change)| {
+        let before = change.before.as_ref().and_then(|before| before.contacts.as_ref());
+        match &change.copy.account.contacts {
+            // Somebody who never had a contact gets none.
+            Some(after) if before.is_none() => !after.kinds.is_empty(),
+            Some(after) => before != Some(after),
+            None => false,
+        }
+    };
+    let imports: Vec<_> = changes
+        .iter()
+        .enumerate()
+        .filter(differs)
+        .map(|(at, change)| async move { Ok::<_, Failed>((at, import_one(ports, change, now).await?)) })
+        .collect();
+    let imported: Vec<(usize, Option<Vec<ImportAction>>)> =
+        stream::iter(imports).buffer_unordered(AT_ONCE).try_collect().await?;
+    for (at, actions) in imported {
+        let Some(actions) = actions else {
+            // Another run tries again.
+            let before = changes[at].before.as_ref();
+            let contacts: Option<CopiedContacts> = before.and_then(|before| before.contacts.clone());
+            changes[at].copy.account.contacts = contacts;
+            *progress.summary.unusable.entry("registration").or_default() += 1;
+            continue;
+        };
+        for action in actions {
+            match action {
+                ImportAction::Put { .. } => progress.summary.contacts_written += 1,
+                ImportAction::Remove => progress.summary.contacts_removed += 1,
+                ImportAction::Decline => progress.summary.contacts_declined += 1,
+                ImportAction::Keep => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Imports the contacts of an account, and notifies those that are replaced. Returns what became of them; `None` if
+/// what is enrolled can't be read.
+async fn import_one(
+    ports: &Ports,
+    change: &Change,
+    now: Timestamp,
+) -> Result<Option<Vec<ImportAction>>, Failed> {
+    let account = &change.copy.account.account;
+    let earlier = match ports.security_info.registration(&account.id, now).await {
+        Ok(earlier) => earlier,
+        Err(StoreError::Unreadable(attribute)) => {
+            tracing::warn!(event = "sync.registration_unreadable", attribute);
+            return Ok(None);
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let named = &ports.rules.contact_kinds;
+    let wanted = with_unnamed(&change.copy.contacts, &earlier, |kind| named.contains(&kind));
+    let imported = ports.contacts.import(&account.id, &wanted, None, ports.waiting_period, now).await?;
+    let (mut actions, mut messages) = (Vec::new(), Vec::new());
+    for (kind, action) in imported.into_iter().filter(|(kind, _)| named.contains(kind)) {
+        let earlier = earlier.only(kind);
+        // A run that ended between the write and the notice finds its own contact waiting.
+        let was_replaced = action == ImportAction::Keep && is_waiting(&earlier, &wanted, kind);
+        if action.replaces() || was_replaced {
+            let language = account.language.unwrap_or(ports.language);
+            let added = AccountChange { event: Event::Added(kind), methods: Vec::new(), at: now, language };
+            let account = Account { email: None, ..account.clone() };
+            messages.extend(notices(&account, &earlier, &added).into_iter().map(Message::Notice));
+        }
+        let is_removed = action == ImportAction::Remove;
+        let had = earlier.contacts().iter().any(|(_, contact)| contact.is_some());
+        actions.extend((!is_removed || had).then_some(action));
+    }
+    let (queue, keys, entropy) = (&*ports.queue, &*ports.messages, &*ports.entropy);
+    let outgoing = Outgoing { queue, messages: keys, entropy };
+    outgoing.send(HolderId::from_bytes(entropy.bytes()), &messages, Seconds(0)).await?;
+    Ok(Some(actions))
+}
+
+/// Adds the contacts of the kinds that the directory says nothing about, as they are, so that an import keeps them.
+fn with_unnamed(
+    contacts: &Registration,
+    earlier: &Registration,
+    is_named: impl Fn(Kind) -> bool,
+) -> Registration {
+    let next = &earlier.successors;
+    let mut all = contacts.clone();
+    if !is_named(Kind::AlternateEmail) {
+        all.alternate_email = next.alternate_email.clone().or_else(|| earlier.alternate_email.clone());
+    }
+    if !is_named(Kind::Mobile) {
+        all.mobile = next.mobile.clone().or_else(|| earlier.mobile.clone());
+    }
+    if !is_named(Kind::OfficePhone) {
+        all.office_phone = next.office_phone.clone().or_else(|| earlier.office_phone.clone());
+    }
+    all
+}
+
+/// Returns whether the contact of `kind` that the directory has waits to replace another.
+fn is_waiting(earlier: &Registration, wanted: &Registration, kind: Kind) -> bool {
+    let next = &earlier.successors;
+    let next = match kind {
+        Kind::AlternateEmail => next.alternate_email.as_ref().map(Contact::Email),
+        Kind::Mobile => next.mobile.as_ref().map(Contact::Phone),
+        Kind::OfficePhone => next.office_phone.as_ref().map(Contact::Phone),
+        _ => None,
+    };
+    let wanted = wanted.contacts().into_iter().find(|(of, _)| *of == kind).and_then(|(_, contact)| contact);
+    next.is_some() && next == wanted
+}

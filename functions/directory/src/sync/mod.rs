@@ -1,0 +1,177 @@
+//! `directory-sync`: copies the directory's people into the table that strangers' requests read.
+//!
+//! A delta reads who changed, every few minutes. A full sync reads everybody, once a day, and finds who is gone. Each
+//! step may be repeated: an account's digest is written last, after its contacts and logins, so that the next run
+//! does again what an interrupted one left undone. See ADR-025.
+
+mod claims;
+mod contacts;
+mod run;
+mod sweep;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use serde::Deserialize;
+use shared::domain::account_copy::CopyRules;
+use shared::domain::directory::PublishedPolicy;
+use shared::domain::holder::HolderId;
+use shared::domain::keys::Keyring;
+use shared::domain::language::Language;
+use shared::domain::sync::{LEASE, SyncOutcome, SyncState, SyncSummary};
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::{
+    AccountCopy, Clock, ContactImport, DirectoryPeople, Entropy, EntropyExt as _, LiveDirectory,
+    MessageQueue, Metrics, RegistrationErasure, SecurityInfoStore, SyncError,
+};
+
+use self::run::Run;
+
+/// The ports of `directory-sync`. It alone writes the copy, and contacts from the directory.
+pub struct Ports {
+    /// The rules by which people are copied.
+    pub rules: CopyRules,
+    /// Reads the people.
+    pub people: Arc<dyn DirectoryPeople>,
+    /// Reads the directory's own rules for passwords.
+    pub live: Arc<dyn LiveDirectory>,
+    /// The copy.
+    pub copy: Arc<dyn AccountCopy>,
+    /// Writes contacts.
+    pub contacts: Arc<dyn ContactImport>,
+    /// Reads contacts, to notify those that are replaced.
+    pub security_info: Arc<dyn SecurityInfoStore>,
+    /// Erases the registrations of people who left.
+    pub erasure: Arc<dyn RegistrationErasure>,
+    /// Takes notifications to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// Seals the messages in the queue.
+    pub messages: Arc<Keyring>,
+    /// Makes the digests. It is the keyring of contacts, since digests are made of them.
+    pub digests: Arc<Keyring>,
+    /// The language for people without one of their own.
+    pub language: Language,
+    /// The waiting period of a contact that replaces another.
+    pub waiting_period: Seconds,
+    /// How long a registration is kept after its person has left.
+    pub kept: Seconds,
+    /// Counts the runs that held removals back.
+    pub metrics: Arc<dyn Metrics>,
+    /// The time of the run.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes for the run's id and for seals.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The payload of an invocation, from the schedule or an operator.
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Request {
+    /// Read everybody.
+    pub full: bool,
+    /// Remove and disable however many are gone or disabled: an operator has looked at the directory.
+    pub accept_removals: bool,
+    /// List some of the logins that two people have. They are personal data, so no log has them.
+    pub list_ambiguous: bool,
+}
+
+/// The reason why a run failed. The next one repeats it.
+pub type Failed = Box<dyn Error + Send + Sync>;
+
+/// Syncs once, unless another run is under way.
+///
+/// # Errors
+/// [`Failed`]: nothing was removed or disabled, or not all of it.
+pub async fn handle(ports: &Ports, request: Request) -> Result<SyncSummary, Failed> {
+    let directory = ports.rules.directory.as_str();
+    let synced = exclusive(ports, request).await;
+    match &synced {
+        Ok(summary) if summary.outcome == SyncOutcome::Busy => {
+            tracing::warn!(event = "sync.skipped", directory, reason = "another run is under way");
+        }
+        Ok(summary) => log(directory, summary),
+        Err(error) => {
+            let error: &(dyn Error + 'static) = &**error;
+            let causes = std::iter::successors(Some(error), |error| (*error).source());
+            let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+            tracing::error!(event = "sync.failed", directory, causes);
+        }
+    }
+    synced
+}
+
+async fn exclusive(ports: &Ports, request: Request) -> Result<SyncSummary, Failed> {
+    let (id, now) = (HolderId::from_bytes(ports.entropy.bytes()), ports.clock.now());
+    if !ports.copy.acquire(id, now + LEASE, now).await? {
+        return Ok(SyncSummary { outcome: SyncOutcome::Busy, ..SyncSummary::default() });
+    }
+    let synced = sync(ports, request, now).await;
+    // A lease that stays ends by itself.
+    if let Err(error) = ports.copy.release(id).await {
+        tracing::warn!(event = "sync.release_failed", %error);
+    }
+    synced
+}
+
+async fn sync(ports: &Ports, request: Request, now: Timestamp) -> Result<SyncSummary, Failed> {
+    let directory = ports.rules.directory.as_str();
+    let mut state = ports.copy.state(directory).await?;
+    let policy = ports.live.policy().await?;
+    let cursor = state.cursor.clone().filter(|_| !request.full && !state.needs_full(now));
+    if let Some(cursor) = cursor {
+        tracing::info!(event = "sync.started", directory, full = false);
+        let run = Run::new(ports, request, state.clone(), false, now);
+        match ports.people.people(Some(&cursor), &run).await {
+            Ok(next) => return run.finish(next, &policy).await,
+            Err(SyncError::CursorUnknown) => {}
+            Err(error) => return Err(error.into()),
+        }
+        // The server's own changes are numbered anew, so only a full sync finds them.
+        tracing::warn!(event = "sync.cursor_unknown", directory);
+        state = ports.copy.state(directory).await?;
+    }
+    full(ports, request, state, &policy, now).await
+}
+
+async fn full(
+    ports: &Ports,
+    request: Request,
+    mut state: SyncState,
+    policy: &PublishedPolicy,
+    now: Timestamp,
+) -> Result<SyncSummary, Failed> {
+    let directory = ports.rules.directory.as_str();
+    tracing::info!(event = "sync.started", directory, full = true);
+    // Before the run: one that fails every time must not be tried by every delta.
+    (state.full_began_at, state.is_full_due) = (Some(now), false);
+    ports.copy.put_state(directory, &state, policy).await?;
+    let run = Run::new(ports, request, state, true, now);
+    let next = ports.people.people(None, &run).await?;
+    run.finish(next, policy).await
+}
+
+fn log(directory: &str, summary: &SyncSummary) {
+    let SyncSummary {
+        full, read, new, changed, unchanged, disabled, removed, erased, held, ambiguous, ..
+    } = *summary;
+    let (contacts, unusable) = (summary.contacts_written, summary.unusable.values().sum::<usize>());
+    if summary.outcome == SyncOutcome::RemovalsHeld {
+        tracing::error!(event = "sync.removals_held", directory, full, read, held);
+    }
+    tracing::info!(
+        event = "sync.finished",
+        directory,
+        full,
+        read,
+        new,
+        changed,
+        unchanged,
+        disabled,
+        removed,
+        erased,
+        held,
+        ambiguous,
+        contacts,
+        unusable
+    );
+}

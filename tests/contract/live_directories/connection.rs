@@ -1,0 +1,92 @@
+//! Reaching servers: trust, order, StartTLS, and the limits that a server sets.
+
+use shared::domain::directory::EntryStanding;
+use shared::domain::directory_config::DirectoryConfig;
+use shared::ports::SyncError;
+
+use super::{Live, crowd, entry, gather, servers};
+
+/// Returns whether a directory of this configuration can be reached.
+async fn is_reached(live: &Live, config: &DirectoryConfig) -> bool {
+    live.directory_of(config).policy().await.is_ok()
+}
+
+/// Controls: C-140.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_of_another_ca_is_refused() {
+    for live in [Live::slapd(), Live::samba()] {
+        let mut config = live.config();
+        assert!(is_reached(&live, &config).await);
+        config.ca = servers::pem("other-ca.pem");
+        assert!(!is_reached(&live, &config).await);
+    }
+}
+
+/// Controls: C-140.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificate_of_another_name_is_refused() {
+    let live = Live::slapd();
+    let mut config = live.config();
+    for (host, reached) in [("localhost", true), ("127.0.0.1", true), ("127.0.0.3", false)] {
+        config.servers = vec![format!("ldaps://{host}:{}", live.server.ldaps)];
+        // slapd listens on 127.0.0.1 only, so the last one is a relay.
+        let relay = (host == "127.0.0.3").then(|| relay(host, live.server.ldaps));
+        if let Some(relay) = relay {
+            config.servers = vec![format!("ldaps://{host}:{}", relay.await)];
+        }
+        assert_eq!(is_reached(&live, &config).await, reached, "{host}");
+    }
+}
+
+/// Listens on another address of this machine, and relays to a server.
+async fn relay(host: &str, to: u16) -> u16 {
+    let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                tokio::io::copy_bidirectional(&mut stream, &mut server).await
+            });
+        }
+    });
+    port
+}
+
+/// Controls: C-140.
+#[tokio::test(flavor = "multi_thread")]
+async fn start_tls_precedes_every_bind() {
+    for live in [Live::slapd(), Live::samba()] {
+        let person = live.person().await;
+        let mut config = live.config();
+        config.start_tls = true;
+        config.servers = vec![format!("ldap://127.0.0.1:{}", live.server.ldap)];
+        let directory = live.directory_of(&config);
+        assert_eq!(entry(&*directory, &person).await.standing, EntryStanding::Eligible);
+        config.ca = servers::pem("other-ca.pem");
+        assert!(!is_reached(&live, &config).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unreachable_server_is_followed_by_the_next() {
+    for live in [Live::slapd(), Live::samba()] {
+        let mut config = live.config();
+        // Nothing listens on port 1.
+        config.servers.insert(0, "ldaps://127.0.0.1:1".to_owned());
+        assert!(is_reached(&live, &config).await);
+        config.servers.truncate(1);
+        assert!(!is_reached(&live, &config).await);
+    }
+}
+
+/// Controls: C-150.
+#[tokio::test(flavor = "multi_thread")]
+async fn size_limit_of_the_server_is_an_error() {
+    let live = Live::slapd();
+    let mut config = live.config();
+    config.bases = vec![crowd::base(&live).await];
+    config.service_accounts.sync = "cn=svc-limited,ou=services,dc=uni,dc=test".to_owned();
+    let result = gather(&*live.people_of(&config), None).await;
+    assert!(matches!(result, Err(SyncError::SizeLimit(_))), "{result:?}");
+}
