@@ -140,6 +140,7 @@ fn begin(
             expires_at: now + settings.flow.lifetime,
             offers: settings.offers(registration),
             language: session.context().language,
+            login: account.shown_login(),
             known_device: session.progress().known_device,
         },
         progress: StepProgress {
