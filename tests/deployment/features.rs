@@ -47,7 +47,7 @@ fn package(template: &Template, function: &str) -> String {
 }
 
 /// Returns the packages of all functions.
-fn packages(template: &Template) -> BTreeSet<String> {
+pub fn packages(template: &Template) -> BTreeSet<String> {
     template.functions.keys().map(|function| package(template, function)).collect()
 }
 

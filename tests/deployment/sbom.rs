@@ -7,6 +7,7 @@ use std::process::Command;
 use rekey_local::template::Template;
 use serde_json::Value;
 
+use crate::features::packages;
 use crate::root;
 
 const TARGET: &str = "x86_64-unknown-linux-gnu";
@@ -80,7 +81,7 @@ fn locked() -> BTreeMap<String, String> {
 #[test]
 fn sbom_lists_linked_crates_with_licence_and_checksum() {
     let bills = generate_sboms("bills", &["--target", TARGET]);
-    let functions: BTreeSet<String> = Template::from_project().unwrap().functions.into_keys().collect();
+    let functions = packages(&Template::from_project().unwrap());
     assert_eq!(bills.keys().cloned().collect::<BTreeSet<_>>(), functions);
     let locked = locked();
     for (function, bill) in bills {

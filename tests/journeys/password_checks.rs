@@ -337,7 +337,7 @@ async fn lost_directory_response_is_reconciled() {
     let world = world([DirectoryFault::ResponseLost]).await;
     let mut browser = world.browser();
     browser.verify_both_steps("forgotten").await;
-    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "change-unconfirmed".into()));
     assert_eq!(browser.get("/password").await.page(), "password", "the flow stays");
     world.clock.advance(60);
     world.deliver().await;
@@ -352,7 +352,7 @@ async fn lost_directory_change_can_be_repeated() {
     let world = world([DirectoryFault::RequestLost]).await;
     let mut browser = world.browser();
     browser.verify_both_steps("forgotten").await;
-    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "change-unconfirmed".into()));
     world.clock.advance(60);
     world.deliver().await;
     assert_eq!(notified_contacts(&world), 0);
