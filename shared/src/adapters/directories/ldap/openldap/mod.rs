@@ -130,7 +130,7 @@ impl OpenLdap {
             id: id.clone(),
             standing,
             is_locked,
-            must_change: found.is_true("pwdReset")
+            must_change: found.is_true("pwdReset") && rules.asks_for_change()
                 || rules.expires_at(&found).is_some_and(|expires_at| expires_at <= now),
             password_version: version("pwdChangedTime"),
             lock_version: version("pwdAccountLockedTime"),
@@ -217,11 +217,15 @@ enum Change<'a> {
     Unlock,
 }
 
-/// Removes a lock, unless it is for good by now. Replacing by nothing succeeds where there is none.
+/// Removes a lock, unless it is for good by now. With the deletion the overlay forgets the wrong passwords too, which a
+/// replacement by nothing leaves: the next wrong one would lock the entry again.
 async fn unlock(connection: &Connection, dn: &str) -> Result<Answer, ChangeError> {
     let is_temporary = Assertion { filter: format!("(!(pwdAccountLockedTime={LOCKED_FOR_GOOD}))") };
-    let nothing = vec![Mod::Replace(b"pwdAccountLockedTime".to_vec(), [].into())];
-    connection.modify(dn, nothing, vec![is_temporary.critical().into()]).await.map_err(write_failed)
+    let lock = vec![Mod::Delete(b"pwdAccountLockedTime".to_vec(), [].into())];
+    let answer =
+        connection.modify(dn, lock, vec![is_temporary.critical().into()]).await.map_err(write_failed)?;
+    // noSuchAttribute: the lock has ended meanwhile.
+    Ok(if answer.code == 16 { Answer::default() } else { answer })
 }
 
 /// Returns the outcome of a change by the control's error, or the result code without one.
