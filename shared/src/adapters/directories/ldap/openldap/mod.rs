@@ -237,7 +237,7 @@ fn change_outcome(answer: Answer, rules: &Rules) -> Result<(), ChangeError> {
         (_, Some(policy_error::TOO_SHORT)) => rejected(
             rules.min_length().map_or(Violation::RefusedByDirectory, |min| Violation::TooShort { min }),
         ),
-        // No other password would do.
+        // No other password would do. By result code: noSuchObject, insufficientAccessRights, assertionFailed.
         (
             _,
             Some(
@@ -245,10 +245,9 @@ fn change_outcome(answer: Answer, rules: &Rules) -> Result<(), ChangeError> {
                 | policy_error::MUST_SUPPLY_OLD
                 | policy_error::TOO_YOUNG,
             ),
-        ) => Err(ChangeError::NotPermitted),
+        )
+        | (32 | 50 | 122, _) => Err(ChangeError::NotPermitted),
         (19, _) => rejected(Violation::RefusedByDirectory),
-        // noSuchObject, insufficientAccessRights, assertionFailed
-        (32 | 50 | 122, _) => Err(ChangeError::NotPermitted),
         // timeLimitExceeded, unavailable, other: a proxy may answer for a server behind it.
         (3 | 52 | 80, _) => Err(ChangeError::Unknown(Box::new(answer.failed("change")))),
         _ => Err(not_applied(answer.failed("change"))),
