@@ -1,5 +1,5 @@
-//! The organisation's own directories: one suite over slapd, a Samba domain, and a server of the tests that answers as
-//! Windows does. A case skips only what [`Capabilities`] excludes.
+//! The organisation's own directories: one suite over slapd and a Samba domain, and further cases over a server of the
+//! tests that answers as Windows does. A case of the suite skips only what [`Capabilities`] excludes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -63,6 +63,7 @@ on_every_server!(
     privileged_entry_is_never_changed,
     member_of_denied_group_is_never_changed,
     member_of_nested_denied_group_is_never_changed,
+    member_by_primary_group_is_never_changed,
     missing_denied_group_stops_every_entry,
     lock_by_administrator_is_never_removed,
     right_password_is_accepted_and_wrong_one_refused,

@@ -3,6 +3,8 @@
 use shared::domain::directory::EntryStanding;
 use shared::domain::directory_config::DirectoryConfig;
 use shared::ports::SyncError;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use super::{Live, crowd, entry, gather, servers};
 
@@ -40,12 +42,12 @@ async fn certificate_of_another_name_is_refused() {
 
 /// Listens on another address of this machine, and relays to a server.
 async fn relay(host: &str, to: u16) -> u16 {
-    let listener = tokio::net::TcpListener::bind((host, 0)).await.unwrap();
+    let listener = TcpListener::bind((host, 0)).await.unwrap();
     let port = listener.local_addr().unwrap().port();
     tokio::spawn(async move {
         while let Ok((mut stream, _)) = listener.accept().await {
             tokio::spawn(async move {
-                let mut server = tokio::net::TcpStream::connect(("127.0.0.1", to)).await.unwrap();
+                let mut server = TcpStream::connect(("127.0.0.1", to)).await.unwrap();
                 tokio::io::copy_bidirectional(&mut stream, &mut server).await
             });
         }
@@ -65,6 +67,31 @@ async fn start_tls_precedes_every_bind() {
         assert_eq!(entry(&*directory, &person).await.standing, EntryStanding::Eligible);
         config.ca = servers::pem("other-ca.pem");
         assert!(!is_reached(&live, &config).await);
+    }
+}
+
+/// Somebody in the network adds octets behind the answer to StartTLS, to be taken for ones inside TLS.
+/// Controls: C-140.
+#[tokio::test(flavor = "multi_thread")]
+async fn octets_injected_before_tls_end_the_connection() {
+    let live = Live::slapd();
+    let mut config = live.config();
+    config.start_tls = true;
+    for (injected, reached) in [(b"".as_slice(), true), (b"\x30\x0c\x02\x01\x02", false)] {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        config.servers = vec![format!("ldap://127.0.0.1:{}", listener.local_addr().unwrap().port())];
+        let server = live.server.ldap;
+        tokio::spawn(async move {
+            let (mut client, _) = listener.accept().await?;
+            let mut server = TcpStream::connect(("127.0.0.1", server)).await?;
+            let mut octets = [0; 256];
+            let asked = client.read(&mut octets).await?;
+            server.write_all(&octets[..asked]).await?;
+            let answered = server.read(&mut octets).await?;
+            client.write_all(&[&octets[..answered], injected].concat()).await?;
+            tokio::io::copy_bidirectional(&mut client, &mut server).await
+        });
+        assert_eq!(is_reached(&live, &config).await, reached);
     }
 }
 

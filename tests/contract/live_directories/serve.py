@@ -288,7 +288,7 @@ def is_ready(port, ca):
 
 def serve(kind, folder):
     folder.mkdir(parents=True, exist_ok=True)
-    own = folder / f"{kind}.{os.getpid()}"
+    own, named = folder / f"{kind}.{os.getpid()}", folder / f"{kind}.json"
     for old in folder.glob(f"{kind}.*[0-9]"):
         if old.is_dir():
             shutil.rmtree(old, ignore_errors=True)
@@ -307,13 +307,15 @@ def serve(kind, folder):
                 process.wait(10)
         shutil.rmtree(own, ignore_errors=True)
 
+    for ending in [signal.SIGTERM, signal.SIGINT]:
+        signal.signal(ending, lambda *_: (named.unlink(missing_ok=True), stop(), os._exit(1)))
     deadline = time.monotonic() + START
     while not is_ready(ports["ldaps"], certificates(folder) / "ca.pem"):
         if ended() or time.monotonic() > deadline:
             stop()
             sys.exit(f"{kind} did not start; see the lines above")
         time.sleep(0.05)
-    named, using = folder / f"{kind}.json", open(folder / f"{kind}.use", "a")
+    using = open(folder / f"{kind}.use", "a")
     unfinished = folder / f"{kind}.json.{os.getpid()}"
     unfinished.write_text(json.dumps(ports))
     unfinished.rename(named)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use ldap3::Mod;
 use shared::domain::account::{AccountId, AccountState};
 use shared::domain::directory::{BindResult, EntryStanding, SyncCursor};
 use shared::domain::language::Language;
@@ -130,12 +131,11 @@ pub async fn privileged_entry_is_never_changed(live: &Live) {
     assert!(live.binds(&person, FIRST).await);
 }
 
-/// Runs with a configuration that denies the members of a group.
-async fn denies(live: &Live, group: &str) {
-    let (person, other) = (live.person().await, live.person().await);
-    live.join(&person, group).await;
+/// Runs with a configuration that denies the members of a group, of which the person is one.
+async fn denies(live: &Live, person: Person, group: String) {
+    let other = live.person().await;
     let mut config = live.config();
-    config.denied_groups = vec![live.group("denied")];
+    config.denied_groups = vec![group];
     let directory = live.directory_of(&config);
     let found = entry(&*directory, &person).await;
     assert_eq!(found.standing, EntryStanding::Privileged);
@@ -153,12 +153,28 @@ async fn denies(live: &Live, group: &str) {
 
 /// Controls: C-142.
 pub async fn member_of_denied_group_is_never_changed(live: &Live) {
-    denies(live, "denied").await;
+    let person = live.person().await;
+    live.join(&person, "denied").await;
+    denies(live, person, live.group("denied")).await;
 }
 
 /// Controls: C-142.
 pub async fn member_of_nested_denied_group_is_never_changed(live: &Live) {
-    denies(live, "nested").await;
+    let person = live.person().await;
+    live.join(&person, "nested").await;
+    denies(live, person, live.group("denied")).await;
+}
+
+/// Only Active Directory has primary groups; `memberOf` leaves them out.
+/// Controls: C-142.
+pub async fn member_by_primary_group_is_never_changed(live: &Live) {
+    if !live.is_ad() {
+        return;
+    }
+    let (person, group) = (live.person().await, "CN=Domain Admins,CN=Users,DC=uni,DC=test");
+    live.modify(group, Mod::Add("member".into(), [person.dn.clone().into_bytes()].into())).await;
+    live.set(&person, "primaryGroupID", "512").await;
+    denies(live, person, group.to_owned()).await;
 }
 
 /// Controls: C-142.
@@ -215,10 +231,19 @@ pub async fn empty_password_is_never_bound(live: &Live) {
     assert_eq!(entry(&*directory, &person).await.attempts_left, Some(5));
 }
 
+/// Obliges a person to change the password at the next sign-in.
+async fn must_change(live: &Live, person: &Person) {
+    if live.is_ad() {
+        live.set(person, "pwdLastSet", "0").await;
+    } else {
+        live.set(person, "pwdPolicySubentry", "cn=imposed,ou=policies,dc=uni,dc=test").await;
+        live.set(person, "pwdReset", "TRUE").await;
+    }
+}
+
 pub async fn password_that_must_change_is_right(live: &Live) {
     let (directory, person) = (live.directory(), live.person().await);
-    let (name, value) = if live.is_ad() { ("pwdLastSet", "0") } else { ("pwdReset", "TRUE") };
-    live.set(&person, name, value).await;
+    must_change(live, &person).await;
     let found = entry(&*directory, &person).await;
     assert!(found.must_change && found.standing == EntryStanding::Eligible);
     assert_eq!(bind(&*directory, &found, FIRST).await, BindResult::MustChange);
@@ -299,12 +324,7 @@ pub async fn new_password_removes_the_lock(live: &Live) {
 
 pub async fn new_password_ends_the_duty_to_change(live: &Live) {
     let (directory, person) = (live.directory(), live.person().await);
-    if live.is_ad() {
-        live.set(&person, "pwdLastSet", "0").await;
-    } else {
-        live.set(&person, "pwdPolicySubentry", "cn=imposed,ou=policies,dc=uni,dc=test").await;
-        live.set(&person, "pwdReset", "TRUE").await;
-    }
+    must_change(live, &person).await;
     assert!(entry(&*directory, &person).await.must_change);
     set(live, &person, NEW).await;
     let found = entry(&*directory, &person).await;

@@ -139,7 +139,7 @@ async fn read_only_controller_is_followed_by_the_next() {
     assert!(matches!(set, Err(ChangeError::NotApplied(_))), "{set:?}");
 }
 
-/// Controls: C-152.
+/// Controls: C-092, C-152.
 #[tokio::test(flavor = "multi_thread")]
 async fn change_without_readable_answer_is_unknown() {
     for change in [Answer::Drop, Answer::Hang, Answer::Malformed, Answer::Code(52, "")] {
@@ -147,6 +147,7 @@ async fn change_without_readable_answer_is_unknown() {
         let begun = started();
         let set = set_on(&server, HistoryRule::IfPossible, NEW).await;
         assert!(matches!(set, Err(ChangeError::Unknown(_))), "{set:?}");
+        assert!(!format!("{set:?}").contains(NEW));
         // It was sent once: sent again, it could undo a later change.
         assert_eq!(server.received.changes.lock().unwrap().len(), 1);
         assert!(begun.elapsed() < 5 * LIMIT);

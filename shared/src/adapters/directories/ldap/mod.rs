@@ -9,9 +9,10 @@ mod found;
 mod openldap;
 mod people;
 
+use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ldap3::parse_filter;
+use ldap3::{ldap_escape, parse_filter};
 use thiserror::Error;
 
 pub use active_directory::ActiveDirectory;
@@ -156,6 +157,15 @@ impl Directory {
     fn nobody(&self) -> String {
         format!("CN={NOBODY},{}", self.config.bases.first().map_or("", String::as_str))
     }
+}
+
+/// Returns a condition for each of these values, escaped (RFC 4515 §3), for an "or".
+fn conditions(attribute: &str, values: &[String]) -> String {
+    let mut text = String::new();
+    for value in values {
+        let _ = write!(text, "({attribute}={})", ldap_escape(value.as_str()));
+    }
+    text
 }
 
 /// Returns whether a failure counts towards a lock. The clocks of function and server may differ, so it counts for a

@@ -55,7 +55,7 @@ impl Directory {
         password_expires_at: Option<Timestamp>,
     ) -> DirectoryPerson {
         let text = |attribute: &str| entry.text(attribute).map(str::to_owned);
-        let named = |attribute: &Option<String>| attribute.as_deref().and_then(text);
+        let optional = |attribute: &Option<String>| attribute.as_deref().and_then(text);
         let names = &self.config.attributes;
         let mut logins: Vec<String> = Vec::new();
         for login in self.login_attributes().flat_map(|attribute| entry.texts(attribute)) {
@@ -70,13 +70,13 @@ impl Directory {
             logins,
             email: text(self.email_attribute()),
             language: entry.text(self.language_attribute()).and_then(preferred_language),
-            group: named(&names.group),
+            group: optional(&names.group),
             state,
             password_expires_at,
             contacts: DirectoryContacts {
-                alternate_email: named(&names.alternate_email),
-                mobile: named(&names.mobile),
-                office_phone: named(&names.office_phone),
+                alternate_email: optional(&names.alternate_email),
+                mobile: optional(&names.mobile),
+                office_phone: optional(&names.office_phone),
             },
         }
     }

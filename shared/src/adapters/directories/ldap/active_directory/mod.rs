@@ -8,11 +8,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use ldap3::Mod;
 use ldap3::controls::RawControl;
-use ldap3::ldap_escape;
 
 use super::connection::{Address, Answer, Connection, Failure, TimeLimits, not_applied, write_failed};
 use super::found::{Found, filter_octets, guid_octets, guid_text, security_identifier};
-use super::{Directory, Kept, LdapConfigError, NOBODY_ID, counts_towards_lock};
+use super::{Directory, Kept, LdapConfigError, NOBODY_ID, conditions, counts_towards_lock};
 use crate::domain::account::AccountId;
 use crate::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
 use crate::domain::directory_config::{DirectoryConfig, HistoryRule, ServicePassword};
@@ -165,7 +164,7 @@ impl ActiveDirectory {
             return Ok(session);
         }
         if let Some(address) = self.primary_address(&session).await?
-            && let Ok(primary) = self.session(&[address.clone()]).await
+            && let Ok(primary) = self.session(std::slice::from_ref(&address)).await
         {
             self.remember(Primary::At(address));
             return Ok(primary);
@@ -450,12 +449,12 @@ fn published(domain: &Found) -> PublishedPolicy {
 
 /// Returns the conditions for members of any of these groups, for an "or".
 fn member_filter(groups: &[String]) -> String {
-    groups.iter().map(|group| format!("(memberOf:{IN_CHAIN}:={})", ldap_escape(group.as_str()))).collect()
+    conditions(&format!("memberOf:{IN_CHAIN}:"), groups)
 }
 
 /// Returns the conditions for these groups themselves, for an "or".
 fn name_filter(groups: &[String]) -> String {
-    groups.iter().map(|group| format!("(distinguishedName={})", ldap_escape(group.as_str()))).collect()
+    conditions("distinguishedName", groups)
 }
 
 fn entry_guid(entry: &Found) -> Option<String> {

@@ -2,8 +2,7 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use ldap3::ldap_escape;
-
+use super::super::conditions;
 use super::super::connection::Failure;
 use super::super::found::Found;
 use super::{OpenLdap, Session};
@@ -63,9 +62,7 @@ impl OpenLdap {
 async fn groups_among(session: &Session, names: &[String]) -> Result<Vec<Found>, Failure> {
     let mut groups = Vec::new();
     for names in names.chunks(AT_ONCE) {
-        let any: String =
-            names.iter().map(|name| format!("(entryDN={})", ldap_escape(name.as_str()))).collect();
-        let filter = format!("(&{GROUPS}(|{any}))");
+        let filter = format!("(&{GROUPS}(|{}))", conditions("entryDN", names));
         for context in session.root.texts("namingContexts") {
             groups.extend(session.connection.search(context, &filter, GROUP).await?);
         }

@@ -130,7 +130,7 @@ impl OpenLdap {
             id: id.clone(),
             standing,
             is_locked,
-            must_change: found.is_true("pwdReset")
+            must_change: found.is_true("pwdReset") && rules.asks_for_change()
                 || rules.expires_at(&found).is_some_and(|expires_at| expires_at <= now),
             password_version: version("pwdChangedTime"),
             lock_version: version("pwdAccountLockedTime"),
@@ -217,11 +217,15 @@ enum Change<'a> {
     Unlock,
 }
 
-/// Removes a lock, unless it is for good by now. Replacing by nothing succeeds where there is none.
+/// Removes a lock, unless it is for good by now. With the deletion the overlay forgets the wrong passwords too, which a
+/// replacement by nothing leaves: the next wrong one would lock the entry again.
 async fn unlock(connection: &Connection, dn: &str) -> Result<Answer, ChangeError> {
     let is_temporary = Assertion { filter: format!("(!(pwdAccountLockedTime={LOCKED_FOR_GOOD}))") };
-    let nothing = vec![Mod::Replace(b"pwdAccountLockedTime".to_vec(), [].into())];
-    connection.modify(dn, nothing, vec![is_temporary.critical().into()]).await.map_err(write_failed)
+    let lock = vec![Mod::Delete(b"pwdAccountLockedTime".to_vec(), [].into())];
+    let answer =
+        connection.modify(dn, lock, vec![is_temporary.critical().into()]).await.map_err(write_failed)?;
+    // noSuchAttribute: the lock has ended meanwhile.
+    Ok(if answer.code == 16 { Answer::default() } else { answer })
 }
 
 /// Returns the outcome of a change by the control's error, or the result code without one.
@@ -233,7 +237,7 @@ fn change_outcome(answer: Answer, rules: &Rules) -> Result<(), ChangeError> {
         (_, Some(policy_error::TOO_SHORT)) => rejected(
             rules.min_length().map_or(Violation::RefusedByDirectory, |min| Violation::TooShort { min }),
         ),
-        // No other password would do.
+        // No other password would do. By result code: noSuchObject, insufficientAccessRights, assertionFailed.
         (
             _,
             Some(
@@ -241,10 +245,9 @@ fn change_outcome(answer: Answer, rules: &Rules) -> Result<(), ChangeError> {
                 | policy_error::MUST_SUPPLY_OLD
                 | policy_error::TOO_YOUNG,
             ),
-        ) => Err(ChangeError::NotPermitted),
+        )
+        | (32 | 50 | 122, _) => Err(ChangeError::NotPermitted),
         (19, _) => rejected(Violation::RefusedByDirectory),
-        // noSuchObject, insufficientAccessRights, assertionFailed
-        (32 | 50 | 122, _) => Err(ChangeError::NotPermitted),
         // timeLimitExceeded, unavailable, other: a proxy may answer for a server behind it.
         (3 | 52 | 80, _) => Err(ChangeError::Unknown(Box::new(answer.failed("change")))),
         _ => Err(not_applied(answer.failed("change"))),
