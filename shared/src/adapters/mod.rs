@@ -8,6 +8,8 @@ pub mod directories;
 pub mod dynamodb;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 #[cfg(feature = "dynamodb")]
 pub mod population_cache;
 #[cfg(feature = "secrets")]

@@ -7,6 +7,7 @@ mod device_store;
 mod directory;
 mod enrolment_store;
 mod flow_store;
+mod identity_provider;
 mod message_queue;
 mod metrics;
 mod pairing_store;
@@ -29,6 +30,7 @@ pub use directory::{
 };
 pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
+pub use identity_provider::{IdentityProvider, ProviderError};
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
