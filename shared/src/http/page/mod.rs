@@ -123,6 +123,7 @@ fn heading(view: &View, t: &Texts) -> String {
             Why::Cancelled => t.ended.cancelled,
         },
         View::SignIn(_) => t.security_info.sign_in.heading,
+        View::SignedIn(_) => t.security_info.sign_in.signed_in,
         View::SecondStep(_) => t.security_info.second_step.heading,
         View::SecurityInfo(_) => t.security_info.list.heading,
         View::Confirm(view) => {
@@ -187,7 +188,13 @@ impl Page<'_> {
     fn is_security_info(&self) -> bool {
         matches!(
             self.body,
-            Body::View(View::SignIn(_) | View::SecondStep(_) | View::SecurityInfo(_) | View::Confirm(_))
+            Body::View(
+                View::SignIn(_)
+                    | View::SignedIn(_)
+                    | View::SecondStep(_)
+                    | View::SecurityInfo(_)
+                    | View::Confirm(_)
+            )
         )
     }
 
