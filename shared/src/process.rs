@@ -29,6 +29,8 @@ use crate::adapters::dynamodb::{
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(feature = "oidc")]
+use crate::adapters::oidc::HttpIdentityProvider;
 #[cfg(feature = "ldap")]
 use crate::adapters::parameters;
 #[cfg(feature = "parameters")]
@@ -52,6 +54,7 @@ use crate::adapters::web_push::WebPushes;
 #[cfg(feature = "ldap")]
 use crate::domain::directory_config::{DirectoryConfig, ServicePassword};
 use crate::domain::keys::Keyring;
+use crate::domain::oidc::ClientSecret;
 use crate::domain::password::PasswordPolicy;
 use crate::domain::proxy::ProxySecret;
 #[cfg(feature = "web-push")]
@@ -80,6 +83,8 @@ const SERVICE_PASSWORDS: [&str; 3] =
 
 /// The setting that names the secret of the trusted proxy.
 const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
+/// The setting that names the secret of the identity provider.
+const OIDC_SECRET: &str = "REKEY_OIDC_SECRET";
 
 /// Returns a resource's name or address by its environment variable.
 pub type Resources = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -127,6 +132,8 @@ pub struct Process {
     service_passwords: SecretTexts,
     #[cfg_attr(not(feature = "http"), expect(dead_code, reason = "a function without pages has no proxy"))]
     proxy: Option<Arc<ProxySecret>>,
+    #[cfg_attr(not(feature = "oidc"), expect(dead_code, reason = "only `enrolment` signs people in"))]
+    client_secret: Option<ClientSecret>,
 }
 
 impl Process {
@@ -176,12 +183,24 @@ impl Process {
         {
             secrets.push((TRUSTED_PROXY, arn.clone()));
         }
+        // Only `enrolment` signs people in: no other function has both of these keys.
+        if let Some(arn) = &settings.oidc_secret
+            && settings.signs_in_by_oidc()
+            && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"]
+                .iter()
+                .all(|key| secrets.iter().any(|(name, _)| name == key))
+        {
+            secrets.push((OIDC_SECRET, arn.clone()));
+        }
         let mut texts = secrets::fetch(&parts.aws, &secrets).await?;
         let proxy = texts.remove(TRUSTED_PROXY).map(|text| ProxySecret::from_secret(&text)).transpose();
         let proxy = proxy.map_err(|error| SecretError::NoProxySecret(TRUSTED_PROXY, error))?.map(Arc::new);
         let taken = SERVICE_PASSWORDS.into_iter().filter_map(|name| Some((name, texts.remove(name)?)));
         let service_passwords = taken.collect();
-        Ok(Self { keys: secrets::read_keyrings(&texts)?, service_passwords, proxy, parts })
+        let client_secret =
+            texts.remove(OIDC_SECRET).map(|text| ClientSecret::from_secret(&text)).transpose();
+        let client_secret = client_secret.map_err(|error| SecretError::NoClientSecret(OIDC_SECRET, error))?;
+        Ok(Self { keys: secrets::read_keyrings(&texts)?, service_passwords, proxy, client_secret, parts })
     }
 
     /// Returns the parameters, shared by all handlers.
@@ -634,7 +653,19 @@ impl Process {
         Ok(Arc::new(WebPushes::new(vapid, from, hosts, self.entropy())))
     }
 
-    /// Returns the verifier of passkeys' signatures.
+    /// Returns the identity provider, if people sign in with it.
+    #[cfg(feature = "oidc")]
+    pub fn identity_provider(&self) -> Option<Arc<dyn ports::IdentityProvider>> {
+        let settings = &self.parts.settings;
+        if !settings.signs_in_by_oidc() {
+            return None;
+        }
+        let redirect_uri = format!("{}{}", settings.public_url, crate::domain::oidc::CALLBACK);
+        let client = settings.oidc.clone();
+        Some(Arc::new(HttpIdentityProvider::new(client, self.client_secret.clone(), redirect_uri)))
+    }
+
+    /// Returns the verifier of signatures of passkeys and of the identity provider.
     #[cfg(feature = "signatures")]
     pub fn signatures(&self) -> Arc<dyn ports::SignatureVerifier> {
         Arc::new(RingSignatures)

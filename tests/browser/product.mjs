@@ -63,9 +63,10 @@ export function devInboxAt(address) {
   };
 }
 
-/** All of Rekey in one process. */
+/** All of Rekey in one process, on a free port if the options name none. */
 export async function start(...options) {
-  const args = ["--listen", "127.0.0.1:0", "--outbox", "127.0.0.1:0", ...options];
+  const listen = options.includes("--listen") ? [] : ["--listen", "127.0.0.1:0"];
+  const args = [...listen, "--outbox", "127.0.0.1:0", ...options];
   const { printed, stop } = await run(binary(), args, "Ctrl-C");
   const [site, inbox] = printed.match(/http:\/\/127\.0\.0\.1:\d+/g);
   return { site, inbox, stop, ...devInboxAt(inbox) };

@@ -30,6 +30,8 @@ const FEATURES: &[(&str, Needed)] = &[
     ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
     ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
     ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),
+    // The identity provider has no IAM role, but the secret of Rekey there has one.
+    ("oidc", |t, f| reach(&t.functions[f], "secretsmanager:").contains("RekeyOidcSecret")),
     // A push service has no IAM role, so the functions that may send texts count as its users.
     ("web-push", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
 ];

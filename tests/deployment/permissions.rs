@@ -42,6 +42,9 @@ fn variables_and_permissions_name_the_same_resources() {
             if named.contains("FlowsSecret") {
                 named.insert("RekeyTrustedProxy".to_owned());
             }
+            if *prefix == "REKEY_SECRET_" && name == "enrolment" {
+                named.insert("RekeyOidcSecret".to_owned());
+            }
             assert_eq!(named, reach(&function, action), "{name}: {prefix}… and {action}");
         }
         let others = ["AWS_USE_DUALSTACK_ENDPOINT", "REKEY_PARAMETER_DIRECTORY"];

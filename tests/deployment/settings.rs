@@ -60,6 +60,9 @@ const DEFAULTS: &[(&str, &str)] = &[
     ("REKEY_PASSWORD_CLASSES", "upper,lower,digit,symbol"),
     ("REKEY_PASSWORD_HISTORY", "1"),
     ("REKEY_DIRECTORY", "builtin"),
+    ("REKEY_SIGN_IN", "password"),
+    ("REKEY_OIDC_STEP_UP_AMR", ""),
+    ("REKEY_OIDC_MAX_AGE_SECS", "300"),
 ];
 
 pub(crate) fn parameter_of(variable: &str) -> String {

@@ -19,6 +19,7 @@ mod incidents;
 mod journey;
 mod local_environment;
 mod log;
+mod oidc;
 mod older_cookies;
 mod pairings;
 mod passes;

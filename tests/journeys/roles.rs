@@ -35,8 +35,10 @@ fn granted() -> BTreeSet<Use> {
             for action in
                 grant.actions.iter().filter(|action| !EVENT_SOURCE_ACTIONS.contains(&action.as_str()))
             {
-                // `proxy::requests_reach_functions_only_through_the_proxy` uses this secret.
-                for resource in grant.resources.iter().filter(|resource| *resource != "RekeyTrustedProxy") {
+                // `proxy::requests_reach_functions_only_through_the_proxy` and `oidc::client_secret_is_read_by_enrolment_only`
+                // use these secrets.
+                let elsewhere = ["RekeyTrustedProxy", "RekeyOidcSecret"];
+                for resource in grant.resources.iter().filter(|name| !elsewhere.contains(&name.as_str())) {
                     let resource = Some(resource.clone()).filter(is_named);
                     granted.insert((name.clone(), action.clone(), resource));
                 }

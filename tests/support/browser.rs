@@ -28,6 +28,8 @@ pub struct Browser<S = World> {
     pub session: Option<String>,
     /// The cookie of a known device, if there is one.
     pub device: Option<String>,
+    /// The cookie of a sign-in at the identity provider, if there is one.
+    pub pending: Option<String>,
     address: Option<IpAddr>,
     extra_headers: &'static [(&'static str, &'static str)],
 }
@@ -39,6 +41,7 @@ impl<S> Clone for Browser<S> {
             cookie: self.cookie.clone(),
             session: self.session.clone(),
             device: self.device.clone(),
+            pending: self.pending.clone(),
             address: self.address,
             extra_headers: self.extra_headers,
         }
@@ -70,7 +73,15 @@ impl<S: Site> Browser<S> {
     /// Creates a client without cookies.
     pub fn new(site: &Arc<S>) -> Self {
         let site = Arc::clone(site);
-        Self { site, cookie: None, session: None, device: None, address: None, extra_headers: &[] }
+        Self {
+            site,
+            cookie: None,
+            session: None,
+            device: None,
+            pending: None,
+            address: None,
+            extra_headers: &[],
+        }
     }
 
     /// Sends every request of the client from this address.
@@ -118,7 +129,8 @@ impl<S: Site> Browser<S> {
         let flow = self.cookie.iter().map(|value| format!("__Host-rekey={value}"));
         let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
         let device = self.device.iter().map(|value| format!("__Host-rekey-device={value}"));
-        let cookies: Vec<String> = flow.chain(session).chain(device).collect();
+        let pending = self.pending.iter().map(|value| format!("__Host-rekey-oidc={value}"));
+        let cookies: Vec<String> = flow.chain(session).chain(device).chain(pending).collect();
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
@@ -137,6 +149,7 @@ impl<S: Site> Browser<S> {
                 "__Host-rekey" => self.cookie = value,
                 "__Host-rekey-session" => self.session = value,
                 "__Host-rekey-device" => self.device = value,
+                "__Host-rekey-oidc" => self.pending = value,
                 _ => {}
             }
         }

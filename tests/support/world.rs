@@ -57,6 +57,10 @@ pub const LOCALHOST_ORIGIN: &str = "http://localhost:8080";
 pub const PROXY_ARN: &str = "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:RekeyTrustedProxy";
 /// Its present and its previous value.
 pub const PROXY_SECRETS: [&str; 2] = ["0123456789abcdef0123456789abcdef", "fedcba9876543210fedcba9876543210"];
+/// The secret that `REKEY_OIDC_SECRET` names in a world.
+pub const OIDC_ARN: &str = "arn:aws:secretsmanager:ap-southeast-1:000000000000:secret:RekeyOidcSecret";
+/// Its value.
+pub const OIDC_SECRET: &str = "client-secret: 1+1=2";
 /// The source address of requests (RFC 5737).
 const PEER: ([u8; 4], u16) = ([203, 0, 113, 7], 50_000);
 /// The message queue's logical id in template.yaml.
@@ -171,6 +175,10 @@ impl World {
         if let Some(arn) = &settings.trusted_proxy {
             let [current, previous] = PROXY_SECRETS;
             let secret = serde_json::json!({ "current": current, "previous": previous });
+            emulator.put_secret_by_arn(arn, secret.to_string());
+        }
+        if let Some(arn) = &settings.oidc_secret {
+            let secret = serde_json::json!({ "client_secret": OIDC_SECRET });
             emulator.put_secret_by_arn(arn, secret.to_string());
         }
         if let DirectoryKind::Remote(name) = &settings.directory {

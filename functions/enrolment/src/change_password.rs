@@ -29,7 +29,7 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> R
         let (cookie, found) = match load_session(ports, incoming, now).await {
             Ok(found) => found,
             Err(HandlerError::Problem(Problem::FlowEnded, _)) => {
-                let view = SignIn { changes_password: true, ..SignIn::default() };
+                let view = SignIn { changes_password: true, ..incoming.sign_in_page(None) };
                 return Ok(incoming.page(&View::SignIn(view)));
             }
             Err(failure) => return Err(failure),

@@ -4,7 +4,7 @@
 //! step, and a step-up before a change if that was some time ago. Every new entry is confirmed before it counts, and
 //! every change is notified to all contacts, including replaced ones.
 //!
-//! A request goes from its handler (`sign_in`, `step_up`, `list`, `add`, `confirm`) to a page (`list_page`,
+//! A request goes from its handler (`sign_in`, `oidc`, `step_up`, `list`, `add`, `confirm`) to a page (`list_page`,
 //! `step_up_page`, `confirm_page`). `access` decides what a session may do. `kinds` has the differences between kinds
 //! of entries.
 
@@ -17,6 +17,7 @@ mod kinds;
 mod list;
 mod list_page;
 mod notify;
+mod oidc;
 mod ports;
 mod rate_limits;
 mod seal;
@@ -44,6 +45,7 @@ impl Ports {
             sessions: process.sessions()?,
             session_changes: process.session_changes()?,
             directory: process.sign_in_directory()?,
+            identity_provider: process.identity_provider(),
             security_info: process.security_info()?,
             enrolment: process.enrolment()?,
             approvals: process.approvals()?,
@@ -66,6 +68,8 @@ pub fn router(ports: Ports) -> Router {
     let routes = Router::new()
         .route("/security-info", get(list::show))
         .route("/security-info/sign-in", post(sign_in::sign_in))
+        .route("/security-info/oidc/start", get(oidc::start))
+        .route("/security-info/oidc", get(oidc::callback))
         .route("/security-info/verify", get(step_up::show).post(step_up::verify))
         .route("/security-info/add", post(add::add))
         .route("/security-info/confirm", get(confirm::show).post(confirm::confirm))

@@ -9,7 +9,7 @@ use shared::domain::security_info::EntryId;
 use shared::domain::session::Session;
 use shared::domain::time::Timestamp;
 use shared::http::problem::{Place, Problem};
-use shared::http::security_info::{HOME, SignIn};
+use shared::http::security_info::HOME;
 use shared::http::view::View;
 use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, Said, respond};
 use shared::ports::{EntropyExt as _, Versioned};
@@ -25,8 +25,7 @@ pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> R
         let (cookie, found) = match load_session(ports, incoming, now).await {
             Ok(found) => found,
             Err(HandlerError::Problem(Problem::FlowEnded, _)) => {
-                let view = SignIn { back: incoming.back.clone(), ..SignIn::default() };
-                return Ok(incoming.page(&View::SignIn(view)));
+                return Ok(incoming.page(&View::SignIn(incoming.sign_in_page(incoming.back.clone()))));
             }
             Err(failure) => return Err(failure),
         };

@@ -35,7 +35,7 @@ pub(crate) async fn all_contacts(
     let (holder, language) = (cookie.id(), session.context().language);
     let account = access::account(ports, session).await?;
     let registration = ports.security_info.registration(&account.id, now).await?;
-    let methods = session.progress().last.iter().map(|last| last.method).collect();
+    let methods = session.progress().last.iter().filter_map(|last| last.method).collect();
     let change = AccountChange { event, methods, at: now, language };
     let before = contacts(&account, &registration);
     let login = account.shown_login();

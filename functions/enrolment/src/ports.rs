@@ -5,8 +5,9 @@ use std::sync::Arc;
 use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
-    ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, FlowStore, MessageQueue, PairingStore,
-    RateLimitStore, SecurityInfoStore, SessionChangesStore, SessionStore, SignInDirectory, SignatureVerifier,
+    ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, FlowStore, IdentityProvider,
+    MessageQueue, PairingStore, RateLimitStore, SecurityInfoStore, SessionChangesStore, SessionStore,
+    SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
@@ -23,6 +24,8 @@ pub struct Ports {
     pub session_changes: Arc<dyn SessionChangesStore>,
     /// Checks passwords at sign-in; can't change them.
     pub directory: Arc<dyn SignInDirectory>,
+    /// Signs people in elsewhere, if `REKEY_SIGN_IN` is `oidc`.
+    pub identity_provider: Option<Arc<dyn IdentityProvider>>,
     /// The enrolled methods, for the step-up.
     pub security_info: Arc<dyn SecurityInfoStore>,
     /// Adds and removes enrolled methods.
@@ -33,7 +36,7 @@ pub struct Ports {
     pub approvals: Arc<dyn ApprovalStore>,
     /// Stores the pairings of devices until they are confirmed.
     pub pairings: Arc<dyn PairingStore>,
-    /// Verifies passkey signatures.
+    /// Verifies signatures of passkeys and of the identity provider.
     pub signatures: Arc<dyn SignatureVerifier>,
     /// Holds the rate limits of sign-ins, codes and changes.
     pub rate_limits: Arc<dyn RateLimitStore>,

@@ -7,9 +7,10 @@ use shared::domain::account_limits::Client;
 use shared::domain::approval::RequestId;
 use shared::domain::captcha::Effort;
 use shared::domain::cookie::HolderCookie;
+use shared::domain::keys::Tag;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::password::NewPassword;
-use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext};
+use shared::domain::session::{EnrolmentState, LIFETIME, Session, SessionContext, Verification};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, Door};
 use shared::http::problem::Problem;
@@ -29,6 +30,10 @@ pub(crate) async fn sign_in(app: State<App<Ports>>, incoming: IncomingRequest) -
 }
 
 async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
+    if ports.identity_provider.is_some() {
+        let view = View::SignIn(incoming.sign_in_page(None));
+        return Err(HandlerError::on_page(Problem::SignInElsewhere, view));
+    }
     let now = ports.clock.now();
     let settings = &ports.app.settings;
     let mut fields = incoming.take_fields();
@@ -48,8 +53,13 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
         now,
     };
     let on_page = |problem: Problem, captcha: Option<Captcha>| {
-        let view =
-            security_info::SignIn { login: typed.clone(), back: back.clone(), captcha, changes_password };
+        let view = security_info::SignIn {
+            login: typed.clone(),
+            back: back.clone(),
+            captcha,
+            start: None,
+            changes_password,
+        };
         HandlerError::on_page(problem, View::SignIn(view))
     };
     let malformed = |field| on_page(Problem::malformed(field), captchas.unspent(captcha.token.as_deref()));
@@ -108,28 +118,56 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
         });
     };
     rate_limits::refund_password(ports, &account.id, now).await?;
-    let intent = Intent { back, changes_password };
-    begin(ports, incoming, &account, &reference, intent, known_device, now).await
+    let beginning = Beginning {
+        account: &account,
+        name: &reference,
+        back,
+        changes_password,
+        known_device,
+        step_up: None,
+    };
+    let begun = begin(ports, incoming, beginning, now).await?;
+    Ok(incoming.next_page(&begun.next_page()))
 }
 
-/// The reason why a person signs in.
-struct Intent {
+/// What a session begins with.
+pub(crate) struct Beginning<'a> {
+    /// The account that the person signed in to.
+    pub(crate) account: &'a Account,
+    /// The login that it was found by, for the log.
+    pub(crate) name: &'a NameRef,
     /// The address to return to, from the allow-list.
-    back: Option<String>,
+    pub(crate) back: Option<String>,
     /// Whether the person wants to change the password.
-    changes_password: bool,
+    pub(crate) changes_password: bool,
+    /// Whether the browser is a known device of the account.
+    pub(crate) known_device: bool,
+    /// The answer of the identity provider, if it stands for the step-up.
+    pub(crate) step_up: Option<Tag>,
 }
 
-/// Begins the session after a correct password.
-async fn begin(
+/// A session that has begun, with its first page.
+pub(crate) struct Begun {
+    view: View,
+    location: &'static str,
+    cookie: HolderCookie,
+}
+
+impl Begun {
+    pub(crate) fn next_page(&self) -> NextPage<'_> {
+        let (view, location) = (self.view.clone(), self.location);
+        NextPage { view, location, cookie: Some(NewCookie::Session(&self.cookie)) }
+    }
+}
+
+/// Begins the session after a correct password, or after a sign-in with the identity provider.
+pub(crate) async fn begin(
     ports: &Ports,
     incoming: &mut IncomingRequest,
-    account: &Account,
-    name: &NameRef,
-    Intent { back, changes_password }: Intent,
-    known_device: bool,
+    beginning: Beginning<'_>,
     now: Timestamp,
-) -> HandlerResult {
+) -> HandlerResult<Begun> {
+    let Beginning { account, name, back, changes_password, known_device, step_up } = beginning;
     let registered = ports.enrolment.registered(&account.id).await?;
     let mut start = EnrolmentState::from_registered(&registered, true);
     if start == EnrolmentState::StepUpRequired
@@ -149,12 +187,18 @@ async fn begin(
     let request = RequestId::from_bytes(ports.entropy.bytes());
     let mut session = Session::begin(context, registered.generation, request);
     session.progress_mut().known_device = known_device;
+    // The provider's step-up opens the list. It is no factor of a reset, so it waives no waiting period.
+    if let Some(answer) = step_up.filter(|_| start == EnrolmentState::StepUpRequired) {
+        let verification = Verification { method: None, at: now, answer };
+        session = session.verify(verification, None, RequestId::from_bytes(ports.entropy.bytes()));
+    }
     // Ends the session of the old cookie, which is about to be replaced. It can't be used elsewhere any more (ASVS
     // 7.2.4).
     if let Some(former) = &incoming.session {
         end(ports, former, now).await?;
     }
     let cookie = HolderCookie::open_session(&ports.app.flows, ports.entropy.bytes());
+    let cookie = cookie.with_verified(session.progress().verified);
     ports.sessions.begin(cookie.id(), &session).await?;
     let (pseudonym, address) = (account.id.pseudonym(&ports.app.flows), incoming.address_block().to_string());
     tracing::info!(event = "session.started", session = ?cookie.id(), ?name, account = ?pseudonym, ?start, address);
@@ -167,7 +211,7 @@ async fn begin(
         Some(open) => (list_page::view(ports, open, &registered, now).await?, HOME),
         None => (step_up_page::view(ports, incoming, &session, None, now).await?, VERIFY),
     };
-    Ok(incoming.next_page(&NextPage { view, location, cookie: Some(NewCookie::Session(&cookie)) }))
+    Ok(Begun { view, location, cookie })
 }
 
 /// Ends the session of a cookie. An older cookie has no rights any more, so its session goes on.
@@ -189,7 +233,7 @@ pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: IncomingRequest) 
             end(ports, &cookie, ports.clock.now()).await?;
             tracing::info!(event = "session.ended", session = ?cookie.id());
         }
-        let view = View::SignIn(security_info::SignIn::default());
+        let view = View::SignIn(incoming.sign_in_page(None));
         Ok(incoming.next_page(&NextPage { view, location: HOME, cookie: Some(NewCookie::NoSession) }))
     })
     .await

@@ -245,7 +245,8 @@ impl Step<'_> {
         let factor = self.verifiable.factor(cookie, &ports.app.flows, method);
         let factor = factor.map(|factor| VerifiedFactor { method, factor, old: !young });
         let request = RequestId::from_bytes(ports.entropy.bytes());
-        let mut session = session.verify(Verification { method, at: now, answer }, factor, request);
+        let verification = Verification { method: Some(method), at: now, answer };
+        let mut session = session.verify(verification, factor, request);
         let activated = session.waive_waiting_period();
         let old_from = now + ports.app.settings.waiting_period;
         // This comes before the session forgets the waiting periods, so that after a failure the same answer can end

@@ -8,6 +8,8 @@ pub mod directories;
 pub mod dynamodb;
 #[cfg(feature = "memory")]
 pub mod memory;
+#[cfg(feature = "oidc")]
+pub mod oidc;
 #[cfg(feature = "parameters")]
 pub mod parameters;
 #[cfg(feature = "dynamodb")]

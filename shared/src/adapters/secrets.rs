@@ -10,6 +10,7 @@ use zeroize::Zeroizing;
 
 use super::aws::CallError;
 use crate::domain::keys::{KeyError, Keyring};
+use crate::domain::oidc::ClientSecretError;
 use crate::domain::proxy::ProxySecretError;
 
 /// The most secrets per call (`SecretIdList` of `BatchGetSecretValue`).
@@ -112,4 +113,7 @@ pub enum SecretError {
         "{0} names a secret that can't be used: {1}. Write it as infra/guides/deploying.md describes, section CloudFront"
     )]
     NoProxySecret(&'static str, ProxySecretError),
+    /// The secret is none of a client of the identity provider.
+    #[error("{0} names a secret that can't be used: {1}. Write it as infra/guides/sign-in.md describes")]
+    NoClientSecret(&'static str, ClientSecretError),
 }

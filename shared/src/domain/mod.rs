@@ -29,6 +29,7 @@ pub mod message;
 pub mod method;
 pub mod name;
 pub mod notice;
+pub mod oidc;
 pub mod pairing;
 pub mod pass;
 pub mod passkey;

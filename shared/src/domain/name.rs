@@ -46,6 +46,13 @@ impl CanonicalName {
         &self.0
     }
 
+    /// Returns whether a text is this name by itself or with a domain, in any case. Another system's login may differ from
+    /// ours in what [`CanonicalName::parse`] forgives a person who types, and then be another person's.
+    pub fn is_spelled(&self, text: &str) -> bool {
+        let lower = text.to_lowercase();
+        lower.strip_prefix(&self.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('@'))
+    }
+
     /// Returns the keyed reference that rate limits, decoys and CAPTCHA thresholds use. It is keyed because
     /// people may type anything as their name, even a password.
     pub fn reference(&self, flows: &Keyring) -> NameRef {
@@ -181,6 +188,20 @@ mod tests {
         assert_eq!(name("a\nb"), Err(NameError::ControlCharacter));
         assert_eq!(name(&"a".repeat(255)), Err(NameError::TooLong));
         assert_eq!(name(&"ß".repeat(128)), Err(NameError::TooLong), "256 of them once folded");
+    }
+
+    /// Controls: C-197.
+    #[test]
+    fn other_systems_login_needs_exact_spelling() {
+        let aisyah = name("aisyah").unwrap();
+        for same in ["aisyah", "Aisyah", "AISYAH@student.contoh.example"] {
+            assert!(aisyah.is_spelled(same) && name(same).unwrap() == aisyah, "{same}");
+        }
+        for other in
+            ["CONTOH\\aisyah", "x <aisyah>", " aisyah", "\u{ff41}isyah", "aisyah\u{200b}", "aisyah2", ""]
+        {
+            assert!(!aisyah.is_spelled(other), "{other}");
+        }
     }
 
     proptest! {

@@ -34,6 +34,13 @@ pub enum RateLimit {
         /// The counter is kept until the challenge expires.
         expires_at: Timestamp,
     },
+    /// The single answer to a sign-in at the identity provider: prevents replay.
+    ProviderSignIn {
+        /// The id of the sign-in in the counter's key.
+        spend_id: [u8; 32],
+        /// The counter is kept until the sign-in expires.
+        expires_at: Timestamp,
+    },
     /// Attempts at an account's recovery codes from one network, per day, on a sheet with slow hashes.
     SlowRecoveryAttempts(AccountId, AddressBlock),
     /// Codes to an enrolled number, per day.
@@ -207,6 +214,7 @@ impl RateLimit {
             Self::Characters => format!("characters#{}", hour()),
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
             Self::Captcha { spend_id, .. } => format!("captcha#{}", hex::encode(spend_id)),
+            Self::ProviderSignIn { spend_id, .. } => format!("oidc#{}", hex::encode(spend_id)),
             Self::SlowRecoveryAttempts(account, address) => {
                 format!("recovery#{}#{}#{address}", account.as_str(), day())
             }
@@ -229,7 +237,7 @@ impl RateLimit {
     /// Returns the end of the window that `now` lies in.
     pub fn window_end(&self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Captcha { expires_at, .. } => *expires_at,
+            Self::Captcha { expires_at, .. } | Self::ProviderSignIn { expires_at, .. } => *expires_at,
             Self::Redelivery(_) | Self::OlderAnswers { .. } => self.kept_until(now),
             _ => self.window().end(now),
         }
@@ -239,7 +247,9 @@ impl RateLimit {
     /// differ.
     pub fn kept_until(&self, now: Timestamp) -> Timestamp {
         match self {
-            Self::Captcha { expires_at, .. } => *expires_at + Seconds::HOUR,
+            Self::Captcha { expires_at, .. } | Self::ProviderSignIn { expires_at, .. } => {
+                *expires_at + Seconds::HOUR
+            }
             // The item also counts the day of its numbers.
             Self::CodesToBlock(_) | Self::CodesToNewBlock(_) => now + Seconds(2 * Seconds::DAY.0),
             _ => now + Seconds(2 * self.window().length().0),
@@ -254,6 +264,7 @@ impl RateLimit {
             | Self::Characters
             | Self::SignInsOfAddress(_)
             | Self::Captcha { .. }
+            | Self::ProviderSignIn { .. }
             | Self::CodesToBlock(_)
             | Self::CodesToNewBlock(_)
             | Self::CodesToMailbox(_)
@@ -332,6 +343,11 @@ mod tests {
             (
                 RateLimit::Captcha { spend_id: [0xcd; 32], expires_at: until },
                 format!("captcha#{}", "cd".repeat(32)),
+                4_200,
+            ),
+            (
+                RateLimit::ProviderSignIn { spend_id: [0xcd; 32], expires_at: until },
+                format!("oidc#{}", "cd".repeat(32)),
                 4_200,
             ),
             (
@@ -469,6 +485,7 @@ mod tests {
             Just(RateLimit::Characters),
             address().prop_map(RateLimit::SignInsOfAddress),
             (0_u8..2).prop_map(|id| RateLimit::Captcha { spend_id: [id; 32], expires_at: NOW }),
+            (0_u8..2).prop_map(|id| RateLimit::ProviderSignIn { spend_id: [id; 32], expires_at: NOW }),
             (account(), address())
                 .prop_map(|(account, block)| RateLimit::SlowRecoveryAttempts(account, block)),
             number().prop_map(RateLimit::CodesToNumber),
@@ -501,7 +518,10 @@ mod tests {
                 prop_assert!(!key.0.starts_with("sends#"));
                 let (first, when) = seen.entry(key.clone()).or_insert_with(|| (limit.clone(), at)).clone();
                 prop_assert_eq!(&first, &limit, "{:?}", &key);
-                let lasting = matches!(limit, RateLimit::Captcha { .. } | RateLimit::Redelivery(_));
+                let lasting = matches!(
+                    limit,
+                    RateLimit::Captcha { .. } | RateLimit::ProviderSignIn { .. } | RateLimit::Redelivery(_)
+                );
                 prop_assert!(lasting || first.window_end(when) == limit.window_end(at), "{:?}", &key);
             }
         }

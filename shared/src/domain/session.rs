@@ -216,8 +216,8 @@ impl EnrolmentState {
 /// A verification besides the password.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verification {
-    /// Shown in notifications.
-    pub method: Method,
+    /// Shown in notifications; none if the identity provider verified the person.
+    pub method: Option<Method>,
     /// Determines whether the step-up is fresh.
     pub at: Timestamp,
     /// The tag of the answer, to recognise its repetition.
@@ -315,7 +315,9 @@ impl Session {
         request: RequestId,
     ) -> Self {
         let progress = self.progress_mut();
-        progress.redeem(CodeFor::StepUp(verification.method));
+        if let Some(method) = verification.method {
+            progress.redeem(CodeFor::StepUp(method));
+        }
         progress.last = Some(verification);
         let factor = factor.filter(|factor| !progress.factors.contains(factor));
         progress.factors.extend(factor);
@@ -487,7 +489,7 @@ mod tests {
     }
 
     fn verification(method: Method) -> Verification {
-        Verification { method, at: NOW, answer: tag("answer") }
+        Verification { method: Some(method), at: NOW, answer: tag("answer") }
     }
 
     fn open(session: &Session) -> Open {

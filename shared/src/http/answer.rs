@@ -8,16 +8,18 @@ use serde::Serialize;
 
 use super::handler_error::{HandlerError, causes};
 use super::incoming_request::{
-    DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, RejectedRequest, SESSION_COOKIE,
+    DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, OIDC_COOKIE, RejectedRequest,
+    SESSION_COOKIE,
 };
 use super::page::{self, PageContext};
-use super::paths::{HOME, VERIFY, location, page_of};
+use super::paths::{CALLBACK, HOME, START, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
 use super::said::{SAID_COOKIE, Said};
 use super::view::View;
+use super::view::security_info::SignedIn;
 use super::{encoding, paths, views};
 use crate::domain::flow::{Flow, Stage};
-use crate::domain::known_device;
+use crate::domain::{known_device, oidc};
 
 /// The next page after a successful POST.
 pub struct NextPage<'a> {
@@ -97,6 +99,36 @@ impl IncomingRequest {
             Format::Html => self.redirect(next.location, next.cookie),
             Format::Json => self.finish(StatusCode::OK, json(&next.view), false, next.cookie),
         }
+    }
+
+    /// Returns the redirect to the identity provider, with the sealed cookie of the pending sign-in. The provider's
+    /// redirect back is cross-site, so the cookie is `SameSite=Lax`.
+    pub fn to_provider(&self, url: &str, sealed: &str) -> Response {
+        let mut response = self.finish(StatusCode::SEE_OTHER, String::new(), false, None);
+        let lifetime = oidc::LIFETIME.0;
+        let cookie =
+            format!("{OIDC_COOKIE}={sealed}; Path=/; Secure; HttpOnly; SameSite=Lax; Max-Age={lifetime}");
+        append_cookie(&mut response, &cookie);
+        if let Ok(url) = HeaderValue::from_str(url) {
+            response.headers_mut().insert(header::LOCATION, url);
+        }
+        response
+    }
+
+    /// Returns the response to a person who comes back from the identity provider: the next view for programs. A
+    /// browser gets a page that loads the next one, since a request of a cross-site redirect has no cookie with
+    /// `SameSite=Strict`.
+    pub fn back_from_provider(&self, next: &NextPage<'_>) -> Response {
+        if self.format == Format::Json {
+            return self.next_page(next);
+        }
+        let view = View::SignedIn(SignedIn { next: next.location });
+        let body = page::render(&view, &self.context(None), None);
+        let mut response = self.finish(StatusCode::OK, body, false, next.cookie);
+        if let Ok(refresh) = HeaderValue::try_from(format!("0; url={}", next.location)) {
+            response.headers_mut().insert(header::REFRESH, refresh);
+        }
+        response
     }
 
     /// Returns the last page of a cancelled flow at once, since no flow remains that a later request could
@@ -229,7 +261,11 @@ impl IncomingRequest {
             at,
             said: self.said,
             ends_in: self.ends_in,
-            path: if self.is_post { page_of(&self.path) } else { &self.path },
+            path: if self.is_post || [CALLBACK, START].contains(&&*self.path) {
+                page_of(&self.path)
+            } else {
+                &self.path
+            },
         }
     }
 
@@ -293,6 +329,11 @@ impl IntoResponse for RejectedRequest {
     fn into_response(self) -> Response {
         self.incoming.problem(&self.problem, None)
     }
+}
+
+/// Removes the cookie of the pending sign-in from the browser, whatever became of it.
+pub fn forget_pending_sign_in(response: &mut Response) {
+    append_cookie(response, &removed(OIDC_COOKIE));
 }
 
 fn removed(name: &str) -> String {

@@ -9,16 +9,20 @@ use axum::extract::{FromRef, FromRequest, Request};
 use http::{HeaderMap, HeaderValue, Method, header};
 use http_body_util::{BodyExt as _, Limited};
 use lambda_http::request::RequestContext;
+use zeroize::Zeroizing;
 
 use super::form_fields::{BODY_MAX, FormFields};
+use super::paths::START;
 use super::problem::Problem;
 use super::said::{SAID_COOKIE, Said};
 use super::trusted_proxy;
+use super::view::security_info::SignIn;
 use crate::domain::account::AccountId;
 use crate::domain::client::{self, AddressBlock, NetworkTag};
 use crate::domain::keys::{Keyring, SealError};
 use crate::domain::known_device::KnownDevice;
 use crate::domain::language::Language;
+use crate::domain::oidc::PendingSignIn;
 use crate::domain::proxy::ProxySecret;
 use crate::domain::time::Timestamp;
 use crate::ports::Timer;
@@ -31,6 +35,9 @@ pub const FLOW_COOKIE: &str = "__Host-rekey";
 pub const SESSION_COOKIE: &str = "__Host-rekey-session";
 /// The cookie of a known device, with the same protection.
 pub const DEVICE_COOKIE: &str = "__Host-rekey-device";
+/// The cookie of a sign-in that the identity provider has not answered yet, with the same protection. It alone comes
+/// with a redirect of another site.
+pub const OIDC_COOKIE: &str = "__Host-rekey-oidc";
 /// The cookie with the chosen language, and nothing else.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
 
@@ -89,6 +96,12 @@ pub struct IncomingRequest {
     pub(super) ends_in: Option<u32>,
     /// The portal's address to return to, if the allow-list has it.
     pub back: Option<String>,
+    /// Whether another site, or an own subdomain, caused the request.
+    pub is_cross_site: bool,
+    /// The values of the cookies of a pending sign-in; each is sealed.
+    pending: Vec<Zeroizing<String>>,
+    /// The query as it was sent. It may have a code of the identity provider.
+    query: Zeroizing<String>,
     /// The body's fields; none for a GET.
     pub fields: FormFields,
 }
@@ -170,6 +183,59 @@ impl IncomingRequest {
         std::mem::replace(&mut self.fields, FormFields::empty())
     }
 
+    /// Takes the fields of the query, parsed as strictly as a form.
+    ///
+    /// # Errors
+    /// `too-large` or `malformed`.
+    pub fn take_query(&mut self) -> Result<FormFields, Problem> {
+        let query = std::mem::take(&mut self.query);
+        FormFields::read(Some("application/x-www-form-urlencoded"), query.as_bytes())
+    }
+
+    /// Returns the sign-in page of the deployment, with a portal's address to return to.
+    pub fn sign_in_page(&self, back: Option<String>) -> SignIn {
+        let start = self.app.settings.signs_in_by_oidc().then(|| match &back {
+            Some(back) => {
+                let query =
+                    form_urlencoded::Serializer::new(String::new()).append_pair("return", back).finish();
+                format!("{START}?{query}")
+            }
+            None => START.to_owned(),
+        });
+        SignIn { back, start, ..SignIn::default() }
+    }
+
+    /// Begins a sign-in with the identity provider. It keeps what the callback comes without: the address to return to,
+    /// and the cookies of session and known device. `nonce` must be fresh.
+    ///
+    /// # Errors
+    /// [`SealError`] when the keyring can't seal.
+    pub fn begin_sign_in(
+        &self,
+        random: [[u8; 32]; 3],
+        nonce: [u8; 24],
+        now: Timestamp,
+    ) -> Result<PendingSignIn, SealError> {
+        let flows = &self.app.flows;
+        let mut pending = PendingSignIn::new(random, now);
+        pending.back.clone_from(&self.back);
+        pending.session = self.session.as_ref().and_then(|session| session.value(flows));
+        pending.device = self.device.as_ref().map(|device| device.seal(flows, nonce)).transpose()?;
+        Ok(pending)
+    }
+
+    /// Returns the sign-in that this browser began, if it is not too old. The request then has its address to return to,
+    /// its former session and its known device.
+    pub fn resume_sign_in(&mut self, now: Timestamp) -> Option<PendingSignIn> {
+        let flows = &self.app.flows;
+        let pending = self.pending.iter().find_map(|value| PendingSignIn::open(value, flows, now))?;
+        let session = pending.session.as_deref();
+        self.session = session.and_then(|value| HolderCookie::read(HolderKind::Session, value, flows));
+        self.back.clone_from(&pending.back);
+        self.device = pending.device.as_deref().and_then(|value| KnownDevice::open(value, flows));
+        Some(pending)
+    }
+
     /// Takes `at`, the reference to flow and step in forms, and compares it. Another flow or step means a
     /// form in another tab; a missing `at` is not compared.
     pub fn take_at(&mut self, cookie: &HolderCookie) -> bool {
@@ -248,6 +314,11 @@ impl IncomingRequest {
             device: cookies(headers, DEVICE_COOKIE).find_map(|value| KnownDevice::open(value, &app.flows)),
             said: cookies(headers, SAID_COOKIE).find_map(Said::parse),
             ends_in: None,
+            is_cross_site: headers
+                .get("sec-fetch-site")
+                .is_some_and(|site| site != "same-origin" && site != "none"),
+            pending: cookies(headers, OIDC_COOKIE).map(|value| Zeroizing::new(value.to_owned())).collect(),
+            query: Zeroizing::new(uri.query().unwrap_or_default().to_owned()),
             back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
             fields: FormFields::empty(),
             app,

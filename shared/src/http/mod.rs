@@ -25,7 +25,7 @@ pub mod trusted_proxy;
 pub mod view;
 mod views;
 
-pub use answer::{NewCookie, NextPage};
+pub use answer::{NewCookie, NextPage, forget_pending_sign_in};
 pub use app::{App, HasAppContext, respond};
 pub use event::{Function, function, run};
 pub use form_fields::FormFields;

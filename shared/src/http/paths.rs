@@ -1,11 +1,14 @@
 //! Paths of the pages.
 
 use crate::domain::flow::Stage;
+pub use crate::domain::oidc::CALLBACK;
 
 /// The list of enrolled entries, where a session begins and ends.
 pub const HOME: &str = "/security-info";
 /// The step-up of a session.
 pub const VERIFY: &str = "/security-info/verify";
+/// The start of a sign-in with the identity provider.
+pub const START: &str = "/security-info/oidc/start";
 /// The confirmation of a new entry.
 pub const CONFIRM: &str = "/security-info/confirm";
 /// The change of a known password.
@@ -39,7 +42,9 @@ pub(super) fn page_of(path: &str) -> &str {
         | "/security-info/remove"
         | "/security-info/reconfirm"
         | "/security-info/remember"
-        | "/security-info/sign-out" => "/security-info",
+        | "/security-info/sign-out"
+        | CALLBACK
+        | START => "/security-info",
         other => other,
     }
 }

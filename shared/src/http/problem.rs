@@ -38,6 +38,16 @@ pub enum Code {
     MethodUnavailable,
     /// The name or the password is wrong, or the account is locked: one response for all of these.
     SignInWrong,
+    /// People sign in with the identity provider, not with a password.
+    SignInElsewhere,
+    /// The person or the identity provider ended the sign-in there.
+    SignInCancelled,
+    /// The answer of the identity provider is too old, of another sign-in, or not valid.
+    SignInInvalid,
+    /// The person's account is unknown here, disabled or excluded: one response for all of these.
+    SignInNoAccount,
+    /// The identity provider failed.
+    ProviderUnavailable,
     /// The address or number can't be enrolled: see the field's text.
     ContactRefused,
     /// The account has the most entries of this kind.
@@ -70,7 +80,7 @@ pub enum Code {
 
 impl Code {
     /// All codes, for tables and tests.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 32] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -84,6 +94,11 @@ impl Code {
         Self::ContactMismatch,
         Self::MethodUnavailable,
         Self::SignInWrong,
+        Self::SignInElsewhere,
+        Self::SignInCancelled,
+        Self::SignInInvalid,
+        Self::SignInNoAccount,
+        Self::ProviderUnavailable,
         Self::ContactRefused,
         Self::LimitReached,
         Self::PasskeyRegistered,
@@ -116,6 +131,11 @@ impl Code {
             Self::ContactMismatch => "contact-mismatch",
             Self::MethodUnavailable => "method-unavailable",
             Self::SignInWrong => "sign-in-wrong",
+            Self::SignInElsewhere => "sign-in-elsewhere",
+            Self::SignInCancelled => "sign-in-cancelled",
+            Self::SignInInvalid => "sign-in-invalid",
+            Self::SignInNoAccount => "sign-in-no-account",
+            Self::ProviderUnavailable => "provider-unavailable",
             Self::ContactRefused => "contact-refused",
             Self::LimitReached => "limit-reached",
             Self::PasskeyRegistered => "passkey-registered",
@@ -137,7 +157,9 @@ impl Code {
     pub const fn status(self) -> StatusCode {
         match self {
             Self::Malformed => StatusCode::BAD_REQUEST,
-            Self::CrossSite | Self::DeviceUnknown | Self::ChangeNotPermitted => StatusCode::FORBIDDEN,
+            Self::CrossSite | Self::DeviceUnknown | Self::ChangeNotPermitted | Self::SignInNoAccount => {
+                StatusCode::FORBIDDEN
+            }
             Self::NotFound => StatusCode::NOT_FOUND,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::OutOfStep | Self::NonceStale => StatusCode::CONFLICT,
@@ -149,6 +171,9 @@ impl Code {
             | Self::ContactMismatch
             | Self::MethodUnavailable
             | Self::SignInWrong
+            | Self::SignInElsewhere
+            | Self::SignInCancelled
+            | Self::SignInInvalid
             | Self::ContactRefused
             | Self::LimitReached
             | Self::PasskeyRegistered
@@ -157,7 +182,9 @@ impl Code {
             | Self::PasswordRejected
             | Self::ConfirmationDiffers => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SlowDown | Self::SignInPaused => StatusCode::TOO_MANY_REQUESTS,
-            Self::ChangeUnconfirmed | Self::Unavailable => StatusCode::SERVICE_UNAVAILABLE,
+            Self::ChangeUnconfirmed | Self::ProviderUnavailable | Self::Unavailable => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 }
@@ -191,6 +218,16 @@ pub enum Problem {
     MethodUnavailable(&'static str),
     /// The next CAPTCHA, where one is required.
     SignInWrong(Option<Box<Captcha>>),
+    /// See [`Code::SignInElsewhere`].
+    SignInElsewhere,
+    /// See [`Code::SignInCancelled`].
+    SignInCancelled,
+    /// See [`Code::SignInInvalid`].
+    SignInInvalid,
+    /// See [`Code::SignInNoAccount`].
+    SignInNoAccount,
+    /// See [`Code::ProviderUnavailable`].
+    ProviderUnavailable,
     /// See [`Code::ContactRefused`].
     ContactRefused,
     /// See [`Code::LimitReached`].
@@ -304,6 +341,11 @@ impl Problem {
             Self::ContactMismatch => Code::ContactMismatch,
             Self::MethodUnavailable(_) => Code::MethodUnavailable,
             Self::SignInWrong(_) => Code::SignInWrong,
+            Self::SignInElsewhere => Code::SignInElsewhere,
+            Self::SignInCancelled => Code::SignInCancelled,
+            Self::SignInInvalid => Code::SignInInvalid,
+            Self::SignInNoAccount => Code::SignInNoAccount,
+            Self::ProviderUnavailable => Code::ProviderUnavailable,
             Self::ContactRefused => Code::ContactRefused,
             Self::LimitReached => Code::LimitReached,
             Self::PasskeyRegistered => Code::PasskeyRegistered,

@@ -37,7 +37,7 @@ pub struct Route {
 
 /// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
 /// these paths, redirects to them from other spellings, and answers 404 for all others.
-pub const ROUTES: [Route; 29] = [
+pub const ROUTES: [Route; 31] = [
     Route { path: "/", allow: "GET, HEAD, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET, HEAD" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET, HEAD" },
@@ -53,6 +53,8 @@ pub const ROUTES: [Route; 29] = [
     Route { path: "/cancel", allow: "POST" },
     Route { path: "/security-info", allow: "GET, HEAD" },
     Route { path: "/security-info/sign-in", allow: "POST" },
+    Route { path: "/security-info/oidc/start", allow: "GET, HEAD" },
+    Route { path: "/security-info/oidc", allow: "GET, HEAD" },
     Route { path: "/security-info/verify", allow: "GET, HEAD, POST" },
     Route { path: "/security-info/add", allow: "POST" },
     Route { path: "/security-info/confirm", allow: "GET, HEAD, POST" },

@@ -2,10 +2,11 @@
 
 use std::sync::LazyLock;
 
-use super::DirectoryKind;
+use super::{DirectoryKind, SignInBy};
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
+use crate::domain::oidc;
 use crate::domain::password::CharacterClass;
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
@@ -44,6 +45,41 @@ pub(super) fn directory(name: &str) -> Parsed<DirectoryKind> {
         "is not the name of a directory. Use builtin, or the name in the directory's document: lower-case letters, \
          digits and hyphens, such as ad",
     )
+}
+
+pub(super) fn sign_in(name: &str) -> Parsed<SignInBy> {
+    match name {
+        "password" => Ok(SignInBy::Password),
+        "oidc" => Ok(SignInBy::Oidc),
+        _ => Err("is not a way to sign in. Use password or oidc"),
+    }
+}
+
+pub(super) fn oidc_issuer(url: &str) -> Parsed<String> {
+    oidc::is_issuer(url).then(|| url.to_owned()).ok_or(
+        "is not an https: address without a query and a fragment. Use the issuer that the provider's discovery \
+         document names, such as https://login.contoh.example/realms/university",
+    )
+}
+
+pub(super) fn oidc_client_id(id: &str) -> Parsed<String> {
+    let fits = id.len() <= 256 && id.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| id.to_owned()).ok_or(
+        "is longer than 256 characters, or has other than printable ASCII characters. Use the client ID of the \
+         provider's registration",
+    )
+}
+
+pub(super) fn oidc_claim(claim: &str) -> Parsed<String> {
+    let fits = claim.len() <= 64 && claim.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.:/".contains(&b));
+    fits.then(|| claim.to_owned())
+        .ok_or("is not the name of a claim. Use one such as preferred_username, upn, email or sub")
+}
+
+pub(super) fn oidc_amr(value: &str) -> Parsed<String> {
+    let fits = value.len() <= 64 && value.bytes().all(|b| b.is_ascii_graphic());
+    fits.then(|| value.to_owned())
+        .ok_or("is not a value of the claim amr. Use values such as mfa, separated by commas")
 }
 
 pub(super) fn public_url(url: &str) -> Parsed<String> {

@@ -16,6 +16,7 @@ use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
+use crate::domain::oidc::{self, OidcClient};
 use crate::domain::passkey::RelyingParty;
 use crate::domain::password::{PasswordPolicy, PasswordRules};
 use crate::domain::policy::{self, BruteForceRisk, YEARLY_CHANCE_MAX};
@@ -127,6 +128,22 @@ pub struct Settings {
     pub without_origin: Vec<Method>,
     /// `REKEY_TRUSTED_PROXY`: the ARN of the secret that the proxy in front of the API sends, if there is one.
     pub trusted_proxy: Option<String>,
+    /// `REKEY_SIGN_IN`: how people sign in to `/security-info`.
+    pub sign_in: SignInBy,
+    /// Rekey at the identity provider: `REKEY_OIDC_ISSUER`, `REKEY_OIDC_CLIENT_ID`, `REKEY_OIDC_CLAIM`,
+    /// `REKEY_OIDC_STEP_UP_AMR`, `REKEY_OIDC_MAX_AGE_SECS`. Used only with [`SignInBy::Oidc`].
+    pub oidc: OidcClient,
+    /// `REKEY_OIDC_SECRET`: the ARN of the secret that authenticates Rekey at the provider, if it has one.
+    pub oidc_secret: Option<String>,
+}
+
+/// The ways to sign in to `/security-info`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInBy {
+    /// With the password of the directory.
+    Password,
+    /// With the university's identity provider, over OpenID Connect.
+    Oidc,
 }
 
 /// The directories that this build supports.
@@ -213,6 +230,9 @@ impl Settings {
             voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", forms::voice_origin),
             without_origin: Vec::new(),
             trusted_proxy: reader.one("REKEY_TRUSTED_PROXY", "", forms::secret_arn),
+            sign_in: reader.one("REKEY_SIGN_IN", "password", forms::sign_in).unwrap_or(SignInBy::Password),
+            oidc: oidc_client(&mut reader),
+            oidc_secret: reader.one("REKEY_OIDC_SECRET", "", forms::secret_arn),
         };
         if settings.voice_origin.is_none() {
             settings.without_origin = settings.methods.extract_if(.., |method| method.is_call()).collect();
@@ -238,6 +258,11 @@ impl Settings {
     /// Returns the requested address to return to, if the allow-list has it.
     pub fn return_to<'a>(&self, asked: &'a str) -> Option<&'a str> {
         self.return_urls.allowed(asked)
+    }
+
+    /// Returns whether people sign in with the identity provider.
+    pub fn signs_in_by_oidc(&self) -> bool {
+        self.sign_in == SignInBy::Oidc
     }
 
     /// Returns the site that passkeys are bound to.
@@ -292,6 +317,22 @@ impl Settings {
             let reason = "a loopback address is accepted only while REKEY_PUBLIC_URL is an http: address. Use \
                           the names of push services, such as fcm.googleapis.com";
             reader.error("REKEY_PUSH_HOSTS", reason);
+        }
+        if self.signs_in_by_oidc() {
+            for (name, value, example) in [
+                ("REKEY_OIDC_ISSUER", &self.oidc.issuer, "https://login.contoh.example/realms/university"),
+                ("REKEY_OIDC_CLIENT_ID", &self.oidc.client_id, "rekey"),
+            ] {
+                if value.is_empty() && !reader.has_error(name) {
+                    let reason = format!("the sign-in by oidc needs it. Use a value such as {example}");
+                    reader.error(name, &reason);
+                }
+            }
+        }
+        if oidc::is_loopback(&self.oidc.issuer) && self.public_url.starts_with("https:") {
+            let reason = "a loopback address is accepted only while REKEY_PUBLIC_URL is an http: address. Use the \
+                          https: address of the provider, such as https://login.contoh.example/realms/university";
+            reader.error("REKEY_OIDC_ISSUER", reason);
         }
         if self.sends.per_hour > self.sends.per_day {
             let SendLimits { per_hour, per_day, .. } = self.sends;
@@ -363,6 +404,17 @@ fn send_limits(reader: &mut Reader) -> SendLimits {
         pushes_per_hour: reader.number("REKEY_PUSH_PER_HOUR", 3, 1..=10),
         contacts_per_day: CONTACTS_PER_DAY,
         unredeemed: UNREDEEMED_MAX,
+    }
+}
+
+fn oidc_client(reader: &mut Reader) -> OidcClient {
+    let max_age = reader.number("REKEY_OIDC_MAX_AGE_SECS", 300, 0..=86_400);
+    OidcClient {
+        issuer: reader.one("REKEY_OIDC_ISSUER", "", forms::oidc_issuer).unwrap_or_default(),
+        client_id: reader.one("REKEY_OIDC_CLIENT_ID", "", forms::oidc_client_id).unwrap_or_default(),
+        claim: reader.one("REKEY_OIDC_CLAIM", "preferred_username", forms::oidc_claim).unwrap_or_default(),
+        step_up_amr: reader.list("REKEY_OIDC_STEP_UP_AMR", "", forms::oidc_amr),
+        max_age: (max_age > 0).then_some(Seconds(max_age)),
     }
 }
 
@@ -506,6 +558,47 @@ mod tests {
         for host in ["127.0.0.1", "10.0.0.1", "localhost", "https://fcm.googleapis.com"] {
             assert!(read(&[("REKEY_PUSH_HOSTS", host), deployed]).is_err(), "{host}");
         }
+    }
+
+    #[test]
+    fn oidc_needs_issuer_and_client() {
+        assert!(!read(&[]).unwrap().signs_in_by_oidc());
+        let error = read(&[("REKEY_SIGN_IN", "oidc"), ("REKEY_OIDC_MAX_AGE_SECS", "x")]).unwrap_err();
+        let names: Vec<&str> = error.0.iter().filter_map(|line| line.split(':').next()).collect();
+        assert_eq!(names, ["REKEY_OIDC_MAX_AGE_SECS", "REKEY_OIDC_ISSUER", "REKEY_OIDC_CLIENT_ID"]);
+        let error =
+            read(&[("REKEY_SIGN_IN", "oidc"), ("REKEY_OIDC_ISSUER", "x"), ("REKEY_OIDC_CLIENT_ID", "a")]);
+        assert_eq!(error.unwrap_err().0.len(), 1);
+        assert!(read(&[("REKEY_SIGN_IN", "saml")]).is_err());
+    }
+
+    /// Controls: C-194.
+    #[test]
+    fn issuer_is_https_or_local() {
+        let with = |issuer, public_url| {
+            let own = [("REKEY_SIGN_IN", "oidc"), ("REKEY_OIDC_CLIENT_ID", "rekey")];
+            read(&[&own[..], &[("REKEY_OIDC_ISSUER", issuer), ("REKEY_PUBLIC_URL", public_url)]].concat())
+        };
+        let (local, deployed) = ("http://127.0.0.1:8080", "https://reset.contoh.example");
+        for (issuer, public_url, fits) in [
+            ("https://login.contoh.example/realms/uni", deployed, true),
+            ("http://127.0.0.1:8081", local, true),
+            ("http://127.0.0.1:8081", deployed, false),
+            ("http://login.contoh.example", local, false),
+            ("http://login.contoh.example", deployed, false),
+            ("https://login.contoh.example/?x=1", deployed, false),
+        ] {
+            assert_eq!(with(issuer, public_url).is_ok(), fits, "{issuer} {public_url}");
+        }
+    }
+
+    /// Controls: C-196.
+    #[test]
+    fn recent_sign_in_at_provider_is_required_by_default() {
+        let max_age = |pairs: &[(&str, &str)]| read(pairs).unwrap().oidc.max_age;
+        assert_eq!(max_age(&[]), Some(Seconds(300)));
+        assert_eq!(max_age(&[("REKEY_OIDC_MAX_AGE_SECS", "0")]), None);
+        assert!(read(&[]).unwrap().oidc.step_up_amr.is_empty());
     }
 
     /// Controls: C-085.

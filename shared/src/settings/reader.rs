@@ -31,6 +31,11 @@ impl Reader {
         self.errors.push(format!("{name}: {reason}"));
     }
 
+    /// Returns whether a setting has an error already.
+    pub(super) fn has_error(&self, name: &str) -> bool {
+        self.errors.iter().any(|line| line.strip_prefix(name).is_some_and(|rest| rest.starts_with(':')))
+    }
+
     fn take(&mut self, name: &str) -> Option<String> {
         self.given.remove(name).map(|text| text.trim().to_owned())
     }

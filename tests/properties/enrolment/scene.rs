@@ -199,7 +199,8 @@ impl Scene {
         };
         let request = RequestId::from_bytes(world.entropy.bytes());
         let mut session = Session::begin(context, registered.generation, request);
-        let by = |method| Some(Verification { method, at: now, answer: Tag::from_bytes([0; 32]) });
+        let by =
+            |method| Some(Verification { method: Some(method), at: now, answer: Tag::from_bytes([0; 32]) });
         let last = match at {
             At::NoSession
             | At::StepUpDue

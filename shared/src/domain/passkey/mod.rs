@@ -85,6 +85,11 @@ impl UserHandle {
 pub struct Bytes(Vec<u8>);
 
 impl Bytes {
+    /// Takes bytes.
+    pub(in crate::domain) const fn new(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+
     /// Returns the bytes.
     pub fn as_slice(&self) -> &[u8] {
         &self.0

@@ -127,6 +127,8 @@ fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
 /// inputs.
 fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
+        // Its only control is the link to the identity provider.
+        (View::SignIn(view), _) if view.start.is_some() => return None,
         (View::Identify(_) | View::SignIn(_), "login") => "login",
         (View::Identify(view), "captcha_answer" | "captcha_token" | "captcha_work")
             if !view.captcha.harder =>

@@ -159,6 +159,7 @@ fn heading(view: &View, t: &Texts) -> String {
         },
         View::SignIn(view) if view.changes_password => t.security_info.change_password.heading,
         View::SignIn(_) => t.security_info.sign_in.heading,
+        View::SignedIn(_) => t.security_info.sign_in.signed_in,
         View::SecondStep(_) => t.security_info.second_step.heading,
         View::SecurityInfo(_) => t.security_info.list.heading,
         View::ChangePassword(_) => t.security_info.change_password.heading,
@@ -233,6 +234,7 @@ impl Page<'_> {
             self.body,
             Body::View(
                 View::SignIn(_)
+                    | View::SignedIn(_)
                     | View::SecondStep(_)
                     | View::SecurityInfo(_)
                     | View::Confirm(_)

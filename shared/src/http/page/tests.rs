@@ -14,7 +14,9 @@ use crate::domain::security_info::Kind;
 use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
 use crate::http::problem::{CaptchaFailure, Code, Place};
-use crate::http::view::security_info::{ChangePassword, Confirm, EntryView, SecondStep, SentCode, SignIn};
+use crate::http::view::security_info::{
+    ChangePassword, Confirm, EntryView, SecondStep, SentCode, SignIn, SignedIn,
+};
 use crate::http::view::{
     Approval, ApprovalStatus, Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry,
     PasskeyOptions, PasswordEntry, Reason, Unlock, Work,
@@ -166,6 +168,11 @@ fn views(language: Language) -> Vec<View> {
         View::Ended(Ended { why: Why::Cancelled }),
         sign_in(None),
         sign_in(Some(captcha(true))),
+        View::SignIn(SignIn {
+            start: Some("/security-info/oidc/start?return=%22".into()),
+            ..SignIn::default()
+        }),
+        View::SignedIn(SignedIn { next: "/security-info" }),
         second_step(None),
         second_step(Some(sent(Method::Sms))),
         list(Vec::new(), false),
@@ -182,7 +189,7 @@ fn views(language: Language) -> Vec<View> {
 
 fn sign_in(captcha: Option<Captcha>) -> View {
     let back = Some("https://portal.example/?a=1&b=2".into());
-    View::SignIn(SignIn { login: TYPED.into(), back, captcha, changes_password: false })
+    View::SignIn(SignIn { login: TYPED.into(), back, captcha, start: None, changes_password: false })
 }
 
 const AT: &str = "2026-11-24T04:15:09Z";
@@ -293,6 +300,11 @@ fn problem(code: Code, language: Language) -> Problem {
         Code::ContactMismatch => Problem::ContactMismatch,
         Code::MethodUnavailable => Problem::MethodUnavailable("method"),
         Code::SignInWrong => Problem::SignInWrong(Some(next())),
+        Code::SignInElsewhere => Problem::SignInElsewhere,
+        Code::SignInCancelled => Problem::SignInCancelled,
+        Code::SignInInvalid => Problem::SignInInvalid,
+        Code::SignInNoAccount => Problem::SignInNoAccount,
+        Code::ProviderUnavailable => Problem::ProviderUnavailable,
         Code::ContactRefused => Problem::ContactRefused,
         Code::LimitReached => Problem::LimitReached,
         Code::PasskeyRegistered => Problem::PasskeyRegistered,
@@ -634,9 +646,9 @@ fn page_headings_are_unique() {
         let texts = Texts::of(language);
         let headings: BTreeSet<String> = views(language).iter().map(|view| heading(view, texts)).collect();
         // Identify, reason, step 1, step 2, the only step, codes by mail, text and call, approval, passkey, password,
-        // unlock, changed, unlocked, cancelled; sign-in, step-up, the list, the change of a
+        // unlock, changed, unlocked, cancelled; sign-in, signed in, step-up, the list, the change of a
         // password, and five kinds to confirm.
-        assert_eq!(headings.len(), 24, "{headings:?}");
+        assert_eq!(headings.len(), 25, "{headings:?}");
     }
 }
 

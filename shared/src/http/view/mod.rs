@@ -6,7 +6,7 @@ pub mod security_info;
 use serde::Serialize;
 
 pub use self::parts::{Captcha, Criterion, PasskeyOptions, Work};
-use self::security_info::{ChangePassword, Confirm, SecondStep, SecurityInfo, SignIn};
+use self::security_info::{ChangePassword, Confirm, SecondStep, SecurityInfo, SignIn, SignedIn};
 use crate::domain::account::Offer;
 use crate::domain::flow::Outcome;
 use crate::domain::method::Method;
@@ -38,6 +38,9 @@ pub enum View {
     /// Asks for login and password at `/security-info`.
     #[serde(rename = "sign-in")]
     SignIn(SignIn),
+    /// Leads a person who comes back from the identity provider to the next page.
+    #[serde(rename = "signed-in")]
+    SignedIn(SignedIn),
     /// Asks for a step-up.
     #[serde(rename = "second-step")]
     SecondStep(SecondStep),

@@ -3,14 +3,14 @@
 use serde::ser::SerializeStruct as _;
 use serde::{Serialize, Serializer};
 
-pub use super::super::paths::{CHANGE_PASSWORD, CONFIRM, HOME, VERIFY};
+pub use super::super::paths::{CALLBACK, CHANGE_PASSWORD, CONFIRM, HOME, START, VERIFY};
 use super::parts::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
 use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
 
-/// The page that asks for login and password.
+/// The page that asks for login and password, or leads to the identity provider.
 #[derive(Clone, Default, Serialize)]
 pub struct SignIn {
     /// The typed login, so that an error does not clear it.
@@ -22,6 +22,9 @@ pub struct SignIn {
     /// The CAPTCHA, where one is required. In the contract it is part of the problem.
     #[serde(skip)]
     pub captcha: Option<Captcha>,
+    /// The address that begins a sign-in with the identity provider. The page then asks for no password.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<String>,
     /// Whether the person wants to change the password.
     #[serde(skip)]
     pub changes_password: bool,
@@ -32,6 +35,14 @@ pub struct SignIn {
 pub struct ChangePassword {
     /// Whether a factor was verified besides the password. Without one the person must enrol a method first.
     pub ready: bool,
+}
+
+/// The page of a person who comes back from the identity provider. Its browser loads the next page by itself: a redirect
+/// would belong to the provider's site, and come without the new session's cookie.
+#[derive(Clone, Serialize)]
+pub struct SignedIn {
+    /// The path of the next page.
+    pub next: &'static str,
 }
 
 /// The page that asks for a step-up.

@@ -78,7 +78,10 @@ fn without_hashes(page: &str) -> String {
 
 /// Returns the context of a request for the page. A flow or session has a hidden field `at` in its forms.
 fn context_of(view: &View) -> PageContext<'static> {
-    let has_none = matches!(view, View::Identify(_) | View::Done(_) | View::Ended(_) | View::SignIn(_));
+    let has_none = matches!(
+        view,
+        View::Identify(_) | View::Done(_) | View::Ended(_) | View::SignIn(_) | View::SignedIn(_)
+    );
     let at = if has_none { None } else { Some("flow.1") };
     PageContext { at, ..context(Language::English) }
 }
@@ -127,6 +130,7 @@ fn sign_in_with(login: &str, back: Option<&str>, captcha: Option<Captcha>) -> Vi
         login: login.into(),
         back: back.map(str::to_owned),
         captcha,
+        start: None,
         changes_password: false,
     })
 }
@@ -352,13 +356,26 @@ fn sign_in_page_matches_snapshot() {
     let wrong = Problem::SignInWrong(harder().map(Box::new));
     let portal = Some("https://portal.example/?a=1&b=2");
     let to_change = SignIn { changes_password: true, ..SignIn::default() };
+    let elsewhere = |start: &str| View::SignIn(SignIn { start: Some(start.into()), ..SignIn::default() });
     assert_page(&[
         sample("First visit", sign_in_with("", None, None)),
         sample("From a portal", sign_in_with("", portal, None)),
         sample("To change the password", View::SignIn(to_change)),
         refused("Wrong password", sign_in_with("aisyah", None, None), Problem::SignInWrong(None)),
         refused("Rate limit exceeded", sign_in_with("aisyah", None, harder()), wrong),
+        sample("With the identity provider", elsewhere("/security-info/oidc/start")),
+        sample(
+            "The same from a portal",
+            elsewhere("/security-info/oidc/start?return=https%3A%2F%2Fportal.example%2F"),
+        ),
+        refused("Cancelled there", elsewhere("/security-info/oidc/start"), Problem::SignInCancelled),
     ]);
+}
+
+#[test]
+fn signed_in_page_matches_snapshot() {
+    let view = View::SignedIn(SignedIn { next: "/security-info/verify" });
+    assert_page(&[sample("Back from the identity provider", view)]);
 }
 
 #[test]
