@@ -94,27 +94,9 @@ on_every_server!(
     delta_gives_what_changed,
     cursor_of_another_server_is_unknown,
     values_in_filters_are_escaped,
+    sync_follows_people_of_server,
+    shared_login_of_server_finds_nobody,
 );
-
-/// The sync of each server's people into the copy.
-macro_rules! copied_from_every_server {
-    ($($case:ident),+ $(,)?) => {
-        mod copied_from_slapd {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $case() {
-                super::copy::$case(&super::Live::slapd()).await;
-            })+
-        }
-
-        mod copied_from_samba {
-            $(#[tokio::test(flavor = "multi_thread")]
-            async fn $case() {
-                super::copy::$case(&super::Live::samba()).await;
-            })+
-        }
-    };
-}
-copied_from_every_server!(sync_follows_people_of_server, shared_login_of_server_finds_nobody);
 
 /// What a server can do. Everything else is required of it.
 #[derive(Clone, Copy)]

@@ -7,7 +7,7 @@ use rekey_tests::Syncing;
 use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{Account, AccountState};
 use shared::domain::name::CanonicalName;
-use shared::ports::Directory as _;
+use shared::ports::{Directory as _, LivePasswordDirectory};
 
 use super::{Live, Person};
 
@@ -27,7 +27,9 @@ impl Copied {
         let config = live.config();
         sync.ports.rules.directory.clone_from(&config.name);
         sync.ports.people = Arc::from(live.people_of(&config));
-        sync.ports.live = Arc::from(live.directory_as(&config, &config.service_accounts.sync));
+        let rules: Arc<dyn LivePasswordDirectory> =
+            Arc::from(live.directory_as(&config, &config.service_accounts.sync));
+        sync.ports.live = rules;
         let directory = MemoryDirectory::new(memory, sync.ports.entropy.clone(), 1);
         Self { sync, directory }
     }

@@ -8,6 +8,7 @@ use shared::domain::language::Language;
 use shared::domain::password::Violation;
 use shared::ports::{ChangeError, Principal, SyncError};
 
+pub use super::copy::{shared_login_of_server_finds_nobody, sync_follows_people_of_server};
 use super::{FIRST, Live, NEW, Person, bind, entry, gather, new_password};
 
 /// What holds for every entry that Rekey may not change: it says so, and neither call does anything.

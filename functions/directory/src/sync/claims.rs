@@ -5,11 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use shared::domain::account::AccountId;
 use shared::domain::account_copy::{LoginClaims, Unusable};
 
-use super::run::Progress;
-use super::{Failed, Ports};
-
-/// The newly ambiguous logins that are remembered.
-const REMEMBERED: usize = 1_000;
+use super::ports::{Failed, Ports};
+use super::progress::Progress;
 
 /// Gives logins to accounts and takes them from others, and writes those that differ.
 pub(super) async fn change<'a>(
@@ -46,22 +43,4 @@ pub(super) async fn change<'a>(
         }
     }
     Ok(ports.copy.put_logins(&writes).await?)
-}
-
-impl Progress {
-    fn note_ambiguity(&mut self, before: &LoginClaims, after: &LoginClaims) {
-        match (before.is_ambiguous(), after.is_ambiguous()) {
-            (false, true) => {
-                self.ambiguous.0 += 1;
-                if self.newly_ambiguous.len() < REMEMBERED {
-                    self.newly_ambiguous.insert(after.login.clone());
-                }
-            }
-            (true, false) => {
-                self.ambiguous.1 += 1;
-                self.newly_ambiguous.remove(&after.login);
-            }
-            _ => {}
-        }
-    }
 }

@@ -12,8 +12,8 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{EntropyExt as _, StoreError};
 use shared::verification::outgoing::Outgoing;
 
-use super::run::{Change, Progress};
-use super::{Failed, Ports};
+use super::ports::{Failed, Ports};
+use super::progress::{Change, Progress};
 
 /// Accounts whose contacts are written at once.
 const AT_ONCE: usize = 16;

@@ -1,56 +1,33 @@
 //! One run: compares each page with the copy, writes what differs, and holds losses back until all is read.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 use shared::domain::account::AccountId;
-use shared::domain::account_copy::{CopiedAccount, Copy, Unusable};
+use shared::domain::account_copy::{CopiedAccount, Unusable};
 use shared::domain::directory::{DirectoryPerson, PublishedPolicy, SyncCursor};
-use shared::domain::sync::{Brake, LEASE, Seen, SyncOutcome, SyncState, SyncSummary};
+use shared::domain::sync::{Brake, LEASE, SyncOutcome, SyncState, SyncSummary};
 use shared::domain::time::Timestamp;
 use shared::ports::{CopyWrite, DirectoryError, Metric, PeopleSink};
 use tokio::sync::Mutex;
 
+use super::ports::{Failed, Ports, Request};
+use super::progress::{BATCH, Change, Progress};
 use super::sweep::Sweep;
-use super::{Failed, Ports, Request, claims, contacts, sweep};
+use super::{claims, contacts, sweep};
 
-/// Accounts that are written at once.
-pub(super) const BATCH: usize = 1_000;
 /// People between two log events.
 const REPORT: usize = 10_000;
 
 /// A run, while it takes pages.
 pub(super) struct Run<'a> {
-    pub(super) ports: &'a Ports,
-    pub(super) request: Request,
-    pub(super) brake: Brake,
-    pub(super) now: Timestamp,
+    ports: &'a Ports,
+    request: Request,
+    brake: Brake,
+    now: Timestamp,
     state: SyncState,
     is_full: bool,
     progress: Mutex<Progress>,
-}
-
-/// What a run has found so far. It grows with the number of people by hashes only.
-#[derive(Default)]
-pub(super) struct Progress {
-    pub(super) summary: SyncSummary,
-    pub(super) seen: Seen,
-    /// Changes that take something away, while they are not too many.
-    held: Vec<Change>,
-    /// All of them.
-    pub(super) losses: usize,
-    /// The people who can reset.
-    usable: usize,
-    /// Logins that became ambiguous in this run, some of them if there are many.
-    pub(super) newly_ambiguous: HashSet<String>,
-    /// Logins that became ambiguous, and those that no longer are.
-    pub(super) ambiguous: (usize, usize),
-}
-
-/// An account that differs from the copy.
-pub(super) struct Change {
-    pub(super) before: Option<CopiedAccount>,
-    pub(super) copy: Copy,
 }
 
 #[async_trait]
@@ -133,11 +110,7 @@ impl<'a> Run<'a> {
     }
 
     /// Writes changes: contacts, then logins, then the accounts with their digests.
-    pub(super) async fn apply(
-        &self,
-        progress: &mut Progress,
-        mut changes: Vec<Change>,
-    ) -> Result<(), Failed> {
+    async fn apply(&self, progress: &mut Progress, mut changes: Vec<Change>) -> Result<(), Failed> {
         contacts::import(self.ports, progress, &mut changes, self.now).await?;
         let added = changes.iter().map(|change| {
             let account = &change.copy.account.account;
@@ -170,7 +143,7 @@ impl<'a> Run<'a> {
     ) -> Result<SyncSummary, Failed> {
         let mut progress = std::mem::take(&mut *self.progress.lock().await);
         let sweep = match self.is_full {
-            true => sweep::find(&self, &progress).await?,
+            true => sweep::find(self.ports, &progress, self.brake, self.now).await?,
             false => Sweep::of_delta(self.state.ambiguous),
         };
         let losses = progress.losses + sweep.gone_count;
@@ -184,7 +157,7 @@ impl<'a> Run<'a> {
             while held.peek().is_some() {
                 self.apply(&mut progress, held.by_ref().take(BATCH).collect()).await?;
             }
-            sweep::remove(&self, &mut progress, &sweep).await?;
+            sweep::remove(self.ports, &mut progress, &sweep, self.now).await?;
         }
         let (became, ceased) = progress.ambiguous;
         let mut state = self.state;
@@ -204,25 +177,5 @@ impl<'a> Run<'a> {
         }
         self.ports.copy.put_state(&self.ports.rules.directory, &state, policy).await?;
         Ok(progress.summary)
-    }
-}
-
-impl Progress {
-    /// Holds a loss back. If there are too many, none of them will be written, so none is kept.
-    fn hold(&mut self, change: Change, brake: Brake) {
-        self.losses += 1;
-        self.held.push(change);
-        if brake.holds(self.losses) {
-            self.held.clear();
-        }
-    }
-}
-
-impl Change {
-    /// Returns the logins that the person no longer has.
-    fn released(&self) -> Option<(&AccountId, Vec<String>)> {
-        let before = &self.before.as_ref()?.account;
-        let kept = &self.copy.account.account.logins;
-        Some((&before.id, before.logins.iter().filter(|login| !kept.contains(login)).cloned().collect()))
     }
 }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shared::domain::account::AccountId;
 use shared::domain::account_copy::CopiedAccount;
+use shared::domain::sync::Brake;
+use shared::domain::time::Timestamp;
 use shared::ports::CopyWrite;
 
-use super::run::{BATCH, Progress, Run};
-use super::{Failed, Ports, claims};
+use super::claims;
+use super::ports::{Failed, Ports};
+use super::progress::{BATCH, Progress};
 
 /// The registrations that are erased at once.
 const AT_ONCE: usize = 8;
@@ -40,8 +43,13 @@ impl Sweep {
 }
 
 /// Reads the copy and compares it with what the run has seen.
-pub(super) async fn find(run: &Run<'_>, progress: &Progress) -> Result<Sweep, Failed> {
-    let (ports, seen) = (run.ports, &progress.seen);
+pub(super) async fn find(
+    ports: &Ports,
+    progress: &Progress,
+    brake: Brake,
+    now: Timestamp,
+) -> Result<Sweep, Failed> {
+    let seen = &progress.seen;
     let (mut sweep, mut after) = (Sweep::default(), None);
     // The pages' own changes are in the copy already.
     let (became, ceased) = progress.ambiguous;
@@ -53,11 +61,11 @@ pub(super) async fn find(run: &Run<'_>, progress: &Progress) -> Result<Sweep, Fa
             match copied.departed_at {
                 None => {
                     sweep.gone_count += 1;
-                    if !run.brake.holds(progress.losses + sweep.gone_count) {
+                    if !brake.holds(progress.losses + sweep.gone_count) {
                         sweep.gone.push(copied);
                     }
                 }
-                Some(at) if at + ports.kept <= run.now => sweep.due.push(copied.account.id),
+                Some(at) if at + ports.kept <= now => sweep.due.push(copied.account.id),
                 Some(_) => {}
             }
         }
@@ -68,7 +76,7 @@ pub(super) async fn find(run: &Run<'_>, progress: &Progress) -> Result<Sweep, Fa
                     sweep.ambiguous_logins.push(claims.login.clone());
                 }
             }
-            if run.brake.holds(progress.losses + sweep.gone_count) {
+            if brake.holds(progress.losses + sweep.gone_count) {
                 continue;
             }
             let is_stale = |id: &&AccountId| ports.rules.is_own(id) && !seen.has_login(id, &claims.login);
@@ -86,15 +94,19 @@ pub(super) async fn find(run: &Run<'_>, progress: &Progress) -> Result<Sweep, Fa
 }
 
 /// Takes the logins of those who are gone, disables their accounts, and erases those who left long ago.
-pub(super) async fn remove(run: &Run<'_>, progress: &mut Progress, sweep: &Sweep) -> Result<(), Failed> {
-    let ports = run.ports;
+pub(super) async fn remove(
+    ports: &Ports,
+    progress: &mut Progress,
+    sweep: &Sweep,
+    now: Timestamp,
+) -> Result<(), Failed> {
     let stale: Vec<(&AccountId, &[String])> =
         sweep.stale.iter().map(|(id, logins)| (id, &logins[..])).collect();
     for some in stale.chunks(BATCH) {
         claims::change(ports, progress, [], some.iter().copied()).await?;
     }
     for gone in sweep.gone.chunks(BATCH) {
-        let departed = gone.iter().cloned().map(|copied| copied.departed(run.now));
+        let departed = gone.iter().cloned().map(|copied| copied.departed(now));
         let writes: Vec<CopyWrite> = departed.map(|account| CopyWrite { account, exists: true }).collect();
         ports.copy.put_accounts(&writes).await?;
         progress.summary.removed += writes.len();

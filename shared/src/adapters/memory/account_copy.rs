@@ -1,44 +1,19 @@
 //! The copy of a directory's people.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use async_trait::async_trait;
 
+use super::Memory;
+use super::accounts::{Accounts, StoredAccount, StoredMarks};
 use super::contact::StoredContact;
-use super::{Accounts, Memory, StoredAccount};
 use crate::domain::account::{AccountId, Contact};
 use crate::domain::account_copy::{CopiedAccount, CopiedContacts, LoginClaims};
 use crate::domain::directory::PublishedPolicy;
 use crate::domain::holder::HolderId;
-use crate::domain::keys::Tag;
-use crate::domain::security_info::Kind;
 use crate::domain::sync::{LEASE, SyncState};
 use crate::domain::time::Timestamp;
 use crate::ports::{AccountCopy, CopyPage, CopyWrite, DirectoryError, RegistrationErasure, StoreError};
-
-/// What a sync noted about an account.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct StoredMarks {
-    /// The group of people that the help desk's rights go by.
-    pub group: Option<String>,
-    /// When the password expires.
-    pub password_expires_at: Option<Timestamp>,
-    /// The tag of what was written last.
-    pub digest: Option<Tag>,
-    /// The tag of the contacts, and their kinds.
-    pub contacts: Option<(Tag, BTreeSet<Kind>)>,
-    /// Since when the directory no longer has the person.
-    pub departed_at: Option<Timestamp>,
-}
-
-/// The syncs of directories.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct StoredSync {
-    /// The run that may write, and until when.
-    pub lease: Option<(HolderId, Timestamp)>,
-    /// State and policy of each directory, as JSON.
-    pub states: BTreeMap<String, (String, String)>,
-}
 
 impl Accounts {
     fn copied(&self, id: &AccountId) -> Option<CopiedAccount> {

@@ -10,13 +10,15 @@ use argon2::password_hash::{PasswordHasher as _, PasswordVerifier as _};
 use async_trait::async_trait;
 
 use super::Memory;
-use super::account_copy::{StoredMarks, StoredSync};
 use super::contact::StoredContact;
 use crate::domain::account::{Account, AccountId, AccountState, Contact};
 use crate::domain::contact::EmailAddress;
+use crate::domain::holder::HolderId;
+use crate::domain::keys::Tag;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
+use crate::domain::security_info::Kind;
 use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
@@ -105,6 +107,30 @@ impl StoredAccount {
     fn latest_passwords(&self, count: u8) -> Vec<StoredPassword> {
         self.password.iter().chain(&self.previous).take(usize::from(count)).cloned().collect()
     }
+}
+
+/// What a sync noted about an account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoredMarks {
+    /// The group of people that the help desk's rights go by.
+    pub group: Option<String>,
+    /// When the password expires.
+    pub password_expires_at: Option<Timestamp>,
+    /// The tag of what was written last.
+    pub digest: Option<Tag>,
+    /// The tag of the contacts, and their kinds.
+    pub contacts: Option<(Tag, BTreeSet<Kind>)>,
+    /// Since when the directory no longer has the person.
+    pub departed_at: Option<Timestamp>,
+}
+
+/// The syncs of directories.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct StoredSync {
+    /// The run that may write, and until when.
+    pub lease: Option<(HolderId, Timestamp)>,
+    /// State and policy of each directory, as JSON.
+    pub states: BTreeMap<String, (String, String)>,
 }
 
 /// All accounts, and the owners of logins.

@@ -24,8 +24,7 @@ mod sessions;
 
 use std::sync::{Mutex, PoisonError};
 
-pub use account_copy::{StoredMarks, StoredSync};
-pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredPassword};
+pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredMarks, StoredPassword, StoredSync};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;
 pub use directory::DirectoryNotes;
