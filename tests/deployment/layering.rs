@@ -34,8 +34,11 @@ const OUTSIDE: &[&str] = &[
     "hyper",
     "lambda_http",
     "lambda_runtime",
+    "ldap3",
     "rand",
+    "rustls",
     "tokio",
+    "tokio_rustls",
     "tower",
     "tracing",
 ];
