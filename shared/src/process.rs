@@ -13,10 +13,10 @@ use thiserror::Error;
 use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "builtin-directory")]
 use crate::adapters::directories::BuiltinDirectory;
-#[cfg(feature = "ldap")]
-use crate::adapters::directories::ldap;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
+#[cfg(feature = "ldap")]
+use crate::adapters::directories::ldap;
 #[cfg(feature = "remote-directory")]
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
