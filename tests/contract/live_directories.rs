@@ -275,7 +275,7 @@ impl Live {
             let text = entry.attrs.get(name).map(|values| values[0].clone().into_bytes());
             let octets = text.unwrap_or_else(|| entry.bin_attrs[name][0].clone());
             let group = |places: &[usize]| -> String {
-                places.iter().map(|&place| format!("{:02x}", octets[place])).collect()
+                hex::encode(places.iter().map(|&place| octets[place]).collect::<Vec<_>>())
             };
             let groups: [&[usize]; 5] = [&[3, 2, 1, 0], &[5, 4], &[7, 6], &[8, 9], &[10, 11, 12, 13, 14, 15]];
             groups.map(group).join("-")

@@ -60,6 +60,7 @@ fn open(name: &str) -> File {
     File::options().create(true).append(true).open(folder().join(name)).unwrap()
 }
 
+#[expect(clippy::zombie_processes, reason = "the server serves other test processes after this one")]
 fn start(kind: &str) -> Server {
     let used = open(&format!("{kind}.use"));
     // Before looking for a server, so that none ends in between.
