@@ -51,7 +51,7 @@ pub async fn import_updates_account_and_keeps_password(fixture: &impl Fixture<Di
     for former in found.logins.iter().filter(|login| !changed.logins.contains(login)) {
         assert!(directory.find(&name(former)).await.unwrap().is_none(), "{former}");
     }
-    assert_eq!(sign_in(&directory, "nur.aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
+    assert_eq!(sign_in(&*directory, "nur.aisyah", Person::PASSWORD, NOW).await, SignIn::Accepted);
     directory.update_account(&changed, &found).await.unwrap();
     assert_eq!(directory.account(&found.id).await.unwrap().unwrap(), found);
 }
