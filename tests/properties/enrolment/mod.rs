@@ -134,7 +134,7 @@ fn check_verification(scene: &Scene, request: &Request<At>, live: &Live, said: &
         approved || live.valid_answers.iter().any(|verification| said.contains(verification)),
         "verified without a valid answer"
     );
-    Some(format!("verified by {}", verified.method.as_str()))
+    Some(format!("verified by {}", verified.method?.as_str()))
 }
 
 /// Checks that every change was made by a request that may make it.
