@@ -298,7 +298,10 @@ async fn refusals(world: &std::sync::Arc<World>, login: &str) -> Vec<Value> {
 async fn limits_of_known_and_unknown_logins_are_alike() {
     let world = World::new().await;
     let mut pairs = 0;
-    for n in 0..12 {
+    for n in 0..60 {
+        if pairs == 3 {
+            break;
+        }
         let (login, twin) = (format!("20221{n:05}"), format!("20211{n:05}"));
         let methods = world.browser().open(&login, "forgotten").await.json()["methods"].to_string();
         if !methods.contains("email") || !methods.contains("sms") {
@@ -310,5 +313,5 @@ async fn limits_of_known_and_unknown_logins_are_alike() {
         assert_eq!(refusals(&world, &login).await, refusals(&world, &twin).await, "{login}");
         pairs += 1;
     }
-    assert!(pairs >= 3, "{pairs}");
+    assert_eq!(pairs, 3);
 }
