@@ -186,7 +186,7 @@ async fn change_by_last_lease_is_reported_as_done() {
     for _ in 0..9 {
         assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
     }
-    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "unavailable".into()));
+    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (503, "change-unconfirmed".into()));
     world.clock.advance(31);
     let again = browser.password("Merdeka-Wau-Bulan-57").await;
     assert_eq!((again.status.as_u16(), again.json()["page"].as_str()), (409, Some("done")));
