@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use rekey_tests::Syncing;
 use rekey_tests::directory::person;
 use serde::{Deserialize, Serialize};
-use shared::adapters::memory::{Accounts, Memory};
+use shared::adapters::memory::{Accounts, Memory, StoredSync};
 use shared::domain::account::AccountState;
 use shared::domain::security_info::Kind;
 use shared::domain::sync::LEASE;
@@ -86,7 +86,7 @@ fn present(memory: &Memory) -> Accounts {
             accounts.accounts.remove(&id);
             accounts.marks.remove(&id);
         }
-        accounts.sync = Default::default();
+        accounts.sync = StoredSync::default();
         accounts
     })
 }

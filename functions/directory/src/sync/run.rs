@@ -142,9 +142,10 @@ impl<'a> Run<'a> {
         policy: &PublishedPolicy,
     ) -> Result<SyncSummary, Failed> {
         let mut progress = std::mem::take(&mut *self.progress.lock().await);
-        let sweep = match self.is_full {
-            true => sweep::find(self.ports, &progress, self.brake, self.now).await?,
-            false => Sweep::of_delta(self.state.ambiguous),
+        let sweep = if self.is_full {
+            sweep::find(self.ports, &progress, self.brake, self.now).await?
+        } else {
+            Sweep::of_delta(self.state.ambiguous)
         };
         let losses = progress.losses + sweep.gone_count;
         let is_held = self.brake.holds(losses);

@@ -71,7 +71,7 @@ impl DynamoAccountCopy {
         let timeouts = TimeoutConfig::builder()
             .connect_timeout(Duration::from_secs(1))
             .operation_attempt_timeout(Duration::from_secs(10))
-            .operation_timeout(Duration::from_secs(60));
+            .operation_timeout(Duration::from_mins(1));
         let retries = RetryConfig::standard().with_max_attempts(8).with_initial_backoff(BACKOFF);
         let config = client.config().to_builder().timeout_config(timeouts.build()).retry_config(retries);
         Self { client: Client::from_conf(config.build()), table: table.into() }
@@ -339,13 +339,11 @@ impl AccountCopy for DynamoAccountCopy {
                 return delete(key);
             }
             let item = Item::default().with("account", s(key));
-            put(match claims.owner() {
-                Some(owner) => item.with("owner", s(owner.as_str())),
-                None => {
-                    let ids = claims.claimants.iter().map(|id| id.as_str().to_owned());
-                    item.with("claimants", AttributeValue::Ss(ids.collect()))
-                }
-            })
+            if let Some(owner) = claims.owner() {
+                return put(item.with("owner", s(owner.as_str())));
+            }
+            let ids = claims.claimants.iter().map(|id| id.as_str().to_owned());
+            put(item.with("claimants", AttributeValue::Ss(ids.collect())))
         };
         let requests = logins.iter().map(request).collect::<Result<Vec<_>, _>>()?;
         Ok(self.write(requests).await?)

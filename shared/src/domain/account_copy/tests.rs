@@ -53,6 +53,8 @@ fn logins_are_copied_in_canonical_form_once() {
 
 #[test]
 fn unusable_values_are_left_out_and_counted() {
+    use Unusable::{Email, Login, Mobile, Name, NoLogin, OfficePhone, ProtectedMailbox};
+
     let logins = ["", "a\nb"].map(str::to_owned).to_vec();
     let contacts = DirectoryContacts {
         alternate_email: Some("aisyah+1@student.contoh.example".to_owned()),
@@ -63,7 +65,6 @@ fn unusable_values_are_left_out_and_counted() {
     let copy = rules(&ALL).copy(DirectoryPerson { logins, name, email, contacts, ..person() }, &keys());
     assert_eq!(copy.contacts, Registration::default());
     assert_eq!((copy.account.account.name.len(), copy.account.account.email), (256, None));
-    use Unusable::{Email, Login, Mobile, Name, NoLogin, OfficePhone, ProtectedMailbox};
     assert_eq!(copy.unusable, [Login, Login, NoLogin, Name, Email, ProtectedMailbox, Mobile, OfficePhone]);
 }
 
