@@ -549,7 +549,7 @@ impl Process {
         if let Some(double) = &self.parts.live_directory {
             return Ok(double.clone());
         }
-        ldap::directory(&config, password, self.clock()).map_err(|error| self.wrong_directory(&[error]))
+        ldap::directory(&config, password, self.clock()).map_err(|error| wrong_directory(&[error]))
     }
 
     /// Returns the directory with the service account that may set passwords and remove locks.
@@ -559,8 +559,7 @@ impl Process {
         if let Some(double) = &self.parts.live_directory {
             return Ok(double.clone());
         }
-        ldap::password_directory(&config, password, self.clock())
-            .map_err(|error| self.wrong_directory(&[error]))
+        ldap::password_directory(&config, password, self.clock()).map_err(|error| wrong_directory(&[error]))
     }
 
     /// Returns the directory's document, its people and its rules for passwords, with the service account of the sync.
@@ -573,7 +572,7 @@ impl Process {
             return Ok((config, people, live));
         }
         let source = ldap::people(&config, password, self.clock());
-        let (people, live) = source.map_err(|error| self.wrong_directory(&[error]))?;
+        let (people, live) = source.map_err(|error| wrong_directory(&[error]))?;
         Ok((config, people, live))
     }
 
@@ -602,13 +601,15 @@ impl Process {
                 "{secret} is empty. Write the password of the service account into the secret"
             ));
         }
-        config.zip(password).filter(|_| errors.is_empty()).ok_or_else(|| self.wrong_directory(&errors))
+        config.zip(password).filter(|_| errors.is_empty()).ok_or_else(|| wrong_directory(&errors))
     }
+}
 
-    fn wrong_directory(&self, errors: &[impl fmt::Display]) -> StartError {
-        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        StartError::Directory(errors.join("; "))
-    }
+/// Returns all errors of a directory's configuration as one.
+#[cfg(feature = "ldap")]
+fn wrong_directory(errors: &[impl fmt::Display]) -> StartError {
+    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+    StartError::Directory(errors.join("; "))
 }
 
 /// The senders, the queue and the signature verifier.

@@ -8,6 +8,12 @@
 //! cargo bench --package rekey-tests --bench enumeration [-- PAIRS]
 //! ```
 
+#![expect(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a benchmark prints, and ends where it can't go on"
+)]
+
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};

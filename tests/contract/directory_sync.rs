@@ -106,7 +106,7 @@ async fn unchanged_people_cost_no_write(stores: &Stores) {
     assert_eq!(sync.copy.take_writes(), (0, 0));
     let summary = sync.delta().await;
     assert_eq!((summary.full, summary.read), (false, 0));
-    sync.directory.edit(3, |person| person.name = "Another".to_owned());
+    sync.directory.edit(3, |person| person.name = "Another".into());
     let summary = sync.delta().await;
     assert_eq!((summary.full, summary.read, summary.changed), (false, 1, 1));
     assert_eq!(sync.copy.take_writes(), (1, 0), "the logins are the same");
@@ -242,7 +242,7 @@ async fn person_who_returns_keeps_registration(stores: &Stores) {
 async fn many_removals_are_held_until_accepted(stores: &Stores) {
     let sync = copied(stores, 40).await;
     (0..6).for_each(|number| sync.directory.remove(number));
-    sync.directory.edit(10, |person| person.name = "Another".to_owned());
+    sync.directory.edit(10, |person| person.name = "Another".into());
     for _ in 0..2 {
         let summary = sync.full().await;
         assert_eq!(summary.outcome, SyncOutcome::RemovalsHeld);
@@ -411,7 +411,7 @@ async fn accounts_of_other_directories_stay(stores: &Stores) {
     assert_eq!((summary.read, summary.new), (1, 0));
     assert_eq!(summary.unusable, [("id", 1)].into_iter().collect());
     let mut other = syncing(stores, &[]);
-    other.ports.rules.directory = "ad2".to_owned();
+    other.ports.rules.directory = "ad2".into();
     other.directory.put(foreign);
     assert_eq!(other.full().await.ambiguous, 1);
     assert_eq!(finds(stores, "p0").await, None, "people of two directories share it");
@@ -453,7 +453,7 @@ async fn first_contacts_are_old_immediately(stores: &Stores) {
     assert!(has(stores, 0, Method::Email).await);
     assert_eq!(sync.take_notices(), 0, "nothing was replaced");
     sync.clock.advance(86_400);
-    sync.directory.edit(0, |person| person.name = "Another".to_owned());
+    sync.directory.edit(0, |person| person.name = "Another".into());
     let summary = sync.full().await;
     assert_eq!((summary.changed, summary.contacts_written), (1, 0));
     assert_eq!(mobile(stores, sync.clock.now()).await, Some(("+60123456798".to_owned(), true)));

@@ -4,6 +4,7 @@
 //! role. This test shows that none is superfluous: it takes every path and compares the calls with the grants.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_local::template::Template;
@@ -46,6 +47,41 @@ fn granted() -> BTreeSet<Use> {
         }
     }
     granted
+}
+
+/// Uses the functions of the organisation's own directory, and those that invoke them.
+async fn directory_world() -> Arc<World> {
+    let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
+    other.browser().sign_in("aisyah").await;
+    // The first one asks again itself, `delivery` completes the second one.
+    for is_repeated in [true, false] {
+        let mut fifth = other.browser();
+        fifth.verify_both_steps("forgotten").await;
+        other.live.set(Mood::DropsAfterWrite);
+        fifth.password("Kancil-Lompat-42!").await;
+        other.live.set(Mood::Well);
+        other.clock.advance(60);
+        if is_repeated {
+            fifth.password("Kancil-Lompat-42!").await;
+        }
+        other.deliver().await;
+    }
+    for number in 0..100 {
+        let mut person = person(number, &format!("student{number}"));
+        person.contacts.mobile = Some(format!("012-345 {:04}", 5000 + number));
+        other.people.put(person);
+    }
+    other.sync().await.unwrap();
+    other.people.edit(1, |person| person.contacts.mobile = Some("012-345 9901".to_owned()));
+    other.people.edit(2, |person| person.contacts.mobile = None);
+    other.sync().await.unwrap();
+    other.people.remove(1);
+    // The next night, and when the registration is forgotten.
+    for days in [2, 91] {
+        other.clock.advance(days * 86_400);
+        other.sync().await.unwrap();
+    }
+    other
 }
 
 /// Controls: C-095.
@@ -135,38 +171,7 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     world.housekeep().await.unwrap();
 
-    // The functions of the organisation's own directory, and those that invoke them.
-    let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
-    other.browser().sign_in("aisyah").await;
-    // The first one asks again itself, `delivery` completes the second one.
-    for is_repeated in [true, false] {
-        let mut fifth = other.browser();
-        fifth.verify_both_steps("forgotten").await;
-        other.live.set(Mood::DropsAfterWrite);
-        fifth.password("Kancil-Lompat-42!").await;
-        other.live.set(Mood::Well);
-        other.clock.advance(60);
-        if is_repeated {
-            fifth.password("Kancil-Lompat-42!").await;
-        }
-        other.deliver().await;
-    }
-    for number in 0..100 {
-        let mut person = person(number, &format!("student{number}"));
-        person.contacts.mobile = Some(format!("012-345 {:04}", 5000 + number));
-        other.people.put(person);
-    }
-    other.sync().await.unwrap();
-    other.people.edit(1, |person| person.contacts.mobile = Some("012-345 9901".to_owned()));
-    other.people.edit(2, |person| person.contacts.mobile = None);
-    other.sync().await.unwrap();
-    other.people.remove(1);
-    // The next night, and when the registration is forgotten.
-    for days in [2, 91] {
-        other.clock.advance(days * 86_400);
-        other.sync().await.unwrap();
-    }
-
+    let other = directory_world().await;
     let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
     let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());
     let used: BTreeSet<Use> =

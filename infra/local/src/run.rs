@@ -89,11 +89,7 @@ impl Local {
         let (dev_inbox_listener, dev_inbox_address) = listen("--outbox", dev_inbox_at).await?;
         let product = product_listener.as_ref().map(|(_, address)| *address);
         let product_url = product.map_or_else(|| watch_url.clone(), url_of);
-        let environment: BTreeMap<String, String> = environment.into_iter().collect();
-        let file = options.directory.as_deref();
-        let directory = file.map(|file| DirectoryFile::read(file, &environment)).transpose()?;
-        let name = directory.as_ref().map(|directory| directory.name.as_str());
-        let parameters = settings::read(environment, options, name, &product_url)?;
+        let (directory, parameters) = read_settings(options, environment, &product_url)?;
         let people = read_people(options, &parameters)?;
 
         let system = System::from_machine();
@@ -101,22 +97,10 @@ impl Local {
         let (stop, stopped) = watch::channel(false);
         let (opened, mut open) = watch::channel(false);
         let dev_inbox = DevInbox::new(system.clone());
-        let storage = match &folder {
-            Some(folder) => Storage::Folder(&folder.path),
-            None if memory.is_some() => Storage::WithoutTables,
-            None => Storage::Process,
-        };
+        let storage = storage(folder.as_ref(), memory.is_some());
         let emulator =
             Emulator::start(&system, template.clone(), storage, dev_inbox.clone(), stopped.clone()).await?;
-        if let Some(folder) = &folder {
-            folder.restore(&emulator)?;
-        }
-        if let Some(directory) = &directory {
-            emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory.document.clone());
-            for (variable, password) in &directory.passwords {
-                emulator.put_secret(variable, password.to_string());
-            }
-        }
+        fill(&emulator, folder.as_ref(), directory.as_ref())?;
         let settings = Arc::new(parameters.settings.clone());
         let parts = Parts {
             emulator: &emulator,
@@ -168,14 +152,14 @@ impl Local {
                     }
                 }));
                 for schedule in template.schedules {
+                    // Without a directory of one's own there is nothing to sync.
                     let task = match schedule.function.as_str() {
                         "directory-sync" => sync.clone(),
                         _ => Some(functions.housekeeping.clone()),
                     };
-                    // Without a directory of one's own there is nothing to sync.
-                    if let Some(task) = task {
-                        servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
-                    }
+                    servers.extend(
+                        task.map(|task| tokio::spawn(schedule::run(schedule, task, stopped.clone()))),
+                    );
                 }
                 functions.delivery
             }
@@ -222,6 +206,46 @@ impl Local {
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
     }
+}
+
+fn storage(folder: Option<&Folder>, in_memory: bool) -> Storage<'_> {
+    match folder {
+        Some(folder) => Storage::Folder(&folder.path),
+        None if in_memory => Storage::WithoutTables,
+        None => Storage::Process,
+    }
+}
+
+/// Reads the file of the directory, if one is given, and the settings.
+fn read_settings(
+    options: &Options,
+    environment: impl IntoIterator<Item = (String, String)>,
+    product_url: &str,
+) -> Result<(Option<DirectoryFile>, Parameters), Failure> {
+    let environment: BTreeMap<String, String> = environment.into_iter().collect();
+    let file = options.directory.as_deref();
+    let directory = file.map(|file| DirectoryFile::read(file, &environment)).transpose()?;
+    let name = directory.as_ref().map(|directory| directory.name.as_str());
+    let parameters = settings::read(environment, options, name, product_url)?;
+    Ok((directory, parameters))
+}
+
+/// Puts the state of the folder, and the configuration of the directory, into the emulator.
+fn fill(
+    emulator: &Emulator,
+    folder: Option<&Folder>,
+    directory: Option<&DirectoryFile>,
+) -> Result<(), Failure> {
+    if let Some(folder) = folder {
+        folder.restore(emulator)?;
+    }
+    if let Some(directory) = directory {
+        emulator.put_parameter("REKEY_PARAMETER_DIRECTORY", directory.document.clone());
+        for (variable, password) in &directory.passwords {
+            emulator.put_secret(variable, password.to_string());
+        }
+    }
+    Ok(())
 }
 
 /// Copies the people of the directory, so that they are found. Returns the sync for its schedule.

@@ -13,7 +13,7 @@ async fn main() -> Result<(), Error> {
         // An event of the schedule has members of its own, and no wishes.
         let is_scheduled = event.payload.get("detail-type").is_some();
         let request = if is_scheduled { Request::default() } else { serde_json::from_value(event.payload)? };
-        Ok::<_, Error>(handle(ports, request).await?)
+        handle(ports, request).await
     };
     run(service_fn(sync)).await
 }

@@ -17,10 +17,14 @@ pub(super) async fn change<'a>(
 ) -> Result<(), Failed> {
     let mut changes: BTreeMap<&str, (Vec<&AccountId>, Vec<&AccountId>)> = BTreeMap::new();
     for (id, logins) in added {
-        logins.iter().for_each(|login| changes.entry(login).or_default().0.push(id));
+        for login in logins {
+            changes.entry(login).or_default().0.push(id);
+        }
     }
     for (id, logins) in released {
-        logins.iter().for_each(|login| changes.entry(login).or_default().1.push(id));
+        for login in logins {
+            changes.entry(login).or_default().1.push(id);
+        }
     }
     let logins: Vec<String> = changes.keys().map(|login| (*login).to_owned()).collect();
     let found = ports.copy.logins(&logins).await?;

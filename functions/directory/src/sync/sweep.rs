@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shared::domain::account::AccountId;
-use shared::domain::account_copy::CopiedAccount;
+use shared::domain::account_copy::{CopiedAccount, LoginClaims};
 use shared::domain::sync::Brake;
 use shared::domain::time::Timestamp;
 use shared::ports::CopyWrite;
@@ -125,7 +125,7 @@ pub(super) async fn remove(
 pub(super) async fn still_ambiguous(ports: &Ports, logins: Vec<String>) -> Result<Vec<String>, Failed> {
     let found = ports.copy.logins(&logins).await?;
     let mut still: Vec<String> =
-        found.into_iter().filter(|claims| claims.is_ambiguous()).map(|claims| claims.login).collect();
+        found.into_iter().filter(LoginClaims::is_ambiguous).map(|claims| claims.login).collect();
     still.sort();
     Ok(still)
 }

@@ -66,8 +66,7 @@ fn windows_1252(bytes: &[u8]) -> Result<String, NotText> {
 
 /// Returns the row that follows `before`, from 1.
 fn row_of(before: &[u8]) -> u64 {
-    let breaks = before.iter().filter(|byte| **byte == b'\n').count();
-    u64::try_from(breaks).unwrap_or(u64::MAX).saturating_add(1)
+    u64::try_from(before.split(|byte| *byte == b'\n').count()).unwrap_or(u64::MAX)
 }
 
 /// The rows of a text, without the line `sep=;` that Excel reads.

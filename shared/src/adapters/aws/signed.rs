@@ -97,13 +97,11 @@ impl SignedClient {
         let provider = self.config.credentials_provider().ok_or("no credentials")?;
         let identity = provider.provide_credentials().await?.into();
         let region = self.config.region().ok_or("no region")?.as_ref();
-        let endpoint = match self.config.endpoint_url() {
-            Some(endpoint) => endpoint.trim_end_matches('/').to_owned(),
-            None => {
-                let domain =
-                    if self.config.use_dual_stack() == Some(true) { "api.aws" } else { "amazonaws.com" };
-                format!("https://{}.{region}.{domain}", self.service)
-            }
+        let endpoint = if let Some(endpoint) = self.config.endpoint_url() {
+            endpoint.trim_end_matches('/').to_owned()
+        } else {
+            let domain = if self.config.use_dual_stack() == Some(true) { "api.aws" } else { "amazonaws.com" };
+            format!("https://{}.{region}.{domain}", self.service)
         };
         let uri = format!("{endpoint}{path}");
         let seconds = u64::try_from(self.clock.now().as_seconds()).unwrap_or_default();

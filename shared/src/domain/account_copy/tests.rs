@@ -62,7 +62,7 @@ fn unusable_values_are_left_out_and_counted() {
         office_phone: Some("03-8765 4308 ext 12".to_owned()),
     };
     let (name, email) = ("x".repeat(300), Some("none".to_owned()));
-    let copy = rules(&ALL).copy(DirectoryPerson { logins, name, email, contacts, ..person() }, &keys());
+    let copy = rules(&ALL).copy(DirectoryPerson { name, logins, email, contacts, ..person() }, &keys());
     assert_eq!(copy.contacts, Registration::default());
     assert_eq!((copy.account.account.name.len(), copy.account.account.email), (256, None));
     assert_eq!(copy.unusable, [Login, Login, NoLogin, Name, Email, ProtectedMailbox, Mobile, OfficePhone]);
