@@ -12,7 +12,8 @@ use sha2::{Digest as _, Sha256};
 const QUALITY: u32 = 11;
 const WINDOW: u32 = 24;
 
-/// Writes `assets.rs`, the table that `http::assets` includes.
+/// Writes the tables that `http::assets` includes: `asset_paths.rs` with the path of each name, for all functions, and
+/// `assets.rs` with the contents, for the one that serves them.
 pub(crate) fn build() -> Result<(), Box<dyn Error>> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("no OUT_DIR")?);
     let folder =
@@ -20,7 +21,7 @@ pub(crate) fn build() -> Result<(), Box<dyn Error>> {
     let mut files = fs::read_dir(folder)?.collect::<Result<Vec<_>, _>>()?;
     files.sort_by_key(fs::DirEntry::file_name);
 
-    let mut table = String::from("&[\n");
+    let (mut paths, mut table) = (String::from("&[\n"), String::from("&[\n"));
     for file in files {
         let name =
             file.file_name().into_string().map_err(|name| format!("{} is not UTF-8", name.display()))?;
@@ -31,15 +32,18 @@ pub(crate) fn build() -> Result<(), Box<dyn Error>> {
         let mut writer = brotli::CompressorWriter::new(fs::File::create(&compressed)?, 4096, QUALITY, WINDOW);
         writer.write_all(&bytes)?;
         drop(writer);
+        writeln!(paths, "({name:?}, \"/assets/{stem}.{hash}.{extension}\"),")?;
         writeln!(
             table,
-            "File {{ name: {name:?}, path: \"/assets/{stem}.{hash}.{extension}\", \
-             plain: include_bytes!({:?}), brotli: include_bytes!({:?}) }},",
+            "File {{ name: \"{stem}.{hash}.{extension}\", plain: include_bytes!({:?}), \
+             brotli: include_bytes!({:?}) }},",
             file.path().to_str().ok_or("a path that is not UTF-8")?,
             compressed.to_str().ok_or("a path that is not UTF-8")?,
         )?;
     }
+    paths.push(']');
     table.push(']');
+    fs::write(out.join("asset_paths.rs"), paths)?;
     fs::write(out.join("assets.rs"), table)?;
     Ok(())
 }

