@@ -34,6 +34,7 @@ pub(in crate::adapters) struct SignedAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The header `X-Amz-Function-Error`: Lambda has it where the function failed and not the call.
+    #[cfg_attr(not(feature = "remote-directory"), expect(dead_code, reason = "only Invoke reports one"))]
     pub is_function_error: bool,
     /// The body.
     pub body: Vec<u8>,
