@@ -7,7 +7,7 @@ use std::{env, fs};
 
 /// The first second of 2026. Most zones have no change after it that their rule does not give.
 const PRESENT: i64 = 1_767_225_600;
-/// The octets of a TZif header, and the offset of its six counts (RFC 9636 §3.1).
+/// The octets of a `TZif` header, and the offset of its six counts (RFC 9636 §3.1).
 const HEADER: usize = 44;
 const COUNTS: usize = 20;
 

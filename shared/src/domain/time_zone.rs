@@ -43,7 +43,7 @@ const OF_COUNTRIES: [(&str, &str); 34] = [
     ("ZA", "Africa/Johannesburg"),
 ];
 
-/// The present rule of a zone, or all of its data (TZif, RFC 9636) where it has no rule.
+/// The present rule of a zone, or all of its data (`TZif`, RFC 9636) where it has no rule.
 enum Zone {
     Rule(&'static str),
     Whole(&'static [u8]),
