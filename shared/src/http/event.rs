@@ -1,22 +1,43 @@
-//! Conversion of API Gateway's events to requests, whatever a client sends.
+//! Conversion of API Gateway's events to requests, whatever a client sends, and of responses to its answers.
 //!
 //! `lambda_http` builds a URL from scheme, host, path and query, and panics when it is invalid; it takes
 //! scheme and host from headers. This module removes invalid parts before. The client then gets one of
 //! Rekey's pages with its headers, instead of the gateway's bare 500.
 
+use std::pin::Pin;
+
 use axum::Router;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, Uri, header};
+use http_body_util::BodyExt as _;
 use lambda_http::lambda_runtime::{self, LambdaEvent};
 use lambda_http::request::LambdaRequest;
-use lambda_http::{Adapter, Error};
-use tower::ServiceExt as _;
-use tower::util::MapRequest;
+use lambda_http::{Adapter, Body, Error, IntoResponse, Request};
+use tower::ServiceExt;
+use tower::util::{MapRequest, MapResponse};
 
 /// A router for events.
-pub type Function = MapRequest<Adapter<'static, Response, Router>, fn(Event) -> Event>;
+pub type Function =
+    MapRequest<Adapter<'static, Answer, MapResponse<Router, fn(Response) -> Answer>>, fn(Event) -> Event>;
 
 type Event = LambdaEvent<LambdaRequest>;
+
+/// A response on its way to API Gateway. `lambda_http` would decode a text from any charset of the Web, whose tables
+/// take 110 KB in every function; Rekey's texts are UTF-8.
+pub struct Answer(Response);
+
+impl IntoResponse for Answer {
+    fn into_response(self) -> Pin<Box<dyn Future<Output = http::Response<Body>> + Send>> {
+        let (parts, body) = self.0.into_parts();
+        Box::pin(async move {
+            // A router's bodies are whole in memory.
+            let bytes = body.collect().await.map(|body| body.to_bytes().to_vec()).unwrap_or_default();
+            let body =
+                String::from_utf8(bytes).map_or_else(|binary| Body::Binary(binary.into_bytes()), Body::Text);
+            http::Response::from_parts(parts, body)
+        })
+    }
+}
 
 /// Headers that `lambda_http` uses for the URL's scheme and host. Rekey never reads them: the host comes from
 /// the request context.
@@ -24,7 +45,8 @@ const OF_THE_URL: [HeaderName; 2] = [header::HOST, HeaderName::from_static("x-fo
 
 /// Returns the router as a function of events.
 pub fn function(router: Router) -> Function {
-    Adapter::from(router).map_request(sanitize_event)
+    let answered = ServiceExt::<Request>::map_response(router, Answer as fn(Response) -> Answer);
+    Adapter::from(answered).map_request(sanitize_event)
 }
 
 /// Answers events in Lambda until the environment ends.
