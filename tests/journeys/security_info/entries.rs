@@ -1,6 +1,6 @@
 //! The list of enrolled entries: its content, and the effect of removing one.
 
-use rekey_tests::fixtures::{NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
+use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
 use rekey_tests::{SignIn, World};
 use serde_json::json;
 use shared::domain::notice::Event;
@@ -111,4 +111,26 @@ async fn list_review_is_due_after_180_days() {
     assert_eq!(browser.get("/security-info").await.json()["due"], true);
     assert_eq!(browser.post("/security-info/reconfirm", json!({})).await.json()["due"], false);
     assert_eq!(browser.get("/security-info").await.json()["due"], false);
+}
+
+/// Whole contacts need a step-up. Where none is possible, the list opens with the password alone: it has masks.
+/// Controls: C-052.
+#[tokio::test]
+async fn due_list_shows_whole_contacts_after_a_step_up_only() {
+    let world = World::with(&[("REKEY_METHODS", "email,sms,totp")]).await;
+    world.clock.advance(180 * 86_400);
+    let number = &AISYAH.office_phone.unwrap()[3..];
+    let mut browser = aisyah(&world).await;
+    let page = browser.html("/security-info").await;
+    assert!(page.contains("/security-info/reconfirm") && page.contains(number), "{page}");
+
+    let office_only =
+        Person { login: "newcomer", mobile: None, alternate_email: None, totp: false, ..AISYAH };
+    world.register(&office_only).await;
+    world.clock.advance(180 * 86_400);
+    let mut browser = world.browser();
+    assert_eq!(browser.sign_in("newcomer").await.page(), "security-info", "no step-up is possible");
+    let page = browser.html("/security-info").await;
+    assert!(page.contains("/security-info/reconfirm"), "{page}");
+    assert!(!page.contains(number), "{page}");
 }
