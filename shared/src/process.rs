@@ -192,7 +192,7 @@ impl Process {
         {
             secrets.push((OIDC_SECRET, arn.clone()));
         }
-        let mut texts = secrets::fetch(&parts.aws, &secrets).await?;
+        let mut texts = secrets::fetch(&parts.aws, parts.clock.clone(), &secrets).await?;
         let proxy = texts.remove(TRUSTED_PROXY).map(|text| ProxySecret::from_secret(&text)).transpose();
         let proxy = proxy.map_err(|error| SecretError::NoProxySecret(TRUSTED_PROXY, error))?.map(Arc::new);
         let taken = SERVICE_PASSWORDS.into_iter().filter_map(|name| Some((name, texts.remove(name)?)));
@@ -620,7 +620,8 @@ impl Process {
     /// [`StartError::Resource`] when this function does not get its variable.
     #[cfg(feature = "sqs")]
     pub fn queue(&self) -> Result<Arc<dyn ports::MessageQueue>, StartError> {
-        Ok(Arc::new(SqsQueue::new(&self.parts.aws, self.resource("REKEY_QUEUE_MESSAGES")?)))
+        let url = self.resource("REKEY_QUEUE_MESSAGES")?;
+        Ok(Arc::new(SqsQueue::new(&self.parts.aws, url, self.clock())))
     }
 
     /// Returns the sender of mail, over SES.

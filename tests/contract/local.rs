@@ -2,6 +2,7 @@
 //! AWS would reject.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use rekey_local::compose::Parts;
 use rekey_local::dev_inbox::{Channel, DevInbox};
@@ -15,6 +16,7 @@ use shared::adapters::secrets::{SecretError, keyrings};
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
 use shared::adapters::sqs::SqsQueue;
+use shared::adapters::system::SystemClock;
 use shared::adapters::voice::VoiceCalls;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::holder::HolderId;
@@ -283,7 +285,7 @@ async fn text_and_mail_reach_dev_inbox_unchanged() {
 async fn queue_accepts_single_and_batched_messages() {
     let local = Local::start().await;
     let url = local.emulator.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
-    let queue = SqsQueue::new(&local.config, url);
+    let queue = SqsQueue::new(&local.config, url, Arc::new(SystemClock));
     let keys = Keyring::from_secret(&local.emulator.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
     let seal = |n| Message::Decoy.seal(&keys, HolderId::from_bytes([n; 32]), [n; 24]).unwrap();
     queue.send(&[seal(1)], Seconds(45)).await.unwrap();
@@ -294,17 +296,46 @@ async fn queue_accepts_single_and_batched_messages() {
     assert!(queue.send(&[seal(4)], Seconds(901)).await.is_err(), "SQS delays by 15 minutes at most");
 }
 
+#[tokio::test]
+async fn queue_call_is_repeated_only_after_transient_failures() {
+    let local = Local::start().await;
+    let url = local.emulator.any_resource("REKEY_QUEUE_MESSAGES").unwrap();
+    let queue = SqsQueue::new(&local.config, url, Arc::new(SystemClock));
+    let keys = Keyring::from_secret(&local.emulator.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap();
+    let refused = CallFault::Refused { code: "InvalidMessageContents", message: "", members: "{}" };
+    for (fault, failures, attempts, arrives) in [
+        (CallFault::Unavailable, 2, 3, true),
+        (CallFault::Throttled, 2, 3, true),
+        (CallFault::Unavailable, 3, 3, false),
+        (refused, 1, 1, false),
+    ] {
+        let made = Arc::new(AtomicU32::new(0));
+        let counted = made.clone();
+        local.emulator.inject_faults(Some(Arc::new(move |_: &Call| {
+            if counted.fetch_add(1, Ordering::SeqCst) < failures { fault } else { CallFault::None }
+        })));
+        let before = local.emulator.queues().contents("MessagesQueue").unwrap().len();
+        let sent = queue
+            .send(&[Message::Decoy.seal(&keys, HolderId::from_bytes([1; 32]), [1; 24]).unwrap()], Seconds(0));
+        assert_eq!(sent.await.is_ok(), arrives, "{fault:?}");
+        assert_eq!(made.load(Ordering::SeqCst), attempts, "{fault:?}");
+        let arrived = local.emulator.queues().contents("MessagesQueue").unwrap().len() - before;
+        assert_eq!(arrived == 1, arrives, "{fault:?}");
+    }
+}
+
 /// Controls: C-091.
 #[tokio::test]
 async fn keyrings_are_read_from_secrets_endpoint() {
     let local = Local::start().await;
     let secret = |variable| (variable, local.emulator.any_resource(variable).unwrap());
     let both = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
-    let found = keyrings(&local.config, &both).await.unwrap();
+    let found = keyrings(&local.config, Arc::new(SystemClock), &both).await.unwrap();
     assert_eq!(found.len(), 2);
     assert_eq!(found["REKEY_SECRET_SEEDS"].current().as_str(), "1");
     let [flows, _] = both;
-    let missing = keyrings(&local.config, &[flows, ("GONE", "none".into())]).await.unwrap_err();
+    let missing =
+        keyrings(&local.config, Arc::new(SystemClock), &[flows, ("GONE", "none".into())]).await.unwrap_err();
     let text = missing.to_string();
     assert!(
         text.starts_with("GONE can't be read from Secrets Manager: ResourceNotFoundException. Check "),
@@ -318,8 +349,11 @@ async fn function_without_permission_is_denied() {
     let captcha = emulated(local.emulator.endpoint(), "captcha");
     let secret = |variable| (variable, local.emulator.any_resource(variable).unwrap());
     let [flows, seeds] = ["REKEY_SECRET_FLOWS", "REKEY_SECRET_SEEDS"].map(secret);
-    assert_eq!(keyrings(&captcha, std::slice::from_ref(&flows)).await.unwrap().len(), 1);
-    let refused = keyrings(&captcha, &[flows, seeds]).await.unwrap_err();
+    assert_eq!(
+        keyrings(&captcha, Arc::new(SystemClock), std::slice::from_ref(&flows)).await.unwrap().len(),
+        1
+    );
+    let refused = keyrings(&captcha, Arc::new(SystemClock), &[flows, seeds]).await.unwrap_err();
     assert!(matches!(refused, SecretError::Refused("REKEY_SECRET_SEEDS", _)), "{refused:?}");
     let why = refused.to_string();
     assert!(

@@ -53,10 +53,26 @@ impl Moto {
         self.ask("POST /moto-api/reset");
     }
 
-    /// Uses HTTP/1.0: the response ends with the connection, so reading it needs no HTTP client.
+    /// Calls an operation of a service that speaks JSON, unsigned; moto finds the service in the credential's scope.
+    pub fn call(&self, service: &str, target: &str, body: &Value) -> Value {
+        let scope = format!("test/20260101/ap-southeast-1/{service}/aws4_request");
+        let headers = format!(
+            "Content-Type: application/x-amz-json-1.0\r\nX-Amz-Target: {target}\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential={scope}, SignedHeaders=host, Signature=0\r\n"
+        );
+        serde_json::from_str(&self.send("POST /", &headers, &body.to_string())).unwrap()
+    }
+
     fn ask(&self, what: &str) -> String {
+        self.send(what, "", "")
+    }
+
+    /// Uses HTTP/1.0: the response ends with the connection, so reading it needs no HTTP client.
+    fn send(&self, what: &str, headers: &str, body: &str) -> String {
         let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
-        write!(stream, "{what} HTTP/1.0\r\nHost: {}\r\nContent-Length: 0\r\n\r\n", self.address).unwrap();
+        let (host, length) = (&self.address, body.len());
+        let head = format!("{what} HTTP/1.0\r\nHost: {host}\r\nContent-Length: {length}\r\n{headers}\r\n");
+        stream.write_all((head + body).as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
         answer.split_once("\r\n\r\n").unwrap().1.to_owned()

@@ -1,8 +1,11 @@
 //! The message queue: SQS and the in-memory adapter.
 
-use aws_sdk_sqs::Client;
+use std::sync::Arc;
+
+use serde_json::json;
 use shared::adapters::memory::Memory;
 use shared::adapters::sqs::SqsQueue;
+use shared::adapters::system::SystemClock;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message};
@@ -17,11 +20,22 @@ fn envelopes(count: u8) -> Vec<Envelope> {
     (0..count).map(seal).collect()
 }
 
+/// Creates a queue and returns its URL.
+fn create(moto: &Moto, name: &str) -> String {
+    let answer = moto.call("sqs", "AmazonSQS.CreateQueue", &json!({ "QueueName": name }));
+    answer["QueueUrl"].as_str().unwrap().to_owned()
+}
+
+fn queue(moto: &Moto, url: &str) -> SqsQueue {
+    SqsQueue::new(&moto.config(), url, Arc::new(SystemClock))
+}
+
 /// Returns the messages that can be received now.
-async fn received(client: &Client, url: &str) -> Vec<Envelope> {
-    let answer = client.receive_message().queue_url(url).max_number_of_messages(10).send().await.unwrap();
-    let bodies = answer.messages.unwrap_or_default().into_iter().filter_map(|message| message.body);
-    bodies.map(|body| serde_json::from_str(&body).unwrap()).collect()
+fn received(moto: &Moto, url: &str) -> Vec<Envelope> {
+    let body = json!({ "QueueUrl": url, "MaxNumberOfMessages": 10 });
+    let answer = moto.call("sqs", "AmazonSQS.ReceiveMessage", &body);
+    let bodies = answer["Messages"].as_array().into_iter().flatten().map(|message| &message["Body"]);
+    bodies.map(|body| serde_json::from_str(body.as_str().unwrap()).unwrap()).collect()
 }
 
 #[tokio::test]
@@ -40,14 +54,11 @@ async fn memory_queue_keeps_messages_unchanged() {
 #[tokio::test]
 async fn sqs_delivers_single_and_batched_messages_unchanged() {
     let moto = Moto::start().await;
-    let config = moto.config();
-    let client = Client::new(&config);
     for count in [1, 4] {
-        let name = format!("messages-{count}");
-        let url = client.create_queue().queue_name(name).send().await.unwrap().queue_url.unwrap();
+        let url = create(&moto, &format!("messages-{count}"));
         let sent = envelopes(count);
-        SqsQueue::new(&config, &url).send(&sent, Seconds(0)).await.unwrap();
-        let got = received(&client, &url).await;
+        queue(&moto, &url).send(&sent, Seconds(0)).await.unwrap();
+        let got = received(&moto, &url);
         assert_eq!(got.len(), sent.len());
         assert!(sent.iter().all(|envelope| got.contains(envelope)));
     }
@@ -56,18 +67,17 @@ async fn sqs_delivers_single_and_batched_messages_unchanged() {
 #[tokio::test]
 async fn sqs_hides_delayed_message() {
     let moto = Moto::start().await;
-    let config = moto.config();
-    let client = Client::new(&config);
-    let url = client.create_queue().queue_name("messages").send().await.unwrap().queue_url.unwrap();
-    SqsQueue::new(&config, &url).send(&envelopes(1), Seconds(900)).await.unwrap();
-    assert!(received(&client, &url).await.is_empty());
+    let url = create(&moto, "messages");
+    queue(&moto, &url).send(&envelopes(1), Seconds(900)).await.unwrap();
+    assert!(received(&moto, &url).is_empty());
 }
 
 #[tokio::test]
 async fn sqs_send_to_missing_queue_fails() {
     let moto = Moto::start().await;
-    let config = moto.config();
-    let queue = SqsQueue::new(&config, "http://127.0.0.1/123456789012/none");
-    assert!(queue.send(&envelopes(1), Seconds(0)).await.is_err());
-    assert!(queue.send(&envelopes(2), Seconds(0)).await.is_err());
+    let queue = queue(&moto, "http://127.0.0.1/123456789012/none");
+    for count in [1, 2] {
+        let error = queue.send(&envelopes(count), Seconds(0)).await.unwrap_err();
+        assert!(error.0.to_string().contains("QueueDoesNotExist"), "{error:?}");
+    }
 }

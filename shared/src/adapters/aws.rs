@@ -1,7 +1,7 @@
 //! The shared parts of all AWS clients of a process: one HTTP client that trusts only Amazon's roots, and
 //! common time-outs.
 
-#[cfg(any(feature = "parameters", feature = "remote-directory"))]
+#[cfg(any(feature = "parameters", feature = "remote-directory", feature = "secrets", feature = "sqs"))]
 pub(super) mod signed;
 
 use std::time::Duration;
@@ -10,8 +10,6 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_smithy_http_client::{Builder, tls};
 use aws_smithy_runtime_api::client::behavior_version::BehaviorVersion;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::metadata::ProvideErrorMetadata;
 use aws_smithy_types::retry::RetryConfig;
 use aws_smithy_types::timeout::TimeoutConfig;
 pub use aws_types::SdkConfig;
@@ -85,6 +83,8 @@ pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
         .region(Region::new("ap-southeast-1"))
         .credentials_provider(SharedCredentialsProvider::new(credentials))
         .endpoint_url(endpoint)
+        // An emulator fails when it is told to, and never because of its load.
+        .retry_config(retries().with_initial_backoff(Duration::from_millis(1)))
         .build()
 }
 
@@ -109,7 +109,11 @@ fn common() -> sdk_config::Builder {
         .behavior_version(BehaviorVersion::latest())
         .http_client(http)
         .timeout_config(timeouts)
-        .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF))
+        .retry_config(retries())
+}
+
+fn retries() -> RetryConfig {
+    RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(BACKOFF)
 }
 
 /// A failed call, described by its kind and code only. A service's own message may quote the number or
@@ -117,18 +121,3 @@ fn common() -> sdk_config::Builder {
 #[derive(Debug, Error)]
 #[error("{0}")]
 pub struct CallError(pub(super) String);
-
-impl CallError {
-    /// Returns the loggable part of `error`.
-    pub(super) fn of<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> Self {
-        let kind = match error {
-            SdkError::ConstructionFailure(_) => "the request could not be built",
-            SdkError::TimeoutError(_) => "no answer in time",
-            SdkError::DispatchFailure(_) => "no connection",
-            SdkError::ResponseError(_) => "an unreadable answer",
-            SdkError::ServiceError(answer) => answer.err().code().unwrap_or("an unnamed error"),
-            _ => "an unknown error",
-        };
-        Self(kind.to_owned())
-    }
-}

@@ -3,15 +3,18 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use aws_sdk_secretsmanager::Client;
 use aws_types::SdkConfig;
+use serde::Deserialize;
+use serde_json::json;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::aws::CallError;
+use super::aws::signed::{JsonVersion, SignedClient};
 use crate::domain::keys::{KeyError, Keyring};
 use crate::domain::oidc::ClientSecretError;
 use crate::domain::proxy::ProxySecretError;
+use crate::ports::Clock;
 
 /// The most secrets per call (`SecretIdList` of `BatchGetSecretValue`).
 const BATCH: usize = 20;
@@ -28,9 +31,10 @@ pub type SecretTexts = HashMap<&'static str, Zeroizing<String>>;
 /// [`SecretError`], which names the first failing secret.
 pub async fn keyrings(
     config: &SdkConfig,
+    clock: Arc<dyn Clock>,
     secrets: &[(&'static str, String)],
 ) -> Result<Keyrings, SecretError> {
-    read_keyrings(&fetch(config, secrets).await?)
+    read_keyrings(&fetch(config, clock, secrets).await?)
 }
 
 /// Reads the texts of secrets as keyrings.
@@ -52,32 +56,32 @@ pub fn read_keyrings(texts: &SecretTexts) -> Result<Keyrings, SecretError> {
 /// [`SecretError`], which names the first failing secret.
 pub async fn fetch(
     config: &SdkConfig,
+    clock: Arc<dyn Clock>,
     secrets: &[(&'static str, String)],
 ) -> Result<SecretTexts, SecretError> {
-    let client = Client::new(config);
+    let client = SignedClient::new(config, "secretsmanager", clock);
     let mut texts = SecretTexts::with_capacity(secrets.len());
     for batch in secrets.chunks(BATCH) {
-        let ids: Vec<String> = batch.iter().map(|(_, id)| id.clone()).collect();
-        let mut next = None;
+        let ids: Vec<&str> = batch.iter().map(|(_, id)| id.as_str()).collect();
+        let mut body = json!({ "SecretIdList": ids });
         loop {
-            let call = client.batch_get_secret_value().set_secret_id_list(Some(ids.clone()));
-            let answer = call.set_next_token(next).send().await;
-            let answer = answer.map_err(|error| SecretError::Unavailable(CallError::of(&error)))?;
+            let call = client.call(JsonVersion::V1_1, "secretsmanager.BatchGetSecretValue", &body);
+            let answer: BatchAnswer = call.await.map_err(SecretError::Unavailable)?;
             let asked = |id: Option<&str>| batch.iter().find(|(_, asked)| Some(asked.as_str()) == id);
-            if let Some(error) = answer.errors().first() {
-                let name = asked(error.secret_id()).map_or("a secret", |(name, _)| *name);
-                let code = error.error_code().unwrap_or("an unnamed error");
-                return Err(SecretError::Refused(name, CallError(code.to_owned())));
+            if let Some(error) = answer.errors.into_iter().next() {
+                let name = asked(error.secret_id.as_deref()).map_or("a secret", |(name, _)| *name);
+                let code = error.error_code.unwrap_or_else(|| "an unnamed error".to_owned());
+                return Err(SecretError::Refused(name, CallError(code)));
             }
-            for entry in answer.secret_values.unwrap_or_default() {
+            for entry in answer.secret_values {
                 let found = asked(entry.arn.as_deref()).or_else(|| asked(entry.name.as_deref()));
                 let Some((name, _)) = found else { continue };
                 let text = entry.secret_string.map(Zeroizing::new).ok_or(SecretError::NoText(name))?;
                 texts.insert(name, text);
             }
-            next = answer.next_token;
-            if next.is_none() {
-                break;
+            match answer.next_token {
+                Some(next) => body["NextToken"] = next.into(),
+                None => break,
             }
         }
     }
@@ -85,6 +89,32 @@ pub async fn fetch(
         Some((name, _)) => Err(SecretError::Missing(name)),
         None => Ok(texts),
     }
+}
+
+/// The answer to `BatchGetSecretValue`.
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+struct BatchAnswer {
+    secret_values: Vec<SecretValue>,
+    errors: Vec<Refused>,
+    next_token: Option<String>,
+}
+
+/// A secret. It has no `Debug`, because it contains the text.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct SecretValue {
+    #[serde(rename = "ARN")]
+    arn: Option<String>,
+    name: Option<String>,
+    secret_string: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Refused {
+    secret_id: Option<String>,
+    error_code: Option<String>,
 }
 
 /// The reason why a secret can't be used.

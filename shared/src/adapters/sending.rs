@@ -19,11 +19,23 @@ pub(super) fn send_error<E: ProvideErrorMetadata, R>(
     error: &SdkError<E, R>,
     is_recipients_fault: impl FnOnce(&E) -> bool,
 ) -> SendError {
-    let told = CallError::of(error).into();
+    let told = loggable(error).into();
     match error {
         SdkError::ServiceError(answer) if is_recipients_fault(answer.err()) => SendError::Refused(told),
         _ => SendError::Unavailable(told),
     }
+}
+
+/// Returns the loggable part of `error`.
+fn loggable<E: ProvideErrorMetadata, R>(error: &SdkError<E, R>) -> CallError {
+    said(match error {
+        SdkError::ConstructionFailure(_) => "the request could not be built",
+        SdkError::TimeoutError(_) => "no answer in time",
+        SdkError::DispatchFailure(_) => "no connection",
+        SdkError::ResponseError(_) => "an unreadable answer",
+        SdkError::ServiceError(answer) => answer.err().code().unwrap_or("an unnamed error"),
+        _ => "an unknown error",
+    })
 }
 
 #[cfg(test)]

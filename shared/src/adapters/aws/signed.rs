@@ -1,7 +1,5 @@
-//! Signed requests to AWS services that Rekey calls too rarely for an SDK of theirs.
-//!
-//! Each request has a connection of its own: after a pause a kept one may be dead, and then nobody could tell whether
-//! the service received the request.
+//! Signed requests to AWS services of which Rekey calls one or two operations: an SDK of theirs would be a tenth of a
+//! function's code.
 
 use std::error::Error;
 use std::sync::{Arc, OnceLock};
@@ -16,8 +14,13 @@ use aws_smithy_runtime_api::client::orchestrator::HttpRequest;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::byte_stream::ByteStream;
+use aws_smithy_types::retry::RetryConfig;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use zeroize::Zeroizing;
 
-use super::{CONNECT, CallError, SdkConfig, tls_context};
+use super::{ATTEMPT, ATTEMPTS, BACKOFF, CONNECT, CallError, OPERATION, SdkConfig, tls_context};
 use crate::ports::Clock;
 
 /// Sends signed requests to one service.
@@ -25,8 +28,23 @@ pub(in crate::adapters) struct SignedClient {
     config: SdkConfig,
     service: &'static str,
     timeout: Duration,
+    keeps_connections: bool,
     clock: Arc<dyn Clock>,
     connector: OnceLock<Connector>,
+}
+
+/// A protocol of AWS's services. <https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html>
+#[derive(Clone, Copy)]
+pub(in crate::adapters) enum JsonVersion {
+    /// AWS JSON 1.0.
+    #[cfg_attr(not(feature = "sqs"), expect(dead_code, reason = "only SQS speaks it"))]
+    V1_0,
+    /// AWS JSON 1.1.
+    #[cfg_attr(
+        not(any(feature = "secrets", feature = "parameters")),
+        expect(dead_code, reason = "Secrets Manager and Systems Manager speak it")
+    )]
+    V1_1,
 }
 
 /// A response, whatever its status.
@@ -56,14 +74,77 @@ impl From<SignedError> for CallError {
 }
 
 impl SignedClient {
-    /// Returns a client of `service` (`lambda`) that waits `timeout` for a response.
-    pub(in crate::adapters) fn new(
+    /// Returns a client of `service` (`sqs`) for operations that may be repeated.
+    pub(in crate::adapters) fn new(config: &SdkConfig, service: &'static str, clock: Arc<dyn Clock>) -> Self {
+        let config = config.clone();
+        Self { config, service, timeout: ATTEMPT, keeps_connections: true, clock, connector: OnceLock::new() }
+    }
+
+    /// Returns a client for operations that must not be repeated, and that may take `timeout`. Each request has a
+    /// connection of its own: after a pause a kept one may be dead, and then nobody could tell whether the service
+    /// received the request.
+    #[cfg(feature = "remote-directory")]
+    pub(in crate::adapters) fn once(
         config: &SdkConfig,
         service: &'static str,
         timeout: Duration,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { config: config.clone(), service, timeout, clock, connector: OnceLock::new() }
+        Self { timeout, keeps_connections: false, ..Self::new(config, service, clock) }
+    }
+
+    /// Calls an operation of a service that speaks JSON. `target` names it in the header `X-Amz-Target`. As the SDK's
+    /// clients do here, it makes three attempts in four seconds.
+    #[cfg(any(feature = "parameters", feature = "secrets", feature = "sqs"))]
+    pub(in crate::adapters) async fn call<A: DeserializeOwned>(
+        &self,
+        version: JsonVersion,
+        target: &str,
+        body: &Value,
+    ) -> Result<A, CallError> {
+        let content_type = match version {
+            JsonVersion::V1_0 => "application/x-amz-json-1.0",
+            JsonVersion::V1_1 => "application/x-amz-json-1.1",
+        };
+        let headers = [("content-type", content_type), ("x-amz-target", target)];
+        let body = body.to_string();
+        let attempts = async {
+            let mut wait = self.config.retry_config().map_or(BACKOFF, RetryConfig::initial_backoff);
+            for _ in 1..ATTEMPTS {
+                match self.attempt(&headers, &body).await {
+                    Err(Failure::Transient(_)) => tokio::time::sleep(wait).await,
+                    Err(Failure::Final(error)) => return Err(error),
+                    Ok(answer) => return Ok(answer),
+                }
+                wait *= 2;
+            }
+            self.attempt(&headers, &body)
+                .await
+                .map_err(|(Failure::Transient(error) | Failure::Final(error))| error)
+        };
+        let no_answer = |_| Err(CallError("no answer in time".to_owned()));
+        let answer = tokio::time::timeout(OPERATION, attempts).await.unwrap_or_else(no_answer)?;
+        serde_json::from_slice(&answer).map_err(|_| CallError("an unreadable answer".to_owned()))
+    }
+
+    async fn attempt(
+        &self,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Result<Zeroizing<Vec<u8>>, Failure> {
+        let answer = self.post("/", headers, body.as_bytes()).await;
+        let answer = answer.map_err(|error| Failure::Transient(error.into()))?;
+        if answer.status == 200 {
+            return Ok(Zeroizing::new(answer.body));
+        }
+        let refusal: Refusal = serde_json::from_slice(&answer.body).unwrap_or_default();
+        // `com.amazonaws.ssm#ParameterNotFound`, or the name alone.
+        let code = refusal.code.rsplit('#').next().filter(|code| !code.is_empty());
+        let error = CallError(code.unwrap_or("an unnamed error").to_owned());
+        let is_throttled =
+            code.is_some_and(|code| code.contains("Throttl") || code == "TooManyRequestsException");
+        let is_transient = answer.status >= 500 || answer.status == 429 || is_throttled;
+        Err(if is_transient { Failure::Transient(error) } else { Failure::Final(error) })
     }
 
     /// Posts `body` to `path`.
@@ -78,7 +159,7 @@ impl SignedClient {
             built.map_err(|_| SignedError::NotSent(CallError("the request could not be built".into())))?;
         let no_answer = |what: &str| SignedError::NoAnswer(CallError(what.to_owned()));
         let call = async {
-            let response = self.connector.get_or_init(|| connector(self.timeout)).call(request).await;
+            let response = self.connector.get_or_init(|| self.connector()).call(request).await;
             let response = response.map_err(|error| failure(&error))?;
             let status = response.status().as_u16();
             let is_function_error = response.headers().get("x-amz-function-error").is_some();
@@ -101,7 +182,12 @@ impl SignedClient {
         let endpoint = if let Some(endpoint) = self.config.endpoint_url() {
             endpoint.trim_end_matches('/').to_owned()
         } else {
-            let domain = if self.config.use_dual_stack() == Some(true) { "api.aws" } else { "amazonaws.com" };
+            let domain = match (self.config.use_dual_stack() == Some(true), region.starts_with("cn-")) {
+                (false, false) => "amazonaws.com",
+                (true, false) => "api.aws",
+                (false, true) => "amazonaws.com.cn",
+                (true, true) => "api.amazonwebservices.com.cn",
+            };
             format!("https://{}.{region}.{domain}", self.service)
         };
         let uri = format!("{endpoint}{path}");
@@ -128,16 +214,31 @@ impl SignedClient {
         }
         Ok(request)
     }
+
+    fn connector(&self) -> Connector {
+        let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(self.timeout);
+        let connector = Connector::builder().connector_settings(settings.build());
+        let connector = if self.keeps_connections { connector } else { connector.pool_max_idle_per_host(0) };
+        connector
+            .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
+            .tls_context(tls_context())
+            .build()
+    }
 }
 
-fn connector(timeout: Duration) -> Connector {
-    let settings = HttpConnectorSettings::builder().connect_timeout(CONNECT).read_timeout(timeout).build();
-    Connector::builder()
-        .connector_settings(settings)
-        .pool_max_idle_per_host(0)
-        .tls_provider(tls::Provider::Rustls(tls::rustls_provider::CryptoMode::Ring))
-        .tls_context(tls_context())
-        .build()
+/// A failed attempt.
+enum Failure {
+    /// Another attempt may succeed.
+    Transient(CallError),
+    /// The service refused the request.
+    Final(CallError),
+}
+
+/// The error of a service that speaks JSON.
+#[derive(Default, Deserialize)]
+struct Refusal {
+    #[serde(rename = "__type", default)]
+    code: String,
 }
 
 /// Tells a connection that could not be made from one that ended. The library names only the phase, in its text

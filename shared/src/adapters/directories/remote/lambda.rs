@@ -24,7 +24,7 @@ pub struct LambdaTransport {
 impl LambdaTransport {
     /// Returns a transport to the function `read`, and to `write` where the caller may invoke it.
     pub fn new(config: &SdkConfig, clock: Arc<dyn Clock>, read: String, write: Option<String>) -> Self {
-        Self { client: SignedClient::new(config, "lambda", TIMEOUT, clock), read, write }
+        Self { client: SignedClient::once(config, "lambda", TIMEOUT, clock), read, write }
     }
 }
 
