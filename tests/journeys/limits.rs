@@ -59,12 +59,13 @@ fn normalise(value: &mut Value, now: Timestamp) {
     }
 }
 
-/// Returns all that an answer shows, without random values.
-fn observable(answer: &Answer, now: Timestamp) -> Value {
+/// Returns all that an answer shows, without random values. A page may show the login that was typed.
+fn observable(answer: &Answer, login: &str, now: Timestamp) -> Value {
+    let length = String::from_utf8_lossy(&answer.body).replace(login, "").len();
     let mut headers: Vec<String> = answer
         .headers
         .iter()
-        .filter(|(name, _)| *name != "apigw-requestid")
+        .filter(|(name, _)| *name != "apigw-requestid" && *name != "content-length")
         .map(|(name, value)| {
             let value = value.to_str().unwrap();
             match value.split_once(';').filter(|_| name == "set-cookie") {
@@ -84,7 +85,7 @@ fn observable(answer: &Answer, now: Timestamp) -> Value {
         }
         Err(_) => Value::Null,
     };
-    json!({ "status": answer.status.as_u16(), "headers": headers, "length": answer.body.len(), "body": body })
+    json!({ "status": answer.status.as_u16(), "headers": headers, "length": length, "body": body })
 }
 
 /// A stranger at one login.
@@ -102,7 +103,7 @@ impl Stranger<'_> {
     }
 
     fn note(&mut self, door: &'static str, answer: &Answer) {
-        let observed = observable(answer, self.world.clock.now());
+        let observed = observable(answer, self.login, self.world.clock.now());
         self.seen.entry(door).or_default().push(observed);
     }
 
@@ -485,7 +486,7 @@ async fn sign_in_pauses_every_login_alike() {
             for _ in 0..3 {
                 let mut browser = Browser::new(&world).from_address([10, 0, network, 7]);
                 let answer = browser.sign_in_with(login, WRONG).await;
-                seen.push(observable(&answer, world.clock.now()));
+                seen.push(observable(&answer, login, world.clock.now()));
             }
         }
     }

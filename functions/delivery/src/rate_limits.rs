@@ -30,7 +30,8 @@ struct Limits {
 /// nothing: what other limits counted for it is refunded.
 ///
 /// The queue may deliver a message again. The write that counts it marks it in the same item. A marked message goes
-/// out, even if it took the last one of a limit itself.
+/// out, even if it took the last one of a limit itself. In the next hour of a mailbox, or on the next day of a number, it
+/// counts anew.
 ///
 /// # Errors
 /// [`StoreError`]. Nothing stays counted then, so that the next delivery counts the message.
