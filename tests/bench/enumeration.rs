@@ -72,10 +72,21 @@ async fn main() {
 /// The times of a request, of unknown and of known logins.
 type Times = BTreeMap<&'static str, [Vec<Duration>; 2]>;
 
-/// Measures so many pairs of logins in turn.
+/// Measures so many pairs of logins in turn. Each login serves once, since it would come back with used limits: after all
+/// people of a population, others follow.
 async fn measure(population: &Population, pairs: usize) -> Times {
+    let mut times = Times::new();
+    let people = population.people as usize;
+    for (seed, first) in (1..).zip((0..pairs).step_by(people)) {
+        Box::pin(measure_people(population, seed, people.min(pairs - first), &mut times)).await;
+    }
+    times
+}
+
+/// Measures so many people, each with a made-up login that shows the same methods.
+async fn measure_people(population: &Population, seed: u64, pairs: usize, times: &mut Times) {
     let site = Deployment::on_emulator(&UNLIMITED).await;
-    let random = &mut Random::new(1);
+    let random = &mut Random::new(seed);
     let members = population.members(random);
     for (n, member) in members.iter().enumerate() {
         let password = (n < WITH_PASSWORD).then_some(Person::PASSWORD);
@@ -83,12 +94,10 @@ async fn measure(population: &Population, pairs: usize) -> Times {
     }
     site.housekeep().await;
     let taken: BTreeSet<&String> = members.iter().map(|member| &member.login).collect();
-    // People with a password come first, since the sign-in compares theirs.
-    let mut known = members.iter().map(|member| member.login.as_str()).cycle();
     let mut nobody: BTreeMap<Vec<String>, Vec<String>> = BTreeMap::new();
-    let mut times = Times::new();
-    for n in 0..pairs {
-        let login = known.next().unwrap();
+    // People with a password come first, since the sign-in compares theirs.
+    for (n, member) in members.iter().enumerate().take(pairs) {
+        let login = member.login.as_str();
         let shown = set(&site, login).await;
         let twin = loop {
             if let Some(twin) = nobody.get_mut(&shown).and_then(Vec::pop) {
@@ -115,7 +124,6 @@ async fn measure(population: &Population, pairs: usize) -> Times {
             }
         }
     }
-    times
 }
 
 /// Returns the methods that a login shows.
