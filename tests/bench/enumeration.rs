@@ -114,12 +114,12 @@ async fn measure_people(population: &Population, seed: u64, pairs: usize, times:
             }
         };
         let mut both = [Visitor::new(&site, &twin, n), Visitor::new(&site, login, n)];
-        for step in 0..REQUESTS.len() {
+        for (step, request) in REQUESTS.into_iter().enumerate() {
             // The first of a pair is the known one and the unknown one in turn.
             for is_known in [n % 2 == 0, n % 2 != 0] {
                 let is_known = usize::from(is_known);
                 if let Some(time) = both[is_known].request(step, &shown).await {
-                    times.entry(REQUESTS[step]).or_default()[is_known].push(time);
+                    times.entry(request).or_default()[is_known].push(time);
                 }
             }
         }

@@ -7,7 +7,6 @@ use rekey_tests::world::LOCALHOST_ORIGIN;
 use rekey_tests::{Answer, Browser, Phone, World};
 use serde_json::json;
 use shared::domain::account::Account;
-use shared::domain::recovery_code::SLOW_ATTEMPTS_PER_DAY;
 
 use crate::recovery_codes;
 
@@ -67,7 +66,7 @@ const SPENDINGS: [Spending; 17] = [
     spending(Limit::LaterMails, 9, 30, 5),
     spending(Limit::LaterTexts, 9, 30, 5),
     spending(Limit::LaterAppCodes, 4, 600, 10),
-    spending(Limit::SlowRecoveryCodes, 7, 10, SLOW_ATTEMPTS_PER_DAY as usize),
+    spending(Limit::SlowRecoveryCodes, 7, 10, 10),
     spending(Limit::PasswordsWithoutCaptcha, 9, 10, 2),
     spending(Limit::Passwords, 20, 3_600, 30),
     spending(Limit::SessionCodes, 24, 60, 20),

@@ -120,14 +120,13 @@ impl<C: Clock> Deployment<C> {
         };
         let functions = parts.functions().await.unwrap();
         let administrator = parts.process(ADMINISTRATOR).await.unwrap();
-        let entries = match memory {
-            Some(memory) => Entries::Memory(memory),
-            None => {
-                let client = Client::new(&emulated(emulator.endpoint(), ADMINISTRATOR));
-                let keys = Keyring::from_secret(&emulator.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
-                let (table, entropy) = ("SecurityInfoTable", system.entropy.clone());
-                Entries::Emulator(Box::new(DynamoEnrolment::new(client, table, Arc::new(keys), entropy)))
-            }
+        let entries = if let Some(memory) = memory {
+            Entries::Memory(memory)
+        } else {
+            let client = Client::new(&emulated(emulator.endpoint(), ADMINISTRATOR));
+            let keys = Keyring::from_secret(&emulator.secret("REKEY_SECRET_CONTACTS").unwrap()).unwrap();
+            let (table, entropy) = ("SecurityInfoTable", system.entropy.clone());
+            Entries::Emulator(Box::new(DynamoEnrolment::new(client, table, Arc::new(keys), entropy)))
         };
         let gateway = rekey_local::gateway::router(system, HOST, template.routes, functions.routers);
         Arc::new(Self {

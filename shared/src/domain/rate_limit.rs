@@ -138,8 +138,8 @@ impl MessageTag {
     /// Returns the tag of the queue's id of a message (SQS, `MessageId`). Eight bytes distinguish the messages of a
     /// block and day.
     pub fn of(id: &str) -> Self {
-        let [a, b, c, d, e, f, g, h, ..]: [u8; 32] = Sha256::digest(id).into();
-        Self([a, b, c, d, e, f, g, h])
+        let hash = Sha256::digest(id);
+        Self(std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default()))
     }
 }
 

@@ -54,7 +54,7 @@ async fn deliver(
     count: u32,
 ) -> Vec<String> {
     let bodies: Vec<String> = messages.iter().map(sealed).collect();
-    retried(handle(&ports(fakes, parameters), event(&bodies, count)).await)
+    retried(&handle(&ports(fakes, parameters), event(&bodies, count)).await)
 }
 
 #[tokio::test]
@@ -139,7 +139,7 @@ async fn invalid_message_does_not_block_its_batch() {
         sealed(&code(email())).replace("\"owner\":\"03", "\"owner\":\"04"),
     ];
     let response = handle(&ports(&fakes, &[]), event(&bodies, 1)).await;
-    assert_eq!(retried(response), ["0", "2"]);
+    assert_eq!(retried(&response), ["0", "2"]);
     assert_eq!(fakes.sent().len(), 1);
 }
 

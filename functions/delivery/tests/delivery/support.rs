@@ -222,7 +222,7 @@ pub fn event(bodies: &[String], count: u32) -> SqsEvent {
 }
 
 /// Returns the numbers of the messages to retry, each in its batch.
-pub fn retried(response: SqsBatchResponse) -> Vec<String> {
+pub fn retried(response: &SqsBatchResponse) -> Vec<String> {
     let number = |id: &str| id.split_once('/').map(|(_, number)| number.to_owned());
     response.batch_item_failures.iter().filter_map(|failure| number(&failure.item_identifier)).collect()
 }
