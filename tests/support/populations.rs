@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use shared::domain::account::{Account, AccountId, AccountState, Registration};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::language::Language;
 use shared::domain::method::{Kind, Method};
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
@@ -125,8 +126,9 @@ impl Member {
             id: AccountId::from_directory(&*self.login).unwrap(),
             name: "Nurul".to_owned(),
             logins: vec![self.login.clone()],
-            email: None,
-            language: None,
+            email: Some(EmailAddress::from_stored(format!("{}@student.contoh.example", self.login))),
+            // Not the language of the stranger's browser.
+            language: Some(Language::Malay),
             state,
         }
     }
