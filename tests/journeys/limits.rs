@@ -14,7 +14,8 @@ use rekey_tests::populations::{Member, POPULATIONS, Population, Random};
 use rekey_tests::test_doubles::TestClock;
 use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, deployment};
 use serde_json::{Value, json};
-use shared::domain::account::{AccountState, suffices};
+use shared::domain::account::{AccountState, Registration, suffices};
+use shared::domain::contact::PhoneNumber;
 use shared::domain::method;
 use shared::domain::time::Timestamp;
 use shared::ports::Clock as _;
@@ -182,6 +183,15 @@ impl Stranger<'_> {
             self.world.clock.advance(35);
         }
         self.post("mail", browser, "/code/send", json!({ "method": "email" })).await;
+        self.get("mail", browser, "/code").await;
+        // The code expires, and then the flow.
+        for wait in [610, 300] {
+            self.world.clock.advance(wait);
+            self.post("mail", browser, "/code", json!({ "code": "12345678" })).await;
+            self.get("mail", browser, "/code").await;
+        }
+        let browser = &mut self.opened("forgotten").await;
+        self.post("mail", browser, "/code/send", json!({ "method": "email" })).await;
         for path in ["/code", "/method", "/reason"] {
             self.get("mail", browser, path).await;
             self.page("mail", browser, path).await;
@@ -284,7 +294,7 @@ async fn spend_everything(world: &Arc<Deployment>, login: &str) -> Seen {
     let (passkey, _) = Passkey::create(&creation, &CeremonyOptions::at("http://localhost:8080"));
     let mut stranger = Stranger { world, login, network: 1, passkey, seen: Seen::new() };
     // The network of each visit, and the wait after it.
-    for (network, wait) in [(1, 600), (2, 0), (2, 3_600), (3, DAY), (1, 0)] {
+    for (network, wait) in [(1, 0), (2, 0), (2, 3_600), (3, DAY), (1, 0)] {
         stranger.network = network;
         if network != 2 {
             stranger.sign_ins().await;
@@ -357,6 +367,15 @@ async fn draw(world: &Arc<Deployment>, population: &Population) -> Drawn {
         // A few have a password, since a hash takes time.
         let password = (n % 3 == 0 && n < 24).then_some(Person::PASSWORD);
         world.register(&member, state, password).await;
+        // Some have another number since an hour ago, which waits. The earlier one serves.
+        if n % 4 == 1 && member.registration.mobile.is_some() {
+            world.clock.advance(3_600);
+            let registration = Registration {
+                mobile: Some(PhoneNumber::from_stored("+60129999999".to_owned())),
+                ..member.registration.clone()
+            };
+            world.register(&Member { registration, ..member.clone() }, state, password).await;
+        }
         match state {
             AccountState::Disabled => drawn.unusable.push(("disabled", member.login)),
             AccountState::Excluded => drawn.unusable.push(("excluded", member.login)),
