@@ -6,7 +6,6 @@ use rekey_tests::fixtures::{AISYAH, DANIEL, NEW_PASSWORD, Person};
 use rekey_tests::world::LOCALHOST_ORIGIN;
 use rekey_tests::{Browser, CeremonyOptions, Phone, SignIn, World};
 use serde_json::json;
-use shared::domain::account::Account;
 
 use crate::{passes, passkeys, recovery_codes};
 
@@ -314,48 +313,6 @@ async fn security_info_makes_known_device_after_step_up() {
     assert_eq!(browser.add("recovery_codes", "").await.status, 200);
     world.clock.advance(2 * 86_400);
     assert!(is_known(&world, &device).await);
-}
-
-/// Gives Aisyah three logins.
-async fn with_aliases(world: &Arc<World>) -> [&'static str; 3] {
-    let logins = ["aisyah", "2021100001", "nur.aisyah"];
-    let account = Account { logins: logins.map(str::to_owned).to_vec(), ..AISYAH.account() };
-    world.put_account(&account, Some(Person::PASSWORD)).await;
-    logins
-}
-
-/// Every limit that protects an account counts all of its logins together.
-/// Controls: C-106.
-#[tokio::test]
-async fn account_limits_count_all_logins_together() {
-    let world = world().await;
-    let logins = with_aliases(&world).await;
-    let (mut mails, mut mismatches, mut codes, mut passwords) = (0, 0, 0, 0);
-    for network in 0..40 {
-        for login in logins {
-            let mut browser = stranger(&world, network);
-            browser.open(login, "forgotten").await;
-            mails += usize::from(browser.send_email().await.status == 200);
-            let typed = browser.send_phone("sms", "012-999 9999").await;
-            mismatches += usize::from(typed.problem().1 == "contact-mismatch");
-            codes += usize::from(browser.totp("000000").await.problem().1 == "code-wrong");
-            let signed_in = browser.sign_in_with(login, WRONG).await;
-            passwords += usize::from(signed_in.problem().1 == "sign-in-wrong");
-        }
-    }
-    assert_eq!((mails, mismatches, codes, passwords), (5, 30, 10, 2));
-    let _phone = Phone::enrolled(&world, 1, &AISYAH).await;
-    let mut pushes = 0;
-    for network in 40..60 {
-        for login in logins {
-            world.clock.advance(120);
-            let mut browser = stranger(&world, network);
-            browser.open(login, "forgotten").await;
-            pushes += usize::from(browser.send_push().await.status == 200);
-        }
-    }
-    // Sixty requests within two hours: three an hour.
-    assert_eq!(pushes, 6);
 }
 
 async fn signed_in(browser: &mut Browser, login: &str, password: &str) -> (u16, String) {

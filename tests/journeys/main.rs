@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
 mod account_limits;
+mod aliases;
 mod approvals;
 mod captcha;
 mod change_password;
@@ -17,6 +18,7 @@ mod evidence;
 mod faults;
 mod incidents;
 mod journey;
+mod limits;
 mod local_environment;
 mod log;
 mod oidc;

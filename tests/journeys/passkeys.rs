@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rekey_tests::authenticator::{PRESENT, SYNCED, VERIFIED};
 use rekey_tests::fixtures::{AISYAH, Person};
+pub use rekey_tests::populations::CREDENTIAL;
 use rekey_tests::world::ORIGIN;
 use rekey_tests::{Answer, Browser, CeremonyOptions, Passkey, World};
 use serde_json::{Value, json};
@@ -19,8 +20,6 @@ use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EnrolmentStore as _, NewEntry, SignatureVerifier as _};
 
 const CHALLENGE: [u8; 32] = [7; 32];
-/// An unregistered passkey in its stored form.
-pub const CREDENTIAL: &str = r#"{"id":"AAAA","key":{"algorithm":"EdDSA","point":"AAAA"},"user_handle":"AAAA","counter":0,"backup_eligible":false,"transports":[]}"#;
 
 async fn world() -> Arc<World> {
     World::with(&[("REKEY_PUBLIC_URL", ORIGIN)]).await

@@ -17,7 +17,7 @@ pub async fn sheet(world: &World) -> Vec<String> {
     codes.iter().map(|code| code.expose().to_string()).collect()
 }
 
-async fn keep(world: &World, sheet: Sheet) {
+pub async fn keep(world: &World, sheet: Sheet) {
     let secret = Secret::RecoveryCodes(sheet);
     let entry = NewEntry::new(EntryId::only(Kind::RecoveryCodes), "", secret, world.clock.now());
     world.enrolment.put(&AISYAH.account().id, &entry).await.unwrap();
@@ -170,7 +170,7 @@ async fn concurrent_wrong_recovery_codes_are_compared_ten_times() {
 }
 
 /// A sheet of an earlier version: argon2id hashes with a salt.
-fn slow_sheet() -> Sheet {
+pub fn slow_sheet() -> Sheet {
     Sheet {
         hashed_with: HashedWith::Salt("AQEBAQEBAQEBAQEBAQEBAQ".into()),
         hashes: vec!["rbluiuZBJMWXobejqUMrBSTT3XB6qfTbr8ECZbsCUK0".into(), "another".into()],

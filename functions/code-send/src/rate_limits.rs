@@ -1,6 +1,6 @@
 //! Counts messages and typed numbers in the limit log of an account.
 
-use shared::domain::account_limits::{Bucket, Client, LimitLog, RateLimitExceeded, SendRequest};
+use shared::domain::account_limits::{Bucket, Client, LimitLog, RateLimitExceeded, SendRequest, Use};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::flow::Choosing;
 use shared::domain::method::{Factor, Method};
@@ -42,22 +42,23 @@ pub(crate) struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Acquires one message to a contact that needs no typed number.
-    pub(crate) async fn try_acquire(self, flow: &Choosing, method: Method) -> Result<(), AcquireError> {
+    /// Acquires one message to a contact that needs no typed number. Returns its use.
+    pub(crate) async fn try_acquire(self, flow: &Choosing, method: Method) -> Result<Use, AcquireError> {
         let store = &*self.ports.rate_limits;
         let acquired = limit_log::change(store, &flow.context.account, self.now, |log| {
             self.acquire_from(log, flow, method)
         });
-        acquired.await.map(drop)
+        acquired.await.map(|(used, _)| used)
     }
 
-    /// Spends an attempt at the complete number, compares it, then acquires one message and returns the attempt.
+    /// Spends an attempt at the complete number, compares it, then acquires one message and refunds the attempt.
+    /// Returns the message's use.
     pub(crate) async fn try_acquire_for_number(
         self,
         flow: &Choosing,
         method: Method,
         matches: impl FnOnce() -> bool,
-    ) -> Result<(), AcquireError> {
+    ) -> Result<Use, AcquireError> {
         let Self { ports, cookie, client, now } = self;
         let (pseudonym, bucket) = (cookie.id().pseudonym(), bucket_of(flow));
         let (store, account) = (&*ports.rate_limits, &flow.context.account);
@@ -65,28 +66,28 @@ impl Sender<'_> {
         let spent = limit_log::change(store, account, now, |log| {
             Ok::<_, AcquireError>(log.spend_contact_attempt(pseudonym, bucket, client, now, limits)?)
         });
-        let spent = spent.await?;
+        let (attempt, log) = spent.await?;
         if !matches() {
             return Err(AcquireError::Mismatch);
         }
-        let acquired = limit_log::change_from(store, account, spent, now, |log| {
-            log.refund_contact_attempt(pseudonym, bucket);
+        let acquired = limit_log::change_from(store, account, log, now, |log| {
+            log.refund_contact_attempt(pseudonym, bucket, attempt);
             self.acquire_from(log, flow, method)
         });
-        acquired.await.map(drop)
+        acquired.await.map(|(used, _)| used)
     }
 
     /// Refunds a message that was taken and won't be sent, because another request sent one.
-    pub(crate) async fn refund(self, flow: &Choosing, factor: Factor) -> Result<(), AcquireError> {
+    pub(crate) async fn refund(self, flow: &Choosing, factor: Factor, used: Use) -> Result<(), AcquireError> {
         let store = &*self.ports.rate_limits;
         let refunded = limit_log::change(store, &flow.context.account, self.now, |log| {
-            log.refund_send(factor, bucket_of(flow), self.now);
+            log.refund_send(factor, bucket_of(flow), used);
             Ok::<_, AcquireError>(())
         });
         refunded.await.map(drop)
     }
 
-    fn acquire_from(self, log: &mut LimitLog, flow: &Choosing, method: Method) -> Result<(), AcquireError> {
+    fn acquire_from(self, log: &mut LimitLog, flow: &Choosing, method: Method) -> Result<Use, AcquireError> {
         let verified_factors: Vec<Factor> = flow.progress.verified_factors();
         let send = SendRequest {
             factor: method.factor(),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Contact, Registration};
-use shared::domain::account_limits::Client;
+use shared::domain::account_limits::{Client, Use};
 use shared::domain::approval::{RequestStatus, Requester};
 use shared::domain::contact::PhoneNumber;
 use shared::domain::cookie::HolderCookie;
@@ -155,7 +155,7 @@ impl Step<'_> {
         }
         // The last code went to the same number, so the person has typed it already (WCAG 2.2, 3.3.7).
         let is_known = matches!(&self.before, Flow::AwaitingCode(before) if before.contact == factor);
-        self.acquire(&flow, contact, typed, is_known).await?;
+        let used = self.acquire(&flow, contact, typed, is_known).await?;
 
         let settings = Arc::clone(&ports.app.settings);
         let lifetime = settings.flow.code_lifetime.0.min(flow.context.expires_at.seconds_after(now));
@@ -183,7 +183,7 @@ impl Step<'_> {
         let awaiting = Flow::AwaitingCode(flow.clone().send(method, code, factor, now, &settings.flow));
         let is_ours = |found: &Flow| matches!(found, Flow::AwaitingCode(state) if state.code == code);
         if let Err(found) = self.store_challenge(&awaiting, is_ours).await? {
-            self.refund(&flow).await;
+            self.refund(&flow, used).await;
             return self.on_lost_race(&found);
         }
         ports.outgoing().send(cookie.id(), &[message], Seconds(0)).await?;
@@ -192,15 +192,15 @@ impl Step<'_> {
         self.challenge_page(&awaiting)
     }
 
-    /// Acquires one message of the account's limits. For a phone, an attempt is spent before the numbers are compared,
-    /// unless `is_known`.
+    /// Acquires one message of the account's limits, and returns its use. For a phone, an attempt is spent before the
+    /// numbers are compared, unless `is_known`.
     async fn acquire(
         &self,
         flow: &Choosing,
         contact: Contact<'_>,
         typed: Option<&str>,
         is_known: bool,
-    ) -> HandlerResult<()> {
+    ) -> HandlerResult<Use> {
         let Self { ports, cookie, method, .. } = *self;
         let typed_for = if is_known && typed.is_none() { None } else { Some(contact) };
         let acquired = if let Some(Contact::Phone(number)) = typed_for {
@@ -234,11 +234,11 @@ impl Step<'_> {
         if !registration.has(method) {
             return Err(unavailable());
         }
-        match self.sender(&flow).try_acquire(&flow, method).await {
-            Ok(()) => {}
+        let used = match self.sender(&flow).try_acquire(&flow, method).await {
+            Ok(used) => used,
             Err(rate_limits::AcquireError::Store(error)) => return Err(error.into()),
             Err(_) => return Err(unavailable()),
-        }
+        };
         let (keys, entropy) = (&ports.app.flows, &*ports.entropy);
         let requester =
             Requester { network: self.incoming.network(), browser: self.incoming.browser.clone() };
@@ -249,12 +249,12 @@ impl Step<'_> {
         let awaiting = Flow::AwaitingAnswer(flow.clone().ask(method, id, now, APPROVAL_LIFETIME));
         let is_ours = |found: &Flow| matches!(found, Flow::AwaitingAnswer(state) if state.request == id);
         if let Err(found) = self.store_challenge(&awaiting, is_ours).await? {
-            self.refund(&flow).await;
+            self.refund(&flow, used).await;
             return self.on_lost_race(&found);
         }
         let account = &flow.context.account;
         if !ports.approvals.ask(account, &request, now).await? {
-            self.refund(&flow).await;
+            self.refund(&flow, used).await;
             // A failed restore means that another request has moved the flow on already.
             let _ = ports.flows.replace(cookie.id(), self.revision + 1, &self.before, now).await?;
             return Err(unavailable());
@@ -299,8 +299,8 @@ impl Step<'_> {
     }
 
     /// Refunds the message that was taken and won't be sent.
-    async fn refund(&self, flow: &Choosing) {
-        let refunded = self.sender(flow).refund(flow, self.method.factor()).await;
+    async fn refund(&self, flow: &Choosing, used: Use) {
+        let refunded = self.sender(flow).refund(flow, self.method.factor(), used).await;
         if refunded.is_err() {
             tracing::warn!(event = "rate_limit.refund_failed", flow = ?self.cookie.id());
         }

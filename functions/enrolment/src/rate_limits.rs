@@ -2,7 +2,7 @@
 
 use shared::domain::account::AccountId;
 use shared::domain::account_limits::{
-    Bucket, Client, EnrolmentUse, RateLimitExceeded, SendRequest, TieredLimit,
+    Bucket, Client, EnrolmentUse, RateLimitExceeded, SendRequest, TieredLimit, Use,
 };
 use shared::domain::captcha::Effort;
 use shared::domain::client::{AddressBlock, NetworkTag};
@@ -61,14 +61,15 @@ pub(crate) async fn count_sign_in(
 }
 
 /// Counts a wrong password of an account, or of the decoy of a name without one, before the password is checked.
-/// Concurrent sign-ins can't exceed the limit. `solved` says that a CAPTCHA was solved for this sign-in.
+/// Concurrent sign-ins can't exceed the limit. `solved` says that a CAPTCHA was solved for this sign-in. Returns the
+/// use, for a refund.
 pub(crate) async fn spend_password(
     ports: &Ports,
     account: &AccountId,
     client: Client,
     solved: bool,
     now: Timestamp,
-) -> Result<(), SignInRefusal> {
+) -> Result<Use, SignInRefusal> {
     let limit = ports.app.settings.wrong_passwords();
     let spent = limit_log::change(&*ports.rate_limits, account, now, |log| {
         if !solved && log.recent_wrong_passwords(now) >= WRONG_PASSWORDS {
@@ -76,13 +77,18 @@ pub(crate) async fn spend_password(
         }
         log.spend_password(client, now, limit).map_err(SignInRefusal::Paused)
     });
-    spent.await.map(drop)
+    spent.await.map(|(used, _)| used)
 }
 
-/// Refunds the password that was counted at `now`, after an accepted sign-in.
-pub(crate) async fn refund_password(ports: &Ports, account: &AccountId, now: Timestamp) -> HandlerResult<()> {
+/// Refunds a counted password, after an accepted sign-in.
+pub(crate) async fn refund_password(
+    ports: &Ports,
+    account: &AccountId,
+    used: Use,
+    now: Timestamp,
+) -> HandlerResult<()> {
     let refunded = limit_log::change(&*ports.rate_limits, account, now, |log| {
-        log.refund_password(now);
+        log.refund_password(used);
         Ok::<_, SignInRefusal>(())
     });
     match refunded.await {

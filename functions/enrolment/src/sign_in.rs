@@ -95,15 +95,15 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
     let epoch = ports.security_info.registration(&id, now).await?.device_epoch;
     let known_device = incoming.is_known_device(&id, epoch, now);
     let client = Client { network: incoming.network_tag(), known_device };
-    match rate_limits::spend_password(ports, &id, client, solved, now).await {
-        Ok(()) => {}
+    let used = match rate_limits::spend_password(ports, &id, client, solved, now).await {
+        Ok(used) => used,
         Err(SignInRefusal::CaptchaRequired) => return Err(again(Problem::CaptchaHarder)?),
         Err(SignInRefusal::Paused(until)) => {
             let wait = Seconds(until.seconds_after(now));
             return Err(on_page(Problem::SignInPaused { until, wait }, None));
         }
         Err(SignInRefusal::Store(error)) => return Err(error.into()),
-    }
+    };
     let account = match ports.directory.check_password(&id, password.expose(), now).await? {
         SignInResult::Accepted(account) => Some(account),
         SignInResult::Wrong | SignInResult::Locked | SignInResult::Disabled => None,
@@ -117,7 +117,7 @@ async fn try_sign_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRe
             on_page(Problem::SignInWrong(None), None)
         });
     };
-    rate_limits::refund_password(ports, &account.id, now).await?;
+    rate_limits::refund_password(ports, &account.id, used, now).await?;
     let beginning = Beginning {
         account: &account,
         name: &reference,

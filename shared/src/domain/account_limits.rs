@@ -126,14 +126,23 @@ impl TieredLimit {
     }
 }
 
-/// A use that the log remembers.
+/// A use that the log remembers: when, and the tier that it took from. Whoever acquired it can refund exactly it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Use(Timestamp, Tier);
+pub struct Use(Timestamp, Tier);
 
 impl Use {
     fn is_within(self, span: Seconds, now: Timestamp) -> bool {
         self.0.is_within(span, now)
     }
+}
+
+/// Removes the last entry that equals `entry`. Equal entries are interchangeable. Returns whether there was one.
+fn remove_last<T: PartialEq>(entries: &mut Vec<T>, entry: &T) -> bool {
+    let last = entries.iter().rposition(|other| other == entry);
+    last.is_some_and(|at| {
+        entries.remove(at);
+        true
+    })
 }
 
 /// Returns whether a tier has a use left in each of the limits, beside the earlier uses within its span.
@@ -290,7 +299,7 @@ pub struct SendRequest<'a> {
 }
 
 impl LimitLog {
-    /// Counts one attempt at typing a complete number, before the number is compared.
+    /// Counts one attempt at typing a complete number, before the number is compared. Returns its use.
     ///
     /// # Errors
     /// [`RateLimitExceeded`] when the flow or the client's tiers have no attempt left.
@@ -301,7 +310,7 @@ impl LimitLog {
         client: Client,
         now: Timestamp,
         limits: &SendLimits,
-    ) -> Result<(), RateLimitExceeded> {
+    ) -> Result<Use, RateLimitExceeded> {
         self.forget(now);
         let all = self.contact_attempts.iter().chain(&self.later_contact_attempts);
         let in_flow = all.filter(|(by, _)| *by == flow).count();
@@ -312,15 +321,12 @@ impl LimitLog {
         let earlier: Vec<Use> = attempts.iter().map(|(_, used)| *used).collect();
         let used = acquire(client, &earlier, &[(Seconds::DAY, limits.contacts_per_day)], now)?;
         attempts.push((flow, used));
-        Ok(())
+        Ok(used)
     }
 
-    /// Refunds an attempt with the right number.
-    pub fn refund_contact_attempt(&mut self, flow: HolderPseudonym, bucket: Bucket) {
-        let attempts = self.contact_attempts_in(bucket);
-        if let Some(at) = attempts.iter().rposition(|(by, _)| *by == flow) {
-            attempts.remove(at);
-        }
+    /// Refunds the attempt of a flow with the right number.
+    pub fn refund_contact_attempt(&mut self, flow: HolderPseudonym, bucket: Bucket, used: Use) {
+        remove_last(self.contact_attempts_in(bucket), &(flow, used));
     }
 
     const fn contact_attempts_in(&mut self, bucket: Bucket) -> &mut Vec<(HolderPseudonym, Use)> {
@@ -330,7 +336,7 @@ impl LimitLog {
         }
     }
 
-    /// Counts one message.
+    /// Counts one message. Returns its use.
     ///
     /// # Errors
     /// [`RateLimitExceeded`] when the limit per hour, per day or of unredeemed codes is reached in each of
@@ -340,7 +346,7 @@ impl LimitLog {
         send: &SendRequest<'_>,
         now: Timestamp,
         limits: &SendLimits,
-    ) -> Result<(), RateLimitExceeded> {
+    ) -> Result<Use, RateLimitExceeded> {
         self.forget(now);
         for counter in &mut self.counters {
             if send.verified_factors.contains(&counter.factor) || counter.generation != send.generation {
@@ -356,26 +362,24 @@ impl LimitLog {
         let mut tiers = send.client.tiers();
         let tier = tiers.find(|tier| is_open(*tier) && fits(*tier, &counter.sent, &spans, now));
         let tier = tier.ok_or(RateLimitExceeded)?;
-        counter.sent.push(Use(now, tier));
+        let used = Use(now, tier);
+        counter.sent.push(used);
         if closes {
             counter.unredeemed.push(tier);
         }
         counter.generation = send.generation;
-        Ok(())
+        Ok(used)
     }
 
-    /// Refunds a message that was counted at `acquired_at` and not sent.
-    pub fn refund_send(&mut self, factor: Factor, bucket: Bucket, acquired_at: Timestamp) {
+    /// Refunds a message that was counted and not sent.
+    pub fn refund_send(&mut self, factor: Factor, bucket: Bucket, used: Use) {
         let counter = self.counter(factor, bucket);
-        if let Some(at) = counter.sent.iter().rposition(|used| used.0 == acquired_at) {
-            let Use(_, tier) = counter.sent.remove(at);
-            if let Some(at) = counter.unredeemed.iter().rposition(|other| *other == tier) {
-                counter.unredeemed.remove(at);
-            }
+        if remove_last(&mut counter.sent, &used) {
+            remove_last(&mut counter.unredeemed, &used.1);
         }
     }
 
-    /// Counts one attempt at a code that a device generates, before it is compared.
+    /// Counts one attempt at a code that a device generates, before it is compared. Returns its use.
     ///
     /// # Errors
     /// [`RateLimitExceeded`] when the client's tiers have no attempt left today.
@@ -385,24 +389,21 @@ impl LimitLog {
         client: Client,
         now: Timestamp,
         limit: TieredLimit,
-    ) -> Result<(), RateLimitExceeded> {
+    ) -> Result<Use, RateLimitExceeded> {
         self.forget(now);
         let earlier: Vec<Use> =
             self.generated_codes.iter().filter(|(of, _)| *of == bucket).map(|(_, used)| *used).collect();
         let used = acquire(client, &earlier, &[(Seconds::DAY, limit)], now)?;
         self.generated_codes.push((bucket, used));
-        Ok(())
+        Ok(used)
     }
 
-    /// Refunds an attempt that was counted at `acquired_at`, whose code is right.
-    pub fn refund_generated_code(&mut self, bucket: Bucket, acquired_at: Timestamp) {
-        let is_it = |(of, used): &(Bucket, Use)| *of == bucket && used.0 == acquired_at;
-        if let Some(at) = self.generated_codes.iter().rposition(is_it) {
-            self.generated_codes.remove(at);
-        }
+    /// Refunds an attempt whose code is right.
+    pub fn refund_generated_code(&mut self, bucket: Bucket, used: Use) {
+        remove_last(&mut self.generated_codes, &(bucket, used));
     }
 
-    /// Counts a password as wrong, before it is compared.
+    /// Counts a password as wrong, before it is compared. Returns its use.
     ///
     /// # Errors
     /// The time from which the client's tiers have one left again.
@@ -411,10 +412,11 @@ impl LimitLog {
         client: Client,
         now: Timestamp,
         limit: TieredLimit,
-    ) -> Result<(), Timestamp> {
+    ) -> Result<Use, Timestamp> {
         self.forget(now);
-        self.passwords.push(acquire_or_wait(client, &self.passwords, limit, now)?);
-        Ok(())
+        let used = acquire_or_wait(client, &self.passwords, limit, now)?;
+        self.passwords.push(used);
+        Ok(used)
     }
 
     /// Counts a code or a change of a session.
@@ -435,11 +437,9 @@ impl LimitLog {
         Ok(())
     }
 
-    /// Refunds a password that was counted at `acquired_at` and is right.
-    pub fn refund_password(&mut self, acquired_at: Timestamp) {
-        if let Some(at) = self.passwords.iter().rposition(|used| used.0 == acquired_at) {
-            self.passwords.remove(at);
-        }
+    /// Refunds a password that is right.
+    pub fn refund_password(&mut self, used: Use) {
+        remove_last(&mut self.passwords, &used);
     }
 
     /// Returns the passwords that were wrong within the last hour.

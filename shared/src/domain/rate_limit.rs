@@ -3,6 +3,7 @@
 //! A limit yields the key of its counter. Each kind has its own prefix, and an account's id stands between
 //! the kind and parts without `#`. So no two limits share a counter, whatever an id contains.
 
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::account::AccountId;
@@ -61,8 +62,14 @@ pub enum RateLimit {
     PhoneMessages,
     /// Those of one share, per day, counted in the same item.
     PhoneMessagesOf(SmsShare),
-    /// Deliveries of one message that the queue delivers again.
-    Redelivery(MessageId),
+    /// The mark of a message that was counted, in the item that counted it: one write sets both. The queue may deliver
+    /// the message again.
+    CountedMessage {
+        /// The limit of the mailbox or block that counted it.
+        counted_in: Box<Self>,
+        /// The message.
+        message: MessageTag,
+    },
     /// Answers with an older cookie to a flow or session, after this many verified steps. The counter lies
     /// outside the holder, so that such answers don't change it.
     OlderAnswers {
@@ -123,17 +130,16 @@ impl MailboxTag {
     }
 }
 
-/// The queue's id of a message, the same for each delivery.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct MessageId(String);
+/// A short reference to a message of the queue, the same for each delivery.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct MessageTag([u8; 8]);
 
-impl MessageId {
-    /// Reads an id: 1 to 100 characters, as SQS gives them (`SendMessage`, `MessageId`). An id with the
-    /// length of a date could collide with a day of [`RateLimit::PhoneMessages`] and is rejected: SQS gives
-    /// UUIDs.
-    pub fn parse(text: &str) -> Option<Self> {
-        let fits = (1..=100).contains(&text.len()) && text.len() != DATE.len();
-        fits.then(|| Self(text.to_owned()))
+impl MessageTag {
+    /// Returns the tag of the queue's id of a message (SQS, `MessageId`). Eight bytes distinguish the messages of a
+    /// block and day.
+    pub fn of(id: &str) -> Self {
+        let hash = Sha256::digest(id);
+        Self(std::array::from_fn(|at| hash.get(at).copied().unwrap_or_default()))
     }
 }
 
@@ -189,6 +195,7 @@ impl RateLimit {
                 format!("h{:02}", Window::Hour.number(now).rem_euclid(24))
             }
             Self::PhoneMessagesOf(share) => share.as_str().to_owned(),
+            Self::CountedMessage { message, .. } => format!("m{}", hex::encode(message.0)),
             _ => "count".to_owned(),
         }
     }
@@ -227,7 +234,7 @@ impl RateLimit {
             Self::CodesToMailbox(mailbox) => of_mailbox("mailbox", mailbox, Window::Hour),
             Self::CodesToNewMailbox(mailbox) => of_mailbox("new-mailbox", mailbox, Window::Day),
             Self::PhoneMessages | Self::PhoneMessagesOf(_) => format!("sms#{}", Window::Day.date(now)),
-            Self::Redelivery(message) => format!("sms#{}", message.0),
+            Self::CountedMessage { counted_in, .. } => counted_in.key(now),
             Self::OlderAnswers { holder, verified } => {
                 format!("older#{}#{verified}", hex::encode(holder.as_bytes()))
             }
@@ -238,7 +245,8 @@ impl RateLimit {
     pub fn window_end(&self, now: Timestamp) -> Timestamp {
         match self {
             Self::Captcha { expires_at, .. } | Self::ProviderSignIn { expires_at, .. } => *expires_at,
-            Self::Redelivery(_) | Self::OlderAnswers { .. } => self.kept_until(now),
+            Self::CountedMessage { counted_in, .. } => counted_in.window_end(now),
+            Self::OlderAnswers { .. } => self.kept_until(now),
             _ => self.window().end(now),
         }
     }
@@ -252,11 +260,12 @@ impl RateLimit {
             }
             // The item also counts the day of its numbers.
             Self::CodesToBlock(_) | Self::CodesToNewBlock(_) => now + Seconds(2 * Seconds::DAY.0),
+            Self::CountedMessage { counted_in, .. } => counted_in.kept_until(now),
             _ => now + Seconds(2 * self.window().length().0),
         }
     }
 
-    const fn window(&self) -> Window {
+    fn window(&self) -> Window {
         match self {
             Self::OpensOfName(_)
             | Self::OpensOfAddress(_)
@@ -274,8 +283,8 @@ impl RateLimit {
             | Self::PhoneMessages
             | Self::PhoneMessagesOf(_)
             | Self::CodesToNumber(_)
-            | Self::CodesToNewNumber(_)
-            | Self::Redelivery(_) => Window::Day,
+            | Self::CodesToNewNumber(_) => Window::Day,
+            Self::CountedMessage { counted_in, .. } => counted_in.window(),
         }
     }
 }
@@ -302,6 +311,14 @@ mod tests {
 
     fn address(text: &str) -> AddressBlock {
         AddressBlock::from_address(Some(text.parse::<IpAddr>().unwrap()))
+    }
+
+    /// The mark of a message in the item of this limit.
+    fn counted(limit: RateLimit) -> RateLimit {
+        RateLimit::CountedMessage {
+            counted_in: Box::new(limit),
+            message: MessageTag::of("5fea7756-0ea4-451a-a703-a558b933e274"),
+        }
     }
 
     fn keys() -> Keyring {
@@ -382,7 +399,16 @@ mod tests {
                 format!("older#{}#1", "ef".repeat(32)),
                 7_200,
             ),
-            (RateLimit::Redelivery(MessageId::parse("5fea7756").unwrap()), "sms#5fea7756".into(), 172_800),
+            (
+                counted(RateLimit::CodesToBlock(number.block())),
+                format!("numbers#{}#2026-11-24", hex::encode(number.block.0)),
+                172_800,
+            ),
+            (
+                counted(RateLimit::CodesToMailbox(mailbox.clone())),
+                format!("mailbox#{}#2026-11-24T04", hex::encode(mailbox.0)),
+                7_200,
+            ),
         ] {
             assert_eq!(limit.key(NOW), key);
             assert_eq!(limit.kept_until(NOW), NOW + Seconds(kept_until), "{key}");
@@ -396,6 +422,7 @@ mod tests {
             (RateLimit::PhoneMessages, "count"),
             (RateLimit::PhoneMessagesOf(SmsShare::FirstStep), "first-step"),
             (RateLimit::PhoneMessagesOf(SmsShare::Enrolment), "enrolment"),
+            (counted(RateLimit::CodesToMailbox(mailbox.clone())), "m5df87f23819f39c4"),
             (RateLimit::CodesToMailbox(mailbox), "count"),
         ] {
             assert_eq!(limit.counter(NOW), counter);
@@ -434,14 +461,6 @@ mod tests {
         }
     }
 
-    #[test]
-    fn message_id_like_a_date_is_rejected() {
-        for text in ["", "2026-11-24", &"a".repeat(101)] {
-            assert_eq!(MessageId::parse(text), None, "{text}");
-        }
-        assert!(MessageId::parse("5fea7756-0ea4-451a-a703-a558b933e274").is_some());
-    }
-
     /// Returns ids that resemble the rest of a key.
     fn id() -> impl Strategy<Value = String> {
         let part = prop::sample::select(vec![
@@ -474,9 +493,12 @@ mod tests {
             .prop_map(|text| AddressBlock::from_address(text.map(|text| text.parse::<IpAddr>().unwrap())))
         };
         let account = || id().prop_map(|id| account(&id));
-        let message = prop_oneof![
-            id(),
-            prop::sample::select(vec!["2026-11-24".to_owned(), "2026-11-25".to_owned(), "1".to_owned()])
+        // An item has one limit that marks its messages.
+        let item = prop_oneof![
+            number().prop_map(|number| RateLimit::CodesToBlock(number.block())),
+            number().prop_map(|number| RateLimit::CodesToNewBlock(number.block())),
+            mailbox().prop_map(RateLimit::CodesToMailbox),
+            mailbox().prop_map(RateLimit::CodesToNewMailbox),
         ];
         prop_oneof![
             name().prop_map(RateLimit::OpensOfName),
@@ -497,7 +519,10 @@ mod tests {
             Just(RateLimit::PhoneMessages),
             Just(RateLimit::PhoneMessagesOf(SmsShare::FirstStep)),
             Just(RateLimit::PhoneMessagesOf(SmsShare::Enrolment)),
-            message.prop_filter_map("no id", |text| MessageId::parse(&text).map(RateLimit::Redelivery)),
+            (item, id()).prop_map(|(item, id)| RateLimit::CountedMessage {
+                counted_in: Box::new(item),
+                message: MessageTag::of(&id),
+            }),
         ]
     }
 
@@ -518,9 +543,12 @@ mod tests {
                 prop_assert!(!key.0.starts_with("sends#"));
                 let (first, when) = seen.entry(key.clone()).or_insert_with(|| (limit.clone(), at)).clone();
                 prop_assert_eq!(&first, &limit, "{:?}", &key);
+                // A mark lasts as long as its item, which a block keeps for a day.
                 let lasting = matches!(
                     limit,
-                    RateLimit::Captcha { .. } | RateLimit::ProviderSignIn { .. } | RateLimit::Redelivery(_)
+                    RateLimit::Captcha { .. }
+                        | RateLimit::ProviderSignIn { .. }
+                        | RateLimit::CountedMessage { .. }
                 );
                 prop_assert!(lasting || first.window_end(when) == limit.window_end(at), "{:?}", &key);
             }

@@ -9,42 +9,44 @@ use crate::ports::{RateLimitStore, StoreError, Versioned};
 /// let few through at a time.
 const MAX_WRITES: u8 = 40;
 
-/// Reads the log of an account and changes it as `decide` says.
+/// Reads the log of an account and changes it as `decide` says. Returns what `decide` returned, and the log as written.
 ///
 /// # Errors
 /// The error of `decide`, after which nothing is written, and failures of the store. After too many conflicts
 /// the limit counts as exceeded.
-pub async fn change<E>(
+pub async fn change<T, E>(
     store: &dyn RateLimitStore,
     account: &AccountId,
     now: Timestamp,
-    decide: impl FnMut(&mut LimitLog) -> Result<(), E> + Send,
-) -> Result<Versioned<LimitLog>, E>
+    decide: impl FnMut(&mut LimitLog) -> Result<T, E> + Send,
+) -> Result<(T, Versioned<LimitLog>), E>
 where
+    T: Send,
     E: From<RateLimitExceeded> + From<StoreError>,
 {
     let read = store.limit_log(account).await?;
     change_from(store, account, read, now, decide).await
 }
 
-/// Changes a log that was read or written before. Returns the log as written.
+/// Changes a log that was read or written before.
 ///
 /// # Errors
 /// As [`change`].
-pub async fn change_from<E>(
+pub async fn change_from<T, E>(
     store: &dyn RateLimitStore,
     account: &AccountId,
     mut read: Versioned<LimitLog>,
     now: Timestamp,
-    mut decide: impl FnMut(&mut LimitLog) -> Result<(), E> + Send,
-) -> Result<Versioned<LimitLog>, E>
+    mut decide: impl FnMut(&mut LimitLog) -> Result<T, E> + Send,
+) -> Result<(T, Versioned<LimitLog>), E>
 where
+    T: Send,
     E: From<RateLimitExceeded> + From<StoreError>,
 {
     for _ in 0..MAX_WRITES {
-        decide(&mut read.value)?;
+        let decided = decide(&mut read.value)?;
         if let Some(revision) = store.replace_limit_log(account, read.revision, &read.value, now).await? {
-            return Ok(Versioned { revision, ..read });
+            return Ok((decided, Versioned { revision, ..read }));
         }
         read = store.limit_log(account).await?;
     }

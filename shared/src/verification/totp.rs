@@ -9,7 +9,7 @@
 use super::holder::{Holder, Mismatch, Refusal, Subject, VerificationError, Verified};
 use super::limit_log;
 use super::verifier::Verifier;
-use crate::domain::account_limits::{Client, LimitLog};
+use crate::domain::account_limits::{Client, LimitLog, Use};
 use crate::domain::code::OneTimeCode;
 use crate::domain::method::Method;
 use crate::domain::security_info::{Consumption, Kind, Secret};
@@ -34,12 +34,12 @@ pub(super) async fn check(
     Verified::by(Method::Totp, young, verifier.flows, holder.cookie(), code.expose().as_bytes())
 }
 
-/// Counts an attempt in the account's limit log, and returns the log.
+/// Counts an attempt in the account's limit log, and returns its use with the log.
 async fn spend(
     verifier: &Verifier<'_>,
     holder: &dyn Holder,
     now: Timestamp,
-) -> Result<Versioned<LimitLog>, Refusal> {
+) -> Result<(Use, Versioned<LimitLog>), Refusal> {
     let client = Client { network: verifier.network, known_device: holder.is_on_known_device() };
     let (bucket, limit) = (holder.bucket(), verifier.generated_codes_per_day);
     let spent = limit_log::change(verifier.limits, holder.subject().account, now, |log| {
@@ -49,9 +49,14 @@ async fn spend(
 }
 
 /// Refunds the attempt of a right code.
-async fn refund(verifier: &Verifier<'_>, holder: &dyn Holder, spent: Versioned<LimitLog>, now: Timestamp) {
-    let refunded = limit_log::change_from(verifier.limits, holder.subject().account, spent, now, |log| {
-        log.refund_generated_code(holder.bucket(), now);
+async fn refund(
+    verifier: &Verifier<'_>,
+    holder: &dyn Holder,
+    (used, log): (Use, Versioned<LimitLog>),
+    now: Timestamp,
+) {
+    let refunded = limit_log::change_from(verifier.limits, holder.subject().account, log, now, |log| {
+        log.refund_generated_code(holder.bucket(), used);
         Ok::<_, Refusal>(())
     });
     // A failure leaves the attempt counted, and the code is right all the same.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{Fakes, Provider, START, event, ports, sealed};
+use crate::support::{Fakes, Provider, START, event, ports, retried, sealed};
 use delivery::handle;
 use shared::domain::code::OneTimeCode;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
@@ -46,7 +46,7 @@ fn notice(to: Recipient) -> Message {
     })
 }
 
-/// Returns the ids of the messages to retry.
+/// Returns the numbers of the messages to retry.
 async fn deliver(
     fakes: &Arc<Fakes>,
     parameters: &[(&str, &str)],
@@ -54,8 +54,7 @@ async fn deliver(
     count: u32,
 ) -> Vec<String> {
     let bodies: Vec<String> = messages.iter().map(sealed).collect();
-    let response = handle(&ports(fakes, parameters), event(&bodies, count)).await;
-    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
+    retried(&handle(&ports(fakes, parameters), event(&bodies, count)).await)
 }
 
 #[tokio::test]
@@ -140,8 +139,7 @@ async fn invalid_message_does_not_block_its_batch() {
         sealed(&code(email())).replace("\"owner\":\"03", "\"owner\":\"04"),
     ];
     let response = handle(&ports(&fakes, &[]), event(&bodies, 1)).await;
-    let again: Vec<_> = response.batch_item_failures.iter().map(|f| f.item_identifier.as_str()).collect();
-    assert_eq!(again, ["0", "2"]);
+    assert_eq!(retried(&response), ["0", "2"]);
     assert_eq!(fakes.sent().len(), 1);
 }
 
@@ -232,14 +230,46 @@ async fn enrolled_mailbox_has_hourly_limit_only() {
 
 /// Controls: C-131.
 #[tokio::test]
-async fn redelivered_mail_counts_at_most_twice() {
+async fn redelivered_mail_counts_once() {
     let fakes = Arc::new(Fakes::default());
     fakes.set_provider(Provider::Down);
     for count in 1..20 {
         assert_eq!(deliver(&fakes, &[], &[code(email())], count).await, ["0"]);
     }
     fakes.set_provider(Provider::Up);
-    assert_eq!(sent_of(&fakes, &[], 12, || code(email())).await, 8);
+    assert_eq!(sent_of(&fakes, &[], 12, || code(email())).await, 9);
+}
+
+/// The provider fails for the code that took the last one of a limit: of a mailbox, a number, a block, the day or a share
+/// of it. A code that was refused stays refused.
+/// Controls: C-074, C-131.
+#[tokio::test]
+async fn redelivered_code_is_not_refused_by_its_own_count() {
+    let stranger = || with(code(mobile()), Purpose::Reset, SmsShare::FirstStep);
+    let enrolment = |to: Recipient| with(code(to), Purpose::SecurityInfo, SmsShare::Enrolment);
+    let limits: [(&[(&str, &str)], Message); 6] = [
+        (&[("REKEY_SENDS_PER_HOUR", "1")], code(email())),
+        (&[("REKEY_SENDS_PER_DAY", "1"), ("REKEY_SENDS_PER_HOUR", "1")], enrolment(email())),
+        (&[("REKEY_SENDS_PER_DAY", "1"), ("REKEY_SENDS_PER_HOUR", "1")], code(mobile())),
+        (&[("REKEY_SENDS_PER_BLOCK", "2")], enrolment(mobile())),
+        (&[("REKEY_SMS_PER_DAY", "2")], code(mobile())),
+        (&[("REKEY_SMS_PER_DAY", "7")], stranger()),
+    ];
+    for (limit, message) in limits {
+        let fakes = Arc::new(Fakes::default());
+        let one = std::slice::from_ref(&message);
+        assert!(deliver(&fakes, limit, one, 1).await.is_empty());
+        fakes.set_provider(Provider::Down);
+        assert_eq!(deliver(&fakes, limit, one, 1).await, ["0"], "{limit:?}");
+        assert_eq!(deliver(&fakes, limit, one, 2).await, ["0"], "{limit:?}");
+        fakes.set_provider(Provider::Up);
+        assert!(deliver(&fakes, limit, one, 3).await.is_empty());
+        assert_eq!((fakes.sent().len(), fakes.metrics()), (2, 0), "{limit:?}");
+        for count in [1, 2, 3] {
+            assert!(deliver(&fakes, limit, one, count).await.is_empty());
+            assert_eq!(fakes.sent().len(), 0, "{limit:?}");
+        }
+    }
 }
 
 /// Controls: C-132.
@@ -335,13 +365,13 @@ async fn rate_limit_keys_contain_no_phone_number() {
 
 /// Controls: C-074.
 #[tokio::test]
-async fn redelivered_code_counts_at_most_twice() {
+async fn redelivered_code_counts_once() {
     let fakes = Arc::new(Fakes::default());
     fakes.set_provider(Provider::Down);
     for count in 1..20 {
         assert_eq!(deliver(&fakes, &[], &[code(mobile())], count).await, ["0"]);
     }
-    assert_eq!(fakes.phone_messages_counted(), 2);
+    assert_eq!(fakes.phone_messages_counted(), 1);
 }
 
 /// Controls: C-075.

@@ -1,10 +1,11 @@
 //! Runs `delivery` with in-memory test doubles; tests inspect what was sent and make any of them fail.
 
+use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
-use aws_lambda_events::sqs::{SqsEvent, SqsMessage};
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use delivery::Ports;
 use shared::adapters::memory::{Memory, StoredFlow, Tables};
 use shared::domain::account::{Account, AccountId, AccountState, Registration};
@@ -198,11 +199,18 @@ pub fn flow_key() -> HolderId {
     HolderId::from_bytes([3; 32])
 }
 
-/// Builds an event with these bodies, numbered from 0, as their `count`th receive.
+thread_local! {
+    /// The number of the last batch of new messages in this test.
+    static BATCH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// Builds an event with these bodies, numbered from 0, as their `count`th receive. The first receive is of new messages;
+/// a later one is of the last new messages.
 pub fn event(bodies: &[String], count: u32) -> SqsEvent {
+    BATCH.set(BATCH.get() + u32::from(count == 1));
     let record = |(number, body): (usize, &String)| {
         let mut record = SqsMessage::default();
-        record.message_id = Some(number.to_string());
+        record.message_id = Some(format!("{}/{number}", BATCH.get()));
         record.body = Some(body.clone());
         record.attributes.insert("ApproximateReceiveCount".into(), count.to_string());
         record.attributes.insert("SentTimestamp".into(), format!("{}000", START.as_seconds()));
@@ -211,6 +219,12 @@ pub fn event(bodies: &[String], count: u32) -> SqsEvent {
     let mut event = SqsEvent::default();
     event.records = bodies.iter().enumerate().map(record).collect();
     event
+}
+
+/// Returns the numbers of the messages to retry, each in its batch.
+pub fn retried(response: &SqsBatchResponse) -> Vec<String> {
+    let number = |id: &str| id.split_once('/').map(|(_, number)| number.to_owned());
+    response.batch_item_failures.iter().filter_map(|failure| number(&failure.item_identifier)).collect()
 }
 
 /// Seals a message as the queue holds it.

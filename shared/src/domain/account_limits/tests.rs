@@ -270,9 +270,11 @@ fn contact_attempts_are_limited_per_flow_and_day() {
         spend(&mut log, 10 + n, 2 + u16::try_from(n / 5).unwrap(), 0).unwrap();
     }
     assert_eq!(spend(&mut log, 2, 9, 0), Err(RateLimitExceeded));
-    log.refund_contact_attempt(HolderPseudonym(34), Bucket::SecondStep);
+    let last = Use(at(0), Tier::Network(client(6).network));
+    log.refund_contact_attempt(HolderPseudonym(34), Bucket::SecondStep, last);
+    log.refund_contact_attempt(HolderPseudonym(35), Bucket::FirstStep, last);
     assert_eq!(spend(&mut log, 2, 9, 0), Err(RateLimitExceeded), "none of those was of this flow");
-    log.refund_contact_attempt(HolderPseudonym(34), Bucket::FirstStep);
+    log.refund_contact_attempt(HolderPseudonym(34), Bucket::FirstStep, last);
     spend(&mut log, 2, 9, 0).unwrap();
     assert_eq!(spend(&mut log, 2, 9, 86_399), Err(RateLimitExceeded));
     spend(&mut log, 2, 9, 86_400).unwrap();
@@ -296,12 +298,11 @@ fn exhausted_first_step_leaves_second_step_contact_attempts() {
 #[test]
 fn unsent_message_is_refunded_once() {
     let mut log = LimitLog::default();
-    for n in 0..5 {
-        log.try_acquire_send(&mobile(Bucket::FirstStep, client(n)), at(n.into()), &LIMITS).unwrap();
-    }
-    log.refund_send(Factor::MobilePhone, Bucket::FirstStep, at(4));
-    log.refund_send(Factor::MobilePhone, Bucket::FirstStep, at(4));
-    log.refund_send(Factor::OfficePhone, Bucket::FirstStep, at(3));
+    let uses = [0, 1, 2, 3, 4]
+        .map(|n| log.try_acquire_send(&mobile(Bucket::FirstStep, client(n)), at(n.into()), &LIMITS).unwrap());
+    log.refund_send(Factor::MobilePhone, Bucket::FirstStep, uses[4]);
+    log.refund_send(Factor::MobilePhone, Bucket::FirstStep, uses[4]);
+    log.refund_send(Factor::OfficePhone, Bucket::FirstStep, uses[3]);
     log.try_acquire_send(&mobile(Bucket::FirstStep, client(9)), at(5), &LIMITS).unwrap();
     let next = log.try_acquire_send(&mobile(Bucket::FirstStep, client(10)), at(5), &LIMITS);
     assert_eq!(next, Err(RateLimitExceeded));
@@ -312,10 +313,10 @@ fn unsent_message_is_refunded_once() {
 fn password_counts_as_wrong_until_refunded() {
     let (mut log, limit) = (LimitLog::default(), TieredLimit::new(30, 10));
     log.spend_password(client(1), at(0), limit).unwrap();
-    log.spend_password(client(1), at(10), limit).unwrap();
+    let second = log.spend_password(client(1), at(10), limit).unwrap();
     assert_eq!(log.recent_wrong_passwords(at(10)), 2);
-    log.refund_password(at(10));
-    log.refund_password(at(10));
+    log.refund_password(second);
+    log.refund_password(second);
     assert_eq!(log.recent_wrong_passwords(at(3_599)), 1);
     assert_eq!(log.recent_wrong_passwords(at(3_600)), 0);
 }
@@ -325,11 +326,46 @@ fn password_counts_as_wrong_until_refunded() {
 fn generated_code_counts_as_wrong_until_refunded() {
     let (mut log, limit) = (LimitLog::default(), TieredLimit::new(2, 2));
     log.spend_generated_code(Bucket::FirstStep, client(1), at(0), limit).unwrap();
-    log.spend_generated_code(Bucket::FirstStep, client(1), at(9), limit).unwrap();
-    log.refund_generated_code(Bucket::SecondStep, at(9));
+    let second = log.spend_generated_code(Bucket::FirstStep, client(1), at(9), limit).unwrap();
+    log.refund_generated_code(Bucket::SecondStep, second);
     assert!(log.spend_generated_code(Bucket::FirstStep, client(1), at(10), limit).is_err());
-    log.refund_generated_code(Bucket::FirstStep, at(9));
+    log.refund_generated_code(Bucket::FirstStep, second);
     log.spend_generated_code(Bucket::FirstStep, client(1), at(10), limit).unwrap();
+}
+
+/// Uses of one second in three tiers: each refund gives its own tier one back, and takes nothing from the others.
+/// Controls: C-069.
+#[test]
+fn refund_returns_the_use_of_its_tier() {
+    let now = at(0);
+    let clients = [client(1), known(2), client(3)];
+    for refunded in 0..3 {
+        let (mut log, limit) = (LimitLog::default(), TieredLimit::new(3, 1));
+        let (first, flow) = (Bucket::FirstStep, HolderPseudonym(1));
+        let limits = SendLimits { contacts_per_day: limit, ..LIMITS };
+        let sent = clients.map(|client| log.try_acquire_send(&mobile(first, client), now, &limits).unwrap());
+        let codes = clients.map(|client| log.spend_generated_code(first, client, now, limit).unwrap());
+        let passwords = clients.map(|client| log.spend_password(client, now, limit).unwrap());
+        let numbers =
+            clients.map(|client| log.spend_contact_attempt(flow, first, client, now, &limits).unwrap());
+        log.refund_send(Factor::MobilePhone, first, sent[refunded]);
+        log.refund_generated_code(first, codes[refunded]);
+        log.refund_password(passwords[refunded]);
+        log.refund_contact_attempt(flow, first, numbers[refunded]);
+        let left: Vec<Tier> = clients
+            .iter()
+            .enumerate()
+            .filter(|(n, _)| *n != refunded)
+            .filter_map(|(_, client)| client.tiers().next())
+            .collect();
+        let counter = log.counter(Factor::MobilePhone, first).clone();
+        let tiers = |uses: Vec<Use>| uses.into_iter().map(|Use(_, tier)| tier).collect::<Vec<_>>();
+        assert_eq!(tiers(counter.sent), left);
+        assert_eq!(counter.unredeemed, left);
+        assert_eq!(tiers(log.generated_codes.iter().map(|(_, used)| *used).collect()), left);
+        assert_eq!(tiers(log.passwords.clone()), left);
+        assert_eq!(tiers(log.contact_attempts.iter().map(|(_, used)| *used).collect()), left);
+    }
 }
 
 /// An ordinary log costs one write unit. One that a hundred networks filled costs a few.
@@ -519,25 +555,24 @@ proptest! {
     ) {
         let (mut log, mut naive, mut now, mut generation) = (LimitLog::default(), Naive::default(), 0, 0);
         for (gap, act) in acts {
-            // Two acts of one second would be refunded as one.
-            now += gap + 1;
+            now += gap;
             match act {
                 Act::Take { factor, bucket, client, verified_factors, sent } => {
                     let verified_factors = verified_factors.as_slice();
                     let send = SendRequest { factor, bucket, client, generation, verified_factors };
-                    let is_taken = log.try_acquire_send(&send, at(now), &LIMITS).is_ok();
-                    prop_assert_eq!(is_taken, naive.try_acquire(&send, now));
-                    if is_taken && !sent {
-                        log.refund_send(factor, bucket, at(now));
+                    let taken = log.try_acquire_send(&send, at(now), &LIMITS).ok();
+                    prop_assert_eq!(taken.is_some(), naive.try_acquire(&send, now));
+                    if let Some(used) = taken.filter(|_| !sent) {
+                        log.refund_send(factor, bucket, used);
                         naive.sent.pop();
                     }
                 }
                 Act::Try { flow, bucket, client, right } => {
                     let by = HolderPseudonym(flow);
-                    let is_spent = log.spend_contact_attempt(by, bucket, client, at(now), &LIMITS).is_ok();
-                    prop_assert_eq!(is_spent, naive.try_contact(flow, bucket, now, client));
-                    if is_spent && right {
-                        log.refund_contact_attempt(HolderPseudonym(flow), bucket);
+                    let spent = log.spend_contact_attempt(by, bucket, client, at(now), &LIMITS).ok();
+                    prop_assert_eq!(spent.is_some(), naive.try_contact(flow, bucket, now, client));
+                    if let Some(used) = spent.filter(|_| right) {
+                        log.refund_contact_attempt(by, bucket, used);
                         naive.attempts.pop();
                     }
                 }
