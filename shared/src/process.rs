@@ -11,12 +11,12 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::adapters::aws::SdkConfig;
-#[cfg(feature = "builtin-directory")]
-use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
 #[cfg(feature = "ldap")]
 use crate::adapters::directories::ldap;
+#[cfg(feature = "builtin-directory")]
+use crate::adapters::directories::{BuiltinDirectory, DynamoPasswordExpiries};
 #[cfg(feature = "remote-directory")]
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
 #[cfg(feature = "dynamodb")]
@@ -273,7 +273,8 @@ impl Process {
             phone: settings.help_desk_phone.clone(),
             hours: settings.help_desk_hours.clone(),
         };
-        MessageRenderer::new(&settings.organisation, help_desk, settings.time_zone.clone())
+        let (organisation, zone) = (&settings.organisation, settings.time_zone.clone());
+        MessageRenderer::new(organisation, help_desk, zone, &settings.public_url)
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {
@@ -483,6 +484,11 @@ impl Process {
     /// Returns the scan of all accounts, for `housekeeping` and imports.
     pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         accounts!(self)
+    }
+
+    /// Returns the accounts whose password expires soon, for `housekeeping` only.
+    pub fn password_expiries(&self) -> Result<Arc<dyn ports::PasswordExpiryStore>, StartError> {
+        port!(self, DynamoPasswordExpiries::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
     }
 
     /// Returns the copy of the accounts, for `directory-sync` only.

@@ -34,6 +34,7 @@ pub mod pairing;
 pub mod pass;
 pub mod passkey;
 pub mod password;
+pub mod password_expiry;
 pub mod policy;
 pub mod population;
 pub mod proxy;

@@ -165,7 +165,12 @@ pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        renderer: MessageRenderer::new("Universiti Contoh", HelpDesk::default(), TimeZone::UTC),
+        renderer: MessageRenderer::new(
+            "Universiti Contoh",
+            HelpDesk::default(),
+            TimeZone::UTC,
+            "https://reset.contoh.example",
+        ),
         messages: Arc::new(keys()),
         clock: fakes.clone(),
         entropy: fakes.clone(),

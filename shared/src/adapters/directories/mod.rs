@@ -6,6 +6,8 @@ mod account_copy;
 mod builtin;
 #[cfg(feature = "ldap")]
 pub mod ldap;
+#[cfg(feature = "builtin-directory")]
+mod password_expiries;
 #[cfg(feature = "remote-directory")]
 mod published;
 #[cfg(feature = "remote-directory")]
@@ -15,6 +17,8 @@ mod remote;
 pub use account_copy::DynamoAccountCopy;
 #[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
+#[cfg(feature = "builtin-directory")]
+pub use password_expiries::DynamoPasswordExpiries;
 #[cfg(feature = "remote-directory")]
 pub use published::published_policy;
 #[cfg(feature = "remote-directory")]

@@ -68,7 +68,9 @@ impl Accounts {
             state: account.state,
             ..kept.unwrap_or(new)
         };
+        let kept = self.marks.get(&account.id).filter(|_| *exists);
         let marks = StoredMarks {
+            expiry_warning: kept.and_then(|marks| marks.expiry_warning),
             group: copied.group.clone(),
             password_expires_at: copied.password_expires_at,
             digest: copied.digest,

@@ -18,6 +18,7 @@ use crate::domain::keys::Tag;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
+use crate::domain::password_expiry::ExpiryWarning;
 use crate::domain::security_info::Kind;
 use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
@@ -122,6 +123,8 @@ pub struct StoredMarks {
     pub contacts: Option<(Tag, BTreeSet<Kind>)>,
     /// Since when the directory no longer has the person.
     pub departed_at: Option<Timestamp>,
+    /// The latest warning before the password expires. A sync leaves it.
+    pub expiry_warning: Option<ExpiryWarning>,
 }
 
 /// The syncs of directories.
