@@ -38,6 +38,7 @@ pub mod password_expiry;
 pub mod policy;
 pub mod population;
 pub mod proxy;
+pub mod published_policy;
 pub mod push;
 pub mod rate_limit;
 pub mod recovery_code;

@@ -106,6 +106,7 @@ mod tests {
                 email: Some(EmailAddress::from_stored("aisyah@uni.example".into())),
                 language: Some(Language::Malay),
                 state: AccountState::Active,
+                password_policy: None,
             },
             expires_at,
             warned: None,

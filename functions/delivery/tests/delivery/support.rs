@@ -302,6 +302,7 @@ impl Directory for Fakes {
             email: Some(EmailAddress::from_stored("aisyah@contoh.example".into())),
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         }))
     }
 }

@@ -9,8 +9,6 @@ pub mod ldap;
 #[cfg(feature = "builtin-directory")]
 mod password_expiries;
 #[cfg(feature = "remote-directory")]
-mod published;
-#[cfg(feature = "remote-directory")]
 mod remote;
 
 #[cfg(feature = "directory-sync")]
@@ -19,7 +17,5 @@ pub use account_copy::DynamoAccountCopy;
 pub use builtin::BuiltinDirectory;
 #[cfg(feature = "builtin-directory")]
 pub use password_expiries::DynamoPasswordExpiries;
-#[cfg(feature = "remote-directory")]
-pub use published::published_policy;
 #[cfg(feature = "remote-directory")]
 pub use remote::{DirectoryFunction, DirectoryTransport, LambdaTransport, RemoteDirectory, TransportError};

@@ -13,6 +13,7 @@ use super::Memory;
 use super::contact::StoredContact;
 use crate::domain::account::{Account, AccountId, AccountState, Contact};
 use crate::domain::contact::EmailAddress;
+use crate::domain::directory::PublishedPolicy;
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::language::Language;
@@ -64,6 +65,8 @@ pub struct StoredAccount {
     pub language: Option<Language>,
     /// The state that the organisation set; failed sign-ins don't change it.
     pub state: AccountState,
+    /// The directory's own rules for the password.
+    pub password_policy: Option<PublishedPolicy>,
     /// The current password's hash; an account may have none.
     pub password: Option<StoredPassword>,
     /// The previous hashes, the latest first.
@@ -85,6 +88,7 @@ impl StoredAccount {
             email: self.email.as_ref().map(|email| EmailAddress::from_stored(email.expose())),
             language: self.language,
             state: self.state,
+            password_policy: self.password_policy,
         }
     }
 
@@ -237,6 +241,7 @@ impl AccountImport for MemoryDirectory {
             email: account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email))),
             language: account.language,
             state: account.state,
+            password_policy: account.password_policy,
             password,
             previous: Vec::new(),
             failures: 0,
