@@ -11,14 +11,14 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::adapters::aws::SdkConfig;
-#[cfg(feature = "builtin-directory")]
-use crate::adapters::directories::BuiltinDirectory;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
 #[cfg(feature = "ldap")]
 use crate::adapters::directories::ldap;
+#[cfg(feature = "builtin-directory")]
+use crate::adapters::directories::{BuiltinDirectory, DynamoPasswordExpiries};
 #[cfg(feature = "remote-directory")]
-use crate::adapters::directories::{LambdaTransport, RemoteDirectory, published_policy};
+use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
@@ -166,8 +166,6 @@ impl Process {
     /// # Errors
     /// [`StartError`] when a secret can't be read or is no keyring.
     pub async fn from_parts(parts: Parts) -> Result<Self, StartError> {
-        #[cfg(feature = "remote-directory")]
-        let parts = with_published_policy(parts).await;
         let settings = &parts.settings;
         if !settings.without_origin.is_empty() {
             let methods: Vec<&str> = settings.without_origin.iter().map(|method| method.as_str()).collect();
@@ -273,7 +271,8 @@ impl Process {
             phone: settings.help_desk_phone.clone(),
             hours: settings.help_desk_hours.clone(),
         };
-        MessageRenderer::new(&settings.organisation, help_desk, settings.time_zone.clone())
+        let (organisation, zone) = (&settings.organisation, settings.time_zone.clone());
+        MessageRenderer::new(organisation, help_desk, zone, &settings.public_url)
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {
@@ -425,27 +424,6 @@ macro_rules! accounts {
     };
 }
 
-/// Joins the directory's own rules for passwords to the settings of the function that sets passwords. It lists them as
-/// criteria. Without them the directory still rejects a password, and the page tells why.
-#[cfg(feature = "remote-directory")]
-async fn with_published_policy(parts: Parts) -> Parts {
-    let DirectoryKind::Remote(name) = &parts.settings.directory else { return parts };
-    let is_writer = (parts.resources)("REKEY_FUNCTION_DIRECTORY_WRITE").is_some();
-    let Some(table) = (parts.resources)("REKEY_TABLE_ACCOUNTS").filter(|_| is_writer) else { return parts };
-    match published_policy(&parts.aws, &table, name).await {
-        Ok(Some(policy)) => {
-            let password = parts.settings.password.with_published(&policy);
-            let settings = Arc::new(Settings { password, ..Settings::clone(&parts.settings) });
-            Parts { settings, ..parts }
-        }
-        Ok(None) => parts,
-        Err(error) => {
-            tracing::warn!(event = "directory.policy_unread", reason = %error);
-            parts
-        }
-    }
-}
-
 /// Builds a port of the directory that `REKEY_DIRECTORY` selects.
 #[cfg(feature = "remote-directory")]
 macro_rules! directory {
@@ -483,6 +461,11 @@ impl Process {
     /// Returns the scan of all accounts, for `housekeeping` and imports.
     pub fn account_scan(&self) -> Result<Arc<dyn ports::AccountScan>, StartError> {
         accounts!(self)
+    }
+
+    /// Returns the accounts whose password expires soon, for `housekeeping` only.
+    pub fn password_expiries(&self) -> Result<Arc<dyn ports::PasswordExpiryStore>, StartError> {
+        port!(self, DynamoPasswordExpiries::new(self.store(), self.resource("REKEY_TABLE_ACCOUNTS")?))
     }
 
     /// Returns the copy of the accounts, for `directory-sync` only.

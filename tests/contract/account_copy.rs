@@ -53,6 +53,7 @@ fn copied(number: u32, login: &str) -> CopiedAccount {
     let mut listed = person(number, login);
     listed.contacts.mobile = Some("012-345 6798".to_owned());
     listed.password_expires_at = Some(NOW);
+    listed.password_policy = Some(PublishedPolicy { min_length: Some(16), ..PublishedPolicy::default() });
     rules.copy(listed, &contacts()).account
 }
 
@@ -91,7 +92,7 @@ async fn written_account_is_read_back_whole(stores: &Stores) {
         departed_at: Some(NOW),
         ..whole
     };
-    (bare.account.email, bare.account.language) = (None, None);
+    (bare.account.email, bare.account.language, bare.account.password_policy) = (None, None, None);
     (bare.account.state, bare.account.logins) = (AccountState::Disabled, Vec::new());
     stores.copy.put_accounts(&[write(&bare, true)]).await.unwrap();
     assert_eq!(stores.copy.accounts(&[person_id(1)]).await.unwrap(), [bare.clone()]);

@@ -21,6 +21,7 @@ use shared::ports::{
 use crate::stores::on_every_store;
 
 mod lockout;
+mod remote;
 mod suite;
 
 on_every_store!(
@@ -47,6 +48,8 @@ on_every_store!(
 
 const NOW: Timestamp = Timestamp::from_seconds(1_795_492_800);
 const TABLE: &str = "AccountsTable";
+/// The time within which a change must begin.
+const LEASE: Seconds = Seconds(30);
 
 /// A directory under test.
 #[async_trait]
@@ -57,6 +60,9 @@ trait Fixture: Sync {
     /// Returns a directory with Aisyah and Daniel, both with [`Person::PASSWORD`]. It rejects `history` previous
     /// passwords.
     async fn given(&self, history: u8) -> Arc<Self::Directory>;
+
+    /// Lets the time pass in which a change may still be made, where the directory has a clock of its own.
+    async fn pass_deadline(&self) {}
 }
 
 /// The built-in directory in DynamoDB tables.
@@ -132,6 +138,27 @@ builtin!(
     concurrent_sign_ins_never_exceed_five_attempts,
 );
 
+/// Runs tests on the organisation's own directory, as far as it has the ports.
+macro_rules! remote {
+    ($($contract:ident),+ $(,)?) => {
+        mod suite_behind_invoke {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $contract() {
+                super::suite::$contract(&super::remote::Remote::new()).await;
+            })+
+        }
+    };
+}
+remote!(
+    account_is_found_by_every_login,
+    accepted_sign_in_returns_its_account,
+    password_change_is_idempotent_and_latest_wins,
+    password_change_after_deadline_is_not_applied,
+    change_to_ineligible_account_is_not_permitted,
+    unlock_keeps_the_password,
+    previous_passwords_are_recognised,
+);
+
 fn name(login: &str) -> CanonicalName {
     CanonicalName::parse(login, &[]).unwrap()
 }
@@ -141,11 +168,7 @@ fn password(text: &str) -> NewPassword {
 }
 
 fn change(account: &str, number: u64) -> PasswordChange {
-    PasswordChange {
-        account: AccountId::from_directory(account).unwrap(),
-        number,
-        deadline: NOW + Seconds(30),
-    }
+    PasswordChange { account: AccountId::from_directory(account).unwrap(), number, deadline: NOW + LEASE }
 }
 
 async fn put(directory: &impl AccountImport, person: &Person, typed: Option<&str>) {

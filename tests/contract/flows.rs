@@ -62,6 +62,7 @@ fn opened() -> Opened {
             offers,
             language: Language::Tamil,
             login: None,
+            password_policy: None,
             known_device: false,
         },
     }

@@ -91,6 +91,7 @@ on_every_server!(
     full_sync_gives_every_person_once,
     people_have_their_attributes,
     people_have_their_states,
+    people_have_their_own_password_rules,
     contacts_are_read_only_where_named,
     delta_gives_what_changed,
     cursor_of_another_server_is_unknown,

@@ -20,6 +20,7 @@ mod live_directories;
 mod local;
 mod moto;
 mod pairings;
+mod password_expiries;
 mod population;
 mod queue;
 mod rate_limits;

@@ -15,7 +15,7 @@ use rekey_local::emulator::dynamodb;
 use rekey_local::template::{Table, Template};
 use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
-use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy};
+use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy, DynamoPasswordExpiries};
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
     DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
@@ -31,8 +31,8 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
     ChangeNoteStore, ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore,
-    LeaseStore, NewEntry, PairingStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
-    SecurityInfoStore, SessionChangesStore, SessionStore,
+    LeaseStore, NewEntry, PairingStore, PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore,
+    RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -105,6 +105,7 @@ pub struct Stores {
     pub pairings: Arc<dyn PairingStore>,
     pub rate_limits: Arc<dyn RateLimitStore>,
     pub population: Arc<dyn PopulationStore>,
+    pub expiries: Arc<dyn PasswordExpiryStore>,
     pub change_notes: Arc<dyn ChangeNoteStore>,
     pub bind_leases: Arc<dyn BindLeaseStore>,
     pub accounts: Arc<dyn AccountImport>,
@@ -133,6 +134,7 @@ impl Stores {
             pairings: memory.clone(),
             rate_limits: memory.clone(),
             population: memory.clone(),
+            expiries: memory.clone(),
             change_notes: memory.clone(),
             bind_leases: memory.clone(),
             accounts: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
@@ -165,6 +167,7 @@ impl Stores {
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
+            expiries: Arc::new(DynamoPasswordExpiries::new(client.clone(), "AccountsTable")),
             change_notes: Arc::new(DynamoChangeNotes::new(client.clone(), "AccountsTable")),
             bind_leases: Arc::new(DynamoBindLeases::new(client.clone(), "BudgetsTable")),
             accounts: Arc::new(BuiltinDirectory::new(

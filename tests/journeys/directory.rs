@@ -10,7 +10,7 @@ use rekey_local::emulator::CallFault;
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_tests::fixtures::{AISYAH, DANIEL, NEW_PASSWORD, PRIYA, Person};
 use rekey_tests::live_directory::{Mood, THRESHOLD};
-use rekey_tests::{Browser, World};
+use rekey_tests::{Answer, Browser, World};
 use serde_json::json;
 use shared::domain::account::AccountId;
 use shared::domain::directory::{EntryStanding, PublishedPolicy};
@@ -390,20 +390,54 @@ async fn directory_sees_no_password_in_tables_or_queue() {
     assert!(world.emulator.calls().keys().any(invoked));
 }
 
-/// The sync keeps the directory's rules beside the copy.
+/// Gives a person a fine-grained policy, as the sync copies it.
+async fn set_policy(world: &World, person: &Person, policy: PublishedPolicy) {
+    let key = AttributeValue::S(format!("account/{}", person.login));
+    let text = serde_json::to_string(&policy).unwrap();
+    let update = world.client.update_item().table_name("AccountsTable").key("account", key);
+    update
+        .update_expression("SET password_policy = :policy")
+        .expression_attribute_values(":policy", AttributeValue::S(text))
+        .send()
+        .await
+        .unwrap();
+}
+
+fn length(page: &Answer) -> String {
+    page.json()["criteria"][0]["text"].as_str().unwrap().to_owned()
+}
+
+/// The page, the JSON of the function that verifies the last step, and what the function checks that sets it.
+/// Controls: C-181.
 #[tokio::test]
-async fn published_policy_is_among_the_criteria() {
+async fn policy_of_account_is_among_the_criteria_everywhere() {
     let world = world().await;
     let policy = PublishedPolicy { min_length: Some(18), ..PublishedPolicy::default() };
-    let text = |text: String| AttributeValue::S(text);
-    let put =
-        world.client.put_item().table_name("AccountsTable").item("account", text("directory/ad".to_owned()));
-    put.item("policy", text(serde_json::to_string(&policy).unwrap())).send().await.unwrap();
-    world.restart().await;
-    let mut browser = verified(&world, "forgotten").await;
-    let page = browser.get("/password").await.json();
-    assert!(page["criteria"][0]["text"].as_str().unwrap().contains("18"), "{page}");
-    assert_eq!(browser.password(NEW_PASSWORD).await.problem(), (422, "password-rejected".into()));
+    set_policy(&world, &AISYAH, policy).await;
+    let mut browser = world.browser();
+    let verified = browser.verify_both_steps("forgotten").await;
+    let page = browser.get("/password").await;
+    assert!(length(&page).contains("18") && length(&verified) == length(&page), "{}", length(&verified));
+    let mut owner = world.browser();
+    let body = json!({ "login": "aisyah", "password": Person::PASSWORD, "next": "change-password" });
+    owner.post("/security-info/sign-in", body).await;
+    owner.second_step(&world.app_code(0)).await;
+    assert_eq!(length(&owner.post("/change-password", json!({})).await), length(&page));
+    let rejected = browser.password(NEW_PASSWORD).await;
+    assert_eq!(rejected.problem(), (422, "password-rejected".into()));
+    assert!(rejected.json()["violations"][0]["text"].as_str().unwrap().contains("18"));
     assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
     assert_eq!(browser.password("Kancil-Lompat-42!-Merdeka").await.page(), "done");
+}
+
+/// A fine-grained policy may ask for less than the domain's. What the settings ask for always holds.
+/// Controls: C-181.
+#[tokio::test]
+async fn other_people_and_settings_keep_their_own_criteria() {
+    let world = world().await;
+    let policy = |min| PublishedPolicy { min_length: Some(min), ..PublishedPolicy::default() };
+    set_policy(&world, &AISYAH, policy(8)).await;
+    set_policy(&world, &DANIEL, policy(20)).await;
+    let page = verified(&world, "forgotten").await.get("/password").await;
+    assert!(length(&page).contains("12"), "{}", length(&page));
 }

@@ -27,6 +27,7 @@ mod pairings;
 mod passes;
 mod passkeys;
 mod password_checks;
+mod password_expiry;
 mod population;
 mod proxy;
 mod recovery_codes;

@@ -14,6 +14,7 @@ use rekey_tests::live_directory::Mood;
 use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
 use shared::domain::passkey::Credential;
+use shared::domain::time::Timestamp;
 
 /// Actions that only AWS's event source mapping uses with a function's role.
 const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -72,9 +73,12 @@ async fn directory_world() -> Arc<World> {
         other.people.put(person);
     }
     other.sync().await.unwrap();
+    let expires_at = Timestamp::from_seconds(other.now().as_seconds() + 3 * 86_400);
+    other.people.edit(3, |person| person.password_expires_at = Some(expires_at));
     other.people.edit(1, |person| person.contacts.mobile = Some("012-345 9901".to_owned()));
     other.people.edit(2, |person| person.contacts.mobile = None);
     other.sync().await.unwrap();
+    other.housekeep().await.unwrap();
     other.people.remove(1);
     // The next night, and when the registration is forgotten.
     for days in [2, 91] {

@@ -251,6 +251,7 @@ impl Product {
                 &settings.organisation,
                 HelpDesk::default(),
                 settings.time_zone.clone(),
+                &settings.public_url,
             ),
             messages: keys.clone(),
             clock: ports.clone(),

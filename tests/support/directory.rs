@@ -160,6 +160,7 @@ pub fn person(number: u32, login: &str) -> DirectoryPerson {
         group: Some("students".to_owned()),
         state: AccountState::Active,
         password_expires_at: None,
+        password_policy: None,
         contacts: DirectoryContacts::default(),
     }
 }

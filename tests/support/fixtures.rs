@@ -113,6 +113,7 @@ impl Person {
             email: Some(EmailAddress::from_stored(format!("{}@student.contoh.example", self.login))),
             language: Some(Language::English),
             state: self.state,
+            password_policy: None,
         }
     }
 

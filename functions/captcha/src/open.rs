@@ -85,6 +85,7 @@ pub(crate) async fn flow(
         expires_at: now + settings.flow.lifetime,
         offers: if decoy { decoy_methods } else { registered },
         login: account.as_ref().filter(|_| !decoy).and_then(Account::shown_login),
+        password_policy: account.as_ref().filter(|_| may_reset).and_then(|account| account.password_policy),
         // A decoy has the language of the browser. That of an account behind it serves once a pass opens it.
         language: account.filter(|_| may_reset).and_then(|account| account.language).unwrap_or(language),
         known_device,

@@ -141,6 +141,7 @@ fn begin(
             offers: settings.offers(registration),
             language: session.context().language,
             login: account.shown_login(),
+            password_policy: account.password_policy,
             known_device: session.progress().known_device,
         },
         progress: StepProgress {

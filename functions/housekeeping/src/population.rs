@@ -1,26 +1,21 @@
 //! Counts the population that decoys are drawn from.
 
-use std::error::Error;
-
 use futures_util::future::join_all;
 use shared::domain::account::{Account, Registration};
 use shared::domain::population::{Census, PopulationVersions, ResetPolicy};
 use shared::domain::time::Timestamp;
 use shared::ports::StoreError;
 
-use super::Ports;
+use super::{Failed, Ports};
 
 /// The accounts whose methods are read at once.
 const AT_ONCE: usize = 16;
-
-/// A store failed, so nothing was replaced.
-pub type Failed = Box<dyn Error + Send + Sync>;
 
 /// Counts all accounts, and replaces the stored population if a new version is due. It reads page by page, so its
 /// memory does not grow with the number of accounts.
 ///
 /// # Errors
-/// [`Failed`].
+/// [`Failed`] if a store failed, so that nothing was replaced.
 pub async fn refresh(ports: &Ports) -> Result<(), Failed> {
     let now = ports.clock.now();
     let found = ports.population.population().await?;

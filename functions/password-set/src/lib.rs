@@ -141,6 +141,7 @@ async fn try_set_password(ports: &Ports, incoming: &mut IncomingRequest) -> Hand
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
     let page = incoming.view_of(&found.value, now);
     let flow = found.value.all_verified(Stage::Password)?;
+    let rules = ports.app.settings.password.of_account(flow.context.password_policy.as_ref());
     let on_page = |problem: Problem| match &page {
         Some(page) => HandlerError::on_page(problem, page.clone()),
         None => problem.into(),
@@ -152,19 +153,20 @@ async fn try_set_password(ports: &Ports, incoming: &mut IncomingRequest) -> Hand
     fields.finish()?;
 
     let reject = |violations: &[Violation]| {
-        let of = |one| violation(one, &ports.app.settings, incoming.language);
+        let of = |one| violation(one, &rules, incoming.language);
         let violations = violations.iter().map(of).collect();
         on_page(Problem::PasswordRejected(violations))
     };
     // Checks without the account come first. The comparison with earlier passwords comes last. It reveals whether
     // the submitted password is the current one, and costs one of the flow's password changes.
-    let password = NewPassword::parse(&typed).map_err(|error| reject(&[ports.policy.explain(error)]))?;
+    let policy = rules.applied_to(&ports.policy);
+    let password = NewPassword::parse(&typed).map_err(|error| reject(&[policy.explain(error)]))?;
     if !password.is_confirmed_by(&confirmation) {
         return Err(on_page(Problem::ConfirmationDiffers));
     }
     let change = AuthorizedChange::authorize(ports.change_ports(), &cookie, found.revision, flow, now).await;
     let change = change.map_err(failure)?;
-    let violations = ports.policy.violations(&password, &person(change.account()));
+    let violations = policy.violations(&password, &person(change.account()));
     if !violations.is_empty() {
         return Err(reject(&violations));
     }

@@ -13,6 +13,7 @@ use super::keys::Keyring;
 use super::language::Language;
 use super::method::{Factor, Kind, Method};
 use super::name::{NameRef, fold};
+use super::published_policy::PublishedPolicy;
 use super::time::{Seconds, Timestamp};
 
 /// The longest id of an account in octets. The id is part of DynamoDB keys, which have at most 2048 octets.
@@ -114,6 +115,9 @@ pub struct Account {
     pub language: Option<Language>,
     /// The state in the directory; it decides whether self-service is open.
     pub state: AccountState,
+    /// The directory's own rules for a password of this account, as far as they are known. Fine-grained policies give
+    /// other people other rules.
+    pub password_policy: Option<PublishedPolicy>,
 }
 
 /// The longest login that names an account, in octets: it is part of a flow's item.
@@ -471,6 +475,7 @@ mod tests {
             email: Some(EmailAddress::from_stored("aisyah@Mail.Contoh.example".into())),
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         }
     }
 

@@ -19,8 +19,10 @@ pub const CLAIMANTS_MAX: usize = 64;
 const LOGINS_MAX: usize = 64;
 /// The characters of a name or a group.
 const TEXT_MAX: usize = 256;
-/// The form of the tags. Another form writes every account anew.
-const FORM: &[u8] = b"1";
+/// The form of the tags of accounts. Another form writes every account anew.
+const FORM: &[u8] = b"2";
+/// The form of the tags of contacts. Another form imports all contacts anew.
+const CONTACTS_FORM: &[u8] = b"1";
 
 /// An account as the copy has it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,8 +226,15 @@ impl CopyRules {
         let email = person
             .email
             .and_then(|email| EmailAddress::parse(&email).inspect_err(|_| note(Unusable::Email)).ok());
-        let account =
-            Account { id: person.id, name, logins, email, language: person.language, state: person.state };
+        let account = Account {
+            id: person.id,
+            name,
+            logins,
+            email,
+            language: person.language,
+            state: person.state,
+            password_policy: person.password_policy,
+        };
         let mut contacts = Registration::default();
         if self.contact_kinds.contains(&Kind::AlternateEmail) {
             let read = |text: String| {
@@ -285,6 +294,7 @@ fn digest(
         AccountState::Excluded => "excluded",
     };
     let expires_at = expires_at.map_or(String::new(), |at| at.as_seconds().to_string());
+    let policy = account.password_policy.and_then(|policy| serde_json::to_string(&policy).ok());
     let mut parts: Vec<&[u8]> = vec![
         FORM,
         account.id.as_str().as_bytes(),
@@ -294,6 +304,7 @@ fn digest(
         state.as_bytes(),
         group.unwrap_or_default().as_bytes(),
         expires_at.as_bytes(),
+        policy.as_deref().unwrap_or_default().as_bytes(),
     ];
     let logins: BTreeSet<&str> = account.logins.iter().map(String::as_str).collect();
     parts.extend(logins.into_iter().map(str::as_bytes));
@@ -303,7 +314,7 @@ fn digest(
 fn copied_contacts(keys: &Keyring, id: &AccountId, contacts: &Registration) -> CopiedContacts {
     let found: BTreeMap<Kind, Contact<'_>> =
         contacts.contacts().into_iter().filter_map(|(kind, contact)| Some((kind, contact?))).collect();
-    let mut parts: Vec<&[u8]> = vec![FORM, id.as_str().as_bytes()];
+    let mut parts: Vec<&[u8]> = vec![CONTACTS_FORM, id.as_str().as_bytes()];
     for (kind, contact) in &found {
         parts.extend([kind.as_str().as_bytes(), contact.expose().as_bytes()]);
     }

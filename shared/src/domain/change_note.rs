@@ -21,6 +21,10 @@ pub struct ChangeNote {
     pub made: u64,
     /// The change that was begun last, until its result is known.
     pub open: Option<OpenChange>,
+    /// The deadline of the latest new password that was begun, made or not. Until the next sync, the copy has the expiry
+    /// of the password before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_deadline: Option<Timestamp>,
 }
 
 /// A change whose result is not known yet, with the versions of the entry before it.
@@ -97,25 +101,33 @@ impl ChangeNote {
             return Beginning::Superseded;
         }
         if made >= number {
-            return Beginning::Made(Self { number: self.number, made, open: None });
+            return Beginning::Made(Self { number: self.number, made, open: None, ..*self });
         }
         match &self.open {
             Some(_) if number == self.number => Beginning::Repeated,
             Some(open) if !open_was_made && now < open.until => Beginning::Busy,
-            _ => Beginning::New(Self { number, made, open: Some(OpenChange::of(kind, entry, deadline)) }),
+            _ => Beginning::New(Self {
+                number,
+                made,
+                open: Some(OpenChange::of(kind, entry, deadline)),
+                password_deadline: match kind {
+                    ChangeKind::Password => Some(deadline),
+                    ChangeKind::Unlock => self.password_deadline,
+                },
+            }),
         }
     }
 
     /// Returns the note after its latest change was made.
     #[must_use]
     pub const fn with_made(&self) -> Self {
-        Self { number: self.number, made: self.number, open: None }
+        Self { number: self.number, made: self.number, open: None, ..*self }
     }
 
     /// Returns the note after its latest change was surely not made.
     #[must_use]
     pub const fn with_nothing_made(&self) -> Self {
-        Self { number: self.number, made: self.made, open: None }
+        Self { number: self.number, made: self.made, open: None, ..*self }
     }
 
     /// Returns whether the change `number`, or a later one, was made; `None` if only the entry can tell.
@@ -211,6 +223,21 @@ mod tests {
         assert_eq!(open.with_made().tells(1), Some(true));
         assert_eq!(open.with_nothing_made().tells(1), Some(false));
         assert_eq!(begun(&open.with_made(), 2, &before).tells(1), Some(true));
+    }
+
+    #[test]
+    fn deadline_of_password_outlives_its_result_and_unlocks() {
+        let before = entry("1", "0", false);
+        let set = begun(&ChangeNote::default(), 1, &before).with_made();
+        assert_eq!(set.password_deadline, Some(DEADLINE));
+        let later = DEADLINE + Seconds(60);
+        let unlock = set.begin(2, ChangeKind::Unlock, &before, ENDED, later);
+        let Beginning::New(unlock) = unlock else { panic!("{unlock:?}") };
+        assert_eq!(unlock.with_nothing_made().password_deadline, Some(DEADLINE));
+        let text = r#"{"number":1,"made":1,"open":null}"#;
+        let earlier: ChangeNote = serde_json::from_str(text).unwrap();
+        assert_eq!(earlier.password_deadline, None, "a note of an earlier version");
+        assert_eq!(serde_json::to_string(&earlier).unwrap(), text);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+pub use super::published_policy::PublishedPolicy;
+
 use super::account::{AccountId, AccountState};
 use super::language::Language;
 use super::time::Timestamp;
@@ -77,22 +79,6 @@ pub enum BindResult {
     Refused,
 }
 
-/// The directory's own rules for passwords, as far as it publishes them. Pages list them as criteria.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct PublishedPolicy {
-    /// The minimum length in characters.
-    pub min_length: Option<u16>,
-    /// Whether characters of three classes are required and the login's name is refused (Active Directory's
-    /// "password must meet complexity requirements").
-    pub complexity: bool,
-    /// The number of earlier passwords that the directory refuses.
-    pub history: u16,
-    /// The wrong passwords that lock an entry; `None` where it never locks.
-    pub lockout_threshold: Option<u32>,
-    /// How long a password is valid, in days; `None` where it never expires.
-    pub max_age_days: Option<u32>,
-}
-
 /// A person as the directory has them, for the copy of the accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectoryPerson {
@@ -114,6 +100,8 @@ pub struct DirectoryPerson {
     pub password_expires_at: Option<Timestamp>,
     /// Contacts, where the settings name attributes for them.
     pub contacts: DirectoryContacts,
+    /// The rules for the person's password, as far as they can be read: a fine-grained policy, or the directory's.
+    pub password_policy: Option<PublishedPolicy>,
 }
 
 /// Contacts of a person as the directory has them, unchecked.

@@ -27,6 +27,8 @@ pub enum Event {
     /// A device's owner denied a request for approval.
     #[serde(rename = "refused")]
     ApprovalDenied,
+    /// The password expires soon. Nothing was changed: the time of the event is that of the expiry.
+    PasswordExpiring,
 }
 
 impl Event {
@@ -36,7 +38,7 @@ impl Event {
         match self {
             Self::Reset | Self::Unconfirmed => true,
             Self::Removed(kind) | Self::Replaced(kind) => kind.is_contact(),
-            Self::Added(_) | Self::Unlocked | Self::ApprovalDenied => false,
+            Self::Added(_) | Self::Unlocked | Self::ApprovalDenied | Self::PasswordExpiring => false,
         }
     }
 }

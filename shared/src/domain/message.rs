@@ -165,7 +165,7 @@ pub struct Notice {
     pub to: Recipient,
     /// The change; it selects the text.
     pub event: Event,
-    /// The time of the change, which the text names.
+    /// The time of the change, which the text names; of an expiry, the time ahead.
     pub at: Timestamp,
     /// Later changes of the same session that are reported with it, at most [`FURTHER_CHANGES`], in order.
     pub further: Vec<Change>,

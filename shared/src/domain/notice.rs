@@ -94,6 +94,7 @@ mod tests {
             email: email.map(address),
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         };
         let registration = Registration {
             alternate_email: alternate.map(address),
@@ -153,6 +154,7 @@ mod tests {
             email: None,
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         };
         let mut registration = Registration { mobile: number("+60123456798"), ..Registration::default() };
         registration.successors.mobile = number("+60123456700");

@@ -99,6 +99,15 @@ impl TimeZone {
         let at = self.0.to_datetime(at);
         WallTime { year: at.year(), month: at.month(), day: at.day(), hour: at.hour(), minute: at.minute() }
     }
+
+    /// Returns how many midnights of the zone lie between two times; negative if `until` is on an earlier day.
+    pub fn days_between(&self, from: Timestamp, until: Timestamp) -> i64 {
+        let date = |at: Timestamp| {
+            let at = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+            self.0.to_datetime(at).date()
+        };
+        date(from).duration_until(date(until)).as_secs() / 86_400
+    }
 }
 
 #[cfg(test)]
@@ -121,6 +130,24 @@ mod tests {
         let london = TimeZone::parse("Europe/London").unwrap();
         assert_eq!((clock(&london, winter), clock(&london, summer)), ((24, 20, 19), (26, 21, 19)));
         assert_eq!(TimeZone::parse("Asia/Atlantis"), None);
+    }
+
+    #[test]
+    fn days_are_counted_by_midnights_of_the_zone() {
+        // 24 November 2026, 20:19 UTC: in Kuala Lumpur it is the 25th, 04:19.
+        let evening = Timestamp::from_seconds(1_795_551_540);
+        let later = |hours: i64| Timestamp::from_seconds(evening.as_seconds() + hours * 3_600);
+        let (malaysia, utc) = (TimeZone::of(Country::MALAYSIA), TimeZone::UTC);
+        for (hours, in_malaysia, in_utc) in
+            [(0, 0, 0), (4, 0, 1), (19, 0, 1), (20, 1, 1), (28, 1, 2), (-5, -1, 0)]
+        {
+            let days = [&malaysia, &utc].map(|zone| zone.days_between(evening, later(hours)));
+            assert_eq!(days, [in_malaysia, in_utc], "{hours} h");
+        }
+        // The clocks go back on 25 October 2026, so that this day has 25 hours.
+        let london = TimeZone::parse("Europe/London").unwrap();
+        let (noon, next) = (Timestamp::from_seconds(1_792_839_600), Timestamp::from_seconds(1_792_929_600));
+        assert_eq!(london.days_between(noon, next), 1);
     }
 
     #[test]

@@ -38,13 +38,16 @@ impl IncomingRequest {
             },
             Flow::AllVerified(state) => match flow.stage() {
                 Stage::Unlock => View::Unlock(view::Unlock { steps: state.context.steps }),
-                _ => View::Password(PasswordEntry {
-                    criteria: criteria(settings, self.language),
-                    steps: state.context.steps,
-                    length: (settings.password.min, settings.password.max),
-                    rules: generator_rules(&settings.password),
-                    login: state.context.login.clone(),
-                }),
+                _ => {
+                    let rules = settings.password.of_account(state.context.password_policy.as_ref());
+                    View::Password(PasswordEntry {
+                        criteria: criteria(&rules, &settings.organisation, self.language),
+                        steps: state.context.steps,
+                        length: (rules.min, rules.max),
+                        rules: generator_rules(&rules),
+                        login: state.context.login.clone(),
+                    })
+                }
             },
             Flow::Done(state) => View::Done(view::Done {
                 result: state.outcome,
@@ -134,19 +137,19 @@ fn generator_rules(rules: &PasswordRules) -> String {
     text
 }
 
-fn criteria(settings: &Settings, language: Language) -> Vec<Criterion> {
-    // Settings verified at start that the policy can be built.
-    let Ok(policy) = settings.password_policy([]) else { return Vec::new() };
-    let (min, max) = (settings.password.min, settings.password.max);
+fn criteria(rules: &PasswordRules, organisation: &str, language: Language) -> Vec<Criterion> {
+    // Settings verified at start that the policy can be built. A directory's rules only tighten it.
+    let Ok(policy) = rules.policy(organisation, []) else { return Vec::new() };
+    let (min, max) = (rules.min, rules.max);
     policy.criteria().iter().map(|criterion| sentence(criterion.id(), min, max, language)).collect()
 }
 
-/// Returns a violation in the contract's form, with its own number: a directory may ask for more than the settings.
-pub fn violation(violation: &password::Violation, settings: &Settings, language: Language) -> Criterion {
+/// Returns a violation in the contract's form, with its own number: a directory may ask for more than the rules.
+pub fn violation(violation: &password::Violation, rules: &PasswordRules, language: Language) -> Criterion {
     let (min, max) = match *violation {
-        password::Violation::TooShort { min } => (min, settings.password.max),
-        password::Violation::TooLong { max } => (settings.password.min, max),
-        _ => (settings.password.min, settings.password.max),
+        password::Violation::TooShort { min } => (min, rules.max),
+        password::Violation::TooLong { max } => (rules.min, max),
+        _ => (rules.min, rules.max),
     };
     sentence(violation.id(), min, max, language)
 }

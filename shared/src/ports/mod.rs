@@ -16,6 +16,7 @@ mod live_directory;
 mod message_queue;
 mod metrics;
 mod pairing_store;
+mod password_expiry_store;
 mod population_store;
 mod rate_limit_store;
 mod security_info_store;
@@ -46,6 +47,7 @@ pub use live_directory::{
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};
+pub use password_expiry_store::{ExpiryPage, PasswordExpiryStore};
 pub use population_store::PopulationStore;
 pub use rate_limit_store::RateLimitStore;
 pub use security_info_store::{

@@ -135,6 +135,7 @@ pub async fn change_to_ineligible_account_is_not_permitted(fixture: &impl Fixtur
             let refused = directory.apply(&change(account, 1), write, NOW).await;
             assert!(matches!(refused, Err(ChangeError::NotPermitted)), "{account}: {refused:?}");
         }
+        fixture.pass_deadline().await;
         assert_eq!(directory.outcome(&change(account, 1)).await.unwrap(), ChangeOutcome::NotApplied);
     }
 }

@@ -19,6 +19,8 @@ pub const DOMAIN: &str = "DC=uni,DC=test";
 pub const GUID: &str = "03020100-0504-0706-0809-0a0b0c0d0e0f";
 pub const NEW_HINTS: &str = "1.2.840.113556.1.4.2239";
 pub const OLD_HINTS: &str = "1.2.840.113556.1.4.2066";
+/// The name of the fine-grained policy.
+pub const FINE_GRAINED: &str = "CN=Staff,CN=Password Settings Container,CN=System,DC=uni,DC=test";
 const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
 /// The answer to a change.
@@ -66,6 +68,10 @@ pub struct Controller {
     pub bind_delay: Duration,
     pub bad_passwords: &'static str,
     pub paging: Paging,
+    /// Attributes of the person, in place of the usual ones.
+    pub person: &'static [(&'static str, &'static str)],
+    /// The attributes of a fine-grained policy, if there is one. Its name is [`FINE_GRAINED`].
+    pub fine_grained: &'static [(&'static str, &'static str)],
 }
 
 impl Default for Controller {
@@ -82,6 +88,8 @@ impl Default for Controller {
             bind_delay: Duration::ZERO,
             bad_passwords: "0",
             paging: Paging::Works,
+            person: &[],
+            fine_grained: &[],
         }
     }
 }
@@ -290,15 +298,25 @@ impl Controller {
             vec![("invocationId", vec!["0123456789abcdef"])]
         } else if base.starts_with(&format!("CN={},CN=Servers", self.primary.0)) {
             vec![("dNSHostName", vec![self.primary.1])]
+        } else if base.contains("CN=Password Settings Container") {
+            if self.fine_grained.is_empty() || base.starts_with("CN=rekey-nobody") {
+                return Vec::new();
+            }
+            let attributes: Vec<_> =
+                self.fine_grained.iter().map(|(name, value)| (*name, vec![*value])).collect();
+            return vec![entry(FINE_GRAINED, &attributes)];
         } else if base == format!("<GUID={GUID}>") || base.starts_with("OU=People") {
-            vec![
+            let mut usual = vec![
                 ("userAccountControl", vec!["512"]),
                 ("msDS-User-Account-Control-Computed", vec!["0"]),
                 ("pwdLastSet", vec!["134345408000000000"]),
                 ("badPwdCount", vec![self.bad_passwords]),
                 // Far ahead, so that it counts whenever the test runs.
                 ("badPasswordTime", vec!["160000000000000000"]),
-            ]
+            ];
+            usual.retain(|(name, _)| self.person.iter().all(|(own, _)| own != name));
+            usual.extend(self.person.iter().map(|(name, value)| (*name, vec![*value])));
+            usual
         } else {
             return Vec::new();
         };
@@ -319,8 +337,11 @@ impl Controller {
             return;
         }
         let guid = if is_second { "fedcba9876543210" } else { "0123456789abcdef" };
-        let attributes =
-            [("objectGUID", vec![guid]), ("userAccountControl", vec!["512"]), ("sAMAccountName", vec![guid])];
+        let mut attributes = vec![("objectGUID", vec![guid]), ("sAMAccountName", vec![guid])];
+        attributes.extend(self.person.iter().map(|(name, value)| (*name, vec![*value])));
+        if self.person.iter().all(|(name, _)| *name != "userAccountControl") {
+            attributes.push(("userAccountControl", vec!["512"]));
+        }
         answer.extend(send(entry("CN=Somebody,OU=People,DC=uni,DC=test", &attributes), None));
         // Windows refers searches of a whole domain to its other parts.
         answer.extend(send(tlv(0x73, &tlv(0x04, b"ldap://uni.test/CN=Configuration,DC=uni,DC=test")), None));

@@ -482,6 +482,17 @@ pub async fn people_have_their_attributes(live: &Live) {
     assert!((expires_at - expected).abs() < 3600, "{expires_at} {expected}");
 }
 
+/// Controls: C-181.
+pub async fn people_have_their_own_password_rules(live: &Live) {
+    let (ordinary, strict) = (live.person().await, staff(live).await);
+    let people = all(live).await;
+    let rules = |person: &Person| people[&person.id].password_policy.unwrap();
+    assert_eq!(rules(&ordinary), live.directory().policy().await.unwrap());
+    let own = rules(&strict);
+    assert_eq!((own.min_length, own.lockout_threshold), (Some(16), Some(3)));
+    assert_eq!(own.complexity, live.is_ad());
+}
+
 pub async fn people_have_their_states(live: &Live) {
     let (active, locked, other) = (live.person().await, live.person().await, live.person().await);
     live.lock(&locked).await;

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use shared::adapters::directories::ldap::{ActiveDirectory, TimeLimits};
 use shared::adapters::system::SystemClock;
-use shared::domain::account::AccountId;
-use shared::domain::directory::{BindResult, Entry};
+use shared::domain::account::{AccountId, AccountState};
+use shared::domain::directory::{BindResult, Entry, EntryStanding, PublishedPolicy};
 use shared::domain::directory_config::{DirectoryConfig, HistoryRule};
 use shared::domain::password::Violation;
+use shared::domain::time::Timestamp;
 use shared::ports::{ChangeError, LiveDirectory as _, LivePasswordDirectory as _, SyncError};
 
-use super::double::{Answer, Controller, GUID, NEW_HINTS, OLD_HINTS, Paging, Running};
+use super::double::{Answer, Controller, FINE_GRAINED, GUID, NEW_HINTS, OLD_HINTS, Paging, Running};
 use super::{NEW, Principal, gather, new_password, servers, service_password};
 
 const LIMIT: Duration = Duration::from_millis(1500);
@@ -276,6 +277,156 @@ async fn absent_entry_takes_the_same_calls() {
     assert!(is_there);
     for absent in ["uni:0b2fa3f0-5f0f-4c8e-9d3e-0f7c1d2b3a49", "elsewhere:aisyah"] {
         assert_eq!(calls(absent).await, (false, searches, binds), "{absent}");
+    }
+}
+
+/// Entries as Windows has them, by the values of its own documents.
+/// Controls: C-142.
+#[tokio::test(flavor = "multi_thread")]
+async fn standing_decides_before_windows_is_asked() {
+    use EntryStanding::{Disabled, Eligible, Expired, OutOfScope, Privileged};
+    for (person, expected) in [
+        ([].as_slice(), Eligible),
+        // A password that never expires, and one that was asked to change.
+        (&[("userAccountControl", "66048"), ("pwdLastSet", "0")], Eligible),
+        (&[("accountExpires", "9223372036854775807")], Eligible),
+        (&[("accountExpires", "0"), ("adminCount", "0")], Eligible),
+        (&[("userAccountControl", "514")], Disabled),
+        (&[("accountExpires", "130000000000000000")], Expired),
+        (&[("adminCount", "1")], Privileged),
+        (&[("isCriticalSystemObject", "TRUE")], Privileged),
+        // A disabled administrator stays an administrator.
+        (&[("userAccountControl", "514"), ("adminCount", "1")], Privileged),
+        // A computer, and the trust of another domain.
+        (&[("userAccountControl", "4096")], OutOfScope),
+        (&[("userAccountControl", "2080")], OutOfScope),
+    ] {
+        let server = start(Controller { person, ..Controller::default() }).await;
+        let found = aisyah(&directory(&config(&[("127.0.0.1", &server)]))).await;
+        assert_eq!(found.standing, expected, "{person:?}");
+        let set = set_on(&server, HistoryRule::IfPossible, NEW).await;
+        let unlock = directory(&config(&[("127.0.0.1", &server)])).unlock(&found).await;
+        let sent = server.received.changes.lock().unwrap().len();
+        if expected == Eligible {
+            assert!(set.is_ok() && unlock.is_ok() && sent == 1, "{person:?}");
+        } else {
+            let refused = |result| matches!(result, Err(ChangeError::NotPermitted));
+            assert!(refused(set) && refused(unlock) && sent == 0, "{person:?}");
+        }
+    }
+}
+
+/// The server computes the lock, and whether a password has expired.
+#[tokio::test(flavor = "multi_thread")]
+async fn computed_bits_tell_lock_and_expiry() {
+    for (person, expected) in [
+        ([].as_slice(), (false, false)),
+        (
+            &[("msDS-User-Account-Control-Computed", "16"), ("lockoutTime", "134345408000000000")],
+            (true, false),
+        ),
+        // A lock whose time is over: the attribute stays until the next sign-in.
+        (&[("lockoutTime", "134345408000000000")], (false, false)),
+        (&[("msDS-User-Account-Control-Computed", "8388608")], (false, true)),
+        (&[("pwdLastSet", "0")], (false, true)),
+    ] {
+        let server = start(Controller { person, ..Controller::default() }).await;
+        let found = aisyah(&directory(&config(&[("127.0.0.1", &server)]))).await;
+        assert_eq!((found.is_locked, found.must_change), expected, "{person:?}");
+        assert_eq!(found.attempts_left, Some(if expected.0 { 0 } else { 5 }), "{person:?}");
+    }
+}
+
+/// An unlock changes no password, so no history counts.
+#[tokio::test(flavor = "multi_thread")]
+async fn unlock_is_one_request_without_the_control() {
+    let person = &[("msDS-User-Account-Control-Computed", "16"), ("lockoutTime", "134345408000000000")];
+    let server = start(Controller { person, ..Controller::default() }).await;
+    let config = DirectoryConfig { history: HistoryRule::Required, ..config(&[("127.0.0.1", &server)]) };
+    let directory = directory(&config);
+    let found = aisyah(&directory).await;
+    directory.unlock(&found).await.unwrap();
+    let changes = server.received.changes.lock().unwrap().clone();
+    let [change] = changes.as_slice() else { panic!("{changes:?}") };
+    assert_eq!(change.attributes, [("lockoutTime".to_owned(), b"0".to_vec())]);
+    assert!(change.controls.is_empty());
+}
+
+/// A domain without fine-grained policies, or whose service account may not read them, has its own rules for everybody.
+/// Controls: C-145, C-181.
+#[tokio::test(flavor = "multi_thread")]
+async fn fine_grained_policy_holds_where_it_is_named_and_readable() {
+    let domain = PublishedPolicy {
+        min_length: Some(12),
+        complexity: true,
+        history: 24,
+        lockout_threshold: Some(5),
+        max_age_days: None,
+    };
+    let staff = PublishedPolicy { min_length: Some(16), history: 3, lockout_threshold: Some(3), ..domain };
+    let staff = PublishedPolicy { max_age_days: Some(90), ..staff };
+    let fine_grained = &[
+        ("msDS-MinimumPasswordLength", "16"),
+        ("msDS-PasswordComplexityEnabled", "TRUE"),
+        ("msDS-PasswordHistoryLength", "3"),
+        ("msDS-LockoutThreshold", "3"),
+        ("msDS-LockoutObservationWindow", "-18000000000"),
+        ("msDS-MaximumPasswordAge", "-77760000000000"),
+    ];
+    let named = &[("msDS-ResultantPSO", FINE_GRAINED)];
+    for (person, fine_grained, expected, attempts) in [
+        ([].as_slice(), [].as_slice(), domain, Some(5)),
+        (&[], fine_grained, domain, Some(5)),
+        (named, fine_grained, staff, Some(3)),
+        // It exists, and the account can't read it. The next attempt may lock.
+        (named, &[], domain, Some(0)),
+    ] {
+        let server = start(Controller { person, fine_grained, ..Controller::default() }).await;
+        let directory = directory(&config(&[("127.0.0.1", &server)]));
+        let (pages, _) = gather(&directory, None).await.unwrap();
+        for found in pages.iter().flatten() {
+            assert_eq!(found.password_policy, Some(expected), "{person:?} {fine_grained:?}");
+        }
+        assert_eq!(directory.policy().await.unwrap(), domain);
+        assert_eq!(aisyah(&directory).await.attempts_left, attempts, "{person:?} {fine_grained:?}");
+    }
+}
+
+/// Warnings rely on the time that the domain controller computes.
+/// Controls: C-177.
+#[tokio::test(flavor = "multi_thread")]
+async fn expiry_of_people_is_the_computed_one() {
+    for (computed, expected) in [
+        ("134345408000000000", Some(Timestamp::from_seconds(1_790_067_200))),
+        // A password that never expires, and one that must be changed at the next sign-in.
+        ("9223372036854775807", None),
+        ("0", None),
+    ] {
+        let person: &'static [_] = Box::leak(Box::new([("msDS-UserPasswordExpiryTimeComputed", computed)]));
+        let server = start(Controller { person, ..Controller::default() }).await;
+        let (pages, _) = gather(&directory(&config(&[("127.0.0.1", &server)])), None).await.unwrap();
+        assert!(pages.iter().flatten().all(|found| found.password_expires_at == expected), "{computed}");
+    }
+}
+
+/// The copy has the states by which everybody before the last page is treated.
+/// Controls: C-174.
+#[tokio::test(flavor = "multi_thread")]
+async fn people_have_the_states_of_their_attributes() {
+    for (person, expected) in [
+        ([].as_slice(), AccountState::Active),
+        (&[("userAccountControl", "514")], AccountState::Disabled),
+        (&[("accountExpires", "130000000000000000")], AccountState::Disabled),
+        (&[("adminCount", "1")], AccountState::Excluded),
+        (&[("userAccountControl", "4096")], AccountState::Excluded),
+        // The domain names no duration here, so the lock lasts until an administrator ends it.
+        (&[("lockoutTime", "134345408000000000")], AccountState::Locked),
+        (&[("lockoutTime", "0")], AccountState::Active),
+    ] {
+        let server = start(Controller { person, ..Controller::default() }).await;
+        let (pages, _) = gather(&directory(&config(&[("127.0.0.1", &server)])), None).await.unwrap();
+        let states: Vec<AccountState> = pages.into_iter().flatten().map(|found| found.state).collect();
+        assert_eq!(states, [expected; 2], "{person:?}");
     }
 }
 

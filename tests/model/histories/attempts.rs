@@ -84,6 +84,7 @@ async fn start_code_step(flows: &DynamoFlows, key: HolderId) {
             offers: vec![Offer { method: Method::Email, masked: "a*****@*****".into(), young: false }],
             language: Language::English,
             login: None,
+            password_policy: None,
             known_device: false,
         },
     };

@@ -108,6 +108,7 @@ impl Scene {
             offers: registered.offers(&world.settings.methods),
             language: Language::English,
             login: None,
+            password_policy: None,
             known_device: false,
         };
         let cookie = HolderCookie::open_flow(&self.flows, world.entropy.bytes());

@@ -28,6 +28,7 @@ fn verified_flow(reason: Reason) -> Flow {
         offers: Vec::new(),
         language: Language::Malay,
         login: None,
+        password_policy: None,
         known_device: false,
     };
     let tag = Tag::from_bytes([1; 32]);

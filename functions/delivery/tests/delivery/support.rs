@@ -166,7 +166,12 @@ pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
     pairs.extend(parameters.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
     Ports {
         settings: Arc::new(Settings::from_pairs(pairs).unwrap()),
-        renderer: MessageRenderer::new("Universiti Contoh", HelpDesk::default(), TimeZone::UTC),
+        renderer: MessageRenderer::new(
+            "Universiti Contoh",
+            HelpDesk::default(),
+            TimeZone::UTC,
+            "https://reset.contoh.example",
+        ),
         messages: Arc::new(keys()),
         clock: fakes.clone(),
         entropy: fakes.clone(),
@@ -311,6 +316,7 @@ impl Directory for Fakes {
             email: Some(EmailAddress::from_stored("aisyah@contoh.example".into())),
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         }))
     }
 }

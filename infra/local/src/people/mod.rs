@@ -83,6 +83,7 @@ impl Person {
             email: self.email.clone(),
             language: self.language,
             state: self.state,
+            password_policy: None,
         })
     }
 

@@ -30,9 +30,10 @@ use crate::ports::{AccountCopy, CopyPage, CopyWrite, DirectoryError, StoreError}
 const NOTED: [&str; 6] =
     ["group", "password_expires_at", "digest", "contacts_digest", "contact_kinds", "departed_at"];
 /// The attributes of an account that may be missing.
-const OPTIONAL: [&str; 8] = [
+const OPTIONAL: [&str; 9] = [
     "email",
     "language",
+    "password_policy",
     "group",
     "password_expires_at",
     "digest",
@@ -203,9 +204,11 @@ fn item(copied: &CopiedAccount) -> Item {
     let contacts = copied.contacts.as_ref();
     let kinds: Vec<String> =
         contacts.iter().flat_map(|contacts| &contacts.kinds).map(|kind| kind.as_str().to_owned()).collect();
+    let policy = account.password_policy.and_then(|policy| serde_json::to_string(&policy).ok());
     let optional = [
         ("email", account.email.as_ref().map(|email| s(email.expose()))),
         ("language", account.language.map(|language| s(language.tag()))),
+        ("password_policy", policy.map(s)),
         ("group", copied.group.as_ref().map(s)),
         ("password_expires_at", copied.password_expires_at.map(|at| n(at.as_seconds()))),
         ("digest", copied.digest.map(|tag| b(tag.as_bytes()))),

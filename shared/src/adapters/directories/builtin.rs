@@ -37,7 +37,8 @@ const LOCKOUT: Seconds = Seconds(15 * 60);
 
 /// The attributes of an [`Account`]. The role of a function that only reads accounts allows these, and no
 /// password.
-pub(super) const ACCOUNT: [&str; 6] = ["id", "name", "logins", "email", "language", "standing"];
+pub(super) const ACCOUNT: [&str; 7] =
+    ["id", "name", "logins", "email", "language", "standing", "password_policy"];
 
 /// The key that a miss reads: no id begins with `~`, so the item never exists.
 const NOBODY: &str = "account/~";
@@ -480,6 +481,10 @@ pub(super) fn read_account(item: &Item) -> Result<Account, StoreError> {
         email: item.optional_text("email").map(|text| EmailAddress::from_stored(text.to_owned())),
         language: item.optional_text("language").and_then(Language::from_tag),
         state: read_state(item)?,
+        // An unreadable one shows fewer criteria. The directory itself still enforces it.
+        password_policy: item
+            .optional_text("password_policy")
+            .and_then(|text| serde_json::from_str(text).ok()),
     })
 }
 

@@ -6,8 +6,8 @@ mod account_copy;
 mod builtin;
 #[cfg(feature = "ldap")]
 pub mod ldap;
-#[cfg(feature = "remote-directory")]
-mod published;
+#[cfg(feature = "builtin-directory")]
+mod password_expiries;
 #[cfg(feature = "remote-directory")]
 mod remote;
 
@@ -15,7 +15,7 @@ mod remote;
 pub use account_copy::DynamoAccountCopy;
 #[cfg(feature = "builtin-directory")]
 pub use builtin::BuiltinDirectory;
-#[cfg(feature = "remote-directory")]
-pub use published::published_policy;
+#[cfg(feature = "builtin-directory")]
+pub use password_expiries::DynamoPasswordExpiries;
 #[cfg(feature = "remote-directory")]
 pub use remote::{DirectoryFunction, DirectoryTransport, LambdaTransport, RemoteDirectory, TransportError};

@@ -53,6 +53,7 @@ impl Accounts {
             email: None,
             language: None,
             state: account.state,
+            password_policy: None,
             password: None,
             previous: Vec::new(),
             failures: 0,
@@ -66,9 +67,12 @@ impl Accounts {
             email: account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email))),
             language: account.language,
             state: account.state,
+            password_policy: account.password_policy,
             ..kept.unwrap_or(new)
         };
+        let kept = self.marks.get(&account.id).filter(|_| *exists);
         let marks = StoredMarks {
+            expiry_warning: kept.and_then(|marks| marks.expiry_warning),
             group: copied.group.clone(),
             password_expires_at: copied.password_expires_at,
             digest: copied.digest,

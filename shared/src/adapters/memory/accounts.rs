@@ -13,11 +13,13 @@ use super::Memory;
 use super::contact::StoredContact;
 use crate::domain::account::{Account, AccountId, AccountState, Contact};
 use crate::domain::contact::EmailAddress;
+use crate::domain::directory::PublishedPolicy;
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::language::Language;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
+use crate::domain::password_expiry::ExpiryWarning;
 use crate::domain::security_info::Kind;
 use crate::domain::slow_hash;
 use crate::domain::time::{Seconds, Timestamp};
@@ -63,6 +65,8 @@ pub struct StoredAccount {
     pub language: Option<Language>,
     /// The state that the organisation set; failed sign-ins don't change it.
     pub state: AccountState,
+    /// The directory's own rules for the password.
+    pub password_policy: Option<PublishedPolicy>,
     /// The current password's hash; an account may have none.
     pub password: Option<StoredPassword>,
     /// The previous hashes, the latest first.
@@ -84,6 +88,7 @@ impl StoredAccount {
             email: self.email.as_ref().map(|email| EmailAddress::from_stored(email.expose())),
             language: self.language,
             state: self.state,
+            password_policy: self.password_policy,
         }
     }
 
@@ -122,6 +127,8 @@ pub struct StoredMarks {
     pub contacts: Option<(Tag, BTreeSet<Kind>)>,
     /// Since when the directory no longer has the person.
     pub departed_at: Option<Timestamp>,
+    /// The latest warning before the password expires. A sync leaves it.
+    pub expiry_warning: Option<ExpiryWarning>,
 }
 
 /// The syncs of directories.
@@ -234,6 +241,7 @@ impl AccountImport for MemoryDirectory {
             email: account.email.as_ref().map(|email| StoredContact::from_contact(&Contact::Email(email))),
             language: account.language,
             state: account.state,
+            password_policy: account.password_policy,
             password,
             previous: Vec::new(),
             failures: 0,

@@ -14,6 +14,7 @@ mod directory;
 mod enrolment;
 mod flows;
 mod pairings;
+mod password_expiries;
 mod population;
 mod queue;
 mod rate_limits;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::domain::directory::DirectoryContacts;
+use crate::domain::directory::{DirectoryContacts, PublishedPolicy};
 use crate::domain::language::Language;
 
 fn keys() -> Keyring {
@@ -33,6 +33,7 @@ fn person() -> DirectoryPerson {
         group: Some("students".to_owned()),
         state: AccountState::Active,
         password_expires_at: None,
+        password_policy: None,
         contacts: DirectoryContacts {
             alternate_email: Some("aisyah@mail.example".to_owned()),
             mobile: Some("012-345 6798".to_owned()),
@@ -93,7 +94,7 @@ fn digest_changes_with_every_copied_value() {
     let mut turned = person();
     turned.logins.reverse();
     assert!(before.is_as(&copied(turned)), "directories return values in any order");
-    let changed: [fn(&mut DirectoryPerson); 9] = [
+    let changed: [fn(&mut DirectoryPerson); 10] = [
         |one| one.name = "Aisyah".to_owned(),
         |one| one.logins.truncate(1),
         |one| one.email = None,
@@ -101,6 +102,7 @@ fn digest_changes_with_every_copied_value() {
         |one| one.group = None,
         |one| one.state = AccountState::Locked,
         |one| one.password_expires_at = Some(Timestamp::from_seconds(1)),
+        |one| one.password_policy = Some(PublishedPolicy::default()),
         |one| one.contacts.mobile = Some("012-345 6799".to_owned()),
         |one| one.contacts.office_phone = None,
     ];

@@ -246,6 +246,7 @@ fn count(people: &[Person], methods: &[Method], steps: u8) -> Population {
             email: None,
             language: None,
             state: AccountState::Active,
+            password_policy: None,
         };
         census.count(&account, registration, &policy);
     }

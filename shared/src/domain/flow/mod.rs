@@ -29,6 +29,7 @@ use super::account::{AccountId, Offer};
 use super::keys::Tag;
 use super::language::Language;
 use super::method::{Factor, Method};
+use super::published_policy::PublishedPolicy;
 use super::time::{Seconds, Timestamp};
 
 /// Answers with an older cookie that are compared per step: enough for a double click and lost responses.
@@ -82,6 +83,10 @@ pub struct FlowContext {
     /// The login that pages and mails name the account by. A decoy has none: what was typed may be a password.
     #[serde(default, rename = "l", skip_serializing_if = "Option::is_none")]
     pub login: Option<String>,
+    /// The directory's own rules for the account's password, which pages and JSON list alike. A decoy has none: it never
+    /// gets as far.
+    #[serde(default, rename = "p", skip_serializing_if = "Option::is_none")]
+    pub password_policy: Option<PublishedPolicy>,
     /// Whether its browser is a known device of the account. It changes once, at the end, when the owner makes
     /// it one.
     #[serde(default, rename = "k", skip_serializing_if = "is_false")]

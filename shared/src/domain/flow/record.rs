@@ -285,6 +285,7 @@ mod tests {
             offers,
             language: Language::Tamil,
             login: Some("aisyah".to_owned()),
+            password_policy: None,
             known_device: false,
         };
         let opened = Opened { context };

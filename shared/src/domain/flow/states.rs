@@ -340,6 +340,7 @@ mod tests {
                 offers,
                 language: Language::English,
                 login: None,
+                password_policy: None,
                 known_device: false,
             },
         })

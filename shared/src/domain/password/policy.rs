@@ -141,6 +141,16 @@ impl PasswordPolicy {
         Ok(Self { min, max, classes: classes.into_iter().collect(), history, common, own_words })
     }
 
+    /// Returns the policy with other lengths, classes and history, and the same lists.
+    pub(super) fn with_limits(
+        &self,
+        (min, max): (u16, u16),
+        classes: impl IntoIterator<Item = CharacterClass>,
+        history: u8,
+    ) -> Self {
+        Self { min, max, classes: classes.into_iter().collect(), history, ..self.clone() }
+    }
+
     /// Returns the number of previous passwords that are rejected.
     pub fn history(&self) -> u8 {
         self.history

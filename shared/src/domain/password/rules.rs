@@ -1,6 +1,6 @@
 //! The parameters of a password policy.
 
-use super::super::directory::PublishedPolicy;
+use super::super::published_policy::PublishedPolicy;
 use super::{CharacterClass, CommonPasswords, OwnWords, PasswordPolicy};
 
 /// An organisation's settings for passwords.
@@ -39,6 +39,17 @@ impl PasswordRules {
         }
         let published_history = u8::try_from(published.history).unwrap_or(u8::MAX);
         Self { min, classes, history: self.history.max(published_history), ..self.clone() }
+    }
+
+    /// Returns these rules with those of an account, if its directory publishes any.
+    #[must_use]
+    pub fn of_account(&self, published: Option<&PublishedPolicy>) -> Self {
+        published.map_or_else(|| self.clone(), |published| self.with_published(published))
+    }
+
+    /// Returns a policy with these rules, and its own lists.
+    pub fn applied_to(&self, policy: &PasswordPolicy) -> PasswordPolicy {
+        policy.with_limits((self.min, self.max), self.classes.iter().copied(), self.history)
     }
 
     /// Returns the policy of `organisation`, with the lines of its own blocklist.

@@ -13,6 +13,7 @@ fn account(logins: &[&str], state: AccountState) -> Account {
         email: None,
         language: None,
         state,
+        password_policy: None,
     }
 }
 

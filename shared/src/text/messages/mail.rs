@@ -26,6 +26,7 @@ pub(super) fn compose(
     content: Content<'_>,
     organisation: &str,
     help_desk: &HelpDesk,
+    change_password: &str,
 ) -> RenderedMail {
     let texts = words.texts;
     let (subject, mut blocks) = match content {
@@ -58,11 +59,16 @@ pub(super) fn compose(
             if !notice.methods.is_empty() {
                 blocks.push(say(&every.how));
             }
-            let was_you = match notice.event {
-                Event::Unconfirmed => &every.was_you_unconfirmed,
-                _ => &every.was_you,
-            };
-            blocks.extend([say(was_you), say(&every.was_not_you)]);
+            match notice.event {
+                Event::PasswordExpiring => {
+                    let link = Block::Link(every.expiring_link.fill(&values), change_password.to_owned());
+                    blocks.extend([say(&every.expiring_next), link, say(&every.expiring_doubt)]);
+                }
+                Event::Unconfirmed => {
+                    blocks.extend([say(&every.was_you_unconfirmed), say(&every.was_not_you)]);
+                }
+                _ => blocks.extend([say(&every.was_you), say(&every.was_not_you)]),
+            }
             (this.subject.fill(&values), blocks)
         }
     };

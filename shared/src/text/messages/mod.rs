@@ -79,6 +79,7 @@ pub struct MessageRenderer {
     organisation: String,
     help_desk: HelpDesk,
     time_zone: TimeZone,
+    change_password: String,
 }
 
 /// How people reach the help desk. Only mails contain it.
@@ -101,9 +102,10 @@ impl HelpDesk {
 }
 
 impl MessageRenderer {
-    /// Returns the messages of `organisation`, with times in `time_zone`.
-    pub fn new(organisation: &str, help_desk: HelpDesk, time_zone: TimeZone) -> Self {
-        Self { organisation: organisation.to_owned(), help_desk, time_zone }
+    /// Returns the messages of `organisation`, with times in `time_zone`. `public_url` is where its pages are.
+    pub fn new(organisation: &str, help_desk: HelpDesk, time_zone: TimeZone, public_url: &str) -> Self {
+        let change_password = format!("{public_url}/change-password");
+        Self { organisation: organisation.to_owned(), help_desk, time_zone, change_password }
     }
 
     /// Returns the texts of a language, with times in the zone.
@@ -115,7 +117,7 @@ impl MessageRenderer {
     pub fn mail(&self, content: Content<'_>) -> RenderedMail {
         let language = content.language();
         let words = self.words(Texts::of(language));
-        mail::compose(language, words, content, &self.organisation, &self.help_desk)
+        mail::compose(language, words, content, &self.organisation, &self.help_desk, &self.change_password)
     }
 
     /// Returns the content as a text of one segment.
@@ -158,13 +160,16 @@ mod tests {
     use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
 
+    /// Where the pages are.
+    const RESET: &str = "https://reset.contoh.example";
+
     fn renderer() -> MessageRenderer {
         reached_at("Uni <b>&\u{201c}Contoh\u{201d}", "https://help.contoh.example/?a=1&b=2")
     }
 
     fn reached_at(organisation: &str, url: &str) -> MessageRenderer {
         let help_desk = HelpDesk { url: Some(url.to_owned()), ..HelpDesk::default() };
-        MessageRenderer::new(organisation, help_desk, TimeZone::of(Country::MALAYSIA))
+        MessageRenderer::new(organisation, help_desk, TimeZone::of(Country::MALAYSIA), RESET)
     }
 
     fn code(language: Language) -> CodeMessage {
@@ -256,7 +261,7 @@ mod tests {
     fn mail_names_phone_and_hours_of_help_desk() {
         let help_desk =
             HelpDesk { url: None, phone: Some("03-8921 5555".into()), hours: Some("Mon-Fri <8:30>".into()) };
-        let renderer = MessageRenderer::new("Uni", help_desk, TimeZone::UTC);
+        let renderer = MessageRenderer::new("Uni", help_desk, TimeZone::UTC, RESET);
         let mail = renderer.mail(Content::Code(&code(Language::English)));
         assert!(mail.text.expose().contains(" 03-8921 5555 · Mon-Fri <8:30>\n"), "{}", mail.text.expose());
         assert!(
@@ -287,6 +292,7 @@ mod tests {
                 Event::Unconfirmed,
                 Event::Added(Kind::Mobile),
                 Event::ApprovalDenied,
+                Event::PasswordExpiring,
             ];
             for event in events {
                 assert!(!linked(renderer().text(Content::Notice(&notice(language, event)))), "{event:?}");
@@ -306,6 +312,25 @@ mod tests {
         let (unconfirmed, reset) = (mail(Event::Unconfirmed), mail(Event::Reset));
         assert!(unconfirmed.contains("try to sign in") && !unconfirmed.contains("nothing left to do"));
         assert!(reset.contains("nothing left to do") && !reset.contains("try to sign in"));
+    }
+
+    /// A warning is no change: nobody may take it for one, or for a request to answer with the password.
+    /// Controls: C-178.
+    #[test]
+    fn expiry_warning_names_account_date_and_page() {
+        for language in Language::ALL {
+            let mail = renderer().mail(Content::Notice(&notice(language, Event::PasswordExpiring)));
+            let reset = renderer().mail(Content::Notice(&notice(language, Event::Reset)));
+            let was_you =
+                reset.text.expose().lines().filter(|line| !line.is_empty()).nth(3).unwrap().to_owned();
+            for part in [mail.text.expose(), mail.html.expose()] {
+                assert!(part.contains("https://reset.contoh.example/change-password"), "{part}");
+                assert!(part.contains("fam1") && part.contains("2026") && part.contains("22:13"), "{part}");
+                assert!(!part.contains(&was_you) && !part.contains(['{', '}']), "{part}");
+            }
+            assert!(mail.subject.contains("2026") && !mail.subject.contains("fam1"), "{}", mail.subject);
+            assert!(!reset.text.expose().contains("change-password"));
+        }
     }
 
     /// Controls: C-063.
@@ -348,6 +373,7 @@ mod tests {
                     Event::Replaced(kind),
                     Event::Removed(kind),
                     Event::ApprovalDenied,
+                    Event::PasswordExpiring,
                 ]
                 .map(|event| told(l, event))
             })
@@ -359,7 +385,7 @@ mod tests {
         );
         all.sort();
         all.dedup();
-        assert_eq!(all.len(), 28);
+        assert_eq!(all.len(), 32);
     }
 
     #[test]

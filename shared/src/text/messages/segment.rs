@@ -99,7 +99,7 @@ mod tests {
     }
 
     fn renderer(organisation: &str) -> MessageRenderer {
-        MessageRenderer::new(organisation, HelpDesk::default(), TimeZone::of(Country::MALAYSIA))
+        MessageRenderer::new(organisation, HelpDesk::default(), TimeZone::of(Country::MALAYSIA), "")
     }
 
     fn code(organisation: &str, language: Language, digits: &str) -> String {
@@ -136,7 +136,7 @@ mod tests {
     fn events() -> Vec<Event> {
         let of_kind = |kind| [Event::Added(kind), Event::Replaced(kind), Event::Removed(kind)];
         let kinds = Kind::ALL.into_iter().flat_map(of_kind);
-        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::ApprovalDenied]
+        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::ApprovalDenied, Event::PasswordExpiring]
             .into_iter()
             .chain(kinds)
             .collect()

@@ -23,7 +23,8 @@ fn renderer() -> MessageRenderer {
         phone: Some("03-8921 5555".to_owned()),
         hours: Some("8:30-17:00".to_owned()),
     };
-    MessageRenderer::new("Universiti Contoh", help_desk, TimeZone::of(Country::MALAYSIA))
+    let zone = TimeZone::of(Country::MALAYSIA);
+    MessageRenderer::new("Universiti Contoh", help_desk, zone, "https://reset.contoh.example")
 }
 
 fn to() -> Recipient {
@@ -49,8 +50,11 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
 }
 
 fn notice(language: Language, event: Event) -> Notice {
-    // Nobody was verified before a refusal.
-    let methods = if event == Event::ApprovalDenied { Vec::new() } else { vec![Method::Sms, Method::Totp] };
+    // Nobody was verified before a refusal or an expiry.
+    let methods = match event {
+        Event::ApprovalDenied | Event::PasswordExpiring => Vec::new(),
+        _ => vec![Method::Sms, Method::Totp],
+    };
     let at = Timestamp::from_seconds(1_795_493_940);
     Notice { to: to(), event, at, further: Vec::new(), methods, language, login: Some(login()) }
 }
@@ -81,6 +85,7 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
         ("Notice: account unlocked", Event::Unlocked),
         ("Notice: unconfirmed change", Event::Unconfirmed),
         ("Notice: refused request", Event::ApprovalDenied),
+        ("Notice: password expires soon", Event::PasswordExpiring),
         ("Notice: removed mobile", Event::Removed(Kind::Mobile)),
         ("Notice: replaced mobile", Event::Replaced(Kind::Mobile)),
     ];

@@ -43,11 +43,14 @@ pub(super) fn compose(
                 Event::Replaced(_) => &speech.replaced,
                 Event::Removed(_) => &speech.removed,
                 Event::ApprovalDenied => &speech.refused,
+                Event::PasswordExpiring => &speech.expiring,
             };
             say(&mut ssml, &speech.hello, &values);
             for _ in 0..2 {
                 say(&mut ssml, what, &values);
-                say(&mut ssml, &speech.was_not_you, &values);
+                if notice.event != Event::PasswordExpiring {
+                    say(&mut ssml, &speech.was_not_you, &values);
+                }
             }
         }
     }

@@ -106,6 +106,7 @@ impl Texts {
             Event::Replaced(_) => &self.replaced,
             Event::Removed(_) => &self.removed,
             Event::ApprovalDenied => &self.refused,
+            Event::PasswordExpiring => &self.expiring,
         }
     }
 

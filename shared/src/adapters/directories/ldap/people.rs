@@ -3,7 +3,7 @@
 use super::Directory;
 use super::found::Found;
 use crate::domain::account::{AccountId, AccountState};
-use crate::domain::directory::{DirectoryContacts, DirectoryPerson};
+use crate::domain::directory::{DirectoryContacts, DirectoryPerson, PublishedPolicy};
 use crate::domain::directory_config::ServerKind;
 use crate::domain::language::Language;
 use crate::domain::time::Timestamp;
@@ -46,13 +46,14 @@ impl Directory {
         own.iter().map(String::as_str).chain(usual.iter().copied())
     }
 
-    /// Returns a person; the caller knows id, state and expiry by the kind.
+    /// Returns a person; the caller knows id, state, expiry and rules by the kind.
     pub(super) fn person(
         &self,
         entry: &Found,
         id: AccountId,
         state: AccountState,
         password_expires_at: Option<Timestamp>,
+        password_policy: Option<PublishedPolicy>,
     ) -> DirectoryPerson {
         let text = |attribute: &str| entry.text(attribute).map(str::to_owned);
         let optional = |attribute: &Option<String>| attribute.as_deref().and_then(text);
@@ -73,6 +74,7 @@ impl Directory {
             group: optional(&names.group),
             state,
             password_expires_at,
+            password_policy,
             contacts: DirectoryContacts {
                 alternate_email: optional(&names.alternate_email),
                 mobile: optional(&names.mobile),

@@ -436,15 +436,19 @@ fn domain_rules(domain: &Found) -> Rules {
 fn published(domain: &Found) -> PublishedPolicy {
     let length: u16 = domain.count("minPwdLength");
     let threshold: u32 = domain.count("lockoutThreshold");
-    let days =
-        domain.windows_seconds("maxPwdAge").filter(|&seconds| seconds > 0).map(|seconds| seconds / 86_400);
     PublishedPolicy {
         min_length: (length > 0).then_some(length),
         complexity: domain.number("pwdProperties").unwrap_or_default() & COMPLEX != 0,
         history: domain.count("pwdHistoryLength"),
         lockout_threshold: (threshold > 0).then_some(threshold),
-        max_age_days: days.and_then(|days| u32::try_from(days).ok()),
+        max_age_days: max_age_days(domain, "maxPwdAge"),
     }
+}
+
+/// Returns a duration in whole days; `None` for one without end.
+fn max_age_days(policy: &Found, name: &str) -> Option<u32> {
+    let seconds = policy.windows_seconds(name).filter(|&seconds| seconds > 0)?;
+    u32::try_from(seconds / 86_400).ok()
 }
 
 /// Returns the conditions for members of any of these groups, for an "or".

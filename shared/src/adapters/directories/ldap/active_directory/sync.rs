@@ -1,6 +1,6 @@
 //! All people of a domain, or those that changed.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 
 use async_trait::async_trait;
@@ -8,15 +8,16 @@ use async_trait::async_trait;
 use super::super::connection::{Failure, Page};
 use super::super::found::{Found, guid_text, security_identifier};
 use super::{
-    ActiveDirectory, DISABLED, NORMAL_ACCOUNT, Session, entry_guid, is_privileged, member_filter, name_filter,
+    ActiveDirectory, DISABLED, NORMAL_ACCOUNT, Session, entry_guid, is_privileged, max_age_days,
+    member_filter, name_filter, published,
 };
 use crate::domain::account::AccountState;
-use crate::domain::directory::{DirectoryPerson, EntryStanding, SyncCursor};
+use crate::domain::directory::{DirectoryPerson, EntryStanding, PublishedPolicy, SyncCursor};
 use crate::domain::time::Timestamp;
 use crate::ports::{DirectoryError, DirectoryPeople, PeopleSink, SyncError};
 
 /// The attributes besides those of the configuration. The server computes the last one alone, since computing takes
-/// most of its time.
+/// most of its time, and [`RESULTANT`] where there are fine-grained policies.
 const PERSON: [&str; 9] = [
     "objectGUID",
     "userAccountControl",
@@ -28,6 +29,32 @@ const PERSON: [&str; 9] = [
     "pwdLastSet",
     "msDS-UserPasswordExpiryTimeComputed",
 ];
+
+/// The name of the fine-grained policy that holds for an entry (MS-ADTS §3.1.1.4.5.36).
+const RESULTANT: &str = "msDS-ResultantPSO";
+/// The rules of a fine-grained policy (MS-ADTS §3.1.1.5.2.2, `msDS-PasswordSettings`).
+const POLICY: [&str; 5] = [
+    "msDS-MinimumPasswordLength",
+    "msDS-PasswordComplexityEnabled",
+    "msDS-PasswordHistoryLength",
+    "msDS-LockoutThreshold",
+    "msDS-MaximumPasswordAge",
+];
+
+/// The rules for passwords: those of the domain, and of fine-grained policies by their names in lower case.
+struct Policies {
+    domain: PublishedPolicy,
+    fine_grained: HashMap<String, PublishedPolicy>,
+}
+
+impl Policies {
+    /// Returns the rules for an entry. Those of the domain stand for a fine-grained policy that can't be read; the
+    /// directory itself still enforces it.
+    fn of(&self, entry: &Found) -> PublishedPolicy {
+        let own = entry.text(RESULTANT).and_then(|name| self.fine_grained.get(&name.to_lowercase()));
+        own.copied().unwrap_or(self.domain)
+    }
+}
 
 /// The people whom the denied groups exclude.
 #[derive(Default)]
@@ -64,6 +91,10 @@ impl DirectoryPeople for ActiveDirectory {
         let filter = self.directory.people_filter(&changed);
         let mut attributes: Vec<String> = PERSON.iter().map(|&name| name.to_owned()).collect();
         attributes.extend(self.directory.person_attributes());
+        let policies = policies(&session).await.map_err(DirectoryError::from)?;
+        if !policies.fine_grained.is_empty() {
+            attributes.push(RESULTANT.to_owned());
+        }
         let mut count = 0;
         for base in &self.directory.config.bases {
             let mut after = Vec::new();
@@ -74,7 +105,7 @@ impl DirectoryPeople for ActiveDirectory {
                 if is_cut_off {
                     return Err(SyncError::SizeLimit(count));
                 }
-                pages.page(self.read_people(&session, &entries, &denied)?).await?;
+                pages.page(self.read_people(&session, &entries, &denied, &policies)?).await?;
                 let Some(next) = next else { break };
                 after = next;
             }
@@ -89,6 +120,7 @@ impl ActiveDirectory {
         session: &Session,
         entries: &[Found],
         denied: &Denied,
+        policies: &Policies,
     ) -> Result<Vec<DirectoryPerson>, DirectoryError> {
         let now = self.directory.clock.now();
         let mut people = Vec::with_capacity(entries.len());
@@ -98,7 +130,8 @@ impl ActiveDirectory {
                 || denied.primary_groups.contains(&entry.count("primaryGroupID"));
             let state = state(entry, &session.domain, is_denied, now);
             let expires = entry.windows_time("msDS-UserPasswordExpiryTimeComputed");
-            people.push(self.directory.person(entry, self.directory.account_id(&guid)?, state, expires));
+            let id = self.directory.account_id(&guid)?;
+            people.push(self.directory.person(entry, id, state, expires, Some(policies.of(entry))));
         }
         Ok(people)
     }
@@ -141,6 +174,27 @@ impl ActiveDirectory {
             }
         }
         Ok(denied)
+    }
+}
+
+/// Reads the rules for passwords. Without the right to read fine-grained policies, there are none.
+async fn policies(session: &Session) -> Result<Policies, Failure> {
+    let domain = session.root.text("defaultNamingContext").unwrap_or_default();
+    let container = format!("CN=Password Settings Container,CN=System,{domain}");
+    let found = session.connection.search(&container, "(objectClass=msDS-PasswordSettings)", &POLICY).await?;
+    let fine_grained = found.into_iter().map(|policy| (policy.dn.to_lowercase(), fine_grained(&policy)));
+    Ok(Policies { domain: published(&session.domain), fine_grained: fine_grained.collect() })
+}
+
+fn fine_grained(policy: &Found) -> PublishedPolicy {
+    let length: u16 = policy.count("msDS-MinimumPasswordLength");
+    let threshold: u32 = policy.count("msDS-LockoutThreshold");
+    PublishedPolicy {
+        min_length: (length > 0).then_some(length),
+        complexity: policy.is_true("msDS-PasswordComplexityEnabled"),
+        history: policy.count("msDS-PasswordHistoryLength"),
+        lockout_threshold: (threshold > 0).then_some(threshold),
+        max_age_days: max_age_days(policy, "msDS-MaximumPasswordAge"),
     }
 }
 

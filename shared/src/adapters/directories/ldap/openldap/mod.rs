@@ -315,7 +315,7 @@ impl LiveDirectory for OpenLdap {
 
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {
         let session = self.session().await?;
-        Ok(self.rules(&session, &Found::default()).await?.published())
+        Ok(self.rules(&session, &Found::default()).await?.published().unwrap_or_default())
     }
 }
 

@@ -114,8 +114,9 @@ impl Rules {
         Some(threshold.saturating_sub(u32::try_from(failures).unwrap_or(u32::MAX)))
     }
 
-    pub(super) fn published(&self) -> PublishedPolicy {
-        self.known().map_or_else(PublishedPolicy::default, |policy| PublishedPolicy {
+    /// Returns the rules for pages, as far as they are known.
+    pub(super) fn published(&self) -> Option<PublishedPolicy> {
+        self.known().map(|policy| PublishedPolicy {
             min_length: policy.min_length,
             complexity: false,
             history: policy.history,

@@ -92,7 +92,7 @@ impl OpenLdap {
             let is_locked = standing == EntryStanding::Eligible && is_locked(entry, rules, now);
             let state = standing.account_state(is_locked);
             let id = self.directory.account_id(own_id)?;
-            people.push(self.directory.person(entry, id, state, rules.expires_at(entry)));
+            people.push(self.directory.person(entry, id, state, rules.expires_at(entry), rules.published()));
         }
         Ok(people)
     }
