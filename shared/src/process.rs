@@ -161,6 +161,36 @@ impl Process {
         .await
     }
 
+    /// Starts for an operator's command, with the parameters and resources that a deployment's functions have. Nothing
+    /// in it counts a metric.
+    ///
+    /// # Errors
+    /// [`StartError`] when a secret can't be read or is no keyring.
+    pub async fn for_operator(
+        settings: Settings,
+        aws: SdkConfig,
+        resources: Box<Resources>,
+    ) -> Result<Self, StartError> {
+        // No command serves pages, so none needs what stands before them.
+        let settings = Settings { trusted_proxy: None, oidc_secret: None, ..settings };
+        Self::from_parts(Parts {
+            settings: Arc::new(settings),
+            aws,
+            clock: Arc::new(SystemClock),
+            entropy: Arc::new(SystemEntropy),
+            timer: Arc::new(SystemTimer::default()),
+            metrics: Arc::new(EmfMetrics),
+            resources,
+            #[cfg(feature = "memory")]
+            memory: None,
+            #[cfg(feature = "memory")]
+            live_directory: None,
+            #[cfg(feature = "memory")]
+            directory_people: None,
+        })
+        .await
+    }
+
     /// Starts from these parts: fetches the keys of all secrets that they name, in one call.
     ///
     /// # Errors
@@ -359,6 +389,12 @@ impl Process {
 
     /// Returns the import of contacts, for operators only.
     pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
+    /// Returns the import of many people's contacts, for operators only.
+    #[cfg(feature = "directory-sync")]
+    pub fn bulk_contact_import(&self) -> Result<Arc<dyn ports::BulkContactImport>, StartError> {
         port!(self, self.dynamo_enrolment()?)
     }
 

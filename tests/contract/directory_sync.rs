@@ -8,6 +8,7 @@ use shared::domain::account::{Account, AccountId, AccountState, Contact, Registr
 use shared::domain::contact::PhoneNumber;
 use shared::domain::directory::DirectoryPerson;
 use shared::domain::holder::HolderId;
+use shared::domain::import::Overwrite;
 use shared::domain::method::Method;
 use shared::domain::name::CanonicalName;
 use shared::domain::security_info::Kind;
@@ -487,7 +488,11 @@ async fn notice_is_repeated_after_crash(stores: &Stores) {
     // The contact is written, and then the process ends.
     let number = PhoneNumber::from_stored("+60123456799".to_owned());
     let written = Registration { mobile: Some(number), ..Default::default() };
-    stores.contacts.import(&person_id(0), &written, None, WAIT, sync.clock.now()).await.unwrap();
+    stores
+        .contacts
+        .import(&person_id(0), &written, None, Overwrite::Imported, WAIT, sync.clock.now())
+        .await
+        .unwrap();
     assert_eq!(sync.delta().await.contacts_written, 0);
     assert_eq!(sync.take_notices(), 2, "to the one that serves and to the one that waits");
 }
@@ -512,7 +517,7 @@ async fn contacts_of_unnamed_kinds_stay(stores: &Stores) {
     let office = PhoneNumber::from_stored("+60387654308".to_owned());
     let imported = Registration { office_phone: Some(office), ..Default::default() };
     let now = Timestamp::from_seconds(START);
-    stores.contacts.import(&person_id(0), &imported, None, WAIT, now).await.unwrap();
+    stores.contacts.import(&person_id(0), &imported, None, Overwrite::Imported, WAIT, now).await.unwrap();
     let sync = syncing(stores, &[Kind::Mobile]);
     sync.directory.put(with_mobile(0, "012-345 6798"));
     sync.full().await;

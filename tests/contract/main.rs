@@ -28,5 +28,6 @@ mod secrets;
 mod senders;
 mod session_changes;
 mod sessions;
+mod stack;
 mod stores;
 mod webauthn;

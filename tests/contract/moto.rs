@@ -48,6 +48,30 @@ impl Moto {
         all[service][model].as_array().cloned().unwrap_or_default()
     }
 
+    /// Creates a stack, and waits until it is there.
+    pub fn create_stack(&self, name: &str, template: &str) {
+        let fields = [
+            ("Action", "CreateStack"),
+            ("Version", "2010-05-15"),
+            ("StackName", name),
+            ("TemplateBody", template),
+            ("Capabilities.member.1", "CAPABILITY_NAMED_IAM"),
+        ];
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let mut stream = std::net::TcpStream::connect(&self.address).unwrap();
+        write!(
+            stream,
+            "POST / HTTP/1.0\r\nHost: cloudformation.ap-southeast-1.amazonaws.com\r\nAuthorization: AWS4-HMAC-SHA256 \
+             Credential=test/20261201/ap-southeast-1/cloudformation/aws4_request, SignedHeaders=host, \
+             Signature=0\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )
+        .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("<StackId>"), "{answer}");
+    }
+
     /// Deletes everything.
     pub fn reset(&self) {
         self.ask("POST /moto-api/reset");

@@ -24,7 +24,7 @@ use shared::adapters::dynamodb::{
 use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::holder::HolderId;
-use shared::domain::import::ImportAction;
+use shared::domain::import::{ImportAction, Overwrite};
 use shared::domain::keys::{Keyring, Tag};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
@@ -197,7 +197,7 @@ impl Stores {
         seed: Option<&str>,
         now: Timestamp,
     ) -> Vec<(Kind, ImportAction)> {
-        self.contacts.import(account, contacts, seed, WAIT, now).await.unwrap()
+        self.contacts.import(account, contacts, seed, Overwrite::Imported, WAIT, now).await.unwrap()
     }
 
     /// Returns the active entries of a kind.

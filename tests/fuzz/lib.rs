@@ -1,7 +1,3 @@
-//! The import of people, compiled without the rest of `rekey-local`: the instrumented build has to be small.
+//! The import of people, by the name that the targets use.
 
-#[expect(dead_code, reason = "the rest of `rekey-local` uses the other errors")]
-#[path = "../../infra/local/src/failure.rs"]
-pub mod failure;
-#[path = "../../infra/local/src/people/mod.rs"]
-pub mod people;
+pub use rekey_people as people;

@@ -6,6 +6,7 @@ use rekey_tests::fixtures::{AISYAH, NEW_NUMBER, NEW_PASSWORD, NEWCOMER, Person};
 use rekey_tests::world::LOCALHOST_ORIGIN;
 use rekey_tests::{Browser, Phone, World};
 use serde_json::{Value, json};
+use shared::domain::import::Overwrite;
 use shared::domain::notice::Event;
 use shared::domain::security_info::Kind;
 
@@ -217,7 +218,10 @@ async fn number_that_moves_between_columns_verifies_once() {
 /// Imports a person and returns the kinds whose contact is replaced.
 async fn import(world: &World, person: &Person) -> Vec<Kind> {
     let (id, wait) = (person.account().id, world.settings.waiting_period);
-    let decisions = world.contacts.import(&id, &person.registration(), None, wait, world.now()).await;
+    let decisions = world
+        .contacts
+        .import(&id, &person.registration(), None, Overwrite::Imported, wait, world.now())
+        .await;
     decisions.unwrap().into_iter().filter(|(_, action)| action.replaces()).map(|(kind, _)| kind).collect()
 }
 

@@ -12,6 +12,7 @@ use rekey_tests::{Browser, LocalEnvironment, World};
 use serde_json::Value;
 use shared::domain::account::{Account, AccountId, AccountState, Registration};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::import::Overwrite;
 use shared::domain::method::Method;
 use shared::domain::time::Seconds;
 
@@ -37,7 +38,11 @@ async fn enrol(world: &World, logins: &[String], state: AccountState, registrati
     let account = Account { id: id.clone(), logins: logins.to_vec(), state, ..AISYAH.account() };
     world.put_account(&account, None).await;
     let seed = registration.has(Method::Totp).then_some("sealed");
-    world.contacts.import(&id, registration, seed, Seconds(0), world.now()).await.unwrap();
+    world
+        .contacts
+        .import(&id, registration, seed, Overwrite::Imported, Seconds(0), world.now())
+        .await
+        .unwrap();
 }
 
 fn contacts(email: Option<&str>, mobile: Option<&str>, office_phone: Option<&str>) -> Registration {

@@ -14,6 +14,7 @@ use shared::adapters::signatures::RingSignatures;
 use shared::domain::account::{Account, AccountId, AccountState, Registration};
 use shared::domain::device::{Device, DeviceKey, Signed};
 use shared::domain::flow::RequestId;
+use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
 use shared::domain::message::Recipient;
 use shared::domain::passkey::{self, CreationOptions, Credential, Expected, Owner, RelyingParty, UserHandle};
@@ -48,7 +49,14 @@ pub fn enrol(tables: &mut Tables, login: &str, holds: &[Kind], party: &RelyingPa
     tables.directory(async |directory| directory.put(&account, Some(&password)).await).unwrap();
     let seed = person.totp.then(|| sealed_seed(&account.id));
     let security_info = &mut tables.security_info;
-    security_info.import(&account.id, &person.registration(), seed.as_deref(), Seconds(0), MOMENT);
+    security_info.import(
+        &account.id,
+        &person.registration(),
+        seed.as_deref(),
+        Overwrite::Imported,
+        Seconds(0),
+        MOMENT,
+    );
     for kind in holds {
         security_info.put(&account.id, &new_entry(login, *kind, 0, party));
     }

@@ -25,6 +25,7 @@ use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{DynamoAuthenticators, DynamoEnrolment, DynamoLeases, DynamoSecurityInfo};
 use shared::domain::account::{Account, AccountId};
 use shared::domain::captcha::CaptchaChallenge;
+use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
 use shared::domain::message::{Envelope, Message, Notice, ReconcileChange};
 use shared::domain::name::CanonicalName;
@@ -269,7 +270,10 @@ impl World {
         });
         let now = self.clock.now();
         let (registration, waiting_period) = (person.registration(), self.settings.waiting_period);
-        self.contacts.import(&account.id, &registration, seed.as_deref(), waiting_period, now).await.unwrap();
+        let overwrite = Overwrite::Imported;
+        let import =
+            self.contacts.import(&account.id, &registration, seed.as_deref(), overwrite, waiting_period, now);
+        import.await.unwrap();
     }
 
     /// Writes an account into the directory and replaces an existing one.

@@ -17,11 +17,11 @@ use shared::settings::{DirectoryKind, Settings};
 use crate::emulator::Emulator;
 use crate::emulator::lambda::{Invoke, invokable};
 use crate::emulator::roles::ADMINISTRATOR;
-use crate::failure::{Failure, with_causes};
 use crate::import::Tables;
 use crate::schedule::Task;
 use crate::system::System;
 use crate::worker::Consume;
+use rekey_people::failure::{Failure, with_causes};
 
 /// The functions behind the gateway and the queue.
 pub struct Functions {

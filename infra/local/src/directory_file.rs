@@ -16,7 +16,7 @@ use serde_json::{Map, Value};
 use shared::domain::directory_config::{DirectoryConfig, ServicePassword};
 use zeroize::Zeroizing;
 
-use crate::failure::Failure;
+use rekey_people::Failure;
 
 /// The service accounts, with the variables that name their secrets in template.yaml.
 const ACCOUNTS: [(&str, &str); 3] = [

@@ -9,7 +9,6 @@ pub mod dev_inbox;
 pub mod directory;
 pub mod directory_file;
 pub mod emulator;
-pub mod failure;
 pub mod gateway;
 pub mod import;
 pub mod options;
@@ -23,6 +22,6 @@ pub mod system;
 pub mod template;
 pub mod worker;
 
-pub use failure::Failure;
 pub use options::Options;
+pub use rekey_people::Failure;
 pub use run::Local;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use clap::Parser;
 
-use crate::failure::Failure;
+use rekey_people::Failure;
 
 /// The end of `--help`.
 const MORE: &str = "\

@@ -79,11 +79,14 @@ fn services(out: &mut impl Write, local: &Local) -> io::Result<()> {
 
 /// Returns the lines about the import: values that were ignored, and changes of existing people.
 fn import(local: &Local) -> impl Iterator<Item = Cow<'_, str>> {
-    let Imported { added, changed, unchanged, lines } = &local.imported;
-    let is_again = changed + unchanged > 0;
-    let people = if *added == 1 { "person" } else { "people" };
+    let Imported { summary, lines } = &local.imported;
+    let (added, changed, unchanged) =
+        (summary.new + summary.another_person, summary.changed, summary.unchanged);
+    let is_again = changed + unchanged + summary.another_person > 0;
+    let people = if added == 1 { "person" } else { "people" };
     let summary = format!("Imported: {added} {people} added, {changed} changed, {unchanged} unchanged");
-    let lines = local.warnings.iter().chain(lines).map(|line| Cow::Borrowed(line.as_str()));
+    let warnings = local.warnings.iter().map(|warning| Cow::Owned(warning.line(&local.people_file)));
+    let lines = warnings.chain(lines.iter().map(|line| Cow::Borrowed(line.as_str())));
     is_again.then_some(Cow::Owned(summary)).into_iter().chain(lines)
 }
 
@@ -135,7 +138,14 @@ fn row(person: &Person) -> [String; 4] {
 
 #[cfg(test)]
 mod tests {
+    use shared::domain::contact::Country;
+
     use super::*;
+    use crate::people::Rules;
+
+    fn demo_rules() -> Rules<'static> {
+        Rules { own_domains: &[], home_country: Country::MALAYSIA, countries: &[Country::MALAYSIA] }
+    }
 
     #[test]
     fn values_are_quoted_for_the_shell() {
@@ -148,7 +158,7 @@ mod tests {
     #[test]
     fn people_are_printed_in_columns_without_passwords() {
         let demo = crate::people::DEMO.as_bytes();
-        let demo = crate::people::parse("people.csv", demo, &crate::people::Rules::demo()).unwrap().people;
+        let demo = crate::people::parse("people.csv", demo, &demo_rules()).unwrap().people;
         let mut out = Vec::new();
         people(&mut out, &demo).unwrap();
         let text = String::from_utf8(out).unwrap();
@@ -162,9 +172,7 @@ mod tests {
     fn long_list_of_people_is_cut() {
         let rows: Vec<String> = (0..PEOPLE_MAX + 3).map(|number| format!("p{number},Person\n")).collect();
         let file = format!("login,name\n{}", rows.concat());
-        let many = crate::people::parse("people.csv", file.as_bytes(), &crate::people::Rules::demo())
-            .unwrap()
-            .people;
+        let many = crate::people::parse("people.csv", file.as_bytes(), &demo_rules()).unwrap().people;
         let mut out = Vec::new();
         people(&mut out, &many).unwrap();
         let text = String::from_utf8(out).unwrap();

@@ -18,16 +18,16 @@ use crate::directory::{DemoAccounts, DirectoryAccounts};
 use crate::directory_file::DirectoryFile;
 use crate::emulator::secrets::write_private;
 use crate::emulator::{Emulator, Storage};
-use crate::failure::Failure;
 use crate::import::Imported;
 use crate::options::Options;
-use crate::people::{self, People, Person, Rules};
+use crate::people::{self, People, Person, Remark, Rules};
 use crate::schedule::Task;
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::system::System;
 use crate::template::{Consumer, Template};
 use crate::{gateway, schedule, worker};
+use rekey_people::Failure;
 
 /// Time for open requests to finish at the end.
 const GRACE: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ pub struct Local {
     /// The people of the CSV file. With `--data` the store may have others.
     pub people: Arc<Vec<Person>>,
     /// Values of the file that were ignored.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Remark>,
     /// The result of importing the file.
     pub imported: Imported,
     /// The parameters that the functions got.
@@ -116,7 +116,7 @@ impl Local {
             None => None,
         };
         let imported = tables.import(&people).await?;
-        let People { file: people_file, people, warnings } = people;
+        let People { file: people_file, people, warnings, .. } = people;
         let people = Arc::new(people);
 
         let accounts: Arc<dyn dev_inbox::Accounts> = match &directory {
@@ -135,6 +135,7 @@ impl Local {
             address: dev_inbox_address,
             product: product.map(url_of),
             system: system.clone(),
+            environment: parts.memory.is_none().then(|| variables(&emulator, &parameters)),
         };
         let mut servers =
             vec![tokio::spawn(serve(dev_inbox_listener, dev_inbox::router(site), stopped.clone()))];
@@ -206,6 +207,11 @@ impl Local {
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
     }
+}
+
+/// Returns the variables with which another process uses this environment.
+fn variables(emulator: &Emulator, parameters: &Parameters) -> BTreeMap<String, String> {
+    emulator.environment().into_iter().chain(parameters.pairs.clone()).collect()
 }
 
 fn storage(folder: Option<&Folder>, in_memory: bool) -> Storage<'_> {
@@ -281,11 +287,7 @@ fn read_people(options: &Options, parameters: &Parameters) -> Result<People, Fai
     let Some(file) = &options.people else {
         // A directory of one's own has its people already.
         if options.directory.is_some() {
-            return Ok(People {
-                file: "your directory".to_owned(),
-                people: Vec::new(),
-                warnings: Vec::new(),
-            });
+            return Ok(People::none("your directory"));
         }
         return people::parse("infra/local/people.csv", people::DEMO.as_bytes(), &rules);
     };

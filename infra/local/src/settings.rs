@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use shared::settings::{DirectoryKind, RESOURCES, Settings};
 
-use crate::failure::Failure;
 use crate::options::Options;
+use rekey_people::Failure;
 
 /// Parameters of the demo university, used unless the environment or an option sets them.
 const DEMO: [(&str, &str); 10] = [

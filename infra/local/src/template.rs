@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::{Value as Json, json};
 
 use self::document::{Document, Value, entries, items, reference, target, text};
-use crate::failure::Failure;
+use rekey_people::Failure;
 
 /// The template at build time.
 const TEMPLATE: &str = include_str!("../../../template.yaml");

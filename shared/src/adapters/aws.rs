@@ -1,7 +1,13 @@
 //! The shared parts of all AWS clients of a process: one HTTP client that trusts only Amazon's roots, and
 //! common time-outs.
 
-#[cfg(any(feature = "parameters", feature = "remote-directory", feature = "secrets", feature = "sqs"))]
+#[cfg(any(
+    feature = "parameters",
+    feature = "remote-directory",
+    feature = "secrets",
+    feature = "sqs",
+    feature = "stack"
+))]
 pub(super) mod signed;
 
 use std::time::Duration;
@@ -72,6 +78,12 @@ impl LoadServiceConfig for Environment {
         let service = key.service_id().to_uppercase().replace([' ', '-'], "_");
         settings::aws(&format!("{}_{service}", key.env()))
     }
+}
+
+/// Returns a configuration for another region.
+#[cfg(feature = "stack")]
+pub fn with_region(config: &SdkConfig, region: String) -> SdkConfig {
+    config.to_builder().region(Region::new(region)).build()
 }
 
 /// Returns the configuration for an emulator at `endpoint`, one for all services. The emulator checks no

@@ -26,6 +26,8 @@ pub mod signatures;
 pub mod sns;
 #[cfg(feature = "sqs")]
 pub mod sqs;
+#[cfg(feature = "stack")]
+pub mod stack;
 #[cfg(feature = "system")]
 pub mod system;
 #[cfg(feature = "voice")]

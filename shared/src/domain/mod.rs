@@ -43,6 +43,7 @@ pub mod push;
 pub mod rate_limit;
 pub mod recovery_code;
 pub mod return_url;
+pub mod same_person;
 pub mod security_info;
 pub mod session;
 pub mod session_changes;

@@ -30,7 +30,7 @@ pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
 pub use bind_lease_store::{BindHolder, BindLeaseStore};
 pub use change_note_store::ChangeNoteStore;
 pub use clock::{Clock, Entropy, EntropyExt, Timer};
-pub use contact_import::ContactImport;
+pub use contact_import::{BulkContactImport, ContactImport};
 pub use device_store::{DeviceStore, PushTargets, StoredDevice};
 pub use directory::{
     AccountImport, AccountPage, AccountScan, Capabilities, ChangeError, ChangeInspector, ChangeOutcome,

@@ -13,6 +13,7 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::Device;
 use shared::domain::flow::Flow;
 use shared::domain::holder::HolderId;
+use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::message::{Envelope, Message};
@@ -64,7 +65,7 @@ impl Default for Fakes {
             ..Registration::default()
         };
         let mut tables = Tables::default();
-        tables.security_info.import(&account(), &contacts, None, Seconds(0), START);
+        tables.security_info.import(&account(), &contacts, None, Overwrite::Imported, Seconds(0), START);
         Self {
             now: AtomicI64::new(START.as_seconds()),
             drawn: AtomicU8::new(0),

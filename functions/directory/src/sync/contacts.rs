@@ -4,7 +4,7 @@ use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shared::domain::account::{Account, Contact, Registration};
 use shared::domain::account_copy::CopiedContacts;
 use shared::domain::holder::HolderId;
-use shared::domain::import::ImportAction;
+use shared::domain::import::{ImportAction, Overwrite, with_unnamed};
 use shared::domain::message::Message;
 use shared::domain::notice::{AccountChange, Event, notices};
 use shared::domain::security_info::Kind;
@@ -81,7 +81,8 @@ async fn import_one(
     };
     let named = &ports.rules.contact_kinds;
     let wanted = with_unnamed(&change.copy.contacts, &earlier, |kind| named.contains(&kind));
-    let imported = ports.contacts.import(&account.id, &wanted, None, ports.waiting_period, now).await?;
+    let (overwrite, wait) = (Overwrite::Imported, ports.waiting_period);
+    let imported = ports.contacts.import(&account.id, &wanted, None, overwrite, wait, now).await?;
     let (mut actions, mut messages) = (Vec::new(), Vec::new());
     for (kind, action) in imported.into_iter().filter(|(kind, _)| named.contains(kind)) {
         let earlier = earlier.only(kind);
@@ -101,26 +102,6 @@ async fn import_one(
     let outgoing = Outgoing { queue, messages: keys, entropy };
     outgoing.send(HolderId::from_bytes(entropy.bytes()), &messages, Seconds(0)).await?;
     Ok(Some(actions))
-}
-
-/// Adds the contacts of the kinds that the directory says nothing about, as they are, so that an import keeps them.
-fn with_unnamed(
-    contacts: &Registration,
-    earlier: &Registration,
-    is_named: impl Fn(Kind) -> bool,
-) -> Registration {
-    let next = &earlier.successors;
-    let mut all = contacts.clone();
-    if !is_named(Kind::AlternateEmail) {
-        all.alternate_email = next.alternate_email.clone().or_else(|| earlier.alternate_email.clone());
-    }
-    if !is_named(Kind::Mobile) {
-        all.mobile = next.mobile.clone().or_else(|| earlier.mobile.clone());
-    }
-    if !is_named(Kind::OfficePhone) {
-        all.office_phone = next.office_phone.clone().or_else(|| earlier.office_phone.clone());
-    }
-    all
 }
 
 /// Returns whether the contact of `kind` that the directory has waits to replace another.

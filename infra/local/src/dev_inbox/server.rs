@@ -1,5 +1,6 @@
 //! Serves the dev inbox over HTTP to this machine only, and rejects requests of web pages.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
@@ -31,6 +32,8 @@ pub struct InboxState {
     pub product: Option<String>,
     /// Clock for TOTP codes and standings.
     pub system: System,
+    /// The environment of functions and of `rekey`; `None` if no other process reaches the tables.
+    pub environment: Option<BTreeMap<String, String>>,
 }
 
 /// Builds the routes behind the guard.
@@ -42,6 +45,7 @@ pub fn router(site: InboxState) -> Router {
         .route("/clear", post(clear_by_form))
         .route("/captchas/{token}", get(captcha))
         .route("/people", get(people))
+        .route("/environment", get(environment))
         .route("/sign-in", get(sign_in_form).post(sign_in))
         .route("/outbox.css", get(|| async { asset("text/css", include_str!("../../templates/outbox.css")) }))
         .route(
@@ -137,6 +141,17 @@ async fn people(State(site): State<Arc<InboxState>>, headers: HeaderMap) -> Resp
         }
         Ok(people) => Json(people).into_response(),
         Err(error) => unavailable(&error),
+    }
+}
+
+/// Names the endpoints and parameters for `rekey --local`. None of them is a secret: keys are at the AWS emulator.
+async fn environment(State(site): State<Arc<InboxState>>) -> Response {
+    match &site.environment {
+        Some(environment) => Json(environment).into_response(),
+        None => problem(
+            StatusCode::CONFLICT,
+            "the tables are in the memory of this process; start cargo local without --memory",
+        ),
     }
 }
 

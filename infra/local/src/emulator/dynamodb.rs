@@ -18,8 +18,8 @@ use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
-use crate::failure::Failure;
 use crate::template::Table;
+use rekey_people::Failure;
 
 /// The service name in `X-Amz-Target`.
 pub const SERVICE: &str = "DynamoDB_20120810";

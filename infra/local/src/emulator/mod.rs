@@ -21,12 +21,13 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use crate::dev_inbox::DevInbox;
-use crate::failure::Failure;
 use crate::system::System;
 use crate::template::Template;
+use rekey_people::Failure;
 
 pub mod dynamodb;
 pub mod lambda;
+pub mod logs;
 pub mod push;
 pub mod queue;
 pub mod roles;
@@ -40,6 +41,7 @@ pub mod wire;
 
 use dynamodb::Store;
 use lambda::{Invokables, Invoke};
+use logs::Logs;
 use push::PushService;
 use queue::Queues;
 use roles::{ADMINISTRATOR, Call, Roles};
@@ -108,6 +110,7 @@ struct Services {
     queues: Arc<Queues>,
     secrets: Secrets,
     parameters: Parameters,
+    logs: Logs,
     invokables: Mutex<Invokables>,
     calls: Mutex<BTreeMap<Call, u64>>,
     injector: Mutex<Option<FaultInjector>>,
@@ -160,6 +163,7 @@ impl Emulator {
             queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
             secrets,
             parameters: Parameters::default(),
+            logs: Logs::default(),
             invokables: Mutex::default(),
             template,
             calls: Mutex::default(),
@@ -253,6 +257,11 @@ impl Emulator {
             Some((self.state.template.resource(variable)?.to_owned(), function))
         });
         *self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner) = named.collect();
+    }
+
+    /// Returns the events that operators' commands wrote, the earliest first.
+    pub fn operator_events(&self) -> Vec<Value> {
+        self.state.logs.events()
     }
 
     /// Returns every kind of call that was allowed, with its count.
@@ -424,6 +433,7 @@ impl Protocol {
                     "AmazonSSM" => {
                         (format!("ssm:{operation}"), member("Name").map(|name| ssm::parameter_arn(&name)))
                     }
+                    logs::SERVICE => (format!("logs:{operation}"), None),
                     other => (format!("{other}:{operation}"), None),
                 }
             }
@@ -525,6 +535,7 @@ impl Services {
                     json_response(self.secrets.call(operation, &body, &may_read), "1.1", request)
                 }
                 ("AmazonSSM", _) => json_response(self.parameters.call(operation, &body), "1.1", request),
+                (logs::SERVICE, _) => json_response(self.logs.call(operation, &body), "1.1", request),
                 (other, _) => {
                     let error = ServiceError::new("UnknownOperationException", wire::unsupported(other));
                     protocol.refuse(error, request)

@@ -13,9 +13,9 @@ use shared::ports::EntropyExt as _;
 
 use super::arn;
 use super::wire::{CallResult, ServiceError, read_json, unsupported};
-use crate::failure::Failure;
 use crate::system::System;
 use crate::template::SecretSettings;
+use rekey_people::Failure;
 
 /// Maximum secrets in one `BatchGetSecretValue`.
 const BATCH: usize = 20;

@@ -83,7 +83,7 @@ impl SignedClient {
     /// Returns a client for operations that must not be repeated, and that may take `timeout`. Each request has a
     /// connection of its own: after a pause a kept one may be dead, and then nobody could tell whether the service
     /// received the request.
-    #[cfg(feature = "remote-directory")]
+    #[cfg(any(feature = "remote-directory", feature = "stack"))]
     pub(in crate::adapters) fn once(
         config: &SdkConfig,
         service: &'static str,
@@ -154,7 +154,23 @@ impl SignedClient {
         headers: &[(&'static str, &str)],
         body: &[u8],
     ) -> Result<SignedAnswer, SignedError> {
-        let built = self.request(path, headers, body).await;
+        self.send("POST", path, headers, body).await
+    }
+
+    /// Gets `path`, which has no query.
+    #[cfg(feature = "stack")]
+    pub(in crate::adapters) async fn get(&self, path: &str) -> Result<SignedAnswer, SignedError> {
+        self.send("GET", path, &[], &[]).await
+    }
+
+    async fn send(
+        &self,
+        method: &'static str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<SignedAnswer, SignedError> {
+        let built = self.request(method, path, headers, body).await;
         let request =
             built.map_err(|_| SignedError::NotSent(CallError("the request could not be built".into())))?;
         let no_answer = |what: &str| SignedError::NoAnswer(CallError(what.to_owned()));
@@ -172,6 +188,7 @@ impl SignedClient {
 
     async fn request(
         &self,
+        method: &'static str,
         path: &str,
         headers: &[(&'static str, &str)],
         body: &[u8],
@@ -201,10 +218,10 @@ impl SignedClient {
             .build()?
             .into();
         let signable =
-            SignableRequest::new("POST", &uri, headers.iter().copied(), SignableBody::Bytes(body))?;
+            SignableRequest::new(method, &uri, headers.iter().copied(), SignableBody::Bytes(body))?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
         let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method("POST")?;
+        request.set_method(method)?;
         request.set_uri(uri)?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, (*value).to_owned());

@@ -5,17 +5,14 @@
 //! for passwords, and `sync` the lease.
 
 use std::collections::{BTreeSet, HashMap};
-use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::retry::RetryConfig;
-use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
-use aws_sdk_dynamodb::error::BuildError;
-use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, KeysAndAttributes, PutRequest, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, DeleteRequest, WriteRequest};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::builtin::{ACCOUNT, read_account, state_name};
+use crate::adapters::dynamodb::batch::{self, AT_ONCE, incomplete, names, projection, put};
 use crate::adapters::dynamodb::{Item, b, get_attributes, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::account_copy::{CopiedAccount, CopiedContacts, LoginClaims};
@@ -46,18 +43,8 @@ const LOGIN: [&str; 3] = ["account", "owner", "claimants"];
 /// The key of the lease.
 const SYNC: &str = "sync";
 
-/// The most keys of one `BatchGetItem`.
-const READS: usize = 100;
-/// The most requests of one `BatchWriteItem`.
-const WRITES: usize = 25;
-/// The calls that are made at once.
-const AT_ONCE: usize = 16;
 /// The items that a page of a scan reads.
 const PAGE: i32 = 1_000;
-/// The calls for the items that `DynamoDB` left unprocessed, before the sync gives up: about 13 s.
-const TRIES: u32 = 9;
-/// The wait before the second of them; it doubles each time.
-const BACKOFF: Duration = Duration::from_millis(50);
 
 /// Stores the copy in DynamoDB.
 #[derive(Clone, Debug)]
@@ -69,65 +56,17 @@ pub struct DynamoAccountCopy {
 impl DynamoAccountCopy {
     /// Returns the store in `table`. It waits longer and tries more often than the stores that people wait for.
     pub fn new(client: &Client, table: impl Into<String>) -> Self {
-        let timeouts = TimeoutConfig::builder()
-            .connect_timeout(Duration::from_secs(1))
-            .operation_attempt_timeout(Duration::from_secs(10))
-            .operation_timeout(Duration::from_mins(1));
-        let retries = RetryConfig::standard().with_max_attempts(8).with_initial_backoff(BACKOFF);
-        let config = client.config().to_builder().timeout_config(timeouts.build()).retry_config(retries);
-        Self { client: Client::from_conf(config.build()), table: table.into() }
+        Self { client: batch::patient(client), table: table.into() }
     }
 
     /// Reads items by their keys, and only these attributes of them, strongly consistent.
     async fn read(&self, keys: Vec<String>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
-        let chunks: Vec<Vec<String>> = keys.chunks(READS).map(<[String]>::to_vec).collect();
-        let reads = chunks.into_iter().map(|keys| self.read_some(keys, attributes));
-        let found: Vec<Vec<Item>> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
-        Ok(found.into_iter().flatten().collect())
-    }
-
-    async fn read_some(&self, keys: Vec<String>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
-        let keys = keys.into_iter().map(|key| HashMap::from([("account".to_owned(), s(key))]));
-        let wanted = KeysAndAttributes::builder()
-            .set_keys(Some(keys.collect()))
-            .consistent_read(true)
-            .projection_expression(projection(attributes))
-            .set_expression_attribute_names(Some(names(attributes)))
-            .build()
-            .map_err(incomplete)?;
-        let mut wanted = HashMap::from([(self.table.clone(), wanted)]);
-        let mut found = Vec::new();
-        for attempt in 0..TRIES {
-            wait(attempt).await;
-            let read = self.client.batch_get_item().set_request_items(Some(wanted));
-            let answer = read.send().await.map_err(unavailable)?;
-            let items = answer.responses.unwrap_or_default().remove(&self.table).unwrap_or_default();
-            found.extend(items.into_iter().map(Item));
-            wanted = answer.unprocessed_keys.unwrap_or_default();
-            if wanted.is_empty() {
-                return Ok(found);
-            }
-        }
-        Err(StoreError::Unavailable("the table left keys unread".into()))
+        let keys = keys.into_iter().map(|key| HashMap::from([("account".to_owned(), s(key))])).collect();
+        batch::read(&self.client, &self.table, keys, attributes).await
     }
 
     async fn write(&self, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let chunks: Vec<Vec<WriteRequest>> = requests.chunks(WRITES).map(<[WriteRequest]>::to_vec).collect();
-        let writes = chunks.into_iter().map(|requests| self.write_some(requests));
-        stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
-    }
-
-    async fn write_some(&self, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
-        let mut requests = HashMap::from([(self.table.clone(), requests)]);
-        for attempt in 0..TRIES {
-            wait(attempt).await;
-            let write = self.client.batch_write_item().set_request_items(Some(requests));
-            requests = write.send().await.map_err(unavailable)?.unprocessed_items.unwrap_or_default();
-            if requests.is_empty() {
-                return Ok(());
-            }
-        }
-        Err(StoreError::Unavailable("the table left items unwritten".into()))
+        batch::write(&self.client, &self.table, requests).await
     }
 
     /// Changes an account's own attributes and leaves the others, such as the note of a password change.
@@ -161,30 +100,6 @@ impl DynamoAccountCopy {
         }
         update.send().await.map(drop).map_err(unavailable)
     }
-}
-
-async fn wait(attempt: u32) {
-    if attempt > 0 {
-        tokio::time::sleep(BACKOFF * 2_u32.pow(attempt - 1)).await;
-    }
-}
-
-fn names(attributes: &[&str]) -> HashMap<String, String> {
-    attributes.iter().map(|name| (format!("#{name}"), (*name).to_owned())).collect()
-}
-
-fn projection(attributes: &[&str]) -> String {
-    attributes.iter().map(|name| format!("#{name}")).collect::<Vec<_>>().join(", ")
-}
-
-/// A request without a required part, which this code never builds.
-fn incomplete(error: BuildError) -> StoreError {
-    StoreError::Unavailable(Box::new(error))
-}
-
-fn put(item: Item) -> Result<WriteRequest, StoreError> {
-    let put = PutRequest::builder().set_item(Some(item.0)).build().map_err(incomplete)?;
-    Ok(WriteRequest::builder().put_request(put).build())
 }
 
 fn delete(key: String) -> Result<WriteRequest, StoreError> {

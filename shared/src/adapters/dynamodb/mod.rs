@@ -5,6 +5,8 @@
 //! satisfy one. Each step is one conditional write on one item.
 
 mod approvals;
+#[cfg(feature = "directory-sync")]
+pub(super) mod batch;
 mod bind_leases;
 mod change_notes;
 mod flows;

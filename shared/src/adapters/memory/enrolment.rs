@@ -1,6 +1,6 @@
 //! Enrolled entries: the tables, and the port through which their owners change them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use async_trait::async_trait;
 
@@ -9,13 +9,16 @@ use super::contact::StoredContact;
 use super::secrets::StoredSecret;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
+use crate::domain::import::{
+    HeldRegistration, ImportAction, NewRegistration, Overwrite, StoredContactEntry, active_from,
+    import_contact,
+};
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Consumption, Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
-use crate::ports::{Added, ContactImport, EnrolmentStore, NewEntry, StoreError};
+use crate::ports::{Added, BulkContactImport, ContactImport, EnrolmentStore, NewEntry, StoreError};
 
 /// A contact that is active until its successor is.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -182,6 +185,16 @@ impl AccountEntries {
         self.state.as_mut().filter(|state| state.generation == generation)
     }
 
+    /// Returns whether the account never held anything.
+    fn is_first(&self) -> bool {
+        self.entries.is_empty() && self.state.as_ref().is_none_or(|state| state.generation == 0)
+    }
+
+    fn held_contacts(&self) -> Vec<StoredContactEntry> {
+        let held = |(id, entry)| held_contact(id, entry, self.state.as_ref());
+        self.entries.iter().filter_map(held).collect()
+    }
+
     /// Returns whether `generation` is that of a change which `holder` began.
     fn is_changed_by(&mut self, generation: u64, holder: HolderId) -> bool {
         self.state_at(generation)
@@ -236,17 +249,16 @@ impl SecurityInfoTable {
         account: &AccountId,
         imported: &Registration,
         sealed_seed: Option<&str>,
+        overwrite: Overwrite,
         waiting_period: Seconds,
         now: Timestamp,
     ) -> Vec<(Kind, ImportAction)> {
         let found = self.of(account);
-        let is_first =
-            found.entries.is_empty() && found.state.as_ref().is_none_or(|state| state.generation == 0);
-        let held: Vec<StoredContactEntry> =
-            found.entries.iter().filter_map(|(id, entry)| held_contact(id, entry)).collect();
+        let is_first = found.is_first();
+        let held = found.held_contacts();
         let mut decisions = Vec::with_capacity(4);
         for (kind, contact) in imported.contacts() {
-            let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
+            let action = import_contact(kind, contact, &held, overwrite, is_first, waiting_period, now);
             match (action, contact) {
                 (ImportAction::Put { active_from, old_from, .. }, Some(contact)) => {
                     let entry = NewEntry { active_from, old_from, ..NewEntry::contact(kind, contact, now) };
@@ -269,12 +281,20 @@ impl SecurityInfoTable {
     }
 }
 
-fn held_contact(id: &EntryId, entry: &StoredEntry) -> Option<StoredContactEntry> {
+fn held_contact(
+    id: &EntryId,
+    entry: &StoredEntry,
+    state: Option<&EntriesState>,
+) -> Option<StoredContactEntry> {
     let StoredSecret::Contact(contact) = &entry.secret else { return None };
+    let used_at = state.and_then(|state| state.used_at.get(&id.kind().factor()).copied());
+    let confirmed_at = state.and_then(|state| state.confirmed_at);
     Some(StoredContactEntry {
         kind: id.kind(),
         value: contact.expose(),
         is_imported: entry.is_imported,
+        is_confirmed: used_at.is_some_and(|at| entry.active_from <= at)
+            || confirmed_at.is_some_and(|at| entry.added_at <= at),
         active_from: entry.active_from,
         old_from: entry.old_from,
     })
@@ -287,11 +307,46 @@ impl ContactImport for Memory {
         account: &AccountId,
         imported: &Registration,
         sealed_seed: Option<&str>,
+        overwrite: Overwrite,
         waiting_period: Seconds,
         now: Timestamp,
     ) -> Result<Vec<(Kind, ImportAction)>, StoreError> {
-        Ok(self
-            .with(|tables| tables.security_info.import(account, imported, sealed_seed, waiting_period, now)))
+        Ok(self.with(|tables| {
+            let table = &mut tables.security_info;
+            table.import(account, imported, sealed_seed, overwrite, waiting_period, now)
+        }))
+    }
+}
+
+#[async_trait]
+impl BulkContactImport for Memory {
+    async fn held(
+        &self,
+        accounts: &[AccountId],
+        now: Timestamp,
+    ) -> Result<HashMap<AccountId, Option<HeldRegistration>>, StoreError> {
+        let held = |found: &AccountEntries| HeldRegistration {
+            registration: found.registration(now),
+            contacts: found.held_contacts(),
+            is_first: found.is_first(),
+            has_app: found.entries.contains_key(&EntryId::only(Kind::Totp)),
+            is_begun: found.state.is_some(),
+        };
+        Ok(self.with(|tables| {
+            let found = |id: &AccountId| Some((id.clone(), Some(held(tables.security_info.0.get(id)?))));
+            accounts.iter().filter_map(found).collect()
+        }))
+    }
+
+    async fn put_new(&self, new: &[NewRegistration], now: Timestamp) -> Result<(), StoreError> {
+        self.with(|tables| {
+            for NewRegistration { account, contacts, sealed_seed } in new {
+                tables.security_info.0.remove(account);
+                let (seed, wait) = (sealed_seed.as_deref(), Seconds(0));
+                tables.security_info.import(account, contacts, seed, Overwrite::All, wait, now);
+            }
+        });
+        Ok(())
     }
 }
 

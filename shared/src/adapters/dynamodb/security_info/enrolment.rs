@@ -20,7 +20,7 @@ use super::{
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, n, not_met, s, unavailable};
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::import::{ImportAction, StoredContactEntry, active_from, import_contact};
+use crate::domain::import::{ImportAction, Overwrite, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
@@ -32,9 +32,9 @@ use crate::ports::{
 /// Stores entries in DynamoDB.
 #[derive(Clone)]
 pub struct DynamoEnrolment {
-    client: Client,
-    table: String,
-    contacts: Arc<Keyring>,
+    pub(super) client: Client,
+    pub(super) table: String,
+    pub(super) contacts: Arc<Keyring>,
     entropy: Arc<dyn Entropy>,
 }
 
@@ -94,7 +94,7 @@ impl DynamoEnrolment {
         delete.send().await.map(drop).map_err(unavailable)
     }
 
-    fn item(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<Item, StoreError> {
+    pub(super) fn item(&self, account: &AccountId, entry: &NewEntry<'_>) -> Result<Item, StoreError> {
         let item = Item::default()
             .with("account", s(account.as_str()))
             .with("item", s(entry.id.as_str()))
@@ -297,15 +297,53 @@ fn incomplete(error: BuildError) -> StoreError {
     StoreError::Unavailable(Box::new(error))
 }
 
+/// Returns the contacts of an account that open.
+pub(super) fn held_contacts(
+    contacts: &Keyring,
+    account: &AccountId,
+    items: &[Item],
+) -> Vec<StoredContactEntry> {
+    let state = state_of(items);
+    items.iter().filter_map(|item| held_contact(contacts, account, item, state)).collect()
+}
+
+/// Returns the item about the whole account.
+pub(super) fn state_of(items: &[Item]) -> Option<&Item> {
+    items.iter().find(|item| item.optional_text("item") == Some(STATE))
+}
+
+/// Returns whether the account never held anything.
+pub(super) fn is_first(items: &[Item]) -> bool {
+    let generation = state_of(items).and_then(|state| state.number::<u64>("generation").ok());
+    let is_state = |item: &Item| item.optional_text("item") == Some(STATE);
+    generation.unwrap_or_default() == 0 && items.iter().all(is_state)
+}
+
+/// Returns whether the account has an app for codes.
+pub(super) fn has_app(items: &[Item]) -> bool {
+    items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()))
+}
+
 /// Returns the contact of an item, if it opens.
-fn held_contact(contacts: &Keyring, account: &AccountId, item: &Item) -> Option<StoredContactEntry> {
+fn held_contact(
+    contacts: &Keyring,
+    account: &AccountId,
+    item: &Item,
+    state: Option<&Item>,
+) -> Option<StoredContactEntry> {
     let kind = EntryId::parse(item.optional_text("item")?)?.kind();
     let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
+    let active_from = item.moment("usable_from").ok()?;
+    let at = |name| state?.moment(name).ok();
+    let is_used = used_at(kind.factor()).and_then(at).is_some_and(|used| active_from <= used);
+    let confirmed_at = at("confirmed_at");
+    let added_at = item.moment("added_at").ok();
     Some(StoredContactEntry {
         kind,
         value,
         is_imported: item.flag("imported").unwrap_or_default(),
-        active_from: item.moment("usable_from").ok()?,
+        is_confirmed: is_used || confirmed_at.is_some_and(|at| added_at.is_none_or(|added| added <= at)),
+        active_from,
         old_from: item.moment("lifts_from").unwrap_or(NEVER),
     })
 }
@@ -357,19 +395,17 @@ impl ContactImport for DynamoEnrolment {
         account: &AccountId,
         imported: &Registration,
         sealed_seed: Option<&str>,
+        overwrite: Overwrite,
         waiting_period: Seconds,
         now: Timestamp,
     ) -> Result<Vec<(Kind, ImportAction)>, StoreError> {
         let items = items_of(&self.client, &self.table, account).await?;
-        let is_state = |item: &&Item| item.optional_text("item") == Some(STATE);
-        let generation = items.iter().find(is_state).and_then(|state| state.number::<u64>("generation").ok());
-        let is_first = generation.unwrap_or_default() == 0 && items.iter().all(|item| is_state(&item));
-        let held: Vec<StoredContactEntry> =
-            items.iter().filter_map(|item| held_contact(&self.contacts, account, item)).collect();
+        let is_first = is_first(&items);
+        let held = held_contacts(&self.contacts, account, &items);
         let mut decisions = Vec::with_capacity(4);
         for (kind, contact) in imported.contacts() {
             let id = EntryId::only(kind);
-            let action = import_contact(kind, contact, &held, is_first, waiting_period, now);
+            let action = import_contact(kind, contact, &held, overwrite, is_first, waiting_period, now);
             match (action, contact) {
                 (ImportAction::Put { active_from, old_from, .. }, Some(contact)) => {
                     let entry = NewEntry { active_from, old_from, ..NewEntry::contact(kind, contact, now) };
@@ -384,8 +420,7 @@ impl ContactImport for DynamoEnrolment {
             }
             decisions.push((kind, action));
         }
-        let has_app = items.iter().any(|item| item.optional_text("item") == Some(Kind::Totp.as_str()));
-        if let Some(seed) = sealed_seed.filter(|_| !has_app) {
+        if let Some(seed) = sealed_seed.filter(|_| !has_app(&items)) {
             let (active_from, old_from) = active_from(is_first, waiting_period, now);
             let secret = Secret::Totp { sealed_seed: seed.to_owned(), step: 0 };
             let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);

@@ -9,6 +9,8 @@
 //! privilege).
 
 mod authenticators;
+#[cfg(feature = "directory-sync")]
+mod bulk;
 mod devices;
 mod enrolment;
 mod known_devices;
@@ -63,64 +65,74 @@ impl DynamoSecurityInfo {
 #[async_trait]
 impl SecurityInfoStore for DynamoSecurityInfo {
     async fn registration(&self, account: &AccountId, now: Timestamp) -> Result<Registration, StoreError> {
-        let mut registration = Registration::default();
-        let (mut young, mut old) = (Vec::new(), Vec::new());
-        let (mut serving_since, mut uses) = (Vec::new(), Vec::new());
-        for item in items_of(&self.client, &self.table, account).await? {
-            let Some(id) = EntryId::parse(item.text("item")?) else {
-                if item.text("item")? == STATE {
-                    registration.generation = item.number("generation")?;
-                    registration.device_epoch = known_devices::epoch(&item)?;
-                    registration.lease_holder =
-                        item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
-                    uses = leases::uses_of(&item);
-                }
-                continue;
-            };
-            let (item, counts) = if let Some(serving) = predecessor(&item, now) {
-                let next = open_contact(&self.contacts, account, id.kind(), item.text("sealed")?)?;
-                add_successor(&mut registration.successors, id.kind(), next);
-                (serving, true)
-            } else {
-                let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
-                (item, counts)
-            };
-            // A predecessor has no time of its own: any use since its successor was added, or before, was its use.
-            serving_since.push((id.kind().factor(), item.moment("added_at").ok()));
-            let contact = || open_contact(&self.contacts, account, id.kind(), item.text("sealed")?);
-            match id.kind() {
-                Kind::AlternateEmail => {
-                    registration.alternate_email = Some(EmailAddress::from_stored(contact()?));
-                }
-                Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(contact()?)),
-                Kind::OfficePhone => registration.office_phone = Some(PhoneNumber::from_stored(contact()?)),
-                kind if secrets::is_used_up(kind, &item) => continue,
-                kind if counts => registration.holds.extend(kind.methods()),
-                _ => {}
-            }
-            if id.kind().is_contact() && !counts {
-                let waiting = if item.flag("proved")? {
-                    &mut registration.pending_activation
-                } else {
-                    &mut registration.unverified
-                };
-                waiting.push(id.kind().factor());
-            }
-            if counts {
-                let serving = if is_young(&item, now) { &mut young } else { &mut old };
-                serving.extend(id.kind().methods());
-            }
-        }
-        // One old device or passkey is enough: the one that is used reports its own age.
-        young.retain(|method| !old.contains(method));
-        registration.young = young;
-        // The use of an earlier contact of the kind does not count for this one.
-        uses.retain(|(factor, at)| {
-            serving_since.iter().any(|(of, since)| of == factor && since.is_none_or(|since| since <= *at))
-        });
-        registration.last_used = uses;
-        Ok(registration)
+        registration_of(items_of(&self.client, &self.table, account).await?, &self.contacts, account, now)
     }
+}
+
+/// Reads the registration in the items of an account.
+fn registration_of(
+    items: Vec<Item>,
+    contacts: &Keyring,
+    account: &AccountId,
+    now: Timestamp,
+) -> Result<Registration, StoreError> {
+    let mut registration = Registration::default();
+    let (mut young, mut old) = (Vec::new(), Vec::new());
+    let (mut serving_since, mut uses) = (Vec::new(), Vec::new());
+    for item in items {
+        let Some(id) = EntryId::parse(item.text("item")?) else {
+            if item.text("item")? == STATE {
+                registration.generation = item.number("generation")?;
+                registration.device_epoch = known_devices::epoch(&item)?;
+                registration.lease_holder =
+                    item.tag("claimed_by").map(|tag| HolderId::from_bytes(*tag.as_bytes()));
+                uses = leases::uses_of(&item);
+            }
+            continue;
+        };
+        let (item, counts) = if let Some(serving) = predecessor(&item, now) {
+            let next = open_contact(contacts, account, id.kind(), item.text("sealed")?)?;
+            add_successor(&mut registration.successors, id.kind(), next);
+            (serving, true)
+        } else {
+            let counts = item.moment("usable_from").is_ok_and(|from| from <= now);
+            (item, counts)
+        };
+        // A predecessor has no time of its own: any use since its successor was added, or before, was its use.
+        serving_since.push((id.kind().factor(), item.moment("added_at").ok()));
+        let contact = || open_contact(contacts, account, id.kind(), item.text("sealed")?);
+        match id.kind() {
+            Kind::AlternateEmail => {
+                registration.alternate_email = Some(EmailAddress::from_stored(contact()?));
+            }
+            Kind::Mobile => registration.mobile = Some(PhoneNumber::from_stored(contact()?)),
+            Kind::OfficePhone => registration.office_phone = Some(PhoneNumber::from_stored(contact()?)),
+            kind if secrets::is_used_up(kind, &item) => continue,
+            kind if counts => registration.holds.extend(kind.methods()),
+            _ => {}
+        }
+        if id.kind().is_contact() && !counts {
+            let waiting = if item.flag("proved")? {
+                &mut registration.pending_activation
+            } else {
+                &mut registration.unverified
+            };
+            waiting.push(id.kind().factor());
+        }
+        if counts {
+            let serving = if is_young(&item, now) { &mut young } else { &mut old };
+            serving.extend(id.kind().methods());
+        }
+    }
+    // One old device or passkey is enough: the one that is used reports its own age.
+    young.retain(|method| !old.contains(method));
+    registration.young = young;
+    // The use of an earlier contact of the kind does not count for this one.
+    uses.retain(|(factor, at)| {
+        serving_since.iter().any(|(of, since)| of == factor && since.is_none_or(|since| since <= *at))
+    });
+    registration.last_used = uses;
+    Ok(registration)
 }
 
 /// Reads all items of an account, strongly consistent, in one read.

@@ -10,21 +10,21 @@ const WINDOWS_1252: [char; 32] = [
 ];
 
 /// The text of a file.
-pub(super) struct Decoded<'a> {
+pub(crate) struct Decoded<'a> {
     /// The text, without a byte order mark.
-    pub(super) text: Cow<'a, str>,
+    pub(crate) text: Cow<'a, str>,
     /// The first row that is not UTF-8, if the text was read as Windows-1252.
-    pub(super) windows_1252_from: Option<u64>,
+    pub(crate) windows_1252_from: Option<u64>,
 }
 
 /// The row and the byte that no encoding explains.
-pub(super) struct NotText {
-    pub(super) row: u64,
-    pub(super) byte: u8,
+pub(crate) struct NotText {
+    pub(crate) row: u64,
+    pub(crate) byte: u8,
 }
 
 /// Decodes a file: UTF-16 by its byte order mark, else UTF-8, else Windows-1252, as older spreadsheets write it.
-pub(super) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, NotText> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<Decoded<'_>, NotText> {
     let utf_16 = |bytes: &[u8], unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes.as_chunks::<2>();
         let text: String = char::decode_utf16(pairs.iter().copied().map(unit))
@@ -70,16 +70,16 @@ fn row_of(before: &[u8]) -> u64 {
 }
 
 /// The rows of a text, without the line `sep=;` that Excel reads.
-pub(super) struct Rows<'a> {
-    pub(super) text: &'a str,
+pub(crate) struct Rows<'a> {
+    pub(crate) text: &'a str,
     /// The sign between two fields.
-    pub(super) separator: u8,
+    pub(crate) separator: u8,
     /// The rows before the header.
-    pub(super) skipped: u64,
+    pub(crate) skipped: u64,
 }
 
 /// Finds the sign between the fields: the one that the line `sep=` names, or the most frequent one of the header.
-pub(super) fn rows(text: &str) -> Rows<'_> {
+pub(crate) fn rows(text: &str) -> Rows<'_> {
     let (first, rest) = text.split_once('\n').unwrap_or((text, ""));
     let named = first.trim_end_matches('\r').trim_matches('"').strip_prefix("sep=");
     if let Some(&[separator]) = named.map(str::as_bytes) {

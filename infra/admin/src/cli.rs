@@ -1,0 +1,159 @@
+//! The commands and their options. The doc comments are the text of `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+/// The address of the dev inbox of `cargo local`.
+const DEV_INBOX: &str = "http://127.0.0.1:8025";
+
+const MORE: &str = "\
+Examples:
+  rekey --local import people.csv                    shows what an import would do, and writes nothing
+  rekey --local import people.csv --apply            does it
+  rekey --stack rekey-production show aisyah         what is enrolled, as masks
+  rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
+  rekey --stack rekey-production forget aisyah       erases it
+  rekey config check parameters.json                 every error in the parameters
+  rekey completions bash > ~/.local/share/bash-completion/completions/rekey
+
+Exit status:
+  0    done
+  1    not done, or done in part: a service or a file failed
+  2    an option, a file name or a confirmation is wrong
+  3    done, and something needs a look: rows were refused, or a check failed
+  4    nobody has this login
+  130  Ctrl-C
+
+A deployment is found by the name of its stack, with the credentials and the region of the environment:
+  eval \"$(aws configure export-credentials --format env)\"; export AWS_REGION=ap-southeast-1
+
+infra/guides/rekey.md describes each command.";
+
+/// Does what operators do with a deployment of Rekey
+#[derive(Debug, Parser)]
+#[command(name = "rekey", version, after_help = MORE)]
+pub struct Cli {
+    /// The options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// The command.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The stack of the deployment, as CloudFormation names it
+    #[arg(long, global = true, value_name = "NAME", env = "REKEY_STACK")]
+    pub stack: Option<String>,
+    /// A running `cargo local` instead, by the address of its dev inbox
+    #[arg(long, global = true, value_name = "URL", num_args = 0..=1, require_equals = true,
+          default_missing_value = DEV_INBOX)]
+    pub local: Option<String>,
+    /// The AWS region of the stack
+    #[arg(long, global = true, value_name = "REGION", env = "AWS_REGION")]
+    pub region: Option<String>,
+    /// Writes one JSON document for programs
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Imports people from a CSV file or a spreadsheet; without --apply it only tells what would happen
+    Import(Import),
+    /// Shows a person's state and methods, as masks
+    Show {
+        /// A login of the person
+        login: String,
+    },
+    /// Writes all that is stored about a person as JSON, without secrets
+    Export {
+        /// A login of the person
+        login: String,
+    },
+    /// Erases what is stored about a person
+    Forget {
+        /// A login of the person
+        login: String,
+        /// Asks for no confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Checks parameters
+    #[command(subcommand)]
+    Config(Config),
+    /// Writes the completions of a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+/// The options of an import.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[derive(Debug, Args)]
+pub struct Import {
+    /// The file: CSV in any usual form, or .xlsx
+    pub file: PathBuf,
+    /// Writes what the dry run tells
+    #[arg(long, visible_alias = "yes")]
+    pub apply: bool,
+    /// Writes nothing; this is the default
+    #[arg(long, conflicts_with = "apply")]
+    pub dry_run: bool,
+    /// Replaces contacts that people enrolled or use, too; the new ones wait, and the earlier ones are notified
+    #[arg(long)]
+    pub replace_contacts: bool,
+    /// Takes a name without any likeness as a correction, and not as another person with the same login
+    #[arg(long)]
+    pub same_people: bool,
+    /// Accepts that more than 2 % of the people lose self-service, a contact or the account
+    #[arg(long)]
+    pub accept_losses: bool,
+    /// Writes the rows that are not taken, with the reasons; the default name is FILE.refused.csv
+    #[arg(long, value_name = "CSV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub refused: Option<String>,
+}
+
+/// The commands about parameters.
+#[derive(Debug, Subcommand)]
+pub enum Config {
+    /// Tells every error in the parameters at once, as a function does at its start
+    Check {
+        /// A file of parameters: NAME=value lines or JSON; without it, the deployment's or the environment's
+        file: Option<PathBuf>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn options_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn local_takes_an_address_after_an_equals_sign_only() {
+        let parse = |arguments: &[&str]| Cli::try_parse_from(["rekey"].iter().chain(arguments)).unwrap();
+        assert_eq!(parse(&["--local", "show", "a"]).global.local.as_deref(), Some(DEV_INBOX));
+        let other = parse(&["show", "a", "--local=http://127.0.0.1:1"]);
+        assert_eq!(other.global.local.as_deref(), Some("http://127.0.0.1:1"));
+    }
+
+    #[test]
+    fn wrong_usage_is_rejected() {
+        for wrong in [&["import"][..], &["import", "f", "--apply", "--dry-run"], &["nothing"], &["config"]] {
+            let error = Cli::try_parse_from(["rekey"].iter().chain(wrong)).unwrap_err();
+            assert_eq!(error.exit_code(), 2, "{wrong:?}");
+        }
+    }
+}

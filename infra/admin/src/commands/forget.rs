@@ -1,0 +1,103 @@
+//! `rekey forget`: erases what is stored about a person.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
+
+use serde_json::json;
+use shared::domain::account::AccountState;
+use shared::domain::account_copy::LoginClaims;
+use shared::ports::CopyWrite;
+use shared::settings::DirectoryKind;
+
+use super::failed;
+use crate::audit::{self, Act};
+use crate::cli::Global;
+use crate::deployment::{Deployment, PEOPLE};
+use crate::find::{self, Found};
+use crate::outcome::{Outcome, Problem};
+use crate::output::{Output, masked_name};
+
+/// What an erasure leaves, since it can't be found by the account.
+const REST: &str = "Open flows, sessions, rate limits and queued messages hold pseudonyms or sealed values, and end by \
+                    themselves: most within a day, known devices within 180 days. Logs end after their retention.";
+
+pub(super) async fn run(
+    global: &Global,
+    login: &str,
+    yes: bool,
+    output: &Output,
+) -> Result<Outcome, Problem> {
+    let deployment = Deployment::open(global, &[PEOPLE]).await?;
+    let found = find::login(&deployment, login).await?;
+    let name = found.account.as_ref().map(|copied| masked_name(&copied.account.name)).unwrap_or_default();
+    if !yes {
+        confirm(login, &name)?;
+    }
+    let is_builtin = deployment.settings.directory == DirectoryKind::Builtin;
+    erase(&deployment, found, is_builtin).await?;
+    if output.is_json() {
+        output.json(&json!({ "login": login, "registration_erased": true, "account_removed": is_builtin }));
+        return Ok(Outcome::Done);
+    }
+    output.line(format!("{login}: everything that was enrolled or imported is erased."));
+    if is_builtin {
+        output.line("The account and its logins are removed.");
+    } else {
+        output.line(
+            "The account stays in your directory, and its copy here. Remove the person there first, or the next sync \
+             may copy contacts again.",
+        );
+    }
+    output.line(REST);
+    Ok(Outcome::Done)
+}
+
+/// Asks the operator to type the login.
+fn confirm(login: &str, name: &str) -> Result<(), Problem> {
+    if !io::stdin().is_terminal() {
+        return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
+    }
+    let mut err = anstream::stderr().lock();
+    let _ = write!(
+        err,
+        "Erase all that is stored about {login} ({name})? This can't be undone. Type the login: "
+    );
+    let _ = err.flush();
+    let mut typed = String::new();
+    let read = io::stdin().lock().read_line(&mut typed);
+    if read.is_ok() && typed.trim() == login {
+        Ok(())
+    } else {
+        Err(Problem::usage("not confirmed, so nothing was erased"))
+    }
+}
+
+/// Erases in an order in which the login still finds what an interruption left: it is removed last.
+async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> Result<(), Problem> {
+    let Some(id) = found.claims.owner().cloned() else { return Ok(()) };
+    audit::act(deployment, Act::Forget, &id).await?;
+    let accounts = find::accounts(deployment)?;
+    let mut logins = vec![found.claims.login];
+    if let Some(mut copied) = found.account {
+        logins.extend(copied.account.logins.clone());
+        if removes_account {
+            // No flow may begin or end meanwhile.
+            copied.account.state = AccountState::Disabled;
+            let write = CopyWrite { account: copied, exists: true };
+            accounts.put_accounts(&[write]).await.map_err(|error| failed(&error))?;
+        }
+    }
+    let erasure = deployment.process.registration_erasure().map_err(|error| failed(&error))?;
+    erasure.erase(&id).await.map_err(|error| failed(&error))?;
+    if removes_account {
+        accounts.remove_account(&id).await.map_err(|error| failed(&error))?;
+        logins.sort_unstable();
+        logins.dedup();
+        // A login that another person has by now stays.
+        let claims = accounts.logins(&logins).await.map_err(|error| failed(&error))?;
+        let own = claims.into_iter().filter(|claims| claims.owner() == Some(&id));
+        let released: Vec<LoginClaims> =
+            own.map(|claims| LoginClaims { claimants: [].into(), ..claims }).collect();
+        accounts.put_logins(&released).await.map_err(|error| failed(&error))?;
+    }
+    Ok(())
+}

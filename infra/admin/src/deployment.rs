@@ -1,0 +1,183 @@
+//! Finds a deployment: its parameters, its resources and its keys.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, StatusCode, Uri, header};
+use http_body_util::{BodyExt as _, Empty};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rekey_people::failure::with_causes;
+use serde_json::Value;
+use shared::adapters::aws::{SdkConfig, config, emulated, with_region};
+use shared::adapters::stack::{self, Stack};
+use shared::adapters::system::SystemClock;
+use shared::domain::keys::Keyring;
+use shared::ports::EntropyExt as _;
+use shared::process::Process;
+use shared::settings::{Settings, aws};
+
+use crate::cli::Global;
+use crate::outcome::Problem;
+
+/// The longest wait for the dev inbox.
+const TIMEOUT: Duration = Duration::from_secs(10);
+/// The most that it answers, in bytes.
+const ANSWER_MAX: usize = 256 * 1_024;
+
+/// The log of operators of a local environment.
+const LOCAL_LOG: &str = "/rekey/local/operators";
+
+/// What every command about people needs.
+pub const PEOPLE: &[&str] =
+    &["REKEY_TABLE_ACCOUNTS", "REKEY_TABLE_SECURITY_INFO", "REKEY_SECRET_CONTACTS", "REKEY_SECRET_FLOWS"];
+/// What an import needs besides.
+pub const IMPORT: &[&str] = &["REKEY_SECRET_SEEDS", "REKEY_SECRET_MESSAGES", "REKEY_QUEUE_MESSAGES"];
+
+/// The deployment that a command is about.
+pub struct Deployment {
+    /// Its ports, with the operator's own rights.
+    pub process: Process,
+    /// Its parameters.
+    pub settings: Arc<Settings>,
+    /// The keys of pseudonyms.
+    pub flows: Arc<Keyring>,
+    /// Who runs the command: the ARN of the caller, or the user of this machine.
+    pub actor: String,
+    /// The name of the stack, or the address of the local environment.
+    pub name: String,
+    aws: SdkConfig,
+    operator_log: Option<String>,
+}
+
+impl Deployment {
+    /// Finds a deployment. It reads the keys of those `needed` resources only.
+    ///
+    /// # Errors
+    /// [`Problem`] that says what to do.
+    pub async fn open(global: &Global, needed: &[&[&str]]) -> Result<Self, Problem> {
+        let Found { variables, aws, actor, name, operator_log } = find(global).await?;
+        let settings =
+            Settings::from_pairs(variables.clone()).map_err(|error| rekey_people::Failure::all(error.0))?;
+        let needed: Vec<String> = needed.iter().copied().flatten().map(ToString::to_string).collect();
+        let resources = move |variable: &str| {
+            variables.get(variable).filter(|_| needed.iter().any(|name| name == variable)).cloned()
+        };
+        let process = Process::for_operator(settings, aws.clone(), Box::new(resources)).await;
+        let process = process.map_err(|error| Problem::failed(with_causes(&error)))?;
+        let flows = process.keyring("REKEY_SECRET_FLOWS");
+        let flows = flows.map_err(|error| Problem::failed(with_causes(&error)))?;
+        Ok(Self { settings: process.settings(), process, flows, actor, name, aws, operator_log })
+    }
+}
+
+impl Deployment {
+    /// Writes an event to the log of operators. A stack of an earlier template has none: then it goes to standard error.
+    ///
+    /// # Errors
+    /// [`Problem`] if the log can't be written.
+    pub async fn log(&self, event: &Value) -> Result<(), Problem> {
+        let Some(log) = &self.operator_log else {
+            let _ = writeln!(std::io::stderr().lock(), "{event}");
+            return Ok(());
+        };
+        let id: [u8; 16] = self.process.entropy().bytes();
+        let stream = format!("rekey/{:032x}", u128::from_be_bytes(id));
+        let written =
+            stack::write_event(&self.aws, self.process.clock(), log, &stream, &event.to_string()).await;
+        written.map_err(|error| Problem::failed(with_causes(&error)))
+    }
+}
+
+/// Where a deployment was found.
+struct Found {
+    variables: BTreeMap<String, String>,
+    aws: SdkConfig,
+    actor: String,
+    name: String,
+    operator_log: Option<String>,
+}
+
+/// Returns the variables of a deployment's functions.
+///
+/// # Errors
+/// [`Problem`] that says what to do.
+pub async fn variables(global: &Global) -> Result<BTreeMap<String, String>, Problem> {
+    Ok(find(global).await?.variables)
+}
+
+async fn find(global: &Global) -> Result<Found, Problem> {
+    match (&global.local, &global.stack) {
+        (Some(url), _) => local(url).await,
+        (None, Some(name)) => deployed(name, global.region.clone()).await,
+        (None, None) => Err(Problem::usage(
+            "which deployment? Give --stack NAME (or set REKEY_STACK), or --local for a running `cargo local`",
+        )),
+    }
+}
+
+/// Asks a local environment for its variables.
+async fn local(url: &str) -> Result<Found, Problem> {
+    let url = url.trim_end_matches('/');
+    let uri: Uri = format!("{url}/environment").parse().map_err(|_| not_loopback(url))?;
+    let host = uri.host().unwrap_or_default();
+    if uri.scheme_str() != Some("http") || !["127.0.0.1", "localhost", "[::1]"].contains(&host) {
+        return Err(not_loopback(url));
+    }
+    let client: Client<HttpConnector, Empty<Bytes>> = Client::builder(TokioExecutor::new()).build_http();
+    let request = Request::get(uri).header(header::ACCEPT, "application/json").body(Empty::new());
+    let request = request.map_err(|_| not_loopback(url))?;
+    let unreachable = |why: &str| {
+        Problem::failed(format!(
+            "the local environment at {url} {why}. Start it with `cargo local`, or give the address of its dev inbox: \
+             --local=URL"
+        ))
+    };
+    let answer = tokio::time::timeout(TIMEOUT, client.request(request)).await;
+    let answer =
+        answer.map_err(|_| unreachable("does not answer"))?.map_err(|_| unreachable("can't be reached"))?;
+    let status = answer.status();
+    let body = http_body_util::Limited::new(answer.into_body(), ANSWER_MAX).collect().await;
+    let body = body.map_err(|_| unreachable("has no readable answer"))?.to_bytes();
+    if status == StatusCode::CONFLICT {
+        return Err(unreachable(
+            "keeps its tables in its own memory, which no other process can reach (--memory)",
+        ));
+    }
+    let variables: BTreeMap<String, String> =
+        serde_json::from_slice(&body).map_err(|_| unreachable("is another program"))?;
+    let variable = |name: &str| variables.get(name).cloned().ok_or_else(|| unreachable("is another program"));
+    let aws = emulated(&variable("AWS_ENDPOINT_URL")?, &variable("AWS_ACCESS_KEY_ID")?);
+    let user = shared::settings::resource("USER").unwrap_or_else(|| "unknown".to_owned());
+    let operator_log = Some(LOCAL_LOG.to_owned());
+    Ok(Found { variables, aws, actor: format!("local/{user}"), name: url.to_owned(), operator_log })
+}
+
+fn not_loopback(url: &str) -> Problem {
+    Problem::usage(format!(
+        "--local={url}: not an address of this machine. Use that of the dev inbox, such as http://127.0.0.1:8025"
+    ))
+}
+
+/// Asks AWS for the variables of a stack.
+async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> {
+    let region = region.or_else(|| aws("AWS_DEFAULT_REGION")).ok_or_else(|| {
+        Problem::usage("which region? Set AWS_REGION, or give --region, such as ap-southeast-1")
+    })?;
+    if aws("AWS_ACCESS_KEY_ID").is_none() {
+        return Err(Problem::usage(
+            "no AWS credentials in the environment. Sign in with the AWS command line, then run: eval \"$(aws \
+             configure export-credentials --format env)\"",
+        ));
+    }
+    let aws = with_region(&config(), region);
+    let clock = Arc::new(SystemClock);
+    let failed = |error: stack::StackError| Problem::failed(with_causes(&error));
+    let actor = stack::caller(&aws, clock.clone()).await.map_err(failed)?;
+    let Stack { variables, operator_log } = stack::find(&aws, clock, name).await.map_err(failed)?;
+    Ok(Found { variables, aws, actor, name: name.to_owned(), operator_log })
+}

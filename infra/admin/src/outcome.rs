@@ -1,0 +1,97 @@
+//! How a command ends.
+
+use std::process::ExitCode;
+
+use rekey_people::Failure;
+use serde_json::{Value, json};
+
+/// The end of a command that was carried out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Everything is as wanted.
+    Done,
+    /// It is done, and something needs a look: rows were refused, or a check failed.
+    Incomplete,
+}
+
+impl From<Outcome> for ExitCode {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Done => Self::SUCCESS,
+            Outcome::Incomplete => Self::from(3),
+        }
+    }
+}
+
+/// The reason why a command was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    kind: Kind,
+    lines: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Failed,
+    Usage,
+    NotFound,
+    Interrupted,
+}
+
+impl Problem {
+    /// Returns a problem with one line: what failed, and what to do.
+    pub fn failed(line: impl Into<String>) -> Self {
+        Self { kind: Kind::Failed, lines: vec![line.into()] }
+    }
+
+    /// Returns a problem with what was typed.
+    pub fn usage(line: impl Into<String>) -> Self {
+        Self { kind: Kind::Usage, lines: vec![line.into()] }
+    }
+
+    /// Returns the problem that nobody has the login.
+    pub fn not_found(login: &str) -> Self {
+        Self {
+            kind: Kind::NotFound,
+            lines: vec![format!("nobody has the login `{login}`. Check its spelling")],
+        }
+    }
+
+    /// Returns the problem that Ctrl-C ended the command.
+    pub fn interrupted() -> Self {
+        let why = "interrupted. What is written stays; the same command goes on from there";
+        Self { kind: Kind::Interrupted, lines: vec![why.to_owned()] }
+    }
+
+    /// Returns the exit status: see `rekey --help`.
+    pub const fn exit_code(&self) -> u8 {
+        match self.kind {
+            Kind::Failed => 1,
+            Kind::Usage => 2,
+            Kind::NotFound => 4,
+            Kind::Interrupted => 130,
+        }
+    }
+
+    /// Returns the reasons, one line each.
+    pub fn lines(&self) -> &[String] {
+        &self.lines
+    }
+
+    /// Returns the problem for programs.
+    pub fn to_json(&self) -> Value {
+        let code = match self.kind {
+            Kind::Failed => "failed",
+            Kind::Usage => "usage",
+            Kind::NotFound => "not_found",
+            Kind::Interrupted => "interrupted",
+        };
+        json!({ "error": { "code": code, "exit": self.exit_code(), "lines": self.lines } })
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        Self { kind: Kind::Failed, lines: failure.lines().to_vec() }
+    }
+}

@@ -1,0 +1,129 @@
+//! The registrations of many people at once, for imports.
+
+use std::collections::{HashMap, HashSet};
+
+use async_trait::async_trait;
+use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
+use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+
+use super::enrolment::{DynamoEnrolment, has_app, held_contacts, is_first, state_of};
+use super::{STATE, items_of, registration_of};
+use crate::adapters::dynamodb::batch::{self, AT_ONCE, put};
+use crate::adapters::dynamodb::item::{Item, n, s, unavailable};
+use crate::domain::account::AccountId;
+use crate::domain::import::{HeldRegistration, NewRegistration};
+use crate::domain::security_info::{EntryId, Kind, Secret};
+use crate::domain::time::Timestamp;
+use crate::ports::{BulkContactImport, NewEntry, StoreError};
+
+/// Accounts beyond this number are read by a scan of the table, which costs less than so many queries.
+const QUERIES_MAX: usize = 1_000;
+
+/// What several accounts have; `None` for one with an unreadable item.
+type Held = HashMap<AccountId, Option<HeldRegistration>>;
+
+impl DynamoEnrolment {
+    /// Reads an account's items.
+    fn held_of(&self, account: &AccountId, items: Vec<Item>, now: Timestamp) -> Option<HeldRegistration> {
+        let held = HeldRegistration {
+            registration: crate::domain::account::Registration::default(),
+            contacts: held_contacts(&self.contacts, account, &items),
+            is_first: is_first(&items),
+            has_app: has_app(&items),
+            is_begun: state_of(&items).is_some(),
+        };
+        let registration = registration_of(items, &self.contacts, account, now).ok()?;
+        Some(HeldRegistration { registration, ..held })
+    }
+
+    async fn by_queries(&self, accounts: &[AccountId], now: Timestamp) -> Result<Held, StoreError> {
+        let client = batch::patient(&self.client);
+        let queries: Vec<_> = accounts
+            .iter()
+            .map(|id| {
+                let (client, table) = (&client, &self.table);
+                async move { Ok::<_, StoreError>((id, items_of(client, table, id).await?)) }
+            })
+            .collect();
+        let found: Vec<(&AccountId, Vec<Item>)> =
+            stream::iter(queries).buffer_unordered(AT_ONCE).try_collect().await?;
+        let found = found.into_iter().filter(|(_, items)| !items.is_empty());
+        Ok(found.map(|(id, items)| (id.clone(), self.held_of(id, items, now))).collect())
+    }
+
+    /// Reads the whole table. The items of an account follow each other.
+    async fn by_scan(&self, accounts: &[AccountId], now: Timestamp) -> Result<Held, StoreError> {
+        let client = batch::patient(&self.client);
+        let wanted: HashSet<&AccountId> = accounts.iter().collect();
+        let mut held = Held::new();
+        let mut current: (Option<AccountId>, Vec<Item>) = (None, Vec::new());
+        let mut after = None;
+        loop {
+            let scan = client.scan().table_name(&self.table).consistent_read(true);
+            let page = scan.set_exclusive_start_key(after).send().await.map_err(unavailable)?;
+            for item in page.items.unwrap_or_default().into_iter().map(Item) {
+                let id = item.optional_text("account").and_then(|id| AccountId::from_directory(id).ok());
+                if id != current.0 {
+                    let (earlier, items) = std::mem::replace(&mut current, (id, Vec::new()));
+                    if let Some(id) = earlier.filter(|id| wanted.contains(id)) {
+                        held.insert(id.clone(), self.held_of(&id, items, now));
+                    }
+                }
+                current.1.push(item);
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                break;
+            }
+        }
+        let (last, items) = current;
+        if let Some(id) = last.filter(|id| wanted.contains(id)) {
+            held.insert(id.clone(), self.held_of(&id, items, now));
+        }
+        Ok(held)
+    }
+
+    /// Returns the entries of a new account.
+    fn entries(&self, new: &NewRegistration, now: Timestamp) -> Result<Vec<WriteRequest>, StoreError> {
+        let contacts =
+            new.contacts.contacts().into_iter().filter_map(|(kind, contact)| Some((kind, contact?)));
+        let mut requests = Vec::new();
+        for (kind, contact) in contacts {
+            let item = self.item(&new.account, &NewEntry::contact(kind, contact, now))?;
+            requests.push(put(item.with("imported", AttributeValue::Bool(true)))?);
+        }
+        if let Some(seed) = &new.sealed_seed {
+            let secret = Secret::Totp { sealed_seed: seed.clone(), step: 0 };
+            let entry = NewEntry::new(EntryId::only(Kind::Totp), "", secret, now);
+            requests.push(put(self.item(&new.account, &entry)?)?);
+        }
+        Ok(requests)
+    }
+}
+
+#[async_trait]
+impl BulkContactImport for DynamoEnrolment {
+    async fn held(&self, accounts: &[AccountId], now: Timestamp) -> Result<Held, StoreError> {
+        if accounts.len() > QUERIES_MAX {
+            self.by_scan(accounts, now).await
+        } else {
+            self.by_queries(accounts, now).await
+        }
+    }
+
+    async fn put_new(&self, new: &[NewRegistration], now: Timestamp) -> Result<(), StoreError> {
+        let client = batch::patient(&self.client);
+        let mut entries = Vec::new();
+        for one in new {
+            entries.append(&mut self.entries(one, now)?);
+        }
+        batch::write(&client, &self.table, entries).await?;
+        // Last: without it no lease can be acquired, so an interrupted import allows no reset.
+        let state = |one: &NewRegistration| {
+            let item = Item::default().with("account", s(one.account.as_str()));
+            put(item.with("item", s(STATE)).with("generation", n(0)))
+        };
+        let states = new.iter().map(state).collect::<Result<Vec<_>, _>>()?;
+        batch::write(&client, &self.table, states).await
+    }
+}
