@@ -6,7 +6,7 @@
 //! response to a known login took longer than the response to an unknown one: 0.5 tells nothing.
 //!
 //! ```text
-//! cargo bench --package rekey-tests --bench enumeration [-- PAIRS] [students|staff|mixed|college …]
+//! cargo bench --package rekey-tests --bench enumeration [-- PAIRS] [students|staff|mixed|college|devices …]
 //! ```
 
 #![expect(

@@ -1,4 +1,4 @@
-//! What the limits of a login show to a stranger, with and without an account, in four populations.
+//! What the limits of a login show to a stranger, with and without an account, in each population.
 //!
 //! A stranger spends everything that a login gives, on several networks, with waits in between. Each answer is a list of
 //! features of a classifier: status, headers, cookies, lengths, problem, attempts left, waits, methods. A known login is
@@ -464,6 +464,12 @@ async fn limits_of_mixed_people_tell_nothing() {
 #[tokio::test]
 async fn limits_of_small_college_tell_nothing() {
     assert_limits_tell_nothing(&POPULATIONS[3]).await;
+}
+
+/// Controls: C-001, C-002, C-005.
+#[tokio::test]
+async fn limits_of_people_with_devices_tell_nothing() {
+    assert_limits_tell_nothing(&POPULATIONS[4]).await;
 }
 
 /// The same check finds limits that differ in one answer of one login.

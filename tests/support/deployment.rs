@@ -15,7 +15,6 @@ use rekey_local::compose::Parts;
 use rekey_local::dev_inbox::DevInbox;
 use rekey_local::emulator::roles::ADMINISTRATOR;
 use rekey_local::emulator::{Emulator, Storage};
-use rekey_local::import::Tables;
 use rekey_local::schedule::Task;
 use rekey_local::system::System;
 use rekey_local::template::Template;
@@ -25,10 +24,12 @@ use shared::adapters::memory::Memory;
 use shared::adapters::system::SystemClock;
 use shared::domain::account::AccountState;
 use shared::domain::captcha::CaptchaChallenge;
+use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
 use shared::domain::password::NewPassword;
+use shared::domain::time::Seconds;
 use shared::domain::totp::TotpSeed;
-use shared::ports::{Clock, EntropyExt as _, Timer};
+use shared::ports::{AccountImport, Clock, ContactImport, Entropy, EntropyExt as _, Timer};
 use shared::settings::Settings;
 use tokio::sync::watch;
 use tower::ServiceExt as _;
@@ -44,7 +45,11 @@ use crate::world::HOST;
 pub struct Deployment<C> {
     /// The clock of every function.
     pub clock: Arc<C>,
-    tables: Tables,
+    accounts: Arc<dyn AccountImport>,
+    contacts: Arc<dyn ContactImport>,
+    seeds: Arc<Keyring>,
+    entropy: Arc<dyn Entropy>,
+    waiting_period: Seconds,
     entries: Entries,
     captcha: Keyring,
     gateway: Router,
@@ -131,7 +136,11 @@ impl<C: Clock> Deployment<C> {
         let gateway = rekey_local::gateway::router(system, HOST, template.routes, functions.routers);
         Arc::new(Self {
             captcha: Keyring::from_secret(&emulator.secret("REKEY_SECRET_CAPTCHA").unwrap()).unwrap(),
-            tables: Tables::from_process(&administrator).unwrap(),
+            accounts: administrator.account_import().unwrap(),
+            contacts: administrator.contact_import().unwrap(),
+            seeds: administrator.keyring("REKEY_SECRET_SEEDS").unwrap(),
+            entropy: administrator.entropy(),
+            waiting_period: administrator.settings().waiting_period,
             entries,
             housekeeping: functions.housekeeping,
             _emulator: emulator,
@@ -145,15 +154,20 @@ impl<C: Clock> Deployment<C> {
     pub async fn register(&self, member: &Member, state: AccountState, password: Option<&str>) {
         let account = member.account(state);
         let password = password.map(|password| NewPassword::parse(password).unwrap());
-        self.tables.accounts.put(&account, password.as_ref()).await.unwrap();
+        self.accounts.put(&account, password.as_ref()).await.unwrap();
         let seed = (!member.registration.holds.is_empty()).then(|| {
             let seed = TotpSeed::parse(SEED).unwrap();
-            seed.seal(&self.tables.seeds, account.id.as_str(), self.tables.entropy.bytes()).unwrap()
+            seed.seal(&self.seeds, account.id.as_str(), self.entropy.bytes()).unwrap()
         });
-        let (waiting_period, now) = (self.tables.waiting_period, self.clock.now());
-        let contacts = &self.tables.contacts;
-        let imported =
-            contacts.import(&account.id, &member.registration, seed.as_deref(), waiting_period, now);
+        let (registration, overwrite, now) = (&member.registration, Overwrite::Imported, self.clock.now());
+        let imported = self.contacts.import(
+            &account.id,
+            registration,
+            seed.as_deref(),
+            overwrite,
+            self.waiting_period,
+            now,
+        );
         imported.await.unwrap();
         for entry in member.entries(now) {
             match &self.entries {

@@ -55,12 +55,14 @@ pub struct Population {
     own: u32,
 }
 
-/// Students with mail and mobile, staff with office phones, people with passkeys and apps, and a small college.
-pub const POPULATIONS: [Population; 4] = [
+/// Students with mail and mobile, staff with office phones, people with passkeys and apps, a small college, and people
+/// who all have the methods that are rare elsewhere.
+pub const POPULATIONS: [Population; 5] = [
     Population { name: "students", people: 240, login: digits, kinds: of_student, own: 0 },
     Population { name: "staff", people: 160, login: letters, kinds: of_staff, own: 75 },
     Population { name: "mixed", people: 240, login: of_three_shapes, kinds: mixed, own: 70 },
     Population { name: "college", people: 60, login: letters, kinds: of_member, own: 80 },
+    Population { name: "devices", people: 240, login: of_three_shapes, kinds: with_devices, own: 70 },
 ];
 
 /// A person of a population.
@@ -198,6 +200,10 @@ fn mixed(random: &mut Random) -> Vec<Kind> {
     ];
     let chosen = shares.into_iter().filter(|(_, share)| random.below(100) < *share).map(|(kind, _)| kind);
     std::iter::once(AlternateEmail).chain(chosen).collect()
+}
+
+fn with_devices(_: &mut Random) -> Vec<Kind> {
+    vec![AlternateEmail, Authenticator, Passkey, RecoveryCodes]
 }
 
 fn of_member(random: &mut Random) -> Vec<Kind> {
