@@ -6,6 +6,7 @@ mod accounts;
 mod actions;
 mod authenticator_scenarios;
 mod calls;
+mod directory_change;
 mod histories;
 mod invariants;
 mod mutation_tests;

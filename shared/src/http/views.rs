@@ -7,7 +7,9 @@ use super::view::{
     PasswordEntry, View,
 };
 use crate::domain::account::Offer;
-use crate::domain::flow::{APPROVAL_LIFETIME, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage};
+use crate::domain::flow::{
+    APPROVAL_LIFETIME, AllVerified, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage,
+};
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::password::{self, CharacterClass, PasswordRules};
@@ -38,16 +40,7 @@ impl IncomingRequest {
             },
             Flow::AllVerified(state) => match flow.stage() {
                 Stage::Unlock => View::Unlock(view::Unlock { steps: state.context.steps }),
-                _ => {
-                    let rules = settings.password.of_account(state.context.password_policy.as_ref());
-                    View::Password(PasswordEntry {
-                        criteria: criteria(&rules, &settings.organisation, self.language),
-                        steps: state.context.steps,
-                        length: (rules.min, rules.max),
-                        rules: generator_rules(&rules),
-                        login: state.context.login.clone(),
-                    })
-                }
+                _ => View::Password(self.password_of(state)),
             },
             Flow::Done(state) => View::Done(view::Done {
                 result: state.outcome,
@@ -78,6 +71,19 @@ impl IncomingRequest {
             may_ask_again: flow.may_ask_again(&self.app.settings.flow),
             outcome: flow.progress.reason.outcome(),
         })
+    }
+
+    /// Returns the view of the choice of a password, with the rules of the settings and of the account's directory.
+    fn password_of(&self, flow: &AllVerified) -> PasswordEntry {
+        let (settings, context) = (&self.app.settings, &flow.context);
+        let rules = settings.password.of_account(context.password_policy.as_ref());
+        PasswordEntry {
+            criteria: criteria(&rules, &settings.organisation, self.language),
+            steps: context.steps,
+            length: (rules.min, rules.max),
+            rules: generator_rules(&rules),
+            login: context.login.clone(),
+        }
     }
 
     /// Returns the view of a passkey request.

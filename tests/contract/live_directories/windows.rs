@@ -306,12 +306,12 @@ async fn standing_decides_before_windows_is_asked() {
         assert_eq!(found.standing, expected, "{person:?}");
         let set = set_on(&server, HistoryRule::IfPossible, NEW).await;
         let unlock = directory(&config(&[("127.0.0.1", &server)])).unlock(&found).await;
-        let sent = server.received.changes.lock().unwrap().len();
+        let changes = server.received.changes.lock().unwrap().len();
         if expected == Eligible {
-            assert!(set.is_ok() && unlock.is_ok() && sent == 1, "{person:?}");
+            assert!(set.is_ok() && unlock.is_ok() && changes == 1, "{person:?}");
         } else {
             let refused = |result| matches!(result, Err(ChangeError::NotPermitted));
-            assert!(refused(set) && refused(unlock) && sent == 0, "{person:?}");
+            assert!(refused(set) && refused(unlock) && changes == 0, "{person:?}");
         }
     }
 }

@@ -7,6 +7,7 @@ mod active_directory;
 mod connection;
 mod found;
 mod openldap;
+mod pages;
 mod people;
 
 use std::fmt::Write as _;

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use async_trait::async_trait;
 
-use super::super::connection::{Failure, Page};
+use super::super::connection::Failure;
 use super::super::found::{Found, guid_text, security_identifier};
 use super::{
     ActiveDirectory, DISABLED, NORMAL_ACCOUNT, Session, entry_guid, is_privileged, max_age_days,
@@ -95,20 +95,9 @@ impl DirectoryPeople for ActiveDirectory {
         if !policies.fine_grained.is_empty() {
             attributes.push(RESULTANT.to_owned());
         }
-        let mut count = 0;
-        for base in &self.directory.config.bases {
-            let mut after = Vec::new();
-            loop {
-                let page = session.connection.page(base, &filter, attributes.clone(), after).await;
-                let Page { entries, next, is_cut_off } = page.map_err(DirectoryError::from)?;
-                count += entries.len();
-                if is_cut_off {
-                    return Err(SyncError::SizeLimit(count));
-                }
-                pages.page(self.read_people(&session, &entries, &denied, &policies)?).await?;
-                let Some(next) = next else { break };
-                after = next;
-            }
+        let mut found = self.directory.pages(&session.connection, filter, attributes);
+        while let Some(entries) = found.next().await? {
+            pages.page(self.read_people(&session, &entries, &denied, &policies)?).await?;
         }
         Ok(SyncCursor { server, position: position.to_string() })
     }
@@ -159,19 +148,9 @@ impl ActiveDirectory {
             let _ = write!(conditions, "(primaryGroupID={number})");
         }
         let filter = self.directory.people_filter(&format!("(|{conditions})"));
-        for base in &self.directory.config.bases {
-            let mut after = Vec::new();
-            loop {
-                let attributes = vec!["objectGUID".to_owned()];
-                let page = session.connection.page(base, &filter, attributes, after).await;
-                let Page { entries, next, is_cut_off } = page.map_err(DirectoryError::from)?;
-                denied.members.extend(entries.iter().filter_map(entry_guid));
-                if is_cut_off {
-                    return Err(SyncError::SizeLimit(denied.members.len()));
-                }
-                let Some(next) = next else { break };
-                after = next;
-            }
+        let mut found = self.directory.pages(&session.connection, filter, vec!["objectGUID".to_owned()]);
+        while let Some(entries) = found.next().await? {
+            denied.members.extend(entries.iter().filter_map(entry_guid));
         }
         Ok(denied)
     }

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 
-use super::super::connection::Page;
 use super::super::found::{Found, generalized_time, guid_octets, to_generalized_time};
 use super::groups::Members;
 use super::policy::Rules;
@@ -47,21 +46,11 @@ impl DirectoryPeople for OpenLdap {
             .collect();
         attributes.extend(self.directory.person_attributes());
         let mut policies = HashMap::new();
-        let (mut count, mut latest) = (0, since);
-        for base in &self.directory.config.bases {
-            let mut after = Vec::new();
-            loop {
-                let page = session.connection.page(base, &filter, attributes.clone(), after).await;
-                let Page { entries, next, is_cut_off } = page.map_err(DirectoryError::from)?;
-                count += entries.len();
-                if is_cut_off {
-                    return Err(SyncError::SizeLimit(count));
-                }
-                latest = entries.iter().filter_map(|entry| entry.time("modifyTimestamp")).chain(latest).max();
-                pages.page(self.read_people(&session, &entries, &denied, &mut policies).await?).await?;
-                let Some(next) = next else { break };
-                after = next;
-            }
+        let mut latest = since;
+        let mut found = self.directory.pages(&session.connection, filter, attributes);
+        while let Some(entries) = found.next().await? {
+            latest = entries.iter().filter_map(|entry| entry.time("modifyTimestamp")).chain(latest).max();
+            pages.page(self.read_people(&session, &entries, &denied, &mut policies).await?).await?;
         }
         // An empty directory begins anew.
         let position = latest.unwrap_or(Timestamp::from_seconds(MARGIN));
