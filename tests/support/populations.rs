@@ -132,6 +132,7 @@ impl Member {
             // Not the language of the stranger's browser.
             language: Some(Language::Malay),
             state,
+            password_policy: None,
         }
     }
 
