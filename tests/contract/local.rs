@@ -315,9 +315,8 @@ async fn queue_call_is_repeated_only_after_transient_failures() {
             if counted.fetch_add(1, Ordering::SeqCst) < failures { fault } else { CallFault::None }
         })));
         let before = local.emulator.queues().contents("MessagesQueue").unwrap().len();
-        let sent = queue
-            .send(&[Message::Decoy.seal(&keys, HolderId::from_bytes([1; 32]), [1; 24]).unwrap()], Seconds(0));
-        assert_eq!(sent.await.is_ok(), arrives, "{fault:?}");
+        let message = Message::Decoy.seal(&keys, HolderId::from_bytes([1; 32]), [1; 24]).unwrap();
+        assert_eq!(queue.send(&[message], Seconds(0)).await.is_ok(), arrives, "{fault:?}");
         assert_eq!(made.load(Ordering::SeqCst), attempts, "{fault:?}");
         let arrived = local.emulator.queues().contents("MessagesQueue").unwrap().len() - before;
         assert_eq!(arrived == 1, arrives, "{fault:?}");
