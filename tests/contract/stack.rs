@@ -1,4 +1,4 @@
-//! The environment of a stack's functions, from moto's CloudFormation and Lambda.
+//! The environment of a stack's functions, and the log of operators, against moto.
 
 use std::sync::Arc;
 

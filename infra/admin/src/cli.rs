@@ -46,7 +46,7 @@ pub struct Cli {
 /// The options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The stack of the deployment, as CloudFormation names it
+    /// The name of the stack
     #[arg(long, global = true, value_name = "NAME", env = "REKEY_STACK")]
     pub stack: Option<String>,
     /// A running `cargo local` instead, by the address of its dev inbox

@@ -8,10 +8,13 @@ pub mod failure;
 pub mod import;
 mod person;
 mod reader;
+mod remark;
 mod row;
 mod sheet;
+mod table;
 mod text;
 
 pub use failure::Failure;
 pub use person::{COLUMNS, Person, Rules};
-pub use reader::{People, REASON, Refused, Remark, parse, place, read};
+pub use reader::{People, REASON, Refused, parse, read};
+pub use remark::{Remark, place};

@@ -9,7 +9,9 @@ use shared::domain::name::CanonicalName;
 
 use crate::failure::Failure;
 use crate::person::{COLUMNS, Person, Rules};
+use crate::remark::Remark;
 use crate::row::Row;
+use crate::table::{Table, lower, no_header};
 use crate::{sheet, text};
 
 /// A column that a file may have and that says nothing: `rekey import` writes it into the file of refused rows.
@@ -55,37 +57,6 @@ pub struct Refused {
     pub cells: Vec<String>,
     /// The reasons.
     pub remarks: Vec<Remark>,
-}
-
-/// Something to say about a row. It never has a whole value, which may be a secret.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
-    /// The number of the row.
-    pub row: u64,
-    /// The column; `None` for the whole row.
-    pub column: Option<&'static str>,
-    /// The reason, and what to do.
-    pub why: String,
-}
-
-impl Remark {
-    /// Returns a remark about a field.
-    pub fn new(row: u64, column: &'static str, why: impl Into<String>) -> Self {
-        Self { row, column: Some(column), why: why.into() }
-    }
-
-    /// Returns the remark as a line that names the file.
-    pub fn line(&self, file: &str) -> String {
-        match self.column {
-            Some(column) => place(file, self.row, column, &self.why),
-            None => format!("{file}: row {}: {}", self.row, self.why),
-        }
-    }
-}
-
-/// Formats a line about a field of the file.
-pub fn place(file: &str, row: u64, column: &str, why: &str) -> String {
-    format!("{file}: row {row}, column {column}: {why}")
 }
 
 /// Reads people from the bytes of a file of which every row must be right; `file` names it in errors.
@@ -140,14 +111,6 @@ pub fn read(file: &str, bytes: &[u8], rules: &Rules<'_>) -> Result<People, Failu
     Ok(People { file: file.to_owned(), header, people, refused, warnings })
 }
 
-/// The cells of a file, by row number.
-pub(crate) struct Table {
-    /// The column names, in lower case.
-    pub(crate) header: StringRecord,
-    /// The rows below them.
-    pub(crate) rows: Vec<(u64, StringRecord)>,
-}
-
 fn csv_table(file: &str, bytes: &[u8], warnings: &mut Vec<Remark>) -> Result<Table, Failure> {
     let decoded = text::decode(bytes).map_err(|text::NotText { row, byte }| {
         Failure::new(format!(
@@ -177,14 +140,6 @@ fn csv_table(file: &str, bytes: &[u8], warnings: &mut Vec<Remark>) -> Result<Tab
         table.rows.push((rows.skipped + record.position().map_or(0, csv::Position::line), record));
     }
     Ok(table)
-}
-
-pub(crate) fn lower(header: &StringRecord) -> StringRecord {
-    header.iter().map(|name| name.trim().to_ascii_lowercase()).collect()
-}
-
-pub(crate) fn no_header(file: &str) -> Failure {
-    Failure::new(format!("{file}: row 1 must name the columns, such as login,name,alternate_email,mobile"))
 }
 
 /// Reads a row; all its errors otherwise.

@@ -10,7 +10,7 @@ use shared::domain::totp::{SeedError, TotpSeed};
 use shared::domain::typed::is_invisible;
 
 use crate::person::{COLUMNS, Person, Rules};
-use crate::reader::Remark;
+use crate::remark::Remark;
 
 /// The longest group, in characters: as in the copy of a directory.
 const GROUP_MAX: usize = 256;

@@ -6,7 +6,7 @@ use calamine::{Data, Reader as _, Xlsx};
 use csv::StringRecord;
 
 use crate::failure::Failure;
-use crate::reader::{Table, lower, no_header};
+use crate::table::{Table, lower, no_header};
 
 /// The first bytes of an `.xlsx` file, which is a ZIP archive.
 const ZIP: &[u8] = b"PK\x03\x04";
@@ -130,7 +130,11 @@ mod tests {
         let relations = "<Relationships xmlns=\"http://schemas.openxmlformats.org/package/2006/relationships\">\
                          <Relationship Id=\"rId1\" Type=\"http://schemas.openxmlformats.org/officeDocument/2006/relationships/worksheet\" \
                          Target=\"worksheets/sheet1.xml\"/></Relationships>";
+        let root = relations
+            .replace("worksheets/sheet1.xml", "xl/workbook.xml")
+            .replace("relationships/worksheet", "relationships/officeDocument");
         let bytes = zip(&[
+            ("_rels/.rels", &root),
             ("xl/workbook.xml", workbook),
             ("xl/_rels/workbook.xml.rels", relations),
             ("xl/worksheets/sheet1.xml", &sheet),

@@ -1,6 +1,6 @@
 //! What a deployed stack consists of, for `rekey`: the environment of its functions, the log of operators, and who asks.
 //!
-//! CloudFormation and STS speak AWS's query protocol with answers in XML, Lambda and `CloudWatch` Logs speak JSON. These
+//! `CloudFormation` and STS speak AWS's query protocol with answers in XML, Lambda and `CloudWatch` Logs speak JSON. These
 //! requests need no client of their own.
 
 use std::collections::BTreeMap;
@@ -30,7 +30,7 @@ const PAGES: usize = 10;
 /// A stack can't be read.
 #[derive(Debug, Error)]
 pub enum StackError {
-    /// CloudFormation knows no such stack in this account and region.
+    /// `CloudFormation` knows no such stack in this account and region.
     #[error(
         "CloudFormation has no stack {0} in this account and region. Check the name, the region and the credentials"
     )]

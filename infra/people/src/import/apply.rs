@@ -103,11 +103,11 @@ impl Importer {
         }
         let new = rows.iter().map(|row| self.registration(row)).collect::<Result<Vec<_>, _>>()?;
         self.bulk.put_new(&new, plan.now).await?;
-        let (hashed, plain): (Vec<&RowPlan<'_>>, Vec<&RowPlan<'_>>) =
+        let (hashed, others): (Vec<&RowPlan<'_>>, Vec<&RowPlan<'_>>) =
             rows.iter().partition(|row| row.person.password.is_some());
         let write = |row: &&RowPlan<'_>| CopyWrite { account: row.account.clone(), exists: false };
-        self.accounts.put_accounts(&plain.iter().map(write).collect::<Vec<_>>()).await?;
-        written(plain.len());
+        self.accounts.put_accounts(&others.iter().map(write).collect::<Vec<_>>()).await?;
+        written(others.len());
         self.add_hashed(&hashed, written).await
     }
 

@@ -13,7 +13,8 @@ use super::plan::{Action, Plan, RowPlan, Stored};
 use super::report::Readiness;
 use super::{Failed, Importer};
 use crate::person::Person;
-use crate::reader::{People, Remark};
+use crate::reader::People;
+use crate::remark::Remark;
 
 /// Lines about the columns of a row.
 type Lines = Vec<(&'static str, String)>;

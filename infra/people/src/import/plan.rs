@@ -12,7 +12,8 @@ use shared::ports::EntropyExt as _;
 use super::report::Summary;
 use super::{Failed, Importer, Policy};
 use crate::person::Person;
-use crate::reader::{People, Remark};
+use crate::reader::People;
+use crate::remark::Remark;
 
 /// Everything that an import will do.
 pub struct Plan<'a> {
@@ -64,7 +65,7 @@ pub(super) struct Stored {
     pub(super) held: HashMap<AccountId, Option<HeldRegistration>>,
 }
 
-impl<'a> Plan<'a> {
+impl Plan<'_> {
     /// Returns the reason why the import must not be carried out: it takes away too much.
     pub fn brake(&self) -> Option<String> {
         let brake = Brake::new(self.existing, self.policy.accepts_losses);

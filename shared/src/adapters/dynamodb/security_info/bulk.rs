@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
-use super::enrolment::{DynamoEnrolment, has_app, held_contacts, is_first, state_of};
+use super::enrolment::{DynamoEnrolment, has_app, is_first, state_of, stored_contact};
 use super::{STATE, items_of, registration_of};
 use crate::adapters::dynamodb::batch::{self, AT_ONCE, put};
 use crate::adapters::dynamodb::item::{Item, n, s, unavailable};
-use crate::domain::account::AccountId;
+use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::import::{HeldRegistration, NewRegistration};
 use crate::domain::security_info::{EntryId, Kind, Secret};
 use crate::domain::time::Timestamp;
@@ -23,17 +23,21 @@ const QUERIES_MAX: usize = 1_000;
 type Held = HashMap<AccountId, Option<HeldRegistration>>;
 
 impl DynamoEnrolment {
-    /// Reads an account's items.
-    fn held_of(&self, account: &AccountId, items: Vec<Item>, now: Timestamp) -> Option<HeldRegistration> {
-        let held = HeldRegistration {
-            registration: crate::domain::account::Registration::default(),
-            contacts: held_contacts(&self.contacts, account, &items),
-            is_first: is_first(&items),
-            has_app: has_app(&items),
-            is_begun: state_of(&items).is_some(),
+    /// Reads an account's items. Opening contacts takes most of the time, so each is opened once.
+    fn held_of(&self, account: &AccountId, items: &[Item], now: Timestamp) -> Option<HeldRegistration> {
+        let registration = registration_of(items.to_vec(), &self.contacts, account, now).ok()?;
+        let state = state_of(items);
+        let contact = |item: &Item| {
+            let kind = EntryId::parse(item.optional_text("item")?)?.kind();
+            stored_contact(kind, newest(&registration, kind)?, item, state)
         };
-        let registration = registration_of(items, &self.contacts, account, now).ok()?;
-        Some(HeldRegistration { registration, ..held })
+        Some(HeldRegistration {
+            contacts: items.iter().filter_map(contact).collect(),
+            is_first: is_first(items),
+            has_app: has_app(items),
+            is_begun: state.is_some(),
+            registration,
+        })
     }
 
     async fn by_queries(&self, accounts: &[AccountId], now: Timestamp) -> Result<Held, StoreError> {
@@ -48,7 +52,7 @@ impl DynamoEnrolment {
         let found: Vec<(&AccountId, Vec<Item>)> =
             stream::iter(queries).buffer_unordered(AT_ONCE).try_collect().await?;
         let found = found.into_iter().filter(|(_, items)| !items.is_empty());
-        Ok(found.map(|(id, items)| (id.clone(), self.held_of(id, items, now))).collect())
+        Ok(found.map(|(id, items)| (id.clone(), self.held_of(id, &items, now))).collect())
     }
 
     /// Reads the whole table. The items of an account follow each other.
@@ -66,7 +70,7 @@ impl DynamoEnrolment {
                 if id != current.0 {
                     let (earlier, items) = std::mem::replace(&mut current, (id, Vec::new()));
                     if let Some(id) = earlier.filter(|id| wanted.contains(id)) {
-                        held.insert(id.clone(), self.held_of(&id, items, now));
+                        held.insert(id.clone(), self.held_of(&id, &items, now));
                     }
                 }
                 current.1.push(item);
@@ -78,7 +82,7 @@ impl DynamoEnrolment {
         }
         let (last, items) = current;
         if let Some(id) = last.filter(|id| wanted.contains(id)) {
-            held.insert(id.clone(), self.held_of(&id, items, now));
+            held.insert(id.clone(), self.held_of(&id, &items, now));
         }
         Ok(held)
     }
@@ -99,6 +103,22 @@ impl DynamoEnrolment {
         }
         Ok(requests)
     }
+}
+
+/// Returns the contact of a kind that was written last: the one that waits, where there is one.
+fn newest(registration: &Registration, kind: Kind) -> Option<String> {
+    let next = &registration.successors;
+    let newest = match kind {
+        Kind::AlternateEmail => {
+            next.alternate_email.as_ref().or(registration.alternate_email.as_ref()).map(Contact::Email)
+        }
+        Kind::Mobile => next.mobile.as_ref().or(registration.mobile.as_ref()).map(Contact::Phone),
+        Kind::OfficePhone => {
+            next.office_phone.as_ref().or(registration.office_phone.as_ref()).map(Contact::Phone)
+        }
+        _ => None,
+    };
+    newest.map(|contact| contact.expose().to_owned())
 }
 
 #[async_trait]

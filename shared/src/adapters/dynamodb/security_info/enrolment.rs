@@ -298,11 +298,7 @@ fn incomplete(error: BuildError) -> StoreError {
 }
 
 /// Returns the contacts of an account that open.
-pub(super) fn held_contacts(
-    contacts: &Keyring,
-    account: &AccountId,
-    items: &[Item],
-) -> Vec<StoredContactEntry> {
+fn held_contacts(contacts: &Keyring, account: &AccountId, items: &[Item]) -> Vec<StoredContactEntry> {
     let state = state_of(items);
     items.iter().filter_map(|item| held_contact(contacts, account, item, state)).collect()
 }
@@ -333,6 +329,16 @@ fn held_contact(
 ) -> Option<StoredContactEntry> {
     let kind = EntryId::parse(item.optional_text("item")?)?.kind();
     let value = open_contact(contacts, account, kind, item.optional_text("sealed")?).ok()?;
+    stored_contact(kind, value, item, state)
+}
+
+/// Returns the contact of an item that was opened.
+pub(super) fn stored_contact(
+    kind: Kind,
+    value: String,
+    item: &Item,
+    state: Option<&Item>,
+) -> Option<StoredContactEntry> {
     let active_from = item.moment("usable_from").ok()?;
     let at = |name| state?.moment(name).ok();
     let is_used = used_at(kind.factor()).and_then(at).is_some_and(|used| active_from <= used);
