@@ -17,7 +17,8 @@ use rekey_local::emulator::roles::ADMINISTRATOR;
 use rekey_local::emulator::{Emulator, Storage};
 use rekey_local::schedule::Task;
 use rekey_local::system::System;
-use rekey_local::template::Template;
+use rekey_local::template::{Consumer, Template};
+use rekey_local::worker::{Consume, take_batch};
 use shared::adapters::aws::emulated;
 use shared::adapters::dynamodb::DynamoEnrolment;
 use shared::adapters::memory::Memory;
@@ -26,6 +27,7 @@ use shared::domain::account::AccountState;
 use shared::domain::captcha::CaptchaChallenge;
 use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
+use shared::domain::message::{Envelope, Message};
 use shared::domain::password::NewPassword;
 use shared::domain::time::Seconds;
 use shared::domain::totp::TotpSeed;
@@ -54,7 +56,10 @@ pub struct Deployment<C> {
     captcha: Keyring,
     gateway: Router,
     housekeeping: Task,
-    _emulator: Emulator,
+    delivery: Consume,
+    consumer: Consumer,
+    messages: Keyring,
+    emulator: Emulator,
     _stop: watch::Sender<bool>,
 }
 
@@ -91,6 +96,14 @@ impl Deployment<SystemClock> {
     pub async fn on_emulator(parameters: &[(&str, &str)]) -> Arc<Self> {
         let system = System { clock: Arc::new(SystemClock), ..System::from_machine() };
         Self::start(parameters, Arc::new(SystemClock), system, None).await
+    }
+
+    /// Creates a deployment with the machine's clock whose answers don't wait for the time grid, to measure what a
+    /// request costs.
+    pub async fn without_time_grid(parameters: &[(&str, &str)], memory: Option<Arc<Memory>>) -> Arc<Self> {
+        let (clock, timer) = (Arc::new(SystemClock), Arc::new(NoTimer));
+        let system = System { clock, timer, ..System::from_machine() };
+        Self::start(parameters, Arc::new(SystemClock), system, memory).await
     }
 }
 
@@ -133,6 +146,7 @@ impl<C: Clock> Deployment<C> {
             let (table, entropy) = ("SecurityInfoTable", system.entropy.clone());
             Entries::Emulator(Box::new(DynamoEnrolment::new(client, table, Arc::new(keys), entropy)))
         };
+        let consumer = template.consumers[0].clone();
         let gateway = rekey_local::gateway::router(system, HOST, template.routes, functions.routers);
         Arc::new(Self {
             captcha: Keyring::from_secret(&emulator.secret("REKEY_SECRET_CAPTCHA").unwrap()).unwrap(),
@@ -143,7 +157,10 @@ impl<C: Clock> Deployment<C> {
             waiting_period: administrator.settings().waiting_period,
             entries,
             housekeeping: functions.housekeeping,
-            _emulator: emulator,
+            delivery: functions.delivery,
+            consumer,
+            messages: Keyring::from_secret(&emulator.secret("REKEY_SECRET_MESSAGES").unwrap()).unwrap(),
+            emulator,
             _stop: stop,
             clock,
             gateway,
@@ -177,6 +194,24 @@ impl<C: Clock> Deployment<C> {
                 Entries::Emulator(enrolment) => enrolment.put(&account.id, &entry).await.unwrap(),
             }
         }
+    }
+
+    /// Runs `delivery` until no visible message is left in the queue.
+    pub async fn deliver(&self) {
+        while take_batch(&self.emulator.queues(), &self.consumer, &self.delivery).await {}
+    }
+
+    /// Returns the newest code in the queue.
+    pub fn queued_code(&self) -> String {
+        let queued = self.emulator.queues().contents(&self.consumer.queue).unwrap();
+        let code = queued.iter().rev().find_map(|(body, _)| {
+            let envelope: Envelope = serde_json::from_str(body).unwrap();
+            match envelope.open(&self.messages).unwrap().1 {
+                Message::Code(code) => Some(code.code.expose().to_owned()),
+                _ => None,
+            }
+        });
+        code.expect("a code was queued")
     }
 
     /// Counts the people that decoys are drawn from.

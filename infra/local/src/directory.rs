@@ -9,14 +9,20 @@ use shared::domain::time::Timestamp;
 use shared::ports::{self, OrganisationSignIn, SignInDirectory};
 
 use crate::dev_inbox::{Accounts, SignInOutcome, Unreadable};
+use crate::stored_passwords::StoredPasswords;
 
 /// The built-in directory as the dev inbox uses it.
-pub struct DemoAccounts(pub Arc<dyn OrganisationSignIn>);
+pub struct DemoAccounts {
+    /// Finds accounts and signs in.
+    pub directory: Arc<dyn OrganisationSignIn>,
+    /// Whether the passwords of the file are stored.
+    pub passwords: StoredPasswords,
+}
 
 #[async_trait]
 impl Accounts for DemoAccounts {
     async fn state(&self, name: &CanonicalName) -> Result<Option<AccountState>, Unreadable> {
-        let found = self.0.find(name).await.map_err(unreadable)?;
+        let found = self.directory.find(name).await.map_err(unreadable)?;
         Ok(found.map(|account| account.state))
     }
 
@@ -26,7 +32,8 @@ impl Accounts for DemoAccounts {
         password: &str,
         now: Timestamp,
     ) -> Result<SignInOutcome, Unreadable> {
-        Ok(match self.0.sign_in(name, password, now).await.map_err(unreadable)? {
+        self.passwords.wait().await;
+        Ok(match self.directory.sign_in(name, password, now).await.map_err(unreadable)? {
             ports::SignInResult::Accepted(_) => SignInOutcome::SignedIn,
             ports::SignInResult::Wrong => SignInOutcome::Wrong,
             ports::SignInResult::Locked => SignInOutcome::Locked,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rekey_people::failure::{Failure, with_causes};
-use rekey_people::import::{Importer, Policy, Summary};
+use rekey_people::import::{Hashing, Importer, Policy, Summary, Unhashed};
 use shared::domain::import::Overwrite;
 use shared::ports::{ContactImport, OrganisationSignIn};
 use shared::process::{Process, StartError};
@@ -11,8 +11,15 @@ use shared::process::{Process, StartError};
 use crate::people::People;
 
 /// What the file of the local environment may do: a later file changes whatever an earlier one wrote.
-const POLICY: Policy =
-    Policy { overwrite: Overwrite::Imported, notifies: true, accepts_losses: true, keeps_people: false };
+const fn policy(hashing: Hashing) -> Policy {
+    Policy {
+        overwrite: Overwrite::Imported,
+        notifies: true,
+        accepts_losses: true,
+        keeps_people: false,
+        hashing,
+    }
+}
 
 /// The tables that people are imported into.
 pub struct Tables {
@@ -50,20 +57,25 @@ impl Tables {
     }
 
     /// Imports the people, as [`rekey_people::import`] describes, and counts the population that decoys are drawn from.
+    /// Returns the new accounts whose passwords are hashed later, too.
     ///
     /// # Errors
     /// [`Failure`] if a store can't be read or written.
-    pub async fn import(&self, people: &People) -> Result<Imported, Failure> {
+    pub async fn import(&self, people: &People, hashing: Hashing) -> Result<(Imported, Unhashed), Failure> {
         let file = &people.file;
         let failed = |error: rekey_people::import::Failed| {
             Failure::new(format!("{file} can't be imported: {}. Start again", with_causes(&*error)))
         };
-        let plan = self.importer.plan(people, POLICY).await.map_err(failed)?;
+        let plan = self.importer.plan(people, policy(hashing)).await.map_err(failed)?;
+        let unhashed = match hashing {
+            Hashing::WithAccount => Unhashed::default(),
+            Hashing::Later => plan.unhashed().map_err(failed)?,
+        };
         self.importer.apply(&plan, &|_| {}, std::future::pending()).await.map_err(failed)?;
         housekeeping::population::refresh(&self.housekeeping).await.map_err(|error| {
             Failure::new(format!("the people can't be counted: {}. Start again", with_causes(&*error)))
         })?;
         let lines = plan.remarks.iter().map(|remark| remark.line(file)).collect();
-        Ok(Imported { summary: plan.summary, lines })
+        Ok((Imported { summary: plan.summary, lines }, unhashed))
     }
 }

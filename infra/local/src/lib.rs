@@ -18,6 +18,7 @@ pub mod run;
 pub mod schedule;
 pub mod serve;
 pub mod settings;
+pub mod stored_passwords;
 pub mod system;
 pub mod template;
 pub mod worker;

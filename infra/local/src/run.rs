@@ -24,10 +24,12 @@ use crate::people::{self, People, Person, Remark, Rules};
 use crate::schedule::Task;
 use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
+use crate::stored_passwords::StoredPasswords;
 use crate::system::System;
 use crate::template::{Consumer, Template};
 use crate::{gateway, schedule, worker};
 use rekey_people::Failure;
+use rekey_people::import::Hashing;
 
 /// Time for open requests to finish at the end.
 const GRACE: Duration = Duration::from_millis(500);
@@ -115,12 +117,16 @@ impl Local {
             Some(directory) => Some(first_sync(&parts, directory).await?),
             None => None,
         };
-        let imported = tables.import(&people).await?;
+        // State that is kept must be whole if the process ends, and functions of `cargo lambda watch` can't wait.
+        let is_kept = folder.is_some() || options.services;
+        let hashing = if is_kept { Hashing::WithAccount } else { Hashing::Later };
+        let (imported, unhashed) = tables.import(&people, hashing).await?;
+        let passwords = StoredPasswords::store(tables.importer, unhashed);
         let People { file: people_file, people, warnings, .. } = people;
         let people = Arc::new(people);
 
         let accounts: Arc<dyn dev_inbox::Accounts> = match &directory {
-            None => Arc::new(DemoAccounts(tables.directory)),
+            None => Arc::new(DemoAccounts { directory: tables.directory, passwords: passwords.clone() }),
             Some(_) => Arc::new(DirectoryAccounts(parts.sign_in_directory().await?)),
         };
         let site = InboxState {
@@ -145,7 +151,11 @@ impl Local {
             Some((listener, _)) => {
                 let functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);
-                let router = gateway::router(system, name, template.routes, functions.routers);
+                let routers = functions.routers.into_iter().map(|(function, router)| {
+                    let router = passwords.awaited_by(&function, router);
+                    (function, router)
+                });
+                let router = gateway::router(system, name, template.routes, routers.collect());
                 let server = serve(listener, router, stopped.clone());
                 servers.push(tokio::spawn(async move {
                     if open.wait_for(|open| *open).await.is_ok() {

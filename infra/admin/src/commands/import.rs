@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use rekey_people::failure::with_causes;
-use rekey_people::import::{Importer, Interrupted, Plan, Policy, ReadinessCount, Summary};
+use rekey_people::import::{Hashing, Importer, Interrupted, Plan, Policy, ReadinessCount, Summary};
 use rekey_people::{People, Remark, Rules, read};
 use serde_json::{Value, json};
 use shared::domain::import::Overwrite;
@@ -36,6 +36,7 @@ pub(super) async fn run(global: &Global, options: &Import, output: &Output) -> R
         notifies: options.replace_contacts,
         accepts_losses: options.accept_losses,
         keeps_people: options.same_people,
+        hashing: Hashing::WithAccount,
     };
     let plan = {
         let _reading = output.progress("Comparing with what is stored", people.people.len());

@@ -15,7 +15,7 @@ use shared::ports::{CopyWrite, EntropyExt as _};
 use shared::verification::outgoing::Outgoing;
 
 use super::plan::{Action, Plan, RowPlan};
-use super::{Failed, Importer, Interrupted};
+use super::{Failed, Hashing, Importer, Interrupted};
 
 /// The rows that are written together. With passwords, they take some ten seconds.
 const PART: usize = 200;
@@ -23,6 +23,20 @@ const PART: usize = 200;
 const LEASE: Seconds = Seconds(90);
 /// Accounts whose contacts are written at once.
 const AT_ONCE: usize = 16;
+
+/// New accounts with the passwords that they still lack.
+#[derive(Default)]
+pub struct Unhashed(Vec<(CopiedAccount, NewPassword)>);
+
+impl Plan<'_> {
+    /// Returns the new accounts whose file has a password, for [`Importer::put_passwords`].
+    ///
+    /// # Errors
+    /// [`Failed`] if a password is invalid.
+    pub fn unhashed(&self) -> Result<Unhashed, Failed> {
+        unhashed(self.rows.iter().filter(|row| row.is_new()))
+    }
+}
 
 impl Importer {
     /// Writes everything that a plan has, until `stop` is ready. `written` is called with the number of rows that are
@@ -70,7 +84,7 @@ impl Importer {
         for part in rows.chunks(PART) {
             self.hold(run).await?;
             let (new, others): (Vec<&RowPlan<'_>>, Vec<&RowPlan<'_>>) =
-                part.iter().partition(|row| matches!(row.action, Action::New { .. } | Action::Another(_)));
+                part.iter().partition(|row| row.is_new());
             self.add(plan, &new, written).await?;
             self.change(plan, &others).await?;
             written(others.len());
@@ -103,30 +117,33 @@ impl Importer {
         }
         let new = rows.iter().map(|row| self.registration(row)).collect::<Result<Vec<_>, _>>()?;
         self.bulk.put_new(&new, plan.now).await?;
-        let (hashed, others): (Vec<&RowPlan<'_>>, Vec<&RowPlan<'_>>) =
-            rows.iter().partition(|row| row.person.password.is_some());
+        let (hashed, others): (Vec<&RowPlan<'_>>, Vec<&RowPlan<'_>>) = rows
+            .iter()
+            .partition(|row| plan.policy.hashing == Hashing::WithAccount && row.person.password.is_some());
         let write = |row: &&RowPlan<'_>| CopyWrite { account: row.account.clone(), exists: false };
         self.accounts.put_accounts(&others.iter().map(write).collect::<Vec<_>>()).await?;
         written(others.len());
-        self.add_hashed(&hashed, written).await
+        self.put_passwords(unhashed(hashed.iter().copied())?, written).await
     }
 
-    /// Writes accounts with passwords, each hashed on a core of its own.
-    async fn add_hashed(
+    /// Writes accounts with their passwords, each hashed on a core of its own. `written` is called with the number of
+    /// accounts that are done.
+    ///
+    /// # Errors
+    /// [`Failed`] if the directory fails.
+    pub async fn put_passwords(
         &self,
-        rows: &[&RowPlan<'_>],
+        Unhashed(rows): Unhashed,
         written: &(dyn Fn(usize) + Sync),
     ) -> Result<(), Failed> {
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let mut tasks = Vec::with_capacity(rows.len());
-        for row in rows {
-            let password = row.person.password.as_deref().map(NewPassword::parse).transpose()?;
-            tasks.push((row.account.account.clone(), password));
-        }
-        let writes = tasks.into_iter().map(|(account, password)| {
+        let grouped = rows.iter().filter(|(account, _)| account.group.is_some());
+        let grouped: Vec<CopyWrite> =
+            grouped.map(|(account, _)| CopyWrite { account: account.clone(), exists: true }).collect();
+        let writes = rows.into_iter().map(|(account, password)| {
             let passwords = self.passwords.clone();
             async move {
-                let write = async move { passwords.put(&account, password.as_ref()).await };
+                let write = async move { passwords.put(&account.account, Some(&password)).await };
                 tokio::spawn(write).await.map_err(Failed::from)?.map_err(Failed::from)
             }
         });
@@ -135,9 +152,7 @@ impl Importer {
             result?;
             written(1);
         }
-        let grouped = rows.iter().filter(|row| row.account.group.is_some());
-        let grouped = grouped.map(|row| CopyWrite { account: row.account.clone(), exists: true });
-        Ok(self.accounts.put_accounts(&grouped.collect::<Vec<_>>()).await?)
+        Ok(self.accounts.put_accounts(&grouped).await?)
     }
 
     /// Disables the account whose login another person has, and erases what it enrolled. Returns its other logins, to
@@ -211,6 +226,13 @@ impl Importer {
         outgoing.send(HolderId::from_bytes(self.entropy.bytes()), &messages, Seconds(0)).await?;
         Ok(())
     }
+}
+
+/// Returns the accounts of rows, with the passwords of those that have one.
+fn unhashed<'a>(rows: impl Iterator<Item = &'a RowPlan<'a>>) -> Result<Unhashed, Failed> {
+    let with_password = rows.filter_map(|row| Some((row, row.person.password.as_deref()?)));
+    let read = with_password.map(|(row, text)| Ok((row.account.clone(), NewPassword::parse(text)?)));
+    read.collect::<Result<_, Failed>>().map(Unhashed)
 }
 
 /// Returns the claims that give an account its logins.

@@ -22,6 +22,7 @@ use shared::ports::{
 use shared::process::{Process, StartError};
 use shared::settings::{DirectoryKind, Settings};
 
+pub use self::apply::Unhashed;
 pub use self::plan::Plan;
 pub use self::report::{Readiness, ReadinessCount, Summary};
 
@@ -77,6 +78,17 @@ pub struct Policy {
     pub accepts_losses: bool,
     /// Whether a name without any likeness is taken as a correction, and not as another person.
     pub keeps_people: bool,
+    /// When the passwords of new accounts are hashed, which takes most of the time.
+    pub hashing: Hashing,
+}
+
+/// When the passwords of new accounts are hashed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hashing {
+    /// An account is written together with its password, so that an interrupted import loses none.
+    WithAccount,
+    /// The caller hashes them afterwards, by [`Importer::put_passwords`].
+    Later,
 }
 
 impl Importer {

@@ -41,6 +41,13 @@ pub(super) struct RowPlan<'a> {
     pub(super) earlier: Registration,
 }
 
+impl RowPlan<'_> {
+    /// Returns whether the row becomes an account of its own.
+    pub(super) const fn is_new(&self) -> bool {
+        matches!(self.action, Action::New { .. } | Action::Another(_))
+    }
+}
+
 /// What will be written.
 pub(super) enum Action {
     /// An account, after erasing what an interrupted import left.
@@ -85,10 +92,7 @@ impl Plan<'_> {
 
     /// Returns how many passwords will be hashed, which takes most of the time.
     pub fn passwords(&self) -> usize {
-        let hashed = |row: &&RowPlan<'_>| {
-            matches!(row.action, Action::New { .. } | Action::Another(_)) && row.person.password.is_some()
-        };
-        self.rows.iter().filter(hashed).count()
+        self.rows.iter().filter(|row| row.is_new() && row.person.password.is_some()).count()
     }
 
     /// Returns the ids of the accounts that will be written, with what happens to each.
