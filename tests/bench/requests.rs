@@ -166,7 +166,7 @@ impl Visitor<'_> {
     fn note(&mut self, name: &'static str, time: Instant, processor: Duration, bytes: usize) {
         let cost = self.costs.entry(name).or_default();
         cost.times.push(time.elapsed());
-        cost.processor.push(processor_time() - processor);
+        cost.processor.push(processor_time().saturating_sub(processor));
         cost.bytes = bytes;
     }
 }
@@ -188,7 +188,7 @@ fn hash_cost(count: usize) -> f64 {
     for _ in 0..count {
         hasher.hash_password_into(NEW.as_bytes(), b"sixteen bytes ..", &mut [0; 32]).unwrap();
     }
-    milliseconds(processor_time() - before) / float(count)
+    milliseconds(processor_time().saturating_sub(before)) / float(count)
 }
 
 /// Returns the processor time of a reset, with its hashes and without them, in milliseconds.

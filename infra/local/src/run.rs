@@ -117,18 +117,13 @@ impl Local {
             Some(directory) => Some(first_sync(&parts, directory).await?),
             None => None,
         };
-        // State that is kept must be whole if the process ends, and functions of `cargo lambda watch` can't wait.
-        let is_kept = folder.is_some() || options.services;
-        let hashing = if is_kept { Hashing::WithAccount } else { Hashing::Later };
-        let (imported, unhashed) = tables.import(&people, hashing).await?;
+        let (imported, unhashed) = tables.import(&people, hashing(options)).await?;
         let passwords = StoredPasswords::store(tables.importer, unhashed);
         let People { file: people_file, people, warnings, .. } = people;
         let people = Arc::new(people);
 
-        let accounts: Arc<dyn dev_inbox::Accounts> = match &directory {
-            None => Arc::new(DemoAccounts { directory: tables.directory, passwords: passwords.clone() }),
-            Some(_) => Arc::new(DirectoryAccounts(parts.sign_in_directory().await?)),
-        };
+        let demo = DemoAccounts { directory: tables.directory, passwords: passwords.clone() };
+        let accounts = accounts(&parts, directory.as_ref(), demo).await?;
         let site = InboxState {
             dev_inbox: dev_inbox.clone(),
             demo: Demo {
@@ -151,11 +146,8 @@ impl Local {
             Some((listener, _)) => {
                 let functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);
-                let routers = functions.routers.into_iter().map(|(function, router)| {
-                    let router = passwords.awaited_by(&function, router);
-                    (function, router)
-                });
-                let router = gateway::router(system, name, template.routes, routers.collect());
+                let routers = passwords.awaited_by(functions.routers);
+                let router = gateway::router(system, name, template.routes, routers);
                 let server = serve(listener, router, stopped.clone());
                 servers.push(tokio::spawn(async move {
                     if open.wait_for(|open| *open).await.is_ok() {
@@ -217,6 +209,24 @@ impl Local {
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
     }
+}
+
+/// Returns the accounts as the dev inbox uses them: those of the directory of one's own, if there is one.
+async fn accounts(
+    parts: &Parts<'_>,
+    directory: Option<&DirectoryFile>,
+    demo: DemoAccounts,
+) -> Result<Arc<dyn dev_inbox::Accounts>, Failure> {
+    Ok(match directory {
+        None => Arc::new(demo),
+        Some(_) => Arc::new(DirectoryAccounts(parts.sign_in_directory().await?)),
+    })
+}
+
+/// Returns when passwords are hashed. State that is kept must be whole if the process ends, and functions of
+/// `cargo lambda watch` can't wait.
+const fn hashing(options: &Options) -> Hashing {
+    if options.data.is_some() || options.services { Hashing::WithAccount } else { Hashing::Later }
 }
 
 /// Returns the variables with which another process uses this environment.

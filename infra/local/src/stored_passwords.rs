@@ -3,6 +3,8 @@
 //! Each hash takes as long as a person's sign-in, so a file of a hundred people would delay the start by seconds. Pages
 //! that need no password answer at once, and whatever compares or sets one waits.
 
+use std::collections::HashMap;
+
 use axum::Router;
 use axum::extract::Request;
 use axum::http::Method;
@@ -38,20 +40,23 @@ impl StoredPasswords {
         let _ = self.0.clone().wait_for(|stored| *stored).await;
     }
 
-    /// Lets the forms of a function wait, if it needs passwords.
-    pub(crate) fn awaited_by(&self, function: &str, router: Router) -> Router {
-        if !NEED_PASSWORDS.contains(&function) {
-            return router;
-        }
-        let stored = self.clone();
-        router.layer(middleware::from_fn(move |request: Request, next: Next| {
-            let stored = stored.clone();
-            async move {
-                if request.method() == Method::POST {
-                    stored.wait().await;
-                }
-                next.run(request).await
+    /// Lets the forms of those functions wait that need passwords.
+    pub(crate) fn awaited_by(&self, mut functions: HashMap<String, Router>) -> HashMap<String, Router> {
+        for name in NEED_PASSWORDS {
+            if let Some(router) = functions.remove(name) {
+                let stored = self.clone();
+                let wait = middleware::from_fn(move |request: Request, next: Next| {
+                    let stored = stored.clone();
+                    async move {
+                        if request.method() == Method::POST {
+                            stored.wait().await;
+                        }
+                        next.run(request).await
+                    }
+                });
+                functions.insert(name.to_owned(), router.layer(wait));
             }
-        }))
+        }
+        functions
     }
 }
