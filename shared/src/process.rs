@@ -31,10 +31,7 @@ use crate::adapters::memory::Memory;
 use crate::adapters::memory::MemoryDirectory;
 #[cfg(feature = "oidc")]
 use crate::adapters::oidc::HttpIdentityProvider;
-#[cfg(feature = "ldap")]
-use crate::adapters::parameters;
-#[cfg(feature = "parameters")]
-use crate::adapters::parameters::ParameterError;
+use crate::adapters::parameters::{self, ParameterError};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::population_cache::PopulationCache;
 use crate::adapters::secrets::{self, Keyrings, SecretError, SecretTexts};
@@ -85,6 +82,9 @@ const SERVICE_PASSWORDS: [&str; 3] =
 const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
 /// The setting that names the secret of the identity provider.
 const OIDC_SECRET: &str = "REKEY_OIDC_SECRET";
+
+/// Names the parameter of Systems Manager with the address of a stack that has none of its own.
+pub const PUBLIC_URL_PARAMETER: &str = "REKEY_PARAMETER_PUBLIC_URL";
 
 /// Returns a resource's name or address by its environment variable.
 pub type Resources = dyn Fn(&str) -> Option<String> + Send + Sync;
@@ -143,10 +143,15 @@ impl Process {
     /// [`StartError`] with all invalid parameters, or with the failure to read the keys.
     pub async fn start() -> Result<Self, StartError> {
         init_log();
+        let (aws, clock) = (crate::adapters::aws::config(), Arc::new(SystemClock));
+        let public_url = match settings::resource(PUBLIC_URL_PARAMETER) {
+            Some(name) => Some(parameters::fetch(&aws, clock.clone(), &name).await?),
+            None => None,
+        };
         Self::from_parts(Parts {
-            settings: Arc::new(Settings::from_environment()?),
-            aws: crate::adapters::aws::config(),
-            clock: Arc::new(SystemClock),
+            settings: Arc::new(Settings::from_environment(public_url)?),
+            aws,
+            clock,
             entropy: Arc::new(SystemEntropy),
             timer: Arc::new(SystemTimer::default()),
             metrics: Arc::new(EmfMetrics),
@@ -709,7 +714,6 @@ pub enum StartError {
     #[error(transparent)]
     Secret(#[from] SecretError),
     /// Systems Manager failed.
-    #[cfg(feature = "parameters")]
     #[error(transparent)]
     Parameter(#[from] ParameterError),
     /// The directory's document or secret can't be used.
@@ -720,8 +724,8 @@ pub enum StartError {
     Policy(String),
     /// The organisation's own blocklist can't be read: its file, and the error.
     #[error(
-        "REKEY_PASSWORD_BLOCKLIST: the file `{0}` can't be read: {1}. Set it to a text file beside the function's \
-         binary, or unset it"
+        "REKEY_PASSWORD_BLOCKLIST: the file `{0}` can't be read: {1}. Set it to a text file of its layer, such as \
+         /opt/blocklist.txt, or unset it"
     )]
     Blocklist(String, std::io::Error),
     /// The keyring of pushes yields no signing key.

@@ -14,12 +14,13 @@ use hyper_util::rt::TokioExecutor;
 use rekey_people::failure::with_causes;
 use serde_json::Value;
 use shared::adapters::aws::{SdkConfig, config, emulated, with_region};
+use shared::adapters::parameters;
 use shared::adapters::stack::{self, Stack};
 use shared::adapters::system::SystemClock;
 use shared::domain::keys::Keyring;
 use shared::ports::EntropyExt as _;
-use shared::process::Process;
-use shared::settings::{Settings, aws};
+use shared::process::{PUBLIC_URL_PARAMETER, Process};
+use shared::settings::{PUBLIC_URL, Settings, aws};
 
 use crate::cli::Global;
 use crate::outcome::Problem;
@@ -178,6 +179,12 @@ async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> 
     let clock = Arc::new(SystemClock);
     let failed = |error: stack::StackError| Problem::failed(with_causes(&error));
     let actor = stack::caller(&aws, clock.clone()).await.map_err(failed)?;
-    let Stack { variables, operator_log } = stack::find(&aws, clock, name).await.map_err(failed)?;
+    let Stack { mut variables, operator_log } =
+        stack::find(&aws, clock.clone(), name).await.map_err(failed)?;
+    if let Some(parameter) = variables.get(PUBLIC_URL_PARAMETER) {
+        let url = parameters::fetch(&aws, clock, parameter).await;
+        let url = url.map_err(|error| Problem::failed(with_causes(&error)))?;
+        variables.insert(PUBLIC_URL.to_owned(), url);
+    }
     Ok(Found { variables, aws, actor, name: name.to_owned(), operator_log })
 }

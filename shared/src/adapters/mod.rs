@@ -10,7 +10,7 @@ pub mod dynamodb;
 pub mod memory;
 #[cfg(feature = "oidc")]
 pub mod oidc;
-#[cfg(feature = "parameters")]
+#[cfg(feature = "secrets")]
 pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod population_cache;

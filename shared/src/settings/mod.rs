@@ -36,6 +36,9 @@ const CONTACTS_PER_DAY: TieredLimit = TieredLimit::new(30, 10);
 /// §3.2.2 allows 100 in a row.
 const PASSWORDS_PER_DAY: TieredLimit = TieredLimit::new(30, 10);
 
+/// The setting with the origin of links.
+pub const PUBLIC_URL: &str = "REKEY_PUBLIC_URL";
+
 /// All parameters of Rekey.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -156,12 +159,14 @@ pub enum DirectoryKind {
 }
 
 impl Settings {
-    /// Reads the process's environment.
+    /// Reads the process's environment. `public_url` is the one that a parameter of Systems Manager has, if the
+    /// environment names one.
     ///
     /// # Errors
     /// [`SettingsError`] with one line per invalid parameter.
-    pub fn from_environment() -> Result<Self, SettingsError> {
-        Self::from_pairs(std::env::vars())
+    pub fn from_environment(public_url: Option<String>) -> Result<Self, SettingsError> {
+        let public_url = public_url.map(|url| (PUBLIC_URL.to_owned(), url));
+        Self::from_pairs(std::env::vars().chain(public_url))
     }
 
     /// Reads parameters; empty ones count as absent.
@@ -207,7 +212,7 @@ impl Settings {
             password: password_rules(&mut reader),
             password_blocklist: reader.one("REKEY_PASSWORD_BLOCKLIST", "", |path| Ok(path.to_owned())),
             public_url: reader
-                .one("REKEY_PUBLIC_URL", "http://127.0.0.1:8080", forms::public_url)
+                .one(PUBLIC_URL, "http://127.0.0.1:8080", forms::public_url)
                 .unwrap_or_default(),
             login_domains: reader.list("REKEY_LOGIN_DOMAINS", "", |word| Ok(fold(word))),
             organisation: reader

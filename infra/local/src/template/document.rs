@@ -26,6 +26,11 @@ impl Document {
         entries(&self.0["Parameters"]).collect()
     }
 
+    /// Returns what the template says about itself (`Metadata`).
+    pub fn metadata(&self) -> &Value {
+        &self.0["Metadata"]
+    }
+
     /// Returns the properties that all functions inherit (`Globals`).
     pub fn globals(&self) -> &Value {
         &self.0["Globals"]["Function"]
@@ -76,14 +81,8 @@ pub fn text(value: &Value) -> Option<String> {
 /// Returns the logical id or parameter in `!Ref X` or `!GetAtt X.Arn`. A reference that exists only under a condition
 /// (`!If [C, !Ref X, !Ref 'AWS::NoValue']`) is read as if the condition held.
 pub fn reference(value: &Value) -> Option<String> {
-    let Value::Tagged(tagged) = value else { return None };
+    let Value::Tagged(tagged) = held(value) else { return None };
     let TaggedValue { tag, value } = tagged.as_ref();
-    if tag == "!If"
-        && let Some([_, then, otherwise]) = value.as_sequence().map(Vec::as_slice)
-        && reference(otherwise).as_deref() == Some("AWS::NoValue")
-    {
-        return reference(then);
-    }
     let target = value.as_str()?;
     if tag == "!Ref" {
         Some(target.to_owned())
@@ -94,9 +93,22 @@ pub fn reference(value: &Value) -> Option<String> {
     }
 }
 
-/// Returns the target of a reference, or the text of another scalar.
+/// Returns the target of a reference, or the text of another scalar, each also under a condition.
 pub fn target(value: &Value) -> Option<String> {
-    reference(value).or_else(|| text(value))
+    reference(value).or_else(|| text(held(value)))
+}
+
+/// Returns what `!If [C, X, !Ref 'AWS::NoValue']` is if its condition holds; any other value itself.
+fn held(value: &Value) -> &Value {
+    let Value::Tagged(tagged) = value else { return value };
+    match tagged.value.as_sequence().map(Vec::as_slice) {
+        Some([_, then, Value::Tagged(otherwise)])
+            if tagged.tag == "!If" && otherwise.tag == "!Ref" && otherwise.value == "AWS::NoValue" =>
+        {
+            then
+        }
+        _ => value,
+    }
 }
 
 #[cfg(test)]
@@ -108,7 +120,7 @@ mod tests {
         Globals: {Function: {Runtime: x}}
         Resources:
           B: {Type: T, One: !Ref X, Two: !GetAtt X.Arn, Three: !Sub 'a/${X}', Four: !If [C, 1, 2], Five: true,
-              Six: !If [C, !Ref X, !Ref 'AWS::NoValue']}
+              Six: !If [C, !Ref X, !Ref 'AWS::NoValue'], Seven: !If [C, !Sub 'a/${X}', !Ref 'AWS::NoValue']}
           A: {Type: U, List: [1, b], Single: c}";
 
     #[test]
@@ -135,6 +147,7 @@ mod tests {
         assert_eq!(of("Four"), ["", "", ""]);
         assert_eq!(of("Five"), ["", "true", "true"]);
         assert_eq!(of("Six"), ["X", "", "X"]);
+        assert_eq!(of("Seven"), ["", "", "a/${X}"]);
     }
 
     #[test]
