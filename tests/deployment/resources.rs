@@ -15,7 +15,7 @@ const LONG_LIVED: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 
 /// Controls: C-096.
 #[test]
-fn tables_are_encrypted_backed_up_and_on_demand() {
+fn tables_are_encrypted_and_lasting_ones_backed_up() {
     let template = template();
     let tables = template.of_type("AWS::DynamoDB::Table");
     let names: BTreeSet<&str> = tables.keys().map(String::as_str).collect();
@@ -24,8 +24,9 @@ fn tables_are_encrypted_backed_up_and_on_demand() {
         let properties = &table["Properties"];
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
+        // Backups of what expires within an hour would only keep personal data for 35 days.
         let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
-        assert_eq!(*recovery, true, "{name}");
+        assert_eq!(*recovery == true, LONG_LIVED.contains(&name.as_str()), "{name}");
     }
 }
 
@@ -76,6 +77,11 @@ fn functions_are_traced_with_bounded_log_retention() {
         assert!(properties.get("Tracing").is_none(), "{id} overrides tracing");
     }
     for (name, log) in template.of_type("AWS::Logs::LogGroup") {
+        let condition = |policy: &str| serde_json::to_string(&log[policy]).unwrap();
+        for policy in ["DeletionPolicy", "UpdateReplacePolicy"] {
+            let policy = condition(policy);
+            assert!(policy.contains("IsProduction") && policy.contains("Retain"), "{name}: {policy}");
+        }
         let retention = target(&log["Properties"]["RetentionInDays"]);
         assert_eq!(retention.as_deref(), Some("LogRetentionDays"), "{name}");
     }
@@ -99,7 +105,9 @@ fn message_retries_outlast_code_lifetime() {
     assert!(items(&event["FunctionResponseTypes"]).eq(["ReportBatchItemFailures"]));
     assert!(event["ScalingConfig"]["MaximumConcurrency"].as_u64().is_some());
     for queue in template.of_type("AWS::SQS::Queue").values() {
-        assert_eq!(queue["Properties"]["SqsManagedSseEnabled"], true);
+        // By a key of SQS, or by the organisation's (`own_key_encrypts_everything`).
+        let managed = serde_json::to_value(&queue["Properties"]["SqsManagedSseEnabled"]).unwrap();
+        assert_eq!(managed, serde_json::json!({ "!If": ["HasKmsKey", false, true] }));
     }
 }
 
@@ -119,13 +127,65 @@ fn every_alarm_notifies_the_topic() {
         "MessagesRefused",
         "CodesRefused",
         "Throttles",
+        "Latency",
+        "Reputation.BounceRate",
+        "Reputation.ComplaintRate",
+        "SMSMonthToDateSpentUSD",
     ] {
         assert!(metrics.contains(metric), "no alarm on {metric}");
     }
     for (name, alarm) in alarms {
-        let topics: Option<Vec<String>> = items(&alarm["Properties"]["AlarmActions"]).map(target).collect();
-        assert_eq!(topics.unwrap(), ["Alarms"], "{name}");
+        for actions in ["AlarmActions", "OKActions"] {
+            let topics: Option<Vec<String>> = items(&alarm["Properties"][actions]).map(target).collect();
+            assert_eq!(topics.unwrap(), ["Alarms"], "{name} {actions}");
+        }
     }
+}
+
+/// Organisations refuse roles without their boundary, and policies outside their path.
+/// Controls: C-095.
+#[test]
+fn roles_have_a_boundary_and_a_path() {
+    let template = template();
+    let roles = template.of_type("AWS::IAM::Role");
+    assert!(!roles.is_empty());
+    for (name, role) in roles {
+        let properties = &role["Properties"];
+        assert_eq!(target(&properties["Path"]).as_deref(), Some("RolePath"), "{name}");
+        assert_eq!(
+            target(&properties["PermissionsBoundary"]).as_deref(),
+            Some("PermissionsBoundary"),
+            "{name}"
+        );
+    }
+    for (name, policy) in template.of_type("AWS::IAM::ManagedPolicy") {
+        assert_eq!(target(&policy["Properties"]["Path"]).as_deref(), Some("RolePath"), "{name}");
+    }
+}
+
+/// With a key of one's own, nothing stays under a key of AWS, and every role may use the key.
+/// Controls: C-096.
+#[test]
+fn own_key_encrypts_everything() {
+    let template = template();
+    let key = |value| assert_eq!(target(value).as_deref(), Some("KmsKeyArn"));
+    key(&template.globals()["KmsKeyArn"]);
+    for table in template.of_type("AWS::DynamoDB::Table").values() {
+        key(&table["Properties"]["SSESpecification"]["KMSMasterKeyId"]);
+    }
+    for (kind, property) in [
+        ("AWS::Logs::LogGroup", "KmsKeyId"),
+        ("AWS::SQS::Queue", "KmsMasterKeyId"),
+        ("AWS::SecretsManager::Secret", "KmsKeyId"),
+        ("AWS::SNS::Topic", "KmsMasterKeyId"),
+    ] {
+        for resource in template.of_type(kind).values() {
+            key(&resource["Properties"][property]);
+        }
+    }
+    let roles = &template.resource("KeyPolicy")["Properties"]["Roles"];
+    let roles: BTreeSet<String> = items(roles).filter_map(target).collect();
+    assert_eq!(roles, template.of_type("AWS::IAM::Role").into_keys().collect());
 }
 
 /// Controls: C-072.
@@ -148,6 +208,9 @@ fn api_is_throttled_and_logs_no_path() {
                 "{route} {limit}"
             );
         }
+    }
+    for route in ["POST /", "POST /code/send", "POST /password", "POST /security-info/sign-in"] {
+        assert!(api["RouteSettings"][route].get("ThrottlingRateLimit").is_some(), "{route}");
     }
     let format = text(&api["AccessLogSettings"]["Format"]).unwrap();
     assert!(format.contains("$context.routeKey"));

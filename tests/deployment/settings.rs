@@ -7,27 +7,31 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use rekey_local::template::Template;
-use rekey_local::template::document::{Value, text};
+use rekey_local::template::document::{Value, items, text};
 use shared::settings::{Settings, SettingsError};
 
 use crate::root;
 
 /// Settings without a default, because they differ between organisations, each with an example.
-const WITHOUT_DEFAULT: &[(&str, &str)] = &[
-    ("REKEY_MAIL_FROM", "no-reply@contoh.example"),
-    ("REKEY_ORGANISATION", "Universiti Contoh"),
-    ("REKEY_PUBLIC_URL", "https://reset.contoh.example"),
-];
+const WITHOUT_DEFAULT: &[(&str, &str)] =
+    &[("REKEY_MAIL_FROM", "no-reply@contoh.example"), ("REKEY_ORGANISATION", "Universiti Contoh")];
 
 /// Parameters of the stack that are no settings of Rekey.
 const STACK_PARAMETERS: &[&str] = &[
     "AlarmEmail",
     "Architecture",
+    "CertificateArn",
     "DirectoryConcurrency",
     "DirectoryDualStack",
     "DirectorySecurityGroups",
     "DirectorySubnets",
+    "HostedZoneId",
+    "KmsKeyArn",
     "LogRetentionDays",
+    "PasswordBlocklistLayer",
+    "PermissionsBoundary",
+    "RolePath",
+    "SmsSpendUsd",
     "Stage",
     "ThrottleBurst",
     "ThrottleRate",
@@ -72,7 +76,9 @@ pub(crate) fn parameter_of(variable: &str) -> String {
 
 fn settings(template: &Template) -> BTreeMap<String, String> {
     let variables = template.common_variables.clone().into_iter();
-    variables.filter(|(name, _)| name.starts_with("REKEY_")).collect()
+    variables
+        .filter(|(name, _)| name.starts_with("REKEY_") && !name.starts_with("REKEY_PARAMETER_"))
+        .collect()
 }
 
 #[test]
@@ -108,6 +114,50 @@ fn defaults_match_documented_values() {
         .map(|(variable, _)| variable)
         .collect();
     assert_eq!(without, WITHOUT_DEFAULT.iter().map(|(variable, _)| *variable).collect::<Vec<_>>());
+}
+
+/// `sam deploy` asks nothing: each environment of samconfig.toml sets what has no default, by names that exist.
+#[test]
+fn samconfig_sets_every_parameter_without_default() {
+    let template = Template::from_project().unwrap();
+    let parameters = template.document.parameters();
+    let file = fs::read_to_string(root().join("samconfig.toml")).unwrap();
+    let config: toml::Table = file.parse().unwrap();
+    for environment in ["default", "production"] {
+        let given = config[environment]["deploy"]["parameters"]["parameter_overrides"].as_array().unwrap();
+        let given: BTreeMap<&str, &str> =
+            given.iter().map(|pair| pair.as_str().unwrap().split_once('=').unwrap()).collect();
+        for name in given.keys() {
+            assert!(parameters.contains_key(*name), "{environment}: {name}");
+        }
+        for (variable, _) in WITHOUT_DEFAULT {
+            assert!(given.contains_key(parameter_of(variable).as_str()), "{environment}: {variable}");
+        }
+        let pairs = given.iter().filter(|(name, _)| name.starts_with("Rekey")).map(|(name, value)| {
+            let variable =
+                settings(&template).into_iter().find(|(_, parameter)| parameter == name).unwrap().0;
+            (variable, value.trim_matches('\'').to_owned())
+        });
+        Settings::from_pairs(pairs).unwrap();
+        if given["Stage"] == "production" {
+            assert!(
+                given.contains_key("AlarmEmail") && given.contains_key("RekeyPublicUrl"),
+                "{environment}"
+            );
+        }
+    }
+}
+
+/// Consoles show the parameters by group.
+#[test]
+fn every_parameter_is_in_one_group() {
+    let template = Template::from_project().unwrap();
+    let groups = &template.document.metadata()["AWS::CloudFormation::Interface"]["ParameterGroups"];
+    let mut grouped: Vec<String> = items(groups)
+        .flat_map(|group| items(&group["Parameters"]).filter_map(text).collect::<Vec<_>>())
+        .collect();
+    grouped.sort();
+    assert_eq!(grouped, template.document.parameters().into_keys().collect::<Vec<_>>());
 }
 
 #[test]
