@@ -3,8 +3,9 @@
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use serde_json::json;
-use shared::domain::account::AccountState;
+use shared::domain::account::{AccountId, AccountState};
 use shared::domain::account_copy::LoginClaims;
+use shared::domain::change_note::ChangeNote;
 use shared::ports::CopyWrite;
 use shared::settings::DirectoryKind;
 
@@ -88,6 +89,9 @@ async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> 
     }
     let erasure = deployment.process.registration_erasure().map_err(|error| failed(&error))?;
     erasure.erase(&id).await.map_err(|error| failed(&error))?;
+    if !removes_account {
+        forget_change(deployment, &id).await?;
+    }
     if removes_account {
         accounts.remove_account(&id).await.map_err(|error| failed(&error))?;
         logins.sort_unstable();
@@ -100,4 +104,18 @@ async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> 
         accounts.put_logins(&released).await.map_err(|error| failed(&error))?;
     }
     Ok(())
+}
+
+/// Erases the note of the latest change in the directory. The numbers of changes begin anew with the next registration,
+/// and a note of earlier ones would answer for them.
+async fn forget_change(deployment: &Deployment, id: &AccountId) -> Result<(), Problem> {
+    let notes = deployment.process.change_notes().map_err(|error| failed(&error))?;
+    let found = notes.change_note(id).await.map_err(|error| failed(&error))?;
+    let Some(found) = found.filter(|found| found.revision > 0) else { return Ok(()) };
+    let erased = notes.replace_change_note(id, found.revision, &ChangeNote::default()).await;
+    if erased.map_err(|error| failed(&error))? {
+        Ok(())
+    } else {
+        Err(Problem::failed("the account is being changed. Repeat the command in a minute"))
+    }
 }
