@@ -41,6 +41,10 @@ const ENTRY: &[&str] = &[
     "pwdEndTime",
 ];
 
+/// Holds for every entry whose wrong passwords the account can see. The server takes a condition on an attribute that is
+/// hidden from the account for undefined, and so is its opposite (RFC 4511 §4.5.1.7).
+const SEES_FAILURES: &str = "(|(pwdFailureTime=*)(!(pwdFailureTime=*)))";
+
 /// Errors of the password policy control (§6.2).
 mod policy_error {
     pub(super) const PASSWORD_EXPIRED: u64 = 0;
@@ -114,12 +118,13 @@ impl OpenLdap {
             None => (self.directory.nobody(), Found::default()),
         };
         let people = self.directory.people_filter("");
-        let (person, members, rules) = tokio::join!(
+        let (person, counted, members, rules) = tokio::join!(
             connection.read(&name, &people, &["1.1"]),
+            connection.read(&name, SEES_FAILURES, &["1.1"]),
             self.denied_members(session),
             self.rules(session, &read),
         );
-        let (person, members, rules) = (person?, members?, rules?);
+        let (person, counted, members, rules) = (person?, counted?, members?, rules?);
         let Some(found) = found else { return Ok(None) };
         let now = self.directory.clock.now();
         let standing =
@@ -134,7 +139,9 @@ impl OpenLdap {
                 || rules.expires_at(&found).is_some_and(|expires_at| expires_at <= now),
             password_version: version("pwdChangedTime"),
             lock_version: version("pwdAccountLockedTime"),
-            attempts_left: rules.attempts_left(&found, is_locked, now),
+            attempts_left: rules
+                .attempts_left(&found, is_locked, now)
+                .map(|left| if counted.is_some() { left } else { 0 }),
         }))
     }
 
