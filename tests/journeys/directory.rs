@@ -339,7 +339,7 @@ async fn change_after_deadline_is_not_made() {
     assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
     let unknown = AccountId::from_directory("ad:nobody").unwrap();
     let deadline = world.now() + Seconds(30);
-    let unlock = WriteRequest::Unlock { account: unknown, number: 1, deadline };
+    let unlock = WriteRequest::Unlock { account: unknown, number: 1, deadline, even_unlocked: false };
     assert_eq!(write::handle(&writes(&world).await, unlock).await, WriteAnswer::NotPermitted);
 }
 

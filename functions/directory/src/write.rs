@@ -46,14 +46,18 @@ pub async fn handle(ports: &Ports, request: WriteRequest) -> WriteAnswer {
     let answer = match &request {
         WriteRequest::Set { account, number, deadline, password } => match password.parse() {
             Ok(password) => {
-                let change = Change { account, number: *number, deadline: *deadline };
+                let change = Change { account, number: *number, deadline: *deadline, even_unlocked: false };
                 change.make(ports, DirectoryWrite::Password(&password)).await
             }
             Err(error) => Err(ChangeError::NotApplied(error.into())),
         },
-        WriteRequest::Unlock { account, number, deadline } => {
-            let change = Change { account, number: *number, deadline: *deadline };
+        WriteRequest::Unlock { account, number, deadline, even_unlocked } => {
+            let change =
+                Change { account, number: *number, deadline: *deadline, even_unlocked: *even_unlocked };
             change.make(ports, DirectoryWrite::Unlock).await
+        }
+        WriteRequest::Examine { logins } => {
+            return WriteAnswer::Examined(Box::new(ports.live.examine(logins).await));
         }
     };
     let Err(error) = answer else { return WriteAnswer::Made };
@@ -75,6 +79,8 @@ struct Change<'a> {
     account: &'a AccountId,
     number: u64,
     deadline: Timestamp,
+    /// Whether an unlock is asked of the directory even where nothing is locked.
+    even_unlocked: bool,
 }
 
 impl Change<'_> {
@@ -116,6 +122,7 @@ impl Change<'_> {
             return Err(ChangeError::Unknown("another request changes the account".into()));
         }
         let revision = found.revision + 1;
+        let entry = Entry { is_locked: entry.is_locked || self.even_unlocked, ..entry };
         let result = match self.in_time(ports) {
             Ok(()) => apply(ports, &entry, write).await,
             Err(late) => Err(late),

@@ -166,6 +166,12 @@ async fn policies(session: &Session) -> Result<Policies, Failure> {
     Ok(Policies { domain: published(&session.domain), fine_grained: fine_grained.collect() })
 }
 
+/// Returns the rules for one entry; `None` where its fine-grained policy can't be read.
+pub(super) async fn policy_of(session: &Session, entry: &Found) -> Result<Option<PublishedPolicy>, Failure> {
+    let Some(name) = entry.text(RESULTANT) else { return Ok(Some(published(&session.domain))) };
+    Ok(session.connection.read(name, "(objectClass=*)", &POLICY).await?.as_ref().and_then(fine_grained))
+}
+
 /// Returns the rules of a fine-grained policy. Samba shows the object without its attributes to those who may not read
 /// them: every policy has a threshold, so one without is none that can be read.
 fn fine_grained(policy: &Found) -> Option<PublishedPolicy> {

@@ -1,5 +1,6 @@
 //! `OpenLDAP` with the overlay `ppolicy` (draft-behera-ldap-password-policy-10).
 
+mod examine;
 mod groups;
 mod policy;
 mod sync;
@@ -19,6 +20,7 @@ use super::{Directory, Kept, LdapConfigError, NOBODY_ID};
 use crate::domain::account::AccountId;
 use crate::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
 use crate::domain::directory_config::{DirectoryConfig, HistoryRule, ServicePassword};
+use crate::domain::directory_examination::{Examination, Fault};
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
 use crate::ports::{ChangeError, Clock, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal};
@@ -110,7 +112,7 @@ impl OpenLdap {
     }
 
     /// Reads what is said of an entry. An entry that is absent takes the same calls.
-    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, DirectoryError> {
+    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, Failure> {
         let connection = &session.connection;
         let found = self.locate(connection, self.directory.own_id(id)).await?;
         let (name, read) = match &found {
@@ -323,6 +325,13 @@ impl LiveDirectory for OpenLdap {
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {
         let session = self.session().await?;
         Ok(self.rules(&session, &Found::default()).await?.published().unwrap_or_default())
+    }
+
+    async fn examine(&self, logins: &[String]) -> Examination {
+        let mut examination = self.directory.examine_servers().await;
+        let examined = self.examine_people(&mut examination, logins).await;
+        examination.fault = examined.err().map(|failure| Fault::from(&failure));
+        examination
     }
 }
 
