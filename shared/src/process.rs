@@ -549,6 +549,11 @@ impl Process {
         directory!(self)
     }
 
+    /// Returns the directory's functions, for an operator's test.
+    pub fn tested_directory(&self) -> Result<RemoteDirectory, StartError> {
+        self.remote()
+    }
+
     fn remote(&self) -> Result<RemoteDirectory, StartError> {
         let read = self.resource("REKEY_FUNCTION_DIRECTORY_READ")?;
         // Only `password-set` may change accounts.

@@ -47,7 +47,7 @@ async fn note_is_replaced_by_its_revision_only(stores: &Stores) {
     let second = read().await;
     assert_eq!((second.value, second.revision), (note(1), 1));
     assert!(stores.change_notes.replace_change_note(&id, 1, &note(1).with_made()).await.unwrap());
-    assert_eq!(read().await.value.tells(1), Some(true));
+    assert_eq!(read().await.value.tells(1, NOW + Seconds(30)), Some(true));
 }
 
 async fn note_of_missing_account_is_none(stores: &Stores) {

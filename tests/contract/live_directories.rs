@@ -1,5 +1,6 @@
-//! The organisation's own directories: one suite over slapd and a Samba domain, and further cases over a server of the
-//! tests that answers as Windows does. A case of the suite skips only what [`Capabilities`] excludes.
+//! The organisation's own directories: one suite over slapd, a Samba domain, and a domain of the tests that answers as
+//! Windows does, with further cases over a server that misbehaves. A case skips only what [`Capabilities`] excludes, and
+//! says so.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
@@ -20,7 +21,9 @@ use shared::ports::{
 mod connection;
 mod copy;
 mod crowd;
+mod domain;
 mod double;
+mod examination;
 mod servers;
 mod suite;
 mod tls;
@@ -49,6 +52,13 @@ macro_rules! on_every_server {
             $(#[tokio::test(flavor = "multi_thread")]
             async fn $case() {
                 super::suite::$case(&super::Live::samba()).await;
+            })+
+        }
+
+        mod on_windows {
+            $(#[tokio::test(flavor = "multi_thread")]
+            async fn $case() {
+                super::suite::$case(&super::Live::windows()).await;
             })+
         }
     };
@@ -98,6 +108,9 @@ on_every_server!(
     values_in_filters_are_escaped,
     sync_follows_people_of_server,
     shared_login_of_server_finds_nobody,
+    examination_tells_rules_and_rights,
+    examination_finds_people_outside_bases,
+    examination_names_each_failure,
 );
 
 /// What a server can do. Everything else is required of it.
@@ -105,6 +118,8 @@ on_every_server!(
 struct Capabilities {
     /// A reset obeys the history of passwords. Samba lacks the control for it.
     history: bool,
+    /// A refused password comes with the rule that refused it. Windows names none.
+    names_rules: bool,
     /// An administrator can lock an entry for good, other than by disabling it.
     permanent_lock: bool,
     /// An entry can be disabled, other than by such a lock.
@@ -147,7 +162,12 @@ impl Live {
         Self {
             kind: ServerKind::OpenLdap,
             server: servers::slapd(),
-            capabilities: Capabilities { history: true, permanent_lock: true, disabled: false },
+            capabilities: Capabilities {
+                history: true,
+                names_rules: true,
+                permanent_lock: true,
+                disabled: false,
+            },
             clock: Arc::default(),
         }
     }
@@ -156,9 +176,34 @@ impl Live {
         Self {
             kind: ServerKind::ActiveDirectory,
             server: servers::samba(),
-            capabilities: Capabilities { history: false, permanent_lock: false, disabled: true },
+            capabilities: Capabilities {
+                history: false,
+                names_rules: true,
+                permanent_lock: false,
+                disabled: true,
+            },
             clock: Arc::default(),
         }
+    }
+
+    fn windows() -> Self {
+        Self {
+            kind: ServerKind::ActiveDirectory,
+            server: domain::start(),
+            capabilities: Capabilities {
+                history: true,
+                names_rules: false,
+                permanent_lock: false,
+                disabled: true,
+            },
+            clock: Arc::default(),
+        }
+    }
+
+    /// Says that a case does not apply. The output of a passed test is shown with `--no-capture`.
+    #[expect(clippy::print_stderr, reason = "a case that is skipped says so")]
+    fn skips(&self, case: &str, because: &str) {
+        eprintln!("SKIPPED on port {}: {case}: {because}", self.server.ldaps);
     }
 
     const fn is_ad(&self) -> bool {
@@ -203,13 +248,22 @@ impl Live {
     }
 
     fn directory_as(&self, config: &DirectoryConfig, account: &str) -> Box<dyn LivePasswordDirectory> {
+        self.directory_with(config, account, service_password())
+    }
+
+    fn directory_with(
+        &self,
+        config: &DirectoryConfig,
+        account: &str,
+        password: ServicePassword,
+    ) -> Box<dyn LivePasswordDirectory> {
         let (clock, limits) = (self.clock.clone(), patient());
         match self.kind {
             ServerKind::ActiveDirectory => {
-                Box::new(ActiveDirectory::new(config, account, service_password(), clock, limits).unwrap())
+                Box::new(ActiveDirectory::new(config, account, password, clock, limits).unwrap())
             }
             ServerKind::OpenLdap => {
-                Box::new(OpenLdap::new(config, account, service_password(), clock, limits).unwrap())
+                Box::new(OpenLdap::new(config, account, password, clock, limits).unwrap())
             }
         }
     }

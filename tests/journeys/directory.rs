@@ -252,6 +252,63 @@ async fn change_with_same_number_is_made_once() {
     assert_eq!(outcome(&world, 3).await, ReadAnswer::CannotTell, "it may still come");
 }
 
+/// Lambda may deliver an invocation twice. The later function could set its password after a later change.
+/// Controls: C-161.
+#[tokio::test(flavor = "multi_thread")]
+async fn concurrent_requests_with_same_number_write_once() {
+    let world = world().await;
+    let ports = Arc::new(writes(&world).await);
+    let deadline = world.now() + Seconds(30);
+    let tasks: Vec<_> = (0..8)
+        .map(|request| {
+            let (ports, password) = (ports.clone(), format!("{NEW_PASSWORD}{request}"));
+            tokio::spawn(async move { write::handle(&ports, set(1, deadline, &password)).await })
+        })
+        .collect();
+    let mut made = 0;
+    for task in tasks {
+        let answer = task.await.unwrap();
+        assert!(matches!(answer, WriteAnswer::Made | WriteAnswer::Unknown), "{answer:?}");
+        made += usize::from(answer == WriteAnswer::Made);
+    }
+    assert!(made >= 1);
+    assert_eq!(world.live.entry_of(&AISYAH).password_version, 2, "the first one, and one more");
+    assert_eq!(outcome(&world, 1).await, ReadAnswer::Applied);
+}
+
+/// `rekey forget` erases the registration, and with it the count of leases. The account stays, with the note.
+/// Controls: C-161.
+#[tokio::test]
+async fn numbers_after_erasure_are_never_taken_for_earlier_ones() {
+    let world = world().await;
+    let ports = writes(&world).await;
+    assert_eq!(
+        write::handle(&ports, set(1, world.now() + Seconds(30), NEW_PASSWORD)).await,
+        WriteAnswer::Made
+    );
+    world.clock.advance(60);
+    let again = set(1, world.now() + Seconds(30), OTHER);
+    assert_eq!(write::handle(&ports, again).await, WriteAnswer::NotApplied, "nobody reads that it was made");
+    world.clock.advance(3_600);
+    let deadline = world.now() + Seconds(30);
+    assert_eq!(write::handle(&ports, set(1, deadline, OTHER)).await, WriteAnswer::Made);
+    assert_eq!(world.live.entry_of(&AISYAH).password, OTHER);
+}
+
+/// Controls: C-161.
+#[tokio::test]
+async fn number_of_rejected_change_never_writes_again() {
+    let world = world().await;
+    let (ports, deadline) = (writes(&world).await, world.now() + Seconds(30));
+    world.live.set(Mood::Rejects(Violation::Previous));
+    let rejected = write::handle(&ports, set(1, deadline, NEW_PASSWORD)).await;
+    assert!(matches!(rejected, WriteAnswer::Rejected { .. }), "{rejected:?}");
+    world.live.set(Mood::Well);
+    assert_eq!(write::handle(&ports, set(1, deadline, NEW_PASSWORD)).await, WriteAnswer::NotApplied);
+    assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
+    assert_eq!(write::handle(&ports, set(2, deadline, NEW_PASSWORD)).await, WriteAnswer::Made);
+}
+
 /// Controls: C-161.
 #[tokio::test(flavor = "multi_thread")]
 async fn concurrent_changes_leave_the_latest_password() {
@@ -282,7 +339,7 @@ async fn change_after_deadline_is_not_made() {
     assert_eq!(world.live.entry_of(&AISYAH).password, Person::PASSWORD);
     let unknown = AccountId::from_directory("ad:nobody").unwrap();
     let deadline = world.now() + Seconds(30);
-    let unlock = WriteRequest::Unlock { account: unknown, number: 1, deadline };
+    let unlock = WriteRequest::Unlock { account: unknown, number: 1, deadline, even_unlocked: false };
     assert_eq!(write::handle(&writes(&world).await, unlock).await, WriteAnswer::NotPermitted);
 }
 

@@ -13,6 +13,8 @@ use shared::domain::contact::Country;
 use shared::domain::directory::{
     BindResult, DirectoryContacts, DirectoryPerson, Entry, PublishedPolicy, SyncCursor,
 };
+use shared::domain::directory_config::ServerKind;
+use shared::domain::directory_examination::Examination;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
@@ -137,6 +139,10 @@ impl LiveDirectory for ListedDirectory {
 
     async fn bind(&self, _: Principal<'_>, _: &str) -> Result<BindResult, DirectoryError> {
         Err(DirectoryError("a sync checks no password".into()))
+    }
+
+    async fn examine(&self, _: &[String]) -> Examination {
+        Examination::new(ServerKind::ActiveDirectory, "svc-sync".to_owned())
     }
 
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {

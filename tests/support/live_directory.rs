@@ -8,6 +8,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use shared::domain::account::{AccountId, AccountState};
 use shared::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
+use shared::domain::directory_config::ServerKind;
+use shared::domain::directory_examination::Examination;
 use shared::domain::password::{NewPassword, Violation};
 use shared::ports::{ChangeError, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal};
 
@@ -180,6 +182,10 @@ impl LiveDirectory for LiveDouble {
             entry.lock_version += 1;
         }
         Ok(BindResult::Refused)
+    }
+
+    async fn examine(&self, _: &[String]) -> Examination {
+        Examination::new(ServerKind::ActiveDirectory, "svc-read".to_owned())
     }
 
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {

@@ -11,8 +11,9 @@
 //! | 4. change the entry | open | changed: its version has moved | applied |
 //! | 5. write that it was made | made | changed | applied, without a look at the entry |
 //!
-//! - A request with an older number than the note's is superseded. One with the same number is made once: if it was
-//!   made, it succeeds; if its note is open, the version of the entry decides.
+//! - A request with an older number than the note's is superseded. A second one with the same number changes nothing: it
+//!   succeeds if the note or the entry shows that the first one did. Of two at the same time, one writes the note. A
+//!   request is the same if its deadline is, too: numbers begin anew when a registration was erased.
 //! - A later change begins while the note is open only if the version has moved, or the earlier function has surely
 //!   ended. It settles the earlier change, before the versions of the note are replaced.
 //! - Where the directory surely changed nothing, step 5 closes the note.
@@ -45,14 +46,18 @@ pub async fn handle(ports: &Ports, request: WriteRequest) -> WriteAnswer {
     let answer = match &request {
         WriteRequest::Set { account, number, deadline, password } => match password.parse() {
             Ok(password) => {
-                let change = Change { account, number: *number, deadline: *deadline };
+                let change = Change { account, number: *number, deadline: *deadline, even_unlocked: false };
                 change.make(ports, DirectoryWrite::Password(&password)).await
             }
             Err(error) => Err(ChangeError::NotApplied(error.into())),
         },
-        WriteRequest::Unlock { account, number, deadline } => {
-            let change = Change { account, number: *number, deadline: *deadline };
+        WriteRequest::Unlock { account, number, deadline, even_unlocked } => {
+            let change =
+                Change { account, number: *number, deadline: *deadline, even_unlocked: *even_unlocked };
             change.make(ports, DirectoryWrite::Unlock).await
+        }
+        WriteRequest::Examine { logins } => {
+            return WriteAnswer::Examined(Box::new(ports.live.examine(logins).await));
         }
     };
     let Err(error) = answer else { return WriteAnswer::Made };
@@ -74,6 +79,8 @@ struct Change<'a> {
     account: &'a AccountId,
     number: u64,
     deadline: Timestamp,
+    /// Whether an unlock is asked of the directory even where nothing is locked.
+    even_unlocked: bool,
 }
 
 impl Change<'_> {
@@ -84,34 +91,38 @@ impl Change<'_> {
         };
         let found = ports.notes.change_note(self.account).await.map_err(not_applied)?;
         let found = found.ok_or(ChangeError::NotPermitted)?;
-        if found.value.number == self.number && found.value.tells(self.number) == Some(true) {
+        if found.value.is_made(self.number, self.deadline) {
             return Ok(());
         }
         let entry = ports.live.entry(self.account).await.map_err(not_applied)?;
         let entry = entry.filter(|entry| entry.standing == EntryStanding::Eligible);
         let entry = entry.ok_or(ChangeError::NotPermitted)?;
         self.in_time(ports)?;
-        let (note, revision, is_repeated) =
-            match found.value.begin(self.number, kind, &entry, ports.clock.now(), self.deadline) {
-                Beginning::Superseded => return Err(ChangeError::Superseded),
-                Beginning::Busy => {
-                    return Err(ChangeError::NotApplied("an earlier change may still be made".into()));
-                }
-                Beginning::Made(note) => {
-                    self.settle(ports, found.revision, &note).await;
-                    return Ok(());
-                }
-                Beginning::Repeated => (found.value, found.revision, true),
-                Beginning::New(note) => {
-                    let revision = found.revision;
-                    let replaced = ports.notes.replace_change_note(self.account, revision, &note).await;
-                    // The note may have been written. It is open, and the entry shows that nothing was changed.
-                    if !replaced.map_err(not_applied)? {
-                        return Err(ChangeError::Unknown("another request changes the account".into()));
-                    }
-                    (note, revision + 1, false)
-                }
-            };
+        let begun = found.value.begin(self.number, kind, &entry, ports.clock.now(), self.deadline);
+        let note = match begun {
+            Beginning::Superseded => return Err(ChangeError::Superseded),
+            Beginning::Busy => {
+                return Err(ChangeError::NotApplied("an earlier change may still be made".into()));
+            }
+            Beginning::Begun => {
+                return Err(ChangeError::Unknown("a request with this number may still make it".into()));
+            }
+            Beginning::Ended => {
+                return Err(ChangeError::NotApplied("a request with this number made nothing".into()));
+            }
+            Beginning::Made(note) => {
+                self.settle(ports, found.revision, &note).await;
+                return Ok(());
+            }
+            Beginning::New(note) => note,
+        };
+        let replaced = ports.notes.replace_change_note(self.account, found.revision, &note).await;
+        // The note may have been written. It is open, and the entry shows that nothing was changed.
+        if !replaced.map_err(not_applied)? {
+            return Err(ChangeError::Unknown("another request changes the account".into()));
+        }
+        let revision = found.revision + 1;
+        let entry = Entry { is_locked: entry.is_locked || self.even_unlocked, ..entry };
         let result = match self.in_time(ports) {
             Ok(()) => apply(ports, &entry, write).await,
             Err(late) => Err(late),
@@ -119,9 +130,6 @@ impl Change<'_> {
         match result {
             Ok(()) => self.settle(ports, revision, &note.with_made()).await,
             Err(ChangeError::Unknown(_)) => {}
-            // The first request with this number may have succeeded since, and this one failed because of it: the
-            // password is then one of the previous ones.
-            Err(error) if is_repeated => return Err(ChangeError::Unknown(Box::new(error))),
             Err(_) => self.settle(ports, revision, &note.with_nothing_made()).await,
         }
         result

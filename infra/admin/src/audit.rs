@@ -31,6 +31,24 @@ pub async fn act(deployment: &Deployment, act: Act, account: &AccountId) -> Resu
     write(deployment, event, &json!({ "account": account })).await
 }
 
+/// Writes that an operator tests the directory with an account, if the copy has it.
+///
+/// # Errors
+/// [`Problem`] if it can't be written; then the test must not follow.
+pub async fn directory_test(
+    deployment: &Deployment,
+    account: Option<&AccountId>,
+    writes: bool,
+) -> Result<(), Problem> {
+    let event = if writes {
+        json!({ "event": "directory.write_tested" })
+    } else {
+        json!({ "event": "directory.tested" })
+    };
+    let account = account.map(|account| format!("{:?}", account.pseudonym(&deployment.flows)));
+    write(deployment, event, &json!({ "account": account })).await
+}
+
 /// Writes that an operator imports a file.
 ///
 /// # Errors

@@ -15,6 +15,7 @@ Examples:
   rekey --stack rekey-production show aisyah         what is enrolled, as masks
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
+  rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey config check parameters.json                 every error in the parameters
   rekey completions bash > ~/.local/share/bash-completion/completions/rekey
 
@@ -84,6 +85,9 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Tests the organisation's own directory
+    #[command(subcommand)]
+    Directory(Directory),
     /// Checks parameters
     #[command(subcommand)]
     Config(Config),
@@ -120,6 +124,23 @@ pub struct Import {
     pub refused: Option<String>,
 }
 
+/// The commands about the organisation's own directory.
+#[derive(Debug, Subcommand)]
+pub enum Directory {
+    /// Finds a person and their rules, and tells what the service accounts may do; writes nothing
+    Test {
+        /// A login of any person
+        #[arg(required_unless_present = "write_test")]
+        login: Option<String>,
+        /// Sets a random password for this test account, binds with it and unlocks it
+        #[arg(long, value_name = "ACCOUNT")]
+        write_test: Option<String>,
+        /// Asks for no confirmation
+        #[arg(long, requires = "write_test")]
+        yes: bool,
+    },
+}
+
 /// The commands about parameters.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -151,7 +172,14 @@ mod tests {
 
     #[test]
     fn wrong_usage_is_rejected() {
-        for wrong in [&["import"][..], &["import", "f", "--apply", "--dry-run"], &["nothing"], &["config"]] {
+        for wrong in [
+            &["directory", "test"][..],
+            &["directory", "test", "a", "--yes"],
+            &["import"],
+            &["import", "f", "--apply", "--dry-run"],
+            &["nothing"],
+            &["config"],
+        ] {
             let error = Cli::try_parse_from(["rekey"].iter().chain(wrong)).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{wrong:?}");
         }

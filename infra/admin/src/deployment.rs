@@ -39,6 +39,9 @@ pub const PEOPLE: &[&str] =
 /// What an import needs besides.
 pub const IMPORT: &[&str] = &["REKEY_SECRET_SEEDS", "REKEY_SECRET_MESSAGES", "REKEY_QUEUE_MESSAGES"];
 
+/// What a test of the directory needs besides.
+pub const DIRECTORY: &[&str] = &["REKEY_FUNCTION_DIRECTORY_READ", "REKEY_FUNCTION_DIRECTORY_WRITE"];
+
 /// The deployment that a command is about.
 pub struct Deployment {
     /// Its ports, with the operator's own rights.
@@ -51,6 +54,9 @@ pub struct Deployment {
     pub actor: String,
     /// The name of the stack, or the address of the local environment.
     pub name: String,
+    /// Whether it is a local environment.
+    pub is_local: bool,
+    variables: BTreeMap<String, String>,
     aws: SdkConfig,
     operator_log: Option<String>,
 }
@@ -65,18 +71,25 @@ impl Deployment {
         let settings =
             Settings::from_pairs(variables.clone()).map_err(|error| rekey_people::Failure::all(error.0))?;
         let needed: Vec<String> = needed.iter().copied().flatten().map(ToString::to_string).collect();
+        let named = variables.clone();
         let resources = move |variable: &str| {
-            variables.get(variable).filter(|_| needed.iter().any(|name| name == variable)).cloned()
+            named.get(variable).filter(|_| needed.iter().any(|name| name == variable)).cloned()
         };
         let process = Process::for_operator(settings, aws.clone(), Box::new(resources)).await;
         let process = process.map_err(|error| Problem::failed(with_causes(&error)))?;
         let flows = process.keyring("REKEY_SECRET_FLOWS");
         let flows = flows.map_err(|error| Problem::failed(with_causes(&error)))?;
-        Ok(Self { settings: process.settings(), process, flows, actor, name, aws, operator_log })
+        let (settings, is_local) = (process.settings(), global.local.is_some());
+        Ok(Self { process, settings, flows, actor, name, is_local, variables, aws, operator_log })
     }
 }
 
 impl Deployment {
+    /// Returns the name or the ARN that a function has in a variable.
+    pub fn resource(&self, variable: &str) -> Option<&str> {
+        self.variables.get(variable).map(String::as_str)
+    }
+
     /// Writes an event to the log of operators. A stack of an earlier template has none: then it goes to standard error.
     ///
     /// # Errors

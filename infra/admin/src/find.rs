@@ -41,6 +41,17 @@ pub(crate) async fn login(deployment: &Deployment, typed: &str) -> Result<Found,
     Ok(Found { claims, account })
 }
 
+/// Finds the account of a login in the copy, if one alone has it.
+pub(crate) async fn copied(deployment: &Deployment, typed: &str) -> Result<Option<CopiedAccount>, Problem> {
+    let name = CanonicalName::parse(typed, &deployment.settings.login_domains)
+        .map_err(|error| Problem::usage(format!("`{typed}`: {error}. Use a login such as aisyah")))?;
+    let accounts = accounts(deployment)?;
+    let failed = |error: shared::ports::DirectoryError| Problem::failed(with_causes(&error));
+    let claims = accounts.logins(&[name.as_str().to_owned()]).await.map_err(failed)?;
+    let ids: Vec<_> = claims.iter().filter_map(|claims| claims.owner().cloned()).collect();
+    Ok(accounts.accounts(&ids).await.map_err(failed)?.into_iter().next())
+}
+
 /// Finds a person by a login.
 pub(crate) async fn person(deployment: &Deployment, typed: &str) -> Result<CopiedAccount, Problem> {
     login(deployment, typed).await?.account.ok_or_else(|| Problem::not_found(typed))

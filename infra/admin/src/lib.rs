@@ -5,6 +5,7 @@
 //! written to the log as an event of its own ([`audit`]).
 
 pub mod audit;
+pub mod checks;
 pub mod cli;
 mod commands;
 pub mod deployment;

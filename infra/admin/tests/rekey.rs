@@ -1,7 +1,13 @@
 //! The binary `rekey` against a running local environment, from outside.
 
-#![expect(clippy::unwrap_used, reason = "what supports a test fails as a test does")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "what supports a test fails as a test does"
+)]
 
+mod directory;
 mod support;
 
 use serde_json::{Value, json};

@@ -12,6 +12,11 @@ use super::time::{Seconds, Timestamp};
 /// The longest run of `directory-write`: its timeout in template.yaml.
 pub const LONGEST_RUN: Seconds = Seconds(10);
 
+/// A change whose deadline is later by this than the noted one belongs to another series of numbers. The numbers of an
+/// account begin anew when its registration is erased, or its table is restored to an earlier time. It is longer than a
+/// flow lives, and than clocks differ.
+const NEW_SERIES: Seconds = Seconds(3_600);
+
 /// The latest change that was begun, and the latest that was made.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ChangeNote {
@@ -21,6 +26,9 @@ pub struct ChangeNote {
     pub made: u64,
     /// The change that was begun last, until its result is known.
     pub open: Option<OpenChange>,
+    /// The deadline of the change that was begun last; `None` before the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<Timestamp>,
     /// The deadline of the latest new password that was begun, made or not. Until the next sync, the copy has the expiry
     /// of the password before it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -55,8 +63,11 @@ pub enum ChangeKind {
 pub enum Beginning {
     /// It is new: this note is written before the directory is changed.
     New(ChangeNote),
-    /// A request with its number began it before, and its result is unknown. It may be repeated; the note stays.
-    Repeated,
+    /// A request with its number began it, and may still make it. A second one that changed the entry too could be late,
+    /// and undo a later change.
+    Begun,
+    /// A request with its number ended, and made nothing.
+    Ended,
     /// It was made before; this note says so.
     Made(ChangeNote),
     /// A later change was begun.
@@ -86,7 +97,8 @@ impl OpenChange {
 }
 
 impl ChangeNote {
-    /// Returns how the change `number` may begin at `now` on the entry as it is. It does not begin after `deadline`.
+    /// Returns how the change `number` may begin at `now` on the entry as it is. It does not begin after `deadline`. Each
+    /// number begins once, so one function at most changes the entry for it.
     pub fn begin(
         &self,
         number: u64,
@@ -95,21 +107,31 @@ impl ChangeNote {
         now: Timestamp,
         deadline: Timestamp,
     ) -> Beginning {
+        if number <= self.number && self.is_of_earlier_series(deadline) {
+            let anew = Self { password_deadline: self.password_deadline, ..Self::default() };
+            return anew.begin(number, kind, entry, now, deadline);
+        }
         let open_was_made = self.is_made_by(Some(entry));
         let made = if open_was_made { self.number } else { self.made };
         if number < self.number {
             return Beginning::Superseded;
         }
+        // Another change has the number, so the numbers began anew. The next number is free.
+        if number == self.number && self.deadline.is_some_and(|noted| noted != deadline) {
+            return Beginning::Busy;
+        }
         if made >= number {
             return Beginning::Made(Self { number: self.number, made, open: None, ..*self });
         }
         match &self.open {
-            Some(_) if number == self.number => Beginning::Repeated,
+            Some(_) if number == self.number => Beginning::Begun,
+            None if number == self.number => Beginning::Ended,
             Some(open) if !open_was_made && now < open.until => Beginning::Busy,
             _ => Beginning::New(Self {
                 number,
                 made,
                 open: Some(OpenChange::of(kind, entry, deadline)),
+                deadline: Some(deadline),
                 password_deadline: match kind {
                     ChangeKind::Password => Some(deadline),
                     ChangeKind::Unlock => self.password_deadline,
@@ -130,9 +152,21 @@ impl ChangeNote {
         Self { number: self.number, made: self.made, open: None, ..*self }
     }
 
-    /// Returns whether the change `number`, or a later one, was made; `None` if only the entry can tell.
-    pub const fn tells(&self, number: u64) -> Option<bool> {
+    /// Returns whether all that is noted belongs to numbers before those of a change with this deadline.
+    fn is_of_earlier_series(&self, deadline: Timestamp) -> bool {
+        self.deadline.is_some_and(|noted| noted + NEW_SERIES <= deadline)
+    }
+
+    /// Returns whether the note says that exactly this change was made.
+    pub fn is_made(&self, number: u64, deadline: Timestamp) -> bool {
+        self.number == number && self.made == number && self.deadline.is_none_or(|noted| noted == deadline)
+    }
+
+    /// Returns whether the change `number`, or a later one, was made; `None` if only the entry can tell. Its deadline need
+    /// not be exact.
+    pub fn tells(&self, number: u64, deadline: Timestamp) -> Option<bool> {
         match &self.open {
+            _ if self.is_of_earlier_series(deadline) => Some(false),
             _ if self.made >= number => Some(true),
             Some(_) if self.number >= number => None,
             _ => Some(false),
@@ -178,16 +212,20 @@ mod tests {
         }
     }
 
+    /// Controls: C-161.
     #[test]
-    fn repeated_change_is_made_once() {
+    fn repeated_change_never_begins_again() {
         let before = entry("1", "0", false);
         let note = begun(&ChangeNote::default(), 1, &before);
-        assert_eq!(begin(&note, 1, &before, NOW), Beginning::Repeated);
+        for now in [NOW, ENDED] {
+            assert_eq!(begin(&note, 1, &before, now), Beginning::Begun);
+        }
         let made = Beginning::Made(note.with_made());
         assert_eq!(begin(&note, 1, &entry("2", "0", false), NOW), made);
         assert_eq!(begin(&note.with_made(), 1, &before, NOW), made);
         let rejected = note.with_nothing_made();
-        assert_eq!(begun(&rejected, 1, &before), note, "nothing was made, so it begins anew");
+        assert_eq!(begin(&rejected, 1, &before, NOW), Beginning::Ended);
+        assert!(matches!(begin(&rejected, 2, &before, NOW), Beginning::New(_)), "the next number");
     }
 
     /// Controls: C-161.
@@ -198,6 +236,26 @@ mod tests {
         assert_eq!(begin(&note, 1, &before, NOW), Beginning::Superseded);
         let made = note.with_made();
         assert_eq!(begin(&made, 1, &before, NOW), Beginning::Superseded);
+    }
+
+    /// The registration was erased, and the person registered anew: the leases count from one again.
+    /// Controls: C-161.
+    #[test]
+    fn erased_registration_begins_numbers_anew() {
+        let before = entry("1", "0", false);
+        let made = begun(&ChangeNote::default(), 5, &before).with_made();
+        for number in [1, 4, 5] {
+            let (soon, later) = (DEADLINE + Seconds(3_599), DEADLINE + NEW_SERIES);
+            let begin = |deadline| made.begin(number, ChangeKind::Password, &before, ENDED, deadline);
+            let held = if number == 5 { Beginning::Busy } else { Beginning::Superseded };
+            assert_eq!(begin(soon), held, "{number}: never taken for the earlier change");
+            let Beginning::New(anew) = begin(later) else { panic!("{number}") };
+            assert_eq!((anew.number, anew.made, anew.deadline), (number, 0, Some(later)));
+            assert_eq!(made.tells(number, later), Some(false), "{number}");
+            assert_eq!(anew.with_made().tells(number, later), Some(true));
+        }
+        assert!(matches!(made.begin(6, ChangeKind::Unlock, &before, ENDED, DEADLINE), Beginning::New(_)));
+        assert!(made.is_made(5, DEADLINE) && !made.is_made(5, ENDED) && !made.is_made(4, DEADLINE));
     }
 
     /// The later note has other versions, so the earlier result is settled before they are lost.
@@ -215,14 +273,14 @@ mod tests {
     fn outcome_is_told_by_note_or_entry() {
         let before = entry("1", "0", false);
         let none = ChangeNote::default();
-        assert_eq!(none.tells(1), Some(false));
+        assert_eq!(none.tells(1, DEADLINE), Some(false));
         let open = begun(&none, 1, &before);
-        assert_eq!((open.tells(1), open.tells(2)), (None, Some(false)));
+        assert_eq!((open.tells(1, DEADLINE), open.tells(2, DEADLINE)), (None, Some(false)));
         assert!(!open.is_made_by(Some(&before)) && !open.is_made_by(None));
         assert!(open.is_made_by(Some(&entry("2", "0", false))));
-        assert_eq!(open.with_made().tells(1), Some(true));
-        assert_eq!(open.with_nothing_made().tells(1), Some(false));
-        assert_eq!(begun(&open.with_made(), 2, &before).tells(1), Some(true));
+        assert_eq!(open.with_made().tells(1, DEADLINE), Some(true));
+        assert_eq!(open.with_nothing_made().tells(1, DEADLINE), Some(false));
+        assert_eq!(begun(&open.with_made(), 2, &before).tells(1, DEADLINE), Some(true));
     }
 
     #[test]

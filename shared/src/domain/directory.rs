@@ -12,7 +12,7 @@ use super::language::Language;
 use super::time::Timestamp;
 
 /// One person's entry in the directory, as it is now.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     /// `<directory>:<objectGUID or entryUUID>`. It survives a move and a rename.
     pub id: AccountId,

@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::account::AccountId;
 use super::directory::EntryStanding;
+use super::directory_examination::Examination;
 use super::password::{NewPassword, PasswordError, Violation};
 use super::time::Timestamp;
 
@@ -88,10 +89,15 @@ pub enum ReadRequest {
         /// The change did not begin at or after this time.
         deadline: Timestamp,
     },
+    /// Reads what the service account sees of whoever has one of these logins, for an operator.
+    Examine {
+        /// The forms that a directory may have of one login.
+        logins: Vec<String>,
+    },
 }
 
 /// An answer of `directory-read`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ReadAnswer {
     /// The password is right. It may have expired, or have to be changed at the next sign-in.
@@ -106,6 +112,8 @@ pub enum ReadAnswer {
     NotApplied,
     /// The change may still be made, or the directory can't tell.
     CannotTell,
+    /// What the service account sees.
+    Examined(Box<Examination>),
     /// The directory or the store is unavailable.
     Unavailable,
 }
@@ -144,6 +152,14 @@ pub enum WriteRequest {
         number: u64,
         /// The change must not begin at or after this time.
         deadline: Timestamp,
+        /// Whether the directory is asked even where nothing is locked, which proves the right to do so.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        even_unlocked: bool,
+    },
+    /// Reads what the service account sees of whoever has one of these logins, for an operator. Nothing is changed.
+    Examine {
+        /// The forms that a directory may have of one login.
+        logins: Vec<String>,
     },
 }
 
@@ -166,6 +182,8 @@ pub enum WriteAnswer {
     NotApplied,
     /// Whether the change was made is unknown.
     Unknown,
+    /// What the service account sees.
+    Examined(Box<Examination>),
 }
 
 #[cfg(test)]
@@ -201,7 +219,7 @@ mod tests {
                 r#"{"set":{"account":"ad:7f0c","number":3,"deadline":9,"password":"x"}}"#,
             ),
             (
-                WriteRequest::Unlock { account: id(), number: 3, deadline },
+                WriteRequest::Unlock { account: id(), number: 3, deadline, even_unlocked: false },
                 r#"{"unlock":{"account":"ad:7f0c","number":3,"deadline":9}}"#,
             ),
         ];

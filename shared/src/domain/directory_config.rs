@@ -1,6 +1,6 @@
 //! The configuration of one directory: a JSON document that a university's operators write, one for each directory.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use zeroize::Zeroizing;
 
@@ -139,7 +139,7 @@ pub struct ServiceAccounts {
 }
 
 /// The kind of a directory server.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ServerKind {
     /// Microsoft Active Directory, or Samba as a domain controller.

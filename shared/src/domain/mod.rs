@@ -17,6 +17,7 @@ pub mod device;
 pub mod directory;
 pub mod directory_call;
 pub mod directory_config;
+pub mod directory_examination;
 pub mod event;
 pub mod factor;
 pub mod flow;

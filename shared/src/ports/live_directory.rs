@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use super::{ChangeError, DirectoryError};
 use crate::domain::account::AccountId;
 use crate::domain::directory::{BindResult, DirectoryPerson, Entry, PublishedPolicy, SyncCursor};
+use crate::domain::directory_examination::Examination;
 use crate::domain::password::NewPassword;
 
 /// Who a bind is for. Both kinds take the same calls.
@@ -39,6 +40,10 @@ pub trait LiveDirectory: Send + Sync {
     /// # Errors
     /// [`DirectoryError`].
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError>;
+
+    /// Returns what the service account sees of the servers, and of the people who have one of these logins. It reads
+    /// only. A failure is in the result, with what was found before it.
+    async fn examine(&self, logins: &[String]) -> Examination;
 }
 
 /// Changes entries, with the service account that may set passwords and remove locks, and nothing else.

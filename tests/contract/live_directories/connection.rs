@@ -107,6 +107,22 @@ async fn unreachable_server_is_followed_by_the_next() {
     }
 }
 
+/// It would bind for strangers until the server locks the entry.
+/// Controls: C-145, C-163.
+#[tokio::test(flavor = "multi_thread")]
+async fn account_without_sight_of_failures_has_no_attempts() {
+    let live = Live::slapd();
+    let (config, person) = (live.config(), live.person().await);
+    let left =
+        async |account: &str| entry(&*live.directory_as(&config, account), &person).await.attempts_left;
+    let blind = "cn=svc-limited,ou=services,dc=uni,dc=test";
+    for failures in [0, 1] {
+        assert_eq!(left(&config.service_accounts.read).await, Some(5 - failures));
+        assert_eq!(left(blind).await, Some(0), "it can't know");
+        live.binds(&person, "wrong").await;
+    }
+}
+
 /// Controls: C-150.
 #[tokio::test(flavor = "multi_thread")]
 async fn size_limit_of_the_server_is_an_error() {

@@ -21,7 +21,7 @@ pub const NEW_HINTS: &str = "1.2.840.113556.1.4.2239";
 pub const OLD_HINTS: &str = "1.2.840.113556.1.4.2066";
 /// The name of the fine-grained policy.
 pub const FINE_GRAINED: &str = "CN=Staff,CN=Password Settings Container,CN=System,DC=uni,DC=test";
-const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
+pub const PAGED_RESULTS: &str = "1.2.840.113556.1.4.319";
 
 /// The answer to a change.
 #[derive(Clone, Copy)]
@@ -356,7 +356,7 @@ impl Controller {
 }
 
 /// Writes an element of BER.
-fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
+pub fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     let length = u32::try_from(content.len()).unwrap().to_be_bytes();
     let mut written = vec![tag, 0x84];
     written.extend(length);
@@ -364,7 +364,7 @@ fn tlv(tag: u8, content: &[u8]) -> Vec<u8> {
     written
 }
 
-fn result(code: u8, text: &str) -> Vec<u8> {
+pub fn result(code: u8, text: &str) -> Vec<u8> {
     [tlv(0x0a, &[code]), tlv(0x04, b""), tlv(0x04, text.as_bytes())].concat()
 }
 
@@ -379,25 +379,25 @@ fn entry(dn: &str, attributes: &[(&str, Vec<&str>)]) -> Vec<u8> {
     tlv(0x64, &[tlv(0x04, dn.as_bytes()), tlv(0x30, &attributes)].concat())
 }
 
-fn children(tag: &StructureTag) -> Vec<StructureTag> {
+pub fn children(tag: &StructureTag) -> Vec<StructureTag> {
     match &tag.payload {
         PL::C(children) => children.clone(),
         PL::P(_) => Vec::new(),
     }
 }
 
-fn octets(tag: &StructureTag) -> Vec<u8> {
+pub fn octets(tag: &StructureTag) -> Vec<u8> {
     match &tag.payload {
         PL::P(octets) => octets.clone(),
         PL::C(_) => Vec::new(),
     }
 }
 
-fn text(tag: &StructureTag) -> String {
+pub fn text(tag: &StructureTag) -> String {
     String::from_utf8(octets(tag)).unwrap()
 }
 
-fn read_controls(tag: &StructureTag) -> Vec<(String, bool, Vec<u8>)> {
+pub fn read_controls(tag: &StructureTag) -> Vec<(String, bool, Vec<u8>)> {
     children(tag)
         .iter()
         .map(|control| {

@@ -19,7 +19,14 @@ pub struct Server {
     pub ldap: u16,
     /// The port of TLS.
     pub ldaps: u16,
-    _used: File,
+    _used: Option<File>,
+}
+
+impl Server {
+    /// Returns a server of this process alone.
+    pub const fn at(ldaps: u16) -> Self {
+        Self { ldap: 0, ldaps, _used: None }
+    }
 }
 
 pub fn slapd() -> &'static Server {
@@ -51,7 +58,10 @@ pub fn certificates() {
 
 fn serve() -> Command {
     let mut command = Command::new("python3");
-    command.arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("contract/live_directories/serve.py"));
+    // The crate of the command line uses this file too.
+    let above = Path::new(env!("CARGO_MANIFEST_DIR")).ancestors();
+    let script = above.map(|folder| folder.join("tests/contract/live_directories/serve.py"));
+    command.arg(script.into_iter().find(|path| path.exists()).unwrap());
     command
 }
 
@@ -66,12 +76,12 @@ fn start(kind: &str) -> Server {
     // Before looking for a server, so that none ends in between.
     used.lock_shared().unwrap();
     if let Some((ldap, ldaps)) = running(kind) {
-        return Server { ldap, ldaps, _used: used };
+        return Server { ldap, ldaps, _used: Some(used) };
     }
     let starting = open(&format!("{kind}.start"));
     starting.lock().unwrap();
     if let Some((ldap, ldaps)) = running(kind) {
-        return Server { ldap, ldaps, _used: used };
+        return Server { ldap, ldaps, _used: Some(used) };
     }
     let log_path = folder().join(format!("{kind}.log"));
     let log = File::create(&log_path).unwrap();
@@ -88,7 +98,7 @@ fn start(kind: &str) -> Server {
     let step = Duration::from_millis(50);
     for _ in 0..LONGEST.as_millis() / step.as_millis() {
         if let Some((ldap, ldaps)) = running(kind) {
-            return Server { ldap, ldaps, _used: used };
+            return Server { ldap, ldaps, _used: Some(used) };
         }
         if let Some(status) = server.try_wait().unwrap() {
             panic!("{kind}: {status}\n{}", fs::read_to_string(&log_path).unwrap());

@@ -380,6 +380,8 @@ async fn fine_grained_policy_holds_where_it_is_named_and_readable() {
         (named, fine_grained, staff, Some(3)),
         // It exists, and the account can't read it. The next attempt may lock.
         (named, &[], domain, Some(0)),
+        // Samba shows it, and none of its rules.
+        (named, &[("cn", "Staff")], domain, Some(0)),
     ] {
         let server = start(Controller { person, fine_grained, ..Controller::default() }).await;
         let directory = directory(&config(&[("127.0.0.1", &server)]));

@@ -45,6 +45,9 @@ pub async fn handle(ports: &Ports, request: ReadRequest) -> ReadAnswer {
                 Err(error) => Err(error.into()),
             },
         ),
+        ReadRequest::Examine { logins } => {
+            ("examine", Ok(ReadAnswer::Examined(Box::new(ports.live.examine(logins).await))))
+        }
         ReadRequest::Outcome { account, number, deadline } => {
             ("outcome", outcome::outcome(ports, account, *number, *deadline).await)
         }

@@ -19,7 +19,7 @@ pub(super) async fn outcome(
 ) -> Result<ReadAnswer, Box<dyn Error + Send + Sync>> {
     let has_ended = ports.clock.now() >= deadline + LONGEST_RUN;
     let Some(note) = ports.notes.change_note(account).await? else { return Ok(ReadAnswer::NotApplied) };
-    let is_made = match note.value.tells(number) {
+    let is_made = match note.value.tells(number, deadline) {
         Some(is_made) => is_made,
         None => note.value.is_made_by(ports.live.entry(account).await?.as_ref()),
     };

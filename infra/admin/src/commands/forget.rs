@@ -1,14 +1,13 @@
 //! `rekey forget`: erases what is stored about a person.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
 use serde_json::json;
-use shared::domain::account::AccountState;
+use shared::domain::account::{AccountId, AccountState};
 use shared::domain::account_copy::LoginClaims;
+use shared::domain::change_note::ChangeNote;
 use shared::ports::CopyWrite;
 use shared::settings::DirectoryKind;
 
-use super::failed;
+use super::{confirm, failed};
 use crate::audit::{self, Act};
 use crate::cli::Global;
 use crate::deployment::{Deployment, PEOPLE};
@@ -30,7 +29,10 @@ pub(super) async fn run(
     let found = find::login(&deployment, login).await?;
     let name = found.account.as_ref().map(|copied| masked_name(&copied.account.name)).unwrap_or_default();
     if !yes {
-        confirm(login, &name)?;
+        let question = format!(
+            "Erase all that is stored about {login} ({name})? This can't be undone. Type the login: "
+        );
+        confirm(login, &question, "not confirmed, so nothing was erased")?;
     }
     let is_builtin = deployment.settings.directory == DirectoryKind::Builtin;
     erase(&deployment, found, is_builtin).await?;
@@ -51,26 +53,6 @@ pub(super) async fn run(
     Ok(Outcome::Done)
 }
 
-/// Asks the operator to type the login.
-fn confirm(login: &str, name: &str) -> Result<(), Problem> {
-    if !io::stdin().is_terminal() {
-        return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
-    }
-    let mut err = anstream::stderr().lock();
-    let _ = write!(
-        err,
-        "Erase all that is stored about {login} ({name})? This can't be undone. Type the login: "
-    );
-    let _ = err.flush();
-    let mut typed = String::new();
-    let read = io::stdin().lock().read_line(&mut typed);
-    if read.is_ok() && typed.trim() == login {
-        Ok(())
-    } else {
-        Err(Problem::usage("not confirmed, so nothing was erased"))
-    }
-}
-
 /// Erases in an order in which the login still finds what an interruption left: it is removed last.
 async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> Result<(), Problem> {
     let Some(id) = found.claims.owner().cloned() else { return Ok(()) };
@@ -88,6 +70,9 @@ async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> 
     }
     let erasure = deployment.process.registration_erasure().map_err(|error| failed(&error))?;
     erasure.erase(&id).await.map_err(|error| failed(&error))?;
+    if !removes_account {
+        forget_change(deployment, &id).await?;
+    }
     if removes_account {
         accounts.remove_account(&id).await.map_err(|error| failed(&error))?;
         logins.sort_unstable();
@@ -100,4 +85,18 @@ async fn erase(deployment: &Deployment, found: Found, removes_account: bool) -> 
         accounts.put_logins(&released).await.map_err(|error| failed(&error))?;
     }
     Ok(())
+}
+
+/// Erases the note of the latest change in the directory. The numbers of changes begin anew with the next registration,
+/// and a note of earlier ones would answer for them.
+async fn forget_change(deployment: &Deployment, id: &AccountId) -> Result<(), Problem> {
+    let notes = deployment.process.change_notes().map_err(|error| failed(&error))?;
+    let found = notes.change_note(id).await.map_err(|error| failed(&error))?;
+    let Some(found) = found.filter(|found| found.revision > 0) else { return Ok(()) };
+    let erased = notes.replace_change_note(id, found.revision, &ChangeNote::default()).await;
+    if erased.map_err(|error| failed(&error))? {
+        Ok(())
+    } else {
+        Err(Problem::failed("the account is being changed. Repeat the command in a minute"))
+    }
 }

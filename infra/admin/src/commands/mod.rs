@@ -1,13 +1,14 @@
 //! The commands, one file each.
 
 mod config;
+mod directory;
 mod export;
 mod forget;
 mod import;
 mod refused;
 mod show;
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 use rekey_people::failure::with_causes;
@@ -24,6 +25,14 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Show { login } => show::run(global, login, output).await,
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
+        Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
+            let write_test = write_test.as_deref();
+            let Some(login) = login.as_deref().or(write_test) else {
+                return Err(Problem::usage("whom? Give a login, or --write-test ACCOUNT"));
+            };
+            let options = directory::Options { login, write_test, yes: *yes };
+            directory::test(global, &options, output).await
+        }
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
         Command::Completions { shell } => {
             let mut script = Vec::new();
@@ -32,6 +41,19 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             Ok(Outcome::Done)
         }
     }
+}
+
+/// Asks the operator to type the login.
+fn confirm(login: &str, question: &str, refused: &str) -> Result<(), Problem> {
+    if !io::stdin().is_terminal() {
+        return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
+    }
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let mut typed = String::new();
+    let read = io::stdin().lock().read_line(&mut typed);
+    if read.is_ok() && typed.trim() == login { Ok(()) } else { Err(Problem::usage(refused)) }
 }
 
 /// Returns the problem that a store or a port failed.

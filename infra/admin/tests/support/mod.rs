@@ -26,12 +26,19 @@ pub struct Ended {
 
 impl Rekey {
     pub async fn start() -> Self {
+        // One person without a password, so that the start is quick.
+        Self::start_with(|folder| {
+            let people = Some(folder.write("start.csv", "login,name\nstart,Start Person\n"));
+            Options { people, ..LocalEnvironment::options() }
+        })
+        .await
+    }
+
+    pub async fn start_with(options: impl FnOnce(&Folder) -> Options) -> Self {
         static NUMBER: std::sync::atomic::AtomicUsize = std::sync::atomic::AtomicUsize::new(0);
         let number = NUMBER.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
         let folder = Folder::new(&format!("admin-{number}"));
-        // One person without a password, so that the start is quick.
-        let people = Some(folder.write("start.csv", "login,name\nstart,Start Person\n"));
-        let options = Options { people, ..LocalEnvironment::options() };
+        let options = options(&folder);
         Self { environment: LocalEnvironment::start(&options).await, folder }
     }
 

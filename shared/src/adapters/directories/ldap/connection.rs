@@ -26,6 +26,7 @@ use zeroize::Zeroizing;
 use super::LdapConfigError;
 use super::found::Found;
 use crate::domain::directory_config::{DirectoryConfig, ServicePassword};
+use crate::domain::directory_examination::{ExaminedServer, Fault, FaultKind, ServerState};
 use crate::ports::{ChangeError, DirectoryError};
 
 /// People on one page of a search. Active Directory gives no more (`MaxPageSize`).
@@ -89,6 +90,12 @@ pub(super) enum Failure {
         /// The codes.
         answer: Answer,
     },
+    /// The server's certificate is of another authority, or of another name. Nothing was sent.
+    #[error("connect: not sent: {0}")]
+    Untrusted(String),
+    /// The service account was refused.
+    #[error("bind of the service account: {0}")]
+    ServiceAccount(Answer),
     /// The directory is not as the configuration says.
     #[error("{0}")]
     Misconfigured(&'static str),
@@ -98,10 +105,23 @@ impl Failure {
     /// Returns whether another server may do better: nobody was reached, or the server is busy or going down.
     fn is_of_the_server(&self) -> bool {
         match self {
-            Self::NotSent { .. } | Self::Lost { .. } => true,
-            Self::Answered { answer, .. } => matches!(answer.code, 51 | 52),
+            Self::NotSent { .. } | Self::Lost { .. } | Self::Untrusted(_) => true,
+            Self::Answered { answer, .. } | Self::ServiceAccount(answer) => matches!(answer.code, 51 | 52),
             Self::Misconfigured(_) => false,
         }
+    }
+}
+
+impl From<&Failure> for Fault {
+    fn from(failure: &Failure) -> Self {
+        let kind = match failure {
+            Failure::NotSent { .. } | Failure::Lost { .. } => FaultKind::Unreachable,
+            Failure::Untrusted(_) => FaultKind::Certificate,
+            Failure::ServiceAccount(_) => FaultKind::ServiceAccount,
+            Failure::Misconfigured(_) => FaultKind::Misconfigured,
+            Failure::Answered { .. } => FaultKind::Other,
+        };
+        Self { kind, reason: failure.to_string() }
     }
 }
 
@@ -275,10 +295,36 @@ impl Servers {
             .unwrap_or(Err(Failure::NotSent { what: "connect", why }))
     }
 
+    /// Returns the name of the service account.
+    pub(super) fn account(&self) -> &str {
+        &self.account
+    }
+
+    /// Tries each of the servers, until one refuses the service account or the time is up.
+    pub(super) async fn examine(&self) -> Vec<ExaminedServer> {
+        let mut servers: Vec<ExaminedServer> = Vec::new();
+        let attempts = async {
+            for address in &self.addresses {
+                let failed = self.connect_to(address).await.err();
+                let is_refused = matches!(failed, Some(Failure::ServiceAccount(_)));
+                servers.push(examined(address, failed.as_ref()));
+                if is_refused {
+                    break;
+                }
+            }
+        };
+        let _ = timeout(self.limits.establish, attempts).await;
+        for address in self.addresses.iter().skip(servers.len()) {
+            let (address, state) = (address.to_string(), ServerState::NotTried);
+            servers.push(ExaminedServer { address, is_primary: false, state });
+        }
+        servers
+    }
+
     async fn connect_to(&self, address: &Address) -> Result<Connection, Failure> {
         let connection = self.open(address).await?;
         let answer = connection.bind(&self.account, self.password.expose(), Vec::new()).await?;
-        if answer.is_success() { Ok(connection) } else { Err(answer.failed("bind of the service account")) }
+        if answer.is_success() { Ok(connection) } else { Err(Failure::ServiceAccount(answer)) }
     }
 
     async fn open(&self, address: &Address) -> Result<Connection, Failure> {
@@ -310,10 +356,23 @@ impl Servers {
             })
         };
         match timeout(self.limits.connect, opening).await {
+            Ok(Err(error)) if is_untrusted(&error) => Err(Failure::Untrusted(error.to_string())),
             Ok(opened) => opened.map_err(|error| not_sent(error.to_string())),
             Err(_) => Err(not_sent("no answer in time".to_owned())),
         }
     }
+}
+
+/// Returns what became of a connection to a server.
+pub(super) fn examined(address: &Address, failed: Option<&Failure>) -> ExaminedServer {
+    let state = failed.map_or(ServerState::Reached, |failure| ServerState::Failed(failure.into()));
+    ExaminedServer { address: address.to_string(), is_primary: false, state }
+}
+
+/// Returns whether the handshake ended because of the server's certificate.
+fn is_untrusted(error: &std::io::Error) -> bool {
+    let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<rustls::Error>());
+    matches!(cause, Some(rustls::Error::InvalidCertificate(_)))
 }
 
 /// Asks for TLS on a plain connection. Octets after the answer would be taken for ones inside TLS, so they end the
@@ -446,7 +505,18 @@ impl Connection {
         filter: &str,
         attributes: &[&str],
     ) -> Result<Option<Found>, Failure> {
-        let found = self.search_in(base, Scope::Base, filter, attributes).await?;
+        self.read_with(base, filter, attributes, Vec::new()).await
+    }
+
+    /// Returns one entry by its name, with controls.
+    pub(super) async fn read_with(
+        &self,
+        base: &str,
+        filter: &str,
+        attributes: &[&str],
+        controls: Vec<RawControl>,
+    ) -> Result<Option<Found>, Failure> {
+        let found = self.search_in(base, Scope::Base, filter, attributes, controls).await?;
         Ok(found.into_iter().next())
     }
 
@@ -457,7 +527,7 @@ impl Connection {
         filter: &str,
         attributes: &[&str],
     ) -> Result<Vec<Found>, Failure> {
-        self.search_in(base, Scope::Subtree, filter, attributes).await
+        self.search_in(base, Scope::Subtree, filter, attributes, Vec::new()).await
     }
 
     async fn search_in(
@@ -466,12 +536,13 @@ impl Connection {
         scope: Scope,
         filter: &str,
         attributes: &[&str],
+        controls: Vec<RawControl>,
     ) -> Result<Vec<Found>, Failure> {
         let (base, filter) = (base.to_owned(), filter.to_owned());
         let attributes: Vec<String> = attributes.iter().map(|&name| name.to_owned()).collect();
         let (entries, answer) = self
             .run("search", self.limits.operation, move |mut ldap| async move {
-                let result = ldap.search(&base, scope, &filter, attributes).await?;
+                let result = ldap.with_controls(controls).search(&base, scope, &filter, attributes).await?;
                 Ok((Found::all(result.0), Answer::of(&result.1)))
             })
             .await?;

@@ -49,6 +49,11 @@ impl Found {
         self.values(name).next()
     }
 
+    /// Returns all values in octets.
+    pub(super) fn all_bytes(&self, name: &str) -> impl Iterator<Item = &[u8]> {
+        self.values(name)
+    }
+
     /// Returns all values that are text and not blank.
     pub(super) fn texts(&self, name: &str) -> impl Iterator<Item = &str> {
         self.values(name)

@@ -24,6 +24,7 @@ use connection::Servers;
 
 use crate::domain::account::AccountId;
 use crate::domain::directory_config::{DirectoryConfig, DirectoryConfigError, ServerKind, ServicePassword};
+use crate::domain::directory_examination::Examination;
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{Clock, DirectoryError, DirectoryPeople, LiveDirectory, LivePasswordDirectory};
 
@@ -132,6 +133,21 @@ impl Directory {
         }
         let servers = Servers::new(config, account, password, limits)?;
         Ok(Self { config: config.clone(), servers, clock })
+    }
+
+    /// Tries each server, and returns an examination without people.
+    async fn examine_servers(&self) -> Examination {
+        let mut examination = Examination::new(self.config.kind, self.servers.account().to_owned());
+        examination.servers = self.servers.examine().await;
+        examination
+    }
+
+    /// Returns the base of the configuration that a name is below.
+    fn base_of(&self, dn: &str) -> Option<String> {
+        let plain = |name: &str| name.to_lowercase().replace(", ", ",");
+        let dn = plain(dn);
+        let is_above = |base: &&String| dn.ends_with(&format!(",{}", plain(base)));
+        self.config.bases.iter().find(is_above).cloned()
     }
 
     /// Returns the directory's own part of an account's id, and the one of nobody for the id of another directory.

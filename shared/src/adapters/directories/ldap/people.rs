@@ -36,7 +36,7 @@ impl Directory {
     }
 
     /// Returns the attributes with logins: those that the kind signs people in by, if the configuration names none.
-    fn login_attributes(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn login_attributes(&self) -> impl Iterator<Item = &str> {
         let own = &self.config.login_attributes;
         let usual: &[&str] = match self.config.kind {
             _ if !own.is_empty() => &[],

@@ -17,6 +17,7 @@ pub use lambda::LambdaTransport;
 
 use crate::domain::account::{Account, AccountId};
 use crate::domain::directory_call::{Password, ReadAnswer, ReadRequest, WriteAnswer, WriteRequest};
+use crate::domain::directory_examination::Examination;
 use crate::domain::name::CanonicalName;
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
@@ -68,6 +69,55 @@ impl RemoteDirectory {
         Self { copy, transport }
     }
 
+    /// Returns what the service account of a function sees of whoever has one of these logins. Nothing is written.
+    ///
+    /// # Errors
+    /// [`TransportError`] if the function does not answer.
+    pub async fn examine(
+        &self,
+        function: DirectoryFunction,
+        logins: Vec<String>,
+    ) -> Result<Examination, TransportError> {
+        let unexpected = || TransportError::NoAnswer("its answer is of another request".to_owned());
+        match function {
+            DirectoryFunction::Read => match self.call(function, &ReadRequest::Examine { logins }).await? {
+                ReadAnswer::Examined(examination) => Ok(*examination),
+                _ => Err(unexpected()),
+            },
+            DirectoryFunction::Write => match self.call(function, &WriteRequest::Examine { logins }).await? {
+                WriteAnswer::Examined(examination) => Ok(*examination),
+                _ => Err(unexpected()),
+            },
+        }
+    }
+
+    /// Removes a lock, and asks the directory even where nothing is locked: that proves the right to.
+    ///
+    /// # Errors
+    /// [`ChangeError`].
+    pub async fn prove_unlock(&self, change: &PasswordChange) -> Result<(), ChangeError> {
+        let PasswordChange { account, number, deadline } = change.clone();
+        self.write(&WriteRequest::Unlock { account, number, deadline, even_unlocked: true }).await
+    }
+
+    async fn write(&self, request: &WriteRequest) -> Result<(), ChangeError> {
+        match self.call(DirectoryFunction::Write, request).await {
+            Ok(WriteAnswer::Made) => Ok(()),
+            Ok(WriteAnswer::Rejected { violations }) => Err(ChangeError::Rejected(violations)),
+            Ok(WriteAnswer::NotPermitted) => Err(ChangeError::NotPermitted),
+            Ok(WriteAnswer::Superseded) => Err(ChangeError::Superseded),
+            Ok(WriteAnswer::NotApplied) => Err(ChangeError::NotApplied(
+                "the directory changed nothing: see the log of its function".into(),
+            )),
+            Ok(WriteAnswer::Unknown) => Err(ChangeError::Unknown("the directory did not answer".into())),
+            Ok(WriteAnswer::Examined(_)) => {
+                Err(ChangeError::Unknown("the function gave the answer of another request".into()))
+            }
+            Err(error @ TransportError::NotSent(_)) => Err(ChangeError::NotApplied(Box::new(error))),
+            Err(error @ TransportError::NoAnswer(_)) => Err(ChangeError::Unknown(Box::new(error))),
+        }
+    }
+
     async fn read(&self, request: &ReadRequest) -> Result<ReadAnswer, DirectoryError> {
         self.call(DirectoryFunction::Read, request).await.map_err(|error| DirectoryError(Box::new(error)))
     }
@@ -87,7 +137,7 @@ impl RemoteDirectory {
 }
 
 /// Returns the error of an answer that the request does not have.
-fn unexpected(answer: ReadAnswer) -> DirectoryError {
+fn unexpected(answer: &ReadAnswer) -> DirectoryError {
     let what = match answer {
         ReadAnswer::Unavailable => "the directory's function can't reach the directory, or its table",
         _ => "the directory's function gave the answer of another request",
@@ -126,7 +176,7 @@ impl SignInDirectory for RemoteDirectory {
                 Ok(account.map_or(SignInResult::Wrong, SignInResult::Accepted))
             }
             ReadAnswer::Refused => Ok(SignInResult::Wrong),
-            other => Err(unexpected(other)),
+            other => Err(unexpected(&other)),
         }
     }
 }
@@ -139,7 +189,7 @@ impl ChangeInspector for RemoteDirectory {
             ReadAnswer::Applied => Ok(ChangeOutcome::Applied),
             ReadAnswer::NotApplied => Ok(ChangeOutcome::NotApplied),
             ReadAnswer::CannotTell => Ok(ChangeOutcome::CannotTell),
-            other => Err(unexpected(other)),
+            other => Err(unexpected(&other)),
         }
     }
 }
@@ -165,20 +215,10 @@ impl PasswordDirectory for RemoteDirectory {
                 let password = Password::new(password.expose());
                 WriteRequest::Set { account, number, deadline, password }
             }
-            DirectoryWrite::Unlock => WriteRequest::Unlock { account, number, deadline },
+            DirectoryWrite::Unlock => {
+                WriteRequest::Unlock { account, number, deadline, even_unlocked: false }
+            }
         };
-        let answer = self.call(DirectoryFunction::Write, &request).await;
-        match answer {
-            Ok(WriteAnswer::Made) => Ok(()),
-            Ok(WriteAnswer::Rejected { violations }) => Err(ChangeError::Rejected(violations)),
-            Ok(WriteAnswer::NotPermitted) => Err(ChangeError::NotPermitted),
-            Ok(WriteAnswer::Superseded) => Err(ChangeError::Superseded),
-            Ok(WriteAnswer::NotApplied) => Err(ChangeError::NotApplied(
-                "the directory changed nothing: see the log of its function".into(),
-            )),
-            Ok(WriteAnswer::Unknown) => Err(ChangeError::Unknown("the directory did not answer".into())),
-            Err(error @ TransportError::NotSent(_)) => Err(ChangeError::NotApplied(Box::new(error))),
-            Err(error @ TransportError::NoAnswer(_)) => Err(ChangeError::Unknown(Box::new(error))),
-        }
+        self.write(&request).await
     }
 }

@@ -1,6 +1,8 @@
 //! Microsoft Active Directory (MS-ADTS), and Samba as a domain controller.
 
 mod answers;
+mod examine;
+mod rights;
 mod sync;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -15,6 +17,7 @@ use super::{Directory, Kept, LdapConfigError, NOBODY_ID, conditions, counts_towa
 use crate::domain::account::AccountId;
 use crate::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
 use crate::domain::directory_config::{DirectoryConfig, HistoryRule, ServicePassword};
+use crate::domain::directory_examination::{Examination, Fault};
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{ChangeError, Clock, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal};
@@ -191,7 +194,7 @@ impl ActiveDirectory {
     }
 
     /// Reads what is said of an entry. An entry that is absent takes the same calls.
-    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, DirectoryError> {
+    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, Failure> {
         let guid = self.directory.own_id(id);
         let base = format!("<GUID={guid}>");
         let found = session.connection.read(&base, "(objectClass=*)", ENTRY).await?;
@@ -495,6 +498,13 @@ impl LiveDirectory for ActiveDirectory {
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {
         let session = self.session(&self.directory.servers.addresses).await?;
         Ok(published(&session.domain))
+    }
+
+    async fn examine(&self, logins: &[String]) -> Examination {
+        let mut examination = self.directory.examine_servers().await;
+        let examined = self.examine_people(&mut examination, logins).await;
+        examination.fault = examined.err().map(|failure| Fault::from(&failure));
+        examination
     }
 }
 

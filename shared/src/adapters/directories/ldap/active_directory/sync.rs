@@ -161,20 +161,30 @@ async fn policies(session: &Session) -> Result<Policies, Failure> {
     let domain = session.root.text("defaultNamingContext").unwrap_or_default();
     let container = format!("CN=Password Settings Container,CN=System,{domain}");
     let found = session.connection.search(&container, "(objectClass=msDS-PasswordSettings)", &POLICY).await?;
-    let fine_grained = found.into_iter().map(|policy| (policy.dn.to_lowercase(), fine_grained(&policy)));
+    let fine_grained =
+        found.iter().filter_map(|policy| Some((policy.dn.to_lowercase(), fine_grained(policy)?)));
     Ok(Policies { domain: published(&session.domain), fine_grained: fine_grained.collect() })
 }
 
-fn fine_grained(policy: &Found) -> PublishedPolicy {
+/// Returns the rules for one entry; `None` where its fine-grained policy can't be read.
+pub(super) async fn policy_of(session: &Session, entry: &Found) -> Result<Option<PublishedPolicy>, Failure> {
+    let Some(name) = entry.text(RESULTANT) else { return Ok(Some(published(&session.domain))) };
+    Ok(session.connection.read(name, "(objectClass=*)", &POLICY).await?.as_ref().and_then(fine_grained))
+}
+
+/// Returns the rules of a fine-grained policy. Samba shows the object without its attributes to those who may not read
+/// them: every policy has a threshold, so one without is none that can be read.
+fn fine_grained(policy: &Found) -> Option<PublishedPolicy> {
+    policy.number("msDS-LockoutThreshold")?;
     let length: u16 = policy.count("msDS-MinimumPasswordLength");
     let threshold: u32 = policy.count("msDS-LockoutThreshold");
-    PublishedPolicy {
+    Some(PublishedPolicy {
         min_length: (length > 0).then_some(length),
         complexity: policy.is_true("msDS-PasswordComplexityEnabled"),
         history: policy.count("msDS-PasswordHistoryLength"),
         lockout_threshold: (threshold > 0).then_some(threshold),
         max_age_days: max_age_days(policy, "msDS-MaximumPasswordAge"),
-    }
+    })
 }
 
 /// Returns the identity of the server's database, which a restoration changes (MS-ADTS §3.1.1.1.9).

@@ -1,5 +1,6 @@
 //! `OpenLDAP` with the overlay `ppolicy` (draft-behera-ldap-password-policy-10).
 
+mod examine;
 mod groups;
 mod policy;
 mod sync;
@@ -19,6 +20,7 @@ use super::{Directory, Kept, LdapConfigError, NOBODY_ID};
 use crate::domain::account::AccountId;
 use crate::domain::directory::{BindResult, Entry, EntryStanding, EntryVersion, PublishedPolicy};
 use crate::domain::directory_config::{DirectoryConfig, HistoryRule, ServicePassword};
+use crate::domain::directory_examination::{Examination, Fault};
 use crate::domain::password::{NewPassword, Violation};
 use crate::domain::time::Timestamp;
 use crate::ports::{ChangeError, Clock, DirectoryError, LiveDirectory, LivePasswordDirectory, Principal};
@@ -40,6 +42,10 @@ const ENTRY: &[&str] = &[
     "pwdStartTime",
     "pwdEndTime",
 ];
+
+/// Holds for every entry whose wrong passwords the account can see. The server takes a condition on an attribute that is
+/// hidden from the account for undefined, and so is its opposite (RFC 4511 §4.5.1.7).
+const SEES_FAILURES: &str = "(|(pwdFailureTime=*)(!(pwdFailureTime=*)))";
 
 /// Errors of the password policy control (§6.2).
 mod policy_error {
@@ -106,7 +112,7 @@ impl OpenLdap {
     }
 
     /// Reads what is said of an entry. An entry that is absent takes the same calls.
-    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, DirectoryError> {
+    async fn read_entry(&self, session: &Session, id: &AccountId) -> Result<Option<Entry>, Failure> {
         let connection = &session.connection;
         let found = self.locate(connection, self.directory.own_id(id)).await?;
         let (name, read) = match &found {
@@ -114,12 +120,13 @@ impl OpenLdap {
             None => (self.directory.nobody(), Found::default()),
         };
         let people = self.directory.people_filter("");
-        let (person, members, rules) = tokio::join!(
+        let (person, counted, members, rules) = tokio::join!(
             connection.read(&name, &people, &["1.1"]),
+            connection.read(&name, SEES_FAILURES, &["1.1"]),
             self.denied_members(session),
             self.rules(session, &read),
         );
-        let (person, members, rules) = (person?, members?, rules?);
+        let (person, counted, members, rules) = (person?, counted?, members?, rules?);
         let Some(found) = found else { return Ok(None) };
         let now = self.directory.clock.now();
         let standing =
@@ -134,7 +141,9 @@ impl OpenLdap {
                 || rules.expires_at(&found).is_some_and(|expires_at| expires_at <= now),
             password_version: version("pwdChangedTime"),
             lock_version: version("pwdAccountLockedTime"),
-            attempts_left: rules.attempts_left(&found, is_locked, now),
+            attempts_left: rules
+                .attempts_left(&found, is_locked, now)
+                .map(|left| if counted.is_some() { left } else { 0 }),
         }))
     }
 
@@ -316,6 +325,13 @@ impl LiveDirectory for OpenLdap {
     async fn policy(&self) -> Result<PublishedPolicy, DirectoryError> {
         let session = self.session().await?;
         Ok(self.rules(&session, &Found::default()).await?.published().unwrap_or_default())
+    }
+
+    async fn examine(&self, logins: &[String]) -> Examination {
+        let mut examination = self.directory.examine_servers().await;
+        let examined = self.examine_people(&mut examination, logins).await;
+        examination.fault = examined.err().map(|failure| Fault::from(&failure));
+        examination
     }
 }
 
