@@ -114,6 +114,7 @@ on_every_server!(
 );
 
 /// What a server can do. Everything else is required of it.
+#[expect(clippy::struct_excessive_bools, reason = "each is a capability of its own")]
 #[derive(Clone, Copy)]
 struct Capabilities {
     /// A reset obeys the history of passwords. Samba lacks the control for it.

@@ -279,8 +279,8 @@ async fn first_sync(parts: &Parts<'_>, directory: &DirectoryFile) -> Result<Task
     let sync = parts.directory_sync().await?;
     sync().await.map_err(|why| {
         Failure::new(format!(
-            "--directory: the people of {} can't be read: {why}. Check the servers, the service account `sync` and \
-             its password",
+            "--directory: the people of {} can't be read: {why}. Check the servers, and the service account \
+             `sync`: its password, its rights, and the server's size limit for it",
             directory.name
         ))
     })?;

@@ -385,7 +385,7 @@ pub async fn earlier_password_is_rejected(live: &Live) {
     let person = live.person().await;
     set(live, &person, NEW).await;
     for earlier in [NEW, FIRST] {
-        assert_eq!(rejected(live, &person, earlier).await, [expected.clone()], "{earlier}");
+        assert_eq!(rejected(live, &person, earlier).await, [expected], "{earlier}");
     }
 }
 
