@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod blocklist;
 mod config;
 mod export;
 mod forget;
@@ -25,6 +26,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
+        Command::Blocklist(cli::BlocklistCommand::Build(options)) => blocklist::build(options, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "rekey", &mut script);
