@@ -67,7 +67,7 @@ impl Blocklist {
             }
             bits.push(false);
             for bit in (0..REMAINDER_BITS).rev() {
-                bits.push(difference >> bit & 1 == 1);
+                bits.push((difference >> bit) & 1 == 1);
             }
             last = place;
         }
@@ -123,7 +123,7 @@ impl Blocklist {
         let mut next = || {
             let byte = *bits.get(usize::try_from(at / 8).ok()?)?;
             at += 1;
-            (at <= end).then_some(byte >> (7 - (at - 1) % 8) & 1 == 1)
+            (at <= end).then_some((byte >> (7 - (at - 1) % 8)) & 1 == 1)
         };
         let mut place = wanted / Self::SPAN * Self::SPAN;
         while place <= wanted {
@@ -132,7 +132,7 @@ impl Blocklist {
             }
             let mut remainder = 0;
             for _ in 0..REMAINDER_BITS {
-                remainder = remainder << 1 | u64::from(next()?);
+                remainder = (remainder << 1) | u64::from(next()?);
             }
             place += remainder;
             if place == wanted {

@@ -125,7 +125,7 @@ pub fn passwords_of(text: &str) -> impl Iterator<Item = &str> {
 fn is_leaked(folded: &str) -> bool {
     let phrase = folded.trim_matches(|c: char| !c.is_alphabetic());
     let is_decorated = phrase.len() < folded.len() && phrase.chars().count() >= PHRASE;
-    LEAKED.contains(folded) || is_decorated && LEAKED.contains(phrase)
+    LEAKED.contains(folded) || (is_decorated && LEAKED.contains(phrase))
 }
 
 fn is_hard_to_guess(password: &NewPassword, min: u16, context: &[&str]) -> bool {
