@@ -9,6 +9,13 @@ const $ = (selector, root = document) => root.querySelector(selector);
 // once more.
 if ($("#summary")) history.replaceState(null, "", location.href);
 
+// A form that could not be answered is left as it was filled in: going back is trying again.
+const back = $("#back");
+if (back && history.length > 1) {
+  back.hidden = false;
+  back.onclick = () => history.back();
+}
+
 // What was typed outlasts another language, and the name outlasts a session that has ended. It stays in this tab, and
 // goes when the reset is done. Passwords, codes and answers to the CAPTCHA are never kept.
 {
@@ -52,11 +59,27 @@ if (ending) {
   setTimeout(() => say(ending.dataset.over), end - Date.now());
 }
 
+// The end of a code, said at five, two and one minutes, and when it has come. The way to a new one then opens by itself.
+const codeLeft = $("#code-left");
+if (codeLeft) {
+  const end = Date.now() + 1000 * codeLeft.dataset.seconds;
+  const at = (seconds, text) => setTimeout(() => {
+    codeLeft.hidden = false;
+    codeLeft.textContent = text;
+  }, Math.max(0, end - Date.now() - 1000 * seconds));
+  for (const minutes of [5, 2, 1]) {
+    if (codeLeft.dataset.seconds > 60 * minutes) at(60 * minutes, codeLeft.dataset.left.replace("{minutes}", minutes));
+  }
+  at(0, codeLeft.dataset.over);
+  setTimeout(() => { $("#help").open = true; }, end - Date.now());
+}
+
 // Times in the reader's own zone and manner.
 for (const time of document.querySelectorAll("time")) {
   const { lang } = document.documentElement, primary = (tag) => tag.split("-")[0];
-  const own = navigator.languages.filter((tag) => primary(tag) === primary(lang));
-  time.textContent = new Date(time.dateTime).toLocaleString([...own, lang], { dateStyle: "long", timeStyle: "short" });
+  // A plain "en" would be read as American, and says nothing about the reader's manner.
+  const own = navigator.languages.filter((tag) => tag.includes("-") && primary(tag) === primary(lang));
+  time.textContent = new Date(time.dateTime).toLocaleString([...own, lang === "en" ? "en-GB" : lang], { dateStyle: "long", timeStyle: "short" });
 }
 
 // The CAPTCHA: a worker does its work from the first focus on, or at once where the form is filled in already. The form
@@ -251,11 +274,14 @@ if (wait) {
   tick();
 }
 
-// An approval: counted down, and asked for with growing pauses. Once it was given, the button that goes on gets the
-// focus. Pages are asked for by their address: a reload would send the form again that led here.
+// An approval: counted down, and asked for with growing pauses. Nobody has to ask by hand, so the controls for that wait
+// until it was given, and the button that goes on then gets the focus, or until there is no connection. Pages are asked
+// for by their address: a reload would send the form again that led here.
 const approval = $("#approval");
 if (approval) {
   const left = $("#approval-left"), status = $("[role=status]", approval);
+  const next = $("#approved button:not(.quiet)"), look = $("#look");
+  const byHand = (shown) => { next.hidden = look.hidden = !shown; };
   const end = Date.now() + 1000 * approval.dataset.seconds;
   let pause = 2000;
   const tick = () => {
@@ -263,6 +289,8 @@ if (approval) {
     const seconds = Math.ceil((end - Date.now()) / 1000);
     if (seconds <= 0) return location.replace("/code");
     left.textContent = approval.dataset.left.replace("{seconds}", seconds);
+    // Announced twice, and otherwise only shown.
+    if (seconds === 30 || seconds === 10) status.textContent = left.textContent;
     setTimeout(tick, 1000);
   };
   let isApproved = false;
@@ -270,8 +298,9 @@ if (approval) {
     isApproved = true;
     status.textContent = approval.dataset.approved;
     status.classList.add("done");
-    left.hidden = true;
-    $("#approved button").focus();
+    left.hidden = look.hidden = true;
+    next.hidden = false;
+    next.focus();
   };
   const ask = async () => {
     let state;
@@ -281,6 +310,7 @@ if (approval) {
     } catch {
       // No connection: the next time, perhaps.
     }
+    byHand(!state);
     if (state === "approved") return goOn();
     if (state === "ended") return location.replace("/code");
     pause = Math.min(pause * 1.25, 6000);
@@ -288,6 +318,7 @@ if (approval) {
   };
   if (approval.dataset.status === "approved") goOn();
   else {
+    byHand(false);
     tick();
     setTimeout(ask, pause);
   }
@@ -299,6 +330,8 @@ if (choosing) {
   const { password, confirmation } = choosing.elements;
   const says = choosing.dataset, status = $("#password-status"), show = $("#show"), same = $("#same");
 
+  // What password managers generate by. HTML knows no such attribute, so the page itself stays valid.
+  for (const field of [password, confirmation]) field.setAttribute("passwordrules", says.rules);
   const reveal = (shown) => {
     password.type = confirmation.type = shown ? "text" : "password";
     show.textContent = shown ? says.hide : says.show;
@@ -323,10 +356,16 @@ if (choosing) {
   const all = [...document.querySelectorAll("[data-criterion]")];
   const items = all.filter((item) => item.dataset.criterion in rules);
   for (const item of items) {
-    $(".unseen", item)?.remove();
-    item.append(Object.assign(document.createElement("span"), { className: "unseen" }));
-    if (item.classList.contains("failed")) item.lastChild.textContent = ` (${says.unmet})`;
+    if (!$(".unseen", item)) item.append(Object.assign(document.createElement("span"), { className: "unseen" }));
   }
+  // The others are the server's, which says of an earlier password nothing about the one that is being typed.
+  const others = all.filter((item) => !items.includes(item));
+  const wait = (item) => {
+    item.classList.remove("met", "failed");
+    $("span", item)?.remove();
+    item.append(Object.assign(document.createElement("span"), { className: "later", textContent: ` (${says.later})` }));
+  };
+  for (const item of others) if (!item.classList.contains("met") && !item.classList.contains("failed")) wait(item);
 
   // Random words of the EFF's long list, 12.9 bits each, fetched when somebody asks for them.
   const suggest = $("#suggest"), suggested = $("#suggested");
@@ -360,11 +399,7 @@ if (choosing) {
   const check = () => {
     const text = password.value.normalize("NFC");
     let met = 0;
-    // What the server said of an earlier password says nothing of this one.
-    for (const item of all.filter((item) => !items.includes(item))) {
-      item.classList.remove("met", "failed");
-      $(".unseen", item)?.remove();
-    }
+    others.forEach(wait);
     for (const item of items) {
       const is = rules[item.dataset.criterion](text);
       met += is;

@@ -16,8 +16,8 @@ const say = (what, focus = false) => {
 // In the reader's own manner, as on the other pages.
 const moment = (text) => {
   const { lang } = document.documentElement, primary = (tag) => tag.split("-")[0];
-  const own = navigator.languages.filter((tag) => primary(tag) === primary(lang));
-  return new Date(text).toLocaleString([...own, lang], { dateStyle: "medium", timeStyle: "short" });
+  const own = navigator.languages.filter((tag) => tag.includes("-") && primary(tag) === primary(lang));
+  return new Date(text).toLocaleString([...own, lang === "en" ? "en-GB" : lang], { dateStyle: "medium", timeStyle: "short" });
 };
 
 // ---- What the phone keeps ------------------------------------------------------------------------------------------
@@ -101,6 +101,9 @@ const requestForm = (account, request) => {
   input.setAttribute("aria-describedby", mistake.id);
   const { organisation, account: name } = account;
   fill(form, { organisation, account: name, time: moment(request.created_at), network: request.network, browser: request.browser });
+  // From a browser that nobody has called their own, refusing weighs as much as approving.
+  show($("[data-of=new]", form), !request.known_device);
+  $("[data-does=deny]", form).classList.toggle("quiet", request.known_device);
   // The server sends what is left, so a phone whose clock is wrong counts right.
   const end = Date.now() + 1000 * request.seconds_left;
   const tick = () => {
@@ -155,6 +158,7 @@ const listAccount = (account, state) => {
   text.textContent = state.what ? text.dataset[state.what].replace("{when}", state.when ?? "") : "";
   $("button", item).onclick = async () => {
     await forget(account.device);
+    $("details", item).open = false;
     await look();
     say("forgotten", true);
   };
@@ -201,8 +205,11 @@ const reallyLook = async () => {
   show($("#pairing"), !code);
   if (!all.length) $("#pair-another").open = true;
   show($("#pair-another > summary"), all.length > 0);
-  $("#accounts ul").replaceChildren();
-  for (const account of all) if (account.confirmed || states.has(account)) listAccount(account, states.get(account) ?? {});
+  // Not under somebody who reads what removing does.
+  if (!$("#accounts details[open]")) {
+    $("#accounts ul").replaceChildren();
+    for (const account of all) if (account.confirmed || states.has(account)) listAccount(account, states.get(account) ?? {});
+  }
   // What is being typed into stays.
   const ids = new Set(found.map(([, request]) => request.request));
   if (!offline) for (const form of [...requests.children]) if (!ids.has(form.dataset.request)) form.remove();

@@ -48,6 +48,7 @@ use crate::adapters::system::{EmfMetrics, SystemClock, SystemEntropy, SystemTime
 use crate::adapters::voice::VoiceCalls;
 #[cfg(feature = "web-push")]
 use crate::adapters::web_push::WebPushes;
+use crate::domain::colour::Colour;
 #[cfg(feature = "ldap")]
 use crate::domain::directory_config::{DirectoryConfig, ServicePassword};
 use crate::domain::keys::Keyring;
@@ -290,12 +291,10 @@ impl Process {
     pub fn password_policy(&self) -> Result<PasswordPolicy, StartError> {
         let settings = &self.parts.settings;
         let blocklist = match &settings.password_blocklist {
-            Some(file) => {
-                std::fs::read_to_string(file).map_err(|error| StartError::Blocklist(file.clone(), error))?
-            }
-            None => String::new(),
+            Some(file) => std::fs::read(file).map_err(|error| StartError::Blocklist(file.clone(), error))?,
+            None => Vec::new(),
         };
-        settings.password_policy(blocklist.lines()).map_err(StartError::Policy)
+        settings.password_policy(&blocklist).map_err(StartError::Policy)
     }
 
     /// Returns the organisation's names and addresses in messages.
@@ -307,7 +306,8 @@ impl Process {
             hours: settings.help_desk_hours.clone(),
         };
         let (organisation, zone) = (&settings.organisation, settings.time_zone.clone());
-        MessageRenderer::new(organisation, help_desk, zone, &settings.public_url)
+        let colour = settings.colour.as_deref().and_then(Colour::parse).unwrap_or(Colour::DEFAULT);
+        MessageRenderer::new(organisation, help_desk, zone, &settings.public_url).in_colour(colour)
     }
 
     fn resource(&self, variable: &'static str) -> Result<String, StartError> {

@@ -79,8 +79,12 @@ test("paired phone approves and page continues", async () => {
 
   const reset = await asking("aisyah");
   await checkPage(reset.page, "8-approval");
+  // The page asks by itself, so nobody has to.
+  assert.ok(await reset.page.locator("#look").isHidden());
+  assert.ok(await reset.page.locator("#approved button:not(.quiet)").isHidden());
   await page.waitForSelector(".request");
   await checkPage(page, "app-4-request");
+  assert.ok(await page.locator(".request .notice").isVisible(), "nobody has called this browser their own");
   const notification = await page.locator(".request").textContent();
   assert.ok(notification.includes("127.0.0.x") && notification.includes("Chrome") && notification.includes("Universiti Contoh"), notification);
   // Time, network and seconds have digits of their own, which may be the number's by chance.
@@ -169,6 +173,7 @@ test("app opens offline and removes an account", async () => {
   await page.waitForSelector("#offline:not([hidden])");
   assert.ok((await page.locator("#accounts").textContent()).includes("aisyah"));
   await checkPage(page, "app-8-offline");
+  await page.click("#accounts summary");
   await page.click("#accounts button");
   await page.waitForSelector("#accounts", { state: "hidden" });
   await context.close();

@@ -262,6 +262,28 @@ test("harder kind asks for work alone", async (t) => {
   await page.waitForURL("**/reason");
 });
 
+test("a corrected name on the harder page gets the usual check and true words", async (t) => {
+  const page = await opened(t);
+  await page.fill("#login", "student21");
+  await page.click(NEXT);
+  await page.waitForURL("**/reason");
+  await page.goto(product.site);
+  await page.fill("#login", "student21");
+  await page.click(NEXT);
+  await page.waitForSelector("[data-harder]");
+  await page.fill("#login", "student22");
+  await page.click(NEXT);
+  await page.waitForSelector("#captcha:not([data-harder])", { timeout: 60_000 });
+  const words = await page.locator("#summary").innerText();
+  assert.match(words, /entered before/);
+  assert.doesNotMatch(words, /characters/);
+  assert.equal(await page.locator("#login").inputValue(), "student22");
+  await done(page);
+  assert.ok(await page.locator("#characters").isHidden());
+  await page.click(NEXT);
+  await page.waitForURL("**/reason");
+});
+
 test("without scripts the harder kind says where to get help", async (t) => {
   const page = await opened(t, { javaScriptEnabled: false });
   for (const attempts of [1, 2]) {

@@ -72,6 +72,79 @@ test("the name outlasts a new start, and not the end", async () => {
   await page.context().close();
 });
 
+test("a browser that begins again leads back to its flow", async () => {
+  const page = await open();
+  await toMethods(page, "mei");
+  const context = page.context();
+  // What a phone keeps of a browser that it has closed: cookies with a lifetime.
+  const kept = (await context.cookies()).filter((cookie) => cookie.expires > 0);
+  await context.close();
+  const again = await open({ storageState: { cookies: kept, origins: [] } });
+  await again.goto(product.site);
+  await again.click(".notice .button");
+  await again.waitForURL("**/method");
+  await again.click(".actions button.quiet");
+  await again.waitForSelector("body[data-forget]");
+  await again.goto(product.site);
+  assert.equal(await again.locator(".notice .button").count(), 0, "a flow that has ended leads nowhere");
+  await again.context().close();
+});
+
+test("the end of a code is announced, and the way to a new one opens", async () => {
+  const page = await open();
+  await page.clock.install();
+  await toMethods(page, "hafiz");
+  await send(page, "email");
+  await page.waitForURL("**/code");
+  assert.equal(await page.locator("#code-left").isHidden(), true);
+  await page.clock.fastForward(1000 * 310);
+  assert.match(await page.innerText("#code-left"), /left for this code: 5\./);
+  await page.clock.fastForward(1000 * 235);
+  assert.match(await page.innerText("#code-left"), /left for this code: 1\./);
+  assert.equal(await page.locator("#help").getAttribute("open"), null);
+  await page.clock.fastForward(1000 * 60);
+  assert.match(await page.innerText("#code-left"), /has expired/);
+  assert.equal(await page.locator("#resend button").isVisible(), true);
+  await page.context().close();
+});
+
+test("a form that could not be answered is still filled in after going back", async () => {
+  const page = await open();
+  await toMethods(page, "hafiz");
+  await page.check("#method-sms");
+  await page.fill("#contact-sms", "011-1222 3334");
+  const html = await (await page.request.get(`${product.site}/nowhere`)).text();
+  const unavailable = html.replace(/<a class="button"/, '<button type="button" id="back" hidden>Back</button>$&');
+  await page.route("**/code/send", (route) => route.fulfill({ status: 503, contentType: "text/html", body: unavailable }));
+  await send(page, "sms");
+  await page.click("#back");
+  await page.waitForURL("**/method");
+  assert.equal(await page.inputValue("#contact-sms"), "011-1222 3334");
+  await page.context().close();
+});
+
+test("the first page is sent in 25 KB, and later ones in 6 KB", async () => {
+  const page = await open();
+  const session = await page.context().newCDPSession(page);
+  await session.send("Network.enable");
+  let bytes = 0;
+  session.on("Network.loadingFinished", ({ encodedDataLength }) => { bytes += encodedDataLength; });
+  await page.goto(product.site, { waitUntil: "networkidle" });
+  assert.ok(bytes > 10_000 && bytes <= 25 * 1024, `page 1: ${bytes} bytes`);
+  await page.fill("#login", "mei");
+  await page.waitForSelector("#work-status.done", { timeout: 60_000 });
+  bytes = 0;
+  await page.click(NEXT);
+  await page.waitForURL("**/reason", { waitUntil: "networkidle" });
+  assert.ok(bytes > 500 && bytes <= 6 * 1024, `reason: ${bytes} bytes`);
+  bytes = 0;
+  await page.check("#reason-forgotten");
+  await page.click("form:has(#reason-forgotten) .actions button:not(.quiet)");
+  await page.waitForURL("**/method", { waitUntil: "networkidle" });
+  assert.ok(bytes > 500 && bytes <= 6 * 1024, `methods: ${bytes} bytes`);
+  await page.context().close();
+});
+
 test("the end of the session is announced once, two minutes before", async () => {
   const page = await open();
   await page.clock.install();
@@ -111,6 +184,10 @@ test("a suggested password meets the criteria", async () => {
   await page.click("form:has(#code) .actions button:not(.quiet)");
   await page.waitForURL("**/password");
   assert.equal(await page.inputValue("input[autocomplete=username]"), "weiling");
+  for (const field of ["#password", "#confirmation"]) {
+    assert.match(await page.getAttribute(field, "passwordrules"), /^minlength: 12; .*required: upper;/);
+  }
+  assert.equal(await page.locator(".criteria .later").count(), 4, "the others are checked when the person finishes");
 
   // A rejected one is marked in the list, and called weak in words.
   for (const field of ["#password", "#confirmation"]) await page.fill(field, "password1234");

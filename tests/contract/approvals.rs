@@ -45,7 +45,11 @@ fn request(byte: u8, flow: u8, now: Timestamp) -> ApprovalRequest {
         id: id(byte),
         flow: HolderId::from_bytes([flow; 32]),
         number: Tag::from_bytes([1; 32]),
-        requester: Requester { network: "203.0.113.x".into(), browser: "Firefox, Linux".into() },
+        requester: Requester {
+            network: "203.0.113.x".into(),
+            browser: "Firefox, Linux".into(),
+            known_device: true,
+        },
         created_at: now,
         expires_at: now + Seconds(90),
         status: RequestStatus::Pending,

@@ -3,6 +3,8 @@
 //! No test here starts a server. Each reads files of the workspace, or asks cargo what it would build.
 
 #[cfg(test)]
+mod blocklist;
+#[cfg(test)]
 mod controls;
 #[cfg(test)]
 mod documents;

@@ -14,7 +14,7 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 
 /// The Python interpreter with the test tools.
 #[expect(clippy::disallowed_methods, reason = "which Python to ask is the machine's affair")]
-fn python() -> PathBuf {
+pub(crate) fn python() -> PathBuf {
     let ours = root().join(".venv/bin/python");
     let other = std::env::var("REKEY_TEST_PYTHON").ok().map(PathBuf::from);
     other.unwrap_or_else(|| if ours.exists() { ours } else { "python3".into() })

@@ -159,7 +159,7 @@ async fn denial_ends_flow_pauses_method_and_notifies_contacts() {
         .messages()
         .into_iter()
         .filter(|message| message.channel != Channel::Push)
-        .map(|message| (message.to, message.body.contains("refused")))
+        .map(|message| (message.to, message.body.contains("denied")))
         .collect();
     notified.sort();
     // The office is not called: nothing was changed.

@@ -290,6 +290,14 @@ async fn harder_captcha_requires_its_login_and_work() {
     let work = work(&captcha);
     let elsewhere = solve(&mut browser, "priya", &captcha, "captcha_work", &work).await;
     assert_eq!(elsewhere.problem().1, "captcha-wrong", "bound to another name");
+    let (why, next) = (elsewhere.json()["why"].clone(), elsewhere.json()["captcha"].clone());
+    assert_eq!(
+        (why, &next["harder"]),
+        (json!("other-name"), &json!(false)),
+        "the other name has its own price"
+    );
+    let corrected = solve(&mut browser, "aisyah", &captcha, "captcha_work", &work).await;
+    assert_eq!(corrected.page(), "reason", "the other name did not spend it");
 }
 
 /// Controls: C-007.

@@ -239,7 +239,7 @@ impl Product {
                     directory: ports.clone(),
                     queue: ports.clone(),
                     messages: keys.clone(),
-                    policy: settings.password_policy([]).unwrap(),
+                    policy: settings.password_policy(&[]).unwrap(),
                     clock: ports.clone(),
                     entropy: ports.clone(),
                 }),

@@ -57,6 +57,7 @@ fn shown(request: &ApprovalRequest, now: Timestamp) -> Value {
         "request": request.id.to_string(),
         "network": request.requester.network,
         "browser": request.requester.browser,
+        "known_device": request.requester.known_device,
         "created_at": request.created_at.to_string(),
         "expires_at": request.expires_at.to_string(),
         "seconds_left": request.expires_at.seconds_after(now),

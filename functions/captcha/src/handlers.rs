@@ -5,22 +5,38 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use shared::domain::captcha::{CaptchaChallenge, Effort, LIFETIME};
+use shared::domain::flow::Stage;
 use shared::domain::name::{CanonicalName, NameRef};
 use shared::domain::rate_limit::RateLimit;
 use shared::domain::time::Timestamp;
 use shared::http::captcha::{CaptchaFields, CaptchaResult, Captchas, CharacterLimits, Door};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Identify, View};
-use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, assets, respond};
+use shared::http::{
+    App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, assets, location, respond,
+};
 
 use super::{Ports, open, picture, range, sound};
 
-/// `GET /`: shows a new challenge. It writes nothing to a store.
+/// `GET /`: shows a new challenge, and the way back to a flow that the browser has begun. It writes nothing to a store.
 pub(crate) async fn identify(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
     respond(app, incoming, async |ports, incoming| {
-        Ok(incoming.page(&identify_view(captchas(ports, incoming).challenge(None)?, String::new())))
+        let captcha = captchas(ports, incoming).challenge(None)?;
+        let resume = resume(ports, incoming).await;
+        Ok(incoming.page(&View::Identify(Identify { captcha, login: String::new(), resume })))
     })
     .await
+}
+
+/// Returns the page that the browser's flow waits at, if it has one. A phone that ends the browser to save memory
+/// leads back to page 1. Nothing is read without a valid cookie, and page 1 needs no store: a failed read shows no way
+/// back.
+async fn resume(ports: &Ports, incoming: &IncomingRequest) -> Option<&'static str> {
+    let cookie = incoming.flow().ok()?;
+    let flow = ports.flows.load(cookie.id(), ports.clock.now()).await.ok()??.value;
+    let is_open = flow.verified() == cookie.verified() && !flow.is_exhausted(&ports.app.settings.flow);
+    let stage = flow.stage();
+    (is_open && !matches!(stage, Stage::Done | Stage::Ended)).then(|| location(stage))
 }
 
 /// `POST /`: checks the name and the CAPTCHA answer, then opens the flow.
@@ -114,7 +130,7 @@ fn captchas<'a>(ports: &'a Ports, incoming: &IncomingRequest) -> Captchas<'a> {
 }
 
 fn identify_view(captcha: view::Captcha, login: String) -> View {
-    View::Identify(Identify { captcha, login })
+    View::Identify(Identify { captcha, login, resume: None })
 }
 
 /// The variable part of a path. One that is not UTF-8 (`%ff`) gets the same 404 as any unknown one.

@@ -20,7 +20,7 @@ use shared::ports::{
 };
 use shared::process::{Process, StartError};
 
-/// The ports of `captcha`. It reads accounts and enrolled methods, and writes only flows and rate limits.
+/// The ports of `captcha`. It reads accounts and enrolled methods, and reads and writes only flows and rate limits.
 pub struct Ports {
     /// Settings and the flow keys, which compute cookies and pseudonyms.
     pub app: AppContext,

@@ -6,7 +6,7 @@ use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Contact, Registration};
 use shared::domain::account_limits::{Client, Use};
-use shared::domain::approval::{RequestStatus, Requester};
+use shared::domain::approval::RequestStatus;
 use shared::domain::contact::PhoneNumber;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::decoy;
@@ -169,6 +169,7 @@ impl Step<'_> {
                 registration.redeemed_lately(method, now),
             ),
             login: flow.context.login.as_deref(),
+            requester: Some(self.incoming.requester(flow.context.known_device)),
             language: flow.context.language,
             digits: settings.code_digits,
             lifetime: Seconds(lifetime),
@@ -240,8 +241,7 @@ impl Step<'_> {
             Err(_) => return Err(unavailable()),
         };
         let (keys, entropy) = (&ports.app.flows, &*ports.entropy);
-        let requester =
-            Requester { network: self.incoming.network(), browser: self.incoming.browser.clone() };
+        let requester = self.incoming.requester(flow.context.known_device);
         let lifetime = APPROVAL_LIFETIME.0.min(flow.context.expires_at.seconds_after(now));
         let (challenge, request) =
             verification::approval::ask(keys, entropy, cookie, requester, Seconds(lifetime), now)?;

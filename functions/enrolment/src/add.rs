@@ -164,7 +164,8 @@ impl List<'_> {
         let not_before =
             if corrects && progress.may_correct(code) { None } else { progress.next_code_at(code) };
         // A new contact may be a stranger's, so the message doesn't name the account.
-        let code = contact::Parts { purpose: Purpose::SecurityInfo, method, contact, login: None };
+        let code =
+            contact::Parts { purpose: Purpose::SecurityInfo, method, contact, login: None, requester: None };
         let made = contact::new_challenge(ports, cookie, session, not_before, code, self.network, self.now);
         let made = made.await?;
         let (challenge, message) = made.map_err(|problem| self.problem(problem))?;

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
-use shared::domain::approval::{APPROVAL_LIFETIME, RequestId, Requester};
+use shared::domain::approval::{APPROVAL_LIFETIME, RequestId};
 use shared::domain::cookie::HolderCookie;
 use shared::domain::factor::VerifiedFactor;
 use shared::domain::message::{ApprovalPush, Message, Purpose};
@@ -104,7 +104,13 @@ impl Step<'_> {
             cookie,
             &session,
             session.progress().next_code_at(code),
-            contact::Parts { purpose: Purpose::SecondStep, method, contact, login: self.login.as_deref() },
+            contact::Parts {
+                purpose: Purpose::SecondStep,
+                method,
+                contact,
+                login: self.login.as_deref(),
+                requester: Some(incoming.requester(session.progress().known_device)),
+            },
             incoming.network_tag(),
             now,
         );
@@ -128,7 +134,7 @@ impl Step<'_> {
         if !rate_limits::try_acquire_push(ports, &session, incoming.network_tag(), now).await? {
             return Err(self.problem(&session, Problem::MethodUnavailable("method")).await?);
         }
-        let requester = Requester { network: incoming.network(), browser: incoming.browser.clone() };
+        let requester = incoming.requester(session.progress().known_device);
         let (keys, entropy) = (&ports.app.flows, &*ports.entropy);
         let (challenge, request) =
             verification::approval::ask(keys, entropy, cookie, requester, APPROVAL_LIFETIME, now)?;

@@ -17,6 +17,7 @@ Examples:
   rekey --stack rekey-production forget aisyah       erases it
   rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey config check parameters.json                 every error in the parameters
+  rekey blocklist build passwords.txt                a compact file of refused passwords
   rekey completions bash > ~/.local/share/bash-completion/completions/rekey
 
 Exit status:
@@ -91,6 +92,9 @@ pub enum Command {
     /// Checks parameters
     #[command(subcommand)]
     Config(Config),
+    /// Makes files of refused passwords
+    #[command(subcommand)]
+    Blocklist(BlocklistCommand),
     /// Writes the completions of a shell
     Completions {
         /// The shell
@@ -149,6 +153,26 @@ pub enum Config {
         /// A file of parameters: NAME=value lines or JSON; without it, the deployment's or the environment's
         file: Option<PathBuf>,
     },
+}
+
+/// The commands about refused passwords.
+#[derive(Debug, Subcommand)]
+pub enum BlocklistCommand {
+    /// Makes a compact file for REKEY_PASSWORD_BLOCKLIST; it finds every password of FILE, and 1 in 2048 others
+    Build(BuildBlocklist),
+}
+
+/// The options of `blocklist build`.
+#[derive(Debug, Args)]
+pub struct BuildBlocklist {
+    /// The passwords, one in each line, in UTF-8
+    pub file: PathBuf,
+    /// The file to write; the default name is FILE.blocklist
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Leaves out shorter passwords, which the policy refuses by their length
+    #[arg(long, value_name = "CHARACTERS", default_value_t = 12)]
+    pub min_length: usize,
 }
 
 #[cfg(test)]

@@ -11,6 +11,9 @@ mod directory;
 mod support;
 
 use serde_json::{Value, json};
+use shared::domain::password::{
+    CharacterClass, CommonPasswords, NewPassword, OwnWords, PasswordPolicy, Person, Violation,
+};
 
 use support::{Rekey, lines_about};
 
@@ -310,4 +313,27 @@ async fn interrupted_import_is_continued_by_the_same_file() {
     assert_eq!(summary["after"]["capable"], 3_000, "{summary:#}");
     let again = rekey.json(&["import", &file]).await;
     assert_eq!(again["summary"]["unchanged"], 3_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn blocklist_is_built_from_long_lines() {
+    let rekey = Rekey::start().await;
+    let file = rekey.file("passwords.txt", "kancil-lompat-42!\r\n\nshort\nTasik Chini di waktu pagi\n");
+    let built = rekey.json(&["blocklist", "build", &file]).await;
+    assert_eq!((&built["lines"], &built["passwords"]), (&json!(3), &json!(2)), "{built:#}");
+    assert_eq!(built["false_positives"], json!({ "one_in": 2_048 }));
+    let bytes = std::fs::read(built["file"].as_str().unwrap()).unwrap();
+    assert_eq!(built["bytes"], bytes.len());
+    let common = CommonPasswords::with_file(&bytes).unwrap();
+    let policy = |common| {
+        let words = OwnWords::new("", std::iter::empty::<&str>()).unwrap();
+        PasswordPolicy::new(12, 128, CharacterClass::ALL, 0, common, words).unwrap()
+    };
+    let password = NewPassword::parse("Kancil-Lompat-42!").unwrap();
+    let nobody = Person::new(["Ali"], ["ali"]);
+    assert_eq!(policy(common).violations(&password, &nobody), [Violation::Common]);
+    assert_eq!(policy(CommonPasswords::new()).violations(&password, &nobody), []);
+
+    let none = rekey.run(&["blocklist", "build", &file, "--min-length", "60"]).await;
+    assert_eq!(none.status, 2, "{none:?}");
 }

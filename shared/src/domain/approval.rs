@@ -117,6 +117,9 @@ pub struct Requester {
     pub network: String,
     /// The browser and system: see [`browser`](super::client::browser).
     pub browser: String,
+    /// Whether the browser is a known device of the account. A request of an earlier version says nothing of it.
+    #[serde(default)]
+    pub known_device: bool,
 }
 
 /// A request for approval. An account has at most one.

@@ -246,13 +246,17 @@ impl CaptchaChallenge {
     /// Case, spaces, hyphens and width don't matter. The twin of a character ([`ALPHABET`]) counts as the
     /// character: a person who reads an S where a 5 is drawn has read the picture.
     pub fn check(&self, answer: Answer<'_>, name: &NameRef) -> Verdict {
-        let is_bound_elsewhere = self.bound_to.as_ref().is_some_and(|bound| bound != name);
         let is_right = match answer {
             Answer::Work => true,
             Answer::Characters(typed) => self.has_characters(typed) && !self.is_harder(),
             Answer::Wrong => false,
         };
-        if is_right && !is_bound_elsewhere { Verdict::Passed } else { Verdict::Wrong }
+        if is_right && self.is_for(name) { Verdict::Passed } else { Verdict::Wrong }
+    }
+
+    /// Returns whether it may be answered for `name`. A challenge of the harder kind belongs to one name.
+    pub fn is_for(&self, name: &NameRef) -> bool {
+        self.bound_to.as_ref().is_none_or(|bound| bound == name)
     }
 
     fn has_characters(&self, typed: &str) -> bool {

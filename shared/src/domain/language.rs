@@ -34,6 +34,13 @@ impl Language {
         }
     }
 
+    /// Returns the direction of its script, as `dir` attributes carry it. None is written from right to left so far.
+    pub const fn direction(self) -> &'static str {
+        match self {
+            Self::English | Self::Malay | Self::Chinese | Self::Tamil => "ltr",
+        }
+    }
+
     /// Returns the language's own name for itself, as the picker shows it.
     pub const fn endonym(self) -> &'static str {
         match self {

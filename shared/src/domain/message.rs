@@ -8,6 +8,7 @@ use thiserror::Error;
 use zeroize::Zeroizing;
 
 use super::account::{AccountId, Contact};
+use super::approval::Requester;
 use super::code::OneTimeCode;
 use super::contact::{EmailAddress, PhoneNumber};
 use super::event::{Change, Event};
@@ -137,6 +138,15 @@ impl SmsShare {
     }
 }
 
+/// When and where from a code was asked for, so that a person recognises their own request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Requested {
+    /// The time of the request.
+    pub at: Timestamp,
+    /// Its network and browser.
+    pub from: Requester,
+}
+
 /// A code for a person's contact.
 #[derive(Clone, Debug)]
 pub struct CodeMessage {
@@ -156,6 +166,8 @@ pub struct CodeMessage {
     pub minutes: u32,
     /// The login of the account, which mails to a confirmed contact name. A code for a new contact names none.
     pub login: Option<String>,
+    /// The request, which mails to a confirmed contact name.
+    pub requested: Option<Requested>,
 }
 
 /// A notification to a contact about a change of the account.
@@ -314,6 +326,8 @@ enum Wire {
         minutes: u32,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         login: Option<String>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        requested: Option<Requested>,
     },
     Decoy,
     Notice {
@@ -386,6 +400,7 @@ impl From<&Message> for Wire {
                 expires_at: code.expires_at,
                 minutes: code.minutes,
                 login: code.login.clone(),
+                requested: code.requested.clone(),
             },
             Message::Decoy => Self::Decoy,
             Message::Notice(notice) => Self::Notice {
@@ -420,18 +435,28 @@ impl TryFrom<Wire> for Message {
 
     fn try_from(wire: Wire) -> Result<Self, MessageError> {
         Ok(match wire {
-            Wire::Code { channel, to, purpose, share, code, language, expires_at, minutes, login } => {
-                Self::Code(CodeMessage {
-                    to: recipient(channel, &to),
-                    purpose,
-                    share,
-                    code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
-                    language,
-                    expires_at,
-                    minutes,
-                    login,
-                })
-            }
+            Wire::Code {
+                channel,
+                to,
+                purpose,
+                share,
+                code,
+                language,
+                expires_at,
+                minutes,
+                login,
+                requested,
+            } => Self::Code(CodeMessage {
+                to: recipient(channel, &to),
+                purpose,
+                share,
+                code: OneTimeCode::parse(&code.0).map_err(|_| MessageError)?,
+                language,
+                expires_at,
+                minutes,
+                login,
+                requested,
+            }),
             Wire::Decoy => Self::Decoy,
             Wire::Notice { channel, to, event, at, further, methods, language, login } => {
                 let further = further.into_iter().map(|(event, at)| Change { event, at }).collect();
@@ -508,6 +533,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_790_000_000),
             minutes: 10,
             login: Some("aisyah".to_owned()),
+            requested: None,
         })
     }
 

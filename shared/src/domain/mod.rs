@@ -10,6 +10,7 @@ pub mod challenge;
 pub mod change_note;
 pub mod client;
 pub mod code;
+pub mod colour;
 pub mod contact;
 pub mod cookie;
 pub mod decoy;

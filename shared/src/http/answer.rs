@@ -294,13 +294,16 @@ impl IncomingRequest {
         if let Some(encoding) = encoding {
             out.insert(header::CONTENT_ENCODING, HeaderValue::from_static(encoding));
         }
-        // Flow and session end by the server's clock, and at the latest when the browser closes.
+        // Flow and session end by the server's clock, and at the latest when the browser closes. A flow that nothing was
+        // verified in outlasts the browser, which phones close behind an app that shows a code.
         let set =
             |name: &str, value: String| format!("{name}={value}; Path=/; Secure; HttpOnly; SameSite=Strict");
         let line = match cookie {
-            Some(NewCookie::Flow(cookie)) => {
-                cookie.value(&self.app.flows).map(|value| set(FLOW_COOKIE, value))
-            }
+            Some(NewCookie::Flow(cookie)) => cookie.value(&self.app.flows).map(|value| {
+                let line = set(FLOW_COOKIE, value);
+                let lifetime = self.app.settings.flow.lifetime.0;
+                if cookie.verified() == 0 { format!("{line}; Max-Age={lifetime}") } else { line }
+            }),
             Some(NewCookie::Session(cookie)) => {
                 cookie.value(&self.app.flows).map(|value| set(SESSION_COOKIE, value))
             }

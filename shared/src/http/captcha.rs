@@ -129,6 +129,11 @@ impl Captchas<'_> {
         let Ok(challenge) = CaptchaChallenge::open(token, self.keys, self.now) else {
             return Ok(refused(CaptchaFailure::Expired, self.challenge(least)?));
         };
+        // A person who corrects the name on a page with harder work starts again with the check of everybody: what made
+        // it harder may not hold for the other name.
+        if !challenge.is_for(name) {
+            return Ok(refused(CaptchaFailure::OtherName, self.challenge(least)?));
+        }
         let is_harder = challenge.is_harder();
         let suffices = |required: Effort| is_harder && challenge.effort().suffices(required);
         if least.is_some_and(|(_, required)| !suffices(required)) {
@@ -163,6 +168,9 @@ impl Captchas<'_> {
         }
         match challenge.check(answer, name) {
             Verdict::Passed => Ok(CaptchaResult::Solved { effort: is_harder.then_some(challenge.effort()) }),
+            Verdict::Wrong if matches!(answer, Answer::Wrong) => {
+                Ok(refused(CaptchaFailure::WrongWork, next()?))
+            }
             Verdict::Wrong => Ok(refused(CaptchaFailure::Wrong, next()?)),
         }
     }

@@ -18,6 +18,7 @@ use super::said::{SAID_COOKIE, Said};
 use super::trusted_proxy;
 use super::view::security_info::SignIn;
 use crate::domain::account::AccountId;
+use crate::domain::approval::Requester;
 use crate::domain::client::{self, AddressBlock, NetworkTag};
 use crate::domain::keys::{Keyring, SealError};
 use crate::domain::known_device::KnownDevice;
@@ -131,6 +132,11 @@ impl IncomingRequest {
             }
             None => String::new(),
         }
+    }
+
+    /// Returns where the request comes from, as its owner reads it.
+    pub fn requester(&self, known_device: bool) -> Requester {
+        Requester { network: self.network(), browser: self.browser.clone(), known_device }
     }
 
     /// Returns whether the browser says that it is a known device, of whatever account.

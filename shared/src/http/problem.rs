@@ -269,8 +269,12 @@ pub enum Problem {
 /// Why a CAPTCHA was not accepted, as the contract's `why`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CaptchaFailure {
-    /// The characters or the work are wrong. The challenge is spent.
+    /// The characters are wrong. The challenge is spent.
     Wrong,
+    /// The work is wrong. The challenge is spent.
+    WrongWork,
+    /// The challenge is of the harder kind, for another name. It was not compared.
+    OtherName,
     /// The challenge is no longer valid: it was not compared.
     Expired,
     /// The challenge was answered before.
@@ -283,7 +287,8 @@ impl CaptchaFailure {
     /// Returns the failure's name in the contract.
     pub const fn as_str(self) -> &'static str {
         match self {
-            Self::Wrong => "wrong",
+            Self::Wrong | Self::WrongWork => "wrong",
+            Self::OtherName => "other-name",
             Self::Expired => "expired",
             Self::Used => "used",
             Self::NotDrawn => "not-drawn",

@@ -122,6 +122,7 @@ pub fn code_of(flow: &AwaitingCode, settings: &Settings, now: Timestamp) -> Code
         resend_at: flow.resend_at().to_string(),
         attempts_left: flow.attempts_left(&settings.flow),
         resend_in: flow.resend_at().seconds_after(now),
+        expires_in: flow.expires_at.seconds_after(now),
         may_resend: flow.may_resend(&settings.flow),
         is_over: flow.expires_at <= now || flow.attempts_left(&settings.flow) == 0,
         minutes: settings.flow.code_lifetime.whole_minutes(),
@@ -145,7 +146,7 @@ fn generator_rules(rules: &PasswordRules) -> String {
 
 fn criteria(rules: &PasswordRules, organisation: &str, language: Language) -> Vec<Criterion> {
     // Settings verified at start that the policy can be built. A directory's rules only tighten it.
-    let Ok(policy) = rules.policy(organisation, []) else { return Vec::new() };
+    let Ok(policy) = rules.policy(organisation, &[]) else { return Vec::new() };
     let (min, max) = (rules.min, rules.max);
     policy.criteria().iter().map(|criterion| sentence(criterion.id(), min, max, language)).collect()
 }

@@ -94,8 +94,8 @@ pub struct Settings {
     /// The rules for passwords: `REKEY_PASSWORD_MIN`, `REKEY_PASSWORD_MAX`, `REKEY_PASSWORD_CLASSES`
     /// (`upper,lower,digit,symbol`, or nothing), `REKEY_PASSWORD_HISTORY`, `REKEY_PASSWORD_WORDS`.
     pub password: PasswordRules,
-    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further rejected passwords, one per line, beside the function's
-    /// binary.
+    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further rejected passwords beside the function's binary, one per line or
+    /// as `rekey blocklist build` writes them.
     pub password_blocklist: Option<String>,
     /// `REKEY_PUBLIC_URL`: the base of links, without a trailing slash.
     pub public_url: String,
@@ -275,14 +275,11 @@ impl Settings {
         RelyingParty::of_site(&self.public_url)
     }
 
-    /// Returns the password policy, with the lines of the organisation's own blocklist.
+    /// Returns the password policy, with the file of the organisation's own refused passwords.
     ///
     /// # Errors
     /// A sentence that names the invalid setting.
-    pub fn password_policy<'a>(
-        &self,
-        blocklist: impl IntoIterator<Item = &'a str>,
-    ) -> Result<PasswordPolicy, String> {
+    pub fn password_policy(&self, blocklist: &[u8]) -> Result<PasswordPolicy, String> {
         self.password.policy(&self.organisation, blocklist)
     }
 
@@ -347,7 +344,7 @@ impl Settings {
             );
             reader.error("REKEY_SENDS_PER_HOUR", &reason);
         }
-        if let Err(reason) = self.password_policy([]) {
+        if let Err(reason) = self.password_policy(&[]) {
             let reason = format!("{reason}. Use words such as contoh,kampus");
             reader.error("REKEY_PASSWORD_WORDS", &reason);
         }

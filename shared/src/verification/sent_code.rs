@@ -2,13 +2,13 @@
 
 use super::holder::{Holder, Mismatch, Refusal, VerificationError, Verified};
 use crate::domain::account::Contact;
-use crate::domain::approval::RequestId;
+use crate::domain::approval::{RequestId, Requester};
 use crate::domain::challenge::Challenge;
 use crate::domain::code::OneTimeCode;
 use crate::domain::cookie::{HolderCookie, HolderKind};
 use crate::domain::keys::{Keyring, Tag};
 use crate::domain::language::Language;
-use crate::domain::message::{CodeMessage, Message, Purpose, Recipient, SmsShare};
+use crate::domain::message::{CodeMessage, Message, Purpose, Recipient, Requested, SmsShare};
 use crate::domain::method::Method;
 use crate::domain::session::CODE_ATTEMPTS;
 use crate::domain::time::{Seconds, Timestamp};
@@ -26,6 +26,8 @@ pub struct NewCode<'a> {
     pub share: SmsShare,
     /// The login of the account, where the contact is a confirmed one.
     pub login: Option<&'a str>,
+    /// Where the request comes from, where the contact is a confirmed one.
+    pub requester: Option<Requester>,
     /// The language of the text.
     pub language: Language,
     /// The number of digits (`REKEY_CODE_DIGITS`).
@@ -67,6 +69,7 @@ impl NewCode<'_> {
                 expires_at: challenge.expires_at,
                 minutes: self.lifetime.whole_minutes(),
                 login: self.login.map(str::to_owned),
+                requested: self.requester.clone().map(|from| Requested { at: now, from }),
             })
         };
         Ok((challenge, message))

@@ -212,7 +212,11 @@ impl Scene {
             id,
             flow: asking.id(),
             number: tag,
-            requester: Requester { network: "203.0.113.x".into(), browser: "Firefox, Windows".into() },
+            requester: Requester {
+                network: "203.0.113.x".into(),
+                browser: "Firefox, Windows".into(),
+                known_device: true,
+            },
             created_at: now,
             expires_at: if at == At::Idle { now } else { now + APPROVAL_LIFETIME },
             status: RequestStatus::Pending,

@@ -31,6 +31,7 @@ fn code(to: Recipient) -> Message {
         expires_at: START + Seconds(600),
         minutes: 10,
         login: Some("aisyah".to_owned()),
+        requested: None,
     })
 }
 
@@ -349,6 +350,7 @@ async fn block_of_1000_numbers_shares_hourly_rate_limit() {
         expires_at: START + Seconds::HOUR + Seconds(600),
         minutes: 10,
         login: Some("aisyah".to_owned()),
+        requested: None,
     });
     deliver(&fakes, &[], &[later], 1).await;
     assert_eq!(fakes.sent().len(), 1);

@@ -1,6 +1,7 @@
 //! Email addresses and phone numbers: a code sent to the contact confirms it.
 
 use shared::domain::account::{Account, Contact, Registration};
+use shared::domain::approval::Requester;
 use shared::domain::challenge::Challenge;
 use shared::domain::client::NetworkTag;
 use shared::domain::code::OneTimeCode;
@@ -98,6 +99,8 @@ pub(crate) struct Parts<'a> {
     pub(crate) contact: Contact<'a>,
     /// Names the account to a confirmed contact.
     pub(crate) login: Option<&'a str>,
+    /// Names the origin of the request to a confirmed contact.
+    pub(crate) requester: Option<Requester>,
 }
 
 /// Makes a code for a contact, unless the session must wait until `not_before`. The caller stores the challenge, then
@@ -107,7 +110,7 @@ pub(crate) async fn new_challenge(
     cookie: &HolderCookie,
     session: &Session,
     not_before: Option<Timestamp>,
-    Parts { purpose, method, contact, login }: Parts<'_>,
+    Parts { purpose, method, contact, login, requester }: Parts<'_>,
     network: NetworkTag,
     now: Timestamp,
 ) -> HandlerResult<Result<(Challenge, Message), Problem>> {
@@ -129,6 +132,7 @@ pub(crate) async fn new_challenge(
         purpose,
         share: if purpose == Purpose::SecurityInfo { SmsShare::Enrolment } else { SmsShare::Rest },
         login,
+        requester,
         language: context.language,
         digits: settings.code_digits,
         lifetime: Seconds(settings.flow.code_lifetime.0.min(context.expires_at.seconds_after(now))),

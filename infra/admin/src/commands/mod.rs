@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod blocklist;
 mod config;
 mod directory;
 mod export;
@@ -34,6 +35,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             directory::test(global, &options, output).await
         }
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
+        Command::Blocklist(cli::BlocklistCommand::Build(options)) => blocklist::build(options, output),
         Command::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(*shell, &mut Cli::command(), "rekey", &mut script);

@@ -1,19 +1,21 @@
 //! Common passwords and their variations.
 
 use std::collections::HashSet;
+use std::sync::LazyLock;
 
-use caseless::Caseless;
-use unicode_normalization::UnicodeNormalization;
+use thiserror::Error;
 use zeroize::Zeroizing;
 use zxcvbn::zxcvbn;
 
 use super::NewPassword;
+use super::blocklist::{Blocklist, BlocklistError, case_folded};
 
 /// Detects passwords that are common or derived from something common.
 ///
-/// There are two sources, both offline, so that an outage does not weaken the check. The first is zxcvbn: its
+/// There are three sources, all offline, so that an outage does not weaken the check. The first is zxcvbn: its
 /// lists (8 500 leaked passwords, English words, names) and its rules for keyboard walks, dates, repetitions
-/// and look-alikes. The second is an organisation's own file of whole passwords (NIST SP 800-63B-4 §3.1.1.2).
+/// and look-alikes. The second are 103 000 leaked passwords of twelve characters and more, which zxcvbn's lists lack:
+/// see `shared/data/README.md`. The third is an organisation's own file of whole passwords (NIST SP 800-63B-4 §3.1.1.2).
 ///
 /// # Threshold
 ///
@@ -37,37 +39,93 @@ use super::NewPassword;
 /// on time.
 #[derive(Clone, Debug, Default)]
 pub struct CommonPasswords {
-    /// Case-folded lines of the organisation's file.
-    listed: HashSet<String>,
+    /// The organisation's file.
+    own: Own,
 }
+
+/// An organisation's own passwords.
+#[derive(Clone, Debug)]
+enum Own {
+    /// Case-folded lines of text.
+    Lines(HashSet<String>),
+    /// What `rekey blocklist build` made of them.
+    Built(Blocklist),
+}
+
+impl Default for Own {
+    fn default() -> Self {
+        Self::Lines(HashSet::new())
+    }
+}
+
+/// Leaked passwords of twelve characters and more. `shared/data/README.md` says where they come from.
+#[expect(clippy::expect_used, reason = "a test reads the same bytes")]
+static LEAKED: LazyLock<Blocklist> = LazyLock::new(|| {
+    let file = include_bytes!("../../../data/long-passwords.blocklist");
+    Blocklist::read(&file[..]).expect("a complete blocklist")
+});
+
+/// The shortest phrase of [`LEAKED`]. Digits and signs before or after a phrase hardly make it harder to guess.
+const PHRASE: usize = 15;
 
 const WINDOW: usize = 20;
 const STEP: usize = 10;
 const MOST_DIGITS_OF_GUESSES: u16 = 10;
 
 impl CommonPasswords {
-    /// Returns the check with zxcvbn's lists only.
+    /// Returns the check without an organisation's file.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Returns the check that also rejects each line of an organisation's file, in any case. Blank lines and
-    /// line ends of either kind are skipped; spaces belong to the password.
-    pub fn with_file_lines<'a>(lines: impl IntoIterator<Item = &'a str>) -> Self {
-        let lines = lines
-            .into_iter()
-            .map(|line| line.trim_end_matches(['\r', '\n']))
-            .filter(|line| !line.trim().is_empty());
-        Self { listed: lines.map(case_folded).collect() }
+    /// Returns the check that also rejects the passwords of an organisation's file, in any case: one in each line, or a
+    /// [`Blocklist`].
+    ///
+    /// # Errors
+    /// [`BlocklistFileError`] when the file is damaged.
+    pub fn with_file(file: &[u8]) -> Result<Self, BlocklistFileError> {
+        let own = if Blocklist::is_one(file) {
+            Own::Built(Blocklist::read(file.to_vec())?)
+        } else {
+            let text = str::from_utf8(file).map_err(|_| BlocklistFileError::NotUtf8)?;
+            Own::Lines(passwords_of(text).map(case_folded).collect())
+        };
+        Ok(Self { own })
     }
 
     /// Returns whether the password is listed, or too easily guessed by an attacker who knows the `context`:
     /// the person's name and login, the organisation's words. `min` is the policy's minimum length.
     pub(super) fn contain(&self, password: &NewPassword, min: u16, context: &[&str]) -> bool {
-        let is_listed = !self.listed.is_empty()
-            && self.listed.contains(Zeroizing::new(case_folded(password.expose())).as_str());
-        is_listed || !is_hard_to_guess(password, min, context)
+        let folded = Zeroizing::new(case_folded(password.expose()));
+        let is_own = match &self.own {
+            Own::Lines(lines) => lines.contains(folded.as_str()),
+            Own::Built(blocklist) => blocklist.contains(&folded),
+        };
+        is_own || is_leaked(&folded) || !is_hard_to_guess(password, min, context)
     }
+}
+
+/// Why an organisation's file can't be used.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum BlocklistFileError {
+    /// See [`BlocklistError`].
+    #[error(transparent)]
+    Damaged(#[from] BlocklistError),
+    /// It is neither text nor a blocklist.
+    #[error("the file of refused passwords is not in UTF-8")]
+    NotUtf8,
+}
+
+/// Returns the passwords of a text, one in each line. Blank lines and line ends of either kind are skipped; spaces
+/// belong to the password.
+pub fn passwords_of(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().filter(|line| !line.trim().is_empty())
+}
+
+fn is_leaked(folded: &str) -> bool {
+    let phrase = folded.trim_matches(|c: char| !c.is_alphabetic());
+    let is_decorated = phrase.len() < folded.len() && phrase.chars().count() >= PHRASE;
+    LEAKED.contains(folded) || (is_decorated && LEAKED.contains(phrase))
 }
 
 fn is_hard_to_guess(password: &NewPassword, min: u16, context: &[&str]) -> bool {
@@ -85,12 +143,6 @@ fn is_hard_to_guess(password: &NewPassword, min: u16, context: &[&str]) -> bool 
 fn period(characters: &[char]) -> usize {
     let length = characters.len();
     (1..length).find(|shift| characters[*shift..] == characters[..length - shift]).unwrap_or(length)
-}
-
-/// Returns the canonical caseless form (Unicode §3.13, D145). Spellings that differ in case or composition
-/// have the same form.
-fn case_folded(text: &str) -> String {
-    text.nfd().default_case_fold().nfd().collect()
 }
 
 #[cfg(test)]
@@ -158,9 +210,37 @@ mod tests {
 
     #[test]
     fn common_password_file_matches_whole_password_ignoring_case() {
-        let common = CommonPasswords::with_file_lines("Kancil-Lompat-42!\r\n\r\nmENTERI-Beş-ÄÖÜ 9\n".lines());
-        let passwords =
-            ["kancil-LOMPAT-42!", "Menteri-BEŞ-a\u{308}öü 9", "Kancil-Lompat-42!!", "Kancil-Lompat-42"];
-        assert_eq!(are_common(&common, &passwords), [true, true, false, false]);
+        let text = "Kancil-Lompat-42!\r\n\r\nmENTERI-Beş-ÄÖÜ 9\n";
+        let built = Blocklist::build(passwords_of(text)).unwrap();
+        for file in [text.as_bytes(), built.bytes()] {
+            let common = CommonPasswords::with_file(file).unwrap();
+            let passwords =
+                ["kancil-LOMPAT-42!", "Menteri-BEŞ-a\u{308}öü 9", "Kancil-Lompat-42!!", "Kancil-Lompat-42"];
+            assert_eq!(are_common(&common, &passwords), [true, true, false, false]);
+        }
+    }
+
+    #[test]
+    fn unreadable_common_password_file_is_refused() {
+        let built = Blocklist::build(["Kancil-Lompat-42!"]).unwrap();
+        let cut = &built.bytes()[..built.bytes().len() - 1];
+        for (file, error) in [
+            (cut, BlocklistFileError::Damaged(BlocklistError)),
+            (&b"Kancil\xff"[..], BlocklistFileError::NotUtf8),
+        ] {
+            assert_eq!(CommonPasswords::with_file(file).unwrap_err(), error);
+        }
+    }
+
+    /// zxcvbn alone takes these for hard to guess.
+    /// Controls: C-018.
+    #[test]
+    fn leaked_long_passwords_are_common() {
+        let leaked = ["SpaceIsThePlace", "Spaceistheplace-1!", "42 assalamualeikum!", "KINDERSCHOKOLADE1!"];
+        for typed in leaked {
+            let password = NewPassword::parse(typed).unwrap();
+            assert!(CommonPasswords::new().contain(&password, 12, &[]), "{typed}");
+            assert!(is_hard_to_guess(&password, 12, &[]), "{typed}: the list is not needed for it");
+        }
     }
 }

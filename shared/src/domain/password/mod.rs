@@ -22,6 +22,7 @@
 //! `normalize("NFKD")` again, without U+0300 to U+036F. Only the server checks look-alikes (`4` for `a`): a hint
 //! may be incomplete, but never wrong.
 
+mod blocklist;
 mod candidate;
 mod classes;
 mod common;
@@ -33,9 +34,10 @@ mod properties;
 mod rules;
 mod skeleton;
 
+pub use blocklist::{Blocklist, BlocklistError};
 pub use candidate::{NewPassword, PasswordError};
 pub use classes::{CharacterClass, UnknownClass};
-pub use common::CommonPasswords;
+pub use common::{BlocklistFileError, CommonPasswords, passwords_of};
 pub use names::Person;
 pub use own_words::{OwnWords, OwnWordsError};
 pub use policy::{Criterion, PasswordPolicy, PolicyError, Violation};

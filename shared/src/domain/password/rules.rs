@@ -52,18 +52,14 @@ impl PasswordRules {
         policy.with_limits((self.min, self.max), self.classes.iter().copied(), self.history)
     }
 
-    /// Returns the policy of `organisation`, with the lines of its own blocklist.
+    /// Returns the policy of `organisation`, with the file of its own refused passwords.
     ///
     /// # Errors
     /// A sentence that names the invalid setting.
-    pub fn policy<'a>(
-        &self,
-        organisation: &str,
-        blocklist: impl IntoIterator<Item = &'a str>,
-    ) -> Result<PasswordPolicy, String> {
+    pub fn policy(&self, organisation: &str, blocklist: &[u8]) -> Result<PasswordPolicy, String> {
         let words = self.words.iter().map(String::as_str);
         let words = OwnWords::new(organisation, words).map_err(|error| error.to_string())?;
-        let common = CommonPasswords::with_file_lines(blocklist);
+        let common = CommonPasswords::with_file(blocklist).map_err(|error| error.to_string())?;
         let classes = self.classes.iter().copied();
         PasswordPolicy::new(self.min, self.max, classes, self.history, common, words)
             .map_err(|error| error.to_string())

@@ -3,7 +3,8 @@
 use super::PageContext;
 use crate::domain::method::{Kind, Method};
 use crate::http::problem::{CaptchaFailure, Problem};
-use crate::http::view::{Criterion, View};
+use crate::http::view::security_info::SecondStep;
+use crate::http::view::{Criterion, MethodChoice, View};
 use crate::text::Text;
 use crate::text::messages::moment;
 use crate::text::pages::Texts;
@@ -52,6 +53,8 @@ pub(super) fn detail<'t>(problem: &Problem, t: &'t Texts) -> &'t Text {
         Problem::CaptchaWrong(CaptchaFailure::Expired, _) => &t.identify.expired,
         Problem::CaptchaWrong(CaptchaFailure::Used, _) => &t.identify.used,
         Problem::CaptchaWrong(CaptchaFailure::NotDrawn, _) => &t.identify.not_drawn,
+        Problem::CaptchaWrong(CaptchaFailure::OtherName, _) => &t.identify.other_name,
+        Problem::CaptchaWrong(CaptchaFailure::WrongWork, _) => &t.identify.work_wrong,
         _ => &t.problems.of(problem.code().as_str()).detail,
     }
 }
@@ -105,6 +108,10 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
             Some(&t.identify.harder_scripts)
         }
         (View::SignIn(_), Problem::Malformed(Some("captcha_answer"))) => Some(&t.identify.harder_scripts),
+        (
+            View::Method(MethodChoice { selected, .. }) | View::SecondStep(SecondStep { selected, .. }),
+            Problem::MethodUnavailable(_),
+        ) => (*selected == Some(Method::Push)).then_some(&t.approval.unavailable),
         (View::Method(view), Problem::Malformed(Some("code"))) => {
             let text = t.fields.of(view.selected?.as_str());
             (!text.to_string().is_empty()).then_some(text)
@@ -118,6 +125,8 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
 fn field_on(view: &View, problem: &Problem) -> Option<&'static str> {
     match (view, problem) {
         (View::SecondStep(_), Problem::CodeSpent | Problem::SlowDown(_)) => Some("method"),
+        // Nothing was typed wrong, and the browser begins again by itself.
+        (_, Problem::CaptchaWrong(CaptchaFailure::OtherName | CaptchaFailure::WrongWork, _)) => None,
         (View::SecurityInfo(_), Problem::SlowDown(_)) => Some("value"),
         _ => problem.field(),
     }

@@ -94,7 +94,7 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
         t,
         page,
         heading: texts.title.to_string(),
-        body: Body::Problem(&texts.detail),
+        body: Body::Problem(&texts.detail, problem.code()),
         mistakes: Vec::new(),
         unmet: Vec::new(),
     })
@@ -174,7 +174,7 @@ fn heading(view: &View, t: &Texts) -> String {
 /// The content of the frame `page.html`.
 enum Body<'a> {
     View(&'a View),
-    Problem(&'a Text),
+    Problem(&'a Text, Code),
 }
 
 /// The root of all templates; each includes the next, which sees the same names.
@@ -210,7 +210,12 @@ impl Page<'_> {
     }
 
     fn is_wrong(&self) -> bool {
-        !self.mistakes.is_empty() || matches!(self.body, Body::Problem(_))
+        !self.mistakes.is_empty() || matches!(self.body, Body::Problem(..))
+    }
+
+    /// Returns whether the same form may pass in a moment.
+    fn may_go_back(&self) -> bool {
+        matches!(self.body, Body::Problem(_, Code::Unavailable | Code::SlowDown))
     }
 
     /// Returns the errors of the input with this id.
@@ -278,6 +283,12 @@ impl Page<'_> {
     #[expect(clippy::unused_self, reason = "a template calls it on its page")]
     fn passkey_options<'v>(&self, view: &'v SecondStep, method: Method) -> Option<&'v PasskeyOptions> {
         view.options.as_ref().filter(|_| method == Method::Passkey)
+    }
+
+    /// Returns a mask apart from the direction of the sentence around it (first strong isolate, UAX #9 §2.5).
+    #[expect(clippy::unused_self, reason = "a template calls it on its page")]
+    fn isolated(&self, mask: &str) -> String {
+        format!("\u{2068}{mask}\u{2069}")
     }
 
     /// Returns a secret in groups of four, which are easier to type.

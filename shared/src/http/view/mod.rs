@@ -62,6 +62,9 @@ pub struct Identify {
     /// The typed login, so that an error does not clear it. Not part of the contract.
     #[serde(skip)]
     pub login: String,
+    /// The page of the flow that this browser has begun, if there is one.
+    #[serde(skip)]
+    pub resume: Option<&'static str>,
 }
 
 /// The page that asks why the person can't sign in.
@@ -108,6 +111,9 @@ pub struct CodeEntry {
     /// Seconds until `resend_at`, for the button's countdown.
     #[serde(skip)]
     pub resend_in: u32,
+    /// Seconds until `expires_at`, for the announcements before.
+    #[serde(skip)]
+    pub expires_in: u32,
     /// Whether another code can be sent at all.
     #[serde(skip)]
     pub may_resend: bool,

@@ -3,9 +3,10 @@
 use std::fmt::Write as _;
 
 use super::texts::{Texts, Words};
-use super::{Content, HelpDesk, RenderedMail, RenderedMessage};
+use super::{Content, MessageRenderer, RenderedMail, RenderedMessage};
+use crate::domain::approval::Requester;
 use crate::domain::language::Language;
-use crate::domain::message::Purpose;
+use crate::domain::message::{Purpose, Requested};
 use crate::domain::notice::Event;
 use crate::text::Text;
 
@@ -24,11 +25,11 @@ pub(super) fn compose(
     language: Language,
     words: Words<'_>,
     content: Content<'_>,
-    organisation: &str,
-    help_desk: &HelpDesk,
-    change_password: &str,
+    sender: &MessageRenderer,
 ) -> RenderedMail {
     let texts = words.texts;
+    let MessageRenderer { organisation, help_desk, change_password, .. } = sender;
+    let organisation = organisation.as_str();
     let (subject, mut blocks) = match content {
         Content::Code(message) => {
             let minutes = message.minutes.to_string();
@@ -43,6 +44,7 @@ pub(super) fn compose(
             };
             let mut blocks = vec![say(lead), grouped];
             blocks.extend(account(texts, message.login.as_deref()));
+            blocks.extend(message.requested.as_ref().map(|requested| request(words, requested)));
             blocks.extend([say(&code.validity), say(&code.warning), say(unasked)]);
             (code.subject.fill(&values), blocks)
         }
@@ -61,7 +63,7 @@ pub(super) fn compose(
             }
             match notice.event {
                 Event::PasswordExpiring => {
-                    let link = Block::Link(every.expiring_link.fill(&values), change_password.to_owned());
+                    let link = Block::Link(every.expiring_link.fill(&values), change_password.clone());
                     blocks.extend([say(&every.expiring_next), link, say(&every.expiring_doubt)]);
                 }
                 Event::Unconfirmed => {
@@ -83,12 +85,21 @@ pub(super) fn compose(
         (None, None) => {}
     }
     blocks.push(Block::Paragraph(texts.footer.automatic.fill(&values)));
-    RenderedMail { text: plain(&blocks), html: html(language, &subject, &blocks), subject }
+    RenderedMail { text: plain(&blocks), html: html(language, &subject, &blocks, sender), subject }
 }
 
 /// Returns the line that names the account. One mailbox may serve several.
 fn account(texts: &Texts, login: Option<&str>) -> Option<Block> {
     Some(Block::Paragraph(texts.account.fill(&[("login", login?)])))
+}
+
+/// Returns the line with the time and the origin of a request.
+fn request(words: Words<'_>, requested: &Requested) -> Block {
+    let Requester { network, browser, .. } = &requested.from;
+    let at = words.moment(requested.at);
+    let facts: Vec<&str> =
+        [&at, browser, network].into_iter().map(String::as_str).filter(|fact| !fact.is_empty()).collect();
+    Block::Paragraph(words.texts.code.requested.fill(&[("facts", &facts.join(" · "))]))
 }
 
 fn plain(blocks: &[Block]) -> RenderedMessage {
@@ -110,21 +121,38 @@ fn plain(blocks: &[Block]) -> RenderedMessage {
     RenderedMessage(text)
 }
 
-/// Returns the HTML form. Styles are inline, since mail programs drop style sheets, and nothing is loaded
-/// from outside.
-fn html(language: Language, subject: &str, blocks: &[Block]) -> RenderedMessage {
+/// Returns the HTML form, with the organisation's name in its colour above the text. Styles are inline, since mail
+/// programs drop style sheets; those that know the dark scheme read the sheet. Nothing is loaded from outside.
+fn html(
+    language: Language,
+    subject: &str,
+    blocks: &[Block],
+    MessageRenderer { organisation, colour, .. }: &MessageRenderer,
+) -> RenderedMessage {
     let mut html = String::with_capacity(16_384);
+    let link = colour.by_day().hex();
     let _ = write!(
         html,
-        "<!DOCTYPE html>\n<html lang=\"{tag}\"><head><meta charset=\"utf-8\">\
+        "<!DOCTYPE html>\n<html lang=\"{tag}\" dir=\"{direction}\"><head><meta charset=\"utf-8\">\
          <meta name=\"viewport\" content=\"width=device-width\">\
-         <meta name=\"color-scheme\" content=\"light\"><title>{title}</title></head>\n\
+         <meta name=\"color-scheme\" content=\"light dark\">\
+         <meta name=\"supported-color-schemes\" content=\"light dark\"><title>{title}</title>\n\
+         <style>@media (prefers-color-scheme:dark){{body{{background:#10151c!important;color:#e8edf3!important}}\
+         a{{color:{night}!important}}}}</style></head>\n\
          <body style=\"margin:0;padding:24px;background:#ffffff;color:#1b1b1b;\
          font-family:system-ui,'Segoe UI',Roboto,'Noto Sans','Noto Sans Tamil','Noto Sans SC',sans-serif;\
          font-size:16px;line-height:1.6\">\n\
-         <div role=\"article\" lang=\"{tag}\" aria-label=\"{title}\" style=\"max-width:36em;margin:0 auto\">\n",
+         <div role=\"article\" lang=\"{tag}\" aria-label=\"{title}\" style=\"max-width:36em;margin:0 auto\">\n\
+         <table role=\"presentation\" width=\"100%\" cellpadding=\"0\" cellspacing=\"0\" style=\"margin:0 0 24px\"><tr>\
+         <td style=\"padding:16px 20px;background:{band};color:{on_band};border-radius:8px;font-size:18px;\
+         font-weight:bold\">{organisation}</td></tr></table>\n",
         tag = language.tag(),
+        direction = language.direction(),
         title = escape(subject),
+        night = colour.by_night().hex(),
+        band = colour.hex(),
+        on_band = colour.of_text_on_it().hex(),
+        organisation = escape(organisation),
     );
     for block in blocks {
         let _ = match block {
@@ -144,7 +172,7 @@ fn html(language: Language, subject: &str, blocks: &[Block]) -> RenderedMessage 
             ),
             Block::Link(sentence, url) => writeln!(
                 html,
-                "<p style=\"margin:0 0 16px\">{} <a href=\"{}\" style=\"color:#0b5394\">{}</a></p>",
+                "<p style=\"margin:0 0 16px\">{} <a href=\"{}\" style=\"color:{link}\">{}</a></p>",
                 escape(sentence),
                 escape(url),
                 escape(shown(url))

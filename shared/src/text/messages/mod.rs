@@ -13,6 +13,7 @@ mod texts;
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
 use self::texts::{Texts, Words};
+use crate::domain::colour::Colour;
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Notice, Recipient};
 use crate::domain::time::Timestamp;
@@ -79,6 +80,7 @@ pub struct MessageRenderer {
     organisation: String,
     help_desk: HelpDesk,
     time_zone: TimeZone,
+    colour: Colour,
     change_password: String,
 }
 
@@ -105,7 +107,14 @@ impl MessageRenderer {
     /// Returns the messages of `organisation`, with times in `time_zone`. `public_url` is where its pages are.
     pub fn new(organisation: &str, help_desk: HelpDesk, time_zone: TimeZone, public_url: &str) -> Self {
         let change_password = format!("{public_url}/change-password");
-        Self { organisation: organisation.to_owned(), help_desk, time_zone, change_password }
+        let (organisation, colour) = (organisation.to_owned(), Colour::DEFAULT);
+        Self { organisation, help_desk, time_zone, colour, change_password }
+    }
+
+    /// Returns the same messages, with mails in the colour of the organisation.
+    #[must_use]
+    pub fn in_colour(self, colour: Colour) -> Self {
+        Self { colour, ..self }
     }
 
     /// Returns the texts of a language, with times in the zone.
@@ -117,7 +126,7 @@ impl MessageRenderer {
     pub fn mail(&self, content: Content<'_>) -> RenderedMail {
         let language = content.language();
         let words = self.words(Texts::of(language));
-        mail::compose(language, words, content, &self.organisation, &self.help_desk, &self.change_password)
+        mail::compose(language, words, content, self)
     }
 
     /// Returns the content as a text of one segment.
@@ -153,9 +162,10 @@ pub fn moment(language: Language, time_zone: &TimeZone, at: Timestamp) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::domain::approval::Requester;
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::{Country, EmailAddress, PhoneNumber};
-    use crate::domain::message::{Purpose, SmsShare};
+    use crate::domain::message::{Purpose, Requested, SmsShare};
     use crate::domain::method::Method;
     use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
@@ -182,6 +192,14 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
             login: Some("fam1".into()),
+            requested: Some(Requested {
+                at: Timestamp::from_seconds(1_790_000_000),
+                from: Requester {
+                    network: "203.0.113.x".into(),
+                    browser: "Chrome, Android".into(),
+                    known_device: false,
+                },
+            }),
         }
     }
 
@@ -252,7 +270,7 @@ mod tests {
             let renderer = reached_at("Uni", url);
             let mail = renderer.mail(Content::Code(&code(Language::English)));
             assert!(mail.text.expose().contains(&format!(": {shown}\n")), "{}", mail.text.expose());
-            let link = format!("<a href=\"{url}\" style=\"color:#0b5394\">{shown}</a>");
+            let link = format!("<a href=\"{url}\" style=\"color:#1d4f91\">{shown}</a>");
             assert!(mail.html.expose().contains(&link), "{}", mail.html.expose());
         }
     }

@@ -112,6 +112,7 @@ mod tests {
             expires_at: Timestamp::from_seconds(1_790_000_600),
             minutes: 10,
             login: None,
+            requested: None,
         };
         renderer(organisation).text(Content::Code(&message)).expose().to_owned()
     }

@@ -1,9 +1,10 @@
 //! Snapshots of every message in every language. `snapshots` has one file for each channel and language.
 
 use super::*;
+use crate::domain::approval::Requester;
 use crate::domain::code::OneTimeCode;
 use crate::domain::contact::{Country, PhoneNumber};
-use crate::domain::message::{Purpose, SmsShare};
+use crate::domain::message::{Purpose, Requested, SmsShare};
 use crate::domain::method::Method;
 use crate::domain::notice::{Change, Event};
 use crate::domain::security_info::Kind;
@@ -24,7 +25,9 @@ fn renderer() -> MessageRenderer {
         hours: Some("8:30-17:00".to_owned()),
     };
     let zone = TimeZone::of(Country::MALAYSIA);
+    let colour = Colour::parse("#8a1538").unwrap();
     MessageRenderer::new("Universiti Contoh", help_desk, zone, "https://reset.contoh.example")
+        .in_colour(colour)
 }
 
 fn to() -> Recipient {
@@ -46,6 +49,14 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
         minutes: 10,
         // A code for a new contact names no account.
         login: (purpose != Purpose::SecurityInfo).then(login),
+        requested: (purpose != Purpose::SecurityInfo).then(|| Requested {
+            at: Timestamp::from_seconds(1_795_493_940),
+            from: Requester {
+                network: "203.0.113.x".into(),
+                browser: "Chrome, Android".into(),
+                known_device: false,
+            },
+        }),
     }
 }
 

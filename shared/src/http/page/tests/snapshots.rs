@@ -97,7 +97,7 @@ fn offers_of(methods: &[Method]) -> Vec<Offer> {
 }
 
 fn identify(harder: bool, login: &str) -> View {
-    View::Identify(Identify { captcha: captcha(harder), login: login.into() })
+    View::Identify(Identify { captcha: captcha(harder), login: login.into(), resume: None })
 }
 
 fn request_options() -> PasskeyOptions {
@@ -242,13 +242,18 @@ fn identify_page_matches_snapshot() {
     let wrong = |title, why| {
         refused(title, identify(false, "aisyah"), Problem::CaptchaWrong(why, Box::new(captcha(false))))
     };
+    let begun =
+        View::Identify(Identify { captcha: captcha(false), login: String::new(), resume: Some("/method") });
     assert_page(&[
         sample("First visit", identify(false, "")),
+        sample("A browser that has begun a flow", begun),
         sample("Rate limit exceeded: work is required", identify(true, "aisyah")),
         wrong("Wrong CAPTCHA", CaptchaFailure::Wrong),
         wrong("Expired CAPTCHA", CaptchaFailure::Expired),
         wrong("Used CAPTCHA", CaptchaFailure::Used),
         wrong("A letter that is in no picture", CaptchaFailure::NotDrawn),
+        wrong("A CAPTCHA for another login", CaptchaFailure::OtherName),
+        wrong("Wrong work", CaptchaFailure::WrongWork),
         refused("No login", identify(false, ""), Problem::malformed("login")),
     ]);
 }
