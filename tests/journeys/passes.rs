@@ -10,7 +10,7 @@ use shared::domain::event::Event;
 use shared::domain::method::Method;
 use shared::domain::pass::Pass;
 use shared::domain::time::Seconds;
-use shared::ports::{Clock as _, EntropyExt as _};
+use shared::ports::{Clock as _, EntropyExt as _, PassStore as _};
 
 const PASSWORD: &str = "Kancil-Lompat-42!";
 const UNKNOWN: &str = "0123-4567-89AB-CDEF";

@@ -1,20 +1,19 @@
 //! `rekey forget`: erases what is stored about a person.
 
-use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
-
 use serde_json::json;
 use shared::domain::account::AccountState;
 use shared::domain::account_copy::LoginClaims;
+use shared::domain::help_desk::masked_name;
 use shared::ports::CopyWrite;
 use shared::settings::DirectoryKind;
 
-use super::failed;
+use super::{confirm, failed};
 use crate::audit::{self, Act};
 use crate::cli::Global;
 use crate::deployment::{Deployment, PEOPLE};
 use crate::find::{self, Found};
 use crate::outcome::{Outcome, Problem};
-use crate::output::{Output, masked_name};
+use crate::output::Output;
 
 /// What an erasure leaves, since it can't be found by the account.
 const REST: &str = "Open flows, sessions, rate limits and queued messages hold pseudonyms or sealed values, and end by \
@@ -30,7 +29,8 @@ pub(super) async fn run(
     let found = find::login(&deployment, login).await?;
     let name = found.account.as_ref().map(|copied| masked_name(&copied.account.name)).unwrap_or_default();
     if !yes {
-        confirm(login, &name)?;
+        let question = format!("Erase all that is stored about {login} ({name})? This can't be undone.");
+        confirm(login, &question, "not confirmed, so nothing was erased")?;
     }
     let is_builtin = deployment.settings.directory == DirectoryKind::Builtin;
     erase(&deployment, found, is_builtin).await?;
@@ -49,26 +49,6 @@ pub(super) async fn run(
     }
     output.line(REST);
     Ok(Outcome::Done)
-}
-
-/// Asks the operator to type the login.
-fn confirm(login: &str, name: &str) -> Result<(), Problem> {
-    if !io::stdin().is_terminal() {
-        return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
-    }
-    let mut err = anstream::stderr().lock();
-    let _ = write!(
-        err,
-        "Erase all that is stored about {login} ({name})? This can't be undone. Type the login: "
-    );
-    let _ = err.flush();
-    let mut typed = String::new();
-    let read = io::stdin().lock().read_line(&mut typed);
-    if read.is_ok() && typed.trim() == login {
-        Ok(())
-    } else {
-        Err(Problem::usage("not confirmed, so nothing was erased"))
-    }
 }
 
 /// Erases in an order in which the login still finds what an interruption left: it is removed last.

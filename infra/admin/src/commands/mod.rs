@@ -3,11 +3,12 @@
 mod config;
 mod export;
 mod forget;
+mod help;
 mod import;
 mod refused;
 mod show;
 
-use std::io::{self, Write as _};
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
 use clap::CommandFactory as _;
 use rekey_people::failure::with_causes;
@@ -21,7 +22,18 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
     let global = &cli.global;
     match &cli.command {
         Command::Import(options) => import::run(global, options, output).await,
-        Command::Show { login } => show::run(global, login, output).await,
+        Command::Show { login, reason, .. } => show::run(global, login, reason.as_deref(), output).await,
+        Command::Verify(options) => help::verify(global, options, output).await,
+        Command::Pass { login, reason, minutes, yes } => {
+            help::pass(global, login, reason, *minutes, *yes, output).await
+        }
+        Command::Remove { login, method, reason, yes } => {
+            help::remove(global, login, method, reason, *yes, output).await
+        }
+        Command::Unlock { login, reason } => help::unlock(global, login, reason, output).await,
+        Command::Release { login, reason, end_devices } => {
+            help::release(global, login, reason, *end_devices, output).await
+        }
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
@@ -32,6 +44,25 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             Ok(Outcome::Done)
         }
     }
+}
+
+/// Asks the operator to type the login.
+fn confirm(login: &str, question: &str, not_confirmed: &str) -> Result<(), Problem> {
+    if !io::stdin().is_terminal() {
+        return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
+    }
+    let typed = asked(&format!("{question} Type the login: "));
+    if typed.trim() == login { Ok(()) } else { Err(Problem::usage(not_confirmed)) }
+}
+
+/// Asks at the terminal, and returns what was typed; nothing if the input ends.
+fn asked(question: &str) -> String {
+    let mut err = anstream::stderr().lock();
+    let _ = write!(err, "{question}");
+    let _ = err.flush();
+    let mut typed = String::new();
+    let _ = io::stdin().lock().read_line(&mut typed);
+    typed
 }
 
 /// Returns the problem that a store or a port failed.
