@@ -105,6 +105,25 @@ async fn foreign_or_expired_pass_is_rejected() {
     assert_eq!(late.problem(), (422, "code-wrong".into()));
 }
 
+/// Nobody learns from the page whether there is an account, or a pass.
+/// Controls: C-001.
+#[tokio::test]
+async fn pass_is_offered_last_to_everybody() {
+    let world = World::new().await;
+    for login in ["aisyah", "mei", "daniel", "registrar", "nobody-at-all"] {
+        let mut browser = world.browser();
+        let first = browser.open(login, "forgotten").await.json()["methods"].clone();
+        let last = first.as_array().unwrap().last().unwrap();
+        assert_eq!(*last, json!({ "method": "pass", "masked": "" }), "{login}");
+        let html = browser.html("/method").await;
+        assert!(html.contains("id=\"code-pass\""), "{login}");
+    }
+    let mut browser = opened(&world, "aisyah").await;
+    browser.send_email().await;
+    let second = browser.code(&world.last_code()).await.json()["methods"].clone();
+    assert_eq!(second.as_array().unwrap().last().unwrap()["method"], "pass");
+}
+
 /// A wrong pass gets the same response with the same number of calls for every login.
 /// Controls: C-001.
 #[tokio::test]
